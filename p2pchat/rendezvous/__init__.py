@@ -1,0 +1,1 @@
+"""The rendezvous: where peers register and find each other (protocol, section 2)."""
