@@ -1,0 +1,121 @@
+"""Every setting of a node, its default, and what gets better and worse as it grows.
+
+Rules: the values here are data; `p2pchat.config` checks them and reads them from a file or a
+command line. A structure is never changed after it was made. Times are seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class RendezvousSettings(Struct, frozen=True, kw_only=True):
+    """Where peers find each other (protocol, section 2)."""
+
+    # The rendezvous server's name or address; None: the one that this machine's nodes share.
+    host: str | None = None
+    # The rendezvous server's TCP port.
+    port: int = 8080
+    # "[HOST:]PORT" on which this node serves a rendezvous for others; None: it serves none.
+    serve: str | None = None
+    # How long a registration lasts. Longer: fewer requests, and a short absence goes unnoticed.
+    # Shorter: a peer that died without a word is listed, and dialed in vain, for less time.
+    ttl: int = 7200
+
+
+class PeerSettings(Struct, frozen=True, kw_only=True):
+    """Who this node is, and where it listens."""
+
+    # The group of peers that discover and dial each other.
+    namespace: str = "lobby"
+    # The name in `name@namespace`; None: the login name.
+    name: str | None = None
+    # The TCP port to listen on; 0: any free one; None: 4000 or, when that is taken, a free one.
+    port: int | None = None
+    # The local address to listen on; None: all of them, or loopback when only this machine's
+    # nodes can find us anyway.
+    interface: str | None = None
+
+
+class ConnectionSettings(Struct, frozen=True, kw_only=True):
+    """How links are kept, tested and won back (protocol, section 1)."""
+
+    # Dials in a row that may fail before a peer is STALE. More: a peer that is away for long is
+    # still found by itself. Fewer: less is spent on peers that will not come back.
+    max_reconnect_attempts: int = 5
+    # The wait before attempt n is base**n. Larger: less load on whoever is recovering. Smaller: a
+    # link is won back sooner.
+    reconnect_backoff_base: float = 2.0
+    # The longest such wait. Larger: less load; smaller: a peer's return is noticed sooner.
+    reconnect_backoff_max: float = 60.0
+    # Time between two PINGs on a link. Longer: less traffic. Shorter: fresher round-trip times,
+    # and a dead link, known after three intervals of silence, is noticed sooner.
+    ping_interval: float = 30.0
+    # How long to wait for an ACK. Longer: slow peers are not reported in vain. Shorter: the person
+    # learns sooner that a message may be lost.
+    ack_timeout: float = 5.0
+    # Time between two DISCOVER requests. Longer: less load on the rendezvous, which blocks whoever
+    # asks more than 50 times a minute. Shorter: new peers are met sooner.
+    discovery_interval: float = 60.0
+    # How long a new connection may take to say HELLO. Longer: slow networks get through. Shorter:
+    # connections that say nothing hold a place for less time.
+    handshake_timeout: float = 10.0
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """What strangers, and friends that went mad, can cost this node."""
+
+    # Links at once. More: larger meshes; each costs some 10 KiB and a file descriptor.
+    max_links: int = 10_000
+    # Links at once from one address (loopback has no such limit). More: room for many peers behind
+    # one router. Fewer: one machine cannot take all places.
+    max_links_per_ip: int = 256
+    # Inbound connections that have not said HELLO yet. More: a storm of arrivals passes. Fewer:
+    # silent connections take less memory.
+    max_handshakes: int = 1000
+    # What may wait to be sent to one peer. More: slow peers lose nothing in a burst. Less: a peer
+    # that does not read costs less memory.
+    max_queue_bytes: int = 1_048_576
+    # How long a peer may accept nothing of a full queue before its link ends. Longer: outages of
+    # the network pass. Shorter: memory is freed sooner.
+    stall_timeout: float = 30.0
+    # Messages a second that one peer may send on average before we read it more slowly (0: no
+    # limit). Higher: faster bulk traffic. Lower: one peer cannot keep us from the others.
+    peer_rate: float = 2000.0
+    # Unreadable lines in a row that end a link. More: broken clients stay. Fewer: noise
+    # ends sooner.
+    max_bad_lines: int = 20
+    # Ids of messages kept to recognise a repetition. More: repetitions are known for longer; each
+    # costs some 200 bytes.
+    remembered_ids: int = 100_000
+    # Peers kept in the table, linked or not. More: larger namespaces. Fewer: a rendezvous that
+    # lies can fill less memory.
+    max_known_peers: int = 20_000
+    # Messages that may wait for their ACK at once. More: larger bursts. Fewer: less memory.
+    max_pending_acks: int = 10_000
+
+
+class LoggingSettings(Struct, frozen=True, kw_only=True):
+    """What is written about all this, and where."""
+
+    # DEBUG, INFO, WARNING or ERROR. DEBUG tells every message, at a cost; ERROR hides what a
+    # failing network has to say.
+    level: str = "INFO"
+    # The file to write to; "-": standard error; None: a file in the person's own log folder, or
+    # what twistd was told.
+    file: str | None = None
+    # The size at which a log file is put aside. Larger: one file tells a longer story.
+    max_bytes: int = 10_000_000
+    # How many log files there are at most, the one being written included. More: a longer past,
+    # and up to `files * max_bytes` of disk.
+    files: int = 5
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings of a node: checked, complete, and unchanging."""
+
+    rendezvous: RendezvousSettings = RendezvousSettings()
+    peer: PeerSettings = PeerSettings()
+    connection: ConnectionSettings = ConnectionSettings()
+    limits: LimitSettings = LimitSettings()
+    logging: LoggingSettings = LoggingSettings()
