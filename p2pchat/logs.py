@@ -2,7 +2,7 @@
 
 Rules: one process has one threshold, which `set_level` moves at run time; an event below it is
 never built, so that a DEBUG line that is off costs a comparison. Everything that ends up in a file
-or on a screen passes through `p2pchat.logging_output`, which makes it printable.
+or on a screen passes through `p2pchat.log_output`, which makes it printable.
 """
 
 from __future__ import annotations

@@ -1,0 +1,233 @@
+"""Where log events go: lines in a file, and the graver ones on the screen.
+
+Rules: one line an event, `2026-01-31 12:00:00,123 INFO    [PeerServer] text`, in local time, with
+every character made printable; only a failure has more lines, indented. Twisted's own remarks
+("Starting factory ...") come through at DEBUG, its warnings and errors always. How an event
+becomes text is a function, so that another format is another function.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogPublisher,
+    formatEvent,
+    globalLogBeginner,
+    globalLogPublisher,
+)
+from zope.interface import implementer
+
+from p2pchat import logs
+from p2pchat.log_file import LogFile
+from p2pchat.text import printable, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2pchat.settings import LoggingSettings
+
+_MAX_TEXT: Final = 8000  # characters of one event's text; a message has at most 32,768 bytes
+_MAX_TRACE: Final = 60  # lines of a traceback; one of endless recursion has a thousand
+
+Formatter: TypeAlias = "Callable[[LogEvent], str]"
+"""Turns an event into what is appended to the file, the last newline included."""
+
+
+def text_line(event: LogEvent) -> str:
+    """`event` as a line for a person, and indented lines for the traceback of a failure."""
+    seconds = event.get("log_time") or 0.0
+    level = logs.level_name(_level(event))
+    stamp = f"{_stamp(int(seconds))},{int(seconds * 1000) % 1000:03d}"
+    line = f"{stamp} {level:<7} [{_component(event)}] {_text(event)}\n"
+    if "log_failure" in event:
+        line += "".join(f"    {printable(part)}\n" for part in _trace(event))
+    return line
+
+
+def screen_line(event: LogEvent) -> str:
+    """`event` as one short line, without a newline, for between the lines of a conversation."""
+    line = f"{logs.level_name(_level(event))} [{_component(event)}] {_text(event)}"
+    if "log_failure" in event:
+        line += f" ({shortened(event['log_failure'].getErrorMessage())})"
+    return line
+
+
+def wanted(event: LogEvent) -> bool:
+    """Whether `event` passes the process's threshold, and is not one of Twisted's remarks."""
+    level = _level(event)
+    if not logs.enabled(level):
+        return False
+    return level >= LogLevel.warn or logs.enabled(LogLevel.debug) or not _is_twisted(event)
+
+
+@implementer(ILogObserver)
+class LogCounters:
+    """How many events there were: `by_level` (name to count), `failures` of them tracebacks."""
+
+    def __init__(self) -> None:
+        self.by_level = dict.fromkeys(logs.LEVELS, 0)
+        self.failures = 0
+
+    def __call__(self, event: LogEvent) -> None:
+        """Count `event`, if it is wanted."""
+        if wanted(event):
+            self.by_level[logs.level_name(_level(event))] += 1
+            self.failures += "log_failure" in event
+
+
+counters: Final = LogCounters()
+"""What was counted in this process since its log began."""
+
+
+@implementer(ILogObserver)
+class FileObserver:
+    """Writes the wanted events to `file`, each as `formatter` says."""
+
+    def __init__(self, file: LogFile, formatter: Formatter = text_line) -> None:
+        self.file = file
+        self._format = formatter
+        self._told_lost = 0
+        self._busy = False
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write `event`; a problem with the file is the file's, and never raised."""
+        # Telling the person of a problem may itself be logged, where standard error is.
+        if self._busy or not wanted(event):
+            return
+        self._busy = True
+        try:
+            now = event.get("log_time") or 0.0
+            if self.file.write(self._format(event), now) and self.file.lost > self._told_lost:
+                count, self._told_lost = self.file.lost - self._told_lost, self.file.lost
+                self.file.write(self._format(_lost(count, now)), now)
+        finally:
+            self._busy = False
+
+
+@implementer(ILogObserver)
+class ScreenObserver:
+    """Gives events of the level `level` (a name) and above to `show`, as lines."""
+
+    def __init__(self, show: Callable[[str], None], level: str = "WARNING") -> None:
+        self._show = show
+        self._level = logs.LEVELS[level]
+
+    def __call__(self, event: LogEvent) -> None:
+        """Show `event`, if it is wanted and grave enough."""
+        if _level(event) >= self._level and wanted(event):
+            self._show(screen_line(event))
+
+
+def show_on_screen(show: Callable[[str], None], level: str = "WARNING") -> Callable[[], None]:
+    """Hand events of `level` and above to `show`, one line each, from now on.
+
+    `show` must not block. Call what is returned when the screen goes away.
+    """
+    observer = ScreenObserver(show, level)
+    globalLogPublisher.addObserver(observer)
+    return lambda: globalLogPublisher.removeObserver(observer)
+
+
+def start_logging(
+    settings: LoggingSettings, path: str, warn: Callable[[str], None] | None = None
+) -> LogFile:
+    """Begin the process's log, in `path`, and set its level; for a program that is not twistd.
+
+    `settings.file` is not looked at: see `default_path`. `warn` is called with a sentence when
+    the file cannot be written (default: it goes to standard error). Standard output and standard
+    error are left alone. Call once; close what is returned at the very end.
+    """
+    observer = _file_observer(settings, path, warn)
+    globalLogBeginner.beginLoggingTo([counters, observer], redirectStandardIO=False)
+    return observer.file
+
+
+def observer_for_twistd(settings: LoggingSettings, path: str) -> ILogObserver:
+    """Set the process's level, and make the observer with which twistd or twist is to log."""
+    observer: ILogObserver = LogPublisher(counters, _file_observer(settings, path, None))
+    return observer
+
+
+def default_path(peer_id: str) -> str:
+    """A file in the person's own log folder, which is made, for the node called `peer_id`."""
+    from platformdirs import user_log_dir
+
+    folder = user_log_dir("p2pchat", appauthor=False)
+    with suppress(OSError):  # the attempt to write tells the person
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    return os.path.join(folder, re.sub(r"[^A-Za-z0-9@._-]", "_", peer_id) + ".log")
+
+
+def _file_observer(
+    settings: LoggingSettings, path: str, warn: Callable[[str], None] | None
+) -> FileObserver:
+    logs.set_level(settings.level)
+    file = LogFile(
+        path, max_bytes=settings.max_bytes, files=settings.files, warn=warn or _to_stderr
+    )
+    return FileObserver(file)
+
+
+def _to_stderr(sentence: str) -> None:
+    # Not sys.stderr, which twistd replaces by the log that has just failed.
+    with suppress(OSError, ValueError):
+        if sys.__stderr__ is not None:
+            sys.__stderr__.write(sentence + "\n")
+            sys.__stderr__.flush()
+
+
+@lru_cache(maxsize=2)
+def _stamp(second: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+
+
+def _level(event: LogEvent) -> LogLevel:
+    level: LogLevel = event.get("log_level") or LogLevel.info
+    return level
+
+
+def _is_twisted(event: LogEvent) -> bool:
+    namespace = event.get("log_namespace") or "log_legacy"
+    return namespace == "log_legacy" or namespace.startswith("twisted.")
+
+
+def _component(event: LogEvent) -> str:
+    return "Twisted" if _is_twisted(event) else shortened(event["log_namespace"], 60)
+
+
+def _text(event: LogEvent) -> str:
+    template = event.get("log_format")
+    try:
+        # Ten times faster than formatEvent, which also knows "{field()}".
+        text = template.format_map(event) if template else formatEvent(event)
+    except Exception:  # a field is missing, or its own __format__ fails
+        text = formatEvent(event)
+    return shortened(text.rstrip("\r\n"), _MAX_TEXT)
+
+
+def _trace(event: LogEvent) -> list[str]:
+    lines: list[str] = event["log_failure"].getTraceback().splitlines()
+    if len(lines) > _MAX_TRACE:
+        half = _MAX_TRACE // 2
+        lines[half:-half] = [f"... {len(lines) - 2 * half} more lines ..."]
+    return lines
+
+
+def _lost(count: int, now: float) -> LogEvent:
+    return {
+        "log_level": LogLevel.warn,
+        "log_namespace": "Log",
+        "log_format": "{count} lines before this one could not be written",
+        "log_time": now,
+        "count": count,
+    }
