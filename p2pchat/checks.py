@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from p2pchat.text import printable
+from p2pchat.text import printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,10 @@ LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _LARGEST: Final = 1_000_000_000  # thirty years, a gigabyte: beyond this it is a slip of the hand
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+
+
+class ConfigError(Exception):
+    """A setting, or the file that holds it, cannot be used; the text is one sentence saying why."""
 
 
 class Unfit(ValueError):
@@ -136,6 +140,37 @@ LEVEL: Final = Check(_accept_level)
 PATH: Final = Check(_accept_path)
 PORT: Final = whole(1, 65535)
 PORT_OR_FREE: Final = whole(0, 65535)
+
+
+def checked(name: str, check: Check, value: object) -> Any:
+    """What `check` makes of `value`, which a file holds under `name`.
+
+    Raises ConfigError, as: `connection.ping_interval: expected a number above 0, got "soon"`.
+    """
+    try:
+        return check.accept(value)
+    except Unfit as unfit:
+        raise ConfigError(f"{name}: expected {unfit}, got {shown(value)}") from None
+
+
+def checked_text(name: str, check: Check, text: str) -> Any:
+    """The same as `checked` for a `text` from the command line."""
+    value = check.from_text(text)
+    try:
+        return check.accept(value)
+    except Unfit as unfit:
+        got = shown(text) if isinstance(value, str) else shortened(text, 60)
+        raise ConfigError(f"{name}: expected {unfit}, got {got}") from None
+
+
+def shown(value: object) -> str:
+    """`value` as JSON, short and printable, for a sentence."""
+    import json
+
+    try:
+        return shortened(json.dumps(value, ensure_ascii=False), 60)
+    except (RecursionError, ValueError):
+        return "something that cannot be shown"
 
 
 def split_address(text: str) -> tuple[str, str | None]:

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from p2pchat import checks
-from p2pchat.checks import HOST, LABEL, LEVEL, PATH, PORT, PORT_OR_FREE, SERVE, number, whole
+from p2pchat.checks import (
+    HOST,
+    LABEL,
+    LEVEL,
+    PATH,
+    PORT,
+    PORT_OR_FREE,
+    SERVE,
+    ConfigError,
+    number,
+    shown,
+    whole,
+)
 from p2pchat.settings import (
     ConnectionSettings,
     LimitSettings,
@@ -50,10 +62,6 @@ Values: TypeAlias = dict[str, Any]
 """Checked values by key ("connection.ping_interval"): what a file or a command line asked for."""
 
 
-class ConfigError(Exception):
-    """A setting, or the file that holds it, cannot be used; the text is one sentence saying why."""
-
-
 class Setting(NamedTuple):
     """One setting: its place in a file, its option on the command line, and its check."""
 
@@ -81,7 +89,7 @@ SETTINGS: Final = (
     _s("peer.port", "PORT", PORT_OR_FREE, "TCP port to listen on (4000, or a free one; 0: any)"),
     _s("peer.interface", "ADDRESS", HOST, "local address to listen on"),
     _s("rendezvous.host", "HOST", HOST, "rendezvous server (this machine's own)", "rendezvous"),
-    _s("rendezvous.port", "PORT", PORT, "the rendezvous server's port", "rendezvous-port"),
+    _s("rendezvous.port", "PORT", PORT, "the rendezvous server's port (8080)", "rendezvous-port"),
     _s(
         "rendezvous.serve",
         "[HOST:]PORT",
@@ -97,7 +105,7 @@ SETTINGS: Final = (
         "rendezvous-ttl",
     ),
     _s("logging.level", "LEVEL", LEVEL, "DEBUG, INFO, WARNING or ERROR (INFO)", "log-level"),
-    _s("logging.file", "FILE", PATH, "write the log here (-: standard error)", "log-file"),
+    _s("logging.file", "FILE", PATH, "write the log here (-: standard output)", "log-file"),
     _s(
         "logging.max_bytes",
         "BYTES",
@@ -155,20 +163,12 @@ def check(key: str, value: object) -> Any:
 
     Raises ConfigError, as: `connection.ping_interval: expected a number above 0, got "soon"`.
     """
-    try:
-        return _BY_KEY[key].check.accept(value)
-    except checks.Unfit as unfit:
-        raise ConfigError(f"{key}: expected {unfit}, got {_shown(value)}") from None
+    return checks.checked(key, _BY_KEY[key].check, value)
 
 
 def check_text(key: str, text: str) -> Any:
     """The same as `check` for a `text` from the command line."""
-    value = _BY_KEY[key].check.from_text(text)
-    try:
-        return _BY_KEY[key].check.accept(value)
-    except checks.Unfit as unfit:
-        got = _shown(text) if isinstance(value, str) else shortened(text, 60)
-        raise ConfigError(f"{key}: expected {unfit}, got {got}") from None
+    return checks.checked_text(key, _BY_KEY[key].check, text)
 
 
 def resolve(options: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
@@ -197,7 +197,7 @@ def load(path: str) -> tuple[Values, list[str]]:
     """
     content = _parsed(path, _read(path))
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected an object, got {_shown(content)}")
+        raise ConfigError(f"{path}: expected an object, got {shown(content)}")
     values: Values = {}
     warnings: list[str] = []
     for section, fields in content.items():
@@ -205,7 +205,7 @@ def load(path: str) -> tuple[Values, list[str]]:
             warnings.append(_unknown(section, [*_SECTIONS, *_BY_KEY]))
             continue
         if not isinstance(fields, dict):
-            raise ConfigError(f"{section}: expected an object, got {_shown(fields)}")
+            raise ConfigError(f"{section}: expected an object, got {shown(fields)}")
         for field, value in fields.items():
             key = f"{section}.{field}"
             if key not in _BY_KEY:
@@ -250,15 +250,6 @@ def _parsed(path: str, content: str) -> object:
         raise ConfigError(f"{shortened(path)}: not JSON at {where}: {error.msg}") from None
     except (RecursionError, ValueError):
         raise ConfigError(f"{shortened(path)}: not a configuration") from None
-
-
-def _shown(value: object) -> str:
-    import json
-
-    try:
-        return shortened(json.dumps(value, ensure_ascii=False), 60)
-    except (RecursionError, ValueError):
-        return "something unprintable"
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

@@ -153,9 +153,24 @@ def start_logging(
 
 
 def observer_for_twistd(settings: LoggingSettings, path: str) -> ILogObserver:
-    """Set the process's level, and make the observer with which twistd or twist is to log."""
-    observer: ILogObserver = LogPublisher(counters, _file_observer(settings, path, None))
-    return observer
+    """Set the process's level, and make the observer with which twistd or twist is to log.
+
+    twist takes the observer itself; twistd's option --logger takes the name of what makes it:
+    `TWISTD_LOGGER`.
+    """
+    global _for_twistd
+    _for_twistd = LogPublisher(counters, _file_observer(settings, path, None))
+    return _for_twistd
+
+
+TWISTD_LOGGER: Final = "p2pchat.log_output.twistd_observer"
+_for_twistd: ILogObserver | None = None
+
+
+def twistd_observer() -> ILogObserver:
+    """What `observer_for_twistd` made last; twistd calls this by its name."""
+    assert _for_twistd is not None
+    return _for_twistd
 
 
 def default_path(peer_id: str) -> str:

@@ -101,7 +101,7 @@ class LoggingSettings(Struct, frozen=True, kw_only=True):
     # DEBUG, INFO, WARNING or ERROR. DEBUG tells every message, at a cost; ERROR hides what a
     # failing network has to say.
     level: str = "INFO"
-    # The file to write to; "-": standard error; None: a file in the person's own log folder, or
+    # The file to write to; "-": standard output; None: a file in the person's own log folder, or
     # what twistd was told.
     file: str | None = None
     # The size at which a log file is put aside. Larger: one file tells a longer story.

@@ -1,0 +1,171 @@
+"""The command line of a node: the same for `p2pchat`, `twistd p2pchat` and `twist p2pchat`.
+
+Rules: every setting has an option, made from `p2pchat.config.SETTINGS`; an option beats the
+configuration file, which beats the default. Under twistd and twist the log is ours, in our format
+and in our file, unless the person asked them for another one.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Final
+
+from twisted.logger import LogLevel
+
+from p2pchat.checks import split_address
+from p2pchat.command_line import CommandOptions
+from p2pchat.config import SETTINGS, Settings, Values, check_text, load, resolve
+from p2pchat.log_output import TWISTD_LOGGER, default_path, observer_for_twistd
+from p2pchat.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_FILE: Final = "config.json"
+"""The configuration file that is read from the working folder when it is there."""
+
+_TITLES: Final = {
+    "peer": "You",
+    "rendezvous": "Meeting others",
+    "connection": "Links",
+    "logging": "The log",
+    "limits": "Limits",
+}
+_OTHERS: Final = (
+    ("config", "FILE", f"read settings from FILE ({DEFAULT_FILE}, if it is there)"),
+    ("stay", "", "keep running when the input, a pipe or a file, has ended"),
+    ("version", "", "show the version and exit"),
+    ("help", "", "show this and exit"),
+)
+
+
+class Options(CommandOptions):
+    """The node's options. After `parseOptions`: `settings`, `warnings`, `stay` and `log_path`."""
+
+    program = "p2pchat"
+    about = (
+        "Talk with the peers of a namespace, directly and without an account. Without options: "
+        "under your login name, with everyone else on this machine."
+    )
+    examples = (
+        "--name alice",
+        "--name alice --namespace CIC --rendezvous pyp2p.mfcaetano.cc",
+        "--name alice --serve-rendezvous 8080",
+    )
+    groups = (
+        *(
+            (
+                title,
+                [
+                    (
+                        setting.option,
+                        "HOST[:PORT]" if setting.option == "rendezvous" else setting.metavar,
+                        setting.help,
+                    )
+                    for setting in SETTINGS
+                    if setting.section == section
+                ],
+            )
+            for section, title in _TITLES.items()
+        ),
+        ("Other", _OTHERS),
+    )
+
+    optFlags: Sequence[Sequence[object]] = [["stay", None, _OTHERS[1][2]]]
+    optParameters: Sequence[Sequence[object]] = [
+        *([setting.option, None, None, setting.help] for setting in SETTINGS),
+        ["config", None, None, _OTHERS[0][2]],
+    ]
+
+    settings: Settings
+    """The settings to run with."""
+    warnings: Sequence[str]
+    """Sentences about the configuration file that the person should see."""
+    log_path: str
+    """The file to log to; "-" is standard output."""
+
+    @property
+    def stay(self) -> bool:
+        """Whether to keep running when piped input has ended."""
+        return bool(self["stay"])
+
+    def postOptions(self) -> None:
+        """Resolve the settings, and see to the log; raises ConfigError for a wrong value."""
+        path = self["config"]
+        if path is None and os.path.lexists(DEFAULT_FILE):
+            path = DEFAULT_FILE
+        file, self.warnings = ({}, []) if path is None else load(path)
+        self.settings = resolve(self._given(), file)
+        if self.parent is None:
+            self.log_path = self.settings.logging.file or self._own_path()
+        elif "nodaemon" in self.parent:
+            self._log_under_twistd()
+        else:
+            self._log_under_twist()
+
+    def _given(self) -> Values:
+        values: Values = {}
+        for setting in SETTINGS:
+            text = self[setting.option]
+            if text is None:
+                continue
+            if setting.key == "rendezvous.host":
+                text, port = split_address(text)
+                if port is not None:
+                    values["rendezvous.port"] = check_text("rendezvous.port", port)
+            values[setting.key] = check_text(setting.key, text)
+        return values
+
+    def _own_path(self) -> str:
+        peer = self.settings.peer
+        return default_path(f"{peer.name or login_name()}@{peer.namespace}")
+
+    def _log_under_twistd(self) -> None:
+        parent = self.parent
+        assert parent is not None
+        foreground = parent["nodaemon"] or parent["debug"]
+        self.log_path = self.settings.logging.file or parent["logfile"] or ""
+        if not self.log_path and not foreground:
+            self.log_path = "twistd.log"
+        elif not self.log_path:
+            # In the foreground twistd logs to standard output, which is where the conversation
+            # is, unless there is nobody to have one.
+            self.log_path = self._own_path() if has_input() else "-"
+        if not parent["logger"] and not parent.get("syslog"):
+            observer_for_twistd(self.settings.logging, self.log_path)
+            parent["logger"] = TWISTD_LOGGER
+
+    def _log_under_twist(self) -> None:
+        parent = self.parent
+        assert parent is not None
+        self.log_path = self.settings.logging.file or ""
+        if not self.log_path:
+            if parent.get("logFile") is not sys.stdout:
+                return  # the person told twist where to log
+            self.log_path = self._own_path() if has_input() else "-"
+        observer = observer_for_twistd(self.settings.logging, self.log_path)
+        parent["fileLogObserverFactory"] = lambda _file: observer
+        parent["logLevel"] = LogLevel.debug  # the threshold is ours
+
+
+def login_name() -> str:
+    """The login name, as far as it can be the name of a peer; "peer" when there is none."""
+    import getpass
+
+    try:
+        name = getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return "peer"
+    name = name.partition("@")[0].strip()[:64]
+    return name if name and printable(name) == name else "peer"
+
+
+def has_input() -> bool:
+    """Whether standard input is a terminal, a pipe or a file: not closed, and not /dev/null."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISCHR(mode) or os.isatty(0)
