@@ -1,0 +1,97 @@
+"""From one request line to one reply line: what is asked, of whom, and what the registry says.
+
+Rules: `reply` never raises and never answers nothing; a fault of ours costs one request and one
+line of the log. No sockets here, and no reactor.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from twisted.logger import LogLevel
+
+from p2pchat.logs import Log, RateLimited
+from p2pchat.rendezvous import requests
+from p2pchat.rendezvous.requests import Discover, Invalid, Register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2pchat.rendezvous.registry import Registry
+
+_log = Log("Rendezvous")
+
+
+class Answers:
+    """Answers out of `registry`; `monotonic` gives the seconds of a clock that never jumps."""
+
+    def __init__(self, registry: Registry, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.registry = registry
+        self.given = 0
+        """Requests answered since the start, errors included."""
+        self.failures = 0
+        """Requests that failed by a fault of ours."""
+        self._monotonic = monotonic
+        self._limited = RateLimited(_log, limit=1)
+
+    def reply(self, line: bytes, ip: str) -> bytes:
+        """The reply line to the request line (without its newline) that came from `ip`."""
+        self.given += 1
+        now = self._monotonic()
+        try:
+            reply = self._obey(line, ip, now)
+        except Exception as fault:
+            self.failures += 1
+            self._limited.emit(
+                LogLevel.error,
+                now,
+                "internal error",
+                "A request of {ip} failed by a fault of ours: {fault} at {place}",
+                ip=ip,
+                fault=repr(fault),
+                place=_place_of(fault),
+            )
+            return requests.INTERNAL_ERROR
+        if _log.debugging:
+            _log.debug("{ip}: {line} -> {reply}", ip=ip, line=_head(line), reply=_head(reply))
+        return reply
+
+    def _obey(self, line: bytes, ip: str, now: float) -> bytes:
+        registry = self.registry
+        request = requests.parse(line)
+        if isinstance(request, Register):
+            namespace, name, port = request.namespace, request.name, request.port
+            if registry.register(ip, namespace, name, port, request.ttl, now):
+                return requests.granted(request.ttl, ip, port)
+            self._limited.warn(
+                now,
+                "full",
+                "The registry is full ({limit} registrations): new ones are refused",
+                limit=registry.limit,
+            )
+            return requests.FULL
+        if isinstance(request, Invalid) and not request.of_a_registered_peer:
+            return request.reply
+        if not registry.knows(ip, now):
+            return requests.NOT_REGISTERED
+        if isinstance(request, Invalid):
+            return request.reply
+        if isinstance(request, Discover):
+            return registry.discover(request.namespace, now)
+        gone = registry.unregister(ip, request.namespace, request.name, request.port, now)
+        return requests.OK if gone else requests.NO_MATCH
+
+
+def _head(line: bytes) -> str:
+    return line[:200].decode("utf-8", "replace").strip()
+
+
+def _place_of(fault: BaseException) -> str:
+    """The file and line that raised, in place of a traceback."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

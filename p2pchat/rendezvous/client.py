@@ -1,0 +1,237 @@
+"""Asking a rendezvous: REGISTER, DISCOVER, UNREGISTER (protocol, section 2).
+
+Rules: a request is a connection of its own, and over within a bounded time, connecting included.
+Whatever happens to it, the caller gets a result or a `DirectoryError`; and only once the connection
+is gone, so that nothing is left when a Deferred has fired.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from twisted.internet import error
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
+from zope.interface import implementer
+
+from p2pchat.interfaces import IDirectory
+from p2pchat.rendezvous.listing import DirectoryError, Grant, Listing, Refused, Unreachable
+from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
+from p2pchat.text import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twisted.internet.interfaces import (
+        IAddress,
+        IConnector,
+        IDelayedCall,
+        ITCPTransport,
+    )
+    from twisted.python.failure import Failure
+
+MAX_REPLY: Final = 64 * 1024 * 1024
+"""Bytes of the longest reply: more than half a million peers."""
+_PATIENCE: Final = 6.0
+"""How many times `timeout` the reply to a DISCOVER may take in all while its data keeps coming."""
+
+
+@implementer(IDirectory)
+class RendezvousClient:
+    """The rendezvous at `host` (a name, an IPv4 or an IPv6 address) and `port`.
+
+    `reactor` provides IReactorTCP and IReactorTime. A request that has neither been answered nor
+    refused in `timeout` seconds fails as `Unreachable`; the reply to a DISCOVER, which may be long,
+    may take up to six times that as long as data keeps coming.
+
+    Cancelling a Deferred closes its connection; it then fails with CancelledError. How often to ask
+    is the caller's business: a rendezvous blocks an address after 50 connections in a minute.
+    """
+
+    def __init__(self, reactor: Any, host: str, port: int, timeout: float = 10.0) -> None:
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._reactor = reactor
+        self._host = host
+        self._port = port
+        self._timeout = timeout
+
+    def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
+        """REGISTER; see `IDirectory.register`."""
+        fields: dict[str, object] = {"namespace": namespace, "name": name, "port": port, "ttl": ttl}
+        exchange = self._exchange("REGISTER", fields, self._timeout)
+        return exchange.addCallback(partial(read_grant, ttl=ttl))
+
+    def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
+        """DISCOVER; see `IDirectory.discover`."""
+        fields: dict[str, object] = {} if namespace is None else {"namespace": namespace}
+        exchange = self._exchange("DISCOVER", fields, _PATIENCE * self._timeout)
+        return cast("Deferred[Sequence[Listing]]", exchange.addCallback(read_listings))
+
+    def unregister(self, namespace: str, name: str, port: int) -> Deferred[None]:
+        """UNREGISTER; see `IDirectory.unregister`."""
+        fields: dict[str, object] = {"namespace": namespace, "name": name, "port": port}
+        return self._exchange("UNREGISTER", fields, self._timeout).addCallback(read_ok)
+
+    def _exchange(self, kind: str, fields: dict[str, object], longest: float) -> Deferred[bytes]:
+        request = json.dumps({"type": kind, **fields}, separators=(",", ":")).encode() + b"\n"
+        exchange = _Exchange(self._reactor, request, self.address, self._timeout, longest)
+        exchange.start(self._host, self._port)
+        return exchange.reply
+
+
+class _Exchange(ClientFactory):
+    """One request and its reply, from the connection attempt until the connection is gone."""
+
+    noisy = False
+
+    def __init__(
+        self, reactor: Any, request: bytes, address: str, timeout: float, longest: float
+    ) -> None:
+        self.reply: Deferred[bytes] = Deferred(self._cancelled)
+        """Fires with the reply line, or fails with a `DirectoryError`."""
+        self.request = request
+        self._reactor = reactor
+        self._address = address
+        self._timeout = timeout
+        self._ends = reactor.seconds() + longest
+        self._timer: IDelayedCall | None = None
+        self._heard = reactor.seconds()
+        self._connector: IConnector | None = None
+        self._conversation: _Conversation | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._outcome: bytes | DirectoryError | None = None
+
+    def start(self, host: str, port: int) -> None:
+        """Connect and start the clock."""
+        self._timer = self._reactor.callLater(self._timeout, self._time_is_up)
+        try:
+            if not (isIPAddress(host) or isIPv6Address(host)):
+                host.encode("idna")  # the resolver would fail on it where nobody can catch it
+            self._connector = self._reactor.connectTCP(host, port, self, timeout=None)
+        except Exception as reason:  # a host or a port that cannot be one
+            self._finish(self._unreachable(shortened(str(reason))))
+
+    def buildProtocol(self, addr: IAddress | None) -> _Conversation:  # noqa: ARG002
+        """The connection is made."""
+        self._conversation = _Conversation(self)
+        return self._conversation
+
+    def received(self, data: bytes) -> bool:
+        """Collect a piece of the reply; whether there is nothing more to wait for."""
+        if self._outcome is not None:
+            return True
+        self._heard = self._reactor.seconds()
+        if not self._size:
+            data = data.lstrip()  # an empty line before the reply is not the reply
+        line, newline, _ = data.partition(b"\n")
+        self._pieces.append(line)
+        self._size += len(line)
+        if self._size > MAX_REPLY:
+            self._outcome = Refused(
+                f"the answer of the rendezvous at {self._address} is longer than "
+                f"{MAX_REPLY // 1024**2} MiB: ask for one namespace only",
+                "reply_too_long",
+            )
+        elif newline:
+            self._outcome = b"".join(self._pieces)
+        return self._outcome is not None
+
+    def lost(self) -> None:
+        """The connection is gone, whoever closed it."""
+        if self._outcome is None:
+            tail = b"".join(self._pieces).strip()
+            if not tail:
+                self._outcome = self._unreachable("it closed the connection without an answer")
+            elif is_whole(tail):  # some end the reply by closing
+                self._outcome = tail
+            else:
+                self._outcome = self._unreachable("the connection broke in the middle of an answer")
+        self._finish(self._outcome)
+
+    def clientConnectionFailed(
+        self,
+        connector: IConnector,  # noqa: ARG002
+        reason: Failure,
+    ) -> None:
+        """There is no connection, or it took too long."""
+        if self._outcome is None:
+            self._outcome = self._unreachable(_why(reason))
+        self._finish(self._outcome)
+
+    def _time_is_up(self) -> None:
+        """Give up, unless data came since the timer was set and the end is not reached."""
+        self._timer = None
+        now = self._reactor.seconds()
+        until = min(self._heard + self._timeout, self._ends)
+        if self._size and until > now and self._outcome is None:
+            self._timer = self._reactor.callLater(until - now, self._time_is_up)
+            return
+        if self._outcome is None:
+            self._outcome = self._unreachable("no answer came in time")
+        self._disconnect()
+
+    def _cancelled(self, _: Deferred[bytes]) -> None:
+        self._stop_timer()
+        self._outcome = self._unreachable("cancelled")
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._conversation is not None:
+            self._conversation.transport.abortConnection()
+        elif self._connector is not None:
+            self._connector.stopConnecting()
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _finish(self, outcome: bytes | DirectoryError) -> None:
+        self._stop_timer()
+        self._pieces.clear()
+        if self.reply.called:
+            return
+        if isinstance(outcome, bytes):
+            self.reply.callback(outcome)
+        else:
+            self.reply.errback(outcome)
+
+    def _unreachable(self, why: str) -> Unreachable:
+        return Unreachable(f"the rendezvous at {self._address} cannot be used: {why}")
+
+
+class _Conversation(Protocol):
+    """The connection of one exchange."""
+
+    transport: ITCPTransport
+
+    def __init__(self, exchange: _Exchange) -> None:
+        self._exchange = exchange
+
+    def connectionMade(self) -> None:
+        """Ask."""
+        self.transport.write(self._exchange.request)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Listen; the server should close after its reply, but not all do."""
+        if self._exchange.received(data):
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        """Over."""
+        self._exchange.lost()
+
+
+def _why(reason: Failure) -> str:
+    """The reason of a failed connection, in words for a person."""
+    if reason.check(error.ConnectionRefusedError):
+        return "nothing listens there (connection refused)"
+    if reason.check(error.TimeoutError, error.TCPTimedOutError):
+        return "no answer came in time"
+    if reason.check(error.DNSLookupError, error.UnknownHostError):
+        return "its name could not be looked up"
+    return shortened(str(reason.value) or type(reason.value).__name__)

@@ -1,0 +1,238 @@
+"""The connections of a rendezvous: one request line, one reply line, close (protocol, section 2).
+
+Rules: every connection ends, whatever the other side does: by its answer, by a deadline that one
+sweep looks at, or because a newer connection needs its place. A client that sent more than its
+request gets the answer nevertheless: what it sends is read and thrown away until it closes, because
+closing over unread data would make the kernel drop the answer.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from zope.interface import implementer
+
+from p2pchat.logs import Log, RateLimited
+from p2pchat.rendezvous import requests
+from p2pchat.rendezvous.answers import Answers
+from p2pchat.rendezvous.requests import MAX_REQUEST
+from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.address import IPv4Address, IPv6Address
+    from twisted.internet.interfaces import IAddress, IDelayedCall, ITCPTransport
+    from twisted.python.failure import Failure
+
+    from p2pchat.rendezvous.registry import Registry
+
+_log = Log("Rendezvous")
+
+_SWEEP = 0.25
+"""Seconds between two looks at the deadlines, while there are connections."""
+_LINGER = 2.0
+"""Seconds for a client that is still sending to read its answer and close."""
+_SLOWEST_READER = 32_768
+"""Bytes a second that a client must take of a long reply."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one rendezvous puts up with."""
+
+    connections: int = 900
+    """Connections at a time. More: more memory and descriptors (most systems allow 1,024 to a
+    process); fewer: slow clients are cut off sooner when many come. When all are taken, the oldest
+    gives way to a new one."""
+    idle: float = 5.0
+    """Seconds without a byte of the request. More: slow networks; fewer: less held by silence."""
+    total: float = 30.0
+    """Seconds for the whole request, however it dribbles in."""
+    per_minute: int = 50
+    """Connections a minute of one address; 0 for any number. Loopback is exempt."""
+
+
+@implementer(IHalfCloseableProtocol)
+class RequestProtocol(Protocol):
+    """One connection: collects a line, sends the answer, ends."""
+
+    transport: ITCPTransport
+
+    def __init__(self, factory: RendezvousFactory, ip: str, greeting: bytes = b"") -> None:
+        self._factory = factory
+        self.deadline = 0.0
+        """When the sweep calls `expire`."""
+        self._ip = ip
+        self._greeting = greeting
+        self._received: bytes | bytearray = b""
+        self._latest = 0.0
+        self._answered = False
+
+    def connectionMade(self) -> None:
+        """Start the clocks; say at once what there is to say to a blocked address."""
+        factory = self._factory
+        now = factory.monotonic()
+        self._latest = now + factory.limits.total
+        self.deadline = now + factory.limits.idle
+        factory.opened(self)
+        if self._greeting:
+            self._answer(self._greeting, linger=True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer when the line is whole or too long; what follows it does not count."""
+        if self._answered:
+            return
+        searched = len(self._received)
+        if searched:
+            self._received += data
+        else:
+            self._received = data
+        received = self._received
+        end = received.find(b"\n", searched)
+        if 0 <= end < MAX_REQUEST:
+            reply = self._factory.answers.reply(bytes(received[:end]), self._ip)
+            self._answer(reply, linger=end + 1 < len(received))
+        elif len(received) > MAX_REQUEST:
+            self._answer(requests.TOO_LONG, linger=True)
+        else:
+            if not searched:
+                self._received = bytearray(received)
+            self.deadline = min(self._factory.monotonic() + self._factory.limits.idle, self._latest)
+
+    def readConnectionLost(self) -> None:
+        """The client closed its side: what came is the request."""
+        if self._answered:
+            self.transport.loseConnection()
+        else:
+            self._answer(self._factory.answers.reply(bytes(self._received), self._ip), linger=False)
+
+    def writeConnectionLost(self) -> None:
+        """Our own half is closed, as `_answer` asked for; wait for the client's."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        """Leave the books."""
+        self._answered = True
+        self._received = b""
+        self._factory.closed(self)
+
+    def expire(self) -> None:
+        """The deadline has passed: say so to a client that owes us a request, cut off any other."""
+        if self._answered:
+            self.transport.abortConnection()
+        else:
+            self._factory.timed_out += 1
+            self._answer(requests.TIMED_OUT, linger=True)
+
+    def abandon(self) -> None:
+        """End at once, without an answer."""
+        self._answered = True
+        self.transport.abortConnection()
+
+    def _answer(self, reply: bytes, *, linger: bool) -> None:
+        self._answered = True
+        self._received = b""
+        transport = self.transport
+        transport.write(reply)
+        if linger:
+            transport.loseWriteConnection()
+        else:
+            transport.loseConnection()
+        self.deadline = self._factory.monotonic() + _LINGER + len(reply) / _SLOWEST_READER
+
+
+class RendezvousFactory(ServerFactory):
+    """All connections of one rendezvous, and what they ask of the registry.
+
+    `reactor` provides IReactorTime; `monotonic` gives the seconds of a clock that never jumps.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        registry: Registry,
+        limits: Limits,
+        reactor: Any,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.answers = Answers(registry, monotonic)
+        self.limits = limits
+        self.monotonic = monotonic
+        self.throttle = Throttle(limits.per_minute)
+        self.timed_out = 0
+        """Connections that never finished a request."""
+        self.evicted = 0
+        """Connections that gave way to newer ones."""
+        self._reactor = reactor
+        self._connections: dict[RequestProtocol, None] = {}
+        self._sweeping: IDelayedCall | None = None
+        self._stopping = False
+        self._limited = RateLimited(_log, limit=1)
+
+    def buildProtocol(self, addr: IAddress | None) -> RequestProtocol | None:
+        """A protocol for the connection, None to close it without a word."""
+        if self._stopping:
+            return None
+        address = cast("IPv4Address | IPv6Address", addr)
+        ip = plain_ip(address.host)
+        now = self.monotonic()
+        verdict = self.throttle.admit(ip, now)
+        if verdict == PASS:
+            if len(self._connections) >= self.limits.connections:
+                self._evict(now)
+            return RequestProtocol(self, ip)
+        self._limited.info(now, "blocked address", "Blocked: {ip} connects too often", ip=ip)
+        if verdict == SILENT or len(self._connections) >= self.limits.connections // 2:
+            return None
+        sentence = requests.blocked(ip, address.port, self.throttle.limit, verdict)
+        return RequestProtocol(self, ip, greeting=sentence)
+
+    def resume(self) -> None:
+        """Take connections, again after `stop`."""
+        self._stopping = False
+
+    def opened(self, connection: RequestProtocol) -> None:
+        """A connection was made: watch over it."""
+        self._connections[connection] = None
+        if self._sweeping is None:
+            self._sweeping = self._reactor.callLater(_SWEEP, self._sweep)
+
+    def closed(self, connection: RequestProtocol) -> None:
+        """A connection has ended."""
+        self._connections.pop(connection, None)
+
+    def stop(self) -> None:
+        """Cut off every connection, take no new ones, leave nothing for the reactor to do."""
+        self._stopping = True
+        for connection in [*self._connections]:
+            connection.abandon()
+        self._connections.clear()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+
+    def _sweep(self) -> None:
+        now = self.monotonic()
+        for connection in [*self._connections]:
+            if connection.deadline <= now:
+                connection.expire()
+        self._limited.flush(now)
+        self._sweeping = None
+        if self._connections:
+            self._sweeping = self._reactor.callLater(_SWEEP, self._sweep)
+
+    def _evict(self, now: float) -> None:
+        self.evicted += 1
+        oldest = next(iter(self._connections))
+        del self._connections[oldest]
+        oldest.abandon()
+        self._limited.warn(
+            now,
+            "connections",
+            "All {limit} connections are in use: the oldest gives way to the newest",
+            limit=self.limits.connections,
+        )

@@ -1,0 +1,183 @@
+"""Who is registered until when, in memory.
+
+Rules: a registration is one (ip, namespace, name); registering it again replaces it. Time comes in
+as `now`, seconds of a clock that never jumps. What has expired is gone before any question is
+answered. Every question costs the same with ten registrations as with a hundred thousand, except a
+DISCOVER, whose reply is kept until something changes or the next second.
+"""
+
+from __future__ import annotations
+
+import heapq
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_REGISTRATIONS: Final = 100_000
+"""About 80 MB of memory, and 12 MB of DISCOVER reply, when all are taken."""
+
+_COMPACT_ABOVE: Final = 1_000
+"""Dead entries in the expiry heap that are never worth a compaction."""
+
+Key = tuple[str, str, str]
+"""(ip, namespace, name)."""
+
+
+class Registration:
+    """One lease: `name@namespace` at `ip`:`port`, granted for `ttl` seconds, ending at `until`."""
+
+    __slots__ = ("encoded", "ip", "live", "name", "namespace", "port", "ttl", "until")
+
+    def __init__(
+        self, ip: str, namespace: str, name: str, port: int, ttl: int, until: float
+    ) -> None:
+        self.ip = ip
+        self.namespace = namespace
+        self.name = name
+        self.port = port
+        self.ttl = ttl
+        self.until = until
+        self.live = True
+        # ASCII: some clients decode a reply piece by piece, which would split longer characters.
+        self.encoded = (
+            f'{{"ip":{quoted(ip)},"port":{port},"name":{quoted(name)},'
+            f'"namespace":{quoted(namespace)},"ttl":{ttl},"expires_in":'
+        ).encode("ascii")
+
+    @property
+    def key(self) -> Key:
+        """What makes it one registration and not another."""
+        return self.ip, self.namespace, self.name
+
+
+class Registry:
+    """The registrations of one rendezvous; at most `limit` of them.
+
+    When it is full, a new registration is refused (and counted in `refused`), a renewal is not.
+    """
+
+    def __init__(self, limit: int = MAX_REGISTRATIONS) -> None:
+        self.limit = limit
+        self.refused = 0
+        """How many registrations were refused because the registry was full."""
+        self.changes: dict[Key, Registration | None] | None = None
+        """What changed since somebody set this to an empty dict: the registration, or None for one
+        that is gone. Whoever wants to know (a database) sets it, empties it and bounds it."""
+        self._namespaces: dict[str, dict[tuple[str, str], Registration]] = {}
+        self._addresses: dict[str, dict[tuple[str, str], Registration]] = {}
+        self._count = 0
+        self._expiry: list[tuple[float, int, Registration]] = []
+        self._serial = 0
+        self._replies: dict[str | None, tuple[int, bytes]] = {}
+
+    def __len__(self) -> int:
+        """How many registrations there are, those that expire at the next question included."""
+        return self._count
+
+    def __iter__(self) -> Iterator[Registration]:
+        """All registrations, the oldest or longest not renewed first within each namespace."""
+        for peers in self._namespaces.values():
+            yield from peers.values()
+
+    def knows(self, ip: str, now: float) -> bool:
+        """Whether `ip` has a live registration."""
+        self.expire(now)
+        return ip in self._addresses
+
+    def register(self, ip: str, namespace: str, name: str, port: int, ttl: int, now: float) -> bool:
+        """Add or replace a registration for `ttl` seconds; False when there is no room for it."""
+        self.expire(now)
+        peers = self._namespaces.get(namespace)
+        old = peers.pop((ip, name), None) if peers is not None else None
+        if old is not None:
+            old.live = False
+        elif self._count >= self.limit:
+            self.refused += 1
+            return False
+        else:
+            self._count += 1
+        registration = Registration(ip, namespace, name, port, ttl, now + ttl)
+        self._file(registration)
+        self._changed(registration, registration)
+        return True
+
+    def restore(self, registrations: Iterable[Registration]) -> None:
+        """Take over registrations from a store, as far as there is room; nothing else is told."""
+        for registration in registrations:
+            if self._count >= self.limit:
+                self.refused += 1
+            else:
+                self._count += 1
+                self._file(registration)
+        self._replies.clear()
+
+    def discover(self, namespace: str | None, now: float) -> bytes:
+        """The reply line that lists `namespace`, or everybody for None."""
+        self.expire(now)
+        second, reply = self._replies.get(namespace, (None, b""))
+        if second == int(now):
+            return reply
+        peers = self if namespace is None else self._namespaces.get(namespace, {}).values()
+        listed = b",".join([b"%b%d}" % (peer.encoded, peer.until - now) for peer in peers])
+        reply = b'{"status":"OK","peers":[%b]}\n' % listed
+        if listed:
+            self._replies[namespace] = (int(now), reply)
+        return reply
+
+    def unregister(
+        self, ip: str, namespace: str, name: str | None, port: int | None, now: float
+    ) -> int:
+        """Remove what `ip` has in `namespace` (of that name, on that port); how many that were."""
+        self.expire(now)
+        own = self._addresses.get(ip, {})
+        if name is not None:
+            one = own.get((namespace, name))
+            candidates = [one] if one is not None else []
+        else:
+            candidates = [peer for peer in own.values() if peer.namespace == namespace]
+        leaving = [peer for peer in candidates if port is None or peer.port == port]
+        for peer in leaving:
+            self._drop(peer)
+        return len(leaving)
+
+    def expire(self, now: float) -> None:
+        """Forget what has ended by `now`."""
+        expiry = self._expiry
+        while expiry and expiry[0][0] <= now:
+            registration = heapq.heappop(expiry)[2]
+            if registration.live:
+                self._drop(registration)
+
+    def _file(self, registration: Registration) -> None:
+        ip, namespace, name = registration.key
+        # Last in its namespace: clients that keep the last of several addresses get the newest.
+        self._namespaces.setdefault(namespace, {})[ip, name] = registration
+        self._addresses.setdefault(ip, {})[namespace, name] = registration
+        self._serial += 1
+        heapq.heappush(self._expiry, (registration.until, self._serial, registration))
+        if len(self._expiry) > 2 * self._count + _COMPACT_ABOVE:
+            self._expiry = [entry for entry in self._expiry if entry[2].live]
+            heapq.heapify(self._expiry)
+
+    def _drop(self, registration: Registration) -> None:
+        ip, namespace, name = registration.key
+        registration.live = False
+        peers = self._namespaces[namespace]
+        del peers[ip, name]
+        if not peers:
+            del self._namespaces[namespace]
+        own = self._addresses[ip]
+        del own[namespace, name]
+        if not own:
+            del self._addresses[ip]
+        self._count -= 1
+        self._changed(registration, None)
+
+    def _changed(self, registration: Registration, state: Registration | None) -> None:
+        if self._replies:
+            self._replies.pop(registration.namespace, None)
+            self._replies.pop(None, None)
+        if self.changes is not None:
+            self.changes[registration.key] = state

@@ -1,0 +1,216 @@
+"""What a rendezvous answers, read liberally (protocol, section 2).
+
+Pure: the bytes of a reply line in, a `Grant`, `Listing`s or a `DirectoryError` out, whatever the
+bytes are. Servers differ: errors come in `message` or `error` (or in `status` itself), as codes or
+as sentences; numbers come as text; fields are missing or null. An entry of a listing that nobody
+could dial is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final
+
+import msgspec
+
+from p2pchat.address import split_peer_id
+from p2pchat.logs import Log
+from p2pchat.rendezvous.listing import (
+    Blocked,
+    DirectoryError,
+    Grant,
+    Listing,
+    NotRegistered,
+    Refused,
+)
+from p2pchat.text import shortened
+
+_log = Log("Rendezvous")
+
+_DEFAULT_BLOCK: Final = 60.0
+"""Seconds to stay away when the rendezvous does not say for how long it refuses us."""
+_LONGEST_BLOCK: Final = 3600.0
+
+_BLOCKED = re.compile(r"\bblock|too.many|rate.?limit|excessive", re.IGNORECASE)
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(?:s\b|sec)", re.IGNORECASE)
+_NOT_REGISTERED = re.compile(r"not[ _-]?registered", re.IGNORECASE)
+_HOST = re.compile(r"[0-9A-Za-z_.:%-]{1,255}")
+
+_ADVICE: Final = {
+    "bad_name": "it does not take our name: choose one of 1 to 64 characters",
+    "bad_namespace": "it does not take the namespace: choose one of 1 to 64 characters",
+    "bad_port": "it does not take our port: choose one from 1 to 65535",
+    "bad_ttl": "it does not take the length of the registration: choose 1 to 86400 seconds",
+    "line_too_long": "our request is too long for it: choose a shorter name and namespace",
+    "namespace_required": "it wants a namespace in the request",
+    "peer_credentials_do_not_match": "it has no such registration from our address",
+    "registry_full": "it is full: try again later, or use another rendezvous",
+    "internal_error": "it failed to answer: try again later, and tell whoever runs it",
+    "unknown command": "it does not know the request: is it a rendezvous of this protocol?",
+}
+
+
+class _Listings(msgspec.Struct, gc=False):
+    """A DISCOVER reply of the usual form."""
+
+    status: str
+    peers: list[Listing]
+
+
+_decode_listings = msgspec.json.Decoder(_Listings).decode
+
+
+def read_grant(reply: bytes, ttl: int) -> Grant:
+    """The answer to a REGISTER for `ttl` seconds; raises `DirectoryError`."""
+    fields = _fields(reply)
+    granted, ip = _number(fields.get("ttl")), fields.get("ip")
+    return Grant(
+        ttl=granted if granted and granted > 0 else float(ttl),
+        ip=ip if isinstance(ip, str) and _HOST.fullmatch(ip) else "",
+    )
+
+
+def read_ok(reply: bytes) -> None:
+    """The answer to an UNREGISTER; raises `DirectoryError`."""
+    _fields(reply)
+
+
+def read_listings(reply: bytes) -> list[Listing]:
+    """The answer to a DISCOVER, without the entries nobody could dial; raises `DirectoryError`."""
+    try:
+        usual = _decode_listings(reply)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        if _is_ok(usual.status) and all(map(_can_be_dialed, usual.peers)):
+            return usual.peers
+    listings, odd = [], []
+    for entry in _entries(reply):
+        listing = _listing(entry)
+        if listing is None:
+            odd.append(entry)
+        else:
+            listings.append(listing)
+    if odd:
+        _log.debug(
+            "Left out {count} entries of a listing that nobody could dial, the first: {entry}",
+            count=len(odd),
+            entry=shortened(repr(odd[0])),
+        )
+    return listings
+
+
+def is_whole(reply: bytes) -> bool:
+    """Whether these bytes are one whole JSON value, and not the beginning of one."""
+    try:
+        msgspec.json.decode(reply, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def refusal(text: str) -> DirectoryError:
+    """The error that a rendezvous's code or sentence stands for."""
+    shown = shortened(text)
+    if _NOT_REGISTERED.search(text):
+        return NotRegistered("the rendezvous does not know us (any more): register again")
+    if _BLOCKED.search(text):
+        told = _SECONDS.search(text)
+        seconds = float(told.group(1)) if told else _DEFAULT_BLOCK
+        seconds = max(1.0, min(seconds, _LONGEST_BLOCK))
+        return Blocked(
+            f"the rendezvous refuses our address for {seconds:.0f} s, because of too many "
+            f"connections: wait ({shown})",
+            seconds,
+        )
+    code = text.strip().lower().split(" (")[0]
+    advice = _ADVICE.get(code, "tell whoever runs it")
+    return Refused(f"the rendezvous refused: {advice} ({shown})", text)
+
+
+# ---------------------------------------------------------------- below: any JSON whatever
+
+
+def _decode(reply: bytes) -> Any:
+    try:
+        return msgspec.json.decode(reply)
+    except (ValueError, RecursionError):
+        pass
+    try:  # halves of surrogate pairs, NaN, bytes that are not UTF-8
+        return json.loads(reply.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        shown = shortened(reply[:400].decode("utf-8", "replace"), 80)
+        raise Refused(
+            f"the answer is not of this protocol: is there a rendezvous at that address? ({shown})",
+            "not_json",
+        ) from None
+
+
+def _fields(reply: bytes) -> dict[str, Any]:
+    """The fields of a reply that says OK; raises the error that any other stands for."""
+    fields = _decode(reply)
+    if not isinstance(fields, dict):
+        raise refusal(f"an answer of the type {type(fields).__name__}")
+    status = fields.get("status")
+    if _is_ok(status):
+        return fields
+    reasons = (fields.get("message"), fields.get("error"), fields.get("detail"), status)
+    told = [reason for reason in reasons if isinstance(reason, str) and reason.strip()]
+    if told:
+        raise refusal(told[0])
+    if status is None and "peers" in fields:
+        return fields
+    raise refusal("an answer without a status")
+
+
+def _entries(reply: bytes) -> list[Any]:
+    value = _decode(reply)
+    peers = value if isinstance(value, list) else _fields(reply).get("peers")
+    if peers is None:
+        return []
+    if not isinstance(peers, list):
+        raise refusal("a listing that is not a list")
+    return peers
+
+
+def _listing(entry: object) -> Listing | None:
+    if not isinstance(entry, dict):
+        return None
+    name, namespace, ip = (entry.get(field) for field in ("name", "namespace", "ip"))
+    port, ttl, left = (_number(entry.get(field)) for field in ("port", "ttl", "expires_in"))
+    if not (isinstance(name, str) and isinstance(namespace, str) and isinstance(ip, str)):
+        return None
+    if port is None or not port.is_integer():
+        return None
+    ttl = max(0.0, ttl or 0.0)
+    left = ttl if left is None else max(0.0, left)
+    listing = Listing(name, namespace, ip, int(port), ttl, left)
+    return listing if _can_be_dialed(listing) else None
+
+
+def _can_be_dialed(peer: Listing) -> bool:
+    """Whether a listing of the right types holds values that make sense."""
+    if not (1 <= peer.port <= 65_535 and peer.ttl >= 0 and peer.expires_in >= 0):
+        return False
+    try:
+        parts = split_peer_id(peer.peer_id)
+    except ValueError:
+        return False
+    return parts == (peer.name, peer.namespace) and _HOST.fullmatch(peer.ip) is not None
+
+
+def _number(value: object) -> float | None:
+    """A finite number, also when it comes as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_ok(status: object) -> bool:
+    return isinstance(status, str) and status.upper() == "OK"

@@ -1,0 +1,237 @@
+"""What a peer may ask of a rendezvous, and what it hears (protocol, section 2).
+
+    -> {"type":"REGISTER","namespace","name","port","ttl"?}     <- {"status":"OK","ttl","ip","port"}
+    -> {"type":"DISCOVER","namespace"?}                         <- {"status":"OK","peers":[...]}
+    -> {"type":"UNREGISTER","namespace","name"?,"port"?}        <- {"status":"OK"}
+                                     anything else              <- {"status":"ERROR","message"}
+
+Pure: bytes in, a checked request or the bytes of the answer out. The reference server reads
+requests with Python's `json` and `int`, and so does `_parse_odd`; `parse` takes a short cut that
+gives the same answer for a request of the usual form. One rule is ours: half of a surrogate pair is
+no character, so a name or namespace that holds one is refused (many clients could not read a
+listing with it).
+"""
+
+from __future__ import annotations
+
+import json
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeGuard
+
+import msgspec
+from msgspec import Meta
+
+from p2pchat.text import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_REQUEST: Final = 32_768
+"""Bytes of the longest request line, its newline included."""
+MAX_NAME: Final = 64
+"""Characters (code points) of the longest name or namespace."""
+DEFAULT_TTL: Final = 7200
+MAX_TTL: Final = 86_400
+
+
+class Register(msgspec.Struct, frozen=True, gc=False):
+    """Put `name@namespace` on `port` into the registry for `ttl` seconds."""
+
+    namespace: str
+    name: str
+    port: int
+    ttl: int
+
+
+class Discover(msgspec.Struct, frozen=True, gc=False):
+    """List the live registrations of `namespace`, or all of them for None."""
+
+    namespace: str | None
+
+
+class Unregister(msgspec.Struct, frozen=True, gc=False):
+    """Remove what this address registered in `namespace`; None for name or port matches any."""
+
+    namespace: str
+    name: str | None
+    port: int | None
+
+
+class Invalid(msgspec.Struct, frozen=True, gc=False):
+    """A request that cannot be obeyed, and the answer to it."""
+
+    reply: bytes
+    of_a_registered_peer: bool = False
+    """The answer is for a peer with a live registration; any other hears `NOT_REGISTERED`."""
+
+
+Request = Register | Discover | Unregister | Invalid
+
+
+# ---------------------------------------------------------------- answers
+
+
+def error(message: str) -> bytes:
+    """The reply line that refuses a request, with a code or a sentence for `message`."""
+    return b'{"status":"ERROR","message":%b}\n' % quoted(message).encode("ascii")
+
+
+def granted(ttl: int, ip: str, port: int) -> bytes:
+    """The reply line to a REGISTER that was obeyed."""
+    return b'{"status":"OK","ttl":%d,"ip":%b,"port":%d}\n' % (ttl, quoted(ip).encode(), port)
+
+
+def blocked(ip: str, port: int, limit: int, seconds: int) -> bytes:
+    """What an address hears that connected more than `limit` times, for `seconds` more."""
+    return error(
+        f"Connection from {ip}:{port} has been blocked due to excessive login attempts "
+        f"(limit: {limit}). The block will be lifted in {seconds} seconds."
+    )
+
+
+OK: Final = b'{"status":"OK"}\n'
+TOO_LONG: Final = b'{"status":"ERROR","message":"line_too_long","limit":%d}\n' % MAX_REQUEST
+TIMED_OUT: Final = error("Timeout: no data received, closing connection")
+EMPTY: Final = error("Empty request line")
+UNKNOWN: Final = error("Unknown command")
+NOT_REGISTERED: Final = error("peer_not_registered")
+NO_MATCH: Final = error("peer_credentials_do_not_match")
+FULL: Final = error("registry_full")
+INTERNAL_ERROR: Final = error("internal_error")
+
+_BAD_NAME: Final = Invalid(error("bad_name"))
+_BAD_TTL: Final = Invalid(error("bad_ttl"))
+_BAD_NAMESPACE: Final = Invalid(error("bad_namespace"))
+_BAD_PORT: Final = Invalid(error("bad_port"))
+
+
+# ---------------------------------------------------------------- requests
+
+
+_Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+_Port = Annotated[int, Meta(ge=1, le=65_535)]
+_Ttl = Annotated[int, Meta(ge=1, le=MAX_TTL)]
+
+
+class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A request that needs neither conversion nor an error. Any other is left to `_parse_odd`."""
+
+    type: str
+    namespace: _Name | None = None
+    name: _Name | None = None
+    port: _Port | None = None
+    ttl: _Ttl = DEFAULT_TTL
+
+
+_decode_usual = msgspec.json.Decoder(_Usual).decode
+
+
+def parse(line: bytes) -> Request:
+    """Check one request line, without its newline (a carriage return at its end is fine).
+
+    Never raises. Of an `Invalid`, `reply` is the whole answer.
+    """
+    try:
+        # Through str, because the decoder checks UTF-8 only in the strings it keeps.
+        usual = _decode_usual(line.decode())
+    except (ValueError, RecursionError):
+        return _parse_odd(line)
+    kind = usual.type.upper()
+    namespace = usual.namespace
+    if kind == "REGISTER":
+        if namespace is not None and usual.name is not None and usual.port is not None:
+            return Register(namespace, usual.name, usual.port, usual.ttl)
+    elif kind == "DISCOVER":
+        return Discover(namespace)
+    elif kind == "UNREGISTER" and namespace is not None:
+        return Unregister(namespace, usual.name, usual.port)
+    return _parse_odd(line)
+
+
+def _parse_odd(line: bytes) -> Request:
+    """As `parse`, in the reference's own terms: `json.loads`, then `int` of port and ttl."""
+    if not line.strip():
+        return Invalid(EMPTY)
+    try:
+        fields = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return Invalid(UNKNOWN)
+    kind = fields.get("type") if isinstance(fields, dict) else None
+    check = _CHECKS.get(kind.upper()) if isinstance(kind, str) else None
+    return check(fields) if check else Invalid(UNKNOWN)
+
+
+def _check_register(fields: dict[str, Any]) -> Request:
+    name = fields.get("name")
+    if not _is_name(name):
+        return _BAD_NAME
+    ttl = _integer(fields.get("ttl", DEFAULT_TTL))
+    if ttl is None:
+        return _BAD_TTL
+    namespace = fields.get("namespace")
+    if not _is_name(namespace):
+        return _BAD_NAMESPACE
+    port = _integer(fields.get("port"))
+    if port is None or not 1 <= port <= 65_535:
+        return _BAD_PORT
+    return Register(namespace, name, port, max(1, min(ttl, MAX_TTL)))
+
+
+def _check_discover(fields: dict[str, Any]) -> Request:
+    namespace = fields.get("namespace")
+    if namespace is not None and not _is_name(namespace):
+        return _BAD_NAMESPACE
+    return Discover(namespace)
+
+
+def _check_unregister(fields: dict[str, Any]) -> Request:
+    namespace, name, port = fields.get("namespace"), fields.get("name"), fields.get("port")
+    if namespace is None:
+        return Invalid(error("namespace_required"), of_a_registered_peer=True)
+    if not _is_name(namespace):
+        return Invalid(_BAD_NAMESPACE.reply, of_a_registered_peer=True)
+    if port is not None:
+        number = _integer(port)
+        if number is None or not 1 <= number <= 65_535:
+            shown = shortened(_shown(port), 80)
+            return Invalid(error(f"bad_port ({shown})"), of_a_registered_peer=True)
+        port = number
+    if name is not None and not _is_name(name):
+        return Invalid(NO_MATCH, of_a_registered_peer=True)  # nobody can have registered it
+    return Unregister(namespace, name, port)
+
+
+_CHECKS: Final[dict[str, Callable[[dict[str, Any]], Request]]] = {
+    "REGISTER": _check_register,
+    "DISCOVER": _check_discover,
+    "UNREGISTER": _check_unregister,
+}
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and _is_whole(value)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether `text` holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integer(value: Any) -> int | None:
+    """What Python's `int` makes of a JSON value, None where it fails."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _shown(value: object) -> str:
+    """A JSON value as Python's `str`, as the reference shows a bad port."""
+    try:
+        return str(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or deep nesting
+        return type(value).__name__

@@ -1,0 +1,112 @@
+"""The rendezvous as a service: a port that others register and find each other at."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+
+from p2pchat.logs import Log
+from p2pchat.rendezvous.connection import Limits, RendezvousFactory
+from p2pchat.rendezvous.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.address import IPv4Address
+    from twisted.internet.interfaces import IListeningPort
+
+_log = Log("Rendezvous")
+
+_BACKLOG = 4096
+"""Connections the kernel holds for us: a short queue makes a storm of them many times slower."""
+
+
+class RendezvousService(Service):
+    """A rendezvous on a port of its own; embeddable in any process that runs a reactor.
+
+    `port` 0 takes a free one, `interface` "" is every IPv4 address ("::" every address). `reactor`
+    provides IReactorTCP and IReactorTime and is the global one by default.
+    """
+
+    name: str | None = "rendezvous"
+
+    def __init__(
+        self,
+        port: int = 8080,
+        interface: str = "",
+        *,
+        registry: Registry | None = None,
+        limits: Limits | None = None,
+        reactor: Any = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        self.registry = Registry() if registry is None else registry
+        self.factory = RendezvousFactory(
+            self.registry, Limits() if limits is None else limits, reactor, monotonic
+        )
+        self._reactor = reactor
+        self._port = port
+        self._interface = interface
+        self._listening: IListeningPort | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on; before `listen`, the one that was asked for."""
+        if self._listening is None:
+            return self._port
+        return cast("IPv4Address", self._listening.getHost()).port
+
+    @property
+    def listening(self) -> bool:
+        """Whether the port is open."""
+        return self._listening is not None
+
+    def listen(self) -> None:
+        """Open the port, unless it is open: `startService` does it, too.
+
+        Raises `twisted.internet.error.CannotListenError` when the port is taken or forbidden; try
+        again whenever you like.
+        """
+        if self._listening is None:
+            self.factory.resume()
+            self._listening = self._reactor.listenTCP(
+                self._port, self.factory, backlog=_BACKLOG, interface=self._interface
+            )
+            host = self._interface or "*"
+            _log.info("Rendezvous listens on {host}:{port}", host=host, port=self.port)
+
+    def privilegedStartService(self) -> None:
+        """Open the port while the process may still open a low one."""
+        self.listen()
+
+    def startService(self) -> None:
+        """Open the port; raises what `listen` raises."""
+        self.listen()
+        super().startService()  # type: ignore[no-untyped-call]
+
+    def stopService(self) -> Deferred[None]:
+        """Close the port and every connection; the registry keeps what it has."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        listening, self._listening = self._listening, None
+        self.factory.stop()
+        if listening is None:
+            return succeed(None)
+        factory = self.factory
+        _log.info(
+            "Rendezvous stopped: {requests} requests, {registered} registered; turned away "
+            "{turned_away}, timed out {timed_out}, evicted {evicted}, refused {refused}, "
+            "failed {failures}",
+            requests=factory.answers.given,
+            registered=len(self.registry),
+            turned_away=factory.throttle.turned_away,
+            timed_out=factory.timed_out,
+            evicted=factory.evicted,
+            refused=self.registry.refused,
+            failures=factory.answers.failures,
+        )
+        return cast("Deferred[None]", maybeDeferred(listening.stopListening))

@@ -1,0 +1,97 @@
+"""How often one address may connect (protocol, section 2).
+
+The first `limit` connections of an address within `window` seconds pass. The next one is turned
+away without a word and blocks the address for `window` seconds; what connects meanwhile is told for
+how long, and does not prolong it. Loopback is never counted: those are our own programs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final
+
+PASS: Final = -1
+"""The connection is welcome."""
+SILENT: Final = 0
+"""Close the connection without a word. Anything above: the seconds that the block still lasts."""
+
+
+class Throttle:
+    """Counts connections per address; remembers at most `capacity` addresses.
+
+    An address is forgotten a window after its last connection. Should more than `capacity` be
+    remembered, the one that was silent for longest is forgotten early (counted in `forgotten`).
+    """
+
+    def __init__(self, limit: int = 50, window: float = 60.0, capacity: int = 10_000) -> None:
+        self.limit = limit
+        self.window = window
+        self.capacity = capacity
+        self.turned_away = 0
+        """Connections that did not pass."""
+        self.forgotten = 0
+        self._addresses: dict[str, _Address] = {}
+
+    def __len__(self) -> int:
+        """How many addresses are remembered."""
+        return len(self._addresses)
+
+    def admit(self, ip: str, now: float) -> int:
+        """Count a connection: `PASS`, `SILENT`, or whole seconds (1 or more) of a block."""
+        if not self.limit or is_loopback(ip):
+            return PASS
+        address = self._addresses.pop(ip, None) or _Address()
+        self._addresses[ip] = address  # last in order: the one heard of most recently
+        verdict = self._judge(address, now)
+        address.seen = now
+        self._forget(now)
+        if verdict != PASS:
+            self.turned_away += 1
+        return verdict
+
+    def _judge(self, address: _Address, now: float) -> int:
+        if now < address.blocked_until:
+            return math.ceil(address.blocked_until - now)
+        times = address.times
+        while times and times[0] <= now - self.window:
+            times.popleft()
+        if len(times) < self.limit:
+            times.append(now)
+            return PASS
+        times.clear()
+        address.blocked_until = now + self.window
+        return SILENT
+
+    def _forget(self, now: float) -> None:
+        addresses = self._addresses
+        while True:
+            oldest = next(iter(addresses))
+            if addresses[oldest].seen <= now - self.window:
+                del addresses[oldest]
+            elif len(addresses) > self.capacity:
+                del addresses[oldest]
+                self.forgotten += 1
+            else:
+                return
+
+
+class _Address:
+    """One address: when it connected, until when it is blocked, when it was last heard of."""
+
+    __slots__ = ("blocked_until", "seen", "times")
+
+    def __init__(self) -> None:
+        self.times: deque[float] = deque()
+        self.blocked_until = -math.inf
+        self.seen = -math.inf
+
+
+def is_loopback(ip: str) -> bool:
+    """Whether `ip`, IPv4 or IPv6 (not mapped), is this machine's own."""
+    return ip.startswith("127.") or ip == "::1"
+
+
+def plain_ip(ip: str) -> str:
+    """`ip` with an IPv4 address that came as IPv6 (`::ffff:192.0.2.1`) in its usual form."""
+    return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip
