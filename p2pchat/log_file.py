@@ -49,6 +49,14 @@ class LogFile:
         self._followed_at = 0.0
         self._told_at: float | None = None
 
+    def open(self, now: float) -> None:
+        """Open the file before there is a line to write, so that a problem is told at once."""
+        try:
+            self._open()
+            self._followed_at = now
+        except OSError as error:
+            self._fail(error, now)
+
     def write(self, line: str, now: float) -> bool:
         """Append `line`, which ends with a newline, at `now` (seconds); False when it is lost."""
         data = line.encode("utf-8", "backslashreplace")
@@ -71,9 +79,7 @@ class LogFile:
             return False
         except OSError as error:
             self.lost += 1
-            self._failed_at = now
-            self.close()
-            self._tell(f"The log cannot be written to {self._name}: {_reason(error)}", now)
+            self._fail(error, now)
             return False
         self._failed_at = None
         return True
@@ -142,6 +148,11 @@ class LogFile:
             self._size += written
             view = view[written:]
             self._torn = bool(view)
+
+    def _fail(self, error: OSError, now: float) -> None:
+        self._failed_at = now
+        self.close()
+        self._tell(f"The log cannot be written to {self._name}: {_reason(error)}", now)
 
     def _tell(self, sentence: str, now: float) -> None:
         if self._told_at is None or abs(now - self._told_at) >= _TELL_AGAIN:

@@ -56,10 +56,10 @@ def text_line(event: LogEvent) -> str:
 
 def screen_line(event: LogEvent) -> str:
     """`event` as one short line, without a newline, for between the lines of a conversation."""
-    line = f"{logs.level_name(_level(event))} [{_component(event)}] {_text(event)}"
-    if "log_failure" in event:
-        line += f" ({shortened(event['log_failure'].getErrorMessage())})"
-    return line
+    text = _text(event)
+    if "log_failure" in event and text != (summary := shortened(_summary(event))):
+        text += f" ({summary})"
+    return f"{logs.level_name(_level(event))} [{_component(event)}] {text}"
 
 
 def wanted(event: LogEvent) -> bool:
@@ -143,53 +143,53 @@ def start_logging(
 ) -> LogFile:
     """Begin the process's log, in `path`, and set its level; for a program that is not twistd.
 
-    `settings.file` is not looked at: see `default_path`. `warn` is called with a sentence when
+    `path` is what `p2pchat.options` made of `settings.file`. `warn` is called with a sentence when
     the file cannot be written (default: it goes to standard error). Standard output and standard
     error are left alone. Call once; close what is returned at the very end.
     """
-    observer = _file_observer(settings, path, warn)
+    logs.set_level(settings.level)
+    observer = _file_observer(settings, path, warn or _to_stderr)
     globalLogBeginner.beginLoggingTo([counters, observer], redirectStandardIO=False)
     return observer.file
 
 
-def observer_for_twistd(settings: LoggingSettings, path: str) -> ILogObserver:
-    """Set the process's level, and make the observer with which twistd or twist is to log.
-
-    twist takes the observer itself; twistd's option --logger takes the name of what makes it:
-    `TWISTD_LOGGER`.
-    """
-    global _for_twistd
-    _for_twistd = LogPublisher(counters, _file_observer(settings, path, None))
-    return _for_twistd
+def prepare_twistd(settings: LoggingSettings, path: str) -> None:
+    """Set the process's level, and say what `twistd_observer` is to make."""
+    global _make_observer
+    logs.set_level(settings.level)
+    _make_observer = lambda: LogPublisher(  # noqa: E731
+        counters, _file_observer(settings, path, _to_stderr)
+    )
 
 
 TWISTD_LOGGER: Final = "p2pchat.log_output.twistd_observer"
-_for_twistd: ILogObserver | None = None
+"""For twistd's option --logger, which takes the name of a function."""
 
 
-def twistd_observer() -> ILogObserver:
-    """What `observer_for_twistd` made last; twistd calls this by its name."""
-    assert _for_twistd is not None
-    return _for_twistd
+def twistd_observer(_stream: object = None) -> ILogObserver:
+    """Make the observer that `prepare_twistd` described; twistd and twist call this."""
+    return _make_observer()
+
+
+_make_observer: Callable[[], ILogObserver] = LogPublisher
 
 
 def default_path(peer_id: str) -> str:
-    """A file in the person's own log folder, which is made, for the node called `peer_id`."""
+    """A file in the person's own log folder for the node called `peer_id`."""
     from platformdirs import user_log_dir
 
     folder = user_log_dir("p2pchat", appauthor=False)
-    with suppress(OSError):  # the attempt to write tells the person
-        os.makedirs(folder, mode=0o700, exist_ok=True)
     return os.path.join(folder, re.sub(r"[^A-Za-z0-9@._-]", "_", peer_id) + ".log")
 
 
 def _file_observer(
-    settings: LoggingSettings, path: str, warn: Callable[[str], None] | None
+    settings: LoggingSettings, path: str, warn: Callable[[str], None]
 ) -> FileObserver:
-    logs.set_level(settings.level)
-    file = LogFile(
-        path, max_bytes=settings.max_bytes, files=settings.files, warn=warn or _to_stderr
-    )
+    file = LogFile(path, max_bytes=settings.max_bytes, files=settings.files, warn=warn)
+    if settings.file is None and path != "-":  # a folder that the person did not name
+        with suppress(OSError):  # the file tells what is wrong
+            os.makedirs(os.path.dirname(file.path), mode=0o700, exist_ok=True)
+    file.open(time.time())
     return FileObserver(file)
 
 
@@ -227,7 +227,15 @@ def _text(event: LogEvent) -> str:
         text = template.format_map(event) if template else formatEvent(event)
     except Exception:  # a field is missing, or its own __format__ fails
         text = formatEvent(event)
-    return shortened(text.rstrip("\r\n"), _MAX_TEXT)
+    text = text.rstrip("\r\n")
+    if not text and "log_failure" in event:  # the second half of "Unhandled error in Deferred"
+        text = _summary(event)
+    return shortened(text, _MAX_TEXT)
+
+
+def _summary(event: LogEvent) -> str:
+    failure = event["log_failure"]
+    return f"{failure.type.__name__}: {failure.getErrorMessage()}"
 
 
 def _trace(event: LogEvent) -> list[str]:

@@ -17,7 +17,7 @@ from twisted.logger import LogLevel
 from p2pchat.checks import split_address
 from p2pchat.command_line import CommandOptions
 from p2pchat.config import SETTINGS, Settings, Values, check_text, load, resolve
-from p2pchat.log_output import TWISTD_LOGGER, default_path, observer_for_twistd
+from p2pchat.log_output import TWISTD_LOGGER, default_path, prepare_twistd, twistd_observer
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -133,21 +133,19 @@ class Options(CommandOptions):
             # In the foreground twistd logs to standard output, which is where the conversation
             # is, unless there is nobody to have one.
             self.log_path = self._own_path() if has_input() else "-"
+        prepare_twistd(self.settings.logging, self.log_path)
         if not parent["logger"] and not parent.get("syslog"):
-            observer_for_twistd(self.settings.logging, self.log_path)
             parent["logger"] = TWISTD_LOGGER
 
     def _log_under_twist(self) -> None:
         parent = self.parent
         assert parent is not None
-        self.log_path = self.settings.logging.file or ""
-        if not self.log_path:
-            if parent.get("logFile") is not sys.stdout:
-                return  # the person told twist where to log
-            self.log_path = self._own_path() if has_input() else "-"
-        observer = observer_for_twistd(self.settings.logging, self.log_path)
-        parent["fileLogObserverFactory"] = lambda _file: observer
-        parent["logLevel"] = LogLevel.debug  # the threshold is ours
+        self.log_path = self.settings.logging.file or (self._own_path() if has_input() else "-")
+        prepare_twistd(self.settings.logging, self.log_path)
+        # Unless the person told twist where to log, and did not tell us.
+        if self.settings.logging.file or parent.get("logFile") is sys.stdout:
+            parent["fileLogObserverFactory"] = twistd_observer
+            parent["logLevel"] = LogLevel.debug  # the threshold is ours
 
 
 def login_name() -> str:
