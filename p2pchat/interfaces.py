@@ -16,7 +16,82 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
+    from p2pchat.messages import Pub, Send
+    from p2pchat.outputs import Finish, Remark
+    from p2pchat.peers import Peer
+    from p2pchat.protocol import PeerProtocol
     from p2pchat.rendezvous.listing import Grant, Listing
+
+
+class IPeerLink(Interface):
+    """One live connection to a peer, direct or through somebody else, after its handshake."""
+
+    peer_id: str = Attribute("The peer's id.")
+    kin: bool = Attribute("Whether the other end is a p2pchat, too.")
+    instance: str = Attribute("The random name of the peer's process; empty for other programs.")
+    outbound: bool = Attribute("Whether we dialed.")
+    opened_at: float = Attribute("When the handshake ended, seconds of the node's clock.")
+    sent: int = Attribute("SEND and PUB that went out.")
+    received: int = Attribute("SEND and PUB that came in.")
+
+    def send(line: bytes) -> bool:
+        """Queue one encoded SEND or PUB; False when the queue is full or the link is ending."""
+
+    def acknowledge(msg_id: object) -> None:
+        """Answer a SEND that was accepted; msg_id as it came."""
+
+    def ping() -> None:
+        """Ask for a sign of life."""
+
+    def leave(reason: str) -> None:
+        """Say BYE and close, in order, within a few seconds."""
+
+
+class ILinkOwner(Interface):
+    """What a connection tells its node. Calls come in the order in which things happened."""
+
+    def link_made(link: PeerProtocol) -> None:
+        """A connection exists; its handshake begins. `link_closed` will follow, sooner or later."""
+
+    def link_opened(link: PeerProtocol) -> None:
+        """The handshake is done."""
+
+    def link_closed(link: PeerProtocol, finish: Finish) -> None:
+        """The connection is gone; also called for those that never opened (no peer_id then)."""
+
+    def chat_received(link: PeerProtocol, messages: list[Send | Pub]) -> None:
+        """Messages for us came on this link, in this order."""
+
+    def acknowledged(link: PeerProtocol, msg_id: object) -> None:
+        """An ACK came."""
+
+    def round_trip(link: PeerProtocol, seconds: float) -> None:
+        """A PING was answered."""
+
+    def remarked(link: PeerProtocol, remark: Remark) -> None:
+        """Something worth a line in the log happened; strangers can cause it, so limit the rate."""
+
+
+class INodeObserver(Interface):
+    """Whoever wants to know what happens in a node: the console, a history, a bot.
+
+    An observer that raises is logged and hurts nobody else; it must not block.
+    """
+
+    def status_changed(peer: Peer) -> None:
+        """`peer.status` has a new value."""
+
+    def received(peer: Peer, messages: list[Send | Pub]) -> None:
+        """New messages, repetitions taken out. A `src` other than the peer's id is only a claim."""
+
+    def delivered(peer_id: str, msg_id: str, seconds: float) -> None:
+        """The ACK for a SEND of ours came, `seconds` after it was sent."""
+
+    def undelivered(peer_id: str, msg_id: str, reason: str) -> None:
+        """No ACK came in time, or the message could not be sent."""
+
+    def notice(sentence: str) -> None:
+        """Something that the person should know, for example that our name is in use."""
 
 
 class IDirectory(Interface):

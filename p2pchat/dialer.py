@@ -1,0 +1,224 @@
+"""Keeping an outbound link to one peer: dials, backoff, the attempt limit, STALE.
+
+    dial() -> address after address -> handshake -> opened
+       ^                   |                          | the link is lost
+       +---- backoff <-----+ no answer   <------------+
+                           | `max_reconnect_attempts` in a row
+                           +-> STALE, until dial() is called again
+
+Rules: the wait before the next dial is base**n seconds for the n-th failure in a row, capped, with
+jitter, so that peers that lost each other do not dial in step. Only a session that opened and
+lasted resets n: an end that accepts and drops is backed off from like one that does not answer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.protocol import ClientFactory
+
+from p2pchat.logs import Log
+from p2pchat.peers import Peer, Status
+from p2pchat.protocol import LinkContext, PeerProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import (
+        IAddress,
+        IConnector,
+        IDelayedCall,
+        IReactorTCP,
+    )
+    from twisted.python.failure import Failure
+
+    from p2pchat.outputs import Finish
+
+_log: Final = Log("PeerClient")
+LASTING: Final = 5.0
+"""Seconds that a session must have been open to count as a success."""
+_CONNECT_TIMEOUT: Final = 10.0
+_MAX_DIALS: Final = 128
+
+
+class DialSlots:
+    """Bounds the dials under way at once: a listing may name ten thousand peers."""
+
+    def __init__(self, limit: int = _MAX_DIALS) -> None:
+        self._free = limit
+        self._waiting: deque[Dialer] = deque()
+
+    def acquire(self, dialer: Dialer) -> None:
+        """Call `dialer.connect` now, or when another dial has ended."""
+        if self._free > 0:
+            self._free -= 1
+            dialer.connect()
+        else:
+            self._waiting.append(dialer)
+
+    def release(self) -> None:
+        """A dial that was given a slot has ended."""
+        self._free += 1
+        while self._waiting and self._free > 0:
+            dialer = self._waiting.popleft()
+            if dialer.waits_for_slot:
+                self._free -= 1
+                dialer.connect()
+
+
+class Dialer(ClientFactory):
+    """Dials one peer, again and again within its limits.
+
+    `on_status` is called with the peer's new status. The node calls `dial` to begin, `opened`,
+    `link_lost` and `handshake_failed` as things happen, and `stop` in the end.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        context: LinkContext,
+        reactor: IReactorTCP,
+        peer: Peer,
+        slots: DialSlots,
+        on_status: Callable[[Peer, Status], None],
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._context = context
+        self._reactor = reactor
+        self._peer = peer
+        self._slots = slots
+        self._on_status = on_status
+        self._jitter = jitter
+        self._wait: IDelayedCall | None = None
+        self._connector: IConnector | None = None
+        self._untried: list[tuple[str, int]] = []
+        self._has_slot = False
+        self.waits_for_slot = False
+        self.failures = 0
+        """Attempts in a row that led nowhere."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt is under way or waits for its time."""
+        return self._wait is not None or self._has_slot or self.waits_for_slot
+
+    def dial(self) -> None:
+        """Start over, now: forget earlier failures. Nothing if an attempt is under way."""
+        self.failures = 0
+        self._cancel_wait()
+        if not self.busy:
+            self._attempt()
+
+    def stop(self) -> None:
+        """Dial no more, and drop an attempt that is under way."""
+        self._cancel_wait()
+        self.waits_for_slot = False
+        self._untried.clear()
+        connector, self._connector = self._connector, None
+        self._give_slot_back()
+        if connector is not None:
+            connector.disconnect()
+
+    # ------------------------------------------------------------ what happens to an attempt
+
+    def _attempt(self) -> None:
+        if self._peer.links or not self._peer.addresses:
+            return
+        self._on_status(self._peer, Status.CONNECTING)
+        self._untried = [*self._peer.addresses]
+        self.waits_for_slot = True
+        self._slots.acquire(self)
+
+    def connect(self) -> None:
+        """A slot is ours: dial the next address. Called by `DialSlots` only."""
+        self.waits_for_slot = False
+        self._has_slot = True
+        host, port = self._untried.pop(0)
+        _log.debug("Dialing {peer} at {host}:{port}", peer=self._peer.peer_id, host=host, port=port)
+        self._connector = self._reactor.connectTCP(host, port, self, timeout=_CONNECT_TIMEOUT)
+
+    def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
+        """The connection is there; the handshake follows."""
+        link = PeerProtocol(self._context, self._peer.peer_id)
+        link.factory = self
+        return link
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        """Nobody answered at this address."""
+        if connector is self._connector:
+            self._not_here(reason.getErrorMessage())
+
+    def handshake_failed(self, finish: Finish) -> None:
+        """The connection ended before its session opened."""
+        if self._connector is not None:
+            self._not_here(finish.reason)
+
+    def opened(self, peer_id: str) -> None:
+        """A session opened on a connection that we dialed; perhaps to somebody else."""
+        self._connector = None
+        if peer_id == self._peer.peer_id:
+            self._untried.clear()
+            self._give_slot_back()
+        elif self._has_slot:
+            self._not_here(f"{peer_id} answered instead")
+
+    def link_lost(self, lasted: float) -> None:
+        """The peer's last link ended after `lasted` seconds; the node wants it back."""
+        if lasted >= LASTING:
+            self.failures = 0
+        if not self.busy:
+            self._on_status(self._peer, Status.DISCONNECTED)
+            self._again()
+
+    def _not_here(self, why: str) -> None:
+        self._connector = None
+        if self._peer.links:
+            # It reached us while we tried to reach it.
+            self._untried.clear()
+            self._give_slot_back()
+        elif self._untried:
+            self.connect()
+        else:
+            self._give_slot_back()
+            self._failed(why)
+
+    def _failed(self, why: str) -> None:
+        self.failures += 1
+        limit = self._context.settings.connection.max_reconnect_attempts
+        _log.debug(
+            "Attempt {n} of {limit} to reach {peer} failed: {why}",
+            n=self.failures,
+            limit=limit,
+            peer=self._peer.peer_id,
+            why=why,
+        )
+        if self.failures >= limit:
+            self._on_status(self._peer, Status.STALE)
+        else:
+            self._on_status(self._peer, Status.DISCONNECTED)
+            self._again()
+
+    def _again(self) -> None:
+        connection = self._context.settings.connection
+        delay = min(
+            connection.reconnect_backoff_base**self.failures * self._jitter(0.8, 1.2),
+            connection.reconnect_backoff_max,
+        )
+        self._wait = self._context.clock.callLater(delay, self._time_to_dial)
+
+    def _time_to_dial(self) -> None:
+        self._wait = None
+        self._attempt()
+
+    def _cancel_wait(self) -> None:
+        if self._wait is not None:
+            self._wait.cancel()
+            self._wait = None
+
+    def _give_slot_back(self) -> None:
+        if self._has_slot:
+            self._has_slot = False
+            self._slots.release()

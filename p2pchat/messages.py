@@ -1,0 +1,111 @@
+"""The vocabulary of the peer-to-peer protocol: what one line can say (section 1).
+
+    dialer                                            listener
+    {"type":"HELLO","peer_id":"alice@CIC",...}    ->
+                                                  <-  {"type":"HELLO_OK","peer_id":"bob@CIC",...}
+    {"type":"SEND","msg_id":"…","payload":"oi"}   ->
+                                                  <-  {"type":"ACK","msg_id":"…"}
+    {"type":"PUB","dst":"#CIC",...}               ->  (no answer)
+    {"type":"PING","msg_id":"…"}                  <-> {"type":"PONG","msg_id":"…"}
+    {"type":"BYE","reason":"leaving"}             ->
+                                                  <-  {"type":"BYE_OK"}           both close
+
+The defaults are what p2pchat emits, so that every known client understands it: each field of the
+protocol's table is always there, with the type that the table gives. How a line becomes one of
+these, and back, is `p2pchat.wire`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Raw, Struct
+
+VERSION: Final = "1.0"
+FEATURES: Final = ("ack", "metrics")
+
+
+class Message(Struct, tag_field="type", gc=False):
+    """What one line says. The tag of each subclass is its `type` on the wire."""
+
+
+class Hello(Message, tag="HELLO"):
+    """Opens a session; `agent` and `instance` are p2pchat's own and empty from anybody else."""
+
+    peer_id: str
+    version: str = VERSION
+    features: tuple[str, ...] = FEATURES
+    ttl: int = 1
+    agent: str = ""
+    instance: str = ""
+
+
+class HelloOk(Hello, tag="HELLO_OK"):
+    """The answer to HELLO, with the answerer's own peer_id."""
+
+
+class Ping(Message, tag="PING"):
+    """Asks for a PONG. The id and time stay raw JSON: they go back verbatim, whatever they are."""
+
+    msg_id: Raw
+    timestamp: Raw = Raw(b"null")
+    ttl: int = 1
+
+
+class Pong(Ping, tag="PONG"):
+    """The answer to PING; sent without having been asked, it makes some clients close."""
+
+
+class Ack(Message, tag="ACK"):
+    """A SEND was received."""
+
+    msg_id: Any
+    timestamp: Any = None
+    ttl: int = 1
+
+
+class Send(Message, tag="SEND"):
+    """A direct message. `msg_id` is a string in all that p2pchat sends."""
+
+    msg_id: Any
+    src: str = ""
+    dst: str = ""
+    payload: str = ""
+    require_ack: bool = False
+    ttl: int = 1
+
+
+class Pub(Message, tag="PUB"):
+    """A message to everyone (`*`) or to a namespace (`#namespace`)."""
+
+    msg_id: Any
+    src: str = ""
+    dst: str = ""
+    payload: str = ""
+    require_ack: bool = False
+    ttl: int = 1
+
+
+class Bye(Message, tag="BYE"):
+    """The orderly end of a session."""
+
+    msg_id: Any = None
+    src: str = ""
+    dst: str = ""
+    reason: str = ""
+    ttl: int = 1
+
+
+class ByeOk(Message, tag="BYE_OK"):
+    """The answer to BYE; both sides close after it."""
+
+    msg_id: Any = None
+    src: str = ""
+    dst: str = ""
+    ttl: int = 1
+
+
+class Unknown(Struct):
+    """A message of a type that this version does not know: to be logged at DEBUG and ignored."""
+
+    type: str

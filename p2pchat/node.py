@@ -1,0 +1,226 @@
+"""A chat node: owns the mesh of links, the router and the presence, and ties them together.
+
+    node = ChatNode(reactor, settings, directory)
+    node.observers.add(whoever_wants_to_know)
+    node.listen()                # binds the port and settles who we are
+    node.startService()          # registers, discovers, dials
+    node.send("bob@CIC", "oi")   # or node.publish("#CIC", "oi")
+    node.stopService()           # BYE to everybody, UNREGISTER; fires when all is done
+
+Rules: everything runs in the reactor's thread. Deadlines are values that one sweep looks at, four
+times a second; a fault in one sweep is logged and does not stop the next.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
+
+from p2pchat import __version__
+from p2pchat.address import split_peer_id
+from p2pchat.listener import PeerServerFactory
+from p2pchat.logs import Log
+from p2pchat.mesh import Mesh
+from p2pchat.observers import Observers
+from p2pchat.presence import REQUESTS_A_MINUTE, Presence
+from p2pchat.router import Router
+from p2pchat.session import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from twisted.internet.interfaces import IListeningPort
+
+    from p2pchat.interfaces import IDirectory
+    from p2pchat.messages import Pub, Send
+    from p2pchat.peers import Peer
+    from p2pchat.protocol import PeerProtocol
+    from p2pchat.rendezvous.listing import Listing
+    from p2pchat.router import Published
+    from p2pchat.settings import Settings
+
+_log: Final = Log("Node")
+DEFAULT_PORT: Final = 4000
+_PORTS_TO_TRY: Final = 50
+LOCAL_INTERVAL: Final = 3.0
+"""Seconds between two DISCOVER requests to a directory that only this machine's nodes share."""
+_SWEEP: Final = 0.25
+
+
+class CannotStartError(Exception):
+    """The node cannot start; the text is the sentence for the person."""
+
+
+class ChatNode(MultiService):
+    """One peer. `reactor` provides IReactorTCP and IReactorTime; `settings` are checked.
+
+    `login` names the person when the settings do not. `local` says that the directory is one that
+    only this machine's nodes share: then it may be asked often.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        directory: IDirectory,
+        *,
+        login: str = "peer",
+        local: bool = False,
+        max_descriptors: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._directory = directory
+        self._login = login
+        self._local = local
+        self._max_descriptors = max_descriptors
+        self.settings = settings
+        self.observers = Observers()
+        self.started_at = reactor.seconds()
+        self._port: IListeningPort | None = None
+        self._sweeps = 0
+        self._sweeper = LoopingCall(self._guarded_sweep)
+        self._sweeper.clock = reactor
+
+    # ------------------------------------------------------------ start and stop
+
+    def listen(self) -> None:
+        """Bind the port, and settle who we are; raises `CannotStartError` with a sentence.
+
+        Without a port and a name in the settings, the first free port from 4000 on is taken, and
+        the n-th of them makes the name the login name followed by n: two nodes that one person
+        starts on one machine have two names, and no moment in between when they share one.
+        """
+        peer = self.settings.peer
+        factory = PeerServerFactory()
+        interface = peer.interface or ("127.0.0.1" if self._local else "")
+        wanted = [*range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TO_TRY), 0]
+        if peer.port is not None:
+            wanted = [peer.port]
+        nth = 0
+        for number in wanted:
+            nth += 1
+            try:
+                self._port = self._reactor.listenTCP(
+                    number, factory, backlog=4096, interface=interface
+                )
+                break
+            except CannotListenError as why:
+                reason = os.strerror(getattr(why.socketError, "errno", 0) or 0)
+                if number == wanted[-1]:
+                    where = f"{interface or 'all interfaces'}, port {number}"
+                    raise CannotStartError(f"cannot listen on {where}: {reason}") from None
+        name = peer.name or (self._login if nth == 1 else f"{self._login}{nth}")
+        self._settle(Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex()))
+        factory.context, factory.admission = self.mesh.context, self.mesh.admission
+
+    def _settle(self, me: Identity) -> None:
+        """Make what depends on who we are."""
+        settings = self.settings
+        self.me = me
+        self.mesh = Mesh(
+            self._reactor,
+            me,
+            settings,
+            self.observers,
+            on_chat=self._chat_received,
+            on_ack=self._acknowledged,
+            max_descriptors=self._max_descriptors,
+        )
+        self.peers = self.mesh.peers
+        self.router = Router(
+            me.peer_id, self.peers, settings, self.mesh.context.new_id, self.observers
+        )
+        name, namespace = split_peer_id(me.peer_id)
+        interval = settings.connection.discovery_interval
+        self.presence = Presence(
+            self._reactor,
+            self._directory,
+            name,
+            namespace,
+            ttl=settings.rendezvous.ttl,
+            interval=min(interval, LOCAL_INTERVAL) if self._local else interval,
+            budget=None if self._local else REQUESTS_A_MINUTE,
+            on_listings=self._discovered,
+            on_notice=self.observers.notice,
+        )
+        self.presence.port = self.port
+        self.presence.setServiceParent(self)
+
+    def _discovered(self, listings: Sequence[Listing]) -> None:
+        if self.presence.grant is not None:
+            self.mesh.own_ip = self.presence.grant.ip
+        self.mesh.discovered(listings)
+
+    def _chat_received(self, peer: Peer, link: PeerProtocol, messages: list[Send | Pub]) -> None:
+        self.router.deliver(peer, link, messages)
+
+    def _acknowledged(self, msg_id: object) -> None:
+        self.router.acknowledged(msg_id, self._reactor.seconds())
+
+    @property
+    def port(self) -> int:
+        """The TCP port that peers reach us on."""
+        assert self._port is not None
+        return int(getattr(self._port.getHost(), "port", 0))
+
+    def startService(self) -> None:
+        """Begin to register, discover and dial."""
+        if self._port is None:
+            self.listen()
+        _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
+        self._sweeper.start(_SWEEP, now=False)
+        super().startService()
+
+    @inlineCallbacks
+    def stopService(self) -> Generator[Deferred[Any], Any, None]:
+        """Leave in order: BYE to all links, up to two seconds for the answers, UNREGISTER."""
+        if self._port is not None:
+            yield self._port.stopListening()
+        yield super().stopService()
+        self.router.give_up_all("left before the ACK came")
+        yield self.mesh.leave()
+        yield self.presence.withdraw()
+        if self._sweeper.running:
+            self._sweeper.stop()
+        _log.info("{me} has left", me=self.me.peer_id)
+
+    # ------------------------------------------------------------ what a person can do
+
+    def send(self, peer_id: str, payload: str) -> str:
+        """Send a direct message; see `Router.send`."""
+        return self.router.send(peer_id, payload, self._reactor.seconds())
+
+    def publish(self, scope: str, payload: str) -> Published:
+        """Publish to `*` or `#namespace`; see `Router.publish`."""
+        return self.router.publish(scope, payload)
+
+    def ping_all(self) -> None:
+        """Ask every link for a sign of life, and so for a round-trip time, now."""
+        for link in self.mesh.links:
+            link.ping()
+
+    # ------------------------------------------------------------ the sweep
+
+    def _guarded_sweep(self) -> None:
+        try:
+            self._sweep()
+        except Exception:
+            _log.failure("The periodic sweep failed")
+
+    def _sweep(self) -> None:
+        now = self._reactor.seconds()
+        self.router.sweep(now)
+        self.mesh.sweep(now)
+        self._sweeps += 1
+        if self._sweeps % 4 == 0:
+            self.mesh.slow_sweep(now)
+
+
+def _agent() -> str:
+    return f"p2pchat/{__version__}"

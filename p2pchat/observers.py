@@ -1,0 +1,61 @@
+"""Telling several observers, so that one that fails hurts nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from zope.interface import implementer
+
+from p2pchat.interfaces import INodeObserver
+from p2pchat.logs import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2pchat.messages import Pub, Send
+    from p2pchat.peers import Peer
+
+_log: Final = Log("Node")
+
+
+@implementer(INodeObserver)
+class Observers:
+    """Passes every event on to all observers, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._observers: list[INodeObserver] = []
+
+    def add(self, observer: INodeObserver) -> None:
+        """Tell this one, too, from now on."""
+        self._observers.append(observer)
+
+    def remove(self, observer: INodeObserver) -> None:
+        """Tell this one no more."""
+        self._observers.remove(observer)
+
+    def status_changed(self, peer: Peer) -> None:
+        """See `INodeObserver`."""
+        self._tell(lambda observer: observer.status_changed(peer))
+
+    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """See `INodeObserver`."""
+        self._tell(lambda observer: observer.received(peer, messages))
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
+        """See `INodeObserver`."""
+        self._tell(lambda observer: observer.delivered(peer_id, msg_id, seconds))
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+        """See `INodeObserver`."""
+        self._tell(lambda observer: observer.undelivered(peer_id, msg_id, reason))
+
+    def notice(self, sentence: str) -> None:
+        """See `INodeObserver`."""
+        self._tell(lambda observer: observer.notice(sentence))
+
+    def _tell(self, event: Callable[[INodeObserver], None]) -> None:
+        for observer in (*self._observers,):
+            try:
+                event(observer)
+            except Exception:
+                _log.failure("An observer failed")

@@ -1,0 +1,190 @@
+"""What leaves on one link, when, and how much of it may wait.
+
+To our own kind, the lines of a reactor turn leave as one write. To any other client, lines leave
+one at a time with a pause between them: several real clients keep only the first line of what
+they read at once, and lose what follows HELLO_OK in one segment (protocol, section 1: "a plain
+link").
+
+Rules: a line is either taken whole or refused; the order of lines never changes. What waits is
+bounded: chat lines are refused beyond `limit` bytes; the few answers that a session itself sends
+are always taken (their number is bounded by what we read, and we stop reading a peer that does
+not read us).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+FIRST_PAUSE: Final = 0.1
+"""Seconds between the handshake and the first line on a plain link."""
+PAUSE: Final = 0.05
+"""Seconds between two lines on a plain link."""
+UNPACED: Final = 32
+"""More waiting lines than this on a plain link leave without pauses."""
+
+
+class Turn:
+    """Flushes, once at the end of the reactor's turn, every outflow that got a line in it."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.clock = clock
+        self._dirty: list[Outflow] = []
+
+    def add(self, outflow: Outflow) -> None:
+        """Flush this outflow when the current turn ends."""
+        if not self._dirty:
+            self.clock.callLater(0, self._flush)
+        self._dirty.append(outflow)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for outflow in dirty:
+            outflow.flush()
+
+
+@implementer(IPushProducer)
+class Outflow:
+    """The lines waiting for one transport.
+
+    `write` puts bytes on the transport; `on_drained` is called when a peer that did not read has
+    taken what waited for it.
+    """
+
+    __slots__ = (
+        "_blocked",
+        "_deliver",
+        "_due",
+        "_pacing",
+        "_resume_at",
+        "_turn",
+        "_waiting",
+        "bytes_waiting",
+        "full_since",
+        "limit",
+        "on_drained",
+        "refused",
+    )
+
+    def __init__(self, turn: Turn, write: Callable[[bytes], Any], limit: int) -> None:
+        self._turn = turn
+        self._deliver = write
+        self.limit = limit
+        self._waiting: list[bytes] = []
+        self.bytes_waiting = 0
+        self.refused = 0
+        """Lines that were refused because too much waited."""
+        self.full_since: float | None = None
+        """When a line was first refused, None once there is room again: for the stall time-out."""
+        self.on_drained: Callable[[], None] | None = None
+        self._blocked = False
+        self._due = False
+        self._pacing: IDelayedCall | None = None
+        self._resume_at: float | None = None
+
+    def offer(self, line: bytes) -> bool:
+        """Queue a line if there is room for it; False, and counted, if not."""
+        if self.bytes_waiting + len(line) > self.limit:
+            self.refused += 1
+            if self.full_since is None:
+                self.full_since = self._turn.clock.seconds()
+            return False
+        self.put(line)
+        return True
+
+    def put(self, line: bytes) -> None:
+        """Queue a line in any case."""
+        self._waiting.append(line)
+        self.bytes_waiting += len(line)
+        if not self._due:
+            self._due = True
+            self._turn.add(self)
+
+    def hold(self) -> None:
+        """The caller will call `flush` itself before the reactor's turn ends."""
+        self._due = True
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the other end does not read what we send."""
+        return self._blocked
+
+    def pace(self) -> None:
+        """From now on, the moment of the handshake, leave pauses between lines (a plain link)."""
+        self.flush()
+        self._resume_at = self._turn.clock.seconds() + FIRST_PAUSE
+
+    def flush(self) -> None:
+        """Write what waits, unless the other end does not read or a pause is due."""
+        self._due = False
+        if self._blocked or not self._waiting:
+            return
+        if self._resume_at is not None and len(self._waiting) <= UNPACED:
+            self._write_paced()
+            return
+        self._write_all()
+
+    def close(self) -> None:
+        """The link ends: write what waits without pauses, and take no more part in anything."""
+        if self._waiting and not self._blocked:
+            self._write_all()
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what waits; safe to call at any time."""
+        self._waiting.clear()
+        self.bytes_waiting = 0
+        self._blocked = True
+        if self._pacing is not None:
+            self._pacing.cancel()
+            self._pacing = None
+
+    def _write_all(self) -> None:
+        waiting = self._waiting
+        block = waiting[0] if len(waiting) == 1 else b"".join(waiting)
+        waiting.clear()
+        self.bytes_waiting = 0
+        self.full_since = None
+        self._deliver(block)
+
+    def _write_paced(self) -> None:
+        assert self._resume_at is not None
+        if self._pacing is not None:
+            return
+        now = self._turn.clock.seconds()
+        if now >= self._resume_at:
+            line = self._waiting.pop(0)
+            self.bytes_waiting -= len(line)
+            self._resume_at = now + PAUSE
+            self._deliver(line)
+        if self._waiting:
+            delay = max(self._resume_at - now, 0.001)
+            self._pacing = self._turn.clock.callLater(delay, self._pause_over)
+
+    def _pause_over(self) -> None:
+        self._pacing = None
+        self.flush()
+
+    # ------------------------------------------------------------ IPushProducer, for the transport
+
+    def pauseProducing(self) -> None:
+        """The transport holds as much as it wants: wait."""
+        self._blocked = True
+
+    def resumeProducing(self) -> None:
+        """The transport has sent what it held: go on."""
+        self._blocked = False
+        self.flush()
+        if not self._blocked and self.on_drained is not None:
+            self.on_drained()
+
+    def stopProducing(self) -> None:
+        """The connection is gone."""
+        self.drop()

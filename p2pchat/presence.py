@@ -1,0 +1,271 @@
+"""Being found and finding: registration with its renewal, and periodic discovery.
+
+Rules: whatever the rendezvous does, nothing here raises and nothing waits for it: times are values
+that one LoopingCall compares with the clock, and there is at most one request of a kind under way.
+Requests have a budget a minute, far below what makes a rendezvous block us (protocol, section 2,
+"the client's side"). A change of state is logged once, not once an attempt.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.task import LoopingCall
+
+from p2pchat.logs import Log
+from p2pchat.rendezvous.listing import (
+    Blocked,
+    DirectoryError,
+    Grant,
+    Listing,
+    NotRegistered,
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
+
+    from p2pchat.interfaces import IDirectory
+
+_log: Final = Log("Discovery")
+_TICK: Final = 0.5
+REQUESTS_A_MINUTE: Final = 20
+"""What we ask of a rendezvous at most; it blocks whoever asks more than 50 times."""
+_FIRST_RETRY: Final = 1.0
+_UNREGISTER_TIMEOUT: Final = 0.7
+_LONGEST_RETRY: Final = 30.0
+
+
+class Presence(Service):
+    """Keeps one node registered with a directory, and reports what the directory lists.
+
+    `on_listings` gets every DISCOVER reply, `on_notice` sentences for the person. `port` must be
+    set before the service starts. `budget` is the most requests in a minute; None for a directory
+    of our own machine, which does not mind.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        directory: IDirectory,
+        name: str,
+        namespace: str,
+        *,
+        ttl: int,
+        interval: float,
+        on_listings: Callable[[Sequence[Listing]], None],
+        on_notice: Callable[[str], None],
+        budget: int | None = REQUESTS_A_MINUTE,
+    ) -> None:
+        self.directory = directory
+        self._clock = clock
+        self._name, self._namespace = name, namespace
+        self._ttl = ttl
+        self._interval = interval
+        self._on_listings = on_listings
+        self._on_notice = on_notice
+        self._budget = budget
+        self._asked: list[float] = []
+        self.port = 0
+        self.grant: Grant | None = None
+        """What the rendezvous granted; None while we are not registered."""
+        self.trouble = ""
+        """Why the last request failed; empty while all is well."""
+        self._register_at = self._discover_at = self._silent_until = 0.0
+        self._retry = _FIRST_RETRY
+        self._registering: Deferred[Grant] | None = None
+        self._discovering: Deferred[Sequence[Listing]] | None = None
+        self._waiting: list[Deferred[Sequence[Listing]]] = []
+        self._loop = LoopingCall(self._tick)
+        self._loop.clock = clock
+        self._first_look: list[Deferred[None]] | None = []
+
+    # ------------------------------------------------------------ lifecycle
+
+    def startService(self) -> None:
+        """Register and discover now, and again in time."""
+        super().startService()
+        self._register_at = self._discover_at = self._clock.seconds()
+        self._loop.start(_TICK)
+
+    def stopService(self) -> None:
+        """Ask nothing more; `withdraw` is a call of its own, because it comes last."""
+        super().stopService()
+        if self._loop.running:
+            self._loop.stop()
+        for request in (self._registering, self._discovering):
+            if request is not None:
+                request.cancel()
+        self._looked()
+
+    def withdraw(self) -> Deferred[None]:
+        """UNREGISTER, if we are registered; fires within a second, whatever happens."""
+        if self.grant is None:
+            return succeed(None)
+        self.grant = None
+        request = self.directory.unregister(self._namespace, self._name, self.port)
+        request.addTimeout(_UNREGISTER_TIMEOUT, self._clock)
+        return request.addErrback(self._not_withdrawn)
+
+    def first_look(self) -> Deferred[None]:
+        """Fires when the first DISCOVER has been answered, or has failed."""
+        if self._first_look is None:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._first_look.append(waiting)
+        return waiting
+
+    def register_anew(self) -> None:
+        """Register and discover at the next opportunity: the directory may have changed hands."""
+        self._register_at = self._discover_at = self._clock.seconds()
+        self._retry = _FIRST_RETRY
+        if self.running:
+            self._tick()
+
+    def discover(self) -> Deferred[Sequence[Listing]]:
+        """Ask now; fails with a `DirectoryError` when the rendezvous does, or was asked too often.
+
+        Listings go to `on_listings`, too.
+        """
+        now = self._clock.seconds()
+        if self._discovering is None and (now < self._silent_until or not self._may_ask(now)):
+            return fail(DirectoryError("the rendezvous was asked too often: try again in a minute"))
+        waiting: Deferred[Sequence[Listing]] = Deferred()
+        self._waiting.append(waiting)
+        if self._discovering is None:
+            self._discover(now)
+        return waiting
+
+    # ------------------------------------------------------------ what is due
+
+    def _tick(self) -> None:
+        now = self._clock.seconds()
+        if now < self._silent_until or self._registering is not None:
+            return
+        if now >= self._register_at:
+            if self._may_ask(now):
+                self._register(now)
+        elif now >= self._discover_at and self._discovering is None and self._may_ask(now):
+            self._discover(now)
+
+    def _may_ask(self, now: float) -> bool:
+        if self._budget is None:
+            return True
+        self._asked = [at for at in self._asked if now - at < 60]
+        return len(self._asked) < self._budget
+
+    def _register(self, now: float) -> None:
+        self._asked.append(now)
+        request = self._registering = self.directory.register(
+            self._namespace, self._name, self.port, self._ttl
+        )
+        request.addBoth(self._register_over)
+        request.addCallbacks(self._registered, self._failed)
+        request.addErrback(self._unexpected)
+
+    def _discover(self, now: float) -> None:
+        self._asked.append(now)
+        self._discover_at = now + self._interval
+        request = self._discovering = self.directory.discover(None)
+        request.addBoth(self._discover_over)
+        request.addCallbacks(self._discovered, self._discover_failed)
+        request.addErrback(self._unexpected)
+
+    # ------------------------------------------------------------ what came of it
+
+    def _register_over(self, result: Grant | Failure) -> Grant | Failure:
+        self._registering = None
+        return result
+
+    def _discover_over(self, result: Sequence[Listing] | Failure) -> Sequence[Listing] | Failure:
+        self._discovering = None
+        return result
+
+    def _registered(self, grant: Grant) -> None:
+        now = self._clock.seconds()
+        if self.grant is None:
+            _log.info(
+                "Registered {me} at {where} for {ttl:g} s",
+                me=f"{self._name}@{self._namespace}:{self.port}",
+                where=self.directory.address,
+                ttl=grant.ttl,
+            )
+        self._well_again()
+        self.grant = grant
+        self._register_at = now + max(grant.ttl / 2, 1.0)
+        if self.running:
+            self._tick()
+
+    def _discovered(self, listings: Sequence[Listing]) -> None:
+        self._well_again()
+        own = f"{self._name}@{self._namespace}"
+        if not any(entry.peer_id == own and entry.port == self.port for entry in listings):
+            # The rendezvous lost us, or is another one that took its place.
+            _log.debug("The rendezvous does not list us: registering again")
+            self._register_at = self._clock.seconds()
+        self._on_listings(listings)
+        self._looked()
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.callback(listings)
+
+    def _discover_failed(self, failure: Failure) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._failed(failure)
+        reason = failure.value
+        if not isinstance(reason, DirectoryError):
+            reason = DirectoryError("the request was broken off")
+        for deferred in waiting:
+            deferred.errback(reason)
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        failure.trap(DirectoryError)
+        reason = failure.value
+        now = self._clock.seconds()
+        if isinstance(reason, NotRegistered):
+            _log.info("The rendezvous does not know us any more: registering again")
+            self._register_at = self._discover_at = now
+            self.grant = None
+            return
+        if isinstance(reason, Blocked):
+            self._silent_until = now + reason.seconds
+        wait = min(self._retry, self._interval, _LONGEST_RETRY) * random.uniform(0.8, 1.2)
+        self._retry = min(self._retry * 2, 2 * _LONGEST_RETRY)
+        if self.grant is None or self._register_at <= now:
+            self._register_at = now + wait
+        self._discover_at = max(now + wait, self._register_at)
+        sentence = f"rendezvous {self.directory.address}: {reason}"
+        if not self.trouble:
+            _log.warn("{text}; links stay, trying again", text=sentence)
+            if self.grant is None or isinstance(reason, Refused):
+                self._on_notice(sentence)
+        else:
+            _log.debug("{text}; next try in {wait:.0f} s", text=sentence, wait=wait)
+        self.trouble = sentence
+        self._looked()
+
+    def _well_again(self) -> None:
+        self._retry = _FIRST_RETRY
+        if self.trouble:
+            _log.info("The rendezvous {where} answers again", where=self.directory.address)
+            self.trouble = ""
+
+    def _looked(self) -> None:
+        waiting, self._first_look = self._first_look or [], None
+        for deferred in waiting:
+            deferred.callback(None)
+
+    def _not_withdrawn(self, failure: Failure) -> None:
+        _log.info("Could not unregister: {why}", why=failure.getErrorMessage() or "no answer")
+
+    def _unexpected(self, failure: Failure) -> None:
+        _log.failure("A fault of our own while talking to the rendezvous", failure)
+        self._looked()

@@ -1,0 +1,361 @@
+"""One connection to a peer: bytes <-> lines <-> the session, and what the node hears of it.
+
+Rules: the session decides, this module performs. A chunk of bytes is split once; what the lines
+lead to is performed in their order; everything that is to be sent leaves with one write at the
+end. Nothing that the other end sends raises, and what it can make us keep is bounded: the tail of
+a line, the queue of answers, and the time that a closing connection may linger.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineReceiver
+from zope.interface import implementer
+
+from p2pchat.bucket import TokenBucket
+from p2pchat.interfaces import ILinkOwner, IPeerLink
+from p2pchat.messages import Ack, Message, Pub, Send
+from p2pchat.outflow import Outflow, Turn
+from p2pchat.outputs import (
+    Acknowledged,
+    Deliver,
+    Ending,
+    Finish,
+    Measured,
+    Opened,
+    Output,
+    Remark,
+    Transmit,
+)
+from p2pchat.session import Identity, Session, State
+from p2pchat.stamps import MessageIds, Timestamps
+from p2pchat.wire import MAX_LINE, MessageTooLongError, WireError, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.python.failure import Failure
+
+    from p2pchat.settings import Settings
+
+LINGER: Final = 2.0
+"""Seconds that a connection may take to close after its session ended."""
+
+
+class Reading(enum.Enum):
+    """Why we may not be reading from a connection at the moment."""
+
+    ON = "on"
+    TOO_FAST = "it sends faster than it may"
+    NOT_READ = "it does not read our answers"
+
+
+class LinkContext:
+    """What all connections of a node share."""
+
+    def __init__(
+        self,
+        me: Identity,
+        settings: Settings,
+        owner: ILinkOwner,
+        clock: IReactorTime,
+        new_id: Callable[[], str] | None = None,
+        timestamp: Callable[[], str] | None = None,
+    ) -> None:
+        self.me = me
+        self.settings = settings
+        self.owner = owner
+        self.clock = clock
+        self.turn = Turn(clock)
+        self.new_id = new_id or MessageIds()
+        self.timestamp = timestamp or Timestamps()
+        self.unsettled: set[PeerProtocol] = set()
+        """Connections whose handshake or closing is under way: those that `tick` is for."""
+
+
+@implementer(IPeerLink, IHalfCloseableProtocol)
+class PeerProtocol(LineReceiver):
+    """A link: framing and writing for one `Session`.
+
+    `dialed` is the peer_id that we meant to reach, None for an inbound connection. The maker
+    connects it to a transport; after that it lives by itself and tells `context.owner`.
+    """
+
+    transport: Any
+    delimiter = b"\n"
+    MAX_LENGTH = MAX_LINE - 1
+
+    def __init__(self, context: LinkContext, dialed: str | None = None) -> None:
+        self._context = context
+        self._clock = context.clock
+        self.outbound = dialed is not None
+        self.dialed = dialed
+        self._tail = bytearray()
+        self._deaf = False
+        self._finish: Finish | None = None
+        self._gone = False
+        self._close_by = 0.0
+        self._reading = Reading.ON
+        self._resume: IDelayedCall | None = None
+        self.peer_id = ""
+        self.kin = False
+        self.instance = ""
+        self.opened_at = 0.0
+        self.heard_at = 0.0
+        self.sent = 0
+        self.received = 0
+        self.ip = ""
+        self.address = ""
+
+    # ------------------------------------------------------------ Twisted's hooks
+
+    def connectionMade(self) -> None:
+        """The transport is there: the dialer says HELLO."""
+        context = self._context
+        remote = self.transport.getPeer()
+        self.ip = getattr(remote, "host", "")
+        self.address = f"{self.ip}:{getattr(remote, 'port', 0)}"
+        set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if set_no_delay is not None:
+            set_no_delay(True)
+        now = self.heard_at = self._clock.seconds()
+        limits = context.settings.limits
+        self._allowance = TokenBucket(limits.peer_rate, now)
+        self._outflow = Outflow(context.turn, self.transport.write, limits.max_queue_bytes)
+        self._outflow.on_drained = self._drained
+        self.transport.registerProducer(self._outflow, True)
+        self.session = Session(
+            context.me,
+            now,
+            context.new_id,
+            dialed=self.dialed,
+            handshake_timeout=context.settings.connection.handshake_timeout,
+            max_bad_lines=limits.max_bad_lines,
+        )
+        context.unsettled.add(self)
+        context.owner.link_made(self)
+        self._perform(self.session.start())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came: one split, then every line that is complete."""
+        if self._deaf:
+            return
+        tail = self._tail
+        if b"\n" not in data:
+            tail += data
+            if len(tail) >= MAX_LINE:
+                self._overlong()
+            return
+        lines = data.split(b"\n")
+        if tail:
+            tail += lines[0]
+            lines[0] = bytes(tail)
+        self._tail = bytearray(lines.pop())
+        self._outflow.hold()
+        self._receive(lines)
+        if len(self._tail) >= MAX_LINE and not self._deaf:
+            self._overlong()
+        self._outflow.flush()
+
+    def readConnectionLost(self) -> None:
+        """The other end will send no more; what we still owe it may leave, then we close."""
+        if self._finish is None:
+            self._perform([Finish(Ending.LOST, "the other end closed its side")])
+        else:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half-close went through."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The transport is gone."""
+        if self._gone:
+            return
+        self._gone = self._deaf = True
+        self.session.state = State.CLOSED
+        self._outflow.drop()
+        self._tail.clear()
+        if self._resume is not None:
+            self._resume.cancel()
+            self._resume = None
+        self._context.unsettled.discard(self)
+        finish = self._finish or Finish(Ending.LOST, reason.getErrorMessage())
+        self._context.owner.link_closed(self, finish)
+
+    # ------------------------------------------------------------ lines in
+
+    def _receive(self, lines: list[bytes]) -> None:
+        now = self.heard_at = self._clock.seconds()
+        session = self.session
+        chat: list[Send | Pub] = []
+        for line in lines:
+            if len(line) >= MAX_LINE:
+                self._overlong()
+                return
+            try:
+                message = decode(line)
+            except WireError as why:
+                if line.strip():
+                    chat = self._chat(chat)
+                    self._perform(session.bad_line(str(why)))
+            else:
+                if (type(message) is Send or type(message) is Pub) and session.takes_chat:
+                    chat.append(message)
+                else:
+                    chat = self._chat(chat)
+                    self._perform(session.receive(message, now))
+            if self._deaf:
+                return
+        self._chat(chat)
+        self._limit_rate(len(lines), now)
+
+    def _chat(self, messages: list[Send | Pub]) -> list[Send | Pub]:
+        """Have a run of chat messages performed; returns the list for the next run."""
+        if messages:
+            self._perform(self.session.chat(messages))
+            return []
+        return messages
+
+    def _overlong(self) -> None:
+        self._perform(self.session.line_too_long())
+
+    # ------------------------------------------------------------ outputs of the session
+
+    def _perform(self, outputs: list[Output]) -> None:
+        owner = self._context.owner
+        for output in outputs:
+            match output:
+                case Deliver():
+                    self.received += len(output.messages)
+                    owner.chat_received(self, output.messages)
+                case Transmit():
+                    self._transmit(output.message)
+                case Acknowledged():
+                    owner.acknowledged(self, output.msg_id)
+                case Measured():
+                    owner.round_trip(self, output.seconds)
+                case Remark():
+                    owner.remarked(self, output)
+                case Opened():
+                    self._opened()
+                case Finish():
+                    self._end(output)
+
+    def _transmit(self, message: Message) -> None:
+        try:
+            self._outflow.put(encode(message))
+        except MessageTooLongError:
+            # Only an echo of an enormous id can be too long; its sender gets no answer.
+            self._context.owner.remarked(
+                self, Remark("info", "long answer", f"an answer to {self.peer_id} was too long")
+            )
+
+    def _opened(self) -> None:
+        session = self.session
+        self.peer_id, self.kin, self.instance = session.peer_id, session.kin, session.instance
+        self.opened_at = self._clock.seconds()
+        if not self.kin:
+            self._outflow.pace()
+        self._context.unsettled.discard(self)
+        self._context.owner.link_opened(self)
+
+    def _end(self, finish: Finish) -> None:
+        """The session is over: what waits leaves, and the connection closes, within LINGER."""
+        if self._finish is not None:
+            return
+        self._finish = finish
+        self._deaf = True
+        self.session.state = State.CLOSED
+        self._tail.clear()
+        self._context.unsettled.add(self)
+        self._close_by = self._clock.seconds() + LINGER
+        self._outflow.close()
+        self.transport.unregisterProducer()
+        if finish.ending is Ending.VIOLATION:
+            # Closing with unread bytes resets the connection, and the reason would not arrive.
+            self.transport.resumeProducing()
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
+
+    # ------------------------------------------------------------ what the node wants (IPeerLink)
+
+    def send(self, line: bytes) -> bool:
+        """Queue one encoded SEND or PUB; False when the queue is full or the link is ending."""
+        if self.session.state is not State.OPEN or not self._outflow.offer(line):
+            return False
+        self.sent += 1
+        return True
+
+    def acknowledge(self, msg_id: object) -> None:
+        """Answer a SEND that was accepted."""
+        if not self._deaf:
+            self._transmit(Ack(msg_id, self._context.timestamp()))
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        if not self._outflow.blocked:
+            self._perform(self.session.ping(self._clock.seconds(), self._context.timestamp()))
+
+    def leave(self, reason: str) -> None:
+        """Say BYE and close when it is answered, or after two seconds."""
+        if self._finish is None:
+            self._context.unsettled.add(self)
+            self._perform(self.session.leave(reason, self._clock.seconds()))
+
+    def give_up(self, reason: str) -> None:
+        """End a link that no longer works, without a word that nobody would read."""
+        if self._finish is None:
+            self._finish = Finish(Ending.LOST, reason)
+        self.transport.abortConnection()
+
+    def tick(self, now: float) -> None:
+        """Look at the deadlines of the handshake and of the closing; about once a second."""
+        if self._finish is None:
+            self._perform(self.session.tick(now))
+        elif now >= self._close_by:
+            self.transport.abortConnection()
+
+    @property
+    def queue(self) -> Outflow:
+        """What waits to be sent."""
+        return self._outflow
+
+    @property
+    def waits_for_us(self) -> bool:
+        """Whether it is us who do not read, so that silence proves nothing."""
+        return self._reading is not Reading.ON
+
+    # ------------------------------------------------------------ reading no faster than we may
+
+    def _limit_rate(self, count: int, now: float) -> None:
+        """Read no more, for a while, from who sends too fast or does not read our answers."""
+        if self._reading is not Reading.ON or self._deaf:
+            return
+        wait = self._allowance.take(count, now)
+        if wait:
+            self._reading = Reading.TOO_FAST
+            self.transport.pauseProducing()
+            self._resume = self._clock.callLater(wait, self._slow_enough)
+        elif self._outflow.bytes_waiting > self._outflow.limit:
+            self._reading = Reading.NOT_READ
+            self.transport.pauseProducing()
+
+    def _slow_enough(self) -> None:
+        self._resume = None
+        self._read_again()
+
+    def _drained(self) -> None:
+        if self._reading is Reading.NOT_READ:
+            self._read_again()
+
+    def _read_again(self) -> None:
+        self._reading = Reading.ON
+        if not self._deaf:
+            self.heard_at = self._clock.seconds()
+            self.transport.resumeProducing()

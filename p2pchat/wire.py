@@ -1,0 +1,211 @@
+"""One line <-> one message (protocol, section 1).
+
+    line = object LF                       UTF-8, at most 32,768 bytes with the LF
+
+Strict in what `encode` emits, liberal in what `decode` takes. A line of the usual form is decoded
+by one typed, validated call; whatever that refuses is looked at again, field by field, by `_liberal`,
+which knows the forms that real peers send.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from p2pchat.messages import (
+    VERSION,
+    Ack,
+    Bye,
+    ByeOk,
+    Hello,
+    HelloOk,
+    Message,
+    Ping,
+    Pong,
+    Pub,
+    Send,
+    Unknown,
+)
+from p2pchat.text import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_LINE: Final = 32_768
+"""Bytes of the longest line, its newline included."""
+
+
+class WireError(Exception):
+    """A line that is not a message; the text says why, fit for a log."""
+
+
+class MessageTooLongError(ValueError):
+    """A message that would not fit into one line; tell the person to shorten it."""
+
+
+_Known = Hello | HelloOk | Ping | Pong | Ack | Send | Pub | Bye | ByeOk
+_decode_typed = msgspec.json.Decoder(_Known).decode
+_encode_json = msgspec.json.Encoder().encode
+
+
+def encode(message: Message) -> bytes:
+    """The line for `message`, its newline included.
+
+    Raises `MessageTooLongError` when it would be longer than `MAX_LINE`.
+    """
+    try:
+        line = _encode_json(message) + b"\n"
+    except UnicodeEncodeError:
+        # Half a surrogate pair in an id that we echo: only escapes can carry it.
+        line = json.dumps(msgspec.to_builtins(message)).encode("ascii") + b"\n"
+    if len(line) > MAX_LINE:
+        raise MessageTooLongError(
+            f"the message is too long: {len(line):,} bytes, at most {MAX_LINE:,} fit into a line"
+        )
+    return line
+
+
+def decode(line: bytes) -> Message | Unknown:
+    """The message in `line` (its newline may be there or not).
+
+    Raises `WireError` for what is not UTF-8, not JSON or not an object; what is an object always
+    gives a message, `Unknown` at the least.
+    """
+    try:
+        message: Message = _decode_typed(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _liberal(line)
+    return message
+
+
+def raw_json(value: str) -> Raw:
+    """A string as raw JSON, for the id and the time of a PING of our own."""
+    return Raw(_encode_json(value))
+
+
+def from_raw(raw: Raw) -> object:
+    """The value of raw JSON, or None when it cannot be read."""
+    try:
+        value: object = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return value
+
+
+# ---------------------------------------------------------------- the liberal reading
+
+
+def _liberal(line: bytes) -> Message | Unknown:
+    try:
+        fields = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise WireError("not UTF-8") from None
+    except (ValueError, RecursionError):
+        raise WireError("not JSON") from None
+    if not isinstance(fields, dict):
+        raise WireError("not an object")
+    kind = fields.get("type")
+    read = _READERS.get(kind) if isinstance(kind, str) else None
+    if read is None:
+        return Unknown(shortened(_text(kind), 40))
+    return read(fields)
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+def _text(value: object) -> str:
+    """A string as it is, anything else as its JSON text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _ttl(value: object) -> int:
+    """A time to live as int; what is not a number counts as 1, as if it were absent."""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever it is, the next line knows
+    except (TypeError, ValueError, OverflowError):
+        return 1
+    return 1 if number > 0 else 0
+
+
+def _raw(value: object) -> Raw:
+    return Raw(json.dumps(value).encode("ascii"))
+
+
+def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
+    def read(fields: dict[str, Any]) -> Message:
+        features = fields.get("features")
+        return cls(
+            peer_id=_string(fields.get("peer_id")) or _string(fields.get("src")),
+            version=_text(fields.get("version", VERSION)),
+            features=tuple(f for f in features if isinstance(f, str))
+            if isinstance(features, list)
+            else (),
+            ttl=_ttl(fields.get("ttl")),
+            agent=_string(fields.get("agent")),
+            instance=_string(fields.get("instance")),
+        )
+
+    return read
+
+
+def _ping(cls: type[Ping]) -> Callable[[dict[str, Any]], Message]:
+    def read(fields: dict[str, Any]) -> Message:
+        return cls(
+            msg_id=_raw(fields.get("msg_id")),
+            timestamp=_raw(fields.get("timestamp")),
+            ttl=_ttl(fields.get("ttl")),
+        )
+
+    return read
+
+
+def _chat(cls: type[Send] | type[Pub]) -> Callable[[dict[str, Any]], Message]:
+    def read(fields: dict[str, Any]) -> Message:
+        return cls(
+            msg_id=fields.get("msg_id"),
+            src=_string(fields.get("src")),
+            dst=_string(fields.get("dst")),
+            payload=_text(fields.get("payload", "")),
+            require_ack=fields.get("require_ack") in (True, "true", "True"),
+            ttl=_ttl(fields.get("ttl")),
+        )
+
+    return read
+
+
+def _ack(fields: dict[str, Any]) -> Message:
+    return Ack(msg_id=fields.get("msg_id"), timestamp=fields.get("timestamp"))
+
+
+def _bye(cls: type[Bye] | type[ByeOk]) -> Callable[[dict[str, Any]], Message]:
+    def read(fields: dict[str, Any]) -> Message:
+        message = cls(msg_id=fields.get("msg_id"))
+        message.src = _string(fields.get("src"))
+        message.dst = _string(fields.get("dst"))
+        if isinstance(message, Bye):
+            message.reason = _string(fields.get("reason"))
+        return message
+
+    return read
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Message]] = {
+    "HELLO": _hello(Hello),
+    "HELLO_OK": _hello(HelloOk),
+    "PING": _ping(Ping),
+    "PONG": _ping(Pong),
+    "ACK": _ack,
+    "SEND": _chat(Send),
+    "PUB": _chat(Pub),
+    "BYE": _bye(Bye),
+    "BYE_OK": _bye(ByeOk),
+}
