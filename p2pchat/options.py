@@ -160,10 +160,10 @@ def login_name() -> str:
     return name if name and printable(name) == name else "peer"
 
 
-def has_input() -> bool:
-    """Whether standard input is a terminal, a pipe or a file: not closed, and not /dev/null."""
+def has_input(fd: int = 0) -> bool:
+    """Whether `fd` (standard input) is a terminal, a pipe or a file: not closed nor /dev/null."""
     try:
-        mode = os.fstat(0).st_mode
+        mode = os.fstat(fd).st_mode
     except OSError:
         return False
-    return not stat.S_ISCHR(mode) or os.isatty(0)
+    return not stat.S_ISCHR(mode) or os.isatty(fd)
