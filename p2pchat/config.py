@@ -98,6 +98,12 @@ SETTINGS: Final = (
         "serve-rendezvous",
     ),
     _s(
+        "rendezvous.local_port",
+        "PORT",
+        PORT,
+        "loopback port of the rendezvous that this machine's nodes share (47800)",
+    ),
+    _s(
         "rendezvous.ttl",
         "SECONDS",
         whole(1, 86400),

@@ -49,6 +49,8 @@ DEFAULT_PORT: Final = 4000
 _PORTS_TO_TRY: Final = 50
 LOCAL_INTERVAL: Final = 3.0
 """Seconds between two DISCOVER requests to a directory that only this machine's nodes share."""
+LOCAL_LEASE: Final = 30
+"""Seconds that a registration lasts there: who was killed is soon no longer listed."""
 _SWEEP: Final = 0.25
 
 
@@ -137,13 +139,17 @@ class ChatNode(MultiService):
             me.peer_id, self.peers, settings, self.mesh.context.new_id, self.observers
         )
         name, namespace = split_peer_id(me.peer_id)
-        interval = settings.connection.discovery_interval
+        ttl, interval = settings.rendezvous.ttl, settings.connection.discovery_interval
+        if self._local:
+            ttl, interval = min(ttl, LOCAL_LEASE), min(interval, LOCAL_INTERVAL)
         self.presence = Presence(
             self._reactor,
             self._directory,
             name,
             namespace,
-            ttl=settings.rendezvous.ttl,
+            ttl=min(settings.rendezvous.ttl, LOCAL_LEASE)
+            if self._local
+            else settings.rendezvous.ttl,
             interval=min(interval, LOCAL_INTERVAL) if self._local else interval,
             budget=None if self._local else REQUESTS_A_MINUTE,
             on_listings=self._discovered,

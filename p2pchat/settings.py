@@ -18,6 +18,9 @@ class RendezvousSettings(Struct, frozen=True, kw_only=True):
     port: int = 8080
     # "[HOST:]PORT" on which this node serves a rendezvous for others; None: it serves none.
     serve: str | None = None
+    # The loopback port of the rendezvous that this machine's nodes share when no host is set. All
+    # of them must agree; another port makes a group of its own.
+    local_port: int = 47800
     # How long a registration lasts. Longer: fewer requests, and a short absence goes unnoticed.
     # Shorter: a peer that died without a word is listed, and dialed in vain, for less time.
     ttl: int = 7200

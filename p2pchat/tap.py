@@ -1,0 +1,216 @@
+"""From a command line to a running program: the only place that wires things together.
+
+`makeService` is what `twistd p2pchat` and `twist p2pchat` call; `main` is the script `p2pchat`, the
+same in the foreground. Both bind the port before anything else runs (before twistd lets go of the
+terminal), so that a port that is taken is one sentence and exit status 1.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+
+from p2pchat.log_output import default_path, show_on_screen, start_logging
+from p2pchat.logs import Log
+from p2pchat.node import CannotStartError, ChatNode
+from p2pchat.options import Options, login_name
+from p2pchat.rendezvous.client import RendezvousClient
+from p2pchat.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from p2pchat.interfaces import IDirectory
+    from p2pchat.settings import Settings
+
+__all__ = ["Options", "Program", "main", "makeService"]
+
+_log: Final = Log("Program")
+
+
+class Program(MultiService):
+    """Everything that one process runs: the node, a rendezvous if it serves one, the console.
+
+    `status` is what the process should exit with. `stay` keeps it running when piped input ends.
+    """
+
+    def __init__(self, reactor: Any, settings: Settings, *, stay: bool = False) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._stay = stay
+        self.status = 0
+        self._leaving = False
+        self._rendezvous: IService | None = None
+        self._console: IService | None = None
+        directory, local = self._directory(settings)
+        self.node = ChatNode(
+            reactor,
+            settings,
+            directory,
+            login=login_name() if settings.peer.name is None else settings.peer.name,
+            local=local,
+            max_descriptors=_descriptor_limit(),
+        )
+
+    def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
+        """The rendezvous to use, and whether only this machine does; makes ours if we serve."""
+        where = settings.rendezvous
+        if where.serve is not None:
+            from p2pchat.rendezvous.server import RendezvousService
+
+            host, _, port = where.serve.rpartition(":")
+            host = host.strip("[]")
+            self._rendezvous = RendezvousService(int(port), host, reactor=self._reactor)
+            if where.host is None:
+                # Ask it under the address that others see, or they would be told loopback.
+                return RendezvousClient(self._reactor, host or _own_address(), int(port)), False
+        if where.host is not None:
+            return RendezvousClient(self._reactor, where.host, where.port), False
+        from p2pchat.local_rendezvous import LOOPBACK, LocalRendezvous
+
+        if self._rendezvous is None:
+            self._rendezvous = LocalRendezvous(
+                self._reactor, where.local_port, lambda: self.node.presence.register_anew()
+            )
+        return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
+
+    def bind(self) -> None:
+        """Take the ports, or raise `CannotStartError` with the sentence for the person."""
+        from twisted.internet.error import CannotListenError
+
+        self.node.listen()
+        listen = getattr(self._rendezvous, "listen", None)
+        if listen is not None:
+            try:
+                listen()
+            except CannotListenError as why:
+                raise CannotStartError(f"cannot serve a rendezvous: {why.socketError}") from None
+
+    def startService(self) -> None:
+        """Start the rendezvous first, so that the node finds it, and the console last."""
+        from p2pchat.console import make_console
+
+        super().startService()
+        if self._rendezvous is not None:
+            self._rendezvous.startService()
+        self.node.startService()
+        console = make_console(self._reactor, self.node, stay=self._stay, on_leave=self.leave)
+        if console is not None:
+            self._console = console
+            console.startService()
+            self._unshow = show_on_screen(console.show)
+
+    @inlineCallbacks
+    def stopService(self) -> Generator[Deferred[Any], Any, None]:
+        """Stop in the reverse order: the console shows what happens until the end."""
+        yield self.node.stopService()
+        if self._rendezvous is not None:
+            yield maybeDeferred(self._rendezvous.stopService)
+        if self._console is not None:
+            self._unshow()
+            yield maybeDeferred(self._console.stopService)
+        yield super().stopService()
+
+    def leave(self, status: int = 0) -> None:
+        """End the process in order, with this exit status; asking twice does no harm."""
+        if not self._leaving:
+            self._leaving = True
+            self.status = status
+            self._reactor.stop()
+
+
+def makeService(options: Options) -> Program:
+    """The service for parsed options; leaves with a sentence and status 1 if it cannot start."""
+    from twisted.internet import reactor
+
+    use_steady_clock(reactor)
+    program = Program(reactor, options.settings, stay=options.stay)
+    for sentence in options.warnings:
+        _log.warn("{text}", text=sentence)
+        sys.stderr.write(f"warning: {printable(sentence)}\n")
+    try:
+        program.bind()
+    except CannotStartError as why:
+        _refuse(str(why))
+    reactor.callWhenRunning(_take_signals, reactor, program)
+    return program
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
+    from twisted.internet import reactor
+
+    options = Options()
+    options.parseOptions(sys.argv[1:] if argv is None else [*argv])
+    program = makeService(options)
+    path = options.log_path
+    if options.settings.logging.file is None:
+        path = default_path(program.node.me.peer_id)
+    log = start_logging(options.settings.logging, path)
+    program.privilegedStartService()
+    program.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", program.stopService)
+    reactor.run()
+    log.close()
+    sys.exit(program.status)
+
+
+def use_steady_clock(reactor: Any) -> None:
+    """Have the reactor measure time by a clock that nobody can set.
+
+    Twisted's own default is the wall clock: set it back an hour, and every timer waits an hour.
+    """
+    reactor.seconds = time.monotonic
+
+
+def _take_signals(reactor: Any, program: Program) -> None:
+    """SIGINT and SIGTERM, however often, and the terminal's hang-up leave in order."""
+
+    def leave(_number: int, _frame: object) -> None:
+        reactor.callFromThread(program.leave)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+    if sys.stdin is not None and sys.stdin.isatty():
+        signal.signal(signal.SIGHUP, leave)
+
+
+def _descriptor_limit() -> int | None:
+    """How many files this process may have open, raised to what is allowed; None for no limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (OSError, ValueError):
+            pass
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _own_address() -> str:
+    """The address that this machine has in its network; loopback when it is in none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: connecting a UDP socket only asks the routing table. The address is
+            # one that is reserved for documentation.
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def _refuse(sentence: str) -> NoReturn:
+    _log.error("{text}", text=sentence)
+    sys.stderr.write(printable(sentence) + "\n")
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
