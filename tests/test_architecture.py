@@ -1,0 +1,228 @@
+"""Imports go one way: what each module may import is a table, and a new module must be entered.
+
+An import that only annotations need (under TYPE_CHECKING) is free, except where a rule below says
+that a module must not even know of another.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from twisted.trial.unittest import SynchronousTestCase
+
+PACKAGE: Final = Path(__file__).parent.parent / "p2pchat"
+
+# Module -> what it may import of ours when it runs. Lower rooms first; the names are those of
+# p2pchat's modules, without the prefix.
+MAY_IMPORT: Final = {
+    # Values and words: nothing of ours but text.
+    "text": "",
+    "settings": "",
+    "stamps": "",
+    "bucket": "",
+    "checks": "text",
+    "config": "checks settings text",
+    "address": "text",
+    "messages": "",
+    "outputs": "messages",
+    "wire": "messages text",
+    "interfaces": "",
+    # What the program says about itself, and how it is told what to do.
+    "logs": "text",
+    "log_file": "text",
+    "log_output": "log_file logs text",
+    "command_line": "checks text",
+    "options": "checks command_line config log_output text",
+    # The core of a node: no sockets, no clock.
+    "session": "address messages outputs text wire",
+    "peers": "address",
+    "router": "address interfaces logs messages text wire",
+    "admission": "",
+    # A node on the network.
+    "outflow": "",
+    "protocol": "bucket interfaces logs messages outflow outputs session stamps text wire",
+    "listener": "admission logs messages protocol text wire",
+    "dialer": "admission logs outputs peers protocol text",
+    "keepalive": "logs protocol",
+    "presence": "interfaces logs rendezvous.listing text",
+    "observers": "interfaces logs text",
+    "mesh": "address admission dialer interfaces keepalive logs outputs peers protocol text",
+    "node": "address interfaces listener logs mesh messages observers outputs peers presence"
+    " protocol router session text",
+    # A person at a node: commands know a node by its interface only.
+    "commands": "address interfaces logs text",
+    "console": "commands interfaces logs text",
+    # The rendezvous: a server that knows nothing of nodes, and a node's side of it.
+    "rendezvous.listing": "",
+    "rendezvous.requests": "text",
+    "rendezvous.registry": "rendezvous.requests",
+    "rendezvous.throttle": "",
+    "rendezvous.answers": "logs rendezvous.registry rendezvous.requests text",
+    "rendezvous.connection": "logs rendezvous.answers rendezvous.requests rendezvous.throttle text",
+    "rendezvous.server": "logs rendezvous.connection rendezvous.registry text",
+    "rendezvous.database": "logs rendezvous.registry rendezvous.requests",
+    "rendezvous.persistence": "logs rendezvous.database rendezvous.registry",
+    "rendezvous.replies": "address logs rendezvous.listing text",
+    "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
+    "rendezvous.tap": "checks command_line log_output logs rendezvous.connection"
+    " rendezvous.database rendezvous.persistence rendezvous.registry rendezvous.server settings"
+    " text",
+    "local_rendezvous": "logs rendezvous.server",
+    # Where everything is put together.
+    "tap": "*",
+    "testing": "*",
+}
+
+# No sockets, no clock, no reactor, not even in an annotation. (stamps has a clock as a default.)
+PURE: Final = {
+    "address",
+    "bucket",
+    "checks",
+    "config",
+    "messages",
+    "outputs",
+    "peers",
+    "rendezvous.listing",
+    "rendezvous.registry",
+    "rendezvous.replies",
+    "rendezvous.requests",
+    "rendezvous.throttle",
+    "router",
+    "session",
+    "settings",
+    "text",
+    "wire",
+}
+
+# Module -> what it must not know of, not even in an annotation or by way of others.
+NODE: Final = {"node", "mesh", "session", "peers", "router", "protocol", "dialer", "wire", "tap"}
+MUST_NOT_KNOW: Final = {
+    "rendezvous.server": NODE,
+    "rendezvous.tap": NODE,
+    "wire": NODE - {"wire"},
+    "session": NODE - {"wire", "session"},
+    "commands": {"node", "mesh", "protocol", "dialer", "tap"},
+}
+
+# Slow to import: only inside functions, or in the modules named here, which are imported so.
+SLOW: Final = {"asyncio", "multiprocessing", "prompt_toolkit", "sqlite3", "ssl", "uuid"}
+SLOW_ROOMS: Final = {"rendezvous.database", "rendezvous.persistence"}
+
+
+class Import(NamedTuple):
+    """One import: which module, whether annotations alone need it, whether a function does it."""
+
+    target: str
+    typing: bool
+    late: bool
+
+
+def name_of(path: Path) -> str:
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return "" if name == "__init__" else name.removesuffix(".__init__")
+
+
+FILES: Final = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+PACKAGES: Final = {name_of(path) for path in PACKAGE.rglob("__init__.py")}
+
+
+def imports_of(module: str) -> list[Import]:
+    """Every import in `module`; ours without the prefix, the others by their full names."""
+    found: list[Import] = []
+
+    def visit(node: ast.AST, typing: bool, late: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.extend(Import(alias.name, typing, late) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative imports hide where a name comes from"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                is_module = whole.removeprefix("p2pchat.") in FILES
+                found.append(Import(whole if is_module else str(node.module), typing, late))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for statement in node.body:
+                visit(statement, True, late)
+            for statement in node.orelse:
+                visit(statement, typing, late)
+        else:
+            late = late or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            for child in ast.iter_child_nodes(node):
+                visit(child, typing, late)
+
+    visit(ast.parse(FILES[module].read_text(encoding="utf-8")), False, False)
+    return [each._replace(target=each.target.removeprefix("p2pchat.")) for each in found]
+
+
+IMPORTS: Final = {module: imports_of(module) for module in FILES}
+
+
+class ArchitectureTests(SynchronousTestCase):
+    def test_the_table_lists_every_module_and_no_other(self) -> None:
+        modules = FILES.keys() - PACKAGES
+        self.assertEqual(
+            sorted(modules - MAY_IMPORT.keys()),
+            [],
+            "enter these new modules in MAY_IMPORT, with what they may import",
+        )
+        self.assertEqual(
+            sorted(MAY_IMPORT.keys() - modules), [], "these modules are gone: remove their lines"
+        )
+
+    def test_packages_import_nothing(self) -> None:
+        for package in PACKAGES:
+            self.assertEqual(IMPORTS[package], [], f"p2pchat.{package}")
+
+    def test_every_module_imports_only_what_the_table_allows(self) -> None:
+        for module, allowed in MAY_IMPORT.items():
+            if allowed == "*" or module not in IMPORTS:
+                continue
+            used = {each.target for each in IMPORTS[module] if not each.typing}
+            extra = (used & FILES.keys()) - PACKAGES - set(allowed.split())
+            self.assertEqual(extra, set(), f"{module} may not import these (see MAY_IMPORT)")
+
+    def test_the_table_goes_one_way(self) -> None:
+        allowed = {
+            module: set() if names == "*" else set(names.split())
+            for module, names in MAY_IMPORT.items()
+        }
+        self.assertEqual(set().union(*allowed.values()) - allowed.keys(), set(), "unknown names")
+        while allowed:
+            free = {module for module, names in allowed.items() if not names}
+            self.assertNotEqual(free, set(), f"these import each other: {sorted(allowed)}")
+            allowed = {
+                module: names - free for module, names in allowed.items() if module not in free
+            }
+
+    def test_the_core_knows_no_network_and_no_clock(self) -> None:
+        for module in PURE & FILES.keys():
+            forbidden = [
+                each.target
+                for each in IMPORTS[module]
+                if each.target.startswith("twisted.internet") or each.target == "socket"
+            ]
+            source = FILES[module].read_text(encoding="utf-8")
+            forbidden += re.findall(r"\b(?:time\.(?:time|monotonic)|datetime\.now)\b", source)
+            self.assertEqual(forbidden, [], module)
+
+    def test_who_must_not_know_of_whom(self) -> None:
+        for module, forbidden in MUST_NOT_KNOW.items():
+            if module not in FILES:
+                continue
+            reached = {each.target for each in IMPORTS[module]} & FILES.keys()
+            waiting = [*reached]
+            while waiting:
+                for each in IMPORTS[waiting.pop()]:
+                    if each.target in FILES and each.target not in reached and not each.typing:
+                        reached.add(each.target)
+                        waiting.append(each.target)
+            self.assertEqual(reached & forbidden, set(), module)
+
+    def test_what_is_slow_to_import_is_imported_when_it_is_used(self) -> None:
+        for module, imports in IMPORTS.items():
+            at_once = {each.target for each in imports if not each.typing and not each.late}
+            slow = {target for target in at_once if target.split(".")[0] in SLOW}
+            if module not in SLOW_ROOMS:
+                self.assertEqual(slow | (at_once & SLOW_ROOMS), set(), module)
