@@ -73,6 +73,7 @@ MAY_IMPORT: Final = {
     "local_rendezvous": "logs rendezvous.server",
     # Where everything is put together.
     "tap": "*",
+    "__main__": "tap",
     "testing": "*",
 }
 
