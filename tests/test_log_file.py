@@ -137,6 +137,17 @@ class RotationTests(LogFileTestCase):
         self.assertEqual(self.read(f"{self.path}.1"), "one6\ntwo6\none7\ntwo7\n")
         self.assertEqual(self.read(), "one8\ntwo8\none9\ntwo9\n")
 
+    def test_what_another_process_has_just_put_aside_is_not_put_aside_again(self) -> None:
+        one, two = self.make(max_bytes=20), self.make(max_bytes=20)
+        one.write("one: first\n", 0.0)
+        two.write("two: 2\n", 0.0)
+        one.write("one: new!\n", 0.5)
+        two.write("\n", 0.5)  # it still fits, as far as two knows
+        two.write("two: 3\n", 0.5)
+        self.assertEqual(self.read(f"{self.path}.1"), "one: first\ntwo: 2\n\n")
+        self.assertEqual(self.read(), "one: new!\ntwo: 3\n")
+        self.assertEqual(self.names(), ["chat.log", "chat.log.1"])
+
 
 class FollowingTests(LogFileTestCase):
     def test_a_file_that_was_moved_away_is_made_anew_within_a_second(self) -> None:
