@@ -53,8 +53,12 @@ MAY_IMPORT: Final = {
     "node": "address interfaces listener logs mesh messages observers outputs peers presence"
     " protocol router session text",
     # A person at a node: commands know a node by its interface only.
-    "commands": "address interfaces logs text",
-    "console": "commands interfaces logs text",
+    "commands": "address interfaces logs messages peers text",
+    "screen": "text",
+    "input_lines": "text",
+    "backpressure": "",
+    "display": "interfaces messages peers router text",
+    "console": "address backpressure commands display input_lines interfaces logs screen text",
     # The rendezvous: a server that knows nothing of nodes, and a node's side of it.
     "rendezvous.listing": "",
     "rendezvous.requests": "text",
@@ -74,7 +78,9 @@ MAY_IMPORT: Final = {
     # Where everything is put together.
     "tap": "*",
     "__main__": "tap",
-    "testing": "*",
+    "testing.clock": "*",
+    "testing.network": "*",
+    "testing.transport": "*",
 }
 
 # No sockets, no clock, no reactor, not even in an annotation. (stamps has a clock as a default.)
