@@ -1,0 +1,213 @@
+"""Directories for tests: one that always lists the same peers, and a rendezvous that can fail.
+
+Rules: nothing is asked of a real network; replies come after `delay` seconds of the fake clock,
+each host is seen under its own address, and leases end when they should.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from p2pchat.interfaces import IDirectory
+from p2pchat.rendezvous.listing import (
+    Blocked,
+    DirectoryError,
+    Grant,
+    Listing,
+    NotRegistered,
+    Refused,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from p2pchat.testing.network import FakeHost
+
+
+@implementer(IDirectory)
+class StaticDirectory:
+    """Lists `peers`, as (peer_id, ip, port), for ever: enough for a bot with fixed neighbours.
+
+    What is registered is listed as well, under `ip`.
+    """
+
+    address = "a fixed list"
+
+    def __init__(
+        self, peers: Iterable[tuple[str, str, int]] = (), *, ip: str = "127.0.0.1"
+    ) -> None:
+        self._ip = ip
+        self._listings: dict[str, Listing] = {}
+        for peer_id, address, port in peers:
+            name, namespace = peer_id.rsplit("@", 1)
+            self._add(name, namespace, address, port)
+
+    def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
+        """See `IDirectory`; fires at once."""
+        self._add(name, namespace, self._ip, port)
+        return succeed(Grant(ttl, self._ip))
+
+    def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
+        """See `IDirectory`; fires at once."""
+        return succeed(
+            [
+                entry
+                for entry in self._listings.values()
+                if namespace is None or entry.namespace == namespace
+            ]
+        )
+
+    def unregister(
+        self,
+        namespace: str,
+        name: str,
+        port: int,  # noqa: ARG002
+    ) -> Deferred[None]:
+        """See `IDirectory`; fires at once."""
+        self._listings.pop(f"{name}@{namespace}", None)
+        return succeed(None)
+
+    def _add(self, name: str, namespace: str, ip: str, port: int) -> None:
+        self._listings[f"{name}@{namespace}"] = Listing(name, namespace, ip, port, 7200, 7200)
+
+
+class Fault(enum.Enum):
+    """What is wrong with a `FakeRendezvous`."""
+
+    NONE = "it works"
+    DEAD = "nobody answers"
+    SLOW = "it answers after nine seconds"
+    SILENT = "it takes the request and never answers"
+    LYING = "it says OK to everything and lists nonsense"
+    NOT_REGISTERED = "it says that it does not know us"
+    BLOCKED = "it refuses us for thirty seconds at a time"
+    REFUSING = "it does not like our name"
+
+
+class FakeRendezvous:
+    """A rendezvous in memory; `at(host)` is the directory that a node on that host is given.
+
+    Set `fault` to make it fail, call `forget` to make it restart without a memory.
+    """
+
+    def __init__(self, clock: Any, *, delay: float = 0.02) -> None:
+        self.fault = Fault.NONE
+        self.delay = delay
+        self.requests: list[tuple[float, str, str]] = []
+        """Every request so far: when, from which address, and its type."""
+        self._clock = clock
+        self._leases: dict[tuple[str, str, str], tuple[int, float, float]] = {}
+
+    def at(self, host: FakeHost) -> FakeRendezvousClient:
+        """The directory as a program on this host sees it."""
+        return FakeRendezvousClient(self, host)
+
+    def forget(self) -> None:
+        """Forget all registrations."""
+        self._leases.clear()
+
+    def enter(self, peer_id: str, ip: str, port: int, ttl: float = 7200.0) -> None:
+        """Register somebody, as if a request had come from `ip`."""
+        name, namespace = peer_id.rsplit("@", 1)
+        self._leases[ip, namespace, name] = (port, ttl, self._clock.seconds() + ttl)
+
+    def remove(self, peer_id: str) -> None:
+        """Withdraw all registrations of this peer_id."""
+        name, namespace = peer_id.rsplit("@", 1)
+        for key in [key for key in self._leases if key[1:] == (namespace, name)]:
+            del self._leases[key]
+
+    def listings(self, namespace: str | None = None) -> list[Listing]:
+        """What is registered now, in the order of the registrations."""
+        now = self._clock.seconds()
+        return [
+            Listing(name, space, ip, port, ttl, float(int(ends - now)))
+            for (ip, space, name), (port, ttl, ends) in self._leases.items()
+            if ends > now and namespace in (None, space)
+        ]
+
+    def knows(self, peer_id: str) -> bool:
+        """Whether this peer_id is registered now."""
+        return any(entry.peer_id == peer_id for entry in self.listings())
+
+
+@implementer(IDirectory)
+class FakeRendezvousClient:
+    """`IDirectory` over a `FakeRendezvous`, with the address of one host."""
+
+    address = "rendezvous.test:8080"
+
+    def __init__(self, rendezvous: FakeRendezvous, host: FakeHost) -> None:
+        self._rendezvous = rendezvous
+        self._host = host
+
+    def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
+        """See `IDirectory`."""
+
+        def grant() -> Grant:
+            self._rendezvous.enter(f"{name}@{namespace}", self._host.ip, port, ttl)
+            return Grant(float(ttl), self._host.ip)
+
+        return self._ask("REGISTER", grant, lambda: Grant(float(ttl), "203.0.113.9"))
+
+    def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
+        """See `IDirectory`."""
+        return self._ask("DISCOVER", lambda: self._rendezvous.listings(namespace), self._nonsense)
+
+    def unregister(
+        self,
+        namespace: str,
+        name: str,
+        port: int,  # noqa: ARG002
+    ) -> Deferred[None]:
+        """See `IDirectory`."""
+        return self._ask(
+            "UNREGISTER", lambda: self._rendezvous.remove(f"{name}@{namespace}"), lambda: None
+        )
+
+    def _nonsense(self) -> list[Listing]:
+        """Peers that do not exist, names that cannot be, and ourselves under other names."""
+        odd = [("", "CIC"), ("a" * 65, "CIC"), ("\x1b[2J", "CIC"), ("a@b", "x\ny"), ("x", "")]
+        nobody = [Listing(name, space, "10.99.0.1", 4000, 0, 0) for name, space in odd]
+        ours = [Listing(f"me{n}", "CIC", self._host.ip, 4000, -1, 1e9) for n in range(3)]
+        return [*nobody, *ours, Listing("ghost", "CIC", "10.99.0.2", 65535, 1, -5)]
+
+    def _ask(self, kind: str, answer: Callable[[], Any], lie: Callable[[], Any]) -> Deferred[Any]:
+        rendezvous, fault = self._rendezvous, self._rendezvous.fault
+        rendezvous.requests.append((self._host.seconds(), self._host.ip, kind))
+        reply: Deferred[Any] = Deferred(lambda _: timer.cancel() if timer.active() else None)
+
+        def respond() -> None:
+            error = self._error(fault)
+            if error is not None:
+                reply.errback(error)
+            else:
+                reply.callback(lie() if fault is Fault.LYING else answer())
+
+        delay = rendezvous.delay
+        if fault is Fault.SLOW:
+            delay = 9.0
+        elif fault is Fault.SILENT:
+            delay = 10.0
+        timer = self._host.callLater(delay, respond)
+        return reply
+
+    def _error(self, fault: Fault) -> DirectoryError | None:
+        match fault:
+            case Fault.DEAD:
+                return Unreachable("no connection")
+            case Fault.SILENT:
+                return Unreachable("no answer came in time")
+            case Fault.NOT_REGISTERED:
+                return NotRegistered("we are not registered")
+            case Fault.BLOCKED:
+                return Blocked("asked too often", 30.0)
+            case Fault.REFUSING:
+                return Refused("it does not accept our name (bad_name)", "bad_name")
+            case _:
+                return None

@@ -1,0 +1,393 @@
+"""A network in memory: hosts, listening ports and connections, on one fake clock.
+
+    network = FakeNetwork(seed=7)
+    here, there = network.host("10.0.0.1"), network.host("10.0.0.2")
+    there.listenTCP(4000, factory)
+    here.connectTCP("10.0.0.2", 4000, client_factory)
+    network.run(1.0)                     # one second of fake time passes
+
+Rules: nothing happens but in `run` and `run_until`; the same seed gives the same run. The order of
+independent events, the delays, and where the bytes of a connection are cut and joined all come
+from the seed.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet import error
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IConnector,
+    IListeningPort,
+    IReactorTCP,
+    IReactorTime,
+)
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from p2pchat.testing.clock import FakeClock
+from p2pchat.testing.transport import FakeTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from twisted.internet.base import DelayedCall
+    from twisted.internet.protocol import ClientFactory, ServerFactory
+
+_FIRST_EPHEMERAL: Final = 32_768
+
+
+class FakeNetwork:
+    """Hosts that can reach each other, and the clock that they share.
+
+    `latency` is the shortest and the longest time in seconds that a segment takes; `cut` is the
+    chance that what is sent at once arrives in pieces, `join` that a read is late and finds more.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        latency: tuple[float, float] = (0.0005, 0.01),
+        cut: float = 0.2,
+        join: float = 0.1,
+    ) -> None:
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.clock = FakeClock()
+        self.latency = latency
+        self.cut = cut
+        self.join = join
+        self.hosts: dict[str, FakeHost] = {}
+        self.connections: dict[FakeTransport, None] = {}
+        """The ends of connections that are not closed yet."""
+
+    def host(self, ip: str) -> FakeHost:
+        """The host of this IPv4 address, made when it is asked for the first time."""
+        if ip not in self.hosts:
+            self.hosts[ip] = FakeHost(self, ip)
+        return self.hosts[ip]
+
+    def run(self, seconds: float) -> None:
+        """Let this much time pass."""
+        self.clock.run(seconds)
+
+    def run_until(self, condition: Callable[[], bool], at_most: float = 60.0) -> float:
+        """Let time pass until `condition()`; returns how much did.
+
+        Raises AssertionError, with the seed, when it does not come true in `at_most` seconds.
+        """
+        start = self.clock.seconds()
+        while not condition():
+            if not self.clock.step(start + at_most):
+                raise AssertionError(f"not within {at_most:g} s (seed {self.seed})")
+        return self.clock.seconds() - start
+
+    # ------------------------------------------------------------ what goes wrong
+
+    def between(self, one: FakeHost, other: FakeHost) -> list[FakeTransport]:
+        """The ends, at `one`, of its connections with `other`."""
+        return [
+            end
+            for end in self.connections
+            if end.host is one and end.other.host is other and not end.gone
+        ]
+
+    def break_links(self, one: FakeHost, other: FakeHost) -> int:
+        """Reset all connections between two hosts; returns how many."""
+        ends = self.between(one, other)
+        for end in ends:
+            end.reset()
+        return len(ends)
+
+    # ------------------------------------------------------------ for transports
+
+    def arrival(self) -> float:
+        """When a segment that is sent now arrives."""
+        return self.clock.seconds() + self.random.uniform(*self.latency)
+
+    def segments(self, data: bytes) -> Iterator[bytes]:
+        """Cut bytes as a network might."""
+        while len(data) > 1 and self.random.random() < self.cut:
+            at = self.random.randrange(1, len(data))
+            yield data[:at]
+            data = data[at:]
+        yield data
+
+    def at(self, when: float, event: Callable[..., Any], *args: object) -> None:
+        """Have something happen at this time."""
+        self.clock.callLater(max(0.0, when - self.clock.seconds()), event, *args)
+
+    def now(self, event: Callable[..., Any], *args: object) -> None:
+        """Have something happen in the next turn."""
+        self.clock.callLater(0, event, *args)
+
+    def soon(self, event: Callable[..., Any], *args: object) -> None:
+        """Have something happen in the next turn, or somewhat later."""
+        late = self.random.random() < self.join
+        self.clock.callLater(self.random.uniform(*self.latency) if late else 0, event, *args)
+
+    def later(self, event: Callable[..., Any], *args: object) -> None:
+        """Have something happen when a segment that is sent now would arrive."""
+        self.at(self.arrival(), event, *args)
+
+
+@implementer(IReactorTCP, IReactorTime)
+class FakeHost:
+    """One machine of the network: a reactor for what runs there.
+
+    `reachable` False makes it silently lose all that is sent to or from it; `takes_calls` False
+    makes it refuse connections although it listens.
+    """
+
+    def __init__(self, network: FakeNetwork, ip: str) -> None:
+        self.network = network
+        self.ip = ip
+        self.reachable = True
+        self.ports: dict[int, FakePort] = {}
+        self._next_port = _FIRST_EPHEMERAL
+        self._calls: list[DelayedCall] = []
+
+    # ------------------------------------------------------------ what goes wrong
+
+    def unplug(self) -> None:
+        """Pull the cable: connections go silent at both ends, and stay so; nobody is told."""
+        self.reachable = False
+        for end in self.network.connections:
+            if self in (end.host, end.other.host) and end.host is not end.other.host:
+                end.severed = True
+
+    def plug_in(self) -> None:
+        """New connections work again."""
+        self.reachable = True
+
+    def kill(self) -> None:
+        """End whatever runs here as `kill -9` does: no farewell, no more calls."""
+        for call in self.getDelayedCalls():
+            call.cancel()
+        for port in [*self.ports.values()]:
+            port.close()
+        for end in [*self.network.connections]:
+            if end.host is self:
+                end.vanish()
+
+    def connections(self) -> list[FakeTransport]:
+        """This host's ends of its connections."""
+        return [end for end in self.network.connections if end.host is self]
+
+    # ------------------------------------------------------------ IReactorTime
+
+    def seconds(self) -> float:
+        """See `IReactorTime`."""
+        return self.network.clock.seconds()
+
+    def callLater(
+        self,
+        delay: float,
+        callable: Callable[..., Any],  # noqa: A002  (Twisted's name)
+        *args: object,
+        **kw: object,
+    ) -> DelayedCall:
+        """See `IReactorTime`."""
+        call = self.network.clock.callLater(delay, callable, *args, **kw)
+        self._calls.append(call)
+        if len(self._calls) > 200:
+            self._calls = self.getDelayedCalls()
+        return call
+
+    def getDelayedCalls(self) -> list[DelayedCall]:
+        """The calls of this host's programs that have not happened yet."""
+        return [call for call in self._calls if call.active()]
+
+    # ------------------------------------------------------------ IReactorTCP
+
+    def listenTCP(
+        self,
+        port: int,
+        factory: ServerFactory,
+        backlog: int = 50,  # noqa: ARG002
+        interface: str = "",
+    ) -> FakePort:
+        """See `IReactorTCP`; raises CannotListenError when the port is taken."""
+        if port in self.ports:
+            taken = OSError(errno.EADDRINUSE, "Address already in use")
+            raise error.CannotListenError(interface, port, taken)
+        listening = FakePort(self, port or self.free_port(), factory, interface)
+        self.ports[listening.number] = listening
+        factory.doStart()
+        return listening
+
+    def connectTCP(
+        self,
+        host: str,
+        port: int,
+        factory: ClientFactory[Any],
+        timeout: float | None = 30,
+        bindAddress: tuple[str, int] | None = None,  # noqa: ARG002, N803
+    ) -> FakeConnector:
+        """See `IReactorTCP`. An address that is no host of the network answers nothing."""
+        if not 0 < port < 65536:
+            raise OverflowError("port must be 0-65535")
+        connector = FakeConnector(self, host, port, factory, timeout)
+        connector.connect()
+        return connector
+
+    def free_port(self) -> int:
+        """A port that nothing uses."""
+        self._next_port += 1
+        while self._next_port in self.ports:
+            self._next_port += 1
+        return self._next_port
+
+
+@implementer(IListeningPort)
+class FakePort:
+    """A listening port of a host."""
+
+    def __init__(self, host: FakeHost, number: int, factory: ServerFactory, interface: str) -> None:
+        self.host = host
+        self.number = number
+        self.factory = factory
+        self.interface = interface
+
+    def startListening(self) -> None:
+        """It listens from the beginning."""
+
+    def stopListening(self) -> Deferred[None]:
+        """Close the port; fires in the next turn."""
+        closed: Deferred[None] = Deferred()
+        self.close()
+        self.host.network.now(closed.callback, None)
+        return closed
+
+    def close(self) -> None:
+        """Close the port at once."""
+        if self.host.ports.get(self.number) is self:
+            del self.host.ports[self.number]
+            self.factory.doStop()
+
+    def getHost(self) -> IPv4Address:
+        """Its address."""
+        return IPv4Address("TCP", self.interface or "0.0.0.0", self.number)
+
+
+@implementer(IConnector)
+class FakeConnector:
+    """An outbound connection, from the attempt to its end."""
+
+    def __init__(
+        self, host: FakeHost, ip: str, port: int, factory: ClientFactory[Any], timeout: float | None
+    ) -> None:
+        self.host = host
+        self.state = "disconnected"
+        self.transport: FakeTransport | None = None
+        self._network = host.network
+        self._there = IPv4Address("TCP", ip, port)
+        self._factory = factory
+        self._timeout = timeout
+        self._attempt = 0
+
+    def connect(self) -> None:
+        """Try; the factory is told what comes of it."""
+        self.state = "connecting"
+        self._attempt += 1
+        self._factory.doStart()
+        self._factory.startedConnecting(self)
+        self._network.later(self._knock, self._attempt)
+        if self._timeout is not None:
+            give_up = self._network.clock.seconds() + self._timeout
+            self._network.at(give_up, self._fail, self._attempt, error.TimeoutError())
+
+    def stopConnecting(self) -> None:
+        """Break the attempt off."""
+        if self.state != "connecting":
+            raise error.NotConnectingError("we're not trying to connect")
+        self._fail(self._attempt, error.UserError())
+
+    def disconnect(self) -> None:
+        """Break the attempt off, or close the connection."""
+        if self.state == "connecting":
+            self.stopConnecting()
+        elif self.state == "connected" and self.transport is not None:
+            self.transport.loseConnection()
+
+    def getDestination(self) -> IPv4Address:
+        """Where it leads."""
+        return self._there
+
+    def _is_over(self, attempt: int) -> bool:
+        return attempt != self._attempt or self.state != "connecting"
+
+    def _knock(self, attempt: int) -> None:
+        """Our first segment arrives over there."""
+        if self._is_over(attempt):
+            return
+        home, away = self.host, self._target()
+        if away is None or not ((home.reachable and away.reachable) or away is home):
+            return
+        port = away.ports.get(self._there.port)
+        loopback = self._there.host.startswith("127.")
+        if port is None or (port.interface.startswith("127.") and not loopback):
+            self._network.later(self._fail, attempt, error.ConnectionRefusedError())
+            return
+        source = "127.0.0.1" if loopback else home.ip
+        here = IPv4Address("TCP", source, home.free_port())
+        ours, theirs = (
+            FakeTransport(home, here, self._there),
+            FakeTransport(away, self._there, here),
+        )
+        ours.other, theirs.other = theirs, ours
+        self._network.connections[ours] = self._network.connections[theirs] = None
+        # Which of the two ends hears of the connection first is a matter of chance.
+        self._network.later(self._connected, attempt, ours)
+        self._network.later(_accept, port, theirs)
+
+    def _target(self) -> FakeHost | None:
+        if self._there.host.startswith("127."):
+            return self.host
+        return self._network.hosts.get(self._there.host)
+
+    def _connected(self, attempt: int, transport: FakeTransport) -> None:
+        if transport.gone:
+            self._fail(attempt, error.ConnectionRefusedError())
+            return
+        if self._is_over(attempt):
+            transport.vanish()
+            return
+        self.state = "connected"
+        protocol = self._factory.buildProtocol(self._there)
+        if protocol is None:
+            transport.vanish()
+            self._lost(Failure(error.ConnectionDone()))
+            return
+        self.transport = transport
+        transport.on_lost = self._lost
+        transport.connect(protocol)
+
+    def _fail(self, attempt: int, reason: Exception) -> None:
+        if not self._is_over(attempt):
+            self.state = "disconnected"
+            self._factory.clientConnectionFailed(self, Failure(reason))
+            self._factory.doStop()
+
+    def _lost(self, reason: Failure) -> None:
+        self.state = "disconnected"
+        self._factory.clientConnectionLost(self, reason)
+        self._factory.doStop()
+
+
+def _accept(port: FakePort, transport: FakeTransport) -> None:
+    if transport.gone:
+        return
+    if port.host.ports.get(port.number) is not port:
+        transport.vanish()
+        return
+    protocol: Any = port.factory.buildProtocol(transport.getPeer())
+    if protocol is None:
+        transport.vanish()
+        return
+    transport.connect(protocol)

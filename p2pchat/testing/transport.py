@@ -1,0 +1,316 @@
+"""Connections of the in-memory network, with the habits of TCP on which programs stumble.
+
+Rules, as a kernel and Twisted's TCP transport keep them: bytes arrive in order, cut and joined at
+will; a receiver that does not read closes the window, and then the sender's queue grows and its
+producer is paused; `loseConnection` waits for the queue to leave, `abortConnection` does not; an
+end that closes with unread bytes, or gets bytes after it closed, resets the connection, and a
+reset throws away what its receiver has not read yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, ITCPTransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from twisted.internet.address import IPv4Address
+    from twisted.internet.interfaces import IProducer
+
+    from p2pchat.testing.network import FakeHost, FakeNetwork
+
+_log = Logger()
+WINDOW: Final = 65_536
+"""Bytes that may be under way, or wait to be read, in one direction."""
+QUEUE: Final = 65_536
+"""Bytes beyond which a transport asks its producer to pause."""
+
+
+@implementer(ITCPTransport, IConsumer)
+class FakeTransport:
+    """One end of a connection. Made by `FakeNetwork`; `other` is the other end."""
+
+    other: FakeTransport
+
+    def __init__(self, host: FakeHost, here: IPv4Address, there: IPv4Address) -> None:
+        self.host = host
+        self.protocol: Any = None
+        self.on_lost: Callable[[Failure], None] | None = None
+        """For the connector of an outbound connection."""
+        self.writes: list[bytes] = []
+        """Every write so far, the last hundred: for tests of what leaves together."""
+        self.connected = False
+        self.disconnecting = False
+        self.severed = False
+        """Nothing that this end sends arrives any more, and neither end is told."""
+        self._network: FakeNetwork = host.network
+        self._here, self._there = here, there
+        self._queue = bytearray()
+        self._under_way = 0
+        self._arrives_at = 0.0
+        self._arrived = bytearray()
+        self._fin_arrived = False
+        self._reading = True
+        self._closed = False
+        self._closing_write = self._write_closed = False
+        self._producer: Any = None
+        self._streaming = self._producer_paused = False
+        self._aborting = False
+        self._pump_due = self._read_due = False
+
+    # ------------------------------------------------------------ for tests
+
+    @property
+    def queued(self) -> int:
+        """Bytes that were written and have not left, because the other end does not read."""
+        return len(self._queue)
+
+    @property
+    def unread(self) -> int:
+        """Bytes that arrived here and were not read yet."""
+        return len(self._arrived)
+
+    @property
+    def gone(self) -> bool:
+        """Whether this end is closed for good."""
+        return self._closed
+
+    def connect(self, protocol: Any) -> None:
+        """Give this end its protocol: it is connected from now on."""
+        self.protocol = protocol
+        self.connected = True
+        protocol.makeConnection(self)
+        self._read_soon()
+
+    def reset(self) -> None:
+        """Break the connection at once, as a router that restarts does; both ends are told."""
+        for end in (self, self.other):
+            self._network.later(end._lost, Failure(ConnectionLost()))
+
+    def vanish(self) -> None:
+        """Close as a kernel does for a process that was killed: its protocol hears nothing."""
+        if not self._closed:
+            self.protocol = None
+            self._close(None)
+
+    # ------------------------------------------------------------ ITransport
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes; they leave at the end of the turn, as far as the window allows."""
+        if not isinstance(data, bytes):
+            raise TypeError(f"bytes are written, not {type(data).__name__}")
+        if not self.connected or self._write_closed or not data:
+            return
+        self._queue += data
+        self.writes.append(data)
+        del self.writes[:-100]
+        if self._streaming and len(self._queue) > QUEUE and self._producer is not None:
+            self._producer_paused = True
+            self._producer.pauseProducing()
+        self._pump_soon()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Queue these bytes."""
+        self.write(b"".join(data))
+
+    def loseConnection(self) -> None:
+        """Close when everything that was written has left."""
+        if self.connected and not self.disconnecting:
+            self._reading = False
+            if self._write_closed:
+                self._network.now(self._close, Failure(ConnectionDone()))
+            else:
+                self.disconnecting = True
+                self._pump_soon()
+
+    def loseWriteConnection(self) -> None:
+        """Close our direction when everything that was written has left."""
+        self._closing_write = True
+        self._pump_soon()
+
+    def abortConnection(self) -> None:
+        """Close at once; what was not sent is lost, and the other end sees a reset."""
+        if self.connected and not self._aborting:
+            self._aborting = self.disconnecting = True
+            self._reading = False
+            self._queue.clear()
+            self._network.now(self._close, Failure(ConnectionAborted()))
+
+    def getPeer(self) -> IPv4Address:
+        """The other end's address."""
+        return self._there
+
+    def getHost(self) -> IPv4Address:
+        """This end's address."""
+        return self._here
+
+    def getTcpNoDelay(self) -> bool:
+        """Nothing is delayed here."""
+        return True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Has no effect."""
+
+    def getTcpKeepAlive(self) -> bool:
+        """Nothing probes an idle connection here."""
+        return False
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Has no effect."""
+
+    # ------------------------------------------------------------ producers, in both directions
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """See `IConsumer`."""
+        if self._producer is not None:
+            raise RuntimeError("there is a producer already")
+        if self._closed:
+            producer.stopProducing()
+            return
+        self._producer, self._streaming = producer, streaming
+        if not streaming:
+            self._producer.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        """See `IConsumer`."""
+        self._producer = None
+        self._pump_soon()
+
+    def pauseProducing(self) -> None:
+        """Read no more until `resumeProducing`: what arrives fills the window."""
+        self._reading = False
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        if self.connected and not self.disconnecting:
+            self._reading = True
+            self._read_soon()
+
+    def stopProducing(self) -> None:
+        """See `IPushProducer`."""
+        self.loseConnection()
+
+    # ------------------------------------------------------------ sending
+
+    def _pump_soon(self) -> None:
+        if not self._pump_due and not self._closed:
+            self._pump_due = True
+            self._network.now(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_due = False
+        if self._closed or not self.connected:
+            return
+        room = WINDOW - self._under_way
+        if self._queue and room > 0:
+            data = bytes(self._queue[:room])
+            del self._queue[:room]
+            self._under_way += len(data)
+            for segment in self._network.segments(data):
+                self._carry(self.other._data_arrives, segment)
+        if self._queue or self._aborting:
+            return
+        if self._producer is not None and (not self._streaming or self._producer_paused):
+            self._producer_paused = False
+            self._producer.resumeProducing()
+        elif self.disconnecting:
+            self._close(Failure(ConnectionDone()))
+        elif self._closing_write and not self._write_closed:
+            self._write_closed = True
+            self._carry(self.other._fin_arrives)
+            half_closeable = IHalfCloseableProtocol(self.protocol, None)
+            if half_closeable is not None:
+                half_closeable.writeConnectionLost()
+
+    def _carry(self, arrive: Callable[..., None], *args: object) -> None:
+        """Have something arrive at the other end, after all that was sent before."""
+        self._arrives_at = max(self._arrives_at, self._network.arrival())
+        self._network.at(self._arrives_at, self._arrive, arrive, *args)
+
+    def _arrive(self, arrive: Callable[..., None], *args: object) -> None:
+        if not self.severed:
+            arrive(*args)
+
+    def _window_opens(self, size: int) -> None:
+        self._under_way -= size
+        if self._queue:
+            self._pump_soon()
+
+    # ------------------------------------------------------------ receiving
+
+    def _data_arrives(self, data: bytes) -> None:
+        if self._closed:
+            self._carry(self.other._reset_arrives)
+            return
+        self._arrived += data
+        self._read_soon()
+
+    def _fin_arrives(self) -> None:
+        self._fin_arrived = True
+        self._read_soon()
+
+    def _reset_arrives(self) -> None:
+        self._lost(Failure(ConnectionLost()))
+
+    def _read_soon(self) -> None:
+        if not self._read_due and self._reading and (self._arrived or self._fin_arrived):
+            self._read_due = True
+            self._network.soon(self._read)
+
+    def _read(self) -> None:
+        self._read_due = False
+        if self._closed or not self._reading or self.protocol is None or not self.connected:
+            return
+        try:
+            if self._arrived:
+                data = bytes(self._arrived[:WINDOW])
+                del self._arrived[:WINDOW]
+                self.other._window_opens(len(data))
+                self.protocol.dataReceived(data)
+                self._read_soon()
+            elif self._fin_arrived:
+                self._reading = False
+                half_closeable = IHalfCloseableProtocol(self.protocol, None)
+                if half_closeable is not None:
+                    half_closeable.readConnectionLost()
+                else:
+                    self._close(Failure(ConnectionDone()))
+        except Exception:
+            failure = Failure()
+            _log.failure("A protocol failed", failure)
+            self._close(failure)
+
+    # ------------------------------------------------------------ the end
+
+    def _close(self, reason: Failure | None) -> None:
+        """Close this end and let the other one know."""
+        if self._closed:
+            return
+        if self._aborting or self._arrived:
+            self._carry(self.other._reset_arrives)
+        elif not self._write_closed:
+            self._carry(self.other._fin_arrives)
+        self._lost(reason)
+
+    def _lost(self, reason: Failure | None) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self.connected = False
+        self._arrived.clear()
+        self._queue.clear()
+        self._network.connections.pop(self, None)
+        producer, self._producer = self._producer, None
+        if producer is not None and reason is not None:
+            producer.stopProducing()
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None and reason is not None:
+            protocol.connectionLost(reason)
+            if self.on_lost is not None:
+                self.on_lost(reason)
