@@ -126,6 +126,9 @@ class Options(CommandOptions):
         parent = self.parent
         assert parent is not None
         foreground = parent["nodaemon"] or parent["debug"]
+        if foreground and parent["pidfile"] == "twistd.pid":
+            # Nobody asked for one, and it would keep a second node from starting in this folder.
+            parent["pidfile"] = ""
         self.log_path = self.settings.logging.file or parent["logfile"] or ""
         if not self.log_path and not foreground:
             self.log_path = "twistd.log"

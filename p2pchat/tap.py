@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 
+from p2pchat.checks import serve_address
 from p2pchat.log_output import default_path, show_on_screen, start_logging
 from p2pchat.logs import Log
 from p2pchat.node import CannotStartError, ChatNode
@@ -65,12 +66,11 @@ class Program(MultiService):
         if where.serve is not None:
             from p2pchat.rendezvous.server import RendezvousService
 
-            host, _, port = where.serve.rpartition(":")
-            host = host.strip("[]")
-            self._rendezvous = RendezvousService(int(port), host, reactor=self._reactor)
+            host, port = serve_address(where.serve)
+            self._rendezvous = RendezvousService(port, host or "", reactor=self._reactor)
             if where.host is None:
                 # Ask it under the address that others see, or they would be told loopback.
-                return RendezvousClient(self._reactor, host or _own_address(), int(port)), False
+                return RendezvousClient(self._reactor, host or _own_address(), port), False
         if where.host is not None:
             return RendezvousClient(self._reactor, where.host, where.port), False
         from p2pchat.local_rendezvous import LOOPBACK, LocalRendezvous
