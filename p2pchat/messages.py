@@ -17,9 +17,16 @@ these, and back, is `p2pchat.wire`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Raw, Struct
+
+if TYPE_CHECKING:
+    MessageId = Any
+else:
+    # A list or an object as an id is left to the liberal reading, which bounds how deeply it may
+    # nest: whatever is read must be fit to be written again, in an ACK.
+    MessageId = str | int | float | bool | None
 
 VERSION: Final = "1.0"
 FEATURES: Final = ("ack", "metrics")
@@ -59,7 +66,7 @@ class Pong(Ping, tag="PONG"):
 class Ack(Message, tag="ACK"):
     """A SEND was received."""
 
-    msg_id: Any
+    msg_id: MessageId
     timestamp: Any = None
     ttl: int = 1
 
@@ -67,7 +74,7 @@ class Ack(Message, tag="ACK"):
 class Send(Message, tag="SEND"):
     """A direct message. `msg_id` is a string in all that p2pchat sends."""
 
-    msg_id: Any
+    msg_id: MessageId
     src: str = ""
     dst: str = ""
     payload: str = ""
@@ -78,7 +85,7 @@ class Send(Message, tag="SEND"):
 class Pub(Message, tag="PUB"):
     """A message to everyone (`*`) or to a namespace (`#namespace`)."""
 
-    msg_id: Any
+    msg_id: MessageId
     src: str = ""
     dst: str = ""
     payload: str = ""
@@ -89,7 +96,7 @@ class Pub(Message, tag="PUB"):
 class Bye(Message, tag="BYE"):
     """The orderly end of a session."""
 
-    msg_id: Any = None
+    msg_id: MessageId = None
     src: str = ""
     dst: str = ""
     reason: str = ""
@@ -99,7 +106,7 @@ class Bye(Message, tag="BYE"):
 class ByeOk(Message, tag="BYE_OK"):
     """The answer to BYE; both sides close after it."""
 
-    msg_id: Any = None
+    msg_id: MessageId = None
     src: str = ""
     dst: str = ""
     ttl: int = 1

@@ -3,19 +3,21 @@
     line = object LF                       UTF-8, at most 32,768 bytes with the LF
 
 Strict in what `encode` emits, liberal in what `decode` takes. A line of the usual form is decoded
-by one typed, validated call; whatever that refuses is looked at again, field by field, by `_liberal`,
-which knows the forms that real peers send.
+by one typed, validated call; whatever that refuses is looked at again, field by field, by
+`_liberal`, which knows the forms that real peers send.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from p2pchat.messages import (
+    FEATURES,
     VERSION,
     Ack,
     Bye,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 MAX_LINE: Final = 32_768
 """Bytes of the longest line, its newline included."""
+_MAX_DEPTH: Final = 32
+"""How deeply lists and objects may nest where a line has to be read liberally."""
 
 
 class WireError(Exception):
@@ -69,13 +73,15 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message | Unknown:
-    """The message in `line` (its newline may be there or not).
+    """The message in `line`, which holds no newline but perhaps one at its end.
 
-    Raises `WireError` for what is not UTF-8, not JSON or not an object; what is an object always
-    gives a message, `Unknown` at the least.
+    Raises `WireError` for what is not UTF-8, not JSON, not an object, or beyond what JSON readers
+    agree on (nested without end, numbers of thousands of digits); any other object gives a message,
+    `Unknown` at the least.
     """
     try:
-        message: Message = _decode_typed(line)
+        # What the typed call skips or copies, it does not check for UTF-8.
+        message: Message = _decode_typed(line if line.isascii() else line.decode())
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _liberal(line)
     return message
@@ -98,24 +104,71 @@ def from_raw(raw: Raw) -> object:
 # ---------------------------------------------------------------- the liberal reading
 
 
+class _Echo(Struct):
+    """What a PONG repeats, byte for byte."""
+
+    msg_id: Raw = Raw(b"null")
+    timestamp: Raw = Raw(b"null")
+
+
+_decode_echo = msgspec.json.Decoder(_Echo).decode
+
+
 def _liberal(line: bytes) -> Message | Unknown:
     try:
-        fields = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+        fields = json.loads(line.decode(), parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError:
         raise WireError("not UTF-8") from None
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise WireError("nested too deeply") from None
+    except ValueError:
         raise WireError("not JSON") from None
     if not isinstance(fields, dict):
         raise WireError("not an object")
+    if _too_deep(fields):
+        raise WireError("nested too deeply")
     kind = fields.get("type")
     read = _READERS.get(kind) if isinstance(kind, str) else None
     if read is None:
         return Unknown(shortened(_text(kind), 40))
-    return read(fields)
+    message = read(fields)
+    if isinstance(message, Ping):
+        _repeat_exactly(message, line)
+    return message
 
 
 def _no_constant(name: str) -> object:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("out of range")
+    return number
+
+
+def _too_deep(fields: dict[str, Any]) -> bool:
+    level: list[Any] = [fields]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _repeat_exactly(message: Ping, line: bytes) -> None:
+    try:
+        echo = _decode_echo(line)
+    except msgspec.MsgspecError:
+        # Half a surrogate pair: what was read has the same value, which must do.
+        return
+    message.msg_id, message.timestamp = echo.msg_id, echo.timestamp
 
 
 def _text(value: object) -> str:
@@ -129,11 +182,13 @@ def _string(value: object) -> str:
 
 def _ttl(value: object) -> int:
     """A time to live as int; what is not a number counts as 1, as if it were absent."""
+    if isinstance(value, int):
+        return int(value)
     try:
         number = float(value)  # type: ignore[arg-type]  # whatever it is, the next line knows
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         return 1
-    return 1 if number > 0 else 0
+    return 0 if number <= 0 else 1
 
 
 def _raw(value: object) -> Raw:
@@ -142,12 +197,12 @@ def _raw(value: object) -> Raw:
 
 def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
     def read(fields: dict[str, Any]) -> Message:
-        features = fields.get("features")
+        peer_id, features = fields.get("peer_id"), fields.get("features", FEATURES)
         return cls(
-            peer_id=_string(fields.get("peer_id")) or _string(fields.get("src")),
+            peer_id=peer_id if isinstance(peer_id, str) else _string(fields.get("src")),
             version=_text(fields.get("version", VERSION)),
             features=tuple(f for f in features if isinstance(f, str))
-            if isinstance(features, list)
+            if isinstance(features, (list, tuple))
             else (),
             ttl=_ttl(fields.get("ttl")),
             agent=_string(fields.get("agent")),
@@ -183,12 +238,12 @@ def _chat(cls: type[Send] | type[Pub]) -> Callable[[dict[str, Any]], Message]:
 
 
 def _ack(fields: dict[str, Any]) -> Message:
-    return Ack(msg_id=fields.get("msg_id"), timestamp=fields.get("timestamp"))
+    return Ack(fields.get("msg_id"), fields.get("timestamp"), _ttl(fields.get("ttl")))
 
 
 def _bye(cls: type[Bye] | type[ByeOk]) -> Callable[[dict[str, Any]], Message]:
     def read(fields: dict[str, Any]) -> Message:
-        message = cls(msg_id=fields.get("msg_id"))
+        message = cls(msg_id=fields.get("msg_id"), ttl=_ttl(fields.get("ttl")))
         message.src = _string(fields.get("src"))
         message.dst = _string(fields.get("dst"))
         if isinstance(message, Bye):
