@@ -112,7 +112,9 @@ class _Exchange(ClientFactory):
             if not (isIPAddress(host) or isIPv6Address(host)):
                 host.encode("idna")  # the resolver would fail on it where nobody can catch it
             self._connector = self._reactor.connectTCP(host, port, self, timeout=None)
-        except Exception as reason:  # a host or a port that cannot be one
+        except UnicodeError:
+            self._finish(self._unreachable("that is no name of a machine"))
+        except Exception as reason:  # a port that cannot be one
             self._finish(self._unreachable(shortened(str(reason))))
 
     def buildProtocol(self, addr: IAddress | None) -> _Conversation:  # noqa: ARG002

@@ -13,7 +13,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MAX_REGISTRATIONS: Final = 100_000
 """About 80 MB of memory, and 12 MB of DISCOVER reply, when all are taken."""
@@ -62,9 +62,9 @@ class Registry:
         self.limit = limit
         self.refused = 0
         """How many registrations were refused because the registry was full."""
-        self.changes: dict[Key, Registration | None] | None = None
-        """What changed since somebody set this to an empty dict: the registration, or None for one
-        that is gone. Whoever wants to know (a database) sets it, empties it and bounds it."""
+        self.journal: Callable[[Registration], None] | None = None
+        """Called with every registration that is new or renewed (it is `live`) or gone (it is not),
+        except what `restore` brings."""
         self._namespaces: dict[str, dict[tuple[str, str], Registration]] = {}
         self._addresses: dict[str, dict[tuple[str, str], Registration]] = {}
         self._count = 0
@@ -100,18 +100,23 @@ class Registry:
             self._count += 1
         registration = Registration(ip, namespace, name, port, ttl, now + ttl)
         self._file(registration)
-        self._changed(registration, registration)
+        self._changed(registration)
         return True
 
-    def restore(self, registrations: Iterable[Registration]) -> None:
-        """Take over registrations from a store, as far as there is room; nothing else is told."""
+    def restore(self, registrations: Iterable[Registration]) -> int:
+        """Take over registrations from a store; how many that were.
+
+        What is registered already stays as it is, and what there is no room for is left out.
+        """
+        before = self._count
         for registration in registrations:
-            if self._count >= self.limit:
-                self.refused += 1
-            else:
+            ip, namespace, name = registration.key
+            known = (ip, name) in self._namespaces.get(namespace, {})
+            if not known and self._count < self.limit:
                 self._count += 1
                 self._file(registration)
         self._replies.clear()
+        return self._count - before
 
     def discover(self, namespace: str | None, now: float) -> bytes:
         """The reply line that lists `namespace`, or everybody for None."""
@@ -173,11 +178,11 @@ class Registry:
         if not own:
             del self._addresses[ip]
         self._count -= 1
-        self._changed(registration, None)
+        self._changed(registration)
 
-    def _changed(self, registration: Registration, state: Registration | None) -> None:
+    def _changed(self, registration: Registration) -> None:
         if self._replies:
             self._replies.pop(registration.namespace, None)
             self._replies.pop(None, None)
-        if self.changes is not None:
-            self.changes[registration.key] = state
+        if self.journal is not None:
+            self.journal(registration)

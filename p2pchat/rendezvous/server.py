@@ -87,11 +87,11 @@ class RendezvousService(Service):
     def startService(self) -> None:
         """Open the port; raises what `listen` raises."""
         self.listen()
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
 
     def stopService(self) -> Deferred[None]:
         """Close the port and every connection; the registry keeps what it has."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         listening, self._listening = self._listening, None
         self.factory.stop()
         if listening is None:

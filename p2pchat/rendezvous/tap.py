@@ -1,0 +1,255 @@
+"""The rendezvous server's command line, and the service that it describes.
+
+`p2pchat-rendezvous` runs it in the foreground and logs to standard error; `twistd
+p2pchat-rendezvous` and `twist p2pchat-rendezvous` take the same options.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+
+from twisted.application.service import MultiService
+from twisted.internet.error import CannotListenError
+
+from p2pchat import logs
+from p2pchat.checks import (
+    HOST,
+    LEVEL,
+    PATH,
+    PORT_OR_FREE,
+    Check,
+    ConfigError,
+    checked_text,
+    number,
+    whole,
+)
+from p2pchat.command_line import CommandOptions
+from p2pchat.log_output import (
+    TWISTD_LOGGER,
+    prepare_twistd,
+    start_logging,
+    text_line,
+    wanted,
+)
+from p2pchat.rendezvous.connection import Limits
+from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, Registry
+from p2pchat.rendezvous.server import RendezvousService
+from p2pchat.settings import LoggingSettings
+from p2pchat.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twisted.logger import LogEvent
+
+_Row = tuple[str, str, object, Check, str]
+
+_USUAL: Final = Limits()
+_SERVICE: Final[Sequence[_Row]] = (
+    ("port", "PORT", 8080, PORT_OR_FREE, "the port to listen on; 0 takes a free one"),
+    (
+        "interface",
+        "ADDRESS",
+        None,
+        HOST,
+        "the address to listen on, :: for every one (every IPv4 one)",
+    ),
+    ("database", "FILE", None, PATH, "keep registrations in FILE, so that a restart finds them"),
+)
+_LIMITS: Final[Sequence[_Row]] = (
+    (
+        "connections-per-minute",
+        "N",
+        _USUAL.per_minute,
+        whole(0),
+        "from one address, which is blocked for a minute beyond it; 0: any number; loopback is "
+        "exempt",
+    ),
+    (
+        "max-connections",
+        "N",
+        _USUAL.connections,
+        whole(1),
+        "at a time; beyond it, the oldest gives way to the newest",
+    ),
+    (
+        "max-registrations",
+        "N",
+        MAX_REGISTRATIONS,
+        whole(1),
+        "beyond it, new ones are refused (registry_full) and renewals are not",
+    ),
+    (
+        "idle-timeout",
+        "SECONDS",
+        _USUAL.idle,
+        number("a number above 0", above=0),
+        "without a byte of a request",
+    ),
+    (
+        "request-timeout",
+        "SECONDS",
+        _USUAL.total,
+        number("a number above 0", above=0),
+        "for a whole request, however slowly it comes",
+    ),
+)
+_LOGGING: Final[Sequence[_Row]] = (
+    ("log-level", "LEVEL", "INFO", LEVEL, "DEBUG, INFO, WARNING or ERROR; DEBUG shows requests"),
+    ("log-file", "FILE", None, PATH, "log to FILE instead of standard error; -: standard output"),
+)
+
+
+def _described(rows: Sequence[_Row]) -> list[tuple[str, str, str]]:
+    """Option, metavar and help of `rows`, the default said in the help."""
+    return [
+        (option, metavar, text if usual is None else f"{text} ({usual})")
+        for option, metavar, usual, _, text in rows
+    ]
+
+
+class Options(CommandOptions):
+    """The server's options. After `parseOptions`, `checked` holds their values."""
+
+    program = "p2pchat-rendezvous"
+    about = (
+        "A rendezvous server: peers register with it, and find each other. It serves until it is "
+        "told to stop (Ctrl-C, SIGTERM)."
+    )
+    examples = ("", "--port 9000 --database registrations.db")
+    groups: ClassVar[Sequence[tuple[str, Sequence[tuple[str, str, str]]]]] = (
+        ("The server", _described(_SERVICE)),
+        ("Limits", _described(_LIMITS)),
+        ("The log", _described(_LOGGING)),
+        ("Other", [("version", "", "show the version and exit"), ("help", "", "show this")]),
+    )
+    optParameters: Sequence[Sequence[object]] = [
+        [option, None, None, text] for option, _, _, _, text in (*_SERVICE, *_LIMITS, *_LOGGING)
+    ]
+
+    checked: dict[str, Any]
+    """What each option says, or its default."""
+
+    def postOptions(self) -> None:
+        """Check every value, and see to the log under twistd; raises ConfigError."""
+        self.checked = {}
+        for option, _, usual, check, _ in (*_SERVICE, *_LIMITS, *_LOGGING):
+            text = self[option]
+            self.checked[option] = usual if text is None else checked_text(option, check, text)
+        database = self.checked["database"]
+        if database is not None:
+            self.checked["database"] = _usable(os.path.abspath(os.path.expanduser(database)))
+        if self.parent is not None and "nodaemon" in self.parent:
+            self._log_under_twistd()
+        elif self.parent is not None:
+            logs.set_level(self.checked["log-level"])
+
+    @property
+    def logging(self) -> LoggingSettings:
+        """What was said about the log."""
+        return LoggingSettings(level=self.checked["log-level"], file=self.checked["log-file"])
+
+    def _log_under_twistd(self) -> None:
+        parent = self.parent
+        assert parent is not None
+        foreground = parent["nodaemon"] or parent["debug"]
+        path = (
+            self.checked["log-file"] or parent["logfile"] or ("-" if foreground else "twistd.log")
+        )
+        prepare_twistd(self.logging, path)
+        if not parent["logger"] and not parent.get("syslog"):
+            parent["logger"] = TWISTD_LOGGER
+
+
+def makeService(options: Options) -> MultiService:
+    """The server that `options` describe, its port already open and its database read.
+
+    Both happen here, before a daemon lets go of its terminal, because here a person can still be
+    told in one sentence what is wrong: SystemExit with status 1.
+    """
+    from twisted.internet import reactor
+
+    values = options.checked
+    registry = Registry(values["max-registrations"])
+    limits = Limits(
+        connections=values["max-connections"],
+        idle=values["idle-timeout"],
+        total=values["request-timeout"],
+        per_minute=values["connections-per-minute"],
+    )
+    service = MultiService()
+    if values["database"] is not None:
+        from p2pchat.rendezvous.database import Database, ForeignDatabaseError
+        from p2pchat.rendezvous.persistence import Persistence
+
+        # First in, so that it is last out: what the server still changes is written.
+        persistence = Persistence(registry, Database(values["database"]), reactor=reactor)
+        persistence.setServiceParent(service)
+        try:
+            persistence.load()
+        except ForeignDatabaseError as error:
+            _leave(f"database: {error}: choose another file")
+    server = RendezvousService(
+        values["port"], values["interface"] or "", registry=registry, limits=limits
+    )
+    server.setServiceParent(service)
+    try:
+        server.listen()
+    except CannotListenError as error:
+        address = f"{values['interface'] or '*'}:{values['port']}"
+        _leave(f"port: cannot listen on {address}: {_reason(error)}")
+    return service
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the server in the foreground until it is told to stop; the exit status."""
+    options = Options()
+    options.parseOptions(sys.argv[1:] if argv is None else argv)
+    log_file = options.checked["log-file"]
+    if log_file is None:
+        _log_to_stderr(options.checked["log-level"])
+    else:
+        start_logging(options.logging, log_file)
+    service = makeService(options)
+
+    from twisted.internet import reactor
+
+    running: Any = reactor
+    service.privilegedStartService()
+    service.startService()
+    running.addSystemEventTrigger("before", "shutdown", service.stopService)
+    running.run()
+    return 0
+
+
+def _log_to_stderr(level: str) -> None:
+    from twisted.logger import FileLogObserver, globalLogBeginner
+
+    def line(event: LogEvent) -> str | None:
+        return text_line(event) if wanted(event) else None
+
+    logs.set_level(level)
+    observer = FileLogObserver(sys.stderr, line)
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+
+
+def _usable(database: str) -> str:
+    """The path of a database that could exist; raises ConfigError."""
+    folder = os.path.dirname(database)
+    if os.path.isdir(database):
+        raise ConfigError(f"database: {database} is a folder, not a file")
+    if not os.path.isdir(folder):
+        raise ConfigError(f"database: there is no folder {folder}")
+    return database
+
+
+def _reason(error: CannotListenError) -> str:
+    reason = error.socketError
+    return getattr(reason, "strerror", None) or str(reason)
+
+
+def _leave(sentence: str) -> NoReturn:
+    sys.stderr.write(printable(sentence) + "\n")
+    raise SystemExit(1)
