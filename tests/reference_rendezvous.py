@@ -14,18 +14,20 @@ from twisted.internet.protocol import Factory, Protocol
 
 
 class _Request(Protocol):
+    transport: Any
+    factory: Any
+
     def connectionMade(self) -> None:
         self._data = b""
-        self.factory.connections += 1  # type: ignore[union-attr]
+        self.factory.connections += 1
 
     def dataReceived(self, data: bytes) -> None:
         self._data += data
         if b"\n" not in self._data:
             return
         line = self._data.split(b"\n", 1)[0]
-        assert self.transport is not None
-        ip = self.transport.getPeer().host  # type: ignore[union-attr]
-        reply = self.factory.answer(line, ip)  # type: ignore[union-attr]
+        ip = self.transport.getPeer().host
+        reply = self.factory.answer(line, ip)
         self.transport.write(json.dumps(reply).encode() + b"\n")
         self.transport.loseConnection()
 
