@@ -1,0 +1,65 @@
+"""Bytes from standard input -> lines of text.
+
+Rules: nothing that is typed or piped in raises, and what is kept of an unfinished line is bounded.
+Lines end with LF or CRLF; bytes that are not UTF-8 become U+FFFD; a last line without a newline
+counts as a line.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_LINE: Final = 65_536
+"""Bytes of the longest line that is kept; twice what any message can hold."""
+
+
+class InputLines:
+    """Splits a stream into lines. None stands for a line that was too long."""
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit
+        self._tail = bytearray()
+        self._skipping = False
+        self._first = True
+
+    def feed(self, data: bytes) -> list[str | None]:
+        """The lines that are complete with these bytes."""
+        head, *others = data.split(b"\n")
+        if not others:
+            return self._unfinished(head)
+        lines: list[str | None] = []
+        if self._skipping:
+            self._skipping = False
+        else:
+            lines.append(self._text(bytes(self._tail) + head))
+        self._tail.clear()
+        tail = others.pop()
+        lines += map(self._text, others)
+        return lines + self._unfinished(tail)
+
+    def finish(self) -> list[str | None]:
+        """The input has ended: the last line, if it has no newline."""
+        line = bytes(self._tail)
+        self._tail.clear()
+        return [self._text(line)] if line else []
+
+    def _unfinished(self, part: bytes) -> list[str | None]:
+        """Keep the beginning of a line; tell at once, and only once, when it is too long."""
+        if self._skipping:
+            return []
+        self._tail += part
+        if len(self._tail) <= self._limit:
+            return []
+        self._tail.clear()
+        self._skipping = True
+        return [None]
+
+    def _text(self, line: bytes) -> str | None:
+        if len(line) > self._limit:
+            return None
+        text = line.decode("utf-8", "replace").removesuffix("\r")
+        if self._first:
+            # Some editors begin a file with a byte order mark.
+            self._first = False
+            text = text.removeprefix("\ufeff")
+        return text
