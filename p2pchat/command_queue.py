@@ -128,7 +128,7 @@ class CommandQueue:
 
     def look(self) -> None:
         """Something that the end may have waited for has happened."""
-        if self._ended and not self._commands.awaited:
+        if self._ended and not self._commands.outbox.pending:
             self._cancel_next()
             self._run()
 
@@ -244,7 +244,7 @@ class CommandQueue:
             self._go(0)
         elif self._lines or self._under_way:
             pass  # whatever they wait for runs on
-        elif self._commands.awaited or not self._flushed():
+        elif self._commands.outbox.pending or not self._flushed():
             self._again()
         else:
             self._go(1 if self.failed else 0)

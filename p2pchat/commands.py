@@ -10,7 +10,6 @@ made from it. Every reply is printable, and tells whether what was asked for was
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -19,6 +18,7 @@ from twisted.internet.defer import Deferred
 
 from p2pchat import logs
 from p2pchat.address import namespace_of_scope
+from p2pchat.outbox import Outbox, Sender, first_word
 from p2pchat.rendezvous.listing import DirectoryError
 from p2pchat.reports import links_table, peers_table, round_trips_table
 from p2pchat.router import NotSentError
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
-    from p2pchat.peers import Peer, PeerTable
     from p2pchat.presence import Presence
     from p2pchat.rendezvous.listing import Listing
     from p2pchat.router import Published
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 PONG_WAIT: Final = 1.0
 """Seconds that /rtt waits for the answers of peers that have no sample yet."""
 _LOOK: Final = 0.02
-_MOST_NAMES: Final = 10
 
 
 class Dials(Protocol):
@@ -49,19 +47,15 @@ class Dials(Protocol):
         """Dial every known peer that is not connected; returns how many."""
 
 
-class Node(Protocol):
+class Node(Sender, Protocol):
     """What commands need of a node."""
 
     me: Identity
-    peers: PeerTable
     presence: Presence
 
     @property
     def mesh(self) -> Dials:
         """Whoever dials."""
-
-    def send(self, peer_id: str, payload: str) -> str:
-        """Send a direct message; returns its msg_id or raises `NotSentError`."""
 
     def publish(self, scope: str, payload: str) -> Published:
         """Publish to `*` or `#namespace`, or raise `NotSentError`."""
@@ -107,9 +101,7 @@ class Commands:
         self._node = node
         self._clock = clock
         self._wall_clock = wall_clock
-        self.awaited: dict[str, str] = {}
-        """msg_id -> beginning of the text, for each /msg whose ACK has not come; bounded by the
-        node, which refuses a message when too many are pending."""
+        self.outbox = Outbox(node)
 
     def run(self, line: str) -> Answer:
         """Do what a line says. The Deferred, if it is one, never fails with a person's mistake."""
@@ -131,21 +123,8 @@ class Commands:
             return True
         if command.name != "msg":
             return False
-        peer = self._node.peers.get(self._addressee(rest)[0])
+        peer = self._node.peers.get(self.outbox.addressee(rest)[0])
         return peer is not None and bool(peer.links)
-
-    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> str | None:
-        """The ACK came: the line to show, None when the message was not from here."""
-        if self.awaited.pop(msg_id, None) is None:
-            return None
-        return printable(f"delivered to {peer_id} in {seconds * 1000:.1f} ms")
-
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> str | None:
-        """No ACK came: the line to show, None when the message was not from here."""
-        text = self.awaited.pop(msg_id, None)
-        if text is None:
-            return None
-        return printable(f'not delivered to {peer_id}: {reason} ("{text}")')
 
     # ------------------------------------------------------------ the commands
 
@@ -171,42 +150,19 @@ class Commands:
         )
 
     def _msg(self, rest: str) -> Answer:
-        word, text = self._addressee(rest)
+        peer_id, text = self.outbox.addressee(rest)
         if not text.strip():
             return _usage("msg")
-        peer_id, said = word, []
-        if "@" not in word:
-            namesakes = sorted(
-                peer.peer_id for peer in self._node.peers if peer.peer_id.rpartition("@")[0] == word
-            )
-            if len(namesakes) > 1:
-                names = ", ".join(namesakes[:_MOST_NAMES])
-                more = ", ..." if len(namesakes) > _MOST_NAMES else ""
-                return _wrong(f"not sent: {word} may be any of {names}{more}")
-            if namesakes:
-                peer_id = namesakes[0]
-                said = [f"{word} is {peer_id}"]
         try:
-            msg_id = self._node.send(peer_id, text)
+            whole_id = self.outbox.resolve(peer_id)
+            said = [] if whole_id == peer_id else [f"{peer_id} is {whole_id}"]
+            self.outbox.send(whole_id, text)
         except NotSentError as why:
-            return _wrong(*said, f"not sent: {why}")
-        self.awaited[msg_id] = shortened(text, 40)
+            return _wrong(f"not sent: {why}")
         return _said(*said)
 
-    def _addressee(self, rest: str) -> tuple[str, str]:
-        """The peer_id and the text. A name may hold spaces, if it is one that we know."""
-        word, text = _first_word(rest)
-        if word and "@" not in word and " " in text and self._node.peers.get(word) is None:
-            known: list[Peer] = [
-                peer for peer in self._node.peers if rest.startswith(peer.peer_id + " ")
-            ]
-            if known:
-                word = max((peer.peer_id for peer in known), key=len)
-                text = rest[len(word) + 1 :]
-        return word, text
-
     def _pub(self, rest: str) -> Answer:
-        scope, text = _first_word(rest)
+        scope, text = first_word(rest)
         if not text.strip() or not scope.startswith(("*", "#")):
             return _usage("pub")
         try:
@@ -308,12 +264,6 @@ _BY_NAME: Final = {command.name: command for command in COMMANDS}
 def _split(line: str) -> tuple[str, str]:
     word, *rest = line.split(maxsplit=1) or [""]
     return word, rest[0] if rest else ""
-
-
-def _first_word(rest: str) -> tuple[str, str]:
-    """The first word, and all that follows the one space after it, as it is."""
-    match = re.match(r"(\S+)(?:\s(.*))?", rest, re.DOTALL)
-    return (match[1], match[2] or "") if match else ("", "")
 
 
 def _said(*lines: str) -> Reply:

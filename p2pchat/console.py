@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
@@ -30,6 +28,7 @@ from p2pchat.input_lines import InputLines
 from p2pchat.interfaces import INodeObserver
 from p2pchat.options import has_input
 from p2pchat.screen import Screen
+from p2pchat.standard_io import CHUNK, StandardDescriptors
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from p2pchat.node import ChatNode
     from p2pchat.peers import Peer
 
-_CHUNK: Final = 8192
-_MORE: Final = 57_344
 _LAST_WRITE: Final = 1.0
 _LAST_READ: Final = 1.0
 
@@ -68,42 +65,8 @@ def make_console(
     if stdout == 1 and sys.__stdout__ is None:
         stdout = os.open(os.devnull, os.O_WRONLY)
     return ConsoleService(
-        reactor, node, Descriptors(reactor, stdin, stdout), stay=stay, on_leave=on_leave
+        reactor, node, StandardDescriptors(reactor, stdin, stdout), stay=stay, on_leave=on_leave
     )
-
-
-class Descriptors:
-    """Standard input and output, as far as the console must know them."""
-
-    def __init__(self, reactor: Any, stdin: int, stdout: int) -> None:
-        self._reactor = reactor
-        self._stdin, self._stdout = stdin, stdout
-        self._blocking = {fd: _get_blocking(fd) for fd in (stdin, stdout)}
-        self.terminal_in = os.isatty(stdin)
-        self.terminal_out = os.isatty(stdout)
-        self.unseen = _is_null(stdout)
-        """Whether nobody can ever see what is written."""
-        self.encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
-
-    def attach(self, protocol: LineReceiver) -> Any:
-        """Connect a protocol to them; returns the transport."""
-        stdio: Any = StandardIO  # the annotations are those of another platform
-        return stdio(protocol, self._stdin, self._stdout, reactor=self._reactor)
-
-    def read_more(self) -> bytes:
-        """What else can be read at once; StandardIO reads 8 KiB a turn, which slows bulk down."""
-        if self.terminal_in or os.get_blocking(self._stdin):
-            return b""
-        try:
-            return os.read(self._stdin, _MORE)
-        except OSError:
-            return b""
-
-    def restore(self) -> None:
-        """Leave them as they were found: other processes may share them."""
-        for fd, blocking in self._blocking.items():
-            with suppress(OSError):
-                os.set_blocking(fd, blocking)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -119,7 +82,7 @@ class ConsoleProtocol(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Something was typed, or came through the pipe."""
-        if len(data) == _CHUNK:
+        if len(data) == CHUNK:
             data += self._read_more()
         self._console.typed(self._lines.feed(data))
 
@@ -145,7 +108,7 @@ class ConsoleService(Service):
         self,
         reactor: Any,
         node: ChatNode,
-        descriptors: Descriptors,
+        descriptors: StandardDescriptors,
         *,
         on_leave: Callable[[int], None],
         stay: bool = False,
@@ -270,14 +233,14 @@ class ConsoleService(Service):
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
         """The ACK for a message came."""
-        line = self._commands.delivered(peer_id, msg_id, seconds)
+        line = self._commands.outbox.delivered(peer_id, msg_id, seconds)
         if line is not None:
             self._screen.write([line])
             self._queue.look()
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """No ACK came."""
-        line = self._commands.undelivered(peer_id, msg_id, reason)
+        line = self._commands.outbox.undelivered(peer_id, msg_id, reason)
         if line is not None:
             self._screen.write([line])
             self._queue.failed = True
@@ -286,17 +249,3 @@ class ConsoleService(Service):
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""
         self._news.event(printable(f"* {sentence}"))
-
-
-def _get_blocking(fd: int) -> bool:
-    try:
-        return os.get_blocking(fd)
-    except OSError:
-        return True
-
-
-def _is_null(fd: int) -> bool:
-    try:
-        return os.fstat(fd).st_rdev == os.stat(os.devnull).st_rdev
-    except OSError:
-        return True

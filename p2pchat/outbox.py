@@ -1,0 +1,89 @@
+"""The direct messages of one person: to whom, and what became of them.
+
+Rules: no I/O. A message is remembered until its ACK came or is overdue; the node bounds how many
+are, by refusing the next one. What other parts of the program send through the same node is theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Protocol
+
+from p2pchat.router import NotSentError
+from p2pchat.text import printable, shortened
+
+if TYPE_CHECKING:
+    from p2pchat.peers import PeerTable
+
+_MOST_NAMES: Final = 10
+
+
+class Sender(Protocol):
+    """What an outbox needs of a node."""
+
+    peers: PeerTable
+
+    def send(self, peer_id: str, payload: str) -> str:
+        """Send a direct message; returns its msg_id or raises `NotSentError`."""
+
+
+class Outbox:
+    """Sends for one person through a node."""
+
+    def __init__(self, node: Sender) -> None:
+        self._node = node
+        self._awaited: dict[str, str] = {}
+
+    @property
+    def pending(self) -> int:
+        """How many messages wait for their ACK."""
+        return len(self._awaited)
+
+    def addressee(self, rest: str) -> tuple[str, str]:
+        """Split "whom text". A name may hold spaces, if it is one that we know."""
+        word, text = first_word(rest)
+        if word and "@" not in word and " " in text:
+            known = [peer.peer_id for peer in self._node.peers if " " in peer.peer_id]
+            matching = [peer_id for peer_id in known if rest.startswith(peer_id + " ")]
+            if matching:
+                word = max(matching, key=len)
+                text = rest[len(word) + 1 :]
+        return word, text
+
+    def resolve(self, name: str) -> str:
+        """The peer_id that a bare name means; anything else as it is.
+
+        Raises `NotSentError` when it may mean several.
+        """
+        if "@" in name:
+            return name
+        whole = sorted(
+            peer.peer_id for peer in self._node.peers if peer.peer_id.rpartition("@")[0] == name
+        )
+        if len(whole) > 1:
+            more = ", ..." if len(whole) > _MOST_NAMES else ""
+            raise NotSentError(f"{name} may be any of {', '.join(whole[:_MOST_NAMES])}{more}")
+        return whole[0] if whole else name
+
+    def send(self, peer_id: str, text: str) -> None:
+        """Send, and remember it; raises `NotSentError`."""
+        self._awaited[self._node.send(peer_id, text)] = shortened(text, 40)
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> str | None:
+        """The ACK came: the line to show, None when the message was not from here."""
+        if self._awaited.pop(msg_id, None) is None:
+            return None
+        return printable(f"delivered to {peer_id} in {seconds * 1000:.1f} ms")
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> str | None:
+        """No ACK came: the line to show, None when the message was not from here."""
+        text = self._awaited.pop(msg_id, None)
+        if text is None:
+            return None
+        return printable(f'not delivered to {peer_id}: {reason} ("{text}")')
+
+
+def first_word(rest: str) -> tuple[str, str]:
+    """The first word, and all that follows the one space after it, as it is."""
+    match = re.match(r"(\S+)(?:\s(.*))?", rest, re.DOTALL)
+    return (match[1], match[2] or "") if match else ("", "")
