@@ -11,7 +11,7 @@ from p2pchat.protocol import PeerProtocol
 from p2pchat.wire import encode
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IAddress
+    from twisted.internet.interfaces import IAddress, ITCPTransport
 
     from p2pchat.admission import Admission
     from p2pchat.protocol import LinkContext
@@ -24,7 +24,7 @@ class PeerServerFactory(ServerFactory):
     context: LinkContext
     admission: Admission
 
-    def buildProtocol(self, addr: IAddress) -> Protocol:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """A connection came."""
         if self.admission.admit(getattr(addr, "host", "")) is None:
             return PeerProtocol(self.context)
@@ -33,6 +33,8 @@ class PeerServerFactory(ServerFactory):
 
 class Refusal(Protocol):
     """Tells whoever found no place so, and closes."""
+
+    transport: ITCPTransport
 
     def __init__(self, context: LinkContext) -> None:
         self._context = context

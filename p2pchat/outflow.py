@@ -8,7 +8,7 @@ link").
 Rules: a line is either taken whole or refused; the order of lines never changes. What waits is
 bounded: chat lines are refused beyond `limit` bytes; the few answers that a session itself sends
 are always taken (their number is bounded by what we read, and we stop reading a peer that does
-not read us).
+not read us). Whatever is full and does not move gets a date, so that its link can be ended.
 """
 
 from __future__ import annotations
@@ -54,14 +54,15 @@ class Turn:
 class Outflow:
     """The lines waiting for one transport.
 
-    `write` puts bytes on the transport; `on_drained` is called when a peer that did not read has
-    taken what waited for it.
+    `write` puts bytes on the transport; `on_drained` is called when lines have left and no more
+    waits than may.
     """
 
     __slots__ = (
         "_blocked",
         "_deliver",
         "_due",
+        "_first_at",
         "_pacing",
         "_resume_at",
         "_turn",
@@ -82,19 +83,19 @@ class Outflow:
         self.refused = 0
         """Lines that were refused because too much waited."""
         self.full_since: float | None = None
-        """When a line was first refused, None once there is room again: for the stall time-out."""
+        """Since when the queue has been full and nothing left it, None while it is not."""
         self.on_drained: Callable[[], None] | None = None
         self._blocked = False
         self._due = False
         self._pacing: IDelayedCall | None = None
+        self._first_at = 0.0
         self._resume_at: float | None = None
 
     def offer(self, line: bytes) -> bool:
         """Queue a line if there is room for it; False, and counted, if not."""
         if self.bytes_waiting + len(line) > self.limit:
             self.refused += 1
-            if self.full_since is None:
-                self.full_since = self._turn.clock.seconds()
+            self._full()
             return False
         self.put(line)
         return True
@@ -103,6 +104,8 @@ class Outflow:
         """Queue a line in any case."""
         self._waiting.append(line)
         self.bytes_waiting += len(line)
+        if self.bytes_waiting > self.limit:
+            self._full()
         if not self._due:
             self._due = True
             self._turn.add(self)
@@ -112,6 +115,11 @@ class Outflow:
         self._due = True
 
     @property
+    def overfull(self) -> bool:
+        """Whether more waits than may: the other end asks, and does not read our answers."""
+        return self.bytes_waiting > self.limit
+
+    @property
     def blocked(self) -> bool:
         """Whether the other end does not read what we send."""
         return self._blocked
@@ -119,17 +127,17 @@ class Outflow:
     def pace(self) -> None:
         """From now on, the moment of the handshake, leave pauses between lines (a plain link)."""
         self.flush()
-        self._resume_at = self._turn.clock.seconds() + FIRST_PAUSE
+        self._resume_at = self._first_at = self._turn.clock.seconds() + FIRST_PAUSE
 
     def flush(self) -> None:
         """Write what waits, unless the other end does not read or a pause is due."""
         self._due = False
         if self._blocked or not self._waiting:
             return
-        if self._resume_at is not None and len(self._waiting) <= UNPACED:
+        if self._resume_at is None:
+            self._write_all()
+        else:
             self._write_paced()
-            return
-        self._write_all()
 
     def close(self) -> None:
         """The link ends: write what waits without pauses, and take no more part in anything."""
@@ -155,22 +163,39 @@ class Outflow:
         self._deliver(block)
 
     def _write_paced(self) -> None:
-        assert self._resume_at is not None
-        if self._pacing is not None:
-            return
         now = self._turn.clock.seconds()
-        if now >= self._resume_at:
-            line = self._waiting.pop(0)
+        resume_at = self._resume_at or now
+        waiting = self._waiting
+        if len(waiting) > UNPACED and now >= self._first_at:
+            count = len(waiting)
+        else:
+            count = 1 if now >= resume_at else 0
+        written = 0
+        while written < count and not self._blocked:
+            line = waiting[written]
+            written += 1
             self.bytes_waiting -= len(line)
-            self._resume_at = now + PAUSE
             self._deliver(line)
-        if self._waiting:
-            delay = max(self._resume_at - now, 0.001)
+        del waiting[:written]
+        if written:
+            self.full_since = None
+            resume_at = self._resume_at = now + PAUSE
+        if waiting and self._pacing is None:
+            delay = max(resume_at - now, 0.001)
             self._pacing = self._turn.clock.callLater(delay, self._pause_over)
 
     def _pause_over(self) -> None:
         self._pacing = None
         self.flush()
+        self._relieved()
+
+    def _full(self) -> None:
+        if self.full_since is None:
+            self.full_since = self._turn.clock.seconds()
+
+    def _relieved(self) -> None:
+        if not self._blocked and not self.overfull and self.on_drained is not None:
+            self.on_drained()
 
     # ------------------------------------------------------------ IPushProducer, for the transport
 
@@ -182,8 +207,7 @@ class Outflow:
         """The transport has sent what it held: go on."""
         self._blocked = False
         self.flush()
-        if not self._blocked and self.on_drained is not None:
-            self.on_drained()
+        self._relieved()
 
     def stopProducing(self) -> None:
         """The connection is gone."""

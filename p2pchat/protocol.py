@@ -161,6 +161,7 @@ class PeerProtocol(LineReceiver):
         if len(self._tail) >= MAX_LINE and not self._deaf:
             self._overlong()
         self._outflow.flush()
+        self._limit_rate(len(lines))
 
     def readConnectionLost(self) -> None:
         """The other end will send no more; what we still owe it may leave, then we close."""
@@ -195,6 +196,7 @@ class PeerProtocol(LineReceiver):
         chat: list[Send | Pub] = []
         for line in lines:
             if len(line) >= MAX_LINE:
+                self._chat(chat)
                 self._overlong()
                 return
             try:
@@ -212,7 +214,6 @@ class PeerProtocol(LineReceiver):
             if self._deaf:
                 return
         self._chat(chat)
-        self._limit_rate(len(lines), now)
 
     def _chat(self, messages: list[Send | Pub]) -> list[Send | Pub]:
         """Have a run of chat messages performed; returns the list for the next run."""
@@ -312,6 +313,8 @@ class PeerProtocol(LineReceiver):
         """End a link that no longer works, without a word that nobody would read."""
         if self._finish is None:
             self._finish = Finish(Ending.LOST, reason)
+        self._deaf = True
+        self.session.state = State.CLOSED
         self.transport.abortConnection()
 
     def tick(self, now: float) -> None:
@@ -327,22 +330,27 @@ class PeerProtocol(LineReceiver):
         return self._outflow
 
     @property
+    def leaving(self) -> bool:
+        """Whether a farewell is under way, so that an answer might not be read any more."""
+        return self.session.state is not State.OPEN
+
+    @property
     def waits_for_us(self) -> bool:
         """Whether it is us who do not read, so that silence proves nothing."""
         return self._reading is not Reading.ON
 
     # ------------------------------------------------------------ reading no faster than we may
 
-    def _limit_rate(self, count: int, now: float) -> None:
+    def _limit_rate(self, count: int) -> None:
         """Read no more, for a while, from who sends too fast or does not read our answers."""
         if self._reading is not Reading.ON or self._deaf:
             return
-        wait = self._allowance.take(count, now)
+        wait = self._allowance.take(count, self.heard_at)
         if wait:
             self._reading = Reading.TOO_FAST
             self.transport.pauseProducing()
             self._resume = self._clock.callLater(wait, self._slow_enough)
-        elif self._outflow.bytes_waiting > self._outflow.limit:
+        elif self._outflow.overfull:
             self._reading = Reading.NOT_READ
             self.transport.pauseProducing()
 
