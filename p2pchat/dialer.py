@@ -8,7 +8,8 @@
 
 Rules: the wait before the next dial is base**n seconds for the n-th failure in a row, capped, with
 jitter, so that peers that lost each other do not dial in step. Only a session that opened and
-lasted resets n: an end that accepts and drops is backed off from like one that does not answer.
+lasted resets n: one that ends at once counts as a failure, whoever dialed, so that an end that
+accepts and drops is backed off from like one that does not answer.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from twisted.internet.abstract import isIPAddress
 from twisted.internet.protocol import ClientFactory
 
 from p2pchat.logs import Log
@@ -63,7 +65,7 @@ class DialSlots:
         self._free += 1
         while self._waiting and self._free > 0:
             dialer = self._waiting.popleft()
-            if dialer.waits_for_slot:
+            if dialer.still_wants_slot():
                 self._free -= 1
                 dialer.connect()
 
@@ -71,8 +73,9 @@ class DialSlots:
 class Dialer(ClientFactory):
     """Dials one peer, again and again within its limits.
 
-    `on_status` is called with the peer's new status. The node calls `dial` to begin, `opened`,
-    `link_lost` and `handshake_failed` as things happen, and `stop` in the end.
+    `on_status` is called with the peer's new status. The node calls `dial` to begin, `opened` and
+    `handshake_failed` for the connections that were dialed here, `connected` and `link_lost` for
+    the peer's links, and `stop` in the end.
     """
 
     noisy = False
@@ -94,6 +97,7 @@ class Dialer(ClientFactory):
         self._jitter = jitter
         self._wait: IDelayedCall | None = None
         self._connector: IConnector | None = None
+        self._link: PeerProtocol | None = None
         self._untried: list[tuple[str, int]] = []
         self._has_slot = False
         self.waits_for_slot = False
@@ -118,6 +122,7 @@ class Dialer(ClientFactory):
         self.waits_for_slot = False
         self._untried.clear()
         connector, self._connector = self._connector, None
+        self._link = None
         self._give_slot_back()
         if connector is not None:
             connector.disconnect()
@@ -125,12 +130,18 @@ class Dialer(ClientFactory):
     # ------------------------------------------------------------ what happens to an attempt
 
     def _attempt(self) -> None:
-        if self._peer.links or not self._peer.addresses:
+        self._untried = [address for address in self._peer.addresses if _possible(*address)]
+        if self._peer.links or not self._untried:
             return
         self._on_status(self._peer, Status.CONNECTING)
-        self._untried = [*self._peer.addresses]
         self.waits_for_slot = True
         self._slots.acquire(self)
+
+    def still_wants_slot(self) -> bool:
+        """Whether to dial, now that it could be done; the peer may have reached us meanwhile."""
+        if self._peer.links:
+            self.waits_for_slot = False
+        return self.waits_for_slot
 
     def connect(self) -> None:
         """A slot is ours: dial the next address. Called by `DialSlots` only."""
@@ -142,7 +153,7 @@ class Dialer(ClientFactory):
 
     def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
         """The connection is there; the handshake follows."""
-        link = PeerProtocol(self._context, self._peer.peer_id)
+        self._link = link = PeerProtocol(self._context, self._peer.peer_id)
         link.factory = self
         return link
 
@@ -151,32 +162,36 @@ class Dialer(ClientFactory):
         if connector is self._connector:
             self._not_here(reason.getErrorMessage())
 
-    def handshake_failed(self, finish: Finish) -> None:
-        """The connection ended before its session opened."""
-        if self._connector is not None:
+    def handshake_failed(self, link: PeerProtocol, finish: Finish) -> None:
+        """A connection that was dialed here ended before its session opened."""
+        if link is self._link:
             self._not_here(finish.reason)
 
-    def opened(self, peer_id: str) -> None:
-        """A session opened on a connection that we dialed; perhaps to somebody else."""
-        self._connector = None
-        if peer_id == self._peer.peer_id:
-            self._untried.clear()
-            self._give_slot_back()
-        elif self._has_slot:
-            self._not_here(f"{peer_id} answered instead")
+    def opened(self, link: PeerProtocol) -> None:
+        """A session opened on a connection that was dialed here; perhaps to somebody else."""
+        if link is self._link:
+            self._not_here(f"{link.peer_id} answered instead")
+
+    def connected(self) -> None:
+        """The peer has a link, whoever dialed it: the next attempt need not be made."""
+        self._cancel_wait()
 
     def link_lost(self, lasted: float) -> None:
         """The peer's last link ended after `lasted` seconds; the node wants it back."""
         if lasted >= LASTING:
             self.failures = 0
-        if not self.busy:
+        if self._has_slot or self.waits_for_slot:
+            self._on_status(self._peer, Status.CONNECTING)
+        elif lasted >= LASTING:
             self._on_status(self._peer, Status.DISCONNECTED)
             self._again()
+        else:
+            self._failed(f"the session ended after {lasted:.1f} s")
 
     def _not_here(self, why: str) -> None:
-        self._connector = None
+        self._connector = self._link = None
         if self._peer.links:
-            # It reached us while we tried to reach it.
+            # We have reached it, or it has reached us.
             self._untried.clear()
             self._give_slot_back()
         elif self._untried:
@@ -203,10 +218,13 @@ class Dialer(ClientFactory):
 
     def _again(self) -> None:
         connection = self._context.settings.connection
-        delay = min(
-            connection.reconnect_backoff_base**self.failures * self._jitter(0.8, 1.2),
-            connection.reconnect_backoff_max,
-        )
+        longest = connection.reconnect_backoff_max
+        try:
+            delay = connection.reconnect_backoff_base**self.failures * self._jitter(0.8, 1.2)
+        except OverflowError:
+            delay = longest
+        self._cancel_wait()
+        delay = min(delay, longest)
         self._wait = self._context.clock.callLater(delay, self._time_to_dial)
 
     def _time_to_dial(self) -> None:
@@ -222,3 +240,13 @@ class Dialer(ClientFactory):
         if self._has_slot:
             self._has_slot = False
             self._slots.release()
+
+
+def _possible(host: str, port: int) -> bool:
+    """Whether this can be dialed at all: what a directory lists need not be an address."""
+    if not isIPAddress(host):
+        try:
+            host.encode("idna")  # the resolver would raise where nobody catches it
+        except UnicodeError:
+            return False
+    return bool(host) and 0 < port < 65_536

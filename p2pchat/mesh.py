@@ -26,7 +26,7 @@ from p2pchat.protocol import LinkContext, PeerProtocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from p2pchat.interfaces import INodeObserver
+    from p2pchat.interfaces import INodeObserver, IPeerLink
     from p2pchat.messages import Pub, Send
     from p2pchat.rendezvous.listing import Listing
     from p2pchat.session import Identity
@@ -70,6 +70,8 @@ class Mesh:
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
         self.own_ip = ""
         """Our address as the rendezvous sees it, empty while it is not known."""
+        self.own_port = 0
+        """The port that we are registered with."""
         self._links: dict[PeerProtocol, None] = {}
         self._slots = DialSlots()
         self._remarks = RateLimited(Log("Protocol"))
@@ -115,7 +117,12 @@ class Mesh:
                 link.give_up(f"took nothing of a full queue for {longest:g} s")
 
     def leave(self) -> Deferred[None]:
-        """Dial no more and say BYE to all; fires when they are gone, after 2 s at the latest."""
+        """Dial no more and say BYE to all; fires when they are gone, after 2 s at the latest.
+
+        Only once: a node that has left does not come back.
+        """
+        if self._leaving:
+            return succeed(None)
         self._leaving = True
         for peer in self.peers:
             if peer.dialer is not None:
@@ -163,8 +170,10 @@ class Mesh:
         return self.peers.listed(peer_id)
 
     def _check_own_name(self, own: Sequence[Listing]) -> None:
+        # One name at one address is one registration: where ours is not, it was overwritten.
+        overwritten = not any(entry.port == self.own_port for entry in own)
         for entry in own:
-            if self.own_ip and entry.ip != self.own_ip:
+            if self.own_ip and (entry.ip != self.own_ip or overwritten):
                 self._name_in_use(f"registered at {entry.ip}:{entry.port}")
 
     def _name_in_use(self, where: str) -> None:
@@ -199,11 +208,14 @@ class Mesh:
         self._observers.status_changed(peer)
 
     # ------------------------------------------------------------ ILinkOwner
+
     def link_made(self, link: PeerProtocol) -> None:
         """A connection exists; its handshake begins."""
         self._links[link] = None
         if link.outbound:
             self.admission.dialed()
+        if self._leaving:
+            link.give_up("leaving")
 
     def link_opened(self, link: PeerProtocol) -> None:
         """The handshake is done."""
@@ -214,14 +226,37 @@ class Mesh:
             _server_log.info("Inbound connected: {peer}", peer=link.peer_id)
         peer, surplus = self.peers.link_opened(link)
         self.keepalive.add(link)
-        dialed = self.peers.get(link.dialed or "")
-        if dialed is not None and dialed.dialer is not None:
-            dialed.dialer.opened(link.peer_id)
+        if peer.dialer is not None:
+            peer.dialer.connected()
+        dialer = self._dialer_behind(link)
+        if dialer is not None:
+            dialer.opened(link)
         self._status(peer, Status.CONNECTED)
+        surplus = surplus or self._superseded(peer, link)
         if surplus is not None:
             surplus.leave(DUPLICATE)
-        if self._leaving:
-            link.leave("leaving")
+
+    def _superseded(self, peer: Peer, new: PeerProtocol) -> IPeerLink | None:
+        """The link that a new one in the same direction makes useless, if there is one.
+
+        Whoever dials our own kind has lost the link before, or meant somebody else: both ends keep
+        the new one. One that is of another process, an earlier one or a stranger's, stays until it
+        is silent, but the new one is used.
+        """
+        if new.kin:
+            for old in peer.links:
+                if old is not new and old.kin and old.outbound == new.outbound:
+                    peer.links.remove(new)
+                    peer.links.insert(0, new)
+                    return old if old.instance == new.instance else None
+        elif len(peer.links) > 1 and new.dialed not in (None, peer.peer_id):
+            return new
+        return None
+
+    def _dialer_behind(self, link: PeerProtocol) -> Dialer | None:
+        """The dialer of the peer that an outbound connection was meant to reach."""
+        dialed = self.peers.get(link.dialed or "")
+        return None if dialed is None else dialed.dialer
 
     def link_closed(self, link: PeerProtocol, finish: Finish) -> None:
         """The connection is gone."""
@@ -249,6 +284,8 @@ class Mesh:
             return
         if finish.ending is Ending.SAID_BYE and finish.reason != DUPLICATE:
             peer.left = True
+            if peer.dialer is not None:
+                peer.dialer.stop()
             self._status(peer, Status.DISCONNECTED)
         elif not self._leaving:
             self._dialer_of(peer).link_lost(self._reactor.seconds() - link.opened_at)
@@ -262,15 +299,23 @@ class Mesh:
         way = f"to {link.dialed}" if link.dialed else "from"
         text = f"No session {way} {link.address}: {finish.reason}"
         self._remarked(level, "handshake", text)
-        dialed = self.peers.get(link.dialed or "")
-        if dialed is not None and dialed.dialer is not None:
-            dialed.dialer.handshake_failed(finish)
+        dialer = self._dialer_behind(link)
+        if dialer is not None:
+            dialer.handshake_failed(link, finish)
 
     def chat_received(self, link: PeerProtocol, messages: list[Send | Pub]) -> None:
         """Messages for us came."""
         peer = self.peers.get(link.peer_id)
         if peer is not None:
-            self._on_chat(peer, link, messages)
+            self._on_chat(peer, self._to_answer_on(link), messages)
+
+    def _to_answer_on(self, link: PeerProtocol) -> PeerProtocol:
+        """The link itself; or, if its other end may have closed it already, another one."""
+        if link.leaving:
+            for other in self._links:
+                if other.peer_id == link.peer_id and other.kin and not other.leaving:
+                    return other
+        return link
 
     def acknowledged(self, _link: PeerProtocol, msg_id: object) -> None:
         """An ACK came."""
