@@ -13,11 +13,12 @@ times a second; a fault in one sweep is logged and does not stop the next.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 
@@ -85,6 +86,7 @@ class ChatNode(MultiService):
         self.observers = Observers()
         self.started_at = reactor.seconds()
         self._port: IListeningPort | None = None
+        self._settled = False
         self._sweeps = 0
         self._sweeper = LoopingCall(self._guarded_sweep)
         self._sweeper.clock = reactor
@@ -108,22 +110,28 @@ class ChatNode(MultiService):
         for number in wanted:
             nth += 1
             try:
-                self._port = self._reactor.listenTCP(
-                    number, factory, backlog=4096, interface=interface
-                )
+                port = self._reactor.listenTCP(number, factory, backlog=4096, interface=interface)
                 break
             except CannotListenError as why:
-                reason = os.strerror(getattr(why.socketError, "errno", 0) or 0)
-                if number == wanted[-1]:
+                code = getattr(why.socketError, "errno", None)
+                if number == wanted[-1] or code not in (errno.EADDRINUSE, errno.EACCES):
+                    reason = getattr(why.socketError, "strerror", None) or why.socketError
                     where = f"{interface or 'all interfaces'}, port {number}"
                     raise CannotStartError(f"cannot listen on {where}: {reason}") from None
         name = peer.name or (self._login if nth == 1 else f"{self._login}{nth}")
-        self._settle(Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex()))
+        try:
+            me = Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex())
+        except ValueError as why:
+            port.stopListening()
+            raise CannotStartError(f"this cannot be our name: {why}") from None
+        self._port = port
+        self._settle(me)
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
 
     def _settle(self, me: Identity) -> None:
         """Make what depends on who we are."""
         settings = self.settings
+        self._settled = True
         self.me = me
         self.mesh = Mesh(
             self._reactor,
@@ -155,7 +163,7 @@ class ChatNode(MultiService):
             on_listings=self._discovered,
             on_notice=self.observers.notice,
         )
-        self.presence.port = self.port
+        self.presence.port = self.mesh.own_port = self.port
         self.presence.setServiceParent(self)
 
     def _discovered(self, listings: Sequence[Listing]) -> None:
@@ -187,8 +195,10 @@ class ChatNode(MultiService):
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         """Leave in order: BYE to all links, up to two seconds for the answers, UNREGISTER."""
         if self._port is not None:
-            yield self._port.stopListening()
-        yield super().stopService()
+            yield maybeDeferred(self._port.stopListening)
+        yield maybeDeferred(super().stopService)
+        if not self._settled:
+            return
         self.router.give_up_all("left before the ACK came")
         yield self.mesh.leave()
         yield self.presence.withdraw()

@@ -40,6 +40,8 @@ REQUESTS_A_MINUTE: Final = 20
 _FIRST_RETRY: Final = 1.0
 _UNREGISTER_TIMEOUT: Final = 0.7
 _LONGEST_RETRY: Final = 30.0
+_LONGEST_BLOCK: Final = 600.0
+"""Seconds for which a rendezvous is believed that it blocks us; the real ones say up to 60."""
 
 
 class Presence(Service):
@@ -79,6 +81,10 @@ class Presence(Service):
         """Why the last request failed; empty while all is well."""
         self._register_at = self._discover_at = self._silent_until = 0.0
         self._retry = _FIRST_RETRY
+        # However short the lease that is granted, half of the budget is left for discovery.
+        self._shortest_lease = 1.0 if budget is None else 120 / budget
+        self._unknown = False
+        self._perhaps_registered = False
         self._registering: Deferred[Grant] | None = None
         self._discovering: Deferred[Sequence[Listing]] | None = None
         self._waiting: list[Deferred[Sequence[Listing]]] = []
@@ -99,16 +105,18 @@ class Presence(Service):
         super().stopService()
         if self._loop.running:
             self._loop.stop()
+        self._perhaps_registered = self._registering is not None
         for request in (self._registering, self._discovering):
             if request is not None:
                 request.cancel()
         self._looked()
 
     def withdraw(self) -> Deferred[None]:
-        """UNREGISTER, if we are registered; fires within a second, whatever happens."""
-        if self.grant is None:
+        """UNREGISTER, if we may be registered; fires within a second, whatever happens."""
+        if self.grant is None and not self._perhaps_registered:
             return succeed(None)
         self.grant = None
+        self._perhaps_registered = False
         request = self.directory.unregister(self._namespace, self._name, self.port)
         request.addTimeout(_UNREGISTER_TIMEOUT, self._clock)
         return request.addErrback(self._not_withdrawn)
@@ -134,6 +142,8 @@ class Presence(Service):
         Listings go to `on_listings`, too.
         """
         now = self._clock.seconds()
+        if not self.running:
+            return fail(DirectoryError("the node is not running"))
         if self._discovering is None and (now < self._silent_until or not self._may_ask(now)):
             return fail(DirectoryError("the rendezvous was asked too often: try again in a minute"))
         waiting: Deferred[Sequence[Listing]] = Deferred()
@@ -160,8 +170,12 @@ class Presence(Service):
         self._asked = [at for at in self._asked if now - at < 60]
         return len(self._asked) < self._budget
 
+    def _ask(self, now: float) -> None:
+        if self._budget is not None:
+            self._asked.append(now)
+
     def _register(self, now: float) -> None:
-        self._asked.append(now)
+        self._ask(now)
         request = self._registering = self.directory.register(
             self._namespace, self._name, self.port, self._ttl
         )
@@ -170,7 +184,7 @@ class Presence(Service):
         request.addErrback(self._unexpected)
 
     def _discover(self, now: float) -> None:
-        self._asked.append(now)
+        self._ask(now)
         self._discover_at = now + self._interval
         request = self._discovering = self.directory.discover(None)
         request.addBoth(self._discover_over)
@@ -198,11 +212,12 @@ class Presence(Service):
             )
         self._well_again()
         self.grant = grant
-        self._register_at = now + max(grant.ttl / 2, 1.0)
+        self._register_at = now + max(grant.ttl / 2, self._shortest_lease)
         if self.running:
             self._tick()
 
     def _discovered(self, listings: Sequence[Listing]) -> None:
+        self._unknown = False
         self._well_again()
         own = f"{self._name}@{self._namespace}"
         if not any(entry.peer_id == own and entry.port == self.port for entry in listings):
@@ -231,17 +246,20 @@ class Presence(Service):
         reason = failure.value
         now = self._clock.seconds()
         if isinstance(reason, NotRegistered):
-            _log.info("The rendezvous does not know us any more: registering again")
-            self._register_at = self._discover_at = now
             self.grant = None
-            return
+            if not self._unknown:
+                # The first time is no failure: it was started anew, say.
+                self._unknown = True
+                _log.info("The rendezvous does not know us any more: registering again")
+                self._register_at = self._discover_at = now
+                return
         if isinstance(reason, Blocked):
-            self._silent_until = now + reason.seconds
-        wait = min(self._retry, self._interval, _LONGEST_RETRY) * random.uniform(0.8, 1.2)
+            self._silent_until = now + min(reason.seconds, _LONGEST_BLOCK)
+        wait = min(self._retry * random.uniform(0.8, 1.2), self._interval, _LONGEST_RETRY)
         self._retry = min(self._retry * 2, 2 * _LONGEST_RETRY)
         if self.grant is None or self._register_at <= now:
             self._register_at = now + wait
-        self._discover_at = max(now + wait, self._register_at)
+        self._discover_at = now + wait
         sentence = f"rendezvous {self.directory.address}: {reason}"
         if not self.trouble:
             _log.warn("{text}; links stay, trying again", text=sentence)
