@@ -177,13 +177,15 @@ class Session:
     def chat(self, messages: Sequence[Send | Pub]) -> list[Output]:
         """A run of SEND and PUB came; the same as `receive` for each, for a fraction of the cost.
 
-        Only for a session that `takes_chat`.
+        Only for a session that `takes_chat`; any other drops them.
         """
+        if not self.takes_chat:
+            return []
         self._bad_lines = 0
         peer_id, addresses, scopes = self.peer_id, self._me.addresses, self._me.scopes
         ours: list[Send | Pub] = []
         remarks: list[Output] = []
-        claims = 0
+        claims, claimed = 0, ""
         for message in messages:
             if message.dst not in (addresses if type(message) is Send else scopes):
                 remarks.append(
@@ -200,14 +202,14 @@ class Session:
             else:
                 ours.append(message)
                 if message.src != peer_id and message.src:
-                    claims += 1
+                    claims, claimed = claims + 1, message.src
         if claims:
             remarks.append(
                 Remark(
                     "warn",
                     "claimed src",
                     f"{peer_id} sent {claims} message(s) in the name of "
-                    f"{shortened(messages[-1].src, 80)}: shown as from {peer_id}",
+                    f"{shortened(claimed, 80)}: shown as from {peer_id}",
                 )
             )
         if ours:
@@ -304,7 +306,8 @@ class Session:
         return [] if sent is None else [Measured(now - sent)]
 
     def _bye(self, bye: Bye, _now: float) -> list[Output]:
-        answer = ByeOk(bye.msg_id, self._me.peer_id, self.peer_id)
+        msg_id = self._new_id() if bye.msg_id is None else bye.msg_id
+        answer = ByeOk(msg_id, self._me.peer_id, self.peer_id)
         was_ours = self.state is State.CLOSING
         ending = Ending.LEFT if was_ours else Ending.SAID_BYE
         return [Transmit(answer), *self._finish(ending, shortened(bye.reason, 80))]
