@@ -1,7 +1,7 @@
-"""Whether the peers keep up with what the person, or a script, sends.
+"""Whether the peers keep up with what the person, or a script, sends; and have read it all.
 
 Rules: one peer that takes nothing at all must not keep the others waiting, so only a link that is
-making progress is worth waiting for. No timer of its own: `now` is passed in with each question.
+making progress is worth waiting for. No timer here: `now` is passed in with each question.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from p2pchat.peers import PeerTable
+    from p2pchat.settings import Settings
+
 STALLED: Final = 0.25
 """Seconds without any progress after which the others wait for a link no longer."""
+LAST_CHANCE: Final = 2.0
+"""The same, when nobody else waits."""
+LONGEST_DRAIN: Final = 60.0
+"""Seconds that the peers have at most to take and read what was published."""
 
 
 class Queue(Protocol):
@@ -27,11 +34,18 @@ class Queue(Protocol):
 
 
 class Link(Protocol):
-    """A link, as far as its queue is concerned."""
+    """A link, as far as it is asked here; see `p2pchat.interfaces.IPeerLink`."""
+
+    peer_id: str
+    kin: bool
+    sent: int
 
     @property
     def queue(self) -> Queue:
         """What waits to be sent."""
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
 
 
 class Links(Protocol):
@@ -50,39 +64,45 @@ class Acks(Protocol):
         """How many messages wait for their ACK."""
 
 
-class Backpressure:
-    """Watches the queues of `mesh` and the pending ACKs of `router`, of which there may be
-    `max_pending`.
-    """
+class Node(Protocol):
+    """What is asked of a node."""
 
-    def __init__(self, mesh: Links, router: Acks, max_pending: int) -> None:
-        self._mesh = mesh
-        self._router = router
-        self._max_pending = max_pending
+    peers: PeerTable
+    settings: Settings
+
+    @property
+    def mesh(self) -> Links:
+        """Its links."""
+
+    @property
+    def router(self) -> Acks:
+        """Its pending messages."""
+
+
+class Backpressure:
+    """Watches the links and the pending messages of a node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._max_pending = node.settings.limits.max_pending_acks
         self._progress: dict[Link, tuple[int, object, float]] = {}
 
     def should_wait(self, now: float) -> bool:
         """Whether to send nothing more for the moment; ask again shortly."""
-        if self._router.pending * 2 > self._max_pending:
+        if self._node.router.pending * 2 > self._max_pending:
             return True
-        laden = [
-            link for link in self._mesh.links if link.queue.bytes_waiting * 2 > link.queue.limit
-        ]
-        return self._any_moves(laden, now, STALLED)
+        return self.any_moves(
+            (
+                link
+                for link in self._node.mesh.links
+                if link.queue.bytes_waiting * 2 > link.queue.limit
+            ),
+            now,
+            STALLED,
+        )
 
-    def unsent(self, now: float, patience: float) -> bool | None:
-        """Whether something still waits to be sent, and moves: None when it does not move.
-
-        A link moves if it took something in the last `patience` seconds.
-        """
-        waiting = [
-            link for link in self._mesh.links if link.queue.bytes_waiting or link.queue.blocked
-        ]
-        if not waiting:
-            return False
-        return True if self._any_moves(waiting, now, patience) else None
-
-    def _any_moves(self, links: Iterable[Link], now: float, patience: float) -> bool:
+    def any_moves(self, links: Iterable[Link], now: float, patience: float) -> bool:
+        """Whether one of these links took something in the last `patience` seconds."""
         progress = {}
         moving = False
         for link in links:
@@ -94,6 +114,73 @@ class Backpressure:
             moving = moving or now - since < patience
         self._progress = progress
         return moving
+
+
+class Draining:
+    """The end of a script: waits until what it published has been sent and read.
+
+    Nobody acknowledges a PUB, and a connection that is closed too soon takes with it what the
+    other end has not read yet. But a PONG tells that all before its PING was read.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._backpressure = Backpressure(node)
+        self._sent_by: float | None = None
+        self._read_by = 0.0
+        self._asked_at = 0.0
+        self._unread: dict[Link, float | None] | None = None
+        self.failed = False
+        """Whether it took too long."""
+
+    def done(self, now: float) -> bool:
+        """Whether there is no more to wait for; ask again shortly, until it is true."""
+        if self._sent_by is None:
+            self._sent_by = now + LONGEST_DRAIN
+        if self._unread is None:
+            waiting = [
+                link
+                for link in self._node.mesh.links
+                if link.queue.bytes_waiting or link.queue.blocked
+            ]
+            if waiting:
+                moves = self._backpressure.any_moves(waiting, now, LAST_CHANCE)
+                self.failed = not moves or now >= self._sent_by
+                return self.failed
+            self._unread = self._ask(now)
+        live = {*self._node.mesh.links}
+        self._unread = {
+            link: before
+            for link, before in self._unread.items()
+            if link in live and not self._has_read(link, before, now)
+        }
+        self.failed = bool(self._unread) and now >= self._read_by
+        return self.failed or not self._unread
+
+    def _ask(self, now: float) -> dict[Link, float | None]:
+        """PING our own kind, which surely answers, and give it the time that reading may take."""
+        asked: dict[Link, float | None] = {}
+        for link in self._node.mesh.links:
+            if link.kin and link.sent:
+                asked[link] = self._last_sample(link)
+                link.ping()
+        settings = self._node.settings
+        needed = settings.connection.ack_timeout
+        if settings.limits.peer_rate:
+            most = max((link.sent for link in asked), default=0)
+            needed += most / settings.limits.peer_rate
+        self._asked_at = now
+        self._read_by = now + min(needed, LONGEST_DRAIN)
+        return asked
+
+    def _last_sample(self, link: Link) -> float | None:
+        peer = self._node.peers.get(link.peer_id)
+        return peer.round_trips[-1] if peer is not None and peer.round_trips else None
+
+    def _has_read(self, link: Link, before: float | None, now: float) -> bool:
+        """Whether there is a new sample, and its PING was not one from before we asked."""
+        sample = self._last_sample(link)
+        return sample is not None and sample is not before and sample <= now - self._asked_at
 
 
 def _sign(link: Link) -> object:

@@ -1,7 +1,7 @@
 """The lines of one input, run in their order and no faster than the node and its peers can take.
 
     lines -> add() -> wait until peers were met -> wait while peers do not keep up -> Commands.run
-    end() -> wait for what is under way -> wait for ACKs and full queues -> leave(status)
+    end() -> wait for what is under way, for ACKs, until what was published was read -> leave(status)
 
 Rules: a script (input from a pipe or a file) needs no sleep and its exit status tells the truth;
 a person at a terminal waits for nothing. While lines wait the input is not read, so what is kept is
@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
     from twisted.python.failure import Failure
 
-    from p2pchat.backpressure import Backpressure
+    from p2pchat.backpressure import Backpressure, Draining
     from p2pchat.commands import Commands
 
 _log: Final = Log("Console")
 MEETING: Final = 10.0
 """Seconds that a script waits at most for the first discovery and the dials it caused."""
-_LONGEST_FLUSH: Final = 60.0
-_STUCK: Final = 2.0
 _SHORTEST, _LONGEST = 0.001, 0.05
 _LINES_BETWEEN_LOOKS: Final = 32
 _CHARACTERS_BETWEEN_LOOKS: Final = 8192
@@ -70,6 +68,7 @@ class CommandQueue:
         clock: IReactorTime,
         commands: Commands,
         backpressure: Backpressure,
+        draining: Draining,
         *,
         show: Callable[[Sequence[str]], None],
         leave: Callable[[int], None],
@@ -79,6 +78,7 @@ class CommandQueue:
         self._clock = clock
         self._commands = commands
         self._backpressure = backpressure
+        self._draining = draining
         self._show = show
         self._leave = leave
         self._script = script
@@ -90,7 +90,6 @@ class CommandQueue:
         self._under_way = 0
         self._met = not script
         self._running = self._ended = self._left = False
-        self._flush_by: float | None = None
         self._delay = 0.0
         self._next: IDelayedCall | None = None
         self._meet_by: IDelayedCall | None = None
@@ -244,22 +243,20 @@ class CommandQueue:
             self._go(0)
         elif self._lines or self._under_way:
             pass  # whatever they wait for runs on
-        elif self._commands.outbox.pending or not self._flushed():
+        elif self._commands.outbox.pending or not self._drained():
             self._again()
         else:
             self._go(1 if self.failed else 0)
 
-    def _flushed(self) -> bool:
-        now = self._clock.seconds()
-        if self._flush_by is None:
-            self._flush_by = now + _LONGEST_FLUSH
-        unsent = self._backpressure.unsent(now, _STUCK)
-        if unsent and now < self._flush_by:
-            return False
-        if unsent is not False:
-            _log.warn("Left before everything that was published could be sent")
-            self.failed = True
-        return True
+    def _drained(self) -> bool:
+        draining = self._draining
+        if not self._commands.published or draining.done(self._clock.seconds()):
+            if draining.failed:
+                _log.warn("Left before all peers had read what was published")
+                self._show(["left before all peers had read what was published"])
+                self.failed = True
+            return True
+        return False
 
     def _go(self, status: int) -> None:
         self._left = True

@@ -102,6 +102,8 @@ class Commands:
         self._clock = clock
         self._wall_clock = wall_clock
         self.outbox = Outbox(node)
+        self.published = 0
+        """How many messages were published to at least one peer."""
 
     def run(self, line: str) -> Answer:
         """Do what a line says. The Deferred, if it is one, never fails with a person's mistake."""
@@ -170,6 +172,7 @@ class Commands:
         except NotSentError as why:
             return _wrong(f"not published: {why}")
         count, dropped = published.peers, published.dropped
+        self.published += count > 0
         sentence = f"published to {count} peer{'' if count == 1 else 's'}"
         if dropped:
             sentence += f", not to {dropped} that did not keep up"

@@ -20,7 +20,7 @@ from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
 from p2pchat import __version__
-from p2pchat.backpressure import Backpressure
+from p2pchat.backpressure import Backpressure, Draining
 from p2pchat.command_queue import CommandQueue
 from p2pchat.commands import Commands
 from p2pchat.display import Comings, Digest, Transcript
@@ -128,7 +128,8 @@ class ConsoleService(Service):
         self._queue = CommandQueue(
             reactor,
             self._commands,
-            Backpressure(node.mesh, node.router, node.settings.limits.max_pending_acks),
+            Backpressure(node),
+            Draining(node),
             show=self._screen.write,
             leave=on_leave,
             script=not descriptors.terminal_in,
