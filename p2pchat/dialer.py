@@ -1,15 +1,16 @@
 """Keeping an outbound link to one peer: dials, backoff, the attempt limit, STALE.
 
     dial() -> address after address -> handshake -> opened
-       ^                   |                          | the link is lost
-       +---- backoff <-----+ no answer   <------------+
-                           | `max_reconnect_attempts` in a row
-                           +-> STALE, until dial() is called again
+       ^                   |                          |
+       +---- backoff <-----+ no answer                |
+       |                   | `max_reconnect_attempts` in a row
+       |                   +-> STALE, until dial() is called again
+       +---- backoff <------ the link is lost <-------+
 
 Rules: the wait before the next dial is base**n seconds for the n-th failure in a row, capped, with
-jitter, so that peers that lost each other do not dial in step. Only a session that opened and
-lasted resets n: one that ends at once counts as a failure, whoever dialed, so that an end that
-accepts and drops is backed off from like one that does not answer.
+jitter, so that peers that lost each other do not dial in step. A session that ends soon after it
+opened, whoever dialed, lets n grow, too, so that an end that accepts and drops is backed off from;
+but it answers, and does not become STALE. Only a session that lasted resets n.
 """
 
 from __future__ import annotations
@@ -101,8 +102,9 @@ class Dialer(ClientFactory):
         self._untried: list[tuple[str, int]] = []
         self._has_slot = False
         self.waits_for_slot = False
+        self._short_sessions = 0
         self.failures = 0
-        """Attempts in a row that led nowhere."""
+        """Attempts in a row that were not answered."""
 
     @property
     def busy(self) -> bool:
@@ -111,7 +113,7 @@ class Dialer(ClientFactory):
 
     def dial(self) -> None:
         """Start over, now: forget earlier failures. Nothing if an attempt is under way."""
-        self.failures = 0
+        self.failures = self._short_sessions = 0
         self._cancel_wait()
         if not self.busy:
             self._attempt()
@@ -174,19 +176,17 @@ class Dialer(ClientFactory):
 
     def connected(self) -> None:
         """The peer has a link, whoever dialed it: the next attempt need not be made."""
+        self.failures = 0
         self._cancel_wait()
 
     def link_lost(self, lasted: float) -> None:
         """The peer's last link ended after `lasted` seconds; the node wants it back."""
-        if lasted >= LASTING:
-            self.failures = 0
+        self._short_sessions = 0 if lasted >= LASTING else self._short_sessions + 1
         if self._has_slot or self.waits_for_slot:
             self._on_status(self._peer, Status.CONNECTING)
-        elif lasted >= LASTING:
+        else:
             self._on_status(self._peer, Status.DISCONNECTED)
             self._again()
-        else:
-            self._failed(f"the session ended after {lasted:.1f} s")
 
     def _not_here(self, why: str) -> None:
         self._connector = self._link = None
@@ -219,8 +219,9 @@ class Dialer(ClientFactory):
     def _again(self) -> None:
         connection = self._context.settings.connection
         longest = connection.reconnect_backoff_max
+        n = self.failures + self._short_sessions
         try:
-            delay = connection.reconnect_backoff_base**self.failures * self._jitter(0.8, 1.2)
+            delay = connection.reconnect_backoff_base**n * self._jitter(0.8, 1.2)
         except OverflowError:
             delay = longest
         self._cancel_wait()

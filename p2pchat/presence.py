@@ -275,6 +275,9 @@ class Presence(Service):
         if self.trouble:
             _log.info("The rendezvous {where} answers again", where=self.directory.address)
             self.trouble = ""
+            # It may have been us who were away, and given up by everybody: a renewed registration
+            # tells them that we are back.
+            self._register_at = self._clock.seconds()
 
     def _looked(self) -> None:
         waiting, self._first_look = self._first_look or [], None

@@ -183,7 +183,7 @@ class FakeRendezvousClient:
         reply: Deferred[Any] = Deferred(lambda _: timer.cancel() if timer.active() else None)
 
         def respond() -> None:
-            error = self._error(fault)
+            error = self._error(fault if self._host.reachable else Fault.DEAD)
             if error is not None:
                 reply.errback(error)
             else:
