@@ -10,10 +10,10 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import TestCase
 
 from p2pchat import logs
 from p2pchat.rendezvous import requests
@@ -47,7 +47,7 @@ class FakeTransport(StringTransport):
         return "lingering" if self.half_closed else "open"
 
 
-class ServerCase(SynchronousTestCase):
+class ServerCase(TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000.25)
@@ -61,9 +61,7 @@ class ServerCase(SynchronousTestCase):
             self.clock.seconds,
         )
         self.addCleanup(self.factory.stop)
-        self.events: list[dict[str, Any]] = []
-        globalLogPublisher.addObserver(self.events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+        self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
 
     def connect(
         self, ip: str = IP, port: int = 4711
@@ -89,7 +87,8 @@ class ServerCase(SynchronousTestCase):
         protocol.dataReceived(line)
         self.assertEqual(transport.state, "closing")
         self.lose(protocol)
-        return transport.value()
+        reply: bytes = transport.value()
+        return reply
 
     def message(self, reply: bytes) -> str:
         self.assertTrue(reply.endswith(b"\n"))

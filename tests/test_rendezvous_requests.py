@@ -109,6 +109,7 @@ class RegisterTests(SynchronousTestCase):
             self.assertEqual(parse(raw), Register("CIC", name, 4000, 7200))
 
     def test_bad_names_and_namespaces(self) -> None:
+        bad: Any
         for bad in (..., None, "", "x" * 65, 5, 1.5, True, [], {}, ["alice"], "\ud800", "a\udfffb"):
             with self.subTest(bad=bad):
                 self.assertEqual(refused(register(name=bad)), "bad_name")
@@ -131,6 +132,7 @@ class RegisterTests(SynchronousTestCase):
                 self.assertEqual(register(port=port), Register("CIC", "alice", expected, 7200))
 
     def test_bad_ports(self) -> None:
+        bad: Any
         for bad in (
             *(..., None, [], [4000], {}, "", "abc", "4000.9", "0x10", "4 000"),
             *(float("nan"), float("inf"), float("-inf"), 0, -1, 65536, 0.9, False, "0", "65536"),
@@ -161,6 +163,7 @@ class RegisterTests(SynchronousTestCase):
                 self.assertEqual(register(ttl=ttl), Register("CIC", "alice", 4000, expected))
 
     def test_bad_ttls(self) -> None:
+        bad: Any
         for bad in (None, "x", "", [], {}, float("nan"), float("inf"), "60.5", "9" * 5000):
             with self.subTest(bad=str(bad)[:40]):
                 self.assertEqual(refused(register(ttl=bad)), "bad_ttl")
@@ -183,6 +186,7 @@ class DiscoverTests(SynchronousTestCase):
         self.assertEqual(parse(line(type="DISCOVER", namespace="é" * 64)), Discover("é" * 64))
 
     def test_bad_namespaces(self) -> None:
+        bad: Any
         for bad in ("", "x" * 65, 5, True, [], {}, "\ud800"):
             request = parse(line(type="DISCOVER", namespace=bad))
             self.assertEqual(refused(request), "bad_namespace")
@@ -229,6 +233,7 @@ class UnregisterTests(SynchronousTestCase):
         self.assertFalse(parse(b"{").of_a_registered_peer)  # type: ignore[union-attr]
 
     def test_an_echoed_port_is_short(self) -> None:
+        bad: Any
         for bad in ("x" * 30_000, [[[]]] * 3_000, 10**4_000):
             self.assertLess(len(refused(self.unregister(namespace="a", port=bad))), 100)
         number = parse(b'{"type":"UNREGISTER","namespace":"a","port":1' + b"0" * 4299 + b"}")

@@ -60,7 +60,7 @@ def ask(port: int, data: bytes, half_close: bool = False) -> Deferred[bytes]:
     asking = Asking(data, half_close)
     factory = ClientFactory()
     factory.noisy = False
-    factory.buildProtocol = lambda _: asking  # type: ignore[method-assign,assignment,return-value]
+    factory.buildProtocol = lambda _: asking  # type: ignore[method-assign,assignment]
     reactor.connectTCP("127.0.0.1", port, factory)
     return asking.done
 
