@@ -2,7 +2,8 @@
 
 Rules: no I/O and no clock; `now` is passed in. A SEND is pending until its ACK comes, on whatever
 link, or its time is over; a message that came before is acknowledged again and shown once. Both
-memories are bounded: pending ACKs refuse the next SEND, remembered ids forget the oldest.
+memories are bounded: pending ACKs refuse the next SEND, remembered ids forget the oldest, and of
+an id that is longer than any honest one only a hash is kept.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from p2pchat.settings import Settings
 
 _log: Final = Log("Router")
+_LONGEST_ID: Final = 128
+"""Characters of an id that is remembered as it is."""
 
 
 class NotSentError(Exception):
@@ -114,11 +117,13 @@ class Router:
             raise NotSentError(f"{len(self._pending)} messages still wait for their ACK: try later")
         message = Send(self._new_id(), self._own_id, peer_id, payload, True)
         line = _line(message)
+        msg_id = str(message.msg_id)
+        self._pending[msg_id] = _Pending(peer_id, now)
         if not any(link.send(line) for link in peer.links):
+            del self._pending[msg_id]
             raise NotSentError(f"{peer_id} does not keep up: too much waits for it already")
-        self._pending[message.msg_id] = _Pending(peer_id, now)
         _log.info("SEND {to}: {text}", to=peer_id, text=payload)
-        return str(message.msg_id)
+        return msg_id
 
     def publish(self, scope: str, payload: str) -> Published:
         """Send a message to every connected peer (`*`), or to those of a namespace (`#name`).
@@ -167,7 +172,9 @@ class Router:
     def give_up_all(self, reason: str) -> None:
         """Report every pending message as undelivered: the node stops."""
         for msg_id, pending in [*self._pending.items()]:
-            self._give_up(msg_id, pending, reason)
+            # Observers may send, or take an ACK, while they hear of the others.
+            if msg_id in self._pending:
+                self._give_up(msg_id, pending, reason)
 
     def _give_up(self, msg_id: str, pending: _Pending, reason: str) -> None:
         del self._pending[msg_id]
@@ -184,8 +191,8 @@ class Router:
             msg_id = message.msg_id
             if message.require_ack and msg_id is not None:
                 link.acknowledge(msg_id)
-            if msg_id.__class__ is not str:
-                msg_id = None if msg_id is None else json.dumps(msg_id)
+            if msg_id.__class__ is not str or len(msg_id) > _LONGEST_ID:
+                msg_id = _remembered_form(msg_id)
             if not msg_id or is_new((peer_id, msg_id)):
                 fresh.append(message)
         self.duplicates += len(messages) - len(fresh)
@@ -195,6 +202,14 @@ class Router:
                     to = message.dst if type(message) is Pub else "us"
                     _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=message.payload)
             self._observers.received(peer, fresh)
+
+
+def _remembered_form(msg_id: object) -> str:
+    """A short string for an odd id, the same for the same id; empty for None."""
+    if msg_id is None:
+        return ""
+    text = json.dumps(msg_id)
+    return text if len(text) <= _LONGEST_ID else f"{text[:32]}… {hash(text)}"
 
 
 def _line(message: Send | Pub) -> bytes:
