@@ -8,6 +8,7 @@ burst every half minute. Any line from a peer is a sign of life (protocol, secti
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from p2pchat.logs import Log
@@ -30,8 +31,10 @@ class KeepAlive:
         self._ring: OrderedDict[PeerProtocol, None] = OrderedDict()
         self._ticked_at = now
         self._owed = 0.0
+        """Seconds that links have waited for a PING, added up over all of them."""
         self._sent = 0
-        self._round_trips: list[float] = []
+        self._measured = 0
+        self._seconds = 0.0
         self._report_at = now + interval
         self._judge_from = now
 
@@ -50,23 +53,23 @@ class KeepAlive:
 
     def measured(self, seconds: float) -> None:
         """Take a round-trip time into the next report."""
-        self._round_trips.append(seconds)
+        self._measured += 1
+        self._seconds += seconds
 
     def tick(self, now: float) -> None:
         """Send the PINGs that are due since the last call."""
         if now - self._ticked_at > _STANDSTILL:
             # What peers sent meanwhile waits in the sockets: read it before judging them.
             self._judge_from = now + min(self._interval, _STANDSTILL)
-        self._owed += len(self._ring) * max(0.0, now - self._ticked_at) / self._interval
+        self._owed += len(self._ring) * max(0.0, now - self._ticked_at)
         self._ticked_at = now
-        # After a standstill of the whole process one round is enough.
-        due = min(int(self._owed), len(self._ring))
-        self._owed -= int(self._owed)
-        for _ in range(due):
-            link = next(iter(self._ring))
-            self._ring.move_to_end(link)
-            link.ping()
-        self._sent += due
+        due, self._owed = divmod(self._owed, self._interval)
+        # After a standstill of the whole process one round is enough: a slice ends with the ring.
+        for link in [*islice(self._ring, int(due))]:
+            if link in self._ring:  # it may have ended while another one was pinged
+                self._ring.move_to_end(link)
+                self._sent += 1
+                link.ping()
         if now >= self._report_at:
             self._report(now)
 
@@ -82,8 +85,8 @@ class KeepAlive:
     def _report(self, now: float) -> None:
         self._report_at = now + self._interval
         if self._sent:
-            times = self._round_trips
-            average = f"{sum(times) / len(times) * 1e3:.1f} ms" if times else "not measured yet"
+            mean = self._seconds / self._measured if self._measured else None
+            average = "not measured yet" if mean is None else f"{mean * 1e3:.1f} ms"
             _log.info("Sent {n} PINGs | Average RTT = {rtt}", n=self._sent, rtt=average)
-        self._sent = 0
-        self._round_trips = []
+        self._sent = self._measured = 0
+        self._seconds = 0.0

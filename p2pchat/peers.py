@@ -1,8 +1,10 @@
 """Who is known and who is connected: the peer table and the rule for two links with one peer.
 
 Rules: pure bookkeeping, no I/O and no clock. A peer is CONNECTED exactly while it has a link;
-every other status is set by whoever dials. The table is bounded: an inbound stranger takes the
-place of the peer that has been without a link for longest, an entry of a listing finds no place.
+every other status is set by whoever dials. The table is bounded. A peer that is new takes the
+place of the one that has been without a link for longest among those that no listing names; when
+there is none, whoever has connected takes the place of a listed peer without a link, and an entry
+of a listing finds no place.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from p2pchat.rendezvous.listing import Listing
 
 _SAMPLES: Final = 10
+_MAX_ADDRESSES: Final = 8
+"""Addresses that are kept of one peer, the latest registered; each may cost a dial's time-out."""
 _RENEWAL: Final = 2.0
 """Seconds by which a lease must end later than we knew to count as renewed; less is rounding."""
 
@@ -86,6 +90,7 @@ class Peer:
         address changed. `own_ip` is our address as the rendezvous sees it.
         """
         latest = sorted(listings, key=lambda entry: entry.expires_in - entry.ttl, reverse=True)
+        expires_at = now + max(entry.expires_in for entry in latest)
         addresses: dict[tuple[str, int], None] = {}
         for entry in latest:
             if entry.ip == own_ip:
@@ -93,10 +98,12 @@ class Peer:
                 # connection to their own public address from inside.
                 addresses["127.0.0.1", entry.port] = None
             addresses[entry.ip, entry.port] = None
-        expires_at = now + max(entry.expires_in for entry in latest)
-        found = tuple(addresses)
+        found = tuple(addresses)[:_MAX_ADDRESSES]
+        # Another order, or one address less, is rounding or an old lease that ended.
         renewed = (
-            not self.listed or found != self.addresses or expires_at > self.expires_at + _RENEWAL
+            not self.listed
+            or not set(found).issubset(self.addresses)
+            or expires_at > self.expires_at + _RENEWAL
         )
         self.listed = True
         self.addresses = found
@@ -112,6 +119,7 @@ class PeerTable:
         self._max_known = max_known
         self._peers: dict[str, Peer] = {}
         self._idle: dict[str, Peer] = {}
+        self._gone: dict[str, Peer] = {}
         self._connected: dict[str, dict[str, Peer]] = {}
         self.refused = 0
         """Listed peers that found no place in the table."""
@@ -138,10 +146,12 @@ class PeerTable:
         """The peer that a listing names, made if it is new; None when there is no place for it."""
         peer = self._peers.get(peer_id)
         if peer is None:
-            if len(self._peers) >= self._max_known:
+            if not self._has_place(self._gone):
                 self.refused += 1
                 return None
             peer = self._peers[peer_id] = self._idle[peer_id] = Peer(peer_id)
+        elif self._gone.pop(peer_id, None) is not None:
+            self._idle[peer_id] = peer
         return peer
 
     def link_opened(self, link: IPeerLink) -> tuple[Peer, IPeerLink | None]:
@@ -153,10 +163,11 @@ class PeerTable:
         """
         peer = self._peers.get(link.peer_id)
         if peer is None:
-            if len(self._peers) >= self._max_known and self._idle:
-                self._forget(next(iter(self._idle.values())))
+            # Without a place the table grows: links are limited elsewhere.
+            self._has_place(self._gone or self._idle)
             peer = self._peers[link.peer_id] = Peer(link.peer_id)
         self._idle.pop(peer.peer_id, None)
+        self._gone.pop(peer.peer_id, None)
         self._connected.setdefault(peer.namespace, {})[peer.peer_id] = peer
         peer.left = False
         peer.links.append(link)
@@ -185,7 +196,7 @@ class PeerTable:
             return None
         peer.links.remove(link)
         if not peer.links:
-            self._idle[peer.peer_id] = peer
+            (self._idle if peer.listed else self._gone)[peer.peer_id] = peer
             of_namespace = self._connected[peer.namespace]
             del of_namespace[peer.peer_id]
             if not of_namespace:
@@ -197,10 +208,18 @@ class PeerTable:
         for peer in self._peers.values():
             if peer.listed and peer.peer_id not in named:
                 peer.listed = False
+                if self._idle.pop(peer.peer_id, None) is not None:
+                    self._gone[peer.peer_id] = peer
 
-    def _forget(self, peer: Peer) -> None:
-        del self._peers[peer.peer_id]
-        del self._idle[peer.peer_id]
+    def _has_place(self, replaceable: dict[str, Peer]) -> bool:
+        """Whether one more peer fits, if need be for the first one of `replaceable`."""
+        if len(self._peers) < self._max_known:
+            return True
+        if not replaceable:
+            return False
+        peer_id, peer = next(iter(replaceable.items()))
+        del self._peers[peer_id], replaceable[peer_id]
         self.forgotten += 1
         if peer.dialer is not None:
             peer.dialer.stop()
+        return True
