@@ -14,7 +14,7 @@ from p2pchat.logs import Log
 from p2pchat.peers import Peer, PeerTable
 from p2pchat.router import NotSentError, Router
 from p2pchat.settings import ConnectionSettings, LimitSettings, Settings
-from tests.links import FakeLink
+from tests.fake_link import FakeLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat import keepalive, logs
 from p2pchat.keepalive import KeepAlive
 from p2pchat.logs import Log
-from tests.links import FakeLink
+from tests.fake_link import FakeLink
 
 if TYPE_CHECKING:
     from twisted.logger import LogEvent

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.peers import Peer, PeerTable, Status
 from p2pchat.rendezvous.listing import Listing
-from tests.links import FakeLink
+from tests.fake_link import FakeLink
 
 
 def listing(ip: str = "192.0.2.7", port: int = 4000, ttl: float = 60, left: float = 60) -> Listing:

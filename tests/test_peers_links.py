@@ -7,7 +7,7 @@ from itertools import permutations
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.peers import PeerTable
-from tests.links import FakeLink
+from tests.fake_link import FakeLink
 
 
 class PlainLinksTests(SynchronousTestCase):

@@ -15,7 +15,7 @@ from p2pchat.router import RecentIds, scope_of
 from tests.routers import RouterTestCase
 
 if TYPE_CHECKING:
-    from tests.links import FakeLink
+    from tests.fake_link import FakeLink
 
 
 class DeliverTests(RouterTestCase):

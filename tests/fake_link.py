@@ -1,0 +1,63 @@
+"""A link that does nothing but remember what it was told."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import implementer
+
+from p2pchat.interfaces import IPeerLink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@implementer(IPeerLink)
+class FakeLink:
+    """An `IPeerLink` whose queue is full, or whose end is near, while `takes` is False."""
+
+    def __init__(
+        self, peer_id: str = "bob@CIC", *, outbound: bool = False, instance: str = ""
+    ) -> None:
+        self.peer_id = peer_id
+        self.kin = bool(instance)
+        self.instance = instance
+        self.outbound = outbound
+        self.opened_at = 0.0
+        self.sent = 0
+        self.received = 0
+        self.takes = True
+        self.on_send: Callable[[bytes], None] | None = None
+        self.lines: list[bytes] = []
+        self.acknowledged: list[object] = []
+        self.pings = 0
+        self.left: list[str] = []
+        self.gave_up: list[str] = []
+        self.heard_at = 0.0
+        self.waits_for_us = False
+
+    def send(self, line: bytes) -> bool:
+        if not self.takes:
+            return False
+        self.lines.append(line)
+        if self.on_send is not None:
+            self.on_send(line)
+        return True
+
+    def acknowledge(self, msg_id: object) -> None:
+        self.acknowledged.append(msg_id)
+
+    def ping(self) -> None:
+        self.pings += 1
+
+    def leave(self, reason: str) -> None:
+        self.left.append(reason)
+
+    def give_up(self, reason: str) -> None:
+        self.gave_up.append(reason)
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """What was sent on this link."""
+        return [json.loads(line) for line in self.lines]
