@@ -87,11 +87,14 @@ class Backpressure:
         self._max_pending = node.settings.limits.max_pending_acks
         self._progress: dict[Link, tuple[int, object, float]] = {}
 
+    @property
+    def many_pending(self) -> bool:
+        """Whether the node would soon refuse to send, because too many ACKs are pending."""
+        return self._node.router.pending * 2 > self._max_pending
+
     def should_wait(self, now: float) -> bool:
         """Whether to send nothing more for the moment; ask again shortly."""
-        if self._node.router.pending * 2 > self._max_pending:
-            return True
-        return self.any_moves(
+        return self.many_pending or self.any_moves(
             (
                 link
                 for link in self._node.mesh.links

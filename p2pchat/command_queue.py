@@ -1,7 +1,7 @@
 """The lines of one input, run in their order and no faster than the node and its peers can take.
 
     lines -> add() -> wait until peers were met -> wait while peers do not keep up -> Commands.run
-    end() -> wait for what is under way, for ACKs, until what was published was read -> leave(status)
+    end() -> wait for all under way, for ACKs, until what was published is read -> leave(status)
 
 Rules: a script (input from a pipe or a file) needs no sleep and its exit status tells the truth;
 a person at a terminal waits for nothing. While lines wait the input is not read, so what is kept is
@@ -192,7 +192,7 @@ class CommandQueue:
                 return
             if not self._met and line is not None and not self._commands.may_run(line):
                 return
-            if self._script and self._budget <= 0:
+            if self._script and (self._budget <= 0 or self._backpressure.many_pending):
                 if self._backpressure.should_wait(self._clock.seconds()):
                     self._again()
                     return
