@@ -19,6 +19,26 @@ _log: Final = Log("Node")
 
 
 @implementer(INodeObserver)
+class Observer:
+    """Hears everything and does nothing: override what interests you, for example in a bot."""
+
+    def status_changed(self, peer: Peer) -> None:
+        """See `INodeObserver`."""
+
+    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """See `INodeObserver`."""
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
+        """See `INodeObserver`."""
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+        """See `INodeObserver`."""
+
+    def notice(self, sentence: str) -> None:
+        """See `INodeObserver`."""
+
+
+@implementer(INodeObserver)
 class Observers:
     """Passes every event on to all observers, in the order in which they were added."""
 

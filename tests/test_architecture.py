@@ -75,6 +75,27 @@ MAY_IMPORT: Final = {
     " rendezvous.database rendezvous.persistence rendezvous.registry rendezvous.server settings"
     " text",
     "local_rendezvous": "logs rendezvous.server",
+    # Other programs at a node: the control socket, hooks, systemd, metrics.
+    "stats": "log_output logs peers",
+    "events": "messages router",
+    "hooks": "events interfaces logs observers stamps stats text",
+    "notify": "logs text",
+    "metrics": "logs observers stats",
+    "control_data": "",
+    "control_feed": "events observers",
+    "control_paths": "text",
+    "control_requests": "address commands control_data control_feed events logs"
+    " rendezvous.listing router stats text",
+    "control_console": "console",
+    "control_connection": "control_console control_requests events input_lines logs",
+    "control": "control_connection control_feed control_paths control_requests logs stamps stats"
+    " text",
+    # Short programs that ask a node: nothing of a node, and no Twisted.
+    "control_client": "control_paths text",
+    "attach": "control_client input_lines text",
+    "completion": "cli options",
+    "client_commands": "attach cli completion control_client control_paths text",
+    "cli": "client_commands tap",
     # Where everything is put together.
     "tap": "*",
     "__main__": "tap",

@@ -1,0 +1,47 @@
+"""The script `p2pchat`: a node, or a word with a node that runs already.
+
+    p2pchat [options]                 runs a node: p2pchat.tap
+    p2pchat send bob@CIC oi           asks the node that runs: p2pchat.client_commands
+
+Rules: what a run does not need is not imported, in either direction: a node starts as fast as
+without the other commands, and they are over before a node would have been imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SUBCOMMANDS: Final = (
+    ("attach", "join the conversation of the node that runs; leaving leaves it running"),
+    ("send", "send one message through it, and tell whether it was delivered"),
+    ("tail", "show what comes in, as it comes"),
+    ("status", "who the node is, and how it is"),
+    ("peers", "who is there"),
+    ("conn", "its links"),
+    ("rtt", "round-trip times"),
+    ("stats", "all its counters and limits"),
+    ("reload", "have it read its settings again"),
+    ("stop", "end it, in order"),
+    ("completion", "completion for bash, zsh or fish"),
+)
+"""Each command for a node that runs, and what it does."""
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Do what the command line says, and exit."""
+    words = sys.argv[1:] if argv is None else [*argv]
+    if words and words[0] in dict(SUBCOMMANDS):
+        from p2pchat.client_commands import run
+
+        sys.exit(run(words))
+    from p2pchat.tap import main as run_node
+
+    run_node(words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""The commands for a node that runs: `p2pchat send`, `peers`, `tail` and the others.
+
+Rules: standard output is for what was asked for and nothing else; sentences about what went wrong
+go to standard error. The exit status is 0 when it was done, 1 when it was not, 2 when the command
+line was not understood. Text from others is made printable, except in JSON, which escapes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from p2pchat.cli import SUBCOMMANDS
+from p2pchat.control_client import Choice, Node, Refused, find
+from p2pchat.control_paths import ControlError
+from p2pchat.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_EXAMPLES: Final = {
+    "attach": (("p2pchat attach", "type /help there; Ctrl-D leaves, and the node runs on"),),
+    "send": (
+        ("p2pchat send bob@CIC 'the build is green'", "waits until bob has it"),
+        ("p2pchat send '#CIC' 'lunch?'", "to everyone of a namespace; '*' is everyone"),
+        ("uptime | p2pchat send bob@CIC -", "the text comes from a pipe"),
+    ),
+    "tail": (
+        ("p2pchat tail", "until Ctrl-C"),
+        ("p2pchat tail --json --events message", "one JSON object a line, for programs"),
+        ("p2pchat tail --events message --fields from,text", "tab-separated, for shells"),
+    ),
+    "peers": (("p2pchat peers", ""), ("p2pchat peers '#CIC' --json", "")),
+    "stats": (("p2pchat stats", ""), ("p2pchat stats --json", "the same for programs")),
+    "completion": (
+        ('eval "$(p2pchat completion bash)"', "in ~/.bashrc"),
+        ("p2pchat completion zsh > ~/.zfunc/_p2pchat", "a folder of your $fpath"),
+        ("p2pchat completion fish > ~/.config/fish/completions/p2pchat.fish", ""),
+    ),
+}
+KINDS: Final = ("message", "peer", "delivered", "undelivered", "notice")
+"""The kinds of events, as `p2pchat.events` has them."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Do what these words say, the first of which names a command; returns the exit status."""
+    options = _parser(words[0]).parse_args(words[1:])
+    try:
+        return _RUN[words[0]](options)
+    except ControlError as why:
+        _complain(str(why))
+        return 1
+    except BrokenPipeError:
+        # Who read our output has gone, as `head` does: that is no mistake.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return 0 if words[0] in ("tail", "attach") else 130
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    about = dict(SUBCOMMANDS)[name]
+    text = f"{about[0].upper()}{about[1:]}."
+    examples = _EXAMPLES.get(name, ((f"p2pchat {name}", ""),))
+    width = max(len(example) for example, _ in examples)
+    shown = [f"  {example:<{width}}  {remark}".rstrip() for example, remark in examples]
+    parser = argparse.ArgumentParser(
+        prog=f"p2pchat {name}",
+        description="\n".join([text, "", "Examples:", *shown]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _ARGUMENTS.get(name, lambda _: None)(parser)
+    if name in ("peers", "conn", "rtt", "stats", "status", "tail", "send"):
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    if name != "completion":
+        which = parser.add_argument_group("which node, when several run")
+        which.add_argument("--name", metavar="NAME", help="the one of this name")
+        which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
+        which.add_argument("--control", metavar="PATH", help="the one with this control socket")
+    return parser
+
+
+def _send_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("to", metavar="PEER|#NAMESPACE|*", help="who gets it")
+    parser.add_argument("text", metavar="TEXT|-", nargs="+", help="what; - reads standard input")
+
+
+def _tail_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--events", metavar="KIND,...", help=f"only these of {', '.join(KINDS)}", default=""
+    )
+    parser.add_argument(
+        "--fields", metavar="FIELD,...", help="these fields of each event, tab-separated"
+    )
+
+
+def _peers_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scope", metavar="*|#NAMESPACE", nargs="?", default="*", help="of whom (*)")
+
+
+def _completion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "peers"), metavar="bash|zsh|fish")
+
+
+_ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "send": _send_arguments,
+    "tail": _tail_arguments,
+    "peers": _peers_arguments,
+    "completion": _completion_arguments,
+}
+
+
+# -------------------------------------------------------------------- the commands
+
+
+def _node(options: argparse.Namespace) -> Node:
+    return find(Choice(options.control, options.name, options.namespace))
+
+
+def _send(options: argparse.Namespace) -> int:
+    text = " ".join(options.text)
+    if options.text == ["-"]:
+        text = sys.stdin.buffer.read(1_048_576).decode("utf-8", "replace").removesuffix("\n")
+    with _node(options) as node:
+        try:
+            answer = node.ask("send", to=options.to, text=text)
+        except Refused as why:
+            if options.json:
+                _print_json(why.answer)
+            _complain(f"not delivered: {why}")
+            return 1
+    if options.json:
+        _print_json(answer)
+    if "peers" not in answer:
+        return 0
+    if answer["dropped"]:
+        _complain(f"not delivered to {answer['dropped']} peers, which do not keep up")
+    elif not answer["peers"]:
+        _complain("not delivered: nobody is connected")
+    return 0 if answer["peers"] and not answer["dropped"] else 1
+
+
+def _ask(name: str, key: str) -> Callable[[argparse.Namespace], int]:
+    """A command that shows what the node says, as lines, or what is under `key`, as JSON."""
+
+    def command(options: argparse.Namespace) -> int:
+        fields = {"scope": options.scope} if "scope" in options else {}
+        with _node(options) as node:
+            if options.json:
+                _print_json(node.ask(name, **fields)[key])
+            else:
+                _print_lines(node.ask(name, format="text", **fields)["lines"])
+        return 0
+
+    return command
+
+
+def _status(options: argparse.Namespace) -> int:
+    with _node(options) as node:
+        answer = node.ask("status")
+    status = {key: value for key, value in answer.items() if key not in ("ok", "id")}
+    if options.json:
+        _print_json(status)
+    else:
+        width = max(map(len, status))
+        _print_lines(
+            f"{key.replace('_', ' '):<{width}}  {'-' if value in ('', None) else value}"
+            for key, value in status.items()
+        )
+    return 0
+
+
+def _tail(options: argparse.Namespace) -> int:
+    kinds = [kind for kind in options.events.split(",") if kind] or KINDS
+    fields = options.fields.split(",") if options.fields else None
+    with _node(options) as node:
+        node.ask("subscribe", events=[*kinds])
+        for event in node.events():
+            if event.get("event") == "stopping":
+                _complain("the node stops")
+                return 0
+            if options.json:
+                _print_json(event)
+            elif fields is not None:
+                _print_lines(["\t".join(_text(event.get(field)) for field in fields)])
+            else:
+                _print_lines([event_line(event)])
+            sys.stdout.flush()
+    raise AssertionError("events never end")
+
+
+def _reload(options: argparse.Namespace) -> int:
+    with _node(options) as node:
+        _print_lines(node.ask("reload")["lines"])
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    with _node(options) as node:
+        node.ask("stop")
+        with suppress(ControlError):
+            for _ in node.events():
+                pass
+    return 0
+
+
+def _attach(options: argparse.Namespace) -> int:
+    from p2pchat.attach import attach
+
+    with _node(options) as node:
+        return attach(node)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    if options.shell == "peers":
+        with find(Choice()) as node:
+            answer = node.ask("peers", ask=False)
+        _print_lines(peer["peer_id"] for peer in answer["peers"])
+        return 0
+    from p2pchat.completion import SCRIPTS
+
+    sys.stdout.write(SCRIPTS[options.shell]())
+    return 0
+
+
+_RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "attach": _attach,
+    "send": _send,
+    "tail": _tail,
+    "status": _status,
+    "peers": _ask("peers", "peers"),
+    "conn": _ask("conn", "links"),
+    "rtt": _ask("rtt", "round_trips"),
+    "stats": _ask("stats", "stats"),
+    "reload": _reload,
+    "stop": _stop,
+    "completion": _completion,
+}
+
+
+# -------------------------------------------------------------------- what is shown
+
+
+def event_line(event: dict[str, Any]) -> str:
+    """An event as a line for a person; the same look as on the console."""
+    kind, peer_id = event.get("event"), _text(event.get("peer_id"))
+    if kind == "message":
+        to = _text(event.get("to"))
+        mark = " (!)" if "claims" in event else ""
+        scope = f" -> {to}" if to.startswith(("*", "#")) else ""
+        who = f"{_text(event.get('from'))}{mark}{scope}".replace("]", "\\x5d")
+        return f"[{who}] {_text(event.get('text'))}"
+    if kind == "peer":
+        return f"* {peer_id} is {_text(event.get('status'))}"
+    if kind == "delivered":
+        return f"delivered to {peer_id} in {float(event.get('seconds', 0)) * 1000:.1f} ms"
+    if kind == "undelivered":
+        return f"not delivered to {peer_id}: {_text(event.get('reason'))}"
+    return f"* {_text(event.get('text') or kind)}"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return printable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        data = (printable(line) + "\n").encode(sys.stdout.encoding or "utf-8", "replace")
+        sys.stdout.buffer.write(data)
+
+
+def _complain(sentence: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"p2pchat: {printable(sentence)}\n")

@@ -1,0 +1,99 @@
+"""What happens in a node, as JSON: the events of `docs/control.md`.
+
+    {"event":"message","time":"2026-01-31T12:00:00Z","from":"bob@CIC","to":"#CIC","text":"oi",…}
+    {"event":"peer","time":"…","peer_id":"bob@CIC","status":"CONNECTED","left":false}
+
+Rules: pure functions. Names and meanings are stable: a field may be added, none is renamed or taken
+away. Texts are as they came; whoever shows them on a terminal makes them printable first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+
+from p2pchat.messages import Send
+from p2pchat.router import scope_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from p2pchat.messages import Pub
+    from p2pchat.peers import Peer
+
+Event: TypeAlias = dict[str, Any]
+
+KINDS: Final = ("message", "peer", "delivered", "undelivered", "notice")
+"""Every kind of event that one can subscribe to."""
+
+
+def message_events(
+    own_id: str, peer_id: str, messages: Sequence[Send | Pub], at: str
+) -> Iterator[Event]:
+    """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
+
+    `to` is our own peer_id for a direct message, and `*` or `#namespace` for a published one.
+    `claims` is there only when the message says that it is from somebody else.
+    """
+    for message in messages:
+        event = {
+            "event": "message",
+            "time": at,
+            "from": peer_id,
+            "to": own_id if type(message) is Send else scope_of(message),  # type: ignore[arg-type]
+            "text": message.payload,
+            "msg_id": message.msg_id,
+        }
+        if message.src and message.src != peer_id:
+            event["claims"] = message.src
+        yield event
+
+
+def peer_event(peer: Peer, at: str) -> Event:
+    """A peer's status has a new value; `left` says whether it said BYE."""
+    return {
+        "event": "peer",
+        "time": at,
+        "peer_id": peer.peer_id,
+        "status": peer.status.value,
+        "left": peer.left,
+    }
+
+
+def delivered_event(peer_id: str, msg_id: str, seconds: float, at: str) -> Event:
+    """The ACK for a message of ours came."""
+    return {
+        "event": "delivered",
+        "time": at,
+        "peer_id": peer_id,
+        "msg_id": msg_id,
+        "seconds": round(seconds, 6),
+    }
+
+
+def undelivered_event(peer_id: str, msg_id: str, reason: str, at: str) -> Event:
+    """No ACK came for a message of ours."""
+    return {
+        "event": "undelivered",
+        "time": at,
+        "peer_id": peer_id,
+        "msg_id": msg_id,
+        "reason": reason,
+    }
+
+
+def notice_event(sentence: str, at: str) -> Event:
+    """Something that the person should know."""
+    return {"event": "notice", "time": at, "text": sentence}
+
+
+def encode_json(value: object) -> bytes:
+    """One line of JSON, its newline included."""
+    try:
+        return msgspec.json.encode(value) + b"\n"
+    except ValueError:
+        # A peer can send half of a surrogate pair, which only an escape can carry.
+        import json
+
+        return json.dumps(value).encode("ascii") + b"\n"

@@ -1,0 +1,261 @@
+"""All counters and limits of a running program in one snapshot: for /stats, clients and /metrics.
+
+    statistics = Statistics(node_sections(node))
+    statistics.add(control.section())           # whoever else counts something
+    statistics.snapshot()                       # {"links": {"connections": 3, ...}, ...}
+    lines(statistics.snapshot())                # the same for a person
+
+Rules: a section names its figures once, each with what kind it is and what it means, and reads all
+of them at once. Nothing is collected between two snapshots. A figure called `x_limit` is the limit
+of `x`.
+"""
+
+from __future__ import annotations
+
+import enum
+import resource
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from p2pchat import __version__
+from p2pchat.log_output import counters
+from p2pchat.peers import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from twisted.internet.interfaces import IReactorTime
+
+    from p2pchat.node import ChatNode
+
+Number: TypeAlias = int | float
+Values: TypeAlias = "Mapping[str, Number | str | None]"
+Snapshot: TypeAlias = "dict[str, dict[str, Number | str | None]]"
+"""Section to figure to value; None is a limit that does not apply."""
+
+
+class Kind(enum.Enum):
+    """How a figure behaves."""
+
+    COUNTER = "counter"
+    """It only grows, since the program started."""
+    GAUGE = "gauge"
+    """It is as it is at the moment."""
+    LIMIT = "limit"
+    """A setting, or what the system allows."""
+    TEXT = "text"
+    """A word or a sentence."""
+
+
+class Figure(NamedTuple):
+    """One figure of a section."""
+
+    name: str
+    kind: Kind
+    help: str
+
+
+class Section(NamedTuple):
+    """What one part of the program counts; `read` returns a value for each of the figures."""
+
+    name: str
+    figures: Sequence[Figure]
+    read: Callable[[], Values]
+
+
+class Statistics:
+    """The sections of one program, in the order in which they were added."""
+
+    def __init__(self, sections: Sequence[Section] = ()) -> None:
+        self.sections = [*sections]
+
+    def add(self, section: Section) -> None:
+        """Take this section into every snapshot from now on."""
+        self.sections.append(section)
+
+    def snapshot(self) -> Snapshot:
+        """All figures as they are now; ready to become JSON."""
+        found: Snapshot = {}
+        for section in self.sections:
+            values = section.read()
+            found[section.name] = {figure.name: values[figure.name] for figure in section.figures}
+        return found
+
+
+def lines(snapshot: Snapshot, width: int = 79) -> list[str]:
+    """A snapshot for a person: a paragraph for each section."""
+    shown = []
+    for section, values in snapshot.items():
+        parts = []
+        for name, value in values.items():
+            if value is None or (name.endswith("_limit") and name[: -len("_limit")] in values):
+                continue
+            limit = values.get(f"{name}_limit")
+            of = "" if limit is None else f" of {_shown(limit)}"
+            parts.append(f"{name.replace('_', ' ')} {_shown(value)}{of}")
+        shown += textwrap.wrap(
+            f"{section}: {', '.join(parts)}", width, subsequent_indent="  ", break_long_words=False
+        )
+    return shown
+
+
+def _shown(value: Number | str) -> str:
+    if isinstance(value, str):
+        return value or "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}".removesuffix(".0")
+
+
+# -------------------------------------------------------------------- the sections of a node
+
+_C, _G, _L, _T = Kind.COUNTER, Kind.GAUGE, Kind.LIMIT, Kind.TEXT
+
+_PROGRAM: Final = (
+    Figure("peer_id", _T, "who this node is"),
+    Figure("version", _T, "p2pchat's version"),
+    Figure("port", _G, "TCP port that peers reach us on"),
+    Figure("uptime_seconds", _G, "seconds since the node started"),
+    Figure("cpu_seconds", _C, "processor time used by the process"),
+    Figure("peak_memory_bytes", _G, "largest resident memory so far"),
+)
+_LINKS: Final = (
+    Figure("open", _G, "links whose handshake is done"),
+    Figure("connections", _G, "connections with peers, handshakes in progress included"),
+    Figure("connections_limit", _L, "connections at most (limits.max_links, descriptors)"),
+    Figure("per_address_limit", _L, "connections from one address (limits.max_links_per_ip)"),
+    Figure("handshakes", _G, "inbound connections that have not said HELLO yet"),
+    Figure("handshakes_limit", _L, "of those at most (limits.max_handshakes)"),
+    Figure("refused", _C, 'inbound connections that were told "busy"'),
+    Figure("paused", _G, "links that are not read now: they send too fast, or do not read"),
+    Figure("rate_limit", _L, "messages a second from one peer (limits.peer_rate; 0: any)"),
+)
+_QUEUES: Final = (
+    Figure("waiting_bytes", _G, "bytes that wait to be sent, all links together"),
+    Figure("longest_bytes", _G, "bytes that wait on the link where most do"),
+    Figure("longest_bytes_limit", _L, "bytes that may wait on one link (limits.max_queue_bytes)"),
+    Figure("full", _G, "links that took nothing since a message was refused for them"),
+    Figure("refused_lines", _C, "messages refused by the links that are open now"),
+    Figure("stall_seconds_limit", _L, "how long a queue may stay full (limits.stall_timeout)"),
+)
+_PEERS: Final = (
+    Figure("known", _G, "peers in the table"),
+    Figure("known_limit", _L, "peers in the table at most (limits.max_known_peers)"),
+    *(Figure(status.value.lower(), _G, f"peers that are {status.value}") for status in Status),
+    Figure("refused", _C, "listed peers that found no place in the table"),
+    Figure("forgotten", _C, "peers without a link that had to make way"),
+)
+_MESSAGES: Final = (
+    Figure("pending_acks", _G, "messages of ours that wait for their ACK"),
+    Figure("pending_acks_limit", _L, "of those at most (limits.max_pending_acks)"),
+    Figure("sent_on_open_links", _G, "messages sent on the links that are open now"),
+    Figure("received_on_open_links", _G, "messages received on the links that are open now"),
+    Figure("duplicates", _C, "messages that came again and were not shown"),
+    Figure("dropped", _C, "published messages not sent to a peer that did not keep up"),
+    Figure("remembered_ids_limit", _L, "ids kept to know repetitions (limits.remembered_ids)"),
+)
+_RENDEZVOUS: Final = (
+    Figure("address", _T, "the rendezvous that this node uses"),
+    Figure("registered", _G, "1 while we are registered, otherwise 0"),
+    Figure("trouble", _T, "why the last request failed, empty when it did not"),
+)
+_LOG: Final = (
+    Figure("debug", _C, "lines at DEBUG"),
+    Figure("info", _C, "lines at INFO"),
+    Figure("warning", _C, "lines at WARNING"),
+    Figure("error", _C, "lines at ERROR"),
+    Figure("failures", _C, "of those, faults of the program itself, with a traceback"),
+)
+
+
+def node_sections(node: ChatNode, clock: IReactorTime) -> list[Section]:
+    """The sections of a node that listens; `clock` is the node's."""
+    return [
+        Section("program", _PROGRAM, lambda: _program(node, clock.seconds())),
+        Section("links", _LINKS, lambda: _links(node)),
+        Section("queues", _QUEUES, lambda: _queues(node)),
+        Section("peers", _PEERS, lambda: _peers(node)),
+        Section("messages", _MESSAGES, lambda: _messages(node)),
+        Section("rendezvous", _RENDEZVOUS, lambda: _rendezvous(node)),
+        Section("log", _LOG, _log),
+    ]
+
+
+def _program(node: ChatNode, now: float) -> Values:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "peer_id": node.me.peer_id,
+        "version": __version__,
+        "port": node.port,
+        "uptime_seconds": round(now - node.started_at, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        # Kilobytes on Linux, bytes on macOS.
+        "peak_memory_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+    }
+
+
+def _links(node: ChatNode) -> Values:
+    admission, limits = node.mesh.admission, node.settings.limits
+    links = node.mesh.links
+    return {
+        "open": len(links),
+        "connections": admission.links,
+        "connections_limit": admission.max_links,
+        "per_address_limit": limits.max_links_per_ip,
+        "handshakes": admission.handshakes,
+        "handshakes_limit": limits.max_handshakes,
+        "refused": admission.refused,
+        "paused": sum(link.waits_for_us for link in links),
+        "rate_limit": limits.peer_rate,
+    }
+
+
+def _queues(node: ChatNode) -> Values:
+    queues, limits = [link.queue for link in node.mesh.links], node.settings.limits
+    return {
+        "waiting_bytes": sum(queue.bytes_waiting for queue in queues),
+        "longest_bytes": max((queue.bytes_waiting for queue in queues), default=0),
+        "longest_bytes_limit": limits.max_queue_bytes,
+        "full": sum(queue.full_since is not None for queue in queues),
+        "refused_lines": sum(queue.refused for queue in queues),
+        "stall_seconds_limit": limits.stall_timeout,
+    }
+
+
+def _peers(node: ChatNode) -> Values:
+    by_status = dict.fromkeys(Status, 0)
+    for peer in node.peers:
+        by_status[peer.status] += 1
+    return {
+        "known": len(node.peers),
+        "known_limit": node.settings.limits.max_known_peers,
+        **{status.value.lower(): count for status, count in by_status.items()},
+        "refused": node.peers.refused,
+        "forgotten": node.peers.forgotten,
+    }
+
+
+def _messages(node: ChatNode) -> Values:
+    links, limits = node.mesh.links, node.settings.limits
+    return {
+        "pending_acks": node.router.pending,
+        "pending_acks_limit": limits.max_pending_acks,
+        "sent_on_open_links": sum(link.sent for link in links),
+        "received_on_open_links": sum(link.received for link in links),
+        "duplicates": node.router.duplicates,
+        "dropped": node.router.dropped,
+        "remembered_ids_limit": limits.remembered_ids,
+    }
+
+
+def _rendezvous(node: ChatNode) -> Values:
+    presence = node.presence
+    return {
+        "address": presence.directory.address,
+        "registered": int(presence.grant is not None),
+        "trouble": presence.trouble,
+    }
+
+
+def _log() -> Values:
+    by_level = {name.lower(): count for name, count in counters.by_level.items()}
+    return {**by_level, "failures": counters.failures}
