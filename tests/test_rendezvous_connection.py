@@ -333,17 +333,62 @@ class DeadlineTests(ServerCase):
 class CrowdTests(ServerCase):
     """Too many connections: at a time, and of one address."""
 
-    def test_the_oldest_gives_way(self) -> None:
+    def states(self, connections: list[tuple[RequestProtocol, FakeTransport]]) -> list[str]:
+        return [transport.state for _, transport in connections]
+
+    def test_the_oldest_gives_way_after_its_grace(self) -> None:
         self.begin(Limits(connections=3))
-        connections = [self.connected(f"192.0.2.{i}") for i in range(5)]
-        self.assertEqual(
-            [transport.state for _, transport in connections],
-            ["aborted", "aborted", "open", "open", "open"],
-        )
-        self.assertEqual(self.factory.evicted, 2)
+        connections = [self.connected(f"192.0.2.{i}") for i in range(3)]
+        self.clock.advance(1)
+        connections += [self.connected(f"192.0.3.{i}") for i in range(2)]
+        self.assertEqual(self.states(connections), ["aborted", "aborted", "open", "open", "open"])
+        self.assertEqual(self.factory.crowd.evicted, 2)
         self.lose(connections[0][0])
         connections[4][0].dataReceived(REGISTER)
         self.assertIn(b'"OK"', connections[4][1].value())
+
+    def test_a_storm_waits_in_the_queue_of_the_kernel(self) -> None:
+        self.begin(Limits(connections=3))
+        port = self.factory.crowd.port = mock.Mock()
+        connections = [self.connected(f"192.0.2.{i}") for i in range(3)]
+        self.assertEqual(port.mock_calls, [])
+        connections += [self.connected(f"192.0.3.{i}") for i in range(2)]  # handed over together
+        self.assertEqual(self.states(connections), ["open"] * 5)
+        self.assertEqual(port.mock_calls, [mock.call.pauseProducing()])
+        for protocol, _ in connections[:3]:
+            protocol.dataReceived(REGISTER)
+            self.lose(protocol)
+        self.assertEqual(port.mock_calls[1:], [mock.call.resumeProducing()])
+        for protocol, _ in connections[3:]:
+            self.lose(protocol)
+        self.assertEqual(len(port.mock_calls), 2)
+
+    def test_silent_clients_keep_the_others_waiting_for_a_second_at_most(self) -> None:
+        self.begin(Limits(connections=3))
+        port = self.factory.crowd.port = mock.Mock()
+        connections = [self.connected(f"192.0.2.{i}") for i in range(4)]
+        self.clock.pump([0.25] * 3)
+        self.assertEqual(port.mock_calls, [mock.call.pauseProducing()])
+        self.clock.advance(0.25)
+        self.assertEqual(port.mock_calls[1:], [mock.call.resumeProducing()])
+        connections.append(self.connected("192.0.3.1"))
+        self.assertEqual(self.states(connections), ["aborted", "open", "open", "open", "open"])
+
+    def test_far_too_many_at_once(self) -> None:
+        self.begin(Limits(connections=3))
+        connections = [self.connected(f"192.0.2.{i}") for i in range(110)]
+        self.assertEqual(self.states(connections).count("aborted"), 7)
+        self.assertEqual(len(self.factory.crowd), 103)
+
+    def test_stopping_while_paused(self) -> None:
+        self.begin(Limits(connections=1))
+        port = self.factory.crowd.port = mock.Mock()
+        connections = [self.connected(f"192.0.2.{i}") for i in range(2)]
+        self.factory.stop()
+        self.assertEqual(self.states(connections), ["aborted"] * 2)
+        for protocol, _ in connections:
+            self.lose(protocol)
+        self.assertEqual(port.mock_calls, [mock.call.pauseProducing()])
 
     def test_fifty_connections_then_silence_then_the_sentence(self) -> None:
         for _ in range(50):
@@ -372,7 +417,7 @@ class CrowdTests(ServerCase):
         self.connected("192.0.2.2")
         states = [self.connect() is not None for _ in range(4)]
         self.assertEqual(states, [False, True, False, False])
-        self.assertEqual(self.factory.evicted, 0)
+        self.assertEqual(self.factory.crowd.evicted, 0)
 
     def test_loopback_and_a_limit_of_none(self) -> None:
         for ip in ("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"):

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.connection import Limits
+from p2pchat.rendezvous.crowd import begin_small_batches
 from p2pchat.rendezvous.listing import NotRegistered
 from p2pchat.rendezvous.server import RendezvousService
 
@@ -109,6 +110,20 @@ class SocketTests(TestCase):
         self.assertEqual(len(service.registry), 200)
         self.assertEqual(service.factory.answers.given, 200)
 
+    async def test_a_storm_beyond_the_limit_loses_nobody(self) -> None:
+        service = self.serve(limits=Limits(connections=5))
+        lines = [REGISTER.replace(b"alice", b"p%d" % i) for i in range(300)]
+        replies = await gatherResults([ask(service.port, line) for line in lines])
+        self.assertEqual(len({*replies}), 1)
+        self.assertEqual((len(service.registry), service.factory.crowd.evicted), (300, 0))
+
+    async def test_twisted_s_port_has_what_we_touch(self) -> None:
+        port: Any = self.serve().factory.crowd.port
+        port.numberAccepts += 1000
+        begin_small_batches(port)
+        self.assertEqual(port.numberAccepts, 100)
+        begin_small_batches(object())  # anything else is left alone
+
     async def test_with_our_own_client(self) -> None:
         client = RendezvousClient(reactor, "127.0.0.1", self.serve().port)
         with self.assertRaises(NotRegistered):
@@ -127,7 +142,7 @@ class SocketTests(TestCase):
         patient = RendezvousService(0, "127.0.0.1")
         patient.startService()
         pending = ask(patient.port, b'{"ty')
-        while not patient.factory._connections:
+        while not patient.factory.crowd:
             tick: Deferred[None] = Deferred()
             reactor.callLater(0.01, tick.callback, None)
             await tick

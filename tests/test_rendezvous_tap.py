@@ -59,7 +59,7 @@ class OptionsTests(OptionsCase):
                 "interface": None,
                 "database": None,
                 "connections-per-minute": 50,
-                "max-connections": 900,
+                "max-connections": 700,
                 "max-registrations": 100_000,
                 "idle-timeout": 5.0,
                 "request-timeout": 30.0,
@@ -114,7 +114,7 @@ class OptionsTests(OptionsCase):
         shown = str(tap.Options())
         for option in self.parse().checked:
             self.assertIn(f"--{option} ", shown)
-        for default in ("8080", "(50)", "(900)", "100000", "5.0", "30.0", "INFO"):
+        for default in ("8080", "(50)", "(700)", "100000", "5.0", "30.0", "INFO"):
             self.assertIn(default, shown)
 
     def test_under_twistd(self) -> None:

@@ -1,7 +1,7 @@
 """The connections of a rendezvous: one request line, one reply line, close (protocol, section 2).
 
-Rules: every connection ends, whatever the other side does: by its answer, by a deadline that one
-sweep looks at, or because a newer connection needs its place. A client that sent more than its
+Rules: every connection ends, whatever the other side does: by its answer, by its deadline, or
+because a newer connection needs its place. A client that sent more than its
 request gets the answer nevertheless: what it sends is read and thrown away until it closes, because
 closing over unread data would make the kernel drop the answer.
 """
@@ -19,6 +19,7 @@ from zope.interface import implementer
 from p2pchat.logs import Log, RateLimited
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
+from p2pchat.rendezvous.crowd import Crowd
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
 
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twisted.internet.address import IPv4Address, IPv6Address
-    from twisted.internet.interfaces import IAddress, IDelayedCall, ITCPTransport
+    from twisted.internet.interfaces import IAddress, ITCPTransport
     from twisted.python.failure import Failure
 
     from p2pchat.rendezvous.registry import Registry
 
 _log = Log("Rendezvous")
 
-_SWEEP = 0.25
-"""Seconds between two looks at the deadlines, while there are connections."""
 _LINGER = 2.0
 """Seconds for a client that is still sending to read its answer and close."""
 _SLOWEST_READER = 32_768
@@ -44,10 +43,10 @@ _SLOWEST_READER = 32_768
 class Limits(msgspec.Struct, frozen=True):
     """What one rendezvous puts up with."""
 
-    connections: int = 900
-    """Connections at a time. More: more memory and descriptors (most systems allow 1,024 to a
-    process); fewer: slow clients are cut off sooner when many come. When all are taken, the oldest
-    gives way to a new one."""
+    connections: int = 700
+    """Connections at a time; a burst may exceed it by a sixth and 100. More: more memory and
+    descriptors (most systems allow 1,024 to a process); fewer: when many come, the rest waits
+    sooner, and slow ones are cut off."""
     idle: float = 5.0
     """Seconds without a byte of the request. More: slow networks; fewer: less held by silence."""
     total: float = 30.0
@@ -64,6 +63,7 @@ class RequestProtocol(Protocol):
 
     def __init__(self, factory: RendezvousFactory, ip: str, greeting: bytes = b"") -> None:
         self._factory = factory
+        self.opened_at = 0.0
         self.deadline = 0.0
         """When the sweep calls `expire`."""
         self._ip = ip
@@ -76,9 +76,10 @@ class RequestProtocol(Protocol):
         """Start the clocks; say at once what there is to say to a blocked address."""
         factory = self._factory
         now = factory.monotonic()
+        self.opened_at = now
         self._latest = now + factory.limits.total
         self.deadline = now + factory.limits.idle
-        factory.opened(self)
+        factory.crowd.add(self)
         if self._greeting:
             self._answer(self._greeting, linger=True)
 
@@ -117,7 +118,7 @@ class RequestProtocol(Protocol):
         """Leave the books."""
         self._answered = True
         self._received = b""
-        self._factory.closed(self)
+        self._factory.crowd.remove(self)
 
     def expire(self) -> None:
         """The deadline has passed: say so to a client that owes us a request, cut off any other."""
@@ -163,13 +164,9 @@ class RendezvousFactory(ServerFactory):
         self.limits = limits
         self.monotonic = monotonic
         self.throttle = Throttle(limits.per_minute)
+        self.crowd = Crowd(limits.connections, reactor, monotonic)
         self.timed_out = 0
         """Connections that never finished a request."""
-        self.evicted = 0
-        """Connections that gave way to newer ones."""
-        self._reactor = reactor
-        self._connections: dict[RequestProtocol, None] = {}
-        self._sweeping: IDelayedCall | None = None
         self._stopping = False
         self._limited = RateLimited(_log, limit=1)
 
@@ -182,11 +179,10 @@ class RendezvousFactory(ServerFactory):
         now = self.monotonic()
         verdict = self.throttle.admit(ip, now)
         if verdict == PASS:
-            if len(self._connections) >= self.limits.connections:
-                self._evict(now)
+            self.crowd.make_room(now)
             return RequestProtocol(self, ip)
         self._limited.info(now, "blocked address", "Blocked: {ip} connects too often", ip=ip)
-        if verdict == SILENT or len(self._connections) >= self.limits.connections // 2:
+        if verdict == SILENT or len(self.crowd) >= self.crowd.limit // 2:
             return None
         sentence = requests.blocked(ip, address.port, self.throttle.limit, verdict)
         return RequestProtocol(self, ip, greeting=sentence)
@@ -195,44 +191,7 @@ class RendezvousFactory(ServerFactory):
         """Take connections, again after `stop`."""
         self._stopping = False
 
-    def opened(self, connection: RequestProtocol) -> None:
-        """A connection was made: watch over it."""
-        self._connections[connection] = None
-        if self._sweeping is None:
-            self._sweeping = self._reactor.callLater(_SWEEP, self._sweep)
-
-    def closed(self, connection: RequestProtocol) -> None:
-        """A connection has ended."""
-        self._connections.pop(connection, None)
-
     def stop(self) -> None:
         """Cut off every connection, take no new ones, leave nothing for the reactor to do."""
         self._stopping = True
-        for connection in [*self._connections]:
-            connection.abandon()
-        self._connections.clear()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
-
-    def _sweep(self) -> None:
-        now = self.monotonic()
-        for connection in [*self._connections]:
-            if connection.deadline <= now:
-                connection.expire()
-        self._limited.flush(now)
-        self._sweeping = None
-        if self._connections:
-            self._sweeping = self._reactor.callLater(_SWEEP, self._sweep)
-
-    def _evict(self, now: float) -> None:
-        self.evicted += 1
-        oldest = next(iter(self._connections))
-        del self._connections[oldest]
-        oldest.abandon()
-        self._limited.warn(
-            now,
-            "connections",
-            "All {limit} connections are in use: the oldest gives way to the newest",
-            limit=self.limits.connections,
-        )
+        self.crowd.stop()

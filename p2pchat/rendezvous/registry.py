@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MAX_REGISTRATIONS: Final = 100_000
-"""About 80 MB of memory, and 12 MB of DISCOVER reply, when all are taken."""
+"""About 100 MB of memory and 11 MB of DISCOVER reply when all are taken."""
 
 _COMPACT_ABOVE: Final = 1_000
 """Dead entries in the expiry heap that are never worth a compaction."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IPushProducer
 
 from p2pchat.logs import Log
 from p2pchat.rendezvous.connection import Limits, RendezvousFactory
@@ -77,6 +78,8 @@ class RendezvousService(Service):
             self._listening = self._reactor.listenTCP(
                 self._port, self.factory, backlog=_BACKLOG, interface=self._interface
             )
+            if IPushProducer.providedBy(self._listening):
+                self.factory.crowd.port = self._listening
             host = self._interface or "*"
             _log.info("Rendezvous listens on {host}:{port}", host=host, port=self.port)
 
@@ -94,6 +97,7 @@ class RendezvousService(Service):
         super().stopService()
         listening, self._listening = self._listening, None
         self.factory.stop()
+        self.factory.crowd.port = None
         if listening is None:
             return succeed(None)
         factory = self.factory
@@ -105,7 +109,7 @@ class RendezvousService(Service):
             registered=len(self.registry),
             turned_away=factory.throttle.turned_away,
             timed_out=factory.timed_out,
-            evicted=factory.evicted,
+            evicted=factory.crowd.evicted,
             refused=self.registry.refused,
             failures=factory.answers.failures,
         )

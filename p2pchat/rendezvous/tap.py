@@ -72,7 +72,7 @@ _LIMITS: Final[Sequence[_Row]] = (
         "N",
         _USUAL.connections,
         whole(1),
-        "at a time; beyond it, the oldest gives way to the newest",
+        "at a time; beyond it, new ones wait and slow ones are cut off",
     ),
     (
         "max-registrations",
