@@ -59,7 +59,9 @@ class PingTests(KeepAliveTestCase):
             self.assertEqual(link.pings, n)
 
     def test_the_first_ping_of_a_link_after_an_empty_time_waits_an_interval(self) -> None:
+        gone = self.add()
         self.run_until(29.0)
+        self.remove(gone)
         link = self.add()
         self.run_until(58.75)
         self.assertEqual(link.pings, 0)

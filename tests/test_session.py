@@ -172,9 +172,10 @@ class HelloOkTests(SessionTestCase):
         self.assertEnds(session, outputs, Ending.SELF, "a connection to ourselves")
 
     def test_another_p2pchat_with_our_id_answers(self) -> None:
-        session = outbound()
-        outputs = session.receive(HelloOk("alice@CIC", agent="x", instance="another"), 1.0)
-        self.assertEnds(session, outputs, Ending.NAME_IN_USE, "somebody else is alice@CIC, too")
+        for agent in ("p2pchat/9", ""):
+            session = outbound()
+            outputs = session.receive(HelloOk("alice@CIC", agent=agent, instance="another"), 1.0)
+            self.assertEnds(session, outputs, Ending.NAME_IN_USE, "somebody else is alice@CIC, too")
 
     def test_impossible_answers_are_refused(self) -> None:
         for peer_id in ("bob", "@", "b\nb@CIC", "n" * 65 + "@CIC"):
