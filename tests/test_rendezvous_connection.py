@@ -393,7 +393,10 @@ class CrowdTests(ServerCase):
     def test_fifty_connections_then_silence_then_the_sentence(self) -> None:
         for _ in range(50):
             self.ask(REGISTER)
-        self.assertIsNone(self.connect())
+        protocol, transport = self.connected()
+        protocol.dataReceived(REGISTER)
+        self.assertEqual((transport.value(), transport.state), (b"", "lingering"))
+        self.lose(protocol)
         self.clock.advance(12.5)
         connection = self.connect(port=4321)
         assert connection is not None
@@ -416,7 +419,7 @@ class CrowdTests(ServerCase):
         self.ask(REGISTER)
         self.connected("192.0.2.2")
         states = [self.connect() is not None for _ in range(4)]
-        self.assertEqual(states, [False, True, False, False])
+        self.assertEqual(states, [True, False, False, False])
         self.assertEqual(self.factory.crowd.evicted, 0)
 
     def test_loopback_and_a_limit_of_none(self) -> None:

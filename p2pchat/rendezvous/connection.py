@@ -61,7 +61,7 @@ class RequestProtocol(Protocol):
 
     transport: ITCPTransport
 
-    def __init__(self, factory: RendezvousFactory, ip: str, greeting: bytes = b"") -> None:
+    def __init__(self, factory: RendezvousFactory, ip: str, greeting: bytes | None = None) -> None:
         self._factory = factory
         self.opened_at = 0.0
         self.deadline = 0.0
@@ -73,14 +73,14 @@ class RequestProtocol(Protocol):
         self._answered = False
 
     def connectionMade(self) -> None:
-        """Start the clocks; say at once what there is to say to a blocked address."""
+        """Start the clocks; send a blocked address away at once."""
         factory = self._factory
         now = factory.monotonic()
         self.opened_at = now
         self._latest = now + factory.limits.total
         self.deadline = now + factory.limits.idle
         factory.crowd.add(self)
-        if self._greeting:
+        if self._greeting is not None:
             self._answer(self._greeting, linger=True)
 
     def dataReceived(self, data: bytes) -> None:
@@ -171,7 +171,7 @@ class RendezvousFactory(ServerFactory):
         self._limited = RateLimited(_log, limit=1)
 
     def buildProtocol(self, addr: IAddress | None) -> RequestProtocol | None:
-        """A protocol for the connection, None to close it without a word."""
+        """A protocol for the connection, None to drop it."""
         if self._stopping:
             return None
         address = cast("IPv4Address | IPv6Address", addr)
@@ -182,8 +182,10 @@ class RendezvousFactory(ServerFactory):
             self.crowd.make_room(now)
             return RequestProtocol(self, ip)
         self._limited.info(now, "blocked address", "Blocked: {ip} connects too often", ip=ip)
-        if verdict == SILENT or len(self.crowd) >= self.crowd.limit // 2:
-            return None
+        if len(self.crowd) >= self.crowd.limit // 2:
+            return None  # the other half of the places is for those who behave
+        if verdict == SILENT:
+            return RequestProtocol(self, ip, greeting=b"")
         sentence = requests.blocked(ip, address.port, self.throttle.limit, verdict)
         return RequestProtocol(self, ip, greeting=sentence)
 
