@@ -271,6 +271,8 @@ class Presence(Service):
         self._looked()
 
     def _well_again(self) -> None:
+        if self._unknown:  # it grants registrations; whether it keeps them is not known yet
+            return
         self._retry = _FIRST_RETRY
         if self.trouble:
             _log.info("The rendezvous {where} answers again", where=self.directory.address)
