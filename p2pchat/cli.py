@@ -10,25 +10,12 @@ without the other commands, and they are over before a node would have been impo
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+from p2pchat.subcommands import SUBCOMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-SUBCOMMANDS: Final = (
-    ("attach", "join the conversation of the node that runs; leaving leaves it running"),
-    ("send", "send one message through it, and tell whether it was delivered"),
-    ("tail", "show what comes in, as it comes"),
-    ("status", "who the node is, and how it is"),
-    ("peers", "who is there"),
-    ("conn", "its links"),
-    ("rtt", "round-trip times"),
-    ("stats", "all its counters and limits"),
-    ("reload", "have it read its settings again"),
-    ("stop", "end it, in order"),
-    ("completion", "completion for bash, zsh or fish"),
-)
-"""Each command for a node that runs, and what it does."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

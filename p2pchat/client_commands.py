@@ -14,9 +14,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from p2pchat.cli import SUBCOMMANDS
 from p2pchat.control_client import Choice, Node, Refused, find
 from p2pchat.control_paths import ControlError
+from p2pchat.subcommands import SUBCOMMANDS
 from p2pchat.text import printable
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from p2pchat.cli import SUBCOMMANDS
 from p2pchat.options import Options
+from p2pchat.subcommands import SUBCOMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

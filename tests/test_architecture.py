@@ -93,9 +93,10 @@ MAY_IMPORT: Final = {
     # Short programs that ask a node: nothing of a node, and no Twisted.
     "control_client": "control_paths text",
     "attach": "control_client input_lines text",
-    "completion": "cli options",
-    "client_commands": "attach cli completion control_client control_paths text",
-    "cli": "client_commands tap",
+    "subcommands": "",
+    "completion": "options subcommands",
+    "client_commands": "attach completion control_client control_paths subcommands text",
+    "cli": "client_commands subcommands tap",
     # Where everything is put together.
     "tap": "*",
     "__main__": "tap",

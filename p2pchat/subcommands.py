@@ -1,0 +1,20 @@
+"""The words after `p2pchat` that are for a node which runs already."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SUBCOMMANDS: Final = (
+    ("attach", "join the conversation of the node that runs; leaving leaves it running"),
+    ("send", "send one message through it, and tell whether it was delivered"),
+    ("tail", "show what comes in, as it comes"),
+    ("status", "who the node is, and how it is"),
+    ("peers", "who is there"),
+    ("conn", "its links"),
+    ("rtt", "round-trip times"),
+    ("stats", "all its counters and limits"),
+    ("reload", "have it read its settings again"),
+    ("stop", "end it, in order"),
+    ("completion", "completion for bash, zsh or fish"),
+)
+"""Each command for a node that runs, and what it does."""
