@@ -115,6 +115,8 @@ class Commands:
         command = _BY_NAME.get(word[1:].lower())
         if command is None:
             return _wrong(f"there is no command {shortened(word, 40)}{_hint(word)}")
+        if rest.strip() and not command.arguments:
+            return _usage(command.name)
         return command.run(self, rest)
 
     def may_run(self, line: str) -> bool:
@@ -180,15 +182,11 @@ class Commands:
             sentence += ": nobody is connected" + ("" if scope == "*" else f" in {scope}")
         return Reply([printable(sentence)], ok=not dropped)
 
-    def _conn(self, rest: str) -> Answer:
-        if rest.strip():
-            return _usage("conn")
+    def _conn(self, _: str) -> Answer:
         peers = self._node.peers.connected()
         return _said(*links_table(peers, self._clock.seconds(), self._wall_clock()))
 
-    def _rtt(self, rest: str) -> Answer:
-        if rest.strip():
-            return _usage("rtt")
+    def _rtt(self, _: str) -> Answer:
         asked = [peer for peer in self._node.peers.connected() if not peer.round_trips]
         for peer in asked:
             peer.links[0].ping()
@@ -205,9 +203,7 @@ class Commands:
         look()
         return answer
 
-    def _reconnect(self, rest: str) -> Answer:
-        if rest.strip():
-            return _usage("reconnect")
+    def _reconnect(self, _: str) -> Answer:
         count = self._node.mesh.reconnect()
         if not count:
             return _said("there is nobody to dial")
@@ -220,8 +216,8 @@ class Commands:
             return _usage("log", str(why) if rest.strip() else f"it is {logs.get_level()} now")
         return _said(f"the log's level is {logs.get_level()}")
 
-    def _quit(self, rest: str) -> Answer:
-        return _usage("quit") if rest.strip() else Reply(leave=True)
+    def _quit(self, _: str) -> Answer:
+        return Reply(leave=True)
 
     def _help(self, rest: str) -> Answer:
         name = rest.strip().removeprefix("/").lower()
