@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 
 from p2pchat.interfaces import INodeObserver
 from p2pchat.messages import Pub, Send
-from p2pchat.observers import Observers
+from p2pchat.observers import Observer, Observers
 from p2pchat.peers import Peer
 
 
@@ -76,6 +76,12 @@ class ObserversTests(SynchronousTestCase):
     def test_it_is_an_observer_itself(self) -> None:
         verifyObject(INodeObserver, self.observers)
         verifyObject(INodeObserver, Recorder("a", []))
+
+    def test_an_observer_that_overrides_nothing_hears_in_silence(self) -> None:
+        verifyObject(INodeObserver, Observer())
+        self.observers.add(Observer())
+        self.everything()
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_nobody_listens(self) -> None:
         self.everything()
