@@ -141,10 +141,18 @@ class OptionsTests(OptionsCase):
         self.assertEqual(options.parent["logger"], "mine")
 
     def test_under_twist(self) -> None:
-        options = tap.Options()
-        options.parent = ParentOptions()
-        options.parseOptions(["--log-level", "error"])
-        self.assertEqual(logs.get_level(), "ERROR")
+        for chosen, words, path, ours in (
+            (sys.stdout, (), "-", True),
+            (io.StringIO(), (), "-", False),
+            (io.StringIO(), ("--log-file=a.log",), "a.log", True),
+        ):
+            options = tap.Options()
+            options.parent = ParentOptions()
+            options.parent["logFile"] = chosen
+            with mock.patch.object(tap, "prepare_twistd") as prepare:
+                options.parseOptions([*words])
+            self.assertEqual(prepare.call_args.args[1], path)
+            self.assertEqual("fileLogObserverFactory" in options.parent, ours)
 
 
 class ServiceTests(TestCase):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
+from twisted.logger import LogLevel
 
 from p2pchat import logs
 from p2pchat.checks import (
@@ -31,6 +32,7 @@ from p2pchat.log_output import (
     prepare_twistd,
     start_logging,
     text_line,
+    twistd_observer,
     wanted,
 )
 from p2pchat.rendezvous.connection import Limits
@@ -144,7 +146,7 @@ class Options(CommandOptions):
         if self.parent is not None and "nodaemon" in self.parent:
             self._log_under_twistd()
         elif self.parent is not None:
-            logs.set_level(self.checked["log-level"])
+            self._log_under_twist()
 
     @property
     def logging(self) -> LoggingSettings:
@@ -161,6 +163,15 @@ class Options(CommandOptions):
         prepare_twistd(self.logging, path)
         if not parent["logger"] and not parent.get("syslog"):
             parent["logger"] = TWISTD_LOGGER
+
+    def _log_under_twist(self) -> None:
+        parent = self.parent
+        assert parent is not None
+        prepare_twistd(self.logging, self.checked["log-file"] or "-")
+        # Unless the person told twist where to log, and did not tell us.
+        if self.checked["log-file"] or parent.get("logFile") is sys.stdout:
+            parent["fileLogObserverFactory"] = twistd_observer
+            parent["logLevel"] = LogLevel.debug  # the threshold is ours
 
 
 def makeService(options: Options) -> MultiService:
