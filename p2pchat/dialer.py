@@ -15,7 +15,6 @@ but it answers, and does not become STALE. Only a session that lasted resets n.
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -88,7 +87,7 @@ class Dialer(ClientFactory):
         peer: Peer,
         slots: DialSlots,
         on_status: Callable[[Peer, Status], None],
-        jitter: Callable[[float, float], float] = random.uniform,
+        jitter: Callable[[float, float], float],
     ) -> None:
         self._context = context
         self._reactor = reactor

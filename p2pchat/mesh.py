@@ -8,6 +8,7 @@ registration, an inbound connection or the person's /reconnect.
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -57,6 +58,7 @@ class Mesh:
         on_chat: Callable[[Peer, PeerProtocol, list[Send | Pub]], None],
         on_ack: Callable[[object], None],
         max_descriptors: int | None = None,
+        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._reactor = reactor
         self._me = me
@@ -74,6 +76,7 @@ class Mesh:
         """The port that we are registered with."""
         self._links: dict[PeerProtocol, None] = {}
         self._slots = DialSlots()
+        self._jitter = jitter
         self._remarks = RateLimited(Log("Protocol"))
         self._told: set[str] = set()
         self._leaving = False
@@ -190,7 +193,9 @@ class Mesh:
 
     def _dialer_of(self, peer: Peer) -> Dialer:
         if peer.dialer is None:
-            peer.dialer = Dialer(self.context, self._reactor, peer, self._slots, self._status)
+            peer.dialer = Dialer(
+                self.context, self._reactor, peer, self._slots, self._status, self._jitter
+            )
         return peer.dialer
 
     def _status(self, peer: Peer, status: Status) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import MultiService
@@ -33,7 +34,7 @@ from p2pchat.router import Router
 from p2pchat.session import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from twisted.internet.interfaces import IListeningPort
 
@@ -63,7 +64,7 @@ class ChatNode(MultiService):
     """One peer. `reactor` provides IReactorTCP and IReactorTime; `settings` are checked.
 
     `login` names the person when the settings do not. `local` says that the directory is one that
-    only this machine's nodes share: then it may be asked often.
+    only this machine's nodes share: then it may be asked often. `jitter` spreads waits at random.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ChatNode(MultiService):
         login: str = "peer",
         local: bool = False,
         max_descriptors: int | None = None,
+        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         super().__init__()
         self._reactor = reactor
@@ -82,6 +84,7 @@ class ChatNode(MultiService):
         self._login = login
         self._local = local
         self._max_descriptors = max_descriptors
+        self._jitter = jitter
         self.settings = settings
         self.observers = Observers()
         self.started_at = reactor.seconds()
@@ -141,6 +144,7 @@ class ChatNode(MultiService):
             on_chat=self._chat_received,
             on_ack=self._acknowledged,
             max_descriptors=self._max_descriptors,
+            jitter=self._jitter,
         )
         self.peers = self.mesh.peers
         self.router = Router(
@@ -162,6 +166,7 @@ class ChatNode(MultiService):
             budget=None if self._local else REQUESTS_A_MINUTE,
             on_listings=self._discovered,
             on_notice=self.observers.notice,
+            jitter=self._jitter,
         )
         self.presence.port = self.mesh.own_port = self.port
         self.presence.setServiceParent(self)

@@ -49,7 +49,7 @@ class Presence(Service):
 
     `on_listings` gets every DISCOVER reply, `on_notice` sentences for the person. `port` must be
     set before the service starts. `budget` is the most requests in a minute; None for a directory
-    of our own machine, which does not mind.
+    of our own machine, which does not mind. `jitter` gives a number between two others.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Presence(Service):
         on_listings: Callable[[Sequence[Listing]], None],
         on_notice: Callable[[str], None],
         budget: int | None = REQUESTS_A_MINUTE,
+        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.directory = directory
         self._clock = clock
@@ -73,6 +74,7 @@ class Presence(Service):
         self._on_listings = on_listings
         self._on_notice = on_notice
         self._budget = budget
+        self._jitter = jitter
         self._asked: list[float] = []
         self.port = 0
         self.grant: Grant | None = None
@@ -255,7 +257,7 @@ class Presence(Service):
                 return
         if isinstance(reason, Blocked):
             self._silent_until = now + min(reason.seconds, _LONGEST_BLOCK)
-        wait = min(self._retry * random.uniform(0.8, 1.2), self._interval, _LONGEST_RETRY)
+        wait = min(self._retry * self._jitter(0.8, 1.2), self._interval, _LONGEST_RETRY)
         self._retry = min(self._retry * 2, 2 * _LONGEST_RETRY)
         if self.grant is None or self._register_at <= now:
             self._register_at = now + wait

@@ -74,7 +74,7 @@ class LinkContext:
         self.turn = Turn(clock)
         self.new_id = new_id or MessageIds()
         self.timestamp = timestamp or Timestamps()
-        self.unsettled: set[PeerProtocol] = set()
+        self.unsettled: dict[PeerProtocol, None] = {}
         """Connections whose handshake or closing is under way: those that `tick` is for."""
 
 
@@ -137,7 +137,7 @@ class PeerProtocol(LineReceiver):
             handshake_timeout=context.settings.connection.handshake_timeout,
             max_bad_lines=limits.max_bad_lines,
         )
-        context.unsettled.add(self)
+        context.unsettled[self] = None
         context.owner.link_made(self)
         self._perform(self.session.start())
 
@@ -184,7 +184,7 @@ class PeerProtocol(LineReceiver):
         if self._resume is not None:
             self._resume.cancel()
             self._resume = None
-        self._context.unsettled.discard(self)
+        self._context.unsettled.pop(self, None)
         finish = self._finish or Finish(Ending.LOST, reason.getErrorMessage())
         self._context.owner.link_closed(self, finish)
 
@@ -262,7 +262,7 @@ class PeerProtocol(LineReceiver):
         self.opened_at = self._clock.seconds()
         if not self.kin:
             self._outflow.pace()
-        self._context.unsettled.discard(self)
+        self._context.unsettled.pop(self, None)
         self._context.owner.link_opened(self)
 
     def _end(self, finish: Finish) -> None:
@@ -273,7 +273,7 @@ class PeerProtocol(LineReceiver):
         self._deaf = True
         self.session.state = State.CLOSED
         self._tail.clear()
-        self._context.unsettled.add(self)
+        self._context.unsettled[self] = None
         self._close_by = self._clock.seconds() + LINGER
         self._outflow.close()
         self.transport.unregisterProducer()
@@ -306,7 +306,7 @@ class PeerProtocol(LineReceiver):
     def leave(self, reason: str) -> None:
         """Say BYE and close when it is answered, or after two seconds."""
         if self._finish is None:
-            self._context.unsettled.add(self)
+            self._context.unsettled[self] = None
             self._perform(self.session.leave(reason, self._clock.seconds()))
 
     def give_up(self, reason: str) -> None:

@@ -87,7 +87,7 @@ class PlainSailingTests(PresenceTestCase):
 
     def test_it_discovers_periodically_and_renews_at_half_the_lease(self) -> None:
         self.presence = self.make(self.rendezvous.at(self.host), ttl=200)
-        self.start(301)
+        self.start(303)
         self.assertEqual(len(self.asked("DISCOVER")), 6)
         for at, expected in zip(self.asked("REGISTER"), (0, 100, 200, 300), strict=True):
             self.assertLess(abs(at - expected), 1.1)

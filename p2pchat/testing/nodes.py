@@ -122,6 +122,7 @@ class FakeTown:
                 rendezvous=base.rendezvous,
             ),
             directory or self.rendezvous.at(host),
+            jitter=self.network.random.uniform,
             **options,
         )
         self.nodes.append(node)
