@@ -48,9 +48,9 @@ class RecordingOwner:
 
     def chat_received(self, link: PeerProtocol, messages: list[Send | Pub]) -> None:
         self.events.append(("chat", messages))
-        for message in messages:
-            if message.require_ack:
-                link.acknowledge(message.msg_id)
+        accepted = [message.msg_id for message in messages if message.require_ack]
+        if accepted:
+            link.acknowledge(accepted)
 
     def acknowledged(self, link: PeerProtocol, msg_id: object) -> None:
         self.events.append(("ack", msg_id))

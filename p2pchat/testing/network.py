@@ -148,6 +148,8 @@ class FakeHost:
         self.network = network
         self.ip = ip
         self.reachable = True
+        self.kills = 0
+        """How often whatever ran here was killed."""
         self.ports: dict[int, FakePort] = {}
         self._next_port = _FIRST_EPHEMERAL
         self._calls: list[DelayedCall] = []
@@ -167,6 +169,7 @@ class FakeHost:
 
     def kill(self) -> None:
         """End whatever runs here as `kill -9` does: no farewell, no more calls."""
+        self.kills += 1
         for call in self.getDelayedCalls():
             call.cancel()
         for port in [*self.ports.values()]:
@@ -290,6 +293,7 @@ class FakeConnector:
         self._factory = factory
         self._timeout = timeout
         self._attempt = 0
+        self._kills = host.kills
 
     def connect(self) -> None:
         """Try; the factory is told what comes of it."""
@@ -320,7 +324,8 @@ class FakeConnector:
         return self._there
 
     def _is_over(self, attempt: int) -> bool:
-        return attempt != self._attempt or self.state != "connecting"
+        killed = self.host.kills != self._kills
+        return killed or attempt != self._attempt or self.state != "connecting"
 
     def _knock(self, attempt: int) -> None:
         """Our first segment arrives over there."""
