@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from p2pchat.control_client import Choice, Node, Refused, find
 from p2pchat.control_paths import ControlError
-from p2pchat.subcommands import SUBCOMMANDS
+from p2pchat.subcommands import EVENT_KINDS, SUBCOMMANDS
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ _EXAMPLES: Final = {
         ("p2pchat completion fish > ~/.config/fish/completions/p2pchat.fish", ""),
     ),
 }
-KINDS: Final = ("message", "peer", "delivered", "undelivered", "notice")
-"""The kinds of events, as `p2pchat.events` has them."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -93,7 +91,7 @@ def _send_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _tail_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--events", metavar="KIND,...", help=f"only these of {', '.join(KINDS)}", default=""
+        "--events", metavar="KIND,...", help=f"only these of {', '.join(EVENT_KINDS)}", default=""
     )
     parser.add_argument(
         "--fields", metavar="FIELD,...", help="these fields of each event, tab-separated"
@@ -177,7 +175,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _tail(options: argparse.Namespace) -> int:
-    kinds = [kind for kind in options.events.split(",") if kind] or KINDS
+    kinds = [kind for kind in options.events.split(",") if kind] or EVENT_KINDS
     fields = options.fields.split(",") if options.fields else None
     with _node(options) as node:
         node.ask("subscribe", events=[*kinds])

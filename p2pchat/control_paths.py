@@ -71,13 +71,16 @@ def socket_path(folder: str, peer_id: str, also: str = "") -> str:
     if name != peer_id or len(name) > _LONGEST_NAME or name.startswith("."):
         import zlib
 
-        name = f"{name[:_LONGEST_NAME].lstrip('.')}-{zlib.crc32(os.fsencode(peer_id)):08x}"
+        name = f"{name[:_LONGEST_NAME].lstrip('.')}-{zlib.crc32(peer_id.encode('utf-8', 'surrogatepass')):08x}"
     return os.path.join(folder, name + (f".{also}" if also else "") + SUFFIX)
 
 
 def check_length(path: str) -> None:
     """Raise `ControlError` when the system cannot have a socket of this name."""
-    size = len(os.fsencode(path))
+    try:
+        size = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        raise ControlError(f"{shortened(path)}: that cannot be the name of a file") from None
     if size > MAX_PATH:
         raise ControlError(
             f"{shortened(path)}: {size} bytes are too many for the name of a socket, "

@@ -95,7 +95,7 @@ class MessageHook(Observer):
                 self._remark("left out", "Too many messages wait for the hook: one was left out")
             else:
                 self._waiting.append(encode_json(event))
-        self._run_next()
+                self._run_next()
 
     # ------------------------------------------------------------ running
 

@@ -18,3 +18,6 @@ SUBCOMMANDS: Final = (
     ("completion", "completion for bash, zsh or fish"),
 )
 """Each command for a node that runs, and what it does."""
+
+EVENT_KINDS: Final = ("message", "peer", "delivered", "undelivered", "notice")
+"""The kinds of events that `p2pchat tail` knows, as `p2pchat.events` has them."""
