@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
+    from p2pchat.history.outbox import Outbox, Queued
+    from p2pchat.history.records import Line
     from p2pchat.messages import Pub, Send
     from p2pchat.outputs import Finish, Remark
     from p2pchat.peers import Peer
@@ -37,8 +39,11 @@ class IPeerLink(Interface):
     def send(line: bytes) -> bool:
         """Queue one encoded SEND or PUB; False when the queue is full or the link is ending."""
 
-    def acknowledge(msg_id: object) -> None:
-        """Answer a SEND that was accepted; msg_id as it came."""
+    def send_all(lines: list[bytes], block: bytes) -> bool:
+        """Queue several encoded PUBs, all or none; `block` is the lines joined."""
+
+    def acknowledge(msg_ids: list[object]) -> None:
+        """Answer SENDs that were accepted; the ids as they came."""
 
     def ping() -> None:
         """Ask for a sign of life."""
@@ -111,3 +116,80 @@ class IDirectory(Interface):
 
     def unregister(namespace: str, name: str, port: int) -> Deferred[None]:
         """Withdraw one registration."""
+
+
+class IHistory(Interface):
+    """Durable messages: what came, what was said, and what still waits for its ACK.
+
+    Nothing here blocks. Times are the wall clock's, seconds since the epoch.
+    """
+
+    ready: bool = Attribute("Whether the past is known; until then, postpone what comes.")
+    attended: bool = Attribute("Whether a person sees everything as it comes.")
+    unread: dict[str, int] = Attribute("Conversation -> messages of earlier runs not seen yet.")
+    outbox: Outbox = Attribute("What waits for its ACK.")
+
+    def open() -> None:
+        """Begin to read the past."""
+
+    def sweep(now: float) -> None:
+        """Do what is done now and then; call it several times a second."""
+
+    def flush() -> Deferred[None]:
+        """Write what waits; fires when that is done, or has failed."""
+
+    def stop() -> Deferred[None]:
+        """Write what waits, and close the file."""
+
+    def postpone(peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
+        """Put off messages that came before `ready`."""
+
+    def received(
+        peer: Peer,
+        link: IPeerLink,
+        messages: list[Send | Pub],
+        acks: list[object],
+        said: list[float] | None = None,
+    ) -> None:
+        """Keep new messages; when they are safe, acknowledge `acks` and show them."""
+
+    def repeated(link: IPeerLink, acks: list[object]) -> None:
+        """Acknowledge messages that came before, as soon as those are safe."""
+
+    def last_published(peer_id: str) -> str:
+        """The msg_id of the last PUB that is kept of a peer; empty when none is known."""
+
+    def queue(peer_id: str, msg_id: str, payload: str) -> Queued:
+        """Keep a direct message until a link opens; raises `OutboxFullError`."""
+
+    def on_its_way(peer_id: str, msg_id: str, payload: str) -> None:
+        """Keep a direct message that was just sent, until it is acknowledged."""
+
+    def published(scope: str, msg_id: str, payload: str) -> None:
+        """Keep a PUB of ours."""
+
+    def acknowledged(msg_id: str) -> Queued | None:
+        """An ACK came; returns the message of the outbox that it is for."""
+
+    def overdue(msg_id: str) -> bool:
+        """No ACK came in time; whether the message is kept and will be sent again."""
+
+    def cancel(msg_ids: Sequence[str]) -> int:
+        """Send these messages no more; returns how many of them were waiting."""
+
+    def recent(conversation: str | None, count: int) -> Deferred[list[Line]]:
+        """The last messages of a conversation, or of all for None, oldest first."""
+
+    def search(words: str, count: int) -> Deferred[list[Line]]:
+        """The last messages that hold all `words`, oldest first."""
+
+    def published_since(
+        scopes: Sequence[str], after: str, since: float, count: int
+    ) -> Deferred[list[Line]]:
+        """PUBs of ours after the one with the id `after`, and not older than `since`."""
+
+    def forget(peer_id: str) -> Deferred[int]:
+        """Delete what was said by and to a peer, and what waits for it; fires with how many."""
+
+    def mark_read(conversation: str) -> None:
+        """The person has seen all there is in a conversation."""

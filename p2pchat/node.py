@@ -147,8 +147,9 @@ class ChatNode(MultiService):
             jitter=self._jitter,
         )
         self.peers = self.mesh.peers
+        context = self.mesh.context
         self.router = Router(
-            me.peer_id, self.peers, settings, self.mesh.context.new_id, self.observers
+            me.peer_id, self.peers, settings, context.new_id, self.observers, context.turn
         )
         name, namespace = split_peer_id(me.peer_id)
         ttl, interval = settings.rendezvous.ttl, settings.connection.discovery_interval
@@ -159,10 +160,8 @@ class ChatNode(MultiService):
             self._directory,
             name,
             namespace,
-            ttl=min(settings.rendezvous.ttl, LOCAL_LEASE)
-            if self._local
-            else settings.rendezvous.ttl,
-            interval=min(interval, LOCAL_INTERVAL) if self._local else interval,
+            ttl=ttl,
+            interval=interval,
             budget=None if self._local else REQUESTS_A_MINUTE,
             on_listings=self._discovered,
             on_notice=self.observers.notice,
@@ -204,6 +203,7 @@ class ChatNode(MultiService):
         yield maybeDeferred(super().stopService)
         if not self._settled:
             return
+        self.router.flush()
         self.router.give_up_all("left before the ACK came")
         yield self.mesh.leave()
         yield self.presence.withdraw()

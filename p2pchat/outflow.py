@@ -37,14 +37,31 @@ class Turn:
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
         self._dirty: list[Outflow] = []
+        self._first: list[Callable[[], None]] = []
+        self._scheduled = False
+        self.crowded: set[Outflow] = set()
+        """The outflows in which more waits than half of what may."""
 
     def add(self, outflow: Outflow) -> None:
         """Flush this outflow when the current turn ends."""
-        if not self._dirty:
-            self.clock.callLater(0, self._flush)
+        self._schedule()
         self._dirty.append(outflow)
 
+    def before_flush(self, call: Callable[[], None]) -> None:
+        """Call this when the current turn ends, before anything is flushed."""
+        self._schedule()
+        self._first.append(call)
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self.clock.callLater(0, self._flush)
+
     def _flush(self) -> None:
+        first, self._first = self._first, []
+        for call in first:
+            call()
+        self._scheduled = False
         dirty, self._dirty = self._dirty, []
         for outflow in dirty:
             outflow.flush()
@@ -63,6 +80,7 @@ class Outflow:
         "_deliver",
         "_due",
         "_first_at",
+        "_half",
         "_pacing",
         "_resume_at",
         "_turn",
@@ -78,6 +96,7 @@ class Outflow:
         self._turn = turn
         self._deliver = write
         self.limit = limit
+        self._half = limit // 2
         self._waiting: list[bytes] = []
         self.bytes_waiting = 0
         self.refused = 0
@@ -94,8 +113,7 @@ class Outflow:
     def offer(self, line: bytes) -> bool:
         """Queue a line if there is room for it; False, and counted, if not."""
         if self.bytes_waiting + len(line) > self.limit:
-            self.refused += 1
-            self._full()
+            self._refuse()
             return False
         self.put(line)
         return True
@@ -104,11 +122,22 @@ class Outflow:
         """Queue a line in any case."""
         self._waiting.append(line)
         self.bytes_waiting += len(line)
-        if self.bytes_waiting > self.limit:
-            self._full()
+        if self.bytes_waiting > self._half:
+            self._crowded()
         if not self._due:
             self._due = True
             self._turn.add(self)
+
+    def offer_all(self, lines: list[bytes], block: bytes) -> bool:
+        """Queue several lines if there is room for all; `block` is the lines joined."""
+        if self._resume_at is None:
+            return self.offer(block)
+        if self.bytes_waiting + len(block) > self.limit:
+            self._refuse()
+            return False
+        for line in lines:
+            self.put(line)
+        return True
 
     def hold(self) -> None:
         """The caller will call `flush` itself before the reactor's turn ends."""
@@ -149,6 +178,7 @@ class Outflow:
         """Forget what waits; safe to call at any time."""
         self._waiting.clear()
         self.bytes_waiting = 0
+        self._turn.crowded.discard(self)
         self._blocked = True
         if self._pacing is not None:
             self._pacing.cancel()
@@ -159,6 +189,7 @@ class Outflow:
         block = waiting[0] if len(waiting) == 1 else b"".join(waiting)
         waiting.clear()
         self.bytes_waiting = 0
+        self._turn.crowded.discard(self)
         self.full_since = None
         self._deliver(block)
 
@@ -179,6 +210,8 @@ class Outflow:
         del waiting[:written]
         if written:
             self.full_since = None
+            if self.bytes_waiting <= self._half:
+                self._turn.crowded.discard(self)
             resume_at = self._resume_at = now + PAUSE
         if waiting and self._pacing is None:
             delay = max(resume_at - now, 0.001)
@@ -188,6 +221,15 @@ class Outflow:
         self._pacing = None
         self.flush()
         self._relieved()
+
+    def _crowded(self) -> None:
+        self._turn.crowded.add(self)
+        if self.bytes_waiting > self.limit:
+            self._full()
+
+    def _refuse(self) -> None:
+        self.refused += 1
+        self._full()
 
     def _full(self) -> None:
         if self.full_since is None:

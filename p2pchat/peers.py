@@ -142,6 +142,12 @@ class PeerTable:
             return [*self._connected.get(namespace, {}).values()]
         return [peer for peers in self._connected.values() for peer in peers.values()]
 
+    def count_connected(self, namespace: str | None = None) -> int:
+        """How many peers have a link: those of one namespace, or all for None."""
+        if namespace is not None:
+            return len(self._connected.get(namespace, ()))
+        return sum(map(len, self._connected.values()))
+
     def listed(self, peer_id: str) -> Peer | None:
         """The peer that a listing names, made if it is new; None when there is no place for it."""
         peer = self._peers.get(peer_id)

@@ -9,6 +9,7 @@ a line, the queue of answers, and the time that a closing connection may linger.
 from __future__ import annotations
 
 import enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -17,8 +18,9 @@ from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
 from p2pchat.bucket import TokenBucket
+from p2pchat.eager import write_now
 from p2pchat.interfaces import ILinkOwner, IPeerLink
-from p2pchat.messages import Ack, Message, Pub, Send
+from p2pchat.messages import Ack, Message, Pub, Send, Unknown
 from p2pchat.outflow import Outflow, Turn
 from p2pchat.outputs import (
     Acknowledged,
@@ -33,7 +35,16 @@ from p2pchat.outputs import (
 )
 from p2pchat.session import Identity, Session, State
 from p2pchat.stamps import MessageIds, Timestamps
-from p2pchat.wire import MAX_LINE, MessageTooLongError, WireError, decode, encode
+from p2pchat.wire import (
+    MAX_LINE,
+    MessageTooLongError,
+    WireError,
+    decode,
+    decode_utf8,
+    encode,
+    encode_all,
+    is_utf8,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +137,8 @@ class PeerProtocol(LineReceiver):
         now = self.heard_at = self._clock.seconds()
         limits = context.settings.limits
         self._allowance = TokenBucket(limits.peer_rate, now)
-        self._outflow = Outflow(context.turn, self.transport.write, limits.max_queue_bytes)
+        write = partial(write_now, self.transport)
+        self._outflow = Outflow(context.turn, write, limits.max_queue_bytes)
         self._outflow.on_drained = self._drained
         self.transport.registerProducer(self._outflow, True)
         self.session = Session(
@@ -152,12 +164,15 @@ class PeerProtocol(LineReceiver):
                 self._overlong()
             return
         lines = data.split(b"\n")
+        # All but the first and the last line are whole in this chunk: check them at once.
+        whole = data[len(lines[0]) + 1 : len(data) - len(lines[-1])]
+        read = decode_utf8 if is_utf8(whole) else decode
         if tail:
             tail += lines[0]
             lines[0] = bytes(tail)
         self._tail = bytearray(lines.pop())
         self._outflow.hold()
-        self._receive(lines)
+        self._receive(lines, read)
         if len(self._tail) >= MAX_LINE and not self._deaf:
             self._overlong()
         self._outflow.flush()
@@ -190,27 +205,31 @@ class PeerProtocol(LineReceiver):
 
     # ------------------------------------------------------------ lines in
 
-    def _receive(self, lines: list[bytes]) -> None:
+    def _receive(self, lines: list[bytes], read: Callable[[bytes], Message | Unknown]) -> None:
         now = self.heard_at = self._clock.seconds()
         session = self.session
         chat: list[Send | Pub] = []
+        takes_chat = session.takes_chat
         for line in lines:
             if len(line) >= MAX_LINE:
                 self._chat(chat)
                 self._overlong()
                 return
             try:
-                message = decode(line)
+                message = read(line)
             except WireError as why:
-                if line.strip():
-                    chat = self._chat(chat)
-                    self._perform(session.bad_line(str(why)))
+                if not line.strip():
+                    continue
+                chat = self._chat(chat)
+                self._perform(session.bad_line(str(why)))
             else:
-                if (type(message) is Send or type(message) is Pub) and session.takes_chat:
-                    chat.append(message)
-                else:
-                    chat = self._chat(chat)
-                    self._perform(session.receive(message, now))
+                kind = type(message)
+                if takes_chat and (kind is Send or kind is Pub):
+                    chat.append(message)  # type: ignore[arg-type]  # cast() is a call
+                    continue
+                chat = self._chat(chat)
+                self._perform(session.receive(message, now))
+                takes_chat = session.takes_chat
             if self._deaf:
                 return
         self._chat(chat)
@@ -293,10 +312,25 @@ class PeerProtocol(LineReceiver):
         self.sent += 1
         return True
 
-    def acknowledge(self, msg_id: object) -> None:
-        """Answer a SEND that was accepted."""
-        if not self._deaf:
-            self._transmit(Ack(msg_id, self._context.timestamp()))
+    def send_all(self, lines: list[bytes], block: bytes) -> bool:
+        """Queue several encoded PUBs, all or none; `block` is the lines joined."""
+        if self.session.state is not State.OPEN or not self._outflow.offer_all(lines, block):
+            return False
+        self.sent += len(lines)
+        return True
+
+    def acknowledge(self, msg_ids: list[object]) -> None:
+        """Answer SENDs that were accepted."""
+        if self._deaf:
+            return
+        timestamp = self._context.timestamp()
+        acks: list[Message] = [Ack(msg_id, timestamp) for msg_id in msg_ids]
+        block = encode_all(acks) if self.kin else None
+        if block is not None:
+            self._outflow.put(block)
+        else:
+            for ack in acks:
+                self._transmit(ack)
 
     def ping(self) -> None:
         """Ask for a sign of life."""

@@ -8,14 +8,15 @@ an id that is longer than any honest one only a hash is kept.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from p2pchat.address import EVERYONE, namespace_of_scope
+from p2pchat.broadcast import Broadcast
 from p2pchat.logs import Log
 from p2pchat.messages import Pub, Send
+from p2pchat.repetitions import RecentIds
 from p2pchat.text import shortened
 from p2pchat.wire import encode
 
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from p2pchat.interfaces import INodeObserver, IPeerLink
+    from p2pchat.outflow import Turn
     from p2pchat.peers import Peer, PeerTable
     from p2pchat.settings import Settings
 
 _log: Final = Log("Router")
-_LONGEST_ID: Final = 128
-"""Characters of an id that is remembered as it is."""
 
 
 class NotSentError(Exception):
@@ -50,31 +50,6 @@ class _Pending(Struct, gc=False):
     sent_at: float
 
 
-class RecentIds:
-    """The ids of the last messages, at least half of `limit` and at most all of it.
-
-    Two sets that take turns cost less than a queue: when one is full, the older one goes.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._half = max(1, limit // 2)
-        self._recent: set[tuple[str, str]] = set()
-        self._older: set[tuple[str, str]] = set()
-
-    def is_new(self, key: tuple[str, str]) -> bool:
-        """Remember a key; False when it was remembered already."""
-        if key in self._recent or key in self._older:
-            return False
-        self._recent.add(key)
-        if len(self._recent) >= self._half:
-            self._older = self._recent
-            self._recent = set()
-        return True
-
-    def __len__(self) -> int:
-        return len(self._recent) + len(self._older)
-
-
 class Router:
     """Sends, publishes and delivers for one node."""
 
@@ -85,19 +60,21 @@ class Router:
         settings: Settings,
         new_id: Callable[[], str],
         observers: INodeObserver,
+        turn: Turn,
     ) -> None:
         self._own_id = own_id
         self._peers = peers
         self._new_id = new_id
         self._observers = observers
+        self._turn = turn
+        self._broadcast = Broadcast(peers, turn, settings.limits.max_queue_bytes)
         self._ack_timeout = settings.connection.ack_timeout
         self._max_pending = settings.limits.max_pending_acks
         self._pending: dict[str, _Pending] = {}
         self._seen = RecentIds(settings.limits.remembered_ids)
         self.duplicates = 0
         """Messages that came again and were not shown."""
-        self.dropped = 0
-        """Deliveries of a PUB that were dropped because too much waited for the peer."""
+        self._dropped = 0
 
     # ------------------------------------------------------------ out
 
@@ -119,6 +96,7 @@ class Router:
         line = _line(message)
         msg_id = str(message.msg_id)
         self._pending[msg_id] = _Pending(peer_id, now)
+        self._broadcast.spread()
         if not any(link.send(line) for link in peer.links):
             del self._pending[msg_id]
             raise NotSentError(f"{peer_id} does not keep up: too much waits for it already")
@@ -136,6 +114,17 @@ class Router:
             raise NotSentError(str(why)) from None
         message = Pub(self._new_id(), self._own_id, scope, payload, False)
         line = _line(message)
+        if self._turn.crowded:
+            # Somebody may have no room: the person is told how many do not get it.
+            peers, dropped = self._publish_now(namespace, line)
+        else:
+            peers, dropped = self._peers.count_connected(namespace), 0
+            self._broadcast.add(namespace, line)
+        _log.info("PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=payload)
+        return Published(str(message.msg_id), peers, dropped)
+
+    def _publish_now(self, namespace: str | None, line: bytes) -> tuple[int, int]:
+        self._broadcast.spread()
         peers = dropped = 0
         for peer in self._peers.connected(namespace):
             for link in peer.links:
@@ -144,9 +133,17 @@ class Router:
                     break
             else:
                 dropped += 1
-        self.dropped += dropped
-        _log.info("PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=payload)
-        return Published(str(message.msg_id), peers, dropped)
+        self._dropped += dropped
+        return peers, dropped
+
+    def flush(self) -> None:
+        """Hand over to the links what was published in this turn, for example before a farewell."""
+        self._broadcast.spread()
+
+    @property
+    def dropped(self) -> int:
+        """Deliveries of a PUB that were dropped because too much waited for the peer."""
+        return self._dropped + self._broadcast.lost
 
     @property
     def pending(self) -> int:
@@ -185,16 +182,11 @@ class Router:
 
     def deliver(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
         """Acknowledge what asks for it, take out repetitions, and tell the observers the rest."""
-        peer_id, is_new = peer.peer_id, self._seen.is_new
-        fresh = []
-        for message in messages:
-            msg_id = message.msg_id
-            if message.require_ack and msg_id is not None:
-                link.acknowledge(msg_id)
-            if msg_id.__class__ is not str or len(msg_id) > _LONGEST_ID:
-                msg_id = _remembered_form(msg_id)
-            if not msg_id or is_new((peer_id, msg_id)):
-                fresh.append(message)
+        accepted = [m.msg_id for m in messages if m.require_ack and m.msg_id is not None]
+        if accepted:
+            link.acknowledge(accepted)
+        peer_id = peer.peer_id
+        fresh = self._seen.fresh(peer_id, messages)
         self.duplicates += len(messages) - len(fresh)
         if fresh:
             if _log.debugging:
@@ -202,14 +194,6 @@ class Router:
                     to = message.dst if type(message) is Pub else "us"
                     _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=message.payload)
             self._observers.received(peer, fresh)
-
-
-def _remembered_form(msg_id: object) -> str:
-    """A short string for an odd id, the same for the same id; empty for None."""
-    if msg_id is None:
-        return ""
-    text = json.dumps(msg_id)
-    return text if len(text) <= _LONGEST_ID else f"{text[:32]}… {hash(text)}"
 
 
 def _line(message: Send | Pub) -> bytes:

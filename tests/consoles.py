@@ -15,6 +15,7 @@ from p2pchat.router import Published, Router
 from p2pchat.session import Identity
 from p2pchat.settings import LimitSettings, Settings
 from p2pchat.wire import decode
+from tests.fake_link import InstantTurn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +61,10 @@ class FakeLink:
         self.sent += 1
         return True
 
-    def acknowledge(self, msg_id: object) -> None: ...
+    def send_all(self, lines: list[bytes], block: bytes) -> bool:
+        return all(self.send(line) for line in lines)
+
+    def acknowledge(self, msg_ids: list[object]) -> None: ...
 
     def ping(self) -> None:
         self.pings += 1
@@ -113,8 +117,14 @@ class FakeNode:
         self.presence = FakePresence()
         self.mesh = FakeMesh()
         ids = itertools.count(1)
+        self.turn = InstantTurn()
         self.router = Router(
-            ME, self.peers, self.settings, lambda: f"id{next(ids)}", self.observers
+            ME,
+            self.peers,
+            self.settings,
+            lambda: f"id{next(ids)}",
+            self.observers,
+            self.turn,
         )
 
     def send(self, peer_id: str, payload: str) -> str:

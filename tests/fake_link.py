@@ -5,12 +5,24 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from p2pchat.interfaces import IPeerLink
+from p2pchat.outflow import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class InstantTurn(Turn):
+    """A turn that ends with whatever is put into it."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+
+    def before_flush(self, call: Callable[[], None]) -> None:
+        call()
 
 
 @implementer(IPeerLink)
@@ -45,8 +57,12 @@ class FakeLink:
             self.on_send(line)
         return True
 
-    def acknowledge(self, msg_id: object) -> None:
-        self.acknowledged.append(msg_id)
+    def send_all(self, lines: list[bytes], block: bytes) -> bool:
+        assert block == b"".join(lines)
+        return all(self.send(line) for line in lines)
+
+    def acknowledge(self, msg_ids: list[object]) -> None:
+        self.acknowledged += msg_ids
 
     def ping(self) -> None:
         self.pings += 1

@@ -14,7 +14,7 @@ from p2pchat.logs import Log
 from p2pchat.peers import Peer, PeerTable
 from p2pchat.router import NotSentError, Router
 from p2pchat.settings import ConnectionSettings, LimitSettings, Settings
-from tests.fake_link import FakeLink
+from tests.fake_link import FakeLink, InstantTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +69,9 @@ class RouterTestCase(SynchronousTestCase):
             connection=ConnectionSettings(ack_timeout=5.0), limits=LimitSettings(**limits)
         )
         ids = count(1)
+        self.turn = InstantTurn()
         self.router = Router(
-            "alice@CIC", self.peers, settings, lambda: f"id-{next(ids)}", self.heard
+            "alice@CIC", self.peers, settings, lambda: f"id-{next(ids)}", self.heard, self.turn
         )
 
     def linked(self, peer_id: str = "bob@CIC") -> FakeLink:

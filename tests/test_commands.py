@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import logs
 from p2pchat.commands import COMMANDS, Commands, Reply
+from p2pchat.outflow import Outflow
 from p2pchat.peers import Status
 from p2pchat.rendezvous.listing import Unreachable
 from p2pchat.reports import duration, links_table, peers_table
@@ -240,6 +241,7 @@ class PubTests(CommandCase):
 
     def test_a_peer_that_does_not_keep_up_is_told(self) -> None:
         self.node.meets("bob@CIC").full = True
+        self.node.turn.crowded.add(Outflow(self.node.turn, lambda _: None, 0))
         reply = self.reply("/pub * hi")
         self.assertEqual(reply.lines, ["published to 0 peers, not to 1 that did not keep up"])
         self.assertFalse(reply.ok)

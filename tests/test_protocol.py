@@ -196,7 +196,7 @@ class WritingTests(LinkTestCase):
         tested.link.leave("enough")
         self.assertFalse(tested.link.send(b"{}\n"))
         tested.hear({"type": "BYE_OK"})
-        tested.link.acknowledge("x")
+        tested.link.acknowledge(["x"])
         tested.link.ping()
         tested.clock.run(1)
         self.assertEqual([line["type"] for line in tested.transport.lines], ["BYE"])

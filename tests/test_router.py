@@ -7,6 +7,7 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pchat.outflow import Outflow
 from p2pchat.peers import Status
 from p2pchat.router import NotSentError, Published
 from tests.routers import RouterTestCase
@@ -221,11 +222,17 @@ class PublishTests(RouterTestCase):
 
     def test_a_peer_that_does_not_keep_up_is_counted(self) -> None:
         self.links[0].takes = self.links[1].takes = False
+        self.turn.crowded.add(Outflow(self.turn, lambda _: None, 0))
         second = self.linked("carol@CIC")
         self.assertEqual(self.router.publish("#CIC", "oi"), Published("id-1", 1, 1))
         self.assertEqual((len(second.lines), self.router.dropped), (1, 1))
         self.router.publish("#CIC", "oi")
         self.assertEqual(self.router.dropped, 2)
+
+    def test_a_peer_that_vanishes_before_the_turn_ends_is_counted(self) -> None:
+        self.links[0].takes = False
+        self.router.publish("*", "oi")
+        self.assertEqual(self.router.dropped, 1)
 
     def test_nobody_is_asked_for_an_ack(self) -> None:
         self.router.publish("*", "oi")
