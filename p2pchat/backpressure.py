@@ -55,6 +55,10 @@ class Links(Protocol):
     def links(self) -> Sequence[Link]:
         """The links whose handshake is done."""
 
+    @property
+    def crowded(self) -> bool:
+        """Whether more waits on some link than half of what may."""
+
 
 class Acks(Protocol):
     """Whoever waits for ACKs."""
@@ -94,7 +98,10 @@ class Backpressure:
 
     def should_wait(self, now: float) -> bool:
         """Whether to send nothing more for the moment; ask again shortly."""
-        return self.many_pending or self.any_moves(
+        if self.many_pending:
+            return True
+        # Asked once a chunk: the links are looked at only when there is reason to.
+        return self._node.mesh.crowded and self.any_moves(
             (
                 link
                 for link in self._node.mesh.links

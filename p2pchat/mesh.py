@@ -89,6 +89,11 @@ class Mesh:
         """The links whose handshake is done."""
         return [link for link in self._links if link.peer_id]
 
+    @property
+    def crowded(self) -> bool:
+        """Whether more waits on some link than half of what may."""
+        return bool(self.context.turn.crowded)
+
     def reconnect(self) -> int:
         """Dial every known peer that is not connected, now; returns how many."""
         absent = [peer for peer in self.peers if not peer.links and peer.addresses]

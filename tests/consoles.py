@@ -96,6 +96,10 @@ class FakeMesh:
         self.dialing = False
         self.absent = 0
 
+    @property
+    def crowded(self) -> bool:
+        return any(link.queue.bytes_waiting * 2 > link.queue.limit for link in self.links)
+
     def dials_under_way(self) -> bool:
         return self.dialing
 
