@@ -77,11 +77,11 @@ class ControlConnection(Protocol):
 
     def connectionMade(self) -> None:
         """Say who we are."""
+        self.transport.registerProducer(self, True)
         if not self._service.came(self):
             self._refuse("busy", "too many programs are connected to this node already")
             self._end()
             return
-        self.transport.registerProducer(self, True)
         self.write(encode_json(self._service.requests.hello()))
 
     def dataReceived(self, data: bytes) -> None:
@@ -167,6 +167,7 @@ class ControlConnection(Protocol):
         """A client that closed its side has everything it asked for."""
         if (
             self._no_more_requests
+            and not self._ending
             and not self._pending
             and self._console is None
             and not self._service.feed.has(self)

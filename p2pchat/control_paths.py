@@ -34,14 +34,14 @@ class ControlError(Exception):
     """A control socket cannot be used; the text is the sentence for the person."""
 
 
-def runtime_folder(environ: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
+def runtime_folder(environ: Mapping[str, str] | None = None, uid: int | None = None) -> str:
     """The folder of this person's control sockets; it may not exist yet.
 
     `$XDG_RUNTIME_DIR/p2pchat`, or the same in `/run/user/UID`; on a system that has neither,
     `p2pchat-UID` among the temporary files.
     """
     uid = os.geteuid() if uid is None else uid
-    base = environ.get("XDG_RUNTIME_DIR", "")
+    base = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR", "")
     if not os.path.isabs(base):
         base = f"/run/user/{uid}"
         if not os.path.isdir(base):
@@ -71,7 +71,8 @@ def socket_path(folder: str, peer_id: str, also: str = "") -> str:
     if name != peer_id or len(name) > _LONGEST_NAME or name.startswith("."):
         import zlib
 
-        name = f"{name[:_LONGEST_NAME].lstrip('.')}-{zlib.crc32(peer_id.encode('utf-8', 'surrogatepass')):08x}"
+        checksum = zlib.crc32(peer_id.encode("utf-8", "surrogatepass"))
+        name = f"{name[:_LONGEST_NAME].lstrip('.')}-{checksum:08x}"
     return os.path.join(folder, name + (f".{also}" if also else "") + SUFFIX)
 
 
