@@ -254,11 +254,13 @@ class Mesh:
         is silent, but the new one is used.
         """
         if new.kin:
-            for old in peer.links:
-                if old is not new and old.kin and old.outbound == new.outbound:
+            for old in [*peer.links]:
+                same = old.instance == new.instance
+                if old is not new and old.kin and (not same or old.outbound == new.outbound):
                     peer.links.remove(new)
                     peer.links.insert(0, new)
-                    return old if old.instance == new.instance else None
+                    if same:
+                        return old
         elif len(peer.links) > 1 and new.dialed not in (None, peer.peer_id):
             return new
         return None

@@ -179,8 +179,8 @@ class FakeHost:
                 end.vanish()
 
     def connections(self) -> list[FakeTransport]:
-        """This host's ends of its connections."""
-        return [end for end in self.network.connections if end.host is self]
+        """This host's ends of its connections, as far as its programs know of them."""
+        return [end for end in self.network.connections if end.host is self and end.connected]
 
     # ------------------------------------------------------------ IReactorTime
 
