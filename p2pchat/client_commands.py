@@ -186,7 +186,7 @@ def _tail(options: argparse.Namespace) -> int:
             if options.json:
                 _print_json(event)
             elif fields is not None:
-                _print_lines(["\t".join(_text(event.get(field)) for field in fields)])
+                _write("\t".join(_text(event.get(field)) for field in fields))
             else:
                 _print_lines([event_line(event)])
             sys.stdout.flush()
@@ -275,8 +275,12 @@ def _print_json(value: object) -> None:
 
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        data = (printable(line) + "\n").encode(sys.stdout.encoding or "utf-8", "replace")
-        sys.stdout.buffer.write(data)
+        _write(printable(line))
+
+
+def _write(line: str) -> None:
+    """Write a line whose text is printable, as far as the output can have it."""
+    sys.stdout.buffer.write((line + "\n").encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
 def _complain(sentence: str) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import time
-from socket import MSG_DONTWAIT
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from p2pchat.control_paths import (
@@ -103,12 +102,16 @@ class Node:
 
     def send_some(self, data: bytes | bytearray) -> int:
         """Send as much as is taken at once; returns how many bytes. For use with select."""
+        timeout = self._socket.gettimeout()
+        self._socket.setblocking(False)
         try:
-            return self._socket.send(data, MSG_DONTWAIT)
+            return self._socket.send(data)
         except BlockingIOError:
             return 0
         except OSError as error:
             raise _broken(error) from None
+        finally:
+            self._socket.settimeout(timeout)
 
     def ask(self, do: str, **fields: object) -> dict[str, Any]:
         """Ask and wait for the answer; raises `Refused` when the node does not do it.
