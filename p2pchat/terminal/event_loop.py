@@ -1,0 +1,53 @@
+"""asyncio's event loop, as the reactor needs it.
+
+Rules: signals stay the reactor's. asyncio would take over the descriptor through which Python
+wakes up for a signal, and Twisted would never again hear that a child process has ended. And a
+fault in a callback goes to the log: the default writes it over the screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any, Final
+
+from p2pchat.logs import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log: Final = Log("Terminal")
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """A selector loop with plain signal handlers and a log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_exception_handler(_to_log)
+        self._taken: dict[int, Any] = {}
+
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """Have `callback` called in the loop when a signal comes."""
+        before = signal.signal(sig, lambda *_: self.call_soon_threadsafe(callback, *args))
+        self._taken.setdefault(sig, before)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Give the signal back; returns whether it was ours."""
+        if sig not in self._taken:
+            return False
+        signal.signal(sig, self._taken.pop(sig) or signal.SIG_DFL)
+        return True
+
+
+def _to_log(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    from twisted.python.failure import Failure
+
+    error = context.get("exception")
+    text = str(context.get("message", ""))
+    if isinstance(error, Exception):
+        _log.failure("A fault in the console: {text}", Failure(error), text=text)
+    else:
+        _log.error("A fault in the console: {text}", text=text)

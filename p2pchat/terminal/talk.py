@@ -1,0 +1,274 @@
+"""What a person types in the full console: plain text goes to the current conversation.
+
+    /to bob@CIC        from now on plain text goes to bob; also /to #CIC, /to *, /to for all of them
+    /reply oi          to whoever wrote last; /r is the same
+    /msg, /pub         as in the plain console, shown as entries with a mark
+    /peers, /conn, /rtt        as tables that fit the width
+    everything else    is `p2pchat.commands.Commands`
+
+Rules: no terminal in here. A message that could not be sent is shown with its mark, like one that
+was not delivered: what was typed is never lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from twisted.internet.defer import Deferred
+
+from p2pchat.address import EVERYONE, namespace_of_scope
+from p2pchat.commands import COMMANDS, Reply
+from p2pchat.outbox import first_word
+from p2pchat.router import NotSentError
+from p2pchat.terminal.conversations import TOGETHER
+from p2pchat.terminal.entries import Entry, Kind, Mark
+from p2pchat.terminal.graph import BARS, round_trips
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from p2pchat.commands import Commands
+    from p2pchat.peers import PeerTable
+    from p2pchat.router import Published
+    from p2pchat.session import Identity
+    from p2pchat.terminal.conversations import Conversations
+
+EXTRA: Final = (
+    ("to", "[peer_id | #namespace | *]", "where plain text goes; without one, all are shown"),
+    ("reply", "[message]", "answer whoever wrote last; /r is the same"),
+)
+"""The commands that only this console has: name, arguments, summary."""
+KEYS: Final = (
+    ("Tab", "completes commands, peers and namespaces"),
+    ("Alt-A", "the next conversation with unread messages"),
+    ("PageUp, PageDown", "scroll"),
+    ("Up, Ctrl-R", "what was typed before"),
+    ("Ctrl-C twice, Ctrl-D", "leave"),
+)
+
+
+class Sender(Protocol):
+    """What talking needs of a node."""
+
+    me: Identity
+    peers: PeerTable
+
+    def send(self, peer_id: str, payload: str) -> str:
+        """Send a direct message; returns its msg_id or raises `NotSentError`."""
+
+    def publish(self, scope: str, payload: str) -> Published:
+        """Publish to `*` or `#namespace`, or raise `NotSentError`."""
+
+
+class Talk:
+    """One person's conversations through a node. `wall_clock` gives seconds since the epoch.
+
+    `changed` is called when something is to be drawn.
+    """
+
+    def __init__(
+        self,
+        node: Sender,
+        commands: Commands,
+        conversations: Conversations,
+        *,
+        wall_clock: Callable[[], float],
+        changed: Callable[[], None],
+        bars: str = BARS,
+    ) -> None:
+        self._node = node
+        self._commands = commands
+        self._conversations = conversations
+        self._wall_clock = wall_clock
+        self._changed = changed
+        self._bars = bars
+        self._awaited: dict[str, Entry] = {}
+        self._own = {
+            "to": self._to,
+            "reply": self._reply,
+            "r": self._reply,
+            "msg": self._msg,
+            "pub": self._pub,
+            "help": self._help,
+            "rtt": self._rtt,
+        }
+
+    def run(self, line: str) -> bool | Deferred[bool]:
+        """Do what a line says; tells, now or later, whether the person wants to leave."""
+        if not line.strip():
+            return False
+        if not line.startswith("/"):
+            self._say(line)
+            return False
+        word, rest = first_word(line)
+        own = self._own.get(word[1:].lower())
+        if own is not None:
+            answer = own(rest.lstrip())
+            return answer if isinstance(answer, Deferred) else False
+        reply = self._commands.run(line)
+        if isinstance(reply, Deferred):
+            return reply.addCallback(self._told)
+        return self._told(reply)
+
+    def delivered(self, msg_id: str) -> bool:
+        """The ACK came; False when the message was not sent from here."""
+        entry = self._awaited.pop(msg_id, None)
+        if entry is not None:
+            entry.mark = Mark.DELIVERED
+        return entry is not None
+
+    def undelivered(self, msg_id: str, reason: str) -> bool:
+        """No ACK came; False when the message was not sent from here."""
+        entry = self._awaited.pop(msg_id, None)
+        if entry is not None:
+            entry.mark, entry.note = Mark.FAILED, reason
+        return entry is not None
+
+    # ------------------------------------------------------------ talking
+
+    def send(self, peer_id: str, text: str) -> None:
+        """Send a direct message, shown with what becomes of it."""
+        entry = self._entry(Kind.OWN, text, where=peer_id)
+        try:
+            msg_id = self._node.send(peer_id, text)
+        except NotSentError as why:
+            entry.mark, entry.note = Mark.FAILED, f"not sent: {why}"
+        else:
+            entry.mark = Mark.WAITING
+            self._awaited[msg_id] = entry
+        self._conversations.add(entry)
+
+    def publish(self, scope: str, text: str) -> None:
+        """Publish, shown with how many peers it went to."""
+        entry = self._entry(Kind.OWN, text, where=scope)
+        try:
+            published = self._node.publish(scope, text)
+        except NotSentError as why:
+            entry.mark, entry.note = Mark.FAILED, f"not published: {why}"
+        else:
+            entry.note = f"({_peers(published.peers)})"
+            if published.dropped:
+                entry.mark = Mark.FAILED
+                entry.note += f", not to {published.dropped} that did not keep up"
+            elif not published.peers:
+                entry.mark, entry.note = Mark.FAILED, "nobody is connected"
+        self._conversations.add(entry)
+
+    def _say(self, text: str) -> None:
+        key = self._conversations.current.key
+        if key == TOGETHER:
+            self._tell("nothing was sent: /to says where plain text goes, /help tells more")
+        elif key == EVERYONE or key.startswith("#"):
+            self.publish(key, text)
+        else:
+            self.send(key, text)
+
+    # ------------------------------------------------------------ the commands
+
+    def _to(self, rest: str) -> None:
+        key = rest.strip()
+        if not key:
+            self._conversations.switch(TOGETHER)
+            return
+        try:
+            if key == EVERYONE or key.startswith("#"):
+                namespace_of_scope(key)
+            else:
+                key = self._commands.outbox.resolve(key)
+        except (NotSentError, ValueError) as why:
+            self._tell(str(why))
+            return
+        if key.startswith(("#", EVERYONE)) or self._is_known(key):
+            self._conversations.switch(key)
+
+    def _is_known(self, peer_id: str) -> bool:
+        if peer_id == self._node.me.peer_id:
+            self._tell("that is yourself")
+        elif self._node.peers.get(peer_id) is None:
+            self._tell(f"no such peer: {peer_id} (/peers lists them)")
+        else:
+            return True
+        return False
+
+    def _reply(self, rest: str) -> None:
+        whom = self._conversations.last_speaker
+        if not whom:
+            self._tell("nobody has written yet")
+        elif rest.strip():
+            self.send(whom, rest)
+        else:
+            self._conversations.switch(whom)
+
+    def _msg(self, rest: str) -> None:
+        name, text = self._commands.outbox.addressee(rest)
+        if not text.strip():
+            self._tell("usage: /msg <peer_id> <message>")
+            return
+        try:
+            self.send(self._commands.outbox.resolve(name), text)
+        except NotSentError as why:
+            self._tell(f"not sent: {why}")
+
+    def _pub(self, rest: str) -> None:
+        scope, text = first_word(rest)
+        if not text.strip() or not scope.startswith((EVERYONE, "#")):
+            self._tell("usage: /pub * | #namespace <message>")
+            return
+        self.publish(scope, text)
+
+    def _rtt(self, rest: str) -> Deferred[bool] | None:
+        reply = self._commands.run(f"/rtt {rest}")
+        if not isinstance(reply, Deferred):
+            self._told(reply)
+            return None
+        return reply.addCallback(self._graphs)
+
+    def _graphs(self, reply: Reply) -> bool:
+        table = round_trips(self._node.peers, self._bars)
+        if table is None:
+            return self._told(reply)
+        self._answer(Entry(self._wall_clock(), Kind.ANSWER, table=table))
+        return False
+
+    def _help(self, rest: str) -> None:
+        name = rest.strip().removeprefix("/").lower()
+        for extra, arguments, summary in EXTRA:
+            if name and name in (extra, extra[0]):
+                self._tell(f"/{extra} {arguments}: {summary}")
+                return
+        reply = self._commands.run(f"/help {rest}")
+        assert isinstance(reply, Reply)
+        self._told(reply)
+        if not name:
+            for extra, arguments, summary in EXTRA:
+                self._tell(f"/{extra} {arguments}  {summary}")
+            for key, summary in KEYS:
+                self._tell(f"{key}: {summary}")
+
+    # ------------------------------------------------------------ showing
+
+    def _told(self, reply: Reply) -> bool:
+        for line in reply.lines:
+            self._tell(line)
+        return reply.leave
+
+    def _tell(self, line: str) -> None:
+        self._answer(self._entry(Kind.ANSWER, line))
+
+    def _answer(self, entry: Entry) -> None:
+        self._conversations.answer(entry)
+        self._changed()
+
+    def _entry(self, kind: Kind, text: str, where: str = "") -> Entry:
+        speaker = self._node.me.peer_id if kind is Kind.OWN else ""
+        return Entry(self._wall_clock(), kind, text, speaker, where)
+
+
+def _peers(count: int) -> str:
+    return f"{count} peer{'' if count == 1 else 's'}"
+
+
+def known_commands() -> Sequence[tuple[str, str, str]]:
+    """All commands of this console: name, arguments, summary."""
+    shared = [(each.name, each.arguments, each.summary) for each in COMMANDS]
+    return sorted([*EXTRA, *shared])
