@@ -93,6 +93,7 @@ class Session:
 
     __slots__ = (
         "_bad_lines",
+        "_claimed",
         "_deadline",
         "_me",
         "_new_id",
@@ -125,6 +126,7 @@ class Session:
         self.instance = ""
         self._deadline = now + handshake_timeout
         self._bad_lines = 0
+        self._claimed = ""
         self._pings: dict[str, float] = {}
 
     # ------------------------------------------------------------ what the node wants
@@ -203,7 +205,8 @@ class Session:
                 ours.append(message)
                 if message.src != peer_id and message.src:
                     claims, claimed = claims + 1, message.src
-        if claims:
+        if claimed != self._claimed and claims:
+            self._claimed = claimed
             remarks.append(
                 Remark(
                     "warn",

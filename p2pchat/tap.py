@@ -105,7 +105,8 @@ class Program(MultiService):
         if console is not None:
             self._console = console
             console.startService()
-            self._unshow = show_on_screen(console.show)
+            # What is less grave, the console tells by itself.
+            self._unshow = show_on_screen(console.show, "ERROR")
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:

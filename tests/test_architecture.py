@@ -39,11 +39,14 @@ MAY_IMPORT: Final = {
     # The core of a node: no sockets, no clock.
     "session": "address messages outputs text wire",
     "peers": "address",
-    "router": "address interfaces logs messages text wire",
+    "router": "address broadcast logs messages repetitions text wire",
+    "broadcast": "",
+    "eager": "",
+    "repetitions": "",
     "admission": "",
     # A node on the network.
     "outflow": "",
-    "protocol": "bucket interfaces logs messages outflow outputs session stamps text wire",
+    "protocol": "bucket eager interfaces messages outflow outputs session stamps wire",
     "listener": "admission logs messages protocol text wire",
     "dialer": "admission logs outputs peers protocol text",
     "keepalive": "logs protocol",
@@ -53,19 +56,26 @@ MAY_IMPORT: Final = {
     "node": "address interfaces listener logs mesh messages observers outputs peers presence"
     " protocol router session text",
     # A person at a node: commands know a node by its interface only.
-    "commands": "address interfaces logs messages peers text",
+    "command_queue": "commands logs",
+    "outbox": "router text",
+    "reports": "text",
+    "standard_io": "",
+    "commands": "address logs outbox rendezvous.listing reports router text",
     "screen": "text",
     "input_lines": "text",
     "backpressure": "",
     "display": "interfaces messages peers router text",
-    "console": "address backpressure commands display input_lines interfaces logs screen text",
+    "console": "backpressure command_queue commands display input_lines interfaces options"
+    " screen standard_io text",
     # The rendezvous: a server that knows nothing of nodes, and a node's side of it.
     "rendezvous.listing": "",
     "rendezvous.requests": "text",
     "rendezvous.registry": "rendezvous.requests",
     "rendezvous.throttle": "",
+    "rendezvous.crowd": "logs",
     "rendezvous.answers": "logs rendezvous.registry rendezvous.requests text",
-    "rendezvous.connection": "logs rendezvous.answers rendezvous.requests rendezvous.throttle text",
+    "rendezvous.connection": "logs rendezvous.answers rendezvous.crowd rendezvous.requests"
+    " rendezvous.throttle",
     "rendezvous.server": "logs rendezvous.connection rendezvous.registry text",
     "rendezvous.database": "logs rendezvous.registry rendezvous.requests",
     "rendezvous.persistence": "logs rendezvous.database rendezvous.registry",
@@ -103,6 +113,8 @@ MAY_IMPORT: Final = {
     "testing.clock": "*",
     "testing.network": "*",
     "testing.transport": "*",
+    "testing.directory": "*",
+    "testing.nodes": "*",
 }
 
 # No sockets, no clock, no reactor, not even in an annotation. (stamps has a clock as a default.)
