@@ -51,7 +51,7 @@ class FakeClock:
 
     def getDelayedCalls(self) -> list[DelayedCall]:
         """The calls that have not happened yet."""
-        return [call for _, _, call in sorted(self._heap) if call.active()]
+        return [call for at, _, call in sorted(self._heap) if call.active() and call.time == at]
 
     def run(self, seconds: float) -> None:
         """Let this much time pass."""
