@@ -67,6 +67,20 @@ MAY_IMPORT: Final = {
     "display": "interfaces messages peers router text",
     "console": "backpressure command_queue commands display input_lines interfaces options"
     " screen standard_io text",
+    # Durable messages: what a node keeps, and where.
+    "history.records": "address",
+    "history.outbox": "",
+    "history.gathering": "history.records",
+    "history.segments": "history.records messages repetitions",
+    "history.schema": "",
+    "history.past": "history.records",
+    "history.database": "history.past history.records history.schema history.segments",
+    "history.reading": "history.records history.segments",
+    "history.location": "history.records",
+    "history.worker": "",
+    "history.store": "history.gathering history.records logs",
+    "history.durable": "history.gathering history.outbox history.past history.records"
+    " history.store interfaces logs messages repetitions",
     # The rendezvous: a server that knows nothing of nodes, and a node's side of it.
     "rendezvous.listing": "",
     "rendezvous.requests": "text",
@@ -150,7 +164,13 @@ MUST_NOT_KNOW: Final = {
 
 # Slow to import: only inside functions, or in the modules named here, which are imported so.
 SLOW: Final = {"asyncio", "multiprocessing", "prompt_toolkit", "sqlite3", "ssl", "uuid"}
-SLOW_ROOMS: Final = {"rendezvous.database", "rendezvous.persistence"}
+SLOW_ROOMS: Final = {
+    "history.database",
+    "history.reading",
+    "history.schema",
+    "rendezvous.database",
+    "rendezvous.persistence",
+}
 
 
 class Import(NamedTuple):

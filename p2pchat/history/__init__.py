@@ -1,0 +1,1 @@
+"""Durable messages: what was said, what still waits to be delivered, and what was seen before."""

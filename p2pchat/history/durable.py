@@ -1,0 +1,363 @@
+"""The history of a node: what came is kept before it is acknowledged and shown.
+
+    messages ->  received(...)  -> Store -> stored: ACKs go out, then the observers are told
+                                         -> not stored: shown with a mark, no ACK, ids forgotten
+    a SEND of ours -> queue(...) or on_its_way(...) -> Outbox -> acknowledged(...)
+
+Rules: runs in the reactor's thread and never blocks. What is shown is safe, so that it is not shown
+again after a crash; what could not be kept is not acknowledged, so that its sender keeps it. The
+person is told once when keeping fails, and once when it works again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from zope.interface import implementer
+
+from p2pchat.history.gathering import Gathering, Held
+from p2pchat.history.outbox import Outbox, Queued, Stage
+from p2pchat.history.past import EVERYTHING
+from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING, Arrival, Entry
+from p2pchat.history.store import Store
+from p2pchat.interfaces import IHistory
+from p2pchat.logs import Log
+from p2pchat.messages import Pub
+from p2pchat.repetitions import id_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IReactorTime
+
+    from p2pchat.history.database import Database
+    from p2pchat.history.gathering import HistoryOwner, InThread
+    from p2pchat.history.reading import Reader
+    from p2pchat.history.records import HistorySettings, Line, Loaded
+    from p2pchat.interfaces import IPeerLink
+    from p2pchat.messages import Send
+    from p2pchat.peers import Peer
+    from p2pchat.repetitions import RecentIds
+
+_log: Final = Log("History")
+_MAX_EARLY: Final = 2000
+_MAX_SHOWN: Final = 10_000
+_MAX_LAST: Final = 20_000
+_TOO_OLD_EVERY: Final = 60.0
+_FOREVER: Final = 1e12
+
+
+@implementer(IHistory)
+class DurableHistory:
+    """Keeps messages in one file. Call `open` once, `sweep` several times a second, `stop` last.
+
+    `owner` hears what is safe; `seen` is filled with the ids of the past. `make_database` and
+    `make_reader` are called in their threads, `writing` and `reading`. `wall` is the wall clock.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        own_id: str,
+        settings: HistorySettings,
+        owner: HistoryOwner,
+        seen: RecentIds,
+        *,
+        remembered: int,
+        writing: InThread,
+        reading: InThread,
+        make_database: Callable[[], Database],
+        make_reader: Callable[[], Reader],
+        wall: Callable[[], float],
+    ) -> None:
+        self._own_id = own_id
+        self._settings = settings
+        self._owner = owner
+        self._seen = seen
+        self._remembered = remembered
+        self._reading = reading
+        self._make_reader = make_reader
+        self._wall = wall
+        self._reader: Reader | None = None
+        self._store = Store(clock, writing, make_database, self, settings.max_bytes)
+        self._early: list[tuple[Peer, IPeerLink, list[Send | Pub]]] = []
+        self._shown: dict[tuple[str, str], None] = {}
+        self._last_published: dict[str, str] = {}
+        self._told = False
+        self._check_age_at = 0.0
+        self.outbox = Outbox(settings.outbox_max_per_peer, settings.outbox_max, settings.outbox_ttl)
+        self.attended = False
+        """Whether a person sees everything as it comes."""
+        self.unread: dict[str, int] = {}
+        """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
+        self.not_kept = 0
+        """Messages that could not be stored."""
+
+    # ------------------------------------------------------------ start and stop
+
+    def open(self) -> None:
+        """Begin to read the past; until that is done, what comes is put off."""
+        wall = self._wall()
+        # A sender keeps what we did not acknowledge for its own outbox_ttl, which we do not know.
+        self._store.open(
+            self._remembered, wall - 2 * self._settings.outbox_ttl, int(wall * 1e6), self._remember
+        )
+
+    def sweep(self, now: float) -> None:
+        """Do what is done now and then; `now` is seconds of the node's clock."""
+        wall = self._wall()
+        age = self._settings.max_age
+        self._store.sweep(now, wall - age if age else -_FOREVER)
+        if now >= self._check_age_at:
+            self._check_age_at = now + _TOO_OLD_EVERY
+            for queued in self.outbox.too_old(wall):
+                self._store.change(queued.entry, ABANDONED)
+                self._owner.given_up(queued.peer_id, queued.msg_id)
+
+    def flush(self) -> Deferred[None]:
+        """Write what waits; fires when that is done, or has failed."""
+        return self._store.flush()
+
+    def stop(self) -> Deferred[None]:
+        """Write what waits, and close the file."""
+
+        def close(_: object) -> Deferred[None]:
+            return self._reading.run(self._close_reader).addBoth(lambda _: self._reading.stop())
+
+        return self._store.stop().addCallback(close)
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    # ------------------------------------------------------------ what came
+
+    @property
+    def ready(self) -> bool:
+        """Whether the past is known, so that a repetition can be told from what is new."""
+        return self._store.ready
+
+    def postpone(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
+        """Put off messages that came before the past is known; beyond a limit, forget them."""
+        if len(self._early) < _MAX_EARLY:
+            self._early.append((peer, link, messages))
+        else:
+            self.not_kept += len(messages)
+
+    def received(
+        self,
+        peer: Peer,
+        link: IPeerLink,
+        messages: list[Send | Pub],
+        acks: list[object],
+        said: list[float] | None = None,
+    ) -> None:
+        """Keep new messages; then acknowledge `acks` on `link` and tell the owner."""
+        peer_id = peer.peer_id
+        first = self._store.next_id(len(messages))
+        arrival = Arrival(first, peer_id, self._wall(), messages, said)
+        if type(messages[-1]) is Pub and said is None:
+            self._note_published(peer_id, id_text(messages[-1].msg_id))
+        held = Held(arrival, peer, link, acks)
+        if not self._store.hold(held):
+            self._tell("the disk does not keep up")
+            self._lose([held])
+
+    def repeated(self, link: IPeerLink, acks: list[object]) -> None:
+        """Acknowledge messages that came before, as soon as those are safe."""
+        self._store.repeat(link, acks)
+
+    def last_published(self, peer_id: str) -> str:
+        """The msg_id of the last PUB that is kept of a peer; empty when none is known."""
+        return self._last_published.get(peer_id, "")
+
+    # ------------------------------------------------------------ what we say
+
+    def queue(self, peer_id: str, msg_id: str, payload: str) -> Queued:
+        """Keep a direct message until a link opens; raises `OutboxFullError`.
+
+        The owner hears `queued` when it is safe.
+        """
+        self.outbox.check_room(peer_id)
+        return self.outbox.add(self._enter(peer_id, msg_id, payload, WAITING))
+
+    def on_its_way(self, peer_id: str, msg_id: str, payload: str) -> None:
+        """Keep a direct message that was just sent, until it is acknowledged."""
+        self.outbox.add(self._enter(peer_id, msg_id, payload, WAITING), Stage.ON_ITS_WAY)
+
+    def published(self, scope: str, msg_id: str, payload: str) -> None:
+        """Keep a PUB of ours."""
+        self._enter(scope, msg_id, payload, PUBLISHED)
+
+    def acknowledged(self, msg_id: str) -> Queued | None:
+        """An ACK came; returns the message of the outbox that it is for."""
+        queued = self.outbox.take(msg_id)
+        if queued is not None:
+            self._store.change(queued.entry, DELIVERED)
+        return queued
+
+    def overdue(self, msg_id: str) -> bool:
+        """No ACK came in time; whether the message is kept and will be sent again."""
+        queued = self.outbox.get(msg_id)
+        if queued is not None:
+            self.outbox.overdue(queued)
+        return queued is not None
+
+    def cancel(self, msg_ids: Sequence[str]) -> int:
+        """Send these messages no more; returns how many of them were waiting."""
+        cancelled = [queued for queued in map(self.outbox.take, msg_ids) if queued is not None]
+        for queued in cancelled:
+            self._store.change(queued.entry, ABANDONED)
+        return len(cancelled)
+
+    def _enter(self, conversation: str, msg_id: str, payload: str, state: int) -> Entry:
+        entry = Entry(
+            self._store.next_id(), conversation, self._own_id, msg_id, self._wall(), state, payload
+        )
+        self._store.enter(entry)
+        return entry
+
+    # ------------------------------------------------------------ what a person asks for
+
+    def recent(self, conversation: str | None, count: int) -> Deferred[list[Line]]:
+        """The last messages of a conversation, or of all for None; see `Reader.recent`."""
+        return self._read(lambda reader: reader.recent(conversation, count))
+
+    def search(self, words: str, count: int) -> Deferred[list[Line]]:
+        """The last messages that hold `words`; see `Reader.search`."""
+        return self._read(lambda reader: reader.search(words, count))
+
+    def published_since(
+        self, scopes: Sequence[str], after: str, since: float, count: int
+    ) -> Deferred[list[Line]]:
+        """PUBs of ours that a peer has missed; see `Reader.published`."""
+        return self._read(lambda reader: reader.published(scopes, after, since, count))
+
+    def forget(self, peer_id: str) -> Deferred[int]:
+        """Delete what was said by and to a peer, and what waits for it; fires with how many."""
+        self.cancel([queued.msg_id for queued in self.outbox.of_peer(peer_id)])
+        self.unread.pop(peer_id, None)
+
+        def delete(_: object) -> Deferred[int]:
+            return self._store.call(lambda database: database.forget(peer_id))
+
+        return self._store.flush().addCallback(delete)
+
+    def mark_read(self, conversation: str) -> None:
+        """The person has seen all there is in a conversation."""
+        self.unread.pop(conversation, None)
+        self._store.read(conversation)
+
+    def _read(self, ask: Callable[[Reader], list[Line]]) -> Deferred[list[Line]]:
+        def read() -> list[Line]:
+            if self._reader is None:
+                self._reader = self._make_reader()
+            return ask(self._reader)
+
+        return self._reading.run(read)
+
+    # ------------------------------------------------------------ what the store tells
+
+    def opened(self, loaded: Loaded) -> None:
+        """The past is known: what was put off is delivered now."""
+        if self._store.failing:
+            self._tell(self._store.why)
+        self.unread = loaded.unread
+        for entry in loaded.waiting:
+            self.outbox.add(entry)
+        if not loaded.has_words:
+            _log.warn("This SQLite has no FTS5: a search reads every message")
+        early, self._early = self._early, []
+        for peer, link, messages in early:
+            self._owner.put_off(peer, link, messages)
+        self._owner.history_ready()
+
+    def stored(self, done: Gathering) -> None:
+        """A batch is safe: acknowledge, then show."""
+        for held in done.held:
+            if held.acks:
+                held.link.acknowledge(held.acks)
+        for link, acks in done.repeats:
+            link.acknowledge(acks)
+        for held in done.held:
+            self._show(held)
+        if done.held and self.attended:
+            self._store.read(EVERYTHING)
+        for entry in done.entries:
+            queued = self.outbox.get(entry.msg_id)
+            if queued is not None and queued.stage is Stage.UNSENT:
+                self._owner.queued(entry.conversation, entry.msg_id)
+
+    def not_stored(self, done: Gathering, why: str) -> None:
+        """A batch is lost: show what came, with a mark, and do not acknowledge it."""
+        if done.held or done.entries:
+            self._tell(why)
+        self._lose(done.held)
+
+    def replaced(self, aside: str) -> None:
+        """The file was damaged: begin the new one with what is not delivered yet."""
+        self._owner.told(f"the history file was damaged: it is now {aside}, and a new one begun")
+        for queued in self.outbox:
+            self._store.enter(queued.entry)
+
+    def works_again(self) -> None:
+        """Messages are kept again."""
+        if self._told:
+            self._told = False
+            self._owner.told("messages are kept again")
+
+    # ------------------------------------------------------------ pieces
+
+    def _remember(self, loaded: Loaded) -> None:
+        """Take over the ids of the past; in the writing thread, before anybody else uses them."""
+        for sender, msg_id, published in loaded.seen:
+            self._seen.is_new(sender, msg_id)
+            if published:
+                self._note_published(sender, msg_id)
+        loaded.seen.clear()
+
+    def _note_published(self, peer_id: str, msg_id: str) -> None:
+        last = self._last_published
+        if peer_id not in last and len(last) >= _MAX_LAST:
+            del last[next(iter(last))]
+        last[peer_id] = msg_id
+
+    def _show(self, held: Held) -> None:
+        messages, said = held.arrival.messages, held.arrival.said
+        if self._shown:
+            new = self._not_shown(held)
+            messages = [messages[at] for at in new]
+            said = None if said is None else [said[at] for at in new]
+        if messages and said is None:
+            self._owner.kept(held.peer, messages)
+        elif messages and said is not None:
+            self._owner.kept_late(held.peer, messages, said)
+
+    def _lose(self, lost: Sequence[Held]) -> None:
+        for held in lost:
+            peer_id, messages = held.peer.peer_id, held.arrival.messages
+            new = [messages[at] for at in self._not_shown(held)]
+            self.not_kept += len(messages)
+            for key in [id_text(message.msg_id) for message in messages]:
+                if key:
+                    self._seen.forget(peer_id, key)
+                    self._shown[peer_id, key] = None
+            while len(self._shown) > _MAX_SHOWN:
+                del self._shown[next(iter(self._shown))]
+            if new:
+                self._owner.not_kept(held.peer, new)
+
+    def _tell(self, why: str) -> None:
+        if not self._told:
+            self._told = True
+            self._owner.told(f"messages are no longer kept: {why}")
+
+    def _not_shown(self, held: Held) -> list[int]:
+        """Which of the messages were not shown before, when they could not be kept."""
+        peer_id, shown = held.peer.peer_id, self._shown
+        return [
+            at
+            for at, message in enumerate(held.arrival.messages)
+            if (peer_id, id_text(message.msg_id)) not in shown
+        ]

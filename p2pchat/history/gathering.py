@@ -1,0 +1,109 @@
+"""What a store gathers before it is written, and whom it tells about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from p2pchat.history.records import Arrival, Batch, Change, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.defer import Deferred
+
+    from p2pchat.history.records import Loaded
+    from p2pchat.interfaces import IPeerLink
+    from p2pchat.messages import Pub, Send
+    from p2pchat.peers import Peer
+
+_T = TypeVar("_T")
+
+
+class InThread(Protocol):
+    """Makes blocking calls somewhere else, one after the other."""
+
+    def run(self, call: Callable[[], _T]) -> Deferred[_T]:
+        """Make `call`; its result fires in the reactor's thread."""
+
+    def stop(self) -> None:
+        """End when what was given is done."""
+
+
+class Held(Struct, gc=False):
+    """Messages that came, and what is to happen when they are safe."""
+
+    arrival: Arrival
+    peer: Peer
+    link: IPeerLink
+    acks: list[object]
+    """The ids that `link` is to acknowledge then."""
+
+
+class Gathering(Struct):
+    """A batch before it is written, with what is to happen afterwards."""
+
+    held: list[Held] = field(default_factory=list)
+    repeats: list[tuple[IPeerLink, list[object]]] = field(default_factory=list)
+    """Acknowledgements for messages whose first copy is in this batch or in one before it."""
+    entries: list[Entry] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    read: dict[str, int] = field(default_factory=dict)
+    count: int = 0
+    """Messages, others' and ours."""
+
+    def batch(self) -> Batch:
+        """What the database gets."""
+        arrivals = [held.arrival for held in self.held]
+        return Batch(arrivals, self.entries, self.changes, self.read)
+
+    def __bool__(self) -> bool:
+        return bool(self.count or self.repeats or self.changes)
+
+
+class StoreOwner(Protocol):
+    """What a store tells."""
+
+    def opened(self, loaded: Loaded) -> None:
+        """The past is known; from now on the store takes messages."""
+
+    def stored(self, done: Gathering) -> None:
+        """This is safe."""
+
+    def not_stored(self, done: Gathering, why: str) -> None:
+        """This is lost to the history; `entries`, `changes` and `read` are tried again."""
+
+    def replaced(self, aside: str) -> None:
+        """The damaged file is now called `aside`; a new one was begun."""
+
+    def works_again(self) -> None:
+        """Storing works, after it did not."""
+
+
+class HistoryOwner(Protocol):
+    """What a history tells its node."""
+
+    def kept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """These are safe: show them."""
+
+    def kept_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        """The same for messages that were said a while ago, at these times (wall clock)."""
+
+    def not_kept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """These could not be stored: show them, with a mark."""
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """A message of ours waits safely for a link."""
+
+    def given_up(self, peer_id: str, msg_id: str) -> None:
+        """A message of ours has waited for too long and is not sent any more."""
+
+    def put_off(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
+        """These came before the past was known: deliver them now."""
+
+    def history_ready(self) -> None:
+        """The past, and with it the outbox, is known."""
+
+    def told(self, sentence: str) -> None:
+        """Something that the person should know."""

@@ -1,0 +1,183 @@
+"""Direct messages of ours that nobody has acknowledged yet, in memory.
+
+Rules: no I/O and no clock. Per peer, messages leave in the order in which they were written, a few
+at a time, and keep their msg_id until they are acknowledged, cancelled or too old. One whose ACK
+did not come is sent again when the next link opens, not on the same one: what is no longer
+acknowledged there was most likely read, and other programs would show it twice.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from p2pchat.history.records import Entry
+
+WINDOW: Final = 32
+"""Messages of the outbox on their way to one peer at a time."""
+
+
+class OutboxFullError(Exception):
+    """No place for another message; the text is the sentence for the person."""
+
+
+class Stage(enum.Enum):
+    """How far a message of the outbox has come."""
+
+    UNSENT = "waits for a link"
+    ON_ITS_WAY = "on its way"
+    OVERDUE = "not acknowledged"
+
+
+class Queued(Struct, gc=False):
+    """One message that waits for its ACK."""
+
+    entry: Entry
+    stage: Stage
+
+    @property
+    def peer_id(self) -> str:
+        """Whom it is for."""
+        return self.entry.conversation
+
+    @property
+    def msg_id(self) -> str:
+        """Its id, the same however often it is sent."""
+        return self.entry.msg_id
+
+
+class Outbox:
+    """What waits, for whom. `per_peer` and `in_all` bound what waits for a link; ttl in seconds."""
+
+    def __init__(self, per_peer: int, in_all: int, ttl: float) -> None:
+        self._per_peer = per_peer
+        self._in_all = in_all
+        self._ttl = ttl
+        self._by_id: dict[str, Queued] = {}
+        self._by_peer: dict[str, dict[str, Queued]] = {}
+        self._unsent: dict[str, dict[str, Queued]] = {}
+        self._on_their_way: dict[str, int] = {}
+        self.refused = 0
+        """Messages that found no place."""
+        self.expired = 0
+        """Messages that were given up because they waited for too long."""
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Queued]:
+        return iter([*self._by_id.values()])
+
+    def get(self, msg_id: str) -> Queued | None:
+        """The message of this id, if it waits."""
+        return self._by_id.get(msg_id)
+
+    def of_peer(self, peer_id: str) -> list[Queued]:
+        """All messages for a peer, in order."""
+        return [*self._by_peer.get(peer_id, {}).values()]
+
+    @property
+    def peers_behind(self) -> list[str]:
+        """The peers for whom something is unsent."""
+        return [*self._unsent]
+
+    def is_behind(self, peer_id: str) -> bool:
+        """Whether another message to this peer would overtake one that is unsent."""
+        return peer_id in self._unsent
+
+    # ------------------------------------------------------------ in and out
+
+    def check_room(self, peer_id: str) -> None:
+        """Raise `OutboxFullError` unless one more message may wait for a link to `peer_id`."""
+        if len(self._by_peer.get(peer_id, ())) >= self._per_peer:
+            self.refused += 1
+            raise OutboxFullError(
+                f"{self._per_peer} messages wait for {peer_id} already (/outbox lists them)"
+            )
+        if len(self._by_id) >= self._in_all:
+            self.refused += 1
+            raise OutboxFullError(f"{self._in_all} messages wait already (/outbox lists them)")
+
+    def add(self, entry: Entry, stage: Stage = Stage.UNSENT) -> Queued:
+        """Note a message, the latest for its peer."""
+        queued = Queued(entry, Stage.OVERDUE)
+        self._by_id[queued.msg_id] = queued
+        self._by_peer.setdefault(queued.peer_id, {})[queued.msg_id] = queued
+        self._move(queued, stage)
+        return queued
+
+    def take(self, msg_id: str) -> Queued | None:
+        """Take a message out: it was acknowledged, cancelled, or given up."""
+        queued = self._by_id.pop(msg_id, None)
+        if queued is not None:
+            self._move(queued, Stage.OVERDUE)
+            _remove(self._by_peer, queued)
+        return queued
+
+    def too_old(self, now: float) -> list[Queued]:
+        """Take out what has waited for longer than `ttl`; `now` is the wall clock."""
+        old = [queued for queued in self._by_id.values() if now - queued.entry.at > self._ttl]
+        for queued in old:
+            self.take(queued.msg_id)
+        self.expired += len(old)
+        return old
+
+    # ------------------------------------------------------------ sending
+
+    def due(self, peer_id: str) -> list[Queued]:
+        """The next messages to send on a link that is open; tell each that was to `sent`."""
+        free = WINDOW - self._on_their_way.get(peer_id, 0)
+        return [*self._unsent.get(peer_id, {}).values()][: max(0, free)]
+
+    def sent(self, queued: Queued) -> None:
+        """It went out."""
+        self._move(queued, Stage.ON_ITS_WAY)
+
+    def overdue(self, queued: Queued) -> None:
+        """Its ACK did not come in time; the others need not wait for it."""
+        if queued.stage is Stage.ON_ITS_WAY:
+            self._move(queued, Stage.OVERDUE)
+
+    def link_opened(self, peer_id: str) -> None:
+        """A link is new: what was not acknowledged on another one goes out again."""
+        self._send_again(peer_id, Stage.OVERDUE)
+
+    def link_lost(self, peer_id: str) -> None:
+        """No link with the peer is left: whatever is not acknowledged goes out again."""
+        self._send_again(peer_id, Stage.OVERDUE, Stage.ON_ITS_WAY)
+
+    def _send_again(self, peer_id: str, *stages: Stage) -> None:
+        for queued in self.of_peer(peer_id):
+            if queued.stage in stages:
+                self._move(queued, Stage.UNSENT)
+        if peer_id in self._unsent:
+            in_order = sorted(self._unsent[peer_id].values(), key=lambda each: each.entry.id)
+            self._unsent[peer_id] = {queued.msg_id: queued for queued in in_order}
+
+    def _move(self, queued: Queued, stage: Stage) -> None:
+        peer_id, before = queued.peer_id, queued.stage
+        if before is stage:
+            return
+        if before is Stage.UNSENT:
+            _remove(self._unsent, queued)
+        elif before is Stage.ON_ITS_WAY:
+            self._on_their_way[peer_id] -= 1
+            if not self._on_their_way[peer_id]:
+                del self._on_their_way[peer_id]
+        queued.stage = stage
+        if stage is Stage.UNSENT:
+            self._unsent.setdefault(peer_id, {})[queued.msg_id] = queued
+        elif stage is Stage.ON_ITS_WAY:
+            self._on_their_way[peer_id] = self._on_their_way.get(peer_id, 0) + 1
+
+
+def _remove(by_peer: dict[str, dict[str, Queued]], queued: Queued) -> None:
+    of_peer = by_peer[queued.peer_id]
+    del of_peer[queued.msg_id]
+    if not of_peer:
+        del by_peer[queued.peer_id]

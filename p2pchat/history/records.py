@@ -1,0 +1,132 @@
+"""What the history holds, as plain values that any part of the program may look at.
+
+Rules: no database and no clock here. Times are seconds since the epoch (wall clock), because no
+other clock outlives a restart; in the file they are whole milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
+
+from p2pchat.address import EVERYONE
+
+if TYPE_CHECKING:
+    from p2pchat.messages import Pub, Send
+
+RECEIVED: Final = 0
+"""A message of somebody else."""
+PUBLISHED: Final = 1
+"""A PUB of ours."""
+DELIVERED: Final = 2
+"""A SEND of ours whose ACK came."""
+WAITING: Final = 3
+"""A SEND of ours that is not acknowledged yet: the outbox."""
+ABANDONED: Final = 4
+"""A SEND of ours that was cancelled, or waited for too long."""
+
+STATES: Final = ("received", "published", "delivered", "waiting", "abandoned")
+"""The names of the five, at their numbers."""
+
+
+class HistorySettings(Struct, frozen=True, kw_only=True):
+    """What is kept, and for how long."""
+
+    file: str | None = None
+    max_age: float = 0.0
+    max_bytes: int = 500_000_000
+    outbox_ttl: float = 604_800.0
+    outbox_max_per_peer: int = 1000
+    outbox_max: int = 10_000
+
+
+class HistoryError(Exception):
+    """The history cannot be read or written; the text is a sentence for the person."""
+
+
+class Line(Struct, frozen=True, gc=False):
+    """One message of the history."""
+
+    id: int
+    """Its place: a later message has a larger one."""
+    conversation: str
+    """A peer_id for direct messages; `*` or `#namespace` for published ones."""
+    sender: str
+    """The peer_id of who said it, ours included."""
+    msg_id: str
+    at: float
+    """When it was received or sent here."""
+    said: float | None
+    """When its sender said it, if that was told and is not `at`."""
+    state: int
+    text: str
+
+
+class Entry(Struct, gc=False):
+    """A message to be written as a row of its own: one of ours."""
+
+    id: int
+    conversation: str
+    sender: str
+    msg_id: str
+    at: float
+    state: int
+    text: str
+
+
+class Arrival(Struct, gc=False):
+    """Messages of one peer that came together, in their order; `id` is that of the first."""
+
+    id: int
+    peer_id: str
+    at: float
+    messages: list[Send | Pub]
+    said: list[float] | None = None
+    """For messages that came late: when each of them was said."""
+
+
+class Change(Struct, frozen=True, gc=False):
+    """A message of ours has a new state."""
+
+    id: int
+    state: int
+
+
+class Batch(Struct):
+    """What is written together, with one sync of the disk."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    read: dict[str, int] = field(default_factory=dict)
+    """Conversation -> the id up to which the person has seen it."""
+
+
+class Loaded(Struct):
+    """What a node needs to know of the past when it starts."""
+
+    next_id: int = 1
+    seen: list[tuple[str, str, bool]] = field(default_factory=list)
+    """Sender, msg_id and whether it was published, of the latest messages, oldest first."""
+    waiting: list[Entry] = field(default_factory=list)
+    """The outbox, oldest first."""
+    unread: dict[str, int] = field(default_factory=dict)
+    """Conversation -> how many of its messages the person has not seen, 1000 at most."""
+    aside: str = ""
+    """What the damaged file is called now; empty when there was none."""
+    has_words: bool = True
+    """Whether there is an index of words; without, a search reads every message."""
+
+
+def conversation_for(peer_id: str, dst: str | None) -> str:
+    """Where a message that `peer_id` sent to `dst` belongs: with the peer, or with a scope.
+
+    `dst` is as it came; None for a direct message.
+    """
+    if dst is None:
+        return peer_id
+    if "@" in dst and not dst.startswith("#"):
+        return peer_id
+    dst = dst or EVERYONE
+    return dst if dst.startswith("#") or dst == EVERYONE else "#" + dst

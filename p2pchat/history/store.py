@@ -1,0 +1,340 @@
+"""Gathers what is to be kept, has it written in batches, and says when it is safe.
+
+    hold(...) ... hold(...)  ->  one batch, one sync of the disk  ->  owner.stored(batch)
+                                           it failed              ->  owner.not_stored(batch)
+
+Rules: runs in the reactor's thread; the file is touched in another, by one call at a time. A batch
+leaves `DELAY` after its first message or when it has `MANY`, and while one is written the next one
+gathers. What waits is bounded: beyond `MAX_WAITING` a message counts as not stored. Filing,
+which is what a reader wants, waits until there is nothing else to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from p2pchat.history.gathering import Gathering
+from p2pchat.history.records import Change, Loaded
+from p2pchat.logs import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.python.failure import Failure
+
+    from p2pchat.history.database import Committed, Database
+    from p2pchat.history.gathering import Held, InThread, StoreOwner
+    from p2pchat.history.records import Entry
+    from p2pchat.interfaces import IPeerLink
+
+_log: Final = Log("History")
+_T = TypeVar("_T")
+
+DELAY: Final = 0.005
+"""Seconds that a batch gathers. Longer: fewer syncs of the disk; shorter: ACKs go out sooner."""
+MANY: Final = 500
+"""Messages that are enough for a batch."""
+MAX_WAITING: Final = 32_000_000
+"""Bytes of messages, roughly, that may wait while the disk does not keep up."""
+_OBJECT: Final = 400
+_FILE_AFTER: Final = 0.5
+_MAX_UNFILED: Final = 500_000
+_PRUNE_EVERY: Final = 60.0
+_PRUNE_AT_ONCE: Final = 1000
+_RETRY: Final = 5.0
+_MAX_READ: Final = 10_000
+_MAX_AGAIN: Final = 20_000
+
+
+class Store:
+    """One history file, written in batches. `make_database` is called in the thread.
+
+    `max_bytes`: the size beyond which the oldest messages go; 0 for no limit.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        thread: InThread,
+        make_database: Callable[[], Database],
+        owner: StoreOwner,
+        max_bytes: int,
+    ) -> None:
+        self._clock = clock
+        self._thread = thread
+        self._make_database = make_database
+        self._owner = owner
+        self._max_bytes = max_bytes
+        self._database: Database | None = None
+        self._gathering = Gathering()
+        self._writing: Gathering | None = None
+        self._timer: IDelayedCall | None = None
+        self._next_id = 1
+        self._waiting = 0
+        self._tidying = False
+        self._idle_since = 0.0
+        self._prune_at = 0.0
+        self._retry_at = 0.0
+        self._flushes: list[Deferred[None]] = []
+        self._read: dict[str, int] = {}
+        self._closed = False
+        self.ready = False
+        """Whether the past is known; before, nothing may be held."""
+        self.failing = False
+        """Whether the latest attempt to write failed."""
+        self.why = ""
+        """What was wrong then."""
+        self.unfiled = 0
+        self.batches = 0
+        self.refused = 0
+        """Messages that were not kept because the disk did not keep up."""
+
+    def open(
+        self, remembered: int, since: float, unused: int, prepare: Callable[[Loaded], None]
+    ) -> None:
+        """Read the past: `owner.opened` follows. See `Database.load`.
+
+        `unused`: an id that is above all of the past, for when it cannot be read. `prepare` is
+        called with the past before, in the thread.
+        """
+
+        def load(database: Database) -> Loaded:
+            past = database.load(remembered, since)
+            prepare(past)
+            return past
+
+        def failed(failure: Failure) -> None:
+            self._trouble(failure)
+            loaded(Loaded(next_id=unused))
+
+        def loaded(past: Loaded) -> None:
+            self._next_id = past.next_id
+            self.ready = True
+            if past.aside:
+                self._owner.replaced(past.aside)
+            self._owner.opened(past)
+
+        self.call(load).addCallbacks(loaded, failed)
+
+    # ------------------------------------------------------------ what is to be kept
+
+    def next_id(self, count: int = 1) -> int:
+        """The id for the next message, the first one of `count`."""
+        number = self._next_id
+        self._next_id += count
+        return number
+
+    def hold(self, held: Held) -> bool:
+        """Keep messages that came; False, and they are not, when too much waits already."""
+        messages = held.arrival.messages
+        gathering = self._gathering
+        if self._writing is not None and len(gathering.held) > 64:
+            # Only a writer that is behind makes it worth the time to measure.
+            self._waiting += sum([_OBJECT + len(message.payload) for message in messages])
+            if self._waiting > MAX_WAITING:
+                self.refused += len(messages)
+                return False
+        gathering.held.append(held)
+        gathering.count += len(messages)
+        self._soon(gathering.count)
+        return True
+
+    def repeat(self, link: IPeerLink, acks: list[object]) -> None:
+        """Acknowledge messages that came before, once their first copy is safe."""
+        if self._writing is None and not self._gathering.held:
+            link.acknowledge(acks)
+        elif len(self._gathering.repeats) < MANY:
+            self._gathering.repeats.append((link, acks))
+            self._soon(0)
+
+    def enter(self, entry: Entry) -> None:
+        """Keep a message of ours."""
+        self._gathering.entries.append(entry)
+        self._gathering.count += 1
+        self._soon(self._gathering.count)
+
+    def change(self, entry: Entry, state: int) -> None:
+        """A message of ours that was entered has a new state."""
+        entry.state = state
+        self._gathering.changes.append(Change(entry.id, state))
+        self._soon(0)
+
+    def read(self, conversation: str) -> None:
+        """The person has seen all there is in a conversation, or at all for an empty one.
+
+        Written when there is time.
+        """
+        if len(self._read) < _MAX_READ:
+            self._read[conversation] = self._next_id - 1
+
+    def call(self, call: Callable[[Database], _T]) -> Deferred[_T]:
+        """Make a call on the database when what is being written is written."""
+
+        def run() -> _T:
+            if self._database is None:
+                self._database = self._make_database()
+            return call(self._database)
+
+        return self._thread.run(run)
+
+    def sweep(self, now: float, before: float) -> None:
+        """Do what waited for a quiet moment; call it several times a second.
+
+        Messages that came before `before` (wall clock) are too old to be kept.
+        """
+        gathering = self._gathering
+        if self._writing is not None or self._tidying or self._closed or not self.ready:
+            return
+        if self.failing:
+            if gathering and now >= self._retry_at:
+                self._write()
+        elif now - self._idle_since < _FILE_AFTER or gathering.count:
+            return
+        elif gathering or self._read:
+            self._write(with_read=True)
+        elif self.unfiled:
+            self._file()
+        elif now >= self._prune_at and self._database is not None:
+            self._prune_at = now + _PRUNE_EVERY
+            self._prune(before)
+
+    def flush(self) -> Deferred[None]:
+        """Write what waits now; fires when it is written, or could not be."""
+        flushed: Deferred[None] = Deferred()
+        self._flushes.append(flushed)
+        self._after_write()
+        return flushed
+
+    def stop(self) -> Deferred[None]:
+        """Write what is left, close the file and end the thread."""
+
+        def close(_: object) -> Deferred[None]:
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return self._thread.run(self._close).addBoth(lambda _: self._thread.stop())
+
+        return self.flush().addCallback(close)
+
+    # ------------------------------------------------------------ writing
+
+    def _soon(self, count: int) -> None:
+        if self._writing is not None:
+            return
+        if count >= MANY:
+            self._write()
+        elif self._timer is None and not self._closed:
+            self._timer = self._clock.callLater(DELAY, self._delay_over)
+
+    def _delay_over(self) -> None:
+        self._timer = None
+        if self._writing is None:
+            self._write()
+
+    def _write(self, *, with_read: bool = False) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        writing = self._writing = self._gathering
+        if with_read:
+            writing.read, self._read = self._read, {}
+        self._gathering = Gathering()
+        self._waiting = 0
+        batch = writing.batch()
+        self.call(lambda database: database.commit(batch)).addCallbacks(self._written, self._failed)
+
+    def _written(self, committed: Committed) -> None:
+        done, self._writing = self._writing, None
+        assert done is not None
+        self.batches += 1
+        self.unfiled = committed.unfiled
+        self._idle_since = self._clock.seconds()
+        if self.failing:
+            self.failing = False
+            _log.info("The history is written again")
+            self._owner.works_again()
+        if committed.aside:
+            self._owner.replaced(committed.aside)
+        self._owner.stored(done)
+        if self.unfiled > _MAX_UNFILED and not self._tidying:
+            self._file()
+        self._after_write()
+
+    def _failed(self, failure: Failure) -> None:
+        done, self._writing = self._writing, None
+        assert done is not None
+        self._trouble(failure)
+        self._retry_at = self._clock.seconds() + _RETRY
+        again = self._gathering
+        # A repetition in the next batch may be one of a message in this: it stays unacknowledged.
+        again.repeats.clear()
+        again.count -= len(again.entries)
+        again.entries = (done.entries + again.entries)[-_MAX_AGAIN:]
+        again.changes = (done.changes + again.changes)[-_MAX_AGAIN:]
+        again.count += len(again.entries)
+        self._read = done.read | self._read
+        self._owner.not_stored(done, self.why)
+        self._after_write()
+
+    def _after_write(self) -> None:
+        """Go on with the next batch, at once if somebody waits for it."""
+        gathering = self._gathering
+        if self._writing is not None:
+            return
+        nothing = not gathering and not self._read
+        if nothing or not self.ready or (self.failing and not gathering.held):
+            flushes, self._flushes = self._flushes, []
+            for flushed in flushes:
+                flushed.callback(None)
+        elif self._flushes:
+            self._write(with_read=True)
+        elif gathering.count or gathering.repeats:
+            self._soon(gathering.count)
+
+    def _trouble(self, failure: Failure) -> None:
+        self.why = str(failure.value) or type(failure.value).__name__
+        if not self.failing:
+            self.failing = True
+            _log.error("The history cannot be written: {why}", why=self.why)
+
+    # ------------------------------------------------------------ when there is time
+
+    def _file(self) -> None:
+        def done(left: int) -> None:
+            self._tidying = False
+            self.unfiled = left
+            if left and not self._busy:
+                self._file()
+
+        self._tidying = True
+        self.call(lambda database: database.file()).addCallbacks(done, self._tidying_failed)
+
+    def _prune(self, before: float) -> None:
+        def done(deleted: int) -> None:
+            self._tidying = False
+            if deleted and not self._busy:
+                self._prune(before)
+
+        def prune(database: Database) -> int:
+            return database.prune(before, self._max_bytes, _PRUNE_AT_ONCE)
+
+        self._tidying = True
+        self.call(prune).addCallbacks(done, self._tidying_failed)
+
+    def _tidying_failed(self, failure: Failure) -> None:
+        # The next batch, which matters more, will say whether the file is out of reach.
+        self._tidying = False
+        self._idle_since = self._clock.seconds() + _RETRY
+        _log.warn("The history could not be tidied up: {why}", why=str(failure.value))
+
+    @property
+    def _busy(self) -> bool:
+        return self._closed or self._writing is not None or self._gathering.count > 0
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()

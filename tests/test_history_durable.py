@@ -1,0 +1,560 @@
+"""A history in its node: what is shown is safe, what is acknowledged is safe, nothing twice."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+from p2pchat.history import durable, store
+from p2pchat.history.outbox import OutboxFullError, Stage
+from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
+from p2pchat.history.store import DELAY, MANY
+from tests.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
+
+if TYPE_CHECKING:
+    from p2pchat.messages import Pub, Send
+
+
+class ReceivingTests(HistoryCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.start(at_once=False)
+        self.thread.step()
+        self.owner.take()
+
+    def test_nothing_is_acknowledged_or_shown_before_it_is_safe(self) -> None:
+        self.receive(send("1", "um"), send("2", "dois"), pub("3", "três"))
+        self.clock.advance(DELAY)
+        self.assertEqual((self.acked(), self.owner.take()), ([], []))
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1", "2"])
+        self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um", "dois", "três"])])
+        self.assertEqual(self.lines(), ["um", "dois", "três"])
+
+    def test_a_batch_waits_for_time_or_number(self) -> None:
+        self.receive(*(send(str(n), "x") for n in range(MANY - 1)))
+        self.assertEqual(self.thread.calls, [])
+        self.receive(send("last", "x"))
+        self.assertEqual(len(self.thread.calls), 1)
+        self.receive(send("next", "y"))
+        self.clock.advance(1)
+        self.assertEqual(len(self.thread.calls), 1, "one batch at a time")
+        self.thread.step()
+        self.assertEqual(len(self.acked()), MANY)
+        self.clock.advance(DELAY)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["next"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_many_that_gathered_meanwhile_follow_at_once(self) -> None:
+        self.receive(send("0", "x"))
+        self.clock.advance(DELAY)
+        self.receive(*(send(str(n), "x") for n in range(1, 2 * MANY)))
+        self.thread.step()
+        self.assertEqual(len(self.thread.calls), 1)
+        self.thread.step()
+        self.assertEqual(len(self.acked()), 2 * MANY)
+
+    def test_a_repetition_is_acknowledged_when_its_first_copy_is_safe(self) -> None:
+        self.receive(send("1", "um"))
+        self.receive(send("1", "um"))
+        self.clock.advance(DELAY)
+        self.receive(send("1", "um"))
+        self.assertEqual(self.acked(), [])
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1", "1"])
+        self.clock.advance(DELAY)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1"])
+        self.receive(send("1", "um"))
+        self.assertEqual(self.acked(), ["1"])
+        self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um"])])
+        self.assertEqual(self.lines(), ["um"])
+
+    def test_repetitions_that_wait_are_bounded(self) -> None:
+        self.receive(send("1", "um"))
+        for _ in range(MANY + 10):
+            self.receive(send("1", "um"))
+        self.clock.advance(DELAY)
+        self.thread.step()
+        self.assertEqual(len(self.acked()), MANY + 1)
+
+    def test_what_was_said_earlier(self) -> None:
+        messages: list[Send | Pub] = [pub("1", "antes"), pub("2", "depois")]
+        self.history.received(self.peer, self.link, messages, [], [NOW - 60, NOW - 30])
+        self.clock.advance(DELAY)
+        self.thread.step()
+        said = [NOW - 60, NOW - 30]
+        self.assertEqual(self.owner.take(), [("late", "bob@CIC", ["antes", "depois"], said)])
+        self.assertEqual(self.history.last_published("bob@CIC"), "")
+
+    def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
+        self.patch(store, "MAX_WAITING", 10_000)
+        self.receive(send("first", "x"))
+        self.clock.advance(DELAY)
+        for number in range(80):
+            self.receive(send(f"many{number}", "x" * 1000))
+        self.assertEqual(
+            self.owner.take()[:2],
+            [
+                ("told", "messages are no longer kept: the disk does not keep up"),
+                ("not kept", "bob@CIC", ["x" * 1000]),
+            ],
+        )
+        self.thread.step()
+        self.clock.advance(DELAY)
+        self.thread.step()
+        acked = self.acked()
+        lost = self.history.not_kept
+        self.assertEqual(len(acked) + lost, 81)
+        self.assertGreater(lost, 0)
+        self.assertEqual(self.lines(None)[0], "x")
+
+
+class FailingTests(HistoryCase):
+    def test_a_full_disk(self) -> None:
+        self.start()
+        self.receive(send("1", "um"))
+        self.clock.advance(DELAY)
+        self.owner.take()
+        self.acked()
+        BrokenConnection.trouble = FULL
+        self.receive(send("2", "dois"), send(None, "sem id"))
+        self.clock.advance(DELAY)
+        self.assertEqual(
+            self.owner.take(),
+            [
+                ("told", "messages are no longer kept: database or disk is full"),
+                ("not kept", "bob@CIC", ["dois", "sem id"]),
+            ],
+        )
+        self.receive(send("3", "três"))
+        self.receive(send("2", "dois"))
+        self.clock.advance(DELAY)
+        # Told once; a repetition of what was shown is not shown, and still not acknowledged.
+        self.assertEqual(self.owner.take(), [("not kept", "bob@CIC", ["três"])])
+        self.assertEqual(self.acked(), [])
+        self.assertEqual(self.history.not_kept, 4)
+        BrokenConnection.trouble = None
+        self.receive(send("2", "dois"), send("4", "quatro"))
+        self.clock.advance(DELAY)
+        self.assertEqual(
+            self.owner.take(),
+            [("told", "messages are kept again"), ("kept", "bob@CIC", ["quatro"])],
+        )
+        self.assertEqual(self.acked(), ["2", "4"])
+        self.assertEqual(self.lines(), ["um", "dois", "quatro"])
+        self.receive(send("3", "três"))
+        self.clock.advance(DELAY)
+        self.assertEqual((self.owner.take(), self.acked()), ([], ["3"]))
+
+    def test_a_repetition_is_not_acknowledged_for_a_first_copy_that_was_lost(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.receive(send("1", "um"))
+        self.clock.advance(DELAY)
+        self.receive(send("1", "um"))
+        self.receive(send("2", "dois"))
+        BrokenConnection.trouble = FULL
+        self.thread.step()
+        BrokenConnection.trouble = None
+        self.clock.advance(DELAY)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["2"])
+        self.receive(send("1", "um"))
+        self.clock.advance(DELAY)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1"])
+        shown = [event for event in self.owner.take() if "um" in str(event)]
+        self.assertEqual(shown, [("not kept", "bob@CIC", ["um"])])
+
+    def test_late_messages_that_were_shown_are_not_shown_again(self) -> None:
+        self.start()
+        BrokenConnection.trouble = FULL
+        self.history.received(self.peer, self.link, [pub("1", "a")], [], [NOW])
+        self.clock.advance(DELAY)
+        BrokenConnection.trouble = None
+        self.owner.take()
+        self.history.received(
+            self.peer, self.link, [pub("1", "a"), pub("2", "b")], [], [NOW, NOW + 1]
+        )
+        self.clock.advance(DELAY)
+        self.assertEqual(self.owner.take()[-1], ("late", "bob@CIC", ["b"], [NOW + 1]))
+
+    def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
+        self.patch(durable, "_MAX_SHOWN", 3)
+        self.start()
+        BrokenConnection.trouble = FULL
+        self.receive(*(send(str(n), str(n)) for n in range(10)))
+        self.clock.advance(DELAY)
+        self.assertLessEqual(len(self.history._shown), 3)
+
+    def test_our_own_messages_are_tried_again(self) -> None:
+        self.start()
+        BrokenConnection.trouble = FULL
+        self.history.queue("bob@CIC", "m1", "espera")
+        self.history.on_its_way("bob@CIC", "m2", "vai")
+        self.history.acknowledged("m2")
+        self.history.mark_read("bob@CIC")
+        self.clock.advance(DELAY)
+        self.assertEqual(
+            [event for event in self.owner.take() if event[0] != "ready"],
+            [("told", "messages are no longer kept: database or disk is full")],
+        )
+        self.sweep(1)
+        self.assertEqual(self.lines(), [])
+        self.successResultOf(self.history.flush())
+        BrokenConnection.trouble = None
+        self.sweep(5)
+        self.assertEqual(
+            self.owner.take(),
+            [("told", "messages are kept again"), ("queued", "bob@CIC", "m1")],
+        )
+        states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
+        self.assertEqual(states, [WAITING, DELIVERED])
+
+    def test_what_is_tried_again_is_bounded(self) -> None:
+        self.patch(store, "_MAX_AGAIN", 5)
+        self.start()
+        BrokenConnection.trouble = FULL
+        for number in range(20):
+            self.history.published("*", f"p{number}", str(number))
+            self.clock.advance(DELAY)
+        BrokenConnection.trouble = None
+        self.sweep(6)
+        self.assertEqual(self.lines(), ["15", "16", "17", "18", "19"])
+
+    def test_a_past_that_cannot_be_read(self) -> None:
+        self.start()
+        self.history.published("*", "old", "old")
+        self.clock.advance(DELAY)
+        self.patch(
+            store.Store, "call", _failing_first(store.Store.call, sqlite3.OperationalError("?"))
+        )
+        self.restart()
+        self.assertEqual(
+            self.owner.take(), [("told", "messages are no longer kept: ?"), ("ready",)]
+        )
+        self.history.published("*", "new", "new")
+        self.clock.advance(DELAY)
+        # The ids of the past are not known, and yet none is taken twice.
+        self.assertEqual(self.lines(), ["old", "new"])
+
+    def test_a_damaged_file_gets_the_outbox_again(self) -> None:
+        self.start()
+        self.history.queue("bob@CIC", "m1", "espera")
+        self.clock.advance(DELAY)
+        self.sweep()
+        self.owner.take()
+        BrokenConnection.trouble = _damage_once()
+        self.receive(send("1", "um"))
+        self.clock.advance(DELAY)
+        events = self.owner.take()
+        self.assertRegex(
+            events[0][1],
+            r"^the history file was damaged: it is now /.*\.damaged-\S+, and a new one begun$",
+        )
+        self.assertEqual(events[1:], [("kept", "bob@CIC", ["um"])])
+        self.assertEqual(self.acked(), ["1"])
+        self.clock.advance(DELAY)
+        self.successResultOf(self.history.stop())
+        self.restart()
+        self.assertEqual([each.msg_id for each in self.history.outbox], ["m1"])
+
+    def test_a_damaged_file_at_the_start(self) -> None:
+        with open(self.path, "wb") as file:
+            file.write(b"SQLite format 3\0 and then rubbish" * 100)
+        self.start()
+        (told, ready) = self.owner.take()
+        self.assertEqual(ready, ("ready",))
+        self.assertIn("the history file was damaged", told[1])
+
+
+def _damage_once() -> sqlite3.Error:
+    damage = sqlite3.DatabaseError("malformed")
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    real = BrokenConnection.execute
+
+    def execute(self: BrokenConnection, sql: str, *values: object) -> object:
+        BrokenConnection.execute = real  # type: ignore[method-assign]
+        BrokenConnection.trouble = None
+        raise damage
+
+    BrokenConnection.execute = execute  # type: ignore[method-assign]
+    return damage
+
+
+def _failing_first(real: object, trouble: Exception) -> object:
+    from twisted.internet.defer import fail
+
+    calls: list[int] = []
+
+    def call(self: object, what: object) -> object:
+        calls.append(1)
+        return fail(trouble) if len(calls) == 1 else real(self, what)  # type: ignore[operator]
+
+    return call
+
+
+class RestartTests(HistoryCase):
+    def test_what_was_stored_is_a_repetition_in_the_next_process(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.receive(send("1", "um"), pub("2", "dois"))
+        self.clock.advance(DELAY)
+        self.thread.step()
+        self.receive(send("3", "três"))
+        self.clock.advance(DELAY)
+        # Killed here: stored, shown, perhaps not acknowledged; 3 neither.
+        self.restart()
+        self.acked()
+        self.receive(send("1", "um"), pub("2", "dois"), send("3", "três"))
+        self.clock.advance(DELAY)
+        self.assertEqual(self.owner.take(), [("ready",), ("kept", "bob@CIC", ["três"])])
+        self.assertEqual(sorted(map(str, self.acked())), ["1", "2", "3"])
+        self.assertEqual(self.lines(), ["um", "dois", "três"])
+        self.assertEqual(self.history.last_published("bob@CIC"), "2")
+
+    def test_messages_that_come_before_the_past_is_known_are_put_off(self) -> None:
+        self.start(at_once=False)
+        self.assertFalse(self.history.ready)
+        self.patch(durable, "_MAX_EARLY", 2)
+        for number in range(3):
+            self.history.postpone(self.peer, self.link, [send(str(number), str(number))])
+        self.assertEqual(self.owner.take(), [])
+        self.thread.step()
+        self.assertTrue(self.history.ready)
+        self.assertEqual(
+            self.owner.take(),
+            [("put off", "bob@CIC", ["0"]), ("put off", "bob@CIC", ["1"]), ("ready",)],
+        )
+        self.assertEqual(self.history.not_kept, 1)
+
+    def test_ids_go_on_where_they_were(self) -> None:
+        self.start()
+        for number in range(3):
+            self.receive(send(str(number), str(number)))
+            self.clock.advance(DELAY)
+            self.restart()
+        self.assertEqual(self.lines(), ["0", "1", "2"])
+
+    def test_the_last_published_are_bounded(self) -> None:
+        self.patch(durable, "_MAX_LAST", 2)
+        self.start()
+        for number in range(4):
+            self.history._note_published(f"p{number}@CIC", "id")
+        self.assertEqual([*self.history._last_published], ["p2@CIC", "p3@CIC"])
+
+    def test_stop_writes_what_waits_and_leaves_no_thread(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.receive(send("1", "um"))
+        self.clock.advance(DELAY)
+        self.receive(send("2", "dois"))
+        stopped = self.history.stop()
+        self.thread.step()
+        self.assertNoResult(stopped)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1", "2"])
+        self.thread.step()
+        self.successResultOf(stopped)
+        self.assertTrue(self.thread.stopped)
+        self.assertTrue(self.reading.stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.history.sweep(99)
+        self.assertEqual(self.thread.calls, [])
+
+    def test_stop_when_storing_fails_and_before_anything_was_read(self) -> None:
+        self.start()
+        BrokenConnection.trouble = FULL
+        self.receive(send("1", "um"))
+        self.successResultOf(self.history.stop())
+        self.assertEqual(self.acked(), [])
+        BrokenConnection.trouble = None
+        self.start()
+        self.successResultOf(self.history.recent(None, 1))
+        self.successResultOf(self.history.flush())
+        self.successResultOf(self.history.stop())
+
+
+class OutboxTests(HistoryCase):
+    def test_queued_is_said_when_it_is_safe_and_survives(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.owner.take()
+        self.history.queue("bob@CIC", "m1", "um")
+        self.history.queue("bob@CIC", "m2", "dois")
+        self.clock.advance(DELAY)
+        self.assertEqual(self.owner.take(), [])
+        self.thread.step()
+        self.assertEqual(
+            self.owner.take(), [("queued", "bob@CIC", "m1"), ("queued", "bob@CIC", "m2")]
+        )
+        self.restart()
+        self.assertEqual(
+            [(each.msg_id, each.entry.text) for each in self.history.outbox.due("bob@CIC")],
+            [("m1", "um"), ("m2", "dois")],
+        )
+        delivered = self.history.acknowledged("m1")
+        assert delivered is not None
+        self.assertEqual(delivered.peer_id, "bob@CIC")
+        self.assertIsNone(self.history.acknowledged("m1"))
+        self.clock.advance(DELAY)
+        self.restart()
+        self.assertEqual([each.msg_id for each in self.history.outbox], ["m2"])
+
+    def test_what_was_sent_and_not_acknowledged_survives_too(self) -> None:
+        self.start()
+        self.history.on_its_way("bob@CIC", "m1", "um")
+        self.history.on_its_way("bob@CIC", "m2", "dois")
+        self.assertIsNotNone(self.history.acknowledged("m2"))
+        self.clock.advance(DELAY)
+        self.assertEqual([event for event in self.owner.take() if event[0] == "queued"], [])
+        self.assertTrue(self.history.overdue("m1"))
+        self.assertFalse(self.history.overdue("m2"))
+        self.assertEqual([each.stage for each in self.history.outbox], [Stage.OVERDUE])
+        self.restart()
+        self.assertEqual([each.msg_id for each in self.history.outbox.due("bob@CIC")], ["m1"])
+
+    def test_limits(self) -> None:
+        self.start(outbox_max_per_peer=1)
+        self.history.queue("bob@CIC", "m1", "um")
+        self.assertRaises(OutboxFullError, self.history.queue, "bob@CIC", "m2", "dois")
+
+    def test_cancelling(self) -> None:
+        self.start()
+        self.history.queue("bob@CIC", "m1", "um")
+        self.assertEqual(self.history.cancel(["m1", "nobody"]), 1)
+        self.clock.advance(DELAY)
+        (line,) = self.successResultOf(self.history.recent(None, 9))
+        self.assertEqual(line.state, ABANDONED)
+        self.assertEqual(len(self.history.outbox), 0)
+
+    def test_what_waited_for_too_long_is_given_up(self) -> None:
+        self.start(outbox_ttl=60.0)
+        self.history.queue("bob@CIC", "m1", "um")
+        self.clock.advance(DELAY)
+        self.wall += 61
+        self.sweep(61)
+        self.assertEqual(self.owner.take()[-1], ("given up", "bob@CIC", "m1"))
+        self.wall += 61
+        self.sweep(1)
+        self.assertNotIn(("given up", "bob@CIC", "m1"), self.owner.take())
+        self.clock.advance(DELAY)
+        self.restart(outbox_ttl=60.0)
+        self.assertEqual(len(self.history.outbox), 0)
+
+    def test_our_publications(self) -> None:
+        self.start()
+        self.history.published("#CIC", "m1", "a todos")
+        self.clock.advance(DELAY)
+        (line,) = self.successResultOf(self.history.published_since(("#CIC",), "", 0, 9))
+        self.assertEqual(
+            (line.conversation, line.sender, line.text, line.state),
+            ("#CIC", "alice@CIC", "a todos", PUBLISHED),
+        )
+
+
+class PersonTests(HistoryCase):
+    def test_search_and_forget(self) -> None:
+        self.start()
+        self.receive(send("1", "uma palavra"))
+        self.history.queue("bob@CIC", "m1", "outra palavra")
+        found = self.successResultOf(self.history.search("palavra", 9))
+        self.assertEqual(found, [], "not safe yet")
+        self.clock.advance(DELAY)
+        self.assertEqual(len(self.successResultOf(self.history.search("palavra", 9))), 2)
+        self.history.unread["bob@CIC"] = 3
+        self.assertEqual(self.successResultOf(self.history.forget("bob@CIC")), 2)
+        self.assertEqual((self.lines(), len(self.history.outbox)), ([], 0))
+        self.assertEqual(self.history.unread, {})
+
+    def test_a_file_that_cannot_be_searched(self) -> None:
+        self.start()
+        os.mkdir(self.path)
+        self.failureResultOf(self.history.search("x", 9))
+
+    def test_unread_survives_until_it_is_seen(self) -> None:
+        self.start()
+        self.receive(send("1", "a"), pub("2", "b"))
+        self.clock.advance(DELAY)
+        self.restart()
+        self.assertEqual(self.history.unread, {"bob@CIC": 1, "#CIC": 1})
+        self.history.mark_read("#CIC")
+        self.assertEqual(self.history.unread, {"bob@CIC": 1})
+        self.sweep()
+        self.restart()
+        self.assertEqual(self.history.unread, {"bob@CIC": 1})
+
+    def test_what_an_attending_person_sees_is_read(self) -> None:
+        self.start()
+        self.history.attended = True
+        self.receive(send("1", "a"), pub("2", "b"))
+        self.clock.advance(DELAY)
+        self.successResultOf(self.history.stop())
+        self.restart()
+        self.assertEqual(self.history.unread, {})
+
+    def test_what_is_noted_as_read_is_bounded(self) -> None:
+        self.patch(store, "_MAX_READ", 2)
+        self.start()
+        for number in range(5):
+            self.history.mark_read(f"p{number}@CIC")
+        self.assertEqual(len(self.history._store._read), 2)
+
+
+class TidyingTests(HistoryCase):
+    def test_filing_waits_for_a_quiet_moment(self) -> None:
+        self.start()
+        self.receive(*(send(str(n), "x") for n in range(5000)))
+        self.assertEqual(self.history._store.unfiled, 5000)
+        self.history.sweep(self.clock.seconds())
+        self.assertEqual(self.history._store.unfiled, 5000)
+        self.sweep(1)
+        self.assertEqual(self.history._store.unfiled, 0)
+
+    def test_filing_stops_when_messages_come(self) -> None:
+        self.start()
+        self.receive(*(send(str(n), "x") for n in range(5000)))
+        self.thread.at_once = False
+        self.sweep(1)
+        self.receive(send("a", "y"))
+        self.sweep(0)
+        self.thread.step()
+        self.assertEqual(self.history._store.unfiled, 3000)
+        self.assertEqual(self.thread.calls, [])
+        self.clock.advance(DELAY)
+        self.thread.step()
+        self.assertEqual(self.acked()[-1], "a")
+
+    def test_filing_that_has_too_much_to_do_does_not_wait(self) -> None:
+        self.patch(store, "_MAX_UNFILED", 3000)
+        self.start()
+        self.receive(*(send(str(n), "x") for n in range(5000)))
+        self.assertLess(self.history._store.unfiled, 3001)
+
+    def test_pruning_by_age(self) -> None:
+        self.start(max_age=100.0)
+        for number in range(2):
+            self.receive(send(str(number), str(number)))
+            self.clock.advance(DELAY)
+            self.wall += 60
+            self.sweep()
+        self.wall += 20
+        self.sweep(61)
+        self.sweep()
+        self.assertEqual(self.lines(), ["1"])
+
+    def test_tidying_that_fails_is_tried_again_later(self) -> None:
+        self.start()
+        self.receive(send("1", "x"))
+        self.clock.advance(DELAY)
+        BrokenConnection.trouble = FULL
+        self.sweep(1)
+        BrokenConnection.trouble = None
+        self.assertEqual(self.history._store.unfiled, 1)
+        self.sweep(1)
+        self.assertEqual(self.history._store.unfiled, 1)
+        self.sweep(6)
+        self.assertEqual(self.history._store.unfiled, 0)
