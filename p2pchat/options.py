@@ -35,6 +35,7 @@ _TITLES: Final = {
 }
 _OTHERS: Final = (
     ("config", "FILE", f"read settings from FILE ({DEFAULT_FILE}, if it is there)"),
+    ("plain", "", "the plain console, even where the full one would be used"),
     ("stay", "", "keep running when the input, a pipe or a file, has ended"),
     ("version", "", "show the version and exit"),
     ("help", "", "show this and exit"),
@@ -42,7 +43,10 @@ _OTHERS: Final = (
 
 
 class Options(CommandOptions):
-    """The node's options. After `parseOptions`: `settings`, `warnings`, `stay` and `log_path`."""
+    """The node's options.
+
+    After `parseOptions`: `settings`, `warnings`, `plain`, `stay` and `log_path`.
+    """
 
     program = "p2pchat"
     about = (
@@ -73,7 +77,9 @@ class Options(CommandOptions):
         ("Other", _OTHERS),
     )
 
-    optFlags: Sequence[Sequence[object]] = [["stay", None, _OTHERS[1][2]]]
+    optFlags: Sequence[Sequence[object]] = [
+        [name, None, text] for name, _, text in _OTHERS if name in ("plain", "stay")
+    ]
     optParameters: Sequence[Sequence[object]] = [
         *([setting.option, None, None, setting.help] for setting in SETTINGS),
         ["config", None, None, _OTHERS[0][2]],
@@ -90,6 +96,11 @@ class Options(CommandOptions):
     def stay(self) -> bool:
         """Whether to keep running when piped input has ended."""
         return bool(self["stay"])
+
+    @property
+    def plain(self) -> bool:
+        """Whether the person wants the plain console in any case."""
+        return bool(self["plain"])
 
     def postOptions(self) -> None:
         """Resolve the settings, and see to the log; raises ConfigError for a wrong value."""

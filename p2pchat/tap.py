@@ -23,13 +23,16 @@ from p2pchat.logs import Log
 from p2pchat.node import CannotStartError, ChatNode
 from p2pchat.options import Options, login_name
 from p2pchat.rendezvous.client import RendezvousClient
+from p2pchat.terminal import choose
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from p2pchat.console import ConsoleService
     from p2pchat.interfaces import IDirectory
     from p2pchat.settings import Settings
+    from p2pchat.terminal.console import TerminalConsole
 
 __all__ = ["Options", "Program", "main", "makeService"]
 
@@ -95,18 +98,27 @@ class Program(MultiService):
 
     def startService(self) -> None:
         """Start the rendezvous first, so that the node finds it, and the console last."""
-        from p2pchat.console import make_console
-
         super().startService()
         if self._rendezvous is not None:
             self._rendezvous.startService()
         self.node.startService()
-        console = make_console(self._reactor, self.node, stay=self._stay, on_leave=self.leave)
+        console = self._make_console()
         if console is not None:
             self._console = console
             console.startService()
             # What is less grave, the console tells by itself.
             self._unshow = show_on_screen(console.show, "ERROR")
+
+    def _make_console(self) -> ConsoleService | TerminalConsole | None:
+        """The full console if `main` prepared for it, else the plain one, if there is input."""
+        loop = choose.installed_loop()
+        if loop is not None:
+            from p2pchat.terminal.console import make_terminal_console
+
+            return make_terminal_console(self._reactor, self.node, loop, on_leave=self.leave)
+        from p2pchat.console import make_console
+
+        return make_console(self._reactor, self.node, stay=self._stay, on_leave=self.leave)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
@@ -146,10 +158,12 @@ def makeService(options: Options) -> Program:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
-    from twisted.internet import reactor
-
     options = Options()
     options.parseOptions(sys.argv[1:] if argv is None else [*argv])
+    if choose.wanted(plain=options.plain, log_path=options.log_path):
+        choose.install()
+    from twisted.internet import reactor
+
     program = makeService(options)
     path = options.log_path
     if options.settings.logging.file is None:
