@@ -186,9 +186,8 @@ class Mesh:
 
     def _name_in_use(self, where: str) -> None:
         sentence = f"somebody else uses the name {self._me.peer_id} ({where}): choose another one"
-        if sentence not in self._told:
-            if len(self._told) < _MAX_TOLD:
-                self._told.add(sentence)
+        if sentence not in self._told and len(self._told) < _MAX_TOLD:
+            self._told.add(sentence)
             _server_log.warn("{text}", text=sentence)
             self._observers.notice(sentence)
 
