@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+FORMATS: Final = ("text", "json")
 
 _LARGEST: Final = 1_000_000_000  # thirty years, a gigabyte: beyond this it is a slip of the hand
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -127,6 +128,18 @@ def _accept_level(value: object) -> str:
     return value.upper()
 
 
+def _accept_format(value: object) -> str:
+    if not isinstance(value, str) or value.lower() not in FORMATS:
+        raise Unfit(f"one of {', '.join(FORMATS)}")
+    return value.lower()
+
+
+def _accept_endpoint(value: object) -> str:
+    if not isinstance(value, str) or not re.match(r"[A-Za-z0-9]+:", value):
+        raise Unfit('an endpoint like "systemd:domain=INET:index=0"')
+    return value
+
+
 def _accept_path(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise Unfit("the name of a file")
@@ -137,6 +150,8 @@ LABEL: Final = Check(_accept_label)
 HOST: Final = Check(_accept_host)
 SERVE: Final = Check(_accept_serve)
 LEVEL: Final = Check(_accept_level)
+FORMAT: Final = Check(_accept_format)
+ENDPOINT: Final = Check(_accept_endpoint)
 PATH: Final = Check(_accept_path)
 PORT: Final = whole(1, 65535)
 PORT_OR_FREE: Final = whole(0, 65535)

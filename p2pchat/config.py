@@ -13,6 +13,8 @@ import msgspec
 
 from p2pchat import checks
 from p2pchat.checks import (
+    ENDPOINT,
+    FORMAT,
     HOST,
     LABEL,
     LEVEL,
@@ -27,8 +29,11 @@ from p2pchat.checks import (
 )
 from p2pchat.settings import (
     ConnectionSettings,
+    ControlSettings,
+    HookSettings,
     LimitSettings,
     LoggingSettings,
+    MetricsSettings,
     PeerSettings,
     RendezvousSettings,
     Settings,
@@ -42,8 +47,11 @@ __all__ = [
     "SETTINGS",
     "ConfigError",
     "ConnectionSettings",
+    "ControlSettings",
+    "HookSettings",
     "LimitSettings",
     "LoggingSettings",
+    "MetricsSettings",
     "PeerSettings",
     "RendezvousSettings",
     "Setting",
@@ -88,6 +96,12 @@ SETTINGS: Final = (
     _s("peer.namespace", "NAMESPACE", LABEL, "the group of peers to meet (lobby)"),
     _s("peer.port", "PORT", PORT_OR_FREE, "TCP port to listen on (4000, or a free one; 0: any)"),
     _s("peer.interface", "ADDRESS", HOST, "local address to listen on"),
+    _s(
+        "peer.listen",
+        "ENDPOINT",
+        ENDPOINT,
+        "listen there instead, for example on systemd:domain=INET:index=0",
+    ),
     _s("rendezvous.host", "HOST", HOST, "rendezvous server (this machine's own)", "rendezvous"),
     _s("rendezvous.port", "PORT", PORT, "the rendezvous server's port (8080)", "rendezvous-port"),
     _s(
@@ -112,6 +126,7 @@ SETTINGS: Final = (
     ),
     _s("logging.level", "LEVEL", LEVEL, "DEBUG, INFO, WARNING or ERROR (INFO)", "log-level"),
     _s("logging.file", "FILE", PATH, "write the log here (-: standard output)", "log-file"),
+    _s("logging.format", "FORMAT", FORMAT, "text, or json: one object a line (text)", "log-format"),
     _s(
         "logging.max_bytes",
         "BYTES",
@@ -153,6 +168,30 @@ SETTINGS: Final = (
     _s("limits.remembered_ids", "N", whole(1), "message ids kept to know repetitions (100000)"),
     _s("limits.max_known_peers", "N", whole(1), "peers in the table (20000)"),
     _s("limits.max_pending_acks", "N", whole(1), "messages waiting for an ACK (10000)"),
+    _s(
+        "control.path",
+        "PATH",
+        PATH,
+        "put the control socket there (in your runtime folder; off: nowhere)",
+        "control",
+    ),
+    _s(
+        "hooks.message",
+        "PROGRAM",
+        PATH,
+        "run PROGRAM for each message that comes, the event as JSON on its input",
+        "on-message",
+    ),
+    _s("hooks.timeout", "SECONDS", _SECONDS, "kill one that takes longer (30)", "hook-timeout"),
+    _s("hooks.max_running", "N", whole(1), "of those at once (4)", "hook-max-running"),
+    _s("hooks.max_waiting", "N", whole(1), "messages waiting for one (1000)", "hook-max-waiting"),
+    _s(
+        "metrics.address",
+        "[HOST:]PORT",
+        SERVE,
+        "serve /metrics and /healthz over HTTP (on loopback, if no HOST is named)",
+        "metrics",
+    ),
 )
 """Every setting, in the order of the command line's help."""
 

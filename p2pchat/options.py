@@ -18,6 +18,7 @@ from p2pchat.checks import split_address
 from p2pchat.command_line import CommandOptions
 from p2pchat.config import SETTINGS, Settings, Values, check_text, load, resolve
 from p2pchat.log_output import TWISTD_LOGGER, default_path, prepare_twistd, twistd_observer
+from p2pchat.subcommands import SUBCOMMANDS
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -27,19 +28,22 @@ DEFAULT_FILE: Final = "config.json"
 """The configuration file that is read from the working folder when it is there."""
 
 _TITLES: Final = {
-    "peer": "You",
-    "rendezvous": "Meeting others",
-    "connection": "Links",
-    "logging": "The log",
-    "limits": "Limits",
+    "You": ("peer",),
+    "Meeting others": ("rendezvous",),
+    "Links": ("connection",),
+    "The log": ("logging",),
+    "Limits": ("limits",),
+    "For other programs": ("control", "hooks", "metrics"),
 }
 _OTHERS: Final = (
     ("config", "FILE", f"read settings from FILE ({DEFAULT_FILE}, if it is there)"),
     ("plain", "", "the plain console, even where the full one would be used"),
+    ("no-control", "", "no control socket: the same as --control off"),
     ("stay", "", "keep running when the input, a pipe or a file, has ended"),
     ("version", "", "show the version and exit"),
     ("help", "", "show this and exit"),
 )
+_FLAGS: Final = ("plain", "no-control", "stay")
 
 
 class Options(CommandOptions):
@@ -69,16 +73,16 @@ class Options(CommandOptions):
                         setting.help,
                     )
                     for setting in SETTINGS
-                    if setting.section == section
+                    if setting.section in sections
                 ],
             )
-            for section, title in _TITLES.items()
+            for title, sections in _TITLES.items()
         ),
         ("Other", _OTHERS),
     )
 
     optFlags: Sequence[Sequence[object]] = [
-        [name, None, text] for name, _, text in _OTHERS if name in ("plain", "stay")
+        [name, None, text] for name, _, text in _OTHERS if name in _FLAGS
     ]
     optParameters: Sequence[Sequence[object]] = [
         *([setting.option, None, None, setting.help] for setting in SETTINGS),
@@ -107,6 +111,8 @@ class Options(CommandOptions):
         path = self["config"]
         if path is None and os.path.lexists(DEFAULT_FILE):
             path = DEFAULT_FILE
+        # A daemon may leave the folder before it is told to read the file again.
+        self._file = None if path is None else os.path.abspath(path)
         file, self.warnings = ({}, []) if path is None else load(path)
         self.settings = resolve(self._given(), file)
         if self.parent is None:
@@ -116,8 +122,23 @@ class Options(CommandOptions):
         else:
             self._log_under_twist()
 
+    def reread(self) -> Settings:
+        """The settings as the file has them now, and the command line; raises ConfigError."""
+        return resolve(self._given(), {} if self._file is None else load(self._file)[0])
+
+    def getUsage(self, width: int | None = None) -> str:
+        """What --help says below its first line."""
+        text = super().getUsage(width)
+        if self.parent is not None:
+            return text
+        lines = [f"  {name:<27}  {about}" for name, about in SUBCOMMANDS]
+        head = f"With a node that runs already ({self.command} COMMAND --help tells more):"
+        return "\n".join([text, head, *lines, ""])
+
     def _given(self) -> Values:
         values: Values = {}
+        if self["no-control"]:
+            values["control.path"] = "off"
         for setting in SETTINGS:
             text = self[setting.option]
             if text is None:

@@ -38,6 +38,9 @@ class PeerSettings(Struct, frozen=True, kw_only=True):
     # The local address to listen on; None: all of them, or loopback when only this machine's
     # nodes can find us anyway.
     interface: str | None = None
+    # A Twisted endpoint to listen on instead of `port` and `interface`, for example
+    # "systemd:domain=INET:index=0" for a socket that systemd opened.
+    listen: str | None = None
 
 
 class ConnectionSettings(Struct, frozen=True, kw_only=True):
@@ -107,11 +110,44 @@ class LoggingSettings(Struct, frozen=True, kw_only=True):
     # The file to write to; "-": standard output; None: a file in the person's own log folder, or
     # what twistd was told.
     file: str | None = None
+    # "text": a line that a person reads; "json": one object a line, for programs.
+    format: str = "text"
     # The size at which a log file is put aside. Larger: one file tells a longer story.
     max_bytes: int = 10_000_000
     # How many log files there are at most, the one being written included. More: a longer past,
     # and up to `files * max_bytes` of disk.
     files: int = 5
+
+
+class ControlSettings(Struct, frozen=True, kw_only=True):
+    """The socket by which other programs of the same person use this node."""
+
+    # Where it is; None: in the person's runtime folder, by name and namespace; "off": nowhere.
+    path: str | None = None
+
+
+class HookSettings(Struct, frozen=True, kw_only=True):
+    """Programs that run when something happens."""
+
+    # The program that runs for each received message, with the event as JSON on its standard
+    # input; None: none does. It is never given to a shell.
+    message: str | None = None
+    # How long a program may run. Longer: slow work gets done. Shorter: one that hangs blocks a
+    # place for less time.
+    timeout: float = 30.0
+    # Programs that run at once. More: bursts are worked off sooner. Fewer: less load, and with 1
+    # the messages are handled in their order.
+    max_running: int = 4
+    # Messages that wait for their program. More: longer bursts lose nothing. Fewer: less memory.
+    max_waiting: int = 1000
+
+
+class MetricsSettings(Struct, frozen=True, kw_only=True):
+    """What a monitoring system can ask over HTTP."""
+
+    # "[HOST:]PORT" to serve /metrics and /healthz on, loopback unless a host is named; None: it
+    # serves none.
+    address: str | None = None
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -122,3 +158,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     connection: ConnectionSettings = ConnectionSettings()
     limits: LimitSettings = LimitSettings()
     logging: LoggingSettings = LoggingSettings()
+    control: ControlSettings = ControlSettings()
+    hooks: HookSettings = HookSettings()
+    metrics: MetricsSettings = MetricsSettings()

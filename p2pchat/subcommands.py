@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 SUBCOMMANDS: Final = (
-    ("attach", "join the conversation of the node that runs; leaving leaves it running"),
-    ("send", "send one message through it, and tell whether it was delivered"),
+    ("attach", "a console of that node; leaving leaves it running"),
+    ("send", "send one message, and tell whether it arrived"),
     ("tail", "show what comes in, as it comes"),
     ("status", "who the node is, and how it is"),
     ("peers", "who is there"),

@@ -35,7 +35,7 @@ MAY_IMPORT: Final = {
     "log_file": "text",
     "log_output": "log_file logs text",
     "command_line": "checks text",
-    "options": "checks command_line config log_output text",
+    "options": "checks command_line config log_output subcommands text",
     # The core of a node: no sockets, no clock.
     "session": "address messages outputs text wire",
     "peers": "address",

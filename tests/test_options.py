@@ -17,8 +17,9 @@ from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import __version__, logs, options
+from p2pchat.checks import ConfigError
 from p2pchat.command_line import CommandOptions
-from p2pchat.config import SETTINGS, check_text
+from p2pchat.config import SETTINGS, check_text, resolve
 from p2pchat.log_output import twistd_observer
 from p2pchat.options import Options, has_input, login_name
 from twisted import logger
@@ -66,7 +67,8 @@ class OptionsTestCase(SynchronousTestCase):
 
 class ValueTests(OptionsTestCase):
     def test_every_setting_has_an_option(self) -> None:
-        texts = {"LEVEL": "error", "BYTES": "77777", "[HOST:]PORT": "a:77"}
+        texts = {"LEVEL": "error", "BYTES": "77777", "[HOST:]PORT": "a:77", "FORMAT": "json"}
+        texts["ENDPOINT"] = "tcp:77"
         given = {setting: texts.get(setting.metavar, "77") for setting in SETTINGS}
         words = [word for setting, text in given.items() for word in (f"--{setting.option}", text)]
         settings = self.parse(*words).settings
@@ -84,6 +86,27 @@ class ValueTests(OptionsTestCase):
         ):
             settings = self.parse(*words).settings.rendezvous
             self.assertEqual((settings.host, settings.port), address)
+
+    def test_no_control_socket(self) -> None:
+        self.assertIsNone(self.parse().settings.control.path)
+        self.assertEqual(self.parse("--no-control").settings.control.path, "off")
+
+    def test_the_file_is_read_again_from_where_it_was(self) -> None:
+        self.write("config.json", {"limits": {"peer_rate": 5}, "peer": {"name": "file"}})
+        options = self.parse("--name", "option")
+        self.write("config.json", {"limits": {"peer_rate": 7}, "peer": {"name": "new"}})
+        folder = os.getcwd()
+        os.chdir("/")
+        try:
+            settings = options.reread()
+        finally:
+            os.chdir(folder)
+        self.assertEqual((settings.limits.peer_rate, settings.peer.name), (7, "option"))
+        self.write("config.json", {"limits": {"peer_rate": "fast"}})
+        self.assertRaises(ConfigError, options.reread)
+        os.remove("config.json")
+        self.assertRaises(ConfigError, options.reread)
+        self.assertEqual(self.parse().reread(), resolve({}, {}))
 
     def test_flags_and_their_absence(self) -> None:
         self.assertFalse(self.parse().stay)
