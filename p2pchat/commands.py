@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from p2pchat.presence import Presence
     from p2pchat.rendezvous.listing import Listing
+    from p2pchat.reports import Table
     from p2pchat.router import Published
     from p2pchat.session import Identity
 
@@ -66,6 +67,8 @@ class Reply(Struct):
 
     lines: Sequence[str] = ()
     """Printable lines for the person."""
+    table: Table | None = None
+    """The table that the last of these lines are, for who can draw it better."""
     ok: bool = True
     """Whether it was done; False for wrong use, and for a message that some peer will not get."""
     leave: bool = False
@@ -139,18 +142,17 @@ class Commands:
         except ValueError:
             return _usage("peers")
 
-        def table(listings: Sequence[Listing] | None) -> list[str]:
+        def table(listings: Sequence[Listing] | None) -> Table:
             return peers_table(listings, self._node.peers, self._node.me.peer_id, namespace)
 
         def not_asked(failure: Failure) -> Reply:
             failure.trap(DirectoryError)
             why = failure.getErrorMessage()
-            return _said(
-                f"the rendezvous could not be asked: {why}", "what is known:", *table(None)
-            )
+            said = f"the rendezvous could not be asked: {why}"
+            return _tabled(table(None), said, "what is known:")
 
         return self._node.presence.discover().addCallbacks(
-            lambda listings: _said(*table(listings)), not_asked
+            lambda listings: _tabled(table(listings)), not_asked
         )
 
     def _msg(self, rest: str) -> Answer:
@@ -184,7 +186,7 @@ class Commands:
 
     def _conn(self, _: str) -> Answer:
         peers = self._node.peers.connected()
-        return _said(*links_table(peers, self._clock.seconds(), self._wall_clock()))
+        return _tabled(links_table(peers, self._clock.seconds(), self._wall_clock()))
 
     def _rtt(self, _: str) -> Answer:
         asked = [peer for peer in self._node.peers.connected() if not peer.round_trips]
@@ -198,7 +200,7 @@ class Commands:
             if waiting and self._clock.seconds() < deadline:
                 self._clock.callLater(_LOOK, look)
             else:
-                answer.callback(_said(*round_trips_table(self._node.peers)))
+                answer.callback(_tabled(round_trips_table(self._node.peers)))
 
         look()
         return answer
@@ -267,6 +269,10 @@ def _split(line: str) -> tuple[str, str]:
 
 def _said(*lines: str) -> Reply:
     return Reply([*map(printable, lines)])
+
+
+def _tabled(table: Table, *lines: str) -> Reply:
+    return Reply([*map(printable, lines), *table.lines()], table=table if table.rows else None)
 
 
 def _wrong(*lines: str) -> Reply:

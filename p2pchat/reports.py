@@ -1,6 +1,6 @@
 """The tables that a person asks for: peers, links, round-trip times.
 
-Rules: pure functions from what the node knows to lines of text; times are passed in. Columns are
+Rules: pure functions from what the node knows to a `Table`; times are passed in. Columns are
 aligned by what a character takes on a terminal. Text from outside is made printable here, because
 a column's width depends on it.
 """
@@ -11,6 +11,8 @@ import time
 import unicodedata
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -20,9 +22,21 @@ if TYPE_CHECKING:
     from p2pchat.rendezvous.listing import Listing
 
 
+class Table(Struct, frozen=True):
+    """Titles of columns, and rows of printable cells; `empty` is what to say without any."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    empty: str = ""
+
+    def lines(self) -> list[str]:
+        """The table as wide as it needs to be, the titles first."""
+        return _aligned(self.head, self.rows) if self.rows else [self.empty]
+
+
 def peers_table(
     listings: Sequence[Listing] | None, peers: Iterable[Peer], own_id: str, namespace: str | None
-) -> list[str]:
+) -> Table:
     """Who is listed, one row a peer, and who is connected without being listed; never ourselves.
 
     `listings` is None when the rendezvous could not be asked: then all that is known counts.
@@ -47,12 +61,11 @@ def peers_table(
         if peer_id in unlisted and listings is not None:
             status += " (not listed)"
         rows.append((printable(peer_id), printable(addresses[peer_id]), status))
-    if not rows:
-        return ["no other peers" + ("" if namespace is None else f" in #{printable(namespace)}")]
-    return _aligned(("peer_id", "address", "status"), rows)
+    where = "" if namespace is None else f" in #{printable(namespace)}"
+    return Table(("peer_id", "address", "status"), rows, f"no other peers{where}")
 
 
-def links_table(peers: Iterable[Peer], now: float, wall_now: float) -> list[str]:
+def links_table(peers: Iterable[Peer], now: float, wall_now: float) -> Table:
     """The links of these peers; `now` is the node's clock, `wall_now` seconds since the epoch."""
     rows = []
     for peer in sorted(peers, key=lambda peer: peer.peer_id):
@@ -67,12 +80,10 @@ def links_table(peers: Iterable[Peer], now: float, wall_now: float) -> list[str]
                     f"{link.sent:,}",
                 )
             )
-    if not rows:
-        return ["no links"]
-    return _aligned(("peer_id", "direction", "since", "in", "out"), rows)
+    return Table(("peer_id", "direction", "since", "in", "out"), rows, "no links")
 
 
-def round_trips_table(peers: Iterable[Peer]) -> list[str]:
+def round_trips_table(peers: Iterable[Peer]) -> Table:
     """The round-trip times of the peers that have samples or a link, in milliseconds."""
     rows: list[tuple[str, ...]] = []
     for peer in sorted(peers, key=lambda peer: peer.peer_id):
@@ -90,9 +101,11 @@ def round_trips_table(peers: Iterable[Peer]) -> list[str]:
                 " ".join(f"{seconds * 1000:.1f}" for seconds in samples),
             )
         )
-    if not rows:
-        return ["no links, and no round-trip times"]
-    return _aligned(("peer_id", "average ms", "minimum", "last", "samples, oldest first"), rows)
+    return Table(
+        ("peer_id", "average ms", "minimum", "last", "samples, oldest first"),
+        rows,
+        "no links, and no round-trip times",
+    )
 
 
 def duration(seconds: float) -> str:

@@ -316,7 +316,7 @@ class PeersTests(CommandCase):
         self.failureResultOf(answer, ZeroDivisionError)
 
     def test_combining_characters_take_no_column(self) -> None:
-        rows = peers_table([listing("e\u0301@C"), listing("ab@C")], [], ME, None)
+        rows = peers_table([listing("e\u0301@C"), listing("ab@C")], [], ME, None).lines()
         self.assertEqual([line.index("10.") for line in rows[1:]], [9, 10])
 
 
@@ -334,7 +334,7 @@ class LinkTests(CommandCase):
 
     def test_an_old_link_has_a_date(self) -> None:
         self.node.meets("bob@CIC")
-        rows = links_table(self.node.peers.connected(), 90_000, 1_000_000_000)
+        rows = links_table(self.node.peers.connected(), 90_000, 1_000_000_000).lines()
         self.assertTrue(re.search(r"2001-09-0\d \d\d:\d\d \(1 d 1 h\)", rows[1]), rows[1])
 
     def test_durations(self) -> None:

@@ -473,8 +473,12 @@ class SizeTests(ConsoleCase):
     def test_tables_fit(self) -> None:
         self.type("/rtt\r", 2)
         text = "\n".join(self.screen.rows)
-        self.assertIn("mean ms", text)
+        self.assertRegex(text, "peer_id +samples  mean ms")
         self.assertIn("▁", text)
+        self.type("/conn\r")
+        self.assertRegex(self.screen.rows[-3], r"^carol@CIC +outbound +\d\d:\d\d:\d\d… +0 +0$")
+        self.type("/peers\r", 2)
+        self.assertRegex(self.screen.rows[-3], r"^carol@CIC +10\S+ +CONNECTED$")
 
 
 class LeavingTests(ConsoleCase):

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec import Struct
 
 from p2pchat.terminal.colours import colour_of
+from p2pchat.terminal.tables import fitted
 from p2pchat.terminal.widths import cut, steady, wrap
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
-    from p2pchat.terminal.tables import Table
+    from p2pchat.reports import Table
 
 Row: TypeAlias = list[tuple[str, str]]
 """One row of the screen: (style, text) after (style, text)."""
@@ -106,7 +107,7 @@ class Entry(Struct, eq=False):
 
     def _draw(self, columns: int, together: bool, glyphs: Glyphs) -> list[Row]:
         if self.table is not None:
-            return [[("class:answer", line)] for line in self.table.lines(columns)]
+            return [[("class:answer", line)] for line in fitted(self.table, columns)]
         style, prefix = self._prefix(together)
         clock = time.strftime("%H:%M ", time.localtime(self.at))
         mark = ""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from p2pchat.terminal.tables import Table
+from p2pchat.reports import Table
+from p2pchat.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,15 +33,15 @@ def sparkline(samples: Sequence[float], bars: str = BARS) -> str:
     return "".join(bars[round((sample - low) / (high - low) * steps)] for sample in samples)
 
 
-def round_trips(peers: Iterable[Peer], bars: str = BARS) -> Table | None:
-    """The peers that have samples or a link, in milliseconds; None when there are none."""
+def round_trips(peers: Iterable[Peer], bars: str = BARS) -> Table:
+    """The peers that have samples or a link, in milliseconds."""
     rows: list[Sequence[str]] = []
     for peer in sorted(peers, key=lambda peer: peer.peer_id):
         samples, average = peer.round_trips, peer.average_round_trip
         if average is not None:
             figures = (average, min(samples), samples[-1])
             milliseconds = [f"{seconds * 1000:.1f}" for seconds in figures]
-            rows.append((peer.peer_id, sparkline(samples, bars), *milliseconds))
+            rows.append((printable(peer.peer_id), sparkline(samples, bars), *milliseconds))
         elif peer.links:
-            rows.append((peer.peer_id, "-", "-", "-", "no answer yet"))
-    return Table(("peer_id", "samples", "mean ms", "least", "last"), rows) if rows else None
+            rows.append((printable(peer.peer_id), "-", "-", "-", "no answer yet"))
+    return Table(("peer_id", "samples", "mean ms", "least", "last"), rows)

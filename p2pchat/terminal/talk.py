@@ -221,14 +221,12 @@ class Talk:
         if not isinstance(reply, Deferred):
             self._told(reply)
             return None
-        return reply.addCallback(self._graphs)
+        return reply.addCallback(self._with_graphs)
 
-    def _graphs(self, reply: Reply) -> bool:
-        table = round_trips(self._node.peers, self._bars)
-        if table is None:
-            return self._told(reply)
-        self._answer(Entry(self._wall_clock(), Kind.ANSWER, table=table))
-        return False
+    def _with_graphs(self, reply: Reply) -> bool:
+        if reply.table is not None:
+            reply.table = round_trips(self._node.peers, self._bars)
+        return self._told(reply)
 
     def _help(self, rest: str) -> None:
         name = rest.strip().removeprefix("/").lower()
@@ -248,8 +246,11 @@ class Talk:
     # ------------------------------------------------------------ showing
 
     def _told(self, reply: Reply) -> bool:
-        for line in reply.lines:
+        table = reply.table
+        for line in reply.lines[: len(reply.lines) - (len(table.rows) + 1 if table else 0)]:
             self._tell(line)
+        if table is not None:
+            self._answer(Entry(self._wall_clock(), Kind.ANSWER, table=table))
         return reply.leave
 
     def _tell(self, line: str) -> None:
