@@ -81,6 +81,28 @@ MAY_IMPORT: Final = {
     "history.store": "history.gathering history.records logs",
     "history.durable": "history.gathering history.outbox history.past history.records"
     " history.store interfaces logs messages repetitions",
+    # The full console: what is said and how it looks, then the screen.
+    "terminal.choose": "terminal.event_loop",
+    "terminal.event_loop": "logs",
+    "terminal.tty": "",
+    "terminal.past_lines": "logs",
+    "terminal.widths": "",
+    "terminal.colours": "",
+    "terminal.tables": "terminal.widths",
+    "terminal.graph": "reports text",
+    "terminal.arrivals": "display",
+    "terminal.entries": "terminal.colours terminal.tables terminal.widths text",
+    "terminal.backlog": "terminal.entries",
+    "terminal.bar": "terminal.widths text",
+    "terminal.conversations": "terminal.backlog terminal.entries",
+    "terminal.talk": "address commands outbox router terminal.conversations terminal.entries"
+    " terminal.graph",
+    "terminal.completion": "logs peers terminal.talk text",
+    "terminal.application": "terminal.bar terminal.colours terminal.widths text",
+    "terminal.keys": "",
+    "terminal.console": "commands display interfaces logs messages router terminal.application"
+    " terminal.arrivals terminal.bar terminal.completion terminal.conversations terminal.entries"
+    " terminal.graph terminal.keys terminal.past_lines terminal.talk terminal.tty text",
     # The rendezvous: a server that knows nothing of nodes, and a node's side of it.
     "rendezvous.listing": "",
     "rendezvous.requests": "text",
@@ -165,6 +187,26 @@ MUST_NOT_KNOW: Final = {
 # Slow to import: only inside functions, or in the modules named here, which are imported so.
 SLOW: Final = {"asyncio", "multiprocessing", "prompt_toolkit", "sqlite3", "ssl", "uuid"}
 SLOW_ROOMS: Final = {
+    *(
+        f"terminal.{name}"
+        for name in (
+            "application",
+            "backlog",
+            "bar",
+            "colours",
+            "completion",
+            "console",
+            "conversations",
+            "entries",
+            "event_loop",
+            "keys",
+            "past_lines",
+            "tables",
+            "talk",
+            "tty",
+            "widths",
+        )
+    ),
     "history.database",
     "history.reading",
     "history.schema",
