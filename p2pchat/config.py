@@ -30,6 +30,7 @@ from p2pchat.checks import (
 from p2pchat.settings import (
     ConnectionSettings,
     ControlSettings,
+    HistorySettings,
     HookSettings,
     LimitSettings,
     LoggingSettings,
@@ -48,6 +49,7 @@ __all__ = [
     "ConfigError",
     "ConnectionSettings",
     "ControlSettings",
+    "HistorySettings",
     "HookSettings",
     "LimitSettings",
     "LoggingSettings",
@@ -65,6 +67,7 @@ __all__ = [
 _MAX_FILE: Final = 1_000_000
 _MAX_WARNINGS: Final = 20
 _SECONDS: Final = number("a number above 0", above=0)
+_NOT_NEGATIVE: Final = number("a number of 0 or more", at_least=0)
 
 Values: TypeAlias = dict[str, Any]
 """Checked values by key ("connection.ping_interval"): what a file or a command line asked for."""
@@ -124,6 +127,31 @@ SETTINGS: Final = (
         "how long a registration lasts (7200)",
         "rendezvous-ttl",
     ),
+    _s("history.file", "FILE|none", PATH, "keep messages here (your data folder)", "history"),
+    _s(
+        "history.max_age",
+        "SECONDS",
+        _NOT_NEGATIVE,
+        "delete what is older (0: never)",
+        "history-max-age",
+    ),
+    _s(
+        "history.max_bytes",
+        "BYTES",
+        whole(0),
+        "delete the oldest beyond this size (500000000; 0: never)",
+        "history-max-bytes",
+    ),
+    _s("history.outbox_ttl", "SECONDS", _SECONDS, "how long a message waits for a peer (604800)"),
+    _s("history.outbox_max_per_peer", "N", whole(1), "messages waiting for one peer (1000)"),
+    _s("history.outbox_max", "N", whole(1), "messages waiting in all (10000)"),
+    _s(
+        "history.catch_up",
+        "N",
+        whole(0, 10_000),
+        "published messages to ask a peer for that we missed (200)",
+    ),
+    _s("history.catch_up_age", "SECONDS", _SECONDS, "but none that is older (86400)"),
     _s("logging.level", "LEVEL", LEVEL, "DEBUG, INFO, WARNING or ERROR (INFO)", "log-level"),
     _s("logging.file", "FILE", PATH, "write the log here (-: standard output)", "log-file"),
     _s("logging.format", "FORMAT", FORMAT, "text, or json: one object a line (text)", "log-format"),
@@ -161,7 +189,7 @@ SETTINGS: Final = (
     _s(
         "limits.peer_rate",
         "N",
-        number("a number of 0 or more", at_least=0),
+        _NOT_NEGATIVE,
         "messages a second from one peer (2000; 0: any)",
     ),
     _s("limits.max_bad_lines", "N", whole(1), "unreadable lines in a row that end a link (20)"),

@@ -30,6 +30,7 @@ DEFAULT_FILE: Final = "config.json"
 _TITLES: Final = {
     "You": ("peer",),
     "Meeting others": ("rendezvous",),
+    "What is kept": ("history",),
     "Links": ("connection",),
     "The log": ("logging",),
     "Limits": ("limits",),

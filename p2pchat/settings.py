@@ -150,6 +150,32 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
     address: str | None = None
 
 
+class HistorySettings(Struct, frozen=True, kw_only=True):
+    """What is kept of what was said, and for how long."""
+
+    # The file to keep messages in; "none": keep nothing, and lose what was not delivered when the
+    # node stops; None: a file in the person's own data folder, named after the peer_id.
+    file: str | None = None
+    # How old a kept message may become (0: any age). Longer: more can be found. Shorter: less can
+    # be found by somebody else who gets at the file.
+    max_age: float = 0.0
+    # How large the file may become before the oldest messages go (0: any size). Larger: a longer
+    # past, at some 150 bytes and the text's words for each message.
+    max_bytes: int = 500_000_000
+    # How long a direct message waits for its peer. Longer: a long absence loses nothing. Shorter:
+    # nobody gets what has long lost its meaning.
+    outbox_ttl: float = 604_800.0
+    # Messages that may wait for one peer. More: more can be said to who is away.
+    outbox_max_per_peer: int = 1000
+    # Messages that may wait in all. More: more memory, as much as their texts take.
+    outbox_max: int = 10_000
+    # Published messages that a p2pchat asks another one for, of those it missed, and gives to one
+    # that asks (0: none). More: a late joiner reads more, and every new link costs more.
+    catch_up: int = 200
+    # How old such a message may be. Older: a longer absence is caught up with.
+    catch_up_age: float = 86_400.0
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All settings of a node: checked, complete, and unchanging."""
 
@@ -157,6 +183,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     peer: PeerSettings = PeerSettings()
     connection: ConnectionSettings = ConnectionSettings()
     limits: LimitSettings = LimitSettings()
+    history: HistorySettings = HistorySettings()
     logging: LoggingSettings = LoggingSettings()
     control: ControlSettings = ControlSettings()
     hooks: HookSettings = HookSettings()

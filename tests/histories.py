@@ -14,10 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import Arrival, Batch, Entry, HistorySettings, Line
+from p2pchat.history.records import Arrival, Batch, Entry, Line
 from p2pchat.messages import Pub, Send
 from p2pchat.peers import Peer
 from p2pchat.repetitions import RecentIds
+from p2pchat.settings import HistorySettings
 from tests.fake_link import FakeLink
 
 if TYPE_CHECKING:

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
     from p2pchat.history.database import Database
     from p2pchat.history.gathering import HistoryOwner, InThread
     from p2pchat.history.reading import Reader
-    from p2pchat.history.records import HistorySettings, Line, Loaded
+    from p2pchat.history.records import Line, Loaded
     from p2pchat.interfaces import IPeerLink
     from p2pchat.messages import Send
     from p2pchat.peers import Peer
     from p2pchat.repetitions import RecentIds
+    from p2pchat.settings import HistorySettings
 
 _log: Final = Log("History")
 _MAX_EARLY: Final = 2000

@@ -30,17 +30,6 @@ STATES: Final = ("received", "published", "delivered", "waiting", "abandoned")
 """The names of the five, at their numbers."""
 
 
-class HistorySettings(Struct, frozen=True, kw_only=True):
-    """What is kept, and for how long."""
-
-    file: str | None = None
-    max_age: float = 0.0
-    max_bytes: int = 500_000_000
-    outbox_ttl: float = 604_800.0
-    outbox_max_per_peer: int = 1000
-    outbox_max: int = 10_000
-
-
 class HistoryError(Exception):
     """The history cannot be read or written; the text is a sentence for the person."""
 

@@ -120,6 +120,7 @@ class FakeTown:
                 connection=base.connection,
                 limits=base.limits,
                 rendezvous=base.rendezvous,
+                history=base.history,
             ),
             directory or self.rendezvous.at(host),
             jitter=self.network.random.uniform,
