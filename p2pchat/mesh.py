@@ -21,11 +21,12 @@ from p2pchat.interfaces import ILinkOwner
 from p2pchat.keepalive import KeepAlive
 from p2pchat.logs import Log, RateLimited
 from p2pchat.outputs import Ending, Finish, Remark
+from p2pchat.own_name import OwnName
 from p2pchat.peers import Peer, PeerTable, Status
 from p2pchat.protocol import LinkContext, PeerProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from p2pchat.interfaces import INodeObserver, IPeerLink
     from p2pchat.messages import Pub, Send
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 _server_log: Final = Log("PeerServer")
 _client_log: Final = Log("PeerClient")
 _LEAVE_TIMEOUT: Final = 2.0
-_MAX_TOLD: Final = 100
 DUPLICATE: Final = "duplicate link"
 """The reason of a BYE that ends one of two links and is no farewell."""
 
@@ -70,15 +70,11 @@ class Mesh:
         self.admission = Admission(settings.limits, max_descriptors)
         self.peers = PeerTable(me.peer_id, settings.limits.max_known_peers)
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
-        self.own_ip = ""
-        """Our address as the rendezvous sees it, empty while it is not known."""
-        self.own_port = 0
-        """The port that we are registered with."""
+        self.name = OwnName(me.peer_id, observers.notice)
         self._links: dict[PeerProtocol, None] = {}
         self._slots = DialSlots()
         self._jitter = jitter
         self._remarks = RateLimited(Log("Protocol"))
-        self._told: set[str] = set()
         self._leaving = False
         self._all_gone: Deferred[None] | None = None
 
@@ -159,11 +155,11 @@ class Mesh:
         by_id: dict[str, list[Listing]] = {}
         for entry in listings:
             by_id.setdefault(entry.peer_id, []).append(entry)
-        self._check_own_name(by_id.pop(self._me.peer_id, []))
+        self.name.listed(by_id.pop(self._me.peer_id, []))
         now = self._reactor.seconds()
         for peer_id, entries in by_id.items():
             peer = self._listed(peer_id)
-            if peer is not None and peer.heard_of(entries, self.own_ip, now) and not peer.links:
+            if peer is not None and peer.heard_of(entries, self.name.ip, now) and not peer.links:
                 peer.left = False
                 self._dial(peer)
         self.peers.not_listed(by_id.keys())
@@ -176,20 +172,6 @@ class Mesh:
                 self._remarked("debug", "odd listing", f"the rendezvous lists an odd name: {why}")
                 return None
         return self.peers.listed(peer_id)
-
-    def _check_own_name(self, own: Sequence[Listing]) -> None:
-        # One name at one address is one registration: where ours is not, it was overwritten.
-        overwritten = not any(entry.port == self.own_port for entry in own)
-        for entry in own:
-            if self.own_ip and (entry.ip != self.own_ip or overwritten):
-                self._name_in_use(f"registered at {entry.ip}:{entry.port}")
-
-    def _name_in_use(self, where: str) -> None:
-        sentence = f"somebody else uses the name {self._me.peer_id} ({where}): choose another one"
-        if sentence not in self._told and len(self._told) < _MAX_TOLD:
-            self._told.add(sentence)
-            _server_log.warn("{text}", text=sentence)
-            self._observers.notice(sentence)
 
     def _dial(self, peer: Peer) -> None:
         if not self._leaving:
@@ -305,7 +287,7 @@ class Mesh:
         if not link.outbound:
             self.admission.settled()
         if finish.ending is Ending.NAME_IN_USE:
-            self._name_in_use(f"at {link.ip}")
+            self.name.in_use(f"at {link.ip}")
         level = "debug" if finish.ending in (Ending.SELF, Ending.LOST, Ending.LEFT) else "info"
         way = f"to {link.dialed}" if link.dialed else "from"
         text = f"No session {way} {link.address}: {finish.reason}"

@@ -167,12 +167,12 @@ class ChatNode(MultiService):
             on_notice=self.observers.notice,
             jitter=self._jitter,
         )
-        self.presence.port = self.mesh.own_port = self.port
+        self.presence.port = self.mesh.name.port = self.port
         self.presence.setServiceParent(self)
 
     def _discovered(self, listings: Sequence[Listing]) -> None:
         if self.presence.grant is not None:
-            self.mesh.own_ip = self.presence.grant.ip
+            self.mesh.name.ip = self.presence.grant.ip
         self.mesh.discovered(listings)
 
     def _chat_received(self, peer: Peer, link: PeerProtocol, messages: list[Send | Pub]) -> None:

@@ -8,7 +8,6 @@ a line, the queue of answers, and the time that a closing connection may linger.
 
 from __future__ import annotations
 
-import enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +16,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
-from p2pchat.bucket import TokenBucket
 from p2pchat.eager import write_now
+from p2pchat.intake import Intake
 from p2pchat.interfaces import ILinkOwner, IPeerLink
 from p2pchat.messages import Ack, Message, Pub, Send, Unknown
 from p2pchat.outflow import Outflow, Turn
@@ -49,21 +48,13 @@ from p2pchat.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime
+    from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
     from p2pchat.settings import Settings
 
 LINGER: Final = 2.0
 """Seconds that a connection may take to close after its session ended."""
-
-
-class Reading(enum.Enum):
-    """Why we may not be reading from a connection at the moment."""
-
-    ON = "on"
-    TOO_FAST = "it sends faster than it may"
-    NOT_READ = "it does not read our answers"
 
 
 class LinkContext:
@@ -111,8 +102,6 @@ class PeerProtocol(LineReceiver):
         self._finish: Finish | None = None
         self._gone = False
         self._close_by = 0.0
-        self._reading = Reading.ON
-        self._resume: IDelayedCall | None = None
         self.peer_id = ""
         self.kin = False
         self.instance = ""
@@ -136,10 +125,10 @@ class PeerProtocol(LineReceiver):
             set_no_delay(True)
         now = self.heard_at = self._clock.seconds()
         limits = context.settings.limits
-        self._allowance = TokenBucket(limits.peer_rate, now)
         write = partial(write_now, self.transport)
         self._outflow = Outflow(context.turn, write, limits.max_queue_bytes)
-        self._outflow.on_drained = self._drained
+        self._intake = Intake(self._clock, self.transport, limits.peer_rate, self._read_again)
+        self._outflow.on_drained = self._intake.answers_taken
         self.transport.registerProducer(self._outflow, True)
         self.session = Session(
             context.me,
@@ -164,19 +153,23 @@ class PeerProtocol(LineReceiver):
                 self._overlong()
             return
         lines = data.split(b"\n")
-        # All but the first and the last line are whole in this chunk: check them at once.
-        whole = data[len(lines[0]) + 1 : len(data) - len(lines[-1])]
-        read = decode_utf8 if is_utf8(whole) else decode
+        # What is whole in this chunk is checked at once; the rest of a line that began earlier,
+        # together with its beginning.
+        start = len(lines[0]) + 1 if tail else 0
+        well_formed = is_utf8(data[start : len(data) - len(lines[-1])])
         if tail:
             tail += lines[0]
             lines[0] = bytes(tail)
+            well_formed = well_formed and is_utf8(lines[0])
+        read = decode_utf8 if well_formed else decode
         self._tail = bytearray(lines.pop())
         self._outflow.hold()
         self._receive(lines, read)
         if len(self._tail) >= MAX_LINE and not self._deaf:
             self._overlong()
         self._outflow.flush()
-        self._limit_rate(len(lines))
+        if not self._deaf:
+            self._intake.took(len(lines), self.heard_at, overfull=self._outflow.overfull)
 
     def readConnectionLost(self) -> None:
         """The other end will send no more; what we still owe it may leave, then we close."""
@@ -196,9 +189,7 @@ class PeerProtocol(LineReceiver):
         self.session.state = State.CLOSED
         self._outflow.drop()
         self._tail.clear()
-        if self._resume is not None:
-            self._resume.cancel()
-            self._resume = None
+        self._intake.stop()
         self._context.unsettled.pop(self, None)
         finish = self._finish or Finish(Ending.LOST, reason.getErrorMessage())
         self._context.owner.link_closed(self, finish)
@@ -295,6 +286,7 @@ class PeerProtocol(LineReceiver):
         self._context.unsettled[self] = None
         self._close_by = self._clock.seconds() + LINGER
         self._outflow.close()
+        self._intake.stop()
         self.transport.unregisterProducer()
         if finish.ending is Ending.VIOLATION:
             # Closing with unread bytes resets the connection, and the reason would not arrive.
@@ -371,33 +363,7 @@ class PeerProtocol(LineReceiver):
     @property
     def waits_for_us(self) -> bool:
         """Whether it is us who do not read, so that silence proves nothing."""
-        return self._reading is not Reading.ON
-
-    # ------------------------------------------------------------ reading no faster than we may
-
-    def _limit_rate(self, count: int) -> None:
-        """Read no more, for a while, from who sends too fast or does not read our answers."""
-        if self._reading is not Reading.ON or self._deaf:
-            return
-        wait = self._allowance.take(count, self.heard_at)
-        if wait:
-            self._reading = Reading.TOO_FAST
-            self.transport.pauseProducing()
-            self._resume = self._clock.callLater(wait, self._slow_enough)
-        elif self._outflow.overfull:
-            self._reading = Reading.NOT_READ
-            self.transport.pauseProducing()
-
-    def _slow_enough(self) -> None:
-        self._resume = None
-        self._read_again()
-
-    def _drained(self) -> None:
-        if self._reading is Reading.NOT_READ:
-            self._read_again()
+        return self._intake.paused
 
     def _read_again(self) -> None:
-        self._reading = Reading.ON
-        if not self._deaf:
-            self.heard_at = self._clock.seconds()
-            self.transport.resumeProducing()
+        self.heard_at = self._clock.seconds()

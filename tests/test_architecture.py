@@ -46,13 +46,15 @@ MAY_IMPORT: Final = {
     "admission": "",
     # A node on the network.
     "outflow": "",
-    "protocol": "bucket eager interfaces messages outflow outputs session stamps wire",
+    "intake": "bucket",
+    "own_name": "logs",
+    "protocol": "eager intake interfaces messages outflow outputs session stamps wire",
     "listener": "admission logs messages protocol text wire",
     "dialer": "admission logs outputs peers protocol text",
     "keepalive": "logs protocol",
     "presence": "interfaces logs rendezvous.listing text",
     "observers": "interfaces logs text",
-    "mesh": "address admission dialer interfaces keepalive logs outputs peers protocol text",
+    "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers protocol text",
     "node": "address interfaces listener logs mesh messages observers outputs peers presence"
     " protocol router session text",
     # A person at a node: commands know a node by its interface only.
@@ -147,6 +149,7 @@ MAY_IMPORT: Final = {
     "tap": "*",
     "__main__": "tap",
     "testing.clock": "*",
+    "testing.connector": "*",
     "testing.network": "*",
     "testing.transport": "*",
     "testing.directory": "*",

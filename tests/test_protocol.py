@@ -124,6 +124,22 @@ class FramingTests(LinkTestCase):
         self.assertEqual(tested.transport.of("BYE")[0]["reason"], "protocol error")
         self.assertEqual(tested.owner.texts, ["1"])
 
+    def test_what_is_not_utf8_is_refused_wherever_it_stands(self) -> None:
+        bad = b'{"type":"PING","msg_id":"\xff","timestamp":null}\n'
+        good = send("\u00e9")
+        for chunks in (
+            [bad],
+            [bad[:30], bad[30:]],
+            [bad[:5], bad[5:] + json.dumps(good).encode() + b"\n"],
+            [b"\n" + bad + b"\n"],
+            [b"{", b'"type":"NEW"}\n' + bad[:-1], b"\n"],
+        ):
+            tested = self.make()
+            for chunk in chunks:
+                tested.hear(chunk)
+            self.assertEqual(tested.transport.of("PONG"), [], chunks)
+            self.assertIn("not UTF-8", "".join(tested.owner.of("remark")), chunks)
+
     def test_an_answer_that_would_be_too_long_is_not_given(self) -> None:
         tested = self.make()
         msg_id = "x" * (MAX_LINE - 40)

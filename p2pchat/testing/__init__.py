@@ -4,6 +4,7 @@
 |---|---|
 | `clock` | `FakeClock`: time that passes when it is told to |
 | `network` | `FakeNetwork`, `FakeHost`: hosts and ports in memory, in a seeded order of events |
+| `connector` | its listening ports, and attempts to connect |
 | `transport` | `FakeTransport`: one end of a connection, with the habits of TCP |
 | `directory` | `StaticDirectory`, a fixed list, and `FakeRendezvous`, which can be made to fail |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |

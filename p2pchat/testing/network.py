@@ -18,25 +18,19 @@ import random
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet import error
-from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IConnector,
-    IListeningPort,
-    IReactorTCP,
-    IReactorTime,
-)
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from zope.interface import implementer
 
 from p2pchat.testing.clock import FakeClock
-from p2pchat.testing.transport import FakeTransport
+from p2pchat.testing.connector import FakeConnector, FakePort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from twisted.internet.base import DelayedCall
     from twisted.internet.protocol import ClientFactory, ServerFactory
+
+    from p2pchat.testing.transport import FakeTransport
 
 _FIRST_EPHEMERAL: Final = 32_768
 
@@ -245,154 +239,3 @@ class FakeHost:
         while self._next_port in self.ports:
             self._next_port += 1
         return self._next_port
-
-
-@implementer(IListeningPort)
-class FakePort:
-    """A listening port of a host."""
-
-    def __init__(self, host: FakeHost, number: int, factory: ServerFactory, interface: str) -> None:
-        self.host = host
-        self.number = number
-        self.factory = factory
-        self.interface = interface
-
-    def startListening(self) -> None:
-        """It listens from the beginning."""
-
-    def stopListening(self) -> Deferred[None]:
-        """Close the port; fires in the next turn."""
-        closed: Deferred[None] = Deferred()
-        self.close()
-        self.host.network.now(closed.callback, None)
-        return closed
-
-    def close(self) -> None:
-        """Close the port at once."""
-        if self.host.ports.get(self.number) is self:
-            del self.host.ports[self.number]
-            self.factory.doStop()
-
-    def getHost(self) -> IPv4Address:
-        """Its address."""
-        return IPv4Address("TCP", self.interface or "0.0.0.0", self.number)
-
-
-@implementer(IConnector)
-class FakeConnector:
-    """An outbound connection, from the attempt to its end."""
-
-    def __init__(
-        self, host: FakeHost, ip: str, port: int, factory: ClientFactory[Any], timeout: float | None
-    ) -> None:
-        self.host = host
-        self.state = "disconnected"
-        self.transport: FakeTransport | None = None
-        self._network = host.network
-        self._there = IPv4Address("TCP", ip, port)
-        self._factory = factory
-        self._timeout = timeout
-        self._attempt = 0
-        self._kills = host.kills
-
-    def connect(self) -> None:
-        """Try; the factory is told what comes of it."""
-        self.state = "connecting"
-        self._attempt += 1
-        self._factory.doStart()
-        self._factory.startedConnecting(self)
-        self._network.later(self._knock, self._attempt)
-        if self._timeout is not None:
-            give_up = self._network.clock.seconds() + self._timeout
-            self._network.at(give_up, self._fail, self._attempt, error.TimeoutError())
-
-    def stopConnecting(self) -> None:
-        """Break the attempt off."""
-        if self.state != "connecting":
-            raise error.NotConnectingError("we're not trying to connect")
-        self._fail(self._attempt, error.UserError())
-
-    def disconnect(self) -> None:
-        """Break the attempt off, or close the connection."""
-        if self.state == "connecting":
-            self.stopConnecting()
-        elif self.state == "connected" and self.transport is not None:
-            self.transport.loseConnection()
-
-    def getDestination(self) -> IPv4Address:
-        """Where it leads."""
-        return self._there
-
-    def _is_over(self, attempt: int) -> bool:
-        killed = self.host.kills != self._kills
-        return killed or attempt != self._attempt or self.state != "connecting"
-
-    def _knock(self, attempt: int) -> None:
-        """Our first segment arrives over there."""
-        if self._is_over(attempt):
-            return
-        home, away = self.host, self._target()
-        if away is None or not ((home.reachable and away.reachable) or away is home):
-            return
-        port = away.ports.get(self._there.port)
-        loopback = self._there.host.startswith("127.")
-        if port is None or (port.interface.startswith("127.") and not loopback):
-            self._network.later(self._fail, attempt, error.ConnectionRefusedError())
-            return
-        source = "127.0.0.1" if loopback else home.ip
-        here = IPv4Address("TCP", source, home.free_port())
-        ours, theirs = (
-            FakeTransport(home, here, self._there),
-            FakeTransport(away, self._there, here),
-        )
-        ours.other, theirs.other = theirs, ours
-        self._network.connections[ours] = self._network.connections[theirs] = None
-        # Which of the two ends hears of the connection first is a matter of chance.
-        self._network.later(self._connected, attempt, ours)
-        self._network.later(_accept, port, theirs)
-
-    def _target(self) -> FakeHost | None:
-        if self._there.host.startswith("127."):
-            return self.host
-        return self._network.hosts.get(self._there.host)
-
-    def _connected(self, attempt: int, transport: FakeTransport) -> None:
-        if transport.gone:
-            self._fail(attempt, error.ConnectionRefusedError())
-            return
-        if self._is_over(attempt):
-            transport.vanish()
-            return
-        self.state = "connected"
-        protocol = self._factory.buildProtocol(self._there)
-        if protocol is None:
-            transport.vanish()
-            self._lost(Failure(error.ConnectionDone()))
-            return
-        self.transport = transport
-        transport.on_lost = self._lost
-        transport.connect(protocol)
-
-    def _fail(self, attempt: int, reason: Exception) -> None:
-        if not self._is_over(attempt):
-            self.state = "disconnected"
-            self._factory.clientConnectionFailed(self, Failure(reason))
-            self._factory.doStop()
-
-    def _lost(self, reason: Failure) -> None:
-        self.state = "disconnected"
-        self._factory.clientConnectionLost(self, reason)
-        self._factory.doStop()
-
-
-def _accept(port: FakePort, transport: FakeTransport) -> None:
-    if transport.gone:
-        return
-    if port.host.ports.get(port.number) is not port:
-        transport.vanish()
-        return
-    protocol: Any = port.factory.buildProtocol(transport.getPeer())
-    if protocol is None:
-        transport.vanish()
-        return
-    transport.connect(protocol)
