@@ -1,9 +1,7 @@
 """Where log events go: lines in a file, and the graver ones on the screen.
 
-Rules: one line an event, `2026-01-31 12:00:00,123 INFO    [PeerServer] text`, in local time, with
-every character made printable; only a failure has more lines, indented. Twisted's own remarks
-("Starting factory ...") come through at DEBUG, its warnings and errors always. How an event
-becomes text is a function, so that another format is another function.
+Rules: Twisted's own remarks ("Starting factory ...") come through at DEBUG, its warnings and
+errors always. How an event becomes text is a function of `p2pchat.log_formats`.
 """
 
 from __future__ import annotations
@@ -13,15 +11,13 @@ import re
 import sys
 import time
 from contextlib import suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from twisted.logger import (
     ILogObserver,
     LogEvent,
     LogLevel,
     LogPublisher,
-    formatEvent,
     globalLogBeginner,
     globalLogPublisher,
 )
@@ -29,45 +25,21 @@ from zope.interface import implementer
 
 from p2pchat import logs
 from p2pchat.log_file import LogFile
-from p2pchat.text import printable, shortened
+from p2pchat.log_formats import FORMATTERS, is_twisted, level_of, screen_line, text_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from p2pchat.log_formats import Formatter
     from p2pchat.settings import LoggingSettings
-
-_MAX_TEXT: Final = 8000  # characters of one event's text; a message has at most 32,768 bytes
-_MAX_TRACE: Final = 60  # lines of a traceback; one of endless recursion has a thousand
-
-Formatter: TypeAlias = "Callable[[LogEvent], str]"
-"""Turns an event into what is appended to the file, the last newline included."""
-
-
-def text_line(event: LogEvent) -> str:
-    """`event` as a line for a person, and indented lines for the traceback of a failure."""
-    seconds = event.get("log_time") or 0.0
-    level = logs.level_name(_level(event))
-    stamp = f"{_stamp(int(seconds))},{int(seconds * 1000) % 1000:03d}"
-    line = f"{stamp} {level:<7} [{_component(event)}] {_text(event)}\n"
-    if "log_failure" in event:
-        line += "".join(f"    {printable(part)}\n" for part in _trace(event))
-    return line
-
-
-def screen_line(event: LogEvent) -> str:
-    """`event` as one short line, without a newline, for between the lines of a conversation."""
-    text = _text(event)
-    if "log_failure" in event and text != (summary := shortened(_summary(event))):
-        text += f" ({summary})"
-    return f"{logs.level_name(_level(event))} [{_component(event)}] {text}"
 
 
 def wanted(event: LogEvent) -> bool:
     """Whether `event` passes the process's threshold, and is not one of Twisted's remarks."""
-    level = _level(event)
+    level = level_of(event)
     if not logs.enabled(level):
         return False
-    return level >= LogLevel.warn or logs.enabled(LogLevel.debug) or not _is_twisted(event)
+    return level >= LogLevel.warn or logs.enabled(LogLevel.debug) or not is_twisted(event)
 
 
 @implementer(ILogObserver)
@@ -81,7 +53,7 @@ class LogCounters:
     def __call__(self, event: LogEvent) -> None:
         """Count `event`, if it is wanted."""
         if wanted(event):
-            self.by_level[logs.level_name(_level(event))] += 1
+            self.by_level[logs.level_name(level_of(event))] += 1
             self.failures += "log_failure" in event
 
 
@@ -124,7 +96,7 @@ class ScreenObserver:
 
     def __call__(self, event: LogEvent) -> None:
         """Show `event`, if it is wanted and grave enough."""
-        if _level(event) >= self._level and wanted(event):
+        if level_of(event) >= self._level and wanted(event):
             self._show(screen_line(event))
 
 
@@ -162,6 +134,15 @@ def prepare_twistd(settings: LoggingSettings, path: str) -> None:
     )
 
 
+def reopen() -> None:
+    """Open the process's log anew: somebody may have moved the file, or made room."""
+    for file in _open_files:
+        file.open(time.time())
+
+
+_open_files: Final[list[LogFile]] = []
+
+
 TWISTD_LOGGER: Final = "p2pchat.log_output.twistd_observer"
 """For twistd's option --logger, which takes the name of a function."""
 
@@ -190,7 +171,8 @@ def _file_observer(
         with suppress(OSError):  # the file tells what is wrong
             os.makedirs(os.path.dirname(file.path), mode=0o700, exist_ok=True)
     file.open(time.time())
-    return FileObserver(file)
+    _open_files.append(file)
+    return FileObserver(file, FORMATTERS[settings.format])
 
 
 def _to_stderr(sentence: str) -> None:
@@ -199,51 +181,6 @@ def _to_stderr(sentence: str) -> None:
         if sys.__stderr__ is not None:
             sys.__stderr__.write(sentence + "\n")
             sys.__stderr__.flush()
-
-
-@lru_cache(maxsize=2)
-def _stamp(second: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-
-
-def _level(event: LogEvent) -> LogLevel:
-    level: LogLevel = event.get("log_level") or LogLevel.info
-    return level
-
-
-def _is_twisted(event: LogEvent) -> bool:
-    namespace = event.get("log_namespace") or "log_legacy"
-    return namespace == "log_legacy" or namespace.startswith("twisted.")
-
-
-def _component(event: LogEvent) -> str:
-    return "Twisted" if _is_twisted(event) else shortened(event["log_namespace"], 60)
-
-
-def _text(event: LogEvent) -> str:
-    template = event.get("log_format")
-    try:
-        # Ten times faster than formatEvent, which also knows "{field()}".
-        text = template.format_map(event) if template else formatEvent(event)
-    except Exception:  # a field is missing, or its own __format__ fails
-        text = formatEvent(event)
-    text = text.rstrip("\r\n")
-    if not text and "log_failure" in event:  # the second half of "Unhandled error in Deferred"
-        text = _summary(event)
-    return shortened(text, _MAX_TEXT)
-
-
-def _summary(event: LogEvent) -> str:
-    failure = event["log_failure"]
-    return f"{failure.type.__name__}: {failure.getErrorMessage()}"
-
-
-def _trace(event: LogEvent) -> list[str]:
-    lines: list[str] = event["log_failure"].getTraceback().splitlines()
-    if len(lines) > _MAX_TRACE:
-        half = _MAX_TRACE // 2
-        lines[half:-half] = [f"... {len(lines) - 2 * half} more lines ..."]
-    return lines
 
 
 def _lost(count: int, now: float) -> LogEvent:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from twisted.logger import globalLogPublisher
 
-from p2pchat.log_output import screen_line, wanted
+from p2pchat.log_formats import screen_line
+from p2pchat.log_output import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

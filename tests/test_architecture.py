@@ -33,7 +33,8 @@ MAY_IMPORT: Final = {
     # What the program says about itself, and how it is told what to do.
     "logs": "text",
     "log_file": "text",
-    "log_output": "log_file logs text",
+    "log_formats": "logs text",
+    "log_output": "log_file log_formats logs",
     "command_line": "checks text",
     "options": "checks command_line config log_output subcommands text",
     # The core of a node: no sockets, no clock.
@@ -119,7 +120,7 @@ MAY_IMPORT: Final = {
     "rendezvous.persistence": "logs rendezvous.database rendezvous.registry",
     "rendezvous.replies": "address logs rendezvous.listing text",
     "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
-    "rendezvous.tap": "checks command_line log_output logs rendezvous.connection"
+    "rendezvous.tap": "checks command_line log_formats log_output logs rendezvous.connection"
     " rendezvous.database rendezvous.persistence rendezvous.registry rendezvous.server settings"
     " text",
     "local_rendezvous": "logs rendezvous.server",

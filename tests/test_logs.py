@@ -20,16 +20,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import log_output, logs
 from p2pchat.log_file import LogFile
+from p2pchat.log_formats import screen_line, text_line
 from p2pchat.log_output import (
     FileObserver,
     LogCounters,
     ScreenObserver,
     default_path,
     prepare_twistd,
-    screen_line,
     show_on_screen,
     start_logging,
-    text_line,
     twistd_observer,
     wanted,
 )

@@ -27,11 +27,11 @@ from p2pchat.checks import (
     whole,
 )
 from p2pchat.command_line import CommandOptions
+from p2pchat.log_formats import text_line
 from p2pchat.log_output import (
     TWISTD_LOGGER,
     prepare_twistd,
     start_logging,
-    text_line,
     twistd_observer,
     wanted,
 )
