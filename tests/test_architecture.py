@@ -55,7 +55,8 @@ MAY_IMPORT: Final = {
     "keepalive": "logs protocol",
     "presence": "interfaces logs rendezvous.listing text",
     "observers": "interfaces logs text",
-    "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers protocol text",
+    "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers"
+    " protocol text",
     "node": "address interfaces listener logs mesh messages observers outputs peers presence"
     " protocol router session text",
     # A person at a node: commands know a node by its interface only.
