@@ -16,12 +16,8 @@ class Admission:
     """Counts connections against the limits."""
 
     def __init__(self, limits: LimitSettings, max_descriptors: int | None = None) -> None:
-        self.max_links = limits.max_links
-        if max_descriptors is not None:
-            # A reserve for logs, the rendezvous, the console and the dials of our own.
-            self.max_links = min(self.max_links, max(1, max_descriptors - 64))
-        self._max_per_ip = limits.max_links_per_ip
-        self._max_handshakes = limits.max_handshakes
+        self._max_descriptors = max_descriptors
+        self.configure(limits)
         self._per_ip: dict[str, int] = {}
         self.links = 0
         """Connections at present, in both directions."""
@@ -29,6 +25,15 @@ class Admission:
         """Inbound connections that have not opened yet."""
         self.refused = 0
         """Inbound connections that found no place since the start."""
+
+    def configure(self, limits: LimitSettings) -> None:
+        """Go by these limits from now on; who is admitted already stays."""
+        self.max_links = limits.max_links
+        if self._max_descriptors is not None:
+            # A reserve for logs, the rendezvous, the console and the dials of our own.
+            self.max_links = min(self.max_links, max(1, self._max_descriptors - 64))
+        self._max_per_ip = limits.max_links_per_ip
+        self._max_handshakes = limits.max_handshakes
 
     def admit(self, ip: str) -> str | None:
         """Take a place for an inbound connection; the reason when there is none."""

@@ -31,7 +31,15 @@ class Intake:
     `rate` is lines a second on average, 0 for any. `on_resume` is called when reading goes on.
     """
 
-    __slots__ = ("_allowance", "_clock", "_on_resume", "_reading", "_resume", "_transport")
+    __slots__ = (
+        "_allowance",
+        "_clock",
+        "_on_resume",
+        "_reading",
+        "_resume",
+        "_transport",
+        "pauses",
+    )
 
     def __init__(
         self, clock: IReactorTime, transport: Any, rate: float, on_resume: Callable[[], None]
@@ -42,6 +50,8 @@ class Intake:
         self._on_resume = on_resume
         self._reading = Reading.ON
         self._resume: IDelayedCall | None = None
+        self.pauses = 0
+        """How often we stopped reading because the peer sent too fast."""
 
     @property
     def paused(self) -> bool:
@@ -55,6 +65,7 @@ class Intake:
         wait = self._allowance.take(lines, now)
         if wait:
             self._reading = Reading.TOO_FAST
+            self.pauses += 1
             self._transport.pauseProducing()
             self._resume = self._clock.callLater(wait, self._slow_enough)
         elif overfull:

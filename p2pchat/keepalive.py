@@ -27,7 +27,8 @@ class KeepAlive:
     """Pings links in turn, each once an `interval` (seconds)."""
 
     def __init__(self, interval: float, now: float) -> None:
-        self._interval = interval
+        self.interval = interval
+        """Seconds between two PINGs on a link; may be changed at any time."""
         self._ring: OrderedDict[PeerProtocol, None] = OrderedDict()
         self._ticked_at = now
         self._owed = 0.0
@@ -60,10 +61,10 @@ class KeepAlive:
         """Send the PINGs that are due since the last call."""
         if now - self._ticked_at > _STANDSTILL:
             # What peers sent meanwhile waits in the sockets: read it before judging them.
-            self._judge_from = now + min(self._interval, _STANDSTILL)
+            self._judge_from = now + min(self.interval, _STANDSTILL)
         self._owed += len(self._ring) * max(0.0, now - self._ticked_at)
         self._ticked_at = now
-        due, self._owed = divmod(self._owed, self._interval)
+        due, self._owed = divmod(self._owed, self.interval)
         # After a standstill of the whole process one round is enough: a slice ends with the ring.
         for link in [*islice(self._ring, int(due))]:
             if link in self._ring:  # it may have ended while another one was pinged
@@ -75,7 +76,7 @@ class KeepAlive:
 
     def end_silent(self, now: float) -> None:
         """Give up links that sent nothing for three intervals; call it about once a second."""
-        longest = SILENCE * self._interval
+        longest = SILENCE * self.interval
         if now < self._judge_from:
             return
         for link in [*self._ring]:
@@ -83,7 +84,7 @@ class KeepAlive:
                 link.give_up(f"silent for {longest:g} s")
 
     def _report(self, now: float) -> None:
-        self._report_at = now + self._interval
+        self._report_at = now + self.interval
         if self._sent:
             mean = self._seconds / self._measured if self._measured else None
             average = "not measured yet" if mean is None else f"{mean * 1e3:.1f} ms"

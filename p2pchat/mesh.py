@@ -62,7 +62,6 @@ class Mesh:
     ) -> None:
         self._reactor = reactor
         self._me = me
-        self._settings = settings
         self._observers = observers
         self._on_chat = on_chat
         self._on_ack = on_ack
@@ -71,6 +70,10 @@ class Mesh:
         self.peers = PeerTable(me.peer_id, settings.limits.max_known_peers)
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
         self.name = OwnName(me.peer_id, observers.notice)
+        self.on_round_trip: Callable[[float], None] | None = None
+        """Is told every round-trip time in seconds, for whoever keeps statistics."""
+        self.rate_pauses = self.refused_lines = 0
+        """Of links that are closed: how often they were read more slowly, lines refused for them."""
         self._links: dict[PeerProtocol, None] = {}
         self._slots = DialSlots()
         self._jitter = jitter
@@ -79,6 +82,13 @@ class Mesh:
         self._all_gone: Deferred[None] | None = None
 
     # ------------------------------------------------------------ what the node wants
+
+    def configure(self, settings: Settings) -> None:
+        """Go by these settings from now on; what concerns one link, for those that are new."""
+        self.context.settings = settings
+        self.admission.configure(settings.limits)
+        self.peers.max_known = settings.limits.max_known_peers
+        self.keepalive.interval = settings.connection.ping_interval
 
     @property
     def links(self) -> list[PeerProtocol]:
@@ -114,7 +124,7 @@ class Mesh:
         """Once a second: end the links that are silent, or do not take what waits for them."""
         self.keepalive.end_silent(now)
         self._remarks.flush(now)
-        longest = self._settings.limits.stall_timeout
+        longest = self.context.settings.limits.stall_timeout
         for link in [*self._links]:
             since = link.queue.full_since
             if since is not None and now - since > longest:
@@ -254,6 +264,8 @@ class Mesh:
     def link_closed(self, link: PeerProtocol, finish: Finish) -> None:
         """The connection is gone."""
         self._links.pop(link, None)
+        self.rate_pauses += link.rate_pauses
+        self.refused_lines += link.queue.refused
         self.admission.release(link.ip, inbound=not link.outbound)
         if link.peer_id:
             self._open_link_closed(link, finish)
@@ -320,6 +332,8 @@ class Mesh:
         if peer is not None:
             peer.add_round_trip(seconds)
         self.keepalive.measured(seconds)
+        if self.on_round_trip is not None:
+            self.on_round_trip(seconds)
 
     def remarked(self, _link: PeerProtocol, remark: Remark) -> None:
         """Something worth a line in the log."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from p2pchat.rendezvous.listing import Listing
     from p2pchat.router import Published
     from p2pchat.settings import Settings
+    from p2pchat.stats import Section, Statistics
 
 _log: Final = Log("Node")
 DEFAULT_PORT: Final = 4000
@@ -88,6 +89,8 @@ class ChatNode(MultiService):
         self.settings = settings
         self.observers = Observers()
         self.started_at = reactor.seconds()
+        self.counting: list[Callable[[], Section]] = []
+        """What makes the sections of other parts of the program, for `statistics`."""
         self._port: IListeningPort | None = None
         self._settled = False
         self._sweeps = 0
@@ -152,9 +155,7 @@ class ChatNode(MultiService):
             me.peer_id, self.peers, settings, context.new_id, self.observers, context.turn
         )
         name, namespace = split_peer_id(me.peer_id)
-        ttl, interval = settings.rendezvous.ttl, settings.connection.discovery_interval
-        if self._local:
-            ttl, interval = min(ttl, LOCAL_LEASE), min(interval, LOCAL_INTERVAL)
+        ttl, interval = self._lease(settings)
         self.presence = Presence(
             self._reactor,
             self._directory,
@@ -169,6 +170,33 @@ class ChatNode(MultiService):
         )
         self.presence.port = self.mesh.name.port = self.port
         self.presence.setServiceParent(self)
+
+    def _lease(self, settings: Settings) -> tuple[int, float]:
+        """How long a registration is to last, and the time between two DISCOVER requests."""
+        ttl, interval = settings.rendezvous.ttl, settings.connection.discovery_interval
+        if self._local:
+            ttl, interval = min(ttl, LOCAL_LEASE), min(interval, LOCAL_INTERVAL)
+        return ttl, interval
+
+    def configure(self, settings: Settings) -> None:
+        """Go by these settings from now on, as far as they can change while a node runs.
+
+        Those that cannot (who we are, where we listen, which rendezvous) stay as they were in all
+        that the node does, whatever is said here; see `p2pchat.reload`.
+        """
+        self.settings = settings
+        self.mesh.configure(settings)
+        self.router.configure(settings)
+        ttl, interval = self._lease(settings)
+        self.presence.configure(ttl=ttl, interval=interval)
+
+    @property
+    def statistics(self) -> Statistics:
+        """All counters and limits; a part of the program that counts, too, adds its section."""
+        from p2pchat.stats import Statistics, node_sections
+
+        sections = [*node_sections(self, self._reactor), *(make() for make in self.counting)]
+        return Statistics(sections)
 
     def _discovered(self, listings: Sequence[Listing]) -> None:
         if self.presence.grant is not None:

@@ -116,7 +116,8 @@ class PeerTable:
 
     def __init__(self, own_id: str, max_known: int) -> None:
         self._own_id = own_id
-        self._max_known = max_known
+        self.max_known = max_known
+        """How many peers have a place; may be changed at any time."""
         self._peers: dict[str, Peer] = {}
         self._idle: dict[str, Peer] = {}
         self._gone: dict[str, Peer] = {}
@@ -219,7 +220,7 @@ class PeerTable:
 
     def _has_place(self, replaceable: dict[str, Peer]) -> bool:
         """Whether one more peer fits, if need be for the first one of `replaceable`."""
-        if len(self._peers) < self._max_known:
+        if len(self._peers) < self.max_known:
             return True
         if not replaceable:
             return False

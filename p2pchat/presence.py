@@ -113,6 +113,11 @@ class Presence(Service):
                 request.cancel()
         self._looked()
 
+    def configure(self, *, ttl: int, interval: float) -> None:
+        """Ask for this lease, and this often, from the next request on."""
+        self._ttl, self._interval = ttl, interval
+        self._discover_at = min(self._discover_at, self._clock.seconds() + interval)
+
     def withdraw(self) -> Deferred[None]:
         """UNREGISTER, if we may be registered; fires within a second, whatever happens."""
         if self.grant is None and not self._perhaps_registered:

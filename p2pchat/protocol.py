@@ -365,5 +365,10 @@ class PeerProtocol(LineReceiver):
         """Whether it is us who do not read, so that silence proves nothing."""
         return self._intake.paused
 
+    @property
+    def rate_pauses(self) -> int:
+        """How often we stopped reading because the peer sent too fast."""
+        return self._intake.pauses
+
     def _read_again(self) -> None:
         self.heard_at = self._clock.seconds()

@@ -68,13 +68,21 @@ class Router:
         self._observers = observers
         self._turn = turn
         self._broadcast = Broadcast(peers, turn, settings.limits.max_queue_bytes)
-        self._ack_timeout = settings.connection.ack_timeout
-        self._max_pending = settings.limits.max_pending_acks
+        self.configure(settings)
         self._pending: dict[str, _Pending] = {}
         self._seen = RecentIds(settings.limits.remembered_ids)
         self.duplicates = 0
         """Messages that came again and were not shown."""
+        self.sent = self.published = self.received = 0
+        """Direct messages sent, messages published, and messages received, each counted once."""
+        self.delivered = self.undelivered = 0
+        """What became of the direct messages."""
         self._dropped = 0
+
+    def configure(self, settings: Settings) -> None:
+        """Go by these settings from now on, as far as they can change while a node runs."""
+        self._ack_timeout = settings.connection.ack_timeout
+        self._max_pending = settings.limits.max_pending_acks
 
     # ------------------------------------------------------------ out
 
@@ -100,6 +108,7 @@ class Router:
         if not any(link.send(line) for link in peer.links):
             del self._pending[msg_id]
             raise NotSentError(f"{peer_id} does not keep up: too much waits for it already")
+        self.sent += 1
         _log.info("SEND {to}: {text}", to=peer_id, text=payload)
         return msg_id
 
@@ -120,6 +129,7 @@ class Router:
         else:
             peers, dropped = self._peers.count_connected(namespace), 0
             self._broadcast.add(namespace, line)
+        self.published += 1
         _log.info("PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=payload)
         return Published(str(message.msg_id), peers, dropped)
 
@@ -155,6 +165,7 @@ class Router:
         pending = self._pending.pop(msg_id, None) if isinstance(msg_id, str) else None
         if pending is not None:
             seconds = now - pending.sent_at
+            self.delivered += 1
             _log.debug("ACK from {peer} after {ms:.1f} ms", peer=pending.peer_id, ms=seconds * 1e3)
             self._observers.delivered(pending.peer_id, str(msg_id), seconds)
 
@@ -175,6 +186,7 @@ class Router:
 
     def _give_up(self, msg_id: str, pending: _Pending, reason: str) -> None:
         del self._pending[msg_id]
+        self.undelivered += 1
         _log.warn("Not delivered to {peer}: {why}", peer=pending.peer_id, why=reason)
         self._observers.undelivered(pending.peer_id, msg_id, reason)
 
@@ -187,6 +199,7 @@ class Router:
             link.acknowledge(accepted)
         peer_id = peer.peer_id
         fresh = self._seen.fresh(peer_id, messages)
+        self.received += len(fresh)
         self.duplicates += len(messages) - len(fresh)
         if fresh:
             if _log.debugging:

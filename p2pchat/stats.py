@@ -127,6 +127,7 @@ _LINKS: Final = (
     Figure("handshakes_limit", _L, "of those at most (limits.max_handshakes)"),
     Figure("refused", _C, 'inbound connections that were told "busy"'),
     Figure("paused", _G, "links that are not read now: they send too fast, or do not read"),
+    Figure("rate_pauses", _C, "times that one was paused because its peer sent too fast"),
     Figure("rate_limit", _L, "messages a second from one peer (limits.peer_rate; 0: any)"),
 )
 _QUEUES: Final = (
@@ -134,7 +135,7 @@ _QUEUES: Final = (
     Figure("longest_bytes", _G, "bytes that wait on the link where most do"),
     Figure("longest_bytes_limit", _L, "bytes that may wait on one link (limits.max_queue_bytes)"),
     Figure("full", _G, "links that took nothing since a message was refused for them"),
-    Figure("refused_lines", _C, "messages refused by the links that are open now"),
+    Figure("refused_lines", _C, "messages refused because too much waited for a peer"),
     Figure("stall_seconds_limit", _L, "how long a queue may stay full (limits.stall_timeout)"),
 )
 _PEERS: Final = (
@@ -145,10 +146,13 @@ _PEERS: Final = (
     Figure("forgotten", _C, "peers without a link that had to make way"),
 )
 _MESSAGES: Final = (
+    Figure("sent", _C, "direct messages sent"),
+    Figure("delivered", _C, "of those, how many were acknowledged"),
+    Figure("undelivered", _C, "of those, how many were not"),
+    Figure("published", _C, "messages published"),
+    Figure("received", _C, "messages received, repetitions not counted"),
     Figure("pending_acks", _G, "messages of ours that wait for their ACK"),
     Figure("pending_acks_limit", _L, "of those at most (limits.max_pending_acks)"),
-    Figure("sent_on_open_links", _G, "messages sent on the links that are open now"),
-    Figure("received_on_open_links", _G, "messages received on the links that are open now"),
     Figure("duplicates", _C, "messages that came again and were not shown"),
     Figure("dropped", _C, "published messages not sent to a peer that did not keep up"),
     Figure("remembered_ids_limit", _L, "ids kept to know repetitions (limits.remembered_ids)"),
@@ -205,6 +209,7 @@ def _links(node: ChatNode) -> Values:
         "handshakes_limit": limits.max_handshakes,
         "refused": admission.refused,
         "paused": sum(link.waits_for_us for link in links),
+        "rate_pauses": node.mesh.rate_pauses + sum(link.rate_pauses for link in links),
         "rate_limit": limits.peer_rate,
     }
 
@@ -216,7 +221,7 @@ def _queues(node: ChatNode) -> Values:
         "longest_bytes": max((queue.bytes_waiting for queue in queues), default=0),
         "longest_bytes_limit": limits.max_queue_bytes,
         "full": sum(queue.full_since is not None for queue in queues),
-        "refused_lines": sum(queue.refused for queue in queues),
+        "refused_lines": node.mesh.refused_lines + sum(queue.refused for queue in queues),
         "stall_seconds_limit": limits.stall_timeout,
     }
 
@@ -235,14 +240,17 @@ def _peers(node: ChatNode) -> Values:
 
 
 def _messages(node: ChatNode) -> Values:
-    links, limits = node.mesh.links, node.settings.limits
+    router, limits = node.router, node.settings.limits
     return {
-        "pending_acks": node.router.pending,
+        "sent": router.sent,
+        "delivered": router.delivered,
+        "undelivered": router.undelivered,
+        "published": router.published,
+        "received": router.received,
+        "pending_acks": router.pending,
         "pending_acks_limit": limits.max_pending_acks,
-        "sent_on_open_links": sum(link.sent for link in links),
-        "received_on_open_links": sum(link.received for link in links),
-        "duplicates": node.router.duplicates,
-        "dropped": node.router.dropped,
+        "duplicates": router.duplicates,
+        "dropped": router.dropped,
         "remembered_ids_limit": limits.remembered_ids,
     }
 

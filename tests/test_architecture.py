@@ -58,7 +58,7 @@ MAY_IMPORT: Final = {
     "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers"
     " protocol text",
     "node": "address interfaces listener logs mesh messages observers outputs peers presence"
-    " protocol router session text",
+    " protocol router session stats text",
     # A person at a node: commands know a node by its interface only.
     "command_queue": "commands logs",
     "outbox": "router text",

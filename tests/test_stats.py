@@ -35,6 +35,8 @@ class NodeFigureTests(SynchronousTestCase):
         self.assertEqual(found["peers"]["known"], 1)
         self.assertEqual(found["peers"]["connected"], 1)
         self.assertEqual(found["messages"]["pending_acks"], 0)
+        for name in ("sent", "delivered", "received"):
+            self.assertEqual(found["messages"][name], 1, name)
         self.assertEqual(found["rendezvous"]["registered"], 1)
         self.assertEqual(found["control"]["clients"], 0)
         self.assertGreater(float(found["program"]["peak_memory_bytes"] or 0), 1_000_000)
