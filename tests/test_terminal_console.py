@@ -146,11 +146,12 @@ class MarkTests(ConsoleCase):
 
     def test_what_cannot_be_sent_is_kept_with_its_mark(self) -> None:
         self.type("/msg dave@CIC meu texto\r")
-        self.assertIn("[-> dave@CIC] meu texto ✗ not sent: no such peer", self.messages[-1])
+        self.assertEqual(self.messages[-1], "[-> dave@CIC] meu texto ✗")
+        self.assertIn("        not sent: no such peer: dave@CIC", self.screen.rows[-3])
         self.type("/pub #nowhere meu texto\r")
         self.assertEqual(self.messages[-1], "[-> #nowhere] meu texto ✗ nobody is connected")
         self.type(f"/pub #{'n' * 65} texto\r")
-        self.assertIn("✗ not published", " ".join(self.screen.rows))
+        self.assertIn("✗         not published", " ".join(self.screen.rows))
 
     def test_what_others_sent_through_the_node_is_not_ours(self) -> None:
         self.alice.send("bob@CIC", "from a hook")

@@ -102,6 +102,8 @@ class Backlog:
 
     def scroll(self, rows: int, columns: int, height: int, glyphs: Glyphs) -> None:
         """Move up by so many rows (down, if negative), as far as there are any."""
+        if not self._entries:
+            return
         last = self._first + len(self) - 1
         number, hidden = self._bottom or (last, 0)
         hidden += rows
@@ -113,6 +115,8 @@ class Backlog:
         ):
             hidden -= count
             number -= 1
+        if number == self._first:
+            hidden = min(hidden, len(self._rows(number, columns, glyphs)) - 1)
         self._bottom = (number, max(0, hidden))
         if rows > 0:
             self._not_above_the_top(columns, height, glyphs)

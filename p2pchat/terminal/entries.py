@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from p2pchat.terminal.colours import colour_of
 from p2pchat.terminal.tables import fitted
-from p2pchat.terminal.widths import cut, steady, wrap
+from p2pchat.terminal.widths import cut, steady, width, wrap
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ class Kind(enum.Enum):
     ANSWER = "answer"
     """What a command says."""
     WARNING = "warning"
+
+
+_STYLES: Final = {
+    Kind.WARNING: "class:warning",
+    Kind.ANSWER: "class:answer",
+    Kind.EVENT: "class:event",
+}
 
 
 class Mark(enum.Enum):
@@ -110,25 +117,34 @@ class Entry(Struct, eq=False):
             return [[("class:answer", line)] for line in fitted(self.table, columns)]
         style, prefix = self._prefix(together)
         clock = time.strftime("%H:%M ", time.localtime(self.at))
-        mark = ""
-        if self.mark is not Mark.NONE or self.note:
-            mark = " " + " ".join(filter(None, (glyphs.marks.get(self.mark), self.note)))
-        text_style = {
-            Kind.MESSAGE: "class:named" if self.named else "",
-            Kind.WARNING: "class:warning",
-            Kind.ANSWER: "class:answer",
-            Kind.EVENT: "class:event",
-        }.get(self.kind, "")
-        prefix = cut(steady(prefix), max(4, columns - len(clock) - 8))
-        body = prefix + steady(printable(self.text) + printable(mark))
         indent = min(_INDENT, columns // 4)
-        first, *others = wrap(body, max(2, columns - len(clock)), max(2, columns - indent))
-        rows: list[Row] = [[("class:time", clock), (style, first[: len(prefix)])]]
-        rows[0].append((text_style, first[len(prefix) :]))
+        room = max(2, columns - indent)
+        prefix = cut(steady(prefix), max(4, columns - len(clock) - _INDENT))
+        first, *others = wrap(
+            prefix + steady(printable(self.text)), max(2, columns - len(clock)), room
+        )
+        text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
+        rows: list[Row] = [
+            [
+                ("class:time", clock),
+                (style, first[: len(prefix)]),
+                (text_style, first[len(prefix) :]),
+            ]
+        ]
         rows += [[("", " " * indent), (text_style, row)] for row in others]
-        if mark:
-            _paint_end(rows, len(steady(printable(mark))), self.mark.value or "class:event")
+        self._add_mark(rows, columns, indent, glyphs)
         return rows
+
+    def _add_mark(self, rows: list[Row], columns: int, indent: int, glyphs: Glyphs) -> None:
+        """Put the mark and its note behind the text, or below it where they do not fit."""
+        style = self.mark.value or "class:event"
+        room = max(2, columns - indent)
+        for part in (glyphs.marks.get(self.mark, ""), steady(printable(self.note))):
+            taken = sum(width(text) for _, text in rows[-1])
+            if part and taken + 1 + width(part) <= columns:
+                rows[-1].append((style, f" {part}"))
+            elif part:
+                rows += [[("", " " * indent), (style, row)] for row in wrap(part, room, room)]
 
     def _prefix(self, together: bool) -> tuple[str, str]:
         name, where = _name(self.speaker), _name(self.where)
@@ -157,14 +173,3 @@ def _name(text: str) -> str:
     """A peer_id or a scope between brackets, which it must not close early."""
     text = printable(text).replace("]", "\\x5d")
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
-
-
-def _paint_end(rows: list[Row], count: int, style: str) -> None:
-    """Give the last `count` characters of the rows another style."""
-    for row in reversed(rows):
-        before, text = row[-1]
-        keep = max(0, len(text) - count)
-        row[-1:] = [(before, text[:keep]), (style, text[keep:])]
-        count -= len(text) - keep
-        if count <= 0:
-            return

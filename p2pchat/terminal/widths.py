@@ -55,20 +55,17 @@ def wrap(text: str, first: int, others: int) -> list[str]:
 
     At least one row comes back, and an empty text is one empty row.
     """
-    rows = []
+    rows: list[str] = []
     start, room = 0, first
-    while True:
+    while start < len(text) or not rows:
         end = fit(text, room, start)
-        if end >= len(text):
-            rows.append(text[start:])
-            return rows
-        space = text.rfind(" ", start + 1, end + 1)
+        space = text.rfind(" ", start + 1, end + 1) if end < len(text) else -1
         if space > 0:
-            rows.append(text[start:space])
-            start = space + 1
-        else:
+            end = space
+        elif start < len(text):
             # A character that is wider than the room must not stop us for good.
             end = max(end, start + 1)
-            rows.append(text[start:end])
-            start = end
+        rows.append(text[start:end])
+        start = end + (space > 0)
         room = others
+    return rows
