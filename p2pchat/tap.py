@@ -11,7 +11,6 @@ import resource
 import signal
 import socket
 import sys
-import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from twisted.application.service import IService, MultiService
@@ -23,6 +22,7 @@ from p2pchat.logs import Log
 from p2pchat.node import CannotStartError, ChatNode
 from p2pchat.options import Options, login_name
 from p2pchat.rendezvous.client import RendezvousClient
+from p2pchat.steady_clock import use_steady_clock
 from p2pchat.terminal import choose
 from p2pchat.text import printable
 
@@ -175,14 +175,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     reactor.run()
     log.close()
     sys.exit(program.status)
-
-
-def use_steady_clock(reactor: Any) -> None:
-    """Have the reactor measure time by a clock that nobody can set.
-
-    Twisted's own default is the wall clock: set it back an hour, and every timer waits an hour.
-    """
-    reactor.seconds = time.monotonic
 
 
 def _take_signals(reactor: Any, program: Program) -> None:

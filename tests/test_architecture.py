@@ -22,6 +22,7 @@ MAY_IMPORT: Final = {
     "text": "",
     "settings": "",
     "stamps": "",
+    "steady_clock": "",
     "bucket": "",
     "checks": "text",
     "config": "checks settings text",
@@ -57,7 +58,8 @@ MAY_IMPORT: Final = {
     "observers": "interfaces logs text",
     "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers"
     " protocol text",
-    "node": "address interfaces listener logs mesh messages observers outputs peers presence"
+    "ports": "",
+    "node": "address interfaces listener logs mesh messages observers outputs peers ports presence"
     " protocol router session stats text",
     # A person at a node: commands know a node by its interface only.
     "command_queue": "commands logs",
@@ -123,7 +125,7 @@ MAY_IMPORT: Final = {
     "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
     "rendezvous.tap": "checks command_line log_formats log_output logs rendezvous.connection"
     " rendezvous.database rendezvous.persistence rendezvous.registry rendezvous.server settings"
-    " text",
+    " steady_clock text",
     "local_rendezvous": "logs rendezvous.server",
     # Other programs at a node: the control socket, hooks, systemd, metrics.
     "stats": "log_output logs peers",

@@ -39,6 +39,7 @@ from p2pchat.rendezvous.connection import Limits
 from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, Registry
 from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.settings import LoggingSettings
+from p2pchat.steady_clock import use_steady_clock
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def makeService(options: Options) -> MultiService:
     """
     from twisted.internet import reactor
 
+    use_steady_clock(reactor)
     values = options.checked
     registry = Registry(values["max-registrations"])
     limits = Limits(
@@ -264,3 +266,7 @@ def _reason(error: CannotListenError) -> str:
 def _leave(sentence: str) -> NoReturn:
     sys.stderr.write(printable(sentence) + "\n")
     raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
