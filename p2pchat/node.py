@@ -13,14 +13,12 @@ times a second; a fault in one sweep is logged and does not stop the next.
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 
 from p2pchat import __version__
@@ -29,6 +27,7 @@ from p2pchat.listener import PeerServerFactory
 from p2pchat.logs import Log
 from p2pchat.mesh import Mesh
 from p2pchat.observers import Observers
+from p2pchat.ports import CannotStartError, open_port
 from p2pchat.presence import REQUESTS_A_MINUTE, Presence
 from p2pchat.router import Router
 from p2pchat.session import Identity
@@ -47,18 +46,14 @@ if TYPE_CHECKING:
     from p2pchat.settings import Settings
     from p2pchat.stats import Section, Statistics
 
+__all__ = ["LOCAL_INTERVAL", "LOCAL_LEASE", "CannotStartError", "ChatNode"]
+
 _log: Final = Log("Node")
-DEFAULT_PORT: Final = 4000
-_PORTS_TO_TRY: Final = 50
 LOCAL_INTERVAL: Final = 3.0
 """Seconds between two DISCOVER requests to a directory that only this machine's nodes share."""
 LOCAL_LEASE: Final = 30
 """Seconds that a registration lasts there: who was killed is soon no longer listed."""
 _SWEEP: Final = 0.25
-
-
-class CannotStartError(Exception):
-    """The node cannot start; the text is the sentence for the person."""
 
 
 class ChatNode(MultiService):
@@ -108,22 +103,7 @@ class ChatNode(MultiService):
         """
         peer = self.settings.peer
         factory = PeerServerFactory()
-        interface = peer.interface or ("127.0.0.1" if self._local else "")
-        wanted = [*range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TO_TRY), 0]
-        if peer.port is not None:
-            wanted = [peer.port]
-        nth = 0
-        for number in wanted:
-            nth += 1
-            try:
-                port = self._reactor.listenTCP(number, factory, backlog=4096, interface=interface)
-                break
-            except CannotListenError as why:
-                code = getattr(why.socketError, "errno", None)
-                if number == wanted[-1] or code not in (errno.EADDRINUSE, errno.EACCES):
-                    reason = getattr(why.socketError, "strerror", None) or why.socketError
-                    where = f"{interface or 'all interfaces'}, port {number}"
-                    raise CannotStartError(f"cannot listen on {where}: {reason}") from None
+        port, nth = open_port(self._reactor, factory, peer, loopback=self._local)
         name = peer.name or (self._login if nth == 1 else f"{self._login}{nth}")
         try:
             me = Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex())

@@ -9,16 +9,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 reactor: Any = _reactor
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,11 +98,23 @@ class ProcessCase(TestCase):
     def setUp(self) -> None:
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
+        # Not below the test's own folder: the name of a socket has about a hundred bytes.
+        self.runtime = tempfile.mkdtemp(prefix="p2p-")
+        self.addCleanup(shutil.rmtree, self.runtime, True)
 
     def start(
-        self, name: str, *command: str, stdin: bool = True, terminal: bool = False
+        self,
+        name: str,
+        *command: str,
+        stdin: bool = True,
+        terminal: bool = False,
+        environ: Mapping[str, str] | None = None,
+        fds: Mapping[int, int] | None = None,
     ) -> Program:
-        """Start a program; without `stdin` it has no input at all."""
+        """Start a program; without `stdin` it has no input at all.
+
+        `environ` is put into its environment, `fds` maps its descriptors to ours.
+        """
         program = Program(name)
         environment = {
             **os.environ,
@@ -105,8 +122,11 @@ class ProcessCase(TestCase):
             "PYTHONUNBUFFERED": "1",
             "XDG_STATE_HOME": str(self.folder.resolve() / "state"),
             "XDG_DATA_HOME": str(self.folder.resolve() / "data"),
+            "XDG_RUNTIME_DIR": self.runtime,
+            **(environ or {}),
         }
         null = os.open(os.devnull, os.O_RDONLY)
+        usual = {0: "w" if stdin else null, 1: "r", 2: "r"}
         try:
             reactor.spawnProcess(
                 program,
@@ -115,7 +135,7 @@ class ProcessCase(TestCase):
                 environment,
                 str(self.folder.resolve()),
                 usePTY=terminal,
-                **({} if terminal else {"childFDs": {0: "w" if stdin else null, 1: "r", 2: "r"}}),
+                **({} if terminal else {"childFDs": {**usual, **(fds or {})}}),
             )
         finally:
             os.close(null)

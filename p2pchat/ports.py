@@ -1,0 +1,81 @@
+"""Taking the port that peers reach us on: a number, the first free one, or an endpoint.
+
+Rules: it is bound before anything else happens, so that a port that is taken is one sentence and
+the end of the program, and not a line in the log of a node that nobody can reach.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.error import CannotListenError
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IListeningPort
+    from twisted.internet.protocol import ServerFactory
+
+    from p2pchat.settings import PeerSettings
+
+DEFAULT_PORT: Final = 4000
+_PORTS_TO_TRY: Final = 50
+BACKLOG: Final = 4096
+"""Connections the kernel holds for us: a short queue makes a storm of them many times slower."""
+
+
+class CannotStartError(Exception):
+    """The node cannot start; the text is the sentence for the person."""
+
+
+def open_port(
+    reactor: Any, factory: ServerFactory, peer: PeerSettings, *, loopback: bool
+) -> tuple[IListeningPort, int]:
+    """Listen as the settings say; returns the port, and the how manieth that was tried it is.
+
+    Without a port in the settings, the first free one from 4000 on is taken. `loopback` is where to
+    listen when no interface is named either. Raises `CannotStartError`.
+    """
+    if peer.listen is not None:
+        return listen_on(reactor, factory, peer.listen), 1
+    interface = peer.interface or ("127.0.0.1" if loopback else "")
+    wanted = [*range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TO_TRY), 0]
+    if peer.port is not None:
+        wanted = [peer.port]
+    for nth, number in enumerate(wanted, 1):
+        try:
+            return reactor.listenTCP(number, factory, backlog=BACKLOG, interface=interface), nth
+        except CannotListenError as why:
+            code = getattr(why.socketError, "errno", None)
+            if number == wanted[-1] or code not in (errno.EADDRINUSE, errno.EACCES):
+                reason = getattr(why.socketError, "strerror", None) or why.socketError
+                where = f"{interface or 'all interfaces'}, port {number}"
+                raise CannotStartError(f"cannot listen on {where}: {reason}") from None
+    raise AssertionError("the last one is taken or refused")
+
+
+def listen_on(reactor: Any, factory: ServerFactory, description: str) -> IListeningPort:
+    """Listen on a Twisted endpoint, for example on a socket that systemd opened.
+
+    Raises `CannotStartError` with a sentence.
+    """
+    from twisted.internet.endpoints import serverFromString
+
+    ports: list[IListeningPort] = []
+    reasons: list[Any] = []
+    try:
+        listening = serverFromString(reactor, description).listen(factory)
+        listening.addCallbacks(ports.append, reasons.append)
+    except Exception as why:  # each kind of endpoint has its own way to refuse a description
+        raise CannotStartError(f"cannot listen on {description}: {_said(why)}") from None
+    if not ports:
+        why = reasons[0].value if reasons else None
+        raise CannotStartError(f"cannot listen on {description}: {_said(why)}")
+    return ports[0]
+
+
+def _said(why: BaseException | None) -> str:
+    if isinstance(why, LookupError):
+        return "systemd handed over no such socket"
+    if isinstance(why, CannotListenError):
+        return getattr(why.socketError, "strerror", None) or str(why.socketError)
+    return str(why or "") or "it is not ready at once"
