@@ -11,7 +11,7 @@ typed is prompt_toolkit's alone: nothing that comes in can touch it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -26,8 +26,6 @@ from prompt_toolkit.layout import (
     FormattedTextControl,
     HSplit,
     Layout,
-    UIContent,
-    UIControl,
     Window,
 )
 from prompt_toolkit.layout.menus import CompletionsMenu
@@ -36,6 +34,7 @@ from prompt_toolkit.widgets import SearchToolbar
 
 from p2pchat.terminal.bar import State, bar_row
 from p2pchat.terminal.colours import STYLE, colour_depth
+from p2pchat.terminal.pane import MessagePane
 from p2pchat.terminal.widths import cut, steady
 from p2pchat.text import printable
 
@@ -53,31 +52,6 @@ if TYPE_CHECKING:
 
 _INPUT_ROWS: Final = 4
 _MENU_ROWS: Final = 6
-
-
-class MessagePane(UIControl):
-    """Shows the end of the current conversation, or the part of it that was scrolled to."""
-
-    def __init__(self, conversations: Conversations, glyphs: Glyphs) -> None:
-        self._conversations = conversations
-        self._glyphs = glyphs
-        self.columns, self.height = 80, 20
-        """As it was drawn last."""
-
-    def create_content(self, width: int, height: int) -> UIContent:
-        """The rows to draw, at the bottom of the pane."""
-        self.columns, self.height = max(8, width), max(1, height)
-        backlog = self._conversations.current.backlog
-        rows: list[Any] = backlog.visible(self.columns, self.height, self._glyphs)
-        rows[:0] = [[]] * (self.height - len(rows))
-        return UIContent(rows.__getitem__, line_count=len(rows), show_cursor=False)
-
-    def scroll(self, pages: float) -> None:
-        """Up by so many pages; down, if negative."""
-        rows = max(1, int(abs(pages) * (self.height - 1)))
-        self._conversations.current.backlog.scroll(
-            rows if pages > 0 else -rows, self.columns, self.height, self._glyphs
-        )
 
 
 class ChatScreen:
@@ -122,7 +96,7 @@ class ChatScreen:
             dont_extend_height=True,
         )
         rows: list[AnyContainer] = [
-            Window(self.pane, height=Dimension(min=1, weight=1)),
+            self.pane,
             ConditionalContainer(
                 Window(FormattedTextControl(self._question), height=1, style="class:question"),
                 Condition(lambda: bool(self.question)),
