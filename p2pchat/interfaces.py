@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
-    from p2pchat.history.outbox import Outbox, Queued
+    from p2pchat.history.outbox import Outbox, Queued, Waited
     from p2pchat.history.records import Line
-    from p2pchat.messages import Pub, Send
+    from p2pchat.messages import CatchUp, Pub, Said, Send
     from p2pchat.outputs import Finish, Remark
     from p2pchat.peers import Peer
     from p2pchat.protocol import PeerProtocol
@@ -30,6 +30,7 @@ class IPeerLink(Interface):
 
     peer_id: str = Attribute("The peer's id.")
     kin: bool = Attribute("Whether the other end is a p2pchat, too.")
+    keeps: bool = Attribute("Whether both ends keep messages, and so may speak of late ones.")
     instance: str = Attribute("The random name of the peer's process; empty for other programs.")
     outbound: bool = Attribute("Whether we dialed.")
     opened_at: float = Attribute("When the handshake ended, seconds of the node's clock.")
@@ -67,6 +68,9 @@ class ILinkOwner(Interface):
     def chat_received(link: PeerProtocol, messages: list[Send | Pub]) -> None:
         """Messages for us came on this link, in this order."""
 
+    def extended(link: PeerProtocol, message: Said | CatchUp) -> None:
+        """A message of our own kind's extensions came."""
+
     def acknowledged(link: PeerProtocol, msg_id: object) -> None:
         """An ACK came."""
 
@@ -97,6 +101,22 @@ class INodeObserver(Interface):
 
     def notice(sentence: str) -> None:
         """Something that the person should know, for example that our name is in use."""
+
+
+class IHistoryObserver(Interface):
+    """What an `INodeObserver` may hear besides, when the node keeps messages.
+
+    Who has none of these methods gets late messages, and those that could not be kept, as others.
+    """
+
+    def received_late(peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        """New messages that were said a while ago, at these times (wall clock)."""
+
+    def received_unkept(peer: Peer, messages: list[Send | Pub]) -> None:
+        """New messages that could not be kept."""
+
+    def queued(peer_id: str, msg_id: str) -> None:
+        """A message of ours waits, safely, until there is a link to its peer."""
 
 
 class IDirectory(Interface):
@@ -153,7 +173,7 @@ class IHistory(Interface):
     ) -> None:
         """Keep new messages; when they are safe, acknowledge `acks` and show them."""
 
-    def repeated(link: IPeerLink, acks: list[object]) -> None:
+    def repeated(peer: Peer, link: IPeerLink, acks: list[object]) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""
 
     def last_published(peer_id: str) -> str:
@@ -168,8 +188,8 @@ class IHistory(Interface):
     def published(scope: str, msg_id: str, payload: str) -> None:
         """Keep a PUB of ours."""
 
-    def acknowledged(msg_id: str) -> Queued | None:
-        """An ACK came; returns the message of the outbox that it is for."""
+    def acknowledged(msg_id: str) -> Waited | None:
+        """An ACK came: for whom, and how long the message waited; None for one of no message."""
 
     def overdue(msg_id: str) -> bool:
         """No ACK came in time; whether the message is kept and will be sent again."""
@@ -184,9 +204,9 @@ class IHistory(Interface):
         """The last messages that hold all `words`, oldest first."""
 
     def published_since(
-        scopes: Sequence[str], after: str, since: float, count: int
+        scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[Line]]:
-        """PUBs of ours after the one with the id `after`, and not older than `since`."""
+        """PUBs of ours after the one with the id `after`, and not older than `age` seconds."""
 
     def forget(peer_id: str) -> Deferred[int]:
         """Delete what was said by and to a peer, and what waits for it; fires with how many."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from p2pchat.interfaces import INodeObserver, IPeerLink
-    from p2pchat.messages import Pub, Send
+    from p2pchat.messages import CatchUp, Pub, Said, Send
     from p2pchat.rendezvous.listing import Listing
     from p2pchat.session import Identity
     from p2pchat.settings import Settings
@@ -41,11 +41,17 @@ DUPLICATE: Final = "duplicate link"
 """The reason of a BYE that ends one of two links and is no farewell."""
 
 
+def _ignore(*_: object) -> None:
+    """Whoever makes a mesh need not care for everything."""
+
+
 @implementer(ILinkOwner)
 class Mesh:
     """All links of one node. `reactor` provides IReactorTCP and IReactorTime.
 
-    `on_chat(peer, link, messages)` and `on_ack(msg_id)` get what the links bring.
+    `on_chat(peer, link, messages)`, `on_ack(msg_id)` and `on_extended(peer, link, message)` get
+    what the links bring; `on_open(peer, link)` hears of each that is new, and `on_lost(peer)` when
+    there is none left.
     """
 
     def __init__(
@@ -57,6 +63,9 @@ class Mesh:
         *,
         on_chat: Callable[[Peer, PeerProtocol, list[Send | Pub]], None],
         on_ack: Callable[[object], None],
+        on_open: Callable[[Peer, PeerProtocol], None] = _ignore,
+        on_lost: Callable[[Peer], None] = _ignore,
+        on_extended: Callable[[Peer, PeerProtocol, Said | CatchUp], None] = _ignore,
         max_descriptors: int | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -65,6 +74,9 @@ class Mesh:
         self._observers = observers
         self._on_chat = on_chat
         self._on_ack = on_ack
+        self._on_open = on_open
+        self._on_lost = on_lost
+        self._on_extended = on_extended
         self.context = LinkContext(me, settings, self, reactor)
         self.admission = Admission(settings.limits, max_descriptors)
         self.peers = PeerTable(me.peer_id, settings.limits.max_known_peers)
@@ -236,6 +248,7 @@ class Mesh:
         surplus = surplus or self._superseded(peer, link)
         if surplus is not None:
             surplus.leave(DUPLICATE)
+        self._on_open(peer, link)
 
     def _superseded(self, peer: Peer, new: PeerProtocol) -> IPeerLink | None:
         """The link that a new one in the same direction makes useless, if there is one.
@@ -287,6 +300,7 @@ class Mesh:
         )
         if peer is None or peer.links:
             return
+        self._on_lost(peer)
         if finish.ending is Ending.SAID_BYE and finish.reason != DUPLICATE:
             peer.left = True
             if peer.dialer is not None:
@@ -321,6 +335,12 @@ class Mesh:
                 if other.peer_id == link.peer_id and other.kin and not other.leaving:
                     return other
         return link
+
+    def extended(self, link: PeerProtocol, message: Said | CatchUp) -> None:
+        """A message of our own kind's extensions came."""
+        peer = self.peers.get(link.peer_id)
+        if peer is not None:
+            self._on_extended(peer, self._to_answer_on(link), message)
 
     def acknowledged(self, _link: PeerProtocol, msg_id: object) -> None:
         """An ACK came."""

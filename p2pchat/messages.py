@@ -7,6 +7,8 @@
                                                   <-  {"type":"ACK","msg_id":"…"}
     {"type":"PUB","dst":"#CIC",...}               ->  (no answer)
     {"type":"PING","msg_id":"…"}                  <-> {"type":"PONG","msg_id":"…"}
+    {"type":"SAID","msg_id":"…","said":1.8e9,…}   ->  like SEND or PUB; only between histories
+    {"type":"CATCH_UP","after":"…",...}           ->  SAID, for each PUB that was missed
     {"type":"BYE","reason":"leaving"}             ->
                                                   <-  {"type":"BYE_OK"}           both close
 
@@ -30,6 +32,8 @@ else:
 
 VERSION: Final = "1.0"
 FEATURES: Final = ("ack", "metrics")
+HISTORY: Final = "history"
+"""The feature of a p2pchat that keeps messages: `SAID` and `CATCH_UP` are spoken with it."""
 
 
 class Message(Struct, tag_field="type", gc=False):
@@ -90,6 +94,38 @@ class Pub(Message, tag="PUB"):
     dst: str = ""
     payload: str = ""
     require_ack: bool = False
+    ttl: int = 1
+
+
+class Said(Message, tag="SAID"):
+    """A SEND or a PUB that comes late: it waited, or was missed. Our own kind's extension.
+
+    `require_ack` and `dst` tell which of the two it is.
+    """
+
+    msg_id: str
+    src: str
+    dst: str
+    payload: str
+    said: float
+    """When it was said, seconds since the epoch by the sender's clock."""
+    require_ack: bool = False
+    ttl: int = 1
+
+
+class CatchUp(Message, tag="CATCH_UP"):
+    """Asks for what the other end has published, as far as we missed it: our own kind's extension.
+
+    The answer is a `Said` for each, oldest first.
+    """
+
+    msg_id: str
+    after: str = ""
+    """The msg_id of the last one that we have; empty for none."""
+    limit: int = 0
+    """The latest so many."""
+    max_age: float = 0.0
+    """None that is older than so many seconds."""
     ttl: int = 1
 
 

@@ -26,6 +26,7 @@ from p2pchat.address import split_peer_id
 from p2pchat.listener import PeerServerFactory
 from p2pchat.logs import Log
 from p2pchat.mesh import Mesh
+from p2pchat.messages import FEATURES, HISTORY
 from p2pchat.observers import Observers
 from p2pchat.ports import CannotStartError, open_port
 from p2pchat.presence import REQUESTS_A_MINUTE, Presence
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IListeningPort
 
-    from p2pchat.interfaces import IDirectory
-    from p2pchat.messages import Pub, Send
+    from p2pchat.interfaces import IDirectory, IHistory
+    from p2pchat.keeping import KeepingRouter, MakeHistory
+    from p2pchat.messages import CatchUp, Pub, Said, Send
     from p2pchat.peers import Peer
     from p2pchat.protocol import PeerProtocol
     from p2pchat.rendezvous.listing import Listing
@@ -61,6 +63,7 @@ class ChatNode(MultiService):
 
     `login` names the person when the settings do not. `local` says that the directory is one that
     only this machine's nodes share: then it may be asked often. `jitter` spreads waits at random.
+    `make_history`, if there is one, makes what keeps messages; it may raise `CannotStartError`.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class ChatNode(MultiService):
         local: bool = False,
         max_descriptors: int | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
+        make_history: MakeHistory | None = None,
     ) -> None:
         super().__init__()
         self._reactor = reactor
@@ -81,6 +85,10 @@ class ChatNode(MultiService):
         self._local = local
         self._max_descriptors = max_descriptors
         self._jitter = jitter
+        self._make_history = make_history
+        self._keeping: KeepingRouter | None = None
+        self.history: IHistory | None = None
+        """What keeps messages, None when nothing is kept."""
         self.settings = settings
         self.observers = Observers()
         self.started_at = reactor.seconds()
@@ -105,19 +113,22 @@ class ChatNode(MultiService):
         factory = PeerServerFactory()
         port, nth = open_port(self._reactor, factory, peer, loopback=self._local)
         name = peer.name or (self._login if nth == 1 else f"{self._login}{nth}")
-        try:
-            me = Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex())
-        except ValueError as why:
-            port.stopListening()
-            raise CannotStartError(f"this cannot be our name: {why}") from None
+        features = FEATURES if self._make_history is None else (*FEATURES, HISTORY)
         self._port = port
-        self._settle(me)
+        try:
+            me = Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex(), features)
+            self._settle(me)
+        except (ValueError, CannotStartError) as why:
+            self._port = None
+            port.stopListening()
+            if isinstance(why, CannotStartError):
+                raise
+            raise CannotStartError(f"this cannot be our name: {why}") from None
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
 
     def _settle(self, me: Identity) -> None:
         """Make what depends on who we are."""
         settings = self.settings
-        self._settled = True
         self.me = me
         self.mesh = Mesh(
             self._reactor,
@@ -126,14 +137,22 @@ class ChatNode(MultiService):
             self.observers,
             on_chat=self._chat_received,
             on_ack=self._acknowledged,
+            on_open=self._link_opened,
+            on_lost=self._link_lost,
+            on_extended=self._extended,
             max_descriptors=self._max_descriptors,
             jitter=self._jitter,
         )
         self.peers = self.mesh.peers
-        context = self.mesh.context
-        self.router = Router(
-            me.peer_id, self.peers, settings, context.new_id, self.observers, context.turn
-        )
+        turn, new_id = self.mesh.context.turn, self.mesh.context.new_id
+        parts = (me.peer_id, self.peers, settings, new_id, self.observers, turn)
+        if self._make_history is None:
+            self.router = Router(*parts)
+        else:
+            from p2pchat.keeping import KeepingRouter
+
+            self.router = self._keeping = KeepingRouter(*parts, self._make_history)
+            self.history = self._keeping.history
         name, namespace = split_peer_id(me.peer_id)
         ttl, interval = self._lease(settings)
         self.presence = Presence(
@@ -150,6 +169,7 @@ class ChatNode(MultiService):
         )
         self.presence.port = self.mesh.name.port = self.port
         self.presence.setServiceParent(self)
+        self._settled = True
 
     def _lease(self, settings: Settings) -> tuple[int, float]:
         """How long a registration is to last, and the time between two DISCOVER requests."""
@@ -189,6 +209,18 @@ class ChatNode(MultiService):
     def _acknowledged(self, msg_id: object) -> None:
         self.router.acknowledged(msg_id, self._reactor.seconds())
 
+    def _link_opened(self, peer: Peer, _link: PeerProtocol) -> None:
+        if self._keeping is not None:
+            self._keeping.link_opened(peer, self._reactor.seconds())
+
+    def _link_lost(self, peer: Peer) -> None:
+        if self._keeping is not None:
+            self._keeping.link_lost(peer)
+
+    def _extended(self, peer: Peer, link: PeerProtocol, message: Said | CatchUp) -> None:
+        if self._keeping is not None:
+            self._keeping.extended(peer, link, message)
+
     @property
     def port(self) -> int:
         """The TCP port that peers reach us on."""
@@ -201,6 +233,8 @@ class ChatNode(MultiService):
             self.listen()
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
         self._sweeper.start(_SWEEP, now=False)
+        if self.history is not None:
+            self.history.open()
         super().startService()
 
     @inlineCallbacks
@@ -213,8 +247,13 @@ class ChatNode(MultiService):
             return
         self.router.flush()
         self.router.give_up_all("left before the ACK came")
+        if self.history is not None:
+            # What came before our farewell can still be acknowledged.
+            yield self.history.flush()
         yield self.mesh.leave()
         yield self.presence.withdraw()
+        if self.history is not None:
+            yield self.history.stop()
         if self._sweeper.running:
             self._sweeper.stop()
         _log.info("{me} has left", me=self.me.peer_id)

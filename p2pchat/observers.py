@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from zope.interface import implementer
 
-from p2pchat.interfaces import INodeObserver
+from p2pchat.interfaces import IHistoryObserver, INodeObserver
 from p2pchat.logs import Log
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Observer:
         """See `INodeObserver`."""
 
 
-@implementer(INodeObserver)
+@implementer(INodeObserver, IHistoryObserver)
 class Observers:
     """Passes every event on to all observers, in the order in which they were added."""
 
@@ -72,6 +72,37 @@ class Observers:
     def notice(self, sentence: str) -> None:
         """See `INodeObserver`."""
         self._tell(lambda observer: observer.notice(sentence))
+
+    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        """See `IHistoryObserver`."""
+
+        def tell(observer: Any) -> None:
+            if hasattr(observer, "received_late"):
+                observer.received_late(peer, messages, said)
+            else:
+                observer.received(peer, messages)
+
+        self._tell(tell)
+
+    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """See `IHistoryObserver`."""
+
+        def tell(observer: Any) -> None:
+            if hasattr(observer, "received_unkept"):
+                observer.received_unkept(peer, messages)
+            else:
+                observer.received(peer, messages)
+
+        self._tell(tell)
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """See `IHistoryObserver`."""
+
+        def tell(observer: Any) -> None:
+            if hasattr(observer, "queued"):
+                observer.queued(peer_id, msg_id)
+
+        self._tell(tell)
 
     def _tell(self, event: Callable[[INodeObserver], None]) -> None:
         for observer in (*self._observers,):

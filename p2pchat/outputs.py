@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from p2pchat.messages import Message, Pub, Send
+    from p2pchat.messages import CatchUp, Message, Pub, Said, Send
 
 
 class Ending(enum.Enum):
@@ -48,6 +48,12 @@ class Deliver(Struct, gc=False):
     messages: list[Send | Pub]
 
 
+class Extended(Struct, gc=False):
+    """A message of our own kind's extensions came, for us."""
+
+    message: Said | CatchUp
+
+
 class Acknowledged(Struct, gc=False):
     """An ACK came for this id."""
 
@@ -75,4 +81,4 @@ class Finish(Struct, gc=False):
     reason: str
 
 
-Output = Transmit | Opened | Deliver | Acknowledged | Measured | Remark | Finish
+Output = Transmit | Opened | Deliver | Extended | Acknowledged | Measured | Remark | Finish

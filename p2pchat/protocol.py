@@ -25,6 +25,7 @@ from p2pchat.outputs import (
     Acknowledged,
     Deliver,
     Ending,
+    Extended,
     Finish,
     Measured,
     Opened,
@@ -104,6 +105,7 @@ class PeerProtocol(LineReceiver):
         self._close_by = 0.0
         self.peer_id = ""
         self.kin = False
+        self.keeps = False
         self.instance = ""
         self.opened_at = 0.0
         self.heard_at = 0.0
@@ -246,6 +248,8 @@ class PeerProtocol(LineReceiver):
                     owner.chat_received(self, output.messages)
                 case Transmit():
                     self._transmit(output.message)
+                case Extended():
+                    owner.extended(self, output.message)
                 case Acknowledged():
                     owner.acknowledged(self, output.msg_id)
                 case Measured():
@@ -269,6 +273,7 @@ class PeerProtocol(LineReceiver):
     def _opened(self) -> None:
         session = self.session
         self.peer_id, self.kin, self.instance = session.peer_id, session.kin, session.instance
+        self.keeps = session.keeps
         self.opened_at = self._clock.seconds()
         if not self.kin:
             self._outflow.pace()

@@ -101,16 +101,22 @@ class Router:
         if len(self._pending) >= self._max_pending:
             raise NotSentError(f"{len(self._pending)} messages still wait for their ACK: try later")
         message = Send(self._new_id(), self._own_id, peer_id, payload, True)
-        line = _line(message)
+        line = line_of(message)
         msg_id = str(message.msg_id)
-        self._pending[msg_id] = _Pending(peer_id, now)
-        self._broadcast.spread()
-        if not any(link.send(line) for link in peer.links):
-            del self._pending[msg_id]
+        if not self._hand_over(peer, msg_id, line, now):
             raise NotSentError(f"{peer_id} does not keep up: too much waits for it already")
         self.sent += 1
         _log.info("SEND {to}: {text}", to=peer_id, text=payload)
         return msg_id
+
+    def _hand_over(self, peer: Peer, msg_id: str, line: bytes, now: float) -> bool:
+        """Send a line on the first link that takes it, and await its ACK; False if none does."""
+        self._pending[msg_id] = _Pending(peer.peer_id, now)
+        self._broadcast.spread()
+        if not any(link.send(line) for link in peer.links):
+            self._pending.pop(msg_id, None)
+            return False
+        return True
 
     def publish(self, scope: str, payload: str) -> Published:
         """Send a message to every connected peer (`*`), or to those of a namespace (`#name`).
@@ -122,7 +128,7 @@ class Router:
         except ValueError as why:
             raise NotSentError(str(why)) from None
         message = Pub(self._new_id(), self._own_id, scope, payload, False)
-        line = _line(message)
+        line = line_of(message)
         if self._turn.crowded:
             # Somebody may have no room: the person is told how many do not get it.
             peers, dropped = self._publish_now(namespace, line)
@@ -175,20 +181,20 @@ class Router:
             msg_id, pending = next(iter(self._pending.items()))
             if now - pending.sent_at < self._ack_timeout:
                 return
-            self._give_up(msg_id, pending, f"no ACK within {self._ack_timeout:g} s")
+            self._give_up(msg_id, pending.peer_id, f"no ACK within {self._ack_timeout:g} s")
 
     def give_up_all(self, reason: str) -> None:
         """Report every pending message as undelivered: the node stops."""
         for msg_id, pending in [*self._pending.items()]:
             # Observers may send, or take an ACK, while they hear of the others.
             if msg_id in self._pending:
-                self._give_up(msg_id, pending, reason)
+                self._give_up(msg_id, pending.peer_id, reason)
 
-    def _give_up(self, msg_id: str, pending: _Pending, reason: str) -> None:
+    def _give_up(self, msg_id: str, peer_id: str, reason: str) -> None:
         del self._pending[msg_id]
         self.undelivered += 1
-        _log.warn("Not delivered to {peer}: {why}", peer=pending.peer_id, why=reason)
-        self._observers.undelivered(pending.peer_id, msg_id, reason)
+        _log.warn("Not delivered to {peer}: {why}", peer=peer_id, why=reason)
+        self._observers.undelivered(peer_id, msg_id, reason)
 
     # ------------------------------------------------------------ in
 
@@ -202,14 +208,18 @@ class Router:
         self.received += len(fresh)
         self.duplicates += len(messages) - len(fresh)
         if fresh:
-            if _log.debugging:
-                for message in fresh:
-                    to = message.dst if type(message) is Pub else "us"
-                    _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=message.payload)
+            self._log_received(peer_id, fresh)
             self._observers.received(peer, fresh)
 
+    def _log_received(self, peer_id: str, messages: list[Send | Pub]) -> None:
+        if _log.debugging:
+            for message in messages:
+                to = message.dst if type(message) is Pub else "us"
+                _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=message.payload)
 
-def _line(message: Send | Pub) -> bytes:
+
+def line_of(message: Send | Pub) -> bytes:
+    """The line for a message of a person; raises `NotSentError` when it is too long."""
     try:
         return encode(message)
     except ValueError as why:

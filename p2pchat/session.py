@@ -19,15 +19,19 @@ from msgspec import Struct
 
 from p2pchat.address import EVERYONE, split_peer_id
 from p2pchat.messages import (
+    FEATURES,
+    HISTORY,
     Ack,
     Bye,
     ByeOk,
+    CatchUp,
     Hello,
     HelloOk,
     Message,
     Ping,
     Pong,
     Pub,
+    Said,
     Send,
     Unknown,
 )
@@ -35,6 +39,7 @@ from p2pchat.outputs import (
     Acknowledged,
     Deliver,
     Ending,
+    Extended,
     Finish,
     Measured,
     Opened,
@@ -74,14 +79,22 @@ class Identity(Struct, frozen=True):
     """What the `dst` of a SEND to us may be."""
     scopes: frozenset[str]
     """What the `dst` of a PUB to us may be."""
+    features: tuple[str, ...] = FEATURES
+    """What we can, as our HELLO says it."""
 
     @classmethod
-    def of(cls, peer_id: str, agent: str = "", instance: str = "") -> Identity:
+    def of(
+        cls,
+        peer_id: str,
+        agent: str = "",
+        instance: str = "",
+        features: tuple[str, ...] = FEATURES,
+    ) -> Identity:
         """The identity of `peer_id`; raises `ValueError`, with a sentence, if it is impossible."""
         name, namespace = split_peer_id(peer_id)
         addresses = frozenset((peer_id, name, ""))
         scopes = addresses | {EVERYONE, "#" + namespace, namespace}
-        return cls(peer_id, agent, instance, addresses, scopes)
+        return cls(peer_id, agent, instance, addresses, scopes, features)
 
 
 class Session:
@@ -100,6 +113,7 @@ class Session:
         "_pings",
         "dialed",
         "instance",
+        "keeps",
         "kin",
         "max_bad_lines",
         "peer_id",
@@ -123,6 +137,7 @@ class Session:
         self.state = State.AWAIT_HELLO if dialed is None else State.AWAIT_HELLO_OK
         self.peer_id = ""
         self.kin = False
+        self.keeps = False
         self.instance = ""
         self._deadline = now + handshake_timeout
         self._bad_lines = 0
@@ -275,6 +290,8 @@ class Session:
         self.state = State.OPEN
         self.peer_id = peer_id
         self.kin = bool(greeting.agent)
+        # A feature that is listed proves nothing by itself: some clients echo what they are told.
+        self.keeps = self.kin and HISTORY in greeting.features and HISTORY in self._me.features
         self.instance = greeting.instance[:64]
 
     def _hello_again(self, hello: Hello, _now: float) -> list[Output]:
@@ -293,6 +310,16 @@ class Session:
 
     def _chat(self, message: Send | Pub, _now: float) -> list[Output]:
         return self.chat((message,))
+
+    def _extended(self, message: Said | CatchUp, _now: float) -> list[Output]:
+        if not self.keeps:
+            return self._unexpected(message)
+        if isinstance(message, Said):
+            ours = self._me.addresses if message.require_ack else self._me.scopes
+            if message.dst not in ours or message.ttl <= 0:
+                text = f"{self.peer_id} sent us a late message for {shortened(message.dst, 80)}"
+                return [Remark("info", "not for us", f"{text}: dropped")]
+        return [Extended(message)]
 
     def _ack(self, ack: Ack, _now: float) -> list[Output]:
         return [Acknowledged(ack.msg_id)]
@@ -331,7 +358,10 @@ class Session:
     # ------------------------------------------------------------ pieces
 
     def _greeting(self, kind: type[Hello]) -> Hello:
-        return kind(self._me.peer_id, agent=self._me.agent, instance=self._me.instance)
+        me = self._me
+        known_as_plain = kind is HelloOk and not self.kin
+        features = FEATURES if known_as_plain else me.features
+        return kind(me.peer_id, features=features, agent=me.agent, instance=me.instance)
 
     def _farewell(self, reason: str) -> Bye:
         to = self.peer_id or self.dialed or ""
@@ -357,13 +387,15 @@ def _type(message: Message | Unknown) -> str:
 _OPEN: Final[dict[type, Callable[[Any, Any, float], list[Output]]]] = {
     Send: Session._chat,
     Pub: Session._chat,
+    Said: Session._extended,
+    CatchUp: Session._extended,
     Ack: Session._ack,
     Ping: Session._ping,
     Pong: Session._pong,
     Bye: Session._bye,
     Hello: Session._hello_again,
 }
-_ANY: Final = (Hello, HelloOk, Ping, Pong, Ack, Send, Pub, Bye, ByeOk, Unknown)
+_ANY: Final = (Hello, HelloOk, Ping, Pong, Ack, Send, Pub, Said, CatchUp, Bye, ByeOk, Unknown)
 
 Session._TABLE = {
     State.AWAIT_HELLO: dict.fromkeys(_ANY, Session._not_hello) | {Hello: Session._hello},

@@ -22,12 +22,14 @@ from p2pchat.messages import (
     Ack,
     Bye,
     ByeOk,
+    CatchUp,
     Hello,
     HelloOk,
     Message,
     Ping,
     Pong,
     Pub,
+    Said,
     Send,
     Unknown,
 )
@@ -50,7 +52,7 @@ class MessageTooLongError(ValueError):
     """A message that would not fit into one line; tell the person to shorten it."""
 
 
-_Known = Hello | HelloOk | Ping | Pong | Ack | Send | Pub | Bye | ByeOk
+_Known = Hello | HelloOk | Ping | Pong | Ack | Send | Pub | Said | CatchUp | Bye | ByeOk
 _decode_typed = msgspec.json.Decoder(_Known).decode
 _encode_json = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines

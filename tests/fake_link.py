@@ -34,6 +34,7 @@ class FakeLink:
     ) -> None:
         self.peer_id = peer_id
         self.kin = bool(instance)
+        self.keeps = False
         self.instance = instance
         self.outbound = outbound
         self.opened_at = 0.0

@@ -76,6 +76,9 @@ class Owner:
     def _texts(self, messages: list[Send | Pub]) -> list[str]:
         return [message.payload for message in messages]
 
+    def acknowledge(self, peer: Peer, link: IPeerLink, msg_ids: list[object]) -> None:
+        link.acknowledge(msg_ids)
+
     def kept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         self.events.append(("kept", peer.peer_id, self._texts(messages)))
 
@@ -201,7 +204,7 @@ class HistoryCase(FileCase):
             wanted = [message.msg_id for message in fresh if message.require_ack]
             self.history.received(self.peer, self.link, fresh, wanted)
         if repeated:
-            self.history.repeated(self.link, [message.msg_id for message in repeated])
+            self.history.repeated(self.peer, self.link, [message.msg_id for message in repeated])
 
     def acked(self) -> list[object]:
         acked: list[object] = []

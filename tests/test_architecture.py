@@ -59,8 +59,8 @@ MAY_IMPORT: Final = {
     "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers"
     " protocol text",
     "ports": "",
-    "node": "address interfaces listener logs mesh messages observers outputs peers ports presence"
-    " protocol router session stats text",
+    "node": "address interfaces keeping listener logs mesh messages observers outputs peers ports"
+    " presence protocol router session stats text",
     # A person at a node: commands know a node by its interface only.
     "command_queue": "commands logs",
     "outbox": "router text",
@@ -84,6 +84,9 @@ MAY_IMPORT: Final = {
     "history.reading": "history.records history.segments",
     "history.location": "history.records",
     "history.worker": "",
+    "history.opening": "history.database history.durable history.location history.reading"
+    " history.records history.worker ports",
+    "keeping": "address history.outbox logs messages repetitions router wire",
     "history.store": "history.gathering history.records logs",
     "history.durable": "history.gathering history.outbox history.past history.records"
     " history.store interfaces logs messages repetitions",

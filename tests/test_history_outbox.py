@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.history.outbox import WINDOW, Outbox, OutboxFullError, Queued, Stage
+from p2pchat.history.outbox import Outbox, OutboxFullError, Queued, Stage
 from p2pchat.history.records import WAITING, Entry
+
+WINDOW = 8
 
 
 def entry(number: int, to: str = "bob@CIC", at: float = 0.0) -> Entry:
@@ -27,15 +29,15 @@ class OutboxTests(SynchronousTestCase):
 
     def test_in_order_a_few_at_a_time(self) -> None:
         self.add(*range(1, WINDOW + 4))
-        due = self.outbox.due("bob@CIC")
+        due = self.outbox.due("bob@CIC", 8)
         self.assertEqual(ids(due), [*range(1, WINDOW + 1)])
         for queued in due:
             self.outbox.sent(queued)
-        self.assertEqual(self.outbox.due("bob@CIC"), [])
+        self.assertEqual(self.outbox.due("bob@CIC", 8), [])
         self.outbox.take("m2")
-        self.assertEqual(ids(self.outbox.due("bob@CIC")), [WINDOW + 1])
+        self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [WINDOW + 1])
         self.assertEqual(self.outbox.peers_behind, ["bob@CIC"])
-        self.assertEqual(self.outbox.due("eva@CIC"), [])
+        self.assertEqual(self.outbox.due("eva@CIC", 8), [])
 
     def test_what_is_overdue_blocks_nothing_and_waits_for_another_link(self) -> None:
         one, two = self.add(1, 2)
@@ -43,12 +45,12 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.sent(two)
         self.outbox.overdue(one)
         self.outbox.overdue(one)
-        self.assertEqual(self.outbox.due("bob@CIC"), [])
+        self.assertEqual(self.outbox.due("bob@CIC", 8), [])
         self.assertFalse(self.outbox.is_behind("bob@CIC"))
         self.outbox.link_opened("bob@CIC")
-        self.assertEqual(ids(self.outbox.due("bob@CIC")), [1])
+        self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1])
         self.outbox.link_lost("bob@CIC")
-        self.assertEqual(ids(self.outbox.due("bob@CIC")), [1, 2])
+        self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1, 2])
         self.assertTrue(self.outbox.is_behind("bob@CIC"))
         self.outbox.overdue(one)
         self.assertIs(one.stage, Stage.UNSENT)
@@ -106,7 +108,7 @@ class OutboxTests(SynchronousTestCase):
                 number += 1
                 outbox.add(entry(number, peer_id), [*Stage][which % 2])
             elif step == "send":
-                for queued in outbox.due(peer_id):
+                for queued in outbox.due(peer_id, 8):
                     outbox.sent(queued)
             elif step == "open":
                 outbox.link_opened(peer_id)
@@ -120,5 +122,5 @@ class OutboxTests(SynchronousTestCase):
                 unsent = [q for q in outbox.of_peer(each) if q.stage is Stage.UNSENT]
                 away = [q for q in outbox.of_peer(each) if q.stage is Stage.ON_ITS_WAY]
                 expected = sorted(ids(unsent))[: max(0, WINDOW - len(away))]
-                self.assertEqual(ids(outbox.due(each)), expected)
+                self.assertEqual(ids(outbox.due(each, 8)), expected)
                 self.assertEqual(outbox.is_behind(each), bool(unsent))

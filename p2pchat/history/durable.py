@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from twisted.internet.defer import succeed
 from zope.interface import implementer
 
 from p2pchat.history.gathering import Gathering, Held
-from p2pchat.history.outbox import Outbox, Queued, Stage
+from p2pchat.history.outbox import Outbox, Queued, Stage, Waited
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING, Arrival, Entry
 from p2pchat.history.store import Store
@@ -55,6 +56,7 @@ class DurableHistory:
 
     `owner` hears what is safe; `seen` is filled with the ids of the past. `make_database` and
     `make_reader` are called in their threads, `writing` and `reading`. `wall` is the wall clock.
+    `on_closed` is called when nothing touches the file any more.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class DurableHistory:
         make_database: Callable[[], Database],
         make_reader: Callable[[], Reader],
         wall: Callable[[], float],
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
         self._own_id = own_id
         self._settings = settings
@@ -80,9 +83,11 @@ class DurableHistory:
         self._reading = reading
         self._make_reader = make_reader
         self._wall = wall
+        self._on_closed = on_closed
         self._reader: Reader | None = None
         self._store = Store(clock, writing, make_database, self, settings.max_bytes)
         self._early: list[tuple[Peer, IPeerLink, list[Send | Pub]]] = []
+        self._unnumbered: list[Entry] = []
         self._shown: dict[tuple[str, str], None] = {}
         self._last_published: dict[str, str] = {}
         self._told = False
@@ -113,7 +118,7 @@ class DurableHistory:
         if now >= self._check_age_at:
             self._check_age_at = now + _TOO_OLD_EVERY
             for queued in self.outbox.too_old(wall):
-                self._store.change(queued.entry, ABANDONED)
+                self._change(queued.entry, ABANDONED)
                 self._owner.given_up(queued.peer_id, queued.msg_id)
 
     def flush(self) -> Deferred[None]:
@@ -124,13 +129,16 @@ class DurableHistory:
         """Write what waits, and close the file."""
 
         def close(_: object) -> Deferred[None]:
-            return self._reading.run(self._close_reader).addBoth(lambda _: self._reading.stop())
+            closed: Deferred[None] = succeed(None)
+            if self._reader is not None:
+                closed = self._reading.run(self._reader.close)
+            return closed.addBoth(released)
+
+        def released(_: object) -> None:
+            self._reading.stop()
+            self._on_closed()
 
         return self._store.stop().addCallback(close)
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
 
     # ------------------------------------------------------------ what came
 
@@ -165,9 +173,10 @@ class DurableHistory:
             self._tell("the disk does not keep up")
             self._lose([held])
 
-    def repeated(self, link: IPeerLink, acks: list[object]) -> None:
+    def repeated(self, peer: Peer, link: IPeerLink, acks: list[object]) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""
-        self._store.repeat(link, acks)
+        if not self._store.repeat(peer, link, acks):
+            self._owner.acknowledge(peer, link, acks)
 
     def last_published(self, peer_id: str) -> str:
         """The msg_id of the last PUB that is kept of a peer; empty when none is known."""
@@ -191,12 +200,13 @@ class DurableHistory:
         """Keep a PUB of ours."""
         self._enter(scope, msg_id, payload, PUBLISHED)
 
-    def acknowledged(self, msg_id: str) -> Queued | None:
-        """An ACK came; returns the message of the outbox that it is for."""
+    def acknowledged(self, msg_id: str) -> Waited | None:
+        """An ACK came: for whom, and how long the message waited; None for one of no message."""
         queued = self.outbox.take(msg_id)
-        if queued is not None:
-            self._store.change(queued.entry, DELIVERED)
-        return queued
+        if queued is None:
+            return None
+        self._change(queued.entry, DELIVERED)
+        return Waited(queued.peer_id, max(0.0, self._wall() - queued.entry.at))
 
     def overdue(self, msg_id: str) -> bool:
         """No ACK came in time; whether the message is kept and will be sent again."""
@@ -209,15 +219,22 @@ class DurableHistory:
         """Send these messages no more; returns how many of them were waiting."""
         cancelled = [queued for queued in map(self.outbox.take, msg_ids) if queued is not None]
         for queued in cancelled:
-            self._store.change(queued.entry, ABANDONED)
+            self._change(queued.entry, ABANDONED)
         return len(cancelled)
 
     def _enter(self, conversation: str, msg_id: str, payload: str, state: int) -> Entry:
-        entry = Entry(
-            self._store.next_id(), conversation, self._own_id, msg_id, self._wall(), state, payload
-        )
-        self._store.enter(entry)
+        entry = Entry(0, conversation, self._own_id, msg_id, self._wall(), state, payload)
+        if self.ready:
+            entry.id = self._store.next_id()
+            self._store.enter(entry)
+        elif len(self._unnumbered) < _MAX_EARLY:
+            self._unnumbered.append(entry)
         return entry
+
+    def _change(self, entry: Entry, state: int) -> None:
+        entry.state = state
+        if entry.id:
+            self._store.change(entry)
 
     # ------------------------------------------------------------ what a person asks for
 
@@ -230,9 +247,10 @@ class DurableHistory:
         return self._read(lambda reader: reader.search(words, count))
 
     def published_since(
-        self, scopes: Sequence[str], after: str, since: float, count: int
+        self, scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[Line]]:
-        """PUBs of ours that a peer has missed; see `Reader.published`."""
+        """PUBs of ours that a peer has missed, not older than `age`; see `Reader.published`."""
+        since = self._wall() - age
         return self._read(lambda reader: reader.published(scopes, after, since, count))
 
     def forget(self, peer_id: str) -> Deferred[int]:
@@ -265,8 +283,7 @@ class DurableHistory:
         if self._store.failing:
             self._tell(self._store.why)
         self.unread = loaded.unread
-        for entry in loaded.waiting:
-            self.outbox.add(entry)
+        self._older_first(loaded.waiting)
         if not loaded.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
         early, self._early = self._early, []
@@ -278,9 +295,9 @@ class DurableHistory:
         """A batch is safe: acknowledge, then show."""
         for held in done.held:
             if held.acks:
-                held.link.acknowledge(held.acks)
-        for link, acks in done.repeats:
-            link.acknowledge(acks)
+                self._owner.acknowledge(held.peer, held.link, held.acks)
+        for peer, link, acks in done.repeats:
+            self._owner.acknowledge(peer, link, acks)
         for held in done.held:
             self._show(held)
         if done.held and self.attended:
@@ -309,6 +326,19 @@ class DurableHistory:
             self._owner.told("messages are kept again")
 
     # ------------------------------------------------------------ pieces
+
+    def _older_first(self, waiting: list[Entry]) -> None:
+        """Put the outbox of the past before what was said meanwhile."""
+        newer = [self.outbox.take(queued.msg_id) for queued in self.outbox]
+        for entry in waiting:
+            self.outbox.add(entry)
+        unnumbered, self._unnumbered = self._unnumbered, []
+        for entry in unnumbered:
+            entry.id = self._store.next_id()
+            self._store.enter(entry)
+        for queued in newer:
+            if queued is not None:
+                self.outbox.add(queued.entry, queued.stage)
 
     def _remember(self, loaded: Loaded) -> None:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""

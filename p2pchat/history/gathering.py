@@ -45,7 +45,7 @@ class Gathering(Struct):
     """A batch before it is written, with what is to happen afterwards."""
 
     held: list[Held] = field(default_factory=list)
-    repeats: list[tuple[IPeerLink, list[object]]] = field(default_factory=list)
+    repeats: list[tuple[Peer, IPeerLink, list[object]]] = field(default_factory=list)
     """Acknowledgements for messages whose first copy is in this batch or in one before it."""
     entries: list[Entry] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -83,6 +83,9 @@ class StoreOwner(Protocol):
 
 class HistoryOwner(Protocol):
     """What a history tells its node."""
+
+    def acknowledge(self, peer: Peer, link: IPeerLink, msg_ids: list[object]) -> None:
+        """These are safe: acknowledge them, on this link or another one."""
 
     def kept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """These are safe: show them."""

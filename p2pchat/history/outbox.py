@@ -9,7 +9,7 @@ acknowledged there was most likely read, and other programs would show it twice.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from p2pchat.history.records import Entry
-
-WINDOW: Final = 32
-"""Messages of the outbox on their way to one peer at a time."""
 
 
 class OutboxFullError(Exception):
@@ -32,6 +29,14 @@ class Stage(enum.Enum):
     UNSENT = "waits for a link"
     ON_ITS_WAY = "on its way"
     OVERDUE = "not acknowledged"
+
+
+class Waited(NamedTuple):
+    """A message of the outbox that was delivered."""
+
+    peer_id: str
+    seconds: float
+    """Since it was said."""
 
 
 class Queued(Struct, gc=False):
@@ -129,9 +134,12 @@ class Outbox:
 
     # ------------------------------------------------------------ sending
 
-    def due(self, peer_id: str) -> list[Queued]:
-        """The next messages to send on a link that is open; tell each that was to `sent`."""
-        free = WINDOW - self._on_their_way.get(peer_id, 0)
+    def due(self, peer_id: str, window: int) -> list[Queued]:
+        """The next messages to send on a link that is open; tell each that was to `sent`.
+
+        `window`: how many may be on their way at a time.
+        """
+        free = window - self._on_their_way.get(peer_id, 0)
         return [*self._unsent.get(peer_id, {}).values()][: max(0, free)]
 
     def sent(self, queued: Queued) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from p2pchat.history.gathering import Held, InThread, StoreOwner
     from p2pchat.history.records import Entry
     from p2pchat.interfaces import IPeerLink
+    from p2pchat.peers import Peer
 
 _log: Final = Log("History")
 _T = TypeVar("_T")
@@ -111,6 +112,8 @@ class Store:
             loaded(Loaded(next_id=unused))
 
         def loaded(past: Loaded) -> None:
+            if self._closed:
+                return
             self._next_id = past.next_id
             self.ready = True
             if past.aside:
@@ -142,13 +145,17 @@ class Store:
         self._soon(gathering.count)
         return True
 
-    def repeat(self, link: IPeerLink, acks: list[object]) -> None:
-        """Acknowledge messages that came before, once their first copy is safe."""
+    def repeat(self, peer: Peer, link: IPeerLink, acks: list[object]) -> bool:
+        """Keep the ACKs for messages that came before until their first copy is safe.
+
+        False when it is already: then acknowledge them now.
+        """
         if self._writing is None and not self._gathering.held:
-            link.acknowledge(acks)
-        elif len(self._gathering.repeats) < MANY:
-            self._gathering.repeats.append((link, acks))
+            return False
+        if len(self._gathering.repeats) < MANY:
+            self._gathering.repeats.append((peer, link, acks))
             self._soon(0)
+        return True
 
     def enter(self, entry: Entry) -> None:
         """Keep a message of ours."""
@@ -156,10 +163,9 @@ class Store:
         self._gathering.count += 1
         self._soon(self._gathering.count)
 
-    def change(self, entry: Entry, state: int) -> None:
+    def change(self, entry: Entry) -> None:
         """A message of ours that was entered has a new state."""
-        entry.state = state
-        self._gathering.changes.append(Change(entry.id, state))
+        self._gathering.changes.append(Change(entry.id, entry.state))
         self._soon(0)
 
     def read(self, conversation: str) -> None:
@@ -239,6 +245,8 @@ class Store:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._closed:
+            return
         writing = self._writing = self._gathering
         if with_read:
             writing.read, self._read = self._read, {}
