@@ -239,7 +239,9 @@ class Soak:
             self.waiting[pair] = text
 
     def churn(self, now: float) -> None:
-        there = [node for node in self.nodes if node.up and node not in self.elders]
+        # A program that is still being loaded has nothing to leave in order.
+        young = [node for node in self.nodes if node not in self.elders]
+        there = [node for node in young if node.up and now - node.started_at > 2]
         if not there:
             return
         node = self.random.choice(there)
