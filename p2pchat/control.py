@@ -1,6 +1,6 @@
 """The control socket: other programs of the same person ask this node, and hear of it.
 
-    control = ControlService(reactor, node, statistics, path=None, stop=program.leave)
+    control = ControlService(reactor, node, path=None, stop=program.leave)
     control.listen()                 # raises ControlError with a sentence
     control.startService()           # and stopService(): the socket is gone
 
@@ -14,12 +14,14 @@ The conversation, one JSON object a line, is told in `docs/control.md`:
     {"ok":true,"events":[…]}                       ->
     {"event":"message","from":"bob@CIC",…}         ->
 
-Rules: an idle socket costs nothing. The number of clients is bounded, and so is what each of them
-can make the node keep (`p2pchat.control_connection`).
+Rules: a socket that nobody uses costs nothing: what answers is imported when the first client
+comes, and hears of the node only while one waits for something. The number of clients is bounded,
+and so is what each of them can make the node keep (`p2pchat.control_connection`).
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
@@ -27,8 +29,6 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import ServerFactory
 
-from p2pchat.control_connection import ControlConnection
-from p2pchat.control_feed import Deliveries, EventFeed
 from p2pchat.control_paths import (
     ControlError,
     check_length,
@@ -37,10 +37,8 @@ from p2pchat.control_paths import (
     runtime_folder,
     socket_path,
 )
-from p2pchat.control_requests import Requests
 from p2pchat.logs import Log, RateLimited
 from p2pchat.stamps import Timestamps
-from p2pchat.stats import Figure, Kind, Section
 from p2pchat.text import shortened
 
 if TYPE_CHECKING:
@@ -48,23 +46,16 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IAddress, IListeningPort
 
+    from p2pchat.control_connection import ControlConnection
+    from p2pchat.control_feed import EventFeed
+    from p2pchat.control_requests import Requests
     from p2pchat.node import ChatNode
-    from p2pchat.stats import Statistics, Values
+    from p2pchat.stats import Section
 
 _log: Final = Log("Control")
 MAX_CLIENTS: Final = 64
 _LAST_WRITE: Final = 1.0
 """Seconds that clients may take to read what they are told in the end."""
-
-_FIGURES: Final = (
-    Figure("socket", Kind.TEXT, "where the control socket is"),
-    Figure("clients", Kind.GAUGE, "programs that are connected"),
-    Figure("clients_limit", Kind.LIMIT, "of those at most"),
-    Figure("subscribers", Kind.GAUGE, "of those, how many get events"),
-    Figure("requests", Kind.COUNTER, "requests so far"),
-    Figure("refused", Kind.COUNTER, "connections refused because there were too many"),
-    Figure("disconnected", Kind.COUNTER, "clients disconnected because they did not read"),
-)
 
 
 class ControlService(Service):
@@ -80,7 +71,6 @@ class ControlService(Service):
         self,
         reactor: Any,
         node: ChatNode,
-        statistics: Statistics,
         *,
         stop: Callable[[], None],
         reload: Callable[[], list[str]] | None = None,
@@ -93,16 +83,8 @@ class ControlService(Service):
         """Where the socket is; settled by `listen`."""
         self._given = path
         self._port: IListeningPort | None = None
-        self.feed = EventFeed(node.me.peer_id, node.observers, timestamp or Timestamps())
-        self.requests = Requests(
-            node,
-            reactor,
-            statistics,
-            self.feed,
-            Deliveries(node.observers),
-            stop=stop,
-            reload=reload,
-        )
+        self._stop, self._reload = stop, reload
+        self._timestamp = timestamp or Timestamps()
         self._clients: dict[ControlConnection, None] = {}
         self._all_gone: Deferred[None] | None = None
         self._remarks = RateLimited(_log)
@@ -173,20 +155,54 @@ class ControlService(Service):
         for client in [*self._clients]:
             client.transport.abortConnection()
 
+    @cached_property
+    def feed(self) -> EventFeed:
+        """Who hears what."""
+        from p2pchat.control_feed import EventFeed
+
+        return EventFeed(self.node.me.peer_id, self.node.observers, self._timestamp)
+
+    @cached_property
+    def requests(self) -> Requests:
+        """What answers."""
+        from p2pchat.control_feed import Deliveries
+        from p2pchat.control_requests import Requests
+
+        return Requests(
+            self.node,
+            self.reactor,
+            self.feed,
+            Deliveries(self.node.observers),
+            stop=self._stop,
+            reload=self._reload,
+        )
+
     def section(self) -> Section:
         """What is counted here, for a snapshot."""
-        return Section("control", _FIGURES, self._values)
+        from p2pchat.stats import Figure, Kind, Section
 
-    def _values(self) -> Values:
-        return {
-            "socket": self.path,
-            "clients": len(self._clients),
-            "clients_limit": MAX_CLIENTS,
-            "subscribers": len(self.feed),
-            "requests": self.asked,
-            "refused": self.refused,
-            "disconnected": self.disconnected,
-        }
+        figures = (
+            Figure("socket", Kind.TEXT, "where the control socket is"),
+            Figure("clients", Kind.GAUGE, "programs that are connected"),
+            Figure("clients_limit", Kind.LIMIT, "of those at most"),
+            Figure("subscribers", Kind.GAUGE, "of those, how many get events"),
+            Figure("requests", Kind.COUNTER, "requests so far"),
+            Figure("refused", Kind.COUNTER, "connections refused because there were too many"),
+            Figure("disconnected", Kind.COUNTER, "clients cut off because they did not read"),
+        )
+        return Section(
+            "control",
+            figures,
+            lambda: {
+                "socket": self.path,
+                "clients": len(self._clients),
+                "clients_limit": MAX_CLIENTS,
+                "subscribers": len(self.feed),
+                "requests": self.asked,
+                "refused": self.refused,
+                "disconnected": self.disconnected,
+            },
+        )
 
     # ------------------------------------------------------------ for the connections
 
@@ -226,4 +242,6 @@ class ControlFactory(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> ControlConnection:  # noqa: ARG002
         """Somebody connected."""
+        from p2pchat.control_connection import ControlConnection
+
         return ControlConnection(self._service)

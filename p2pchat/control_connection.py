@@ -33,9 +33,15 @@ if TYPE_CHECKING:
 
         reactor: Any
         node: ChatNode
-        requests: Requests
-        feed: EventFeed
         asked: int
+
+        @property
+        def requests(self) -> Requests:
+            """What answers."""
+
+        @property
+        def feed(self) -> EventFeed:
+            """Who hears what."""
 
         def came(self, client: ControlConnection) -> bool:
             """Somebody connected; False when there is no place."""

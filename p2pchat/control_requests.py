@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from p2pchat.control_feed import Deliveries, EventFeed, Subscriber
     from p2pchat.node import ChatNode
-    from p2pchat.stats import Statistics
 
     class Client(Subscriber, Protocol):
         """The connection that a request came on."""
@@ -104,7 +103,6 @@ class Requests:
         self,
         node: ChatNode,
         clock: IReactorTime,
-        statistics: Statistics,
         feed: EventFeed,
         deliveries: Deliveries,
         *,
@@ -114,7 +112,6 @@ class Requests:
     ) -> None:
         self._node = node
         self._clock = clock
-        self._statistics = statistics
         self._feed = feed
         self._deliveries = deliveries
         self._stop = stop
@@ -232,7 +229,7 @@ class Requests:
         return {"round_trips": round_trips_data(self._node.peers)}
 
     def _stats(self, request: Request, _client: Client) -> Answer:
-        snapshot = self._statistics.snapshot()
+        snapshot = self._node.statistics.snapshot()
         return {"lines": lines(snapshot)} if request.format == "text" else {"stats": snapshot}
 
     def _text(self, line: str) -> Answer:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from p2pchat.messages import Pub, Send
     from p2pchat.peers import Peer
+    from p2pchat.settings import HookSettings
     from p2pchat.stats import Values
 
 _log: Final = Log("Hooks")
@@ -51,39 +52,38 @@ _FIGURES: Final = (
 
 
 class MessageHook(Observer):
-    """Runs `program` for each received message; an observer of a node.
+    """Runs a program for each received message; an observer of a node.
 
     `reactor` provides IReactorProcess and IReactorTime; `own_id` is the node's peer_id. `environ`
     is what the program gets, with what lets it answer (`P2PCHAT_PEER_ID`, `P2PCHAT_CONTROL`) put in
-    by the caller. `program`, `timeout` (seconds), `max_running` and `max_waiting` may be changed at
-    any time. Call `stop` in the end.
+    by the caller. Call `stop` in the end.
     """
 
     def __init__(
         self,
         reactor: Any,
         own_id: str,
-        program: str | None,
+        settings: HookSettings,
         environ: Mapping[str, str],
-        *,
-        timeout: float = 30.0,
-        max_running: int = 4,
-        max_waiting: int = 1000,
         timestamp: Callable[[], str] | None = None,
     ) -> None:
         self._reactor = reactor
         self._own_id = own_id
         self._environ = dict(environ)
-        self.program = program
-        self.timeout = timeout
-        self.max_running = max_running
-        self.max_waiting = max_waiting
+        self.configure(settings)
         self._timestamp = timestamp or Timestamps()
         self._remarks = RateLimited(_log)
         self._waiting: deque[bytes] = deque()
         self._running: set[_Run] = set()
         self._stopped = False
         self.started = self.failed = self.timed_out = self.left_out = 0
+
+    def configure(self, settings: HookSettings) -> None:
+        """Go by these settings from the next program on."""
+        self.program = None if settings.message is None else os.path.expanduser(settings.message)
+        self.timeout = settings.timeout
+        self.max_running = settings.max_running
+        self.max_waiting = settings.max_waiting
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came: run the program for each of them, now or when its turn comes."""

@@ -1,6 +1,6 @@
 """`/metrics` for Prometheus and `/healthz` for whoever restarts what is ill, over HTTP.
 
-    service = MetricsService(reactor, node, statistics, "127.0.0.1", 9464)
+    service = MetricsService(reactor, node, "127.0.0.1", 9464)
     service.listen()                 # raises MetricsError with a sentence
 
 Rules: needs the extra `metrics`, and is imported only when it is asked for. All figures come from
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from p2pchat.node import ChatNode
-    from p2pchat.stats import Section, Statistics
+    from p2pchat.stats import Section
 
 _log: Final = Log("Metrics")
 _TIMEOUT: Final = 15
@@ -42,14 +42,14 @@ class MetricsError(Exception):
 
 
 class Figures:
-    """What Prometheus collects: every figure of `statistics`, as `p2pchat_SECTION_FIGURE`."""
+    """What Prometheus collects: every figure of the node, as `p2pchat_SECTION_FIGURE`."""
 
-    def __init__(self, statistics: Statistics) -> None:
-        self._statistics = statistics
+    def __init__(self, node: ChatNode) -> None:
+        self._node = node
 
     def collect(self) -> Iterator[Any]:
         """See prometheus_client: called for each request."""
-        for section in self._statistics.sections:
+        for section in self._node.statistics.sections:
             yield from _families(section)
 
 
@@ -100,15 +100,13 @@ class MetricsService(Service):
 
     name: str | None = "metrics"
 
-    def __init__(
-        self, reactor: Any, node: ChatNode, statistics: Statistics, host: str, port: int
-    ) -> None:
+    def __init__(self, reactor: Any, node: ChatNode, host: str, port: int) -> None:
         self._reactor = reactor
         self._node = node
         self._host, self._number = host, port
         self._port: Any = None
         self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(Figures(statistics))
+        self.registry.register(Figures(node))
         self.times = Times(self.registry)
 
     @property
@@ -138,12 +136,14 @@ class MetricsService(Service):
         self.listen()
         super().startService()
         self._node.observers.add(self.times)
+        self._node.mesh.on_round_trip = self.times.round_trip
         _log.info("Metrics on {host}:{port}", host=self._host or "*", port=self.port)
 
     def stopService(self) -> Deferred[None] | None:
         """Close the port."""
         super().stopService()
         self._node.observers.remove(self.times)
+        self._node.mesh.on_round_trip = None
         port, self._port = self._port, None
         if port is None:
             return None

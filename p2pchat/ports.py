@@ -68,8 +68,8 @@ def listen_on(reactor: Any, factory: ServerFactory, description: str) -> IListen
     except Exception as why:  # each kind of endpoint has its own way to refuse a description
         raise CannotStartError(f"cannot listen on {description}: {_said(why)}") from None
     if not ports:
-        why = reasons[0].value if reasons else None
-        raise CannotStartError(f"cannot listen on {description}: {_said(why)}")
+        reason = reasons[0].value if reasons else None
+        raise CannotStartError(f"cannot listen on {description}: {_said(reason)}")
     return ports[0]
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 
+from p2pchat.administration import Administration
 from p2pchat.checks import serve_address
 from p2pchat.log_output import default_path, show_on_screen, start_logging
 from p2pchat.logs import Log
@@ -27,7 +28,7 @@ from p2pchat.terminal import choose
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from p2pchat.console import ConsoleService
     from p2pchat.interfaces import IDirectory
@@ -43,12 +44,21 @@ class Program(MultiService):
     """Everything that one process runs: the node, a rendezvous if it serves one, the console.
 
     `status` is what the process should exit with. `stay` keeps it running when piped input ends.
+    `reread` reads the settings again when somebody asks for a reload.
     """
 
-    def __init__(self, reactor: Any, settings: Settings, *, stay: bool = False) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        *,
+        stay: bool = False,
+        reread: Callable[[], Settings] | None = None,
+    ) -> None:
         super().__init__()
         self._reactor = reactor
         self._stay = stay
+        self._reread = reread
         self.status = 0
         self._leaving = False
         self._rendezvous: IService | None = None
@@ -95,6 +105,10 @@ class Program(MultiService):
                 listen()
             except CannotListenError as why:
                 raise CannotStartError(f"cannot serve a rendezvous: {why.socketError}") from None
+        self.administration = Administration(
+            self._reactor, self.node, stop=self.leave, reread=self._reread
+        )
+        self.administration.listen()
 
     def startService(self) -> None:
         """Start the rendezvous first, so that the node finds it, and the console last."""
@@ -108,6 +122,7 @@ class Program(MultiService):
             console.startService()
             # What is less grave, the console tells by itself.
             self._unshow = show_on_screen(console.show, "ERROR")
+        self.administration.startService()
 
     def _make_console(self) -> ConsoleService | TerminalConsole | None:
         """The full console if `main` prepared for it, else the plain one, if there is input."""
@@ -123,7 +138,9 @@ class Program(MultiService):
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         """Stop in the reverse order: the console shows what happens until the end."""
+        self.administration.leaving()
         yield self.node.stopService()
+        yield self.administration.stopService()
         if self._rendezvous is not None:
             yield maybeDeferred(self._rendezvous.stopService)
         if self._console is not None:
@@ -144,7 +161,7 @@ def makeService(options: Options) -> Program:
     from twisted.internet import reactor
 
     use_steady_clock(reactor)
-    program = Program(reactor, options.settings, stay=options.stay)
+    program = Program(reactor, options.settings, stay=options.stay, reread=options.reread)
     for sentence in options.warnings:
         _log.warn("{text}", text=sentence)
         sys.stderr.write(f"warning: {printable(sentence)}\n")
@@ -178,15 +195,22 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _take_signals(reactor: Any, program: Program) -> None:
-    """SIGINT and SIGTERM, however often, and the terminal's hang-up leave in order."""
+    """SIGINT and SIGTERM, however often, and the terminal's hang-up leave in order.
+
+    Without a terminal SIGHUP has the settings read again, as daemons do.
+    """
 
     def leave(_number: int, _frame: object) -> None:
         reactor.callFromThread(program.leave)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
-    if sys.stdin is not None and sys.stdin.isatty():
-        signal.signal(signal.SIGHUP, leave)
+    terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.__stdout__))
+
+    def hang_up(_number: int, _frame: object) -> None:
+        reactor.callFromThread(program.leave if terminal else program.administration.reload)
+
+    signal.signal(signal.SIGHUP, hang_up)
 
 
 def _descriptor_limit() -> int | None:

@@ -12,7 +12,6 @@ from twisted.internet.testing import StringTransport
 
 from p2pchat.control import ControlFactory, ControlService
 from p2pchat.control_client import Node
-from p2pchat.stats import Statistics, node_sections
 from p2pchat.testing.nodes import FakeTown
 
 if TYPE_CHECKING:
@@ -92,16 +91,14 @@ class ControlledTown:
         self.town.run_until_meshed()
         self.stopped = 0
         self.reactor: Any = self.town.host_of(self.alice)
-        self.statistics = Statistics(node_sections(self.alice, self.reactor))
         self.service = ControlService(
             self.reactor,
             self.alice,
-            self.statistics,
             stop=self._stop,
             reload=lambda: ["nothing changed"],
             timestamp=lambda: STAMP,
         )
-        self.statistics.add(self.service.section())
+        self.alice.counting.append(self.service.section)
 
     def _stop(self) -> None:
         self.stopped += 1

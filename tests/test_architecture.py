@@ -136,6 +136,9 @@ MAY_IMPORT: Final = {
     "hooks": "events interfaces logs observers stamps stats text",
     "notify": "logs text",
     "metrics": "logs observers stats",
+    "reload": "logs",
+    "administration": "checks control control_paths hooks log_output logs metrics notify ports reload"
+    " text",
     "control_data": "",
     "control_feed": "events observers",
     "control_paths": "text",

@@ -15,7 +15,6 @@ from twisted.trial.unittest import TestCase
 
 from p2pchat.control import ControlService
 from p2pchat.control_paths import ControlError
-from p2pchat.stats import Statistics
 from p2pchat.testing.nodes import FakeTown
 from tests.control_sockets import short_folder
 
@@ -61,8 +60,7 @@ class SocketTests(TestCase):
         return self.town.node(peer_id, ip=ip)
 
     def service(self, node: ChatNode, path: str | None = None) -> ControlService:
-        statistics = Statistics()
-        service = ControlService(reactor, node, statistics, stop=lambda: None, path=path)
+        service = ControlService(reactor, node, stop=lambda: None, path=path)
         self.addCleanup(service.stopService)
         return service
 

@@ -19,6 +19,7 @@ from p2pchat import logs
 from p2pchat.hooks import MessageHook
 from p2pchat.messages import Send
 from p2pchat.peers import Peer
+from p2pchat.settings import HookSettings
 from tests.loglines import captured
 
 if TYPE_CHECKING:
@@ -98,11 +99,8 @@ class HookTests(SynchronousTestCase):
         self.hook = MessageHook(
             self.reactor,
             ME,
-            "/bin/bot",
+            HookSettings(message="/bin/bot", timeout=10, max_running=2, max_waiting=3),
             {"P2PCHAT_PEER_ID": ME},
-            timeout=10,
-            max_running=2,
-            max_waiting=3,
             timestamp=lambda: "now",
         )
         self.log = captured(self)
@@ -134,7 +132,7 @@ class HookTests(SynchronousTestCase):
         self.assertEqual(self.log(), [])
 
     def test_no_program_no_work(self) -> None:
-        self.hook.program = None
+        self.hook.configure(HookSettings())
         self.hook.received(BOB, messages(1))
         self.assertEqual(self.reactor.started, [])
         self.assertEqual(self.figures()["program"], "")
@@ -217,7 +215,8 @@ class RealHookTests(TestCase):
         return str(path)
 
     async def run_once(self, program: str, environ: dict[str, str]) -> MessageHook:
-        hook = MessageHook(reactor, ME, program, {**os.environ, **environ}, max_running=1)
+        settings = HookSettings(message=program, max_running=1)
+        hook = MessageHook(reactor, ME, settings, {**os.environ, **environ})
         over: Deferred[None] = Deferred()
         ended = hook._ended
 

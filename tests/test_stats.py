@@ -16,7 +16,7 @@ class NodeFigureTests(SynchronousTestCase):
         self.addCleanup(self.place.close)
 
     def test_every_section_reads_exactly_its_figures(self) -> None:
-        for section in self.place.statistics.sections:
+        for section in self.place.alice.statistics.sections:
             names = [figure.name for figure in section.figures]
             self.assertEqual(sorted(names), sorted(section.read()), section.name)
             for figure in section.figures:
@@ -27,7 +27,7 @@ class NodeFigureTests(SynchronousTestCase):
         place.bob.send("alice@CIC", "one")
         place.alice.send("bob@CIC", "two")
         place.town.run(0.5)
-        found = place.statistics.snapshot()
+        found = place.alice.statistics.snapshot()
         self.assertEqual(found["program"]["peer_id"], "alice@CIC")
         self.assertEqual(found["program"]["port"], 4000)
         self.assertEqual(found["links"]["open"], 1)
@@ -42,11 +42,11 @@ class NodeFigureTests(SynchronousTestCase):
         self.assertGreater(float(found["program"]["peak_memory_bytes"] or 0), 1_000_000)
         before = found["program"]["uptime_seconds"]
         place.town.run(10)
-        after = place.statistics.snapshot()["program"]["uptime_seconds"]
+        after = place.alice.statistics.snapshot()["program"]["uptime_seconds"]
         self.assertAlmostEqual(float(after or 0) - float(before or 0), 10, places=1)
 
     def test_it_is_json(self) -> None:
-        found = self.place.statistics.snapshot()
+        found = self.place.alice.statistics.snapshot()
         self.assertEqual(json.loads(json.dumps(found)), found)
 
 
