@@ -131,7 +131,8 @@ def _send(options: argparse.Namespace) -> int:
         except Refused as why:
             if options.json:
                 _print_json(why.answer)
-            _complain(f"not delivered: {why}")
+            waits = why.answer.get("code") == "queued"
+            _complain(f"not delivered{' yet' if waits else ''}: {why}")
             return 1
     if options.json:
         _print_json(answer)
@@ -258,6 +259,8 @@ def event_line(event: dict[str, Any]) -> str:
         return f"* {peer_id} is {_text(event.get('status'))}"
     if kind == "delivered":
         return f"delivered to {peer_id} in {float(event.get('seconds', 0)) * 1000:.1f} ms"
+    if kind == "queued":
+        return f"waits for {peer_id}"
     if kind == "undelivered":
         return f"not delivered to {peer_id}: {_text(event.get('reason'))}"
     return f"* {_text(event.get('text') or kind)}"

@@ -18,6 +18,7 @@ from p2pchat.events import (
     message_events,
     notice_event,
     peer_event,
+    queued_event,
     undelivered_event,
 )
 from p2pchat.observers import Observer, Observers
@@ -67,6 +68,15 @@ class EventFeed(Observer):
         """Messages came."""
         events = message_events(self._own_id, peer.peer_id, messages, self._timestamp())
         self._tell("message", events)
+
+    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        """Messages came that were said a while ago; see `IHistoryObserver`."""
+        at = self._timestamp()
+        self._tell("message", message_events(self._own_id, peer.peer_id, messages, at, said))
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """A message of ours waits for a link; see `IHistoryObserver`."""
+        self._tell("queued", [queued_event(peer_id, msg_id, self._timestamp())])
 
     def status_changed(self, peer: Peer) -> None:
         """A peer's status has a new value."""
@@ -118,6 +128,10 @@ class Deliveries(Observer):
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:  # noqa: ARG002
         """No ACK came."""
         self._settle(msg_id, {"reason": reason})
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """It waits until there is a link."""
+        self._settle(msg_id, {"queued": peer_id})
 
     def _settle(self, msg_id: str, outcome: dict[str, Any]) -> None:
         waiting = self._take(msg_id)

@@ -155,6 +155,9 @@ class Requests:
             raise RequestError("not_sent", str(why)) from None
 
         def settled(outcome: Fields) -> Fields:
+            if "queued" in outcome:
+                sentence = f"{to} is not connected: it is kept, and sent when it is"
+                raise RequestError("queued", sentence, to=to, msg_id=msg_id)
             if "reason" in outcome:
                 raise RequestError("not_delivered", outcome["reason"], to=to, msg_id=msg_id)
             return {"to": to, "msg_id": msg_id, **outcome}

@@ -9,6 +9,7 @@ away. Texts are as they came; whoever shows them on a terminal makes them printa
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -24,19 +25,24 @@ if TYPE_CHECKING:
 
 Event: TypeAlias = dict[str, Any]
 
-KINDS: Final = ("message", "peer", "delivered", "undelivered", "notice")
+KINDS: Final = ("message", "peer", "delivered", "undelivered", "queued", "notice")
 """Every kind of event that one can subscribe to."""
 
 
 def message_events(
-    own_id: str, peer_id: str, messages: Sequence[Send | Pub], at: str
+    own_id: str,
+    peer_id: str,
+    messages: Sequence[Send | Pub],
+    at: str,
+    said: Sequence[float] = (),
 ) -> Iterator[Event]:
     """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
 
     `to` is our own peer_id for a direct message, and `*` or `#namespace` for a published one.
-    `claims` is there only when the message says that it is from somebody else.
+    `claims` is there only when the message says that it is from somebody else, `said` only for one
+    that comes late (`said` gives the seconds since the epoch of each).
     """
-    for message in messages:
+    for n, message in enumerate(messages):
         event = {
             "event": "message",
             "time": at,
@@ -47,6 +53,8 @@ def message_events(
         }
         if message.src and message.src != peer_id:
             event["claims"] = message.src
+        if said:
+            event["said"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(said[n]))
         yield event
 
 
@@ -81,6 +89,11 @@ def undelivered_event(peer_id: str, msg_id: str, reason: str, at: str) -> Event:
         "msg_id": msg_id,
         "reason": reason,
     }
+
+
+def queued_event(peer_id: str, msg_id: str, at: str) -> Event:
+    """A message of ours is kept until there is a link to its peer."""
+    return {"event": "queued", "time": at, "peer_id": peer_id, "msg_id": msg_id}
 
 
 def notice_event(sentence: str, at: str) -> Event:

@@ -19,5 +19,5 @@ SUBCOMMANDS: Final = (
 )
 """Each command for a node that runs, and what it does."""
 
-EVENT_KINDS: Final = ("message", "peer", "delivered", "undelivered", "notice")
+EVENT_KINDS: Final = ("message", "peer", "delivered", "undelivered", "queued", "notice")
 """The kinds of events that `p2pchat tail` knows, as `p2pchat.events` has them."""

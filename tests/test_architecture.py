@@ -157,7 +157,7 @@ MAY_IMPORT: Final = {
     "cli": "client_commands subcommands tap",
     # Where everything is put together.
     "tap": "*",
-    "__main__": "tap",
+    "__main__": "cli",
     "testing.clock": "*",
     "testing.connector": "*",
     "testing.network": "*",

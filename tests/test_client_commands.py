@@ -14,7 +14,7 @@ from p2pchat import client_commands
 from p2pchat.client_commands import event_line, run
 from p2pchat.control_client import Choice
 from p2pchat.control_paths import ControlError
-from p2pchat.subcommands import SUBCOMMANDS
+from p2pchat.subcommands import EVENT_KINDS, SUBCOMMANDS
 from tests.control_sockets import asked_of, scripted
 
 
@@ -84,6 +84,11 @@ class SendTests(CommandCase):
         self.assertEqual(self.do("send bob@CIC oi", answer), 1)
         self.assertEqual(self.complaint, "p2pchat: not delivered: no ACK within 5 s\n")
         self.assertEqual(self.shown, "")
+
+    def test_kept_for_later(self) -> None:
+        answer = {"id": 1, "ok": False, "code": "queued", "error": "it is kept"}
+        self.assertEqual(self.do("send bob@CIC oi", answer), 1)
+        self.assertEqual(self.complaint, "p2pchat: not delivered yet: it is kept\n")
 
     def test_for_programs(self) -> None:
         answer = {"id": 1, "ok": False, "code": "not_sent", "error": "no such peer"}
@@ -164,7 +169,7 @@ class TailTests(CommandCase):
         self.assertEqual(self.do("tail", {"id": 1, "ok": True}, *self.EVENTS), 0)
         self.assertEqual(self.shown, "[bob@CIC] oi\\ta\n* bob@CIC is STALE\n")
         self.assertIn("the node stops", self.complaint)
-        self.assertEqual(len(self.asked[0]["events"]), 5)
+        self.assertEqual(self.asked[0]["events"], [*EVENT_KINDS])
 
     def test_for_programs(self) -> None:
         self.do("tail --json --events message,peer", {"id": 1, "ok": True}, *self.EVENTS)
@@ -192,6 +197,7 @@ class TailTests(CommandCase):
                 "delivered to b in 12.3 ms",
             ),
             ({"event": "undelivered", "peer_id": "b", "reason": "no"}, "not delivered to b: no"),
+            ({"event": "queued", "peer_id": "b"}, "waits for b"),
             ({"event": "notice", "text": "beware\x07"}, "* beware\\x07"),
             ({"event": "newer"}, "* newer"),
             ({"event": "message", "from": "b", "to": "a", "text": 7}, "[b] 7"),

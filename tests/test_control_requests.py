@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat import logs
 from p2pchat.control_requests import REQUESTS, Request, RequestError, read_request
 from p2pchat.events import KINDS
+from p2pchat.messages import Send
 from p2pchat.testing.directory import Fault
 from tests.control_sockets import STAMP, ControlledTown
 from tests.lines import JSON
@@ -102,6 +103,16 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(answer["to"], "bob@CIC")
         self.assertIn("msg_id", answer)
 
+    def test_what_is_kept_for_later(self) -> None:
+        self.place.alice.observers.queued("bob@CIC", "unknown")
+        self.town.host_of(self.place.bob).unplug()
+        self.client.say({"do": "send", "to": "bob@CIC", "text": "oi"})
+        (msg_id,) = self.place.alice.router._pending
+        self.place.alice.observers.queued("bob@CIC", msg_id)
+        (answer,) = self.client.heard()
+        self.assertEqual((answer["ok"], answer["code"]), (False, "queued"))
+        self.assertIn("it is kept", answer["error"])
+
     def test_publishing(self) -> None:
         for scope, count in (("*", 1), ("#CIC", 1), ("#XYZ", 0)):
             answer = self.client.ask("send", to=scope, text="all")
@@ -172,6 +183,16 @@ class AnswerTests(SynchronousTestCase):
         self.town.host_of(self.place.bob).unplug()
         self.place.alice.send("bob@CIC", "four")
         self.assertEqual(self.later(6)[0]["event"], "undelivered")
+
+    def test_events_of_a_node_that_keeps_messages(self) -> None:
+        self.client.ask("subscribe")
+        peer = self.place.alice.peers.get("bob@CIC")
+        assert peer is not None
+        self.place.alice.observers.received_late(peer, [Send("1", payload="oi")], [1e9])
+        self.place.alice.observers.queued("bob@CIC", "m")
+        late, queued = self.client.heard()
+        self.assertEqual((late["text"], late["said"]), ("oi", "2001-09-09T01:46:40Z"))
+        self.assertEqual((queued["event"], queued["msg_id"]), ("queued", "m"))
 
     def test_only_some_events_and_then_none(self) -> None:
         self.client.ask("subscribe", events=["peer"])

@@ -13,6 +13,7 @@ from p2pchat.events import (
     message_events,
     notice_event,
     peer_event,
+    queued_event,
     undelivered_event,
 )
 from p2pchat.messages import Pub, Send
@@ -48,6 +49,7 @@ class EventTests(SynchronousTestCase):
             peer_event(peer, AT),
             delivered_event("bob@CIC", "m", 0.0123456789, AT),
             undelivered_event("bob@CIC", "m", "no ACK", AT),
+            queued_event("bob@CIC", "m", AT),
             notice_event("beware", AT),
         ]
         self.assertEqual({event["event"] for event in events} | {"message"}, {*KINDS})
@@ -55,7 +57,11 @@ class EventTests(SynchronousTestCase):
         self.assertIs(events[0]["left"], True)
         self.assertEqual(events[1]["seconds"], 0.012346)
         self.assertEqual(events[2]["reason"], "no ACK")
-        self.assertEqual(events[3]["text"], "beware")
+        self.assertEqual(events[4]["text"], "beware")
+
+    def test_a_message_that_comes_late_says_when_it_was_said(self) -> None:
+        (event,) = message_events("ana@CIC", "b@C", [Send("1", payload="oi")], AT, [1e9])
+        self.assertEqual((event["time"], event["said"]), (AT, "2001-09-09T01:46:40Z"))
 
     def test_clients_know_the_same_kinds(self) -> None:
         self.assertEqual(EVENT_KINDS, KINDS)
