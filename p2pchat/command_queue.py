@@ -246,7 +246,7 @@ class CommandQueue:
         elif self._commands.outbox.pending or not self._drained():
             self._again()
         else:
-            self._go(1 if self.failed else 0)
+            self._go(1 if self.failed or self._commands.outbox.waiting else 0)
 
     def _drained(self) -> bool:
         draining = self._draining

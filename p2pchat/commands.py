@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
+from p2pchat import history_commands as past
 from p2pchat import logs
 from p2pchat.address import namespace_of_scope
+from p2pchat.history.records import HistoryError
 from p2pchat.outbox import Outbox, Sender, first_word
 from p2pchat.rendezvous.listing import DirectoryError
 from p2pchat.reports import links_table, peers_table, round_trips_table
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
+    from p2pchat.interfaces import IHistory
     from p2pchat.presence import Presence
     from p2pchat.rendezvous.listing import Listing
     from p2pchat.reports import Table
@@ -53,6 +56,7 @@ class Node(Sender, Protocol):
 
     me: Identity
     presence: Presence
+    history: IHistory | None
 
     @property
     def mesh(self) -> Dials:
@@ -184,6 +188,37 @@ class Commands:
             sentence += ": nobody is connected" + ("" if scope == "*" else f" in {scope}")
         return Reply([printable(sentence)], ok=not dropped)
 
+    def _history(self, rest: str) -> Answer:
+        return self._past("history", lambda history: past.recent(history, rest, self._whole))
+
+    def _search(self, rest: str) -> Answer:
+        return self._past("search", lambda history: past.search(history, rest))
+
+    def _outbox(self, rest: str) -> Answer:
+        return self._past("outbox", lambda history: past.outbox(history, rest, self._whole))
+
+    def _forget(self, rest: str) -> Answer:
+        return self._past("forget", lambda history: past.forget(history, rest, self._whole))
+
+    def _whole(self, name: str) -> str:
+        """A peer_id or a scope, given as much of it as a person types."""
+        return name if name.startswith(("#", "*")) else self.outbox.resolve(name)
+
+    def _past(
+        self, name: str, ask: Callable[[IHistory], list[str] | Deferred[list[str]]]
+    ) -> Answer:
+        if self._node.history is None:
+            return _wrong("this node keeps nothing (--history none)")
+        try:
+            answer = ask(self._node.history)
+        except past.WrongUseError as why:
+            return _usage(name, str(why))
+        except NotSentError as why:
+            return _wrong(str(why))
+        if isinstance(answer, Deferred):
+            return answer.addCallbacks(lambda lines: _said(*lines), _not_read)
+        return _said(*answer)
+
     def _conn(self, _: str) -> Answer:
         peers = self._node.peers.connected()
         return _tabled(links_table(peers, self._clock.seconds(), self._wall_clock()))
@@ -248,6 +283,28 @@ COMMANDS: Final = (
         "publish to every connected peer, or to those of a namespace",
         Commands._pub,
     ),
+    Command(
+        "history",
+        "[peer | #namespace | *] [n]",
+        "the last messages of a conversation, or of all",
+        Commands._history,
+        False,
+    ),
+    Command("search", "<words>", "the last messages that hold all words", Commands._search, False),
+    Command(
+        "outbox",
+        "[peer] | cancel <number> | <peer> | all",
+        "what waits until its peer is connected",
+        Commands._outbox,
+        False,
+    ),
+    Command(
+        "forget",
+        "<peer>",
+        "delete what was said by and to a peer, for good",
+        Commands._forget,
+        False,
+    ),
     Command("conn", "", "the links: direction, since when, messages in and out", Commands._conn),
     Command("rtt", "", "the round-trip times of the peers", Commands._rtt),
     Command("reconnect", "", "dial every peer that is not connected, now", Commands._reconnect),
@@ -277,6 +334,11 @@ def _tabled(table: Table, *lines: str) -> Reply:
 
 def _wrong(*lines: str) -> Reply:
     return Reply([*map(printable, lines)], ok=False)
+
+
+def _not_read(failure: Failure) -> Reply:
+    failure.trap(HistoryError)
+    return _wrong(failure.getErrorMessage())
 
 
 def _usage(name: str, why: str = "") -> Reply:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
@@ -23,9 +24,9 @@ from p2pchat import __version__
 from p2pchat.backpressure import Backpressure, Draining
 from p2pchat.command_queue import CommandQueue
 from p2pchat.commands import Commands
-from p2pchat.display import Comings, Digest, Transcript
+from p2pchat.display import Comings, Digest, Transcript, late_lines, message_lines
 from p2pchat.input_lines import InputLines
-from p2pchat.interfaces import INodeObserver
+from p2pchat.interfaces import IHistoryObserver, INodeObserver
 from p2pchat.options import has_input
 from p2pchat.screen import Screen
 from p2pchat.standard_io import CHUNK, StandardDescriptors
@@ -100,7 +101,7 @@ class ConsoleProtocol(LineReceiver):
         self._console.output_lost()
 
 
-@implementer(INodeObserver)
+@implementer(INodeObserver, IHistoryObserver)
 class ConsoleService(Service):
     """The console of one node. `on_leave` and `stay` are as in `make_console`."""
 
@@ -142,6 +143,8 @@ class ConsoleService(Service):
         """Say who we are, and take commands from now on."""
         super().startService()
         self._node.observers.add(self)
+        if self._node.history is not None:
+            self._node.history.attended = True
         protocol = ConsoleProtocol(self, self._descriptors.read_more)
         self._transport = self._descriptors.attach(protocol)
         if self._descriptors.unseen:
@@ -155,6 +158,8 @@ class ConsoleService(Service):
         """Write what is still to be seen, within a second, and let go of input and output."""
         super().stopService()
         self._node.observers.remove(self)
+        if self._node.history is not None:
+            self._node.history.attended = False
         self._queue.stop()
         self._news.close()
         gone = self._screen.gone and not self._descriptors.unseen
@@ -246,6 +251,23 @@ class ConsoleService(Service):
             self._screen.write([line])
             self._queue.failed = True
             self._queue.look()
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """A message waits until there is a link."""
+        line = self._commands.outbox.queued(peer_id, msg_id)
+        if line is not None:
+            self._screen.write([line])
+            self._queue.look()
+
+    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        """Messages came that were said a while ago."""
+        for line in late_lines(peer.peer_id, messages, said, time.time()):
+            self._news.event(line)
+
+    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """Messages came that could not be kept."""
+        for line in message_lines(peer.peer_id, messages, " (not kept)"):
+            self._news.event(line)
 
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""

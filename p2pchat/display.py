@@ -12,6 +12,7 @@ else; taking in a message costs a `Digest` next to nothing, it formats only what
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -35,19 +36,39 @@ RATE: Final = 20.0
 """Lines a second that a person can follow."""
 
 
-def message_lines(peer_id: str, messages: Sequence[Send | Pub]) -> list[str]:
-    """A line for each message that came from this peer."""
+def message_lines(peer_id: str, messages: Sequence[Send | Pub], note: str = "") -> list[str]:
+    """A line for each message that came from this peer; `note` stands before the bracket closes."""
     who = _name(peer_id)
-    direct = f"[{who}] "
+    direct = f"[{who}{note}] "
     lines = []
     for message in messages:
         prefix = direct
         if type(message) is not Send or (message.src != peer_id and message.src):
             mark = " (!)" if message.src and message.src != peer_id else ""
             to = "" if isinstance(message, Send) else f" -> {_name(scope_of(message))}"
-            prefix = f"[{who}{mark}{to}] "
+            prefix = f"[{who}{mark}{to}{note}] "
         lines.append(prefix + printable(message.payload))
     return lines
+
+
+def late_lines(
+    peer_id: str, messages: Sequence[Send | Pub], said: Sequence[float], now: float
+) -> list[str]:
+    """The same for messages that were said at these times; `now` is the wall clock, too."""
+    return [
+        line
+        for message, when in zip(messages, said, strict=False)
+        for line in message_lines(peer_id, [message], f", said {moment(when, now)}")
+    ]
+
+
+def moment(when: float, now: float) -> str:
+    """A time of the wall clock, as short as it is clear: with its date unless it was today."""
+    try:
+        then, today = time.localtime(when), time.localtime(now)
+    except (OverflowError, ValueError, OSError):
+        return "at some time"
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)
 
 
 def _name(text: str) -> str:

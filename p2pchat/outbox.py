@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from p2pchat.peers import PeerTable
 
 _MOST_NAMES: Final = 10
+_MOST_QUEUED: Final = 10_000
 
 
 class Sender(Protocol):
@@ -33,11 +34,17 @@ class Outbox:
     def __init__(self, node: Sender) -> None:
         self._node = node
         self._awaited: dict[str, str] = {}
+        self._queued: dict[str, str] = {}
 
     @property
     def pending(self) -> int:
         """How many messages wait for their ACK."""
         return len(self._awaited)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for a link, or for a second attempt."""
+        return len(self._queued)
 
     def addressee(self, rest: str) -> tuple[str, str]:
         """Split "whom text". A name may hold spaces, if it is one that we know."""
@@ -71,16 +78,37 @@ class Outbox:
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> str | None:
         """The ACK came: the line to show, None when the message was not from here."""
-        if self._awaited.pop(msg_id, None) is None:
+        if self._awaited.pop(msg_id, None) is not None:
+            return printable(f"delivered to {peer_id} in {seconds * 1000:.1f} ms")
+        text = self._queued.pop(msg_id, None)
+        if text is None:
             return None
-        return printable(f"delivered to {peer_id} in {seconds * 1000:.1f} ms")
+        return printable(f'delivered to {peer_id}: "{text}"')
+
+    def queued(self, peer_id: str, msg_id: str) -> str | None:
+        """The message waits for a link: the line to show, None when it was not from here."""
+        text = self._awaited.pop(msg_id, None)
+        if text is None:
+            return None
+        self._wait(msg_id, text)
+        return printable(f"queued: {peer_id} is not connected, and gets it when it is (/outbox)")
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> str | None:
         """No ACK came: the line to show, None when the message was not from here."""
         text = self._awaited.pop(msg_id, None)
+        if text is not None:
+            # Should the node keep it, or its ACK come late, that is told, too.
+            self._wait(msg_id, text)
+        else:
+            text = self._queued.get(msg_id)
         if text is None:
             return None
         return printable(f'not delivered to {peer_id}: {reason} ("{text}")')
+
+    def _wait(self, msg_id: str, text: str) -> None:
+        if len(self._queued) >= _MOST_QUEUED:
+            del self._queued[next(iter(self._queued))]
+        self._queued[msg_id] = text
 
 
 def first_word(rest: str) -> tuple[str, str]:

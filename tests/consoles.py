@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.task import Clock
 
+    from p2pchat.interfaces import IHistory
     from p2pchat.node import ChatNode
 
 ME = "ana@CIC"
@@ -111,6 +112,7 @@ class FakeNode:
     """The parts of a ChatNode that a console touches, with a real router and peer table."""
 
     port = 4000
+    history: IHistory | None = None
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:
         self.clock = clock

@@ -16,6 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import console, standard_io
+from p2pchat.commands import COMMANDS
 from p2pchat.console import ConsoleProtocol, ConsoleService, make_console
 from p2pchat.input_lines import MAX_LINE, InputLines
 from p2pchat.messages import Pub, Send
@@ -323,7 +324,7 @@ class TerminalTests(ConsoleCase):
         self.type("/help\n" * 100)
         shown = self.shown()
         self.assertIn("… 801 more messages (the log has them at DEBUG)", shown)
-        self.assertEqual(len(shown), 1 + 200 + 900)
+        self.assertEqual(len(shown), 1 + 200 + 100 * len(COMMANDS))
 
     def test_the_terminal_hangs_up(self) -> None:
         self.stdio.protocol.writeConnectionLost()

@@ -11,7 +11,7 @@ person is told once when keeping fails, and once when it works again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from twisted.internet.defer import succeed
 from zope.interface import implementer
@@ -19,7 +19,15 @@ from zope.interface import implementer
 from p2pchat.history.gathering import Gathering, Held
 from p2pchat.history.outbox import Outbox, Queued, Stage, Waited
 from p2pchat.history.past import EVERYTHING
-from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING, Arrival, Entry
+from p2pchat.history.records import (
+    ABANDONED,
+    DELIVERED,
+    PUBLISHED,
+    WAITING,
+    Arrival,
+    Entry,
+    HistoryError,
+)
 from p2pchat.history.store import Store
 from p2pchat.interfaces import IHistory
 from p2pchat.logs import Log
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import IReactorTime
+    from twisted.python.failure import Failure
 
     from p2pchat.history.database import Database
     from p2pchat.history.gathering import HistoryOwner, InThread
@@ -259,7 +268,10 @@ class DurableHistory:
         self.unread.pop(peer_id, None)
 
         def delete(_: object) -> Deferred[int]:
-            return self._store.call(lambda database: database.forget(peer_id))
+            return self._store.call(lambda database: database.forget(peer_id)).addErrback(failed)
+
+        def failed(failure: Failure) -> NoReturn:
+            raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
 
         return self._store.flush().addCallback(delete)
 

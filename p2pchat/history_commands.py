@@ -1,0 +1,133 @@
+"""What a person asks of the history: /history, /search, /outbox, /forget.
+
+    /history bob@CIC 5   ->  2026-01-31 14:02 [bob@CIC] oi
+                             2026-01-31 14:03 [alice@CIC -> bob@CIC] oi! (waits)
+
+Rules: no I/O; what takes time is a Deferred of lines, which may fail with a `HistoryError`. Wrong
+use is a `WrongUseError` whose text says why, perhaps nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from p2pchat.history.outbox import Stage
+from p2pchat.history.records import ABANDONED, WAITING
+from p2pchat.text import printable, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from twisted.internet.defer import Deferred
+
+    from p2pchat.history.records import Line
+    from p2pchat.interfaces import IHistory
+
+LINES: Final = 20
+"""Lines that /history and /search show when no number is given."""
+_MOST: Final = 1000
+_STATES: Final = {WAITING: " (waits)", ABANDONED: " (given up)"}
+_STAGES: Final = {
+    Stage.UNSENT: "waits for a link",
+    Stage.ON_ITS_WAY: "on its way",
+    Stage.OVERDUE: "no ACK came: sent again on the next link",
+}
+
+
+class WrongUseError(Exception):
+    """The command was not understood; the text says why, if it is not empty."""
+
+
+def recent(history: IHistory, rest: str, resolve: Callable[[str], str]) -> Deferred[list[str]]:
+    """The last lines of a conversation, or of all: `rest` is `[peer | #ns | *] [n]`."""
+    words = rest.split()
+    count = LINES
+    if words and words[-1].isdecimal():
+        count = _number(words.pop())
+    conversation = resolve(" ".join(words)) if words else None
+    if conversation is not None:
+        history.mark_read(conversation)
+    nothing = "nothing is kept" + (f" of {conversation}" if conversation else " yet")
+    return history.recent(conversation, count).addCallback(_shown, nothing)
+
+
+def search(history: IHistory, rest: str) -> Deferred[list[str]]:
+    """The last messages that hold all words."""
+    if not rest.strip():
+        raise WrongUseError("")
+    nothing = f'nothing is kept that has "{shortened(rest.strip(), 60)}"'
+    return history.search(rest.strip(), LINES).addCallback(_shown, nothing)
+
+
+def outbox(history: IHistory, rest: str, resolve: Callable[[str], str]) -> list[str]:
+    """List what waits, or cancel: `rest` is `[peer]` or `cancel peer | number | all`."""
+    words = rest.split()
+    waiting = [*history.outbox]
+    if words[:1] != ["cancel"]:
+        to = resolve(" ".join(words)) if words else None
+        lines = [
+            f"{number}  {line_moment(queued.entry.at)}  to {queued.peer_id}: "
+            f"{shortened(queued.entry.text, 60)}  ({_STAGES[queued.stage]})"
+            for number, queued in enumerate(waiting, 1)
+            if to in (None, queued.peer_id)
+        ]
+        more = [f"… and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+        return [*lines[:_MOST], *more] or ["nothing waits"]
+    if len(words) == 1:
+        raise WrongUseError("cancel what: a number, a peer, or all?")
+    what = " ".join(words[1:])
+    if what == "all":
+        chosen = waiting
+    elif what.isdecimal():
+        chosen = waiting[_number(what) - 1 : _number(what)]
+    else:
+        to = resolve(what)
+        chosen = [queued for queued in waiting if queued.peer_id == to]
+    count = history.cancel([queued.msg_id for queued in chosen])
+    return [f"cancelled {count} message{'' if count == 1 else 's'}"]
+
+
+def forget(history: IHistory, rest: str, resolve: Callable[[str], str]) -> Deferred[list[str]]:
+    """Delete what was said by and to a peer."""
+    if not rest.strip():
+        raise WrongUseError("")
+    peer_id = resolve(rest.strip())
+
+    def forgotten(count: int) -> list[str]:
+        return [f"forgot {count} message{'' if count == 1 else 's'} of and to {peer_id}"]
+
+    return history.forget(peer_id).addCallback(forgotten)
+
+
+def _number(text: str) -> int:
+    number = int(text[:9])
+    if not 0 < number <= _MOST:
+        raise WrongUseError(f"a number from 1 to {_MOST}")
+    return number
+
+
+def _shown(lines: Sequence[Line], nothing: str) -> list[str]:
+    return [*map(history_line, lines)] or [nothing]
+
+
+def history_line(line: Line) -> str:
+    """One message as a line for a person."""
+    who, to = _name(line.sender), _name(line.conversation)
+    if line.sender != line.conversation:
+        who = f"{who} -> {to}"
+    late = "" if line.said is None else f", said {line_moment(line.said)}"
+    state = _STATES.get(line.state, "")
+    return f"{line_moment(line.at)} [{who}{late}] {printable(line.text)}{state}"
+
+
+def line_moment(when: float) -> str:
+    """A time of the wall clock, in local time."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+    except (OverflowError, ValueError, OSError):
+        return "at some time"
+
+
+def _name(text: str) -> str:
+    return shortened(text, 150).replace("]", "\\x5d")
