@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from p2pchat.console import ConsoleService
     from p2pchat.interfaces import IDirectory
+    from p2pchat.keeping import MakeHistory
     from p2pchat.settings import Settings
     from p2pchat.terminal.console import TerminalConsole
 
@@ -71,7 +72,16 @@ class Program(MultiService):
             login=login_name() if settings.peer.name is None else settings.peer.name,
             local=local,
             max_descriptors=_descriptor_limit(),
+            make_history=self._history(settings),
         )
+
+    def _history(self, settings: Settings) -> MakeHistory | None:
+        """What makes the history that the settings ask for."""
+        if settings.history.file == "none":
+            return None
+        from p2pchat.history.opening import history_maker
+
+        return history_maker(self._reactor, settings)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve."""
