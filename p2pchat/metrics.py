@@ -141,9 +141,10 @@ class MetricsService(Service):
 
     def stopService(self) -> Deferred[None] | None:
         """Close the port."""
+        if self.running:
+            self._node.observers.remove(self.times)
+            self._node.mesh.on_round_trip = None
         super().stopService()
-        self._node.observers.remove(self.times)
-        self._node.mesh.on_round_trip = None
         port, self._port = self._port, None
         if port is None:
             return None

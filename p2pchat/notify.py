@@ -125,13 +125,14 @@ class NotifyService(Service):
 def notify_service(
     clock: IReactorTime,
     status: Callable[[], str],
-    environ: MutableMapping[str, str] = os.environ,
+    environ: MutableMapping[str, str] | None = None,
     pid: int | None = None,
 ) -> NotifyService | None:
-    """The service for what systemd put into `environ`; None when it waits for no word.
+    """The service for what systemd put into the environment; None when it waits for no word.
 
     Takes the variables out, so that programs which we start do not speak in our name.
     """
+    environ = os.environ if environ is None else environ
     address = environ.pop("NOTIFY_SOCKET", "")
     period = environ.pop("WATCHDOG_USEC", "")
     watched = environ.pop("WATCHDOG_PID", "")
