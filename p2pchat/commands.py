@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from p2pchat.reports import Table
     from p2pchat.router import Published
     from p2pchat.session import Identity
+    from p2pchat.stats import Statistics
 
 PONG_WAIT: Final = 1.0
 """Seconds that /rtt waits for the answers of peers that have no sample yet."""
@@ -57,6 +59,10 @@ class Node(Sender, Protocol):
     me: Identity
     presence: Presence
     history: IHistory | None
+
+    @property
+    def statistics(self) -> Statistics:
+        """All counters and limits."""
 
     @property
     def mesh(self) -> Dials:
@@ -240,6 +246,17 @@ class Commands:
         look()
         return answer
 
+    def _stats(self, rest: str) -> Answer:
+        form = rest.strip().lower()
+        if form not in ("", "json"):
+            return _usage("stats")
+        from p2pchat.stats import lines
+
+        snapshot = self._node.statistics.snapshot()
+        if not form:
+            return _said(*lines(snapshot))
+        return _said(msgspec.json.encode(snapshot).decode())
+
     def _reconnect(self, _: str) -> Answer:
         count = self._node.mesh.reconnect()
         if not count:
@@ -307,6 +324,13 @@ COMMANDS: Final = (
     ),
     Command("conn", "", "the links: direction, since when, messages in and out", Commands._conn),
     Command("rtt", "", "the round-trip times of the peers", Commands._rtt),
+    Command(
+        "stats",
+        "[json]",
+        "all counters and limits, for you or for a program",
+        Commands._stats,
+        False,
+    ),
     Command("reconnect", "", "dial every peer that is not connected, now", Commands._reconnect),
     Command(
         "log", "<level>", "what the log takes: DEBUG, INFO, WARNING or ERROR", Commands._log, False

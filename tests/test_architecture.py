@@ -67,7 +67,8 @@ MAY_IMPORT: Final = {
     "reports": "text",
     "standard_io": "",
     "history_commands": "history.outbox history.records text",
-    "commands": "address history.records history_commands logs outbox rendezvous.listing reports router text",
+    "commands": "address history.records history_commands logs outbox rendezvous.listing reports"
+    " router stats text",
     "screen": "text",
     "input_lines": "text",
     "backpressure": "",

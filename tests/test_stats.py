@@ -6,6 +6,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.commands import Commands, Reply
 from p2pchat.stats import Figure, Kind, Section, Statistics, lines
 from tests.control_sockets import ControlledTown
 
@@ -48,6 +49,25 @@ class NodeFigureTests(SynchronousTestCase):
     def test_it_is_json(self) -> None:
         found = self.place.alice.statistics.snapshot()
         self.assertEqual(json.loads(json.dumps(found)), found)
+
+
+class CommandTests(SynchronousTestCase):
+    """The same on a console."""
+
+    def setUp(self) -> None:
+        self.place = ControlledTown()
+        self.addCleanup(self.place.close)
+
+    def reply(self, line: str) -> Reply:
+        reply = Commands(self.place.alice, self.place.reactor).run(line)
+        assert isinstance(reply, Reply)
+        return reply
+
+    def test_for_a_person_and_for_a_program(self) -> None:
+        self.assertIn("links: open 1", "\n".join(self.reply("/stats").lines))
+        (line,) = self.reply("/stats json").lines
+        self.assertEqual(json.loads(line)["links"]["open"], 1)
+        self.assertFalse(self.reply("/stats xml").ok)
 
 
 class LineTests(SynchronousTestCase):
