@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from twisted.python.failure import Failure
 
+    from p2pchat.admission import Admission
     from p2pchat.outputs import Finish
 
 _log: Final = Log("PeerClient")
@@ -48,14 +49,15 @@ _MAX_DIALS: Final = 128
 class DialSlots:
     """Bounds the dials under way at once: a listing may name ten thousand peers."""
 
-    def __init__(self, limit: int = _MAX_DIALS) -> None:
+    def __init__(self, admission: Admission, limit: int = _MAX_DIALS) -> None:
+        self.admission = admission
         self._free = limit
         self._waiting: deque[Dialer] = deque()
 
     def acquire(self, dialer: Dialer) -> None:
         """Call `dialer.connect` now, or when another dial has ended."""
         if self._free > 0:
-            self._free -= 1
+            self._take()
             dialer.connect()
         else:
             self._waiting.append(dialer)
@@ -63,11 +65,16 @@ class DialSlots:
     def release(self) -> None:
         """A dial that was given a slot has ended."""
         self._free += 1
+        self.admission.dials -= 1
         while self._waiting and self._free > 0:
             dialer = self._waiting.popleft()
             if dialer.still_wants_slot():
-                self._free -= 1
+                self._take()
                 dialer.connect()
+
+    def _take(self) -> None:
+        self._free -= 1
+        self.admission.dials += 1
 
 
 class Dialer(ClientFactory):
@@ -134,6 +141,9 @@ class Dialer(ClientFactory):
         self._untried = [address for address in self._peer.addresses if _possible(*address)]
         if self._peer.links or not self._untried:
             return
+        if not self._slots.admission.has_room:
+            self._postpone()
+            return
         self._on_status(self._peer, Status.CONNECTING)
         self.waits_for_slot = True
         self._slots.acquire(self)
@@ -142,6 +152,9 @@ class Dialer(ClientFactory):
         """Whether to dial, now that it could be done; the peer may have reached us meanwhile."""
         if self._peer.links:
             self.waits_for_slot = False
+        elif self.waits_for_slot and not self._slots.admission.has_room:
+            self.waits_for_slot = False
+            self._postpone()
         return self.waits_for_slot
 
     def connect(self) -> None:
@@ -198,6 +211,15 @@ class Dialer(ClientFactory):
         else:
             self._give_slot_back()
             self._failed(why)
+
+    def _postpone(self) -> None:
+        """There are as many links as may be: this is no failure of the peer's; look again later."""
+        self._slots.admission.postponed += 1
+        self._on_status(self._peer, Status.DISCONNECTED)
+        longest = self._context.settings.connection.reconnect_backoff_max
+        self._cancel_wait()
+        delay = longest * self._jitter(0.8, 1.2)
+        self._wait = self._context.clock.callLater(delay, self._time_to_dial)
 
     def _failed(self, why: str) -> None:
         self.failures += 1

@@ -20,7 +20,8 @@ _log: Final = Log("KeepAlive")
 SILENCE: Final = 3
 """Ping intervals without a line that end a link."""
 _STANDSTILL: Final = 5.0
-"""Seconds between two ticks after which it was us who slept, not the peers."""
+"""Seconds between two ticks after which it was us who slept, not the peers; fewer, but never less
+than one, when PINGs are more frequent."""
 
 
 class KeepAlive:
@@ -38,6 +39,8 @@ class KeepAlive:
         self._seconds = 0.0
         self._report_at = now + interval
         self._judge_from = now
+        self.ended = 0
+        """Links that were ended because they went silent."""
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -59,7 +62,7 @@ class KeepAlive:
 
     def tick(self, now: float) -> None:
         """Send the PINGs that are due since the last call."""
-        if now - self._ticked_at > _STANDSTILL:
+        if now - self._ticked_at > max(1.0, min(_STANDSTILL, self.interval)):
             # What peers sent meanwhile waits in the sockets: read it before judging them.
             self._judge_from = now + min(self.interval, _STANDSTILL)
         self._owed += len(self._ring) * max(0.0, now - self._ticked_at)
@@ -81,6 +84,7 @@ class KeepAlive:
             return
         for link in [*self._ring]:
             if now - link.heard_at > longest and not link.waits_for_us:
+                self.ended += 1
                 link.give_up(f"silent for {longest:g} s")
 
     def _report(self, now: float) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.protocol import Protocol, ServerFactory
 
+from p2pchat.logs import Log, RateLimited
 from p2pchat.messages import Bye
 from p2pchat.protocol import PeerProtocol
 from p2pchat.wire import encode
+
+_log: Final = Log("PeerServer")
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, ITCPTransport
@@ -24,10 +27,17 @@ class PeerServerFactory(ServerFactory):
     context: LinkContext
     admission: Admission
 
+    def __init__(self) -> None:
+        self._limited = RateLimited(_log, limit=1)
+
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """A connection came."""
-        if self.admission.admit(getattr(addr, "host", "")) is None:
+        ip = getattr(addr, "host", "")
+        reason = self.admission.admit(ip)
+        if reason is None:
             return PeerProtocol(self.context)
+        now = self.context.clock.seconds()
+        self._limited.warn(now, reason, "Refused {ip}: {reason}", ip=ip, reason=reason)
         return Refusal(self.context)
 
 

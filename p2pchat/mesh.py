@@ -9,6 +9,7 @@ registration, an inbound connection or the person's /reconnect.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -85,9 +86,15 @@ class Mesh:
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for whoever keeps statistics."""
         self.rate_pauses = self.refused_lines = 0
-        """Of links that are closed: how often they were read more slowly, lines refused for them."""
+        """Of closed links: how often they were read more slowly, lines refused for them."""
+        self.remarks: Counter[str] = Counter()
+        """What links had to remark since the start, by kind: bad lines, messages not for us."""
+        self.endings: Counter[Ending] = Counter()
+        """How connections ended since the start."""
+        self.stalled = 0
+        """Links that were ended because they took nothing of a full queue."""
         self._links: dict[PeerProtocol, None] = {}
-        self._slots = DialSlots()
+        self._slots = DialSlots(self.admission)
         self._jitter = jitter
         self._remarks = RateLimited(Log("Protocol"))
         self._leaving = False
@@ -127,8 +134,11 @@ class Mesh:
         )
 
     def sweep(self, now: float) -> None:
-        """Send the PINGs that are due and look at the deadlines of handshakes and closings."""
+        """Send the PINGs that are due; call it several times a second."""
         self.keepalive.tick(now)
+
+    def look_at_deadlines(self, now: float) -> None:
+        """End the handshakes and the closings whose time is over."""
         for link in [*self.context.unsettled]:
             link.tick(now)
 
@@ -140,6 +150,7 @@ class Mesh:
         for link in [*self._links]:
             since = link.queue.full_since
             if since is not None and now - since > longest:
+                self.stalled += 1
                 link.give_up(f"took nothing of a full queue for {longest:g} s")
 
     def leave(self) -> Deferred[None]:
@@ -279,6 +290,7 @@ class Mesh:
         self._links.pop(link, None)
         self.rate_pauses += link.rate_pauses
         self.refused_lines += link.queue.refused
+        self.endings[finish.ending] += 1
         self.admission.release(link.ip, inbound=not link.outbound)
         if link.peer_id:
             self._open_link_closed(link, finish)
@@ -357,6 +369,7 @@ class Mesh:
 
     def remarked(self, _link: PeerProtocol, remark: Remark) -> None:
         """Something worth a line in the log."""
+        self.remarks[remark.kind] += 1
         self._remarked(remark.level, remark.kind, remark.text)
 
     def _remarked(self, level: str, kind: str, text: str) -> None:

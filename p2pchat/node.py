@@ -56,6 +56,10 @@ LOCAL_INTERVAL: Final = 3.0
 LOCAL_LEASE: Final = 30
 """Seconds that a registration lasts there: who was killed is soon no longer listed."""
 _SWEEP: Final = 0.25
+_STANDSTILL: Final = 2.0
+"""Seconds between two sweeps after which it was us who stood still."""
+_PATIENCE: Final = 1.0
+"""Seconds that we then read what came meanwhile, before anybody is told that he was late."""
 
 
 class ChatNode(MultiService):
@@ -97,7 +101,8 @@ class ChatNode(MultiService):
         self._port: IListeningPort | None = None
         self._settled = False
         self._sweeps = 0
-        self._sweeper = LoopingCall(self._guarded_sweep)
+        self._swept_at = self._judge_from = self.started_at
+        self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 
     # ------------------------------------------------------------ start and stop
@@ -275,19 +280,26 @@ class ChatNode(MultiService):
 
     # ------------------------------------------------------------ the sweep
 
-    def _guarded_sweep(self) -> None:
-        try:
-            self._sweep()
-        except Exception:
-            _log.failure("The periodic sweep failed")
-
     def _sweep(self) -> None:
         now = self._reactor.seconds()
-        self.router.sweep(now)
-        self.mesh.sweep(now)
+        if now - self._swept_at > _STANDSTILL:
+            self._judge_from = now + _PATIENCE
+        self._swept_at = now
         self._sweeps += 1
+        self._guarded(self.mesh.sweep, now)
+        if now < self._judge_from:
+            return
+        self._guarded(self.router.sweep, now)
+        self._guarded(self.mesh.look_at_deadlines, now)
         if self._sweeps % 4 == 0:
-            self.mesh.slow_sweep(now)
+            self._guarded(self.mesh.slow_sweep, now)
+
+    def _guarded(self, part: Callable[[float], None], now: float) -> None:
+        """One part that fails is logged, and keeps neither the others nor the next sweep."""
+        try:
+            part(now)
+        except Exception:
+            _log.failure("A part of the periodic sweep failed")
 
 
 def _agent() -> str:

@@ -59,12 +59,15 @@ class Turn:
 
     def _flush(self) -> None:
         first, self._first = self._first, []
-        for call in first:
-            call()
-        self._scheduled = False
-        dirty, self._dirty = self._dirty, []
-        for outflow in dirty:
-            outflow.flush()
+        try:
+            for call in first:
+                call()
+        finally:
+            # Whatever fails costs its own turn: what waits leaves with the next one at the latest.
+            self._scheduled = False
+            dirty, self._dirty = self._dirty, []
+            for outflow in dirty:
+                outflow.flush()
 
 
 @implementer(IPushProducer)

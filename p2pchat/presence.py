@@ -90,7 +90,7 @@ class Presence(Service):
         self._registering: Deferred[Grant] | None = None
         self._discovering: Deferred[Sequence[Listing]] | None = None
         self._waiting: list[Deferred[Sequence[Listing]]] = []
-        self._loop = LoopingCall(self._tick)
+        self._loop = LoopingCall(self._guarded_tick)
         self._loop.clock = clock
         self._first_look: list[Deferred[None]] | None = []
 
@@ -160,6 +160,12 @@ class Presence(Service):
         return waiting
 
     # ------------------------------------------------------------ what is due
+
+    def _guarded_tick(self) -> None:
+        try:
+            self._tick()
+        except Exception:  # which would stop the loop, and with it all that is asked, for good
+            _log.failure("A fault of our own while asking the rendezvous")
 
     def _tick(self) -> None:
         now = self._clock.seconds()

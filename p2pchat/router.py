@@ -162,6 +162,11 @@ class Router:
         return self._dropped + self._broadcast.lost
 
     @property
+    def remembered(self) -> int:
+        """How many ids are kept to know repetitions."""
+        return len(self._seen)
+
+    @property
     def pending(self) -> int:
         """How many messages wait for their ACK."""
         return len(self._pending)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from p2pchat import __version__
 from p2pchat.log_output import counters
+from p2pchat.outputs import Ending
 from p2pchat.peers import Status
 
 if TYPE_CHECKING:
@@ -126,6 +127,12 @@ _LINKS: Final = (
     Figure("handshakes", _G, "inbound connections that have not said HELLO yet"),
     Figure("handshakes_limit", _L, "of those at most (limits.max_handshakes)"),
     Figure("refused", _C, 'inbound connections that were told "busy"'),
+    Figure("postponed_dials", _C, "dials that wait because there are as many links as may be"),
+    Figure("handshakes_late", _C, "connections that ended because no handshake came in time"),
+    Figure("ended_silent", _C, "links that ended because nothing came for three PINGs"),
+    Figure("ended_stalled", _C, "links that ended because they took nothing of a full queue"),
+    Figure("ended_violation", _C, "links that ended by a line too long, or by too many bad ones"),
+    Figure("ended_lost", _C, "connections that broke or went silent, those above included"),
     Figure("paused", _G, "links that are not read now: they send too fast, or do not read"),
     Figure("rate_pauses", _C, "times that one was paused because its peer sent too fast"),
     Figure("rate_limit", _L, "messages a second from one peer (limits.peer_rate; 0: any)"),
@@ -155,6 +162,12 @@ _MESSAGES: Final = (
     Figure("pending_acks_limit", _L, "of those at most (limits.max_pending_acks)"),
     Figure("duplicates", _C, "messages that came again and were not shown"),
     Figure("dropped", _C, "published messages not sent to a peer that did not keep up"),
+    Figure("bad_lines", _C, "lines that were no message"),
+    Figure("bad_lines_in_row_limit", _L, "so many in a row end a link (limits.max_bad_lines)"),
+    Figure("long_lines", _C, "lines that passed the limit, each of which ended its link"),
+    Figure("not_for_us", _C, "messages for somebody else, which were dropped"),
+    Figure("claimed", _C, "runs of messages that claimed another sender than their link's peer"),
+    Figure("remembered_ids", _G, "ids kept to know repetitions"),
     Figure("remembered_ids_limit", _L, "ids kept to know repetitions (limits.remembered_ids)"),
 )
 _RENDEZVOUS: Final = (
@@ -208,6 +221,12 @@ def _links(node: ChatNode) -> Values:
         "handshakes": admission.handshakes,
         "handshakes_limit": limits.max_handshakes,
         "refused": admission.refused,
+        "postponed_dials": admission.postponed,
+        "handshakes_late": node.mesh.endings[Ending.TIMEOUT],
+        "ended_silent": node.mesh.keepalive.ended,
+        "ended_stalled": node.mesh.stalled,
+        "ended_violation": node.mesh.endings[Ending.VIOLATION],
+        "ended_lost": node.mesh.endings[Ending.LOST],
         "paused": sum(link.waits_for_us for link in links),
         "rate_pauses": node.mesh.rate_pauses + sum(link.rate_pauses for link in links),
         "rate_limit": limits.peer_rate,
@@ -251,6 +270,12 @@ def _messages(node: ChatNode) -> Values:
         "pending_acks_limit": limits.max_pending_acks,
         "duplicates": router.duplicates,
         "dropped": router.dropped,
+        "bad_lines": node.mesh.remarks["bad line"],
+        "bad_lines_in_row_limit": limits.max_bad_lines,
+        "long_lines": node.mesh.remarks["long line"],
+        "not_for_us": node.mesh.remarks["not for us"],
+        "claimed": node.mesh.remarks["claimed src"],
+        "remembered_ids": router.remembered,
         "remembered_ids_limit": limits.remembered_ids,
     }
 

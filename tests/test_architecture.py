@@ -133,7 +133,7 @@ MAY_IMPORT: Final = {
     " steady_clock text",
     "local_rendezvous": "logs rendezvous.server",
     # Other programs at a node: the control socket, hooks, systemd, metrics.
-    "stats": "log_output logs peers",
+    "stats": "log_output logs outputs peers",
     "events": "messages router",
     "hooks": "events interfaces logs observers stamps stats text",
     "notify": "logs text",

@@ -7,12 +7,13 @@ from typing import Any
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.admission import Admission
 from p2pchat.dialer import LASTING, Dialer, DialSlots
 from p2pchat.outputs import Ending, Finish
 from p2pchat.peers import Peer, Status
 from p2pchat.protocol import LinkContext, PeerProtocol
 from p2pchat.session import Identity
-from p2pchat.settings import ConnectionSettings, Settings
+from p2pchat.settings import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.network import FakeHost, FakeNetwork
 from tests.links import RecordingOwner
 
@@ -48,7 +49,7 @@ class DialerTestCase(SynchronousTestCase):
         self.away = self.network.host(AWAY)
         self.statuses: list[Status] = []
         self.dials: list[tuple[float, str, int]] = []
-        self.slots = DialSlots(2)
+        self.slots = DialSlots(Admission(LimitSettings()), 2)
         self.peer = Peer("bob@CIC")
         self.peer.addresses = ((AWAY, 4000),)
         self.dialer = self.make()
@@ -346,7 +347,7 @@ class StopTests(DialerTestCase):
         self.assertEqual(len(self.owner.of("closed")), 1)
 
     def test_while_it_waits_for_a_place(self) -> None:
-        self.slots = DialSlots(0)
+        self.slots = DialSlots(Admission(LimitSettings()), 0)
         self.dialer = self.make()
         self.dialer.dial()
         self.assertTrue(self.dialer.busy)
@@ -394,7 +395,7 @@ class SlotTests(DialerTestCase):
         self.assertFalse(any(dialer.busy for _, dialer in pairs))
 
     def test_dialing_again_while_waiting_takes_one_place(self) -> None:
-        self.slots = DialSlots(0)
+        self.slots = DialSlots(Admission(LimitSettings()), 0)
         self.dialer = self.make()
         self.dialer.dial()
         self.dialer.stop()
