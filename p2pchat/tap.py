@@ -179,6 +179,8 @@ def makeService(options: Options) -> Program:
         program.bind()
     except CannotStartError as why:
         _refuse(str(why))
+    # Now, and once more when the reactor has set its own.
+    _take_signals(reactor, program)
     reactor.callWhenRunning(_take_signals, reactor, program)
     return program
 

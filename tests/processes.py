@@ -142,11 +142,11 @@ class ProcessCase(TestCase):
         self.addCleanup(self._end, program)
         return program
 
-    def chat(self, name: str, *options: str, stdin: bool = True, terminal: bool = False) -> Program:
-        """Start a chat that logs to its output."""
+    def chat(self, name: str, *options: str, **how: Any) -> Program:
+        """Start a chat that logs to its output; `how` is as in `start`."""
         command = [sys.executable, "-m", "p2pchat", "--name", name, "--port", "0"]
         command += ["--log-file", "-", *options]
-        return self.start(name, *command, stdin=stdin, terminal=terminal)
+        return self.start(name, *command, **how)
 
     async def rendezvous(self, *options: str) -> tuple[Program, int]:
         """Start a rendezvous server; returns it and its port."""
