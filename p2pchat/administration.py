@@ -8,7 +8,6 @@ did ask for must work, or the program does not start.
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
@@ -110,7 +109,11 @@ class Administration(Service):
 
     def _check_hook(self, settings: Settings) -> None:
         program = settings.hooks.message
-        if program is not None and shutil.which(program) is None:
+        if program is None:
+            return
+        import shutil
+
+        if shutil.which(os.path.expanduser(program)) is None:
             raise CannotStartError(f"hooks.message: {shortened(program)} cannot be run")
 
     def _set_hook(self, settings: Settings) -> None:
