@@ -19,6 +19,7 @@ from p2pchat.logs import Log
 from p2pchat.messages import CatchUp, Pub, Said, Send
 from p2pchat.repetitions import id_text
 from p2pchat.router import NotSentError, Published, Router, line_of
+from p2pchat.text import shortened
 from p2pchat.wire import encode
 
 if TYPE_CHECKING:
@@ -122,6 +123,10 @@ class KeepingRouter(Router):
         if not pending:
             self.delivered += 1
             self._observers.delivered(waited.peer_id, msg_id, waited.seconds)
+        if waited.earlier:
+            # Who sent it then is no longer there to be told.
+            text = shortened(waited.earlier, 40)
+            self._observers.notice(f'delivered to {waited.peer_id}, which was away: "{text}"')
         self._send_waiting(waited.peer_id, now)
 
     def sweep(self, now: float) -> None:

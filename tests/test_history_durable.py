@@ -397,7 +397,7 @@ class OutboxTests(HistoryCase):
             [("m1", "um"), ("m2", "dois")],
         )
         self.wall += 3
-        self.assertEqual(self.history.acknowledged("m1"), ("bob@CIC", 3.0))
+        self.assertEqual(self.history.acknowledged("m1"), ("bob@CIC", 3.0, "um"))
         self.assertIsNone(self.history.acknowledged("m1"))
         self.clock.advance(DELAY)
         self.restart()

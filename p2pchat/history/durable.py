@@ -215,7 +215,8 @@ class DurableHistory:
         if queued is None:
             return None
         self._change(queued.entry, DELIVERED)
-        return Waited(queued.peer_id, max(0.0, self._wall() - queued.entry.at))
+        waited = max(0.0, self._wall() - queued.entry.at)
+        return Waited(queued.peer_id, waited, queued.entry.text if queued.earlier else "")
 
     def overdue(self, msg_id: str) -> bool:
         """No ACK came in time; whether the message is kept and will be sent again."""
@@ -343,7 +344,7 @@ class DurableHistory:
         """Put the outbox of the past before what was said meanwhile."""
         newer = [self.outbox.take(queued.msg_id) for queued in self.outbox]
         for entry in waiting:
-            self.outbox.add(entry)
+            self.outbox.add(entry, earlier=True)
         unnumbered, self._unnumbered = self._unnumbered, []
         for entry in unnumbered:
             entry.id = self._store.next_id()

@@ -37,6 +37,8 @@ class Waited(NamedTuple):
     peer_id: str
     seconds: float
     """Since it was said."""
+    earlier: str
+    """The text, if it was said in an earlier run; else empty."""
 
 
 class Queued(Struct, gc=False):
@@ -44,6 +46,8 @@ class Queued(Struct, gc=False):
 
     entry: Entry
     stage: Stage
+    earlier: bool = False
+    """Whether it was said in an earlier run."""
 
     @property
     def peer_id(self) -> str:
@@ -108,9 +112,9 @@ class Outbox:
             self.refused += 1
             raise OutboxFullError(f"{self._in_all} messages wait already (/outbox lists them)")
 
-    def add(self, entry: Entry, stage: Stage = Stage.UNSENT) -> Queued:
-        """Note a message, the latest for its peer."""
-        queued = Queued(entry, Stage.OVERDUE)
+    def add(self, entry: Entry, stage: Stage = Stage.UNSENT, *, earlier: bool = False) -> Queued:
+        """Note a message, the latest for its peer; `earlier`: it was said in an earlier run."""
+        queued = Queued(entry, Stage.OVERDUE, earlier)
         self._by_id[queued.msg_id] = queued
         self._by_peer.setdefault(queued.peer_id, {})[queued.msg_id] = queued
         self._move(queued, stage)
