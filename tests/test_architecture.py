@@ -106,14 +106,17 @@ MAY_IMPORT: Final = {
     "terminal.backlog": "terminal.entries",
     "terminal.bar": "terminal.widths text",
     "terminal.conversations": "terminal.backlog terminal.entries",
-    "terminal.talk": "address commands outbox router terminal.conversations terminal.entries"
-    " terminal.graph",
-    "terminal.completion": "logs peers terminal.talk text",
-    "terminal.application": "terminal.bar terminal.colours terminal.widths text",
+    "terminal.vocabulary": "commands",
+    "terminal.talk": "address outbox router terminal.conversations terminal.entries"
+    " terminal.graph terminal.vocabulary",
+    "terminal.news": "display interfaces messages router terminal.arrivals terminal.entries text",
+    "terminal.completion": "logs peers terminal.vocabulary text",
+    "terminal.pane": "",
+    "terminal.application": "terminal.bar terminal.colours terminal.pane terminal.widths text",
     "terminal.keys": "",
-    "terminal.console": "commands display interfaces logs messages router terminal.application"
-    " terminal.arrivals terminal.bar terminal.completion terminal.conversations terminal.entries"
-    " terminal.graph terminal.keys terminal.past_lines terminal.talk terminal.tty text",
+    "terminal.console": "commands logs terminal.application terminal.bar terminal.completion"
+    " terminal.conversations terminal.entries terminal.graph terminal.keys terminal.news"
+    " terminal.past_lines terminal.talk terminal.tty",
     # The rendezvous: a server that knows nothing of nodes, and a node's side of it.
     "rendezvous.listing": "",
     "rendezvous.requests": "text",
@@ -215,6 +218,8 @@ SLOW_ROOMS: Final = {
             "entries",
             "event_loop",
             "keys",
+            "news",
+            "pane",
             "past_lines",
             "tables",
             "talk",

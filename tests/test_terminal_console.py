@@ -7,9 +7,13 @@ from typing import Any
 
 from twisted.internet.defer import fail
 
+from p2pchat.commands import Commands, Reply
 from p2pchat.messages import Pub, Send
-from p2pchat.terminal.keys import MOST_LINES
-from tests.terminals import MISSING, ConsoleCase
+from tests.terminals import EPOCH, MISSING, ConsoleCase
+
+if not MISSING:
+    from p2pchat.terminal import talk
+    from p2pchat.terminal.keys import MOST_LINES
 
 PASTE = "\x1b[200~{}\x1b[201~"
 ALT_A = "\x1ba"
@@ -94,15 +98,34 @@ class ConversationTests(ConsoleCase):
         self.type("/nothing\r")
         self.assertIn("there is no command /nothing", self.messages[-1])
 
+    def test_the_history_is_that_of_the_conversation(self) -> None:
+        self.type("/history\r")
+        self.assertIn("keeps nothing", self.messages[-1])
+        asked: list[str] = []
+
+        def ask(_: Commands, line: str) -> Reply:
+            asked.append(line)
+            return Reply()
+
+        self.patch(Commands, "run", ask)
+        self.type("/history\r/history 5\r/to #CIC\r/history\r/history 5\r/history bob\r")
+        self.assertEqual(
+            asked, ["/history", "/history  5", "/history #CIC", "/history #CIC 5", "/history bob"]
+        )
+
     def test_help_tells_of_everything(self) -> None:
         self.type("/help\r")
         text = "\n".join(self.messages)
+        self.type("\x1b[5~")
+        text += "\n".join(self.messages)
         for word in ("/msg <peer_id>", "/to [peer_id", "/reply [message]", "Alt-A", "/quit"):
             self.assertIn(word, text)
-        self.type("/help r\r")
+        self.type("/help /reply\r")
         self.assertIn("answer whoever wrote last", self.messages[-1])
         self.type("/help msg\r")
         self.assertIn("/msg <peer_id> <message>", self.messages[-1])
+        self.type("/help what\r")
+        self.assertIn("there is no command /what", self.messages[-1])
 
     def test_wrong_use_is_told(self) -> None:
         for typed, answer in (
@@ -164,6 +187,39 @@ class MarkTests(ConsoleCase):
         self.patch(self.alice, "publish", lambda *_: Published("1", 1, 1))
         self.type("/pub * oi\r")
         self.assertIn("oi ✗ (1 peer), not to 1 that did not keep up", self.messages[-1])
+
+    def test_a_message_that_waits_says_so_until_it_is_delivered(self) -> None:
+        observers = self.alice.observers
+        self.patch(self.alice, "send", lambda *_: "id of the message")
+        self.type("/msg bob@CIC oi\r")
+        observers.queued("bob@CIC", "id of the message")
+        self.run_for(0.2)
+        self.assertEqual(
+            self.messages[-1], "[-> bob@CIC] oi … waits until bob@CIC is connected (/outbox)"
+        )
+        observers.undelivered("bob@CIC", "id of the message", "too old")
+        self.run_for(0.2)
+        self.assertEqual(self.messages[-1], "[-> bob@CIC] oi ✗ too old")
+        observers.delivered("bob@CIC", "id of the message", 1.0)
+        self.run_for(0.2)
+        self.assertEqual(self.messages[-1], "[-> bob@CIC] oi ✓")
+        before = self.messages
+        observers.delivered("bob@CIC", "id of the message", 1.0)
+        observers.queued("bob@CIC", "another")
+        observers.undelivered("bob@CIC", "another", "no")
+        self.run_for(0.2)
+        self.assertEqual(self.messages, before)
+
+    def test_the_marks_that_may_still_change_are_bounded(self) -> None:
+        self.patch(talk, "MOST_AWAITED", 2)
+        ids = iter("abc")
+        self.patch(self.alice, "send", lambda *_: next(ids))
+        self.type("/to bob@CIC\r1\r2\r")
+        self.type("3\r")
+        for msg_id in "abc":
+            self.alice.observers.delivered("bob@CIC", msg_id, 1.0)
+        self.run_for(0.2)
+        self.assertEqual(self.messages, ["[alice@CIC] 1 …", "[alice@CIC] 2 ✓", "[alice@CIC] 3 ✓"])
 
 
 class IncomingTests(ConsoleCase):
@@ -257,22 +313,40 @@ class IncomingTests(ConsoleCase):
         self.assertIn("[bob@CIC] a\\x1b[2J\\r\\n12:00 * carol@CIC has left\\u202e", self.messages)
         peer = self.alice.peers.get("bob@CIC")
         assert peer is not None
-        self.console.received(peer, [Send("1", "carol@CIC", "alice@CIC", "oi")])
+        self.alice.observers.received(peer, [Send("1", "carol@CIC", "alice@CIC", "oi")])
         self.run_for(0.3)
         self.assertEqual(self.messages[-1], "[bob@CIC (!)] oi")
 
     def test_a_publication_to_our_own_id_is_a_message_of_that_peer(self) -> None:
         peer = self.alice.peers.get("bob@CIC")
         assert peer is not None
-        self.console.received(peer, [Pub("1", "bob@CIC", "alice@CIC", "oi")])
+        self.alice.observers.received(peer, [Pub("1", "bob@CIC", "alice@CIC", "oi")])
         self.run_for(0.3)
         self.assertEqual(self.messages[-1], "[bob@CIC] oi")
+
+    def test_what_comes_late_says_when_it_was_said(self) -> None:
+        peer = self.alice.peers.get("bob@CIC")
+        assert peer is not None
+        messages: list[Send | Pub] = [Send("1", payload="um"), Send("2", payload="dois")]
+        self.alice.observers.received_late(peer, messages, [EPOCH - 3600, EPOCH - 86_400])
+        self.alice.observers.received_unkept(peer, [Send("3", payload="três")])
+        self.run_for(0.3)
+        self.assertEqual(
+            self.messages[-3:],
+            [
+                "[bob@CIC] um (said 11:00)",
+                "[bob@CIC] dois (said 2026-01-30 12:00)",
+                "[bob@CIC] três (not kept)",
+            ],
+        )
 
     def test_a_flood_is_shown_as_far_as_it_can_be_read(self) -> None:
         peer = self.alice.peers.get("bob@CIC")
         assert peer is not None
         for number in range(100):
-            self.console.received(peer, [Pub(str(i), "", "*", f"n {number}") for i in range(1000)])
+            self.alice.observers.received(
+                peer, [Pub(str(i), "", "*", f"n {number}") for i in range(1000)]
+            )
             if number % 10 == 0:
                 self.hear("carol", f"quiet {number}")
         self.type("/to carol@CIC\r", 3)
@@ -299,7 +373,7 @@ class IncomingTests(ConsoleCase):
     def test_warnings_are_shown_in_every_conversation(self) -> None:
         self.type("/to bob@CIC\r")
         self.console.show("WARNING [Log] disk full")
-        self.console.notice("your name is in use")
+        self.alice.observers.notice("your name is in use")
         self.run_for(0.2)
         self.assertEqual(self.messages, ["WARNING [Log] disk full", "* your name is in use"])
         self.type("/to\r")
@@ -482,8 +556,25 @@ class SizeTests(ConsoleCase):
         self.assertRegex(self.screen.rows[-3], r"^carol@CIC +10\S+ +CONNECTED$")
 
 
+class Restored:
+    """A terminal that notes the last words on it."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.restore = words.append
+
+
 class LeavingTests(ConsoleCase):
     skip = MISSING or None
+
+    def test_what_was_not_delivered_is_told_in_the_end(self) -> None:
+        self.town.kill(self.other("bob"))
+        self.type("/msg bob@CIC oi\r")
+        self.town.leave(self.alice)
+        self.idle()
+        words: list[str] = []
+        self.console._terminal = Restored(words)  # type: ignore[assignment]
+        self.stop()
+        self.assertEqual(words, ["not delivered to bob@CIC: left before the ACK came\r\n"])
 
     def test_the_screen_is_given_back(self) -> None:
         self.stop()

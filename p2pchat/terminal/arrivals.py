@@ -9,6 +9,7 @@ others are kept as long as there are.
 from __future__ import annotations
 
 from collections import deque
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from p2pchat.display import BURST, RATE
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from p2pchat.messages import Pub, Send
 
-Arrived: TypeAlias = "tuple[str, Send | Pub]"
-"""A peer_id, and what came from it."""
+Arrived: TypeAlias = "tuple[str, Send | Pub, str]"
+"""A peer_id, what came from it, and a remark on it."""
 
 PACE: Final = 0.1
 """Seconds between two updates of the screen while more keeps coming."""
@@ -38,7 +39,7 @@ class Arrivals:
     ) -> None:
         self._clock = clock
         self._show = show
-        self._kept: dict[str, deque[tuple[int, Send | Pub]]] = {}
+        self._kept: dict[str, deque[tuple[int, Send | Pub, str]]] = {}
         self._count: dict[str, int] = {}
         self._number = 0
         self._tokens = float(BURST)
@@ -47,16 +48,18 @@ class Arrivals:
         self.left_out = 0
         """Messages that were not shown since the start."""
 
-    def received(self, peer_id: str, messages: Sequence[Send | Pub]) -> None:
-        """Messages came from this peer."""
+    def received(
+        self, peer_id: str, messages: Sequence[Send | Pub], remarks: Sequence[str] = ()
+    ) -> None:
+        """Messages came from this peer; `remarks` are as many, or none."""
         self._count[peer_id] = self._count.get(peer_id, 0) + len(messages)
         kept = self._kept.get(peer_id)
         if kept is None:
             kept = self._kept[peer_id] = deque()
         most = max(_LEAST_KEPT, BURST // len(self._kept))
-        for message in messages[-most:]:
+        for message, remark in zip(messages[-most:], remarks[-most:] or repeat(""), strict=False):
             self._number += 1
-            kept.append((self._number, message))
+            kept.append((self._number, message, remark))
         while len(kept) > most:
             kept.popleft()
         if self._due is None:
@@ -92,14 +95,14 @@ class Arrivals:
         }
         self.left_out += sum(left_out.values())
         ordered = sorted(
-            (number, peer_id, message)
+            (number, peer_id, message, remark)
             for peer_id, messages in chosen.items()
-            for number, message in messages
+            for number, message, remark in messages
         )
         self._kept, self._count = {}, {}
-        self._show([(peer_id, message) for _, peer_id, message in ordered], left_out)
+        self._show([each[1:] for each in ordered], left_out)
 
-    def _choose(self, room: int) -> dict[str, list[tuple[int, Send | Pub]]]:
+    def _choose(self, room: int) -> dict[str, list[tuple[int, Send | Pub, str]]]:
         """The last messages of each peer, shared out evenly: who sent little, gets it all."""
         chosen = {}
         waiting = sorted(self._kept.items(), key=lambda each: len(each[1]))

@@ -13,7 +13,7 @@ from prompt_toolkit.completion import Completer, Completion
 
 from p2pchat.logs import LEVELS
 from p2pchat.peers import Status
-from p2pchat.terminal.talk import known_commands
+from p2pchat.terminal.vocabulary import known_commands
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ class ChatCompleter(Completer):
         ]
 
     def _arguments(self, command: str) -> Iterator[tuple[str, str]]:
-        if command in ("to", "msg"):
+        if command in ("to", "msg", "history", "outbox", "forget"):
             yield from ((f"{name} ", meta) for name, meta in self._people())
-        if command in ("to", "pub", "peers"):
+        if command in ("to", "pub", "peers", "history"):
             yield from ((f"{name} ", meta) for name, meta in self._scopes())
         if command == "log":
             yield from ((level, "") for level in LEVELS)

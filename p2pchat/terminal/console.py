@@ -1,14 +1,12 @@
-"""The full console as a service: it watches the node, and owns the screen while it runs.
+"""The full console as a service: it owns the screen while it runs, and gives it back.
 
-Rules: whatever comes in only changes what is kept, and asks for a drawing; the screen is drawn at
-most some twenty times a second, typing aside. Joins and leaves of peers that never said a word are
-seen in the bar alone. The bell rings for what is meant for the person, once in two seconds at most.
+Rules: the screen is drawn at most some twenty times a second, typing aside, and not at all while
+nothing changes. However the application ends, the node leaves in order.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -16,44 +14,34 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
-from zope.interface import implementer
 
 from p2pchat import __version__
 from p2pchat.commands import Commands
-from p2pchat.display import Comings
-from p2pchat.interfaces import INodeObserver
 from p2pchat.logs import Log
-from p2pchat.messages import Send
-from p2pchat.router import scope_of
 from p2pchat.terminal.application import ChatScreen
-from p2pchat.terminal.arrivals import Arrivals
 from p2pchat.terminal.bar import State
 from p2pchat.terminal.completion import ChatCompleter
 from p2pchat.terminal.conversations import Conversations
-from p2pchat.terminal.entries import Entry, Glyphs, Kind
+from p2pchat.terminal.entries import Glyphs, Kind
 from p2pchat.terminal.graph import BARS, PLAIN_BARS
 from p2pchat.terminal.keys import Keyboard
+from p2pchat.terminal.news import News
 from p2pchat.terminal.talk import Talk
-from p2pchat.text import printable
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from prompt_toolkit.history import History
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output
 
-    from p2pchat.messages import Pub
     from p2pchat.node import ChatNode
-    from p2pchat.peers import Peer
-    from p2pchat.terminal.arrivals import Arrived
     from p2pchat.terminal.tty import Terminal
 
 _log: Final = Log("Terminal")
 _REDRAW: Final = 0.05
 _REFRESH: Final = 1.0
-_BELL: Final = 2.0
 
 
 def make_terminal_console(
@@ -92,7 +80,6 @@ def make_terminal_console(
     )
 
 
-@implementer(INodeObserver)
 class TerminalConsole(Service):
     """The console of one node, on any input and output of prompt_toolkit's."""
 
@@ -114,13 +101,10 @@ class TerminalConsole(Service):
         self._node = node
         self._loop = loop
         self._on_leave = on_leave
-        self._wall_clock = wall_clock
         self._terminal = terminal
         self._last_words: list[str] = []
         self._task: Task[None] | None = None
-        self._named = _by_name(node.me.peer_id)
-        self._comings = Comings()
-        self._drawn_at = self._rung_at = clock.seconds() - _BELL
+        self._drawn_at = clock.seconds() - _REDRAW
         self._drawing = False
         self.conversations = Conversations()
         glyphs = Glyphs.of(encoding)
@@ -132,7 +116,15 @@ class TerminalConsole(Service):
             changed=self._changed,
             bars=BARS if glyphs.rule == "─" else PLAIN_BARS,
         )
-        self._arrivals = Arrivals(clock, self._arrived)
+        self._news = News(
+            clock,
+            node,
+            self.conversations,
+            self._talk,
+            wall_clock=wall_clock,
+            changed=self._changed,
+            ring=lambda: self.screen.app.output.bell(),
+        )
         self.screen = ChatScreen(
             self.conversations,
             state=self._state,
@@ -152,9 +144,7 @@ class TerminalConsole(Service):
     def startService(self) -> None:
         """Take the screen as soon as the loop runs."""
         super().startService()
-        self._node.observers.add(self)
-        for peer in self._node.peers.connected():
-            self._comings.line(peer)
+        self._news.start()
         self._tell(f"p2pchat {__version__}: {self._node.me.peer_id}, port {self._node.port}")
         self._tell(f"rendezvous: {self._node.presence.directory.address}; /help for help")
         if self._terminal is not None:
@@ -169,8 +159,7 @@ class TerminalConsole(Service):
     def stopService(self) -> Deferred[None]:
         """Give the screen back; what was not delivered is told below it."""
         super().stopService()
-        self._node.observers.remove(self)
-        self._arrivals.close()
+        self._news.stop()
         if self._refresh.running:
             self._refresh.stop()
         gone: Deferred[None] = Deferred()
@@ -207,7 +196,8 @@ class TerminalConsole(Service):
 
     def _let_go(self) -> None:
         if self._terminal is not None:
-            self._terminal.restore("".join(f"{line}\r\n" for line in self._last_words))
+            words = [*self._news.lost, *self._last_words]
+            self._terminal.restore("".join(f"{line}\r\n" for line in words))
 
     def _leave(self) -> None:
         if self.running:
@@ -237,14 +227,10 @@ class TerminalConsole(Service):
 
     def show(self, line: str) -> None:
         """Show one line, for example a warning of the log."""
-        self._add(Entry(self._wall_clock(), Kind.WARNING, line))
+        self._news.show(line)
 
     def _tell(self, line: str) -> None:
-        self._add(Entry(self._wall_clock(), Kind.EVENT, f"* {line}"))
-
-    def _add(self, entry: Entry) -> None:
-        self.conversations.add(entry)
-        self._changed()
+        self._news.show(f"* {line}", Kind.EVENT)
 
     def _changed(self) -> None:
         """Have it drawn, but not too often."""
@@ -278,67 +264,5 @@ class TerminalConsole(Service):
             current=current.key,
             unread=[(each.key, each.unread, each.urgent) for each in self.conversations.unread()],
             below=current.backlog.below,
-            left_out=self._arrivals.left_out,
+            left_out=self._news.left_out,
         )
-
-    # ------------------------------------------------------------ INodeObserver
-
-    def status_changed(self, peer: Peer) -> None:
-        """A peer came or went: told of those that have spoken."""
-        line = self._comings.line(peer)
-        if line is None:
-            return
-        if self.conversations.has_spoken(peer.peer_id):
-            self._add(Entry(self._wall_clock(), Kind.EVENT, line, where=peer.peer_id))
-        else:
-            self._changed()
-
-    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
-        """Messages came."""
-        self._arrivals.received(peer.peer_id, messages)
-
-    def _arrived(self, arrived: Sequence[Arrived], left_out: dict[str, int]) -> None:
-        now = self._wall_clock()
-        for peer_id, count in left_out.items():
-            text = f"… {count:,} more messages from {peer_id} (the log has them at DEBUG)"
-            self.conversations.add(Entry(now, Kind.EVENT, text))
-        ring = False
-        for peer_id, message in arrived:
-            entry = self._entry(now, peer_id, message)
-            ring = ring or entry.named
-            self.conversations.add(entry)
-        if ring and self._clock.seconds() - self._rung_at >= _BELL:
-            self._rung_at = self._clock.seconds()
-            self.screen.app.output.bell()
-        self._changed()
-
-    def _entry(self, now: float, peer_id: str, message: Send | Pub) -> Entry:
-        direct = isinstance(message, Send)
-        where = peer_id if isinstance(message, Send) else scope_of(message)
-        if "@" in where:
-            where = peer_id
-        claims = bool(message.src) and message.src != peer_id
-        named = direct or self._named.search(message.payload) is not None
-        return Entry(now, Kind.MESSAGE, message.payload, peer_id, where, claims, named)
-
-    def delivered(self, _peer_id: str, msg_id: str, _seconds: float) -> None:
-        """The ACK for a message came."""
-        if self._talk.delivered(msg_id):
-            self._changed()
-
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        """No ACK came."""
-        if self._talk.undelivered(msg_id, reason):
-            if not self.running or reason.startswith("left"):
-                self._last_words.append(printable(f"not delivered to {peer_id}: {reason}"))
-            self._changed()
-
-    def notice(self, sentence: str) -> None:
-        """Something that the person should know."""
-        self.show(f"* {sentence}")
-
-
-def _by_name(peer_id: str) -> re.Pattern[str]:
-    """Finds our name as a word of its own, however it is written."""
-    name = re.escape(peer_id.rpartition("@")[0])
-    return re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)

@@ -17,34 +17,24 @@ from typing import TYPE_CHECKING, Final, Protocol
 from twisted.internet.defer import Deferred
 
 from p2pchat.address import EVERYONE, namespace_of_scope
-from p2pchat.commands import COMMANDS, Reply
 from p2pchat.outbox import first_word
 from p2pchat.router import NotSentError
 from p2pchat.terminal.conversations import TOGETHER
 from p2pchat.terminal.entries import Entry, Kind, Mark
 from p2pchat.terminal.graph import BARS, round_trips
+from p2pchat.terminal.vocabulary import KEYS, known_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from p2pchat.commands import Commands
+    from p2pchat.commands import Commands, Reply
     from p2pchat.peers import PeerTable
     from p2pchat.router import Published
     from p2pchat.session import Identity
     from p2pchat.terminal.conversations import Conversations
 
-EXTRA: Final = (
-    ("to", "[peer_id | #namespace | *]", "where plain text goes; without one, all are shown"),
-    ("reply", "[message]", "answer whoever wrote last; /r is the same"),
-)
-"""The commands that only this console has: name, arguments, summary."""
-KEYS: Final = (
-    ("Tab", "completes commands, peers and namespaces"),
-    ("Alt-A", "the next conversation with unread messages"),
-    ("PageUp, PageDown", "scroll"),
-    ("Up, Ctrl-R", "what was typed before"),
-    ("Ctrl-C twice, Ctrl-D", "leave"),
-)
+MOST_AWAITED: Final = 20_000
+"""Messages whose mark may still change."""
 
 
 class Sender(Protocol):
@@ -91,6 +81,7 @@ class Talk:
             "pub": self._pub,
             "help": self._help,
             "rtt": self._rtt,
+            "history": self._history,
         }
 
     def run(self, line: str) -> bool | Deferred[bool]:
@@ -103,25 +94,29 @@ class Talk:
         word, rest = first_word(line)
         own = self._own.get(word[1:].lower())
         if own is not None:
-            answer = own(rest.lstrip())
-            return answer if isinstance(answer, Deferred) else False
-        reply = self._commands.run(line)
-        if isinstance(reply, Deferred):
-            return reply.addCallback(self._told)
-        return self._told(reply)
+            return own(rest.lstrip()) or False
+        return self._answered(self._commands.run(line))
 
     def delivered(self, msg_id: str) -> bool:
         """The ACK came; False when the message was not sent from here."""
         entry = self._awaited.pop(msg_id, None)
         if entry is not None:
-            entry.mark = Mark.DELIVERED
+            entry.mark, entry.note = Mark.DELIVERED, ""
         return entry is not None
 
     def undelivered(self, msg_id: str, reason: str) -> bool:
         """No ACK came; False when the message was not sent from here."""
-        entry = self._awaited.pop(msg_id, None)
+        entry = self._awaited.get(msg_id)
         if entry is not None:
+            # It is still awaited: its ACK may come late, or the node may keep it for later.
             entry.mark, entry.note = Mark.FAILED, reason
+        return entry is not None
+
+    def queued(self, msg_id: str, peer_id: str) -> bool:
+        """The message waits for a link; False when it was not sent from here."""
+        entry = self._awaited.get(msg_id)
+        if entry is not None:
+            entry.mark, entry.note = Mark.WAITING, f"waits until {peer_id} is connected (/outbox)"
         return entry is not None
 
     # ------------------------------------------------------------ talking
@@ -136,6 +131,8 @@ class Talk:
         else:
             entry.mark = Mark.WAITING
             self._awaited[msg_id] = entry
+            if len(self._awaited) > MOST_AWAITED:
+                del self._awaited[next(iter(self._awaited))]
         self._conversations.add(entry)
 
     def publish(self, scope: str, text: str) -> None:
@@ -223,6 +220,13 @@ class Talk:
             return None
         return reply.addCallback(self._with_graphs)
 
+    def _history(self, rest: str) -> bool | Deferred[bool]:
+        """Without a name, the past of the conversation that is on the screen."""
+        key = self._conversations.current.key
+        if not rest.strip() or rest.strip().isdecimal():
+            rest = f"{key} {rest}"
+        return self._answered(self._commands.run(f"/history {rest}".rstrip()))
+
     def _with_graphs(self, reply: Reply) -> bool:
         if reply.table is not None:
             reply.table = round_trips(self._node.peers, self._bars)
@@ -230,20 +234,22 @@ class Talk:
 
     def _help(self, rest: str) -> None:
         name = rest.strip().removeprefix("/").lower()
-        for extra, arguments, summary in EXTRA:
-            if name and name in (extra, extra[0]):
-                self._tell(f"/{extra} {arguments}: {summary}")
-                return
-        reply = self._commands.run(f"/help {rest}")
-        assert isinstance(reply, Reply)
-        self._told(reply)
-        if not name:
-            for extra, arguments, summary in EXTRA:
-                self._tell(f"/{extra} {arguments}  {summary}")
-            for key, summary in KEYS:
-                self._tell(f"{key}: {summary}")
+        usages = [
+            (command, f"/{command} {arguments}".rstrip() + f": {summary}")
+            for command, arguments, summary in known_commands()
+        ]
+        found = [usage for command, usage in usages if name in ("", command)]
+        if not found:
+            self._answered(self._commands.run(f"/help {name}"))
+        for usage in found:
+            self._tell(usage)
+        for key, summary in () if name else KEYS:
+            self._tell(f"{key}: {summary}")
 
     # ------------------------------------------------------------ showing
+
+    def _answered(self, reply: Reply | Deferred[Reply]) -> bool | Deferred[bool]:
+        return reply.addCallback(self._told) if isinstance(reply, Deferred) else self._told(reply)
 
     def _told(self, reply: Reply) -> bool:
         table = reply.table
@@ -267,9 +273,3 @@ class Talk:
 
 def _peers(count: int) -> str:
     return f"{count} peer{'' if count == 1 else 's'}"
-
-
-def known_commands() -> Sequence[tuple[str, str, str]]:
-    """All commands of this console: name, arguments, summary."""
-    shared = [(each.name, each.arguments, each.summary) for each in COMMANDS]
-    return sorted([*EXTRA, *shared])
