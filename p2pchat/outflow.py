@@ -28,7 +28,7 @@ FIRST_PAUSE: Final = 0.1
 PAUSE: Final = 0.05
 """Seconds between two lines on a plain link."""
 UNPACED: Final = 32
-"""More waiting lines than this on a plain link leave without pauses."""
+"""More waiting lines than this on a plain link, or half of what may wait, leave without pauses."""
 
 
 class Turn:
@@ -200,7 +200,9 @@ class Outflow:
         now = self._turn.clock.seconds()
         resume_at = self._resume_at or now
         waiting = self._waiting
-        if len(waiting) > UNPACED and now >= self._first_at:
+        # Large lines must not fill the queue, and be refused, while we ourselves hold them back.
+        many = len(waiting) > UNPACED or self.bytes_waiting > self._half
+        if many and now >= self._first_at:
             count = len(waiting)
         else:
             count = 1 if now >= resume_at else 0

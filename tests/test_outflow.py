@@ -214,7 +214,15 @@ class PlainTests(OutflowTestCase):
         self.outflow.put(b"x" * 900)
         self.outflow.put(b"y" * 900)
         self.clock.run(1)
-        self.assertEqual(told, [900, 0])
+        self.assertEqual(told, [0])
+
+    def test_large_lines_are_not_held_back_until_they_are_refused(self) -> None:
+        self.outflow.pace()
+        self.clock.run(1)
+        for _ in range(20):
+            self.assertTrue(self.outflow.offer(b"x" * 400))
+            self.clock.run(0.01)
+        self.assertEqual(self.outflow.refused, 0)
 
     def test_close_does_not_wait(self) -> None:
         self.outflow.pace()
