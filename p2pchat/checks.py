@@ -128,6 +128,15 @@ def _accept_level(value: object) -> str:
     return value.upper()
 
 
+def _accept_yes_or_no(value: object) -> bool:
+    words = {"yes": True, "no": False}
+    if isinstance(value, str):
+        value = words.get(value.lower(), value)
+    if not isinstance(value, bool):
+        raise Unfit("yes or no")
+    return value
+
+
 def _accept_format(value: object) -> str:
     if not isinstance(value, str) or value.lower() not in FORMATS:
         raise Unfit(f"one of {', '.join(FORMATS)}")
@@ -151,6 +160,7 @@ HOST: Final = Check(_accept_host)
 SERVE: Final = Check(_accept_serve)
 LEVEL: Final = Check(_accept_level)
 FORMAT: Final = Check(_accept_format)
+YES_OR_NO: Final = Check(_accept_yes_or_no)
 ENDPOINT: Final = Check(_accept_endpoint)
 PATH: Final = Check(_accept_path)
 PORT: Final = whole(1, 65535)

@@ -22,6 +22,7 @@ from p2pchat.checks import (
     PORT,
     PORT_OR_FREE,
     SERVE,
+    YES_OR_NO,
     ConfigError,
     number,
     shown,
@@ -29,6 +30,7 @@ from p2pchat.checks import (
 )
 from p2pchat.settings import (
     ConnectionSettings,
+    ConsoleSettings,
     ControlSettings,
     HistorySettings,
     HookSettings,
@@ -48,6 +50,7 @@ __all__ = [
     "SETTINGS",
     "ConfigError",
     "ConnectionSettings",
+    "ConsoleSettings",
     "ControlSettings",
     "HistorySettings",
     "HookSettings",
@@ -154,6 +157,7 @@ SETTINGS: Final = (
     _s("history.catch_up_age", "SECONDS", _SECONDS, "but none that is older (86400)"),
     _s("logging.level", "LEVEL", LEVEL, "DEBUG, INFO, WARNING or ERROR (INFO)", "log-level"),
     _s("logging.file", "FILE", PATH, "write the log here (-: standard output)", "log-file"),
+    _s("console.bell", "YES|NO", YES_OR_NO, "ring for what is meant for you (yes)"),
     _s("logging.format", "FORMAT", FORMAT, "text, or json: one object a line (text)", "log-format"),
     _s(
         "logging.max_bytes",

@@ -33,6 +33,7 @@ _TITLES: Final = {
     "What is kept": ("history",),
     "Links": ("connection",),
     "The log": ("logging",),
+    "The console": ("console",),
     "Limits": ("limits",),
     "For other programs": ("control", "hooks", "metrics"),
 }

@@ -101,6 +101,13 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     max_pending_acks: int = 10_000
 
 
+class ConsoleSettings(Struct, frozen=True, kw_only=True):
+    """The full console for terminals."""
+
+    # Whether the bell rings for a direct message and for one that names you.
+    bell: bool = True
+
+
 class LoggingSettings(Struct, frozen=True, kw_only=True):
     """What is written about all this, and where."""
 
@@ -185,6 +192,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits: LimitSettings = LimitSettings()
     history: HistorySettings = HistorySettings()
     logging: LoggingSettings = LoggingSettings()
+    console: ConsoleSettings = ConsoleSettings()
     control: ControlSettings = ControlSettings()
     hooks: HookSettings = HookSettings()
     metrics: MetricsSettings = MetricsSettings()

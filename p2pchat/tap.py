@@ -140,7 +140,10 @@ class Program(MultiService):
         if loop is not None:
             from p2pchat.terminal.console import make_terminal_console
 
-            return make_terminal_console(self._reactor, self.node, loop, on_leave=self.leave)
+            bell = self.node.settings.console.bell
+            return make_terminal_console(
+                self._reactor, self.node, loop, on_leave=self.leave, bell=bell
+            )
         from p2pchat.console import make_console
 
         return make_console(self._reactor, self.node, stay=self._stay, on_leave=self.leave)

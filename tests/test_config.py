@@ -36,6 +36,8 @@ ACCEPTED: list[tuple[str, object, object]] = [
     ("connection.reconnect_backoff_base", 1, 1.0),
     ("limits.peer_rate", 0, 0.0),
     ("logging.level", "debug", "DEBUG"),
+    ("console.bell", False, False),
+    ("console.bell", "Yes", True),
     ("logging.file", "-", "-"),
 ]
 
@@ -86,6 +88,8 @@ REFUSED: list[tuple[str, object, str]] = [
     ("rendezvous.serve", True, "expected [HOST:]PORT, got true"),
     ("rendezvous.serve", "x", 'expected [HOST:]PORT with a port from 1 to 65535, got "x"'),
     ("logging.level", "LOUD", 'expected one of DEBUG, INFO, WARNING, ERROR, got "LOUD"'),
+    ("console.bell", "maybe", 'expected yes or no, got "maybe"'),
+    ("console.bell", 1, "expected yes or no, got 1"),
     ("logging.level", 10, "expected one of DEBUG, INFO, WARNING, ERROR, got 10"),
     ("logging.file", " ", 'expected the name of a file, got " "'),
     ("logging.file", "a\0b", 'expected the name of a file, got "a\\u0000b"'),
