@@ -7,7 +7,6 @@ terminal), so that a port that is taken is one sentence and exit status 1.
 
 from __future__ import annotations
 
-import resource
 import signal
 import socket
 import sys
@@ -18,6 +17,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 
 from p2pchat.administration import Administration
 from p2pchat.checks import serve_address
+from p2pchat.descriptors import descriptor_limit
 from p2pchat.log_output import default_path, show_on_screen, start_logging
 from p2pchat.logs import Log
 from p2pchat.node import CannotStartError, ChatNode
@@ -71,7 +71,7 @@ class Program(MultiService):
             directory,
             login=login_name() if settings.peer.name is None else settings.peer.name,
             local=local,
-            max_descriptors=_descriptor_limit(),
+            max_descriptors=descriptor_limit(),
             make_history=self._history(settings),
         )
 
@@ -226,18 +226,6 @@ def _take_signals(reactor: Any, program: Program) -> None:
         reactor.callFromThread(program.leave if terminal else program.administration.reload)
 
     signal.signal(signal.SIGHUP, hang_up)
-
-
-def _descriptor_limit() -> int | None:
-    """How many files this process may have open, raised to what is allowed; None for no limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-        except (OSError, ValueError):
-            pass
-    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _own_address() -> str:

@@ -23,6 +23,7 @@ MAY_IMPORT: Final = {
     "settings": "",
     "stamps": "",
     "steady_clock": "",
+    "descriptors": "",
     "bucket": "",
     "checks": "text",
     "config": "checks settings text",
@@ -131,7 +132,7 @@ MAY_IMPORT: Final = {
     "rendezvous.persistence": "logs rendezvous.database rendezvous.registry",
     "rendezvous.replies": "address logs rendezvous.listing text",
     "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
-    "rendezvous.tap": "checks command_line log_formats log_output logs rendezvous.connection"
+    "rendezvous.tap": "checks command_line descriptors log_formats log_output logs rendezvous.connection"
     " rendezvous.database rendezvous.persistence rendezvous.registry rendezvous.server settings"
     " steady_clock text",
     "local_rendezvous": "logs rendezvous.server",

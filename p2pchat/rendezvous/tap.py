@@ -27,6 +27,7 @@ from p2pchat.checks import (
     whole,
 )
 from p2pchat.command_line import CommandOptions
+from p2pchat.descriptors import descriptor_limit
 from p2pchat.log_formats import text_line
 from p2pchat.log_output import (
     TWISTD_LOGGER,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from twisted.logger import LogEvent
 
+_log: Final = logs.Log("Rendezvous")
 _Row = tuple[str, str, object, Check, str]
 
 _USUAL: Final = Limits()
@@ -187,7 +189,7 @@ def makeService(options: Options) -> MultiService:
     values = options.checked
     registry = Registry(values["max-registrations"])
     limits = Limits(
-        connections=values["max-connections"],
+        connections=_possible_connections(values["max-connections"]),
         idle=values["idle-timeout"],
         total=values["request-timeout"],
         per_minute=values["connections-per-minute"],
@@ -256,6 +258,24 @@ def _usable(database: str) -> str:
     if not os.path.isdir(folder):
         raise ConfigError(f"database: there is no folder {folder}")
     return database
+
+
+def _possible_connections(wanted: int) -> int:
+    """As many as wanted, or fewer if the process may not open so many files."""
+    files = descriptor_limit()
+    if files is None:
+        return wanted
+    # The crowd may grow by a sixth and 100 beyond its limit; some files are for other things.
+    possible = max(1, files // 4, (files - 132) * 6 // 7)
+    if possible < wanted:
+        _log.warn(
+            "Only {possible} connections at a time, not {wanted}: the process may open {files} "
+            "files",
+            possible=possible,
+            wanted=wanted,
+            files=files,
+        )
+    return min(wanted, possible)
 
 
 def _reason(error: CannotListenError) -> str:
