@@ -36,6 +36,10 @@ _EXAMPLES: Final = {
     ),
     "peers": (("p2pchat peers", ""), ("p2pchat peers '#CIC' --json", "")),
     "stats": (("p2pchat stats", ""), ("p2pchat stats --json", "the same for programs")),
+    "history": (
+        ("p2pchat history", "all that is kept"),
+        ("p2pchat history bob@CIC --json", "one conversation, for programs"),
+    ),
     "completion": (
         ('eval "$(p2pchat completion bash)"', "in ~/.bashrc"),
         ("p2pchat completion zsh > ~/.zfunc/_p2pchat", "a folder of your $fpath"),
@@ -74,7 +78,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _ARGUMENTS.get(name, lambda _: None)(parser)
-    if name in ("peers", "conn", "rtt", "stats", "status", "tail", "send"):
+    if name in ("peers", "conn", "rtt", "stats", "status", "tail", "send", "history"):
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
     if name != "completion":
         which = parser.add_argument_group("which node, when several run")
@@ -102,6 +106,11 @@ def _peers_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scope", metavar="*|#NAMESPACE", nargs="?", default="*", help="of whom (*)")
 
 
+def _history_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
+    parser.add_argument("--file", metavar="FILE", help="this file, and not one of your data folder")
+
+
 def _completion_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish", "peers"), metavar="bash|zsh|fish")
 
@@ -110,6 +119,7 @@ _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
     "send": _send_arguments,
     "tail": _tail_arguments,
     "peers": _peers_arguments,
+    "history": _history_arguments,
     "completion": _completion_arguments,
 }
 
@@ -216,6 +226,24 @@ def _attach(options: argparse.Namespace) -> int:
         return attach(node)
 
 
+def _history(options: argparse.Namespace) -> int:
+    from p2pchat.history import export
+    from p2pchat.history.records import HistoryError
+    from p2pchat.history_commands import history_line
+
+    try:
+        path = options.file or export.find(options.name, options.namespace)
+        for line in export.read(path, options.conversation):
+            if options.json:
+                _print_json(export.as_json(line))
+            else:
+                _write(history_line(line))
+    except HistoryError as why:
+        _complain(str(why))
+        return 1
+    return 0
+
+
 def _completion(options: argparse.Namespace) -> int:
     if options.shell == "peers":
         with find(Choice()) as node:
@@ -239,6 +267,7 @@ _RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "stats": _ask("stats", "stats"),
     "reload": _reload,
     "stop": _stop,
+    "history": _history,
     "completion": _completion,
 }
 

@@ -64,10 +64,7 @@ def late_lines(
 
 def moment(when: float, now: float) -> str:
     """A time of the wall clock, as short as it is clear: with its date unless it was today."""
-    try:
-        then, today = time.localtime(when), time.localtime(now)
-    except (OverflowError, ValueError, OSError):
-        return "at some time"
+    then, today = time.localtime(when), time.localtime(now)
     return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)
 
 

@@ -123,10 +123,7 @@ def history_line(line: Line) -> str:
 
 def line_moment(when: float) -> str:
     """A time of the wall clock, in local time."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
-    except (OverflowError, ValueError, OSError):
-        return "at some time"
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
 
 
 def _name(text: str) -> str:

@@ -89,7 +89,8 @@ MAY_IMPORT: Final = {
     "history.worker": "",
     "history.opening": "history.database history.durable history.location history.reading"
     " history.records history.worker ports",
-    "keeping": "address history.outbox logs messages repetitions router wire",
+    "keeping": "address history.outbox logs messages repetitions router text wire",
+    "history.export": "history.location history.reading history.records",
     "history.store": "history.gathering history.records logs",
     "history.durable": "history.gathering history.outbox history.past history.records"
     " history.store interfaces logs messages repetitions",
@@ -159,7 +160,8 @@ MAY_IMPORT: Final = {
     "attach": "control_client input_lines text",
     "subcommands": "",
     "completion": "options subcommands",
-    "client_commands": "attach completion control_client control_paths subcommands text",
+    "client_commands": "attach completion control_client control_paths history.export"
+    " history.records history_commands subcommands text",
     "cli": "client_commands subcommands tap",
     # Where everything is put together.
     "tap": "*",

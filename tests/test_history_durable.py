@@ -83,10 +83,19 @@ class ReceivingTests(HistoryCase):
     def test_what_was_said_earlier(self) -> None:
         messages: list[Send | Pub] = [pub("1", "antes"), pub("2", "depois")]
         self.history.received(self.peer, self.link, messages, [], [NOW - 60, NOW - 30])
+        self.history.received(
+            self.peer, self.link, [pub("3", "x"), pub("4", "y")], [], [1e308, -1e308]
+        )
         self.clock.advance(DELAY)
         self.thread.step()
         said = [NOW - 60, NOW - 30]
-        self.assertEqual(self.owner.take(), [("late", "bob@CIC", ["antes", "depois"], said)])
+        self.assertEqual(
+            self.owner.take(),
+            [
+                ("late", "bob@CIC", ["antes", "depois"], said),
+                ("late", "bob@CIC", ["x", "y"], [NOW, 0.0]),
+            ],
+        )
         self.assertEqual(self.history.last_published("bob@CIC"), "")
 
     def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
@@ -177,10 +186,10 @@ class FailingTests(HistoryCase):
         BrokenConnection.trouble = None
         self.owner.take()
         self.history.received(
-            self.peer, self.link, [pub("1", "a"), pub("2", "b")], [], [NOW, NOW + 1]
+            self.peer, self.link, [pub("1", "a"), pub("2", "b")], [], [NOW - 2, NOW - 1]
         )
         self.clock.advance(DELAY)
-        self.assertEqual(self.owner.take()[-1], ("late", "bob@CIC", ["b"], [NOW + 1]))
+        self.assertEqual(self.owner.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
 
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
         self.patch(durable, "_MAX_SHOWN", 3)

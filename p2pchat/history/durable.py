@@ -172,9 +172,12 @@ class DurableHistory:
         said: list[float] | None = None,
     ) -> None:
         """Keep new messages; then acknowledge `acks` on `link` and tell the owner."""
-        peer_id = peer.peer_id
+        peer_id, wall = peer.peer_id, self._wall()
         first = self._store.next_id(len(messages))
-        arrival = Arrival(first, peer_id, self._wall(), messages, said)
+        if said is not None:
+            # What others say of the time may be anything.
+            said = [min(max(0.0, when), wall) for when in said]
+        arrival = Arrival(first, peer_id, wall, messages, said)
         if type(messages[-1]) is Pub and said is None:
             self._note_published(peer_id, id_text(messages[-1].msg_id))
         held = Held(arrival, peer, link, acks)

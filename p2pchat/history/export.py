@@ -1,0 +1,80 @@
+"""Reading a history file without a node: `p2pchat history`.
+
+Rules: nothing is written, and a node that uses the file is not disturbed. Oldest first; JSON is one
+object a line, whose names and meanings are stable: a field may be added, none is taken away.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from p2pchat.history.location import default_path
+from p2pchat.history.records import STATES, HistoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from p2pchat.history.records import Line
+
+_SUFFIX: Final = ".sqlite"
+
+
+def find(name: str | None, namespace: str | None) -> str:
+    """The one history file in the person's data folder that fits; raises `HistoryError`."""
+    folder = os.path.dirname(default_path("any@any"))
+    try:
+        files = sorted(os.listdir(folder))
+    except OSError:
+        files = []
+    found = [
+        file
+        for file in files
+        if file.endswith(_SUFFIX) and _fits(file.removesuffix(_SUFFIX), name, namespace)
+    ]
+    if not found:
+        raise HistoryError(f"there is no history in {folder}; --file names one elsewhere")
+    if len(found) > 1:
+        names = ", ".join(file.removesuffix(_SUFFIX) for file in found[:10])
+        raise HistoryError(f"there are several ({names}): say which with --name or --namespace")
+    return os.path.join(folder, found[0])
+
+
+def read(path: str, conversation: str | None) -> Iterator[Line]:
+    """All messages of a file, or of one conversation; raises `HistoryError`."""
+    from p2pchat.history.reading import Reader
+
+    if not os.path.exists(path):
+        raise HistoryError(f"there is no file {path}")
+    reader = Reader(path)
+    try:
+        yield from reader.everything(conversation)
+    finally:
+        reader.close()
+
+
+def as_json(line: Line) -> dict[str, Any]:
+    """One message for a program."""
+    fields = {
+        "id": line.id,
+        "time": _timestamp(line.at),
+        "conversation": line.conversation,
+        "from": line.sender,
+        "text": line.text,
+        "msg_id": line.msg_id,
+        "state": STATES[line.state],
+    }
+    if line.said is not None:
+        fields["said"] = _timestamp(line.said)
+    return fields
+
+
+def _fits(peer_id: str, name: str | None, namespace: str | None) -> bool:
+    own_name, _, own_namespace = peer_id.rpartition("@")
+    return name in (None, own_name) and namespace in (None, own_namespace)
+
+
+def _timestamp(when: float) -> str:
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
+    return f"{second}.{int(when * 1000) % 1000:03d}Z"
