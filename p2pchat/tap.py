@@ -22,6 +22,7 @@ from p2pchat.log_output import default_path, show_on_screen, start_logging
 from p2pchat.logs import Log
 from p2pchat.node import CannotStartError, ChatNode
 from p2pchat.options import Options, login_name
+from p2pchat.polling import poll_directly
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.steady_clock import use_steady_clock
 from p2pchat.terminal import choose
@@ -174,6 +175,7 @@ def makeService(options: Options) -> Program:
     from twisted.internet import reactor
 
     use_steady_clock(reactor)
+    poll_directly(reactor)
     program = Program(reactor, options.settings, stay=options.stay, reread=options.reread)
     for sentence in options.warnings:
         _log.warn("{text}", text=sentence)
