@@ -338,7 +338,7 @@ class Mesh:
         """Messages for us came."""
         peer = self.peers.get(link.peer_id)
         if peer is not None:
-            self._on_chat(peer, self._to_answer_on(link), messages)
+            self._on_chat(peer, self._to_answer_on(link) if link.leaving else link, messages)
 
     def _to_answer_on(self, link: PeerProtocol) -> PeerProtocol:
         """The link itself; or, if its other end may have closed it already, another one."""

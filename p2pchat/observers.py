@@ -59,7 +59,8 @@ class Observers:
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """See `INodeObserver`."""
-        self._tell(lambda observer: observer.received(peer, messages))
+        if self._observers:
+            self._tell(lambda observer: observer.received(peer, messages))
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
         """See `INodeObserver`."""

@@ -191,8 +191,9 @@ class Outflow:
         waiting = self._waiting
         block = waiting[0] if len(waiting) == 1 else b"".join(waiting)
         waiting.clear()
+        if self.bytes_waiting > self._half:
+            self._turn.crowded.discard(self)
         self.bytes_waiting = 0
-        self._turn.crowded.discard(self)
         self.full_since = None
         self._deliver(block)
 

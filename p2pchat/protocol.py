@@ -19,7 +19,7 @@ from zope.interface import implementer
 from p2pchat.eager import write_now
 from p2pchat.intake import Intake
 from p2pchat.interfaces import ILinkOwner, IPeerLink
-from p2pchat.messages import Ack, Message, Pub, Send, Unknown
+from p2pchat.messages import Ack, Message, Pub, Send
 from p2pchat.outflow import Outflow, Turn
 from p2pchat.outputs import (
     Acknowledged,
@@ -37,13 +37,13 @@ from p2pchat.session import Identity, Session, State
 from p2pchat.stamps import MessageIds, Timestamps
 from p2pchat.wire import (
     MAX_LINE,
+    LineTooLongError,
     MessageTooLongError,
     WireError,
-    decode,
-    decode_utf8,
+    decode_block,
+    decode_each,
     encode,
     encode_all,
-    is_utf8,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 LINGER: Final = 2.0
 """Seconds that a connection may take to close after its session ended."""
+_CHAT: Final = frozenset((Send, Pub))
 
 
 class LinkContext:
@@ -149,29 +150,26 @@ class PeerProtocol(LineReceiver):
         if self._deaf:
             return
         tail = self._tail
-        if b"\n" not in data:
+        end = data.rfind(b"\n") + 1
+        if not end:
             tail += data
             if len(tail) >= MAX_LINE:
                 self._overlong()
             return
-        lines = data.split(b"\n")
-        # What is whole in this chunk is checked at once; the rest of a line that began earlier,
-        # together with its beginning.
-        start = len(lines[0]) + 1 if tail else 0
-        well_formed = is_utf8(data[start : len(data) - len(lines[-1])])
         if tail:
-            tail += lines[0]
-            lines[0] = bytes(tail)
-            well_formed = well_formed and is_utf8(lines[0])
-        read = decode_utf8 if well_formed else decode
-        self._tail = bytearray(lines.pop())
+            data = bytes(tail) + data
+            end += len(tail)
+        if tail or end < len(data):
+            self._tail = bytearray(data[end:])
+            data = data[:end]
+        count = data.count(b"\n")
         self._outflow.hold()
-        self._receive(lines, read)
+        self._receive(data, count)
         if len(self._tail) >= MAX_LINE and not self._deaf:
             self._overlong()
         self._outflow.flush()
         if not self._deaf:
-            self._intake.took(len(lines), self.heard_at, overfull=self._outflow.overfull)
+            self._intake.took(count, self.heard_at, overfull=self._outflow.overfull)
 
     def readConnectionLost(self) -> None:
         """The other end will send no more; what we still owe it may leave, then we close."""
@@ -198,41 +196,36 @@ class PeerProtocol(LineReceiver):
 
     # ------------------------------------------------------------ lines in
 
-    def _receive(self, lines: list[bytes], read: Callable[[bytes], Message | Unknown]) -> None:
+    def _receive(self, block: bytes, count: int) -> None:
+        """Have `count` whole lines performed, in their order; a run of chat messages together."""
         now = self.heard_at = self._clock.seconds()
         session = self.session
-        chat: list[Send | Pub] = []
-        takes_chat = session.takes_chat
-        for line in lines:
-            if len(line) >= MAX_LINE:
-                self._chat(chat)
+        messages: list[Any] | None = decode_block(block, count)
+        if messages is not None and session.takes_chat and _CHAT.issuperset(map(type, messages)):
+            self._perform(session.chat(messages))
+            return
+        chat: list[Any] = []
+        for message in decode_each(block) if messages is None else messages:
+            if type(message) in _CHAT and session.takes_chat:
+                chat.append(message)
+                continue
+            self._chat(chat)
+            if isinstance(message, LineTooLongError):
                 self._overlong()
-                return
-            try:
-                message = read(line)
-            except WireError as why:
-                if not line.strip():
-                    continue
-                chat = self._chat(chat)
-                self._perform(session.bad_line(str(why)))
+            elif isinstance(message, WireError):
+                self._perform(session.bad_line(str(message)))
             else:
-                kind = type(message)
-                if takes_chat and (kind is Send or kind is Pub):
-                    chat.append(message)  # type: ignore[arg-type]  # cast() is a call
-                    continue
-                chat = self._chat(chat)
                 self._perform(session.receive(message, now))
-                takes_chat = session.takes_chat
             if self._deaf:
                 return
         self._chat(chat)
 
-    def _chat(self, messages: list[Send | Pub]) -> list[Send | Pub]:
-        """Have a run of chat messages performed; returns the list for the next run."""
+    def _chat(self, messages: list[Any]) -> None:
+        """Have a run of chat messages performed, if there is one, and begin the next."""
         if messages:
-            self._perform(self.session.chat(messages))
-            return []
-        return messages
+            run = messages.copy()
+            messages.clear()
+            self._perform(self.session.chat(run))
 
     def _overlong(self) -> None:
         self._perform(self.session.line_too_long())

@@ -30,18 +30,24 @@ class RecentIds:
 
     def fresh(self, peer_id: str, messages: list[Send | Pub]) -> list[Send | Pub]:
         """Remember what a peer sent; returns what was not there before, in its order."""
+        if len(messages) == 1:
+            key = id_text(messages[0].msg_id)
+            return messages if not key or self.is_new(peer_id, key) else []
         ids = [message.msg_id for message in messages]
-        usual = _usual(ids)
+        recent = self._recent.get(peer_id)
         if (
-            usual is not None
-            and self._recent.get(peer_id, _NOTHING).isdisjoint(usual)
-            and self._older.get(peer_id, _NOTHING).isdisjoint(usual)
-            and len(usual) <= self._half - self._recent_count
+            recent is not None
+            and len(ids) <= self._half - self._recent_count
+            and _usual(ids)
+            and recent.isdisjoint(ids)
+            and self._older.get(peer_id, _NOTHING).isdisjoint(ids)
         ):
-            # What nearly every chunk is: different ids, none seen before, and room for them all.
-            self._recent.setdefault(peer_id, set()).update(usual)
-            self._count(len(usual))
-            return messages
+            # What nearly every chunk is: no id was there before, and there is room for them all.
+            before = len(recent)
+            recent.update(ids)
+            added = len(recent) - before
+            self._count(added)
+            return messages if added == len(ids) else _first_of_each(messages)
         return [
             message
             for message in messages
@@ -85,11 +91,14 @@ def id_text(msg_id: object) -> str:
     return text if len(text) <= LONGEST_ID else f"{text[:64]}…{crc32(text.encode()):08x}"
 
 
-def _usual(ids: list[Any]) -> set[str] | None:
-    """The ids as a set if they are all different, and strings of a usual length; else None."""
-    if {*map(type, ids)} != {str}:
-        return None
-    usual = {*ids}
-    if len(usual) != len(ids) or "" in usual or max(map(len, ids)) > LONGEST_ID:
-        return None
-    return usual
+def _usual(ids: list[Any]) -> bool:
+    """Whether all ids are strings of a usual length."""
+    return {*map(type, ids)} == {str} and all(ids) and max(map(len, ids)) <= LONGEST_ID
+
+
+def _first_of_each(messages: list[Send | Pub]) -> list[Send | Pub]:
+    """Without the messages whose id an earlier one of them has."""
+    first: dict[str, Send | Pub] = {}
+    for message in messages:
+        first.setdefault(message.msg_id, message)
+    return [*first.values()]

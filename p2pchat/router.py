@@ -213,7 +213,8 @@ class Router:
         self.received += len(fresh)
         self.duplicates += len(messages) - len(fresh)
         if fresh:
-            self._log_received(peer_id, fresh)
+            if _log.debugging:
+                self._log_received(peer_id, fresh)
             self._observers.received(peer, fresh)
 
     def _log_received(self, peer_id: str, messages: list[Send | Pub]) -> None:

@@ -196,10 +196,19 @@ class Session:
 
         Only for a session that `takes_chat`; any other drops them.
         """
-        if not self.takes_chat:
+        if self.state is not State.OPEN and self.state is not State.CLOSING:
             return []
         self._bad_lines = 0
         peer_id, addresses, scopes = self.peer_id, self._me.addresses, self._me.scopes
+        usual = [
+            message
+            for message in messages
+            if message.dst in (addresses if type(message) is Send else scopes)
+            and message.src == peer_id
+            and message.ttl > 0
+        ]
+        if len(usual) == len(messages):
+            return [Deliver(usual)] if usual else []
         ours: list[Send | Pub] = []
         remarks: list[Output] = []
         claims, claimed = 0, ""

@@ -36,7 +36,7 @@ from p2pchat.messages import (
 from p2pchat.text import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MAX_LINE: Final = 32_768
 """Bytes of the longest line, its newline included."""
@@ -48,12 +48,19 @@ class WireError(Exception):
     """A line that is not a message; the text says why, fit for a log."""
 
 
+class LineTooLongError(WireError):
+    """A line beyond the limit; nothing after it can be trusted."""
+
+
 class MessageTooLongError(ValueError):
     """A message that would not fit into one line; tell the person to shorten it."""
 
 
 _Known = Hello | HelloOk | Ping | Pong | Ack | Send | Pub | Said | CatchUp | Bye | ByeOk
 _decode_typed = msgspec.json.Decoder(_Known).decode
+_decode_lines = msgspec.json.Decoder(_Known).decode_lines
+_SEAM: Final = b'}\n{"type":"'
+"""What is between two lines of the usual form, and can be nowhere else in JSON."""
 _encode_json = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -110,6 +117,51 @@ def decode_utf8(line: bytes) -> Message | Unknown:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _liberal(line)
     return message
+
+
+def decode_block(block: bytes, count: int) -> list[Message] | None:
+    """The messages in `count` lines, all at once, for a fraction of what `decode_each` costs.
+
+    None when one of the lines needs a closer look. `block` ends with a newline.
+    """
+    # The typed call would take a line with two objects, and an object on two lines. With the seam
+    # at every newline no object has two lines, so as many objects as lines are one in each.
+    if count > 1 and block.count(_SEAM) != count - 1:
+        return None
+    if (len(block) > MAX_LINE and _has_long_line(block)) or not is_utf8(block):
+        return None
+    try:
+        messages: list[Message] = _decode_lines(block)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return messages if len(messages) == count else None
+
+
+def decode_each(block: bytes) -> Iterator[Message | Unknown | WireError]:
+    """What each of several whole lines says, or what is wrong with it; empty lines say nothing.
+
+    A `LineTooLongError` is the last one. `block` ends with a newline.
+    """
+    read = decode_utf8 if is_utf8(block) else decode
+    for line in block.split(b"\n")[:-1]:
+        if len(line) >= MAX_LINE:
+            yield LineTooLongError("longer than the limit")
+            return
+        try:
+            yield read(line)
+        except WireError as why:
+            if line.strip():
+                yield why
+
+
+def _has_long_line(block: bytes) -> bool:
+    """Whether some line is longer than the limit: a look at one newline in each so many bytes."""
+    start = 0
+    while len(block) - start > MAX_LINE:
+        start = block.rfind(b"\n", start, start + MAX_LINE) + 1
+        if not start:
+            return True
+    return False
 
 
 def is_utf8(data: bytes) -> bool:

@@ -45,6 +45,7 @@ MAY_IMPORT: Final = {
     "router": "address broadcast logs messages repetitions text wire",
     "broadcast": "",
     "eager": "",
+    "polling": "",
     "repetitions": "",
     "admission": "",
     # A node on the network.
