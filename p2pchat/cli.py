@@ -28,7 +28,3 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     from p2pchat.tap import main as run_node
 
     run_node(words)
-
-
-if __name__ == "__main__":
-    main()

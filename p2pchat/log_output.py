@@ -140,6 +140,11 @@ def reopen() -> None:
         file.open(time.time())
 
 
+def lost_lines() -> int:
+    """How many lines could not be written since the start."""
+    return sum(file.lost for file in _open_files)
+
+
 _open_files: Final[list[LogFile]] = []
 
 

@@ -19,7 +19,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from p2pchat import __version__
-from p2pchat.log_output import counters
+from p2pchat.log_output import counters, lost_lines
 from p2pchat.outputs import Ending
 from p2pchat.peers import Status
 
@@ -181,6 +181,7 @@ _LOG: Final = (
     Figure("warning", _C, "lines at WARNING"),
     Figure("error", _C, "lines at ERROR"),
     Figure("failures", _C, "of those, faults of the program itself, with a traceback"),
+    Figure("lost_lines", _C, "lines that could not be written to the file"),
 )
 
 
@@ -291,4 +292,4 @@ def _rendezvous(node: ChatNode) -> Values:
 
 def _log() -> Values:
     by_level = {name.lower(): count for name, count in counters.by_level.items()}
-    return {**by_level, "failures": counters.failures}
+    return {**by_level, "failures": counters.failures, "lost_lines": lost_lines()}

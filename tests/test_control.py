@@ -13,7 +13,9 @@ from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.trial.unittest import TestCase
 
+from p2pchat import control
 from p2pchat.control import ControlService
+from p2pchat.control_connection import ControlConnection
 from p2pchat.control_paths import ControlError
 from p2pchat.testing.nodes import FakeTown
 from tests.control_sockets import short_folder
@@ -106,6 +108,16 @@ class SocketTests(TestCase):
         self.assertLess(reactor.seconds() - before, 5)
         self.assertEqual(service._clients, {})
         await reader.closed
+
+    async def test_nor_does_one_that_never_hangs_up(self) -> None:
+        self.patch(control, "_LAST_WRITE", 0.01)
+        self.patch(ControlConnection, "say_goodbye", lambda connection: None)
+        service = self.service(self.node())
+        service.startService()
+        client = await self.client(service.path)
+        await client.greeted
+        await service.stopService()  # type: ignore[misc]
+        await client.closed
 
     def test_the_socket_of_a_dead_node_is_replaced(self) -> None:
         first = self.service(self.node())

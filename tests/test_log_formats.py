@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import log_output
 from p2pchat.log_formats import FORMATTERS, json_line
-from p2pchat.log_output import reopen, start_logging
+from p2pchat.log_output import lost_lines, reopen, start_logging
 from p2pchat.settings import LoggingSettings
 
 LONG_AGO = 1_000_000_000.5
@@ -105,6 +105,12 @@ class FileTests(SynchronousTestCase):
             path = self.start(format=name)
             self.observer(event(text="oi"))
             self.assertEqual(self.lines(path), [formatter(event(text="oi")).rstrip()])
+
+    def test_lines_that_were_lost_are_counted(self) -> None:
+        self.start()
+        self.assertEqual(lost_lines(), 0)
+        self.file.lost = 3
+        self.assertEqual(lost_lines(), 3)
 
     def test_it_can_be_opened_anew(self) -> None:
         import os
