@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 
 from p2pchat.administration import Administration
 from p2pchat.checks import serve_address
-from p2pchat.descriptors import descriptor_limit
+from p2pchat.descriptors import descriptor_limit, fill_standard_descriptors
 from p2pchat.log_output import default_path, show_on_screen, start_logging
 from p2pchat.logs import Log
 from p2pchat.node import CannotStartError, ChatNode
@@ -192,6 +192,7 @@ def makeService(options: Options) -> Program:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
+    fill_standard_descriptors()
     options = Options()
     options.parseOptions(sys.argv[1:] if argv is None else [*argv])
     if choose.wanted(plain=options.plain, log_path=options.log_path):

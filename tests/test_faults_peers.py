@@ -210,7 +210,7 @@ class NameTests(FaultTestCase):
         self.assertIsNone(self.node.peers.get("boss@CIC"))
 
 
-TYPES = [
+TYPES: list[Any] = [
     *("HELLO", "HELLO_OK", "PING", "PONG", "SEND", "ACK", "PUB", "BYE", "BYE_OK"),
     *("WHO_HAS", "RELAY", "SAID", "CATCH_UP", "METRICS_REQ", "ERROR", "", "\x00", None, 7, []),
 ]

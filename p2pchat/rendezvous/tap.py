@@ -27,7 +27,7 @@ from p2pchat.checks import (
     whole,
 )
 from p2pchat.command_line import CommandOptions
-from p2pchat.descriptors import descriptor_limit
+from p2pchat.descriptors import descriptor_limit, fill_standard_descriptors
 from p2pchat.log_formats import text_line
 from p2pchat.log_output import (
     TWISTD_LOGGER,
@@ -220,6 +220,7 @@ def makeService(options: Options) -> MultiService:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server in the foreground until it is told to stop; the exit status."""
+    fill_standard_descriptors()
     options = Options()
     options.parseOptions(sys.argv[1:] if argv is None else argv)
     log_file = options.checked["log-file"]
