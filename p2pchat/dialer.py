@@ -62,6 +62,10 @@ class DialSlots:
         else:
             self._waiting.append(dialer)
 
+    def close(self) -> None:
+        """Let nobody who waits dial any more: the node is leaving."""
+        self._waiting.clear()
+
     def release(self) -> None:
         """A dial that was given a slot has ended."""
         self._free += 1

@@ -161,6 +161,7 @@ class Mesh:
         if self._leaving:
             return succeed(None)
         self._leaving = True
+        self._slots.close()
         for peer in self.peers:
             if peer.dialer is not None:
                 peer.dialer.stop()

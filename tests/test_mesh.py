@@ -440,6 +440,19 @@ class LeavingTests(MeshTestCase):
         host.ports[5000].close()
         self.town.check_clean(host)
 
+    def test_those_who_wait_to_be_dialed_are_not_dialed_any_more(self) -> None:
+        for n in range(300):
+            self.town.rendezvous.enter(f"p{n}@CIC", f"10.9.{n // 100}.{n % 100}", 4000)
+        alice = self.town.node("alice@CIC")
+        self.town.run(1)
+        self.assertGreater(alice.mesh.admission.dials, 100)
+        host = self.town.host_of(alice)
+        dialed: list[str] = []
+        self.patch(host, "connectTCP", lambda ip, *_, **__: dialed.append(ip))
+        alice.mesh.leave()
+        self.assertEqual(dialed, [])
+        self.assertEqual(alice.mesh.admission.dials, 0)
+
     def test_leaving_twice(self) -> None:
         alice, _ = self.pair()
         alice.mesh.leave()
