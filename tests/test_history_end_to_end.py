@@ -20,7 +20,7 @@ class HistoryCase(ProcessCase):
 
     async def kept(self, name: str) -> list[dict[str, str]]:
         """The history of a chat, as `p2pchat history --json` has it."""
-        command = [sys.executable, "-m", "p2pchat.cli", "history", "--json", "--name", name]
+        command = [sys.executable, "-m", "p2pchat", "history", "--json", "--name", name]
         program = self.start("history", *command, stdin=False)
         self.assertEqual(await program.ended, 0, program.output)
         return [json.loads(line) for line in program.output.splitlines()]
