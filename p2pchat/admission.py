@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from p2pchat.settings import LimitSettings
 
 _RESERVE: Final = 128
-"""Descriptors that are not for links, where there are many of them; a quarter where not."""
+"""Descriptors that are not for links; a quarter of them, but at least 32, where they are few."""
 
 
 class Admission:
@@ -40,7 +40,7 @@ class Admission:
         if self._max_descriptors is not None:
             # Logs, the rendezvous and the console need some, and a batch of connections has been
             # accepted before the first of them is refused.
-            reserve = min(_RESERVE, self._max_descriptors // 4)
+            reserve = min(_RESERVE, max(32, self._max_descriptors // 4))
             self.max_links = min(self.max_links, max(1, self._max_descriptors - reserve))
         self._max_per_ip = limits.max_links_per_ip
         self._max_handshakes = limits.max_handshakes

@@ -81,7 +81,7 @@ class AdmissionTests(SynchronousTestCase):
         self.assertIsNone(it.admit(HERE))
 
     def test_descriptors_bound_the_links_and_leave_a_reserve(self) -> None:
-        for descriptors, links in ((1024, 896), (100, 75), (64, 48), (1, 1), (10**6, 5000)):
+        for descriptors, links in ((1024, 896), (100, 68), (64, 32), (1, 1), (10**6, 5000)):
             self.assertEqual(admission(links=5000, descriptors=descriptors).max_links, links)
         self.assertEqual(admission(links=5000).max_links, 5000)
 

@@ -202,7 +202,7 @@ class CapacityTests(SynchronousTestCase):
     def test_a_descriptor_limit_holds_whatever_is_listed(self) -> None:
         town = FakeTown(2)
         self.addCleanup(town.close)
-        node = town.node("small@CIC", max_descriptors=40)
+        node = town.node("small@CIC", max_descriptors=62)
         for number in range(60):
             town.node(f"n{number:02}@CIC", settings=Settings(limits=LimitSettings(max_links=3)))
         most = 0
