@@ -134,8 +134,8 @@ MAY_IMPORT: Final = {
     "rendezvous.persistence": "logs rendezvous.database rendezvous.registry",
     "rendezvous.replies": "address logs rendezvous.listing text",
     "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
-    "rendezvous.tap": "checks command_line descriptors log_formats log_output logs rendezvous.connection"
-    " rendezvous.database rendezvous.persistence rendezvous.registry rendezvous.server settings"
+    "rendezvous.tap": "checks command_line descriptors log_formats log_output logs"
+    " rendezvous.connection rendezvous.database rendezvous.persistence rendezvous.registry rendezvous.server settings"
     " steady_clock text",
     "local_rendezvous": "logs rendezvous.server",
     # Other programs at a node: the control socket, hooks, systemd, metrics.
@@ -145,8 +145,8 @@ MAY_IMPORT: Final = {
     "notify": "logs text",
     "metrics": "logs observers stats",
     "reload": "logs",
-    "administration": "checks control control_paths hooks log_output logs metrics notify ports reload"
-    " text",
+    "administration": "checks control control_paths hooks log_output logs metrics notify ports"
+    " reload text",
     "control_data": "",
     "control_feed": "events observers",
     "control_paths": "text",
