@@ -439,6 +439,14 @@ class KeyTests(ConsoleCase):
         self.type("\x03/pub #\t")
         self.assertEqual(self.prompt, "> /pub #CIC")
 
+    def test_tab_offers_what_a_command_needs(self) -> None:
+        for typed, offered in (("/log \t", "WARNING"), ("/help \t", "the links: direction")):
+            self.type(typed)
+            self.assertIn(offered, "\n".join(self.screen.rows))
+            self.type("\x03")
+        self.type("plain text\t")
+        self.assertEqual(self.prompt, "> plain text")
+
     def test_pages(self) -> None:
         for number in range(100):
             self.console.show(f"line {number}")
@@ -544,6 +552,22 @@ class SizeTests(ConsoleCase):
         signal.raise_signal(signal.SIGWINCH)
         self.idle()
         self.assertEqual(self.prompt, "> a linha")
+
+    def test_wide_and_combined_characters_keep_their_columns(self) -> None:
+        self.hear("bob", "e\u0301 世界 " + "世" * 20)
+        self.assertEqual(
+            self.screen.rows[-5:-2],
+            ["12:00 [bob@CIC] \xe9 世界", "        " + "世" * 16, "        " + "世" * 4],
+        )
+
+    def test_everything_is_drawn_anew_after_a_loss(self) -> None:
+        self.hear("bob", "oi")
+        self.type("half")
+        before = self.screen.rows
+        self.screen.write("\x1b[2J\x1b[5;5H garbage")
+        self.console.screen.draw_all()
+        self.idle()
+        self.assertEqual(self.screen.rows, before)
 
     def test_tables_fit(self) -> None:
         self.type("/rtt\r", 2)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.python.log import callWithLogger
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.messages import Pub
@@ -187,6 +188,24 @@ class EventLoopTests(SynchronousTestCase):
         self.assertTrue(self.loop.remove_signal_handler(signal.SIGWINCH))
         self.assertFalse(self.loop.remove_signal_handler(signal.SIGWINCH))
         self.assertEqual(signal.getsignal(signal.SIGWINCH), before)
+
+    def test_sockets_are_served_without_a_log_context(self) -> None:
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        self.addCleanup(os.close, write)
+        called: list[object] = []
+
+        def serve(*args: object) -> None:
+            called.append(args)
+            self.loop.remove_reader(read)
+            self.loop.remove_writer(write)
+            self.loop.stop()
+
+        for add, fd in ((self.loop.add_writer, write), (self.loop.add_reader, read)):
+            add(fd, callWithLogger, None, serve, "reader", True)
+            os.write(write, b"x")
+            self.loop.run_forever()
+        self.assertEqual(called, [("reader", True)] * 2)
 
     def test_faults_go_to_the_log(self) -> None:
         self.loop.call_exception_handler({"message": "odd", "exception": ZeroDivisionError()})

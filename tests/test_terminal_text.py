@@ -18,6 +18,7 @@ if not MISSING:
     from p2pchat.terminal.conversations import MOST, Conversations
     from p2pchat.terminal.entries import Entry, Glyphs, Kind, Mark, Row
     from p2pchat.terminal.graph import BARS, PLAIN_BARS, round_trips, sparkline
+    from p2pchat.terminal.pane import cells_of
     from p2pchat.terminal.tables import fitted
     from p2pchat.terminal.widths import cut, fit, padded, steady, width, wrap
 
@@ -326,6 +327,22 @@ class BarTests(SynchronousTestCase):
     @given(st.integers(1, 100), TEXT, st.integers(0, 99))
     def test_it_always_fits(self, columns: int, name: str, count: int) -> None:
         self.bar(columns, current=name, below=count, unread=[(name, count, False)] * (count % 4))
+
+
+class PaneTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    def test_cells(self) -> None:
+        for text, cells in (
+            ("ab", {0: "a", 1: "b"}),
+            ("世b", {0: "世", 1: "", 2: "b"}),
+            ("e\u0301x", {0: "e\u0301", 1: "x"}),
+            ("\u0301x", {0: "\u0301", 1: "x"}),
+            ("abc世", {0: "a", 1: "b", 2: "c"}),
+            ("世\u0301b", {0: "世\u0301", 1: "", 2: "b"}),
+        ):
+            found = {column: cell.char for column, cell in cells_of([("", text)], 4).items()}
+            self.assertEqual(found, cells, text)
 
 
 class ColourTests(SynchronousTestCase):

@@ -1,8 +1,10 @@
 """asyncio's event loop, as the reactor needs it.
 
-Rules: signals stay the reactor's. asyncio would take over the descriptor through which Python
-wakes up for a signal, and Twisted would never again hear that a child process has ended. And a
-fault in a callback goes to the log: the default writes it over the screen.
+Rules: sockets are served without the log context that Twisted makes for each event, as
+`p2pchat.polling` does it for the usual reactor. Signals stay the reactor's: asyncio would take over
+the descriptor through which Python wakes up for a signal, and Twisted would never again hear that a
+child process has ended. And a fault in a callback goes to the log: the default writes it over the
+screen.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from typing import TYPE_CHECKING, Any, Final
+
+from twisted.python.log import callWithLogger
 
 from p2pchat.logs import Log
 
@@ -27,6 +31,20 @@ class EventLoop(asyncio.SelectorEventLoop):
         self.set_exception_handler(_to_log)
         self._taken: dict[int, Any] = {}
 
+    def add_reader(  # type: ignore[override]
+        self, fd: Any, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """Have `callback` called whenever there is something to read."""
+        callback, args = _directly(callback, args)
+        super().add_reader(fd, callback, *args)
+
+    def add_writer(  # type: ignore[override]
+        self, fd: Any, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """Have `callback` called whenever something can be written."""
+        callback, args = _directly(callback, args)
+        super().add_writer(fd, callback, *args)
+
     def add_signal_handler(  # type: ignore[override]
         self, sig: int, callback: Callable[..., object], *args: Any
     ) -> None:
@@ -40,6 +58,13 @@ class EventLoop(asyncio.SelectorEventLoop):
             return False
         signal.signal(sig, self._taken.pop(sig) or signal.SIG_DFL)
         return True
+
+
+def _directly(
+    callback: Callable[..., object], args: tuple[Any, ...]
+) -> tuple[Callable[..., object], tuple[Any, ...]]:
+    """The call without the log context around it; what it raises is logged by the reactor."""
+    return (args[1], args[2:]) if callback is callWithLogger else (callback, args)
 
 
 def _to_log(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ class MessagePane(Container):
         before, self._drawn = self._drawn, {}
         line = write_position.ypos + write_position.height - len(rows)
         for row in rows:
-            kept = before.get(id(row)) or (row, _cells(row, write_position.width))
+            kept = before.get(id(row)) or (row, cells_of(row, write_position.width))
             self._drawn[id(row)] = kept
             screen.data_buffer[line].update(kept[1])
             line += 1
@@ -79,7 +79,8 @@ class MessagePane(Container):
         return []
 
 
-def _cells(row: Row, columns: int) -> Cells:
+def cells_of(row: Row, columns: int) -> Cells:
+    """The cells of a row, as far as they fit."""
     cells: Cells = {}
     column = last = 0
     for style, text in row:
