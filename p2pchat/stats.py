@@ -94,7 +94,8 @@ def lines(snapshot: Snapshot, width: int = 79) -> list[str]:
                 continue
             limit = values.get(f"{name}_limit")
             of = "" if limit is None else f" of {_shown(limit)}"
-            parts.append(f"{name.replace('_', ' ')} {_shown(value)}{of}")
+            shown_value = str(value) if name == "port" else _shown(value)
+            parts.append(f"{name.replace('_', ' ')} {shown_value}{of}")
         shown += textwrap.wrap(
             f"{section}: {', '.join(parts)}", width, subsequent_indent="  ", break_long_words=False
         )

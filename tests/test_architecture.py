@@ -135,8 +135,8 @@ MAY_IMPORT: Final = {
     "rendezvous.replies": "address logs rendezvous.listing text",
     "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
     "rendezvous.tap": "checks command_line descriptors log_formats log_output logs"
-    " rendezvous.connection rendezvous.database rendezvous.persistence rendezvous.registry rendezvous.server settings"
-    " steady_clock text",
+    " rendezvous.connection rendezvous.database rendezvous.persistence rendezvous.registry"
+    " rendezvous.server settings steady_clock text",
     "local_rendezvous": "logs rendezvous.server",
     # Other programs at a node: the control socket, hooks, systemd, metrics.
     "stats": "log_output logs outputs peers",

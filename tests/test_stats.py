@@ -79,6 +79,7 @@ class LineTests(SynchronousTestCase):
             Figure("no_limit", Kind.LIMIT, "x"),
             Figure("trouble", Kind.TEXT, "x"),
             Figure("uptime", Kind.GAUGE, "x"),
+            Figure("port", Kind.GAUGE, "x"),
         ]
         values = {
             "links": 1234,
@@ -87,12 +88,13 @@ class LineTests(SynchronousTestCase):
             "no_limit": None,
             "trouble": "",
             "uptime": 12.5,
+            "port": 45573,
         }
         statistics = Statistics()
         statistics.add(Section("node", figures, lambda: values))
         self.assertEqual(
             lines(statistics.snapshot()),
-            ["node: links 1,234 of 10,000, rate limit 2,000, trouble -, uptime 12.5"],
+            ["node: links 1,234 of 10,000, rate limit 2,000, trouble -, uptime 12.5, port 45573"],
         )
 
     def test_long_ones_are_wrapped(self) -> None:
