@@ -203,10 +203,7 @@ class Outflow:
         waiting = self._waiting
         # Large lines must not fill the queue, and be refused, while we ourselves hold them back.
         many = len(waiting) > UNPACED or self.bytes_waiting > self._half
-        if many and now >= self._first_at:
-            count = len(waiting)
-        else:
-            count = 1 if now >= resume_at else 0
+        count = len(waiting) if many and now >= self._first_at else int(now >= resume_at)
         written = 0
         while written < count and not self._blocked:
             line = waiting[written]
