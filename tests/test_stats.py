@@ -93,7 +93,7 @@ class LineTests(SynchronousTestCase):
         statistics = Statistics()
         statistics.add(Section("node", figures, lambda: values))
         self.assertEqual(
-            lines(statistics.snapshot()),
+            lines(statistics.snapshot(), width=120),
             ["node: links 1,234 of 10,000, rate limit 2,000, trouble -, uptime 12.5, port 45573"],
         )
 
