@@ -15,6 +15,7 @@ The exit status is 0 when all of that holds.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -158,7 +159,7 @@ def verdict(chats: list[Chat]) -> int:
         shown_twice = len(other.shown) - len(set(other.shown))
         lost = (confirmed | chat.delivered) - set(received)
         numbers = [int(text[1:]) for text in received]
-        late = sum(one > two for one, two in zip(numbers, numbers[1:], strict=False))
+        late = sum(one > two for one, two in itertools.pairwise(numbers))
         print(
             f"{chat.name} -> {other.name}: said {chat.said}, kept {len(sent)}, "
             f"delivered {len(confirmed)}, in the other's history {len(received)}; "
