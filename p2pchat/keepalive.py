@@ -7,7 +7,6 @@ burst every half minute. Any line from a peer is a sign of life (protocol, secti
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +29,8 @@ class KeepAlive:
     def __init__(self, interval: float, now: float) -> None:
         self.interval = interval
         """Seconds between two PINGs on a link; may be changed at any time."""
-        self._ring: OrderedDict[PeerProtocol, None] = OrderedDict()
+        # A plain dict, for a third of an OrderedDict's memory: whoever was pinged is put in anew.
+        self._ring: dict[PeerProtocol, None] = {}
         self._ticked_at = now
         self._owed = 0.0
         """Seconds that links have waited for a PING, added up over all of them."""
@@ -71,7 +71,8 @@ class KeepAlive:
         # After a standstill of the whole process one round is enough: a slice ends with the ring.
         for link in [*islice(self._ring, int(due))]:
             if link in self._ring:  # it may have ended while another one was pinged
-                self._ring.move_to_end(link)
+                del self._ring[link]
+                self._ring[link] = None
                 self._sent += 1
                 link.ping()
         if now >= self._report_at:
@@ -82,8 +83,9 @@ class KeepAlive:
         longest = SILENCE * self.interval
         if now < self._judge_from:
             return
-        for link in [*self._ring]:
-            if now - link.heard_at > longest and not link.waits_for_us:
+        since = now - longest
+        for link in [link for link in self._ring if link.heard_at < since]:
+            if not link.waits_for_us:
                 self.ended += 1
                 link.give_up(f"silent for {longest:g} s")
 

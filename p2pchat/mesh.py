@@ -147,7 +147,7 @@ class Mesh:
         self.keepalive.end_silent(now)
         self._remarks.flush(now)
         longest = self.context.settings.limits.stall_timeout
-        for link in [*self._links]:
+        for link in [*self._links] if self.crowded else ():
             since = link.queue.full_since
             if since is not None and now - since > longest:
                 self.stalled += 1

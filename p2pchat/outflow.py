@@ -40,7 +40,7 @@ class Turn:
         self._first: list[Callable[[], None]] = []
         self._scheduled = False
         self.crowded: set[Outflow] = set()
-        """The outflows in which more waits than half of what may."""
+        """The outflows in which more waits than half of what may, or that refused a line."""
 
     def add(self, outflow: Outflow) -> None:
         """Flush this outflow when the current turn ends."""
@@ -191,10 +191,10 @@ class Outflow:
         waiting = self._waiting
         block = waiting[0] if len(waiting) == 1 else b"".join(waiting)
         waiting.clear()
-        if self.bytes_waiting > self._half:
+        if self.bytes_waiting > self._half or self.full_since is not None:
             self._turn.crowded.discard(self)
+            self.full_since = None
         self.bytes_waiting = 0
-        self.full_since = None
         self._deliver(block)
 
     def _write_paced(self) -> None:
@@ -236,6 +236,7 @@ class Outflow:
 
     def _full(self) -> None:
         if self.full_since is None:
+            self._turn.crowded.add(self)
             self.full_since = self._turn.clock.seconds()
 
     def _relieved(self) -> None:

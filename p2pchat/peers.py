@@ -10,6 +10,7 @@ of a listing finds no place.
 from __future__ import annotations
 
 import enum
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from p2pchat.address import namespace_of
@@ -56,7 +57,8 @@ class Peer:
 
     def __init__(self, peer_id: str) -> None:
         self.peer_id = peer_id
-        self.namespace = namespace_of(peer_id)
+        # One string for all of a namespace, however many they are.
+        self.namespace = intern(namespace_of(peer_id))
         self.status = Status.UNKNOWN
         self.addresses: tuple[tuple[str, int], ...] = ()
         """Where to dial, best first; empty for a peer that only ever dialed us."""
@@ -68,15 +70,13 @@ class Peer:
         """Whether it said BYE and has not registered again since."""
         self.links: list[IPeerLink] = []
         """Live links, the one to send on first."""
-        self.round_trips: list[float] = []
+        self.round_trips: tuple[float, ...] = ()
         """The last ten round-trip times in seconds, oldest first."""
         self.dialer: Dialer | None = None
 
     def add_round_trip(self, seconds: float) -> None:
         """Note one more sample."""
-        self.round_trips.append(seconds)
-        if len(self.round_trips) > _SAMPLES:
-            del self.round_trips[0]
+        self.round_trips = (*self.round_trips[1 - _SAMPLES :], seconds)
 
     @property
     def average_round_trip(self) -> float | None:

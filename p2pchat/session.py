@@ -142,7 +142,8 @@ class Session:
         self._deadline = now + handshake_timeout
         self._bad_lines = 0
         self._claimed = ""
-        self._pings: dict[str, float] = {}
+        # Not a dict: it is empty for nearly all of the time, and there are as many as links.
+        self._pings: tuple[tuple[str, float], ...] = ()
 
     # ------------------------------------------------------------ what the node wants
 
@@ -157,9 +158,7 @@ class Session:
         if self.state is not State.OPEN:
             return []
         msg_id = self._new_id()
-        if len(self._pings) >= _MAX_PINGS:
-            del self._pings[next(iter(self._pings))]
-        self._pings[msg_id] = now
+        self._pings = (*self._pings[1 - _MAX_PINGS :], (msg_id, now))
         return [Transmit(Ping(raw_json(msg_id), raw_json(timestamp)))]
 
     def leave(self, reason: str, now: float) -> list[Output]:
@@ -341,8 +340,11 @@ class Session:
 
     def _pong(self, pong: Pong, now: float) -> list[Output]:
         msg_id = from_raw(pong.msg_id)
-        sent = self._pings.pop(msg_id, None) if isinstance(msg_id, str) else None
-        return [] if sent is None else [Measured(now - sent)]
+        for ping in self._pings:
+            if ping[0] == msg_id:
+                self._pings = tuple(it for it in self._pings if it is not ping)
+                return [Measured(now - ping[1])]
+        return []
 
     def _bye(self, bye: Bye, _now: float) -> list[Output]:
         msg_id = self._new_id() if bye.msg_id is None else bye.msg_id

@@ -31,7 +31,7 @@ class PeerTests(SynchronousTestCase):
         self.assertIsNone(peer.average_round_trip)
         for n in range(1, 26):
             peer.add_round_trip(n / 10)
-        self.assertEqual(peer.round_trips, [n / 10 for n in range(16, 26)])
+        self.assertEqual([*peer.round_trips], [n / 10 for n in range(16, 26)])
         average = peer.average_round_trip
         assert average is not None
         self.assertAlmostEqual(average, 2.05)

@@ -115,7 +115,7 @@ class GraphTests(SynchronousTestCase):
     def test_peers_without_samples(self) -> None:
         silent, gone, measured = Peer("b@C"), Peer("c@C"), Peer("a@C")
         silent.links.append(None)  # type: ignore[arg-type]
-        measured.round_trips = [0.001, 0.003]
+        measured.round_trips = (0.001, 0.003)
         table = round_trips([silent, gone, measured])
         self.assertEqual(
             table.rows,
