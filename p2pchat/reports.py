@@ -47,10 +47,10 @@ def peers_table(
     # The latest registration last, so that its address stays.
     for entry in sorted(listings or (), key=lambda entry: entry.expires_in - entry.ttl):
         addresses[entry.peer_id] = _address(entry.ip, entry.port)
-    unlisted = []
+    unlisted = set()
     for peer in known.values():
         if peer.peer_id not in addresses and (peer.links or listings is None):
-            unlisted.append(peer.peer_id)
+            unlisted.add(peer.peer_id)
             addresses[peer.peer_id] = _known_address(peer)
     addresses.pop(own_id, None)
     rows = []
