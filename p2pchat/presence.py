@@ -273,7 +273,9 @@ class Presence(Service):
         if self.grant is None or self._register_at <= now:
             self._register_at = now + wait
         self._discover_at = now + wait
-        sentence = f"rendezvous {self.directory.address}: {reason}"
+        sentence = str(reason)
+        if self.directory.address not in sentence:
+            sentence = f"rendezvous {self.directory.address}: {sentence}"
         if not self.trouble:
             _log.warn("{text}; links stay, trying again", text=sentence)
             if self.grant is None or isinstance(reason, Refused):

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.presence import REQUESTS_A_MINUTE, Presence
-from p2pchat.rendezvous.listing import Blocked, DirectoryError, Grant, Listing
+from p2pchat.rendezvous.listing import Blocked, DirectoryError, Grant, Listing, Unreachable
 from p2pchat.testing.directory import FakeRendezvous, Fault, StaticDirectory
 from p2pchat.testing.network import FakeNetwork
 
@@ -161,6 +161,13 @@ class FaultTests(PresenceTestCase):
         self.run_for(31)
         self.assertTrue(self.rendezvous.knows("me@CIC"))
         self.assertEqual(self.presence.trouble, "")
+
+    def test_the_address_is_said_once(self) -> None:
+        address = self.presence.directory.address
+        reason = Unreachable(f"the rendezvous at {address} cannot be used: nothing listens there")
+        self.patch(self.presence.directory, "register", lambda *_: fail(reason))
+        self.start(1)
+        self.assertEqual(self.notices, [str(reason)])
 
     def test_it_dies_while_we_are_registered(self) -> None:
         self.start(61)
