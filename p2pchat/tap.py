@@ -115,7 +115,10 @@ class Program(MultiService):
             try:
                 listen()
             except CannotListenError as why:
-                raise CannotStartError(f"cannot serve a rendezvous: {why.socketError}") from None
+                reason = getattr(why.socketError, "strerror", None) or why.socketError
+                raise CannotStartError(
+                    f"rendezvous.serve: cannot listen on port {why.port}: {reason}"
+                ) from None
         self.administration = Administration(
             self._reactor, self.node, stop=self.leave, reread=self._reread
         )

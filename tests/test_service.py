@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -166,10 +167,17 @@ class SignalTests(ServiceCase):
         self.assertFalse(Path(self.runtime, "p2pchat").exists())
 
     async def test_what_was_asked_for_and_cannot_be_is_one_sentence(self) -> None:
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
         for options, sentence in (
             (("--control", "/nowhere/x"), "no control socket: /nowhere/x: No such file"),
             (("--on-message", "/no/bot"), "hooks.message: /no/bot cannot be run"),
             (("--listen", "tcp:many"), "cannot listen on tcp:many"),
+            (
+                ("--serve-rendezvous", f"127.0.0.1:{port}"),
+                f"rendezvous.serve: cannot listen on port {port}: Address already in use",
+            ),
         ):
             node = self.chat("alice", *self.group, *options, stdin=False)
             self.assertEqual(await node.ended, 1, node.output)
