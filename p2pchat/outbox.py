@@ -91,6 +91,10 @@ class Outbox:
         if text is None:
             return None
         self._wait(msg_id, text)
+        if self._node.peers.get(peer_id) is None:
+            # Perhaps a slip of the pen.
+            unknown = f"queued: {peer_id} is not connected, and not known here: is that its name?"
+            return printable(f"{unknown} It gets the message when it comes (/outbox)")
         return printable(f"queued: {peer_id} is not connected, and gets it when it is (/outbox)")
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> str | None:
