@@ -26,6 +26,7 @@ from zope.interface import implementer
 from p2pchat import logs
 from p2pchat.log_file import LogFile
 from p2pchat.log_formats import FORMATTERS, is_twisted, level_of, screen_line, text_line
+from p2pchat.repeated_faults import RepeatedFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,7 @@ class FileObserver:
         self._format = formatter
         self._told_lost = 0
         self._busy = False
+        self._faults = RepeatedFaults()
 
     def __call__(self, event: LogEvent) -> None:
         """Write `event`; a problem with the file is the file's, and never raised."""
@@ -79,6 +81,11 @@ class FileObserver:
         self._busy = True
         try:
             now = event.get("log_time") or 0.0
+            if not self._faults.tell(event, now):
+                return
+            more = self._faults.left_out(event)
+            if more:
+                self.file.write(self._format(_repeated(more, now)), now)
             if self.file.write(self._format(event), now) and self.file.lost > self._told_lost:
                 count, self._told_lost = self.file.lost - self._told_lost, self.file.lost
                 self.file.write(self._format(_lost(count, now)), now)
@@ -93,10 +100,13 @@ class ScreenObserver:
     def __init__(self, show: Callable[[str], None], level: str = "WARNING") -> None:
         self._show = show
         self._level = logs.LEVELS[level]
+        self._faults = RepeatedFaults()
 
     def __call__(self, event: LogEvent) -> None:
         """Show `event`, if it is wanted and grave enough."""
-        if level_of(event) >= self._level and wanted(event):
+        if level_of(event) < self._level or not wanted(event):
+            return
+        if self._faults.tell(event, event.get("log_time") or 0.0):
             self._show(screen_line(event))
 
 
@@ -186,6 +196,16 @@ def _to_stderr(sentence: str) -> None:
         if sys.__stderr__ is not None:
             sys.__stderr__.write(sentence + "\n")
             sys.__stderr__.flush()
+
+
+def _repeated(count: int, now: float) -> LogEvent:
+    return {
+        "log_level": LogLevel.error,
+        "log_namespace": "Log",
+        "log_format": "The fault that follows happened {count} more times since it was told",
+        "log_time": now,
+        "count": count,
+    }
 
 
 def _lost(count: int, now: float) -> LogEvent:

@@ -36,7 +36,8 @@ MAY_IMPORT: Final = {
     "logs": "text",
     "log_file": "text",
     "log_formats": "logs text",
-    "log_output": "log_file log_formats logs",
+    "repeated_faults": "",
+    "log_output": "log_file log_formats logs repeated_faults",
     "command_line": "checks text",
     "options": "checks command_line config log_output subcommands text",
     # The core of a node: no sockets, no clock.
