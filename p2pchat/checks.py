@@ -110,7 +110,19 @@ def _accept_host(value: object) -> str:
         raise Unfit("a host name or an IP address")
     if value.count(":") == 1:
         raise Unfit("a host name or an IP address without a port")
+    if ":" in value and not _is_ipv6(value):
+        raise Unfit("a host name or an IP address")
     return value
+
+
+def _is_ipv6(text: str) -> bool:
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _accept_serve(value: object) -> str:

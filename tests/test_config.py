@@ -78,6 +78,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("peer.name", "\ud800", 'expected a text without control characters, got "\\ud800"'),
     ("rendezvous.host", "", 'expected a host name or an IP address, got ""'),
     ("rendezvous.host", "a b", 'expected a host name or an IP address, got "a b"'),
+    ("rendezvous.host", "a:b:c", 'expected a host name or an IP address, got "a:b:c"'),
     ("rendezvous.host", "http://a", 'expected a host name or an IP address, got "http://a"'),
     ("rendezvous.host", 5, "expected a host name or an IP address, got 5"),
     (
