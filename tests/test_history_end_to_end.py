@@ -102,8 +102,8 @@ class FileTests(HistoryCase):
         self.assertEqual(await second.ended, 1)
         self.assertRegex(
             second.output,
-            r"^another p2pchat uses the history file /.*/shared\.sqlite: choose another one "
-            r"\(--history FILE\)\n$",
+            r"^another p2pchat uses the history file /.*/shared\.sqlite: "
+            r"choose another name \(--name NAME\), or another file \(--history FILE\)\n$",
         )
         await self.kill(first)
         third = self.chat("bob", *group, "--history", "shared.sqlite")

@@ -36,8 +36,8 @@ class ClaimTests(SynchronousTestCase):
         error = self.assertRaises(HistoryError, claim, self.path)
         self.assertEqual(
             str(error),
-            f"another p2pchat uses the history file {self.path}: choose another one "
-            "(--history FILE)",
+            f"another p2pchat uses the history file {self.path}: "
+            "choose another name (--name NAME), or another file (--history FILE)",
         )
         first.release()
         first.release()

@@ -57,7 +57,8 @@ def claim(path: str) -> Claim:
         raise HistoryError(f"the history file {path} cannot be used: {trouble.strerror}") from None
     if descriptor is None:
         raise HistoryError(
-            f"another p2pchat uses the history file {path}: choose another one (--history FILE)"
+            f"another p2pchat uses the history file {path}: "
+            "choose another name (--name NAME), or another file (--history FILE)"
         )
     taken = Claim(path, descriptor)
     try:
