@@ -10,7 +10,8 @@ stay: their memory and descriptors are compared with what they were after five m
 half of a shorter run. Exit status 0 when all of this holds:
 
 - every direct message was acknowledged and shown once where it was sent, or its sender was told
-  that it was not delivered, or its sender was gone before either;
+  that it was not delivered, or its sender was gone before either; what its sender was told is kept
+  for later was shown once, too;
 - every published message was shown once by every node that was up all the time around it;
 - no memory of an elder grew by more than 5 % and 2 MB, and no count of descriptors by more than 8;
 - no log holds an error, a traceback, or anything unhandled.
@@ -39,11 +40,14 @@ SETTLED = 20.0
 """Seconds after its start from which a node must get what is published."""
 AFTER = 4.0
 """Seconds that a message may take; who leaves earlier need not have shown it."""
-PATIENCE = 12.0
-"""Seconds until a direct message must have been accounted for."""
+PATIENCE = 30.0
+"""Seconds after the last message until each must have been accounted for; all are back by then."""
+KEPT = "kept for later"
 DELIVERED = re.compile(r"^delivered to (\S+?)@soak in ")
+LATER = re.compile(r"^(?:\* )?delivered to \S+?@soak(?:, which was away)?: \"(m\d+)\"$")
 NOT_DELIVERED = re.compile(r"^not delivered to (\S+?)@soak: (.*) \(\"(m\d+)\"\)$")
-SHOWN = re.compile(r"^\[(\S+?)@soak(?: -> \*)?\] (m\d+)$")
+QUEUED = re.compile(r"^queued: (\S+?)@soak is not connected")
+SHOWN = re.compile(r"^\[(\S+?)@soak(?: -> \*)?(, said [^\]]*)?\] (m\d+)$")
 NO_LINK = re.compile(
     r"no such peer: (\S+?)@soak|no link to (\S+?)@soak|^(\S+?)@soak does not keep up"
 )
@@ -68,6 +72,7 @@ class Node:
         self.name = name
         self.log = folder / f"{name}.log"
         self.errors = folder / f"{name}.stderr"
+        self.environment = {"PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(folder / "data")}
         self.command = [*command, "--name", name, "--log-file", str(self.log)]
         self.process: subprocess.Popen[bytes] | None = None
         self.run = 0
@@ -93,7 +98,7 @@ class Node:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=self.log.parent,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": ""},
+                env={**os.environ, **self.environment},
             )
         assert self.process.stdin
         assert self.process.stdout
@@ -292,15 +297,24 @@ class Soak:
 
     def hear(self, node: Node, line: str) -> None:
         if found := SHOWN.match(line):
-            message = self.messages[found[2]]
+            message = self.messages[found[3]]
             key = node.name, node.run
             message.shown[key] = message.shown.get(key, 0) + 1
+            if found[2]:
+                self.add("shown late, with the time when it was said")
             if message.sender.name != found[1] or message.to not in (None, node):
                 self.faults.append(f"{node.name} showed {line!r}")
         elif found := DELIVERED.match(line):
             self.settle(node.name, found[1], "delivered")
+        elif found := LATER.match(line):
+            self.messages[found[1]].outcome = "delivered later"
+        elif found := QUEUED.match(line):
+            self.settle(node.name, found[1], KEPT)
         elif found := NOT_DELIVERED.match(line):
-            self.settle(node.name, found[1], "reported: " + found[2])
+            kept = "it is kept" in found[2]
+            self.messages[found[3]].outcome = KEPT if kept else "reported: " + found[2]
+            if self.waiting.get((node.name, found[1])) == found[3]:
+                del self.waiting[node.name, found[1]]
         elif found := NO_LINK.search(line):
             self.settle(node.name, found[1] or found[2] or found[3], "refused at once")
 
@@ -392,6 +406,9 @@ class Soak:
                     self.faults.append(
                         f"{text}, published by {message.sender.name}: not at {node.name}"
                     )
+        names = [name for name, _ in message.shown]
+        if len(names) > len(set(names)):
+            self.add("published: shown by a node again after it was killed")
         for where, times in message.shown.items():
             if times > 1:
                 self.faults.append(f"{text} was shown {times} times by {where[0]}")
@@ -407,10 +424,12 @@ class Soak:
             )
         elif times > 1:
             self.faults.append(f"{text} was shown {times} times by {message.to.name}")
+        elif outcome in (KEPT, "delivered later") and not times:
+            self.faults.append(f"{text} was {outcome}, and never shown by {message.to.name}")
         elif outcome == "delivered" and not times:
             # Acknowledged, and killed before it could be shown.
             ends = message.to.ended_at.values()
-            if any(-PATIENCE <= end - message.at < AFTER for end in ends):
+            if any(-15 <= end - message.at < AFTER for end in ends):
                 self.add("direct: delivered to a node that was killed before it was shown")
             else:
                 self.faults.append(f"{text}: delivered to {message.to.name}, and not shown")
