@@ -9,6 +9,7 @@ without the other commands, and they are over before a node would have been impo
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         from p2pchat.client_commands import run
 
         sys.exit(run(words))
+    # Importing makes no garbage worth looking for; `tap.main` turns collections on again.
+    gc.disable()
     from p2pchat.tap import main as run_node
 
     run_node(words)

@@ -59,8 +59,12 @@ class Observers:
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """See `INodeObserver`."""
-        if self._observers:
-            self._tell(lambda observer: observer.received(peer, messages))
+        # As `_tell` does, but this is asked for every message.
+        for observer in (*self._observers,):
+            try:
+                observer.received(peer, messages)
+            except Exception:
+                _log.failure("An observer failed")
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
         """See `INodeObserver`."""

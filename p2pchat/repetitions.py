@@ -31,7 +31,9 @@ class RecentIds:
     def fresh(self, peer_id: str, messages: list[Send | Pub]) -> list[Send | Pub]:
         """Remember what a peer sent; returns what was not there before, in its order."""
         if len(messages) == 1:
-            key = id_text(messages[0].msg_id)
+            msg_id = messages[0].msg_id
+            usual = type(msg_id) is str and len(msg_id) <= LONGEST_ID
+            key = msg_id if usual else id_text(msg_id)
             return messages if not key or self.is_new(peer_id, key) else []
         ids = [message.msg_id for message in messages]
         recent = self._recent.get(peer_id)

@@ -7,6 +7,7 @@ terminal), so that a port that is taken is one sentence and exit status 1.
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -210,6 +211,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     program.privilegedStartService()
     program.startService()
     reactor.addSystemEventTrigger("before", "shutdown", program.stopService)
+    # What there is now stays as long as the process: no collection need look at it.
+    gc.freeze()
+    gc.enable()
     reactor.run()
     log.close()
     sys.exit(program.status)
