@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from p2pchat.address import EVERYONE, namespace_of, split_peer_id
+from p2pchat.address import split_peer_id
+from p2pchat.catching_up import CatchingUp
 from p2pchat.history.outbox import OutboxFullError
 from p2pchat.logs import Log
 from p2pchat.messages import CatchUp, Pub, Said, Send
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from p2pchat.history.outbox import Queued
-    from p2pchat.history.records import Line
     from p2pchat.interfaces import IHistory, IPeerLink
     from p2pchat.observers import Observers
     from p2pchat.outflow import Turn
@@ -65,15 +65,13 @@ class KeepingRouter(Router):
     ) -> None:
         super().__init__(own_id, peers, settings, new_id, observers, turn)
         self._hearers = observers
-        self._asked: set[str] = set()
-        self._answered: set[str] = set()
         self.history = make_history(own_id, self, self._seen)
+        self._catching_up = CatchingUp(own_id, self.history, new_id, lambda: self._limits)
 
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on; see `Router.configure`."""
         super().configure(settings)
-        self._catch_up = settings.history.catch_up
-        self._catch_up_age = settings.history.catch_up_age
+        self._limits = settings.history
 
     # ------------------------------------------------------------ out
 
@@ -142,13 +140,12 @@ class KeepingRouter(Router):
         if self.history.ready:
             self.history.outbox.link_opened(peer_id)
             self._send_waiting(peer_id, now)
-            self._ask(peer)
+            self._catching_up.ask(peer)
 
     def link_lost(self, peer: Peer) -> None:
         """No link with this peer is left."""
         self.history.outbox.link_lost(peer.peer_id)
-        self._asked.discard(peer.peer_id)
-        self._answered.discard(peer.peer_id)
+        self._catching_up.lost(peer.peer_id)
 
     def _give_up(self, msg_id: str, peer_id: str, reason: str) -> None:
         if self.history.overdue(msg_id):
@@ -206,7 +203,7 @@ class KeepingRouter(Router):
     def extended(self, peer: Peer, link: IPeerLink, message: Said | CatchUp) -> None:
         """A late message came, or the other end asks for what it missed."""
         if isinstance(message, CatchUp):
-            self._answer(peer, link, message)
+            self._catching_up.answer(peer, link, message)
         else:
             self._deliver_late(peer, link, message)
 
@@ -225,49 +222,6 @@ class KeepingRouter(Router):
         self.received += 1
         self._log_received(peer.peer_id, [plain])
         self.history.received(peer, link, [plain], acks, [message.said])
-
-    # ------------------------------------------------------------ catching up
-
-    def _ask(self, peer: Peer) -> None:
-        if (
-            self._catch_up
-            and peer.peer_id not in self._asked
-            and peer.namespace == namespace_of(self._own_id)
-            and peer.links
-            and peer.links[0].keeps
-        ):
-            self._asked.add(peer.peer_id)
-            after = self.history.last_published(peer.peer_id)
-            request = CatchUp(self._new_id(), after, self._catch_up, self._catch_up_age)
-            peer.links[0].send(encode(request))
-
-    def _answer(self, peer: Peer, link: IPeerLink, request: CatchUp) -> None:
-        """Send what a peer missed; once for each time that it connects, as it costs us a search."""
-        shared = namespace_of(self._own_id)
-        if peer.namespace != shared or peer.peer_id in self._answered or not self._catch_up:
-            return
-        self._answered.add(peer.peer_id)
-        count = min(request.limit, self._catch_up)
-        age = min(request.max_age, self._catch_up_age)
-        if count <= 0 or age <= 0:
-            return
-
-        def send(lines: list[Line]) -> None:
-            for line in lines:
-                said = Said(line.msg_id, line.sender, line.conversation, line.text, line.at)
-                try:
-                    encoded = encode(said)
-                except ValueError:
-                    continue
-                if not any(each.send(encoded) for each in (peer.links or [link])):
-                    return
-            if lines:
-                _log.info("{who} catches up: {count} messages", who=peer.peer_id, count=len(lines))
-
-        scopes = (EVERYONE, "#" + shared)
-        self.history.published_since(scopes, request.after, age, count).addCallbacks(
-            send, lambda why: _log.warn("{why}", why=why.getErrorMessage())
-        )
 
     # ------------------------------------------------------------ what the history tells
 
@@ -306,7 +260,7 @@ class KeepingRouter(Router):
         """The outbox is known: send what waits for who is connected already."""
         for peer in self._peers.connected():
             self.history.outbox.link_opened(peer.peer_id)
-            self._ask(peer)
+            self._catching_up.ask(peer)
 
     def told(self, sentence: str) -> None:
         """Something that the person should know."""

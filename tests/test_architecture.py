@@ -85,16 +85,23 @@ MAY_IMPORT: Final = {
     "history.segments": "history.records messages repetitions",
     "history.schema": "",
     "history.past": "history.records",
-    "history.database": "history.past history.records history.schema history.segments",
+    "history.deleting": "history.records",
+    "history.database": "history.deleting history.past history.records history.schema"
+    " history.segments",
     "history.reading": "history.records history.segments",
     "history.location": "history.records",
     "history.worker": "",
     "history.opening": "history.database history.durable history.location history.reading"
     " history.records history.worker ports",
-    "keeping": "address history.outbox logs messages repetitions router text wire",
+    "catching_up": "address logs messages wire",
+    "keeping": "address catching_up history.outbox logs messages repetitions router text wire",
     "history.export": "history.location history.reading history.records",
-    "history.store": "history.gathering history.records logs",
-    "history.durable": "history.gathering history.outbox history.past history.records"
+    "history.tidying": "logs",
+    "history.losses": "repetitions",
+    "history.store": "history.gathering history.records history.tidying logs",
+    "history.outgoing": "history.outbox history.records",
+    "history.durable": "history.gathering history.losses history.outbox history.outgoing"
+    " history.past history.records"
     " history.store interfaces logs messages repetitions",
     # The full console: what is said and how it looks, then the screen.
     "terminal.choose": "terminal.event_loop",

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING
 
-from p2pchat.history import durable, store
+from p2pchat.history import durable, losses, store, tidying
 from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import DELAY, MANY
@@ -192,12 +192,12 @@ class FailingTests(HistoryCase):
         self.assertEqual(self.owner.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
 
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
-        self.patch(durable, "_MAX_SHOWN", 3)
+        self.patch(losses, "_MOST", 3)
         self.start()
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
         self.clock.advance(DELAY)
-        self.assertLessEqual(len(self.history._shown), 3)
+        self.assertLessEqual(len(self.history._losses), 3)
 
     def test_our_own_messages_are_tried_again(self) -> None:
         self.start()
@@ -516,11 +516,11 @@ class TidyingTests(HistoryCase):
     def test_filing_waits_for_a_quiet_moment(self) -> None:
         self.start()
         self.receive(*(send(str(n), "x") for n in range(5000)))
-        self.assertEqual(self.history._store.unfiled, 5000)
+        self.assertEqual(self.history._store.tidying.unfiled, 5000)
         self.history.sweep(self.clock.seconds())
-        self.assertEqual(self.history._store.unfiled, 5000)
+        self.assertEqual(self.history._store.tidying.unfiled, 5000)
         self.sweep(1)
-        self.assertEqual(self.history._store.unfiled, 0)
+        self.assertEqual(self.history._store.tidying.unfiled, 0)
 
     def test_filing_stops_when_messages_come(self) -> None:
         self.start()
@@ -530,17 +530,17 @@ class TidyingTests(HistoryCase):
         self.receive(send("a", "y"))
         self.sweep(0)
         self.thread.step()
-        self.assertEqual(self.history._store.unfiled, 3000)
+        self.assertEqual(self.history._store.tidying.unfiled, 4500)
         self.assertEqual(self.thread.calls, [])
         self.clock.advance(DELAY)
         self.thread.step()
         self.assertEqual(self.acked()[-1], "a")
 
     def test_filing_that_has_too_much_to_do_does_not_wait(self) -> None:
-        self.patch(store, "_MAX_UNFILED", 3000)
+        self.patch(tidying, "_MAX_UNFILED", 3000)
         self.start()
         self.receive(*(send(str(n), "x") for n in range(5000)))
-        self.assertLess(self.history._store.unfiled, 3001)
+        self.assertLess(self.history._store.tidying.unfiled, 3001)
 
     def test_pruning_by_age(self) -> None:
         self.start(max_age=100.0)
@@ -561,8 +561,8 @@ class TidyingTests(HistoryCase):
         BrokenConnection.trouble = FULL
         self.sweep(1)
         BrokenConnection.trouble = None
-        self.assertEqual(self.history._store.unfiled, 1)
+        self.assertEqual(self.history._store.tidying.unfiled, 1)
         self.sweep(1)
-        self.assertEqual(self.history._store.unfiled, 1)
+        self.assertEqual(self.history._store.tidying.unfiled, 1)
         self.sweep(6)
-        self.assertEqual(self.history._store.unfiled, 0)
+        self.assertEqual(self.history._store.tidying.unfiled, 0)

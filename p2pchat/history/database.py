@@ -10,20 +10,24 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from p2pchat.history import past
-from p2pchat.history.records import WAITING, Entry, Loaded
+from p2pchat.history import deleting, past
+from p2pchat.history.records import Entry, Loaded
 from p2pchat.history.schema import index_words, prepare
-from p2pchat.history.segments import MOST, encodable, pack, unpack
+from p2pchat.history.segments import encodable, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from p2pchat.history.records import Batch, Line
 
+FILED_AT_ONCE: Final = 500
+"""Messages that make a step of filing; what comes meanwhile waits for it."""
 _BUSY_TIMEOUT: Final = 5.0
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_MOST_ROWS: Final = 100
 _MAX_NAMES: Final = 10_000
 _INSERT: Final = "INSERT OR IGNORE INTO message VALUES (?,?,?,?,?,?,?,?)"
 _WORDS: Final = "INSERT INTO words(rowid, text) VALUES (?,?)"
@@ -94,7 +98,7 @@ class Database:
         lines: list[Line] = []
         upto = -1
         segments = connection.execute("SELECT id, data FROM segment ORDER BY id")
-        while len(lines) < MOST and (segment := segments.fetchone()):
+        while len(lines) < FILED_AT_ONCE and (segment := segments.fetchone()):
             upto = segment[0]
             lines += unpack(segment[1])
         segments.close()
@@ -111,15 +115,11 @@ class Database:
         Returns how many were deleted: call again while it is not 0.
         """
         connection = self._open()
-        too_large = 0 < max_bytes < self.size()
-        oldest = connection.execute(
-            "SELECT id, text, at FROM message WHERE state != ? ORDER BY id LIMIT ?",
-            (WAITING, limit),
-        ).fetchall()
-        gone = [(id_, text) for id_, text, at in oldest if too_large or at < before * 1000]
+        too_large = 0 < max_bytes < deleting.size(connection)
+        gone = deleting.oldest(connection, limit, None if too_large else before)
         if gone:
             with _Transaction(self):
-                self._delete(gone)
+                deleting.delete(connection, gone, self.has_words)
         return len(gone)
 
     def forget(self, peer_id: str) -> int:
@@ -127,32 +127,20 @@ class Database:
         while self.file():
             pass
         connection = self._open()
-        name = self._name(peer_id)
-        gone = connection.execute(
-            "SELECT id, text FROM message WHERE conversation = ?1 OR sender = ?1", (name,)
-        ).fetchall()
         connection.execute("PRAGMA secure_delete=ON")
         try:
             with _Transaction(self):
-                self._delete(gone)
-                connection.execute("DELETE FROM name WHERE id = ?", (name,))
+                count = deleting.forget(connection, self._name(peer_id), self.has_words)
                 self._names.clear()
-                if self.has_words:
-                    # Only merging the index takes a deleted word out of it.
-                    connection.execute("INSERT INTO words(words) VALUES ('optimize')")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             if self._connection is not None:
                 connection.execute("PRAGMA secure_delete=OFF")
-        return len(gone)
+        return count
 
     def size(self) -> int:
         """The bytes of the file that hold something."""
-        connection = self._open()
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-        return int((pages - free) * page_size)
+        return deleting.size(self._open())
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -201,10 +189,11 @@ class Database:
     def _commit(self, batch: Batch) -> None:
         connection = self._open()
         segments = [*pack(batch.arrivals)]
-        simple = len(segments) == 1 and not (batch.entries or batch.changes or batch.read)
-        if simple:
+        count = len(segments)
+        if 0 < count <= _MOST_ROWS and not (batch.entries or batch.changes or batch.read):
             # One statement, one transaction: the usual batch of a node that is spoken to.
-            self._guarded("INSERT INTO segment VALUES (?,?,?,?)", segments[0])
+            values = ",".join(["(?,?,?,?)"] * count)
+            self._guarded(f"INSERT INTO segment VALUES {values}", [*chain(*segments)])
         else:
             with _Transaction(self):
                 connection.executemany("INSERT INTO segment VALUES (?,?,?,?)", segments)
@@ -219,7 +208,7 @@ class Database:
                 )
         self.unfiled += sum(segment.messages for segment in segments)
 
-    def _guarded(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _guarded(self, statement: str, values: list[Any]) -> None:
         try:
             self._open().execute(statement, values)
         except BaseException:
@@ -256,14 +245,6 @@ class Database:
                 self._names.clear()
             self._names[text] = number
         return number
-
-    def _delete(self, gone: list[tuple[int, str]]) -> None:
-        connection = self._open()
-        if self.has_words:
-            connection.executemany(
-                "INSERT INTO words(words, rowid, text) VALUES ('delete',?,?)", gone
-            )
-        connection.executemany("DELETE FROM message WHERE id = ?", [(id_,) for id_, _ in gone])
 
     def _set_aside(self) -> str:
         """Rename the file and what belongs to it; returns its new name."""

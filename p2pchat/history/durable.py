@@ -17,17 +17,11 @@ from twisted.internet.defer import succeed
 from zope.interface import implementer
 
 from p2pchat.history.gathering import Gathering, Held
-from p2pchat.history.outbox import Outbox, Queued, Stage, Waited
+from p2pchat.history.losses import Losses
+from p2pchat.history.outbox import Stage
+from p2pchat.history.outgoing import Outgoing
 from p2pchat.history.past import EVERYTHING
-from p2pchat.history.records import (
-    ABANDONED,
-    DELIVERED,
-    PUBLISHED,
-    WAITING,
-    Arrival,
-    Entry,
-    HistoryError,
-)
+from p2pchat.history.records import Arrival, HistoryError
 from p2pchat.history.store import Store
 from p2pchat.interfaces import IHistory
 from p2pchat.logs import Log
@@ -53,14 +47,13 @@ if TYPE_CHECKING:
 
 _log: Final = Log("History")
 _MAX_EARLY: Final = 2000
-_MAX_SHOWN: Final = 10_000
 _MAX_LAST: Final = 20_000
 _TOO_OLD_EVERY: Final = 60.0
 _FOREVER: Final = 1e12
 
 
 @implementer(IHistory)
-class DurableHistory:
+class DurableHistory(Outgoing):
     """Keeps messages in one file. Call `open` once, `sweep` several times a second, `stop` last.
 
     `owner` hears what is safe; `seen` is filled with the ids of the past. `make_database` and
@@ -84,24 +77,21 @@ class DurableHistory:
         wall: Callable[[], float],
         on_closed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._own_id = own_id
+        store = Store(clock, writing, make_database, self, settings.max_bytes)
+        super().__init__(own_id, settings, store, wall)
         self._settings = settings
         self._owner = owner
         self._seen = seen
         self._remembered = remembered
         self._reading = reading
         self._make_reader = make_reader
-        self._wall = wall
         self._on_closed = on_closed
         self._reader: Reader | None = None
-        self._store = Store(clock, writing, make_database, self, settings.max_bytes)
         self._early: list[tuple[Peer, IPeerLink, list[Send | Pub]]] = []
-        self._unnumbered: list[Entry] = []
-        self._shown: dict[tuple[str, str], None] = {}
+        self._losses = Losses()
         self._last_published: dict[str, str] = {}
         self._told = False
         self._check_age_at = 0.0
-        self.outbox = Outbox(settings.outbox_max_per_peer, settings.outbox_max, settings.outbox_ttl)
         self.attended = False
         """Whether a person sees everything as it comes."""
         self.unread: dict[str, int] = {}
@@ -126,8 +116,7 @@ class DurableHistory:
         self._store.sweep(now, wall - age if age else -_FOREVER)
         if now >= self._check_age_at:
             self._check_age_at = now + _TOO_OLD_EVERY
-            for queued in self.outbox.too_old(wall):
-                self._change(queued.entry, ABANDONED)
+            for queued in self.too_old(wall):
                 self._owner.given_up(queued.peer_id, queued.msg_id)
 
     def flush(self) -> Deferred[None]:
@@ -194,61 +183,6 @@ class DurableHistory:
         """The msg_id of the last PUB that is kept of a peer; empty when none is known."""
         return self._last_published.get(peer_id, "")
 
-    # ------------------------------------------------------------ what we say
-
-    def queue(self, peer_id: str, msg_id: str, payload: str) -> Queued:
-        """Keep a direct message until a link opens; raises `OutboxFullError`.
-
-        The owner hears `queued` when it is safe.
-        """
-        self.outbox.check_room(peer_id)
-        return self.outbox.add(self._enter(peer_id, msg_id, payload, WAITING))
-
-    def on_its_way(self, peer_id: str, msg_id: str, payload: str) -> None:
-        """Keep a direct message that was just sent, until it is acknowledged."""
-        self.outbox.add(self._enter(peer_id, msg_id, payload, WAITING), Stage.ON_ITS_WAY)
-
-    def published(self, scope: str, msg_id: str, payload: str) -> None:
-        """Keep a PUB of ours."""
-        self._enter(scope, msg_id, payload, PUBLISHED)
-
-    def acknowledged(self, msg_id: str) -> Waited | None:
-        """An ACK came: for whom, and how long the message waited; None for one of no message."""
-        queued = self.outbox.take(msg_id)
-        if queued is None:
-            return None
-        self._change(queued.entry, DELIVERED)
-        waited = max(0.0, self._wall() - queued.entry.at)
-        return Waited(queued.peer_id, waited, queued.entry.text if queued.earlier else "")
-
-    def overdue(self, msg_id: str) -> bool:
-        """No ACK came in time; whether the message is kept and will be sent again."""
-        queued = self.outbox.get(msg_id)
-        if queued is not None:
-            self.outbox.overdue(queued)
-        return queued is not None
-
-    def cancel(self, msg_ids: Sequence[str]) -> int:
-        """Send these messages no more; returns how many of them were waiting."""
-        cancelled = [queued for queued in map(self.outbox.take, msg_ids) if queued is not None]
-        for queued in cancelled:
-            self._change(queued.entry, ABANDONED)
-        return len(cancelled)
-
-    def _enter(self, conversation: str, msg_id: str, payload: str, state: int) -> Entry:
-        entry = Entry(0, conversation, self._own_id, msg_id, self._wall(), state, payload)
-        if self.ready:
-            entry.id = self._store.next_id()
-            self._store.enter(entry)
-        elif len(self._unnumbered) < _MAX_EARLY:
-            self._unnumbered.append(entry)
-        return entry
-
-    def _change(self, entry: Entry, state: int) -> None:
-        entry.state = state
-        if entry.id:
-            self._store.change(entry)
-
     # ------------------------------------------------------------ what a person asks for
 
     def recent(self, conversation: str | None, count: int) -> Deferred[list[Line]]:
@@ -299,7 +233,7 @@ class DurableHistory:
         if self._store.failing:
             self._tell(self._store.why)
         self.unread = loaded.unread
-        self._older_first(loaded.waiting)
+        self.older_first(loaded.waiting)
         if not loaded.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
         early, self._early = self._early, []
@@ -343,19 +277,6 @@ class DurableHistory:
 
     # ------------------------------------------------------------ pieces
 
-    def _older_first(self, waiting: list[Entry]) -> None:
-        """Put the outbox of the past before what was said meanwhile."""
-        newer = [self.outbox.take(queued.msg_id) for queued in self.outbox]
-        for entry in waiting:
-            self.outbox.add(entry, earlier=True)
-        unnumbered, self._unnumbered = self._unnumbered, []
-        for entry in unnumbered:
-            entry.id = self._store.next_id()
-            self._store.enter(entry)
-        for queued in newer:
-            if queued is not None:
-                self.outbox.add(queued.entry, queued.stage)
-
     def _remember(self, loaded: Loaded) -> None:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""
         for sender, msg_id, published in loaded.seen:
@@ -372,8 +293,8 @@ class DurableHistory:
 
     def _show(self, held: Held) -> None:
         messages, said = held.arrival.messages, held.arrival.said
-        if self._shown:
-            new = self._not_shown(held)
+        if self._losses:
+            new = self._losses.not_shown(held.peer.peer_id, messages)
             messages = [messages[at] for at in new]
             said = None if said is None else [said[at] for at in new]
         if messages and said is None:
@@ -384,14 +305,10 @@ class DurableHistory:
     def _lose(self, lost: Sequence[Held]) -> None:
         for held in lost:
             peer_id, messages = held.peer.peer_id, held.arrival.messages
-            new = [messages[at] for at in self._not_shown(held)]
+            new = [messages[at] for at in self._losses.not_shown(peer_id, messages)]
             self.not_kept += len(messages)
-            for key in [id_text(message.msg_id) for message in messages]:
-                if key:
-                    self._seen.forget(peer_id, key)
-                    self._shown[peer_id, key] = None
-            while len(self._shown) > _MAX_SHOWN:
-                del self._shown[next(iter(self._shown))]
+            for key in self._losses.shown(peer_id, messages):
+                self._seen.forget(peer_id, key)
             if new:
                 self._owner.not_kept(held.peer, new)
 
@@ -399,12 +316,3 @@ class DurableHistory:
         if not self._told:
             self._told = True
             self._owner.told(f"messages are no longer kept: {why}")
-
-    def _not_shown(self, held: Held) -> list[int]:
-        """Which of the messages were not shown before, when they could not be kept."""
-        peer_id, shown = held.peer.peer_id, self._shown
-        return [
-            at
-            for at, message in enumerate(held.arrival.messages)
-            if (peer_id, id_text(message.msg_id)) not in shown
-        ]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from p2pchat.history.records import Arrival
 
-MOST: Final = 2000
-"""Messages in one segment: what is filed in one go, while new messages wait."""
+MOST: Final = 500
+"""Messages in one segment at most, which is filed in one go."""
 
 _Part = tuple[int, str, int, list[str], list[str | None] | None, list[str], list[int] | None]
 # Messages of a peer that came together: the first one's id, the peer, arrival in ms; then, of each,

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 
 from p2pchat.history.gathering import Gathering
 from p2pchat.history.records import Change, Loaded
+from p2pchat.history.tidying import QUIET, Tidying
 from p2pchat.logs import Log
 
 if TYPE_CHECKING:
@@ -36,15 +37,11 @@ _T = TypeVar("_T")
 
 DELAY: Final = 0.005
 """Seconds that a batch gathers. Longer: fewer syncs of the disk; shorter: ACKs go out sooner."""
-MANY: Final = 500
-"""Messages that are enough for a batch."""
+MANY: Final = 2000
+"""Messages that are enough for a batch: more cost memory, and the disk does not get any faster."""
 MAX_WAITING: Final = 32_000_000
 """Bytes of messages, roughly, that may wait while the disk does not keep up."""
 _OBJECT: Final = 400
-_FILE_AFTER: Final = 0.5
-_MAX_UNFILED: Final = 500_000
-_PRUNE_EVERY: Final = 60.0
-_PRUNE_AT_ONCE: Final = 1000
 _RETRY: Final = 5.0
 _MAX_READ: Final = 10_000
 _MAX_AGAIN: Final = 20_000
@@ -68,16 +65,14 @@ class Store:
         self._thread = thread
         self._make_database = make_database
         self._owner = owner
-        self._max_bytes = max_bytes
+        self.tidying = Tidying(self.call, self._busy, max_bytes)
         self._database: Database | None = None
         self._gathering = Gathering()
         self._writing: Gathering | None = None
         self._timer: IDelayedCall | None = None
         self._next_id = 1
         self._waiting = 0
-        self._tidying = False
         self._idle_since = 0.0
-        self._prune_at = 0.0
         self._retry_at = 0.0
         self._flushes: list[Deferred[None]] = []
         self._read: dict[str, int] = {}
@@ -88,7 +83,6 @@ class Store:
         """Whether the latest attempt to write failed."""
         self.why = ""
         """What was wrong then."""
-        self.unfiled = 0
         self.batches = 0
         self.refused = 0
         """Messages that were not kept because the disk did not keep up."""
@@ -191,21 +185,18 @@ class Store:
 
         Messages that came before `before` (wall clock) are too old to be kept.
         """
-        gathering = self._gathering
-        if self._writing is not None or self._tidying or self._closed or not self.ready:
+        gathering, tidying = self._gathering, self.tidying
+        if self._closed or not self.ready:
             return
         if self.failing:
-            if gathering and now >= self._retry_at:
+            if gathering and self._writing is None and now >= self._retry_at:
                 self._write()
-        elif now - self._idle_since < _FILE_AFTER or gathering.count:
-            return
+        elif self._busy() or now - self._idle_since < QUIET:
+            tidying.under_load(now, before)
         elif gathering or self._read:
             self._write(with_read=True)
-        elif self.unfiled:
-            self._file()
-        elif now >= self._prune_at and self._database is not None:
-            self._prune_at = now + _PRUNE_EVERY
-            self._prune(before)
+        elif self._database is not None:
+            tidying.when_quiet(now, before)
 
     def flush(self) -> Deferred[None]:
         """Write what waits now; fires when it is written, or could not be."""
@@ -259,7 +250,6 @@ class Store:
         done, self._writing = self._writing, None
         assert done is not None
         self.batches += 1
-        self.unfiled = committed.unfiled
         self._idle_since = self._clock.seconds()
         if self.failing:
             self.failing = False
@@ -268,8 +258,7 @@ class Store:
         if committed.aside:
             self._owner.replaced(committed.aside)
         self._owner.stored(done)
-        if self.unfiled > _MAX_UNFILED and not self._tidying:
-            self._file()
+        self.tidying.stored(done.count, committed.unfiled)
         self._after_write()
 
     def _failed(self, failure: Failure) -> None:
@@ -309,37 +298,6 @@ class Store:
             self.failing = True
             _log.error("The history cannot be written: {why}", why=self.why)
 
-    # ------------------------------------------------------------ when there is time
-
-    def _file(self) -> None:
-        def done(left: int) -> None:
-            self._tidying = False
-            self.unfiled = left
-            if left and not self._busy:
-                self._file()
-
-        self._tidying = True
-        self.call(lambda database: database.file()).addCallbacks(done, self._tidying_failed)
-
-    def _prune(self, before: float) -> None:
-        def done(deleted: int) -> None:
-            self._tidying = False
-            if deleted and not self._busy:
-                self._prune(before)
-
-        def prune(database: Database) -> int:
-            return database.prune(before, self._max_bytes, _PRUNE_AT_ONCE)
-
-        self._tidying = True
-        self.call(prune).addCallbacks(done, self._tidying_failed)
-
-    def _tidying_failed(self, failure: Failure) -> None:
-        # The next batch, which matters more, will say whether the file is out of reach.
-        self._tidying = False
-        self._idle_since = self._clock.seconds() + _RETRY
-        _log.warn("The history could not be tidied up: {why}", why=str(failure.value))
-
-    @property
     def _busy(self) -> bool:
         return self._closed or self._writing is not None or self._gathering.count > 0
 

@@ -1,0 +1,117 @@
+"""What is done to a history file when nothing else is to do: filing, and deleting what is too old.
+
+Rules: a step at a time, so that a message that comes waits for one step at most. Under a load that
+never ends nothing may grow without limit either: then steps are taken between the batches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from p2pchat.logs import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+    from p2pchat.history.database import Database
+
+_log: Final = Log("History")
+QUIET: Final = 0.5
+"""Seconds without a batch after which it is quiet."""
+_MAX_UNFILED: Final = 500_000
+_PRUNE_EVERY: Final = 60.0
+_PRUNE_LATEST: Final = 300.0
+_PRUNED_AT_ONCE: Final = 1000
+_PRUNED_UNDER_LOAD: Final = 20_000
+_RETRY: Final = 5.0
+
+
+class Tidying:
+    """Steps of tidying up. `call` makes a call on the database; `busy` tells whether others wait.
+
+    `max_bytes`: the size beyond which the oldest messages go; 0 for no limit.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[Callable[[Database], int]], Deferred[int]],
+        busy: Callable[[], bool],
+        max_bytes: int,
+    ) -> None:
+        self._call = call
+        self._busy = busy
+        self._max_bytes = max_bytes
+        self._prune_at = 0.0
+        self._retry_at = 0.0
+        self._now = 0.0
+        self.running = False
+        """Whether a step is being made."""
+        self.unfiled = 0
+        """Messages that are stored, but not filed yet."""
+
+    def when_quiet(self, now: float, before: float) -> None:
+        """Do what waits, if anything does; `before`: what came then (wall clock) is too old."""
+        self._now = now
+        if self.running or now < self._retry_at:
+            return
+        if self.unfiled:
+            self._file(1, more=True)
+        elif now >= self._prune_at:
+            self._prune_at = now + _PRUNE_EVERY
+            self._prune(before, _PRUNED_AT_ONCE, more=True)
+
+    def under_load(self, now: float, before: float) -> None:
+        """The same when it is never quiet, as far as it cannot wait."""
+        self._now = now
+        if not self.running and now >= self._prune_at + _PRUNE_LATEST:
+            self._prune(before, _PRUNED_UNDER_LOAD, more=False)
+
+    def stored(self, count: int, unfiled: int) -> None:
+        """So many more messages were stored."""
+        self.unfiled = unfiled
+        if unfiled > _MAX_UNFILED and not self.running:
+            # Twice what comes, so that it becomes less.
+            self._file(count // 250 + 1, more=False)
+
+    def _file(self, steps: int, *, more: bool) -> None:
+        def file(database: Database) -> int:
+            left = 0
+            for _ in range(steps):
+                left = database.file()
+            return left
+
+        def done(left: int) -> None:
+            self.running = False
+            self.unfiled = left
+            if left and more and not self._busy():
+                self._file(steps, more=more)
+
+        self.running = True
+        self._call(file).addCallbacks(done, self._failed)
+
+    def _prune(self, before: float, limit: int, *, more: bool) -> None:
+        def done(deleted: int) -> None:
+            self.running = False
+            if not deleted:
+                self._prune_at = self._now + _PRUNE_EVERY
+            elif more and not self._busy():
+                self._prune(before, limit, more=more)
+
+        def prune(database: Database) -> int:
+            return database.prune(before, self._max_bytes, limit)
+
+        self.running = True
+        self._call(prune).addCallbacks(done, self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        # The next batch, which matters more, will say whether the file is out of reach.
+        self.running = False
+        self._retry_at = self._now + _RETRY
+        _log.warn("The history could not be tidied up: {why}", why=_why(failure))
+
+
+def _why(failure: Any) -> str:
+    return str(failure.value) or type(failure.value).__name__
