@@ -91,7 +91,10 @@ class Outbox:
         if text is None:
             return None
         self._wait(msg_id, text)
-        if self._node.peers.get(peer_id) is None:
+        peer = self._node.peers.get(peer_id)
+        if peer is not None and peer.links:
+            return printable(f"queued: {peer_id} gets it after what waits already (/outbox)")
+        if peer is None:
             # Perhaps a slip of the pen.
             unknown = f"queued: {peer_id} is not connected, and not known here: is that its name?"
             return printable(f"{unknown} It gets the message when it comes (/outbox)")

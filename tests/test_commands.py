@@ -172,6 +172,18 @@ class MsgTests(CommandCase):
         )
         self.assertEqual(self.commands.outbox.pending, 0)
 
+    def test_what_is_queued_says_what_it_waits_for(self) -> None:
+        self.node.knows("carol@CIC")
+        for peer_id, why in (
+            ("bob@CIC", "bob@CIC gets it after what waits already"),
+            ("carol@CIC", "carol@CIC is not connected, and gets it when it is"),
+            ("eva@CIC", "eva@CIC is not connected, and not known here: is that its name?"),
+        ):
+            self.reply("/msg bob@CIC hi")
+            msg_id = str(self.link.lines[-1].msg_id)
+            line = self.commands.outbox.queued(peer_id, msg_id)
+            self.assertIn(f"queued: {why}", line or "")
+
     def test_what_others_sent_through_the_node_is_not_ours(self) -> None:
         msg_id = self.node.send("bob@CIC", "from a bot")
         self.assertIsNone(self.commands.outbox.delivered("bob@CIC", msg_id, 0.1))
