@@ -17,7 +17,7 @@ from p2pchat.settings import Settings
 from p2pchat.testing.clock import FakeClock
 
 if TYPE_CHECKING:
-    from p2pchat.messages import Pub, Send
+    from p2pchat.messages import CatchUp, Pub, Said, Send
     from p2pchat.outputs import Finish, Remark
 
 TIME = "2024-05-06T07:08:09Z"
@@ -51,6 +51,9 @@ class RecordingOwner:
         accepted = [message.msg_id for message in messages if message.require_ack]
         if accepted:
             link.acknowledge(accepted)
+
+    def extended(self, link: PeerProtocol, message: Said | CatchUp) -> None:
+        self.events.append(("extended", message))
 
     def acknowledged(self, link: PeerProtocol, msg_id: object) -> None:
         self.events.append(("ack", msg_id))

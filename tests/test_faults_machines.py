@@ -368,5 +368,5 @@ class MachineTests(SynchronousTestCase):
         self.run_machine(NodeMachine, FEW)
 
     def run_machine(self, machine: Any, how: settings) -> None:
-        run_state_machine_as_test(machine, settings=how)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(machine, settings=how)
         self.assertEqual(self.flushLoggedErrors(), [])

@@ -90,7 +90,7 @@ class KeepingCase(SynchronousTestCase):
             writing = SteppedThread(at_once=at_once)
             self.threads.append(writing)
             return DurableHistory(
-                host,  # type: ignore[arg-type]  # it has the clock's two methods
+                host,
                 own_id,
                 settings,
                 owner,
