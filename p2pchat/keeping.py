@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
+_NAMES: Final = 5
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
 _PLAIN_WINDOW: Final = 32
@@ -261,6 +262,11 @@ class KeepingRouter(Router):
         for peer in self._peers.connected():
             self.history.outbox.link_opened(peer.peer_id)
             self._catching_up.ask(peer)
+        unread = [*self.history.unread.items()]
+        if unread:
+            shown = ", ".join(f"{count} of {name}" for name, count in unread[:_NAMES])
+            more = f", and {len(unread) - _NAMES} more" if len(unread) > _NAMES else ""
+            self._hearers.notice(f"not seen yet: {shown}{more} (/history shows them)")
 
     def told(self, sentence: str) -> None:
         """Something that the person should know."""

@@ -425,6 +425,23 @@ class OutboxTests(HistoryCase):
         self.restart()
         self.assertEqual([each.msg_id for each in self.history.outbox.due("bob@CIC", 8)], ["m1"])
 
+    def test_what_is_said_before_the_past_is_known_comes_after_it(self) -> None:
+        self.start()
+        self.history.queue("bob@CIC", "m1", "antes")
+        self.clock.advance(DELAY)
+        self.restart(at_once=False)
+        self.history.queue("bob@CIC", "m2", "depois")
+        self.history.on_its_way("bob@CIC", "m3", "também")
+        self.history.published("*", "m4", "a todos")
+        self.assertIsNotNone(self.history.acknowledged("m3"))
+        self.thread.at_once = True
+        self.thread.step()
+        self.assertEqual([each.msg_id for each in self.history.outbox], ["m1", "m2"])
+        self.clock.advance(DELAY)
+        self.assertEqual(self.lines(), ["antes", "depois", "também", "a todos"])
+        states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
+        self.assertEqual(states, [WAITING, WAITING, DELIVERED, PUBLISHED])
+
     def test_limits(self) -> None:
         self.start(outbox_max_per_peer=1)
         self.history.queue("bob@CIC", "m1", "um")

@@ -7,13 +7,17 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
+from p2pchat.history.records import HistoryError
 from p2pchat.keeping import KEPT
+from p2pchat.messages import CatchUp, Said
 from p2pchat.observers import Observer
+from p2pchat.protocol import PeerProtocol
 from p2pchat.router import NotSentError
 from p2pchat.settings import ConnectionSettings, HistorySettings, LimitSettings, Settings
 from p2pchat.testing.nodes import FakeTown
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     from p2pchat.peers import Peer
     from p2pchat.repetitions import RecentIds
     from p2pchat.testing.network import FakeHost
+
+
+SEND = PeerProtocol.send
 
 
 class Hearing(Observer):
@@ -310,8 +317,137 @@ class DirectTests(KeepingCase):
         self.assertEqual(self.texts(alice), ["eu também", "e a todos"])
         self.town.close()
 
+    def test_a_peer_that_does_not_keep_up_gets_it_later(self) -> None:
+        alice, bob = self.node("alice@CIC"), self.node("bob@CIC")
+        self.meet()
+        self.patch(PeerProtocol, "send", lambda *_: False)
+        alice.send("bob@CIC", "cheio")
+        self.town.run(1)
+        self.assertEqual(self.hearing[alice].waiting, ["bob@CIC"])
+        self.flushPatches()
+        self.town.run(1)
+        self.assertEqual(self.texts(bob), ["cheio"])
+        self.town.close()
+
+    def flushPatches(self) -> None:
+        self.patch(PeerProtocol, "send", SEND)
+
+    def test_too_many_wait_for_their_ack(self) -> None:
+        alice = self.node("alice@CIC")
+        bob = self.node("bob@CIC", at_once=False)
+        self.meet()
+        alice.router.configure(
+            Settings(limits=LimitSettings(max_pending_acks=2), history=HistorySettings())
+        )
+        for number in range(5):
+            alice.send("bob@CIC", str(number))
+        self.town.run(1)
+        self.assertEqual(alice.router.pending, 2)
+        self.threads[-1].at_once = True
+        while self.threads[-1].calls:
+            self.threads[-1].step()
+        self.town.run(2)
+        self.assertEqual(self.texts(bob), [*"01234"])
+        self.town.close()
+
+    def test_a_late_ack_counts(self) -> None:
+        alice, bob = self.node("alice@CIC"), self.node("bob@CIC", at_once=False)
+        self.threads[-1].step()
+        self.meet()
+        msg_id = alice.send("bob@CIC", "devagar")
+        self.town.run(7)
+        self.assertEqual(len(self.town.seen(alice).failed), 1)
+        self.threads[-1].at_once = True
+        while self.threads[-1].calls:
+            self.threads[-1].step()
+        self.town.run(1)
+        self.assertEqual(self.town.seen(alice).acked, [("bob@CIC", msg_id)])
+        alice.router.acknowledged(7, 0.0)
+        alice.router.acknowledged("nobody's", 0.0)
+        self.assertEqual(len(self.town.seen(alice).acked), 1)
+        self.assertEqual(self.texts(bob), ["devagar"])
+        self.town.close()
+
+    def test_late_messages_before_the_past_is_known_and_again(self) -> None:
+        alice = self.node("alice@CIC")
+        alice.send("bob@CIC", "esperou")
+        self.town.run(1)
+        bob = self.node("bob@CIC", at_once=False)
+        self.town.run_until_meshed()
+        self.town.run(1)
+        self.threads[-1].at_once = True
+        while self.threads[-1].calls:
+            self.threads[-1].step()
+        self.town.run(1)
+        (peer,) = bob.peers.connected()
+        again = Said(self.town.seen(alice).acked[0][1], "", "bob@CIC", "esperou", NOW, True)
+        bob.router.extended(peer, peer.links[0], again)  # type: ignore[attr-defined]
+        self.town.run(1)
+        self.assertEqual(self.texts(bob), ["esperou"])
+        self.assertEqual(bob.router.duplicates, 1)
+        self.town.close()
+
+    def test_what_nobody_has_seen_is_told_at_the_next_start(self) -> None:
+        alice, bob = self.node("alice@CIC"), self.node("bob@CIC")
+        self.meet()
+        alice.send("bob@CIC", "oi")
+        alice.publish("*", "olá")
+        self.town.run(1)
+        self.town.leave(bob)
+        bob = self.node("bob@CIC")
+        self.town.run(1)
+        sentence = "not seen yet: 1 of alice@CIC, 1 of * (/history shows them)"
+        self.assertIn(sentence, self.town.seen(bob).notices)
+        assert bob.history is not None
+        bob.history.attended = True
+        alice.publish("*", "vês?")
+        self.meet()
+        self.town.leave(bob)
+        bob = self.node("bob@CIC")
+        self.town.run(1)
+        self.assertNotIn("not seen", str(self.town.seen(bob).notices))
+        self.town.close()
+
 
 class CatchingUpTests(KeepingCase):
+    def test_what_cannot_be_read_or_sent_is_not_given(self) -> None:
+        alice = self.node("alice@CIC")
+        for size in range(32_768, 0, -1):
+            try:
+                alice.publish("*", "x" * size)
+            except NotSentError:
+                continue
+            break  # as long as it can be: there is no room for its time
+        alice.publish("*", "y")
+        self.town.run(1)
+        bob = self.node("bob@CIC")
+        self.meet()
+        self.assertEqual(self.texts(bob), ["y"])
+        eva = self.node("eva@CIC", catch_up_age=1e-9)
+        self.meet()
+        self.assertEqual(self.texts(eva), [])
+        # Twice at the same time is once too often.
+        (peer,) = [peer for peer in alice.peers.connected() if peer.peer_id == "bob@CIC"]
+        request = CatchUp("c", "", 10, 60.0)
+        alice.router.extended(peer, peer.links[0], request)  # type: ignore[attr-defined]
+        self.town.run(1)
+        self.assertEqual(self.texts(bob), ["y"])
+        self.town.close()
+
+    def test_a_history_that_cannot_be_read(self) -> None:
+        alice = self.node("alice@CIC")
+        alice.publish("*", "x")
+        self.town.run(1)
+
+        def failing(*_: object) -> Any:
+            return fail(HistoryError("the history cannot be read: ?"))
+
+        self.patch(DurableHistory, "published_since", failing)
+        bob = self.node("bob@CIC")
+        self.meet()
+        self.assertEqual(self.texts(bob), [])
+        self.town.close()
+
     def test_a_late_joiner_reads_what_was_said_once(self) -> None:
         alice = self.node("alice@CIC")
         began = NOW + self.town.host_of(alice).seconds()

@@ -178,12 +178,18 @@ class PersonsOutboxTests(SynchronousTestCase):
         self.assertIsNone(self.outbox.queued("bob@CIC", "of a bot"))
 
     def test_queued_for_somebody_away(self) -> None:
-        self.outbox.send("bob@CIC", "oi")
-        (msg_id,) = self.outbox._awaited
-        self.assertEqual(
-            self.outbox.queued("eva@CIC", msg_id),
-            "queued: eva@CIC is not connected, and gets it when it is (/outbox)",
-        )
+        for peer_id, line in (
+            ("zoe@CIC", "queued: zoe@CIC is not connected, and gets it when it is (/outbox)"),
+            (
+                "eva@CIC",
+                "queued: eva@CIC is not connected, and not known here: is that its name? "
+                "It gets the message when it comes (/outbox)",
+            ),
+        ):
+            self.node.peers.listed("zoe@CIC")
+            self.outbox.send("bob@CIC", "oi")
+            (msg_id,) = self.outbox._awaited
+            self.assertEqual(self.outbox.queued(peer_id, msg_id), line)
 
     def test_what_is_remembered_of_them_is_bounded(self) -> None:
         from p2pchat import outbox

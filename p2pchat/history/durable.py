@@ -126,17 +126,17 @@ class DurableHistory(Outgoing):
     def stop(self) -> Deferred[None]:
         """Write what waits, and close the file."""
 
-        def close(_: object) -> Deferred[None]:
+        def close_reader(_: object) -> Deferred[None]:
+            # First, so that who writes is the last one, and leaves one file behind.
             closed: Deferred[None] = succeed(None)
             if self._reader is not None:
                 closed = self._reading.run(self._reader.close)
-            return closed.addBoth(released)
+            return closed.addBoth(lambda _: self._reading.stop())
 
-        def released(_: object) -> None:
-            self._reading.stop()
-            self._on_closed()
+        def close(_: object) -> Deferred[None]:
+            return self._store.stop().addBoth(lambda _: self._on_closed())
 
-        return self._store.stop().addCallback(close)
+        return self._store.flush().addCallback(close_reader).addCallback(close)
 
     # ------------------------------------------------------------ what came
 
