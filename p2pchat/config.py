@@ -121,7 +121,7 @@ SETTINGS: Final = (
         "rendezvous.local_port",
         "PORT",
         PORT,
-        "loopback port of the rendezvous that this machine's nodes share (47800)",
+        "loopback port of the rendezvous that this machine's nodes share (27800)",
     ),
     _s(
         "rendezvous.ttl",

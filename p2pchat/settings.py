@@ -19,8 +19,9 @@ class RendezvousSettings(Struct, frozen=True, kw_only=True):
     # "[HOST:]PORT" on which this node serves a rendezvous for others; None: it serves none.
     serve: str | None = None
     # The loopback port of the rendezvous that this machine's nodes share when no host is set. All
-    # of them must agree; another port makes a group of its own.
-    local_port: int = 47800
+    # of them must agree; another port makes a group of its own. Below those that systems give to
+    # outgoing connections (on Linux from 32768 on): one of these would keep it from everybody.
+    local_port: int = 27800
     # How long a registration lasts. Longer: fewer requests, and a short absence goes unnoticed.
     # Shorter: a peer that died without a word is listed, and dialed in vain, for less time.
     ttl: int = 7200

@@ -209,6 +209,10 @@ class ResolveTests(SynchronousTestCase):
             (5, 2, 60, 30, 5, 60, "INFO"),
         )
 
+    def test_the_shared_port_is_none_that_an_outgoing_connection_may_get(self) -> None:
+        self.assertLess(Settings().rendezvous.local_port, 32_768)
+        self.assertGreater(Settings().rendezvous.local_port, 1_023)
+
     def test_an_option_beats_the_file_and_the_file_the_default(self) -> None:
         settings = resolve({"peer.name": "option"}, {"peer.name": "file", "peer.namespace": "file"})
         self.assertEqual((settings.peer.name, settings.peer.namespace), ("option", "file"))
