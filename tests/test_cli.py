@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from typing import Any
@@ -25,6 +26,7 @@ class DispatchTests(SynchronousTestCase):
             self.ran.append(("client", words))
             return 7
 
+        self.addCleanup(gc.enable)  # what a node's start turns off
         self.patch(tap, "main", node)
         self.patch(client_commands, "run", client)
 
