@@ -1,0 +1,1 @@
+"""What p2pchat costs, beside what simpler programs cost: `python -m benchmarks`."""

@@ -1,0 +1,30 @@
+"""From the start of a process until it answers HELLO."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from benchmarks.measuring import Figures, Peer, Report, chat, plain
+
+
+def run(report: Report, *, quick: bool) -> None:
+    """All of it."""
+    walls: Figures = {}
+    cpus: Figures = {}
+    for number in range(4 if quick else 12):
+        for make in (chat, plain):
+            program = make()
+            answered = False
+            while not answered:
+                with contextlib.suppress(OSError):
+                    Peer(program.port).socket.close()
+                    answered = True
+                time.sleep(0.001)
+            wall, cpu = time.perf_counter() - program.started, program.cpu()
+            program.stop()
+            if number:
+                walls.setdefault(program.name, []).append(wall * 1e3)
+                cpus.setdefault(program.name, []).append(cpu * 1e3)
+    report.add("Start", "until HELLO is answered", "ms", walls)
+    report.add("Start", "until HELLO is answered", "ms CPU", cpus)
