@@ -96,7 +96,7 @@ class Outbox:
             return printable(f"queued: {peer_id} gets it after what waits already (/outbox)")
         if peer is None:
             # Perhaps a slip of the pen.
-            unknown = f"queued: {peer_id} is not connected, and not known here: is that its name?"
+            unknown = f"queued: no such peer here yet: {peer_id} (is that its name?)."
             return printable(f"{unknown} It gets the message when it comes (/outbox)")
         return printable(f"queued: {peer_id} is not connected, and gets it when it is (/outbox)")
 

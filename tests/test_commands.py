@@ -177,7 +177,7 @@ class MsgTests(CommandCase):
         for peer_id, why in (
             ("bob@CIC", "bob@CIC gets it after what waits already"),
             ("carol@CIC", "carol@CIC is not connected, and gets it when it is"),
-            ("eva@CIC", "eva@CIC is not connected, and not known here: is that its name?"),
+            ("eva@CIC", "no such peer here yet: eva@CIC (is that its name?)."),
         ):
             self.reply("/msg bob@CIC hi")
             msg_id = str(self.link.lines[-1].msg_id)

@@ -63,7 +63,7 @@ class Conversations(ProcessCase):
         alice.say("/msg nobody@lobby hi")
         alice.end_input()
         self.assertEqual(await alice.ended, 1)
-        self.assertIn("queued: nobody@lobby is not connected, and not known here", alice.output)
+        self.assertIn("queued: no such peer here yet: nobody@lobby", alice.output)
 
     async def test_another_node_takes_the_rendezvous_over(self) -> None:
         group = local_group(self)

@@ -182,7 +182,7 @@ class PersonsOutboxTests(SynchronousTestCase):
             ("zoe@CIC", "queued: zoe@CIC is not connected, and gets it when it is (/outbox)"),
             (
                 "eva@CIC",
-                "queued: eva@CIC is not connected, and not known here: is that its name? "
+                "queued: no such peer here yet: eva@CIC (is that its name?). "
                 "It gets the message when it comes (/outbox)",
             ),
         ):
