@@ -83,8 +83,9 @@ class Presence(Service):
         """Why the last request failed; empty while all is well."""
         self._register_at = self._discover_at = self._silent_until = 0.0
         self._retry = _FIRST_RETRY
-        # However short the lease that is granted, half of the budget is left for discovery.
-        self._shortest_lease = 1.0 if budget is None else 120 / budget
+        self._discovered_at = float("-inf")
+        # However short the lease that is granted, something is left of the budget for discovery.
+        self._shortest_lease = 1.0 if budget is None else 100 / budget
         self._unknown = False
         self._perhaps_registered = False
         self._registering: Deferred[Grant] | None = None
@@ -193,11 +194,12 @@ class Presence(Service):
             self._namespace, self._name, self.port, self._ttl
         )
         request.addBoth(self._register_over)
-        request.addCallbacks(self._registered, self._failed)
+        request.addCallbacks(self._registered, self._register_failed)
         request.addErrback(self._unexpected)
 
     def _discover(self, now: float) -> None:
         self._ask(now)
+        self._discovered_at = now
         self._discover_at = now + self._interval
         request = self._discovering = self.directory.discover(None)
         request.addBoth(self._discover_over)
@@ -229,11 +231,22 @@ class Presence(Service):
         if self.running:
             self._tick()
 
+    def _register_failed(self, failure: Failure) -> None:
+        self._failed(failure)
+        if failure.check(Refused):
+            # It does not want us, but it may still tell who else is there.
+            now = self._clock.seconds()
+            self._register_at = now + self._interval
+            self._discover_at = max(now, self._discovered_at + self._interval)
+
     def _discovered(self, listings: Sequence[Listing]) -> None:
         self._unknown = False
-        self._well_again()
         own = f"{self._name}@{self._namespace}"
-        if not any(entry.peer_id == own and entry.port == self.port for entry in listings):
+        if self.grant is not None:
+            self._well_again()
+        if self.grant is not None and not any(
+            entry.peer_id == own and entry.port == self.port for entry in listings
+        ):
             # The rendezvous lost us, or is another one that took its place.
             _log.debug("The rendezvous does not list us: registering again")
             self._register_at = self._clock.seconds()

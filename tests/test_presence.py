@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.presence import REQUESTS_A_MINUTE, Presence
-from p2pchat.rendezvous.listing import Blocked, DirectoryError, Grant, Listing, Unreachable
+from p2pchat.rendezvous.listing import Blocked, DirectoryError, Grant, Listing, Refused, Unreachable
 from p2pchat.testing.directory import FakeRendezvous, Fault, StaticDirectory
 from p2pchat.testing.network import FakeNetwork
 
@@ -265,6 +265,14 @@ class FaultTests(PresenceTestCase):
         self.start(200)
         self.assertEqual(len(self.notices), 1)
         self.assertIn("bad_name", self.notices[0])
+
+    def test_it_does_not_like_our_name_and_still_tells_who_is_there(self) -> None:
+        reason = Refused("the rendezvous is full", "registry_full")
+        self.patch(self.presence.directory, "register", lambda *_: fail(reason))
+        self.patch(self.presence.directory, "discover", lambda *_: succeed([]))
+        self.start(305)
+        self.assertEqual(self.listed, [[]] * 6)
+        self.assertEqual(self.notices, ["rendezvous rendezvous.test:8080: the rendezvous is full"])
 
     def test_it_is_slow_or_silent(self) -> None:
         for fault in (Fault.SLOW, Fault.SILENT):
