@@ -20,8 +20,6 @@ from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 
 _APPLICATION: Final = 0x70327072
 """Marks the file as ours, so that another program's database is never touched."""
-_MAGIC: Final = b"SQLite format 3\0"
-"""What every SQLite file begins with."""
 _BUSY_TIMEOUT: Final = 2.0
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -42,7 +40,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ForeignDatabaseError(Exception):
-    """The file is not for us to use; the text is a sentence for the person."""
+    """The file is a database of another program; the text is a sentence for the person."""
 
 
 class Database:
@@ -52,22 +50,18 @@ class Database:
         self.path = path
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
-        self._known = False
-        """Whether the file was once opened, and so is ours whatever it holds now."""
 
     def load(self, now: float) -> tuple[list[Row], str | None]:
         """What is stored and has not expired at `now` (wall clock), the oldest first.
 
         A damaged file is renamed, and a new one begun: the second value is its new name then.
-        Raises `ForeignDatabaseError` when the file is not a database, or another program's.
+        Raises `ForeignDatabaseError` when the file belongs to another program.
         """
         try:
             return self._read(now), None
         except sqlite3.Error as damage:
             if not is_damage(damage):
                 raise
-        if not self._known and self._never_was_one():
-            raise ForeignDatabaseError(f"{self.path} is not a database")
         aside = self._set_aside()
         return self._read(now), aside
 
@@ -107,7 +101,6 @@ class Database:
                 connection.close()
                 raise
             self._connection = connection
-            self._known = True
         return self._connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -142,13 +135,6 @@ class Database:
             self.close()
             raise
         return [row for row in map(_checked, stored) if row is not None]
-
-    def _never_was_one(self) -> bool:
-        """Whether the file is something else: a mistyped name must not cost a person their file."""
-        with open(self.path, "rb") as file:
-            head = file.read(len(_MAGIC))
-        # A file that a crash of the machine left is zeros where it is not what it was.
-        return bool(head.strip(b"\0")) and head != _MAGIC
 
     def _set_aside(self) -> str:
         """Rename the file and what belongs to it; its new name."""
