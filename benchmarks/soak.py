@@ -33,7 +33,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTLED = 20.0
@@ -76,7 +79,7 @@ class Node:
         self.command = [*command, "--name", name, "--log-file", str(self.log)]
         self.process: subprocess.Popen[bytes] | None = None
         self.run = 0
-        self.started_at = 0.0
+        self.ready_at: float | None = None
         self.back_at: float | None = None
         self.ended_at: dict[int, float] = {}
         self.tail = b""
@@ -86,11 +89,15 @@ class Node:
         return self.process is not None
 
     def settled(self, now: float) -> bool:
-        return self.up and now - self.started_at > SETTLED
+        return self.ready_for(SETTLED, now)
 
-    def start(self, selector: selectors.BaseSelector, now: float) -> None:
+    def ready_for(self, seconds: float, now: float) -> bool:
+        """Whether it said that it listens, so long ago; a busy machine takes its time before."""
+        return self.up and self.ready_at is not None and now - self.ready_at > seconds
+
+    def start(self, selector: selectors.BaseSelector) -> None:
         self.run += 1
-        self.started_at, self.back_at, self.tail = now, None, b""
+        self.ready_at, self.back_at, self.tail = None, None, b""
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
                 self.command,
@@ -197,11 +204,12 @@ class Soak:
 
     def go(self) -> None:
         seconds = self.options.minutes * 60
-        begin = time.monotonic()
         for node in self.nodes:
-            node.start(self.selector, time.monotonic())
+            node.start(self.selector)
             self.look(0.05)
+        self.look_until(time.monotonic() + 180, lambda: all(node.ready_at for node in self.nodes))
         self.look_until(time.monotonic() + min(SETTLED, seconds / 4))
+        begin = time.monotonic()
         talk_until = begin + seconds
         compare_at = begin + (300 if seconds > 600 else seconds / 2)
         next_message = next_churn = next_report = time.monotonic()
@@ -226,7 +234,7 @@ class Soak:
         self.judge(before, after)
 
     def talk(self, now: float) -> None:
-        senders = [node for node in self.nodes if node.up and now - node.started_at > 3]
+        senders = [node for node in self.nodes if node.ready_for(3, now)]
         if len(senders) < 2:
             return
         text = f"m{len(self.messages)}"
@@ -246,7 +254,7 @@ class Soak:
     def churn(self, now: float) -> None:
         # A program that is still being loaded has nothing to leave in order.
         young = [node for node in self.nodes if node not in self.elders]
-        there = [node for node in young if node.up and now - node.started_at > 5]
+        there = [node for node in young if node.ready_for(3, now)]
         if not there:
             return
         node = self.random.choice(there)
@@ -264,10 +272,10 @@ class Soak:
     def revive(self, now: float) -> None:
         for node in self.nodes:
             if not node.up and node.back_at is not None and now >= node.back_at:
-                node.start(self.selector, now)
+                node.start(self.selector)
 
-    def look_until(self, end: float) -> None:
-        while (now := time.monotonic()) < end:
+    def look_until(self, end: float, enough: Callable[[], bool] = lambda: False) -> None:
+        while (now := time.monotonic()) < end and not enough():
             self.revive(now)
             self.look(min(0.2, end - now))
 
@@ -296,7 +304,9 @@ class Soak:
                 self.messages[text].outcome = "sender gone"
 
     def hear(self, node: Node, line: str) -> None:
-        if found := SHOWN.match(line):
+        if line.startswith("* p2pchat "):
+            node.ready_at = time.monotonic()
+        elif found := SHOWN.match(line):
             message = self.messages[found[3]]
             key = node.name, node.run
             message.shown[key] = message.shown.get(key, 0) + 1
