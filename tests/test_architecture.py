@@ -142,7 +142,7 @@ MAY_IMPORT: Final = {
     "rendezvous.persistence": "logs rendezvous.database rendezvous.registry",
     "rendezvous.replies": "address logs rendezvous.listing text",
     "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
-    "rendezvous.tap": "checks command_line descriptors log_formats log_output logs"
+    "rendezvous.tap": "checks command_line descriptors log_formats log_output logs polling"
     " rendezvous.connection rendezvous.database rendezvous.persistence rendezvous.registry"
     " rendezvous.server settings steady_clock text",
     "local_rendezvous": "logs rendezvous.server",

@@ -36,6 +36,7 @@ from p2pchat.log_output import (
     twistd_observer,
     wanted,
 )
+from p2pchat.polling import poll_directly
 from p2pchat.rendezvous.connection import Limits
 from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, Registry
 from p2pchat.rendezvous.server import RendezvousService
@@ -186,6 +187,7 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor
 
     use_steady_clock(reactor)
+    poll_directly(reactor)
     values = options.checked
     registry = Registry(values["max-registrations"])
     limits = Limits(
