@@ -24,9 +24,12 @@ class FaultCase(ProcessCase):
         super().setUp()
         self.group = [*local_group(self), "--history", "none"]
 
-    def shell(self, name: str, before: str, *options: str, **how: Any) -> Program:
+    def shell(
+        self, name: str, before: str, *options: str, history: bool = False, **how: Any
+    ) -> Program:
         """A chat started by a shell that does something to itself `before`."""
-        words = [sys.executable, "-m", "p2pchat", "--name", name, "--port", "0", *self.group]
+        group = self.group[:-2] if history else self.group
+        words = [sys.executable, "-m", "p2pchat", "--name", name, "--port", "0", *group]
         words += ["--interface", "127.0.0.1", *options]
         return self.start(name, "/bin/sh", "-c", f'{before}; exec "$0" "$@"', *words, **how)
 
@@ -146,6 +149,23 @@ class LogTests(FaultCase):
         await limited.expect("The log cannot be written to .*small.log: File too large")
         self.assertEqual(limited.output.count("cannot be written"), 1)
         self.assertLessEqual((self.folder / "small.log").stat().st_size, 8 * 1024)
+        limited.end_input()
+        self.assertEqual(await limited.ended, 0)
+        self.assertNotIn("Traceback", limited.output)
+
+    async def test_a_full_disk_for_the_history(self) -> None:
+        """What comes is shown with a mark and not acknowledged, so that its sender keeps it."""
+        limited = self.shell("alice", "ulimit -f 200", "--log-file", "-", history=True)
+        await self.port_of(limited)
+        bob = self.chat("bob", *self.group)
+        await bob.expect("connected: alice@lobby")
+        for number in range(150):
+            bob.say(f"/msg alice@lobby {'x' * 2000} {number}")
+        await limited.expect(r"^\[bob@lobby \(not kept\)\] x* 149$")
+        shown = re.findall(r"^\[bob@lobby[^\]]*\] x* (\d+)$", limited.output, re.M)
+        self.assertEqual(shown, [str(number) for number in range(150)])
+        told = re.findall("(?:WARNING|ERROR) .*The history cannot be written", limited.output)
+        self.assertTrue(1 <= len(told) <= 5, told)  # the file may have room for some again
         limited.end_input()
         self.assertEqual(await limited.ended, 0)
         self.assertNotIn("Traceback", limited.output)
