@@ -30,13 +30,18 @@ class Broadcast:
 
     def add(self, namespace: str | None, line: bytes) -> None:
         """Send one PUB to the connected peers of a namespace, or to all for None, this turn."""
-        if self._lines and (namespace != self._namespace or self._size + len(line) > self._most):
-            self.spread()
+        self.held_before(namespace, line)
         self._namespace = namespace
         self._lines.append(line)
         self._size += len(line)
         if len(self._lines) == 1:
             self._turn.before_flush(self.spread)
+
+    def held_before(self, namespace: str | None, line: bytes) -> int:
+        """Bytes that will leave in one block with this line; what cannot is spread now."""
+        if namespace != self._namespace or self._size + len(line) > self._most:
+            self.spread()
+        return self._size
 
     def spread(self) -> None:
         """Give what is held to the links, now."""

@@ -40,6 +40,9 @@ class IPeerLink(Interface):
     def send(line: bytes) -> bool:
         """Queue one encoded SEND or PUB; False when the queue is full or the link is ending."""
 
+    def has_room(size: int) -> bool:
+        """Whether `size` more bytes would be taken now."""
+
     def send_all(lines: list[bytes], block: bytes) -> bool:
         """Queue several encoded PUBs, all or none; `block` is the lines joined."""
 

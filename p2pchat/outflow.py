@@ -121,6 +121,10 @@ class Outflow:
         self.put(line)
         return True
 
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes may wait."""
+        return self.bytes_waiting + size <= self.limit
+
     def put(self, line: bytes) -> None:
         """Queue a line in any case."""
         self._waiting.append(line)

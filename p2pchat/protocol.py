@@ -305,6 +305,10 @@ class PeerProtocol(LineReceiver):
         self.sent += 1
         return True
 
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes would be taken now."""
+        return self.session.state is State.OPEN and self._outflow.has_room(size)
+
     def send_all(self, lines: list[bytes], block: bytes) -> bool:
         """Queue several encoded PUBs, all or none; `block` is the lines joined."""
         if self.session.state is not State.OPEN or not self._outflow.offer_all(lines, block):

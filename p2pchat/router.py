@@ -77,7 +77,7 @@ class Router:
         """Direct messages sent, messages published, and messages received, each counted once."""
         self.delivered = self.undelivered = 0
         """What became of the direct messages."""
-        self._dropped = 0
+        self._without = 0
 
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on, as far as they can change while a node runs."""
@@ -129,28 +129,28 @@ class Router:
             raise NotSentError(str(why)) from None
         message = Pub(self._new_id(), self._own_id, scope, payload, False)
         line = line_of(message)
-        if self._turn.crowded:
-            # Somebody may have no room: the person is told how many do not get it.
-            peers, dropped = self._publish_now(namespace, line)
-        else:
-            peers, dropped = self._peers.count_connected(namespace), 0
-            self._broadcast.add(namespace, line)
+        dropped = self._without_room(namespace, line) if self._turn.crowded else 0
+        if dropped != self._without:
+            # Who has no room for all of this block may still have it for a part.
+            self._broadcast.spread()
+            dropped = self._without = self._without_room(namespace, line)
+        peers = self._peers.count_connected(namespace) - dropped
+        self._broadcast.add(namespace, line)
         self.published += 1
         _log.info("PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=payload)
         return Published(str(message.msg_id), peers, dropped)
 
-    def _publish_now(self, namespace: str | None, line: bytes) -> tuple[int, int]:
-        self._broadcast.spread()
-        peers = dropped = 0
+    def _without_room(self, namespace: str | None, line: bytes) -> int:
+        """How many peers will not take this line after what is published already."""
+        size = self._broadcast.held_before(namespace, line) + len(line)
+        count = 0
         for peer in self._peers.connected(namespace):
             for link in peer.links:
-                if link.send(line):
-                    peers += 1
+                if link.has_room(size):
                     break
             else:
-                dropped += 1
-        self._dropped += dropped
-        return peers, dropped
+                count += 1
+        return count
 
     def flush(self) -> None:
         """Hand over to the links what was published in this turn, for example before a farewell."""
@@ -159,7 +159,7 @@ class Router:
     @property
     def dropped(self) -> int:
         """Deliveries of a PUB that were dropped because too much waited for the peer."""
-        return self._dropped + self._broadcast.lost
+        return self._broadcast.lost
 
     @property
     def remembered(self) -> int:

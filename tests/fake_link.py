@@ -50,6 +50,9 @@ class FakeLink:
         self.heard_at = 0.0
         self.waits_for_us = False
 
+    def has_room(self, size: int) -> bool:
+        return self.takes
+
     def send(self, line: bytes) -> bool:
         if not self.takes:
             return False
