@@ -62,6 +62,9 @@ class FakeLink:
         self.sent += 1
         return True
 
+    def has_room(self, size: int) -> bool:
+        return not self.full
+
     def send_all(self, lines: list[bytes], block: bytes) -> bool:
         return all(self.send(line) for line in lines)
 
