@@ -206,6 +206,8 @@ class StandardDescriptorTests(FaultCase):
             options = ("--log-file", f"{name}.log", *(("--stay",) if stay else ()))
             program = self.shell(name, ":", *options)
             await watcher.expect(f"connected: {name}@lobby")
+            log = self.folder / f"{name}.log"
+            await self.until(lambda log=log: "connected: watcher@lobby" in log.read_text())
             assert program.transport is not None
             program.transport.closeStdout()
             watcher.say(f"/msg {name}@lobby nobody sees this")
@@ -225,12 +227,15 @@ class StandardDescriptorTests(FaultCase):
             name = f"t{int(plain)}"
             options = ("--log-file", f"{name}.log", *(("--plain",) if plain else ()))
             program = self.shell(name, "export TERM=xterm", *options, terminal=True)
+            log = self.folder / f"{name}.log"
             await watcher.expect(f"connected: {name}@lobby")
+            # Before its own end has opened, too, there would be nobody to say BYE to.
+            await self.until(lambda log=log: "connected: watcher@lobby" in log.read_text())
             assert program.transport is not None
             program.transport.loseConnection()
             await watcher.expect(f"Closed: {name}@lobby .said BYE")
             await program.ended
-            self.assertNotIn("Traceback", (self.folder / f"{name}.log").read_text())
+            self.assertNotIn("Traceback", log.read_text())
 
 
 class SameNameTests(FaultCase):
