@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
 
-from tests.processes import ProcessCase, Program
+from tests.processes import ProcessCase, Program, reactor
 from tests.test_end_to_end import local_group
 from tests.test_notify import Systemd
 
@@ -85,9 +86,13 @@ class ClientTests(ServiceCase):
         self.assertEqual(await pipe.ended, 0, pipe.output)
         self.assertIn("delivered to bob@lobby", pipe.output)
         await bob.expect(rf"^\[alice@lobby\] {TEXT}$")
-        bob.say(f"/msg alice@lobby {TEXT}")
+        told = tail.expect(r"^\{.*\}$")
+        while not told.called:
+            # It does not say when it has begun to listen.
+            bob.say(f"/msg alice@lobby {TEXT}")
+            await deferLater(reactor, 0.2)
         await gatherResults([each.expect(rf"^\[bob@lobby\] {TEXT}$") for each in consoles])
-        event = json.loads((await tail.expect(r"^\{.*\}$"))[0])
+        event = json.loads((await told)[0])
         self.assertEqual((event["from"], event["text"]), ("bob@lobby", TEXT))
         consoles[0].say("/quit")
         self.assertEqual(await consoles[0].ended, 0)
