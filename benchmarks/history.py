@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import Arrival, Batch
+from p2pchat.history.records import Batch
+from p2pchat.history.segments import pack
 from p2pchat.messages import Pub, Send
 from p2pchat.stamps import MessageIds
 
@@ -61,8 +62,8 @@ def fill(path: str, count: int, language: Language, chance: random.Random) -> No
             else Pub(new_id(), peer_id, "#CIC", text)
             for text in language.texts(BATCH)
         ]
-        batch = Batch([Arrival(first, peer_id, 1.79e9 + first, messages)])
         began = time.process_time()
+        batch = Batch([pack(first, peer_id, 1.79e9 + first, messages)])
         database.commit(batch)
         stored = time.process_time()
         if first // BATCH % 20 == 0:

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import Arrival, Batch, Entry, Line
+from p2pchat.history.records import Batch, Entry, Line, Piece
+from p2pchat.history.segments import pack
 from p2pchat.messages import Pub, Send
 from p2pchat.peers import Peer
 from p2pchat.repetitions import RecentIds
@@ -142,17 +143,23 @@ class FileCase(SynchronousTestCase):
         self.addCleanup(database.close)
         return database
 
-    def arrival(self, peer_id: str, *messages: Send | Pub, at: float = NOW) -> Arrival:
-        arrival = Arrival(self.next_id, peer_id, at, [*messages])
+    def arrival(
+        self,
+        peer_id: str,
+        *messages: Send | Pub,
+        at: float = NOW,
+        said: list[float] | None = None,
+    ) -> Piece:
+        piece = pack(self.next_id, peer_id, at, messages, said)
         self.next_id += len(messages)
-        return arrival
+        return piece
 
     def entry(self, to: str, msg_id: str, text: str, state: int, at: float = NOW) -> Entry:
         self.next_id += 1
         return Entry(self.next_id - 1, to, "alice@CIC", msg_id, at, state, text)
 
-    def keep(self, *arrivals: Arrival, file: bool = True) -> None:
-        self.database.commit(Batch(arrivals=[*arrivals]))
+    def keep(self, *pieces: Piece, file: bool = True) -> None:
+        self.database.commit(Batch(pieces=[*pieces]))
         while file and self.database.file():
             pass
 

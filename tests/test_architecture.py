@@ -83,6 +83,7 @@ MAY_IMPORT: Final = {
     "history.outbox": "",
     "history.gathering": "history.records",
     "history.segments": "history.records messages repetitions",
+    "history.showing": "history.losses",
     "history.schema": "",
     "history.past": "history.records",
     "history.deleting": "history.records",
@@ -100,8 +101,8 @@ MAY_IMPORT: Final = {
     "history.losses": "repetitions",
     "history.store": "history.gathering history.records history.tidying logs",
     "history.outgoing": "history.outbox history.records",
-    "history.durable": "history.gathering history.losses history.outbox history.outgoing"
-    " history.past history.records"
+    "history.durable": "history.gathering history.outbox history.outgoing"
+    " history.past history.records history.segments history.showing"
     " history.store interfaces logs messages repetitions",
     # The full console: what is said and how it looks, then the screen.
     "terminal.choose": "terminal.event_loop",

@@ -9,7 +9,7 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 
 from p2pchat.commands import Commands, Reply
-from p2pchat.history.store import DELAY
+from p2pchat.history.store import GATHER
 from tests.consoles import FakeNode
 from tests.histories import NOW, HistoryCase, pub, send
 
@@ -45,7 +45,7 @@ class CommandCase(HistoryCase):
         self.history.received(self.peer, self.link, [pub("4", "antes")], [], [NOW - 3600])
         self.history.queue("bob@CIC", "m1", "até já")
         self.history.queue("a]b@CIC", "m2", "estranho")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
 
 
 class HistoryTests(CommandCase):

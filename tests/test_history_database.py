@@ -16,9 +16,10 @@ from p2pchat.history.records import (
     WAITING,
     Batch,
     Change,
+    Piece,
 )
 from p2pchat.history.schema import ForeignFileError
-from p2pchat.history.segments import MOST, pack, unpack
+from p2pchat.history.segments import MOST, join, unpack
 from tests.histories import FULL, NOW, BrokenConnection, FileCase, pub, send
 
 
@@ -70,12 +71,13 @@ class CommitTests(FileCase):
         )
 
     def test_said_earlier(self) -> None:
-        arrival = self.arrival("bob@CIC", pub("1", "antes"), pub("2", "depois"))
-        arrival.said = [NOW - 60.5, NOW - 30]
-        self.keep(arrival, file=False)
-        self.assertEqual([line.said for line in self.reader.recent(None, 9)], arrival.said)
+        said = [NOW - 60.5, NOW - 30]
+        self.keep(
+            self.arrival("bob@CIC", pub("1", "antes"), pub("2", "depois"), said=said), file=False
+        )
+        self.assertEqual([line.said for line in self.reader.recent(None, 9)], said)
         self.database.file()
-        self.assertEqual([line.said for line in self.reader.recent(None, 9)], arrival.said)
+        self.assertEqual([line.said for line in self.reader.recent(None, 9)], said)
 
     def test_text_that_utf8_cannot_carry_costs_nobody_a_message(self) -> None:
         self.keep(
@@ -125,25 +127,33 @@ class CommitTests(FileCase):
 
 class SegmentTests(FileCase):
     def test_large_batches_are_split_and_numbered_through(self) -> None:
-        first = self.arrival("bob@CIC", *(send(str(n), str(n)) for n in range(2 * MOST + 5)))
+        def piece(count: int) -> Piece:
+            return self.arrival("bob@CIC", *(send(str(n), str(n)) for n in range(count)))
+
+        first, second = piece(MOST - 5), piece(5)
         gap = self.arrival("eva@CIC", send("x", "gap"))
-        second = self.arrival("bob@CIC", *(send(str(n), str(n)) for n in range(10)))
-        segments = [*pack([first, second])]
-        self.assertEqual([segment.messages for segment in segments], [MOST, MOST, 15])
+        third, large, last = piece(10), piece(MOST + 50), piece(1)
+        segments = [*join([first, second, third, large, last])]
+        self.assertEqual([each.messages for each in segments], [MOST, 10, MOST + 50, 1])
         lines = [line for segment in segments for line in unpack(segment.data)]
         self.assertEqual(
             [line.id for line in lines],
-            [*range(1, 2 * MOST + 6), *range(gap.id + 1, gap.id + 11)],
+            [*range(1, MOST + 1), *range(gap.first + 1, last.first + 1)],
         )
         self.assertEqual(
             [(each.first, each.last) for each in segments],
-            [(1, MOST), (MOST + 1, 2 * MOST), (2 * MOST + 1, second.id + 9)],
+            [
+                (1, MOST),
+                (third.first, third.first + 9),
+                (large.first, large.first + MOST + 49),
+                (last.first, last.first),
+            ],
         )
 
     def test_filing_goes_a_piece_at_a_time(self) -> None:
-        self.keep(
-            self.arrival("bob@CIC", *(send(str(n), str(n)) for n in range(MOST + 50))), file=False
-        )
+        for count in (MOST, 50):
+            messages = [send(str(n), str(n)) for n in range(count)]
+            self.keep(self.arrival("bob@CIC", *messages), file=False)
         self.assertEqual(self.database.file(), 50)
         self.assertEqual(self.database.file(), 0)
 

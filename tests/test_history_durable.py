@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from p2pchat.history import durable, losses, store, tidying
 from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
-from p2pchat.history.store import DELAY, MANY
+from p2pchat.history.store import GATHER, MANY
 from tests.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ReceivingTests(HistoryCase):
 
     def test_nothing_is_acknowledged_or_shown_before_it_is_safe(self) -> None:
         self.receive(send("1", "um"), send("2", "dois"), pub("3", "três"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual((self.acked(), self.owner.take()), ([], []))
         self.thread.step()
         self.assertEqual(self.acked(), ["1", "2"])
@@ -42,14 +42,63 @@ class ReceivingTests(HistoryCase):
         self.assertEqual(len(self.thread.calls), 1, "one batch at a time")
         self.thread.step()
         self.assertEqual(len(self.acked()), MANY)
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         self.assertEqual(self.acked(), ["next"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_an_ack_does_not_wait_longer_than_for_the_disk(self) -> None:
+        self.receive(pub("1", "um"))
+        self.clock.advance(0)
+        self.assertEqual(self.thread.calls, [])
+        self.receive(send("2", "dois"))
+        self.assertEqual(self.thread.calls, [], "what else is read in this turn comes along")
+        self.clock.advance(0)
+        self.assertEqual(len(self.thread.calls), 1)
+        self.receive(send("3", "três"))
+        self.thread.step()
+        self.assertEqual(self.acked(), ["2"])
+        self.clock.advance(0)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["3"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_what_nobody_sends_again_is_shown_at_once(self) -> None:
+        self.receive(pub("1", "um"), pub("2", "dois"))
+        self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um", "dois"])])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.owner.take(), [])
+        self.assertEqual(self.lines(), ["um", "dois"])
+
+    def test_what_may_come_again_is_safe_before_it_is_shown(self) -> None:
+        self.link.keeps = True
+        self.receive(pub("1", "um"))
+        self.assertEqual(self.owner.take(), [])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um"])])
+
+    def test_nothing_of_a_peer_overtakes_what_it_said_before(self) -> None:
+        self.receive(send("1", "um"))
+        self.receive(pub("2", "dois"))
+        self.clock.advance(0)
+        self.receive(pub("3", "três"))
+        self.assertEqual(self.owner.take(), [])
+        self.thread.step()
+        self.receive(pub("4", "quatro"))
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.receive(pub("5", "cinco"))
+        texts = [text for _, _, texts in self.owner.take() for text in texts]
+        self.assertEqual(texts, ["um", "dois", "três", "quatro", "cinco"])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.lines(), texts)
+
     def test_many_that_gathered_meanwhile_follow_at_once(self) -> None:
         self.receive(send("0", "x"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.receive(*(send(str(n), "x") for n in range(1, 2 * MANY)))
         self.thread.step()
         self.assertEqual(len(self.thread.calls), 1)
@@ -59,12 +108,12 @@ class ReceivingTests(HistoryCase):
     def test_a_repetition_is_acknowledged_when_its_first_copy_is_safe(self) -> None:
         self.receive(send("1", "um"))
         self.receive(send("1", "um"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.receive(send("1", "um"))
         self.assertEqual(self.acked(), [])
         self.thread.step()
         self.assertEqual(self.acked(), ["1", "1"])
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         self.assertEqual(self.acked(), ["1"])
         self.receive(send("1", "um"))
@@ -76,7 +125,7 @@ class ReceivingTests(HistoryCase):
         self.receive(send("1", "um"))
         for _ in range(MANY + 10):
             self.receive(send("1", "um"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         self.assertEqual(len(self.acked()), MANY + 1)
 
@@ -86,7 +135,7 @@ class ReceivingTests(HistoryCase):
         self.history.received(
             self.peer, self.link, [pub("3", "x"), pub("4", "y")], [], [1e308, -1e308]
         )
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         said = [NOW - 60, NOW - 30]
         self.assertEqual(
@@ -101,7 +150,7 @@ class ReceivingTests(HistoryCase):
     def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
         self.patch(store, "MAX_WAITING", 10_000)
         self.receive(send("first", "x"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         for number in range(80):
             self.receive(send(f"many{number}", "x" * 1000))
         self.assertEqual(
@@ -112,7 +161,7 @@ class ReceivingTests(HistoryCase):
             ],
         )
         self.thread.step()
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         acked = self.acked()
         lost = self.history.not_kept
@@ -125,12 +174,12 @@ class FailingTests(HistoryCase):
     def test_a_full_disk(self) -> None:
         self.start()
         self.receive(send("1", "um"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.owner.take()
         self.acked()
         BrokenConnection.trouble = FULL
         self.receive(send("2", "dois"), send(None, "sem id"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual(
             self.owner.take(),
             [
@@ -140,14 +189,14 @@ class FailingTests(HistoryCase):
         )
         self.receive(send("3", "três"))
         self.receive(send("2", "dois"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         # Told once; a repetition of what was shown is not shown, and still not acknowledged.
         self.assertEqual(self.owner.take(), [("not kept", "bob@CIC", ["três"])])
         self.assertEqual(self.acked(), [])
         self.assertEqual(self.history.not_kept, 4)
         BrokenConnection.trouble = None
         self.receive(send("2", "dois"), send("4", "quatro"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual(
             self.owner.take(),
             [("told", "messages are kept again"), ("kept", "bob@CIC", ["quatro"])],
@@ -155,24 +204,45 @@ class FailingTests(HistoryCase):
         self.assertEqual(self.acked(), ["2", "4"])
         self.assertEqual(self.lines(), ["um", "dois", "quatro"])
         self.receive(send("3", "três"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual((self.owner.take(), self.acked()), ([], ["3"]))
+
+    def test_what_was_shown_at_once_and_is_lost_is_not_shown_again(self) -> None:
+        self.start()
+        self.owner.take()
+        BrokenConnection.trouble = FULL
+        self.receive(pub("1", "um"))
+        self.clock.advance(GATHER)
+        self.assertEqual(
+            self.owner.take(),
+            [
+                ("kept", "bob@CIC", ["um"]),
+                ("told", "messages are no longer kept: database or disk is full"),
+            ],
+        )
+        self.receive(pub("1", "um"))
+        self.receive(pub("2", "dois"))
+        self.assertEqual(self.owner.take(), [], "while keeping fails, all carry a mark")
+        self.assertEqual(self.history.not_kept, 1)
+        self.clock.advance(GATHER)
+        self.assertEqual(self.owner.take(), [("not kept", "bob@CIC", ["dois"])])
+        self.assertEqual(self.history.not_kept, 2)
 
     def test_a_repetition_is_not_acknowledged_for_a_first_copy_that_was_lost(self) -> None:
         self.start(at_once=False)
         self.thread.step()
         self.receive(send("1", "um"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.receive(send("1", "um"))
         self.receive(send("2", "dois"))
         BrokenConnection.trouble = FULL
         self.thread.step()
         BrokenConnection.trouble = None
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         self.assertEqual(self.acked(), ["2"])
         self.receive(send("1", "um"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         self.assertEqual(self.acked(), ["1"])
         shown = [event for event in self.owner.take() if "um" in str(event)]
@@ -182,13 +252,13 @@ class FailingTests(HistoryCase):
         self.start()
         BrokenConnection.trouble = FULL
         self.history.received(self.peer, self.link, [pub("1", "a")], [], [NOW])
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         BrokenConnection.trouble = None
         self.owner.take()
         self.history.received(
             self.peer, self.link, [pub("1", "a"), pub("2", "b")], [], [NOW - 2, NOW - 1]
         )
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual(self.owner.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
 
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
@@ -196,8 +266,8 @@ class FailingTests(HistoryCase):
         self.start()
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
-        self.clock.advance(DELAY)
-        self.assertLessEqual(len(self.history._losses), 3)
+        self.clock.advance(GATHER)
+        self.assertLessEqual(len(self.history._showing._losses), 3)
 
     def test_our_own_messages_are_tried_again(self) -> None:
         self.start()
@@ -206,7 +276,7 @@ class FailingTests(HistoryCase):
         self.history.on_its_way("bob@CIC", "m2", "vai")
         self.history.acknowledged("m2")
         self.history.mark_read("bob@CIC")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual(
             [event for event in self.owner.take() if event[0] != "ready"],
             [("told", "messages are no longer kept: database or disk is full")],
@@ -229,7 +299,7 @@ class FailingTests(HistoryCase):
         BrokenConnection.trouble = FULL
         for number in range(20):
             self.history.published("*", f"p{number}", str(number))
-            self.clock.advance(DELAY)
+            self.clock.advance(GATHER)
         BrokenConnection.trouble = None
         self.sweep(6)
         self.assertEqual(self.lines(), ["15", "16", "17", "18", "19"])
@@ -237,7 +307,7 @@ class FailingTests(HistoryCase):
     def test_a_past_that_cannot_be_read(self) -> None:
         self.start()
         self.history.published("*", "old", "old")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.patch(
             store.Store, "call", _failing_first(store.Store.call, sqlite3.OperationalError("?"))
         )
@@ -246,19 +316,19 @@ class FailingTests(HistoryCase):
             self.owner.take(), [("told", "messages are no longer kept: ?"), ("ready",)]
         )
         self.history.published("*", "new", "new")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         # The ids of the past are not known, and yet none is taken twice.
         self.assertEqual(self.lines(), ["old", "new"])
 
     def test_a_damaged_file_gets_the_outbox_again(self) -> None:
         self.start()
         self.history.queue("bob@CIC", "m1", "espera")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.sweep()
         self.owner.take()
         BrokenConnection.trouble = _damage_once()
         self.receive(send("1", "um"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         events = self.owner.take()
         self.assertRegex(
             events[0][1],
@@ -266,7 +336,7 @@ class FailingTests(HistoryCase):
         )
         self.assertEqual(events[1:], [("kept", "bob@CIC", ["um"])])
         self.assertEqual(self.acked(), ["1"])
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.successResultOf(self.history.stop())
         self.restart()
         self.assertEqual([each.msg_id for each in self.history.outbox], ["m1"])
@@ -311,15 +381,15 @@ class RestartTests(HistoryCase):
         self.start(at_once=False)
         self.thread.step()
         self.receive(send("1", "um"), pub("2", "dois"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         self.receive(send("3", "três"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         # Killed here: stored, shown, perhaps not acknowledged; 3 neither.
         self.restart()
         self.acked()
         self.receive(send("1", "um"), pub("2", "dois"), send("3", "três"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual(self.owner.take(), [("ready",), ("kept", "bob@CIC", ["três"])])
         self.assertEqual(sorted(map(str, self.acked())), ["1", "2", "3"])
         self.assertEqual(self.lines(), ["um", "dois", "três"])
@@ -344,7 +414,7 @@ class RestartTests(HistoryCase):
         self.start()
         for number in range(3):
             self.receive(send(str(number), str(number)))
-            self.clock.advance(DELAY)
+            self.clock.advance(GATHER)
             self.restart()
         self.assertEqual(self.lines(), ["0", "1", "2"])
 
@@ -359,7 +429,7 @@ class RestartTests(HistoryCase):
         self.start(at_once=False)
         self.thread.step()
         self.receive(send("1", "um"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.receive(send("2", "dois"))
         stopped = self.history.stop()
         self.thread.step()
@@ -394,7 +464,7 @@ class OutboxTests(HistoryCase):
         self.owner.take()
         self.history.queue("bob@CIC", "m1", "um")
         self.history.queue("bob@CIC", "m2", "dois")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual(self.owner.take(), [])
         self.thread.step()
         self.assertEqual(
@@ -408,7 +478,7 @@ class OutboxTests(HistoryCase):
         self.wall += 3
         self.assertEqual(self.history.acknowledged("m1"), ("bob@CIC", 3.0, "um"))
         self.assertIsNone(self.history.acknowledged("m1"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.restart()
         self.assertEqual([each.msg_id for each in self.history.outbox], ["m2"])
 
@@ -417,7 +487,7 @@ class OutboxTests(HistoryCase):
         self.history.on_its_way("bob@CIC", "m1", "um")
         self.history.on_its_way("bob@CIC", "m2", "dois")
         self.assertIsNotNone(self.history.acknowledged("m2"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual([event for event in self.owner.take() if event[0] == "queued"], [])
         self.assertTrue(self.history.overdue("m1"))
         self.assertFalse(self.history.overdue("m2"))
@@ -428,7 +498,7 @@ class OutboxTests(HistoryCase):
     def test_what_is_said_before_the_past_is_known_comes_after_it(self) -> None:
         self.start()
         self.history.queue("bob@CIC", "m1", "antes")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.restart(at_once=False)
         self.history.queue("bob@CIC", "m2", "depois")
         self.history.on_its_way("bob@CIC", "m3", "também")
@@ -437,7 +507,7 @@ class OutboxTests(HistoryCase):
         self.thread.at_once = True
         self.thread.step()
         self.assertEqual([each.msg_id for each in self.history.outbox], ["m1", "m2"])
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual(self.lines(), ["antes", "depois", "também", "a todos"])
         states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
         self.assertEqual(states, [WAITING, WAITING, DELIVERED, PUBLISHED])
@@ -451,7 +521,7 @@ class OutboxTests(HistoryCase):
         self.start()
         self.history.queue("bob@CIC", "m1", "um")
         self.assertEqual(self.history.cancel(["m1", "nobody"]), 1)
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         (line,) = self.successResultOf(self.history.recent(None, 9))
         self.assertEqual(line.state, ABANDONED)
         self.assertEqual(len(self.history.outbox), 0)
@@ -459,21 +529,21 @@ class OutboxTests(HistoryCase):
     def test_what_waited_for_too_long_is_given_up(self) -> None:
         self.start(outbox_ttl=60.0)
         self.history.queue("bob@CIC", "m1", "um")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.wall += 61
         self.sweep(61)
         self.assertEqual(self.owner.take()[-1], ("given up", "bob@CIC", "m1"))
         self.wall += 61
         self.sweep(1)
         self.assertNotIn(("given up", "bob@CIC", "m1"), self.owner.take())
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.restart(outbox_ttl=60.0)
         self.assertEqual(len(self.history.outbox), 0)
 
     def test_our_publications(self) -> None:
         self.start()
         self.history.published("#CIC", "m1", "a todos")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         (line,) = self.successResultOf(self.history.published_since(("#CIC",), "", 9, 9))
         self.assertEqual(
             (line.conversation, line.sender, line.text, line.state),
@@ -488,7 +558,7 @@ class PersonTests(HistoryCase):
         self.history.queue("bob@CIC", "m1", "outra palavra")
         found = self.successResultOf(self.history.search("palavra", 9))
         self.assertEqual(found, [], "not safe yet")
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.assertEqual(len(self.successResultOf(self.history.search("palavra", 9))), 2)
         self.history.unread["bob@CIC"] = 3
         self.assertEqual(self.successResultOf(self.history.forget("bob@CIC")), 2)
@@ -503,7 +573,7 @@ class PersonTests(HistoryCase):
     def test_unread_survives_until_it_is_seen(self) -> None:
         self.start()
         self.receive(send("1", "a"), pub("2", "b"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.restart()
         self.assertEqual(self.history.unread, {"bob@CIC": 1, "#CIC": 1})
         self.history.mark_read("#CIC")
@@ -516,7 +586,7 @@ class PersonTests(HistoryCase):
         self.start()
         self.history.attended = True
         self.receive(send("1", "a"), pub("2", "b"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.successResultOf(self.history.stop())
         self.restart()
         self.assertEqual(self.history.unread, {})
@@ -541,15 +611,17 @@ class TidyingTests(HistoryCase):
 
     def test_filing_stops_when_messages_come(self) -> None:
         self.start()
-        self.receive(*(send(str(n), "x") for n in range(5000)))
+        for first in range(0, 5000, 500):
+            self.receive(*(send(str(n), "x") for n in range(first, first + 500)))
+        self.clock.advance(GATHER)
         self.thread.at_once = False
         self.sweep(1)
         self.receive(send("a", "y"))
-        self.sweep(0)
+        self.history.sweep(self.clock.seconds())
         self.thread.step()
         self.assertEqual(self.history._store.tidying.unfiled, 4500)
         self.assertEqual(self.thread.calls, [])
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         self.thread.step()
         self.assertEqual(self.acked()[-1], "a")
 
@@ -563,7 +635,7 @@ class TidyingTests(HistoryCase):
         self.start(max_age=100.0)
         for number in range(2):
             self.receive(send(str(number), str(number)))
-            self.clock.advance(DELAY)
+            self.clock.advance(GATHER)
             self.wall += 60
             self.sweep()
         self.wall += 20
@@ -574,7 +646,7 @@ class TidyingTests(HistoryCase):
     def test_tidying_that_fails_is_tried_again_later(self) -> None:
         self.start()
         self.receive(send("1", "x"))
-        self.clock.advance(DELAY)
+        self.clock.advance(GATHER)
         BrokenConnection.trouble = FULL
         self.sweep(1)
         BrokenConnection.trouble = None

@@ -30,8 +30,7 @@ class ExportTests(FileCase):
 
     def say(self) -> None:
         plain = self.arrival("bob@CIC", send("s1", "olá"))
-        late = self.arrival("bob@CIC", pub("p1", "mais cedo\x1b[2J"))
-        late.said = [NOW - 60.5]
+        late = self.arrival("bob@CIC", pub("p1", "mais cedo\x1b[2J"), said=[NOW - 60.5])
         self.keep(plain, late)
         self.database.commit(
             Batch(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from p2pchat.history import deleting, past
 from p2pchat.history.records import Entry, Loaded
 from p2pchat.history.schema import index_words, prepare
-from p2pchat.history.segments import encodable, pack, unpack
+from p2pchat.history.segments import encodable, join, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -188,7 +188,7 @@ class Database:
 
     def _commit(self, batch: Batch) -> None:
         connection = self._open()
-        segments = [*pack(batch.arrivals)]
+        segments = [*join(batch.pieces)]
         count = len(segments)
         if 0 < count <= _MOST_ROWS and not (batch.entries or batch.changes or batch.read):
             # One statement, one transaction: the usual batch of a node that is spoken to.

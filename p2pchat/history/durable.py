@@ -2,11 +2,12 @@
 
     messages ->  received(...)  -> Store -> stored: ACKs go out, then the observers are told
                                          -> not stored: shown with a mark, no ACK, ids forgotten
+                                -> what nobody sends again is shown at once, and stored soon
     a SEND of ours -> queue(...) or on_its_way(...) -> Outbox -> acknowledged(...)
 
-Rules: runs in the reactor's thread and never blocks. What is shown is safe, so that it is not shown
-again after a crash; what could not be kept is not acknowledged, so that its sender keeps it. The
-person is told once when keeping fails, and once when it works again.
+Rules: runs in the reactor's thread and never blocks. What may come again is safe before it is
+shown, so that it is not shown again after a crash; what could not be kept is not acknowledged, so
+that its sender keeps it. The person is told once when keeping fails, and once when it works again.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from twisted.internet.defer import succeed
 from zope.interface import implementer
 
 from p2pchat.history.gathering import Gathering, Held
-from p2pchat.history.losses import Losses
 from p2pchat.history.outbox import Stage
 from p2pchat.history.outgoing import Outgoing
 from p2pchat.history.past import EVERYTHING
-from p2pchat.history.records import Arrival, HistoryError
+from p2pchat.history.records import HistoryError
+from p2pchat.history.segments import pack
+from p2pchat.history.showing import Showing
 from p2pchat.history.store import Store
 from p2pchat.interfaces import IHistory
 from p2pchat.logs import Log
@@ -88,7 +90,7 @@ class DurableHistory(Outgoing):
         self._on_closed = on_closed
         self._reader: Reader | None = None
         self._early: list[tuple[Peer, IPeerLink, list[Send | Pub]]] = []
-        self._losses = Losses()
+        self._showing = Showing(owner, seen)
         self._last_published: dict[str, str] = {}
         self._told = False
         self._check_age_at = 0.0
@@ -162,17 +164,26 @@ class DurableHistory(Outgoing):
     ) -> None:
         """Keep new messages; then acknowledge `acks` on `link` and tell the owner."""
         peer_id, wall = peer.peer_id, self._wall()
-        first = self._store.next_id(len(messages))
+        store, showing = self._store, self._showing
+        first = store.next_id(len(messages))
         if said is not None:
             # What others say of the time may be anything.
             said = [min(max(0.0, when), wall) for when in said]
-        arrival = Arrival(first, peer_id, wall, messages, said)
-        if type(messages[-1]) is Pub and said is None:
+        elif type(messages[-1]) is Pub:
             self._note_published(peer_id, id_text(messages[-1].msg_id))
-        held = Held(arrival, peer, link, acks)
-        if not self._store.hold(held):
+        # An ACK that does not come has a message sent again, and so has catching up.
+        comes_once = not acks and said is None and not link.keeps
+        at_once = comes_once and not store.failing and showing.nothing_waits(peer_id)
+        piece = pack(first, peer_id, wall, messages, said)
+        held = Held(piece, peer, link, acks, [] if at_once else messages, said)
+        if not store.hold(held):
+            held.messages = messages
             self._tell("the disk does not keep up")
             self._lose([held])
+        elif at_once:
+            self._owner.kept(peer, messages)
+        else:
+            showing.waits(peer_id)
 
     def repeated(self, peer: Peer, link: IPeerLink, acks: list[object]) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""
@@ -249,7 +260,7 @@ class DurableHistory(Outgoing):
         for peer, link, acks in done.repeats:
             self._owner.acknowledge(peer, link, acks)
         for held in done.held:
-            self._show(held)
+            self._showing.safe(held)
         if done.held and self.attended:
             self._store.read(EVERYTHING)
         for entry in done.entries:
@@ -261,6 +272,8 @@ class DurableHistory(Outgoing):
         """A batch is lost: show what came, with a mark, and do not acknowledge it."""
         if done.held or done.entries:
             self._tell(why)
+        for held in done.held:
+            self._showing.waited(held)
         self._lose(done.held)
 
     def replaced(self, aside: str) -> None:
@@ -291,26 +304,10 @@ class DurableHistory(Outgoing):
             del last[next(iter(last))]
         last[peer_id] = msg_id
 
-    def _show(self, held: Held) -> None:
-        messages, said = held.arrival.messages, held.arrival.said
-        if self._losses:
-            new = self._losses.not_shown(held.peer.peer_id, messages)
-            messages = [messages[at] for at in new]
-            said = None if said is None else [said[at] for at in new]
-        if messages and said is None:
-            self._owner.kept(held.peer, messages)
-        elif messages and said is not None:
-            self._owner.kept_late(held.peer, messages, said)
-
     def _lose(self, lost: Sequence[Held]) -> None:
         for held in lost:
-            peer_id, messages = held.peer.peer_id, held.arrival.messages
-            new = [messages[at] for at in self._losses.not_shown(peer_id, messages)]
-            self.not_kept += len(messages)
-            for key in self._losses.shown(peer_id, messages):
-                self._seen.forget(peer_id, key)
-            if new:
-                self._owner.not_kept(held.peer, new)
+            self.not_kept += held.piece.messages
+            self._showing.lost(held)
 
     def _tell(self, why: str) -> None:
         if not self._told:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from p2pchat.history.records import Arrival, Batch, Change, Entry
+from p2pchat.history.records import Batch, Change, Entry, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +34,15 @@ class InThread(Protocol):
 class Held(Struct, gc=False):
     """Messages that came, and what is to happen when they are safe."""
 
-    arrival: Arrival
+    piece: Piece
     peer: Peer
     link: IPeerLink
     acks: list[object]
     """The ids that `link` is to acknowledge then."""
+    messages: list[Send | Pub]
+    """What is to be shown then; empty when it has been already."""
+    said: list[float] | None = None
+    """For messages that came late: when each of them was said."""
 
 
 class Gathering(Struct):
@@ -52,11 +56,13 @@ class Gathering(Struct):
     read: dict[str, int] = field(default_factory=dict)
     count: int = 0
     """Messages, others' and ours."""
+    awaited: bool = False
+    """Whether somebody waits for an ACK."""
 
     def batch(self) -> Batch:
         """What the database gets."""
-        arrivals = [held.arrival for held in self.held]
-        return Batch(arrivals, self.entries, self.changes, self.read)
+        pieces = [held.piece for held in self.held]
+        return Batch(pieces, self.entries, self.changes, self.read)
 
     def __bool__(self) -> bool:
         return bool(self.count or self.repeats or self.changes)

@@ -6,14 +6,11 @@ other clock outlives a restart; in the file they are whole milliseconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Struct, field
 
 from p2pchat.address import EVERYONE
-
-if TYPE_CHECKING:
-    from p2pchat.messages import Pub, Send
 
 RECEIVED: Final = 0
 """A message of somebody else."""
@@ -64,15 +61,13 @@ class Entry(Struct, gc=False):
     text: str
 
 
-class Arrival(Struct, gc=False):
-    """Messages of one peer that came together, in their order; `id` is that of the first."""
+class Piece(Struct, frozen=True, gc=False):
+    """Messages of one peer that came together, packed for the file; see `segments.pack`."""
 
-    id: int
-    peer_id: str
-    at: float
-    messages: list[Send | Pub]
-    said: list[float] | None = None
-    """For messages that came late: when each of them was said."""
+    first: int
+    """The id of the first one; the others follow."""
+    messages: int
+    data: bytes
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -85,7 +80,7 @@ class Change(Struct, frozen=True, gc=False):
 class Batch(Struct):
     """What is written together, with one sync of the disk."""
 
-    arrivals: list[Arrival] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     read: dict[str, int] = field(default_factory=dict)

@@ -1,7 +1,10 @@
-"""Received messages in the form in which they are first stored: many in one piece.
+"""Received messages in the form in which they are first stored: many in one row.
 
-A row in a table with its indexes costs five times what receiving the message does. So a batch is
-stored as one piece, a segment, which is as safe, and filed into rows when there is time.
+    what a chunk brought -> pack -> Piece;  the pieces of a batch -> join -> Segment, a row
+
+A row for each, with its indexes, would cost five times what receiving the message does. So what
+came together is packed while it is at hand, and stored as segments, which is as safe; they are
+filed into rows when there is time.
 """
 
 from __future__ import annotations
@@ -10,17 +13,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from p2pchat.history.records import RECEIVED, Line, conversation_for
+from p2pchat.history.records import RECEIVED, Line, Piece, conversation_for
 from p2pchat.messages import Send
 from p2pchat.repetitions import LONGEST_ID, id_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from p2pchat.history.records import Arrival
+    from p2pchat.messages import Pub
 
 MOST: Final = 500
-"""Messages in one segment at most, which is filed in one go."""
+"""Messages in one segment, which is filed in one go; more only when a single piece has more."""
 
 _Part = tuple[int, str, int, list[str], list[str | None] | None, list[str], list[int] | None]
 # Messages of a peer that came together: the first one's id, the peer, arrival in ms; then, of each,
@@ -32,7 +35,7 @@ _decode: Final = msgspec.msgpack.Decoder(list[_Part]).decode
 
 
 class Segment(NamedTuple):
-    """Up to `MOST` messages, as the file has them: a row of `segment`."""
+    """Messages as the file has them: a row of `segment`."""
 
     first: int
     last: int
@@ -40,27 +43,17 @@ class Segment(NamedTuple):
     data: bytes
 
 
-def pack(arrivals: Iterable[Arrival]) -> Iterator[Segment]:
-    """The segments for `arrivals`, in order."""
-    parts: list[_Part] = []
-    count = 0
-    for arrival in arrivals:
-        for start in range(0, len(arrival.messages), MOST):
-            part = _part(arrival, start)
-            more = len(part[3])
-            if parts and count + more > MOST:
-                yield _segment(parts, count)
-                parts, count = [], 0
-            parts.append(part)
-            count += more
-    if parts:
-        yield _segment(parts, count)
+def pack(
+    first: int,
+    peer_id: str,
+    at: float,
+    messages: Sequence[Send | Pub],
+    said: Sequence[float] | None = None,
+) -> Piece:
+    """What `peer_id` sent in one go: `first` is the id of the first message, `at` when it came.
 
-
-def _part(arrival: Arrival, start: int) -> _Part:
-    messages, said = arrival.messages, arrival.said
-    if start or len(messages) > MOST:
-        messages = messages[start : start + MOST]
+    `said`: for messages that came late, when each of them was said (wall clock).
+    """
     ids = [message.msg_id for message in messages]
     if {*map(type, ids)} != {str} or max(map(len, ids)) > LONGEST_ID:
         ids = [*map(id_text, ids)]
@@ -69,10 +62,33 @@ def _part(arrival: Arrival, start: int) -> _Part:
         # A dst that names us, in a SEND, says nothing that the sender does not.
         dsts = [None if type(message) is Send else message.dst for message in messages]
     texts = [message.payload for message in messages]
-    when = None
-    if said is not None:
-        when = [int(each * 1000) for each in said[start : start + MOST]]
-    return arrival.id + start, arrival.peer_id, int(arrival.at * 1000), ids, dsts, texts, when
+    when = None if said is None else [int(each * 1000) for each in said]
+    part = (first, peer_id, int(at * 1000), ids, dsts, texts, when)
+    try:
+        data = _encode(part)
+    except UnicodeEncodeError:
+        data = _encode(_encodable(part))
+    return Piece(first, len(ids), data)
+
+
+def join(pieces: Iterable[Piece]) -> Iterator[Segment]:
+    """The segments for `pieces`, in order."""
+    joined: list[Piece] = []
+    count = 0
+    for piece in pieces:
+        if joined and count + piece.messages > MOST:
+            yield _segment(joined, count)
+            joined, count = [], 0
+        joined.append(piece)
+        count += piece.messages
+    if joined:
+        yield _segment(joined, count)
+
+
+def _segment(pieces: list[Piece], count: int) -> Segment:
+    last = pieces[-1].first + pieces[-1].messages - 1
+    data = _encode([msgspec.Raw(piece.data) for piece in pieces])
+    return Segment(pieces[0].first, last, count, data)
 
 
 def encodable(text: str) -> str:
@@ -80,29 +96,11 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _segment(parts: list[_Part], count: int) -> Segment:
-    first, last = parts[0][0], parts[-1][0] + len(parts[-1][3]) - 1
-    return Segment(first, last, count, _packed(parts))
-
-
-def _packed(parts: list[_Part]) -> bytes:
-    try:
-        return _encode(parts)
-    except UnicodeEncodeError:
-        return _encode(
-            [
-                (
-                    first,
-                    peer_id,
-                    at,
-                    [*map(encodable, ids)],
-                    dsts and [dst and encodable(dst) for dst in dsts],
-                    [*map(encodable, texts)],
-                    said,
-                )
-                for first, peer_id, at, ids, dsts, texts, said in parts
-            ]
-        )
+def _encodable(part: _Part) -> _Part:
+    first, peer_id, at, ids, dsts, texts, said = part
+    if dsts is not None:
+        dsts = [dst and encodable(dst) for dst in dsts]
+    return first, peer_id, at, [*map(encodable, ids)], dsts, [*map(encodable, texts)], said
 
 
 def unpack(data: bytes) -> list[Line]:

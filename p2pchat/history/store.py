@@ -4,9 +4,10 @@
                                            it failed              ->  owner.not_stored(batch)
 
 Rules: runs in the reactor's thread; the file is touched in another, by one call at a time. A batch
-leaves `DELAY` after its first message or when it has `MANY`, and while one is written the next one
-gathers. What waits is bounded: beyond `MAX_WAITING` a message counts as not stored. Filing,
-which is what a reader wants, waits until there is nothing else to do.
+leaves at the reactor's next turn when somebody waits for an ACK, else `GATHER` after its first
+message or when it has `MANY`; while one is written the next one gathers. What waits is bounded:
+beyond `MAX_WAITING` a message counts as not stored. Filing, which is what a reader wants, waits
+until there is nothing else to do.
 """
 
 from __future__ import annotations
@@ -35,13 +36,16 @@ if TYPE_CHECKING:
 _log: Final = Log("History")
 _T = TypeVar("_T")
 
-DELAY: Final = 0.005
-"""Seconds that a batch gathers. Longer: fewer syncs of the disk; shorter: ACKs go out sooner."""
+GATHER: Final = 0.02
+"""Seconds that a batch gathers that nobody waits for. Longer: fewer syncs of the disk; shorter:
+less is lost when the process is killed."""
 MANY: Final = 2000
 """Messages that are enough for a batch: more cost memory, and the disk does not get any faster."""
+_LARGE: Final = 4_000_000
+"""Bytes that are enough for a batch."""
 MAX_WAITING: Final = 32_000_000
 """Bytes of messages, roughly, that may wait while the disk does not keep up."""
-_OBJECT: Final = 400
+_OBJECT: Final = 500
 _RETRY: Final = 5.0
 _MAX_READ: Final = 10_000
 _MAX_AGAIN: Final = 20_000
@@ -126,17 +130,15 @@ class Store:
 
     def hold(self, held: Held) -> bool:
         """Keep messages that came; False, and they are not, when too much waits already."""
-        messages = held.arrival.messages
-        gathering = self._gathering
-        if self._writing is not None and len(gathering.held) > 64:
-            # Only a writer that is behind makes it worth the time to measure.
-            self._waiting += sum([_OBJECT + len(message.payload) for message in messages])
-            if self._waiting > MAX_WAITING:
-                self.refused += len(messages)
-                return False
+        piece, gathering = held.piece, self._gathering
+        # A message that is not shown yet is there twice: packed, and as it came.
+        self._waiting += 2 * len(piece.data) + _OBJECT * len(held.messages)
+        if self._waiting > MAX_WAITING:
+            self.refused += piece.messages
+            return False
         gathering.held.append(held)
-        gathering.count += len(messages)
-        self._soon(gathering.count)
+        gathering.count += piece.messages
+        self._soon(awaited=bool(held.acks))
         return True
 
     def repeat(self, peer: Peer, link: IPeerLink, acks: list[object]) -> bool:
@@ -148,19 +150,19 @@ class Store:
             return False
         if len(self._gathering.repeats) < MANY:
             self._gathering.repeats.append((peer, link, acks))
-            self._soon(0)
+            self._soon(awaited=True)
         return True
 
     def enter(self, entry: Entry) -> None:
         """Keep a message of ours."""
         self._gathering.entries.append(entry)
         self._gathering.count += 1
-        self._soon(self._gathering.count)
+        self._soon()
 
     def change(self, entry: Entry) -> None:
         """A message of ours that was entered has a new state."""
         self._gathering.changes.append(Change(entry.id, entry.state))
-        self._soon(0)
+        self._soon()
 
     def read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation, or at all for an empty one.
@@ -210,32 +212,41 @@ class Store:
 
         def close(_: object) -> Deferred[None]:
             self._closed = True
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._forget_timer()
             return self._thread.run(self._close).addBoth(lambda _: self._thread.stop())
 
         return self.flush().addCallback(close)
 
     # ------------------------------------------------------------ writing
 
-    def _soon(self, count: int) -> None:
-        if self._writing is not None:
+    def _soon(self, *, awaited: bool = False) -> None:
+        """Have what gathers written when it is time; `awaited`: somebody waits for it from now."""
+        gathering = self._gathering
+        sooner = awaited and not gathering.awaited
+        if sooner:
+            gathering.awaited = True
+        if self._writing is not None or self._closed:
             return
-        if count >= MANY:
+        if gathering.count >= MANY or self._waiting >= _LARGE:
             self._write()
-        elif self._timer is None and not self._closed:
-            self._timer = self._clock.callLater(DELAY, self._delay_over)
+        elif sooner or self._timer is None:
+            self._forget_timer()
+            # Not at once even so: what else is read in this turn of the reactor comes along.
+            delay = 0 if gathering.awaited else GATHER
+            self._timer = self._clock.callLater(delay, self._time_is_over)
 
-    def _delay_over(self) -> None:
+    def _time_is_over(self) -> None:
         self._timer = None
         if self._writing is None:
             self._write()
 
-    def _write(self, *, with_read: bool = False) -> None:
+    def _forget_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _write(self, *, with_read: bool = False) -> None:
+        self._forget_timer()
         if self._closed:
             return
         writing = self._writing = self._gathering
@@ -289,8 +300,8 @@ class Store:
                 flushed.callback(None)
         elif self._flushes:
             self._write(with_read=True)
-        elif gathering.count or gathering.repeats:
-            self._soon(gathering.count)
+        elif gathering:
+            self._soon()
 
     def _trouble(self, failure: Failure) -> None:
         self.why = str(failure.value) or type(failure.value).__name__
