@@ -122,6 +122,16 @@ class IHistoryObserver(Interface):
         """A message of ours waits, safely, until there is a link to its peer."""
 
 
+class IUnreadObserver(Interface):
+    """What an `INodeObserver` may hear besides, when it shows by itself what is unread.
+
+    Who has no such method gets a notice instead.
+    """
+
+    def past_known() -> None:
+        """The history is ready: its `unread` tells what nobody has seen yet."""
+
+
 class IDirectory(Interface):
     """Where peers announce themselves and find each other (protocol, section 2).
 

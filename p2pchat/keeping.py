@@ -262,11 +262,12 @@ class KeepingRouter(Router):
         for peer in self._peers.connected():
             self.history.outbox.link_opened(peer.peer_id)
             self._catching_up.ask(peer)
-        unread = [*self.history.unread.items()]
+        unread, sentence = [*self.history.unread.items()], ""
         if unread:
             shown = ", ".join(f"{count} of {name}" for name, count in unread[:_NAMES])
             more = f", and {len(unread) - _NAMES} more" if len(unread) > _NAMES else ""
-            self._hearers.notice(f"not seen yet: {shown}{more} (/history shows them)")
+            sentence = f"not seen yet: {shown}{more} (/history shows them)"
+        self._hearers.past_known(sentence)
 
     def told(self, sentence: str) -> None:
         """Something that the person should know."""

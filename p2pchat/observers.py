@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zope.interface import implementer
 
-from p2pchat.interfaces import IHistoryObserver, INodeObserver
+from p2pchat.interfaces import IHistoryObserver, INodeObserver, IUnreadObserver
 from p2pchat.logs import Log
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Observer:
         """See `INodeObserver`."""
 
 
-@implementer(INodeObserver, IHistoryObserver)
+@implementer(INodeObserver, IHistoryObserver, IUnreadObserver)
 class Observers:
     """Passes every event on to all observers, in the order in which they were added."""
 
@@ -106,6 +106,17 @@ class Observers:
         def tell(observer: Any) -> None:
             if hasattr(observer, "queued"):
                 observer.queued(peer_id, msg_id)
+
+        self._tell(tell)
+
+    def past_known(self, unread: str = "") -> None:
+        """See `IUnreadObserver`; `unread` is the notice for the others, empty for none."""
+
+        def tell(observer: Any) -> None:
+            if hasattr(observer, "past_known"):
+                observer.past_known()
+            elif unread:
+                observer.notice(unread)
 
         self._tell(tell)
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from p2pchat.display import late_lines, moment
-from p2pchat.interfaces import IHistoryObserver
+from p2pchat.interfaces import IHistoryObserver, IUnreadObserver
 from p2pchat.messages import FEATURES, HISTORY, CatchUp, Hello, HelloOk, Pub, Said, Send, Unknown
 from p2pchat.observers import Observer, Observers
 from p2pchat.outbox import Outbox
@@ -122,6 +122,25 @@ class KeenHearer(Hearer):
         self.heard.append(("queued", peer_id, msg_id))
 
 
+class CountingHearer(Observer):
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def past_known(self) -> None:
+        self.heard.append("past known")
+
+    def notice(self, sentence: str) -> None:
+        self.heard.append(sentence)
+
+
+class Told(Observer):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def notice(self, sentence: str) -> None:
+        self.heard.append(sentence)
+
+
 class ObserverTests(SynchronousTestCase):
     def test_who_does_not_care_for_the_difference_hears_of_it_all_the_same(self) -> None:
         observers, plain, keen = Observers(), Hearer(), KeenHearer()
@@ -134,6 +153,16 @@ class ObserverTests(SynchronousTestCase):
         observers.queued("bob@CIC", "m1")
         self.assertEqual(plain.heard, [["a"], ["b"]])
         self.assertEqual(keen.heard, [("late", [5.0]), "unkept", ("queued", "bob@CIC", "m1")])
+
+    def test_who_shows_what_is_unread_gets_no_sentence_about_it(self) -> None:
+        observers, plain, counting = Observers(), Told(), CountingHearer()
+        verifyObject(IUnreadObserver, observers)
+        observers.add(plain)
+        observers.add(counting)
+        observers.past_known()
+        observers.past_known("not seen yet: 2 of bob@CIC")
+        self.assertEqual(plain.heard, ["not seen yet: 2 of bob@CIC"])
+        self.assertEqual(counting.heard, ["past known", "past known"])
 
 
 class ScreenTests(SynchronousTestCase):
