@@ -29,8 +29,9 @@ class KeepAlive:
     def __init__(self, interval: float, now: float) -> None:
         self.interval = interval
         """Seconds between two PINGs on a link; may be changed at any time."""
-        # A plain dict, for a third of an OrderedDict's memory: whoever was pinged is put in anew.
-        self._ring: dict[PeerProtocol, None] = {}
+        # A plain dict, for a third of an OrderedDict's memory: whoever was pinged is put in anew,
+        # with the time since when it waits. Links share the number of a tick.
+        self._ring: dict[PeerProtocol, float] = {}
         self._ticked_at = now
         self._owed = 0.0
         """Seconds that links have waited for a PING, added up over all of them."""
@@ -49,11 +50,13 @@ class KeepAlive:
         """Ping this link once an interval from now on, the first time about one interval later."""
         if not self._ring:
             self._owed = 0.0
-        self._ring[link] = None
+        self._ring[link] = self._ticked_at
 
     def remove(self, link: PeerProtocol) -> None:
-        """The link is gone."""
-        self._ring.pop(link, None)
+        """The link is gone, and so is what it was owed: another one would be pinged too early."""
+        since = self._ring.pop(link, None)
+        if since is not None:
+            self._owed = max(0.0, self._owed - (self._ticked_at - since))
 
     def measured(self, seconds: float) -> None:
         """Take a round-trip time into the next report."""
@@ -72,7 +75,7 @@ class KeepAlive:
         for link in [*islice(self._ring, int(due))]:
             if link in self._ring:  # it may have ended while another one was pinged
                 del self._ring[link]
-                self._ring[link] = None
+                self._ring[link] = now
                 self._sent += 1
                 link.ping()
         if now >= self._report_at:

@@ -68,6 +68,25 @@ class PingTests(KeepAliveTestCase):
         self.run_until(59.0)
         self.assertEqual(link.pings, 1)
 
+    def test_who_comes_as_another_one_goes_waits_an_interval(self) -> None:
+        gone = self.add()
+        self.run_until(29.0)
+        link = self.add()
+        self.remove(gone)
+        self.run_until(58.75)
+        self.assertEqual(link.pings, 0)
+        self.run_until(59.0)
+        self.assertEqual(link.pings, 1)
+
+    def test_coming_and_going_does_not_hold_up_who_stays(self) -> None:
+        stays = self.add()
+        for n in range(1, 60):
+            passes = self.add()
+            self.run_until(n * 1.0)
+            self.remove(passes)
+        self.run_until(2 * INTERVAL + 0.25)
+        self.assertEqual(stays.pings, 2)
+
     def test_who_is_gone_is_pinged_no_more(self) -> None:
         gone, stays = self.add(), self.add()
         self.remove(gone)
