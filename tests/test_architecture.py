@@ -24,6 +24,7 @@ MAY_IMPORT: Final = {
     "stamps": "",
     "steady_clock": "",
     "descriptors": "",
+    "damaged": "",
     "bucket": "",
     "checks": "text",
     "config": "checks settings text",
@@ -87,7 +88,7 @@ MAY_IMPORT: Final = {
     "history.schema": "",
     "history.past": "history.records",
     "history.deleting": "history.records",
-    "history.database": "history.deleting history.past history.records history.schema"
+    "history.database": "damaged history.deleting history.past history.records history.schema"
     " history.segments",
     "history.reading": "history.records history.segments",
     "history.location": "history.records",
@@ -117,18 +118,21 @@ MAY_IMPORT: Final = {
     "terminal.entries": "terminal.colours terminal.tables terminal.widths text",
     "terminal.backlog": "terminal.entries",
     "terminal.bar": "terminal.widths text",
-    "terminal.conversations": "terminal.backlog terminal.entries",
+    "terminal.conversations": "address terminal.backlog terminal.entries",
+    "terminal.marks": "terminal.entries",
+    "terminal.earlier": "display history.outbox history.records logs terminal.entries",
     "terminal.vocabulary": "commands",
     "terminal.talk": "address outbox router terminal.conversations terminal.entries"
     " terminal.graph terminal.vocabulary",
-    "terminal.news": "display interfaces messages router terminal.arrivals terminal.entries text",
+    "terminal.news": "display history.records interfaces messages repetitions terminal.arrivals"
+    " terminal.entries text",
     "terminal.completion": "logs peers terminal.vocabulary text",
     "terminal.pane": "",
     "terminal.application": "terminal.bar terminal.colours terminal.pane terminal.widths text",
     "terminal.keys": "",
     "terminal.console": "commands logs terminal.application terminal.bar terminal.completion"
-    " terminal.conversations terminal.entries terminal.graph terminal.keys terminal.news"
-    " terminal.past_lines terminal.talk terminal.tty",
+    " terminal.conversations terminal.earlier terminal.entries terminal.graph terminal.keys"
+    " terminal.marks terminal.news terminal.past_lines terminal.talk terminal.tty",
     # The rendezvous: a server that knows nothing of nodes, and a node's side of it.
     "rendezvous.listing": "",
     "rendezvous.requests": "text",
@@ -139,8 +143,8 @@ MAY_IMPORT: Final = {
     "rendezvous.connection": "logs rendezvous.answers rendezvous.crowd rendezvous.requests"
     " rendezvous.throttle",
     "rendezvous.server": "logs rendezvous.connection rendezvous.registry text",
-    "rendezvous.database": "logs rendezvous.registry rendezvous.requests",
-    "rendezvous.persistence": "logs rendezvous.database rendezvous.registry",
+    "rendezvous.database": "damaged logs rendezvous.registry rendezvous.requests",
+    "rendezvous.persistence": "damaged logs rendezvous.database rendezvous.registry",
     "rendezvous.replies": "address logs rendezvous.listing text",
     "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
     "rendezvous.tap": "checks command_line descriptors log_formats log_output logs polling"
@@ -228,9 +232,11 @@ SLOW_ROOMS: Final = {
             "completion",
             "console",
             "conversations",
+            "earlier",
             "entries",
             "event_loop",
             "keys",
+            "marks",
             "news",
             "pane",
             "past_lines",
@@ -240,6 +246,7 @@ SLOW_ROOMS: Final = {
             "widths",
         )
     ),
+    "damaged",
     "history.database",
     "history.reading",
     "history.schema",

@@ -233,18 +233,6 @@ class DamageTests(FileCase):
         self.assertTrue(os.path.exists(done.aside))
         self.assertEqual(self.texts(self.reader.recent(None, 9)), ["new"])
 
-    def test_two_in_one_second_and_what_belongs_to_the_file(self) -> None:
-        names = set()
-        for _ in range(3):
-            self.damage()
-            with open(self.path + "-wal", "wb") as file:
-                file.write(b"wal")
-            aside = self.database._set_aside()
-            names.add(aside)
-            self.assertTrue(os.path.exists(aside + "-wal"))
-            self.assertFalse(os.path.exists(self.path + "-wal"))
-        self.assertEqual(len(names), 3)
-
     def test_other_trouble_is_no_damage(self) -> None:
         self.keep(self.arrival("bob@CIC", send("1", "kept")))
         self.database.close()

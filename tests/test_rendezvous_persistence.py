@@ -15,7 +15,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from p2pchat.rendezvous import persistence as persistence_module
-from p2pchat.rendezvous.database import Database, ForeignDatabaseError, Row, is_damage
+from p2pchat.rendezvous.database import Database, ForeignDatabaseError, Row
 from p2pchat.rendezvous.persistence import Persistence
 from p2pchat.rendezvous.registry import Registry
 
@@ -294,20 +294,6 @@ class TroubleTests(PersistenceCase):
         self.assertEqual(self.told("is damaged"), 1)
         again.stop()
 
-    def test_files_set_aside_in_the_same_second_get_names_of_their_own(self) -> None:
-        for extra in ("-wal", "-shm", ""):
-            for _ in range(2):
-                with open(self.path + extra, "wb") as file:
-                    file.write(b"x" * 4096)
-            if not extra:
-                Database(self.path)._set_aside()
-                with open(self.path, "wb") as file:
-                    file.write(b"x" * 4096)
-                Database(self.path)._set_aside()
-        names = os.listdir(os.path.dirname(self.path))
-        self.assertEqual(len(names), 4)
-        self.assertEqual(len([name for name in names if name.endswith("-2")]), 1)
-
     def test_a_full_disk_is_told_once_and_tried_again(self) -> None:
         connect = Failing()
         machine = self.machine(connect=connect)
@@ -397,11 +383,6 @@ class TroubleTests(PersistenceCase):
             machine.start()
         self.assertIn("another program", str(caught.exception))
         self.assertEqual(os.listdir(os.path.dirname(self.path)), ["registrations.db"])
-
-    def test_what_damage_is(self) -> None:
-        self.assertTrue(is_damage(damage()))
-        self.assertFalse(is_damage(sqlite3.OperationalError("database is locked")))
-        self.assertFalse(is_damage(OSError()))
 
 
 class ThreadTests(TestCase):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from p2pchat.damaged import is_damage, set_aside
 from p2pchat.history import deleting, past
 from p2pchat.history.records import Entry, Loaded
 from p2pchat.history.schema import index_words, prepare
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 FILED_AT_ONCE: Final = 500
 """Messages that make a step of filing; what comes meanwhile waits for it."""
 _BUSY_TIMEOUT: Final = 5.0
-_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _MOST_ROWS: Final = 100
 _MAX_NAMES: Final = 10_000
 _INSERT: Final = "INSERT OR IGNORE INTO message VALUES (?,?,?,?,?,?,?,?)"
@@ -247,19 +246,9 @@ class Database:
         return number
 
     def _set_aside(self) -> str:
-        """Rename the file and what belongs to it; returns its new name."""
         self.close()
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        aside, count = f"{self.path}.damaged-{stamp}", 1
-        while os.path.exists(aside):
-            count += 1
-            aside = f"{self.path}.damaged-{stamp}-{count}"
-        os.rename(self.path, aside)
-        for extra in ("-wal", "-shm"):
-            if os.path.exists(self.path + extra):
-                os.rename(self.path + extra, aside + extra)
         self.unfiled = 0
-        return aside
+        return set_aside(self.path)
 
 
 class _Transaction:
@@ -281,11 +270,6 @@ class _Transaction:
             self._database.close()
             raise
         self._database.close()  # which undoes what was not committed
-
-
-def is_damage(trouble: BaseException) -> bool:
-    """Whether `trouble` means that the file itself is broken, and not the way to it."""
-    return getattr(trouble, "sqlite_errorcode", None) in _DAMAGED
 
 
 def _create_private(path: str) -> None:

@@ -8,20 +8,18 @@ latest batches, neither the file.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import time
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
+from p2pchat.damaged import is_damage, set_aside
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 
 _APPLICATION: Final = 0x70327072
 """Marks the file as ours, so that another program's database is never touched."""
 _BUSY_TIMEOUT: Final = 2.0
-_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 _Key = tuple[str, str, str]
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -62,7 +60,8 @@ class Database:
         except sqlite3.Error as damage:
             if not is_damage(damage):
                 raise
-        aside = self._set_aside()
+        self.close()
+        aside = set_aside(self.path)
         return self._read(now), aside
 
     def write(self, rows: list[Row], gone: list[_Key], *, whole: bool) -> None:
@@ -135,25 +134,6 @@ class Database:
             self.close()
             raise
         return [row for row in map(_checked, stored) if row is not None]
-
-    def _set_aside(self) -> str:
-        """Rename the file and what belongs to it; its new name."""
-        self.close()
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        aside, count = f"{self.path}.damaged-{stamp}", 1
-        while os.path.exists(aside):
-            count += 1
-            aside = f"{self.path}.damaged-{stamp}-{count}"
-        os.rename(self.path, aside)
-        for extra in ("-wal", "-shm"):
-            if os.path.exists(self.path + extra):
-                os.rename(self.path + extra, aside + extra)
-        return aside
-
-
-def is_damage(trouble: Exception) -> bool:
-    """Whether `trouble` means that the file itself is broken, and not the way to it."""
-    return getattr(trouble, "sqlite_errorcode", None) in _DAMAGED
 
 
 def _checked(stored: tuple[Any, ...]) -> Row | None:

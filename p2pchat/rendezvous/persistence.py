@@ -17,8 +17,9 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
+from p2pchat.damaged import is_damage
 from p2pchat.logs import Log
-from p2pchat.rendezvous.database import Database, Row, is_damage
+from p2pchat.rendezvous.database import Database, Row
 from p2pchat.rendezvous.registry import Registration
 
 if TYPE_CHECKING:
