@@ -6,7 +6,7 @@ from p2pchat.commands import Commands, Reply
 from tests.terminals import MISSING, ConsoleCase
 
 if not MISSING:
-    from p2pchat.terminal import talk
+    from p2pchat.terminal import marks
 
 
 class ConversationTests(ConsoleCase):
@@ -201,7 +201,7 @@ class MarkTests(ConsoleCase):
         self.assertEqual(self.messages, before)
 
     def test_the_marks_that_may_still_change_are_bounded(self) -> None:
-        self.patch(talk, "MOST_AWAITED", 2)
+        self.patch(marks, "MOST_AWAITED", 2)
         ids = iter("abc")
         self.patch(self.alice, "send", lambda *_: next(ids))
         self.type("/to bob@CIC\r1\r2\r")

@@ -1,7 +1,8 @@
 """What was said, as far back as it is kept, and the part of it that is on the screen.
 
 Rules: bounded by entries and by characters, the oldest go. Who reads further up stays where they
-are while new entries come; who is at the end follows them.
+are while new entries come; who is at the end follows them. What was said in earlier sessions comes
+once, before everything else, and no message is in here twice.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from p2pchat.terminal.entries import day_row, rule_row
+from p2pchat.terminal.entries import Kind, day_row, rule_row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from p2pchat.terminal.entries import Entry, Glyphs, Row
 
 _SLACK: Final = 1.25
@@ -33,6 +36,8 @@ class Backlog:
         self._bottom: tuple[int, int] | None = None
         self._end = (0, 0)
         self._unread_from: int | None = None
+        self._session_from: int | None = None
+        self._earlier: frozenset[tuple[str, str]] = frozenset()
         self.forgotten = 0
         """Entries that are no longer kept."""
 
@@ -51,6 +56,9 @@ class Backlog:
 
     def add(self, entry: Entry, *, unread: bool = False) -> None:
         """Append; the first unread one since the last `read` gets a line above it."""
+        if self._earlier and (entry.speaker, entry.msg_id) in self._earlier:
+            # It was read from the history before it came here by itself.
+            return
         if unread and self._unread_from is None:
             self._unread_from = self._first + len(self)
         self._entries.append(entry)
@@ -61,6 +69,48 @@ class Backlog:
     def read(self) -> None:
         """Everything has been seen: what comes next gets a line of its own."""
         self._unread_from = None
+
+    def holds(self) -> set[tuple[str, str]]:
+        """Who said it and its msg_id, of each message that is in here and has one."""
+        return {(entry.speaker, entry.msg_id) for entry in self._entries if entry.msg_id}
+
+    def put_before(self, earlier: Sequence[Entry], unread: int) -> None:
+        """Put in what was said before all that is here, as far as there is room.
+
+        The last `unread` messages of others get a line above them.
+        """
+        room = max(0, self._limit - len(self))
+        taken: list[Entry] = []
+        for entry in reversed(earlier):
+            self._characters += entry.size
+            if len(taken) == room or self._characters > self._room:
+                self._characters -= entry.size
+                break
+            taken.append(entry)
+            if entry.kind is Kind.MESSAGE and unread > 0:
+                unread -= 1
+                self._unread_from = self._first - len(taken)
+        self._session_from = self._first
+        self._first -= len(taken)
+        self._entries[:0] = reversed(taken)
+        self._earlier = frozenset((each.speaker, each.msg_id) for each in taken if each.msg_id)
+
+    def take_out(self, gone: Callable[[Entry], bool]) -> None:
+        """Forget some entries, and go to the end."""
+
+        def moved(number: int | None) -> int | None:
+            if number is None:
+                return None
+            at = max(0, number - self._first)
+            return number + sum(map(gone, self._entries[at:]))
+
+        # Who is at the end stays there: numbers are counted from it.
+        self._unread_from, self._session_from = moved(self._unread_from), moved(self._session_from)
+        kept = [entry for entry in self._entries if not gone(entry)]
+        self._first += len(self) - len(kept)
+        self._entries = kept
+        self._characters = sum(entry.size for entry in kept)
+        self.follow()
 
     def _forget(self) -> None:
         """Drop the oldest in one go, so that it costs little for each."""
@@ -96,6 +146,8 @@ class Backlog:
             head.append(day_row(entry.at, columns, glyphs))
         if number == self._unread_from:
             head.append(rule_row("new", columns, glyphs, "class:unread-rule"))
+        elif number == self._session_from and before is not None:
+            head.append(rule_row("this session", columns, glyphs, "class:day"))
         return head + rows
 
     # ------------------------------------------------------------ scrolling

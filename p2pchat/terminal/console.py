@@ -22,9 +22,11 @@ from p2pchat.terminal.application import ChatScreen
 from p2pchat.terminal.bar import State
 from p2pchat.terminal.completion import ChatCompleter
 from p2pchat.terminal.conversations import Conversations
+from p2pchat.terminal.earlier import Earlier
 from p2pchat.terminal.entries import Glyphs, Kind
 from p2pchat.terminal.graph import BARS, PLAIN_BARS
 from p2pchat.terminal.keys import Keyboard
+from p2pchat.terminal.marks import Marks
 from p2pchat.terminal.news import News
 from p2pchat.terminal.talk import Talk
 
@@ -108,22 +110,33 @@ class TerminalConsole(Service):
         self._drawing = False
         self.conversations = Conversations()
         glyphs = Glyphs.of(encoding)
+        marks = Marks()
         self._talk = Talk(
             node,
             Commands(node, clock, wall_clock),
             self.conversations,
+            marks,
             wall_clock=wall_clock,
             changed=self._changed,
             bars=BARS if glyphs.rule == "─" else PLAIN_BARS,
+        )
+        self._earlier = Earlier(
+            node,
+            self.conversations,
+            marks,
+            wall_clock=wall_clock,
+            tell=self._tell,
+            changed=self._changed,
         )
         self._news = News(
             clock,
             node,
             self.conversations,
-            self._talk,
+            marks,
             wall_clock=wall_clock,
             changed=self._changed,
             ring=lambda: self.screen.app.output.bell(),
+            past_known=self._earlier.past_known,
         )
         self.screen = ChatScreen(
             self.conversations,
@@ -144,6 +157,7 @@ class TerminalConsole(Service):
     def startService(self) -> None:
         """Take the screen as soon as the loop runs."""
         super().startService()
+        self._earlier.start()
         self._news.start()
         self._tell(f"p2pchat {__version__}: {self._node.me.peer_id}, port {self._node.port}")
         self._tell(f"rendezvous: {self._node.presence.directory.address}; /help for help")
@@ -262,7 +276,7 @@ class TerminalConsole(Service):
             up=len(self._node.peers.connected()),
             known=len(self._node.peers),
             current=current.key,
-            unread=[(each.key, each.unread, each.urgent) for each in self.conversations.unread()],
+            unread=self.conversations.unread(),
             below=current.backlog.below,
             left_out=self._news.left_out,
         )

@@ -6,17 +6,22 @@
 
 Rules: pure bookkeeping. Whatever is said is in the common backlog and in that of its conversation;
 both are bounded, and so is the number of conversations: strangers can open them, and the one in
-which nothing was said for longest goes.
+which nothing was said for longest goes. All together show what comes, and so it is seen there; but
+a conversation with unread messages of earlier sessions stays unread until it is opened itself.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from p2pchat.address import EVERYONE
 from p2pchat.terminal.backlog import Backlog
 from p2pchat.terminal.entries import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from p2pchat.terminal.entries import Entry
 
 TOGETHER: Final = ""
@@ -27,15 +32,26 @@ _ENTRIES_OF_ONE, _CHARACTERS_OF_ONE = 1000, 200_000
 _SPEAKERS: Final = 2000
 
 
+class Unread(NamedTuple):
+    """What is unread in a conversation."""
+
+    key: str
+    messages: int
+    urgent: bool
+    """Whether some of it is meant for the person."""
+
+
 class Conversation:
     """One of them."""
 
     def __init__(self, key: str, *, together: bool = False) -> None:
         self.key = key
         self.unread = 0
-        """Messages that came while another conversation was on the screen."""
+        """Messages that came in this session while another conversation was on the screen."""
         self.urgent = False
         """Whether one of these is meant for the person."""
+        self.complete = False
+        """Whether what was said in earlier sessions is in the backlog, too."""
         self.backlog = (
             Backlog(_ENTRIES, _CHARACTERS, together=True)
             if together
@@ -44,7 +60,11 @@ class Conversation:
 
 
 class Conversations:
-    """All of them. `current` is the one on the screen."""
+    """All of them. `current` is the one on the screen.
+
+    `on_shown` is called when a conversation comes onto the screen, `on_seen` with the key of one of
+    which all has been seen. `earlier`: conversation -> unread messages of earlier sessions.
+    """
 
     def __init__(self) -> None:
         self._together = Conversation(TOGETHER, together=True)
@@ -52,19 +72,37 @@ class Conversations:
         self._speakers: dict[str, None] = {}
         self._came_from: str | None = None
         self.current = self._together
+        self.earlier: Mapping[str, int] = {}
+        self.on_shown: Callable[[Conversation], None] = lambda _: None
+        self.on_seen: Callable[[str], None] = lambda _: None
         self.last_speaker = ""
         """The peer_id of who wrote last; empty while nobody has."""
         self.forgotten = 0
         """Conversations whose place another one took."""
+        self.taken_out = 0
+        """How often a peer's messages were taken out."""
 
     def has_spoken(self, peer_id: str) -> bool:
         """Whether this peer wrote to us, or we to it, not too long ago."""
         return peer_id in self._speakers
 
-    def unread(self) -> list[Conversation]:
+    def unread(self) -> list[Unread]:
         """Those with unread messages: the urgent ones first, then the longest unread."""
-        waiting = [each for each in self._all.values() if each.unread]
-        return sorted(waiting, key=lambda each: not each.urgent)
+        keys = dict.fromkeys(islice(self.earlier, MOST))
+        keys.update(dict.fromkeys(key for key, each in self._all.items() if each.unread))
+        keys.pop(self.current.key, None)
+        return sorted(map(self._unread, keys), key=lambda each: not each.urgent)
+
+    def _unread(self, key: str) -> Unread:
+        earlier, each = self.earlier.get(key, 0), self._all.get(key)
+        urgent = earlier > 0 and not key.startswith(("#", EVERYONE))
+        if each is None:
+            return Unread(key, earlier, urgent)
+        return Unread(key, earlier + each.unread, urgent or each.urgent)
+
+    def holds(self, conversation: Conversation) -> bool:
+        """Whether it is still one of these."""
+        return conversation in (self._together, self._all.get(conversation.key))
 
     def add(self, entry: Entry) -> None:
         """Something was said, or happened in a conversation; without one it concerns all."""
@@ -81,6 +119,8 @@ class Conversations:
         if unread:
             conversation.unread += 1
             conversation.urgent = conversation.urgent or entry.named
+        elif entry.kind is Kind.MESSAGE:
+            self.on_seen(entry.where)
         if entry.kind is Kind.MESSAGE:
             self.last_speaker = entry.speaker
             self._spoke(entry.speaker)
@@ -99,9 +139,19 @@ class Conversations:
         self.current.backlog.read()
         self.current.backlog.follow()
         self.current = self._together if key == TOGETHER else self._of(key)
-        seen = [*self._all.values()] if key == TOGETHER else [self.current]
-        for conversation in seen:
-            conversation.unread, conversation.urgent = 0, False
+        for conversation in [*self._all.values()]:
+            if self._on_screen(conversation) and self._unread(conversation.key).messages:
+                conversation.unread, conversation.urgent = 0, False
+                self.on_seen(conversation.key)
+        self.on_shown(self.current)
+
+    def take_out(self, peer_id: str) -> None:
+        """Forget what was said by and to a peer."""
+        self.taken_out += 1
+        for each in (self._together, *self._all.values()):
+            each.backlog.take_out(lambda entry: peer_id in (entry.where, entry.speaker))
+        if peer_id in self._all:
+            self._all[peer_id].unread, self._all[peer_id].urgent = 0, False
 
     def next_unread(self) -> bool:
         """Go to the next unread conversation, or back to where this began; False for neither."""
@@ -118,7 +168,9 @@ class Conversations:
         return True
 
     def _on_screen(self, conversation: Conversation) -> bool:
-        return self.current in (conversation, self._together)
+        if self.current is self._together:
+            return conversation.key not in self.earlier
+        return conversation is self.current
 
     def _of(self, key: str) -> Conversation:
         """The conversation, made if it is new; it is now the one that was active last."""

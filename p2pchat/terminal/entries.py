@@ -13,6 +13,7 @@ but a message: it stands behind a bracket, and its further rows are indented.
 from __future__ import annotations
 
 import enum
+import re
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -92,6 +93,8 @@ class Entry(Struct, eq=False):
     """Whether it says it is from somebody other than the speaker."""
     named: bool = False
     """Whether it is meant for the person: direct, or with their name in it."""
+    msg_id: str = ""
+    """By which the history knows it; empty for none."""
     mark: Mark = Mark.NONE
     note: str = ""
     """What stands behind the mark."""
@@ -155,6 +158,12 @@ class Entry(Struct, eq=False):
             to = f" -> {where}" if together and self.where != self.speaker else ""
             return colour_of(self.speaker), f"[{name}{claim}{to}] "
         return "class:event", ""
+
+
+def naming(peer_id: str) -> re.Pattern[str]:
+    """Finds the name in a peer_id as a word of its own, however it is written."""
+    name = re.escape(peer_id.rpartition("@")[0])
+    return re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)
 
 
 def day_row(at: float, columns: int, glyphs: Glyphs) -> Row:

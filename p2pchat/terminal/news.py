@@ -7,17 +7,17 @@ person, once in two seconds at most.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from zope.interface import implementer
 
 from p2pchat.display import Comings, moment
-from p2pchat.interfaces import IHistoryObserver, INodeObserver
+from p2pchat.history.records import conversation_for
+from p2pchat.interfaces import IHistoryObserver, INodeObserver, IUnreadObserver
 from p2pchat.messages import Send
-from p2pchat.router import scope_of
+from p2pchat.repetitions import id_text
 from p2pchat.terminal.arrivals import Arrivals
-from p2pchat.terminal.entries import Entry, Kind
+from p2pchat.terminal.entries import Entry, Kind, naming
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
@@ -30,17 +30,18 @@ if TYPE_CHECKING:
     from p2pchat.peers import Peer
     from p2pchat.terminal.arrivals import Arrived
     from p2pchat.terminal.conversations import Conversations
-    from p2pchat.terminal.talk import Talk
+    from p2pchat.terminal.marks import Marks
 
 _BELL: Final = 2.0
 _MOST_LOST: Final = 20
 
 
-@implementer(INodeObserver, IHistoryObserver)
+@implementer(INodeObserver, IHistoryObserver, IUnreadObserver)
 class News:
     """Watches one node, from `start` to `stop`.
 
-    `changed` is called when something is to be drawn, `ring` when the bell should be heard.
+    `changed` is called when something is to be drawn, `ring` when the bell should be heard,
+    `past_known` when the history is ready.
     """
 
     def __init__(
@@ -48,22 +49,24 @@ class News:
         clock: IReactorTime,
         node: ChatNode,
         conversations: Conversations,
-        talk: Talk,
+        marks: Marks,
         *,
         wall_clock: Callable[[], float],
         changed: Callable[[], None],
         ring: Callable[[], None],
+        past_known: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._node = node
         self._conversations = conversations
-        self._talk = talk
+        self._marks = marks
         self._wall_clock = wall_clock
         self._changed = changed
         self._ring = ring
+        self._past_known = past_known
         self._comings = Comings()
         self._arrivals = Arrivals(clock, self._arrived)
-        self._named = _by_name(node.me.peer_id)
+        self._named = naming(node.me.peer_id)
         self._rung_at = clock.seconds() - _BELL
         self.lost: list[str] = []
         """Sentences about messages that were not delivered because we left."""
@@ -76,16 +79,15 @@ class News:
     def start(self) -> None:
         """Hear of everything from now on."""
         self._node.observers.add(self)
-        if self._node.history is not None:
-            self._node.history.attended = True
+        history = self._node.history
+        if history is not None and history.ready:
+            self.past_known()
         for peer in self._node.peers.connected():
             self._comings.line(peer)
 
     def stop(self) -> None:
         """Hear no more."""
         self._node.observers.remove(self)
-        if self._node.history is not None:
-            self._node.history.attended = False
         self._arrivals.close()
 
     def show(self, line: str, kind: Kind = Kind.WARNING) -> None:
@@ -130,28 +132,27 @@ class News:
 
     def _entry(self, now: float, peer_id: str, message: Send | Pub) -> Entry:
         direct = isinstance(message, Send)
-        where = peer_id if isinstance(message, Send) else scope_of(message)
-        if "@" in where:
-            where = peer_id
+        where = conversation_for(peer_id, None if direct else message.dst)
         claims = bool(message.src) and message.src != peer_id
         named = direct or self._named.search(message.payload) is not None
-        return Entry(now, Kind.MESSAGE, message.payload, peer_id, where, claims, named)
+        msg_id = id_text(message.msg_id)
+        return Entry(now, Kind.MESSAGE, message.payload, peer_id, where, claims, named, msg_id)
 
     def delivered(self, _peer_id: str, msg_id: str, _seconds: float) -> None:
         """The ACK for a message came."""
-        if self._talk.delivered(msg_id):
+        if self._marks.delivered(msg_id):
             self._changed()
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """No ACK came."""
-        if self._talk.undelivered(msg_id, reason):
+        if self._marks.undelivered(msg_id, reason):
             if reason.startswith("left") and len(self.lost) < _MOST_LOST:
                 self.lost.append(printable(f"not delivered to {peer_id}: {reason}"))
             self._changed()
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         """A message waits until there is a link."""
-        if self._talk.queued(msg_id, peer_id):
+        if self._marks.queued(msg_id, peer_id):
             self._changed()
 
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
@@ -164,12 +165,10 @@ class News:
         """Messages came that could not be kept."""
         self._arrivals.received(peer.peer_id, messages, ["(not kept)"] * len(messages))
 
+    def past_known(self) -> None:
+        """The history can be read, and what is unread is known."""
+        self._past_known()
+
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""
         self.show(f"* {sentence}")
-
-
-def _by_name(peer_id: str) -> re.Pattern[str]:
-    """Finds our name as a word of its own, however it is written."""
-    name = re.escape(peer_id.rpartition("@")[0])
-    return re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)

@@ -12,7 +12,7 @@ was not delivered: what was typed is never lost.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -25,16 +25,16 @@ from p2pchat.terminal.graph import BARS, round_trips
 from p2pchat.terminal.vocabulary import KEYS, known_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from p2pchat.commands import Commands, Reply
+    from p2pchat.history.records import Line
+    from p2pchat.interfaces import IHistory
     from p2pchat.peers import PeerTable
     from p2pchat.router import Published
     from p2pchat.session import Identity
     from p2pchat.terminal.conversations import Conversations
-
-MOST_AWAITED: Final = 20_000
-"""Messages whose mark may still change."""
+    from p2pchat.terminal.marks import Marks
 
 
 class Sender(Protocol):
@@ -42,6 +42,7 @@ class Sender(Protocol):
 
     me: Identity
     peers: PeerTable
+    history: IHistory | None
 
     def send(self, peer_id: str, payload: str) -> str:
         """Send a direct message; returns its msg_id or raises `NotSentError`."""
@@ -61,6 +62,7 @@ class Talk:
         node: Sender,
         commands: Commands,
         conversations: Conversations,
+        marks: Marks,
         *,
         wall_clock: Callable[[], float],
         changed: Callable[[], None],
@@ -69,10 +71,10 @@ class Talk:
         self._node = node
         self._commands = commands
         self._conversations = conversations
+        self._marks = marks
         self._wall_clock = wall_clock
         self._changed = changed
         self._bars = bars
-        self._awaited: dict[str, Entry] = {}
         self._own = {
             "to": self._to,
             "reply": self._reply,
@@ -82,6 +84,7 @@ class Talk:
             "help": self._help,
             "rtt": self._rtt,
             "history": self._history,
+            "forget": self._forget,
         }
 
     def run(self, line: str) -> bool | Deferred[bool]:
@@ -97,28 +100,6 @@ class Talk:
             return own(rest.lstrip()) or False
         return self._answered(self._commands.run(line))
 
-    def delivered(self, msg_id: str) -> bool:
-        """The ACK came; False when the message was not sent from here."""
-        entry = self._awaited.pop(msg_id, None)
-        if entry is not None:
-            entry.mark, entry.note = Mark.DELIVERED, ""
-        return entry is not None
-
-    def undelivered(self, msg_id: str, reason: str) -> bool:
-        """No ACK came; False when the message was not sent from here."""
-        entry = self._awaited.get(msg_id)
-        if entry is not None:
-            # It is still awaited: its ACK may come late, or the node may keep it for later.
-            entry.mark, entry.note = Mark.FAILED, reason
-        return entry is not None
-
-    def queued(self, msg_id: str, peer_id: str) -> bool:
-        """The message waits for a link; False when it was not sent from here."""
-        entry = self._awaited.get(msg_id)
-        if entry is not None:
-            entry.mark, entry.note = Mark.WAITING, f"waits until {peer_id} is connected (/outbox)"
-        return entry is not None
-
     # ------------------------------------------------------------ talking
 
     def send(self, peer_id: str, text: str) -> None:
@@ -129,10 +110,8 @@ class Talk:
         except NotSentError as why:
             entry.mark, entry.note = Mark.FAILED, f"not sent: {why}"
         else:
-            entry.mark = Mark.WAITING
-            self._awaited[msg_id] = entry
-            if len(self._awaited) > MOST_AWAITED:
-                del self._awaited[next(iter(self._awaited))]
+            entry.mark, entry.msg_id = Mark.WAITING, msg_id
+            self._marks.follow(msg_id, entry)
         self._conversations.add(entry)
 
     def publish(self, scope: str, text: str) -> None:
@@ -143,6 +122,7 @@ class Talk:
         except NotSentError as why:
             entry.mark, entry.note = Mark.FAILED, f"not published: {why}"
         else:
+            entry.msg_id = published.msg_id
             entry.note = f"({_peers(published.peers)})"
             if published.dropped:
                 entry.mark = Mark.FAILED
@@ -162,11 +142,11 @@ class Talk:
 
     # ------------------------------------------------------------ the commands
 
-    def _to(self, rest: str) -> None:
+    def _to(self, rest: str) -> Deferred[bool] | None:
         key = rest.strip()
         if not key:
             self._conversations.switch(TOGETHER)
-            return
+            return None
         try:
             if key == EVERYONE or key.startswith("#"):
                 namespace_of_scope(key)
@@ -174,17 +154,26 @@ class Talk:
                 key = self._commands.outbox.resolve(key)
         except (NotSentError, ValueError) as why:
             self._tell(str(why))
-            return
-        if key.startswith(("#", EVERYONE)) or self._is_known(key):
-            self._conversations.switch(key)
-
-    def _is_known(self, peer_id: str) -> bool:
-        if peer_id == self._node.me.peer_id:
+            return None
+        if key == self._node.me.peer_id:
             self._tell("that is yourself")
-        elif self._node.peers.get(peer_id) is None:
-            self._tell(f"no such peer: {peer_id} (/peers lists them)")
+        elif key.startswith(("#", EVERYONE)) or self._node.peers.get(key) is not None:
+            self._conversations.switch(key)
+        elif self._node.history is None:
+            self._to_kept(key, [])
         else:
-            return True
+            # Somebody who is away may have been here in an earlier session.
+            asked = self._node.history.recent(key, 1)
+            return asked.addCallbacks(
+                lambda lines: self._to_kept(key, lines), lambda _: self._to_kept(key, [])
+            )
+        return None
+
+    def _to_kept(self, peer_id: str, lines: Sequence[Line]) -> bool:
+        if lines:
+            self._conversations.switch(peer_id)
+        else:
+            self._tell(f"no such peer: {peer_id} (/peers lists them)")
         return False
 
     def _reply(self, rest: str) -> None:
@@ -226,6 +215,20 @@ class Talk:
         if not rest.strip() or rest.strip().isdecimal():
             rest = f"{key} {rest}"
         return self._answered(self._commands.run(f"/history {rest}".rstrip()))
+
+    def _forget(self, rest: str) -> bool | Deferred[bool]:
+        """What was deleted is not to be seen any longer either."""
+
+        def deleted(reply: Reply) -> Reply:
+            if reply.ok:
+                self._conversations.take_out(peer_id)
+            return reply
+
+        answer = self._commands.run(f"/forget {rest}".rstrip())
+        if isinstance(answer, Deferred):
+            peer_id = self._commands.outbox.resolve(rest.strip())
+            answer.addCallback(deleted)
+        return self._answered(answer)
 
     def _with_graphs(self, reply: Reply) -> bool:
         if reply.table is not None:
