@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from p2pchat.peers import Peer
     from p2pchat.protocol import PeerProtocol
     from p2pchat.rendezvous.listing import Grant, Listing
+    from p2pchat.settings import HistorySettings
 
 
 class IPeerLink(Interface):
@@ -164,6 +165,9 @@ class IHistory(Interface):
 
     def open() -> None:
         """Begin to read the past."""
+
+    def configure(settings: HistorySettings) -> None:
+        """Go by these settings from now on, as far as they can change while a node runs."""
 
     def sweep(now: float) -> None:
         """Do what is done now and then; call it several times a second."""

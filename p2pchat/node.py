@@ -192,6 +192,8 @@ class ChatNode(MultiService):
         self.settings = settings
         self.mesh.configure(settings)
         self.router.configure(settings)
+        if self.history is not None:
+            self.history.configure(settings.history)
         ttl, interval = self._lease(settings)
         self.presence.configure(ttl=ttl, interval=interval)
 

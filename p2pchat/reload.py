@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NEED_RESTART: Final = frozenset(
     (
         "control.path",
+        "history.file",
         "limits.remembered_ids",
         "logging.file",
         "logging.files",
@@ -70,7 +71,7 @@ def apply(node: ChatNode, new: Settings, hook: MessageHook | None) -> list[str]:
     return said or ["nothing has changed"]
 
 
-_LIVE_SECTIONS: Final = ("connection", "hooks", "limits", "logging", "rendezvous")
+_LIVE_SECTIONS: Final = ("connection", "history", "hooks", "limits", "logging", "rendezvous")
 
 
 def _merged(old: Settings, new: Settings) -> Settings:

@@ -10,6 +10,7 @@ from p2pchat.history import durable, losses, store, tidying
 from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import GATHER, MANY
+from p2pchat.settings import HistorySettings
 from tests.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
 
 if TYPE_CHECKING:
@@ -630,6 +631,23 @@ class TidyingTests(HistoryCase):
         self.start()
         self.receive(*(send(str(n), "x") for n in range(5000)))
         self.assertLess(self.history._store.tidying.unfiled, 3001)
+
+    def test_other_limits_while_it_runs(self) -> None:
+        self.start()
+        self.history.queue("bob@CIC", "m1", "um")
+        self.receive(send("1", "oi"))
+        self.sweep()
+        settings = HistorySettings(max_age=10.0, outbox_ttl=5.0, outbox_max=1, max_bytes=4096)
+        self.history.configure(settings)
+        with self.assertRaisesRegex(OutboxFullError, "1 messages wait already"):
+            self.history.queue("eva@CIC", "m2", "dois")
+        self.wall += 11
+        self.sweep(61)
+        self.sweep()
+        self.assertIn(("given up", "bob@CIC", "m1"), self.owner.take())
+        self.sweep(61)
+        self.sweep()
+        self.assertEqual(self.lines(), [])
 
     def test_pruning_by_age(self) -> None:
         self.start(max_age=100.0)

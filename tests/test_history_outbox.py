@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.outbox import Outbox, OutboxFullError, Queued, Stage
 from p2pchat.history.records import WAITING, Entry
+from p2pchat.settings import HistorySettings
 
 WINDOW = 8
 
@@ -22,7 +23,9 @@ def ids(queued: list[Queued]) -> list[int]:
 
 class OutboxTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.outbox = Outbox(per_peer=100, in_all=150, ttl=60)
+        self.outbox = Outbox(
+            HistorySettings(outbox_max_per_peer=100, outbox_max=150, outbox_ttl=60)
+        )
 
     def add(self, *numbers: int, to: str = "bob@CIC") -> list[Queued]:
         return [self.outbox.add(entry(number, to)) for number in numbers]
@@ -100,7 +103,7 @@ class OutboxTests(SynchronousTestCase):
     def test_whatever_happens_order_and_counts_hold(
         self, steps: list[tuple[str, str, int]]
     ) -> None:
-        outbox = Outbox(1000, 1000, 60)
+        outbox = Outbox(HistorySettings(outbox_ttl=60))
         number = 0
         for step, peer_id, which in steps:
             waiting = outbox.of_peer(peer_id)

@@ -332,6 +332,15 @@ class DirectTests(KeepingCase):
     def flushPatches(self) -> None:
         self.patch(PeerProtocol, "send", SEND)
 
+    def test_other_limits_reach_the_history(self) -> None:
+        alice = self.node("alice@CIC")
+        self.town.run(1)
+        alice.configure(Settings(history=HistorySettings(outbox_max=1)))
+        alice.send("bob@CIC", "um")
+        with self.assertRaisesRegex(NotSentError, "1 messages wait already"):
+            alice.send("bob@CIC", "dois")
+        self.town.close()
+
     def test_too_many_wait_for_their_ack(self) -> None:
         alice = self.node("alice@CIC")
         bob = self.node("bob@CIC", at_once=False)

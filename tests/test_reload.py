@@ -86,6 +86,11 @@ class ReloadTests(SynchronousTestCase):
             )
         self.assertEqual(self.node.settings.peer.name, "alice")
 
+    def test_limits_of_the_history(self) -> None:
+        new = changed(self.node.settings, history__outbox_max=5)
+        self.assertEqual(apply(self.node, new, None), ["history.outbox_max is 5 now, it was 10000"])
+        self.assertEqual(self.node.settings.history.outbox_max, 5)
+
     def test_hooks(self) -> None:
         hook = MessageHook(None, "alice@CIC", self.node.settings.hooks, {})
         new = changed(self.node.settings, hooks__message="/bin/true", hooks__max_running=9)

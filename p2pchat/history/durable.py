@@ -111,6 +111,11 @@ class DurableHistory(Outgoing):
             self._remembered, wall - 2 * self._settings.outbox_ttl, int(wall * 1e6), self._remember
         )
 
+    def configure(self, settings: HistorySettings) -> None:
+        """Go by these settings from now on, as far as they can change while a node runs."""
+        self._settings = self.outbox.settings = settings
+        self._store.tidying.max_bytes = settings.max_bytes
+
     def sweep(self, now: float) -> None:
         """Do what is done now and then; `now` is seconds of the node's clock."""
         wall = self._wall()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from p2pchat.history.records import Entry
+    from p2pchat.settings import HistorySettings
 
 
 class OutboxFullError(Exception):
@@ -61,12 +62,11 @@ class Queued(Struct, gc=False):
 
 
 class Outbox:
-    """What waits, for whom. `per_peer` and `in_all` bound what waits for a link; ttl in seconds."""
+    """What waits, for whom, within the limits of `settings`."""
 
-    def __init__(self, per_peer: int, in_all: int, ttl: float) -> None:
-        self._per_peer = per_peer
-        self._in_all = in_all
-        self._ttl = ttl
+    def __init__(self, settings: HistorySettings) -> None:
+        self.settings = settings
+        """What goes by them may change at any time: what waits already stays."""
         self._by_id: dict[str, Queued] = {}
         self._by_peer: dict[str, dict[str, Queued]] = {}
         self._unsent: dict[str, dict[str, Queued]] = {}
@@ -103,14 +103,17 @@ class Outbox:
 
     def check_room(self, peer_id: str) -> None:
         """Raise `OutboxFullError` unless one more message may wait for a link to `peer_id`."""
-        if len(self._by_peer.get(peer_id, ())) >= self._per_peer:
+        if len(self._by_peer.get(peer_id, ())) >= self.settings.outbox_max_per_peer:
             self.refused += 1
             raise OutboxFullError(
-                f"{self._per_peer} messages wait for {peer_id} already (/outbox lists them)"
+                f"{self.settings.outbox_max_per_peer} messages wait for {peer_id} already"
+                " (/outbox lists them)"
             )
-        if len(self._by_id) >= self._in_all:
+        if len(self._by_id) >= self.settings.outbox_max:
             self.refused += 1
-            raise OutboxFullError(f"{self._in_all} messages wait already (/outbox lists them)")
+            raise OutboxFullError(
+                f"{self.settings.outbox_max} messages wait already (/outbox lists them)"
+            )
 
     def add(self, entry: Entry, stage: Stage = Stage.UNSENT, *, earlier: bool = False) -> Queued:
         """Note a message, the latest for its peer; `earlier`: it was said in an earlier run."""
@@ -129,8 +132,9 @@ class Outbox:
         return queued
 
     def too_old(self, now: float) -> list[Queued]:
-        """Take out what has waited for longer than `ttl`; `now` is the wall clock."""
-        old = [queued for queued in self._by_id.values() if now - queued.entry.at > self._ttl]
+        """Take out what has waited for longer than it may; `now` is the wall clock."""
+        ttl = self.settings.outbox_ttl
+        old = [queued for queued in self._by_id.values() if now - queued.entry.at > ttl]
         for queued in old:
             self.take(queued.msg_id)
         self.expired += len(old)

@@ -30,7 +30,7 @@ class Outgoing:
         self._store = store
         self._wall = wall
         self._unnumbered: list[Entry] = []
-        self.outbox = Outbox(settings.outbox_max_per_peer, settings.outbox_max, settings.outbox_ttl)
+        self.outbox = Outbox(settings)
 
     def queue(self, peer_id: str, msg_id: str, payload: str) -> Queued:
         """Keep a direct message until a link opens; raises `OutboxFullError`.

@@ -43,7 +43,8 @@ class Tidying:
     ) -> None:
         self._call = call
         self._busy = busy
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
+        """May be changed at any time."""
         self._prune_at = 0.0
         self._retry_at = 0.0
         self._now = 0.0
@@ -101,7 +102,7 @@ class Tidying:
                 self._prune(before, limit, more=more)
 
         def prune(database: Database) -> int:
-            return database.prune(before, self._max_bytes, limit)
+            return database.prune(before, self.max_bytes, limit)
 
         self.running = True
         self._call(prune).addCallbacks(done, self._failed)
