@@ -109,19 +109,28 @@ class ConsoleCase(SynchronousTestCase):
     def setUp(self) -> None:
         use_utc(self)
         self.town = FakeTown()
-        self.alice = self.town.node("alice@CIC")
+        self.now = EPOCH
+        self.alice = self.make_alice()
         self.others = {name: self.town.node(name) for name in self.names}
         self.town.run_until_meshed()
         self.loop = EventLoop()
         self.addCleanup(self.loop.close)
-        self.screen = TextScreen(self.columns, self.rows)
         self.left: list[int] = []
         self.history = InMemoryHistory()
+        self.addCleanup(self.close)
+        self.open_console()
+
+    def make_alice(self) -> ChatNode:
+        """The node at whose console we are."""
+        return self.town.node("alice@CIC")
+
+    def open_console(self) -> None:
+        """Sit down at a new screen."""
+        self.screen = TextScreen(self.columns, self.rows)
+        stream: Any = self.screen
         pipe = create_pipe_input()
         self.keyboard = pipe.__enter__()
         self.addCleanup(pipe.__exit__, None, None, None)
-        self.now = EPOCH
-        stream: Any = self.screen
         self.console = TerminalConsole(
             self.town.host_of(self.alice),
             self.alice,
@@ -133,7 +142,6 @@ class ConsoleCase(SynchronousTestCase):
             wall_clock=lambda: self.now,
         )
         self.console.startService()
-        self.addCleanup(self.close)
         self.run_for(0.2)
 
     def close(self) -> None:

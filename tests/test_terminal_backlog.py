@@ -97,6 +97,86 @@ class BacklogTests(SynchronousTestCase):
             backlog.scroll(move, 40, height, self.glyphs)
             self.assertEqual(len(backlog.visible(40, height, self.glyphs)), height)
 
+    def earlier(self, count: int, kind: Kind | None = None) -> list[Entry]:
+        return [
+            Entry(EPOCH, kind or Kind.MESSAGE, f"e{number}", "bob@C", "bob@C", msg_id=f"e{number}")
+            for number in range(count)
+        ]
+
+    def test_what_was_said_before_comes_first(self) -> None:
+        backlog = self.filled(2)
+        backlog.put_before(self.earlier(2), 0)
+        rows = said(backlog.visible(40, 9, self.glyphs))
+        self.assertIn("Saturday", rows[0])
+        self.assertIn("this session", rows[3])
+        self.assertEqual([row[6:] for row in rows[1:3]], ["[bob@C] e0", "[bob@C] e1"])
+        self.assertEqual([row[6:] for row in rows[4:]], ["0", "1"])
+
+    def test_nothing_divides_what_is_of_one_kind(self) -> None:
+        only_earlier, only_now = self.filled(0), self.filled(2)
+        only_earlier.put_before(self.earlier(2), 0)
+        only_now.put_before([], 3)
+        for backlog in (only_earlier, only_now):
+            self.assertEqual(len(backlog.visible(40, 9, self.glyphs)), 3)
+
+    def test_what_is_unread_of_it_gets_a_line(self) -> None:
+        for unread, place in ((1, 2), (2, 1), (9, 0)):
+            backlog = self.filled(0)
+            backlog.put_before(self.earlier(3), unread)
+            rows = said(backlog.visible(40, 9, self.glyphs))
+            self.assertIn("── new", rows[1 + place])
+        backlog = self.filled(0)
+        backlog.put_before([*self.earlier(2), *self.earlier(2, Kind.OWN)], 1)
+        self.assertIn("── new", said(backlog.visible(40, 9, self.glyphs))[2])
+
+    def test_there_is_room_for_the_latest_of_it(self) -> None:
+        backlog = self.filled(98, limit=100)
+        backlog.put_before(self.earlier(9), 0)
+        self.assertEqual(len(backlog), 100)
+        self.assertEqual(self.shown(backlog, 200)[1:2], ["[bob@C] e7"])
+        large = self.filled(1, text="x" * 99_990)
+        large.put_before(self.earlier(9), 0)
+        self.assertEqual(len(large), 5)
+
+    def test_who_has_scrolled_stays_there(self) -> None:
+        backlog = self.filled(20)
+        backlog.scroll(5, 40, 5, self.glyphs)
+        before = self.shown(backlog)
+        backlog.put_before(self.earlier(5), 2)
+        self.assertEqual(self.shown(backlog), before)
+        backlog.scroll(100, 40, 5, self.glyphs)
+        self.assertIn("e0", self.shown(backlog)[1])
+
+    def test_what_was_read_from_the_history_is_not_added_again(self) -> None:
+        backlog = self.filled(0)
+        backlog.put_before(self.earlier(3), 0)
+        for entry in self.earlier(4):
+            backlog.add(entry)
+        self.assertEqual(len(backlog), 4)
+        self.assertEqual(backlog.holds(), {("bob@C", f"e{number}") for number in range(4)})
+
+    @given(st.lists(st.booleans(), max_size=12), st.lists(st.booleans(), max_size=12))
+    def test_what_is_taken_out_leaves_the_lines_in_their_place(
+        self, before: list[bool], now: list[bool]
+    ) -> None:
+        gone = set()
+        backlog = self.filled(0)
+        entries = self.earlier(len(before) + len(now))
+        for entry, goes in zip(entries, before + now, strict=True):
+            if goes:
+                gone.add(entry.msg_id)
+        for entry in entries[len(before) :]:
+            backlog.add(entry)
+        backlog.put_before(entries[: len(before)], 0)
+        backlog.take_out(lambda entry: entry.msg_id in gone)
+        rows = [row for row in said(backlog.visible(40, 99, self.glyphs)) if "Saturday" not in row]
+        early = [e.text for e in entries[: len(before)] if e.msg_id not in gone]
+        late = [e.text for e in entries[len(before) :] if e.msg_id not in gone]
+        rule = ["this"] if early and late else []
+        self.assertEqual(
+            [row.split()[-1 if "[" in row else 1] for row in rows], early + rule + late
+        )
+
 
 class ConversationsTests(SynchronousTestCase):
     skip = MISSING or None
