@@ -276,25 +276,6 @@ class PastTests(EarlierCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.prompt, "bob@CIC>")
 
-    def test_an_answer_for_a_conversation_that_is_gone_is_nothing(self) -> None:
-        asked = self.postpone_reading()
-        self.type("/to bob\r/to carol\r")
-        for number in range(101):
-            self.console.conversations.switch(f"#{number}")
-        asked[0].callback([])
-        self.run_for(1)
-        self.assertEqual(self.prompt, "#100>")
-
-    def postpone_reading(self) -> list[Deferred[list[Line]]]:
-        asked: list[Deferred[list[Line]]] = []
-
-        def recent(*_: Any) -> Deferred[list[Line]]:
-            asked.append(Deferred())
-            return asked[-1]
-
-        self.patch(self.kept, "recent", recent)
-        return asked
-
 
 class UnreadTests(EarlierCase):
     skip = MISSING or None
@@ -398,7 +379,9 @@ class UnreadTests(EarlierCase):
         self.hear("bob", "um")
         self.again(self.kill)
         self.patch(self.kept, "recent", lambda *_: fail(HistoryError("no")))
-        self.type("/to bob\r/to #UnB\r")
+        self.type("/to bob\r")
+        self.assertNotIn("unread", self.bar, "it is on the screen")
+        self.type("/to #UnB\r")
         self.assertIn("unread: bob@CIC 1!", self.bar)
         self.again(self.kill)
         self.assertIn("unread: bob@CIC 1!", self.bar)

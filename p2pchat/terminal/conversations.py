@@ -100,10 +100,6 @@ class Conversations:
             return Unread(key, earlier, urgent)
         return Unread(key, earlier + each.unread, urgent or each.urgent)
 
-    def holds(self, conversation: Conversation) -> bool:
-        """Whether it is still one of these."""
-        return conversation in (self._together, self._all.get(conversation.key))
-
     def add(self, entry: Entry) -> None:
         """Something was said, or happened in a conversation; without one it concerns all."""
         self._together.backlog.add(entry)

@@ -104,8 +104,6 @@ class Earlier:
 
     def _came(self, conversation: Conversation, lines: Sequence[Line], taken_out: int) -> None:
         self._asked.discard(conversation)
-        if not self._conversations.holds(conversation):
-            return
         if taken_out != self._conversations.taken_out:
             # Perhaps it was read before it was deleted.
             self._shown(conversation)
