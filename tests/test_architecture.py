@@ -92,7 +92,7 @@ MAY_IMPORT: Final = {
     " history.segments",
     "history.reading": "history.records history.segments",
     "history.location": "history.records",
-    "history.worker": "",
+    "history.worker": "history.records",
     "history.opening": "history.database history.durable history.location history.reading"
     " history.records history.worker ports",
     "catching_up": "address logs messages wire",

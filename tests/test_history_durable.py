@@ -571,6 +571,15 @@ class PersonTests(HistoryCase):
         os.mkdir(self.path)
         self.failureResultOf(self.history.search("x", 9))
 
+    def test_what_was_seen_is_noted_also_where_it_is_never_quiet(self) -> None:
+        self.start()
+        for number in range(20):
+            self.receive(pub(f"p{number}", "x"))
+            self.history.mark_read("#CIC")
+            self.sweep(0.25)
+        self.restart()
+        self.assertLess(self.history.unread.get("#CIC", 0), 10)
+
     def test_unread_survives_until_it_is_seen(self) -> None:
         self.start()
         self.receive(send("1", "a"), pub("2", "b"))

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from p2pchat.history.records import HistoryError
 from p2pchat.history.worker import Worker
 
 
@@ -35,8 +36,9 @@ class WorkerTests(TestCase):
 
     async def test_no_thread_is_left(self) -> None:
         worker = Worker(reactor, "history of a test")
-        worker.stop()
         await worker.run(lambda: None)
         worker.stop()
         worker.stop()
+        with self.assertRaises(HistoryError):
+            await worker.run(lambda: None)
         self.assertNotIn("history of a test", [each.name for each in threading.enumerate()])

@@ -47,6 +47,7 @@ MAX_WAITING: Final = 32_000_000
 """Bytes of messages, roughly, that may wait while the disk does not keep up."""
 _OBJECT: Final = 500
 _RETRY: Final = 5.0
+_READ_EVERY: Final = 2.0
 _MAX_READ: Final = 10_000
 _MAX_AGAIN: Final = 20_000
 
@@ -80,6 +81,7 @@ class Store:
         self._retry_at = 0.0
         self._flushes: list[Deferred[None]] = []
         self._read: dict[str, int] = {}
+        self._read_at = 0.0
         self._closed = False
         self.ready = False
         """Whether the past is known; before, nothing may be held."""
@@ -250,8 +252,11 @@ class Store:
         if self._closed:
             return
         writing = self._writing = self._gathering
-        if with_read:
+        now = self._clock.seconds()
+        if with_read or (self._read and now >= self._read_at):
+            # Also where it is never quiet: what was seen must not be unread after a crash.
             writing.read, self._read = self._read, {}
+            self._read_at = now + _READ_EVERY
         self._gathering = Gathering()
         self._waiting = 0
         batch = writing.batch()

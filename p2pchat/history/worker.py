@@ -6,8 +6,10 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
+
+from p2pchat.history.records import HistoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +30,15 @@ class Worker:
             queue.SimpleQueue()
         )
         self._thread: threading.Thread | None = None
+        self._stopped = False
 
     def run(self, call: Callable[[], _T]) -> Deferred[_T]:
-        """Make `call` in the thread, after those before it; its result fires in the reactor's."""
+        """Make `call` in the thread, after those before it; its result fires in the reactor's.
+
+        After `stop` it fails with a `HistoryError`.
+        """
+        if self._stopped:
+            return fail(HistoryError("this node is leaving"))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._name)
             self._thread.start()
@@ -40,6 +48,7 @@ class Worker:
 
     def stop(self) -> None:
         """End the thread when what it was given is done; blocks until then."""
+        self._stopped = True
         thread, self._thread = self._thread, None
         if thread is not None:
             self._calls.put(None)
