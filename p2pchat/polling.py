@@ -1,8 +1,9 @@
-"""Serving what is ready to be read and written without a log context for each event.
+"""Serving what is ready to be read and written, with as little as possible around it.
 
 Twisted's reactor sets up, for every single event, the context that its old logging module reads:
 it costs as much as decoding and answering a message does. Our own log names its component itself,
-so nothing that we write is missing without it.
+so nothing that we write is missing without it. Around each poll it looks twice for calls that are
+due or new; here it is left to do so only when there are some, or there is another reason.
 
 This is the one function that looks at the private parts of Twisted's reactor. It does so for the
 epoll reactor as it knows it, and leaves every other one as it is; `tests/test_polling.py` fails
@@ -13,15 +14,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-MOST_EVENTS: Final = 1024
-"""Events that are served between two looks at the timers."""
+MOST_EVENTS: Final = 64
+"""Events that are served between two looks at the timers; room for more is not for free."""
+_LOOKED_AT: Final = (
+    "_newTimedCalls",
+    "_pendingTimedCalls",
+    "threadCallQueue",
+    "_justStopped",
+    "running",
+)
 
 
 def poll_directly(reactor: Any) -> bool:
     """Have this reactor serve its events directly; call it before `reactor.run`.
 
-    Returns whether it does from now on; False, and nothing has changed, for a reactor of a kind
-    that is not known.
+    Its clock must be what it will be. Returns whether it does from now on; False, and nothing has
+    changed, for a reactor of a kind that is not known.
     """
     kind = type(reactor)
     known = f"{kind.__module__}.{kind.__qualname__}" == "twisted.internet.epollreactor.EPollReactor"
@@ -33,16 +41,36 @@ def poll_directly(reactor: Any) -> bool:
             reactor._selectables,
             reactor._doReadOrWrite,
         )
+        for name in _LOOKED_AT:
+            getattr(reactor, name)
     except AttributeError:
         return False
+    seconds = reactor.seconds
 
     def iterate(timeout: float | None) -> None:
-        """What the reactor calls again and again; `timeout` is in seconds, None for no end."""
-        for descriptor, event in poll(-1 if timeout is None else timeout, MOST_EVENTS):
-            # It may have been closed by what was served before it.
-            selectable = selectables.get(descriptor)
-            if selectable is not None:
-                serve(selectable, descriptor, event)
+        """What the reactor calls again and again; `timeout` is in seconds, None for no end.
+
+        It returns when there is something for the reactor's own turn to do.
+        """
+        wait = -1 if timeout is None else timeout
+        while True:
+            for descriptor, event in poll(wait, MOST_EVENTS):
+                # It may have been closed by what was served before it.
+                selectable = selectables.get(descriptor)
+                if selectable is not None:
+                    serve(selectable, descriptor, event)
+            if (
+                not timeout
+                or reactor._newTimedCalls
+                or reactor.threadCallQueue
+                or reactor._justStopped
+                or not reactor.running
+            ):
+                return
+            pending = reactor._pendingTimedCalls
+            wait = pending[0].time - seconds() if pending else 0
+            if wait <= 0:
+                return
 
     reactor.doIteration = iterate
     return True

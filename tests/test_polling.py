@@ -25,6 +25,7 @@ class _Reader:
         self.read: list[bytes] = []
         self.lost: list[Any] = []
         self.error: Exception | None = None
+        self.most = 100
         self.first: Callable[[], None] = lambda: None
 
     def fileno(self) -> int:
@@ -35,7 +36,7 @@ class _Reader:
 
     def doRead(self) -> None:
         self.first()
-        self.read.append(self.end.recv(100))
+        self.read.append(self.end.recv(self.most))
         if self.error is not None:
             raise self.error
 
@@ -50,9 +51,12 @@ class PollDirectly(SynchronousTestCase):
         self.assertTrue(poll_directly(self.reactor))
 
     def _close(self) -> None:
-        self.reactor.removeAll()
-        self.reactor._poller.close()
-        for end in (self.reactor.waker.i, self.reactor.waker.o):
+        self._discard(self.reactor)
+
+    def _discard(self, reactor: Any) -> None:
+        reactor.removeAll()
+        reactor._poller.close()
+        for end in (reactor.waker.i, reactor.waker.o):
             os.close(end)
 
     def _reader(self) -> tuple[_Reader, socket.socket]:
@@ -84,6 +88,84 @@ class PollDirectly(SynchronousTestCase):
         self.reactor.callWhenRunning(self.reactor.callLater, 0.001, self.reactor.stop)
         self.reactor.run(installSignalHandlers=False)
         self.assertTrue(served)
+
+    def _serve(self, at_most: float = 5) -> list[str]:
+        """Run until somebody stops it; returns what there is to say against it."""
+        late: list[str] = []
+
+        def too_late() -> None:
+            late.append("nobody stopped it in time")
+            self.reactor.stop()
+
+        self.reactor.callLater(at_most, too_late)
+        self.reactor.run(installSignalHandlers=False)
+        return late
+
+    def test_a_turn_without_calls_is_left_out(self) -> None:
+        turns = []
+        turn = self.reactor.runUntilCurrent
+
+        def counted() -> None:
+            turns.append(len(reader.read))
+            turn()
+
+        self.reactor.runUntilCurrent = counted
+        reader, theirs = self._reader()
+        theirs.send(b"x")
+
+        def again() -> None:
+            if len(reader.read) < 50:
+                theirs.send(b"x")
+            else:
+                self.reactor.stop()
+
+        reader.most, reader.first = 1, again
+        self.assertEqual(self._serve(), [])
+        self.assertEqual(len(reader.read), 51)
+        self.assertLess(len(turns), 10)
+
+    def test_what_an_event_asks_for_is_done_at_once(self) -> None:
+        """A new call, one that is moved forward, one from a thread, and the end."""
+        later = []
+        moved = self.reactor.callLater(4, self.reactor.stop)
+        steps: dict[str, Callable[[], object]] = {
+            "call": lambda: self.reactor.callLater(0, theirs_send),
+            "thread": lambda: self.reactor.callFromThread(theirs_send),
+            "moved": lambda: moved.reset(0.001),
+        }
+
+        def theirs_send() -> None:
+            later.append(name)
+            theirs.send(b"x")
+
+        reader, theirs = self._reader()
+        names = iter(steps)
+        name = ""
+
+        def next_step() -> None:
+            nonlocal name
+            name = next(names)
+            steps[name]()
+
+        reader.first = next_step
+        theirs.send(b"x")
+        self.assertEqual(self._serve(2), [])
+        self.assertEqual(later, ["call", "thread"])
+
+    def test_a_crash_ends_it(self) -> None:
+        reader, theirs = self._reader()
+        reader.first = self.reactor.crash
+        theirs.send(b"x")
+        self.assertEqual(self._serve(2), [])
+        self.assertEqual(reader.read, [b"x"])
+
+    def test_without_what_it_looks_at_it_changes_nothing(self) -> None:
+        other: Any = EPollReactor()
+        del other._newTimedCalls
+        self.assertFalse(poll_directly(other))
+        self.assertNotIn("doIteration", vars(other))
+        other._newTimedCalls = []
+        self._discard(other)
 
     def test_what_raises_loses_its_connection_and_hurts_nobody_else(self) -> None:
         (bad, to_bad), (good, to_good) = self._reader(), self._reader()
