@@ -47,7 +47,7 @@ from p2pchat.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 LINGER: Final = 2.0
 """Seconds that a connection may take to close after its session ended."""
+_OPEN: Final = State.OPEN
 _CHAT: Final = frozenset((Send, Pub))
 
 
@@ -150,29 +151,27 @@ class PeerProtocol(LineReceiver):
         """Bytes came: one split, then every line that is complete."""
         if self._deaf:
             return
-        tail = self._tail
-        end = data.rfind(b"\n") + 1
-        if not end:
-            if not tail:
-                tail = self._tail = bytearray()
-            tail += data
-            if len(tail) >= MAX_LINE:
-                self._overlong()
-            return
-        if tail:
-            data = bytes(tail) + data
-            end += len(tail)
-        if tail or end < len(data):
-            self._tail = bytearray(data[end:]) if end < len(data) else b""
-            data = data[:end]
-        count = data.count(b"\n")
-        self._outflow.hold()
-        self._receive(data, count)
-        if len(self._tail) >= MAX_LINE and not self._deaf:
+        count = 1
+        if self._tail or data.find(b"\n") != len(data) - 1:
+            # More or less than the one whole line that a conversation brings.
+            data = self._whole_lines(data)
+            if not data:
+                return
+            count = data.count(b"\n")
+        outflow = self._outflow
+        outflow.hold()
+        self.heard_at = now = self._clock.seconds()
+        messages: list[Any] | None = decode_block(data, count)
+        if messages is not None and self.session.welcomes(messages):
+            self.received += count
+            self._context.owner.chat_received(self, messages)
+        else:
+            self._receive(decode_each(data) if messages is None else messages, now)
+        if self._tail and len(self._tail) >= MAX_LINE and not self._deaf:
             self._overlong()
-        self._outflow.flush()
+        outflow.flush()
         if not self._deaf:
-            self._intake.took(count, self.heard_at, overfull=self._outflow.overfull)
+            self._intake.took(count, now, overfull=outflow.bytes_waiting > outflow.limit)
 
     def readConnectionLost(self) -> None:
         """The other end will send no more; what we still owe it may leave, then we close."""
@@ -199,16 +198,28 @@ class PeerProtocol(LineReceiver):
 
     # ------------------------------------------------------------ lines in
 
-    def _receive(self, block: bytes, count: int) -> None:
-        """Have `count` whole lines performed, in their order; a run of chat messages together."""
-        now = self.heard_at = self._clock.seconds()
+    def _whole_lines(self, data: bytes) -> bytes:
+        """What is complete now, with what came before; the rest waits for more."""
+        tail = self._tail
+        end = data.rfind(b"\n") + 1
+        if not end:
+            if not tail:
+                tail = self._tail = bytearray()
+            tail += data
+            if len(tail) >= MAX_LINE:
+                self._overlong()
+            return b""
+        if tail:
+            data = bytes(tail) + data
+            end += len(tail)
+        self._tail = bytearray(data[end:]) if end < len(data) else b""
+        return data[:end]
+
+    def _receive(self, messages: Iterable[Any], now: float) -> None:
+        """Have these, or what is wrong with them, performed in their order; chat in runs."""
         session = self.session
-        messages: list[Any] | None = decode_block(block, count)
-        if messages is not None and session.takes_chat and _CHAT.issuperset(map(type, messages)):
-            self._perform(session.chat(messages))
-            return
         chat: list[Any] = []
-        for message in decode_each(block) if messages is None else messages:
+        for message in messages:
             if type(message) in _CHAT and session.takes_chat:
                 chat.append(message)
                 continue
@@ -321,6 +332,9 @@ class PeerProtocol(LineReceiver):
         if self._deaf:
             return
         timestamp = self._context.timestamp()
+        if len(msg_ids) == 1:
+            self._transmit(Ack(msg_ids[0], timestamp))
+            return
         acks: list[Message] = [Ack(msg_id, timestamp) for msg_id in msg_ids]
         block = encode_all(acks) if self.kin else None
         if block is not None:
@@ -363,7 +377,7 @@ class PeerProtocol(LineReceiver):
     @property
     def leaving(self) -> bool:
         """Whether a farewell is under way, so that an answer might not be read any more."""
-        return self.session.state is not State.OPEN
+        return self.session.state is not _OPEN
 
     @property
     def waits_for_us(self) -> bool:

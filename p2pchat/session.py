@@ -68,6 +68,11 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
+# Members of an enumeration, looked up once: these are asked for with every chunk.
+_OPENED: Final = State.OPEN
+_CLOSING: Final = State.CLOSING
+
+
 class Identity(Struct, frozen=True):
     """Who we are in every handshake."""
 
@@ -195,19 +200,10 @@ class Session:
 
         Only for a session that `takes_chat`; any other drops them.
         """
-        if self.state is not State.OPEN and self.state is not State.CLOSING:
+        if not self.takes_chat:
             return []
         self._bad_lines = 0
         peer_id, addresses, scopes = self.peer_id, self._me.addresses, self._me.scopes
-        usual = [
-            message
-            for message in messages
-            if message.dst in (addresses if type(message) is Send else scopes)
-            and message.src == peer_id
-            and message.ttl > 0
-        ]
-        if len(usual) == len(messages):
-            return [Deliver(usual)] if usual else []
         ours: list[Send | Pub] = []
         remarks: list[Output] = []
         claims, claimed = 0, ""
@@ -242,10 +238,29 @@ class Session:
             remarks.append(Deliver(ours))
         return remarks
 
+    def welcomes(self, messages: Sequence[Message]) -> bool:
+        """Whether all that came are SEND and PUB for us that say nothing odd.
+
+        Nearly every chunk is of this kind, and then `chat` has only one answer: deliver them all.
+        """
+        if self.state is not _OPENED and self.state is not _CLOSING:
+            return False
+        me, peer_id = self._me, self.peer_id
+        for message in messages:
+            if type(message) is Send:
+                if message.dst not in me.addresses:
+                    return False
+            elif type(message) is not Pub or message.dst not in me.scopes:
+                return False
+            if message.src != peer_id or message.ttl <= 0:
+                return False
+        self._bad_lines = 0
+        return True
+
     @property
     def takes_chat(self) -> bool:
         """Whether SEND and PUB are welcome: while open, and while our BYE is on its way."""
-        return self.state is State.OPEN or self.state is State.CLOSING
+        return self.state is _OPENED or self.state is _CLOSING
 
     def bad_line(self, why: str) -> list[Output]:
         """A line came that is no message; many in a row end the session."""

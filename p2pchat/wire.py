@@ -128,9 +128,12 @@ def decode_block(block: bytes, count: int) -> list[Message] | None:
     # at every newline no object has two lines, so as many objects as lines are one in each.
     if count > 1 and block.count(_SEAM) != count - 1:
         return None
-    if (len(block) > MAX_LINE and _has_long_line(block)) or not is_utf8(block):
+    if len(block) > MAX_LINE and _has_long_line(block):
         return None
     try:
+        if not block.isascii():
+            # The typed call does not check what it skips or copies.
+            block.decode()
         messages: list[Message] = _decode_lines(block)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None

@@ -6,6 +6,7 @@ from msgspec import Raw
 
 from p2pchat.messages import (
     Ack,
+    ByeOk,
     HelloOk,
     Ping,
     Pong,
@@ -21,15 +22,17 @@ from p2pchat.outputs import (
     Transmit,
 )
 from p2pchat.wire import raw_json
-from tests.sessions import SessionTestCase, opened, outbound
+from tests.sessions import SessionTestCase, inbound, opened, outbound
 
 
 class ChatTests(SessionTestCase):
     """SEND and PUB ("accepts", row 4; "bad input")."""
 
     def chat(self, *messages: Send | Pub) -> list[Output]:
-        """What comes of these messages, proved the same for `chat` and for `receive`."""
+        """What comes of these messages, proved the same for `chat`, `receive` and `welcomes`."""
         together = opened().chat(messages)
+        if messages and opened().welcomes(messages):
+            self.assertEqual(together, [Deliver([*messages])])
         if len(messages) == 1:
             self.assertEqual(opened().receive(messages[0], 1.0), together)
         return together
@@ -38,6 +41,39 @@ class ChatTests(SessionTestCase):
         for dst in ("alice@CIC", "alice", ""):
             message = Send("i", "bob@CIC", dst, "oi", True)
             self.assertEqual(self.chat(message), [Deliver([message])])
+
+    def test_what_says_nothing_odd_is_welcome(self) -> None:
+        send, pub = Send("i", "bob@CIC", "alice", "oi", True), Pub("j", "bob@CIC", "*", "oi")
+        runs: list[list[Send | Pub]] = [[send], [pub], [send, pub, send]]
+        for messages in runs:
+            self.assertTrue(opened().welcomes(messages))
+            self.assertEqual(self.chat(*messages), [Deliver(messages)])
+        for odd in (
+            Send("i", "bob@CIC", "carol", "oi", True),
+            Pub("i", "bob@CIC", "#other", "oi"),
+            Send("i", "bob@CIC", "*", "oi", True),
+            Send("i", "carol@CIC", "alice", "oi", True),
+            Send("i", "bob@CIC", "alice", "oi", True, 0),
+            Ack("i", "t"),
+        ):
+            self.assertFalse(opened().welcomes([send, odd]))
+
+    def test_chat_is_welcome_until_the_other_end_has_seen_our_bye(self) -> None:
+        message = Send("i", "bob@CIC", "alice", "oi", True)
+        session = inbound()
+        self.assertFalse(session.welcomes([message]))
+        session = opened()
+        session.leave("bye", 1.0)
+        self.assertTrue(session.welcomes([message]))
+        session.receive(ByeOk("i"), 1.0)
+        self.assertFalse(session.welcomes([message]))
+
+    def test_what_is_welcome_ends_a_row_of_bad_lines(self) -> None:
+        session = opened(max_bad_lines=2)
+        message = Send("i", "bob@CIC", "alice", "oi", True)
+        for _ in range(3):
+            self.assertEqual(len(session.bad_line("odd")), 1)
+            self.assertTrue(session.welcomes([message]))
 
     def test_send_to_somebody_else_is_dropped_and_logged(self) -> None:
         for dst in ("carol@CIC", "alice@other", "carol", "*", "#CIC", "CIC", "ALICE@CIC"):
