@@ -7,7 +7,7 @@ not read cannot be called silent, so whoever judges silence asks `paused` first.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from p2pchat.bucket import TokenBucket
 
@@ -23,6 +23,10 @@ class Reading(enum.Enum):
     ON = "on"
     TOO_FAST = "it sends faster than it may"
     NOT_READ = "it does not read our answers"
+
+
+_ON: Final = Reading.ON
+"""Looked up once: it is asked for with every chunk."""
 
 
 class Intake:
@@ -46,7 +50,7 @@ class Intake:
     ) -> None:
         self._clock = clock
         self._transport = transport
-        self._allowance = TokenBucket(rate, clock.seconds())
+        self._allowance = TokenBucket(rate, clock.seconds()) if rate else None
         self._on_resume = on_resume
         self._reading = Reading.ON
         self._resume: IDelayedCall | None = None
@@ -60,9 +64,9 @@ class Intake:
 
     def took(self, lines: int, now: float, *, overfull: bool) -> None:
         """So many lines were read; `overfull` says that too many answers wait to be read."""
-        if self._reading is not Reading.ON:
+        if self._reading is not _ON:
             return
-        wait = self._allowance.take(lines, now)
+        wait = 0.0 if self._allowance is None else self._allowance.take(lines, now)
         if wait:
             self._reading = Reading.TOO_FAST
             self.pauses += 1

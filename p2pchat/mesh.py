@@ -51,8 +51,8 @@ class Mesh:
     """All links of one node. `reactor` provides IReactorTCP and IReactorTime.
 
     `on_chat(peer, link, messages)`, `on_ack(msg_id)` and `on_extended(peer, link, message)` get
-    what the links bring; `on_open(peer, link)` hears of each that is new, and `on_lost(peer)` when
-    there is none left.
+    what the links bring; `on_chat` may be set later. `on_open(peer, link)` hears of each link that
+    is new, and `on_lost(peer)` when there is none left.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Mesh:
         settings: Settings,
         observers: INodeObserver,
         *,
-        on_chat: Callable[[Peer, PeerProtocol, list[Send | Pub]], None],
+        on_chat: Callable[[Peer, PeerProtocol, list[Send | Pub]], None] = _ignore,
         on_ack: Callable[[object], None],
         on_open: Callable[[Peer, PeerProtocol], None] = _ignore,
         on_lost: Callable[[Peer], None] = _ignore,
@@ -73,7 +73,7 @@ class Mesh:
         self._reactor = reactor
         self._me = me
         self._observers = observers
-        self._on_chat = on_chat
+        self.on_chat = on_chat
         self._on_ack = on_ack
         self._on_open = on_open
         self._on_lost = on_lost
@@ -339,7 +339,7 @@ class Mesh:
         """Messages for us came."""
         peer = self.peers.get(link.peer_id)
         if peer is not None:
-            self._on_chat(peer, self._to_answer_on(link) if link.leaving else link, messages)
+            self.on_chat(peer, self._to_answer_on(link) if link.leaving else link, messages)
 
     def _to_answer_on(self, link: PeerProtocol) -> PeerProtocol:
         """The link itself; or, if its other end may have closed it already, another one."""

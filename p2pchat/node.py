@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from p2pchat.interfaces import IDirectory, IHistory
     from p2pchat.keeping import KeepingRouter, MakeHistory
-    from p2pchat.messages import CatchUp, Pub, Said, Send
+    from p2pchat.messages import CatchUp, Said
     from p2pchat.peers import Peer
     from p2pchat.protocol import PeerProtocol
     from p2pchat.rendezvous.listing import Listing
@@ -140,7 +140,6 @@ class ChatNode(MultiService):
             me,
             settings,
             self.observers,
-            on_chat=self._chat_received,
             on_ack=self._acknowledged,
             on_open=self._link_opened,
             on_lost=self._link_lost,
@@ -158,6 +157,8 @@ class ChatNode(MultiService):
 
             self.router = self._keeping = KeepingRouter(*parts, self._make_history)
             self.history = self._keeping.history
+        # Without a method of ours between the two, as for the rest: it is called for every chunk.
+        self.mesh.on_chat = self.router.deliver
         name, namespace = split_peer_id(me.peer_id)
         ttl, interval = self._lease(settings)
         self.presence = Presence(
@@ -209,9 +210,6 @@ class ChatNode(MultiService):
         if self.presence.grant is not None:
             self.mesh.name.ip = self.presence.grant.ip
         self.mesh.discovered(listings)
-
-    def _chat_received(self, peer: Peer, link: PeerProtocol, messages: list[Send | Pub]) -> None:
-        self.router.deliver(peer, link, messages)
 
     def _acknowledged(self, msg_id: object) -> None:
         self.router.acknowledged(msg_id, self._reactor.seconds())

@@ -128,8 +128,8 @@ class Outflow:
     def put(self, line: bytes) -> None:
         """Queue a line in any case."""
         self._waiting.append(line)
-        self.bytes_waiting += len(line)
-        if self.bytes_waiting > self._half:
+        self.bytes_waiting = size = self.bytes_waiting + len(line)
+        if size > self._half:
             self._crowded()
         if not self._due:
             self._due = True
@@ -168,17 +168,24 @@ class Outflow:
     def flush(self) -> None:
         """Write what waits, unless the other end does not read or a pause is due."""
         self._due = False
-        if self._blocked or not self._waiting:
+        waiting = self._waiting
+        if not waiting or self._blocked:
             return
-        if self._resume_at is None:
-            self._write_all()
-        else:
+        if self._resume_at is not None:
             self._write_paced()
+            return
+        block = b"".join(waiting)
+        waiting.clear()
+        if self._turn.crowded:
+            self._turn.crowded.discard(self)
+            self.full_since = None
+        self.bytes_waiting = 0
+        self._deliver(block)
 
     def close(self) -> None:
         """The link ends: write what waits without pauses, and take no more part in anything."""
-        if self._waiting and not self._blocked:
-            self._write_all()
+        self._resume_at = None
+        self.flush()
         self.drop()
 
     def drop(self) -> None:
@@ -190,16 +197,6 @@ class Outflow:
         if self._pacing is not None:
             self._pacing.cancel()
             self._pacing = None
-
-    def _write_all(self) -> None:
-        waiting = self._waiting
-        block = waiting[0] if len(waiting) == 1 else b"".join(waiting)
-        waiting.clear()
-        if self.bytes_waiting > self._half or self.full_since is not None:
-            self._turn.crowded.discard(self)
-            self.full_since = None
-        self.bytes_waiting = 0
-        self._deliver(block)
 
     def _write_paced(self) -> None:
         now = self._turn.clock.seconds()

@@ -32,9 +32,9 @@ class RecentIds:
         """Remember what a peer sent; returns what was not there before, in its order."""
         if len(messages) == 1:
             msg_id = messages[0].msg_id
-            usual = type(msg_id) is str and len(msg_id) <= LONGEST_ID
-            key = msg_id if usual else id_text(msg_id)
-            return messages if not key or self.is_new(peer_id, key) else []
+            if type(msg_id) is not str or len(msg_id) > LONGEST_ID:
+                msg_id = id_text(msg_id)
+            return messages if not msg_id or self.is_new(peer_id, msg_id) else []
         ids = [message.msg_id for message in messages]
         recent = self._recent.get(peer_id)
         if (
@@ -48,7 +48,9 @@ class RecentIds:
             before = len(recent)
             recent.update(ids)
             added = len(recent) - before
-            self._count(added)
+            self._recent_count += added
+            if self._recent_count >= self._half:
+                self._take_turns()
             return messages if added == len(ids) else _first_of_each(messages)
         return [
             message
@@ -61,10 +63,12 @@ class RecentIds:
         recent = self._recent.get(peer_id)
         if recent is None:
             recent = self._recent[peer_id] = set()
-        if key in recent or key in self._older.get(peer_id, _NOTHING):
+        if key in recent or (self._older and key in self._older.get(peer_id, _NOTHING)):
             return False
         recent.add(key)
-        self._count(1)
+        self._recent_count += 1
+        if self._recent_count >= self._half:
+            self._take_turns()
         return True
 
     def forget(self, peer_id: str, key: str) -> None:
@@ -73,11 +77,9 @@ class RecentIds:
             if ids is not None:
                 ids.discard(key)
 
-    def _count(self, more: int) -> None:
-        self._recent_count += more
-        if self._recent_count >= self._half:
-            self._older, self._older_count = self._recent, self._recent_count
-            self._recent, self._recent_count = {}, 0
+    def _take_turns(self) -> None:
+        self._older, self._older_count = self._recent, self._recent_count
+        self._recent, self._recent_count = {}, 0
 
     def __len__(self) -> int:
         return self._recent_count + self._older_count

@@ -205,13 +205,20 @@ class Router:
 
     def deliver(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
         """Acknowledge what asks for it, take out repetitions, and tell the observers the rest."""
-        accepted = [m.msg_id for m in messages if m.require_ack and m.msg_id is not None]
-        if accepted:
-            link.acknowledge(accepted)
+        if len(messages) == 1:
+            # What a conversation brings: one answer, without going through a list.
+            message = messages[0]
+            if message.require_ack and message.msg_id is not None:
+                link.acknowledge([message.msg_id])
+        else:
+            accepted = [m.msg_id for m in messages if m.require_ack and m.msg_id is not None]
+            if accepted:
+                link.acknowledge(accepted)
         peer_id = peer.peer_id
         fresh = self._seen.fresh(peer_id, messages)
         self.received += len(fresh)
-        self.duplicates += len(messages) - len(fresh)
+        if fresh is not messages:
+            self.duplicates += len(messages) - len(fresh)
         if fresh:
             if _log.debugging:
                 self._log_received(peer_id, fresh)
