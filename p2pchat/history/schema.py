@@ -52,6 +52,9 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         raise ForeignFileError(f"{path} is the database of another program")
     if version > len(UPGRADES):
         raise ForeignFileError(f"{path} was written by a newer p2pchat: use that one")
+    if not tables:
+        # A large batch costs a fifth less than with 4096, and a single message no more.
+        connection.execute("PRAGMA page_size=16384")
     if version < len(UPGRADES):
         connection.execute("BEGIN IMMEDIATE")
         try:
