@@ -51,7 +51,7 @@ def panel(title: str, found: Curves, left: float, top: float) -> list[str]:
         low, high = spans[axis]
         share = (math.log10(value) - low) / (high - low)
         if axis == 0:
-            return left + MARGIN + share * (WIDTH - MARGIN - 14)
+            return left + MARGIN + share * (WIDTH - MARGIN - 26)
         return top + HEIGHT - 30 - share * (HEIGHT - 66)
 
     parts = [_text(left + 8, top + 18, title, "start", weight="bold")]
