@@ -320,14 +320,14 @@ class DeletingTests(FileCase):
 
     def test_by_size(self) -> None:
         text = "x" * 5000
-        self.keep(*(self.arrival("bob@CIC", send(f"l{n}", text)) for n in range(100)))
+        self.keep(*(self.arrival("bob@CIC", send(f"l{n:03}", text)) for n in range(400)))
         limit = self.database.size() // 2
         while self.database.prune(0, limit, 7):
             pass
         self.assertLess(self.database.size(), limit)
         left = self.reader.recent(None, 999)
-        self.assertGreater(len(left), 20)
-        self.assertEqual(left[-1].msg_id, "l99")
+        self.assertGreater(len(left), 150)
+        self.assertEqual(left[-1].msg_id, "l399")
         pages = self.database.size()
         self.assertEqual(self.database.prune(0, pages, 7), 0)
 
