@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from twisted.python import log
+
 MOST_EVENTS: Final = 64
 """Events that are served between two looks at the timers; room for more is not for free."""
 _LOOKED_AT: Final = (
@@ -36,10 +38,12 @@ def poll_directly(reactor: Any) -> bool:
     if not known or kind.doIteration is not kind.doPoll:
         return False
     try:
-        poll, selectables, serve = (
+        poll, selectables, serve, disconnect, only_input = (
             reactor._poller.poll,
             reactor._selectables,
             reactor._doReadOrWrite,
+            reactor._disconnectSelectable,
+            reactor._POLL_IN,
         )
         for name in _LOOKED_AT:
             getattr(reactor, name)
@@ -57,8 +61,19 @@ def poll_directly(reactor: Any) -> bool:
             for descriptor, event in poll(wait, MOST_EVENTS):
                 # It may have been closed by what was served before it.
                 selectable = selectables.get(descriptor)
-                if selectable is not None:
+                if selectable is None:
+                    continue
+                if event != only_input:
                     serve(selectable, descriptor, event)
+                    continue
+                # What `serve` does for input alone, which nearly every event is.
+                try:
+                    why = selectable.doRead()
+                except BaseException as error:
+                    log.err()
+                    why = error
+                if why:
+                    disconnect(selectable, why, True)
             if (
                 not timeout
                 or reactor._newTimedCalls

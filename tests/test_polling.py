@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import ConnectionDone
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.selectreactor import SelectReactor
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -25,6 +27,7 @@ class _Reader:
         self.read: list[bytes] = []
         self.lost: list[Any] = []
         self.error: Exception | None = None
+        self.why: Exception | None = None
         self.most = 100
         self.first: Callable[[], None] = lambda: None
 
@@ -34,11 +37,12 @@ class _Reader:
     def logPrefix(self) -> str:
         return "reader"
 
-    def doRead(self) -> None:
+    def doRead(self) -> Exception | None:
         self.first()
         self.read.append(self.end.recv(self.most))
         if self.error is not None:
             raise self.error
+        return self.why
 
     def connectionLost(self, reason: Any) -> None:
         self.lost.append(reason)
@@ -176,6 +180,22 @@ class PollDirectly(SynchronousTestCase):
         self.assertEqual(len(bad.lost), 1)
         self.assertEqual(good.read, [b"y"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_what_says_that_it_is_over_is_told_and_served_no_more(self) -> None:
+        reader, theirs = self._reader()
+        reader.why = CONNECTION_DONE
+        theirs.send(b"x")
+        self.reactor.doIteration(0)
+        self.assertEqual([type(reason.value) for reason in reader.lost], [ConnectionDone])
+        self.assertNotIn(reader, self.reactor.getReaders())
+
+    def test_an_end_without_input_is_told_too(self) -> None:
+        reader, theirs = self._reader()
+        reader.end.shutdown(socket.SHUT_RDWR)
+        reader.why = CONNECTION_DONE
+        theirs.close()
+        self.reactor.doIteration(0)
+        self.assertEqual([type(reason.value) for reason in reader.lost], [ConnectionDone])
 
     def test_what_was_closed_meanwhile_is_left_alone(self) -> None:
         readers = [self._reader() for _ in range(2)]
