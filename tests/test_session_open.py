@@ -58,6 +58,20 @@ class ChatTests(SessionTestCase):
         ):
             self.assertFalse(opened().welcomes([send, odd]))
 
+    def test_a_source_that_was_remarked_upon_is_welcome(self) -> None:
+        session = opened()
+        claim = Send("i", "carol@CIC", "alice", "oi", True)
+        self.assertFalse(session.welcomes([claim]))
+        self.assertEqual(len(session.chat([claim])), 2)
+        self.assertTrue(session.welcomes([claim, Send("i", "bob@CIC", "alice", "oi", True)]))
+        self.assertEqual(session.chat([claim]), [Deliver([claim])])
+        self.assertFalse(session.welcomes([claim, Send("i", "dora@CIC", "alice", "oi", True)]))
+
+    def test_nobody_in_particular_is_welcome_as_a_source(self) -> None:
+        message = Send("i", "", "alice", "oi", True)
+        self.assertTrue(opened().welcomes([message]))
+        self.assertEqual(self.chat(message), [Deliver([message])])
+
     def test_chat_is_welcome_until_the_other_end_has_seen_our_bye(self) -> None:
         message = Send("i", "bob@CIC", "alice", "oi", True)
         session = inbound()
