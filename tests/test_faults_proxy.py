@@ -71,7 +71,8 @@ class ProxyTests(TestCase):
         account = Account([alice, bob])
         chance = random.Random(7)
         said = 0
-        while said < 5000:
+        # How many segments there are to cut depends on the machine: go on until there were some.
+        while said < 5000 or (proxy.cuts < 4 and said < 50_000):
             for _ in range(25):
                 account.say(chance.randrange(2), f"{said:06}")
                 said += 1
@@ -82,7 +83,7 @@ class ProxyTests(TestCase):
         await self.until(lambda: account.open == 0)
         await self.until(lambda: self.linked(alice, bob))
         account.check(self, "seed 7")
-        self.assertGreater(proxy.cuts, 3)
+        self.assertGreaterEqual(proxy.cuts, 4)
         self.assertGreater(account.count("delivered"), 500)
         self.assertEqual(self.flushLoggedErrors(), [])
 
