@@ -7,15 +7,23 @@ scope   = "*" / "#" namespace          everyone / everyone of a namespace
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from p2pchat.text import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EVERYONE: Final = "*"
 """The scope of a message to every connected peer."""
 
 _MAX_PART: Final = 64
+_MOST_NAMES: Final = 10
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class AmbiguousNameError(ValueError):
+    """A bare name that may mean several peers; the text is a sentence that names them."""
 
 
 def split_peer_id(peer_id: str) -> tuple[str, str]:
@@ -34,6 +42,18 @@ def split_peer_id(peer_id: str) -> tuple[str, str]:
     if _CONTROL.search(peer_id):
         raise ValueError(f'"{shown}" holds control characters')
     return name, namespace
+
+
+def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
+    """The one of these that a bare name means; the name as it is when there is none.
+
+    Raises `AmbiguousNameError`, with a sentence, when there are several.
+    """
+    whole = sorted({peer_id for peer_id in peer_ids if peer_id.rpartition("@")[0] == name})
+    if len(whole) > 1:
+        more = ", ..." if len(whole) > _MOST_NAMES else ""
+        raise AmbiguousNameError(f"{name} may be any of {', '.join(whole[:_MOST_NAMES])}{more}")
+    return whole[0] if whole else name
 
 
 def namespace_of(peer_id: str) -> str:

@@ -233,11 +233,15 @@ def _history(options: argparse.Namespace) -> int:
 
     try:
         path = options.file or export.find(options.name, options.namespace)
+        nothing = True
         for line in export.read(path, options.conversation):
+            nothing = False
             if options.json:
                 _print_json(export.as_json(line))
             else:
                 _write(history_line(line))
+        if nothing and options.conversation:
+            _complain(f"nothing is kept of {options.conversation}")
     except HistoryError as why:
         _complain(str(why))
         return 1

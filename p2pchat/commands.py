@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 
 from p2pchat import history_commands as past
 from p2pchat import logs
-from p2pchat.address import namespace_of_scope
+from p2pchat.address import AmbiguousNameError, namespace_of_scope
 from p2pchat.history.records import HistoryError
 from p2pchat.outbox import Outbox, Sender, first_word
 from p2pchat.rendezvous.listing import DirectoryError
@@ -117,6 +117,8 @@ class Commands:
         self.outbox = Outbox(node)
         self.published = 0
         """How many messages were published to at least one peer."""
+        self.forgotten: Callable[[str], None] = lambda _: None
+        """Called with the peer_id when what was said by and to a peer has been deleted."""
 
     def run(self, line: str) -> Answer:
         """Do what a line says. The Deferred, if it is one, never fails with a person's mistake."""
@@ -204,7 +206,9 @@ class Commands:
         return self._past("outbox", lambda history: past.outbox(history, rest, self._whole))
 
     def _forget(self, rest: str) -> Answer:
-        return self._past("forget", lambda history: past.forget(history, rest, self._whole))
+        return self._past(
+            "forget", lambda history: past.forget(history, rest, self._whole, self.forgotten)
+        )
 
     def _whole(self, name: str) -> str:
         """A peer_id or a scope, given as much of it as a person types."""
@@ -219,7 +223,7 @@ class Commands:
             answer = ask(self._node.history)
         except past.WrongUseError as why:
             return _usage(name, str(why))
-        except NotSentError as why:
+        except (NotSentError, AmbiguousNameError) as why:
             return _wrong(str(why))
         if isinstance(answer, Deferred):
             return answer.addCallbacks(lambda lines: _said(*lines), _not_read)
@@ -361,7 +365,7 @@ def _wrong(*lines: str) -> Reply:
 
 
 def _not_read(failure: Failure) -> Reply:
-    failure.trap(HistoryError)
+    failure.trap(HistoryError, AmbiguousNameError)
     return _wrong(failure.getErrorMessage())
 
 

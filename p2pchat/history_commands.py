@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from p2pchat.address import the_one_called
 from p2pchat.history.outbox import Stage
 from p2pchat.history.records import ABANDONED, WAITING
 from p2pchat.text import printable, shortened
@@ -45,11 +46,15 @@ def recent(history: IHistory, rest: str, resolve: Callable[[str], str]) -> Defer
     count = LINES
     if words and words[-1].isdecimal():
         count = _number(words.pop())
-    conversation = resolve(" ".join(words)) if words else None
-    if conversation is not None:
+    if not words:
+        return history.recent(None, count).addCallback(_shown, "nothing is kept yet")
+
+    def last(conversation: str) -> Deferred[list[str]]:
         history.mark_read(conversation)
-    nothing = "nothing is kept" + (f" of {conversation}" if conversation else " yet")
-    return history.recent(conversation, count).addCallback(_shown, nothing)
+        nothing = f"nothing is kept of {conversation}"
+        return history.recent(conversation, count).addCallback(_shown, nothing)
+
+    return kept_peer(history, " ".join(words), resolve).addCallback(last)
 
 
 def search(history: IHistory, rest: str) -> Deferred[list[str]]:
@@ -64,8 +69,13 @@ def outbox(history: IHistory, rest: str, resolve: Callable[[str], str]) -> list[
     """List what waits, or cancel: `rest` is `[peer]` or `cancel peer | number | all`."""
     words = rest.split()
     waiting = [*history.outbox]
+
+    def whom(name: str) -> str:
+        whole = resolve(name)
+        return the_one_called(whole, [queued.peer_id for queued in waiting])
+
     if words[:1] != ["cancel"]:
-        to = resolve(" ".join(words)) if words else None
+        to = whom(" ".join(words)) if words else None
         lines = [
             f"{number}  {line_moment(queued.entry.at)}  to {queued.peer_id}: "
             f"{shortened(queued.entry.text, 60)}  ({_STAGES[queued.stage]})"
@@ -82,22 +92,45 @@ def outbox(history: IHistory, rest: str, resolve: Callable[[str], str]) -> list[
     elif what.isdecimal():
         chosen = waiting[_number(what) - 1 : _number(what)]
     else:
-        to = resolve(what)
+        to = whom(what)
         chosen = [queued for queued in waiting if queued.peer_id == to]
     count = history.cancel([queued.msg_id for queued in chosen])
     return [f"cancelled {count} message{'' if count == 1 else 's'}"]
 
 
-def forget(history: IHistory, rest: str, resolve: Callable[[str], str]) -> Deferred[list[str]]:
-    """Delete what was said by and to a peer."""
+def forget(
+    history: IHistory,
+    rest: str,
+    resolve: Callable[[str], str],
+    forgotten: Callable[[str], None],
+) -> Deferred[list[str]]:
+    """Delete what was said by and to a peer; `forgotten` is called with its peer_id."""
     if not rest.strip():
         raise WrongUseError("")
-    peer_id = resolve(rest.strip())
 
-    def forgotten(count: int) -> list[str]:
-        return [f"forgot {count} message{'' if count == 1 else 's'} of and to {peer_id}"]
+    def delete(peer_id: str) -> Deferred[list[str]]:
+        def deleted(count: int) -> list[str]:
+            forgotten(peer_id)
+            messages = f"{count} message{'' if count == 1 else 's'}"
+            return [f"forgot {messages} of and to {peer_id}"]
 
-    return history.forget(peer_id).addCallback(forgotten)
+        return history.forget(peer_id).addCallback(deleted)
+
+    return kept_peer(history, rest.strip(), resolve).addCallback(delete)
+
+
+def kept_peer(history: IHistory, name: str, resolve: Callable[[str], str]) -> Deferred[str]:
+    """The peer_id that a bare name means to `resolve`, or else to the history; others as they are.
+
+    Fails with an `AmbiguousNameError` when it may mean several.
+    """
+    # Not needed by `p2pchat history`, which is to be quick.
+    from twisted.internet.defer import succeed
+
+    whole = resolve(name)
+    if "@" in whole or whole.startswith(("#", "*")):
+        return succeed(whole)
+    return history.peers_called(whole).addCallback(lambda found: the_one_called(whole, found))
 
 
 def _number(text: str) -> int:

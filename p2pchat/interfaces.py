@@ -220,6 +220,9 @@ class IHistory(Interface):
     def search(words: str, count: int) -> Deferred[list[Line]]:
         """The last messages that hold all `words`, oldest first."""
 
+    def peers_called(name: str) -> Deferred[list[str]]:
+        """The peers of this bare name of whom something is or was kept, without us."""
+
     def published_since(
         scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[Line]]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from p2pchat.address import AmbiguousNameError, the_one_called
 from p2pchat.router import NotSentError
 from p2pchat.text import printable, shortened
 
 if TYPE_CHECKING:
     from p2pchat.peers import PeerTable
 
-_MOST_NAMES: Final = 10
 _MOST_QUEUED: Final = 10_000
 
 
@@ -64,13 +64,10 @@ class Outbox:
         """
         if "@" in name:
             return name
-        whole = sorted(
-            peer.peer_id for peer in self._node.peers if peer.peer_id.rpartition("@")[0] == name
-        )
-        if len(whole) > 1:
-            more = ", ..." if len(whole) > _MOST_NAMES else ""
-            raise NotSentError(f"{name} may be any of {', '.join(whole[:_MOST_NAMES])}{more}")
-        return whole[0] if whole else name
+        try:
+            return the_one_called(name, [peer.peer_id for peer in self._node.peers])
+        except AmbiguousNameError as why:
+            raise NotSentError(str(why)) from None
 
     def send(self, peer_id: str, text: str) -> None:
         """Send, and remember it; raises `NotSentError`."""

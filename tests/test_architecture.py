@@ -67,10 +67,10 @@ MAY_IMPORT: Final = {
     " presence protocol router session stats text",
     # A person at a node: commands know a node by its interface only.
     "command_queue": "commands logs",
-    "outbox": "router text",
+    "outbox": "address router text",
     "reports": "text",
     "standard_io": "",
-    "history_commands": "history.outbox history.records text",
+    "history_commands": "address history.outbox history.records text",
     "commands": "address history.records history_commands logs outbox rendezvous.listing reports"
     " router stats text",
     "screen": "text",
@@ -97,7 +97,7 @@ MAY_IMPORT: Final = {
     " history.records history.worker ports",
     "catching_up": "address logs messages wire",
     "keeping": "address catching_up history.outbox logs messages repetitions router text wire",
-    "history.export": "history.location history.reading history.records",
+    "history.export": "address history.location history.reading history.records",
     "history.tidying": "logs",
     "history.losses": "repetitions",
     "history.store": "history.gathering history.records history.tidying logs",
@@ -122,8 +122,8 @@ MAY_IMPORT: Final = {
     "terminal.marks": "terminal.entries",
     "terminal.earlier": "display history.outbox history.records logs terminal.entries",
     "terminal.vocabulary": "commands",
-    "terminal.talk": "address outbox router terminal.conversations terminal.entries"
-    " terminal.graph terminal.vocabulary",
+    "terminal.talk": "address history.records history_commands outbox router"
+    " terminal.conversations terminal.entries terminal.graph terminal.vocabulary",
     "terminal.news": "display history.records interfaces messages repetitions terminal.arrivals"
     " terminal.entries text",
     "terminal.completion": "logs peers terminal.vocabulary text",

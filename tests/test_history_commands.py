@@ -75,6 +75,21 @@ class HistoryTests(CommandCase):
         self.node.meets("bob@UnB")
         self.assertEqual(self.say("/history bob", ok=False), ["bob may be any of bob@CIC, bob@UnB"])
 
+    def test_a_bare_name_of_somebody_who_is_away(self) -> None:
+        self.keep_some()
+        self.assertEqual(len(self.say("/history bob")), 2)
+        self.assertEqual(len(self.say("/outbox bob")), 1)
+        self.assertEqual(self.say("/outbox cancel bob"), ["cancelled 1 message"])
+        self.assertEqual(self.say("/forget alice"), ["forgot 0 messages of and to alice"])
+        self.assertEqual(self.say("/forget bob"), ["forgot 5 messages of and to bob@CIC"])
+        self.assertEqual(self.say("/forget eva"), ["forgot 0 messages of and to eva"])
+        self.history.queue("eva@CIC", "m3", "x")
+        self.history.queue("eva@UnB", "m4", "x")
+        self.clock.advance(GATHER)
+        several = ["eva may be any of eva@CIC, eva@UnB"]
+        for line in ("/history eva", "/forget eva", "/outbox eva", "/outbox cancel eva"):
+            self.assertEqual(self.say(line, ok=False), several)
+
     def test_an_empty_history(self) -> None:
         self.assertEqual(self.say("/history"), ["nothing is kept yet"])
         self.assertEqual(self.say("/search foo"), ['nothing is kept that has "foo"'])

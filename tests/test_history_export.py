@@ -74,6 +74,18 @@ class ExportTests(FileCase):
         self.assertEqual(self.run_it("#CIC", "--file", self.path), 0)
         self.assertEqual(len(self.shown.splitlines()), 1)
 
+    def test_one_conversation_by_a_bare_name(self) -> None:
+        self.say()
+        self.assertEqual(self.run_it("bob", "--file", self.path), 0)
+        self.assertEqual(len(self.shown.splitlines()), 2)
+        self.assertEqual(self.run_it("eva", "--file", self.path), 0)
+        self.assertEqual(
+            (self.shown, self.err.getvalue()), ("", "p2pchat: nothing is kept of eva\n")
+        )
+        self.keep(self.arrival("bob@UnB", send("s2", "x")))
+        self.assertEqual(self.run_it("bob", "--file", self.path), 1)
+        self.assertIn("bob may be any of bob@CIC, bob@UnB", self.err.getvalue())
+
     def test_which_file(self) -> None:
         self.assertEqual(self.run_it(), 1)
         self.assertIn("there is no history in", self.err.getvalue())

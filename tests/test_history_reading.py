@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pchat.history import reading
-from p2pchat.history.records import PUBLISHED, Batch, HistoryError
+from p2pchat.history.records import PUBLISHED, WAITING, Batch, HistoryError
 from tests.histories import NOW, FileCase, pub, send
 
 
@@ -33,6 +33,15 @@ class RecentTests(FileCase):
         self.assertEqual(self.reader.recent("zé@CIC", 9), [])
         before = self.reader.recent("bob@CIC", 2)[0].id
         self.assertEqual(self.texts(self.reader.recent("bob@CIC", 2, before)), ["b2", "b3"])
+
+    def test_peers_of_a_bare_name(self) -> None:
+        self.assertEqual(self.reader.peers_called("bob"), [])
+        for who in ("bob@UnB", "bobby@CIC", "bo@CIC", "a@bob@CIC", "Bob@CIC", "bob@x@CIC"):
+            self.keep(self.arrival(who, send(who, who)))
+        self.database.commit(Batch(entries=[self.entry("bob@CIC", "m1", "x", WAITING)]))
+        self.keep(self.arrival("bob@new", pub("p", "not filed yet")), file=False)
+        self.assertEqual(self.reader.peers_called("bob"), ["bob@CIC", "bob@UnB", "bob@new"])
+        self.assertEqual(self.reader.peers_called("a@bob"), ["a@bob@CIC"])
 
     def test_a_file_that_cannot_be_read(self) -> None:
         with open(self.path, "wb") as file:

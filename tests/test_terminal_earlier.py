@@ -245,11 +245,17 @@ class PastTests(EarlierCase):
         self.leave()
         self.start_alone()
         self.assertIsNone(self.alice.peers.get("bob@CIC"))
-        self.type("/to bob@CIC\r")
-        self.assertEqual((self.prompt, self.said()), ("bob@CIC>", ["[bob@CIC] até logo"]))
-        self.type("/to eva@CIC\r")
-        self.assertIn("no such peer: eva@CIC", self.messages[-1])
+        for name in ("bob@CIC", "bob"):
+            self.type(f"/to\r/to {name}\r")
+            self.assertEqual((self.prompt, self.said()), ("bob@CIC>", ["[bob@CIC] até logo"]))
+        for name in ("eva@CIC", "eva"):
+            self.type(f"/to {name}\r")
+            self.assertIn(f"no such peer: {name} (", self.messages[-1])
         self.assertEqual(self.prompt, "bob@CIC>")
+        self.type("/msg bob@UnB oi\r/to bob\r")
+        self.run_for(1)
+        self.type("/to bob\r")
+        self.assertIn("bob may be any of bob@CIC, bob@UnB", self.messages[-1])
 
     def test_text_of_others_is_harmless(self) -> None:
         self.hear("bob", "\x1b[2J\x07\r\n[carol@CIC] falso")

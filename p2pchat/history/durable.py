@@ -12,7 +12,7 @@ that its sender keeps it. The person is told once when keeping fails, and once w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from twisted.internet.defer import succeed
 from zope.interface import implementer
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from p2pchat.repetitions import RecentIds
     from p2pchat.settings import HistorySettings
 
+_T = TypeVar("_T")
 _log: Final = Log("History")
 _MAX_EARLY: Final = 2000
 _MAX_LAST: Final = 20_000
@@ -209,6 +210,11 @@ class DurableHistory(Outgoing):
         """The last messages that hold `words`; see `Reader.search`."""
         return self._read(lambda reader: reader.search(words, count))
 
+    def peers_called(self, name: str) -> Deferred[list[str]]:
+        """The peers of this bare name, without us; see `Reader.peers_called`."""
+        own = self._own_id
+        return self._read(lambda reader: [who for who in reader.peers_called(name) if who != own])
+
     def published_since(
         self, scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[Line]]:
@@ -234,8 +240,8 @@ class DurableHistory(Outgoing):
         self.unread.pop(conversation, None)
         self._store.read(conversation)
 
-    def _read(self, ask: Callable[[Reader], list[Line]]) -> Deferred[list[Line]]:
-        def read() -> list[Line]:
+    def _read(self, ask: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
+        def read() -> list[_T]:
             if self._reader is None:
                 self._reader = self._make_reader()
             return ask(self._reader)

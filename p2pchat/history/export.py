@@ -10,12 +10,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from p2pchat.address import AmbiguousNameError, the_one_called
 from p2pchat.history.location import default_path
 from p2pchat.history.records import STATES, HistoryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from p2pchat.history.reading import Reader
     from p2pchat.history.records import Line
 
 _SUFFIX: Final = ".sqlite"
@@ -42,14 +44,17 @@ def find(name: str | None, namespace: str | None) -> str:
 
 
 def read(path: str, conversation: str | None) -> Iterator[Line]:
-    """All messages of a file, or of one conversation; raises `HistoryError`."""
+    """All messages of a file, or of one conversation, given by as much of it as a person types.
+
+    Raises `HistoryError`.
+    """
     from p2pchat.history.reading import Reader
 
     if not os.path.exists(path):
         raise HistoryError(f"there is no file {path}")
     reader = Reader(path)
     try:
-        yield from reader.everything(conversation)
+        yield from reader.everything(_whole(reader, conversation) if conversation else None)
     finally:
         reader.close()
 
@@ -68,6 +73,16 @@ def as_json(line: Line) -> dict[str, Any]:
     if line.said is not None:
         fields["said"] = _timestamp(line.said)
     return fields
+
+
+def _whole(reader: Reader, name: str) -> str:
+    """The conversation that a bare name means, if it means one; else the name as it is."""
+    if "@" in name or name.startswith(("#", "*")):
+        return name
+    try:
+        return the_one_called(name, reader.peers_called(name))
+    except AmbiguousNameError as why:
+        raise HistoryError(str(why)) from None
 
 
 def _fits(peer_id: str, name: str | None, namespace: str | None) -> bool:

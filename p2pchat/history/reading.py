@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import unicodedata
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from p2pchat.history.records import HistoryError, Line
@@ -20,6 +20,7 @@ from p2pchat.history.segments import unpack
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+_T = TypeVar("_T")
 _BUSY_TIMEOUT: Final = 5.0
 _PAGE: Final = 1000
 _SELECT: Final = (
@@ -121,6 +122,21 @@ class Reader:
 
         return self._read(read)
 
+    def peers_called(self, name: str) -> list[str]:
+        """The peers of this bare name who said something, or to whom something was said."""
+        first = f"{name}@"
+
+        def read(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute(
+                "SELECT text FROM name WHERE text >= ? AND text < ?", (first, f"{name}A")
+            )
+            found = {text for (text,) in rows}
+            for (data,) in connection.execute("SELECT data FROM segment"):
+                found.update(line.sender for line in unpack(data) if line.sender.startswith(first))
+            return sorted(peer_id for peer_id in found if peer_id.rpartition("@")[0] == name)
+
+        return self._read(read)
+
     def everything(self, conversation: str | None = None) -> Iterator[Line]:
         """All messages, oldest first, a page at a time, so that writing goes on meanwhile."""
         last = 0
@@ -161,7 +177,7 @@ class Reader:
 
         return self._read(read)
 
-    def _read(self, read: Callable[[sqlite3.Connection], list[Line]]) -> list[Line]:
+    def _read(self, read: Callable[[sqlite3.Connection], list[_T]]) -> list[_T]:
         """Call `read` with the file as it is at one moment."""
         try:
             if self._connection is None:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 
-from p2pchat.address import EVERYONE, namespace_of_scope
+from p2pchat.address import EVERYONE, AmbiguousNameError, namespace_of_scope
+from p2pchat.history.records import HistoryError
+from p2pchat.history_commands import kept_peer
 from p2pchat.outbox import first_word
 from p2pchat.router import NotSentError
 from p2pchat.terminal.conversations import TOGETHER
@@ -26,6 +28,8 @@ from p2pchat.terminal.vocabulary import KEYS, known_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from twisted.python.failure import Failure
 
     from p2pchat.commands import Commands, Reply
     from p2pchat.history.records import Line
@@ -75,6 +79,8 @@ class Talk:
         self._wall_clock = wall_clock
         self._changed = changed
         self._bars = bars
+        # What was deleted is not to be seen any longer either.
+        commands.forgotten = conversations.take_out
         self._own = {
             "to": self._to,
             "reply": self._reply,
@@ -84,7 +90,6 @@ class Talk:
             "help": self._help,
             "rtt": self._rtt,
             "history": self._history,
-            "forget": self._forget,
         }
 
     def run(self, line: str) -> bool | Deferred[bool]:
@@ -162,12 +167,25 @@ class Talk:
         elif self._node.history is None:
             self._to_kept(key, [])
         else:
-            # Somebody who is away may have been here in an earlier session.
-            asked = self._node.history.recent(key, 1)
-            return asked.addCallbacks(
-                lambda lines: self._to_kept(key, lines), lambda _: self._to_kept(key, [])
-            )
+            return self._to_somebody_away(self._node.history, key)
         return None
+
+    def _to_somebody_away(self, history: IHistory, name: str) -> Deferred[bool]:
+        """Open a conversation of an earlier session."""
+
+        def called(peer_id: str) -> Deferred[bool]:
+            asked = history.recent(peer_id, 1)
+            return asked.addCallback(lambda lines: self._to_kept(peer_id, lines))
+
+        def failed(failure: Failure) -> bool:
+            if failure.check(HistoryError):
+                return self._to_kept(name, [])
+            failure.trap(AmbiguousNameError)
+            self._tell(failure.getErrorMessage())
+            return False
+
+        asked = kept_peer(history, name, self._commands.outbox.resolve)
+        return asked.addCallback(called).addErrback(failed)
 
     def _to_kept(self, peer_id: str, lines: Sequence[Line]) -> bool:
         if lines:
@@ -215,20 +233,6 @@ class Talk:
         if not rest.strip() or rest.strip().isdecimal():
             rest = f"{key} {rest}"
         return self._answered(self._commands.run(f"/history {rest}".rstrip()))
-
-    def _forget(self, rest: str) -> bool | Deferred[bool]:
-        """What was deleted is not to be seen any longer either."""
-
-        def deleted(reply: Reply) -> Reply:
-            if reply.ok:
-                self._conversations.take_out(peer_id)
-            return reply
-
-        answer = self._commands.run(f"/forget {rest}".rstrip())
-        if isinstance(answer, Deferred):
-            peer_id = self._commands.outbox.resolve(rest.strip())
-            answer.addCallback(deleted)
-        return self._answered(answer)
 
     def _with_graphs(self, reply: Reply) -> bool:
         if reply.table is not None:
