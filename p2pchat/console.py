@@ -122,7 +122,9 @@ class ConsoleService(Service):
         self._closed: Deferred[None] | None = None
         self._screen = Screen(reactor, descriptors.encoding)
         self._news: Digest | Transcript = (
-            Digest(reactor, self._screen) if descriptors.terminal_out else Transcript(self._screen)
+            Digest(reactor, self._screen, kept=node.history is not None)
+            if descriptors.terminal_out
+            else Transcript(self._screen)
         )
         self._comings = Comings()
         self._commands = Commands(node, reactor)

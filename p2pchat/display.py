@@ -2,7 +2,7 @@
 
     [alice@CIC] a direct message             * bob@CIC is connected
     [alice@CIC -> *] to everyone             * bob@CIC has left
-    [alice@CIC -> #CIC] to a namespace       … 12,345 more messages (the log has them at DEBUG)
+    [alice@CIC -> #CIC] to a namespace       … 12,345 more messages (/history shows them)
 
 Rules: `(!)` after a peer's id marks a message that claims to be from somebody else. A message
 cannot look like anything but a message: its line begins with a bracket, and a bracket in a name
@@ -72,6 +72,13 @@ def _name(text: str) -> str:
     return shortened(text, 150).replace("]", "\\x5d")
 
 
+def left_out_line(count: int, peer_id: str = "", *, kept: bool) -> str:
+    """The line instead of so many messages; `kept`: whether there is a history to find them in."""
+    whose = f" from {peer_id}" if peer_id else ""
+    where = "/history shows them" if kept else "the log has them at DEBUG"
+    return printable(f"… {count:,} more messages{whose} ({where})")
+
+
 class Comings:
     """Turns changes of status into lines, one for each that a person would notice."""
 
@@ -120,12 +127,13 @@ class Digest:
     """Shows what a person can read: `RATE` lines a second, after a burst of `BURST`.
 
     What is more is left out and counted, the last lines are shown. While the screen takes nothing,
-    the last `BURST` lines wait here.
+    the last `BURST` lines wait here. `kept`: whether the messages are in a history, too.
     """
 
-    def __init__(self, clock: IReactorTime, screen: Screen) -> None:
+    def __init__(self, clock: IReactorTime, screen: Screen, *, kept: bool = False) -> None:
         self._clock = clock
         self._screen = screen
+        self._in_history = kept
         screen.on_room = self._room
         self._recent: deque[tuple[str, Sequence[Send | Pub | str]]] = deque()
         self._kept = 0
@@ -190,5 +198,5 @@ class Digest:
         self._kept = self._count = 0
         if left_out:
             self.left_out += left_out
-            self._screen.write([f"… {left_out:,} more messages (the log has them at DEBUG)"])
+            self._screen.write([left_out_line(left_out, kept=self._in_history)])
         self._screen.write(lines[-shown:])  # type: ignore[arg-type]

@@ -210,6 +210,11 @@ class DigestTests(ScreenCase):
         self.assertEqual(shown[1], "[alice@CIC] 98-0")
         self.assertEqual(self.digest.left_out, 9_800)
 
+    def test_what_was_left_out_is_in_the_history_if_there_is_one(self) -> None:
+        self.digest = Digest(self.clock, self.screen, kept=True)
+        self.receive(*map(str, range(5_000)))
+        self.assertEqual(self.settle(0)[0], "… 4,800 more messages (/history shows them)")
+
     def test_one_enormous_batch(self) -> None:
         self.receive(*map(str, range(5_000)))
         self.assertEqual(self.settle(0)[-1], "[alice@CIC] 4999")

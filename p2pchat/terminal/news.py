@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from zope.interface import implementer
 
-from p2pchat.display import Comings, moment
+from p2pchat.display import Comings, left_out_line, moment
 from p2pchat.history.records import conversation_for
 from p2pchat.interfaces import IHistoryObserver, INodeObserver, IUnreadObserver
 from p2pchat.messages import Send
@@ -117,7 +117,7 @@ class News:
     def _arrived(self, arrived: Sequence[Arrived], left_out: dict[str, int]) -> None:
         now = self._wall_clock()
         for peer_id, count in left_out.items():
-            text = f"… {count:,} more messages from {peer_id} (the log has them at DEBUG)"
+            text = left_out_line(count, peer_id, kept=self._node.history is not None)
             self._conversations.add(Entry(now, Kind.EVENT, text))
         ring = False
         for peer_id, message, remark in arrived:
