@@ -262,6 +262,9 @@ class Presence(Service):
         reason = failure.value
         if not isinstance(reason, DirectoryError):
             reason = DirectoryError("the request was broken off")
+        elif isinstance(reason, NotRegistered):
+            # The person has nothing to do but to ask once more.
+            reason = NotRegistered(f"{reason}: we register again, ask in a moment")
         for deferred in waiting:
             deferred.errback(reason)
 

@@ -306,6 +306,12 @@ class FaultTests(PresenceTestCase):
         self.run_for(1)
         self.assertGreater(len(self.asked()), REQUESTS_A_MINUTE)
 
+    def test_who_asks_when_it_does_not_know_us_is_told_to_ask_again(self) -> None:
+        self.presence = self.make(_Forgetful())
+        self.start()
+        refused = self.outcome(self.presence.discover())
+        self.assertEqual(str(refused[0].value), "who?: we register again, ask in a moment")
+
     def test_registering_anew_at_once(self) -> None:
         self.presence.register_anew()
         self.assertEqual(self.asked(), [])

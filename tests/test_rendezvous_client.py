@@ -301,7 +301,7 @@ class ErrorTests(ClientCase):
     def test_not_registered(self) -> None:
         for told in ("peer_not_registered", "Peer not registered.", "the peer is NOT REGISTERED"):
             for field in ("message", "error"):
-                self.assertError(NotRegistered, self.error(**{field: told}), "register again")
+                self.assertError(NotRegistered, self.error(**{field: told}), "does not know us")
         self.assertError(NotRegistered, self.error(status="peer_not_registered"))
 
     def test_blocked(self) -> None:

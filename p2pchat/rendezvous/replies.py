@@ -115,7 +115,7 @@ def refusal(text: str) -> DirectoryError:
     """The error that a rendezvous's code or sentence stands for."""
     shown = shortened(text)
     if _NOT_REGISTERED.search(text):
-        return NotRegistered("the rendezvous does not know us (any more): register again")
+        return NotRegistered("the rendezvous does not know us (any more)")
     if _BLOCKED.search(text):
         told = _SECONDS.search(text)
         seconds = float(told.group(1)) if told else _DEFAULT_BLOCK
