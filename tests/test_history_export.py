@@ -8,7 +8,9 @@ import os
 import sys
 
 from p2pchat.client_commands import run
-from p2pchat.history.records import PUBLISHED, WAITING, Batch
+from p2pchat.history.export import find
+from p2pchat.history.location import default_path
+from p2pchat.history.records import PUBLISHED, WAITING, Batch, HistoryError
 from tests.histories import NOW, FileCase, pub, send
 
 
@@ -85,6 +87,16 @@ class ExportTests(FileCase):
         self.keep(self.arrival("bob@UnB", send("s2", "x")))
         self.assertEqual(self.run_it("bob", "--file", self.path), 1)
         self.assertIn("bob may be any of bob@CIC, bob@UnB", self.err.getvalue())
+
+    def test_the_file_of_a_name_that_is_not_one_of_a_file(self) -> None:
+        for peer_id in ("joão@sala azul", "alice@CIC"):
+            path = default_path(peer_id)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb"):
+                pass
+        for name, namespace in (("joão", "sala azul"), ("joão", None), (None, "sala azul")):
+            self.assertEqual(find(name, namespace), default_path("joão@sala azul"))
+        self.assertRaises(HistoryError, find, "joana", None)
 
     def test_which_file(self) -> None:
         self.assertEqual(self.run_it(), 1)

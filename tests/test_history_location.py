@@ -125,5 +125,9 @@ class DefaultTests(SynchronousTestCase):
         self.patch(os, "environ", {**os.environ, "XDG_DATA_HOME": "/data"})
         paths = {default_path(peer_id) for peer_id in ("alice@CIC", "alice2@CIC", "a/../b@x y")}
         names = {os.path.basename(path) for path in paths}
-        self.assertEqual(names, {"alice@CIC.sqlite", "alice2@CIC.sqlite", "a_.._b@x_y.sqlite"})
+        self.assertEqual(
+            names, {"alice@CIC.sqlite", "alice2@CIC.sqlite", "a_.._b@x_y-9b3a67ce.sqlite"}
+        )
+        self.assertNotEqual(default_path("李明@CIC"), default_path("王芳@CIC"))
+        self.assertNotEqual(default_path("joão@CIC"), default_path("jo_o@CIC"))
         self.assertEqual({os.path.basename(os.path.dirname(path)) for path in paths}, {"p2pchat"})

@@ -7,11 +7,12 @@ object a line, whose names and meanings are stable: a field may be added, none i
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from p2pchat.address import AmbiguousNameError, the_one_called
-from p2pchat.history.location import default_path
+from p2pchat.history.location import default_path, file_name
 from p2pchat.history.records import STATES, HistoryError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from p2pchat.history.records import Line
 
 _SUFFIX: Final = ".sqlite"
+_CHECKSUM: Final = re.compile("-[0-9a-f]{8}$")
 
 
 def find(name: str | None, namespace: str | None) -> str:
@@ -85,9 +87,13 @@ def _whole(reader: Reader, name: str) -> str:
         raise HistoryError(str(why)) from None
 
 
-def _fits(peer_id: str, name: str | None, namespace: str | None) -> bool:
-    own_name, _, own_namespace = peer_id.rpartition("@")
-    return name in (None, own_name) and namespace in (None, own_namespace)
+def _fits(stem: str, name: str | None, namespace: str | None) -> bool:
+    """Whether `default_path` may call the file of this name and namespace so."""
+    own_name, _, own_namespace = stem.rpartition("@")
+    namespaces = (own_namespace, _CHECKSUM.sub("", own_namespace))
+    return (name is None or file_name(name) == own_name) and (
+        namespace is None or file_name(namespace) in namespaces
+    )
 
 
 def _timestamp(when: float) -> str:

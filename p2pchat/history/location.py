@@ -21,11 +21,23 @@ _OURS: Final = b"p2ph"
 
 
 def default_path(peer_id: str) -> str:
-    """The file in the person's own data folder for the node called `peer_id`."""
+    """The file in the person's own data folder for the node called `peer_id`.
+
+    A peer_id that is not the name of a file gets a checksum: each has a history of its own.
+    """
     from platformdirs import user_data_dir
 
-    folder = user_data_dir("p2pchat", appauthor=False)
-    return os.path.join(folder, re.sub(r"[^A-Za-z0-9@._-]", "_", peer_id) + ".sqlite")
+    name = file_name(peer_id)
+    if name != peer_id:
+        import zlib
+
+        name += f"-{zlib.crc32(peer_id.encode('utf-8', 'surrogatepass')):08x}"
+    return os.path.join(user_data_dir("p2pchat", appauthor=False), name + ".sqlite")
+
+
+def file_name(text: str) -> str:
+    """A text without what the name of a file had better not hold."""
+    return re.sub(r"[^A-Za-z0-9@._-]", "_", text)
 
 
 class Claim:
