@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 PONG_WAIT: Final = 1.0
 """Seconds that /rtt waits for the answers of peers that have no sample yet."""
 _LOOK: Final = 0.02
+_PAST_WAIT: Final = 5.0
 
 
 class Dials(Protocol):
@@ -217,10 +218,38 @@ class Commands:
     def _past(
         self, name: str, ask: Callable[[IHistory], list[str] | Deferred[list[str]]]
     ) -> Answer:
-        if self._node.history is None:
+        history = self._node.history
+        if history is None:
             return _wrong("this node keeps nothing (--history none)")
+        if not history.ready:
+            # What waits from earlier runs is not known yet, a moment after the start.
+            return self._once_ready(history).addCallback(
+                lambda _: self._past_known(name, ask, history)
+            )
+        return self._past_known(name, ask, history)
+
+    def _once_ready(self, history: IHistory) -> Deferred[None]:
+        """Fires when the past is known, or when that takes too long."""
+        deadline = self._clock.seconds() + _PAST_WAIT
+        known: Deferred[None] = Deferred()
+
+        def look() -> None:
+            if history.ready or self._clock.seconds() >= deadline:
+                known.callback(None)
+            else:
+                self._clock.callLater(_LOOK, look)
+
+        look()
+        return known
+
+    def _past_known(
+        self,
+        name: str,
+        ask: Callable[[IHistory], list[str] | Deferred[list[str]]],
+        history: IHistory,
+    ) -> Answer:
         try:
-            answer = ask(self._node.history)
+            answer = ask(history)
         except past.WrongUseError as why:
             return _usage(name, str(why))
         except (NotSentError, AmbiguousNameError) as why:

@@ -130,6 +130,25 @@ class HistoryTests(CommandCase):
 
 
 class OutboxTests(CommandCase):
+    def test_what_waits_from_an_earlier_run_is_known_when_it_is_asked_for_at_once(self) -> None:
+        self.keep_some()
+        self.node.history = self.restart(at_once=False)
+        asked = self.commands.run("/outbox bob@CIC")
+        assert isinstance(asked, Deferred)
+        self.clock.advance(1)
+        self.assertNoResult(asked)
+        self.thread.step()
+        self.clock.advance(1)
+        self.assertIn("to bob@CIC: até já", self.successResultOf(asked).lines[0])
+
+    def test_a_past_that_takes_for_ever_is_not_waited_for(self) -> None:
+        self.node.history = self.start(at_once=False)
+        asked = self.commands.run("/outbox")
+        assert isinstance(asked, Deferred)
+        for _ in range(100):
+            self.clock.advance(1)
+        self.assertEqual(self.successResultOf(asked).lines, ["nothing waits"])
+
     def test_the_list(self) -> None:
         self.assertEqual(self.say("/outbox"), ["nothing waits"])
         self.keep_some()
