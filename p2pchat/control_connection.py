@@ -129,7 +129,7 @@ class ControlConnection(Protocol):
         try:
             request = read_request(line)
         except RequestError as why:
-            self._refuse(why.code, str(why))
+            self._refuse(why.code, str(why), None, why.fields)
             return
         if self._pending >= MAX_PENDING:
             self._refuse("busy", f"{MAX_PENDING} requests wait for their answer", request)

@@ -82,14 +82,29 @@ class Request(Struct, kw_only=True):
 
 
 def read_request(line: str) -> Request:
-    """The request that a line holds; raises `RequestError` when it holds none."""
+    """The request that a line holds; raises `RequestError`, with its id, when it holds none."""
     try:
         return _decode(line)
     except (msgspec.DecodeError, RecursionError, ValueError) as why:
-        raise RequestError("bad_request", f"not a request: {shortened(str(why))}") from None
+        sentence = f"not a request: {shortened(str(why))}"
+        raise RequestError("bad_request", sentence, **_id_of(line)) from None
+
+
+class _Numbered(Struct):
+    """What can be read of a request whose other fields are wrong."""
+
+    id: str | int | float
 
 
 _decode: Final = msgspec.json.Decoder(Request).decode
+_decode_id: Final = msgspec.json.Decoder(_Numbered).decode
+
+
+def _id_of(line: str) -> Fields:
+    try:
+        return {"id": _decode_id(line).id}
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return {}
 
 
 class Requests:

@@ -44,6 +44,10 @@ class ConnectionTests(SynchronousTestCase):
             self.connection.dataReceived(line + b"\n")
             (answer,) = self.client.heard()
             self.assertEqual((answer["ok"], answer["code"]), (False, "bad_request"))
+        for wrong, answered in (({"do": "send", "to": 5, "id": 1}, 1), ({"id": "a"}, "a")):
+            self.client.say(wrong)
+            (answer,) = self.client.heard()
+            self.assertEqual((answer["id"], answer["code"]), (answered, "bad_request"))
         self.assertTrue(self.client.ask("status")["ok"])
 
     def test_a_line_without_end(self) -> None:
