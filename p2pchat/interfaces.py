@@ -199,8 +199,8 @@ class IHistory(Interface):
     def queue(peer_id: str, msg_id: str, payload: str) -> Queued:
         """Keep a direct message until a link opens; raises `OutboxFullError`."""
 
-    def on_its_way(peer_id: str, msg_id: str, payload: str) -> None:
-        """Keep a direct message that was just sent, until it is acknowledged."""
+    def on_its_way(peer_id: str, msg_id: str, payload: str, link: IPeerLink) -> None:
+        """Keep a direct message that was just sent on `link`, until it is acknowledged."""
 
     def published(scope: str, msg_id: str, payload: str) -> None:
         """Keep a PUB of ours."""

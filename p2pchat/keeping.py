@@ -91,9 +91,9 @@ class KeepingRouter(Router):
             and peer.links
             and not self.history.outbox.is_behind(peer_id)
             and len(self._pending) < self._max_pending
-            and self._hand_over(peer, msg_id, line, now)
+            and (link := self._hand_over(peer, msg_id, line, now)) is not None
         ):
-            self.history.on_its_way(peer_id, msg_id, payload)
+            self.history.on_its_way(peer_id, msg_id, payload, link)
             self.sent += 1
             _log.info("SEND {to}: {text}", to=peer_id, text=payload)
         else:
@@ -143,10 +143,13 @@ class KeepingRouter(Router):
             self._send_waiting(peer_id, now)
             self._catching_up.ask(peer)
 
-    def link_lost(self, peer: Peer) -> None:
-        """No link with this peer is left."""
-        self.history.outbox.link_lost(peer.peer_id)
-        self._catching_up.lost(peer.peer_id)
+    def link_closed(self, peer: Peer, link: IPeerLink, now: float) -> None:
+        """A link is gone: what it may not have delivered goes out on another one, if there is."""
+        self.history.outbox.link_closed(peer.peer_id, link)
+        if peer.links:
+            self._send_waiting(peer.peer_id, now)
+        else:
+            self._catching_up.lost(peer.peer_id)
 
     def _give_up(self, msg_id: str, peer_id: str, reason: str) -> None:
         if self.history.overdue(msg_id):
@@ -163,9 +166,10 @@ class KeepingRouter(Router):
             if len(self._pending) >= self._max_pending:
                 return
             line = self._waiting_line(queued, late=peer.links[0].keeps)
-            if not self._hand_over(peer, queued.msg_id, line, now):
+            link = self._hand_over(peer, queued.msg_id, line, now, after=queued.link)
+            if link is None:
                 return
-            outbox.sent(queued)
+            outbox.sent(queued, link)
             self.sent += 1
 
     def _waiting_line(self, queued: Queued, *, late: bool) -> bytes:

@@ -52,7 +52,7 @@ class Mesh:
 
     `on_chat(peer, link, messages)`, `on_ack(msg_id)` and `on_extended(peer, link, message)` get
     what the links bring; `on_chat` may be set later. `on_open(peer, link)` hears of each link that
-    is new, and `on_lost(peer)` when there is none left.
+    is new, and `on_closed(peer, link)` of each that is gone.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Mesh:
         on_chat: Callable[[Peer, PeerProtocol, list[Send | Pub]], None] = _ignore,
         on_ack: Callable[[object], None],
         on_open: Callable[[Peer, PeerProtocol], None] = _ignore,
-        on_lost: Callable[[Peer], None] = _ignore,
+        on_closed: Callable[[Peer, PeerProtocol], None] = _ignore,
         on_extended: Callable[[Peer, PeerProtocol, Said | CatchUp], None] = _ignore,
         max_descriptors: int | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -76,7 +76,7 @@ class Mesh:
         self.on_chat = on_chat
         self._on_ack = on_ack
         self._on_open = on_open
-        self._on_lost = on_lost
+        self._on_closed = on_closed
         self._on_extended = on_extended
         self.context = LinkContext(me, settings, self, reactor)
         self.admission = Admission(settings.limits, max_descriptors)
@@ -265,20 +265,22 @@ class Mesh:
     def _superseded(self, peer: Peer, new: PeerProtocol) -> IPeerLink | None:
         """The link that a new one in the same direction makes useless, if there is one.
 
-        Whoever dials our own kind has lost the link before, or meant somebody else: both ends keep
-        the new one. One that is of another process, an earlier one or a stranger's, stays until it
-        is silent, but the new one is used.
+        Whoever dials again has lost the link before, or meant somebody else: both ends of our own
+        kind keep the new one. One that is of another process, an earlier one or a stranger's, or of
+        another program, stays until it is silent, but the new one is used.
         """
-        if new.kin:
-            for old in [*peer.links]:
-                same = old.instance == new.instance
-                if old is not new and old.kin and (not same or old.outbound == new.outbound):
-                    peer.links.remove(new)
-                    peer.links.insert(0, new)
-                    if same:
-                        return old
-        elif len(peer.links) > 1 and new.dialed not in (None, peer.peer_id):
+        if not new.kin and len(peer.links) > 1 and new.dialed not in (None, peer.peer_id):
             return new
+        for old in [*peer.links]:
+            if old is new:
+                continue
+            both = old.kin and new.kin
+            same = both and old.instance == new.instance
+            if old.outbound == new.outbound or (both and not same):
+                peer.links.remove(new)
+                peer.links.insert(0, new)
+                if same:
+                    return old
         return None
 
     def _dialer_behind(self, link: PeerProtocol) -> Dialer | None:
@@ -311,9 +313,11 @@ class Mesh:
             ending=finish.ending.value,
             reason=f": {finish.reason}" if finish.reason else "",
         )
-        if peer is None or peer.links:
+        if peer is None:
             return
-        self._on_lost(peer)
+        self._on_closed(peer, link)
+        if peer.links:
+            return
         if finish.ending is Ending.SAID_BYE and finish.reason != DUPLICATE:
             peer.left = True
             if peer.dialer is not None:

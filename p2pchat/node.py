@@ -142,7 +142,7 @@ class ChatNode(MultiService):
             self.observers,
             on_ack=self._acknowledged,
             on_open=self._link_opened,
-            on_lost=self._link_lost,
+            on_closed=self._link_closed,
             on_extended=self._extended,
             max_descriptors=self._max_descriptors,
             jitter=self._jitter,
@@ -218,9 +218,9 @@ class ChatNode(MultiService):
         if self._keeping is not None:
             self._keeping.link_opened(peer, self._reactor.seconds())
 
-    def _link_lost(self, peer: Peer) -> None:
+    def _link_closed(self, peer: Peer, link: PeerProtocol) -> None:
         if self._keeping is not None:
-            self._keeping.link_lost(peer)
+            self._keeping.link_closed(peer, link, self._reactor.seconds())
 
     def _extended(self, peer: Peer, link: PeerProtocol, message: Said | CatchUp) -> None:
         if self._keeping is not None:

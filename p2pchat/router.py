@@ -103,20 +103,29 @@ class Router:
         message = Send(self._new_id(), self._own_id, peer_id, payload, True)
         line = line_of(message)
         msg_id = str(message.msg_id)
-        if not self._hand_over(peer, msg_id, line, now):
+        if self._hand_over(peer, msg_id, line, now) is None:
             raise NotSentError(f"{peer_id} does not keep up: too much waits for it already")
         self.sent += 1
         _log.info("SEND {to}: {text}", to=peer_id, text=payload)
         return msg_id
 
-    def _hand_over(self, peer: Peer, msg_id: str, line: bytes, now: float) -> bool:
-        """Send a line on the first link that takes it, and await its ACK; False if none does."""
+    def _hand_over(
+        self, peer: Peer, msg_id: str, line: bytes, now: float, after: IPeerLink | None = None
+    ) -> IPeerLink | None:
+        """Send a line on the first link that takes it, and await its ACK; None if none does.
+
+        `after`: the link on which it went out before, for which any other one is better.
+        """
         self._pending[msg_id] = _Pending(peer.peer_id, now)
         self._broadcast.spread()
-        if not any(link.send(line) for link in peer.links):
-            self._pending.pop(msg_id, None)
-            return False
-        return True
+        links = peer.links
+        if after is not None and len(links) > 1:
+            links = sorted(links, key=lambda link: link is after)
+        for link in links:
+            if link.send(line):
+                return link
+        self._pending.pop(msg_id, None)
+        return None
 
     def publish(self, scope: str, payload: str) -> Published:
         """Send a message to every connected peer (`*`), or to those of a namespace (`#name`).

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.commands import Commands, Reply
 from p2pchat.history.store import GATHER
 from tests.consoles import FakeNode
+from tests.fake_link import FakeLink
 from tests.histories import NOW, HistoryCase, pub, send
 
 
@@ -152,7 +153,7 @@ class OutboxTests(CommandCase):
     def test_the_list(self) -> None:
         self.assertEqual(self.say("/outbox"), ["nothing waits"])
         self.keep_some()
-        self.history.outbox.sent(self.history.outbox.of_peer("bob@CIC")[0])
+        self.history.outbox.sent(self.history.outbox.of_peer("bob@CIC")[0], FakeLink())
         self.assertEqual(
             self.say("/outbox"),
             [

@@ -274,7 +274,7 @@ class FailingTests(HistoryCase):
         self.start()
         BrokenConnection.trouble = FULL
         self.history.queue("bob@CIC", "m1", "espera")
-        self.history.on_its_way("bob@CIC", "m2", "vai")
+        self.history.on_its_way("bob@CIC", "m2", "vai", self.link)
         self.history.acknowledged("m2")
         self.history.mark_read("bob@CIC")
         self.clock.advance(GATHER)
@@ -485,8 +485,8 @@ class OutboxTests(HistoryCase):
 
     def test_what_was_sent_and_not_acknowledged_survives_too(self) -> None:
         self.start()
-        self.history.on_its_way("bob@CIC", "m1", "um")
-        self.history.on_its_way("bob@CIC", "m2", "dois")
+        self.history.on_its_way("bob@CIC", "m1", "um", self.link)
+        self.history.on_its_way("bob@CIC", "m2", "dois", self.link)
         self.assertIsNotNone(self.history.acknowledged("m2"))
         self.clock.advance(GATHER)
         self.assertEqual([event for event in self.owner.take() if event[0] == "queued"], [])
@@ -502,7 +502,7 @@ class OutboxTests(HistoryCase):
         self.clock.advance(GATHER)
         self.restart(at_once=False)
         self.history.queue("bob@CIC", "m2", "depois")
-        self.history.on_its_way("bob@CIC", "m3", "também")
+        self.history.on_its_way("bob@CIC", "m3", "também", self.link)
         self.history.published("*", "m4", "a todos")
         self.assertIsNotNone(self.history.acknowledged("m3"))
         self.thread.at_once = True

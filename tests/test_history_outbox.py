@@ -9,8 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.history.outbox import Outbox, OutboxFullError, Queued, Stage
 from p2pchat.history.records import WAITING, Entry
 from p2pchat.settings import HistorySettings
+from tests.fake_link import FakeLink
 
 WINDOW = 8
+LINK = FakeLink()
 
 
 def entry(number: int, to: str = "bob@CIC", at: float = 0.0) -> Entry:
@@ -35,7 +37,7 @@ class OutboxTests(SynchronousTestCase):
         due = self.outbox.due("bob@CIC", 8)
         self.assertEqual(ids(due), [*range(1, WINDOW + 1)])
         for queued in due:
-            self.outbox.sent(queued)
+            self.outbox.sent(queued, LINK)
         self.assertEqual(self.outbox.due("bob@CIC", 8), [])
         self.outbox.take("m2")
         self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [WINDOW + 1])
@@ -44,23 +46,35 @@ class OutboxTests(SynchronousTestCase):
 
     def test_what_is_overdue_blocks_nothing_and_waits_for_another_link(self) -> None:
         one, two = self.add(1, 2)
-        self.outbox.sent(one)
-        self.outbox.sent(two)
+        self.outbox.sent(one, LINK)
+        self.outbox.sent(two, LINK)
         self.outbox.overdue(one)
         self.outbox.overdue(one)
         self.assertEqual(self.outbox.due("bob@CIC", 8), [])
         self.assertFalse(self.outbox.is_behind("bob@CIC"))
         self.outbox.link_opened("bob@CIC")
         self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1])
-        self.outbox.link_lost("bob@CIC")
+        self.outbox.link_closed("bob@CIC", LINK)
         self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1, 2])
         self.assertTrue(self.outbox.is_behind("bob@CIC"))
         self.outbox.overdue(one)
         self.assertIs(one.stage, Stage.UNSENT)
 
+    def test_only_what_went_out_on_a_link_goes_with_it(self) -> None:
+        one, two, three, _ = self.add(1, 2, 3, 4)
+        other = FakeLink()
+        self.outbox.sent(one, LINK)
+        self.outbox.sent(two, other)
+        self.outbox.sent(three, LINK)
+        self.outbox.overdue(one)
+        self.outbox.link_closed("bob@CIC", LINK)
+        self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1, 3, 4])
+        self.assertEqual((one.link, two.link), (None, other))
+        self.assertIs(two.stage, Stage.ON_ITS_WAY)
+
     def test_taking_out(self) -> None:
         (one, two), (other,) = self.add(1, 2), self.add(3, to="eva@CIC")
-        self.outbox.sent(two)
+        self.outbox.sent(two, LINK)
         self.assertEqual([*self.outbox], [one, two, other])
         self.assertIs(self.outbox.get("m2"), two)
         self.assertIs(self.outbox.take("m2"), two)
@@ -112,11 +126,11 @@ class OutboxTests(SynchronousTestCase):
                 outbox.add(entry(number, peer_id), [*Stage][which % 2])
             elif step == "send":
                 for queued in outbox.due(peer_id, 8):
-                    outbox.sent(queued)
+                    outbox.sent(queued, LINK)
             elif step == "open":
                 outbox.link_opened(peer_id)
             elif step == "lose":
-                outbox.link_lost(peer_id)
+                outbox.link_closed(peer_id, LINK)
             elif waiting and step == "overdue":
                 outbox.overdue(waiting[which % len(waiting)])
             elif waiting:

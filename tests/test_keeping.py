@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import fail
+from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.database import Database
@@ -21,6 +23,7 @@ from p2pchat.protocol import PeerProtocol
 from p2pchat.router import NotSentError
 from p2pchat.settings import ConnectionSettings, HistorySettings, LimitSettings, Settings
 from p2pchat.testing.nodes import FakeTown
+from tests.foreign import ForeignPeer
 from tests.histories import NOW, SteppedThread
 
 if TYPE_CHECKING:
@@ -149,6 +152,81 @@ class KeepingCase(SynchronousTestCase):
             return [line.text for line in reader.recent(conversation, 10_000)]
         finally:
             reader.close()
+
+
+class Plain(ForeignPeer):
+    """Another program: `answers` says whether it acknowledges SEND and PING, or is half dead."""
+
+    def __init__(self, peer_id: str, *, answers: bool) -> None:
+        super().__init__(peer_id)
+        self.answers = answers
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        for message in map(json.loads, data.splitlines() if self.answers else ()):
+            if message["type"] == "SEND":
+                self.say(type="ACK", msg_id=message["msg_id"])
+            elif message["type"] == "PING":
+                self.say(**message | {"type": "PONG"})
+
+    @property
+    def texts(self) -> list[str]:
+        lines = map(json.loads, self.received.splitlines())
+        return [line["payload"] for line in lines if line["type"] == "SEND"]
+
+
+class SecondLinkTests(KeepingCase):
+    """A plain peer connects again while its first connection is half dead."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.alice = self.node("alice@CIC")
+        self.town.run(1)
+        self.host = self.town.network.host("10.0.0.99")
+
+    def connect(self, *, answers: bool) -> Plain:
+        plain = Plain("raw@CIC", answers=answers)
+        factory: ClientFactory[Plain] = ClientFactory()
+        factory.protocol = lambda: plain
+        self.host.connectTCP(self.town.host_of(self.alice).ip, self.alice.port, factory)
+        self.town.run(1)
+        self.successResultOf(plain.greeted)
+        return plain
+
+    def waiting(self) -> int:
+        assert self.alice.history is not None
+        return len(self.alice.history.outbox)
+
+    def test_what_the_old_one_did_not_acknowledge_goes_to_the_new_one_in_order(self) -> None:
+        old = self.connect(answers=False)
+        self.alice.send("raw@CIC", "um")
+        self.town.run(Settings().connection.ack_timeout + 1)
+        self.alice.send("raw@CIC", "dois")
+        new = self.connect(answers=True)
+        self.town.run(1)
+        self.alice.send("raw@CIC", "três")
+        self.town.run(1)
+        self.assertEqual(old.texts, ["um", "dois"], "not on the same link")
+        self.assertEqual(new.texts, ["um", "três"])
+        # The old one is silent, and ends; what it had on its way is not forgotten.
+        self.town.run(4 * Settings().connection.ping_interval)
+        self.assertEqual(new.texts, ["um", "três", "dois"])
+        self.assertEqual(self.waiting(), 0)
+        self.assertEqual(self.town.links(self.alice), {"raw@CIC": 1})
+        self.town.close()
+
+    def test_what_was_on_its_way_goes_out_again_when_that_link_is_gone(self) -> None:
+        old = self.connect(answers=False)
+        self.alice.send("raw@CIC", "um")
+        self.alice.send("raw@CIC", "dois")
+        self.town.run(0.5)
+        new = self.connect(answers=True)
+        assert old.transport is not None
+        old.transport.loseConnection()
+        self.town.run(2)
+        self.assertEqual(new.texts, ["um", "dois"])
+        self.assertEqual(self.waiting(), 0)
+        self.town.close()
 
 
 class DirectTests(KeepingCase):

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from p2pchat.history.records import Entry
+    from p2pchat.interfaces import IPeerLink
     from p2pchat.settings import HistorySettings
 
 
@@ -49,6 +50,8 @@ class Queued(Struct, gc=False):
     stage: Stage
     earlier: bool = False
     """Whether it was said in an earlier run."""
+    link: IPeerLink | None = None
+    """Where it went out, while that link is open."""
 
     @property
     def peer_id(self) -> str:
@@ -150,8 +153,9 @@ class Outbox:
         free = window - self._on_their_way.get(peer_id, 0)
         return [*self._unsent.get(peer_id, {}).values()][: max(0, free)]
 
-    def sent(self, queued: Queued) -> None:
-        """It went out."""
+    def sent(self, queued: Queued, link: IPeerLink) -> None:
+        """It went out on this link."""
+        queued.link = link
         self._move(queued, Stage.ON_ITS_WAY)
 
     def overdue(self, queued: Queued) -> None:
@@ -161,16 +165,20 @@ class Outbox:
 
     def link_opened(self, peer_id: str) -> None:
         """A link is new: what was not acknowledged on another one goes out again."""
-        self._send_again(peer_id, Stage.OVERDUE)
+        self._send_again(
+            peer_id, [each for each in self.of_peer(peer_id) if each.stage is Stage.OVERDUE]
+        )
 
-    def link_lost(self, peer_id: str) -> None:
-        """No link with the peer is left: whatever is not acknowledged goes out again."""
-        self._send_again(peer_id, Stage.OVERDUE, Stage.ON_ITS_WAY)
+    def link_closed(self, peer_id: str, link: IPeerLink) -> None:
+        """A link is gone: what went out on it and is not acknowledged goes out again."""
+        gone = [each for each in self.of_peer(peer_id) if each.link is link]
+        for queued in gone:
+            queued.link = None
+        self._send_again(peer_id, gone)
 
-    def _send_again(self, peer_id: str, *stages: Stage) -> None:
-        for queued in self.of_peer(peer_id):
-            if queued.stage in stages:
-                self._move(queued, Stage.UNSENT)
+    def _send_again(self, peer_id: str, again: Sequence[Queued]) -> None:
+        for queued in again:
+            self._move(queued, Stage.UNSENT)
         if peer_id in self._unsent:
             in_order = sorted(self._unsent[peer_id].values(), key=lambda each: each.entry.id)
             self._unsent[peer_id] = {queued.msg_id: queued for queued in in_order}

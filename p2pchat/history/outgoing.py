@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from p2pchat.history.store import Store
+    from p2pchat.interfaces import IPeerLink
     from p2pchat.settings import HistorySettings
 
 _MAX_UNNUMBERED: Final = 2000
@@ -40,9 +41,10 @@ class Outgoing:
         self.outbox.check_room(peer_id)
         return self.outbox.add(self._enter(peer_id, msg_id, payload, WAITING))
 
-    def on_its_way(self, peer_id: str, msg_id: str, payload: str) -> None:
-        """Keep a direct message that was just sent, until it is acknowledged."""
-        self.outbox.add(self._enter(peer_id, msg_id, payload, WAITING), Stage.ON_ITS_WAY)
+    def on_its_way(self, peer_id: str, msg_id: str, payload: str, link: IPeerLink) -> None:
+        """Keep a direct message that was just sent on `link`, until it is acknowledged."""
+        entry = self._enter(peer_id, msg_id, payload, WAITING)
+        self.outbox.add(entry, Stage.ON_ITS_WAY).link = link
 
     def published(self, scope: str, msg_id: str, payload: str) -> None:
         """Keep a PUB of ours."""
@@ -103,4 +105,4 @@ class Outgoing:
             self._store.enter(entry)
         for queued in newer:
             if queued is not None:
-                self.outbox.add(queued.entry, queued.stage)
+                self.outbox.add(queued.entry, queued.stage).link = queued.link
