@@ -208,8 +208,11 @@ class IHistory(Interface):
     def acknowledged(msg_id: str) -> Waited | None:
         """An ACK came: for whom, and how long the message waited; None for one of no message."""
 
-    def overdue(msg_id: str) -> bool:
-        """No ACK came in time; whether the message is kept and will be sent again."""
+    def overdue(msg_id: str, links: Sequence[IPeerLink]) -> bool:
+        """No ACK came in time; whether the message is kept and will be sent again.
+
+        `links`: those that are open to its peer.
+        """
 
     def cancel(msg_ids: Sequence[str]) -> int:
         """Send these messages no more; returns how many of them were waiting."""

@@ -152,7 +152,8 @@ class KeepingRouter(Router):
             self._catching_up.lost(peer.peer_id)
 
     def _give_up(self, msg_id: str, peer_id: str, reason: str) -> None:
-        if self.history.overdue(msg_id):
+        peer = self._peers.get(peer_id)
+        if self.history.overdue(msg_id, () if peer is None else peer.links):
             reason = f"{reason}: {KEPT}"
         super()._give_up(msg_id, peer_id, reason)
 

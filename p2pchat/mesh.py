@@ -265,22 +265,20 @@ class Mesh:
     def _superseded(self, peer: Peer, new: PeerProtocol) -> IPeerLink | None:
         """The link that a new one in the same direction makes useless, if there is one.
 
-        Whoever dials again has lost the link before, or meant somebody else: both ends of our own
-        kind keep the new one. One that is of another process, an earlier one or a stranger's, or of
-        another program, stays until it is silent, but the new one is used.
+        Whoever dials our own kind has lost the link before, or meant somebody else: both ends keep
+        the new one. One that is of another process, an earlier one or a stranger's, stays until it
+        is silent, but the new one is used.
         """
-        if not new.kin and len(peer.links) > 1 and new.dialed not in (None, peer.peer_id):
+        if new.kin:
+            for old in [*peer.links]:
+                same = old.instance == new.instance
+                if old is not new and old.kin and (not same or old.outbound == new.outbound):
+                    peer.links.remove(new)
+                    peer.links.insert(0, new)
+                    if same:
+                        return old
+        elif len(peer.links) > 1 and new.dialed not in (None, peer.peer_id):
             return new
-        for old in [*peer.links]:
-            if old is new:
-                continue
-            both = old.kin and new.kin
-            same = both and old.instance == new.instance
-            if old.outbound == new.outbound or (both and not same):
-                peer.links.remove(new)
-                peer.links.insert(0, new)
-                if same:
-                    return old
         return None
 
     def _dialer_behind(self, link: PeerProtocol) -> Dialer | None:

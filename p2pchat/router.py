@@ -114,13 +114,13 @@ class Router:
     ) -> IPeerLink | None:
         """Send a line on the first link that takes it, and await its ACK; None if none does.
 
-        `after`: the link on which it went out before, for which any other one is better.
+        `after`: the link on which it went out before; then the newest one is tried first.
         """
         self._pending[msg_id] = _Pending(peer.peer_id, now)
         self._broadcast.spread()
         links = peer.links
         if after is not None and len(links) > 1:
-            links = sorted(links, key=lambda link: link is after)
+            links = sorted(links, key=lambda link: link.opened_at, reverse=True)
         for link in links:
             if link.send(line):
                 return link

@@ -48,8 +48,8 @@ class OutboxTests(SynchronousTestCase):
         one, two = self.add(1, 2)
         self.outbox.sent(one, LINK)
         self.outbox.sent(two, LINK)
-        self.outbox.overdue(one)
-        self.outbox.overdue(one)
+        self.outbox.overdue(one, [LINK])
+        self.outbox.overdue(one, [LINK])
         self.assertEqual(self.outbox.due("bob@CIC", 8), [])
         self.assertFalse(self.outbox.is_behind("bob@CIC"))
         self.outbox.link_opened("bob@CIC")
@@ -57,7 +57,7 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.link_closed("bob@CIC", LINK)
         self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1, 2])
         self.assertTrue(self.outbox.is_behind("bob@CIC"))
-        self.outbox.overdue(one)
+        self.outbox.overdue(one, [LINK])
         self.assertIs(one.stage, Stage.UNSENT)
 
     def test_only_what_went_out_on_a_link_goes_with_it(self) -> None:
@@ -66,7 +66,7 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.sent(one, LINK)
         self.outbox.sent(two, other)
         self.outbox.sent(three, LINK)
-        self.outbox.overdue(one)
+        self.outbox.overdue(one, [LINK])
         self.outbox.link_closed("bob@CIC", LINK)
         self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1, 3, 4])
         self.assertEqual((one.link, two.link), (None, other))
@@ -132,7 +132,7 @@ class OutboxTests(SynchronousTestCase):
             elif step == "lose":
                 outbox.link_closed(peer_id, LINK)
             elif waiting and step == "overdue":
-                outbox.overdue(waiting[which % len(waiting)])
+                outbox.overdue(waiting[which % len(waiting)], [LINK])
             elif waiting:
                 outbox.take(waiting[which % len(waiting)].msg_id)
             for each in ("bob@CIC", "eva@CIC"):

@@ -206,13 +206,23 @@ class SecondLinkTests(KeepingCase):
         self.town.run(1)
         self.alice.send("raw@CIC", "três")
         self.town.run(1)
-        self.assertEqual(old.texts, ["um", "dois"], "not on the same link")
-        self.assertEqual(new.texts, ["um", "três"])
-        # The old one is silent, and ends; what it had on its way is not forgotten.
+        # Who was there first keeps its link: the newer one may be a stranger's.
+        self.assertEqual(old.texts, ["um", "dois", "três"], "not on the same link")
+        self.assertEqual(new.texts, ["um"])
+        self.town.run(Settings().connection.ack_timeout)
+        self.assertEqual(new.texts, ["um", "dois", "três"])
         self.town.run(4 * Settings().connection.ping_interval)
-        self.assertEqual(new.texts, ["um", "três", "dois"])
+        self.assertEqual(old.texts, ["um", "dois", "três"])
+        self.assertEqual(new.texts, ["um", "dois", "três"])
         self.assertEqual(self.waiting(), 0)
         self.assertEqual(self.town.links(self.alice), {"raw@CIC": 1})
+        self.town.close()
+
+    def test_without_an_ack_on_either_nothing_goes_to_and_fro(self) -> None:
+        old, new = self.connect(answers=False), self.connect(answers=False)
+        self.alice.send("raw@CIC", "um")
+        self.town.run(2.5 * Settings().connection.ping_interval)
+        self.assertEqual((old.texts, new.texts), (["um"], ["um"]))
         self.town.close()
 
     def test_what_was_on_its_way_goes_out_again_when_that_link_is_gone(self) -> None:

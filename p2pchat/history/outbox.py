@@ -9,6 +9,7 @@ acknowledged there was most likely read, and other programs would show it twice.
 from __future__ import annotations
 
 import enum
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -158,10 +159,17 @@ class Outbox:
         queued.link = link
         self._move(queued, Stage.ON_ITS_WAY)
 
-    def overdue(self, queued: Queued) -> None:
-        """Its ACK did not come in time; the others need not wait for it."""
+    def overdue(self, queued: Queued, links: Sequence[IPeerLink]) -> None:
+        """Its ACK did not come in time; the others need not wait for it.
+
+        `links`: those that are open. On one that is newer than its own it goes out again: the older
+        one may be half dead.
+        """
         if queued.stage is Stage.ON_ITS_WAY:
             self._move(queued, Stage.OVERDUE)
+            since = queued.link.opened_at if queued.link is not None else math.inf
+            if any(link.opened_at > since for link in links):
+                self._send_again(queued.peer_id, [queued])
 
     def link_opened(self, peer_id: str) -> None:
         """A link is new: what was not acknowledged on another one goes out again."""

@@ -59,11 +59,14 @@ class Outgoing:
         waited = max(0.0, self._wall() - queued.entry.at)
         return Waited(queued.peer_id, waited, queued.entry.text if queued.earlier else "")
 
-    def overdue(self, msg_id: str) -> bool:
-        """No ACK came in time; whether the message is kept and will be sent again."""
+    def overdue(self, msg_id: str, links: Sequence[IPeerLink]) -> bool:
+        """No ACK came in time; whether the message is kept and will be sent again.
+
+        `links`: those that are open to its peer.
+        """
         queued = self.outbox.get(msg_id)
         if queued is not None:
-            self.outbox.overdue(queued)
+            self.outbox.overdue(queued, links)
         return queued is not None
 
     def cancel(self, msg_ids: Sequence[str]) -> int:
