@@ -223,7 +223,8 @@ class PeerProtocol(LineReceiver):
             if type(message) in _CHAT and session.takes_chat:
                 chat.append(message)
                 continue
-            self._chat(chat)
+            if chat:
+                self._chat(chat)
             if isinstance(message, LineTooLongError):
                 self._overlong()
             elif isinstance(message, WireError):
@@ -232,14 +233,14 @@ class PeerProtocol(LineReceiver):
                 self._perform(session.receive(message, now))
             if self._deaf:
                 return
-        self._chat(chat)
+        if chat:
+            self._chat(chat)
 
     def _chat(self, messages: list[Any]) -> None:
-        """Have a run of chat messages performed, if there is one, and begin the next."""
-        if messages:
-            run = messages.copy()
-            messages.clear()
-            self._perform(self.session.chat(run))
+        """Have a run of chat messages performed, and begin the next."""
+        run = messages.copy()
+        messages.clear()
+        self._perform(self.session.chat(run))
 
     def _overlong(self) -> None:
         self._perform(self.session.line_too_long())

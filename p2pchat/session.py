@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from p2pchat.address import EVERYONE, split_peer_id
 from p2pchat.messages import (
@@ -148,7 +148,7 @@ class Session:
         self._bad_lines = 0
         self._claimed = ""
         # Not a dict: it is empty for nearly all of the time, and there are as many as links.
-        self._pings: tuple[tuple[str, float], ...] = ()
+        self._pings: tuple[tuple[Raw, float], ...] = ()
 
     # ------------------------------------------------------------ what the node wants
 
@@ -162,9 +162,9 @@ class Session:
         """Ask for a sign of life; nothing unless the session is open."""
         if self.state is not State.OPEN:
             return []
-        msg_id = self._new_id()
+        msg_id = raw_json(self._new_id())
         self._pings = (*self._pings[1 - _MAX_PINGS :], (msg_id, now))
-        return [Transmit(Ping(raw_json(msg_id), raw_json(timestamp)))]
+        return [Transmit(Ping(msg_id, raw_json(timestamp)))]
 
     def leave(self, reason: str, now: float) -> list[Output]:
         """End in order: say BYE and wait for its answer; before the handshake, just close."""
@@ -355,10 +355,15 @@ class Session:
         return [Transmit(pong)]
 
     def _pong(self, pong: Pong, now: float) -> list[Output]:
-        msg_id = from_raw(pong.msg_id)
-        for ping in self._pings:
-            if ping[0] == msg_id:
-                self._pings = tuple(it for it in self._pings if it is not ping)
+        pings, msg_id = self._pings, pong.msg_id
+        if len(pings) == 1 and pings[0][0] == msg_id:
+            # Nearly every PONG: the one that is awaited, with the id as it was sent.
+            self._pings = ()
+            return [Measured(now - pings[0][1])]
+        value = from_raw(msg_id)
+        for ping in pings:
+            if from_raw(ping[0]) == value:
+                self._pings = tuple(it for it in pings if it is not ping)
                 return [Measured(now - ping[1])]
         return []
 
