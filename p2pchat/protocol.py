@@ -11,6 +11,7 @@ from __future__ import annotations
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Raw
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
@@ -19,7 +20,7 @@ from zope.interface import implementer
 from p2pchat.eager import write_now
 from p2pchat.intake import Intake
 from p2pchat.interfaces import ILinkOwner, IPeerLink
-from p2pchat.messages import Ack, Message, Pub, Send
+from p2pchat.messages import Ack, Message, Ping, Pub, Send
 from p2pchat.outflow import Outflow, Turn
 from p2pchat.outputs import (
     Acknowledged,
@@ -44,6 +45,7 @@ from p2pchat.wire import (
     decode_each,
     encode,
     encode_all,
+    raw_json,
 )
 
 if TYPE_CHECKING:
@@ -79,8 +81,19 @@ class LinkContext:
         self.turn = Turn(clock)
         self.new_id = new_id or MessageIds()
         self.timestamp = timestamp or Timestamps()
+        self._ping = (Raw(), b"")
+        self._ping_time = ""
         self.unsettled: dict[PeerProtocol, None] = {}
         """Connections whose handshake or closing is under way: those that `tick` is for."""
+
+    def ping(self) -> tuple[Raw, bytes]:
+        """The id and the line of a PING, the same for all that are sent within a second."""
+        timestamp = self.timestamp()
+        if timestamp != self._ping_time:
+            self._ping_time = timestamp
+            ping = Ping(raw_json(self.new_id()), raw_json(timestamp))
+            self._ping = (ping.msg_id, encode(ping))
+        return self._ping
 
 
 @implementer(IPeerLink, IHalfCloseableProtocol)
@@ -347,7 +360,9 @@ class PeerProtocol(LineReceiver):
     def ping(self) -> None:
         """Ask for a sign of life."""
         if not self._outflow.blocked:
-            self._perform(self.session.ping(self._clock.seconds(), self._context.timestamp()))
+            msg_id, line = self._context.ping()
+            if self.session.ping(self._clock.seconds(), msg_id):
+                self._outflow.put(line)
 
     def leave(self, reason: str) -> None:
         """Say BYE and close when it is answered, or after two seconds."""

@@ -48,7 +48,7 @@ from p2pchat.outputs import (
     Transmit,
 )
 from p2pchat.text import shortened
-from p2pchat.wire import from_raw, raw_json
+from p2pchat.wire import from_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,13 +158,15 @@ class Session:
             return [Transmit(self._greeting(Hello))]
         return []
 
-    def ping(self, now: float, timestamp: str) -> list[Output]:
-        """Ask for a sign of life; nothing unless the session is open."""
-        if self.state is not State.OPEN:
-            return []
-        msg_id = raw_json(self._new_id())
+    def ping(self, now: float, msg_id: Raw) -> bool:
+        """Expect the answer to a PING of this id; False, and send none, unless the session is open.
+
+        The line is the caller's, who may send the same one to many.
+        """
+        if self.state is not _OPENED:
+            return False
         self._pings = (*self._pings[1 - _MAX_PINGS :], (msg_id, now))
-        return [Transmit(Ping(msg_id, raw_json(timestamp)))]
+        return True
 
     def leave(self, reason: str, now: float) -> list[Output]:
         """End in order: say BYE and wait for its answer; before the handshake, just close."""

@@ -7,15 +7,10 @@ from typing import Any, Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.messages import (
-    Hello,
-)
-from p2pchat.outputs import (
-    Ending,
-    Finish,
-    Output,
-)
+from p2pchat.messages import Hello, Ping
+from p2pchat.outputs import Ending, Finish, Output, Transmit
 from p2pchat.session import Identity, Session, State
+from p2pchat.wire import raw_json
 
 ME: Final = Identity.of("alice@CIC", "p2pchat/1", "our-instance")
 
@@ -47,3 +42,9 @@ class SessionTestCase(SynchronousTestCase):
     def assertOpened(self, session: Session, peer_id: str, *, kin: bool, instance: str) -> None:
         self.assertIs(session.state, State.OPEN)
         self.assertEqual((session.peer_id, session.kin, session.instance), (peer_id, kin, instance))
+
+
+def asked(session: Session, now: float, msg_id: str = "p-1", timestamp: str = "t") -> list[Output]:
+    """What leaves when a PING of this id is wanted: it, or nothing."""
+    ping = Ping(raw_json(msg_id), raw_json(timestamp))
+    return [Transmit(ping)] if session.ping(now, ping.msg_id) else []

@@ -41,6 +41,7 @@ from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.wire import encode, raw_json
 from tests.quirky_peers import ForeignPeer, Program
+from tests.sessions import asked
 
 NAMES = st.sampled_from(["bob@CIC", "me@CIC", "carol@x", "", "no-at", "a@b@c", "x" * 70 + "@y"])
 IDS = st.sampled_from(["1", "2", None, 7, ["x"], "\ud800", "y" * 300])
@@ -151,7 +152,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def ping(self) -> None:
-        self.take(self.session.ping(self.now, "now"))
+        self.take(asked(self.session, self.now, f"p-{self.now}"))
 
     @rule(perhaps=RARELY)
     def leave(self, perhaps: bool) -> None:

@@ -17,7 +17,7 @@ from p2pchat.outputs import Ending
 from p2pchat.protocol import LINGER
 from p2pchat.session import State
 from p2pchat.settings import ConnectionSettings, LimitSettings, Settings
-from p2pchat.wire import MAX_LINE
+from p2pchat.wire import MAX_LINE, from_raw
 from tests.links import TIME, TestedLink, hello, ping, send
 
 
@@ -222,6 +222,18 @@ class WritingTests(LinkTestCase):
         tested.link.queue.pauseProducing()
         tested.link.ping()
         self.assertEqual(tested.link.queue.bytes_waiting, 0)
+
+    def test_links_that_are_asked_within_a_second_share_a_line(self) -> None:
+        times = ["10:00:00", "10:00:00", "10:00:01"]
+        context = TestedLink().link._context
+        self.patch(context, "timestamp", lambda: times.pop(0))
+        (one, line), same, (other, later) = context.ping(), context.ping(), context.ping()
+        self.assertEqual(same, (one, line))
+        self.assertNotEqual(one, other)
+        for msg_id, sent, when in ((one, line, "10:00:00"), (other, later, "10:00:01")):
+            message = json.loads(sent)
+            self.assertEqual(message["type"], "PING")
+            self.assertEqual((message["msg_id"], message["timestamp"]), (from_raw(msg_id), when))
 
     def test_a_round_trip(self) -> None:
         tested = self.make()

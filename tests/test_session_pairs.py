@@ -36,7 +36,7 @@ from p2pchat.outputs import (
 )
 from p2pchat.session import Identity, Session, State
 from p2pchat.wire import decode, encode
-from tests.sessions import SessionTestCase, inbound
+from tests.sessions import SessionTestCase, asked, inbound
 
 # ---------------------------------------------------------------- anything at all
 
@@ -108,7 +108,7 @@ class AnythingTests(SessionTestCase):
             case "start":
                 return session.start()
             case "ping":
-                return session.ping(now, "t")
+                return asked(session, now)
             case "leave":
                 return session.leave("leaving", now)
             case "tick":
@@ -209,7 +209,7 @@ class PairTests(SessionTestCase):
         self.assertOpened(bob.session, "alice@CIC", kin=True, instance="instance of alice")
         alice.say()
         bob.say()
-        alice.perform(alice.session.ping(1.0, "t"))
+        alice.perform(asked(alice.session, 1.0))
         settle(alice, bob)
         self.assertEqual((alice.heard, bob.heard), (["0 from bob"], ["0 from alice"]))
         self.assertIn(Measured(0.0), alice.outputs)
@@ -259,7 +259,7 @@ class PairTests(SessionTestCase):
                 case "s":
                     end.say()
                 case "p":
-                    end.perform(end.session.ping(1.0, "t"))
+                    end.perform(asked(end.session, 1.0))
                 case "l" if end.session.takes_chat:
                     end.perform(end.session.leave("leaving", 1.0))
         settle(*ends)

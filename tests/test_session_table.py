@@ -26,6 +26,7 @@ from p2pchat.outputs import (
 )
 from p2pchat.session import BYE_TIMEOUT, Identity, Session, State
 from p2pchat.wire import raw_json
+from tests.sessions import asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,7 @@ EVENTS: Final[dict[str, Callable[[Session], list[Output]]]] = {
     "20th bad line": lambda it: [it.bad_line("not JSON") for _ in range(20)][-1],
     "line too long": lambda it: it.line_too_long(),
     "start": lambda it: it.start(),
-    "ping": lambda it: it.ping(START, TIMESTAMP),
+    "ping": lambda it: asked(it, START, "id-1", TIMESTAMP),
     "leave": lambda it: it.leave("leaving", START),
     "1.99 s": lambda it: it.tick(START + BYE_TIMEOUT - 0.01),
     "2 s": lambda it: it.tick(START + BYE_TIMEOUT),
