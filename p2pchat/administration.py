@@ -7,6 +7,7 @@ did ask for must work, or the program does not start.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -159,14 +160,18 @@ class Administration(Service):
         return gatherResults([maybeDeferred(part.stopService) for part in parts])
 
     def reload(self) -> list[str]:
-        """Read the settings again; returns sentences on what came of it, which are logged, too."""
+        """Read the settings again; returns sentences on what came of it, which are logged, too.
+
+        Raises `ConfigError` when nothing was changed because they cannot be used.
+        """
         if self._notify is not None:
             self._notify.reloading()
         log_output.reopen()
         try:
             said = self._reload()
         except (ConfigError, CannotStartError) as why:
-            said = [f"nothing was changed: {why}"]
+            _log.warn("Not reloaded, nothing was changed: {why}", why=str(why))
+            raise ConfigError(f"nothing was changed: {why}") from None
         finally:
             if self._notify is not None:
                 self._notify.reloaded()
@@ -174,9 +179,14 @@ class Administration(Service):
             _log.info("Reloaded: {text}", text=sentence)
         return said
 
+    def hang_up(self) -> None:
+        """SIGHUP came: the same, with nobody to tell but the log."""
+        with contextlib.suppress(ConfigError):
+            self.reload()
+
     def _reload(self) -> list[str]:
         if self._reread is None:
-            return ["nothing was changed: there are no settings to read again"]
+            raise ConfigError("there are no settings to read again")
         from p2pchat.reload import apply
 
         settings = self._reread()

@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 
 from p2pchat import __version__, logs
 from p2pchat.address import namespace_of_scope
+from p2pchat.checks import ConfigError
 from p2pchat.commands import Commands, Reply
 from p2pchat.control_data import links_data, peers_data, round_trips_data
 from p2pchat.events import KINDS
@@ -292,7 +293,10 @@ class Requests:
     def _reload_settings(self, _request: Request, _client: Client) -> Answer:
         if self._reload is None:
             raise RequestError("refused", "this node has nothing to reload")
-        return {"lines": self._reload()}
+        try:
+            return {"lines": self._reload()}
+        except ConfigError as why:
+            raise RequestError("refused", str(why)) from None
 
     def _stop_node(self, _request: Request, _client: Client) -> Answer:
         # The answer leaves first.

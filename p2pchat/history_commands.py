@@ -91,6 +91,8 @@ def outbox(history: IHistory, rest: str, resolve: Callable[[str], str]) -> list[
         chosen = waiting
     elif what.isdecimal():
         chosen = waiting[_number(what) - 1 : _number(what)]
+        if not chosen:
+            return [f"no message {what} waits (/outbox lists them)"]
     else:
         to = whom(what)
         chosen = [queued for queued in waiting if queued.peer_id == to]

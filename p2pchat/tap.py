@@ -233,7 +233,7 @@ def _take_signals(reactor: Any, program: Program) -> None:
     terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.__stdout__))
 
     def hang_up(_number: int, _frame: object) -> None:
-        reactor.callFromThread(program.leave if terminal else program.administration.reload)
+        reactor.callFromThread(program.leave if terminal else program.administration.hang_up)
 
     signal.signal(signal.SIGHUP, hang_up)
 

@@ -187,5 +187,7 @@ class AdministrationTests(TestCase):
             (None, "no settings to read again"),
         ):
             made = self.make(reread, control__path="off")
-            self.assertIn(why, made.reload()[0])
+            self.assertIn(why, str(self.assertRaises(ConfigError, made.reload)))
+            made.hang_up()
+            self.assertIn("Not reloaded, nothing was changed: ", self.log()[-1])
         self.assertEqual(administration.OFF, "off")

@@ -163,7 +163,7 @@ MAY_IMPORT: Final = {
     "control_data": "",
     "control_feed": "events observers",
     "control_paths": "text",
-    "control_requests": "address commands control_data control_feed events logs"
+    "control_requests": "address checks commands control_data control_feed events logs"
     " rendezvous.listing router stats text",
     "control_console": "console",
     "control_connection": "control_console control_requests events input_lines logs",

@@ -9,12 +9,17 @@ from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import logs
+from p2pchat.checks import ConfigError
 from p2pchat.control_requests import REQUESTS, Request, RequestError, read_request
 from p2pchat.events import KINDS
 from p2pchat.messages import Send
 from p2pchat.testing.directory import Fault
 from tests.control_sockets import STAMP, ControlledTown
 from tests.lines import JSON
+
+
+def unusable() -> list[str]:
+    raise ConfigError("nothing was changed: x")
 
 
 class ReadingTests(SynchronousTestCase):
@@ -231,6 +236,9 @@ class AnswerTests(SynchronousTestCase):
 
     def test_reload(self) -> None:
         self.assertEqual(self.client.ask("reload")["lines"], ["nothing changed"])
+        self.place.service.requests._reload = unusable
+        refused = self.client.ask("reload")
+        self.assertEqual((refused["code"], refused["error"]), ("refused", "nothing was changed: x"))
         self.place.service.requests._reload = None
         self.assertEqual(self.client.ask("reload")["code"], "refused")
 

@@ -181,6 +181,8 @@ class OutboxTests(CommandCase):
             [queued.msg_id for queued in self.history.outbox], ["m0", "m2", "m3", "m4", "m5"]
         )
         self.assertEqual(self.say("/outbox cancel bob@CIC"), ["cancelled 3 messages"])
-        self.assertEqual(self.say("/outbox cancel 99"), ["cancelled 0 messages"])
+        self.assertEqual(
+            self.say("/outbox cancel 99"), ["no message 99 waits (/outbox lists them)"]
+        )
         self.assertEqual(self.say("/outbox cancel all"), ["cancelled 2 messages"])
         self.assertIn("cancel what", self.say("/outbox cancel", ok=False)[0])
