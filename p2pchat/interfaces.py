@@ -178,8 +178,13 @@ class IHistory(Interface):
     def stop() -> Deferred[None]:
         """Write what waits, and close the file."""
 
-    def postpone(peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
-        """Put off messages that came before `ready`."""
+    def postpone(
+        peer: Peer,
+        link: IPeerLink,
+        messages: list[Send | Pub],
+        said: list[float] | None = None,
+    ) -> None:
+        """Put off messages that came before `ready`; `said`: when, of late ones."""
 
     def received(
         peer: Peer,

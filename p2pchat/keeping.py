@@ -216,8 +216,11 @@ class KeepingRouter(Router):
     def _deliver_late(self, peer: Peer, link: IPeerLink, message: Said) -> None:
         plain = _plain(message)
         if not self.history.ready:
-            self.history.postpone(peer, link, [plain])
-            return
+            self.history.postpone(peer, link, [plain], [message.said])
+        else:
+            self._keep_late(peer, link, plain, message.said)
+
+    def _keep_late(self, peer: Peer, link: IPeerLink, message: Send | Pub, said: float) -> None:
         acks: list[object] = [message.msg_id] if message.require_ack else []
         key = id_text(message.msg_id)
         if key and not self._seen.is_new(peer.peer_id, key):
@@ -226,8 +229,8 @@ class KeepingRouter(Router):
                 self.history.repeated(peer, link, acks)
             return
         self.received += 1
-        self._log_received(peer.peer_id, [plain])
-        self.history.received(peer, link, [plain], acks, [message.said])
+        self._log_received(peer.peer_id, [message])
+        self.history.received(peer, link, [message], acks, [said])
 
     # ------------------------------------------------------------ what the history tells
 
@@ -258,9 +261,19 @@ class KeepingRouter(Router):
         _log.warn("Not delivered to {peer}: it waited for too long", peer=peer_id)
         self._hearers.undelivered(peer_id, msg_id, "it waited for too long and is given up")
 
-    def put_off(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
+    def put_off(
+        self,
+        peer: Peer,
+        link: IPeerLink,
+        messages: list[Send | Pub],
+        said: list[float] | None,
+    ) -> None:
         """These came before the past was known."""
-        self.deliver(peer, link, messages)
+        if said is None:
+            self.deliver(peer, link, messages)
+        else:
+            for message, when in zip(messages, said, strict=True):
+                self._keep_late(peer, link, message, when)
 
     def history_ready(self) -> None:
         """The outbox is known: send what waits for who is connected already."""

@@ -95,7 +95,13 @@ class Owner:
     def given_up(self, peer_id: str, msg_id: str) -> None:
         self.events.append(("given up", peer_id, msg_id))
 
-    def put_off(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
+    def put_off(
+        self,
+        peer: Peer,
+        link: IPeerLink,
+        messages: list[Send | Pub],
+        said: list[float] | None,
+    ) -> None:
         self.events.append(("put off", peer.peer_id, self._texts(messages)))
 
     def history_ready(self) -> None:

@@ -481,6 +481,7 @@ class DirectTests(KeepingCase):
         bob.router.extended(peer, peer.links[0], again)  # type: ignore[attr-defined]
         self.town.run(1)
         self.assertEqual(self.texts(bob), ["esperou"])
+        self.assertEqual(self.late(bob), ["esperou"], "said earlier, and shown so")
         self.assertEqual(bob.router.duplicates, 1)
         self.town.close()
 

@@ -144,7 +144,7 @@ class SignalTests(ServiceCase):
         await node.expect("Reloaded: limits.max_links is 60 now, it was 50")
         await node.expect("Reloaded: peer.interface needs a restart")
         config.write_text('{"limits": {"max_links": "many"}}')
-        said = await self.run_client(0, "reload")
+        said = await self.run_client(1, "reload")
         self.assertIn("nothing was changed: limits.max_links: expected a whole number", said)
         stats = json.loads(await self.run_client(0, "stats", "--json"))
         self.assertEqual(stats["links"]["connections_limit"], 60)

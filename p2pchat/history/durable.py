@@ -90,7 +90,7 @@ class DurableHistory(Outgoing):
         self._make_reader = make_reader
         self._on_closed = on_closed
         self._reader: Reader | None = None
-        self._early: list[tuple[Peer, IPeerLink, list[Send | Pub]]] = []
+        self._early: list[tuple[Peer, IPeerLink, list[Send | Pub], list[float] | None]] = []
         self._showing = Showing(owner, seen)
         self._last_published: dict[str, str] = {}
         self._told = False
@@ -153,10 +153,16 @@ class DurableHistory(Outgoing):
         """Whether the past is known, so that a repetition can be told from what is new."""
         return self._store.ready
 
-    def postpone(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
+    def postpone(
+        self,
+        peer: Peer,
+        link: IPeerLink,
+        messages: list[Send | Pub],
+        said: list[float] | None = None,
+    ) -> None:
         """Put off messages that came before the past is known; beyond a limit, forget them."""
         if len(self._early) < _MAX_EARLY:
-            self._early.append((peer, link, messages))
+            self._early.append((peer, link, messages, said))
         else:
             self.not_kept += len(messages)
 
@@ -259,8 +265,8 @@ class DurableHistory(Outgoing):
         if not loaded.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
         early, self._early = self._early, []
-        for peer, link, messages in early:
-            self._owner.put_off(peer, link, messages)
+        for peer, link, messages, said in early:
+            self._owner.put_off(peer, link, messages, said)
         self._owner.history_ready()
 
     def stored(self, done: Gathering) -> None:

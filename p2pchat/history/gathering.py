@@ -108,8 +108,14 @@ class HistoryOwner(Protocol):
     def given_up(self, peer_id: str, msg_id: str) -> None:
         """A message of ours has waited for too long and is not sent any more."""
 
-    def put_off(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
-        """These came before the past was known: deliver them now."""
+    def put_off(
+        self,
+        peer: Peer,
+        link: IPeerLink,
+        messages: list[Send | Pub],
+        said: list[float] | None,
+    ) -> None:
+        """These came before the past was known: deliver them now; `said`: when, of late ones."""
 
     def history_ready(self) -> None:
         """The past, and with it the outbox, is known."""
