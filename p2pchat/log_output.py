@@ -199,20 +199,19 @@ def _to_stderr(sentence: str) -> None:
 
 
 def _repeated(count: int, now: float) -> LogEvent:
-    return {
-        "log_level": LogLevel.error,
-        "log_namespace": "Log",
-        "log_format": "The fault that follows happened {count} more times since it was told",
-        "log_time": now,
-        "count": count,
-    }
+    text = "The fault that follows happened {count} more times since it was told"
+    return _counted(LogLevel.error, text, count, now)
 
 
 def _lost(count: int, now: float) -> LogEvent:
+    return _counted(LogLevel.warn, "{count} lines before this one could not be written", count, now)
+
+
+def _counted(level: object, text: str, count: int, now: float) -> LogEvent:
     return {
-        "log_level": LogLevel.warn,
+        "log_level": level,
         "log_namespace": "Log",
-        "log_format": "{count} lines before this one could not be written",
+        "log_format": text,
         "log_time": now,
         "count": count,
     }
