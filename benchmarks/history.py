@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import Batch
-from p2pchat.history.segments import pack
+from p2pchat.history.segments import PAGE, pack
 from p2pchat.messages import Pub, Send
 from p2pchat.stamps import MessageIds
 
@@ -67,11 +67,11 @@ def fill(path: str, count: int, language: Language, chance: random.Random) -> No
         database.commit(batch)
         stored = time.process_time()
         if first // BATCH % 20 == 0:
-            while database.file():
+            while database.file() >= PAGE:
                 pass
         storing += stored - began
         filing += time.process_time() - stored
-    while database.file():
+    while database.file(rest=True):
         pass
     database.close()
     print(f"storing   {storing / count * 1e6:6.2f} us a message, in batches of {BATCH}")

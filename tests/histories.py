@@ -166,7 +166,7 @@ class FileCase(SynchronousTestCase):
 
     def keep(self, *pieces: Piece, file: bool = True) -> None:
         self.database.commit(Batch(pieces=[*pieces]))
-        while file and self.database.file():
+        while file and self.database.file(rest=True):
             pass
 
     def texts(self, lines: list[Line]) -> list[str]:

@@ -85,12 +85,15 @@ MAY_IMPORT: Final = {
     "history.gathering": "history.records",
     "history.segments": "history.records messages repetitions",
     "history.showing": "history.losses",
-    "history.schema": "",
-    "history.past": "history.records",
-    "history.deleting": "history.records",
-    "history.database": "damaged history.deleting history.past history.records history.schema"
-    " history.segments",
-    "history.reading": "history.records history.segments",
+    "history.names": "",
+    "history.pages": "history.records history.segments",
+    "history.schema": "history.pages history.records history.segments",
+    "history.past": "history.names history.records history.segments",
+    "history.deleting": "history.pages history.records history.segments",
+    "history.database": "damaged history.deleting history.names history.pages history.past"
+    " history.records history.schema history.segments",
+    "history.searching": "history.pages history.records history.segments",
+    "history.reading": "history.records history.schema history.searching history.segments",
     "history.location": "history.records",
     "history.worker": "history.records",
     "history.opening": "history.database history.durable history.location history.reading"
@@ -98,7 +101,7 @@ MAY_IMPORT: Final = {
     "catching_up": "address logs messages wire",
     "keeping": "address catching_up history.outbox logs messages repetitions router text wire",
     "history.export": "address history.location history.reading history.records",
-    "history.tidying": "logs",
+    "history.tidying": "history.segments logs",
     "history.losses": "repetitions",
     "history.store": "history.gathering history.records history.tidying logs",
     "history.outgoing": "history.outbox history.records",
@@ -250,6 +253,7 @@ SLOW_ROOMS: Final = {
     "history.database",
     "history.reading",
     "history.schema",
+    "history.searching",
     "rendezvous.database",
     "rendezvous.persistence",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from p2pchat.history import durable, losses, store, tidying
 from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
+from p2pchat.history.segments import FILED_AT_ONCE, PAGE
 from p2pchat.history.store import GATHER, MANY
 from p2pchat.settings import HistorySettings
 from tests.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
@@ -612,16 +613,34 @@ class PersonTests(HistoryCase):
 class TidyingTests(HistoryCase):
     def test_filing_waits_for_a_quiet_moment(self) -> None:
         self.start()
-        self.receive(*(send(str(n), "x") for n in range(5000)))
-        self.assertEqual(self.history._store.tidying.unfiled, 5000)
+        self.receive(*(send(str(n), "x") for n in range(20 * PAGE + 3)))
+        self.clock.advance(GATHER)
+        self.assertEqual(self.history._store.tidying.unfiled, 20 * PAGE + 3)
         self.history.sweep(self.clock.seconds())
-        self.assertEqual(self.history._store.tidying.unfiled, 5000)
+        self.assertEqual(self.history._store.tidying.unfiled, 20 * PAGE + 3)
+        self.sweep(1)
+        self.assertEqual(self.history._store.tidying.unfiled, 3)
+
+    def test_less_than_a_page_waits_for_more(self) -> None:
+        self.start()
+        self.receive(*(send(str(n), "x") for n in range(PAGE - 1)))
+        self.clock.advance(GATHER)
+        self.thread.at_once = False
+        self.sweep(1)
+        # Looking for what is too old is all there is to do.
+        self.thread.step()
+        self.sweep(1)
+        self.assertEqual(self.thread.calls, [])
+        self.assertEqual(self.history._store.tidying.unfiled, PAGE - 1)
+        self.thread.at_once = True
+        self.receive(send("one", "more"))
+        self.sweep(1)
         self.sweep(1)
         self.assertEqual(self.history._store.tidying.unfiled, 0)
 
     def test_filing_stops_when_messages_come(self) -> None:
         self.start()
-        for first in range(0, 5000, 500):
+        for first in range(0, 2 * FILED_AT_ONCE, 500):
             self.receive(*(send(str(n), "x") for n in range(first, first + 500)))
         self.clock.advance(GATHER)
         self.thread.at_once = False
@@ -629,7 +648,8 @@ class TidyingTests(HistoryCase):
         self.receive(send("a", "y"))
         self.history.sweep(self.clock.seconds())
         self.thread.step()
-        self.assertEqual(self.history._store.tidying.unfiled, 4500)
+        left = self.history._store.tidying.unfiled
+        self.assertTrue(FILED_AT_ONCE <= left < FILED_AT_ONCE + PAGE, left)
         self.assertEqual(self.thread.calls, [])
         self.clock.advance(GATHER)
         self.thread.step()
@@ -672,13 +692,13 @@ class TidyingTests(HistoryCase):
 
     def test_tidying_that_fails_is_tried_again_later(self) -> None:
         self.start()
-        self.receive(send("1", "x"))
+        self.receive(*(send(str(n), "x") for n in range(PAGE)))
         self.clock.advance(GATHER)
         BrokenConnection.trouble = FULL
         self.sweep(1)
         BrokenConnection.trouble = None
-        self.assertEqual(self.history._store.tidying.unfiled, 1)
+        self.assertEqual(self.history._store.tidying.unfiled, PAGE)
         self.sweep(1)
-        self.assertEqual(self.history._store.tidying.unfiled, 1)
+        self.assertEqual(self.history._store.tidying.unfiled, PAGE)
         self.sweep(6)
         self.assertEqual(self.history._store.tidying.unfiled, 0)

@@ -95,6 +95,13 @@ class SearchTests(FileCase):
             ('"rato" AND OR (', ()),
             ("rato", (5,)),
             ("天気", (4,)),
+            ("気天", ()),
+            ("日 天", ()),
+            ("日は", (4,)),
+            ("いい*", ()),
+            ("天気 rato", ()),
+            ("\ud83d", ()),
+            ("日\ud83d", ()),
             ("50_", (2,)),
             ("%", (2,)),
             ("***", ()),
@@ -125,7 +132,7 @@ class SearchTests(FileCase):
 
 class EverythingTests(FileCase):
     def test_pages_filed_and_not(self) -> None:
-        self.patch(reading, "_PAGE", 4)
+        self.patch(reading, "_LINES", 4)
         for number in range(25):
             self.keep(
                 self.arrival("bob@CIC", send(str(number), str(number))),
@@ -139,7 +146,7 @@ class EverythingTests(FileCase):
         )
 
     def test_writing_goes_on_meanwhile(self) -> None:
-        self.patch(reading, "_PAGE", 2)
+        self.patch(reading, "_LINES", 2)
         self.keep(self.arrival("bob@CIC", *(send(str(n), str(n)) for n in range(6))), file=False)
         lines = self.reader.everything()
         first = [next(lines), next(lines)]

@@ -9,36 +9,36 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from p2pchat.damaged import is_damage, set_aside
 from p2pchat.history import deleting, past
-from p2pchat.history.records import Entry, Loaded
+from p2pchat.history.names import Names, drop_unused
+from p2pchat.history.pages import Pages, index_texts
+from p2pchat.history.records import Loaded
 from p2pchat.history.schema import index_words, prepare
-from p2pchat.history.segments import encodable, join, unpack
+from p2pchat.history.segments import FILED_AT_ONCE, PAGE, arrived, cut, encodable, join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from p2pchat.history.records import Batch, Line
+    from p2pchat.history.records import Batch, Entry
 
-FILED_AT_ONCE: Final = 500
-"""Messages that make a step of filing; what comes meanwhile waits for it."""
+_FILED_BYTES: Final = 4_000_000
 _BUSY_TIMEOUT: Final = 5.0
 _MOST_ROWS: Final = 100
-_MAX_NAMES: Final = 10_000
-_INSERT: Final = "INSERT OR IGNORE INTO message VALUES (?,?,?,?,?,?,?,?)"
-_WORDS: Final = "INSERT INTO words(rowid, text) VALUES (?,?)"
+_INSERT: Final = "INSERT OR IGNORE INTO message VALUES (?,?,?,?,?,NULL,?,?)"
 
-_Row = tuple[int, int, int, str, int, "int | None", int, str]
+_Row = tuple[int, int, int, str, int, int, str]
 
 
 class Committed(NamedTuple):
     """What became of a batch that was stored."""
 
     unfiled: int
-    """Messages in the file that are no rows of their own yet."""
+    """Messages in the file that are in no page yet."""
     aside: str
     """What the damaged file is called now, if there was one; else empty."""
 
@@ -54,9 +54,9 @@ class Database:
         self.path = path
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
-        self._names: dict[str, int] = {}
+        self._names = Names()
         self.unfiled = 0
-        """Messages that are stored, but are no rows of their own yet."""
+        """Messages that are stored, but in no page yet."""
         self.has_words = True
 
     # ------------------------------------------------------------ what the store asks for
@@ -91,46 +91,60 @@ class Database:
             self._commit(batch)
         return Committed(self.unfiled, aside)
 
-    def file(self) -> int:
-        """Turn some of the oldest segments into rows; returns how many messages are still left."""
+    def file(self, *, rest: bool = False) -> int:
+        """Make pages of the oldest segments; returns how many messages are in no page yet.
+
+        Fewer than a page stay as they are, except with `rest`. Call again while more are left.
+        """
         connection = self._open()
-        lines: list[Line] = []
-        upto = -1
-        segments = connection.execute("SELECT id, data FROM segment ORDER BY id")
-        while len(lines) < FILED_AT_ONCE and (segment := segments.fetchone()):
-            upto = segment[0]
-            lines += unpack(segment[1])
+        stored: list[bytes] = []
+        upto, count, room = -1, 0, _FILED_BYTES
+        segments = connection.execute("SELECT id, count, data FROM segment ORDER BY id")
+        while count < FILED_AT_ONCE and room > 0 and (segment := segments.fetchone()):
+            upto, messages, data = segment
+            count += messages
+            room -= len(data)
+            stored.append(data)
         segments.close()
-        with _Transaction(self):
-            self._insert(lines)
-            connection.execute("DELETE FROM segment WHERE id <= ?", (upto,))
-        self.unfiled = max(0, self.unfiled - len(lines)) if lines else 0
+        if not stored:
+            self.unfiled = 0
+        elif count >= PAGE or rest or room <= 0:
+            pages = cut(stored)
+            left = [] if rest or len(pages) == 1 or pages[-1].messages == PAGE else [pages.pop()]
+            with _Transaction(self):
+                connection.execute("DELETE FROM segment WHERE id <= ?", (upto,))
+                connection.executemany("INSERT INTO segment VALUES (?,?,?,?)", left)
+                self._pages().add(pages)
+            self.unfiled = max(0, self.unfiled - sum(page.messages for page in pages))
         return self.unfiled
 
     def prune(self, before: float, max_bytes: int, limit: int) -> int:
-        """Delete up to `limit` of the oldest messages if they are too old, or the file too large.
+        """Delete some `limit` of the oldest messages if they are too old, or the file too large.
 
         `before`: wall clock; `max_bytes`: 0 for no limit. What still waits to be delivered stays.
         Returns how many were deleted: call again while it is not 0.
         """
         connection = self._open()
         too_large = 0 < max_bytes < deleting.size(connection)
-        gone = deleting.oldest(connection, limit, None if too_large else before)
-        if gone:
-            with _Transaction(self):
-                deleting.delete(connection, gone, self.has_words)
-        return len(gone)
+        first = connection.execute("SELECT data FROM segment ORDER BY id LIMIT 1").fetchone()
+        if first and (too_large or arrived(first[0]) < before):
+            self.file(rest=True)
+        with _Transaction(self):
+            if too_large:
+                return deleting.oldest(self._pages(), limit)
+            return deleting.too_old(self._pages(), limit, before)
 
     def forget(self, peer_id: str) -> int:
         """Delete what `peer_id` said and what was said to it; returns how many messages."""
-        while self.file():
+        while self.file(rest=True):
             pass
         connection = self._open()
         connection.execute("PRAGMA secure_delete=ON")
         try:
             with _Transaction(self):
-                count = deleting.forget(connection, self._name(peer_id), self.has_words)
-                self._names.clear()
+                number = self._names.number(connection, peer_id)
+                count = deleting.by_or_to(self._pages(), peer_id, number)
+                self._names.forget()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             if self._connection is not None:
@@ -144,7 +158,7 @@ class Database:
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         connection, self._connection = self._connection, None
-        self._names.clear()
+        self._names.forget()
         if connection is not None:
             connection.close()
 
@@ -172,8 +186,8 @@ class Database:
                 "SELECT coalesce(sum(count), 0) FROM segment"
             ).fetchone()
             while self.unfiled:
-                self.file()
-            past.drop_unused_names(connection)
+                self.file(rest=True)
+            drop_unused(connection)
             return Loaded(
                 next_id=past.last_id(connection) + 1,
                 seen=past.seen(connection, remembered, since),
@@ -203,7 +217,10 @@ class Database:
                 )
                 connection.executemany(
                     "UPDATE name SET read_upto = max(read_upto, ?) WHERE id = ?",
-                    [(upto, self._name(name)) for name, upto in batch.read.items()],
+                    [
+                        (upto, self._names.number(connection, name))
+                        for name, upto in batch.read.items()
+                    ],
                 )
         self.unfiled += sum(segment.messages for segment in segments)
 
@@ -214,36 +231,29 @@ class Database:
             self.close()
             raise
 
-    def _insert(self, lines: Iterable[Line | Entry]) -> None:
+    def _insert(self, entries: Sequence[Entry]) -> None:
         connection = self._open()
-        rows = [self._row(line) for line in lines]
+        rows = [self._row(entry) for entry in entries]
         connection.executemany(_INSERT, rows)
         if self.has_words:
-            connection.executemany(_WORDS, [(row[0], row[7]) for row in rows])
+            index_texts(connection, [(row[0], row[6]) for row in rows])
 
-    def _row(self, line: Line | Entry) -> _Row:
-        said = None if isinstance(line, Entry) or line.said is None else int(line.said * 1000)
+    def _row(self, entry: Entry) -> _Row:
+        connection, names = self._open(), self._names
         return (
-            line.id,
-            self._name(line.conversation),
-            self._name(line.sender),
-            encodable(line.msg_id),
-            int(line.at * 1000),
-            said,
-            line.state,
-            encodable(line.text),
+            entry.id,
+            names.number(connection, entry.conversation),
+            names.number(connection, entry.sender),
+            encodable(entry.msg_id),
+            int(entry.at * 1000),
+            entry.state,
+            encodable(entry.text),
         )
 
-    def _name(self, text: str) -> int:
-        number = self._names.get(text)
-        if number is None:
-            connection = self._open()
-            connection.execute("INSERT OR IGNORE INTO name(text) VALUES (?)", (text,))
-            (number,) = connection.execute("SELECT id FROM name WHERE text = ?", (text,)).fetchone()
-            if len(self._names) >= _MAX_NAMES:
-                self._names.clear()
-            self._names[text] = number
-        return number
+    def _pages(self) -> Pages:
+        connection = self._open()
+        number = partial(self._names.number, connection)
+        return Pages(connection, number, has_words=self.has_words)
 
     def _set_aside(self) -> str:
         self.close()

@@ -1,13 +1,25 @@
-"""Taking messages out of a history file: plain calls on a connection, inside a transaction."""
+"""Taking messages out of a history file: plain calls inside a transaction of the caller.
+
+What is old goes a page at a time, so a step may delete some more messages than it is asked for.
+Each call returns how many it has deleted.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from p2pchat.history.pages import unindex_texts
 from p2pchat.history.records import WAITING
+from p2pchat.history.segments import Segment, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from sqlite3 import Connection
+
+    from p2pchat.history.pages import Pages
+    from p2pchat.history.records import Line
+
+_OWN: Final = "SELECT id, text FROM message"
 
 
 def size(connection: Connection) -> int:
@@ -18,32 +30,76 @@ def size(connection: Connection) -> int:
     return int((pages - free) * page_size)
 
 
-def oldest(connection: Connection, limit: int, before: float | None) -> list[tuple[int, str]]:
-    """Id and text of the `limit` oldest messages, of those that came before a time, if given.
+def too_old(pages: Pages, limit: int, before: float) -> int:
+    """Delete some `limit` of the oldest messages, of those that came before a time (wall clock).
 
-    What still waits to be delivered does not count.
+    What still waits to be delivered stays.
     """
-    found = connection.execute(
-        "SELECT id, text, at FROM message WHERE state != ? ORDER BY id LIMIT ?", (WAITING, limit)
+    count = 0
+    first = pages.connection.execute("SELECT id FROM page ORDER BY id LIMIT ?", (limit,))
+    for (id_,) in first.fetchall():
+        gone = _keep(pages, id_, lambda line: line.at >= before)
+        count += gone
+        if not gone or count >= limit:
+            break
+    # Only the oldest are looked at: there may be many.
+    own = pages.connection.execute(
+        "SELECT id, text FROM (SELECT id, text, at FROM message WHERE state != ?"
+        " ORDER BY id LIMIT ?) WHERE at < ?",
+        (WAITING, limit, before * 1000),
     )
-    return [(id_, text) for id_, text, at in found if before is None or at < before * 1000]
+    return count + _delete_own(pages, own.fetchall())
 
 
-def delete(connection: Connection, gone: list[tuple[int, str]], has_words: bool) -> None:
-    """Delete these messages, and take their texts out of the index of words, if there is one."""
-    if has_words:
-        connection.executemany("INSERT INTO words(words, rowid, text) VALUES ('delete',?,?)", gone)
-    connection.executemany("DELETE FROM message WHERE id = ?", [(id_,) for id_, _ in gone])
+def oldest(pages: Pages, limit: int) -> int:
+    """Delete some `limit` of the oldest messages, but not what still waits to be delivered."""
+    connection = pages.connection
+    own = connection.execute(f"{_OWN} WHERE state != ? ORDER BY id LIMIT ?", (WAITING, limit))
+    older: list[tuple[int, str]] = own.fetchall()
+    gone: list[tuple[int, str]] = []
+    count = 0
+    first = connection.execute("SELECT id, count FROM page ORDER BY id LIMIT ?", (limit,))
+    for id_, messages in first.fetchall():
+        while older and older[0][0] < id_ and count + len(gone) < limit:
+            gone.append(older.pop(0))
+        if count + len(gone) >= limit:
+            break
+        _keep(pages, id_, lambda _: False)
+        count += messages
+    gone += older[: max(0, limit - count - len(gone))]
+    return count + _delete_own(pages, gone)
 
 
-def forget(connection: Connection, name: int, has_words: bool) -> int:
-    """Delete all that is by or to the peer with the number `name`; returns how many messages."""
-    gone = connection.execute(
-        "SELECT id, text FROM message WHERE conversation = ?1 OR sender = ?1", (name,)
-    ).fetchall()
-    delete(connection, gone, has_words)
-    connection.execute("DELETE FROM name WHERE id = ?", (name,))
-    if has_words:
+def by_or_to(pages: Pages, name: str, number: int) -> int:
+    """Delete all that is by or to the peer of this name and number, and the name."""
+    connection = pages.connection
+    theirs = connection.execute("SELECT page FROM page_of WHERE name = ?", (number,)).fetchall()
+    count = sum(
+        _keep(pages, id_, lambda line: name not in (line.sender, line.conversation))
+        for (id_,) in theirs
+    )
+    own = connection.execute(f"{_OWN} WHERE conversation = ?1 OR sender = ?1", (number,))
+    count += _delete_own(pages, own.fetchall())
+    connection.execute("DELETE FROM name WHERE id = ?", (number,))
+    if pages.has_words:
         # Only merging the index takes a deleted word out of it.
-        connection.execute("INSERT INTO words(words) VALUES ('optimize')")
+        connection.execute("INSERT INTO page_words(page_words) VALUES ('optimize')")
+    return count
+
+
+def _keep(pages: Pages, id_: int, wanted: Callable[[Line], bool]) -> int:
+    """Keep only what is wanted of a page."""
+    row = pages.connection.execute("SELECT id, last, count, data FROM page WHERE id = ?", (id_,))
+    page = Segment(*row.fetchone())
+    left = [line for line in unpack(page.data) if wanted(line)]
+    if len(left) < page.messages:
+        pages.replace(page, left)
+    return page.messages - len(left)
+
+
+def _delete_own(pages: Pages, gone: list[tuple[int, str]]) -> int:
+    connection = pages.connection
+    if pages.has_words:
+        unindex_texts(connection, gone)
+    connection.executemany("DELETE FROM message WHERE id = ?", [(id_,) for id_, _ in gone])
     return len(gone)

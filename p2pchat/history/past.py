@@ -5,14 +5,16 @@ Rules: plain calls on a connection, after everything was filed.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from p2pchat.history.records import RECEIVED, Entry
+from p2pchat.history.names import MANY
+from p2pchat.history.records import Entry
+from p2pchat.history.segments import unpack
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-_MANY_NAMES: Final = 10_000
 _MAX_UNREAD: Final = 1000
 EVERYTHING: Final = ""
 """The name under which is noted how far the person has seen all conversations."""
@@ -20,7 +22,10 @@ EVERYTHING: Final = ""
 
 def last_id(connection: Connection) -> int:
     """The largest id that was given."""
-    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM message").fetchone()
+    (last,) = connection.execute(
+        "SELECT max((SELECT coalesce(max(id), 0) FROM message),"
+        " (SELECT coalesce(max(last), 0) FROM page WHERE id = (SELECT max(id) FROM page)))"
+    ).fetchone()
     return int(last)
 
 
@@ -29,14 +34,17 @@ def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, st
 
     Only those that came after `since` (wall clock).
     """
-    rows = connection.execute(
-        "SELECT s.text, m.msg_id, m.conversation != m.sender FROM message m"
-        " JOIN name s ON s.id = m.sender"
-        " WHERE m.id > (SELECT coalesce(max(id), 0) FROM message) - ? AND m.at >= ?"
-        " AND m.state = ? AND m.msg_id != '' ORDER BY m.id",
-        (limit, since * 1000, RECEIVED),
-    )
-    return [(sender, msg_id, bool(published)) for sender, msg_id, published in rows]
+    found: list[tuple[str, str, bool]] = []
+    for (data,) in connection.execute("SELECT data FROM page ORDER BY id DESC"):
+        lines = [line for line in unpack(data) if line.at >= since]
+        found += [
+            (line.sender, line.msg_id, line.conversation != line.sender)
+            for line in reversed(lines)
+            if line.msg_id
+        ]
+        if not lines or len(found) >= limit:
+            break
+    return found[:limit][::-1]
 
 
 def waiting(connection: Connection) -> list[Entry]:
@@ -55,24 +63,28 @@ def unread(connection: Connection) -> dict[str, int]:
     everything = connection.execute("SELECT read_upto FROM name WHERE text = ?", (EVERYTHING,))
     (seen_upto,) = everything.fetchone() or (0,)
     names = connection.execute(
-        "SELECT id, text, max(read_upto, ?) FROM name ORDER BY id LIMIT ?", (seen_upto, _MANY_NAMES)
+        "SELECT id, text, max(read_upto, ?) FROM name ORDER BY id LIMIT ?", (seen_upto, MANY)
     ).fetchall()
-    for id_, text, read_upto in names:
+    begun: dict[int, Counter[str]] = {}
+    for id_, text, upto in names:
+        if upto not in begun:
+            begun[upto] = _unread_of_page(connection, upto)
         (count,) = connection.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM message WHERE conversation = ? AND id > ?"
-            " AND state = ? LIMIT ?)",
-            (id_, read_upto, RECEIVED, _MAX_UNREAD),
+            "SELECT coalesce(sum(count), 0) FROM (SELECT count FROM page_of"
+            " WHERE name = ? AND page > ? AND count > 0 LIMIT ?)",
+            (id_, upto, _MAX_UNREAD),
         ).fetchone()
+        count += begun[upto][text]
         if count:
-            found[text] = count
+            found[text] = min(count, _MAX_UNREAD)
     return found
 
 
-def drop_unused_names(connection: Connection) -> None:
-    """Delete the names of whom nothing is kept, when there are many."""
-    (names,) = connection.execute("SELECT count(*) FROM name").fetchone()
-    if names > _MANY_NAMES:
-        connection.execute(
-            "DELETE FROM name WHERE text != '' AND id NOT IN"
-            " (SELECT conversation FROM message UNION SELECT sender FROM message)"
-        )
+def _unread_of_page(connection: Connection, upto: int) -> Counter[str]:
+    """The conversations of what comes after `upto` in the page that begins before it."""
+    found: Counter[str] = Counter()
+    for (data,) in connection.execute(
+        "SELECT data FROM page WHERE id <= ? ORDER BY id DESC LIMIT 1", (upto,)
+    ):
+        found.update(line.conversation for line in unpack(data) if line.id > upto)
+    return found

@@ -8,13 +8,13 @@ that is not there is an empty history; any other trouble is a `HistoryError`.
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
-import unicodedata
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
+from p2pchat.history import searching
 from p2pchat.history.records import HistoryError, Line
+from p2pchat.history.schema import UPGRADES
 from p2pchat.history.segments import unpack
 
 if TYPE_CHECKING:
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _BUSY_TIMEOUT: Final = 5.0
-_PAGE: Final = 1000
+_LINES: Final = 1000
 _SELECT: Final = (
     "SELECT m.id, c.text, s.text, m.msg_id, m.at / 1000.0, m.said / 1000.0, m.state, m.text"
     " FROM message m JOIN name c ON c.id = m.conversation JOIN name s ON s.id = m.sender"
 )
-# Scripts without spaces between words: an index of words does not help there.
-_UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff]")
-_TOKEN: Final = re.compile(r"[^\W_]+\*?")
+_OF_ONE: Final = (
+    "SELECT p.data FROM page_of o JOIN page p ON p.id = o.page"
+    " WHERE o.name = (SELECT id FROM name WHERE text = ?) AND o.count > 0"
+)
 
 
 class Reader:
@@ -48,11 +49,12 @@ class Reader:
         upto = (1 << 62) if before is None else before
 
         def read(connection: sqlite3.Connection) -> list[Line]:
-            found = _newest_unfiled(
-                connection,
-                count,
-                lambda line: line.id < upto and conversation in (None, line.conversation),
-            )
+            found: list[Line] = []
+            for (data,) in _newest(connection, conversation, upto):
+                lines = unpack(data, conversation)
+                found += [line for line in reversed(lines) if line.id < upto]
+                if len(found) >= count:
+                    break
             where = "m.id < ?"
             if conversation is not None:
                 where += " AND m.conversation = (SELECT id FROM name WHERE text = ?)"
@@ -60,7 +62,7 @@ class Reader:
                 f"{_SELECT} WHERE {where} ORDER BY m.id DESC LIMIT ?",
                 (upto, *([conversation] if conversation is not None else []), count),
             )
-            return _latest(found, rows, count)
+            return _latest(found, [Line(*row) for row in rows], count)
 
         return self._read(read)
 
@@ -68,34 +70,26 @@ class Reader:
         """The last `count` messages that hold all of `words`, oldest first.
 
         Case and accents do not matter; `word*` also finds what begins so. In a script without
-        spaces, or without an index of words, `words` is looked for as it stands.
+        spaces `words` is looked for as it stands.
         """
-        tokens = _TOKEN.findall(_folded(words))
-        as_it_stands = not tokens or _UNSPACED.search(words) is not None
+        query = searching.Query(words)
 
         def read(connection: sqlite3.Connection) -> list[Line]:
-            matches = (
-                (lambda line: words.casefold() in line.text.casefold())
-                if as_it_stands
-                else (lambda line: _holds(line.text, tokens))
-            )
-            found = _newest_unfiled(connection, count, matches)
-            if as_it_stands or not _has_words(connection):
-                pattern = "%" + re.sub(r"([\\%_])", r"\\\1", words.strip()) + "%"
-                rows = connection.execute(
-                    f"{_SELECT} WHERE m.text LIKE ? ESCAPE '\\' ORDER BY m.id DESC LIMIT ?",
-                    (pattern, count),
-                )
-            else:
-                query = " AND ".join(
-                    f'"{token[:-1]}"*' if token.endswith("*") else f'"{token}"' for token in tokens
-                )
-                rows = connection.execute(
-                    f"{_SELECT} WHERE m.id IN (SELECT rowid FROM words WHERE words MATCH ?"
-                    " ORDER BY rowid DESC LIMIT ?) ORDER BY m.id DESC",
-                    (query, count),
-                )
-            return _latest(found, rows, count)
+            found: list[Line] = []
+            for (data,) in searching.newest(connection, query):
+                found += reversed(query.lines(data))
+                if len(found) >= count:
+                    break
+            own: list[Line] = []
+            for id_, text in searching.newest_own(connection, query):
+                if query.matches(text):
+                    own += [
+                        Line(*row)
+                        for row in connection.execute(f"{_SELECT} WHERE m.id = ?", (id_,))
+                    ]
+                    if len(own) >= count:
+                        break
+            return _latest(found, own, count)
 
         return self._read(read)
 
@@ -160,20 +154,15 @@ class Reader:
             rows = connection.execute(
                 f"{_SELECT} WHERE m.id > ? AND ?2 IS NULL OR m.id > ?1 AND m.conversation ="
                 " (SELECT id FROM name WHERE text = ?2) ORDER BY m.id LIMIT ?3",
-                (last, conversation, _PAGE),
+                (last, conversation, _LINES),
             ).fetchall()
-            found = [Line(*row) for row in rows]
-            for (data,) in connection.execute(
-                "SELECT data FROM segment WHERE last > ? ORDER BY id", (last,)
-            ):
-                found += [
-                    line
-                    for line in unpack(data)
-                    if line.id > last and conversation in (None, line.conversation)
-                ]
-                if len(found) > 2 * _PAGE:
+            own = [Line(*row) for row in rows]
+            found: list[Line] = []
+            for (data,) in _oldest(connection, conversation, last):
+                found += [line for line in unpack(data, conversation) if line.id > last]
+                if len(found) >= _LINES:
                     break
-            return sorted(found, key=lambda line: line.id)[:_PAGE]
+            return sorted(own + found, key=lambda line: line.id)[:_LINES]
 
         return self._read(read)
 
@@ -193,6 +182,15 @@ class Reader:
             self._connection.execute("BEGIN")
             try:
                 (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+                if version not in (0, len(UPGRADES)):
+                    raise HistoryError(
+                        "the history was written by another version of p2pchat: "
+                        + (
+                            "use that one"
+                            if version > len(UPGRADES)
+                            else "start it once, to convert it"
+                        )
+                    )
                 # Without a version the file is one that could not be begun.
                 return read(self._connection) if version else []
             finally:
@@ -202,43 +200,38 @@ class Reader:
             raise HistoryError(f"the history cannot be read: {trouble}") from None
 
 
-def _newest_unfiled(
-    connection: sqlite3.Connection, count: int, wanted: Callable[[Line], bool]
-) -> list[Line]:
-    """The last `count` wanted messages that are in segments, newest first."""
-    found: list[Line] = []
-    for (data,) in connection.execute("SELECT data FROM segment ORDER BY id DESC"):
-        found += [line for line in reversed(unpack(data)) if wanted(line)]
-        if len(found) >= count:
-            break
-    return found
+def _newest(
+    connection: sqlite3.Connection, conversation: str | None, upto: int
+) -> Iterator[tuple[bytes]]:
+    """Segments and pages that begin before `upto` and may have something of a conversation."""
+    yield from connection.execute("SELECT data FROM segment WHERE id < ? ORDER BY id DESC", (upto,))
+    if conversation is None:
+        yield from connection.execute(
+            "SELECT data FROM page WHERE id < ? ORDER BY id DESC", (upto,)
+        )
+    else:
+        yield from connection.execute(
+            f"{_OF_ONE} AND o.page < ? ORDER BY o.page DESC", (conversation, upto)
+        )
 
 
-def _latest(found: list[Line], rows: Any, count: int) -> list[Line]:
-    lines = found + [Line(*row) for row in rows]
-    lines.sort(key=lambda line: line.id, reverse=True)
-    return lines[:count][::-1]
+def _oldest(
+    connection: sqlite3.Connection, conversation: str | None, last: int
+) -> Iterator[tuple[bytes]]:
+    """Pages and segments that go on after `last` and may have something of a conversation."""
+    # Pages follow each other: only the one that begins at `last` or before it may reach beyond.
+    (first,) = connection.execute(
+        "SELECT coalesce(max(id), 0) FROM page WHERE id <= ?", (last,)
+    ).fetchone()
+    if conversation is None:
+        yield from connection.execute("SELECT data FROM page WHERE id >= ? ORDER BY id", (first,))
+    else:
+        yield from connection.execute(
+            f"{_OF_ONE} AND o.page >= ? ORDER BY o.page", (conversation, first)
+        )
+    yield from connection.execute("SELECT data FROM segment WHERE last > ? ORDER BY id", (last,))
 
 
-def _has_words(connection: sqlite3.Connection) -> bool:
-    try:
-        connection.execute("SELECT rowid FROM words LIMIT 0")
-    except sqlite3.OperationalError:
-        return False
-    return True
-
-
-def _folded(text: str) -> str:
-    """Lower case and without accents, as the index of words has it."""
-    plain = unicodedata.normalize("NFKD", text.lower())
-    return "".join(char for char in plain if not unicodedata.combining(char))
-
-
-def _holds(text: str, tokens: Sequence[str]) -> bool:
-    words = set(_TOKEN.findall(_folded(text).replace("*", " ")))
-    return all(
-        any(word.startswith(token[:-1]) for word in words)
-        if token.endswith("*")
-        else token in words
-        for token in tokens
-    )
+def _latest(found: list[Line], own: list[Line], count: int) -> list[Line]:
+    """The last `count` of what is given newest first, oldest first."""
+    return sorted(found + own, key=lambda line: line.id)[-count:]

@@ -7,31 +7,71 @@ had. All that are missing happen in one transaction, so that a crash leaves the 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from itertools import chain
 from typing import Final
+
+from p2pchat.history.pages import index_everything
+from p2pchat.history.records import RECEIVED, Line
+from p2pchat.history.segments import MOST, repack
 
 APPLICATION: Final = 0x70327068
 """Marks the file as ours, so that another program's database is never touched."""
 
-UPGRADES: Final = (
+
+def _into_segments(connection: sqlite3.Connection) -> None:
+    """What was received is no longer kept as rows of `message`: `Database.file` makes it pages."""
+    rows = connection.execute(
+        "SELECT m.id, c.text, s.text, m.msg_id, m.at / 1000.0, m.said / 1000.0, m.state, m.text"
+        " FROM message m JOIN name c ON c.id = m.conversation JOIN name s ON s.id = m.sender"
+        " WHERE m.state = ? ORDER BY m.id",
+        (RECEIVED,),
+    )
+    # The latest ones are segments already, with larger ids.
+    while lines := [Line(*row) for row in rows.fetchmany(MOST)]:
+        connection.execute(
+            "INSERT INTO segment VALUES (?,?,?,?)",
+            (lines[0].id, lines[-1].id, len(lines), repack(lines)),
+        )
+    connection.execute("DELETE FROM message WHERE state = ?", (RECEIVED,))
+    try:
+        connection.execute("DROP TABLE IF EXISTS words")
+    except sqlite3.OperationalError as trouble:
+        if "no such module" not in str(trouble):
+            raise
+
+
+_Step = str | Callable[[sqlite3.Connection], None]
+
+UPGRADES: Final[tuple[tuple[_Step, ...], ...]] = (
     (
         # Peers and scopes: a conversation, a sender, or both.
         "CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE,"
         " read_upto INTEGER NOT NULL DEFAULT 0)",
+        # What we said: each has a state of its own.
         "CREATE TABLE message (id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL,"
         " sender INTEGER NOT NULL, msg_id TEXT NOT NULL, at INTEGER NOT NULL, said INTEGER,"
         " state INTEGER NOT NULL, text TEXT NOT NULL)",
         "CREATE INDEX message_conversation ON message (conversation)",
         "CREATE INDEX message_published ON message (id) WHERE state = 1",
         "CREATE INDEX message_waiting ON message (id) WHERE state = 3",
-        # Received messages that are no rows of `message` yet; id, last: of the first and the last.
+        # Received messages that are in no page yet; id, last: of the first and the last.
         "CREATE TABLE segment (id INTEGER PRIMARY KEY, last INTEGER NOT NULL,"
         " count INTEGER NOT NULL, data BLOB NOT NULL)",
+    ),
+    (
+        # Received messages for good; see `pages`.
+        "CREATE TABLE page (id INTEGER PRIMARY KEY, last INTEGER NOT NULL,"
+        " count INTEGER NOT NULL, data BLOB NOT NULL)",
+        "CREATE TABLE page_of (name INTEGER NOT NULL, page INTEGER NOT NULL,"
+        " count INTEGER NOT NULL, PRIMARY KEY (name, page)) WITHOUT ROWID",
+        _into_segments,
     ),
 )
 
 WORDS: Final = (
-    "CREATE VIRTUAL TABLE words USING fts5 (text, content='message', content_rowid='id',"
-    " detail='none', tokenize='unicode61 remove_diacritics 2')"
+    "CREATE VIRTUAL TABLE page_words USING fts5 (text, content='', detail='none',"
+    " tokenize='unicode61 remove_diacritics 2')"
 )
 """The index of words. No upgrade: it can be made, or be missing, at any time."""
 
@@ -58,9 +98,11 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     if version < len(UPGRADES):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statements in UPGRADES[version:]:
-                for statement in statements:
-                    connection.execute(statement)
+            for step in chain.from_iterable(UPGRADES[version:]):
+                if isinstance(step, str):
+                    connection.execute(step)
+                else:
+                    step(connection)
             connection.execute(f"PRAGMA application_id={APPLICATION}")
             connection.execute(f"PRAGMA user_version={len(UPGRADES)}")
             connection.execute("COMMIT")
@@ -74,14 +116,14 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 def index_words(connection: sqlite3.Connection) -> bool:
     """See that there is an index of words; False when this SQLite cannot have one."""
-    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'words'").fetchone()
+    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'page_words'").fetchone()
     try:
         if there:
-            connection.execute("SELECT rowid FROM words LIMIT 0")
+            connection.execute("SELECT rowid FROM page_words LIMIT 0")
         else:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(WORDS)
-            connection.execute("INSERT INTO words(words) VALUES ('rebuild')")
+            index_everything(connection)
             connection.execute("COMMIT")
     except sqlite3.OperationalError as trouble:
         if connection.in_transaction:

@@ -1,14 +1,16 @@
-"""Received messages in the form in which they are first stored: many in one row.
+"""Received messages in the form in which they are stored: many in one row.
 
     what a chunk brought -> pack -> Piece;  the pieces of a batch -> join -> Segment, a row
+    segments, when there is time -> cut -> segments of `PAGE` messages: the pages of the history
 
-A row for each, with its indexes, would cost five times what receiving the message does. So what
-came together is packed while it is at hand, and stored as segments, which is as safe; they are
-filed into rows when there is time.
+A row for each message, with its indexes, would cost five times what receiving it does. So what
+came together is packed while it is at hand, and stored as it is, which is as safe.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -23,7 +25,13 @@ if TYPE_CHECKING:
     from p2pchat.messages import Pub
 
 MOST: Final = 500
-"""Messages in one segment, which is filed in one go; more only when a single piece has more."""
+"""Messages in one segment as it is first stored; more only when a single piece has more."""
+PAGE: Final = 32
+"""Messages in a page. Larger ones would make the index of words smaller, and a search slower, which
+reads the pages that it names."""
+FILED_AT_ONCE: Final = 5000
+"""Messages that make a step of filing; what comes meanwhile waits for it, some 20 ms. In smaller
+steps each message costs up to twice as much."""
 
 _Part = tuple[int, str, int, list[str], list[str | None] | None, list[str], list[int] | None]
 # Messages of a peer that came together: the first one's id, the peer, arrival in ms; then, of each,
@@ -103,23 +111,114 @@ def _encodable(part: _Part) -> _Part:
     return first, peer_id, at, [*map(encodable, ids)], dsts, [*map(encodable, texts)], said
 
 
-def unpack(data: bytes) -> list[Line]:
-    """The messages in a segment; raises `ValueError` when it was damaged."""
+def cut(stored: Iterable[bytes]) -> list[Segment]:
+    """The messages of some segments in segments of `PAGE` each; only the last one may have fewer.
+
+    Raises `ValueError` when one of them was damaged.
+    """
+    pages: list[Segment] = []
+    parts: list[_Part] = []
+    room = PAGE
+    for part in chain.from_iterable(map(_decode, stored)):
+        size = len(part[3])
+        done = 0
+        while size - done >= room:
+            parts.append(_slice(part, done, done + room))
+            done += room
+            pages.append(_page(parts))
+            parts, room = [], PAGE
+        if done < size:
+            parts.append(_slice(part, done, size))
+            room -= size - done
+    if parts:
+        pages.append(_page(parts))
+    return pages
+
+
+def _slice(part: _Part, start: int, end: int) -> _Part:
+    first, peer_id, at, ids, dsts, texts, said = part
+    if end - start == len(ids):
+        return part
+    return (
+        first + start,
+        peer_id,
+        at,
+        ids[start:end],
+        dsts and dsts[start:end],
+        texts[start:end],
+        said and said[start:end],
+    )
+
+
+def _page(parts: list[_Part]) -> Segment:
+    last = parts[-1]
+    return Segment(
+        parts[0][0], last[0] + len(last[3]) - 1, sum(len(part[3]) for part in parts), _encode(parts)
+    )
+
+
+def repack(lines: Iterable[Line]) -> bytes:
+    """The data of a segment that holds received messages, whatever their ids are."""
+    parts: list[_Part] = []
+    for line in lines:
+        dst = None if line.conversation == line.sender else line.conversation
+        said = None if line.said is None else [round(line.said * 1000)]
+        at = round(line.at * 1000)
+        parts.append((line.id, line.sender, at, [line.msg_id], [dst], [line.text], said))
+    return _encode(parts)
+
+
+def unpack(data: bytes, conversation: str | None = None) -> list[Line]:
+    """The messages in a segment, or those of one conversation, in order.
+
+    Raises `ValueError` when it was damaged.
+    """
     lines = []
     for first, peer_id, at, ids, dsts, texts, said in _decode(data):
+        if dsts is None and conversation not in (None, peer_id):
+            continue
         direct = [None] * len(ids)
         columns = zip(ids, dsts or direct, texts, said or direct, strict=True)
         for number, (msg_id, dst, text, when) in enumerate(columns, first):
-            lines.append(
-                Line(
-                    number,
-                    conversation_for(peer_id, dst),
-                    peer_id,
-                    msg_id,
-                    at / 1000,
-                    None if when is None else when / 1000,
-                    RECEIVED,
-                    text,
+            belongs = conversation_for(peer_id, dst)
+            if conversation in (None, belongs):
+                lines.append(
+                    Line(
+                        number,
+                        belongs,
+                        peer_id,
+                        msg_id,
+                        at / 1000,
+                        None if when is None else when / 1000,
+                        RECEIVED,
+                        text,
+                    )
                 )
-            )
     return lines
+
+
+def texts_of(data: bytes) -> list[str]:
+    """The texts in a segment, in order; raises `ValueError` when it was damaged."""
+    parts = _decode(data)
+    return parts[0][5] if len(parts) == 1 else [*chain.from_iterable(part[5] for part in parts)]
+
+
+def named_in(data: bytes) -> Counter[str]:
+    """The conversations and senders in a segment: how many of its messages are in each.
+
+    0 for who only sent to others. Raises `ValueError` when it was damaged.
+    """
+    found: Counter[str] = Counter()
+    for _, peer_id, _, ids, dsts, _, _ in _decode(data):
+        if dsts is None:
+            found[peer_id] += len(ids)
+            continue
+        found[peer_id] += 0
+        for dst, count in Counter(dsts).items():
+            found[conversation_for(peer_id, dst)] += count
+    return found
+
+
+def arrived(data: bytes) -> float:
+    """When the first message of a segment came; raises `ValueError` when it was damaged."""
+    return _decode(data)[0][2] / 1000

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from p2pchat.history.segments import FILED_AT_ONCE, PAGE
 from p2pchat.logs import Log
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ class Tidying:
         self.running = False
         """Whether a step is being made."""
         self.unfiled = 0
-        """Messages that are stored, but not filed yet."""
+        """Messages that are stored, but not filed yet; fewer than a page stay so."""
 
     def when_quiet(self, now: float, before: float) -> None:
         """Do what waits, if anything does; `before`: what came then (wall clock) is too old."""
         self._now = now
         if self.running or now < self._retry_at:
             return
-        if self.unfiled:
+        if self.unfiled >= PAGE:
             self._file(1, more=True)
         elif now >= self._prune_at:
             self._prune_at = now + _PRUNE_EVERY
@@ -75,7 +76,7 @@ class Tidying:
         self.unfiled = unfiled
         if unfiled > _MAX_UNFILED and not self.running:
             # Twice what comes, so that it becomes less.
-            self._file(count // 250 + 1, more=False)
+            self._file(2 * count // FILED_AT_ONCE + 1, more=False)
 
     def _file(self, steps: int, *, more: bool) -> None:
         def file(database: Database) -> int:
@@ -87,7 +88,7 @@ class Tidying:
         def done(left: int) -> None:
             self.running = False
             self.unfiled = left
-            if left and more and not self._busy():
+            if left >= PAGE and more and not self._busy():
                 self._file(steps, more=more)
 
         self.running = True

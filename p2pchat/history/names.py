@@ -1,0 +1,47 @@
+"""The numbers that stand for peers and scopes in a history file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+MANY: Final = 10_000
+"""Names: more than these are looked after when a node starts."""
+_MAX_KNOWN: Final = 10_000
+
+
+class Names:
+    """Knows the numbers that were asked for last. `forget` is for when a number may be wrong."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def number(self, connection: Connection, name: str) -> int:
+        """The number of a name, which is a new one for a new name: call it in a transaction."""
+        known = self._known.get(name)
+        if known is None:
+            connection.execute("INSERT OR IGNORE INTO name(text) VALUES (?)", (name,))
+            (known,) = connection.execute("SELECT id FROM name WHERE text = ?", (name,)).fetchone()
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[name] = known
+        return known
+
+    def forget(self) -> None:
+        """Ask the file again: it was closed, or a name was deleted."""
+        self._known.clear()
+
+
+def drop_unused(connection: Connection) -> None:
+    """Delete the names of whom nothing is kept, when there are many."""
+    (names,) = connection.execute("SELECT count(*) FROM name").fetchone()
+    if names > MANY:
+        connection.execute(
+            "DELETE FROM name WHERE text != '' AND id NOT IN (SELECT conversation FROM message"
+            " UNION SELECT sender FROM message UNION SELECT name FROM page_of)"
+        )
