@@ -62,8 +62,9 @@ def fill(path: str, count: int, language: Language, chance: random.Random) -> No
             else Pub(new_id(), peer_id, "#CIC", text)
             for text in language.texts(BATCH)
         ]
+        ids = [str(message.msg_id) for message in messages]
         began = time.process_time()
-        batch = Batch([pack(first, peer_id, 1.79e9 + first, messages)])
+        batch = Batch([pack(first, peer_id, 1.79e9 + first, messages, ids)])
         database.commit(batch)
         stored = time.process_time()
         if first // BATCH % 20 == 0:

@@ -190,10 +190,14 @@ class IHistory(Interface):
         peer: Peer,
         link: IPeerLink,
         messages: list[Send | Pub],
+        ids: list[str],
         acks: list[object],
         said: list[float] | None = None,
     ) -> None:
-        """Keep new messages; when they are safe, acknowledge `acks` and show them."""
+        """Keep new messages; when they are safe, acknowledge `acks` and show them.
+
+        `ids`: theirs, as `repetitions.id_text` writes them; it is not changed afterwards.
+        """
 
     def repeated(peer: Peer, link: IPeerLink, acks: list[object]) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""

@@ -192,7 +192,7 @@ class KeepingRouter(Router):
         if not history.ready:
             history.postpone(peer, link, messages)
             return
-        fresh = self._seen.fresh(peer.peer_id, messages)
+        fresh, ids = self._seen.fresh(peer.peer_id, messages)
         self.received += len(fresh)
         repeated = len(messages) - len(fresh)
         if repeated:
@@ -204,7 +204,7 @@ class KeepingRouter(Router):
                 history.repeated(peer, link, acks)
         if fresh:
             self._log_received(peer.peer_id, fresh)
-            history.received(peer, link, fresh, _to_acknowledge(fresh))
+            history.received(peer, link, fresh, ids, _to_acknowledge(fresh))
 
     def extended(self, peer: Peer, link: IPeerLink, message: Said | CatchUp) -> None:
         """A late message came, or the other end asks for what it missed."""
@@ -230,7 +230,7 @@ class KeepingRouter(Router):
             return
         self.received += 1
         self._log_received(peer.peer_id, [message])
-        self.history.received(peer, link, [message], acks, [said])
+        self.history.received(peer, link, [message], [key], acks, [said])
 
     # ------------------------------------------------------------ what the history tells
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     from p2pchat.messages import Pub, Send
 
 LONGEST_ID: Final = 128
@@ -28,21 +30,22 @@ class RecentIds:
         self._recent_count = 0
         self._older_count = 0
 
-    def fresh(self, peer_id: str, messages: list[Send | Pub]) -> list[Send | Pub]:
-        """Remember what a peer sent; returns what was not there before, in its order."""
+    def fresh(self, peer_id: str, messages: list[Send | Pub]) -> tuple[list[Send | Pub], list[str]]:
+        """Remember what a peer sent; returns what was not there before, in its order.
+
+        And the ids of that, as `id_text` writes them.
+        """
         if len(messages) == 1:
             msg_id = messages[0].msg_id
             if type(msg_id) is not str or len(msg_id) > LONGEST_ID:
                 msg_id = id_text(msg_id)
-            return messages if not msg_id or self.is_new(peer_id, msg_id) else []
+            return (messages, [msg_id]) if not msg_id or self.is_new(peer_id, msg_id) else ([], [])
         ids = [message.msg_id for message in messages]
         recent = self._recent.get(peer_id)
         if (
             recent is not None
             and len(ids) <= self._half - self._recent_count
-            and _usual(ids)
-            and recent.isdisjoint(ids)
-            and self._older.get(peer_id, _NOTHING).isdisjoint(ids)
+            and _usual_and_new(ids, recent, self._older.get(peer_id, _NOTHING))
         ):
             # What nearly every chunk is: no id was there before, and there is room for them all.
             before = len(recent)
@@ -51,12 +54,15 @@ class RecentIds:
             self._recent_count += added
             if self._recent_count >= self._half:
                 self._take_turns()
-            return messages if added == len(ids) else _first_of_each(messages)
-        return [
-            message
-            for message in messages
-            if not (key := id_text(message.msg_id)) or self.is_new(peer_id, key)
-        ]
+            return (messages, ids) if added == len(ids) else _first_of_each(messages)
+        fresh: list[Send | Pub] = []
+        keys: list[str] = []
+        for message in messages:
+            key = id_text(message.msg_id)
+            if not key or self.is_new(peer_id, key):
+                fresh.append(message)
+                keys.append(key)
+        return fresh, keys
 
     def is_new(self, peer_id: str, key: str) -> bool:
         """Remember one id, as `id_text` writes it; False when it was remembered already."""
@@ -95,14 +101,21 @@ def id_text(msg_id: object) -> str:
     return text if len(text) <= LONGEST_ID else f"{text[:64]}…{crc32(text.encode()):08x}"
 
 
-def _usual(ids: list[Any]) -> bool:
-    """Whether all ids are strings of a usual length."""
-    return {*map(type, ids)} == {str} and all(ids) and max(map(len, ids)) <= LONGEST_ID
+def _usual_and_new(ids: list[Any], recent: Set[str], older: Set[str]) -> bool:
+    """Whether all ids are strings of a usual length, and none of them is remembered."""
+    try:
+        lengths = {*map(len, ids)}
+        if 0 in lengths or max(lengths, default=0) > LONGEST_ID:
+            return False
+        return recent.isdisjoint(ids) and older.isdisjoint(ids)
+    except TypeError:
+        # What else may be an id has no length (numbers, null), or no hash (lists, objects).
+        return False
 
 
-def _first_of_each(messages: list[Send | Pub]) -> list[Send | Pub]:
-    """Without the messages whose id an earlier one of them has."""
+def _first_of_each(messages: list[Send | Pub]) -> tuple[list[Send | Pub], list[str]]:
+    """Without the messages whose id an earlier one of them has; and the ids."""
     first: dict[str, Send | Pub] = {}
     for message in messages:
         first.setdefault(message.msg_id, message)
-    return [*first.values()]
+    return [*first.values()], [*first]

@@ -224,7 +224,7 @@ class Router:
             if accepted:
                 link.acknowledge(accepted)
         peer_id = peer.peer_id
-        fresh = self._seen.fresh(peer_id, messages)
+        fresh, _ = self._seen.fresh(peer_id, messages)
         self.received += len(fresh)
         if fresh is not messages:
             self.duplicates += len(messages) - len(fresh)

@@ -18,7 +18,7 @@ from p2pchat.history.records import Batch, Entry, Line, Piece
 from p2pchat.history.segments import pack
 from p2pchat.messages import Pub, Send
 from p2pchat.peers import Peer
-from p2pchat.repetitions import RecentIds
+from p2pchat.repetitions import RecentIds, id_text
 from p2pchat.settings import HistorySettings
 from tests.fake_link import FakeLink
 
@@ -156,7 +156,9 @@ class FileCase(SynchronousTestCase):
         at: float = NOW,
         said: list[float] | None = None,
     ) -> Piece:
-        piece = pack(self.next_id, peer_id, at, messages, said)
+        piece = pack(
+            self.next_id, peer_id, at, messages, [id_text(m.msg_id) for m in messages], said
+        )
         self.next_id += len(messages)
         return piece
 
@@ -211,13 +213,18 @@ class HistoryCase(FileCase):
 
     def receive(self, *messages: Send | Pub, acks: bool = True) -> None:
         """What a router does with messages."""
-        fresh = self.seen.fresh("bob@CIC", [*messages])
+        fresh, ids = self.seen.fresh("bob@CIC", [*messages])
         repeated = [message for message in messages if not any(message is one for one in fresh)]
         if fresh:
             wanted = [message.msg_id for message in fresh if message.require_ack]
-            self.history.received(self.peer, self.link, fresh, wanted)
+            self.history.received(self.peer, self.link, fresh, ids, wanted)
         if repeated:
             self.history.repeated(self.peer, self.link, [message.msg_id for message in repeated])
+
+    def receive_late(self, said: list[float], *messages: Send | Pub) -> None:
+        """The same for messages that were said a while ago, and want no ACK."""
+        ids = [id_text(message.msg_id) for message in messages]
+        self.history.received(self.peer, self.link, [*messages], ids, [], said)
 
     def acked(self) -> list[object]:
         acked: list[object] = []

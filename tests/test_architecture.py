@@ -83,7 +83,7 @@ MAY_IMPORT: Final = {
     "history.records": "address",
     "history.outbox": "",
     "history.gathering": "history.records",
-    "history.segments": "history.records messages repetitions",
+    "history.segments": "history.records messages",
     "history.showing": "history.losses",
     "history.names": "",
     "history.pages": "history.records history.segments",
@@ -107,7 +107,7 @@ MAY_IMPORT: Final = {
     "history.outgoing": "history.outbox history.records",
     "history.durable": "history.gathering history.outbox history.outgoing"
     " history.past history.records history.segments history.showing"
-    " history.store interfaces logs messages repetitions",
+    " history.store interfaces logs messages",
     # The full console: what is said and how it looks, then the screen.
     "terminal.choose": "terminal.event_loop",
     "terminal.event_loop": "logs",

@@ -43,7 +43,7 @@ class CommandCase(HistoryCase):
 
     def keep_some(self) -> None:
         self.receive(send("1", "olá \x1b[31m"), pub("2", "a todos"), pub("3", "x", "*"))
-        self.history.received(self.peer, self.link, [pub("4", "antes")], [], [NOW - 3600])
+        self.receive_late([NOW - 3600], pub("4", "antes"))
         self.history.queue("bob@CIC", "m1", "até já")
         self.history.queue("a]b@CIC", "m2", "estranho")
         self.clock.advance(GATHER)

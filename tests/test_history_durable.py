@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from typing import TYPE_CHECKING
 
 from p2pchat.history import durable, losses, store, tidying
 from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.segments import FILED_AT_ONCE, PAGE
 from p2pchat.history.store import GATHER, MANY
+from p2pchat.history.tidying import QUIET
 from p2pchat.settings import HistorySettings
 from tests.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
-
-if TYPE_CHECKING:
-    from p2pchat.messages import Pub, Send
 
 
 class ReceivingTests(HistoryCase):
@@ -35,7 +32,8 @@ class ReceivingTests(HistoryCase):
         self.assertEqual(self.lines(), ["um", "dois", "três"])
 
     def test_a_batch_waits_for_time_or_number(self) -> None:
-        self.receive(*(send(str(n), "x") for n in range(MANY - 1)))
+        self.patch(store, "MANY", 100)
+        self.receive(*(send(str(n), "x") for n in range(99)))
         self.assertEqual(self.thread.calls, [])
         self.receive(send("last", "x"))
         self.assertEqual(len(self.thread.calls), 1)
@@ -43,7 +41,7 @@ class ReceivingTests(HistoryCase):
         self.clock.advance(1)
         self.assertEqual(len(self.thread.calls), 1, "one batch at a time")
         self.thread.step()
-        self.assertEqual(len(self.acked()), MANY)
+        self.assertEqual(len(self.acked()), 100)
         self.clock.advance(GATHER)
         self.thread.step()
         self.assertEqual(self.acked(), ["next"])
@@ -132,11 +130,8 @@ class ReceivingTests(HistoryCase):
         self.assertEqual(len(self.acked()), MANY + 1)
 
     def test_what_was_said_earlier(self) -> None:
-        messages: list[Send | Pub] = [pub("1", "antes"), pub("2", "depois")]
-        self.history.received(self.peer, self.link, messages, [], [NOW - 60, NOW - 30])
-        self.history.received(
-            self.peer, self.link, [pub("3", "x"), pub("4", "y")], [], [1e308, -1e308]
-        )
+        self.receive_late([NOW - 60, NOW - 30], pub("1", "antes"), pub("2", "depois"))
+        self.receive_late([1e308, -1e308], pub("3", "x"), pub("4", "y"))
         self.clock.advance(GATHER)
         self.thread.step()
         said = [NOW - 60, NOW - 30]
@@ -253,13 +248,11 @@ class FailingTests(HistoryCase):
     def test_late_messages_that_were_shown_are_not_shown_again(self) -> None:
         self.start()
         BrokenConnection.trouble = FULL
-        self.history.received(self.peer, self.link, [pub("1", "a")], [], [NOW])
+        self.receive_late([NOW], pub("1", "a"))
         self.clock.advance(GATHER)
         BrokenConnection.trouble = None
         self.owner.take()
-        self.history.received(
-            self.peer, self.link, [pub("1", "a"), pub("2", "b")], [], [NOW - 2, NOW - 1]
-        )
+        self.receive_late([NOW - 2, NOW - 1], pub("1", "a"), pub("2", "b"))
         self.clock.advance(GATHER)
         self.assertEqual(self.owner.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
 
@@ -616,9 +609,9 @@ class TidyingTests(HistoryCase):
         self.receive(*(send(str(n), "x") for n in range(20 * PAGE + 3)))
         self.clock.advance(GATHER)
         self.assertEqual(self.history._store.tidying.unfiled, 20 * PAGE + 3)
-        self.history.sweep(self.clock.seconds())
+        self.sweep(QUIET - 0.1)
         self.assertEqual(self.history._store.tidying.unfiled, 20 * PAGE + 3)
-        self.sweep(1)
+        self.sweep(0.1)
         self.assertEqual(self.history._store.tidying.unfiled, 3)
 
     def test_less_than_a_page_waits_for_more(self) -> None:
@@ -626,16 +619,16 @@ class TidyingTests(HistoryCase):
         self.receive(*(send(str(n), "x") for n in range(PAGE - 1)))
         self.clock.advance(GATHER)
         self.thread.at_once = False
-        self.sweep(1)
+        self.sweep(QUIET)
         # Looking for what is too old is all there is to do.
         self.thread.step()
-        self.sweep(1)
+        self.sweep(QUIET)
         self.assertEqual(self.thread.calls, [])
         self.assertEqual(self.history._store.tidying.unfiled, PAGE - 1)
         self.thread.at_once = True
         self.receive(send("one", "more"))
         self.sweep(1)
-        self.sweep(1)
+        self.sweep(QUIET)
         self.assertEqual(self.history._store.tidying.unfiled, 0)
 
     def test_filing_stops_when_messages_come(self) -> None:
@@ -644,7 +637,7 @@ class TidyingTests(HistoryCase):
             self.receive(*(send(str(n), "x") for n in range(first, first + 500)))
         self.clock.advance(GATHER)
         self.thread.at_once = False
-        self.sweep(1)
+        self.sweep(QUIET)
         self.receive(send("a", "y"))
         self.history.sweep(self.clock.seconds())
         self.thread.step()
@@ -654,6 +647,15 @@ class TidyingTests(HistoryCase):
         self.clock.advance(GATHER)
         self.thread.step()
         self.assertEqual(self.acked()[-1], "a")
+
+    def test_filing_does_not_wait_for_ever(self) -> None:
+        self.start()
+        for second in range(110):
+            self.receive(send(str(second), "x"))
+            self.sweep(1)
+            if second == 80:
+                self.assertEqual(self.history._store.tidying.unfiled, 81)
+        self.assertLess(self.history._store.tidying.unfiled, 81)
 
     def test_filing_that_has_too_much_to_do_does_not_wait(self) -> None:
         self.patch(tidying, "_MAX_UNFILED", 3000)
@@ -695,7 +697,7 @@ class TidyingTests(HistoryCase):
         self.receive(*(send(str(n), "x") for n in range(PAGE)))
         self.clock.advance(GATHER)
         BrokenConnection.trouble = FULL
-        self.sweep(1)
+        self.sweep(QUIET)
         BrokenConnection.trouble = None
         self.assertEqual(self.history._store.tidying.unfiled, PAGE)
         self.sweep(1)

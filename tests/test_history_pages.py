@@ -68,7 +68,8 @@ class Model:
             else pub(f"{self.next_id + n}", text, dst, peer_id)
             for n, (dst, text) in enumerate(what)
         ]
-        piece = pack(self.next_id, peer_id, self.wall, messages, said)
+        ids = [str(message.msg_id) for message in messages]
+        piece = pack(self.next_id, peer_id, self.wall, messages, ids, said)
         self.database.commit(Batch([piece]))
         self.lines += unpack(b"\x91" + piece.data)
         self.next_id += len(messages)
@@ -241,7 +242,7 @@ class UpgradeTests(FileCase):
             connection.execute(statement)
         connection.executemany("INSERT INTO message VALUES (?,?,?,?,?,?,?,?)", self.first_version())
         connection.execute("INSERT INTO words(words) VALUES ('rebuild')")
-        piece = pack(1205, "eva@CIC", NOW + 9, [pub("x", "não arquivada", "CIC", "eva@CIC")])
+        piece = pack(1205, "eva@CIC", NOW + 9, [pub("x", "não arquivada", "CIC", "eva@CIC")], ["x"])
         connection.execute("INSERT INTO segment VALUES (1205, 1205, 1, ?)", (b"\x91" + piece.data,))
         connection.commit()
         connection.close()

@@ -36,18 +36,30 @@ class RecentIdsTests(SynchronousTestCase):
     def test_fresh_keeps_the_order_and_takes_repetitions_out(self) -> None:
         recent = RecentIds(100)
         first = pubs("a", "b")
-        self.assertEqual(recent.fresh("bob", first), first)
+        self.assertEqual(recent.fresh("bob", first), (first, ["a", "b"]))
         again = pubs("c", "a", "d", "c", "", None, "", 7, [7], 7)
-        self.assertEqual(
-            [it.msg_id for it in recent.fresh("bob", again)], ["c", "d", "", None, "", 7, [7]]
-        )
-        self.assertEqual(len(recent.fresh("carol", first)), 2)
+        fresh, ids = recent.fresh("bob", again)
+        self.assertEqual([it.msg_id for it in fresh], ["c", "d", "", None, "", 7, [7]])
+        self.assertEqual(ids, ["c", "d", "", "", "", "7", "[7]"])
+        self.assertEqual(recent.fresh("carol", first), (first, ["a", "b"]))
+        twice = pubs("e", "f", "e")
+        self.assertEqual(recent.fresh("bob", twice), (twice[:2], ["e", "f"]))
+
+    def test_odd_ids_among_usual_ones(self) -> None:
+        for odd in (7, 2.5, True, None, "", [1, 2], {"a": 1}, "x" * (LONGEST_ID + 1)):
+            recent = RecentIds(100)
+            recent.fresh("bob", pubs("first"))
+            chunk = pubs("a", odd, "b")
+            self.assertEqual(recent.fresh("bob", chunk), (chunk, ["a", id_text(odd), "b"]), odd)
+            again = [] if id_text(odd) else [chunk[1]]
+            self.assertEqual(recent.fresh("bob", chunk)[0], again, odd)
+            self.assertEqual(recent.fresh("bob", chunk[1:2])[0], again, odd)
 
     def test_an_older_generation_still_counts(self) -> None:
         recent = RecentIds(4)
         for ids in (("a", "b"), ("c",)):
             recent.fresh("bob", pubs(*ids))
-        self.assertEqual(recent.fresh("bob", pubs("a", "c")), [])
+        self.assertEqual(recent.fresh("bob", pubs("a", "c")), ([], []))
 
     @given(st.integers(1, 12), st.lists(st.lists(st.integers(0, 15), max_size=6), max_size=30))
     def test_the_last_half_is_known_and_never_more_than_the_limit(
@@ -68,8 +80,9 @@ class RecentIdsTests(SynchronousTestCase):
                     taken.append(key)
                     new.append(str(key))
                 self.assertLessEqual(len(one_by_one), limit)
-            fresh = by_chunks.fresh("bob", pubs(*map(str, chunk)))
+            fresh, ids = by_chunks.fresh("bob", pubs(*map(str, chunk)))
             self.assertEqual([message.msg_id for message in fresh], new)
+            self.assertEqual(ids, new)
             self.assertEqual(len(by_chunks), len(one_by_one))
 
 

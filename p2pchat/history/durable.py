@@ -28,7 +28,6 @@ from p2pchat.history.store import Store
 from p2pchat.interfaces import IHistory
 from p2pchat.logs import Log
 from p2pchat.messages import Pub
-from p2pchat.repetitions import id_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -171,10 +170,14 @@ class DurableHistory(Outgoing):
         peer: Peer,
         link: IPeerLink,
         messages: list[Send | Pub],
+        ids: list[str],
         acks: list[object],
         said: list[float] | None = None,
     ) -> None:
-        """Keep new messages; then acknowledge `acks` on `link` and tell the owner."""
+        """Keep new messages; then acknowledge `acks` on `link` and tell the owner.
+
+        `ids`: theirs, as `id_text` writes them.
+        """
         peer_id, wall = peer.peer_id, self._wall()
         store, showing = self._store, self._showing
         first = store.next_id(len(messages))
@@ -182,11 +185,11 @@ class DurableHistory(Outgoing):
             # What others say of the time may be anything.
             said = [min(max(0.0, when), wall) for when in said]
         elif type(messages[-1]) is Pub:
-            self._note_published(peer_id, id_text(messages[-1].msg_id))
+            self._note_published(peer_id, ids[-1])
         # An ACK that does not come has a message sent again, and so has catching up.
         comes_once = not acks and said is None and not link.keeps
         at_once = comes_once and not store.failing and showing.nothing_waits(peer_id)
-        piece = pack(first, peer_id, wall, messages, said)
+        piece = pack(first, peer_id, wall, messages, ids, said)
         held = Held(piece, peer, link, acks, [] if at_once else messages, said)
         if not store.hold(held):
             held.messages = messages

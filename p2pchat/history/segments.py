@@ -17,7 +17,6 @@ import msgspec
 
 from p2pchat.history.records import RECEIVED, Line, Piece, conversation_for
 from p2pchat.messages import Send
-from p2pchat.repetitions import LONGEST_ID, id_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -56,17 +55,16 @@ def pack(
     peer_id: str,
     at: float,
     messages: Sequence[Send | Pub],
+    ids: list[str],
     said: Sequence[float] | None = None,
 ) -> Piece:
     """What `peer_id` sent in one go: `first` is the id of the first message, `at` when it came.
 
-    `said`: for messages that came late, when each of them was said (wall clock).
+    `ids`: of the messages, as `repetitions.id_text` writes them. `said`: for messages that came
+    late, when each of them was said (wall clock).
     """
-    ids = [message.msg_id for message in messages]
-    if {*map(type, ids)} != {str} or max(map(len, ids)) > LONGEST_ID:
-        ids = [*map(id_text, ids)]
     dsts = None
-    if {*map(type, messages)} != {Send}:
+    if [*map(type, messages)].count(Send) < len(ids):
         # A dst that names us, in a SEND, says nothing that the sender does not.
         dsts = [None if type(message) is Send else message.dst for message in messages]
     texts = [message.payload for message in messages]

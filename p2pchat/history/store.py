@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 GATHER: Final = 0.02
 """Seconds that a batch gathers that nobody waits for. Longer: fewer syncs of the disk; shorter:
 less is lost when the process is killed."""
-MANY: Final = 2000
+MANY: Final = 8000
 """Messages that are enough for a batch: more cost memory, and the disk does not get any faster."""
 _LARGE: Final = 4_000_000
 """Bytes that are enough for a batch."""
@@ -47,6 +47,7 @@ MAX_WAITING: Final = 32_000_000
 """Bytes of messages, roughly, that may wait while the disk does not keep up."""
 _OBJECT: Final = 500
 _RETRY: Final = 5.0
+_QUIET: Final = 0.5
 _READ_EVERY: Final = 2.0
 _MAX_READ: Final = 10_000
 _MAX_AGAIN: Final = 20_000
@@ -195,10 +196,12 @@ class Store:
         if self.failing:
             if gathering and self._writing is None and now >= self._retry_at:
                 self._write()
-        elif self._busy() or now - self._idle_since < QUIET:
-            tidying.under_load(now, before)
-        elif gathering or self._read:
+            return
+        idle = 0.0 if self._busy() else now - self._idle_since
+        if idle >= _QUIET and (gathering or self._read):
             self._write(with_read=True)
+        elif idle < QUIET:
+            tidying.under_load(now, before)
         elif self._database is not None:
             tidying.when_quiet(now, before)
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from p2pchat.history.database import Database
 
 _log: Final = Log("History")
-QUIET: Final = 0.5
+QUIET: Final = 2.0
 """Seconds without a batch after which it is quiet."""
+_FILE_LATEST: Final = 60.0
 _MAX_UNFILED: Final = 500_000
 _PRUNE_EVERY: Final = 60.0
 _PRUNE_LATEST: Final = 300.0
@@ -47,6 +48,7 @@ class Tidying:
         self.max_bytes = max_bytes
         """May be changed at any time."""
         self._prune_at = 0.0
+        self._file_at = _FILE_LATEST
         self._retry_at = 0.0
         self._now = 0.0
         self.running = False
@@ -68,7 +70,13 @@ class Tidying:
     def under_load(self, now: float, before: float) -> None:
         """The same when it is never quiet, as far as it cannot wait."""
         self._now = now
-        if not self.running and now >= self._prune_at + _PRUNE_LATEST:
+        if self.unfiled < PAGE:
+            self._file_at = now + _FILE_LATEST
+        if self.running:
+            return
+        if now >= self._file_at:
+            self._file(1, more=False)
+        elif now >= self._prune_at + _PRUNE_LATEST:
             self._prune(before, _PRUNED_UNDER_LOAD, more=False)
 
     def stored(self, count: int, unfiled: int) -> None:
@@ -92,6 +100,7 @@ class Tidying:
                 self._file(steps, more=more)
 
         self.running = True
+        self._file_at = self._now + _FILE_LATEST
         self._call(file).addCallbacks(done, self._failed)
 
     def _prune(self, before: float, limit: int, *, more: bool) -> None:
