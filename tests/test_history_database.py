@@ -228,6 +228,18 @@ class DamageTests(FileCase):
         self.keep(self.arrival("bob@CIC", send("2", "new")))
         self.assertEqual(self.texts(self.reader.recent(None, 9)), ["new"])
 
+    def test_damage_that_only_shows_in_what_a_row_holds(self) -> None:
+        for table in ("segment", "page"):
+            self.keep(self.arrival("bob@CIC", send("1", "lost")), file=table == "page")
+            self.database.close()
+            with sqlite3.connect(self.path) as connection:
+                connection.execute(f"UPDATE {table} SET data = x'93ff'")
+            connection.close()
+            loaded = self.database.load(9, 0)
+            self.assertTrue(os.path.exists(loaded.aside), table)
+            self.assertEqual(loaded.next_id, 1)
+            os.rename(loaded.aside, f"{loaded.aside}.{table}")
+
     def test_damage_that_a_batch_meets(self) -> None:
         self.damage()
         done = self.database.commit(Batch([self.arrival("bob@CIC", send("2", "new"))]))

@@ -67,6 +67,7 @@ class SearchTests(FileCase):
         "foo-bar *estrela*",
         "今日は天気がいい",
         "o rato roeu",
+        "ﾃﾞｰﾀ はここ",
     )
 
     def assertFinds(self, words: str, *numbers: int) -> None:
@@ -96,6 +97,8 @@ class SearchTests(FileCase):
             ("rato", (5,)),
             ("天気", (4,)),
             ("気天", ()),
+            ("ﾃﾞｰﾀ", (6,)),
+            ("データ", ()),
             ("日 天", ()),
             ("日は", (4,)),
             ("いい*", ()),

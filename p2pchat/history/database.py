@@ -13,6 +13,8 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from msgspec import DecodeError
+
 from p2pchat.damaged import is_damage, set_aside
 from p2pchat.history import deleting, past
 from p2pchat.history.names import Names, drop_unused
@@ -73,6 +75,8 @@ class Database:
         except sqlite3.DatabaseError as damage:
             if not is_damage(damage):
                 raise
+        except DecodeError:
+            pass  # what a row holds is damaged, which SQLite does not see
         return Loaded(aside=self._set_aside())
 
     def commit(self, batch: Batch) -> Committed:

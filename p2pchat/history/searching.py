@@ -28,10 +28,11 @@ class Query:
 
     def __init__(self, words: str) -> None:
         words = words.strip()
-        tokens = _TOKEN.findall(_folded(words))
+        folded = _folded(words)
+        tokens = _TOKEN.findall(folded)
         self._as_it_stands = ""
         self._bytes = b""
-        if not tokens or UNSPACED.search(words):
+        if not tokens or UNSPACED.search(folded):
             same = self._as_it_stands = words.casefold()
             if same == words == words.upper():
                 # Text without upper and lower case stands so in what is stored.
@@ -56,7 +57,7 @@ class Query:
         if self._as_it_stands:
             return self._as_it_stands in text.casefold()
         folded = _folded(text)
-        for part in self._parts:
+        for part in self._parts:  # which is most of what there is to do
             if part not in folded:
                 return False
         words = set(_TOKEN.findall(folded.replace("*", " ")))
