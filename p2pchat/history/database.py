@@ -155,10 +155,6 @@ class Database:
                 connection.execute("PRAGMA secure_delete=OFF")
         return count
 
-    def size(self) -> int:
-        """The bytes of the file that hold something."""
-        return deleting.size(self._open())
-
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         connection, self._connection = self._connection, None
@@ -210,7 +206,11 @@ class Database:
         if 0 < count <= _MOST_ROWS and not (batch.entries or batch.changes or batch.read):
             # One statement, one transaction: the usual batch of a node that is spoken to.
             values = ",".join(["(?,?,?,?)"] * count)
-            self._guarded(f"INSERT INTO segment VALUES {values}", [*chain(*segments)])
+            try:
+                connection.execute(f"INSERT INTO segment VALUES {values}", [*chain(*segments)])
+            except BaseException:
+                self.close()
+                raise
         else:
             with _Transaction(self):
                 connection.executemany("INSERT INTO segment VALUES (?,?,?,?)", segments)
@@ -227,13 +227,6 @@ class Database:
                     ],
                 )
         self.unfiled += sum(segment.messages for segment in segments)
-
-    def _guarded(self, statement: str, values: list[Any]) -> None:
-        try:
-            self._open().execute(statement, values)
-        except BaseException:
-            self.close()
-            raise
 
     def _insert(self, entries: Sequence[Entry]) -> None:
         connection = self._open()
