@@ -201,7 +201,8 @@ class ChatNode(MultiService):
     @property
     def statistics(self) -> Statistics:
         """All counters and limits; a part of the program that counts, too, adds its section."""
-        from p2pchat.stats import Statistics, node_sections
+        from p2pchat.node_figures import node_sections
+        from p2pchat.stats import Statistics
 
         sections = [*node_sections(self, self._reactor), *(make() for make in self.counting)]
         return Statistics(sections)

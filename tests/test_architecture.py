@@ -63,8 +63,8 @@ MAY_IMPORT: Final = {
     "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers"
     " protocol text",
     "ports": "",
-    "node": "address interfaces keeping listener logs mesh messages observers outputs peers ports"
-    " presence protocol router session stats text",
+    "node": "address interfaces keeping listener logs mesh messages node_figures observers outputs"
+    " peers ports presence protocol router session stats text",
     # A person at a node: commands know a node by its interface only.
     "command_queue": "commands logs",
     "outbox": "address router text",
@@ -155,7 +155,8 @@ MAY_IMPORT: Final = {
     " rendezvous.server settings steady_clock text",
     "local_rendezvous": "logs rendezvous.server",
     # Other programs at a node: the control socket, hooks, systemd, metrics.
-    "stats": "log_output logs outputs peers",
+    "stats": "",
+    "node_figures": "log_output outputs peers stats",
     "events": "messages router",
     "hooks": "events interfaces logs observers stamps stats text",
     "notify": "logs text",
