@@ -7,8 +7,8 @@
     node.send("bob@CIC", "oi")   # or node.publish("#CIC", "oi")
     node.stopService()           # BYE to everybody, UNREGISTER; fires when all is done
 
-Rules: everything runs in the reactor's thread. Deadlines are values that one sweep looks at, four
-times a second; a fault in one sweep is logged and does not stop the next.
+Rules: everything runs in the reactor's thread. What one part tells another goes through here, so
+that they need not know each other; what has to be cheap is connected directly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
-from twisted.internet.task import LoopingCall
 
 from p2pchat import __version__
 from p2pchat.address import split_peer_id
@@ -32,6 +31,7 @@ from p2pchat.ports import CannotStartError, open_port
 from p2pchat.presence import REQUESTS_A_MINUTE, Presence
 from p2pchat.router import Router
 from p2pchat.session import Identity
+from p2pchat.sweep import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -55,11 +55,6 @@ LOCAL_INTERVAL: Final = 3.0
 """Seconds between two DISCOVER requests to a directory that only this machine's nodes share."""
 LOCAL_LEASE: Final = 30
 """Seconds that a registration lasts there: who was killed is soon no longer listed."""
-_SWEEP: Final = 0.25
-_STANDSTILL: Final = 2.0
-"""Seconds between two sweeps after which it was us who stood still."""
-_PATIENCE: Final = 1.0
-"""Seconds that we then read what came meanwhile, before anybody is told that he was late."""
 
 
 class ChatNode(MultiService):
@@ -100,10 +95,7 @@ class ChatNode(MultiService):
         """What makes the sections of other parts of the program, for `statistics`."""
         self._port: IListeningPort | None = None
         self._settled = False
-        self._sweeps = 0
-        self._swept_at = self._judge_from = self.started_at
-        self._sweeper = LoopingCall(self._sweep)
-        self._sweeper.clock = reactor
+        self._sweep = Sweep(reactor)
 
     # ------------------------------------------------------------ start and stop
 
@@ -238,7 +230,7 @@ class ChatNode(MultiService):
         if self._port is None:
             self.listen()
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
-        self._sweeper.start(_SWEEP, now=False)
+        self._sweep.start(self.mesh, self.router)
         if self.history is not None:
             self.history.open()
         super().startService()
@@ -260,8 +252,7 @@ class ChatNode(MultiService):
         yield self.presence.withdraw()
         if self.history is not None:
             yield self.history.stop()
-        if self._sweeper.running:
-            self._sweeper.stop()
+        self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)
 
     # ------------------------------------------------------------ what a person can do
@@ -278,29 +269,6 @@ class ChatNode(MultiService):
         """Ask every link for a sign of life, and so for a round-trip time, now."""
         for link in self.mesh.links:
             link.ping()
-
-    # ------------------------------------------------------------ the sweep
-
-    def _sweep(self) -> None:
-        now = self._reactor.seconds()
-        if now - self._swept_at > _STANDSTILL:
-            self._judge_from = now + _PATIENCE
-        self._swept_at = now
-        self._sweeps += 1
-        self._guarded(self.mesh.sweep, now)
-        if now < self._judge_from:
-            return
-        self._guarded(self.router.sweep, now)
-        self._guarded(self.mesh.look_at_deadlines, now)
-        if self._sweeps % 4 == 0:
-            self._guarded(self.mesh.slow_sweep, now)
-
-    def _guarded(self, part: Callable[[float], None], now: float) -> None:
-        """One part that fails is logged, and keeps neither the others nor the next sweep."""
-        try:
-            part(now)
-        except Exception:
-            _log.failure("A part of the periodic sweep failed")
 
 
 def _agent() -> str:

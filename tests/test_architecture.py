@@ -31,7 +31,8 @@ MAY_IMPORT: Final = {
     "address": "text",
     "messages": "",
     "outputs": "messages",
-    "wire": "messages text",
+    "liberal": "messages text",
+    "wire": "liberal messages",
     "interfaces": "",
     # What the program says about itself, and how it is told what to do.
     "logs": "text",
@@ -54,7 +55,7 @@ MAY_IMPORT: Final = {
     "outflow": "",
     "intake": "bucket",
     "own_name": "logs",
-    "protocol": "eager intake interfaces messages outflow outputs session stamps wire",
+    "protocol": "eager intake interfaces liberal messages outflow outputs session stamps wire",
     "listener": "admission logs messages protocol text wire",
     "dialer": "admission logs outputs peers protocol text",
     "keepalive": "logs protocol",
@@ -63,8 +64,9 @@ MAY_IMPORT: Final = {
     "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers"
     " protocol text",
     "ports": "",
+    "sweep": "logs",
     "node": "address interfaces keeping listener logs mesh messages node_figures observers outputs"
-    " peers ports presence protocol router session stats text",
+    " peers ports presence protocol router session stats sweep text",
     # A person at a node: commands know a node by its interface only.
     "command_queue": "commands logs",
     "outbox": "address router text",
@@ -150,9 +152,11 @@ MAY_IMPORT: Final = {
     "rendezvous.persistence": "damaged logs rendezvous.database rendezvous.registry",
     "rendezvous.replies": "address logs rendezvous.listing text",
     "rendezvous.client": "interfaces logs rendezvous.listing rendezvous.replies text",
-    "rendezvous.tap": "checks command_line descriptors log_formats log_output logs polling"
-    " rendezvous.connection rendezvous.database rendezvous.persistence rendezvous.registry"
-    " rendezvous.server settings steady_clock text",
+    "rendezvous.options": "checks command_line log_output rendezvous.connection"
+    " rendezvous.registry settings",
+    "rendezvous.tap": "descriptors log_formats log_output logs polling rendezvous.connection"
+    " rendezvous.database rendezvous.options rendezvous.persistence rendezvous.registry"
+    " rendezvous.server steady_clock text",
     "local_rendezvous": "logs rendezvous.server",
     # Other programs at a node: the control socket, hooks, systemd, metrics.
     "stats": "",
@@ -198,6 +202,7 @@ PURE: Final = {
     "bucket",
     "checks",
     "config",
+    "liberal",
     "messages",
     "outputs",
     "peers",
