@@ -20,6 +20,7 @@ from zope.interface import implementer
 from p2pchat.eager import write_now
 from p2pchat.intake import Intake
 from p2pchat.interfaces import ILinkOwner, IPeerLink
+from p2pchat.liberal import WireError
 from p2pchat.messages import Ack, Message, Ping, Pub, Send
 from p2pchat.outflow import Outflow, Turn
 from p2pchat.outputs import (
@@ -40,7 +41,6 @@ from p2pchat.wire import (
     MAX_LINE,
     LineTooLongError,
     MessageTooLongError,
-    WireError,
     decode_block,
     decode_each,
     encode,

@@ -4,21 +4,19 @@
 
 Strict in what `encode` emits, liberal in what `decode` takes. A line of the usual form is decoded
 by one typed, validated call; whatever that refuses is looked at again, field by field, by
-`_liberal`, which knows the forms that real peers send.
+`p2pchat.liberal`, which knows the forms that real peers send.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
+from p2pchat.liberal import WireError, read_liberally
 from p2pchat.messages import (
-    FEATURES,
-    VERSION,
     Ack,
     Bye,
     ByeOk,
@@ -33,19 +31,12 @@ from p2pchat.messages import (
     Send,
     Unknown,
 )
-from p2pchat.text import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 MAX_LINE: Final = 32_768
 """Bytes of the longest line, its newline included."""
-_MAX_DEPTH: Final = 32
-"""How deeply lists and objects may nest where a line has to be read liberally."""
-
-
-class WireError(Exception):
-    """A line that is not a message; the text says why, fit for a log."""
 
 
 class LineTooLongError(WireError):
@@ -103,7 +94,7 @@ def decode(line: bytes) -> Message | Unknown:
     agree on (nested without end, numbers of thousands of digits); any other object gives a message,
     `Unknown` at the least.
     """
-    return decode_utf8(line) if is_utf8(line) else _liberal(line)
+    return decode_utf8(line) if is_utf8(line) else read_liberally(line)
 
 
 def decode_utf8(line: bytes) -> Message | Unknown:
@@ -115,7 +106,7 @@ def decode_utf8(line: bytes) -> Message | Unknown:
     try:
         message: Message = _decode_typed(line)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _liberal(line)
+        return read_liberally(line)
     return message
 
 
@@ -190,168 +181,3 @@ def from_raw(raw: Raw) -> object:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return value
-
-
-# ---------------------------------------------------------------- the liberal reading
-
-
-class _Echo(Struct):
-    """What a PONG repeats, byte for byte."""
-
-    msg_id: Raw = Raw(b"null")
-    timestamp: Raw = Raw(b"null")
-
-
-_decode_echo = msgspec.json.Decoder(_Echo).decode
-
-
-def _liberal(line: bytes) -> Message | Unknown:
-    try:
-        fields = json.loads(line.decode(), parse_constant=_no_constant, parse_float=_finite)
-    except UnicodeDecodeError:
-        raise WireError("not UTF-8") from None
-    except RecursionError:
-        raise WireError("nested too deeply") from None
-    except ValueError:
-        raise WireError("not JSON") from None
-    if not isinstance(fields, dict):
-        raise WireError("not an object")
-    if _too_deep(fields):
-        raise WireError("nested too deeply")
-    kind = fields.get("type")
-    read = _READERS.get(kind) if isinstance(kind, str) else None
-    if read is None:
-        return Unknown(shortened(_text(kind), 40))
-    message = read(fields)
-    if isinstance(message, Ping):
-        _repeat_exactly(message, line)
-    return message
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(name)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError("out of range")
-    return number
-
-
-def _too_deep(fields: dict[str, Any]) -> bool:
-    level: list[Any] = [fields]
-    for _ in range(_MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return True
-
-
-def _repeat_exactly(message: Ping, line: bytes) -> None:
-    try:
-        echo = _decode_echo(line)
-    except msgspec.MsgspecError:
-        # Half a surrogate pair: what was read has the same value, which must do.
-        return
-    message.msg_id, message.timestamp = echo.msg_id, echo.timestamp
-
-
-def _text(value: object) -> str:
-    """A string as it is, anything else as its JSON text."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _ttl(value: object) -> int:
-    """A time to live as int; what is not a number counts as 1, as if it were absent."""
-    if isinstance(value, int):
-        return int(value)
-    try:
-        number = float(value)  # type: ignore[arg-type]  # whatever it is, the next line knows
-    except (TypeError, ValueError):
-        return 1
-    return 0 if number <= 0 else 1
-
-
-def _raw(value: object) -> Raw:
-    return Raw(json.dumps(value).encode("ascii"))
-
-
-def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
-    def read(fields: dict[str, Any]) -> Message:
-        peer_id, features = fields.get("peer_id"), fields.get("features", FEATURES)
-        return cls(
-            peer_id=peer_id if isinstance(peer_id, str) else _string(fields.get("src")),
-            version=_text(fields.get("version", VERSION)),
-            features=tuple(f for f in features if isinstance(f, str))
-            if isinstance(features, (list, tuple))
-            else (),
-            ttl=_ttl(fields.get("ttl")),
-            agent=_string(fields.get("agent")),
-            instance=_string(fields.get("instance")),
-        )
-
-    return read
-
-
-def _ping(cls: type[Ping]) -> Callable[[dict[str, Any]], Message]:
-    def read(fields: dict[str, Any]) -> Message:
-        return cls(
-            msg_id=_raw(fields.get("msg_id")),
-            timestamp=_raw(fields.get("timestamp")),
-            ttl=_ttl(fields.get("ttl")),
-        )
-
-    return read
-
-
-def _chat(cls: type[Send] | type[Pub]) -> Callable[[dict[str, Any]], Message]:
-    def read(fields: dict[str, Any]) -> Message:
-        return cls(
-            msg_id=fields.get("msg_id"),
-            src=_string(fields.get("src")),
-            dst=_string(fields.get("dst")),
-            payload=_text(fields.get("payload", "")),
-            require_ack=fields.get("require_ack") in (True, "true", "True"),
-            ttl=_ttl(fields.get("ttl")),
-        )
-
-    return read
-
-
-def _ack(fields: dict[str, Any]) -> Message:
-    return Ack(fields.get("msg_id"), fields.get("timestamp"), _ttl(fields.get("ttl")))
-
-
-def _bye(cls: type[Bye] | type[ByeOk]) -> Callable[[dict[str, Any]], Message]:
-    def read(fields: dict[str, Any]) -> Message:
-        message = cls(msg_id=fields.get("msg_id"), ttl=_ttl(fields.get("ttl")))
-        message.src = _string(fields.get("src"))
-        message.dst = _string(fields.get("dst"))
-        if isinstance(message, Bye):
-            message.reason = _string(fields.get("reason"))
-        return message
-
-    return read
-
-
-_READERS: dict[str, Callable[[dict[str, Any]], Message]] = {
-    "HELLO": _hello(Hello),
-    "HELLO_OK": _hello(HelloOk),
-    "PING": _ping(Ping),
-    "PONG": _ping(Pong),
-    "ACK": _ack,
-    "SEND": _chat(Send),
-    "PUB": _chat(Pub),
-    "BYE": _bye(Bye),
-    "BYE_OK": _bye(ByeOk),
-}

@@ -11,13 +11,14 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from p2pchat.liberal import WireError, read_liberally
 from p2pchat.messages import Pub, Send, Unknown
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.listing import DirectoryError
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
-from p2pchat.wire import MAX_LINE, MessageTooLongError, WireError, _liberal, decode, encode
+from p2pchat.wire import MAX_LINE, MessageTooLongError, decode, encode
 from tests.links import TestedLink, hello
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def wire(data: bytes) -> None:
         return
     try:
         # The long way round is stricter with what the short one skips, but never differs.
-        slowly = _liberal(line)
+        slowly = read_liberally(line)
     except WireError:
         slowly = message
     assert type(slowly) is type(message), (message, slowly)

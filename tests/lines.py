@@ -12,6 +12,7 @@ from msgspec import Raw
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import wire
+from p2pchat.liberal import WireError
 from p2pchat.messages import (
     Ack,
     Bye,
@@ -25,10 +26,7 @@ from p2pchat.messages import (
     Send,
     Unknown,
 )
-from p2pchat.wire import (
-    WireError,
-    decode,
-)
+from p2pchat.wire import decode
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=50)
 ANY_TEXT = st.text(st.characters(categories=None), max_size=50)  # halves of surrogate pairs, too

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p2pchat import wire
+from p2pchat.liberal import read_liberally
 from p2pchat.messages import (
     Ack,
     Bye,
@@ -14,10 +14,7 @@ from p2pchat.messages import (
     Send,
     Unknown,
 )
-from p2pchat.wire import (
-    decode,
-    raw_json,
-)
+from p2pchat.wire import decode, raw_json
 from tests.lines import KINDS, TYPES, WireTestCase, fields_of, line_of, read_as
 
 
@@ -94,7 +91,7 @@ class AcceptedTests(WireTestCase):
     def test_hello_with_nothing_but_a_peer_id(self) -> None:
         line = line_of(type="HELLO", peer_id="a@b")
         self.assertSame(decode(line), Hello("a@b"))
-        self.assertSame(wire._liberal(line), Hello("a@b"))
+        self.assertSame(read_liberally(line), Hello("a@b"))
 
     def test_hello_with_src_instead_of_peer_id(self) -> None:
         for odd in ({}, {"peer_id": None}, {"peer_id": 7}):
@@ -181,7 +178,7 @@ class AcceptedTests(WireTestCase):
                 assert not isinstance(message, Unknown)
                 self.assertEqual(fields_of(message)["ttl"], wanted, (name, odd))
                 # The same with the liberal reading of something else in the line.
-                message = wire._liberal(line_of(type=name, msg_id="i", ttl=odd))
+                message = read_liberally(line_of(type=name, msg_id="i", ttl=odd))
                 assert not isinstance(message, Unknown)
                 self.assertEqual(fields_of(message)["ttl"], wanted, (name, odd))
 

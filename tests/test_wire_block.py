@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pchat.liberal import WireError
 from p2pchat.messages import Message, Pub
 from p2pchat.wire import (
     MAX_LINE,
     LineTooLongError,
-    WireError,
     decode,
     decode_block,
     decode_each,
