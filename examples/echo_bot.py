@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from twisted.internet import reactor
 
-from p2pchat.config import PeerSettings, Settings
 from p2pchat.messages import Send
 from p2pchat.node import CannotStartError, ChatNode
 from p2pchat.observers import Observer
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.router import NotSentError
+from p2pchat.settings import PeerSettings, Settings
 
 if TYPE_CHECKING:
     from p2pchat.messages import Pub

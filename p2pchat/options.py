@@ -16,13 +16,16 @@ from twisted.logger import LogLevel
 
 from p2pchat.checks import split_address
 from p2pchat.command_line import CommandOptions
-from p2pchat.config import SETTINGS, Settings, Values, check_text, load, resolve
+from p2pchat.config import Values, check_text, load, resolve
 from p2pchat.log_output import TWISTD_LOGGER, default_path, prepare_twistd, twistd_observer
+from p2pchat.settings_table import SETTINGS
 from p2pchat.subcommands import SUBCOMMANDS
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from p2pchat.settings import Settings
 
 DEFAULT_FILE: Final = "config.json"
 """The configuration file that is read from the working folder when it is there."""

@@ -27,7 +27,8 @@ MAY_IMPORT: Final = {
     "damaged": "",
     "bucket": "",
     "checks": "text",
-    "config": "checks settings text",
+    "settings_table": "checks",
+    "config": "checks settings settings_table text",
     "address": "text",
     "messages": "",
     "outputs": "messages",
@@ -41,7 +42,7 @@ MAY_IMPORT: Final = {
     "repeated_faults": "",
     "log_output": "log_file log_formats logs repeated_faults",
     "command_line": "checks text",
-    "options": "checks command_line config log_output subcommands text",
+    "options": "checks command_line config log_output settings_table subcommands text",
     # The core of a node: no sockets, no clock.
     "session": "address messages outputs text wire",
     "peers": "address",
@@ -214,6 +215,7 @@ PURE: Final = {
     "router",
     "session",
     "settings",
+    "settings_table",
     "text",
     "wire",
 }

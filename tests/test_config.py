@@ -13,7 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import checks, logs
 from p2pchat.checks import ConfigError, serve_address, split_address
-from p2pchat.config import SETTINGS, Settings, check, check_text, load, resolve
+from p2pchat.config import check, check_text, load, resolve
+from p2pchat.settings import Settings
+from p2pchat.settings_table import SETTINGS
 
 EXAMPLE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "config.example.json")
 

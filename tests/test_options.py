@@ -19,9 +19,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat import __version__, logs, options
 from p2pchat.checks import ConfigError
 from p2pchat.command_line import CommandOptions
-from p2pchat.config import SETTINGS, check_text, resolve
+from p2pchat.config import check_text, resolve
 from p2pchat.log_output import twistd_observer
 from p2pchat.options import Options, has_input, login_name
+from p2pchat.settings_table import SETTINGS
 from twisted import logger
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import logs
-from p2pchat.config import SETTINGS
 from p2pchat.hooks import MessageHook
 from p2pchat.reload import NEED_RESTART, apply, changes
 from p2pchat.settings import Settings
+from p2pchat.settings_table import SETTINGS
 from p2pchat.testing.nodes import FakeTown
 
 
