@@ -104,7 +104,7 @@ class UnitFileTests(SynchronousTestCase):
 
     def test_their_options_exist(self) -> None:
         from p2pchat.options import Options
-        from p2pchat.rendezvous.tap import Options as RendezvousOptions
+        from p2pchat.rendezvous.options import Options as RendezvousOptions
 
         for path in (EXAMPLES / "systemd").glob("*.service"):
             for line in re.findall(r"^ExecStart=(.*)$", path.read_text(), re.M):
