@@ -133,6 +133,10 @@ class PeerTable:
     def __iter__(self) -> Iterator[Peer]:
         return iter([*self._peers.values()])
 
+    def count_present(self) -> int:
+        """How many peers have a link or a lease: all but those that are gone."""
+        return len(self._peers) - len(self._gone)
+
     def get(self, peer_id: str) -> Peer | None:
         """The peer of this id, if it is known."""
         return self._peers.get(peer_id)

@@ -325,6 +325,8 @@ class ModelTests(SynchronousTestCase):
                 {peer.peer_id for peer in table.connected(namespace)},
                 {peer_id for peer_id in connected if peer_id.endswith("@" + namespace)},
             )
+        present = [peer for peer in table if peer.links or peer.listed]
+        self.assertEqual(table.count_present(), len(present))
         for peer in table:
             self.assertIs(table.get(peer.peer_id), peer)
             self.assertCountEqual(peer.links, [it for it in links if it.peer_id == peer.peer_id])
