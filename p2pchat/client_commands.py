@@ -7,50 +7,26 @@ line was not understood. Text from others is made printable, except in JSON, whi
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from p2pchat.client_options import parser_of
 from p2pchat.control_client import Choice, Node, Refused, find
 from p2pchat.control_paths import ControlError
-from p2pchat.subcommands import EVENT_KINDS, SUBCOMMANDS
+from p2pchat.subcommands import EVENT_KINDS
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterable, Sequence
-
-_EXAMPLES: Final = {
-    "attach": (("p2pchat attach", "type /help there; Ctrl-D leaves, and the node runs on"),),
-    "send": (
-        ("p2pchat send bob@CIC 'the build is green'", "waits until bob has it"),
-        ("p2pchat send '#CIC' 'lunch?'", "to everyone of a namespace; '*' is everyone"),
-        ("uptime | p2pchat send bob@CIC -", "the text comes from a pipe"),
-    ),
-    "tail": (
-        ("p2pchat tail", "until Ctrl-C"),
-        ("p2pchat tail --json --events message", "one JSON object a line, for programs"),
-        ("p2pchat tail --events message --fields from,text", "tab-separated, for shells"),
-    ),
-    "peers": (("p2pchat peers", ""), ("p2pchat peers '#CIC' --json", "")),
-    "stats": (("p2pchat stats", ""), ("p2pchat stats --json", "the same for programs")),
-    "history": (
-        ("p2pchat history", "all that is kept"),
-        ("p2pchat history bob@CIC --json", "one conversation, for programs"),
-    ),
-    "completion": (
-        ('eval "$(p2pchat completion bash)"', "in ~/.bashrc"),
-        ("p2pchat completion zsh > ~/.zfunc/_p2pchat", "a folder of your $fpath"),
-        ("p2pchat completion fish > ~/.config/fish/completions/p2pchat.fish", ""),
-    ),
-}
 
 
 def run(words: Sequence[str]) -> int:
     """Do what these words say, the first of which names a command; returns the exit status."""
-    options = _parser(words[0]).parse_args(words[1:])
+    options = parser_of(words[0]).parse_args(words[1:])
     try:
         return _RUN[words[0]](options)
     except ControlError as why:
@@ -63,65 +39,6 @@ def run(words: Sequence[str]) -> int:
         return 0
     except KeyboardInterrupt:
         return 0 if words[0] in ("tail", "attach") else 130
-
-
-def _parser(name: str) -> argparse.ArgumentParser:
-    about = dict(SUBCOMMANDS)[name]
-    text = f"{about[0].upper()}{about[1:]}."
-    examples = _EXAMPLES.get(name, ((f"p2pchat {name}", ""),))
-    width = max(len(example) for example, _ in examples)
-    shown = [f"  {example:<{width}}  {remark}".rstrip() for example, remark in examples]
-    parser = argparse.ArgumentParser(
-        prog=f"p2pchat {name}",
-        description="\n".join([text, "", "Examples:", *shown]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _ARGUMENTS.get(name, lambda _: None)(parser)
-    if name in ("peers", "conn", "rtt", "stats", "status", "tail", "send", "history"):
-        parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    if name != "completion":
-        which = parser.add_argument_group("which node, when several run")
-        which.add_argument("--name", metavar="NAME", help="the one of this name")
-        which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
-        which.add_argument("--control", metavar="PATH", help="the one with this control socket")
-    return parser
-
-
-def _send_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("to", metavar="PEER|#NAMESPACE|*", help="who gets it")
-    parser.add_argument("text", metavar="TEXT|-", nargs="+", help="what; - reads standard input")
-
-
-def _tail_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--events", metavar="KIND,...", help=f"only these of {', '.join(EVENT_KINDS)}", default=""
-    )
-    parser.add_argument(
-        "--fields", metavar="FIELD,...", help="these fields of each event, tab-separated"
-    )
-
-
-def _peers_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scope", metavar="*|#NAMESPACE", nargs="?", default="*", help="of whom (*)")
-
-
-def _history_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
-    parser.add_argument("--file", metavar="FILE", help="this file, and not one of your data folder")
-
-
-def _completion_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish", "peers"), metavar="bash|zsh|fish")
-
-
-_ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
-    "send": _send_arguments,
-    "tail": _tail_arguments,
-    "peers": _peers_arguments,
-    "history": _history_arguments,
-    "completion": _completion_arguments,
-}
 
 
 # -------------------------------------------------------------------- the commands

@@ -183,8 +183,9 @@ MAY_IMPORT: Final = {
     "attach": "control_client input_lines text",
     "subcommands": "",
     "completion": "options subcommands",
-    "client_commands": "attach completion control_client control_paths history.export"
-    " history.records history_commands subcommands text",
+    "client_options": "subcommands",
+    "client_commands": "attach client_options completion control_client control_paths"
+    " history.export history.records history_commands subcommands text",
     "cli": "client_commands subcommands tap",
     # Where everything is put together.
     "tap": "*",
