@@ -28,7 +28,8 @@ from p2pchat.mesh import Mesh
 from p2pchat.messages import FEATURES, HISTORY
 from p2pchat.observers import Observers
 from p2pchat.ports import CannotStartError, open_port
-from p2pchat.presence import REQUESTS_A_MINUTE, Presence
+from p2pchat.presence import Presence
+from p2pchat.request_schedule import REQUESTS_A_MINUTE, RequestSchedule
 from p2pchat.router import Router
 from p2pchat.session import Identity
 from p2pchat.sweep import Sweep
@@ -153,17 +154,16 @@ class ChatNode(MultiService):
         self.mesh.on_chat = self.router.deliver
         name, namespace = split_peer_id(me.peer_id)
         ttl, interval = self._lease(settings)
+        budget = None if self._local else REQUESTS_A_MINUTE
         self.presence = Presence(
             self._reactor,
             self._directory,
             name,
             namespace,
+            schedule=RequestSchedule(interval, budget, self._jitter),
             ttl=ttl,
-            interval=interval,
-            budget=None if self._local else REQUESTS_A_MINUTE,
             on_listings=self._discovered,
             on_notice=self.observers.notice,
-            jitter=self._jitter,
         )
         self.presence.port = self.mesh.name.port = self.port
         self.presence.setServiceParent(self)

@@ -1,14 +1,12 @@
 """Being found and finding: registration with its renewal, and periodic discovery.
 
-Rules: whatever the rendezvous does, nothing here raises and nothing waits for it: times are values
-that one LoopingCall compares with the clock, and there is at most one request of a kind under way.
-Requests have a budget a minute, far below what makes a rendezvous block us (protocol, section 2,
-"the client's side"). A change of state is logged once, not once an attempt.
+Rules: whatever the rendezvous does, nothing here raises and nothing waits for it: one LoopingCall
+looks at what is due, and there is at most one request of a kind under way. A change of state is
+logged once, not once an attempt.
 """
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import Service
@@ -16,14 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import LoopingCall
 
 from p2pchat.logs import Log
-from p2pchat.rendezvous.listing import (
-    Blocked,
-    DirectoryError,
-    Grant,
-    Listing,
-    NotRegistered,
-    Refused,
-)
+from p2pchat.rendezvous.listing import Blocked, DirectoryError, NotRegistered, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,24 +23,20 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from p2pchat.interfaces import IDirectory
+    from p2pchat.rendezvous.listing import Grant, Listing
+    from p2pchat.request_schedule import RequestSchedule
 
 _log: Final = Log("Discovery")
 _TICK: Final = 0.5
-REQUESTS_A_MINUTE: Final = 20
-"""What we ask of a rendezvous at most; it blocks whoever asks more than 50 times."""
-_FIRST_RETRY: Final = 1.0
 _UNREGISTER_TIMEOUT: Final = 0.7
-_LONGEST_RETRY: Final = 30.0
-_LONGEST_BLOCK: Final = 600.0
-"""Seconds for which a rendezvous is believed that it blocks us; the real ones say up to 60."""
 
 
 class Presence(Service):
     """Keeps one node registered with a directory, and reports what the directory lists.
 
+    `schedule`, which is ours alone, says when to ask; `ttl` is the lease to ask for, in seconds.
     `on_listings` gets every DISCOVER reply, `on_notice` sentences for the person. `port` must be
-    set before the service starts. `budget` is the most requests in a minute; None for a directory
-    of our own machine, which does not mind. `jitter` gives a number between two others.
+    set before the service starts.
     """
 
     def __init__(
@@ -59,33 +46,23 @@ class Presence(Service):
         name: str,
         namespace: str,
         *,
+        schedule: RequestSchedule,
         ttl: int,
-        interval: float,
         on_listings: Callable[[Sequence[Listing]], None],
         on_notice: Callable[[str], None],
-        budget: int | None = REQUESTS_A_MINUTE,
-        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.directory = directory
         self._clock = clock
         self._name, self._namespace = name, namespace
+        self._schedule = schedule
         self._ttl = ttl
-        self._interval = interval
         self._on_listings = on_listings
         self._on_notice = on_notice
-        self._budget = budget
-        self._jitter = jitter
-        self._asked: list[float] = []
         self.port = 0
         self.grant: Grant | None = None
         """What the rendezvous granted; None while we are not registered."""
         self.trouble = ""
         """Why the last request failed; empty while all is well."""
-        self._register_at = self._discover_at = self._silent_until = 0.0
-        self._retry = _FIRST_RETRY
-        self._discovered_at = float("-inf")
-        # However short the lease that is granted, something is left of the budget for discovery.
-        self._shortest_lease = 1.0 if budget is None else 100 / budget
         self._unknown = False
         self._perhaps_registered = False
         self._registering: Deferred[Grant] | None = None
@@ -100,7 +77,7 @@ class Presence(Service):
     def startService(self) -> None:
         """Register and discover now, and again in time."""
         super().startService()
-        self._register_at = self._discover_at = self._clock.seconds()
+        self._schedule.renew_and_discover(self._clock.seconds())
         self._loop.start(_TICK)
 
     def stopService(self) -> None:
@@ -116,8 +93,8 @@ class Presence(Service):
 
     def configure(self, *, ttl: int, interval: float) -> None:
         """Ask for this lease, and this often, from the next request on."""
-        self._ttl, self._interval = ttl, interval
-        self._discover_at = min(self._discover_at, self._clock.seconds() + interval)
+        self._ttl = ttl
+        self._schedule.configure(interval, self._clock.seconds())
 
     def withdraw(self) -> Deferred[None]:
         """UNREGISTER, if we may be registered; fires within a second, whatever happens."""
@@ -139,8 +116,8 @@ class Presence(Service):
 
     def register_anew(self) -> None:
         """Register and discover at the next opportunity: the directory may have changed hands."""
-        self._register_at = self._discover_at = self._clock.seconds()
-        self._retry = _FIRST_RETRY
+        self._schedule.renew_and_discover(self._clock.seconds())
+        self._schedule.reset_backoff()
         if self.running:
             self._tick()
 
@@ -152,7 +129,7 @@ class Presence(Service):
         now = self._clock.seconds()
         if not self.running:
             return fail(DirectoryError("the node is not running"))
-        if self._discovering is None and (now < self._silent_until or not self._may_ask(now)):
+        if self._discovering is None and not self._schedule.may_ask(now):
             return fail(DirectoryError("the rendezvous was asked too often: try again in a minute"))
         waiting: Deferred[Sequence[Listing]] = Deferred()
         self._waiting.append(waiting)
@@ -170,26 +147,15 @@ class Presence(Service):
 
     def _tick(self) -> None:
         now = self._clock.seconds()
-        if now < self._silent_until or self._registering is not None:
+        if self._registering is not None or not self._schedule.may_ask(now):
             return
-        if now >= self._register_at:
-            if self._may_ask(now):
-                self._register(now)
-        elif now >= self._discover_at and self._discovering is None and self._may_ask(now):
+        if self._schedule.renewal_due(now):
+            self._register(now)
+        elif self._discovering is None and self._schedule.discovery_due(now):
             self._discover(now)
 
-    def _may_ask(self, now: float) -> bool:
-        if self._budget is None:
-            return True
-        self._asked = [at for at in self._asked if now - at < 60]
-        return len(self._asked) < self._budget
-
-    def _ask(self, now: float) -> None:
-        if self._budget is not None:
-            self._asked.append(now)
-
     def _register(self, now: float) -> None:
-        self._ask(now)
+        self._schedule.registering(now)
         request = self._registering = self.directory.register(
             self._namespace, self._name, self.port, self._ttl
         )
@@ -198,9 +164,7 @@ class Presence(Service):
         request.addErrback(self._unexpected)
 
     def _discover(self, now: float) -> None:
-        self._ask(now)
-        self._discovered_at = now
-        self._discover_at = now + self._interval
+        self._schedule.discovering(now)
         request = self._discovering = self.directory.discover(None)
         request.addBoth(self._discover_over)
         request.addCallbacks(self._discovered, self._discover_failed)
@@ -217,7 +181,6 @@ class Presence(Service):
         return result
 
     def _registered(self, grant: Grant) -> None:
-        now = self._clock.seconds()
         if self.grant is None:
             _log.info(
                 "Registered {me} at {where} for {ttl:g} s",
@@ -227,29 +190,24 @@ class Presence(Service):
             )
         self._well_again()
         self.grant = grant
-        self._register_at = now + max(grant.ttl / 2, self._shortest_lease)
+        self._schedule.granted(grant.ttl, self._clock.seconds())
         if self.running:
             self._tick()
 
     def _register_failed(self, failure: Failure) -> None:
         self._failed(failure)
         if failure.check(Refused):
-            # It does not want us, but it may still tell who else is there.
-            now = self._clock.seconds()
-            self._register_at = now + self._interval
-            self._discover_at = max(now, self._discovered_at + self._interval)
+            self._schedule.refused(self._clock.seconds())
 
     def _discovered(self, listings: Sequence[Listing]) -> None:
         self._unknown = False
         own = f"{self._name}@{self._namespace}"
         if self.grant is not None:
             self._well_again()
-        if self.grant is not None and not any(
-            entry.peer_id == own and entry.port == self.port for entry in listings
-        ):
-            # The rendezvous lost us, or is another one that took its place.
-            _log.debug("The rendezvous does not list us: registering again")
-            self._register_at = self._clock.seconds()
+            if not any(entry.peer_id == own and entry.port == self.port for entry in listings):
+                # The rendezvous lost us, or is another one that took its place.
+                _log.debug("The rendezvous does not list us: registering again")
+                self._schedule.renew(self._clock.seconds())
         self._on_listings(listings)
         self._looked()
         waiting, self._waiting = self._waiting, []
@@ -280,15 +238,11 @@ class Presence(Service):
                 # The first time is no failure: it was started anew, say.
                 self._unknown = True
                 _log.info("The rendezvous does not know us any more: registering again")
-                self._register_at = self._discover_at = now
+                self._schedule.renew_and_discover(now)
                 return
         if isinstance(reason, Blocked):
-            self._silent_until = now + min(reason.seconds, _LONGEST_BLOCK)
-        wait = min(self._retry * self._jitter(0.8, 1.2), self._interval, _LONGEST_RETRY)
-        self._retry = min(self._retry * 2, 2 * _LONGEST_RETRY)
-        if self.grant is None or self._register_at <= now:
-            self._register_at = now + wait
-        self._discover_at = now + wait
+            self._schedule.blocked(reason.seconds, now)
+        wait = self._schedule.failed(now, registered=self.grant is not None)
         sentence = str(reason)
         if self.directory.address not in sentence:
             sentence = f"rendezvous {self.directory.address}: {sentence}"
@@ -304,13 +258,13 @@ class Presence(Service):
     def _well_again(self) -> None:
         if self._unknown:  # it grants registrations; whether it keeps them is not known yet
             return
-        self._retry = _FIRST_RETRY
+        self._schedule.reset_backoff()
         if self.trouble:
             _log.info("The rendezvous {where} answers again", where=self.directory.address)
             self.trouble = ""
             # It may have been us who were away, and given up by everybody: a renewed registration
             # tells them that we are back.
-            self._register_at = self._clock.seconds()
+            self._schedule.renew(self._clock.seconds())
 
     def _looked(self) -> None:
         waiting, self._first_look = self._first_look or [], None

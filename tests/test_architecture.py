@@ -60,6 +60,7 @@ MAY_IMPORT: Final = {
     "listener": "admission logs messages protocol text wire",
     "dialer": "admission logs outputs peers protocol text",
     "keepalive": "logs protocol",
+    "request_schedule": "",
     "presence": "interfaces logs rendezvous.listing text",
     "observers": "interfaces logs text",
     "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers"
@@ -67,7 +68,7 @@ MAY_IMPORT: Final = {
     "ports": "",
     "sweep": "logs",
     "node": "address interfaces keeping listener logs mesh messages node_figures observers outputs"
-    " peers ports presence protocol router session stats sweep text",
+    " peers ports presence protocol request_schedule router session stats sweep text",
     # A person at a node: commands know a node by its interface only.
     "command_queue": "commands logs",
     "outbox": "address router text",
@@ -172,11 +173,12 @@ MAY_IMPORT: Final = {
     "control_data": "",
     "control_feed": "events observers",
     "control_paths": "text",
-    "control_requests": "address checks commands control_data control_feed events logs"
+    "control_requests": "events text",
+    "control_answers": "address checks commands control_data control_requests events logs"
     " rendezvous.listing router stats text",
     "control_console": "console",
     "control_connection": "control_console control_requests events input_lines logs",
-    "control": "control_connection control_feed control_paths control_requests logs stamps stats"
+    "control": "control_answers control_connection control_feed control_paths logs stamps stats"
     " text",
     # Short programs that ask a node: nothing of a node, and no Twisted.
     "control_client": "control_paths text",
@@ -213,6 +215,7 @@ PURE: Final = {
     "rendezvous.replies",
     "rendezvous.requests",
     "rendezvous.throttle",
+    "request_schedule",
     "router",
     "session",
     "settings",
