@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
     from twisted.internet.interfaces import IAddress, IListeningPort
 
+    from p2pchat.control_answers import Requests
     from p2pchat.control_connection import ControlConnection
     from p2pchat.control_feed import EventFeed
-    from p2pchat.control_requests import Requests
     from p2pchat.node import ChatNode
     from p2pchat.stats import Section
 
@@ -165,8 +165,8 @@ class ControlService(Service):
     @cached_property
     def requests(self) -> Requests:
         """What answers."""
+        from p2pchat.control_answers import Requests
         from p2pchat.control_feed import Deliveries
-        from p2pchat.control_requests import Requests
 
         return Requests(
             self.node,

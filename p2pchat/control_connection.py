@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
+    from p2pchat.control_answers import Requests
     from p2pchat.control_console import RemoteConsole
     from p2pchat.control_feed import EventFeed
-    from p2pchat.control_requests import Fields, Request, Requests
+    from p2pchat.control_requests import Fields, Request
     from p2pchat.node import ChatNode
 
     class Owner(Shape):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.control_requests import REQUESTS
+from p2pchat.control_answers import REQUESTS
 from p2pchat.events import KINDS
 from tests.processes import ROOT
 
