@@ -7,7 +7,6 @@ errors always. How an event becomes text is a function of `p2pchat.log_formats`.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from contextlib import suppress
@@ -24,6 +23,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from p2pchat import logs
+from p2pchat.file_names import stem_for
 from p2pchat.log_file import LogFile
 from p2pchat.log_formats import FORMATTERS, is_twisted, level_of, screen_line, text_line
 from p2pchat.repeated_faults import RepeatedFaults
@@ -175,7 +175,7 @@ def default_path(peer_id: str) -> str:
     from platformdirs import user_log_dir
 
     folder = user_log_dir("p2pchat", appauthor=False)
-    return os.path.join(folder, re.sub(r"[^A-Za-z0-9@._-]", "_", peer_id) + ".log")
+    return os.path.join(folder, f"{stem_for(peer_id)}.log")
 
 
 def _file_observer(

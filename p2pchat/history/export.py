@@ -12,7 +12,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from p2pchat.address import AmbiguousNameError, the_one_called
-from p2pchat.history.location import default_path, file_name
+from p2pchat.file_names import safe
+from p2pchat.history.location import default_path
 from p2pchat.history.records import STATES, HistoryError
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def _fits(stem: str, name: str | None, namespace: str | None) -> bool:
     """Whether `default_path` may call the file of this name and namespace so."""
     own_name, _, own_namespace = stem.rpartition("@")
     namespaces = (own_namespace, _CHECKSUM.sub("", own_namespace))
-    return (name is None or file_name(name) == own_name) and (
-        namespace is None or file_name(namespace) in namespaces
+    return (name is None or safe(name) == own_name) and (
+        namespace is None or safe(namespace) in namespaces
     )
 
 

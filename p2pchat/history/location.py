@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 from typing import Final
 
+from p2pchat.file_names import stem_for
 from p2pchat.history.records import HistoryError
 
 NONE: Final = "none"
@@ -21,23 +21,10 @@ _OURS: Final = b"p2ph"
 
 
 def default_path(peer_id: str) -> str:
-    """The file in the person's own data folder for the node called `peer_id`.
-
-    A peer_id that is not the name of a file gets a checksum: each has a history of its own.
-    """
+    """The file in the person's own data folder for the node called `peer_id`."""
     from platformdirs import user_data_dir
 
-    name = file_name(peer_id)
-    if name != peer_id:
-        import zlib
-
-        name += f"-{zlib.crc32(peer_id.encode('utf-8', 'surrogatepass')):08x}"
-    return os.path.join(user_data_dir("p2pchat", appauthor=False), name + ".sqlite")
-
-
-def file_name(text: str) -> str:
-    """A text without what the name of a file had better not hold."""
-    return re.sub(r"[^A-Za-z0-9@._-]", "_", text)
+    return os.path.join(user_data_dir("p2pchat", appauthor=False), f"{stem_for(peer_id)}.sqlite")
 
 
 class Claim:
