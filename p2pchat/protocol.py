@@ -35,7 +35,8 @@ from p2pchat.outputs import (
     Remark,
     Transmit,
 )
-from p2pchat.session import Identity, Session, State
+from p2pchat.session import Identity, Session
+from p2pchat.session_states import State
 from p2pchat.stamps import MessageIds, Timestamps
 from p2pchat.wire import (
     MAX_LINE,

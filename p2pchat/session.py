@@ -1,54 +1,23 @@
 """The HELLO to BYE machine of one connection between two peers (protocol, section 1).
 
-    AWAIT_HELLO ----HELLO----> OPEN --leave()--> CLOSING --BYE_OK--> CLOSED
-    AWAIT_HELLO_OK -HELLO_OK-> OPEN ---BYE-----------------------> CLOSED
-
 Rules of this module: a session owns no socket, no clock and no reactor. It is told what arrived
 (`receive`, `chat`, `bad_line`, `line_too_long`), what time it is (`tick`) and what the node wants
 (`start`, `ping`, `leave`), and answers with a list of outputs that the caller must perform in that
 order. After a `Finish` it answers with empty lists. Whatever the remote end does is an output,
-never an exception.
+never an exception. What a message does in which state says `p2pchat.session_states`.
 """
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw, Struct
 
 from p2pchat.address import EVERYONE, split_peer_id
-from p2pchat.messages import (
-    FEATURES,
-    HISTORY,
-    Ack,
-    Bye,
-    ByeOk,
-    CatchUp,
-    Hello,
-    HelloOk,
-    Message,
-    Ping,
-    Pong,
-    Pub,
-    Said,
-    Send,
-    Unknown,
-)
-from p2pchat.outputs import (
-    Acknowledged,
-    Deliver,
-    Ending,
-    Extended,
-    Finish,
-    Measured,
-    Opened,
-    Output,
-    Remark,
-    Transmit,
-)
+from p2pchat.messages import FEATURES, Bye, Hello, HelloOk, Message, Pub, Send, Unknown
+from p2pchat.outputs import Deliver, Ending, Finish, Output, Remark, Transmit
+from p2pchat.session_states import TABLE, State, unexpected
 from p2pchat.text import shortened
-from p2pchat.wire import from_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,16 +25,6 @@ if TYPE_CHECKING:
 BYE_TIMEOUT: Final = 2.0
 """Seconds that we wait for a BYE_OK before we close without it."""
 _MAX_PINGS: Final = 4
-
-
-class State(enum.Enum):
-    """Where a session stands."""
-
-    AWAIT_HELLO = "await-hello"
-    AWAIT_HELLO_OK = "await-hello-ok"
-    OPEN = "open"
-    CLOSING = "closing"
-    CLOSED = "closed"
 
 
 # Members of an enumeration, looked up once: these are asked for with every chunk.
@@ -101,27 +60,37 @@ class Identity(Struct, frozen=True):
         scopes = addresses | {EVERYONE, "#" + namespace, namespace}
         return cls(peer_id, agent, instance, addresses, scopes, features)
 
+    def hello(self) -> Hello:
+        """Who we are, for the one whom we dialed."""
+        return Hello(self.peer_id, features=self.features, agent=self.agent, instance=self.instance)
+
+    def hello_ok(self, *, kin: bool) -> HelloOk:
+        """Who we are, for the one who dialed us; only our own kin can use what we can besides."""
+        features = self.features if kin else FEATURES
+        return HelloOk(self.peer_id, features=features, agent=self.agent, instance=self.instance)
+
 
 class Session:
     """One connection's conversation, from HELLO to BYE.
 
     `dialed` is the peer_id that we meant to reach, None when the other end dialed us. `now` is
-    seconds of any steady clock. `new_id` gives a fresh message id.
+    seconds of any steady clock. `new_id` gives a fresh message id. What has no underscore is also
+    for the steps of `p2pchat.session_states`.
     """
 
     __slots__ = (
         "_bad_lines",
         "_claimed",
         "_deadline",
-        "_me",
-        "_new_id",
-        "_pings",
         "dialed",
         "instance",
         "keeps",
         "kin",
         "max_bad_lines",
+        "me",
+        "new_id",
         "peer_id",
+        "pings",
         "state",
     )
 
@@ -135,8 +104,8 @@ class Session:
         handshake_timeout: float = 10.0,
         max_bad_lines: int = 20,
     ) -> None:
-        self._me = me
-        self._new_id = new_id
+        self.me = me
+        self.new_id = new_id
         self.dialed = dialed
         self.max_bad_lines = max_bad_lines
         self.state = State.AWAIT_HELLO if dialed is None else State.AWAIT_HELLO_OK
@@ -148,14 +117,14 @@ class Session:
         self._bad_lines = 0
         self._claimed = ""
         # Not a dict: it is empty for nearly all of the time, and there are as many as links.
-        self._pings: tuple[tuple[Raw, float], ...] = ()
+        self.pings: tuple[tuple[Raw, float], ...] = ()
 
     # ------------------------------------------------------------ what the node wants
 
     def start(self) -> list[Output]:
         """The connection is up: the dialer speaks first."""
         if self.state is State.AWAIT_HELLO_OK:
-            return [Transmit(self._greeting(Hello))]
+            return [Transmit(self.me.hello())]
         return []
 
     def ping(self, now: float, msg_id: Raw) -> bool:
@@ -165,7 +134,7 @@ class Session:
         """
         if self.state is not _OPENED:
             return False
-        self._pings = (*self._pings[1 - _MAX_PINGS :], (msg_id, now))
+        self.pings = (*self.pings[1 - _MAX_PINGS :], (msg_id, now))
         return True
 
     def leave(self, reason: str, now: float) -> list[Output]:
@@ -176,26 +145,23 @@ class Session:
             return [Transmit(self._farewell(reason))]
         if self.state in (State.CLOSING, State.CLOSED):
             return []
-        return self._finish(Ending.LEFT, reason)
+        return self.finish(Ending.LEFT, reason)
 
     def tick(self, now: float) -> list[Output]:
         """Look at the deadline of the handshake or of the BYE_OK; call it about once a second."""
         if now < self._deadline or self.state in (State.OPEN, State.CLOSED):
             return []
         if self.state is State.CLOSING:
-            return self._finish(Ending.LEFT, "no BYE_OK in time")
-        return self._finish(Ending.TIMEOUT, "no handshake in time")
+            return self.finish(Ending.LEFT, "no BYE_OK in time")
+        return self.finish(Ending.TIMEOUT, "no handshake in time")
 
     # ------------------------------------------------------------ what arrived
 
     def receive(self, message: Message | Unknown, now: float) -> list[Output]:
         """One message came; returns what to do about it."""
         self._bad_lines = 0
-        row = self._TABLE[self.state]
-        step = row.get(type(message))
-        if step is not None:
-            return step(self, message, now)
-        return self._unexpected(message)
+        step = TABLE[self.state].get(type(message), unexpected)
+        return step(self, message, now)
 
     def chat(self, messages: Sequence[Send | Pub]) -> list[Output]:
         """A run of SEND and PUB came; the same as `receive` for each, for a fraction of the cost.
@@ -205,7 +171,7 @@ class Session:
         if not self.takes_chat:
             return []
         self._bad_lines = 0
-        peer_id, addresses, scopes = self.peer_id, self._me.addresses, self._me.scopes
+        peer_id, addresses, scopes = self.peer_id, self.me.addresses, self.me.scopes
         ours: list[Send | Pub] = []
         remarks: list[Output] = []
         claims, claimed = 0, ""
@@ -248,7 +214,7 @@ class Session:
         if self.state is not _OPENED and self.state is not _CLOSING:
             return False
         # Who always names somebody else as the source has been remarked upon already.
-        me, peer_id, claimed = self._me, self.peer_id, self._claimed
+        me, peer_id, claimed = self.me, self.peer_id, self._claimed
         for message in messages:
             if type(message) is Send:
                 if message.dst not in me.addresses:
@@ -270,7 +236,7 @@ class Session:
         if self.state is State.CLOSED:
             return []
         self._bad_lines += 1
-        remark = Remark("warn", "bad line", f"bad line from {self._who()}: {why}")
+        remark = Remark("warn", "bad line", f"bad line from {self.other_end}: {why}")
         if self._bad_lines < self.max_bad_lines:
             return [remark]
         return [remark, *self._break_off("protocol error")]
@@ -279,163 +245,26 @@ class Session:
         """A line passed the limit, with or without its newline: nothing after it can be read."""
         if self.state is State.CLOSED:
             return []
-        remark = Remark("warn", "long line", f"line too long from {self._who()}")
+        remark = Remark("warn", "long line", f"line too long from {self.other_end}")
         return [remark, *self._break_off("line_too_long")]
 
-    # ------------------------------------------------------------ transitions: the handshake
+    # ------------------------------------------------------------ the end
 
-    def _hello(self, hello: Hello, _now: float) -> list[Output]:
-        if hello.instance and hello.instance == self._me.instance:
-            return self._finish(Ending.SELF, "a connection from ourselves")
-        if hello.peer_id == self._me.peer_id:
-            return self._finish(Ending.NAME_IN_USE, f"somebody else is {hello.peer_id}, too")
-        try:
-            split_peer_id(hello.peer_id)
-        except ValueError as why:
-            return self._finish(Ending.REFUSED, f"impossible peer_id: {why}")
-        self._open(hello.peer_id, hello)
-        return [Transmit(self._greeting(HelloOk)), Opened()]
-
-    def _hello_ok(self, answer: HelloOk, _now: float) -> list[Output]:
-        if answer.instance and answer.instance == self._me.instance:
-            return self._finish(Ending.SELF, "a connection to ourselves")
-        peer_id = answer.peer_id or self.dialed or ""
-        if peer_id == self._me.peer_id:
-            if answer.instance:
-                return self._finish(Ending.NAME_IN_USE, f"somebody else is {peer_id}, too")
-            # Some clients answer with the caller's id; who was dialed is what we know of them.
-            peer_id = self.dialed or ""
-        try:
-            split_peer_id(peer_id)
-        except ValueError as why:
-            return self._finish(Ending.REFUSED, f"impossible peer_id: {why}")
-        self._open(peer_id, answer)
-        return [Opened()]
-
-    def _open(self, peer_id: str, greeting: Hello) -> None:
-        self.state = State.OPEN
-        self.peer_id = peer_id
-        self.kin = bool(greeting.agent)
-        # A feature that is listed proves nothing by itself: some clients echo what they are told.
-        self.keeps = self.kin and HISTORY in greeting.features and HISTORY in self._me.features
-        self.instance = greeting.instance[:64]
-
-    def _hello_again(self, hello: Hello, _now: float) -> list[Output]:
-        if hello.peer_id == self.peer_id:
-            return [Transmit(self._greeting(HelloOk))]
-        return self._unexpected(hello)
-
-    def _not_hello(self, message: Message | Unknown, _now: float) -> list[Output]:
-        return self._finish(Ending.REFUSED, f"the first message was {_type(message)}, not HELLO")
-
-    def _turned_away(self, bye: Bye, _now: float) -> list[Output]:
-        reason = shortened(bye.reason, 80) or "no reason given"
-        return self._finish(Ending.REFUSED, f"the other end answered BYE: {reason}")
-
-    # ------------------------------------------------------------ transitions: the open session
-
-    def _chat(self, message: Send | Pub, _now: float) -> list[Output]:
-        return self.chat((message,))
-
-    def _extended(self, message: Said | CatchUp, _now: float) -> list[Output]:
-        if not self.keeps:
-            return self._unexpected(message)
-        if isinstance(message, Said):
-            ours = self._me.addresses if message.require_ack else self._me.scopes
-            if message.dst not in ours or message.ttl <= 0:
-                text = f"{self.peer_id} sent us a late message for {shortened(message.dst, 80)}"
-                return [Remark("info", "not for us", f"{text}: dropped")]
-        return [Extended(message)]
-
-    def _ack(self, ack: Ack, _now: float) -> list[Output]:
-        return [Acknowledged(ack.msg_id)]
-
-    def _ping(self, ping: Ping, _now: float) -> list[Output]:
-        if ping.ttl <= 0:
-            return [Remark("info", "ttl", f"{self.peer_id} sent a PING with ttl <= 0: dropped")]
-        pong = Pong(ping.msg_id, ping.timestamp)
-        return [Transmit(pong)]
-
-    def _pong(self, pong: Pong, now: float) -> list[Output]:
-        pings, msg_id = self._pings, pong.msg_id
-        if len(pings) == 1 and pings[0][0] == msg_id:
-            # Nearly every PONG: the one that is awaited, with the id as it was sent.
-            self._pings = ()
-            return [Measured(now - pings[0][1])]
-        value = from_raw(msg_id)
-        for ping in pings:
-            if from_raw(ping[0]) == value:
-                self._pings = tuple(it for it in pings if it is not ping)
-                return [Measured(now - ping[1])]
-        return []
-
-    def _bye(self, bye: Bye, _now: float) -> list[Output]:
-        msg_id = self._new_id() if bye.msg_id is None else bye.msg_id
-        answer = ByeOk(msg_id, self._me.peer_id, self.peer_id)
-        was_ours = self.state is State.CLOSING
-        ending = Ending.LEFT if was_ours else Ending.SAID_BYE
-        return [Transmit(answer), *self._finish(ending, shortened(bye.reason, 80))]
-
-    def _bye_ok(self, _answer: ByeOk, _now: float) -> list[Output]:
-        return self._finish(Ending.LEFT, "BYE answered")
-
-    def _ignore(self, _message: Message | Unknown, _now: float) -> list[Output]:
-        return []
-
-    def _unexpected(self, message: Message | Unknown) -> list[Output]:
-        """The policy for every pair that the table does not list: logged, and nothing happens."""
-        text = f"ignored {_type(message)} from {self._who()} in state {self.state.value}"
-        return [Remark("debug", "unexpected", text)]
-
-    _TABLE: ClassVar[dict[State, dict[type, Callable[[Any, Any, float], list[Output]]]]]
-
-    # ------------------------------------------------------------ pieces
-
-    def _greeting(self, kind: type[Hello]) -> Hello:
-        me = self._me
-        known_as_plain = kind is HelloOk and not self.kin
-        features = FEATURES if known_as_plain else me.features
-        return kind(me.peer_id, features=features, agent=me.agent, instance=me.instance)
-
-    def _farewell(self, reason: str) -> Bye:
-        to = self.peer_id or self.dialed or ""
-        return Bye(self._new_id(), self._me.peer_id, to, reason)
-
-    def _break_off(self, reason: str) -> list[Output]:
-        if self.state is State.CLOSING:
-            return self._finish(Ending.LEFT, reason)
-        return [Transmit(self._farewell(reason)), *self._finish(Ending.VIOLATION, reason)]
-
-    def _finish(self, ending: Ending, reason: str) -> list[Output]:
+    def finish(self, ending: Ending, reason: str) -> list[Output]:
+        """End here, without another word."""
         self.state = State.CLOSED
         return [Finish(ending, reason)]
 
-    def _who(self) -> str:
+    @property
+    def other_end(self) -> str:
+        """Who is there, as far as we know: for a log."""
         return self.peer_id or self.dialed or "a stranger"
 
+    def _farewell(self, reason: str) -> Bye:
+        to = self.peer_id or self.dialed or ""
+        return Bye(self.new_id(), self.me.peer_id, to, reason)
 
-def _type(message: Message | Unknown) -> str:
-    return message.type if isinstance(message, Unknown) else str(message.__struct_config__.tag)
-
-
-_OPEN: Final[dict[type, Callable[[Any, Any, float], list[Output]]]] = {
-    Send: Session._chat,
-    Pub: Session._chat,
-    Said: Session._extended,
-    CatchUp: Session._extended,
-    Ack: Session._ack,
-    Ping: Session._ping,
-    Pong: Session._pong,
-    Bye: Session._bye,
-    Hello: Session._hello_again,
-}
-_ANY: Final = (Hello, HelloOk, Ping, Pong, Ack, Send, Pub, Said, CatchUp, Bye, ByeOk, Unknown)
-
-Session._TABLE = {
-    State.AWAIT_HELLO: dict.fromkeys(_ANY, Session._not_hello) | {Hello: Session._hello},
-    State.AWAIT_HELLO_OK: {HelloOk: Session._hello_ok, Bye: Session._turned_away},
-    State.OPEN: _OPEN,
-    # Our BYE may have crossed with messages: they still count, until the other end has seen it.
-    State.CLOSING: _OPEN | {ByeOk: Session._bye_ok, Hello: Session._ignore},
-    State.CLOSED: dict.fromkeys(_ANY, Session._ignore),
-}
+    def _break_off(self, reason: str) -> list[Output]:
+        if self.state is State.CLOSING:
+            return self.finish(Ending.LEFT, reason)
+        return [Transmit(self._farewell(reason)), *self.finish(Ending.VIOLATION, reason)]

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.messages import Hello, Ping
 from p2pchat.outputs import Ending, Finish, Output, Transmit
-from p2pchat.session import Identity, Session, State
+from p2pchat.session import Identity, Session
+from p2pchat.session_states import State
 from p2pchat.wire import raw_json
 
 ME: Final = Identity.of("alice@CIC", "p2pchat/1", "our-instance")

@@ -44,7 +44,8 @@ MAY_IMPORT: Final = {
     "command_line": "checks text",
     "options": "checks command_line config log_output settings_table subcommands text",
     # The core of a node: no sockets, no clock.
-    "session": "address messages outputs text wire",
+    "session_states": "address messages outputs text wire",
+    "session": "address messages outputs session_states text",
     "peers": "address",
     "router": "address broadcast logs messages repetitions text wire",
     "broadcast": "",
@@ -56,7 +57,8 @@ MAY_IMPORT: Final = {
     "outflow": "",
     "intake": "bucket",
     "own_name": "logs",
-    "protocol": "eager intake interfaces liberal messages outflow outputs session stamps wire",
+    "protocol": "eager intake interfaces liberal messages outflow outputs session session_states"
+    " stamps wire",
     "listener": "admission logs messages protocol text wire",
     "dialer": "admission logs outputs peers protocol text",
     "keepalive": "logs protocol",
@@ -218,6 +220,7 @@ PURE: Final = {
     "request_schedule",
     "router",
     "session",
+    "session_states",
     "settings",
     "settings_table",
     "text",
@@ -231,6 +234,7 @@ MUST_NOT_KNOW: Final = {
     "rendezvous.tap": NODE,
     "wire": NODE - {"wire"},
     "session": NODE - {"wire", "session"},
+    "session_states": NODE - {"wire", "session"},
     "commands": {"node", "mesh", "protocol", "dialer", "tap"},
 }
 

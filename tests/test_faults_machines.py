@@ -35,7 +35,8 @@ from p2pchat.messages import (
 from p2pchat.outputs import Deliver, Finish, Measured, Opened, Output, Transmit
 from p2pchat.peers import Status
 from p2pchat.router import NotSentError
-from p2pchat.session import BYE_TIMEOUT, Identity, Session, State
+from p2pchat.session import BYE_TIMEOUT, Identity, Session
+from p2pchat.session_states import State
 from p2pchat.settings import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
@@ -166,7 +167,7 @@ class SessionMachine(RuleBasedStateMachine):
     def it_is_of_a_piece(self) -> None:
         state = self.session.state
         assert self.finished is (state is State.CLOSED)
-        assert len(self.session._pings) <= 4
+        assert len(self.session.pings) <= 4
         if state in (State.OPEN, State.CLOSING):
             assert self.opened
 

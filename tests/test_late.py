@@ -15,7 +15,8 @@ from p2pchat.observers import Observer, Observers
 from p2pchat.outbox import Outbox
 from p2pchat.outputs import Extended, Remark, Transmit
 from p2pchat.peers import Peer
-from p2pchat.session import Identity, State
+from p2pchat.session import Identity
+from p2pchat.session_states import State
 from p2pchat.wire import decode, encode
 from tests.consoles import FakeNode
 from tests.sessions import SessionTestCase, inbound

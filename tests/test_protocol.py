@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.outflow import UNPACED
 from p2pchat.outputs import Ending
 from p2pchat.protocol import LINGER
-from p2pchat.session import State
+from p2pchat.session_states import State
 from p2pchat.settings import ConnectionSettings, LimitSettings, Settings
 from p2pchat.wire import MAX_LINE, from_raw
 from tests.links import TIME, TestedLink, hello, ping, send

@@ -24,7 +24,8 @@ from p2pchat.outputs import (
     Remark,
     Transmit,
 )
-from p2pchat.session import BYE_TIMEOUT, Identity, Session, State
+from p2pchat.session import BYE_TIMEOUT, Identity, Session
+from p2pchat.session_states import State
 from p2pchat.wire import decode, raw_json
 from tests.sessions import SessionTestCase, inbound, opened, outbound
 

@@ -202,7 +202,7 @@ class PingTests(SessionTestCase):
         session = opened()
         for n in range(1000):
             session.ping(float(n), raw_json(f"id-{n + 1}"))
-        self.assertLessEqual(len(session._pings), 4)
+        self.assertLessEqual(len(session.pings), 4)
         self.assertEqual(session.receive(Pong(raw_json("id-1")), 1001.0), [])
         self.assertEqual(session.receive(Pong(raw_json("id-997")), 1001.0), [Measured(5.0)])
         self.assertEqual(session.receive(Pong(raw_json("id-1000")), 1001.0), [Measured(2.0)])

@@ -34,7 +34,8 @@ from p2pchat.outputs import (
     Remark,
     Transmit,
 )
-from p2pchat.session import Identity, Session, State
+from p2pchat.session import Identity, Session
+from p2pchat.session_states import State
 from p2pchat.wire import decode, encode
 from tests.sessions import SessionTestCase, asked, inbound
 
