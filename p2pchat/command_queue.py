@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from twisted.internet.defer import Deferred
 
-from p2pchat.commands import Reply
 from p2pchat.logs import Log
+from p2pchat.replies import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

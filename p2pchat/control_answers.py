@@ -18,11 +18,12 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from p2pchat import __version__, logs
 from p2pchat.address import namespace_of_scope
 from p2pchat.checks import ConfigError
-from p2pchat.commands import Commands, Reply
+from p2pchat.commands import Commands
 from p2pchat.control_data import links_data, peers_data, round_trips_data
 from p2pchat.control_requests import RequestError
 from p2pchat.events import KINDS
 from p2pchat.rendezvous.listing import DirectoryError
+from p2pchat.replies import Reply
 from p2pchat.router import NotSentError
 from p2pchat.stats import lines
 from p2pchat.text import shortened

@@ -72,13 +72,18 @@ MAY_IMPORT: Final = {
     "node": "address interfaces keeping listener logs mesh messages node_figures observers outputs"
     " peers ports presence protocol request_schedule router session stats sweep text",
     # A person at a node: commands know a node by its interface only.
-    "command_queue": "commands logs",
+    "command_queue": "commands logs replies",
     "outbox": "address router text",
     "reports": "text",
     "standard_io": "",
     "history_commands": "address history.outbox history.records text",
-    "commands": "address history.records history_commands logs outbox rendezvous.listing reports"
-    " router stats text",
+    "replies": "text",
+    "command_rows": "outbox replies",
+    "message_commands": "command_rows outbox replies router text",
+    "peer_commands": "address command_rows rendezvous.listing replies reports",
+    "history_replies": "address command_rows history.records history_commands replies router",
+    "commands": "command_rows history_replies logs message_commands outbox peer_commands replies"
+    " stats text",
     "screen": "text",
     "input_lines": "text",
     "backpressure": "",
@@ -177,7 +182,7 @@ MAY_IMPORT: Final = {
     "control_paths": "text",
     "control_requests": "events text",
     "control_answers": "address checks commands control_data control_requests events logs"
-    " rendezvous.listing router stats text",
+    " rendezvous.listing replies router stats text",
     "control_console": "console",
     "control_connection": "control_console control_requests events input_lines logs",
     "control": "control_answers control_connection control_feed control_paths logs stamps stats"
@@ -235,6 +240,7 @@ MUST_NOT_KNOW: Final = {
     "wire": NODE - {"wire"},
     "session": NODE - {"wire", "session"},
     "session_states": NODE - {"wire", "session"},
+    "command_rows": {"node", "mesh", "protocol", "dialer", "tap"},
     "commands": {"node", "mesh", "protocol", "dialer", "tap"},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -10,9 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.backpressure import LAST_CHANCE, STALLED, Backpressure, Draining
 from p2pchat.command_queue import MEETING, CommandQueue
-from p2pchat.commands import Answer, Commands, Reply
+from p2pchat.commands import Commands
 from p2pchat.settings import LimitSettings, Settings
 from tests.consoles import FakeNode, listing
+
+if TYPE_CHECKING:
+    from p2pchat.replies import Answer, Reply
 
 
 class Reader:

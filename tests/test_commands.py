@@ -11,10 +11,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import logs
-from p2pchat.commands import COMMANDS, Commands, Reply
+from p2pchat.commands import COMMANDS, Commands
 from p2pchat.outflow import Outflow
 from p2pchat.peers import Status
 from p2pchat.rendezvous.listing import Unreachable
+from p2pchat.replies import Reply
 from p2pchat.reports import duration, links_table, peers_table
 from p2pchat.text import printable
 from tests.consoles import ME, FakeNode, listing

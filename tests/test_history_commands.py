@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 
-from p2pchat.commands import Commands, Reply
+from p2pchat.commands import Commands
 from p2pchat.history.store import GATHER
+from p2pchat.replies import Reply
 from tests.consoles import FakeNode
 from tests.fake_link import FakeLink
 from tests.histories import NOW, HistoryCase, pub, send

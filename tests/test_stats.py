@@ -6,7 +6,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.commands import Commands, Reply
+from p2pchat.commands import Commands
+from p2pchat.replies import Reply
 from p2pchat.stats import Figure, Kind, Section, Statistics, lines
 from tests.control_sockets import ControlledTown
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from p2pchat.commands import Commands, Reply
+from p2pchat.commands import Commands
+from p2pchat.replies import Reply
 from tests.terminals import MISSING, ConsoleCase
 
 if not MISSING:

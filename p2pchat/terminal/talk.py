@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
     from twisted.python.failure import Failure
 
-    from p2pchat.commands import Commands, Reply
+    from p2pchat.commands import Commands
     from p2pchat.history.records import Line
     from p2pchat.interfaces import IHistory
     from p2pchat.peers import PeerTable
+    from p2pchat.replies import Reply
     from p2pchat.router import Published
     from p2pchat.session import Identity
     from p2pchat.terminal.conversations import Conversations

@@ -1,0 +1,63 @@
+"""The commands that say something to others: /msg and /pub.
+
+    /msg bob@CIC oi, tudo bem?   ->  Reply, and later the line "delivered to bob@CIC in 1.2 ms"
+    /pub #CIC lunch?             ->  Reply: "published to 3 peers"
+
+Rules: the text is sent as it was typed, from the character after the one space before it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from p2pchat.command_rows import Command
+from p2pchat.outbox import first_word
+from p2pchat.replies import Reply, said, wrong
+from p2pchat.router import NotSentError
+from p2pchat.text import printable
+
+if TYPE_CHECKING:
+    from p2pchat.command_rows import Person
+    from p2pchat.replies import Answer
+
+
+def _msg(person: Person, rest: str) -> Answer:
+    peer_id, text = person.outbox.addressee(rest)
+    if not text.strip():
+        return MSG.misused()
+    try:
+        whole_id = person.outbox.resolve(peer_id)
+        meant = [] if whole_id == peer_id else [f"{peer_id} is {whole_id}"]
+        person.outbox.send(whole_id, text)
+    except NotSentError as why:
+        return wrong(f"not sent: {why}")
+    return said(*meant)
+
+
+def _pub(person: Person, rest: str) -> Answer:
+    scope, text = first_word(rest)
+    if not text.strip() or not scope.startswith(("*", "#")):
+        return PUB.misused()
+    try:
+        published = person.node.publish(scope, text)
+    except NotSentError as why:
+        return wrong(f"not published: {why}")
+    count, dropped = published.peers, published.dropped
+    person.published += count > 0
+    sentence = f"published to {count} peer{'' if count == 1 else 's'}"
+    if dropped:
+        sentence += f", not to {dropped} that did not keep up"
+    elif not count:
+        sentence += ": nobody is connected" + ("" if scope == "*" else f" in {scope}")
+    return Reply([printable(sentence)], ok=not dropped)
+
+
+MSG: Final = Command(
+    "msg", "<peer_id> <message>", "send to one peer, and tell when it arrived", _msg
+)
+PUB: Final = Command(
+    "pub",
+    "* | #namespace <message>",
+    "publish to every connected peer, or to those of a namespace",
+    _pub,
+)
