@@ -9,7 +9,8 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import LineReceiver
 
 from benchmarks.measuring import OURS, Figures, Report, hello
-from p2pchat.protocol import LinkContext, PeerProtocol
+from p2pchat.link_context import LinkContext
+from p2pchat.protocol import PeerProtocol
 from p2pchat.session import Identity
 from p2pchat.settings import Settings
 from p2pchat.testing.clock import FakeClock

@@ -23,7 +23,7 @@ from twisted.internet.protocol import ClientFactory
 
 from p2pchat.logs import Log
 from p2pchat.peers import Peer, Status
-from p2pchat.protocol import LinkContext, PeerProtocol
+from p2pchat.protocol import PeerProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from p2pchat.admission import Admission
+    from p2pchat.link_context import LinkContext
     from p2pchat.outputs import Finish
 
 _log: Final = Log("PeerClient")

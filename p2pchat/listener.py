@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress, ITCPTransport
 
     from p2pchat.admission import Admission
-    from p2pchat.protocol import LinkContext
+    from p2pchat.link_context import LinkContext
 
 
 class PeerServerFactory(ServerFactory):

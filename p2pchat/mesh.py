@@ -20,17 +20,18 @@ from p2pchat.admission import Admission
 from p2pchat.dialer import Dialer, DialSlots
 from p2pchat.interfaces import ILinkOwner
 from p2pchat.keepalive import KeepAlive
+from p2pchat.link_context import LinkContext
 from p2pchat.logs import Log, RateLimited
 from p2pchat.outputs import Ending, Finish, Remark
 from p2pchat.own_name import OwnName
 from p2pchat.peers import Peer, PeerTable, Status
-from p2pchat.protocol import LinkContext, PeerProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from p2pchat.interfaces import INodeObserver, IPeerLink
     from p2pchat.messages import CatchUp, Pub, Said, Send
+    from p2pchat.protocol import PeerProtocol
     from p2pchat.rendezvous.listing import Listing
     from p2pchat.session import Identity
     from p2pchat.settings import Settings

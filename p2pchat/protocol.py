@@ -11,7 +11,6 @@ from __future__ import annotations
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Raw
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
@@ -19,10 +18,10 @@ from zope.interface import implementer
 
 from p2pchat.eager import write_now
 from p2pchat.intake import Intake
-from p2pchat.interfaces import ILinkOwner, IPeerLink
+from p2pchat.interfaces import IPeerLink
 from p2pchat.liberal import WireError
-from p2pchat.messages import Ack, Message, Ping, Pub, Send
-from p2pchat.outflow import Outflow, Turn
+from p2pchat.messages import Ack, Message, Pub, Send
+from p2pchat.outflow import Outflow
 from p2pchat.outputs import (
     Acknowledged,
     Deliver,
@@ -35,9 +34,7 @@ from p2pchat.outputs import (
     Remark,
     Transmit,
 )
-from p2pchat.session import Identity, Session
 from p2pchat.session_states import State
-from p2pchat.stamps import MessageIds, Timestamps
 from p2pchat.wire import (
     MAX_LINE,
     LineTooLongError,
@@ -46,55 +43,19 @@ from p2pchat.wire import (
     decode_each,
     encode,
     encode_all,
-    raw_json,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
-    from p2pchat.settings import Settings
+    from p2pchat.link_context import LinkContext
 
 LINGER: Final = 2.0
 """Seconds that a connection may take to close after its session ended."""
 _OPEN: Final = State.OPEN
 _CHAT: Final = frozenset((Send, Pub))
-
-
-class LinkContext:
-    """What all connections of a node share."""
-
-    def __init__(
-        self,
-        me: Identity,
-        settings: Settings,
-        owner: ILinkOwner,
-        clock: IReactorTime,
-        new_id: Callable[[], str] | None = None,
-        timestamp: Callable[[], str] | None = None,
-    ) -> None:
-        self.me = me
-        self.settings = settings
-        self.owner = owner
-        self.clock = clock
-        self.turn = Turn(clock)
-        self.new_id = new_id or MessageIds()
-        self.timestamp = timestamp or Timestamps()
-        self._ping = (Raw(), b"")
-        self._ping_time = ""
-        self.unsettled: dict[PeerProtocol, None] = {}
-        """Connections whose handshake or closing is under way: those that `tick` is for."""
-
-    def ping(self) -> tuple[Raw, bytes]:
-        """The id and the line of a PING, the same for all that are sent within a second."""
-        timestamp = self.timestamp()
-        if timestamp != self._ping_time:
-            self._ping_time = timestamp
-            ping = Ping(raw_json(self.new_id()), raw_json(timestamp))
-            self._ping = (ping.msg_id, encode(ping))
-        return self._ping
 
 
 @implementer(IPeerLink, IHalfCloseableProtocol)
@@ -149,14 +110,7 @@ class PeerProtocol(LineReceiver):
         self._intake = Intake(self._clock, self.transport, limits.peer_rate, self._read_again)
         self._outflow.on_drained = self._intake.answers_taken
         self.transport.registerProducer(self._outflow, True)
-        self.session = Session(
-            context.me,
-            now,
-            context.new_id,
-            dialed=self.dialed,
-            handshake_timeout=context.settings.connection.handshake_timeout,
-            max_bad_lines=limits.max_bad_lines,
-        )
+        self.session = context.new_session(self.dialed, now)
         context.unsettled[self] = None
         context.owner.link_made(self)
         self._perform(self.session.start())

@@ -11,7 +11,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from p2pchat.interfaces import ILinkOwner
-from p2pchat.protocol import LinkContext, PeerProtocol
+from p2pchat.link_context import LinkContext
+from p2pchat.protocol import PeerProtocol
 from p2pchat.session import Identity
 from p2pchat.settings import Settings
 from p2pchat.testing.clock import FakeClock

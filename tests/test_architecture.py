@@ -57,16 +57,16 @@ MAY_IMPORT: Final = {
     "outflow": "",
     "intake": "bucket",
     "own_name": "logs",
-    "protocol": "eager intake interfaces liberal messages outflow outputs session session_states"
-    " stamps wire",
+    "link_context": "messages outflow session stamps wire",
+    "protocol": "eager intake interfaces liberal messages outflow outputs session_states wire",
     "listener": "admission logs messages protocol text wire",
     "dialer": "admission logs outputs peers protocol text",
     "keepalive": "logs protocol",
     "request_schedule": "",
     "presence": "interfaces logs rendezvous.listing text",
     "observers": "interfaces logs text",
-    "mesh": "address admission dialer interfaces keepalive logs outputs own_name peers"
-    " protocol text",
+    "mesh": "address admission dialer interfaces keepalive link_context logs outputs own_name peers"
+    " text",
     "ports": "",
     "sweep": "logs",
     "node": "address interfaces keeping listener logs mesh messages node_figures observers outputs"

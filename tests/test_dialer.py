@@ -9,9 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.admission import Admission
 from p2pchat.dialer import LASTING, Dialer, DialSlots
+from p2pchat.link_context import LinkContext
 from p2pchat.outputs import Ending, Finish
 from p2pchat.peers import Peer, Status
-from p2pchat.protocol import LinkContext, PeerProtocol
+from p2pchat.protocol import PeerProtocol
 from p2pchat.session import Identity
 from p2pchat.settings import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.network import FakeHost, FakeNetwork

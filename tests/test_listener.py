@@ -9,8 +9,9 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.admission import Admission
+from p2pchat.link_context import LinkContext
 from p2pchat.listener import PeerServerFactory, Refusal
-from p2pchat.protocol import LinkContext, PeerProtocol
+from p2pchat.protocol import PeerProtocol
 from p2pchat.session import Identity
 from p2pchat.settings import LimitSettings, Settings
 from p2pchat.testing.clock import FakeClock
