@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from p2pchat.address import namespace_of
 from p2pchat.command_rows import Command
 from p2pchat.outbox import first_word
 from p2pchat.replies import Reply, said, wrong
@@ -17,7 +18,10 @@ from p2pchat.router import NotSentError
 from p2pchat.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from p2pchat.command_rows import Person
+    from p2pchat.peers import Peer
     from p2pchat.replies import Answer
 
 
@@ -35,7 +39,7 @@ def _msg(person: Person, rest: str) -> Answer:
 
 
 def _pub(person: Person, rest: str) -> Answer:
-    scope, text = first_word(rest)
+    scope, text = scope_and_text(rest, person.node.me.peer_id, person.node.peers)
     if not text.strip() or not scope.startswith(("*", "#")):
         return PUB.misused()
     try:
@@ -50,6 +54,19 @@ def _pub(person: Person, rest: str) -> Answer:
     elif not count:
         sentence += ": nobody is connected" + ("" if scope == "*" else f" in {scope}")
     return Reply([printable(sentence)], ok=not dropped)
+
+
+def scope_and_text(rest: str, own_id: str, peers: Iterable[Peer]) -> tuple[str, str]:
+    """Split "scope text". A namespace may hold spaces, if it is ours or one of these peers'."""
+    scope, text = first_word(rest)
+    if scope.startswith("#") and " " in text:
+        known = {namespace_of(own_id), *(peer.namespace for peer in peers)}
+        matching = [each for each in known if rest.startswith(f"#{each} ")]
+        matching = [each for each in matching if rest[len(each) + 2 :].strip()]
+        if matching:
+            scope = "#" + max(matching, key=len)
+            text = rest[len(scope) + 1 :]
+    return scope, text
 
 
 MSG: Final = Command(

@@ -79,7 +79,7 @@ MAY_IMPORT: Final = {
     "history_commands": "address history.outbox history.records text",
     "replies": "text",
     "command_rows": "outbox replies",
-    "message_commands": "command_rows outbox replies router text",
+    "message_commands": "address command_rows outbox replies router text",
     "peer_commands": "address command_rows rendezvous.listing replies reports",
     "history_replies": "address command_rows history.records history_commands replies router",
     "commands": "command_rows history_replies logs message_commands outbox peer_commands replies"

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import logs
 from p2pchat.commands import COMMANDS, Commands
+from p2pchat.message_commands import scope_and_text
 from p2pchat.outflow import Outflow
 from p2pchat.peers import Status
 from p2pchat.rendezvous.listing import Unreachable
@@ -251,6 +252,36 @@ class PubTests(CommandCase):
         bob = self.node.meets("bob@CIC")
         self.reply("/pub *  a  b ")
         self.assertEqual(bob.lines[-1].payload, " a  b ")
+
+    def test_a_known_namespace_may_hold_spaces(self) -> None:
+        bob = self.node.meets("bob@two words")
+        self.node.knows("carol@two words more", Status.STALE)
+        for line, scope, payload in (
+            ("/pub #two words x", "#two words", "x"),
+            ("/pub #two words  x ", "#two words", " x "),
+            ("/pub #two words more or less", "#two words more", "or less"),
+            ("/pub #two words more ", "#two words", "more "),
+            ("/pub #two words", "#two", "words"),
+            ("/pub #two wordsx y", "#two", "wordsx y"),
+            ("/pub #two  words x", "#two", " words x"),
+            ("/pub #CIC two words", "#CIC", "two words"),
+            ("/pub * #two words x", "*", "#two words x"),
+        ):
+            with self.subTest(line=line):
+                bob.lines.clear()
+                (said,) = self.reply(line).lines
+                if scope in ("*", "#two words"):
+                    self.assertEqual((bob.lines[-1].dst, bob.lines[-1].payload), (scope, payload))
+                else:
+                    self.assertEqual(bob.lines, [])
+                    self.assertTrue(said.endswith(f"nobody is connected in {scope}"), said)
+                rest = line.removeprefix("/pub ")
+                self.assertEqual(
+                    scope_and_text(rest, self.node.me.peer_id, self.node.peers), (scope, payload)
+                )
+
+    def test_our_own_namespace_may_hold_spaces(self) -> None:
+        self.assertEqual(scope_and_text("#my own x y", "me@my own", ()), ("#my own", "x y"))
 
     def test_a_peer_that_does_not_keep_up_is_told(self) -> None:
         self.node.meets("bob@CIC").full = True
