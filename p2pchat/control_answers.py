@@ -108,6 +108,9 @@ class Requests:
         to, text = request.to, request.text
         if not text:
             raise RequestError("bad_request", "there is no text to send")
+        if not to.strip():
+            sentence = "a peer is missing: name one, or #namespace, or * for everyone"
+            raise RequestError("not_sent", sentence)
         if to.startswith("#") or to == "*":
             return self._publish(to, text)
         if "@" not in to:

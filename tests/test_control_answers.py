@@ -66,7 +66,8 @@ class AnswerTests(SynchronousTestCase):
         for to, text, code, why in [
             ("nobody@CIC", "oi", "not_sent", "no such peer"),
             ("nobody", "oi", "not_sent", "no such peer"),
-            ("", "oi", "not_sent", "no such peer"),
+            ("", "oi", "not_sent", "a peer is missing: name one, or #namespace, or *"),
+            (" ", "oi", "not_sent", "a peer is missing"),
             ("alice@CIC", "oi", "not_sent", "yourself"),
             ("bob@CIC", "", "bad_request", "no text"),
             ("bob@CIC", "x" * 40_000, "not_sent", "too long"),
