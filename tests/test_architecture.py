@@ -40,7 +40,8 @@ MAY_IMPORT: Final = {
     "log_file": "text",
     "log_formats": "logs text",
     "repeated_faults": "",
-    "log_output": "log_file log_formats logs repeated_faults",
+    "file_names": "",
+    "log_output": "file_names log_file log_formats logs repeated_faults",
     "command_line": "checks text",
     "options": "checks command_line config log_output settings_table subcommands text",
     # The core of a node: no sockets, no clock.
@@ -65,8 +66,11 @@ MAY_IMPORT: Final = {
     "request_schedule": "",
     "presence": "interfaces logs rendezvous.listing text",
     "observers": "interfaces logs text",
-    "mesh": "address admission dialer interfaces keepalive link_context logs outputs own_name peers"
-    " text",
+    "duplicate_links": "",
+    "dialing": "dialer duplicate_links logs outputs peers",
+    "link_account": "logs outputs",
+    "mesh": "address admission dialing duplicate_links interfaces keepalive link_account"
+    " link_context outputs own_name peers",
     "ports": "",
     "sweep": "logs",
     "node": "address interfaces keeping listener logs mesh messages node_figures observers outputs"
@@ -105,13 +109,13 @@ MAY_IMPORT: Final = {
     " history.records history.schema history.segments",
     "history.searching": "history.pages history.records history.segments",
     "history.reading": "history.records history.schema history.searching history.segments",
-    "history.location": "history.records",
+    "history.location": "file_names history.records",
     "history.worker": "history.records",
     "history.opening": "history.database history.durable history.location history.reading"
     " history.records history.worker ports",
     "catching_up": "address logs messages wire",
     "keeping": "address catching_up history.outbox logs messages repetitions router text wire",
-    "history.export": "address history.location history.reading history.records",
+    "history.export": "address file_names history.location history.reading history.records",
     "history.tidying": "history.segments logs",
     "history.losses": "repetitions",
     "history.store": "history.gathering history.records history.tidying logs",

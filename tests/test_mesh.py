@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.protocol import ServerFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh import DUPLICATE
+from p2pchat.duplicate_links import DUPLICATE
 from p2pchat.peers import Peer, Status
 from p2pchat.rendezvous.listing import Listing
 from p2pchat.settings import LimitSettings, PeerSettings, Settings
