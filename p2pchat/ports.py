@@ -22,6 +22,13 @@ _PORTS_TO_TRY: Final = 50
 BACKLOG: Final = 4096
 """Connections the kernel holds for us: a short queue makes a storm of them many times slower."""
 
+_FORMS: Final = {
+    "tcp": r"tcp:PORT[:interface=ADDRESS], the port from 0 to 65535, a colon in ADDRESS as \:",
+    "unix": "unix:PATH",
+    "systemd": "systemd:domain=INET:index=NUMBER or systemd:domain=INET:name=NAME",
+}
+"""The usual kinds of endpoint, and how they are written."""
+
 
 class CannotStartError(Exception):
     """The node cannot start; the text is the sentence for the person."""
@@ -66,16 +73,29 @@ def listen_on(reactor: Any, factory: ServerFactory, description: str) -> IListen
         listening = serverFromString(reactor, description).listen(factory)
         listening.addCallbacks(ports.append, reasons.append)
     except Exception as why:  # each kind of endpoint has its own way to refuse a description
-        raise CannotStartError(f"cannot listen on {description}: {_said(why)}") from None
+        raise CannotStartError(
+            f"cannot listen on {description}: {_said(description, why)}"
+        ) from None
     if not ports:
         reason = reasons[0].value if reasons else None
-        raise CannotStartError(f"cannot listen on {description}: {_said(reason)}")
+        raise CannotStartError(f"cannot listen on {description}: {_said(description, reason)}")
     return ports[0]
 
 
-def _said(why: BaseException | None) -> str:
-    if isinstance(why, LookupError):
+def _said(description: str, why: BaseException | None) -> str:
+    kind = description.partition(":")[0]
+    if why is None:
+        return "it is not ready at once"
+    if isinstance(why, LookupError) and kind == "systemd":
         return "systemd handed over no such socket"
     if isinstance(why, CannotListenError):
         return getattr(why.socketError, "strerror", None) or str(why.socketError)
-    return str(why or "") or "it is not ready at once"
+    if isinstance(why, OSError) and why.strerror:
+        return why.strerror
+    if isinstance(why, ModuleNotFoundError):
+        return f"this needs the module {why.name}, which is not installed"
+    # What remains are faults of its parser, whose texts are for programmers.
+    if kind in _FORMS:
+        return f"expected {_FORMS[kind]}"
+    usual = ", ".join(_FORMS)
+    return f'"{kind}" is no kind of endpoint, or is written otherwise (usual kinds: {usual})'

@@ -40,8 +40,35 @@ class EndpointTests(TestCase):
             number = taken.getsockname()[1]
             self.assertIn("in use", self.refused(f"tcp:{number}:interface=127.0.0.1"))
         self.assertIn("no such", self.refused("systemd:domain=INET:index=3"))
-        self.refused("tcp:many")
-        self.refused("nonsense:1")
+        self.assertIn("No such file", self.refused("unix:/none/socket"))
+
+    def test_what_is_no_endpoint_is_said_in_a_sentence_of_ours(self) -> None:
+        for description, why in (
+            ("tcp:foo", "expected tcp:PORT[:interface=ADDRESS], the port from 0 to 65535"),
+            ("tcp:", "expected tcp:PORT"),
+            ("tcp:-1", "the port from 0 to 65535"),
+            ("tcp:65536", "the port from 0 to 65535"),
+            ("tcp:0:port=1", "expected tcp:PORT"),
+            ("tcp:0:interface=::1", r"a colon in ADDRESS as \:"),
+            ("tcp:1\\", "expected tcp:PORT"),
+            ("unix:x:mode=9", "expected unix:PATH"),
+            ("systemd:domain=INET", "expected systemd:domain=INET:index=NUMBER or "),
+            ("systemd:domain=INET:index=x", "expected systemd:domain=INET:index=NUMBER or "),
+            ("nonsense:1", '"nonsense" is no kind of endpoint, or is written otherwise (usual '),
+        ):
+            with self.subTest(description=description):
+                sentence = self.refused(description)
+                self.assertTrue(sentence.startswith(f"cannot listen on {description}: "), sentence)
+                self.assertIn(why, sentence)
+
+    def test_a_kind_of_endpoint_whose_module_is_not_installed(self) -> None:
+        from twisted.internet import endpoints
+
+        def missing(*_: object) -> None:
+            raise ModuleNotFoundError("No module named 'quic'", name="quic")
+
+        self.patch(endpoints, "serverFromString", missing)
+        self.assertIn("this needs the module quic, which is", self.refused("quic:1"))
 
     def test_one_that_is_not_ready_at_once(self) -> None:
         class Slow:
