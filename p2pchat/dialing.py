@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from p2pchat.admission import Admission
-    from p2pchat.interfaces import INodeObserver
     from p2pchat.link_context import LinkContext
     from p2pchat.outputs import Finish
     from p2pchat.peers import Peer, PeerTable
@@ -30,7 +29,7 @@ _log: Final = Log("PeerClient")
 
 
 class Dialing:
-    """Dials the peers of one node, and tells `observers` their statuses, until `stop`.
+    """Dials the peers of one node, and tells `on_status` of each new status, until `stop`.
 
     `reactor` provides IReactorTCP and IReactorTime. `jitter` gives a number between two others.
     """
@@ -41,13 +40,13 @@ class Dialing:
         context: LinkContext,
         peers: PeerTable,
         admission: Admission,
-        observers: INodeObserver,
+        on_status: Callable[[Peer], None],
         jitter: Callable[[float, float], float],
     ) -> None:
         self._reactor = reactor
         self._context = context
         self._peers = peers
-        self._observers = observers
+        self._on_status = on_status
         self._slots = DialSlots(admission)
         self._jitter = jitter
         self._stopped = False
@@ -130,4 +129,4 @@ class Dialing:
             _log.info("{peer} is DISCONNECTED", peer=peer.peer_id)
         else:
             _log.debug("{peer} is {status}", peer=peer.peer_id, status=status.value)
-        self._observers.status_changed(peer)
+        self._on_status(peer)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from twisted.internet.defer import Deferred
 
@@ -201,6 +201,9 @@ class IHistory(Interface):
 
     def repeated(peer: Peer, link: IPeerLink, acks: list[object]) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""
+
+    def after_shown(peer_id: str, call: Callable[[], None]) -> None:
+        """Make a call when all that came from a peer is shown; of several, only the last one."""
 
     def last_published(peer_id: str) -> str:
         """The msg_id of the last PUB that is kept of a peer; empty when none is known."""

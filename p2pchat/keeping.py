@@ -206,6 +206,10 @@ class KeepingRouter(Router):
             self._log_received(peer.peer_id, fresh)
             history.received(peer, link, fresh, ids, _to_acknowledge(fresh))
 
+    def status_changed(self, peer: Peer) -> None:
+        """A peer came or went; whoever says something and leaves is heard first."""
+        self.history.after_shown(peer.peer_id, lambda: self._hearers.status_changed(peer))
+
     def extended(self, peer: Peer, link: IPeerLink, message: Said | CatchUp) -> None:
         """A late message came, or the other end asks for what it missed."""
         if isinstance(message, CatchUp):

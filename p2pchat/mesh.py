@@ -28,7 +28,6 @@ from p2pchat.peers import Peer, PeerTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from p2pchat.interfaces import INodeObserver
     from p2pchat.messages import CatchUp, Pub, Said, Send
     from p2pchat.protocol import PeerProtocol
     from p2pchat.rendezvous.listing import Listing
@@ -48,7 +47,8 @@ class Mesh:
 
     `on_chat(peer, link, messages)`, `on_ack(msg_id)` and `on_extended(peer, link, message)` get
     what the links bring; `on_chat` may be set later. `on_open(peer, link)` hears of each link that
-    is new, and `on_closed(peer, link)` of each that is gone.
+    is new, and `on_closed(peer, link)` of each that is gone; `on_status(peer)` of each new status,
+    and `on_notice(sentence)` of what the person should know.
     """
 
     def __init__(
@@ -56,8 +56,9 @@ class Mesh:
         reactor: Any,
         me: Identity,
         settings: Settings,
-        observers: INodeObserver,
         *,
+        on_status: Callable[[Peer], None],
+        on_notice: Callable[[str], None],
         on_chat: Callable[[Peer, PeerProtocol, list[Send | Pub]], None] = _ignore,
         on_ack: Callable[[object], None],
         on_open: Callable[[Peer, PeerProtocol], None] = _ignore,
@@ -76,13 +77,13 @@ class Mesh:
         self.admission = Admission(settings.limits, max_descriptors)
         self.peers = PeerTable(me.peer_id, settings.limits.max_known_peers)
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
-        self.name = OwnName(me.peer_id, observers.notice)
+        self.name = OwnName(me.peer_id, on_notice)
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for whoever keeps statistics."""
         self.account = LinkAccount()
         self._links: dict[PeerProtocol, None] = {}
         self._dialing = Dialing(
-            reactor, self.context, self.peers, self.admission, observers, jitter
+            reactor, self.context, self.peers, self.admission, on_status, jitter
         )
         self._leaving = False
         self._all_gone: Deferred[None] | None = None

@@ -132,7 +132,8 @@ class ChatNode(MultiService):
             self._reactor,
             me,
             settings,
-            self.observers,
+            on_status=self._status_changed,
+            on_notice=self.observers.notice,
             on_ack=self._acknowledged,
             on_open=self._link_opened,
             on_closed=self._link_closed,
@@ -206,6 +207,9 @@ class ChatNode(MultiService):
 
     def _acknowledged(self, msg_id: object) -> None:
         self.router.acknowledged(msg_id, self._reactor.seconds())
+
+    def _status_changed(self, peer: Peer) -> None:
+        self.router.status_changed(peer)
 
     def _link_opened(self, peer: Peer, _link: PeerProtocol) -> None:
         if self._keeping is not None:

@@ -1,6 +1,6 @@
 """The command line of a node: the same for `p2pchat`, `twistd p2pchat` and `twist p2pchat`.
 
-Rules: every setting has an option, made from `p2pchat.config.SETTINGS`; an option beats the
+Rules: every setting has an option, made from `p2pchat.settings_table`; an option beats the
 configuration file, which beats the default. Under twistd and twist the log is ours, in our format
 and in our file, unless the person asked them for another one.
 """

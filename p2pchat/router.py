@@ -233,6 +233,10 @@ class Router:
                 self._log_received(peer_id, fresh)
             self._observers.received(peer, fresh)
 
+    def status_changed(self, peer: Peer) -> None:
+        """Tell the observers that `peer.status` has a new value, after what came before."""
+        self._observers.status_changed(peer)
+
     def _log_received(self, peer_id: str, messages: list[Send | Pub]) -> None:
         if _log.debugging:
             for message in messages:

@@ -140,7 +140,7 @@ MAY_IMPORT: Final = {
     "terminal.marks": "terminal.entries",
     "terminal.earlier": "display history.outbox history.records logs terminal.entries",
     "terminal.vocabulary": "commands",
-    "terminal.talk": "address history.records history_commands outbox router"
+    "terminal.talk": "address history.records history_commands message_commands outbox router"
     " terminal.conversations terminal.entries terminal.graph terminal.vocabulary",
     "terminal.news": "display history.records interfaces messages repetitions terminal.arrivals"
     " terminal.entries text",

@@ -31,6 +31,25 @@ class ReceivingTests(HistoryCase):
         self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um", "dois", "três"])])
         self.assertEqual(self.lines(), ["um", "dois", "três"])
 
+    def test_what_happens_afterwards_is_told_afterwards(self) -> None:
+        def tell(what: str) -> None:
+            self.history.after_shown("bob@CIC", lambda: self.owner.events.append((what,)))
+
+        tell("came")
+        self.assertEqual(self.owner.take(), [("came",)])
+        self.receive(send("1", "um"))
+        self.clock.advance(0)
+        self.receive(send("2", "dois"))
+        tell("went")
+        tell("came back")
+        self.history.after_shown("eva@CIC", lambda: self.owner.events.append(("eva",)))
+        self.thread.step()
+        self.assertEqual(self.owner.take(), [("eva",), ("kept", "bob@CIC", ["um"])])
+        self.clock.advance(0)
+        BrokenConnection.trouble = FULL
+        self.thread.step()
+        self.assertEqual(self.owner.take()[1:], [("not kept", "bob@CIC", ["dois"]), ("came back",)])
+
     def test_a_batch_waits_for_time_or_number(self) -> None:
         self.patch(store, "MANY", 100)
         self.receive(*(send(str(n), "x") for n in range(99)))

@@ -19,6 +19,7 @@ from p2pchat.history.records import HistoryError
 from p2pchat.keeping import KEPT
 from p2pchat.messages import CatchUp, Said
 from p2pchat.observers import Observer
+from p2pchat.peers import Status
 from p2pchat.protocol import PeerProtocol
 from p2pchat.router import NotSentError
 from p2pchat.settings import ConnectionSettings, HistorySettings, LimitSettings, Settings
@@ -192,6 +193,30 @@ class SecondLinkTests(KeepingCase):
         self.town.run(1)
         self.successResultOf(plain.greeted)
         return plain
+
+    def test_who_says_something_and_leaves_is_heard_first(self) -> None:
+        (thread,) = self.threads
+        thread.at_once = False
+        plain = self.connect(answers=True)
+        heard: list[object] = []
+
+        class Order(Observer):
+            def status_changed(self, peer: Peer) -> None:
+                heard.append(peer.status)
+
+            def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+                heard.extend(message.payload for message in messages)
+
+        self.alice.observers.add(Order())
+        message = {"msg_id": "1", "src": "raw@CIC", "dst": "alice@CIC", "ttl": 1}
+        plain.say(type="SEND", payload="oi e tchau", require_ack=True, **message)
+        plain.say(type="BYE", reason="", **message)
+        self.town.run(1)
+        self.assertEqual((self.town.links(self.alice), heard), ({}, []))
+        thread.at_once = True
+        thread.step()
+        self.assertEqual(heard, ["oi e tchau", Status.DISCONNECTED])
+        self.town.close()
 
     def waiting(self) -> int:
         assert self.alice.history is not None

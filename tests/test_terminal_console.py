@@ -164,6 +164,9 @@ class MarkTests(ConsoleCase):
         self.assertIn("        not sent: no such peer: dave@CIC", self.screen.rows[-3])
         self.type("/pub #nowhere meu texto\r")
         self.assertEqual(self.messages[-1], "[-> #nowhere] meu texto ✗ nobody is connected")
+        self.alice.peers.listed("eva@two words")
+        self.type("/pub #two words texto\r")
+        self.assertEqual(self.messages[-1], "[-> #two words] texto ✗ nobody is connected")
         self.type(f"/pub #{'n' * 65} texto\r")
         self.assertIn("✗         not published", " ".join(self.screen.rows))
 

@@ -205,6 +205,10 @@ class DurableHistory(Outgoing):
         if not self._store.repeat(peer, link, acks):
             self._owner.acknowledge(peer, link, acks)
 
+    def after_shown(self, peer_id: str, call: Callable[[], None]) -> None:
+        """Make a call when all that came from a peer is shown; see `Showing.after`."""
+        self._showing.after(peer_id, call)
+
     def last_published(self, peer_id: str) -> str:
         """The msg_id of the last PUB that is kept of a peer; empty when none is known."""
         return self._last_published.get(peer_id, "")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from p2pchat.history.losses import Losses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from p2pchat.history.gathering import Held, HistoryOwner
     from p2pchat.repetitions import RecentIds
 
@@ -24,6 +26,7 @@ class Showing:
         self._seen = seen
         self._losses = Losses()
         self._waiting: dict[str, int] = {}
+        self._afterwards: dict[str, Callable[[], None]] = {}
 
     def nothing_waits(self, peer_id: str) -> bool:
         """Whether a message of this peer may be shown now."""
@@ -32,6 +35,19 @@ class Showing:
     def waits(self, peer_id: str) -> None:
         """Messages of this peer are held, to be shown later: `safe` or `waited` must follow."""
         self._waiting[peer_id] = self._waiting.get(peer_id, 0) + 1
+
+    def after(self, peer_id: str, call: Callable[[], None]) -> None:
+        """Make a call when nothing of this peer waits; of several that wait, only the last one."""
+        if peer_id in self._waiting:
+            self._afterwards[peer_id] = call
+        else:
+            call()
+
+    def _next(self, peer_id: str) -> None:
+        if self._afterwards and peer_id not in self._waiting:
+            call = self._afterwards.pop(peer_id, None)
+            if call is not None:
+                call()
 
     def waited(self, held: Held) -> None:
         """What was held waits no more."""
@@ -55,6 +71,7 @@ class Showing:
             self._owner.kept(held.peer, messages)
         elif messages and said is not None:
             self._owner.kept_late(held.peer, messages, said)
+        self._next(held.peer.peer_id)
 
     def lost(self, held: Held) -> None:
         """What was held could not be stored: show it with a mark, and take it for new again."""
@@ -66,3 +83,4 @@ class Showing:
             self._seen.forget(peer_id, key)
         if new:
             self._owner.not_kept(held.peer, new)
+        self._next(peer_id)

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.address import EVERYONE, AmbiguousNameError, namespace_of_scope
 from p2pchat.history.records import HistoryError
 from p2pchat.history_commands import kept_peer
+from p2pchat.message_commands import scope_and_text
 from p2pchat.outbox import first_word
 from p2pchat.router import NotSentError
 from p2pchat.terminal.conversations import TOGETHER
@@ -215,7 +216,7 @@ class Talk:
             self._tell(f"not sent: {why}")
 
     def _pub(self, rest: str) -> None:
-        scope, text = first_word(rest)
+        scope, text = scope_and_text(rest, self._node.me.peer_id, self._node.peers)
         if not text.strip() or not scope.startswith((EVERYONE, "#")):
             self._tell("usage: /pub * | #namespace <message>")
             return
