@@ -17,11 +17,11 @@ from p2pchat.command_rows import Command
 from p2pchat.history.records import HistoryError
 from p2pchat.replies import said, wrong
 from p2pchat.router import NotSentError
+from p2pchat.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twisted.internet.interfaces import IReactorTime
     from twisted.python.failure import Failure
 
     from p2pchat.command_rows import Person
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from p2pchat.replies import Answer, Reply
 
 _Question: TypeAlias = "Callable[[IHistory], list[str] | Deferred[list[str]]]"
-_LOOK: Final = 0.02
 _READY_WAIT: Final = 5.0
 
 
@@ -93,24 +92,9 @@ def _asked(command: Command, person: Person, ask: _Question) -> Answer:
         return wrong("this node keeps nothing (--history none)")
     if not history.ready:
         # What waits from earlier runs is not known yet, a moment after the start.
-        ready = _once_ready(history, person.clock)
+        ready = until(person.clock, lambda: history.ready, _READY_WAIT)
         return ready.addCallback(lambda _: _answer(command, history, ask))
     return _answer(command, history, ask)
-
-
-def _once_ready(history: IHistory, clock: IReactorTime) -> Deferred[None]:
-    """Fires when the past is known, or when that takes too long."""
-    deadline = clock.seconds() + _READY_WAIT
-    known: Deferred[None] = Deferred()
-
-    def look() -> None:
-        if history.ready or clock.seconds() >= deadline:
-            known.callback(None)
-        else:
-            clock.callLater(_LOOK, look)
-
-    look()
-    return known
 
 
 def _answer(command: Command, history: IHistory, ask: _Question) -> Answer:

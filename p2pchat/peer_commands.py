@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twisted.internet.defer import Deferred
-
 from p2pchat.address import namespace_of_scope
 from p2pchat.command_rows import Command
 from p2pchat.rendezvous.listing import DirectoryError
 from p2pchat.replies import said, tabled
 from p2pchat.reports import links_table, peers_table, round_trips_table
+from p2pchat.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 PONG_WAIT: Final = 1.0
 """Seconds that /rtt waits for the answers of peers that have no sample yet."""
-_LOOK: Final = 0.02
 
 
 def _peers(person: Person, rest: str) -> Answer:
@@ -60,22 +58,17 @@ def _conn(person: Person, _: str) -> Answer:
 
 
 def _rtt(person: Person, _: str) -> Answer:
-    node, clock = person.node, person.clock
+    node = person.node
     asked = [peer for peer in node.peers.connected() if not peer.round_trips]
     for peer in asked:
         peer.links[0].ping()
-    deadline = clock.seconds() + PONG_WAIT
-    answer: Deferred[Reply] = Deferred()
 
-    def look() -> None:
-        waiting = any(peer.links and not peer.round_trips for peer in asked)
-        if waiting and clock.seconds() < deadline:
-            clock.callLater(_LOOK, look)
-        else:
-            answer.callback(tabled(round_trips_table(node.peers)))
+    def come() -> bool:
+        return not any(peer.links and not peer.round_trips for peer in asked)
 
-    look()
-    return answer
+    return until(person.clock, come, PONG_WAIT).addCallback(
+        lambda _: tabled(round_trips_table(node.peers))
+    )
 
 
 def _reconnect(person: Person, _: str) -> Answer:

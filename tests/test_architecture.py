@@ -84,8 +84,10 @@ MAY_IMPORT: Final = {
     "replies": "text",
     "command_rows": "outbox replies",
     "message_commands": "address command_rows outbox replies router text",
-    "peer_commands": "address command_rows rendezvous.listing replies reports",
-    "history_replies": "address command_rows history.records history_commands replies router",
+    "waiting": "",
+    "peer_commands": "address command_rows rendezvous.listing replies reports waiting",
+    "history_replies": "address command_rows history.records history_commands replies router"
+    " waiting",
     "commands": "command_rows history_replies logs message_commands outbox peer_commands replies"
     " stats text",
     "screen": "text",
