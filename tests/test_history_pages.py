@@ -14,14 +14,21 @@ from p2pchat.history import database as database_module
 from p2pchat.history import past, segments
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import DELIVERED, PUBLISHED, RECEIVED, WAITING, Batch, HistoryError
+from p2pchat.history.records import (
+    DELIVERED,
+    PUBLISHED,
+    RECEIVED,
+    WAITING,
+    Batch,
+    Entry,
+    HistoryError,
+    Line,
+)
 from p2pchat.history.segments import PAGE, pack, repack, unpack
 from tests.histories import NOW, FileCase, pub, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from p2pchat.history.records import Line
 
 PEERS = ("bob@CIC", "eva@CIC", "zé@UnB")
 SCOPES = ("*", "#CIC", "#a b")
@@ -75,8 +82,6 @@ class Model:
         self.next_id += len(messages)
 
     def own(self, to: str, text: str) -> None:
-        from p2pchat.history.records import Entry, Line
-
         self.wall += 1
         state = PUBLISHED if to in SCOPES else DELIVERED
         entry = Entry(self.next_id, to, "alice@CIC", f"{self.next_id}", self.wall, state, text)

@@ -1,10 +1,10 @@
 """The pages of a history file: received messages, and the indexes that find them.
 
-    page         64 messages in order, by the id of the first one; see `segments.cut`
+    page         messages in order, by the id of the first one; see `segments.cut`
     page_of      for each conversation and sender, the pages that have something of it
     page_words   for each word, the pages that hold it; and the messages of ours that do
 
-An index of pages costs a fifth of what one of messages does. Who reads looks into each page that an
+An index of pages costs a third of what one of messages does. Who reads looks into each page that an
 index names: most of its messages may be others.
 
 Rules: plain calls on a connection, inside a transaction of the caller.

@@ -69,27 +69,23 @@ class Query:
 def newest(connection: sqlite3.Connection, query: Query) -> Iterator[tuple[bytes]]:
     """Segments and pages that may have what is looked for, newest first."""
     yield from connection.execute("SELECT data FROM segment ORDER BY id DESC")
-    if query.index_query and _has_index(connection):
-        yield from connection.execute(
-            "SELECT p.data FROM page_words w CROSS JOIN page p ON p.id = w.rowid"
-            " WHERE page_words MATCH ? ORDER BY w.rowid DESC",
-            (query.index_query,),
-        )
-    else:
-        yield from connection.execute("SELECT data FROM page ORDER BY id DESC")
+    yield from _narrowed(connection, query, "page", "t.data")
 
 
 def newest_own(connection: sqlite3.Connection, query: Query) -> Iterator[tuple[int, str]]:
     """Id and text of messages of ours that may be what is looked for, newest first."""
+    yield from _narrowed(connection, query, "message", "t.id, t.text")
+
+
+def _narrowed(connection: sqlite3.Connection, query: Query, table: str, columns: str) -> Any:
+    """Rows of a table, newest first: those that the index names, if it is of use."""
     if query.index_query and _has_index(connection):
-        rows: Any = connection.execute(
-            "SELECT m.id, m.text FROM page_words w CROSS JOIN message m ON m.id = w.rowid"
+        return connection.execute(
+            f"SELECT {columns} FROM page_words w CROSS JOIN {table} t ON t.id = w.rowid"
             " WHERE page_words MATCH ? ORDER BY w.rowid DESC",
             (query.index_query,),
         )
-    else:
-        rows = connection.execute("SELECT id, text FROM message ORDER BY id DESC")
-    yield from rows
+    return connection.execute(f"SELECT {columns} FROM {table} t ORDER BY t.id DESC")
 
 
 def _has_index(connection: sqlite3.Connection) -> bool:

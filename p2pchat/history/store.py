@@ -47,7 +47,7 @@ MAX_WAITING: Final = 32_000_000
 """Bytes of messages, roughly, that may wait while the disk does not keep up."""
 _OBJECT: Final = 500
 _RETRY: Final = 5.0
-_QUIET: Final = 0.5
+_READ_AFTER: Final = 0.5
 _READ_EVERY: Final = 2.0
 _MAX_READ: Final = 10_000
 _MAX_AGAIN: Final = 20_000
@@ -198,7 +198,7 @@ class Store:
                 self._write()
             return
         idle = 0.0 if self._busy() else now - self._idle_since
-        if idle >= _QUIET and (gathering or self._read):
+        if idle >= _READ_AFTER and (gathering or self._read):
             self._write(with_read=True)
         elif idle < QUIET:
             tidying.under_load(now, before)

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.address import EVERYONE, AmbiguousNameError, namespace_of_scope
 from p2pchat.history.records import HistoryError
 from p2pchat.history_commands import kept_peer
-from p2pchat.message_commands import scope_and_text
+from p2pchat.message_commands import MSG, PUB, scope_and_text
 from p2pchat.outbox import first_word
 from p2pchat.router import NotSentError
 from p2pchat.terminal.conversations import TOGETHER
@@ -208,7 +208,7 @@ class Talk:
     def _msg(self, rest: str) -> None:
         name, text = self._commands.outbox.addressee(rest)
         if not text.strip():
-            self._tell("usage: /msg <peer_id> <message>")
+            self._tell(f"usage: {MSG.usage}")
             return
         try:
             self.send(self._commands.outbox.resolve(name), text)
@@ -218,7 +218,7 @@ class Talk:
     def _pub(self, rest: str) -> None:
         scope, text = scope_and_text(rest, self._node.me.peer_id, self._node.peers)
         if not text.strip() or not scope.startswith((EVERYONE, "#")):
-            self._tell("usage: /pub * | #namespace <message>")
+            self._tell(f"usage: {PUB.usage}")
             return
         self.publish(scope, text)
 
