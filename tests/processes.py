@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
+
+from tests.control_sockets import short_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,11 +96,10 @@ class ProcessCase(TestCase):
     timeout = 60
 
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
-        # Not below the test's own folder: the name of a socket has about a hundred bytes.
-        self.runtime = tempfile.mkdtemp(prefix="p2p-")
-        self.addCleanup(shutil.rmtree, self.runtime, True)
+        # Not below trial's own folder: the name of a socket has about a hundred bytes, and what a
+        # person reads about a file has not much room either.
+        self.folder = Path(short_folder(self))
+        self.runtime = short_folder(self)
 
     def start(
         self,

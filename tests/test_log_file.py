@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.log_file import LogFile
+from p2pchat.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,8 +193,8 @@ class FailureTests(LogFileTestCase):
         self.assertEqual(
             self.told,
             [
-                f"The log cannot be written to {os.path.abspath(path)}: No such file or directory."
-                " The chat goes on, and so do attempts to write."
+                f"The log cannot be written to {shortened(os.path.abspath(path))}: No such file"
+                " or directory. The chat goes on, and so do attempts to write."
             ],
         )
         os.mkdir(os.path.dirname(path))
