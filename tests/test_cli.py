@@ -62,7 +62,8 @@ class ImportTests(SynchronousTestCase):
 
     def test_a_client_imports_no_twisted(self) -> None:
         names = self.imported("import p2pchat.cli, p2pchat.client_commands, p2pchat.attach")
-        self.assertEqual({name for name in names if name.startswith(("twisted", "zope"))}, set())
+        # Some versions of zope's packages make every Python begin with an empty `zope`.
+        self.assertEqual({name for name in names if name.startswith(("twisted", "zope."))}, set())
 
     def test_a_node_imports_no_client(self) -> None:
         names = self.imported("import p2pchat.cli, p2pchat.tap")
