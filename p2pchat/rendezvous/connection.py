@@ -9,28 +9,23 @@ closing over unread data would make the kernel drop the answer.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import msgspec
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, ITCPTransport
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from p2pchat.logs import Log, RateLimited
+from p2pchat.logs.levels import Log, RateLimited
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.crowd import Crowd
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.address import IPv4Address, IPv6Address
-    from twisted.internet.interfaces import IAddress, ITCPTransport
-    from twisted.python.failure import Failure
-
-    from p2pchat.rendezvous.registry import Registry
 
 _log = Log("Rendezvous")
 

@@ -7,14 +7,12 @@ a place is safe for `_GRACE` seconds only, so that silent clients cannot keep th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
-from p2pchat.logs import Log, RateLimited
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from p2pchat.logs.levels import Log, RateLimited
 
 _log = Log("Rendezvous")
 

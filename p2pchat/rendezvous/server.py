@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IListeningPort, IPushProducer
 
-from p2pchat.logs import Log
+from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.connection import Limits, RendezvousFactory
 from p2pchat.rendezvous.registry import Registry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.address import IPv4Address
-    from twisted.internet.interfaces import IListeningPort
 
 _log = Log("Rendezvous")
 
