@@ -69,7 +69,7 @@ def left_out_line(count: int, peer_id: str = "", *, kept: bool) -> str:
     return printable(f"… {count:,} more messages{whose} ({where})")
 
 
-class Comings:
+class StatusLines:
     """Turns changes of status into lines, one for each that a person would notice."""
 
     def __init__(self) -> None:

@@ -24,10 +24,10 @@ def superseded(peer: Peer, new: IPeerLink) -> IPeerLink | None:
     silent, but the new one is used: it becomes the first of `peer.links`. Say BYE, with the reason
     `DUPLICATE`, to the link that is returned.
     """
-    if new.kin:
+    if new.is_p2pchat:
         for old in [*peer.links]:
             same = old.instance == new.instance
-            if old is not new and old.kin and (not same or old.outbound == new.outbound):
+            if old is not new and old.is_p2pchat and (not same or old.outbound == new.outbound):
                 peer.links.remove(new)
                 peer.links.insert(0, new)
                 if same:

@@ -1,7 +1,7 @@
 """The links of a node and the peers behind them: who is known, who is connected, who has left.
 
 Rules: this is where connections report (`ILinkOwner`), in the order in which things happen, and
-from where the parts that care are told: the peer table, the keepalive, the dialing, the account of
+from where the parts that care are told: the peer table, the keepalive, the dialing, the log of
 links. What comes with every message takes the shortest way.
 """
 
@@ -14,13 +14,13 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from p2pchat.mesh.account import LinkAccount
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, superseded
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
+from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.rendezvous.directory import Listing
@@ -76,7 +76,7 @@ class Mesh:
         self.name = OwnName(me.peer_id, on_notice)
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for whoever keeps statistics."""
-        self.account = LinkAccount()
+        self.link_log = LinkLog()
         self._links: dict[IPeerLink, None] = {}
         self._dialing = Dialing(
             reactor, self.context, self.peers, self.admission, on_status, jitter
@@ -101,7 +101,7 @@ class Mesh:
     @property
     def crowded(self) -> bool:
         """Whether more waits on some link than half of what may."""
-        return bool(self.context.turn.crowded)
+        return bool(self.context.batch.crowded)
 
     def reconnect(self) -> int:
         """Dial every known peer that is not connected, now; returns how many."""
@@ -126,12 +126,12 @@ class Mesh:
     def slow_sweep(self, now: float) -> None:
         """Once a second: end the links that are silent, or do not take what waits for them."""
         self.keepalive.end_silent(now)
-        self.account.flush(now)
+        self.link_log.flush(now)
         longest = self.context.settings.limits.stall_timeout
         for link in [*self._links] if self.crowded else ():
             since = link.queue.full_since
             if since is not None and now - since > longest:
-                self.account.stalled += 1
+                self.link_log.stalled += 1
                 link.give_up(f"took nothing of a full queue for {longest:g} s")
 
     def leave(self) -> Deferred[None]:
@@ -181,7 +181,7 @@ class Mesh:
                 split_peer_id(peer_id)
             except ValueError as why:
                 text = f"the rendezvous lists an odd name: {why}"
-                self.account.tell("debug", "odd listing", text, self._reactor.seconds())
+                self.link_log.tell("debug", "odd listing", text, self._reactor.seconds())
                 return None
         return self.peers.listed(peer_id)
 
@@ -199,7 +199,7 @@ class Mesh:
         """The handshake is done."""
         if not link.outbound:
             self.admission.settled()
-        self.account.opened(link)
+        self.link_log.opened(link)
         peer, surplus = self.peers.link_opened(link)
         self.keepalive.add(link)
         self._dialing.opened(peer, link)
@@ -211,7 +211,7 @@ class Mesh:
     def link_closed(self, link: IPeerLink, finish: Finish) -> None:
         """The connection is gone."""
         self._links.pop(link, None)
-        self.account.ended(link, finish)
+        self.link_log.ended(link, finish)
         self.admission.release(link.ip, inbound=not link.outbound)
         if link.peer_id:
             self._open_link_closed(link, finish)
@@ -224,7 +224,7 @@ class Mesh:
     def _open_link_closed(self, link: IPeerLink, finish: Finish) -> None:
         self.keepalive.remove(link)
         peer = self.peers.link_closed(link)
-        self.account.closed(link, finish)
+        self.link_log.closed(link, finish)
         if peer is not None:
             self._on_closed(peer, link)
             if not peer.links:
@@ -235,7 +235,7 @@ class Mesh:
             self.admission.settled()
         if finish.ending is Ending.NAME_IN_USE:
             self.name.in_use(f"at {link.ip}")
-        self.account.handshake_failed(link, finish, self._reactor.seconds())
+        self.link_log.handshake_failed(link, finish, self._reactor.seconds())
         self._dialing.handshake_failed(link, finish)
 
     def chat_received(self, link: IPeerLink, messages: list[Send | Pub]) -> None:
@@ -248,7 +248,7 @@ class Mesh:
         """The link itself; or, if its other end may have closed it already, another one."""
         if link.leaving:
             for other in self._links:
-                if other.peer_id == link.peer_id and other.kin and not other.leaving:
+                if other.peer_id == link.peer_id and other.is_p2pchat and not other.leaving:
                     return other
         return link
 
@@ -273,5 +273,5 @@ class Mesh:
 
     def remarked(self, _link: IPeerLink, remark: Remark) -> None:
         """Something worth a line in the log."""
-        self.account.remarks[remark.kind] += 1
-        self.account.tell(remark.level, remark.kind, remark.text, self._reactor.seconds())
+        self.link_log.remarks[remark.kind] += 1
+        self.link_log.tell(remark.level, remark.kind, remark.text, self._reactor.seconds())

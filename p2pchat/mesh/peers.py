@@ -188,7 +188,7 @@ class PeerTable:
         """Put the link that stays first; returns the other one if it is ours to end."""
         for old in peer.links:
             if (
-                new.kin
+                new.is_p2pchat
                 and new.instance
                 and old.instance == new.instance
                 and old.outbound != new.outbound

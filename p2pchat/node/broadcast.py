@@ -8,16 +8,16 @@ was not crowded has room for it.
 
 from __future__ import annotations
 
-from p2pchat.mesh.link.outflow import Turn
+from p2pchat.mesh.link.send_queue import WriteBatch
 from p2pchat.mesh.peers import PeerTable
 
 
 class Broadcast:
     """Holds PUBs for one scope until the turn ends, then gives them to the links."""
 
-    def __init__(self, peers: PeerTable, turn: Turn, limit: int) -> None:
+    def __init__(self, peers: PeerTable, batch: WriteBatch, limit: int) -> None:
         self._peers = peers
-        self._turn = turn
+        self._batch = batch
         self._most = limit // 4
         self._lines: list[bytes] = []
         self._size = 0
@@ -32,7 +32,7 @@ class Broadcast:
         self._lines.append(line)
         self._size += len(line)
         if len(self._lines) == 1:
-            self._turn.before_flush(self.spread)
+            self._batch.before_flush(self.spread)
 
     def held_before(self, namespace: str | None, line: bytes) -> int:
         """Bytes that will leave in one block with this line; what cannot is spread now."""

@@ -135,13 +135,13 @@ def _links(node: ChatNode) -> Values:
         "handshakes_limit": limits.max_handshakes,
         "refused": admission.refused,
         "postponed_dials": admission.postponed,
-        "handshakes_late": node.mesh.account.endings[Ending.TIMEOUT],
+        "handshakes_late": node.mesh.link_log.endings[Ending.TIMEOUT],
         "ended_silent": node.mesh.keepalive.ended,
-        "ended_stalled": node.mesh.account.stalled,
-        "ended_violation": node.mesh.account.endings[Ending.VIOLATION],
-        "ended_lost": node.mesh.account.endings[Ending.LOST],
+        "ended_stalled": node.mesh.link_log.stalled,
+        "ended_violation": node.mesh.link_log.endings[Ending.VIOLATION],
+        "ended_lost": node.mesh.link_log.endings[Ending.LOST],
         "paused": sum(link.waits_for_us for link in links),
-        "rate_pauses": node.mesh.account.rate_pauses + sum(link.rate_pauses for link in links),
+        "rate_pauses": node.mesh.link_log.rate_pauses + sum(link.rate_pauses for link in links),
         "rate_limit": limits.peer_rate,
     }
 
@@ -153,7 +153,7 @@ def _queues(node: ChatNode) -> Values:
         "longest_bytes": max((queue.bytes_waiting for queue in queues), default=0),
         "longest_bytes_limit": limits.max_queue_bytes,
         "full": sum(queue.full_since is not None for queue in queues),
-        "refused_lines": node.mesh.account.refused_lines + sum(queue.refused for queue in queues),
+        "refused_lines": node.mesh.link_log.refused_lines + sum(queue.refused for queue in queues),
         "stall_seconds_limit": limits.stall_timeout,
     }
 
@@ -183,11 +183,11 @@ def _messages(node: ChatNode) -> Values:
         "pending_acks_limit": limits.max_pending_acks,
         "duplicates": router.duplicates,
         "dropped": router.dropped,
-        "bad_lines": node.mesh.account.remarks["bad line"],
+        "bad_lines": node.mesh.link_log.remarks["bad line"],
         "bad_lines_in_row_limit": limits.max_bad_lines,
-        "long_lines": node.mesh.account.remarks["long line"],
-        "not_for_us": node.mesh.account.remarks["not for us"],
-        "claimed": node.mesh.account.remarks["claimed src"],
+        "long_lines": node.mesh.link_log.remarks["long line"],
+        "not_for_us": node.mesh.link_log.remarks["not for us"],
+        "claimed": node.mesh.link_log.remarks["claimed src"],
         "remembered_ids": router.remembered,
         "remembered_ids_limit": limits.remembered_ids,
     }

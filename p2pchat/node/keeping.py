@@ -17,8 +17,8 @@ from typing import Any, Final
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.outbox import OutboxFullError, Queued
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.link.outflow import Turn
 from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.link.send_queue import WriteBatch
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.catching_up import CatchingUp
 from p2pchat.node.observers import Observers
@@ -57,10 +57,10 @@ class KeepingRouter(Router):
         settings: Settings,
         new_id: Callable[[], str],
         observers: Observers,
-        turn: Turn,
+        batch: WriteBatch,
         make_history: MakeHistory,
     ) -> None:
-        super().__init__(own_id, peers, settings, new_id, observers, turn)
+        super().__init__(own_id, peers, settings, new_id, observers, batch)
         self._hearers = observers
         self.history = make_history(own_id, self, self._seen)
         self._catching_up = CatchingUp(own_id, self.history, new_id, lambda: self._limits)
@@ -158,7 +158,7 @@ class KeepingRouter(Router):
         peer, outbox = self._peers.get(peer_id), self.history.outbox
         if peer is None or not peer.links or not outbox.is_behind(peer_id):
             return
-        window = _WINDOW if peer.links[0].kin else _PLAIN_WINDOW
+        window = _WINDOW if peer.links[0].is_p2pchat else _PLAIN_WINDOW
         for queued in outbox.due(peer_id, window):
             if len(self._pending) >= self._max_pending:
                 return

@@ -136,8 +136,8 @@ class ChatNode(MultiService):
             jitter=self._jitter,
         )
         self.peers = self.mesh.peers
-        turn, new_id = self.mesh.context.turn, self.mesh.context.new_id
-        parts = (me.peer_id, self.peers, settings, new_id, self.observers, turn)
+        batch, new_id = self.mesh.context.batch, self.mesh.context.new_id
+        parts = (me.peer_id, self.peers, settings, new_id, self.observers, batch)
         if self._make_history is None:
             self.router = Router(*parts)
         else:

@@ -14,8 +14,8 @@ from typing import Final
 from msgspec import Struct
 
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.link.outflow import Turn
 from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.link.send_queue import WriteBatch
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.observers import INodeObserver
@@ -58,14 +58,14 @@ class Router:
         settings: Settings,
         new_id: Callable[[], str],
         observers: INodeObserver,
-        turn: Turn,
+        batch: WriteBatch,
     ) -> None:
         self._own_id = own_id
         self._peers = peers
         self._new_id = new_id
         self._observers = observers
-        self._turn = turn
-        self._broadcast = Broadcast(peers, turn, settings.limits.max_queue_bytes)
+        self._batch = batch
+        self._broadcast = Broadcast(peers, batch, settings.limits.max_queue_bytes)
         self.configure(settings)
         self._pending: dict[str, _Pending] = {}
         self._seen = RecentIds(settings.limits.remembered_ids)
@@ -136,7 +136,7 @@ class Router:
             raise NotSentError(str(why)) from None
         message = Pub(self._new_id(), self._own_id, scope, payload, False)
         line = line_of(message)
-        dropped = self._without_room(namespace, line) if self._turn.crowded else 0
+        dropped = self._without_room(namespace, line) if self._batch.crowded else 0
         if dropped != self._without:
             # Who has no room for all of this block may still have it for a part.
             self._broadcast.spread()

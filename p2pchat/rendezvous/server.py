@@ -75,7 +75,7 @@ class RendezvousService(Service):
                 self._port, self.factory, backlog=_BACKLOG, interface=self._interface
             )
             if IPushProducer.providedBy(self._listening):
-                self.factory.crowd.port = self._listening
+                self.factory.connections.port = self._listening
             host = self._interface or "*"
             _log.info("Rendezvous listens on {host}:{port}", host=host, port=self.port)
 
@@ -93,7 +93,7 @@ class RendezvousService(Service):
         super().stopService()
         listening, self._listening = self._listening, None
         self.factory.stop()
-        self.factory.crowd.port = None
+        self.factory.connections.port = None
         if listening is None:
             return succeed(None)
         factory = self.factory
@@ -105,7 +105,7 @@ class RendezvousService(Service):
             registered=len(self.registry),
             turned_away=factory.throttle.turned_away,
             timed_out=factory.timed_out,
-            evicted=factory.crowd.evicted,
+            evicted=factory.connections.evicted,
             refused=self.registry.refused,
             failures=factory.answers.failures,
         )

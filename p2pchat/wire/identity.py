@@ -40,7 +40,7 @@ class Identity(Struct, frozen=True):
         """Who we are, for the one whom we dialed."""
         return Hello(self.peer_id, features=self.features, agent=self.agent, instance=self.instance)
 
-    def hello_ok(self, *, kin: bool) -> HelloOk:
-        """Who we are, for the one who dialed us; only our own kin can use what we can besides."""
-        features = self.features if kin else FEATURES
+    def hello_ok(self, *, is_p2pchat: bool) -> HelloOk:
+        """Who we are, for the one who dialed us; only another p2pchat can use what we can besides."""
+        features = self.features if is_p2pchat else FEATURES
         return HelloOk(self.peer_id, features=features, agent=self.agent, instance=self.instance)

@@ -38,7 +38,7 @@ class Transmit(Struct, gc=False):
 
 
 class Opened(Struct, gc=False):
-    """The handshake is done; `peer_id`, `kin` and `instance` of the session are set."""
+    """The handshake is done; `peer_id`, `is_p2pchat` and `instance` of the session are set."""
 
 
 class Deliver(Struct, gc=False):

@@ -74,8 +74,8 @@ class Session:
         "_deadline",
         "dialed",
         "instance",
+        "is_p2pchat",
         "keeps",
-        "kin",
         "max_bad_lines",
         "me",
         "new_id",
@@ -100,7 +100,7 @@ class Session:
         self.max_bad_lines = max_bad_lines
         self.state = State.AWAIT_HELLO if dialed is None else State.AWAIT_HELLO_OK
         self.peer_id = ""
-        self.kin = False
+        self.is_p2pchat = False
         self.keeps = False
         self.instance = ""
         self._deadline = now + handshake_timeout
@@ -251,7 +251,7 @@ class Session:
         except ValueError as why:
             return self.finish(Ending.REFUSED, f"impossible peer_id: {why}")
         self._open(hello.peer_id, hello)
-        return [Transmit(self.me.hello_ok(kin=self.kin)), Opened()]
+        return [Transmit(self.me.hello_ok(is_p2pchat=self.is_p2pchat)), Opened()]
 
     def on_hello_ok(self, answer: HelloOk, _now: float) -> list[Output]:
         """The one whom we dialed says who it is."""
@@ -273,15 +273,17 @@ class Session:
     def _open(self, peer_id: str, greeting: Hello) -> None:
         self.state = State.OPEN
         self.peer_id = peer_id
-        self.kin = bool(greeting.agent)
+        self.is_p2pchat = bool(greeting.agent)
         # A feature that is listed proves nothing by itself: some clients echo what they are told.
-        self.keeps = self.kin and HISTORY in greeting.features and HISTORY in self.me.features
+        self.keeps = (
+            self.is_p2pchat and HISTORY in greeting.features and HISTORY in self.me.features
+        )
         self.instance = greeting.instance[:64]
 
     def on_hello_again(self, hello: Hello, now: float) -> list[Output]:
         """A second HELLO of the same peer is answered again; some clients repeat it."""
         if hello.peer_id == self.peer_id:
-            return [Transmit(self.me.hello_ok(kin=self.kin))]
+            return [Transmit(self.me.hello_ok(is_p2pchat=self.is_p2pchat))]
         return self.on_unexpected(hello, now)
 
     def on_not_hello(self, message: Message | Unknown, _now: float) -> list[Output]:

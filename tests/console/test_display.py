@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.console.display import BURST, RATE, Comings, message_lines
+from p2pchat.console.display import BURST, RATE, StatusLines, message_lines
 from p2pchat.console.plain.digest import Digest, Transcript
 from p2pchat.console.plain.screen import Screen
 from p2pchat.mesh.peers import Peer, Status
@@ -62,7 +62,7 @@ class MessageLineTests(SynchronousTestCase):
 
 class ComingsTests(SynchronousTestCase):
     def test_only_what_a_person_would_notice_is_told(self) -> None:
-        comings = Comings()
+        comings = StatusLines()
         peer = Peer("bob@CIC")
         for status, left, line in (
             (Status.CONNECTING, False, None),

@@ -13,7 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from p2pchat.mesh.link.outflow import write_now
+from p2pchat.mesh.link.send_queue import write_now
 
 reactor: Any = _reactor
 

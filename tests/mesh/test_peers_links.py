@@ -73,7 +73,7 @@ class SameKindTests(SynchronousTestCase):
 
     def test_an_unnamed_process_is_never_taken_for_another(self) -> None:
         old, new = FakeLink("bob@CIC", outbound=True), FakeLink("bob@CIC", outbound=False)
-        old.kin = new.kin = True
+        old.is_p2pchat = new.is_p2pchat = True
         self.assertEqual(self.pair("alice@CIC", old, new), (None, [old, new]))
 
     def test_a_plain_link_beside_one_of_our_kind_stays(self) -> None:

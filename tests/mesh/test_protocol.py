@@ -12,8 +12,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.outflow import UNPACED
 from p2pchat.mesh.link.protocol import LINGER
+from p2pchat.mesh.link.send_queue import UNPACED
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.wire.codec import MAX_LINE, from_raw
 from p2pchat.wire.outputs import Ending
@@ -27,11 +27,15 @@ def limits(**fields: Any) -> Settings:
 
 class LinkTestCase(SynchronousTestCase):
     def make(
-        self, settings: Settings | None = None, *, kin: bool = True, dialed: str | None = None
+        self,
+        settings: Settings | None = None,
+        *,
+        is_p2pchat: bool = True,
+        dialed: str | None = None,
     ) -> TestedLink:
         """An open link."""
         tested = TestedLink(settings, dialed)
-        tested.open(kin=kin)
+        tested.open(is_p2pchat=is_p2pchat)
         return tested
 
 
@@ -171,7 +175,7 @@ class WritingTests(LinkTestCase):
 
     def test_on_a_plain_link_hello_ok_is_alone_and_lines_are_apart(self) -> None:
         tested = TestedLink()
-        tested.hear(hello(kin=False), send(1), send(2), ping())
+        tested.hear(hello(is_p2pchat=False), send(1), send(2), ping())
         self.assertEqual([line["type"] for line in tested.transport.lines], ["HELLO_OK"])
         marks = []
         for _ in range(40):
@@ -184,7 +188,7 @@ class WritingTests(LinkTestCase):
     def test_a_plain_link_that_we_dialed(self) -> None:
         tested = TestedLink(dialed="bob@CIC")
         tested.clock.run(0)
-        tested.hear(hello(kin=False, kind="HELLO_OK"))
+        tested.hear(hello(is_p2pchat=False, kind="HELLO_OK"))
         tested.link.send(b"{}\n")
         tested.clock.run(0.09)
         self.assertEqual(len(tested.transport.writes), 1)
@@ -192,7 +196,7 @@ class WritingTests(LinkTestCase):
         self.assertEqual(len(tested.transport.writes), 2)
 
     def test_many_lines_on_a_plain_link_leave_without_pauses(self) -> None:
-        tested = self.make(kin=False)
+        tested = self.make(is_p2pchat=False)
         for _ in range(UNPACED + 1):
             tested.link.send(b"{}\n")
         tested.clock.run(0.1)
@@ -292,7 +296,7 @@ class ReadingTests(LinkTestCase):
         self.assertEqual(len(tested.transport.of("PONG")), 15)
 
     def test_a_plain_link_whose_answers_wait_is_read_again(self) -> None:
-        tested = self.make(limits(max_queue_bytes=500, peer_rate=0), kin=False)
+        tested = self.make(limits(max_queue_bytes=500, peer_rate=0), is_p2pchat=False)
         tested.hear(*[ping("x" * 100) for _ in range(10)])
         self.assertFalse(tested.transport.reading)
         tested.clock.run(2)
@@ -396,7 +400,7 @@ class EndingTests(LinkTestCase):
         self.assertTrue(tested.transport.disconnected)
 
     def test_the_other_end_closes_its_direction(self) -> None:
-        tested = self.make(kin=False)
+        tested = self.make(is_p2pchat=False)
         tested.hear(send(1))
         tested.link.readConnectionLost()
         self.assertEqual(len(tested.transport.of("ACK")), 1)
@@ -423,7 +427,7 @@ class EndingTests(LinkTestCase):
         self.assertEqual(self.finish(tested), (Ending.SAID_BYE, "tea"))
 
     def test_a_connection_that_breaks(self) -> None:
-        tested = self.make(kin=False)
+        tested = self.make(is_p2pchat=False)
         tested.hear(send(1), b"half a li")
         tested.link.connectionLost(Failure(ConnectionDone("cut")))
         tested.link.connectionLost(Failure(ConnectionDone("again")))

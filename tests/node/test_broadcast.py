@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.outflow import Turn
+from p2pchat.mesh.link.send_queue import WriteBatch
 from p2pchat.mesh.peers import PeerTable
 from p2pchat.node.broadcast import Broadcast
 from tests.support.fake_link import FakeLink
@@ -15,7 +15,7 @@ class BroadcastTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.peers = PeerTable("alice@CIC", 100)
-        self.broadcast = Broadcast(self.peers, Turn(self.clock), 400)
+        self.broadcast = Broadcast(self.peers, WriteBatch(self.clock), 400)
         self.links = [FakeLink(peer_id) for peer_id in ("bob@CIC", "carol@CIC", "dave@UnB")]
         for link in self.links:
             self.peers.link_opened(link)

@@ -7,7 +7,7 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pchat.mesh.link.outflow import Outflow
+from p2pchat.mesh.link.send_queue import SendQueue
 from p2pchat.mesh.peers import Status
 from p2pchat.node.router import NotSentError, Published
 from tests.support.routers import RouterTestCase
@@ -222,7 +222,7 @@ class PublishTests(RouterTestCase):
 
     def test_a_peer_that_does_not_keep_up_is_counted(self) -> None:
         self.links[0].takes = self.links[1].takes = False
-        self.turn.crowded.add(Outflow(self.turn, lambda _: None, 0))
+        self.batch.crowded.add(SendQueue(self.batch, lambda _: None, 0))
         second = self.linked("carol@CIC")
         self.assertEqual(self.router.publish("#CIC", "oi"), Published("id-1", 1, 1))
         self.assertEqual((len(second.lines), self.router.dropped), (1, 1))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.outflow import Outflow, Turn
+from p2pchat.mesh.link.send_queue import SendQueue, WriteBatch
 from p2pchat.mesh.peers import PeerTable
 from p2pchat.node.observers import Observers
 from p2pchat.node.router import Router
@@ -47,10 +47,10 @@ class RoomTests(SynchronousTestCase):
         for link, room in zip(links, rooms, strict=True):
             link.room = room
             peers.link_opened(link)
-        turn = Turn(clock)
-        turn.crowded.add(Outflow(turn, lambda _: None, 0))
+        batch = WriteBatch(clock)
+        batch.crowded.add(SendQueue(batch, lambda _: None, 0))
         settings = Settings(limits=LimitSettings(max_queue_bytes=3_000))
-        router = Router("alice@CIC", peers, settings, MessageIds(), Observers(), turn)
+        router = Router("alice@CIC", peers, settings, MessageIds(), Observers(), batch)
         told = dropped = 0
         for number, (scope, size) in enumerate(said):
             published = router.publish(scope, "x" * size)

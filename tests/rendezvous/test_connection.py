@@ -342,14 +342,14 @@ class CrowdTests(ServerCase):
         self.clock.advance(1)
         connections += [self.connected(f"192.0.3.{i}") for i in range(2)]
         self.assertEqual(self.states(connections), ["aborted", "aborted", "open", "open", "open"])
-        self.assertEqual(self.factory.crowd.evicted, 2)
+        self.assertEqual(self.factory.connections.evicted, 2)
         self.lose(connections[0][0])
         connections[4][0].dataReceived(REGISTER)
         self.assertIn(b'"OK"', connections[4][1].value())
 
     def test_a_storm_waits_in_the_queue_of_the_kernel(self) -> None:
         self.begin(Limits(connections=3))
-        port = self.factory.crowd.port = mock.Mock()
+        port = self.factory.connections.port = mock.Mock()
         connections = [self.connected(f"192.0.2.{i}") for i in range(3)]
         self.assertEqual(port.mock_calls, [])
         connections += [self.connected(f"192.0.3.{i}") for i in range(2)]  # handed over together
@@ -365,7 +365,7 @@ class CrowdTests(ServerCase):
 
     def test_silent_clients_keep_the_others_waiting_for_a_second_at_most(self) -> None:
         self.begin(Limits(connections=3))
-        port = self.factory.crowd.port = mock.Mock()
+        port = self.factory.connections.port = mock.Mock()
         connections = [self.connected(f"192.0.2.{i}") for i in range(4)]
         self.clock.pump([0.25] * 3)
         self.assertEqual(port.mock_calls, [mock.call.pauseProducing()])
@@ -378,11 +378,11 @@ class CrowdTests(ServerCase):
         self.begin(Limits(connections=3))
         connections = [self.connected(f"192.0.2.{i}") for i in range(110)]
         self.assertEqual(self.states(connections).count("aborted"), 7)
-        self.assertEqual(len(self.factory.crowd), 103)
+        self.assertEqual(len(self.factory.connections), 103)
 
     def test_stopping_while_paused(self) -> None:
         self.begin(Limits(connections=1))
-        port = self.factory.crowd.port = mock.Mock()
+        port = self.factory.connections.port = mock.Mock()
         connections = [self.connected(f"192.0.2.{i}") for i in range(2)]
         self.factory.stop()
         self.assertEqual(self.states(connections), ["aborted"] * 2)
@@ -420,7 +420,7 @@ class CrowdTests(ServerCase):
         self.connected("192.0.2.2")
         states = [self.connect() is not None for _ in range(4)]
         self.assertEqual(states, [True, False, False, False])
-        self.assertEqual(self.factory.crowd.evicted, 0)
+        self.assertEqual(self.factory.connections.evicted, 0)
 
     def test_loopback_and_a_limit_of_none(self) -> None:
         for ip in ("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"):

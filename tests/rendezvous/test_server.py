@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.connection import Limits
-from p2pchat.rendezvous.crowd import begin_small_batches
+from p2pchat.rendezvous.connection_limit import begin_small_batches
 from p2pchat.rendezvous.directory import NotRegistered
 from p2pchat.rendezvous.server import RendezvousService
 
@@ -113,10 +113,10 @@ class SocketTests(TestCase):
         lines = [REGISTER.replace(b"alice", b"p%d" % i) for i in range(300)]
         replies = await gatherResults([ask(service.port, line) for line in lines])
         self.assertEqual(len({*replies}), 1)
-        self.assertEqual((len(service.registry), service.factory.crowd.evicted), (300, 0))
+        self.assertEqual((len(service.registry), service.factory.connections.evicted), (300, 0))
 
     async def test_twisted_s_port_has_what_we_touch(self) -> None:
-        port: Any = self.serve().factory.crowd.port
+        port: Any = self.serve().factory.connections.port
         port.numberAccepts += 1000
         begin_small_batches(port)
         self.assertEqual(port.numberAccepts, 100)
@@ -140,7 +140,7 @@ class SocketTests(TestCase):
         patient = RendezvousService(0, "127.0.0.1")
         patient.startService()
         pending = ask(patient.port, b'{"ty')
-        while not patient.factory.crowd:
+        while not patient.factory.connections:
             tick: Deferred[None] = Deferred()
             reactor.callLater(0.01, tick.callback, None)
             await tick

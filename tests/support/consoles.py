@@ -19,13 +19,13 @@ from p2pchat.settings.values import LimitSettings, Settings
 from p2pchat.wire.codec import decode
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import Pub, Send
-from tests.support.fake_link import InstantTurn
+from tests.support.fake_link import InstantBatch
 
 ME = "ana@CIC"
 
 
 class FakeQueue:
-    """An outflow whose filling the test decides."""
+    """An queue whose filling the test decides."""
 
     def __init__(self) -> None:
         self.limit = 1000
@@ -36,10 +36,12 @@ class FakeQueue:
 class FakeLink:
     """A link that keeps what is sent on it; `full` makes it refuse."""
 
-    def __init__(self, peer_id: str, clock: Clock, *, outbound: bool = True, kin: bool = True):
+    def __init__(
+        self, peer_id: str, clock: Clock, *, outbound: bool = True, is_p2pchat: bool = True
+    ):
         self.peer_id = peer_id
         self.outbound = outbound
-        self.kin = kin
+        self.is_p2pchat = is_p2pchat
         self.instance = ""
         self.address = "10.0.0.9:40000"
         self.opened_at = clock.seconds()
@@ -122,14 +124,14 @@ class FakeNode:
         self.presence = FakePresence()
         self.mesh = FakeMesh()
         ids = itertools.count(1)
-        self.turn = InstantTurn()
+        self.batch = InstantBatch()
         self.router = Router(
             ME,
             self.peers,
             self.settings,
             lambda: f"id{next(ids)}",
             self.observers,
-            self.turn,
+            self.batch,
         )
 
     def send(self, peer_id: str, payload: str) -> str:
@@ -150,8 +152,8 @@ class FakeNode:
         peer.status = status
         return peer
 
-    def meets(self, peer_id: str, *, outbound: bool = True, kin: bool = True) -> FakeLink:
-        link = FakeLink(peer_id, self.clock, outbound=outbound, kin=kin)
+    def meets(self, peer_id: str, *, outbound: bool = True, is_p2pchat: bool = True) -> FakeLink:
+        link = FakeLink(peer_id, self.clock, outbound=outbound, is_p2pchat=is_p2pchat)
         peer, _ = self.peers.link_opened(cast("Any", link))
         self.mesh.links.append(link)
         peer.status = Status.CONNECTED

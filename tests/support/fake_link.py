@@ -9,11 +9,11 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from p2pchat.mesh.link.outflow import Outflow, Turn
 from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.link.send_queue import SendQueue, WriteBatch
 
 
-class InstantTurn(Turn):
+class InstantBatch(WriteBatch):
     """A turn that ends with whatever is put into it."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class FakeLink:
         self, peer_id: str = "bob@CIC", *, outbound: bool = False, instance: str = ""
     ) -> None:
         self.peer_id = peer_id
-        self.kin = bool(instance)
+        self.is_p2pchat = bool(instance)
         self.keeps = False
         self.instance = instance
         self.outbound = outbound
@@ -51,7 +51,7 @@ class FakeLink:
         self.ip, self.address = "10.0.0.9", "10.0.0.9:4000"
         self.leaving = False
         self.rate_pauses = 0
-        self.queue = Outflow(InstantTurn(), self.lines.append, 1 << 20)
+        self.queue = SendQueue(InstantBatch(), self.lines.append, 1 << 20)
 
     def tick(self, now: float) -> None: ...
 

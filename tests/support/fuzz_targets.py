@@ -81,7 +81,7 @@ def link(data: bytes) -> None:
     kind, size = (data[0], data[1]) if len(data) > 1 else (0, 0)
     tested = TestedLink(dialed="bob@CIC" if kind & 1 else None)
     if kind & 2:
-        tested.hear(hello(kin=bool(kind & 4), kind="HELLO_OK" if kind & 1 else "HELLO"))
+        tested.hear(hello(is_p2pchat=bool(kind & 4), kind="HELLO_OK" if kind & 1 else "HELLO"))
     rest, step = data[2:], size * 8 + 1
     for at in range(0, len(rest), step):
         if tested.transport.disconnecting or tested.transport.disconnected:

@@ -130,10 +130,10 @@ class TestedLink:
             )
         )
 
-    def open(self, *, kin: bool = True, name: str = "bob@CIC") -> None:
+    def open(self, *, is_p2pchat: bool = True, name: str = "bob@CIC") -> None:
         """Go through the handshake; forgets what was written in it."""
         kind = "HELLO" if self.link.dialed is None else "HELLO_OK"
-        self.hear(hello(name, kin=kin, kind=kind))
+        self.hear(hello(name, is_p2pchat=is_p2pchat, kind=kind))
         self.clock.run(0)
         self.transport.clear()
         self.transport.writes.clear()
@@ -143,8 +143,8 @@ class TestedLink:
         self.link.connectionLost(Failure(ConnectionDone()))
 
 
-def hello(name: str = "bob@CIC", *, kin: bool = True, kind: str = "HELLO") -> dict[str, Any]:
-    agent = {"agent": "p2pchat/1", "instance": "their-instance"} if kin else {}
+def hello(name: str = "bob@CIC", *, is_p2pchat: bool = True, kind: str = "HELLO") -> dict[str, Any]:
+    agent = {"agent": "p2pchat/1", "instance": "their-instance"} if is_p2pchat else {}
     return {"type": kind, "peer_id": name, **agent}
 
 

@@ -17,7 +17,7 @@ from p2pchat.node.observers import Observer
 from p2pchat.node.router import NotSentError, Router
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.wire.messages import Pub, Send
-from tests.support.fake_link import FakeLink, InstantTurn
+from tests.support.fake_link import FakeLink, InstantBatch
 
 
 class Heard(Observer):
@@ -64,9 +64,9 @@ class RouterTestCase(SynchronousTestCase):
             connection=ConnectionSettings(ack_timeout=5.0), limits=LimitSettings(**limits)
         )
         ids = count(1)
-        self.turn = InstantTurn()
+        self.batch = InstantBatch()
         self.router = Router(
-            "alice@CIC", self.peers, settings, lambda: f"id-{next(ids)}", self.heard, self.turn
+            "alice@CIC", self.peers, settings, lambda: f"id-{next(ids)}", self.heard, self.batch
         )
 
     def linked(self, peer_id: str = "bob@CIC") -> FakeLink:

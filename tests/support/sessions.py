@@ -41,9 +41,13 @@ class SessionTestCase(SynchronousTestCase):
         self.assertEqual(outputs, [Finish(ending, reason)])
         self.assertIs(session.state, State.CLOSED)
 
-    def assertOpened(self, session: Session, peer_id: str, *, kin: bool, instance: str) -> None:
+    def assertOpened(
+        self, session: Session, peer_id: str, *, is_p2pchat: bool, instance: str
+    ) -> None:
         self.assertIs(session.state, State.OPEN)
-        self.assertEqual((session.peer_id, session.kin, session.instance), (peer_id, kin, instance))
+        self.assertEqual(
+            (session.peer_id, session.is_p2pchat, session.instance), (peer_id, is_p2pchat, instance)
+        )
 
 
 def asked(session: Session, now: float, msg_id: str = "p-1", timestamp: str = "t") -> list[Output]:

@@ -237,9 +237,9 @@ SHAPES: list[dict[str, Any]] = [
 class EveryTypeTests(FaultTestCase):
     """Every type in every state, in every shape: nothing raises, and the friend stays."""
 
-    def state(self, name: str, kin: bool) -> ForeignPeer:
+    def state(self, name: str, is_p2pchat: bool) -> ForeignPeer:
         link = self.raw()
-        hello = {"type": "HELLO", "peer_id": "odd@CIC", **(OUR_KIND if kin else {})}
+        hello = {"type": "HELLO", "peer_id": "odd@CIC", **(OUR_KIND if is_p2pchat else {})}
         if name != "await hello":
             link.raw(json.dumps(hello).encode() + b"\n")
             self.run_for(0.2)
@@ -254,8 +254,8 @@ class EveryTypeTests(FaultTestCase):
 
     def test_inbound(self) -> None:
         states = ("await hello", "open", "closing", "closed")
-        for state, kin, kind, shape in product(states, (False, True), TYPES, SHAPES):
-            link = self.state(state, kin)
+        for state, is_p2pchat, kind, shape in product(states, (False, True), TYPES, SHAPES):
+            link = self.state(state, is_p2pchat)
             link.raw(json.dumps({"type": kind, **shape}).encode() + b"\n")
             self.run_for(0.1)
             link.transport.abortConnection()

@@ -302,7 +302,7 @@ class AcceptsTests(ForeignTestCase):
     def test_3_a_hello_ok_with_our_own_id(self) -> None:
         link = self.is_dialed(quirks.EchoesTheCaller)
         self.assertEqual(self.town.links(self.node), {"bob@CIC": 1})
-        self.assertFalse(self.node.mesh.links[0].kin)
+        self.assertFalse(self.node.mesh.links[0].is_p2pchat)
         self.assertTalks(link)
 
     def test_3_a_hello_ok_with_a_third_id(self) -> None:

@@ -49,19 +49,19 @@ class HelloTests(SessionTestCase):
             session, outputs = self.hello(line)
             greeting = HelloOk("alice@CIC", agent="p2pchat/1", instance="our-instance")
             self.assertEqual(outputs, [Transmit(greeting), Opened()], line)
-            self.assertOpened(session, peer_id, kin=False, instance="")
+            self.assertOpened(session, peer_id, is_p2pchat=False, instance="")
 
     def test_an_agent_makes_it_our_kind(self) -> None:
         session, _ = self.hello(
             '{"type":"HELLO","peer_id":"bob@CIC","agent":"p2pchat/9","instance":"his"}'
         )
-        self.assertOpened(session, "bob@CIC", kin=True, instance="his")
+        self.assertOpened(session, "bob@CIC", is_p2pchat=True, instance="his")
 
     def test_a_listed_feature_does_not(self) -> None:
         session, _ = self.hello(
             '{"type":"HELLO","peer_id":"bob@CIC","features":["ack","metrics","relay"]}'
         )
-        self.assertOpened(session, "bob@CIC", kin=False, instance="")
+        self.assertOpened(session, "bob@CIC", is_p2pchat=False, instance="")
 
     def test_an_endless_instance_is_cut(self) -> None:
         session = inbound()
@@ -101,7 +101,7 @@ class HelloTests(SessionTestCase):
     def test_without_an_instance_of_our_own_nobody_is_us(self) -> None:
         session = inbound(Identity.of("alice@CIC"))
         session.receive(Hello("bob@CIC"), 1.0)
-        self.assertOpened(session, "bob@CIC", kin=False, instance="")
+        self.assertOpened(session, "bob@CIC", is_p2pchat=False, instance="")
 
     def test_pipelining(self) -> None:
         """HELLO and more in one segment: HELLO_OK goes out first."""
@@ -141,14 +141,14 @@ class HelloOkTests(SessionTestCase):
         ):
             session, outputs = self.answer(line)
             self.assertEqual(outputs, [Opened()], line)
-            self.assertOpened(session, peer_id, kin=False, instance="")
+            self.assertOpened(session, peer_id, is_p2pchat=False, instance="")
             self.assertEqual(session.dialed, "bob@CIC")
 
     def test_an_agent_makes_it_our_kind(self) -> None:
         session, _ = self.answer(
             '{"type":"HELLO_OK","peer_id":"bob@CIC","agent":"p2pchat/9","instance":"his"}'
         )
-        self.assertOpened(session, "bob@CIC", kin=True, instance="his")
+        self.assertOpened(session, "bob@CIC", is_p2pchat=True, instance="his")
 
     def test_our_own_process_answers(self) -> None:
         session = outbound()

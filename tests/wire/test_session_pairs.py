@@ -207,8 +207,8 @@ class PairTests(SessionTestCase):
     def test_the_whole_conversation(self) -> None:
         alice, bob = connected()
         settle(alice, bob)
-        self.assertOpened(alice.session, "bob@CIC", kin=True, instance="instance of bob")
-        self.assertOpened(bob.session, "alice@CIC", kin=True, instance="instance of alice")
+        self.assertOpened(alice.session, "bob@CIC", is_p2pchat=True, instance="instance of bob")
+        self.assertOpened(bob.session, "alice@CIC", is_p2pchat=True, instance="instance of alice")
         alice.say()
         bob.say()
         alice.perform(asked(alice.session, 1.0))

@@ -12,7 +12,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.console.display import Comings, left_out_line, moment
+from p2pchat.console.display import StatusLines, left_out_line, moment
 from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Entry, Kind, naming
@@ -56,7 +56,7 @@ class News(Observer):
         self._changed = changed
         self._ring = ring
         self._past_known = past_known
-        self._comings = Comings()
+        self._status_lines = StatusLines()
         self._arrivals = Arrivals(clock, self._arrived)
         self._named = naming(node.me.peer_id)
         self._rung_at = clock.seconds() - _BELL
@@ -75,7 +75,7 @@ class News(Observer):
         if history is not None and history.ready:
             self.past_known("")
         for peer in self._node.peers.connected():
-            self._comings.line(peer)
+            self._status_lines.line(peer)
 
     def stop(self) -> None:
         """Hear no more."""
@@ -94,7 +94,7 @@ class News(Observer):
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went: told of those that have spoken."""
-        line = self._comings.line(peer)
+        line = self._status_lines.line(peer)
         if line is None:
             return
         if self._conversations.has_spoken(peer.peer_id):

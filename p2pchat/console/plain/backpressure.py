@@ -21,7 +21,7 @@ LONGEST_DRAIN: Final = 60.0
 
 
 class Queue(Protocol):
-    """What waits on one link; see `p2pchat.mesh.link.outflow.Outflow`."""
+    """What waits on one link; see `p2pchat.mesh.link.send_queue.SendQueue`."""
 
     limit: int
     bytes_waiting: int
@@ -35,7 +35,7 @@ class Link(Protocol):
     """A link, as far as it is asked here; see `p2pchat.node.interfaces.IPeerLink`."""
 
     peer_id: str
-    kin: bool
+    is_p2pchat: bool
     sent: int
 
     @property
@@ -169,7 +169,7 @@ class Draining:
         """PING our own kind, which surely answers, and give it the time that reading may take."""
         asked: dict[Link, float | None] = {}
         for link in self._node.mesh.links:
-            if link.kin and link.sent:
+            if link.is_p2pchat and link.sent:
                 asked[link] = self._last_sample(link)
                 link.ping()
         settings = self._node.settings

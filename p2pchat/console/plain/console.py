@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
-from p2pchat.console.display import Comings, late_lines, message_lines
+from p2pchat.console.display import StatusLines, late_lines, message_lines
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.digest import Digest, Transcript
 from p2pchat.console.plain.input_lines import InputLines
@@ -121,7 +121,7 @@ class ConsoleService(Service, Observer):
             if descriptors.terminal_out
             else Transcript(self._screen)
         )
-        self._comings = Comings()
+        self._status_lines = StatusLines()
         self._commands = Commands(node, reactor)
         self._queue = CommandQueue(
             reactor,
@@ -225,7 +225,7 @@ class ConsoleService(Service, Observer):
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went."""
-        line = self._comings.line(peer)
+        line = self._status_lines.line(peer)
         if line is not None:
             self._news.event(line)
 

@@ -1,4 +1,4 @@
-"""What all connections of a node share: who we are, the settings, the owner, the clock, the turn.
+"""What all connections of a node share: who we are, the settings, the owner, the clock, the batch.
 
 Rules: a node has thousands of connections, so what is the same for all of them is kept, and made,
 once. `settings` may change while the node runs: it holds for what begins after that.
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from msgspec import Raw
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.mesh.link.outflow import Turn
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
+from p2pchat.mesh.link.send_queue import WriteBatch
 from p2pchat.settings.values import Settings
 from p2pchat.wire.codec import encode, raw_json
 from p2pchat.wire.identity import Identity
@@ -40,7 +40,7 @@ class LinkContext:
         self.settings = settings
         self.owner = owner
         self.clock = clock
-        self.turn = Turn(clock)
+        self.batch = WriteBatch(clock)
         self.new_id = new_id or MessageIds()
         self.timestamp = timestamp or Timestamps()
         self._ping = (Raw(), b"")

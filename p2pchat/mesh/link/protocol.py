@@ -19,9 +19,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from p2pchat.mesh.link.context import LinkContext
-from p2pchat.mesh.link.intake import Intake
-from p2pchat.mesh.link.outflow import Outflow, write_now
+from p2pchat.mesh.link.read_limit import ReadLimit
 from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.link.send_queue import SendQueue, write_now
 from p2pchat.wire.codec import (
     MAX_LINE,
     LineTooLongError,
@@ -76,7 +76,7 @@ class PeerProtocol(LineReceiver):
         self._gone = False
         self._close_by = 0.0
         self.peer_id = ""
-        self.kin = False
+        self.is_p2pchat = False
         self.keeps = False
         self.instance = ""
         self.opened_at = 0.0
@@ -101,10 +101,12 @@ class PeerProtocol(LineReceiver):
         limits = context.settings.limits
         # A method of the transport, as it were: a third of a partial's memory.
         write = MethodType(write_now, self.transport)
-        self._outflow = Outflow(context.turn, write, limits.max_queue_bytes)
-        self._intake = Intake(self._clock, self.transport, limits.peer_rate, self._read_again)
-        self._outflow.on_drained = self._intake.answers_taken
-        self.transport.registerProducer(self._outflow, True)
+        self._send_queue = SendQueue(context.batch, write, limits.max_queue_bytes)
+        self._read_limit = ReadLimit(
+            self._clock, self.transport, limits.peer_rate, self._read_again
+        )
+        self._send_queue.on_drained = self._read_limit.answers_taken
+        self.transport.registerProducer(self._send_queue, True)
         self.session = context.new_session(self.dialed, now)
         context.unsettled[self] = None
         context.owner.link_made(self)
@@ -121,8 +123,8 @@ class PeerProtocol(LineReceiver):
             if not data:
                 return
             count = data.count(b"\n")
-        outflow = self._outflow
-        outflow.hold()
+        queue = self._send_queue
+        queue.hold()
         self.heard_at = now = self._clock.seconds()
         messages: list[Any] | None = decode_block(data, count)
         if messages is not None and self.session.welcomes(messages):
@@ -132,9 +134,9 @@ class PeerProtocol(LineReceiver):
             self._receive(decode_each(data) if messages is None else messages, now)
         if self._tail and len(self._tail) >= MAX_LINE and not self._deaf:
             self._overlong()
-        outflow.flush()
+        queue.flush()
         if not self._deaf:
-            self._intake.took(count, now, overfull=outflow.bytes_waiting > outflow.limit)
+            self._read_limit.took(count, now, overfull=queue.bytes_waiting > queue.limit)
 
     def readConnectionLost(self) -> None:
         """The other end will send no more; what we still owe it may leave, then we close."""
@@ -152,9 +154,9 @@ class PeerProtocol(LineReceiver):
             return
         self._gone = self._deaf = True
         self.session.state = State.CLOSED
-        self._outflow.drop()
+        self._send_queue.drop()
         self._tail = b""
-        self._intake.stop()
+        self._read_limit.stop()
         self._context.unsettled.pop(self, None)
         finish = self._finish or Finish(Ending.LOST, reason.getErrorMessage())
         self._context.owner.link_closed(self, finish)
@@ -234,7 +236,7 @@ class PeerProtocol(LineReceiver):
 
     def _transmit(self, message: Message) -> None:
         try:
-            self._outflow.put(encode(message))
+            self._send_queue.put(encode(message))
         except MessageTooLongError:
             # Only an echo of an enormous id can be too long; its sender gets no answer.
             self._context.owner.remarked(
@@ -243,11 +245,15 @@ class PeerProtocol(LineReceiver):
 
     def _opened(self) -> None:
         session = self.session
-        self.peer_id, self.kin, self.instance = session.peer_id, session.kin, session.instance
+        self.peer_id, self.is_p2pchat, self.instance = (
+            session.peer_id,
+            session.is_p2pchat,
+            session.instance,
+        )
         self.keeps = session.keeps
         self.opened_at = self._clock.seconds()
-        if not self.kin:
-            self._outflow.pace()
+        if not self.is_p2pchat:
+            self._send_queue.pace()
         self._context.unsettled.pop(self, None)
         self._context.owner.link_opened(self)
 
@@ -261,8 +267,8 @@ class PeerProtocol(LineReceiver):
         self._tail = b""
         self._context.unsettled[self] = None
         self._close_by = self._clock.seconds() + LINGER
-        self._outflow.close()
-        self._intake.stop()
+        self._send_queue.close()
+        self._read_limit.stop()
         self.transport.unregisterProducer()
         if finish.ending is Ending.VIOLATION:
             # Closing with unread bytes resets the connection, and the reason would not arrive.
@@ -275,18 +281,18 @@ class PeerProtocol(LineReceiver):
 
     def send(self, line: bytes) -> bool:
         """Queue one encoded SEND or PUB; False when the queue is full or the link is ending."""
-        if self.session.state is not State.OPEN or not self._outflow.offer(line):
+        if self.session.state is not State.OPEN or not self._send_queue.offer(line):
             return False
         self.sent += 1
         return True
 
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes would be taken now."""
-        return self.session.state is State.OPEN and self._outflow.has_room(size)
+        return self.session.state is State.OPEN and self._send_queue.has_room(size)
 
     def send_all(self, lines: list[bytes], block: bytes) -> bool:
         """Queue several encoded PUBs, all or none; `block` is the lines joined."""
-        if self.session.state is not State.OPEN or not self._outflow.offer_all(lines, block):
+        if self.session.state is not State.OPEN or not self._send_queue.offer_all(lines, block):
             return False
         self.sent += len(lines)
         return True
@@ -300,19 +306,19 @@ class PeerProtocol(LineReceiver):
             self._transmit(Ack(msg_ids[0], timestamp))
             return
         acks: list[Message] = [Ack(msg_id, timestamp) for msg_id in msg_ids]
-        block = encode_all(acks) if self.kin else None
+        block = encode_all(acks) if self.is_p2pchat else None
         if block is not None:
-            self._outflow.put(block)
+            self._send_queue.put(block)
         else:
             for ack in acks:
                 self._transmit(ack)
 
     def ping(self) -> None:
         """Ask for a sign of life."""
-        if not self._outflow.blocked:
+        if not self._send_queue.blocked:
             msg_id, line = self._context.ping()
             if self.session.ping(self._clock.seconds(), msg_id):
-                self._outflow.put(line)
+                self._send_queue.put(line)
 
     def leave(self, reason: str) -> None:
         """Say BYE and close when it is answered, or after two seconds."""
@@ -336,9 +342,9 @@ class PeerProtocol(LineReceiver):
             self.transport.abortConnection()
 
     @property
-    def queue(self) -> Outflow:
+    def queue(self) -> SendQueue:
         """What waits to be sent."""
-        return self._outflow
+        return self._send_queue
 
     @property
     def leaving(self) -> bool:
@@ -348,12 +354,12 @@ class PeerProtocol(LineReceiver):
     @property
     def waits_for_us(self) -> bool:
         """Whether it is us who do not read, so that silence proves nothing."""
-        return self._intake.paused
+        return self._read_limit.paused
 
     @property
     def rate_pauses(self) -> int:
         """How often we stopped reading because the peer sent too fast."""
-        return self._intake.pauses
+        return self._read_limit.pauses
 
     def _read_again(self) -> None:
         self.heard_at = self._clock.seconds()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from zope.interface import Attribute, Interface
 
-from p2pchat.mesh.link.outflow import Outflow
+from p2pchat.mesh.link.send_queue import SendQueue
 from p2pchat.wire.messages import CatchUp, Pub, Said, Send
 from p2pchat.wire.outputs import Finish, Remark
 
@@ -19,13 +19,13 @@ class IPeerLink(Interface):
     dialed: str | None = Attribute("Whom we meant to reach; None for an inbound link.")
     ip: str = Attribute("The other end's address, without a port.")
     address: str = Attribute("The other end's address and port, for people and the log.")
-    kin: bool = Attribute("Whether the other end is a p2pchat, too.")
+    is_p2pchat: bool = Attribute("Whether the other end is a p2pchat, too.")
     keeps: bool = Attribute("Whether both ends keep messages, and so may speak of late ones.")
     instance: str = Attribute("The random name of the peer's process; empty for other programs.")
     outbound: bool = Attribute("Whether we dialed.")
     opened_at: float = Attribute("When the handshake ended, seconds of the node's clock.")
     heard_at: float = Attribute("When anything was received last, seconds of the node's clock.")
-    queue: Outflow = Attribute("What waits to be sent.")
+    queue: SendQueue = Attribute("What waits to be sent.")
     leaving: bool = Attribute("Whether a farewell is under way: an answer might not be read.")
     waits_for_us: bool = Attribute("Whether it is us who do not read: silence proves nothing.")
     rate_pauses: int = Attribute("How often we stopped reading because the peer sent too fast.")

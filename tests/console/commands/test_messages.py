@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from p2pchat.console.commands.messages import scope_and_text
 from p2pchat.console.replies import Reply
-from p2pchat.mesh.link.outflow import Outflow
+from p2pchat.mesh.link.send_queue import SendQueue
 from p2pchat.mesh.peers import Status
 from tests.support.consoles import ME
 from tests.support.typed_commands import CommandCase
@@ -160,7 +160,7 @@ class PubTests(CommandCase):
 
     def test_a_peer_that_does_not_keep_up_is_told(self) -> None:
         self.node.meets("bob@CIC").full = True
-        self.node.turn.crowded.add(Outflow(self.node.turn, lambda _: None, 0))
+        self.node.batch.crowded.add(SendQueue(self.node.batch, lambda _: None, 0))
         reply = self.reply("/pub * hi")
         self.assertEqual(reply.lines, ["published to 0 peers, not to 1 that did not keep up"])
         self.assertFalse(reply.ok)

@@ -238,7 +238,7 @@ class PipeTests(ConsoleCase):
         self.assertEqual(self.shown(), [])
 
     def test_the_output_breaks_and_the_script_runs_to_its_end(self) -> None:
-        self.node.meets("bob@CIC").kin = False
+        self.node.meets("bob@CIC").is_p2pchat = False
         self.stdio.protocol.writeConnectionLost()
         self.type("/pub * hi\n")
         self.observer().notice("nobody sees this")

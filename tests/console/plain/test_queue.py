@@ -373,7 +373,7 @@ class DrainingTests(ScriptCase):
         self.node.peers.connected()[0].add_round_trip(seconds)
 
     def test_it_waits_until_all_was_sent(self) -> None:
-        self.link.kin = False
+        self.link.is_p2pchat = False
         self.link.queue.bytes_waiting = 100
         self.queue.end()
         for waiting in (100, 80, 60, 40, 20):
@@ -440,7 +440,7 @@ class DrainingTests(ScriptCase):
         self.assertEqual(self.left, [0])
 
     def test_other_programs_and_who_got_nothing_are_not_asked(self) -> None:
-        self.link.kin = False
+        self.link.is_p2pchat = False
         carol = self.node.meets("carol@CIC")
         self.queue.end()
         self.assertEqual((self.left, self.link.pings, carol.pings), ([0], 0, 0))

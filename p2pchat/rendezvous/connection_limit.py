@@ -37,7 +37,7 @@ class Connection(Protocol):
         """End at once."""
 
 
-class Crowd:
+class ConnectionLimit:
     """About `limit` connections, a sixth and 100 more at most; `reactor` provides IReactorTime.
 
     `port`, when set, is paused while there is no place, and resumed afterwards.

@@ -27,7 +27,7 @@ _ON: Final = Reading.ON
 """Looked up once: it is asked for with every chunk."""
 
 
-class Intake:
+class ReadLimit:
     """Pauses and resumes one transport.
 
     `rate` is lines a second on average, 0 for any. `on_resume` is called when reading goes on.

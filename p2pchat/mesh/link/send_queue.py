@@ -28,21 +28,21 @@ UNPACED: Final = 32
 """More waiting lines than this on a plain link, or half of what may wait, leave without pauses."""
 
 
-class Turn:
-    """Flushes, once at the end of the reactor's turn, every outflow that got a line in it."""
+class WriteBatch:
+    """Flushes, once at the end of the reactor's turn, every queue that got a line in it."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
-        self._dirty: list[Outflow] = []
+        self._dirty: list[SendQueue] = []
         self._first: list[Callable[[], None]] = []
         self._scheduled = False
-        self.crowded: set[Outflow] = set()
-        """The outflows in which more waits than half of what may, or that refused a line."""
+        self.crowded: set[SendQueue] = set()
+        """The queues in which more waits than half of what may, or that refused a line."""
 
-    def add(self, outflow: Outflow) -> None:
-        """Flush this outflow when the current turn ends."""
+    def add(self, queue: SendQueue) -> None:
+        """Flush this queue when the current turn ends."""
         self._schedule()
-        self._dirty.append(outflow)
+        self._dirty.append(queue)
 
     def before_flush(self, call: Callable[[], None]) -> None:
         """Call this when the current turn ends, before anything is flushed."""
@@ -63,12 +63,12 @@ class Turn:
             # Whatever fails costs its own turn: what waits leaves with the next one at the latest.
             self._scheduled = False
             dirty, self._dirty = self._dirty, []
-            for outflow in dirty:
-                outflow.flush()
+            for queue in dirty:
+                queue.flush()
 
 
 @implementer(IPushProducer)
-class Outflow:
+class SendQueue:
     """The lines waiting for one transport.
 
     `write` puts bytes on the transport; `on_drained` is called when lines have left and no more
@@ -76,6 +76,7 @@ class Outflow:
     """
 
     __slots__ = (
+        "_batch",
         "_blocked",
         "_deliver",
         "_due",
@@ -83,7 +84,6 @@ class Outflow:
         "_half",
         "_pacing",
         "_resume_at",
-        "_turn",
         "_waiting",
         "bytes_waiting",
         "full_since",
@@ -92,8 +92,8 @@ class Outflow:
         "refused",
     )
 
-    def __init__(self, turn: Turn, write: Callable[[bytes], Any], limit: int) -> None:
-        self._turn = turn
+    def __init__(self, batch: WriteBatch, write: Callable[[bytes], Any], limit: int) -> None:
+        self._batch = batch
         self._deliver = write
         self.limit = limit
         self._half = limit // 2
@@ -130,7 +130,7 @@ class Outflow:
             self._crowded()
         if not self._due:
             self._due = True
-            self._turn.add(self)
+            self._batch.add(self)
 
     def offer_all(self, lines: list[bytes], block: bytes) -> bool:
         """Queue several lines if there is room for all; `block` is the lines joined."""
@@ -160,7 +160,7 @@ class Outflow:
     def pace(self) -> None:
         """From now on, the moment of the handshake, leave pauses between lines (a plain link)."""
         self.flush()
-        self._resume_at = self._first_at = self._turn.clock.seconds() + FIRST_PAUSE
+        self._resume_at = self._first_at = self._batch.clock.seconds() + FIRST_PAUSE
 
     def flush(self) -> None:
         """Write what waits, unless the other end does not read or a pause is due."""
@@ -173,8 +173,8 @@ class Outflow:
             return
         block = b"".join(waiting)
         waiting.clear()
-        if self._turn.crowded:
-            self._turn.crowded.discard(self)
+        if self._batch.crowded:
+            self._batch.crowded.discard(self)
             self.full_since = None
         self.bytes_waiting = 0
         self._deliver(block)
@@ -189,14 +189,14 @@ class Outflow:
         """Forget what waits; safe to call at any time."""
         self._waiting.clear()
         self.bytes_waiting = 0
-        self._turn.crowded.discard(self)
+        self._batch.crowded.discard(self)
         self._blocked = True
         if self._pacing is not None:
             self._pacing.cancel()
             self._pacing = None
 
     def _write_paced(self) -> None:
-        now = self._turn.clock.seconds()
+        now = self._batch.clock.seconds()
         resume_at = self._resume_at or now
         waiting = self._waiting
         # Large lines must not fill the queue, and be refused, while we ourselves hold them back.
@@ -212,11 +212,11 @@ class Outflow:
         if written:
             self.full_since = None
             if self.bytes_waiting <= self._half:
-                self._turn.crowded.discard(self)
+                self._batch.crowded.discard(self)
             resume_at = self._resume_at = now + PAUSE
         if waiting and self._pacing is None:
             delay = max(resume_at - now, 0.001)
-            self._pacing = self._turn.clock.callLater(delay, self._pause_over)
+            self._pacing = self._batch.clock.callLater(delay, self._pause_over)
 
     def _pause_over(self) -> None:
         self._pacing = None
@@ -224,7 +224,7 @@ class Outflow:
         self._relieved()
 
     def _crowded(self) -> None:
-        self._turn.crowded.add(self)
+        self._batch.crowded.add(self)
         if self.bytes_waiting > self.limit:
             self._full()
 
@@ -234,8 +234,8 @@ class Outflow:
 
     def _full(self) -> None:
         if self.full_since is None:
-            self._turn.crowded.add(self)
-            self.full_since = self._turn.clock.seconds()
+            self._batch.crowded.add(self)
+            self.full_since = self._batch.clock.seconds()
 
     def _relieved(self) -> None:
         if not self._blocked and not self.overfull and self.on_drained is not None:

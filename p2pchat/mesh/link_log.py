@@ -19,7 +19,7 @@ _EXPECTED: Final = frozenset((Ending.SELF, Ending.LOST, Ending.LEFT))
 """How handshakes fail every day."""
 
 
-class LinkAccount:
+class LinkLog:
     """The log lines and the counters of all links of one node; `now` is the node's clock."""
 
     def __init__(self) -> None:
