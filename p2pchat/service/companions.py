@@ -97,7 +97,7 @@ class Administration(Service):
             from p2pchat.service.metrics import MetricsError, MetricsService
         except ImportError:
             raise CannotStartError(
-                "metrics need an extra that is not installed: pip install 'p2pchat[metrics]'"
+                'metrics need an extra that is not installed: .venv/bin/pip install ".[metrics]"'
             ) from None
         host, port = serve_address(address)
         metrics = MetricsService(self._reactor, self._node, host or "127.0.0.1", port)

@@ -46,8 +46,9 @@ class MessageTooLongError(ValueError):
 
 
 _Known = Hello | HelloOk | Ping | Pong | Ack | Send | Pub | Said | CatchUp | Bye | ByeOk
-_decode_typed = msgspec.json.Decoder(_Known).decode
-_decode_lines = msgspec.json.Decoder(_Known).decode_lines
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(_Known)
+_decode_typed = _decoder.decode
+_decode_lines = _decoder.decode_lines
 _SEAM: Final = b'}\n{"type":"'
 """What is between two lines of the usual form, and can be nowhere else in JSON."""
 _encode_json = msgspec.json.Encoder().encode

@@ -41,6 +41,6 @@ class Identity(Struct, frozen=True):
         return Hello(self.peer_id, features=self.features, agent=self.agent, instance=self.instance)
 
     def hello_ok(self, *, is_p2pchat: bool) -> HelloOk:
-        """Who we are, for the one who dialed us; only another p2pchat can use what we can besides."""
+        """Who we are, for the one who dialed us; only another p2pchat can use the rest."""
         features = self.features if is_p2pchat else FEATURES
         return HelloOk(self.peer_id, features=features, agent=self.agent, instance=self.instance)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.file import LogFile
+from p2pchat.wire.text import shortened
 
 
 class LogFileTestCase(SynchronousTestCase):
@@ -189,8 +190,8 @@ class FailureTests(LogFileTestCase):
         self.assertEqual(
             self.told,
             [
-                f"The log cannot be written to {os.path.abspath(path)}: No such file or directory."
-                " The chat goes on, and so do attempts to write."
+                f"The log cannot be written to {shortened(os.path.abspath(path))}: No such file"
+                " or directory. The chat goes on, and so do attempts to write."
             ],
         )
         os.mkdir(os.path.dirname(path))

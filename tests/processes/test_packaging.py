@@ -45,7 +45,10 @@ class MetadataTests(SynchronousTestCase):
 
     def test_what_is_imported_is_required(self) -> None:
         required = self.names("options", "install_requires")
-        self.assertEqual(sorted(required), ["msgspec", "platformdirs", "twisted", "zope.interface"])
+        self.assertEqual(
+            sorted(required),
+            ["msgspec", "platformdirs", "prompt_toolkit", "twisted", "zope.interface"],
+        )
         for name in required:
             self.assertIsNotNone(importlib.util.find_spec(name), name)
 

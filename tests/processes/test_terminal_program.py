@@ -90,7 +90,8 @@ class ProgramTests(ProcessCase):
         self.assertEqual(await program.ended, 0)
 
     async def test_a_fault_leaves_a_terminal_that_works(self) -> None:
-        self.patch(os, "environ", {**os.environ, "TERM": "xterm"})
+        # Python 3.13 colours what it writes to a terminal.
+        self.patch(os, "environ", {**os.environ, "TERM": "xterm", "PYTHON_COLORS": "0"})
         program = self.start("fault", sys.executable, "-c", _FAULT, terminal=True)
         self.assertEqual(await program.ended, 1)
         self.assertIn("\x1b[?1049l", program.output)

@@ -91,7 +91,7 @@ class AdministrationTests(TestCase):
     def test_metrics_without_the_extra(self) -> None:
         with mock.patch.dict(sys.modules, {"prometheus_client": None}):
             sys.modules.pop("p2pchat.service.metrics", None)
-            self.assertIn("p2pchat[metrics]", self.refused(metrics__address="9464"))
+            self.assertIn('pip install ".[metrics]"', self.refused(metrics__address="9464"))
 
     def test_metrics(self) -> None:
         class Fake:

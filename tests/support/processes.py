@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
+
+from tests.support.control_sockets import short_folder
 
 reactor: Any = _reactor
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,11 +94,10 @@ class ProcessCase(TestCase):
     timeout = 60
 
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
-        # Not below the test's own folder: the name of a socket has about a hundred bytes.
-        self.runtime = tempfile.mkdtemp(prefix="p2p-")
-        self.addCleanup(shutil.rmtree, self.runtime, True)
+        # Not below trial's own folder: the name of a socket has about a hundred bytes, and what a
+        # person reads about a file has not much room either.
+        self.folder = Path(short_folder(self))
+        self.runtime = short_folder(self)
 
     def start(
         self,

@@ -20,13 +20,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.testing.nodes import FakeTown
 
 try:
-    import prompt_toolkit as _toolkit
     import pyte
-except ImportError:  # the extra "console" is not installed
-    MISSING = "needs prompt_toolkit and pyte (the extra named test)"
+except ImportError:  # the extra "test" is not installed
+    MISSING = "needs pyte (the extra named test)"
 else:
     MISSING = ""
-    del _toolkit
     from prompt_toolkit.data_structures import Size
     from prompt_toolkit.history import InMemoryHistory
     from prompt_toolkit.input import create_pipe_input

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ _installed: AbstractEventLoop | None = None
 
 
 def wanted(*, plain: bool = False, log_path: str = "", stdin: int = 0, stdout: int = 1) -> bool:
-    """Whether to use the full console: both ends are one capable terminal, and it is installed.
+    """Whether to use the full console: both ends are one capable terminal.
 
     `plain` is the person's wish for the other one; a log that goes to standard output ("-") needs
     the other one, too.
@@ -33,10 +32,9 @@ def wanted(*, plain: bool = False, log_path: str = "", stdin: int = 0, stdout: i
         return False
     try:
         # It is opened once more, so that what we set is ours alone.
-        capable = os.access(os.ttyname(stdout), os.R_OK | os.W_OK)
+        return os.access(os.ttyname(stdout), os.R_OK | os.W_OK)
     except OSError:
         return False
-    return capable and find_spec("prompt_toolkit") is not None
 
 
 def install() -> None:
