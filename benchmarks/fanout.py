@@ -7,7 +7,7 @@ import select
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from benchmarks.measuring import (
     LOOPBACK,
@@ -24,9 +24,6 @@ from benchmarks.measuring import (
     running,
     text,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MARK = b"^"
 """Once in each payload, and nowhere else in what is received."""

@@ -3,8 +3,8 @@
     python benchmarks/fuzz.py wire --seconds 600
     python benchmarks/fuzz.py all --seconds 900          # each of them, one after the other
 
-What is fed, and what must hold, is in `tests/fuzz_targets.py`. A run starts from the corpus in
-`tests/corpus/TARGET`, collects in `--folder`, and ends with the first finding, whose bytes it
+What is fed, and what must hold, is in `tests/support/fuzz_targets.py`. A run starts from the corpus
+in `tests/corpus/TARGET`, collects in `--folder`, and ends with the first finding, whose bytes it
 writes there. Exit status 0: none. A finding, once mended, belongs into the corpus, which the tests
 try on every run.
 """
@@ -26,7 +26,7 @@ def run(target: str, seconds: int, folder: Path) -> None:
 
     sys.path.insert(0, str(ROOT))
     with atheris.instrument_imports(include=["p2pchat", "json"]):
-        from tests.fuzz_targets import TARGETS as FUNCTIONS
+        from tests.support.fuzz_targets import TARGETS as FUNCTIONS
 
     kept = folder / target
     kept.mkdir(parents=True, exist_ok=True)

@@ -15,19 +15,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from collections.abc import Callable
 
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import Batch
 from p2pchat.history.segments import PAGE, pack
-from p2pchat.messages import Pub, Send
-from p2pchat.stamps import MessageIds
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.stamps import MessageIds
 
 BATCH = 500
 PEERS = [f"peer{number}@CIC" for number in range(200)]

@@ -112,7 +112,7 @@ def main() -> int:
             "XDG_STATE_HOME": folder,
             "XDG_RUNTIME_DIR": folder,
         }
-        command = [sys.executable, "-m", "p2pchat.rendezvous.tap", "--interface", "127.0.0.1"]
+        command = [sys.executable, "-m", "p2pchat.service.rendezvous", "--interface", "127.0.0.1"]
         rendezvous = subprocess.Popen(
             [*command, "--port", str(port)], env=environment, stdout=subprocess.DEVNULL
         )

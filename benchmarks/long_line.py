@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import LineReceiver
 
 from benchmarks.measuring import OURS, Figures, Report, hello
-from p2pchat.link_context import LinkContext
-from p2pchat.protocol import PeerProtocol
-from p2pchat.session import Identity
-from p2pchat.settings import Settings
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.protocol import PeerProtocol
+from p2pchat.settings.values import Settings
 from p2pchat.testing.clock import FakeClock
-from p2pchat.wire import MAX_LINE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.protocol import Protocol
+from p2pchat.wire.codec import MAX_LINE
+from p2pchat.wire.identity import Identity
 
 STOCK = "LineReceiver"
 

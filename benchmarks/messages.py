@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from benchmarks.measuring import Peer, Program, Report, chat, in_turn, message, plain, running, text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SIZES = (10, 100, 1_000, 10_000)
 

@@ -13,15 +13,13 @@ import json
 import sys
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
-
-if TYPE_CHECKING:
-    from twisted.python.failure import Failure
+from twisted.python.failure import Failure
 
 reactor: Any = _reactor
 ME = "bob@bench"

@@ -5,12 +5,9 @@ from __future__ import annotations
 import select
 import socket
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 from benchmarks.measuring import LOOPBACK, Program, Report, free_port, in_turn, line, plain, running
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 IN_FLIGHT = 64
 NAMESPACES = 100
@@ -20,7 +17,7 @@ NAMESPACES = 100
 def rendezvous() -> Program:
     """Ours."""
     port = free_port()
-    words = [sys.executable, "-m", "p2pchat.rendezvous.tap", "--port", str(port)]
+    words = [sys.executable, "-m", "p2pchat.service.rendezvous", "--port", str(port)]
     return Program("p2pchat", [*words, "--interface", LOOPBACK, "--log-level", "WARNING"], port)
 
 

@@ -32,11 +32,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTLED = 20.0
@@ -187,7 +185,7 @@ class Soak:
 
     def start_rendezvous(self) -> tuple[subprocess.Popen[bytes], int]:
         log = self.folder / "rendezvous.log"
-        command = [sys.executable, "-m", "p2pchat.rendezvous.tap", "--interface", "127.0.0.1"]
+        command = [sys.executable, "-m", "p2pchat.service.rendezvous", "--interface", "127.0.0.1"]
         command += ["--port", "0", "--log-file", str(log), "--database", "registrations.db"]
         process = subprocess.Popen(
             command, cwd=self.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}

@@ -8,20 +8,16 @@ Needs no other process: it is a node of its own. Stop it with Ctrl-C.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from twisted.internet import reactor
 
-from p2pchat.messages import Send
-from p2pchat.node import CannotStartError, ChatNode
-from p2pchat.observers import Observer
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.node import CannotStartError, ChatNode
+from p2pchat.node.observers import Observer
+from p2pchat.node.router import NotSentError
 from p2pchat.rendezvous.client import RendezvousClient
-from p2pchat.router import NotSentError
-from p2pchat.settings import PeerSettings, Settings
-
-if TYPE_CHECKING:
-    from p2pchat.messages import Pub
-    from p2pchat.peers import Peer
+from p2pchat.settings.values import PeerSettings, Settings
+from p2pchat.wire.messages import Pub, Send
 
 MARK = "echo: "
 

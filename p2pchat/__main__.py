@@ -1,5 +1,5 @@
 """`python -m p2pchat` is the script `p2pchat`."""
 
-from p2pchat.cli import main
+from p2pchat.service.script import main
 
 main()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.control_answers import REQUESTS
-from p2pchat.events import KINDS
-from tests.processes import ROOT
+from p2pchat.control.answers import REQUESTS
+from p2pchat.control.events import KINDS
+from tests.support.processes import ROOT
 
 LOGGER = r"(log|limited|remarks)\.(warn|error|failure|critical)$"
 
@@ -42,7 +42,8 @@ class DocumentTests(SynchronousTestCase):
     def test_every_code_of_an_error_is_documented(self) -> None:
         text = document("control.md")
         sources = "".join(
-            path.read_text(encoding="utf-8") for path in Path(ROOT, "p2pchat").glob("control*.py")
+            path.read_text(encoding="utf-8")
+            for path in Path(ROOT, "p2pchat", "control").rglob("*.py")
         )
         codes = set(re.findall(r'(?:RequestError|_refuse)\(\s*"(\w+)"', sources))
         self.assertGreaterEqual(len(codes), 8)

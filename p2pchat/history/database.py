@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import DecodeError
 
-from p2pchat.damaged import is_damage, set_aside
 from p2pchat.history import deleting, past
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.pages import Pages, index_texts
-from p2pchat.history.records import Loaded
+from p2pchat.history.records import Batch, Entry, Loaded
 from p2pchat.history.schema import index_words, prepare
 from p2pchat.history.segments import FILED_AT_ONCE, PAGE, arrived, cut, encodable, join
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from p2pchat.history.records import Batch, Entry
+from p2pchat.sqlite import is_damage, set_aside
 
 _FILED_BYTES: Final = 4_000_000
 _BUSY_TIMEOUT: Final = 5.0

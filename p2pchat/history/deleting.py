@@ -6,18 +6,13 @@ Each call returns how many it has deleted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from sqlite3 import Connection
+from typing import Final
 
-from p2pchat.history.pages import unindex_texts
-from p2pchat.history.records import WAITING
+from p2pchat.history.pages import Pages, unindex_texts
+from p2pchat.history.records import WAITING, Line
 from p2pchat.history.segments import Segment, unpack
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from sqlite3 import Connection
-
-    from p2pchat.history.pages import Pages
-    from p2pchat.history.records import Line
 
 _OWN: Final = "SELECT id, text FROM message"
 

@@ -12,39 +12,29 @@ that its sender keeps it. The person is told once when keeping fails, and once w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn, TypeVar
 
-from twisted.internet.defer import succeed
-from zope.interface import implementer
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
-from p2pchat.history.gathering import Gathering, Held
+from p2pchat.history.database import Database
+from p2pchat.history.gathering import Gathering, Held, HistoryOwner, InThread
 from p2pchat.history.outbox import Stage
 from p2pchat.history.outgoing import Outgoing
 from p2pchat.history.past import EVERYTHING
-from p2pchat.history.records import HistoryError
+from p2pchat.history.reading import Reader
+from p2pchat.history.records import HistoryError, Line, Loaded
 from p2pchat.history.segments import pack
 from p2pchat.history.showing import Showing
 from p2pchat.history.store import Store
-from p2pchat.interfaces import IHistory
-from p2pchat.logs import Log
-from p2pchat.messages import Pub
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from twisted.internet.defer import Deferred
-    from twisted.internet.interfaces import IReactorTime
-    from twisted.python.failure import Failure
-
-    from p2pchat.history.database import Database
-    from p2pchat.history.gathering import HistoryOwner, InThread
-    from p2pchat.history.reading import Reader
-    from p2pchat.history.records import Line, Loaded
-    from p2pchat.interfaces import IPeerLink
-    from p2pchat.messages import Send
-    from p2pchat.peers import Peer
-    from p2pchat.repetitions import RecentIds
-    from p2pchat.settings import HistorySettings
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer
+from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.repetitions import RecentIds
 
 _T = TypeVar("_T")
 _log: Final = Log("History")
@@ -54,7 +44,6 @@ _TOO_OLD_EVERY: Final = 60.0
 _FOREVER: Final = 1e12
 
 
-@implementer(IHistory)
 class DurableHistory(Outgoing):
     """Keeps messages in one file. Call `open` once, `sweep` several times a second, `stop` last.
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
-from p2pchat.address import AmbiguousNameError, the_one_called
-from p2pchat.file_names import safe
 from p2pchat.history.location import default_path
-from p2pchat.history.records import STATES, HistoryError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from p2pchat.history.reading import Reader
-    from p2pchat.history.records import Line
+from p2pchat.history.reading import Reader
+from p2pchat.history.records import STATES, HistoryError, Line
+from p2pchat.settings.paths import safe
+from p2pchat.wire.address import AmbiguousNameError, the_one_called
 
 _SUFFIX: Final = ".sqlite"
 _CHECKSUM: Final = re.compile("-[0-9a-f]{8}$")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from msgspec import Struct, field
+from twisted.internet.defer import Deferred
 
-from p2pchat.history.records import Batch, Change, Entry, Piece
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.defer import Deferred
-
-    from p2pchat.history.records import Loaded
-    from p2pchat.interfaces import IPeerLink
-    from p2pchat.messages import Pub, Send
-    from p2pchat.peers import Peer
+from p2pchat.history.records import Batch, Change, Entry, Loaded, Piece
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer
+from p2pchat.wire.messages import Pub, Send
 
 _T = TypeVar("_T")
 

@@ -10,8 +10,8 @@ import fcntl
 import os
 from typing import Final
 
-from p2pchat.file_names import stem_for
 from p2pchat.history.records import HistoryError
+from p2pchat.settings.paths import stem_for
 
 NONE: Final = "none"
 """The file name that means: keep nothing."""

@@ -6,14 +6,11 @@ to be shown a second time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
-from p2pchat.repetitions import id_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from p2pchat.messages import Pub, Send
+from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.repetitions import id_text
 
 _MOST: Final = 10_000
 

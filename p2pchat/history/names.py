@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from sqlite3 import Connection
+from sqlite3 import Connection
+from typing import Final
 
 MANY: Final = 10_000
 """Names: more than these are looked after when a node starts."""

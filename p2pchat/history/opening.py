@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
+from p2pchat.history.gathering import HistoryOwner
 from p2pchat.history.location import claim, default_path
+from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError
 from p2pchat.history.worker import Worker
-from p2pchat.ports import CannotStartError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from p2pchat.history.database import Database
-    from p2pchat.history.gathering import HistoryOwner
-    from p2pchat.history.reading import Reader
-    from p2pchat.repetitions import RecentIds
-    from p2pchat.settings import Settings
+from p2pchat.mesh.link.ports import CannotStartError
+from p2pchat.settings.values import Settings
+from p2pchat.wire.repetitions import RecentIds
 
 
 def history_maker(

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from p2pchat.history.records import Entry
-    from p2pchat.interfaces import IPeerLink
-    from p2pchat.settings import HistorySettings
+from p2pchat.history.records import Entry
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.settings.values import HistorySettings
 
 
 class OutboxFullError(Exception):

@@ -6,17 +6,14 @@ it gets one when its predecessors are known.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from p2pchat.history.outbox import Outbox, Queued, Stage, Waited
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING, Entry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from p2pchat.history.store import Store
-    from p2pchat.interfaces import IPeerLink
-    from p2pchat.settings import HistorySettings
+from p2pchat.history.store import Store
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.settings.values import HistorySettings
 
 _MAX_UNNUMBERED: Final = 2000
 

@@ -14,15 +14,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from sqlite3 import Connection
+from typing import Final
 
+from p2pchat.history.records import Line
 from p2pchat.history.segments import Segment, named_in, repack, texts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from sqlite3 import Connection
-
-    from p2pchat.history.records import Line
 
 UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff]")
 """A character of a script without spaces between words. To the index each is a word."""

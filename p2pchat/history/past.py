@@ -6,14 +6,12 @@ Rules: plain calls on a connection, after everything was filed.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from sqlite3 import Connection
+from typing import Final
 
 from p2pchat.history.names import MANY
 from p2pchat.history.records import Entry
 from p2pchat.history.segments import unpack
-
-if TYPE_CHECKING:
-    from sqlite3 import Connection
 
 _MAX_UNREAD: Final = 1000
 EVERYTHING: Final = ""

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from p2pchat.history import searching
 from p2pchat.history.records import HistoryError, Line
 from p2pchat.history.schema import UPGRADES
 from p2pchat.history.segments import unpack
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 _T = TypeVar("_T")
 _BUSY_TIMEOUT: Final = 5.0

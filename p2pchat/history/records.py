@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from p2pchat.address import EVERYONE
+from p2pchat.wire.address import EVERYONE
 
 RECEIVED: Final = 0
 """A message of somebody else."""

@@ -10,15 +10,12 @@ from __future__ import annotations
 import re
 import sqlite3
 import unicodedata
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from p2pchat.history.pages import UNSPACED, as_indexed
+from p2pchat.history.records import Line
 from p2pchat.history.segments import texts_of, unpack
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from p2pchat.history.records import Line
 
 _TOKEN: Final = re.compile(r"[^\W_]+\*?")
 

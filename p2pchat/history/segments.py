@@ -10,18 +10,14 @@ came together is packed while it is at hand, and stored as it is, which is as sa
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from p2pchat.history.records import RECEIVED, Line, Piece, conversation_for
-from p2pchat.messages import Send
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from p2pchat.messages import Pub
+from p2pchat.wire.messages import Pub, Send
 
 MOST: Final = 500
 """Messages in one segment as it is first stored; more only when a single piece has more."""

@@ -7,15 +7,11 @@ it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from p2pchat.history.gathering import Held, HistoryOwner
 from p2pchat.history.losses import Losses
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from p2pchat.history.gathering import Held, HistoryOwner
-    from p2pchat.repetitions import RecentIds
+from p2pchat.wire.repetitions import RecentIds
 
 
 class Showing:

@@ -12,26 +12,20 @@ until there is nothing else to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
-from p2pchat.history.gathering import Gathering
-from p2pchat.history.records import Change, Loaded
+from p2pchat.history.database import Committed, Database
+from p2pchat.history.gathering import Gathering, Held, InThread, StoreOwner
+from p2pchat.history.records import Change, Entry, Loaded
 from p2pchat.history.tidying import QUIET, Tidying
-from p2pchat.logs import Log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.interfaces import IDelayedCall, IReactorTime
-    from twisted.python.failure import Failure
-
-    from p2pchat.history.database import Committed, Database
-    from p2pchat.history.gathering import Held, InThread, StoreOwner
-    from p2pchat.history.records import Entry
-    from p2pchat.interfaces import IPeerLink
-    from p2pchat.peers import Peer
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer
 
 _log: Final = Log("History")
 _T = TypeVar("_T")

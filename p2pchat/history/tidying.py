@@ -6,18 +6,15 @@ never ends nothing may grow without limit either: then steps are taken between t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from p2pchat.history.database import Database
 from p2pchat.history.segments import FILED_AT_ONCE, PAGE
-from p2pchat.logs import Log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.defer import Deferred
-    from twisted.python.failure import Failure
-
-    from p2pchat.history.database import Database
+from p2pchat.logs.levels import Log
 
 _log: Final = Log("History")
 QUIET: Final = 2.0

@@ -7,18 +7,14 @@ line of the log. No sockets here, and no reactor.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from twisted.logger import LogLevel
 
-from p2pchat.logs import Log, RateLimited
+from p2pchat.logs.levels import Log, RateLimited
 from p2pchat.rendezvous import requests
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import Discover, Invalid, Register
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from p2pchat.rendezvous.registry import Registry
 
 _log = Log("Rendezvous")
 

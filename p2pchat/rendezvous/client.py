@@ -8,30 +8,33 @@ is gone, so that nothing is left when a Deferred has fired.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from twisted.internet import error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IConnector,
+    IDelayedCall,
+    ITCPTransport,
+)
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from p2pchat.interfaces import IDirectory
-from p2pchat.rendezvous.listing import DirectoryError, Grant, Listing, Refused, Unreachable
+from p2pchat.rendezvous.directory import (
+    DirectoryError,
+    Grant,
+    IDirectory,
+    Listing,
+    Refused,
+    Unreachable,
+)
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
-from p2pchat.text import shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from twisted.internet.interfaces import (
-        IAddress,
-        IConnector,
-        IDelayedCall,
-        ITCPTransport,
-    )
-    from twisted.python.failure import Failure
+from p2pchat.wire.text import shortened
 
 MAX_REPLY: Final = 64 * 1024 * 1024
 """Bytes of the longest reply: more than half a million peers."""

@@ -9,28 +9,23 @@ closing over unread data would make the kernel drop the answer.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import msgspec
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, ITCPTransport
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from p2pchat.logs import Log, RateLimited
+from p2pchat.logs.levels import Log, RateLimited
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
-from p2pchat.rendezvous.crowd import Crowd
+from p2pchat.rendezvous.connection_limit import ConnectionLimit
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.address import IPv4Address, IPv6Address
-    from twisted.internet.interfaces import IAddress, ITCPTransport
-    from twisted.python.failure import Failure
-
-    from p2pchat.rendezvous.registry import Registry
 
 _log = Log("Rendezvous")
 
@@ -79,7 +74,7 @@ class RequestProtocol(Protocol):
         self.opened_at = now
         self._latest = now + factory.limits.total
         self.deadline = now + factory.limits.idle
-        factory.crowd.add(self)
+        factory.connections.add(self)
         if self._greeting is not None:
             self._answer(self._greeting, linger=True)
 
@@ -118,7 +113,7 @@ class RequestProtocol(Protocol):
         """Leave the books."""
         self._answered = True
         self._received = b""
-        self._factory.crowd.remove(self)
+        self._factory.connections.remove(self)
 
     def expire(self) -> None:
         """The deadline has passed: say so to a client that owes us a request, cut off any other."""
@@ -164,7 +159,7 @@ class RendezvousFactory(ServerFactory):
         self.limits = limits
         self.monotonic = monotonic
         self.throttle = Throttle(limits.per_minute)
-        self.crowd = Crowd(limits.connections, reactor, monotonic)
+        self.connections = ConnectionLimit(limits.connections, reactor, monotonic)
         self.timed_out = 0
         """Connections that never finished a request."""
         self._stopping = False
@@ -179,10 +174,10 @@ class RendezvousFactory(ServerFactory):
         now = self.monotonic()
         verdict = self.throttle.admit(ip, now)
         if verdict == PASS:
-            self.crowd.make_room(now)
+            self.connections.make_room(now)
             return RequestProtocol(self, ip)
         self._limited.info(now, "blocked address", "Blocked: {ip} connects too often", ip=ip)
-        if len(self.crowd) >= self.crowd.limit // 2:
+        if len(self.connections) >= self.connections.limit // 2:
             return None  # the other half of the places is for those who behave
         if verdict == SILENT:
             return RequestProtocol(self, ip, greeting=b"")
@@ -196,4 +191,4 @@ class RendezvousFactory(ServerFactory):
     def stop(self) -> None:
         """Cut off every connection, take no new ones, leave nothing for the reactor to do."""
         self._stopping = True
-        self.crowd.stop()
+        self.connections.stop()

@@ -9,11 +9,9 @@ DISCOVER, whose reply is kept until something changes or the next second.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable, Iterable, Iterator
 from json.encoder import encode_basestring_ascii as quoted
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 MAX_REGISTRATIONS: Final = 100_000
 """About 100 MB of memory and 11 MB of DISCOVER reply when all are taken."""

@@ -15,9 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from p2pchat.address import split_peer_id
-from p2pchat.logs import Log
-from p2pchat.rendezvous.listing import (
+from p2pchat.logs.levels import Log
+from p2pchat.rendezvous.directory import (
     Blocked,
     DirectoryError,
     Grant,
@@ -25,7 +24,8 @@ from p2pchat.rendezvous.listing import (
     NotRegistered,
     Refused,
 )
-from p2pchat.text import shortened
+from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.text import shortened
 
 _log = Log("Rendezvous")
 

@@ -15,16 +15,14 @@ listing with it).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quoted
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeGuard
+from typing import Annotated, Any, Final, TypeGuard
 
 import msgspec
 from msgspec import Meta
 
-from p2pchat.text import shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from p2pchat.wire.text import shortened
 
 MAX_REQUEST: Final = 32_768
 """Bytes of the longest request line, its newline included."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IListeningPort, IPushProducer
 
-from p2pchat.logs import Log
+from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.connection import Limits, RendezvousFactory
 from p2pchat.rendezvous.registry import Registry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from twisted.internet.address import IPv4Address
-    from twisted.internet.interfaces import IListeningPort
 
 _log = Log("Rendezvous")
 
@@ -79,7 +75,7 @@ class RendezvousService(Service):
                 self._port, self.factory, backlog=_BACKLOG, interface=self._interface
             )
             if IPushProducer.providedBy(self._listening):
-                self.factory.crowd.port = self._listening
+                self.factory.connections.port = self._listening
             host = self._interface or "*"
             _log.info("Rendezvous listens on {host}:{port}", host=host, port=self.port)
 
@@ -97,7 +93,7 @@ class RendezvousService(Service):
         super().stopService()
         listening, self._listening = self._listening, None
         self.factory.stop()
-        self.factory.crowd.port = None
+        self.factory.connections.port = None
         if listening is None:
             return succeed(None)
         factory = self.factory
@@ -109,7 +105,7 @@ class RendezvousService(Service):
             registered=len(self.registry),
             turned_away=factory.throttle.turned_away,
             timed_out=factory.timed_out,
-            evicted=factory.crowd.evicted,
+            evicted=factory.connections.evicted,
             refused=self.registry.refused,
             failures=factory.answers.failures,
         )

@@ -3,6 +3,7 @@
 | module | what it has |
 |---|---|
 | `clock` | `FakeClock`: time that passes when it is told to |
+| `events` | the seeded order of what happens |
 | `network` | `FakeNetwork`, `FakeHost`: hosts and ports in memory, in a seeded order of events |
 | `connector` | its listening ports, and attempts to connect |
 | `transport` | `FakeTransport`: one end of a connection, with the habits of TCP |

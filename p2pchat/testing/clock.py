@@ -7,15 +7,13 @@ made; while a call runs, `seconds()` is exactly its time. A call that raises sto
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @implementer(IReactorTime)

@@ -6,28 +6,25 @@ broken off, or whose process was killed, is never heard of again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConnector, IListeningPort
+from twisted.internet.protocol import ClientFactory, ServerFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from p2pchat.testing.events import Machine
 from p2pchat.testing.transport import FakeTransport
-
-if TYPE_CHECKING:
-    from twisted.internet.protocol import ClientFactory, ServerFactory
-
-    from p2pchat.testing.network import FakeHost
 
 
 @implementer(IListeningPort)
 class FakePort:
     """A listening port of a host."""
 
-    def __init__(self, host: FakeHost, number: int, factory: ServerFactory, interface: str) -> None:
+    def __init__(self, host: Machine, number: int, factory: ServerFactory, interface: str) -> None:
         self.host = host
         self.number = number
         self.factory = factory
@@ -40,7 +37,7 @@ class FakePort:
         """Close the port; fires in the next turn."""
         closed: Deferred[None] = Deferred()
         self.close()
-        self.host.network.now(closed.callback, None)
+        self.host.events.now(closed.callback, None)
         return closed
 
     def close(self) -> None:
@@ -59,12 +56,12 @@ class FakeConnector:
     """An outbound connection, from the attempt to its end."""
 
     def __init__(
-        self, host: FakeHost, ip: str, port: int, factory: ClientFactory[Any], timeout: float | None
+        self, host: Machine, ip: str, port: int, factory: ClientFactory[Any], timeout: float | None
     ) -> None:
         self.host = host
         self.state = "disconnected"
         self.transport: FakeTransport | None = None
-        self._network = host.network
+        self._events = host.events
         self._there = IPv4Address("TCP", ip, port)
         self._factory = factory
         self._timeout = timeout
@@ -77,10 +74,10 @@ class FakeConnector:
         self._attempt += 1
         self._factory.doStart()
         self._factory.startedConnecting(self)
-        self._network.later(self._knock, self._attempt)
+        self._events.later(self._knock, self._attempt)
         if self._timeout is not None:
-            give_up = self._network.clock.seconds() + self._timeout
-            self._network.at(give_up, self._fail, self._attempt, error.TimeoutError())
+            give_up = self._events.clock.seconds() + self._timeout
+            self._events.at(give_up, self._fail, self._attempt, error.TimeoutError())
 
     def stopConnecting(self) -> None:
         """Break the attempt off."""
@@ -113,7 +110,7 @@ class FakeConnector:
         port = away.ports.get(self._there.port)
         loopback = self._there.host.startswith("127.")
         if port is None or (port.interface.startswith("127.") and not loopback):
-            self._network.later(self._fail, attempt, error.ConnectionRefusedError())
+            self._events.later(self._fail, attempt, error.ConnectionRefusedError())
             return
         source = "127.0.0.1" if loopback else home.ip
         here = IPv4Address("TCP", source, home.free_port())
@@ -122,14 +119,14 @@ class FakeConnector:
             FakeTransport(away, self._there, here),
         )
         ours.other, theirs.other = theirs, ours
-        self._network.connections[ours] = self._network.connections[theirs] = None
-        self._network.later(self._connected, attempt, ours)
-        self._network.later(_accept, port, theirs)
+        self._events.connections[ours] = self._events.connections[theirs] = None
+        self._events.later(self._connected, attempt, ours)
+        self._events.later(_accept, port, theirs)
 
-    def _target(self) -> FakeHost | None:
+    def _target(self) -> Machine | None:
         if self._there.host.startswith("127."):
             return self.host
-        return self._network.hosts.get(self._there.host)
+        return self._events.hosts.get(self._there.host)
 
     def _connected(self, attempt: int, transport: FakeTransport) -> None:
         if transport.gone:

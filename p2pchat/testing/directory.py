@@ -7,26 +7,23 @@ each host is seen under its own address, and leases end when they should.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from p2pchat.interfaces import IDirectory
-from p2pchat.rendezvous.listing import (
+from p2pchat.rendezvous.directory import (
     Blocked,
     DirectoryError,
     Grant,
+    IDirectory,
     Listing,
     NotRegistered,
     Refused,
     Unreachable,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from p2pchat.testing.network import FakeHost
+from p2pchat.testing.network import FakeHost
 
 
 @implementer(IDirectory)

@@ -14,51 +14,24 @@ from the seed.
 from __future__ import annotations
 
 import errno
-import random
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet import error
+from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
+from twisted.internet.protocol import ClientFactory, ServerFactory
 from zope.interface import implementer
 
-from p2pchat.testing.clock import FakeClock
 from p2pchat.testing.connector import FakeConnector, FakePort
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from twisted.internet.base import DelayedCall
-    from twisted.internet.protocol import ClientFactory, ServerFactory
-
-    from p2pchat.testing.transport import FakeTransport
-
-_FIRST_EPHEMERAL: Final = 32_768
+from p2pchat.testing.events import Events, Machine
+from p2pchat.testing.transport import FakeTransport
 
 
-class FakeNetwork:
-    """Hosts that can reach each other, and the clock that they share.
+class FakeNetwork(Events):
+    """Hosts that can reach each other, and the clock that they share; for the rest see `Events`."""
 
-    `latency` is the shortest and the longest time in seconds that a segment takes; `cut` is the
-    chance that what is sent at once arrives in pieces, `join` that a read is late and finds more.
-    """
-
-    def __init__(
-        self,
-        seed: int = 0,
-        *,
-        latency: tuple[float, float] = (0.0005, 0.01),
-        cut: float = 0.2,
-        join: float = 0.1,
-    ) -> None:
-        self.seed = seed
-        self.random = random.Random(seed)
-        self.clock = FakeClock()
-        self.latency = latency
-        self.cut = cut
-        self.join = join
-        self.hosts: dict[str, FakeHost] = {}
-        self.connections: dict[FakeTransport, None] = {}
-        """The ends of connections that are not closed yet."""
+    hosts: dict[str, FakeHost]  # type: ignore[assignment]
 
     def host(self, ip: str) -> FakeHost:
         """The host of this IPv4 address, made when it is asked for the first time."""
@@ -98,40 +71,9 @@ class FakeNetwork:
             end.reset()
         return len(ends)
 
-    # ------------------------------------------------------------ for transports
-
-    def arrival(self) -> float:
-        """When a segment that is sent now arrives."""
-        return self.clock.seconds() + self.random.uniform(*self.latency)
-
-    def segments(self, data: bytes) -> Iterator[bytes]:
-        """Cut bytes as a network might."""
-        while len(data) > 1 and self.random.random() < self.cut:
-            at = self.random.randrange(1, len(data))
-            yield data[:at]
-            data = data[at:]
-        yield data
-
-    def at(self, when: float, event: Callable[..., Any], *args: object) -> None:
-        """Have something happen at this time."""
-        self.clock.callLater(max(0.0, when - self.clock.seconds()), event, *args)
-
-    def now(self, event: Callable[..., Any], *args: object) -> None:
-        """Have something happen in the next turn."""
-        self.clock.callLater(0, event, *args)
-
-    def soon(self, event: Callable[..., Any], *args: object) -> None:
-        """Have something happen in the next turn, or somewhat later."""
-        late = self.random.random() < self.join
-        self.clock.callLater(self.random.uniform(*self.latency) if late else 0, event, *args)
-
-    def later(self, event: Callable[..., Any], *args: object) -> None:
-        """Have something happen when a segment that is sent now would arrive."""
-        self.at(self.arrival(), event, *args)
-
 
 @implementer(IReactorTCP, IReactorTime)
-class FakeHost:
+class FakeHost(Machine):
     """One machine of the network: a reactor for what runs there.
 
     `reachable` False makes it silently lose all that is sent to or from it; `takes_calls` False
@@ -139,13 +81,8 @@ class FakeHost:
     """
 
     def __init__(self, network: FakeNetwork, ip: str) -> None:
+        super().__init__(network, ip)
         self.network = network
-        self.ip = ip
-        self.reachable = True
-        self.kills = 0
-        """How often whatever ran here was killed."""
-        self.ports: dict[int, FakePort] = {}
-        self._next_port = _FIRST_EPHEMERAL
         self._calls: list[DelayedCall] = []
 
     # ------------------------------------------------------------ what goes wrong
@@ -232,10 +169,3 @@ class FakeHost:
         connector = FakeConnector(self, host, port, factory, timeout)
         connector.connect()
         return connector
-
-    def free_port(self) -> int:
-        """A port that nothing uses."""
-        self._next_port += 1
-        while self._next_port in self.ports:
-            self._next_port += 1
-        return self._next_port

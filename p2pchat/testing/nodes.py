@@ -13,22 +13,18 @@ Rules: a node is the real `ChatNode` on a `FakeHost`; only time, network and ren
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from zope.interface import implementer
 
-from p2pchat.interfaces import INodeObserver
-from p2pchat.node import ChatNode
-from p2pchat.settings import LimitSettings, PeerSettings, Settings
+from p2pchat.mesh.peers import Peer, Status
+from p2pchat.node.node import ChatNode
+from p2pchat.node.observers import Observer
+from p2pchat.rendezvous.directory import IDirectory
+from p2pchat.settings.values import LimitSettings, PeerSettings, Settings
 from p2pchat.testing.directory import FakeRendezvous
-from p2pchat.testing.network import FakeNetwork
-
-if TYPE_CHECKING:
-    from p2pchat.interfaces import IDirectory
-    from p2pchat.messages import Pub, Send
-    from p2pchat.peers import Peer, Status
-    from p2pchat.testing.network import FakeHost
+from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.wire.messages import Pub, Send
 
 PORT: Final = 4000
 
@@ -44,8 +40,7 @@ def connected_pair(seed: int = 0) -> tuple[FakeTown, ChatNode, ChatNode]:
     return town, alice, bob
 
 
-@implementer(INodeObserver)
-class Recorder:
+class Recorder(Observer):
     """An observer that remembers everything, in the order in which it happened."""
 
     def __init__(self) -> None:
@@ -65,23 +60,23 @@ class Recorder:
         return [message.payload for _, message in self.messages]
 
     def status_changed(self, peer: Peer) -> None:
-        """See `INodeObserver`."""
+        """Remember it."""
         self.statuses.append((peer.peer_id, peer.status))
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
-        """See `INodeObserver`."""
+        """Remember them."""
         self.messages += [(peer.peer_id, message) for message in messages]
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:  # noqa: ARG002
-        """See `INodeObserver`."""
+        """Remember it."""
         self.acked.append((peer_id, msg_id))
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        """See `INodeObserver`."""
+        """Remember it."""
         self.failed.append((peer_id, msg_id, reason))
 
     def notice(self, sentence: str) -> None:
-        """See `INodeObserver`."""
+        """Remember it."""
         self.notices.append(sentence)
 
 

@@ -9,21 +9,17 @@ reset throws away what its receiver has not read yet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IProducer, ITCPTransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from twisted.internet.address import IPv4Address
-    from twisted.internet.interfaces import IProducer
-
-    from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.testing.events import Events, Machine
 
 _log = Logger()
 WINDOW: Final = 65_536
@@ -38,7 +34,7 @@ class FakeTransport:
 
     other: FakeTransport
 
-    def __init__(self, host: FakeHost, here: IPv4Address, there: IPv4Address) -> None:
+    def __init__(self, host: Machine, here: IPv4Address, there: IPv4Address) -> None:
         self.host = host
         self.protocol: Any = None
         self.on_lost: Callable[[Failure], None] | None = None
@@ -49,7 +45,7 @@ class FakeTransport:
         self.disconnecting = False
         self.severed = False
         """Nothing that this end sends arrives any more, and neither end is told."""
-        self._network: FakeNetwork = host.network
+        self._events: Events = host.events
         self._here, self._there = here, there
         self._queue = bytearray()
         self._under_way = 0
@@ -91,7 +87,7 @@ class FakeTransport:
     def reset(self) -> None:
         """Break the connection at once, as a router that restarts does; both ends are told."""
         for end in (self, self.other):
-            self._network.later(end._lost, Failure(ConnectionLost()))
+            self._events.later(end._lost, Failure(ConnectionLost()))
 
     def vanish(self) -> None:
         """Close as a kernel does for a process that was killed: its protocol hears nothing."""
@@ -124,7 +120,7 @@ class FakeTransport:
         if self.connected and not self.disconnecting:
             self._reading = False
             if self._write_closed:
-                self._network.now(self._close, Failure(ConnectionDone()))
+                self._events.now(self._close, Failure(ConnectionDone()))
             else:
                 self.disconnecting = True
                 self._pump_soon()
@@ -140,7 +136,7 @@ class FakeTransport:
             self._aborting = self.disconnecting = True
             self._reading = False
             self._queue.clear()
-            self._network.now(self._close, Failure(ConnectionAborted()))
+            self._events.now(self._close, Failure(ConnectionAborted()))
 
     def getPeer(self) -> IPv4Address:
         """The other end's address."""
@@ -201,7 +197,7 @@ class FakeTransport:
     def _pump_soon(self) -> None:
         if not self._pump_due and not self._closed:
             self._pump_due = True
-            self._network.now(self._pump)
+            self._events.now(self._pump)
 
     def _pump(self) -> None:
         self._pump_due = False
@@ -212,7 +208,7 @@ class FakeTransport:
             data = bytes(self._queue[:room])
             del self._queue[:room]
             self._under_way += len(data)
-            for segment in self._network.segments(data):
+            for segment in self._events.segments(data):
                 self._carry(self.other._data_arrives, segment)
         if self._queue or self._aborting:
             return
@@ -230,8 +226,8 @@ class FakeTransport:
 
     def _carry(self, arrive: Callable[..., None], *args: object) -> None:
         """Have something arrive at the other end, after all that was sent before."""
-        self._arrives_at = max(self._arrives_at, self._network.arrival())
-        self._network.at(self._arrives_at, self._arrive, arrive, *args)
+        self._arrives_at = max(self._arrives_at, self._events.arrival())
+        self._events.at(self._arrives_at, self._arrive, arrive, *args)
 
     def _arrive(self, arrive: Callable[..., None], *args: object) -> None:
         if not self.severed:
@@ -261,7 +257,7 @@ class FakeTransport:
     def _read_soon(self) -> None:
         if not self._read_due and self._reading and (self._arrived or self._fin_arrived):
             self._read_due = True
-            self._network.soon(self._read)
+            self._events.soon(self._read)
 
     def _read(self) -> None:
         self._read_due = False
@@ -305,7 +301,7 @@ class FakeTransport:
         self.connected = False
         self._arrived.clear()
         self._queue.clear()
-        self._network.connections.pop(self, None)
+        self._events.connections.pop(self, None)
         producer, self._producer = self._producer, None
         if producer is not None and reason is not None:
             producer.stopProducing()

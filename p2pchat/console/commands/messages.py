@@ -1,0 +1,75 @@
+"""The commands that say something to others: /msg and /pub.
+
+    /msg bob@CIC oi, tudo bem?   ->  Reply, and later the line "delivered to bob@CIC in 1.2 ms"
+    /pub #CIC lunch?             ->  Reply: "published to 3 peers"
+
+Rules: the text is sent as it was typed, from the character after the one space before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.commands.sent import first_word
+from p2pchat.console.replies import Answer, Reply, said, wrong
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.router import NotSentError
+from p2pchat.wire.address import namespace_of
+from p2pchat.wire.text import printable
+
+
+def _msg(person: Person, rest: str) -> Answer:
+    peer_id, text = person.outbox.addressee(rest)
+    if not text.strip():
+        return MSG.misused()
+    try:
+        whole_id = person.outbox.resolve(peer_id)
+        meant = [] if whole_id == peer_id else [f"{peer_id} is {whole_id}"]
+        person.outbox.send(whole_id, text)
+    except NotSentError as why:
+        return wrong(f"not sent: {why}")
+    return said(*meant)
+
+
+def _pub(person: Person, rest: str) -> Answer:
+    scope, text = scope_and_text(rest, person.node.me.peer_id, person.node.peers)
+    if not text.strip() or not scope.startswith(("*", "#")):
+        return PUB.misused()
+    try:
+        published = person.node.publish(scope, text)
+    except NotSentError as why:
+        return wrong(f"not published: {why}")
+    count, dropped = published.peers, published.dropped
+    person.published += count > 0
+    sentence = f"published to {count} peer{'' if count == 1 else 's'}"
+    if dropped:
+        sentence += f", not to {dropped} that did not keep up"
+    elif not count:
+        sentence += ": nobody is connected" + ("" if scope == "*" else f" in {scope}")
+    return Reply([printable(sentence)], ok=not dropped)
+
+
+def scope_and_text(rest: str, own_id: str, peers: Iterable[Peer]) -> tuple[str, str]:
+    """Split "scope text". A namespace may hold spaces, if it is ours or one of these peers'."""
+    scope, text = first_word(rest)
+    if scope.startswith("#") and " " in text:
+        known = {namespace_of(own_id), *(peer.namespace for peer in peers)}
+        matching = [each for each in known if rest.startswith(f"#{each} ")]
+        matching = [each for each in matching if rest[len(each) + 2 :].strip()]
+        if matching:
+            scope = "#" + max(matching, key=len)
+            text = rest[len(scope) + 1 :]
+    return scope, text
+
+
+MSG: Final = Command(
+    "msg", "<peer_id> <message>", "send to one peer, and tell when it arrived", _msg
+)
+PUB: Final = Command(
+    "pub",
+    "* | #namespace <message>",
+    "publish to every connected peer, or to those of a namespace",
+    _pub,
+)

@@ -1,0 +1,163 @@
+"""What a person asks of the history: /history, /search, /outbox, /forget.
+
+    /history bob@CIC 5   ->  2026-01-31 14:02 [bob@CIC] oi
+                             2026-01-31 14:03 [alice@CIC -> bob@CIC] oi! (waits)
+
+Rules: no I/O; what takes time is a Deferred of lines, which may fail with a `HistoryError`. Wrong
+use is a `WrongUseError` whose text says why, perhaps nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from twisted.internet.defer import Deferred
+
+from p2pchat.history.durable import DurableHistory
+from p2pchat.history.outbox import Stage
+from p2pchat.history.records import ABANDONED, WAITING, Line
+from p2pchat.wire.address import the_one_called
+from p2pchat.wire.text import printable, shortened
+
+LINES: Final = 20
+"""Lines that /history and /search show when no number is given."""
+_MOST: Final = 1000
+_STATES: Final = {WAITING: " (waits)", ABANDONED: " (given up)"}
+_STAGES: Final = {
+    Stage.UNSENT: "waits for a link",
+    Stage.ON_ITS_WAY: "on its way",
+    Stage.OVERDUE: "no ACK came: sent again on the next link",
+}
+
+
+class WrongUseError(Exception):
+    """The command was not understood; the text says why, if it is not empty."""
+
+
+def recent(
+    history: DurableHistory, rest: str, resolve: Callable[[str], str]
+) -> Deferred[list[str]]:
+    """The last lines of a conversation, or of all: `rest` is `[peer | #ns | *] [n]`."""
+    words = rest.split()
+    count = LINES
+    if words and words[-1].isdecimal():
+        count = _number(words.pop())
+    if not words:
+        return history.recent(None, count).addCallback(_shown, "nothing is kept yet")
+
+    def last(conversation: str) -> Deferred[list[str]]:
+        history.mark_read(conversation)
+        nothing = f"nothing is kept of {conversation}"
+        return history.recent(conversation, count).addCallback(_shown, nothing)
+
+    return kept_peer(history, " ".join(words), resolve).addCallback(last)
+
+
+def search(history: DurableHistory, rest: str) -> Deferred[list[str]]:
+    """The last messages that hold all words."""
+    if not rest.strip():
+        raise WrongUseError("")
+    nothing = f'nothing is kept that has "{shortened(rest.strip(), 60)}"'
+    return history.search(rest.strip(), LINES).addCallback(_shown, nothing)
+
+
+def outbox(history: DurableHistory, rest: str, resolve: Callable[[str], str]) -> list[str]:
+    """List what waits, or cancel: `rest` is `[peer]` or `cancel peer | number | all`."""
+    words = rest.split()
+    waiting = [*history.outbox]
+
+    def whom(name: str) -> str:
+        whole = resolve(name)
+        return the_one_called(whole, [queued.peer_id for queued in waiting])
+
+    if words[:1] != ["cancel"]:
+        to = whom(" ".join(words)) if words else None
+        lines = [
+            f"{number}  {line_moment(queued.entry.at)}  to {queued.peer_id}: "
+            f"{shortened(queued.entry.text, 60)}  ({_STAGES[queued.stage]})"
+            for number, queued in enumerate(waiting, 1)
+            if to in (None, queued.peer_id)
+        ]
+        more = [f"… and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+        return [*lines[:_MOST], *more] or ["nothing waits"]
+    if len(words) == 1:
+        raise WrongUseError("cancel what: a number, a peer, or all?")
+    what = " ".join(words[1:])
+    if what == "all":
+        chosen = waiting
+    elif what.isdecimal():
+        chosen = waiting[_number(what) - 1 : _number(what)]
+        if not chosen:
+            return [f"no message {what} waits (/outbox lists them)"]
+    else:
+        to = whom(what)
+        chosen = [queued for queued in waiting if queued.peer_id == to]
+    count = history.cancel([queued.msg_id for queued in chosen])
+    return [f"cancelled {count} message{'' if count == 1 else 's'}"]
+
+
+def forget(
+    history: DurableHistory,
+    rest: str,
+    resolve: Callable[[str], str],
+    forgotten: Callable[[str], None],
+) -> Deferred[list[str]]:
+    """Delete what was said by and to a peer; `forgotten` is called with its peer_id."""
+    if not rest.strip():
+        raise WrongUseError("")
+
+    def delete(peer_id: str) -> Deferred[list[str]]:
+        def deleted(count: int) -> list[str]:
+            forgotten(peer_id)
+            messages = f"{count} message{'' if count == 1 else 's'}"
+            return [f"forgot {messages} of and to {peer_id}"]
+
+        return history.forget(peer_id).addCallback(deleted)
+
+    return kept_peer(history, rest.strip(), resolve).addCallback(delete)
+
+
+def kept_peer(history: DurableHistory, name: str, resolve: Callable[[str], str]) -> Deferred[str]:
+    """The peer_id that a bare name means to `resolve`, or else to the history; others as they are.
+
+    Fails with an `AmbiguousNameError` when it may mean several.
+    """
+    # Not needed by `p2pchat history`, which is to be quick.
+    from twisted.internet.defer import succeed
+
+    whole = resolve(name)
+    if "@" in whole or whole.startswith(("#", "*")):
+        return succeed(whole)
+    return history.peers_called(whole).addCallback(lambda found: the_one_called(whole, found))
+
+
+def _number(text: str) -> int:
+    number = int(text[:9])
+    if not 0 < number <= _MOST:
+        raise WrongUseError(f"a number from 1 to {_MOST}")
+    return number
+
+
+def _shown(lines: Sequence[Line], nothing: str) -> list[str]:
+    return [*map(history_line, lines)] or [nothing]
+
+
+def history_line(line: Line) -> str:
+    """One message as a line for a person."""
+    who, to = _name(line.sender), _name(line.conversation)
+    if line.sender != line.conversation:
+        who = f"{who} -> {to}"
+    late = "" if line.said is None else f", said {line_moment(line.said)}"
+    state = _STATES.get(line.state, "")
+    return f"{line_moment(line.at)} [{who}{late}] {printable(line.text)}{state}"
+
+
+def line_moment(when: float) -> str:
+    """A time of the wall clock, in local time."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+
+
+def _name(text: str) -> str:
+    return shortened(text, 150).replace("]", "\\x5d")

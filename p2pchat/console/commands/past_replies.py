@@ -1,0 +1,109 @@
+"""The commands about what is kept, as rows of the table: /history, /search, /outbox, /forget.
+
+`p2pchat.console.commands.past` finds the lines; here they become a `Reply`, and so does
+whatever stands against it: a node that keeps nothing, a past that is not read yet, wrong use, a
+file that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeAlias
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from p2pchat.console.commands import past
+from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.replies import Answer, Reply, said, wrong
+from p2pchat.console.waiting import until
+from p2pchat.history.durable import DurableHistory
+from p2pchat.history.records import HistoryError
+from p2pchat.node.router import NotSentError
+from p2pchat.wire.address import AmbiguousNameError
+
+_Question: TypeAlias = "Callable[[DurableHistory], list[str] | Deferred[list[str]]]"
+_READY_WAIT: Final = 5.0
+
+
+def _history(person: Person, rest: str) -> Answer:
+    whole = partial(_conversation, person.outbox)
+    return _asked(HISTORY, person, lambda history: past.recent(history, rest, whole))
+
+
+def _search(person: Person, rest: str) -> Answer:
+    return _asked(SEARCH, person, lambda history: past.search(history, rest))
+
+
+def _outbox(person: Person, rest: str) -> Answer:
+    whole = partial(_conversation, person.outbox)
+    return _asked(OUTBOX, person, lambda history: past.outbox(history, rest, whole))
+
+
+def _forget(person: Person, rest: str) -> Answer:
+    whole = partial(_conversation, person.outbox)
+    return _asked(
+        FORGET, person, lambda history: past.forget(history, rest, whole, person.forgotten)
+    )
+
+
+HISTORY: Final = Command(
+    "history",
+    "[peer | #namespace | *] [n]",
+    "the last messages of a conversation, or of all",
+    _history,
+    needs_peers=False,
+)
+SEARCH: Final = Command(
+    "search", "<words>", "the last messages that hold all words", _search, needs_peers=False
+)
+OUTBOX: Final = Command(
+    "outbox",
+    "[peer] | cancel <number> | <peer> | all",
+    "what waits until its peer is connected",
+    _outbox,
+    needs_peers=False,
+)
+FORGET: Final = Command(
+    "forget",
+    "<peer>",
+    "delete what was said by and to a peer, for good",
+    _forget,
+    needs_peers=False,
+)
+
+
+def _conversation(outbox: Outbox, name: str) -> str:
+    """A peer_id or a scope, given as much of it as a person types."""
+    return name if name.startswith(("#", "*")) else outbox.resolve(name)
+
+
+def _asked(command: Command, person: Person, ask: _Question) -> Answer:
+    """What the history answers, if there is one, as soon as it is ready."""
+    history = person.node.history
+    if history is None:
+        return wrong("this node keeps nothing (--history none)")
+    if not history.ready:
+        # What waits from earlier runs is not known yet, a moment after the start.
+        ready = until(person.clock, lambda: history.ready, _READY_WAIT)
+        return ready.addCallback(lambda _: _answer(command, history, ask))
+    return _answer(command, history, ask)
+
+
+def _answer(command: Command, history: DurableHistory, ask: _Question) -> Answer:
+    try:
+        answer = ask(history)
+    except past.WrongUseError as why:
+        return command.misused(str(why))
+    except (NotSentError, AmbiguousNameError) as why:
+        return wrong(str(why))
+    if isinstance(answer, Deferred):
+        return answer.addCallbacks(lambda lines: said(*lines), _not_read)
+    return said(*answer)
+
+
+def _not_read(failure: Failure) -> Reply:
+    failure.trap(HistoryError, AmbiguousNameError)
+    return wrong(failure.getErrorMessage())

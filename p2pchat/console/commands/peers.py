@@ -1,0 +1,81 @@
+"""The commands about peers and the links with them: /peers, /conn, /rtt, /reconnect.
+
+    /peers #CIC   ->  a Deferred of a Reply: the rendezvous is asked
+    /conn         ->  a Reply with a table
+
+Rules: the tables are those of `p2pchat.console.reports`; what takes time is waited for on the
+person's clock, never for long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from twisted.python.failure import Failure
+
+from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.replies import Answer, Reply, said, tabled
+from p2pchat.console.reports import Table, links_table, peers_table, round_trips_table
+from p2pchat.console.waiting import until
+from p2pchat.rendezvous.directory import DirectoryError, Listing
+from p2pchat.wire.address import namespace_of_scope
+
+PONG_WAIT: Final = 1.0
+"""Seconds that /rtt waits for the answers of peers that have no sample yet."""
+
+
+def _peers(person: Person, rest: str) -> Answer:
+    node, scope = person.node, rest.strip() or "*"
+    try:
+        namespace = namespace_of_scope(scope)
+    except ValueError:
+        return PEERS.misused()
+
+    def table(listings: Sequence[Listing] | None) -> Table:
+        return peers_table(listings, node.peers, node.me.peer_id, namespace)
+
+    def not_asked(failure: Failure) -> Reply:
+        failure.trap(DirectoryError)
+        why = failure.getErrorMessage()
+        return tabled(table(None), f"the rendezvous could not be asked: {why}", "what is known:")
+
+    return node.presence.discover().addCallbacks(
+        lambda listings: tabled(table(listings)), not_asked
+    )
+
+
+def _conn(person: Person, _: str) -> Answer:
+    peers = person.node.peers.connected()
+    return tabled(links_table(peers, person.clock.seconds(), person.wall_clock()))
+
+
+def _rtt(person: Person, _: str) -> Answer:
+    node = person.node
+    asked = [peer for peer in node.peers.connected() if not peer.round_trips]
+    for peer in asked:
+        peer.links[0].ping()
+
+    def come() -> bool:
+        return not any(peer.links and not peer.round_trips for peer in asked)
+
+    return until(person.clock, come, PONG_WAIT).addCallback(
+        lambda _: tabled(round_trips_table(node.peers))
+    )
+
+
+def _reconnect(person: Person, _: str) -> Answer:
+    count = person.node.mesh.reconnect()
+    if not count:
+        return said("there is nobody to dial")
+    return said(f"dialing {count} peer{'' if count == 1 else 's'}")
+
+
+PEERS: Final = Command(
+    "peers", "[* | #namespace]", "ask the rendezvous who is there, and list them", _peers
+)
+CONN: Final = Command("conn", "", "the links: direction, since when, messages in and out", _conn)
+RTT: Final = Command("rtt", "", "the round-trip times of the peers", _rtt)
+RECONNECT: Final = Command(
+    "reconnect", "", "dial every peer that is not connected, now", _reconnect
+)

@@ -1,0 +1,53 @@
+"""What one row of the command table is, and what a command has at hand when it runs.
+
+Rules: a command is given what follows its name, and answers; it prints nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+from twisted.internet.interfaces import IReactorTime
+
+from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.replies import Answer, Reply, wrong
+from p2pchat.node.node import ChatNode
+
+
+class Person(Protocol):
+    """Who types commands at a node, and what is known of them."""
+
+    node: ChatNode
+    clock: IReactorTime
+    wall_clock: Callable[[], float]
+    """Seconds since the epoch."""
+    outbox: Outbox
+    """Their direct messages."""
+    published: int
+    """How many messages they published to at least one peer."""
+    forgotten: Callable[[str], None]
+    """Called with the peer_id when what was said by and to a peer has been deleted."""
+
+
+class Command(Struct, frozen=True):
+    """One row of the table."""
+
+    name: str
+    arguments: str
+    summary: str
+    run: Callable[[Person, str], Answer]
+    """Gets what follows the name, without the white space before it."""
+    needs_peers: bool = True
+    """Whether its outcome depends on whom we have met."""
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return f"/{self.name} {self.arguments}".rstrip()
+
+    def misused(self, why: str = "") -> Reply:
+        """What to answer when what follows the name cannot be understood."""
+        usage = f"usage: {self.usage}"
+        return wrong(f"{usage} ({why})" if why else usage)

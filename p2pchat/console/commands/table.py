@@ -1,0 +1,156 @@
+"""What a person types -> calls on the node -> what the person reads.
+
+    /msg bob@CIC oi, tudo bem?   ->  Reply, and later the line "delivered to bob@CIC in 1.2 ms"
+    /peers #CIC                  ->  a Deferred of a Reply: the rendezvous is asked
+    hello                        ->  Reply with a hint; nothing is sent
+
+Rules: no I/O. The table `COMMANDS` is all there is: /help, the usage lines and "did you mean" are
+made from it. Every reply is printable, and tells whether what was asked for was done. The commands
+about this program itself are here; the others are where the things are that they are about.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from twisted.internet.interfaces import IReactorTime
+
+from p2pchat.console.commands.messages import MSG, PUB
+from p2pchat.console.commands.past_replies import FORGET, HISTORY, OUTBOX, SEARCH
+from p2pchat.console.commands.peers import CONN, PEERS, RECONNECT, RTT
+from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.replies import Answer, Reply, said, wrong
+from p2pchat.logs import levels as logs
+from p2pchat.node.figures import statistics
+from p2pchat.node.node import ChatNode
+from p2pchat.wire.text import shortened
+
+
+class Commands:
+    """The commands of one person at one node. `wall_clock` gives seconds since the epoch."""
+
+    def __init__(
+        self, node: ChatNode, clock: IReactorTime, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        self.node = node
+        self.clock = clock
+        self.wall_clock = wall_clock
+        self.outbox = Outbox(node)
+        self.published = 0
+        """How many messages were published to at least one peer."""
+        self.forgotten: Callable[[str], None] = lambda _: None
+        """Called with the peer_id when what was said by and to a peer has been deleted."""
+
+    def run(self, line: str) -> Answer:
+        """Do what a line says. The Deferred, if it is one, never fails with a person's mistake."""
+        word, rest = _split(line)
+        if not word:
+            return Reply()
+        if not word.startswith("/"):
+            return wrong("nothing was sent: /msg or /pub sends a message, /help tells more")
+        command = _BY_NAME.get(word[1:].lower())
+        if command is None:
+            return wrong(f"there is no command {shortened(word, 40)}{_hint(word)}")
+        if rest.strip() and not command.arguments:
+            return command.misused()
+        return command.run(self, rest)
+
+    def may_run(self, line: str) -> bool:
+        """Whether a line can be run before the first peers were met, with the same outcome."""
+        word, rest = _split(line)
+        command = _BY_NAME.get(word[1:].lower()) if word.startswith("/") else None
+        if command is None or not command.needs_peers:
+            return True
+        if command is not MSG:
+            return False
+        peer = self.node.peers.get(self.outbox.addressee(rest)[0])
+        return peer is not None and bool(peer.links)
+
+
+def _stats(person: Person, rest: str) -> Answer:
+    form = rest.strip().lower()
+    if form not in ("", "json"):
+        return STATS.misused()
+    from p2pchat.node.stats import lines
+
+    snapshot = statistics(person.node).snapshot()
+    if not form:
+        return said(*lines(snapshot))
+    return said(msgspec.json.encode(snapshot).decode())
+
+
+def _log(_: Person, rest: str) -> Answer:
+    try:
+        logs.set_level(rest)
+    except ValueError as why:
+        return LOG.misused(str(why) if rest.strip() else f"it is {logs.get_level()} now")
+    return said(f"the log's level is {logs.get_level()}")
+
+
+def _help(_: Person, rest: str) -> Answer:
+    name = rest.strip().removeprefix("/").lower()
+    if name:
+        command = _BY_NAME.get(name)
+        if command is None:
+            return wrong(f"there is no command /{shortened(name, 40)}{_hint(name)}")
+        return said(f"{command.usage}: {command.summary}")
+    width = max(len(command.usage) for command in COMMANDS)
+    return said(*(f"{command.usage:<{width}}  {command.summary}" for command in COMMANDS))
+
+
+def _quit(_: Person, _rest: str) -> Answer:
+    return Reply(leave=True)
+
+
+STATS: Final = Command(
+    "stats",
+    "[json]",
+    "all counters and limits, for you or for a program",
+    _stats,
+    needs_peers=False,
+)
+LOG: Final = Command(
+    "log",
+    "<level>",
+    "what the log takes: DEBUG, INFO, WARNING or ERROR",
+    _log,
+    needs_peers=False,
+)
+HELP: Final = Command("help", "[command]", "all commands, or one of them", _help, needs_peers=False)
+QUIT: Final = Command("quit", "", "leave", _quit, needs_peers=False)
+
+COMMANDS: Final = (
+    PEERS,
+    MSG,
+    PUB,
+    HISTORY,
+    SEARCH,
+    OUTBOX,
+    FORGET,
+    CONN,
+    RTT,
+    STATS,
+    RECONNECT,
+    LOG,
+    HELP,
+    QUIT,
+)
+"""All commands, in the order of /help."""
+
+_BY_NAME: Final = {command.name: command for command in COMMANDS}
+
+
+def _split(line: str) -> tuple[str, str]:
+    word, *rest = line.split(maxsplit=1) or [""]
+    return word, rest[0] if rest else ""
+
+
+def _hint(word: str) -> str:
+    from difflib import get_close_matches
+
+    close: list[Any] = get_close_matches(word.lower().removeprefix("/")[:40], _BY_NAME, n=1)
+    return f": did you mean /{close[0]}?" if close else ": /help lists them all"

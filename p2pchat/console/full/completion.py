@@ -1,0 +1,79 @@
+"""What the Tab key offers: commands, peers with their status, namespaces, levels.
+
+Rules: nothing is asked of anybody, only what the node knows is offered, connected peers first;
+and of many only the first hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from p2pchat.console.full.vocabulary import known_commands
+from p2pchat.logs.levels import LEVELS
+from p2pchat.mesh.peers import PeerTable, Status
+from p2pchat.wire.text import printable
+
+_MOST: Final = 100
+
+
+class ChatCompleter(Completer):
+    """Completes the word before the cursor, as its command needs it."""
+
+    def __init__(self, peers: PeerTable, own_namespace: str) -> None:
+        self._peers = peers
+        self._own_namespace = own_namespace
+
+    def get_completions(
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002
+    ) -> Iterable[Completion]:
+        """What could stand at the cursor."""
+        line = document.text_before_cursor
+        if not line.startswith("/"):
+            return ()
+        word, space, rest = line.partition(" ")
+        if not space:
+            offered: Iterator[tuple[str, str]] = (
+                (f"/{name} ", summary) for name, _, summary in known_commands()
+            )
+        else:
+            offered, word = self._arguments(word[1:].lower()), rest
+        wanted = word.casefold()
+        fitting = (each for each in offered if each[0].casefold().startswith(wanted))
+        return [
+            Completion(text, -len(word), display=printable(text.rstrip()), display_meta=meta)
+            for text, meta in islice(fitting, _MOST)
+        ]
+
+    def _arguments(self, command: str) -> Iterator[tuple[str, str]]:
+        if command in ("to", "msg", "history", "outbox", "forget"):
+            yield from ((f"{name} ", meta) for name, meta in self._people())
+        if command in ("to", "pub", "peers", "history"):
+            yield from ((f"{name} ", meta) for name, meta in self._scopes())
+        if command == "log":
+            yield from ((level, "") for level in LEVELS)
+        if command == "help":
+            yield from ((name, summary) for name, _, summary in known_commands())
+
+    def _people(self) -> Iterator[tuple[str, str]]:
+        order = [Status.CONNECTED, *(each for each in Status if each is not Status.CONNECTED)]
+        peers = sorted(self._peers, key=lambda peer: (order.index(peer.status), peer.peer_id))
+        for peer in peers:
+            yield peer.peer_id, peer.status.value
+
+    def _scopes(self) -> Iterator[tuple[str, str]]:
+        counts = {self._own_namespace: 0}
+        up = 0
+        for peer in self._peers:
+            connected = int(bool(peer.links))
+            counts[peer.namespace] = counts.get(peer.namespace, 0) + connected
+            up += connected
+        yield "*", f"{up} connected"
+        for namespace in sorted(counts):
+            yield f"#{namespace}", f"{counts[namespace]} connected"

@@ -1,0 +1,181 @@
+"""With whom the person talks: the current conversation, and what is unread in the others.
+
+    ""          all conversations together, where the console begins
+    bob@CIC     direct messages with one peer
+    #CIC, *     what is published to a namespace, or to everyone
+
+Rules: pure bookkeeping. Whatever is said is in the common backlog and in that of its conversation;
+both are bounded, and so is the number of conversations: strangers can open them, and the one in
+which nothing was said for longest goes. All together show what comes, and so it is seen there; but
+a conversation with unread messages of earlier sessions stays unread until it is opened itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Final, NamedTuple
+
+from p2pchat.console.full.backlog import Backlog
+from p2pchat.console.full.entries import Entry, Kind
+from p2pchat.wire.address import EVERYONE
+
+TOGETHER: Final = ""
+MOST: Final = 100
+"""Conversations that are kept."""
+_ENTRIES, _CHARACTERS = 5000, 2_000_000
+_ENTRIES_OF_ONE, _CHARACTERS_OF_ONE = 1000, 200_000
+_SPEAKERS: Final = 2000
+
+
+class Unread(NamedTuple):
+    """What is unread in a conversation."""
+
+    key: str
+    messages: int
+    urgent: bool
+    """Whether some of it is meant for the person."""
+
+
+class Conversation:
+    """One of them."""
+
+    def __init__(self, key: str, *, together: bool = False) -> None:
+        self.key = key
+        self.unread = 0
+        """Messages that came in this session while another conversation was on the screen."""
+        self.urgent = False
+        """Whether one of these is meant for the person."""
+        self.complete = False
+        """Whether what was said in earlier sessions is in the backlog, too."""
+        self.backlog = (
+            Backlog(_ENTRIES, _CHARACTERS, together=True)
+            if together
+            else Backlog(_ENTRIES_OF_ONE, _CHARACTERS_OF_ONE)
+        )
+
+
+class Conversations:
+    """All of them. `current` is the one on the screen.
+
+    `on_shown` is called when a conversation comes onto the screen, `on_seen` with the key of one of
+    which all has been seen. `earlier`: conversation -> unread messages of earlier sessions.
+    """
+
+    def __init__(self) -> None:
+        self._together = Conversation(TOGETHER, together=True)
+        self._all: dict[str, Conversation] = {}
+        self._speakers: dict[str, None] = {}
+        self._came_from: str | None = None
+        self.current = self._together
+        self.earlier: Mapping[str, int] = {}
+        self.on_shown: Callable[[Conversation], None] = lambda _: None
+        self.on_seen: Callable[[str], None] = lambda _: None
+        self.last_speaker = ""
+        """The peer_id of who wrote last; empty while nobody has."""
+        self.forgotten = 0
+        """Conversations whose place another one took."""
+        self.taken_out = 0
+        """How often a peer's messages were taken out."""
+
+    def has_spoken(self, peer_id: str) -> bool:
+        """Whether this peer wrote to us, or we to it, not too long ago."""
+        return peer_id in self._speakers
+
+    def unread(self) -> list[Unread]:
+        """Those with unread messages: the urgent ones first, then the longest unread."""
+        keys = dict.fromkeys(islice(self.earlier, MOST))
+        keys.update(dict.fromkeys(key for key, each in self._all.items() if each.unread))
+        keys.pop(self.current.key, None)
+        return sorted(map(self._unread, keys), key=lambda each: not each.urgent)
+
+    def _unread(self, key: str) -> Unread:
+        earlier, each = self.earlier.get(key, 0), self._all.get(key)
+        urgent = earlier > 0 and not key.startswith(("#", EVERYONE))
+        if each is None:
+            return Unread(key, earlier, urgent)
+        return Unread(key, earlier + each.unread, urgent or each.urgent)
+
+    def add(self, entry: Entry) -> None:
+        """Something was said, or happened in a conversation; without one it concerns all."""
+        self._together.backlog.add(entry)
+        if not entry.where:
+            if self.current is not self._together:
+                self.current.backlog.add(entry)
+            return
+        if entry.kind is Kind.EVENT and entry.where not in self._all:
+            return
+        conversation = self._of(entry.where)
+        unread = entry.kind is Kind.MESSAGE and not self._on_screen(conversation)
+        conversation.backlog.add(entry, unread=unread)
+        if unread:
+            conversation.unread += 1
+            conversation.urgent = conversation.urgent or entry.named
+        elif entry.kind is Kind.MESSAGE:
+            self.on_seen(entry.where)
+        if entry.kind is Kind.MESSAGE:
+            self.last_speaker = entry.speaker
+            self._spoke(entry.speaker)
+        elif entry.kind is Kind.OWN:
+            self._spoke(entry.where)
+
+    def answer(self, entry: Entry) -> None:
+        """A command said something: it is shown where it was asked, and nowhere else."""
+        self.current.backlog.add(entry)
+        self.current.backlog.follow()
+
+    def switch(self, key: str) -> None:
+        """Put another conversation on the screen; `TOGETHER` for all."""
+        if key == self.current.key:
+            return
+        self.current.backlog.read()
+        self.current.backlog.follow()
+        self.current = self._together if key == TOGETHER else self._of(key)
+        for conversation in [*self._all.values()]:
+            if self._on_screen(conversation) and self._unread(conversation.key).messages:
+                conversation.unread, conversation.urgent = 0, False
+                self.on_seen(conversation.key)
+        self.on_shown(self.current)
+
+    def take_out(self, peer_id: str) -> None:
+        """Forget what was said by and to a peer."""
+        self.taken_out += 1
+        for each in (self._together, *self._all.values()):
+            each.backlog.take_out(lambda entry: peer_id in (entry.where, entry.speaker))
+        if peer_id in self._all:
+            self._all[peer_id].unread, self._all[peer_id].urgent = 0, False
+
+    def next_unread(self) -> bool:
+        """Go to the next unread conversation, or back to where this began; False for neither."""
+        waiting = self.unread()
+        if waiting:
+            if self._came_from is None:
+                self._came_from = self.current.key
+            self.switch(waiting[0].key)
+            return True
+        if self._came_from is None or self._came_from == self.current.key:
+            return False
+        key, self._came_from = self._came_from, None
+        self.switch(key)
+        return True
+
+    def _on_screen(self, conversation: Conversation) -> bool:
+        if self.current is self._together:
+            return conversation.key not in self.earlier
+        return conversation is self.current
+
+    def _of(self, key: str) -> Conversation:
+        """The conversation, made if it is new; it is now the one that was active last."""
+        conversation = self._all.pop(key, None) or Conversation(key)
+        self._all[key] = conversation
+        if len(self._all) > MOST:
+            oldest = next(key for key, each in self._all.items() if each is not self.current)
+            del self._all[oldest]
+            self.forgotten += 1
+        return conversation
+
+    def _spoke(self, peer_id: str) -> None:
+        self._speakers.pop(peer_id, None)
+        self._speakers[peer_id] = None
+        if len(self._speakers) > _SPEAKERS:
+            del self._speakers[next(iter(self._speakers))]

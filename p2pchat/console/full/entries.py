@@ -1,0 +1,182 @@
+"""What the message pane holds, and how each piece of it looks in so many columns.
+
+    12:34 [bob@CIC] a direct message
+    12:34 [bob@CIC -> #CIC] to a namespace, where all conversations are shown together
+    12:35 [-> bob@CIC] what we sent ✓        the mark: … waiting for the ACK, ✓ delivered, ✗ not
+    12:35 * bob@CIC has left
+
+Rules: an entry is kept as what it means and drawn when it is seen, because its mark, the width and
+the conversation on the screen change after it came. What somebody else wrote can look like nothing
+but a message: it stands behind a bracket, and its further rows are indented.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import time
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from p2pchat.console.full.colours import colour_of
+from p2pchat.console.full.tables import fitted
+from p2pchat.console.full.widths import cut, steady, width, wrap
+from p2pchat.console.reports import Table
+from p2pchat.wire.text import printable
+
+Row: TypeAlias = list[tuple[str, str]]
+"""One row of the screen: (style, text) after (style, text)."""
+
+_INDENT: Final = 8
+_LONGEST_NAME: Final = 40
+
+
+class Kind(enum.Enum):
+    """What an entry is."""
+
+    MESSAGE = "message"
+    """Somebody wrote it."""
+    OWN = "own"
+    """We did."""
+    EVENT = "event"
+    ANSWER = "answer"
+    """What a command says."""
+    WARNING = "warning"
+
+
+_STYLES: Final = {
+    Kind.WARNING: "class:warning",
+    Kind.ANSWER: "class:answer",
+    Kind.EVENT: "class:event",
+}
+
+
+class Mark(enum.Enum):
+    """What became of a message of ours, and the style in which that is shown."""
+
+    NONE = ""
+    WAITING = "class:waiting"
+    DELIVERED = "class:delivered"
+    FAILED = "class:failed"
+
+
+class Glyphs(Struct, frozen=True):
+    """The signs that a terminal's encoding may lack."""
+
+    marks: dict[Mark, str]
+    rule: str
+
+    @classmethod
+    def of(cls, encoding: str) -> Glyphs:
+        """Those that can be encoded so."""
+        try:
+            "…✓✗─".encode(encoding)
+        except (UnicodeEncodeError, LookupError):
+            return cls({Mark.WAITING: "..", Mark.DELIVERED: "ok", Mark.FAILED: "FAILED"}, "-")
+        return cls({Mark.WAITING: "…", Mark.DELIVERED: "✓", Mark.FAILED: "✗"}, "─")
+
+
+class Entry(Struct, eq=False):
+    """One piece. `at` is seconds since the epoch; texts are as they came."""
+
+    at: float
+    kind: Kind
+    text: str = ""
+    speaker: str = ""
+    """The peer_id of who wrote it."""
+    where: str = ""
+    """The conversation it belongs to: a peer_id, `#namespace` or `*`."""
+    claims: bool = False
+    """Whether it says it is from somebody other than the speaker."""
+    named: bool = False
+    """Whether it is meant for the person: direct, or with their name in it."""
+    msg_id: str = ""
+    """By which the history knows it; empty for none."""
+    mark: Mark = Mark.NONE
+    note: str = ""
+    """What stands behind the mark."""
+    table: Table | None = None
+    drawn: tuple[object, list[Row]] | None = None
+    """The rows as they were last drawn, and for what."""
+
+    @property
+    def size(self) -> int:
+        """Characters, to bound how much is kept."""
+        cells = 0 if self.table is None else sum(map(len, self.table.rows))
+        return len(self.text) + cells * _LONGEST_NAME
+
+    def rows(self, columns: int, together: bool, glyphs: Glyphs) -> list[Row]:
+        """How it looks; `together` says that other conversations are on the screen, too."""
+        key = (columns, together, self.mark, self.note)
+        if self.drawn is None or self.drawn[0] != key:
+            self.drawn = (key, self._draw(columns, together, glyphs))
+        return self.drawn[1]
+
+    def _draw(self, columns: int, together: bool, glyphs: Glyphs) -> list[Row]:
+        if self.table is not None:
+            return [[("class:answer", line)] for line in fitted(self.table, columns)]
+        style, prefix = self._prefix(together)
+        clock = time.strftime("%H:%M ", time.localtime(self.at))
+        indent = min(_INDENT, columns // 4)
+        room = max(2, columns - indent)
+        prefix = cut(steady(prefix), max(4, columns - len(clock) - _INDENT))
+        first, *others = wrap(
+            prefix + steady(printable(self.text)), max(2, columns - len(clock)), room
+        )
+        text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
+        rows: list[Row] = [
+            [
+                ("class:time", clock),
+                (style, first[: len(prefix)]),
+                (text_style, first[len(prefix) :]),
+            ]
+        ]
+        rows += [[("", " " * indent), (text_style, row)] for row in others]
+        self._add_mark(rows, columns, indent, glyphs)
+        return rows
+
+    def _add_mark(self, rows: list[Row], columns: int, indent: int, glyphs: Glyphs) -> None:
+        """Put the mark and its note behind the text, or below it where they do not fit."""
+        style = self.mark.value or "class:event"
+        room = max(2, columns - indent)
+        for part in (glyphs.marks.get(self.mark, ""), steady(printable(self.note))):
+            taken = sum(width(text) for _, text in rows[-1])
+            if part and taken + 1 + width(part) <= columns:
+                rows[-1].append((style, f" {part}"))
+            elif part:
+                rows += [[("", " " * indent), (style, row)] for row in wrap(part, room, room)]
+
+    def _prefix(self, together: bool) -> tuple[str, str]:
+        name, where = _name(self.speaker), _name(self.where)
+        if self.kind is Kind.OWN:
+            return "class:own", f"[-> {where}] " if together else f"[{name}] "
+        if self.kind is Kind.MESSAGE:
+            claim = " (!)" if self.claims else ""
+            to = f" -> {where}" if together and self.where != self.speaker else ""
+            return colour_of(self.speaker), f"[{name}{claim}{to}] "
+        return "class:event", ""
+
+
+def naming(peer_id: str) -> re.Pattern[str]:
+    """Finds the name in a peer_id as a word of its own, however it is written."""
+    name = re.escape(peer_id.rpartition("@")[0])
+    return re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)
+
+
+def day_row(at: float, columns: int, glyphs: Glyphs) -> Row:
+    """The line that begins a day."""
+    day = time.strftime("%A, %d %B %Y", time.localtime(at))
+    return rule_row(day, columns, glyphs, "class:day")
+
+
+def rule_row(title: str, columns: int, glyphs: Glyphs, style: str) -> Row:
+    """A line across the pane with a title."""
+    head = cut(f"{glyphs.rule * 2} {title} ", columns)
+    return [(style, head + glyphs.rule * max(0, columns - len(head)))]
+
+
+def _name(text: str) -> str:
+    """A peer_id or a scope between brackets, which it must not close early."""
+    text = printable(text).replace("]", "\\x5d")
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"

@@ -1,0 +1,166 @@
+"""What happens in the node -> entries on the screen.
+
+Rules: whatever comes in only changes what is kept, and asks for a drawing. Joins and leaves of
+peers that never said a word are seen in the bar alone. The bell rings for what is meant for the
+person, once in two seconds at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from p2pchat.console.display import StatusLines, left_out_line, moment
+from p2pchat.console.full.arrivals import Arrivals, Arrived
+from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.entries import Entry, Kind, naming
+from p2pchat.console.full.marks import Marks
+from p2pchat.history.records import conversation_for
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.node import ChatNode
+from p2pchat.node.observers import Observer
+from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.repetitions import id_text
+from p2pchat.wire.text import printable
+
+_BELL: Final = 2.0
+_MOST_LOST: Final = 20
+
+
+class News(Observer):
+    """Watches one node, from `start` to `stop`.
+
+    `changed` is called when something is to be drawn, `ring` when the bell should be heard,
+    `past_known` when the history is ready.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        node: ChatNode,
+        conversations: Conversations,
+        marks: Marks,
+        *,
+        wall_clock: Callable[[], float],
+        changed: Callable[[], None],
+        ring: Callable[[], None],
+        past_known: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._node = node
+        self._conversations = conversations
+        self._marks = marks
+        self._wall_clock = wall_clock
+        self._changed = changed
+        self._ring = ring
+        self._past_known = past_known
+        self._status_lines = StatusLines()
+        self._arrivals = Arrivals(clock, self._arrived)
+        self._named = naming(node.me.peer_id)
+        self._rung_at = clock.seconds() - _BELL
+        self.lost: list[str] = []
+        """Sentences about messages that were not delivered because we left."""
+
+    @property
+    def left_out(self) -> int:
+        """Messages of floods that were not shown."""
+        return self._arrivals.left_out
+
+    def start(self) -> None:
+        """Hear of everything from now on."""
+        self._node.observers.add(self)
+        history = self._node.history
+        if history is not None and history.ready:
+            self.past_known("")
+        for peer in self._node.peers.connected():
+            self._status_lines.line(peer)
+
+    def stop(self) -> None:
+        """Hear no more."""
+        self._node.observers.remove(self)
+        self._arrivals.close()
+
+    def show(self, line: str, kind: Kind = Kind.WARNING) -> None:
+        """Show a line that belongs to no conversation."""
+        self._add(Entry(self._wall_clock(), kind, line))
+
+    def _add(self, entry: Entry) -> None:
+        self._conversations.add(entry)
+        self._changed()
+
+    # ------------------------------------------------------------ INodeObserver
+
+    def status_changed(self, peer: Peer) -> None:
+        """A peer came or went: told of those that have spoken."""
+        line = self._status_lines.line(peer)
+        if line is None:
+            return
+        if self._conversations.has_spoken(peer.peer_id):
+            self._add(Entry(self._wall_clock(), Kind.EVENT, line, where=peer.peer_id))
+        else:
+            self._changed()
+
+    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """Messages came."""
+        self._arrivals.received(peer.peer_id, messages)
+
+    def _arrived(self, arrived: Sequence[Arrived], left_out: dict[str, int]) -> None:
+        now = self._wall_clock()
+        for peer_id, count in left_out.items():
+            text = left_out_line(count, peer_id, kept=self._node.history is not None)
+            self._conversations.add(Entry(now, Kind.EVENT, text))
+        ring = False
+        for peer_id, message, remark in arrived:
+            entry = self._entry(now, peer_id, message)
+            entry.note = remark
+            ring = ring or entry.named
+            self._conversations.add(entry)
+        if ring and self._clock.seconds() - self._rung_at >= _BELL:
+            self._rung_at = self._clock.seconds()
+            self._ring()
+        self._changed()
+
+    def _entry(self, now: float, peer_id: str, message: Send | Pub) -> Entry:
+        direct = isinstance(message, Send)
+        where = conversation_for(peer_id, None if direct else message.dst)
+        claims = bool(message.src) and message.src != peer_id
+        named = direct or self._named.search(message.payload) is not None
+        msg_id = id_text(message.msg_id)
+        return Entry(now, Kind.MESSAGE, message.payload, peer_id, where, claims, named, msg_id)
+
+    def delivered(self, _peer_id: str, msg_id: str, _seconds: float) -> None:
+        """The ACK for a message came."""
+        if self._marks.delivered(msg_id):
+            self._changed()
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+        """No ACK came."""
+        if self._marks.undelivered(msg_id, reason):
+            if reason.startswith("left") and len(self.lost) < _MOST_LOST:
+                self.lost.append(printable(f"not delivered to {peer_id}: {reason}"))
+            self._changed()
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """A message waits until there is a link."""
+        if self._marks.queued(msg_id, peer_id):
+            self._changed()
+
+    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        """Messages came that were said a while ago."""
+        now = self._wall_clock()
+        remarks = [f"(said {moment(when, now)})" for when in said]
+        self._arrivals.received(peer.peer_id, messages, remarks)
+
+    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """Messages came that could not be kept."""
+        self._arrivals.received(peer.peer_id, messages, ["(not kept)"] * len(messages))
+
+    def past_known(self, unread: str) -> None:  # noqa: ARG002
+        """The history can be read, and what is unread is known."""
+        self._past_known()
+
+    def notice(self, sentence: str) -> None:
+        """Something that the person should know."""
+        self.show(f"* {sentence}")

@@ -1,0 +1,97 @@
+"""The messages on the screen.
+
+Rules: drawing is what the screen costs, and most rows are those of the last drawing: what they
+became, cell by cell, is kept as long as they are seen. A prompt_toolkit `Window` would turn every
+character into a cell anew each time, which on a large screen takes as long as a hundred messages.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from prompt_toolkit.layout import Container, Dimension
+from prompt_toolkit.layout.mouse_handlers import MouseHandlers
+from prompt_toolkit.layout.screen import Char, Screen, WritePosition
+
+from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.entries import Glyphs, Row
+
+Cells: TypeAlias = "dict[int, Char]"
+"""The characters of one row, by their column."""
+
+
+class MessagePane(Container):
+    """Shows the end of the current conversation, or the part of it that was scrolled to."""
+
+    def __init__(self, conversations: Conversations, glyphs: Glyphs) -> None:
+        self._conversations = conversations
+        self._glyphs = glyphs
+        # The row is kept with its cells, so that nothing else can come to have its id.
+        self._drawn: dict[int, tuple[Row, Cells]] = {}
+        self._columns, self._height = 80, 20
+
+    def scroll(self, pages: float) -> None:
+        """Up by so many pages; down, if negative."""
+        rows = max(1, int(abs(pages) * (self._height - 1)))
+        self._conversations.current.backlog.scroll(
+            rows if pages > 0 else -rows, self._columns, self._height, self._glyphs
+        )
+
+    def write_to_screen(
+        self,
+        screen: Screen,
+        mouse_handlers: MouseHandlers,  # noqa: ARG002
+        write_position: WritePosition,
+        parent_style: str,  # noqa: ARG002
+        erase_bg: bool,  # noqa: ARG002
+        z_index: int | None,  # noqa: ARG002
+    ) -> None:
+        """Draw the rows, at the bottom of the room there is."""
+        self._columns, self._height = max(8, write_position.width), max(1, write_position.height)
+        backlog = self._conversations.current.backlog
+        rows = backlog.visible(self._columns, self._height, self._glyphs)
+        before, self._drawn = self._drawn, {}
+        line = write_position.ypos + write_position.height - len(rows)
+        for row in rows:
+            kept = before.get(id(row)) or (row, cells_of(row, write_position.width))
+            self._drawn[id(row)] = kept
+            screen.data_buffer[line].update(kept[1])
+            line += 1
+
+    # ------------------------------------------------------------ what a container must tell
+
+    def reset(self) -> None:
+        """Nothing is kept that could be wrong."""
+
+    def preferred_width(self, max_available_width: int) -> Dimension:
+        """All there is."""
+        return Dimension(preferred=max_available_width)
+
+    def preferred_height(self, width: int, max_available_height: int) -> Dimension:  # noqa: ARG002
+        """What the others leave, but a row."""
+        return Dimension(min=1)
+
+    def get_children(self) -> list[Container]:
+        """None."""
+        return []
+
+
+def cells_of(row: Row, columns: int) -> Cells:
+    """The cells of a row, as far as they fit."""
+    cells: Cells = {}
+    column = last = 0
+    for style, text in row:
+        for character in text:
+            cell = Char(character, style)
+            if cell.width == 0 and column:
+                # An accent of its own: it belongs to the character before.
+                cells[last] = Char(cells[last].char + character, cells[last].style)
+                continue
+            if column + cell.width > columns:
+                return cells
+            last = column
+            cells[column] = cell
+            for covered in range(column + 1, column + cell.width):
+                cells[covered] = Char("", "")
+            column += max(1, cell.width)
+    return cells

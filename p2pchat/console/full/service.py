@@ -1,0 +1,278 @@
+"""The full console as a service: it owns the screen while it runs, and gives it back.
+
+Rules: the screen is drawn at most some twenty times a second, typing aside, and not at all while
+nothing changes. However the application ends, the node leaves in order.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from asyncio import AbstractEventLoop, Task
+from collections.abc import Callable
+from typing import Any, Final
+
+from prompt_toolkit.history import History
+from prompt_toolkit.input import Input
+from prompt_toolkit.output import Output
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+
+from p2pchat import __version__
+from p2pchat.console.commands.table import Commands
+from p2pchat.console.full.application import ChatScreen
+from p2pchat.console.full.bar import State
+from p2pchat.console.full.completion import ChatCompleter
+from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.earlier import Earlier
+from p2pchat.console.full.entries import Glyphs, Kind
+from p2pchat.console.full.graph import BARS, PLAIN_BARS
+from p2pchat.console.full.keys import Keyboard
+from p2pchat.console.full.marks import Marks
+from p2pchat.console.full.news import News
+from p2pchat.console.full.talk import Talk
+from p2pchat.console.full.tty import Terminal
+from p2pchat.logs.levels import Log
+from p2pchat.node.node import ChatNode
+
+_log: Final = Log("Terminal")
+_REDRAW: Final = 0.05
+_REFRESH: Final = 1.0
+
+
+def make_terminal_console(
+    reactor: Any,
+    node: ChatNode,
+    loop: AbstractEventLoop,
+    *,
+    on_leave: Callable[[int], None],
+    bell: bool = True,
+) -> TerminalConsole:
+    """The full console on this process's terminal; ask `choose.wanted` first.
+
+    `loop` is the one behind the reactor; `on_leave` is called with the exit status when the person
+    leaves. Start the service after the node, and stop it after the node.
+    """
+    from prompt_toolkit.input.vt100 import Vt100Input
+    from prompt_toolkit.output.vt100 import Vt100_Output
+
+    from p2pchat.console.full.past_lines import PastLines, default_path
+    from p2pchat.console.full.tty import Terminal, TerminalStream
+
+    stdin: Any = sys.__stdin__
+    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+    terminal = Terminal(reactor, os.ttyname(1), encoding)
+    stream: Any = TerminalStream(terminal)
+    return TerminalConsole(
+        reactor,
+        node,
+        loop,
+        on_leave=on_leave,
+        screen_input=Vt100Input(stdin),
+        output=Vt100_Output(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
+        history=PastLines(default_path()),
+        encoding=encoding,
+        terminal=terminal,
+    )
+
+
+class TerminalConsole(Service):
+    """The console of one node, on any input and output of prompt_toolkit's."""
+
+    def __init__(
+        self,
+        clock: Any,
+        node: ChatNode,
+        loop: AbstractEventLoop,
+        *,
+        on_leave: Callable[[int], None],
+        screen_input: Input,
+        output: Output,
+        history: History,
+        encoding: str = "utf-8",
+        terminal: Terminal | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._node = node
+        self._loop = loop
+        self._on_leave = on_leave
+        self._terminal = terminal
+        self._last_words: list[str] = []
+        self._task: Task[None] | None = None
+        self._drawn_at = clock.seconds() - _REDRAW
+        self._drawing = False
+        self.conversations = Conversations()
+        glyphs = Glyphs.of(encoding)
+        marks = Marks()
+        self._talk = Talk(
+            node,
+            Commands(node, clock, wall_clock),
+            self.conversations,
+            marks,
+            wall_clock=wall_clock,
+            changed=self._changed,
+            bars=BARS if glyphs.rule == "─" else PLAIN_BARS,
+        )
+        self._earlier = Earlier(
+            node,
+            self.conversations,
+            marks,
+            wall_clock=wall_clock,
+            tell=self._tell,
+            changed=self._changed,
+        )
+        self._news = News(
+            clock,
+            node,
+            self.conversations,
+            marks,
+            wall_clock=wall_clock,
+            changed=self._changed,
+            ring=lambda: self.screen.app.output.bell(),
+            past_known=self._earlier.past_known,
+        )
+        self.screen = ChatScreen(
+            self.conversations,
+            state=self._state,
+            glyphs=glyphs,
+            completer=ChatCompleter(node.peers, node.me.peer_id.rpartition("@")[2]),
+            history=history,
+            screen_input=screen_input,
+            output=output,
+        )
+        Keyboard(self.screen, self.conversations, run=self._run, leave=self._leave, tell=self._tell)
+        self._refresh = LoopingCall(self._look)
+        self._refresh.clock = clock
+        self._bar: State | None = None
+
+    # ------------------------------------------------------------ lifecycle
+
+    def startService(self) -> None:
+        """Take the screen as soon as the loop runs."""
+        super().startService()
+        self._earlier.start()
+        self._news.start()
+        self._tell(f"p2pchat {__version__}: {self._node.me.peer_id}, port {self._node.port}")
+        self._tell(f"rendezvous: {self._node.presence.directory.address}; /help for help")
+        if self._terminal is not None:
+            self._terminal.on_redraw = self.screen.draw_all
+            self._terminal.on_gone = self._leave
+        self._refresh.start(_REFRESH, now=False)
+        self._task = self._loop.create_task(
+            self.screen.app.run_async(set_exception_handler=False, handle_sigint=False)
+        )
+        self._task.add_done_callback(self._ended)
+
+    def stopService(self) -> Deferred[None]:
+        """Give the screen back; what was not delivered is told below it."""
+        super().stopService()
+        self._news.stop()
+        if self._refresh.running:
+            self._refresh.stop()
+        gone: Deferred[None] = Deferred()
+        task = self._task
+        if task is None or task.done():
+            self._let_go()
+            gone.callback(None)
+            return gone
+
+        def over(_: object) -> None:
+            self._let_go()
+            gone.callback(None)
+
+        task.add_done_callback(over)
+        if self.screen.app.is_running and not self.screen.app.is_done:
+            self.screen.app.exit()
+        else:
+            task.cancel()
+        return gone
+
+    def _ended(self, task: Task[None]) -> None:
+        """The application has ended: because we stop, or the terminal did, or by a fault."""
+        if not self.running:
+            return
+        error = None if task.cancelled() else task.exception()
+        if error is None or isinstance(error, EOFError):
+            self._on_leave(0)
+            return
+        from twisted.python.failure import Failure
+
+        _log.failure("The console failed", Failure(error))
+        self._last_words.append("the console failed, through a fault of ours: see the log")
+        self._on_leave(1)
+
+    def _let_go(self) -> None:
+        if self._terminal is not None:
+            words = [*self._news.lost, *self._last_words]
+            self._terminal.restore("".join(f"{line}\r\n" for line in words))
+
+    def _leave(self) -> None:
+        if self.running:
+            self._tell("leaving")
+            self._on_leave(0)
+
+    # ------------------------------------------------------------ what is typed
+
+    def _run(self, line: str) -> None:
+        try:
+            leaving = self._talk.run(line)
+        except Exception:
+            _log.failure("A command failed")
+            self._tell("that did not work, through a fault of ours: see the log")
+            return
+        if isinstance(leaving, Deferred):
+            leaving.addErrback(self._fault).addCallback(lambda _: self._changed())
+        elif leaving:
+            self._leave()
+        self._changed()
+
+    def _fault(self, failure: Any) -> None:
+        _log.failure("A command failed", failure)
+        self._tell("that did not work, through a fault of ours: see the log")
+
+    # ------------------------------------------------------------ what is shown
+
+    def show(self, line: str) -> None:
+        """Show one line, for example a warning of the log."""
+        self._news.show(line)
+
+    def _tell(self, line: str) -> None:
+        self._news.show(f"* {line}", Kind.EVENT)
+
+    def _changed(self) -> None:
+        """Have it drawn, but not too often."""
+        if self._drawing:
+            return
+        self._drawing = True
+        wait = self._drawn_at + _REDRAW - self._clock.seconds()
+        self._clock.callLater(max(0.0, wait), self._draw)
+
+    def _draw(self) -> None:
+        self._drawing = False
+        self._drawn_at = self._clock.seconds()
+        self.screen.draw()
+
+    def _look(self) -> None:
+        """Draw anew when the bar has something new to tell."""
+        state = self._state()
+        if state != self._bar:
+            self._bar = state
+            self._changed()
+
+    def _state(self) -> State:
+        presence = self._node.presence
+        current = self.conversations.current
+        return State(
+            own_id=self._node.me.peer_id,
+            registered=presence.grant is not None,
+            trouble=bool(presence.trouble),
+            up=self._node.peers.count_connected(),
+            known=self._node.peers.count_present(),
+            current=current.key,
+            unread=self.conversations.unread(),
+            below=current.backlog.below,
+            left_out=self._news.left_out,
+        )

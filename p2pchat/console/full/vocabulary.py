@@ -1,0 +1,28 @@
+"""What can be typed in the full console: the commands it adds, and the keys worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from p2pchat.console.commands.table import COMMANDS
+
+EXTRA: Final = (
+    ("to", "[peer_id | #namespace | *]", "where plain text goes; without one, all are shown"),
+    ("reply", "[message]", "answer whoever wrote last; /r is the same"),
+)
+"""The commands that only this console has: name, arguments, summary."""
+KEYS: Final = (
+    ("Tab", "completes commands, peers and namespaces"),
+    ("Alt-A", "the next conversation with unread messages"),
+    ("PageUp, PageDown", "scroll"),
+    ("Up, Ctrl-R", "what was typed before"),
+    ("Ctrl-C twice, Ctrl-D", "leave"),
+)
+"""Keys, and what they do."""
+
+
+def known_commands() -> Sequence[tuple[str, str, str]]:
+    """All commands of this console: name, arguments, summary."""
+    shared = [(each.name, each.arguments, each.summary) for each in COMMANDS]
+    return sorted([*EXTRA, *shared])

@@ -1,0 +1,72 @@
+"""How much room text takes on a terminal: columns, cutting, wrapping.
+
+Rules: pure functions; text is printable already (`p2pchat.wire.text`). What terminals disagree
+about is left out: joiners and variation selectors, which turn several characters into one on some
+of them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from prompt_toolkit.utils import get_cwidth
+
+_DISPUTED: Final = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f]")
+
+
+def steady(text: str) -> str:
+    """`text` without the characters whose effect differs from terminal to terminal."""
+    return text if text.isascii() else _DISPUTED.sub("", text)
+
+
+def width(text: str) -> int:
+    """Columns."""
+    return len(text) if text.isascii() else sum(map(get_cwidth, text))
+
+
+def fit(text: str, room: int, start: int = 0) -> int:
+    """Where `text` must be cut so that what is between `start` and there takes `room` columns."""
+    end = start + room
+    if text.isascii():
+        return min(end, len(text))
+    used = 0
+    for index in range(start, len(text)):
+        used += get_cwidth(text[index])
+        if used > room:
+            return index
+    return len(text)
+
+
+def cut(text: str, room: int) -> str:
+    """`text`, or its beginning and an ellipsis, in `room` columns (at least one)."""
+    if width(text) <= room:
+        return text
+    return text[: fit(text, room - 1)] + "…" if room > 0 else ""
+
+
+def padded(text: str, room: int) -> str:
+    """`text` cut and filled to exactly `room` columns."""
+    text = cut(text, room)
+    return text + " " * (room - width(text))
+
+
+def wrap(text: str, first: int, others: int) -> list[str]:
+    """Break `text` into rows of at most `first`, then `others` columns, at spaces if there are any.
+
+    At least one row comes back, and an empty text is one empty row.
+    """
+    rows: list[str] = []
+    start, room = 0, first
+    while start < len(text) or not rows:
+        end = fit(text, room, start)
+        space = text.rfind(" ", start + 1, end + 1) if end < len(text) else -1
+        if space > 0:
+            end = space
+        elif start < len(text):
+            # A character that is wider than the room must not stop us for good.
+            end = max(end, start + 1)
+        rows.append(text[start:end])
+        start = end + (space > 0)
+        room = others
+    return rows

@@ -1,0 +1,1 @@
+"""The console of lines: for pipes, scripts and simple terminals."""

@@ -1,0 +1,197 @@
+"""Whether the peers keep up with what the person, or a script, sends; and have read it all.
+
+Rules: one peer that takes nothing at all must not keep the others waiting, so only a link that is
+making progress is worth waiting for. No timer here: `now` is passed in with each question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from p2pchat.mesh.peers import PeerTable
+from p2pchat.settings.values import Settings
+
+STALLED: Final = 0.25
+"""Seconds without any progress after which the others wait for a link no longer."""
+LAST_CHANCE: Final = 2.0
+"""The same, when nobody else waits."""
+LONGEST_DRAIN: Final = 60.0
+"""Seconds that the peers have at most to take and read what was published."""
+
+
+class Queue(Protocol):
+    """What waits on one link; see `p2pchat.mesh.link.send_queue.SendQueue`."""
+
+    limit: int
+    bytes_waiting: int
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the other end does not read what we send."""
+
+
+class Link(Protocol):
+    """A link, as far as it is asked here; see `p2pchat.node.interfaces.IPeerLink`."""
+
+    peer_id: str
+    is_p2pchat: bool
+    sent: int
+
+    @property
+    def queue(self) -> Queue:
+        """What waits to be sent."""
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+
+
+class Links(Protocol):
+    """Whoever has the links."""
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """The links whose handshake is done."""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more waits on some link than half of what may."""
+
+
+class Acks(Protocol):
+    """Whoever waits for ACKs."""
+
+    @property
+    def pending(self) -> int:
+        """How many messages wait for their ACK."""
+
+
+class Node(Protocol):
+    """What is asked of a node."""
+
+    peers: PeerTable
+    settings: Settings
+
+    @property
+    def mesh(self) -> Links:
+        """Its links."""
+
+    @property
+    def router(self) -> Acks:
+        """Its pending messages."""
+
+
+class Backpressure:
+    """Watches the links and the pending messages of a node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._max_pending = node.settings.limits.max_pending_acks
+        self._progress: dict[Link, tuple[int, object, float]] = {}
+
+    @property
+    def many_pending(self) -> bool:
+        """Whether the node would soon refuse to send, because too many ACKs are pending."""
+        return self._node.router.pending * 2 > self._max_pending
+
+    def should_wait(self, now: float) -> bool:
+        """Whether to send nothing more for the moment; ask again shortly."""
+        if self.many_pending:
+            return True
+        # Asked once a chunk: the links are looked at only when there is reason to.
+        return self._node.mesh.crowded and self.any_moves(
+            (
+                link
+                for link in self._node.mesh.links
+                if link.queue.bytes_waiting * 2 > link.queue.limit
+            ),
+            now,
+            STALLED,
+        )
+
+    def any_moves(self, links: Iterable[Link], now: float, patience: float) -> bool:
+        """Whether one of these links took something in the last `patience` seconds."""
+        progress = {}
+        moving = False
+        for link in links:
+            waiting, sign = link.queue.bytes_waiting, _sign(link)
+            before, seen, since = self._progress.get(link, (waiting, None, now))
+            if sign != seen or waiting < before:
+                since = now
+            progress[link] = (waiting, sign, since)
+            moving = moving or now - since < patience
+        self._progress = progress
+        return moving
+
+
+class Draining:
+    """The end of a script: waits until what it published has been sent and read.
+
+    Nobody acknowledges a PUB, and a connection that is closed too soon takes with it what the
+    other end has not read yet. But a PONG tells that all before its PING was read.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._backpressure = Backpressure(node)
+        self._sent_by: float | None = None
+        self._read_by = 0.0
+        self._asked_at = 0.0
+        self._unread: dict[Link, float | None] | None = None
+        self.failed = False
+        """Whether it took too long."""
+
+    def done(self, now: float) -> bool:
+        """Whether there is no more to wait for; ask again shortly, until it is true."""
+        if self._sent_by is None:
+            self._sent_by = now + LONGEST_DRAIN
+        if self._unread is None:
+            waiting = [
+                link
+                for link in self._node.mesh.links
+                if link.queue.bytes_waiting or link.queue.blocked
+            ]
+            if waiting:
+                moves = self._backpressure.any_moves(waiting, now, LAST_CHANCE)
+                self.failed = not moves or now >= self._sent_by
+                return self.failed
+            self._unread = self._ask(now)
+        live = {*self._node.mesh.links}
+        self._unread = {
+            link: before
+            for link, before in self._unread.items()
+            if link in live and not self._has_read(link, before, now)
+        }
+        self.failed = bool(self._unread) and now >= self._read_by
+        return self.failed or not self._unread
+
+    def _ask(self, now: float) -> dict[Link, float | None]:
+        """PING our own kind, which surely answers, and give it the time that reading may take."""
+        asked: dict[Link, float | None] = {}
+        for link in self._node.mesh.links:
+            if link.is_p2pchat and link.sent:
+                asked[link] = self._last_sample(link)
+                link.ping()
+        settings = self._node.settings
+        needed = settings.connection.ack_timeout
+        if settings.limits.peer_rate:
+            most = max((link.sent for link in asked), default=0)
+            needed += most / settings.limits.peer_rate
+        self._asked_at = now
+        self._read_by = now + min(needed, LONGEST_DRAIN)
+        return asked
+
+    def _last_sample(self, link: Link) -> float | None:
+        peer = self._node.peers.get(link.peer_id)
+        return peer.round_trips[-1] if peer is not None and peer.round_trips else None
+
+    def _has_read(self, link: Link, before: float | None, now: float) -> bool:
+        """Whether there is a new sample, and its PING was not one from before we asked."""
+        sample = self._last_sample(link)
+        return sample is not None and sample is not before and sample <= now - self._asked_at
+
+
+def _sign(link: Link) -> object:
+    """Something that changes when the operating system takes something of what is written."""
+    transport: Any = getattr(link, "transport", None)
+    return getattr(transport, "offset", 0), len(getattr(transport, "dataBuffer", b""))

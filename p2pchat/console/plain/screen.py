@@ -1,0 +1,118 @@
+"""Lines of text -> standard output: once a reactor's turn, encoded, and never in the node's way.
+
+Rules: a character that the terminal cannot show is replaced. While nobody reads (a stopped
+terminal, a full pipe) lines wait, up to a limit; what is beyond it is left out and counted, and
+the count is told when somebody reads again. An output that is gone is forgotten quietly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from twisted.internet.interfaces import IPushProducer, IReactorTime
+from zope.interface import implementer
+
+ROOM: Final = 1_048_576
+"""Bytes that may wait before what is not an answer to the person is left out."""
+_MOST: Final = 8 * ROOM
+
+
+@implementer(IPushProducer)
+class Screen:
+    """Writes lines to a consumer: a transport that is told to `registerProducer` this.
+
+    `encoding` is what the output understands; `room` is bytes. Call `connect` before anything is
+    to be seen; `on_room` is called when the output takes lines again.
+    """
+
+    def __init__(self, clock: IReactorTime, encoding: str = "utf-8", room: int = ROOM) -> None:
+        self._clock = clock
+        self._encoding = encoding
+        self._room = room
+        self._consumer: Any = None
+        self._waiting: list[bytes] = []
+        self._bytes = 0
+        self._due = False
+        self._skipped = 0
+        self.blocked = False
+        """Whether nobody reads at the moment."""
+        self.gone = False
+        """Whether the output is closed for good."""
+        self.left_out = 0
+        """Lines that were left out since the start."""
+        self.on_room: Callable[[], None] | None = None
+
+    def connect(self, consumer: Any) -> None:
+        """Write to this transport from now on."""
+        self._consumer = consumer
+        consumer.registerProducer(self, True)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that only answers to the person should be written."""
+        return self._bytes > self._room
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Show these lines, at the end of the reactor's turn."""
+        if not lines or self.gone:
+            return
+        if self._bytes > _MOST:
+            self.skip(len(lines))
+            return
+        block = ("\n".join(lines) + "\n").encode(self._encoding, "replace")
+        self._waiting.append(block)
+        self._bytes += len(block)
+        if not self._due:
+            self._due = True
+            self._clock.callLater(0, self._turn_over)
+
+    def skip(self, count: int) -> None:
+        """Note that `count` lines were not written, to be told when there is room again."""
+        self._skipped += count
+        self.left_out += count
+
+    def flush(self) -> None:
+        """Write what waits now, unless nobody reads."""
+        if self.blocked or self.gone or self._consumer is None:
+            return
+        if self._skipped:
+            sentence = f"… {self._skipped:,} lines were left out, because nobody read them\n"
+            self._waiting.append(sentence.encode(self._encoding, "replace"))
+            self._skipped = 0
+        if self._waiting:
+            block = b"".join(self._waiting)
+            self._waiting.clear()
+            self._bytes = 0
+            self._consumer.write(block)
+
+    def finish(self) -> None:
+        """Hand over what waits even if nobody reads, and let the consumer close when it is out."""
+        self.blocked = False
+        self.flush()
+        if self._consumer is not None:
+            self._consumer.unregisterProducer()
+        self.stopProducing()
+
+    def _turn_over(self) -> None:
+        self._due = False
+        self.flush()
+
+    # ------------------------------------------------------------ IPushProducer, for the transport
+
+    def pauseProducing(self) -> None:
+        """The transport holds as much as it wants."""
+        self.blocked = True
+
+    def resumeProducing(self) -> None:
+        """The transport has written what it held."""
+        self.blocked = False
+        self.flush()
+        if not self.blocked and self.on_room is not None:
+            self.on_room()
+
+    def stopProducing(self) -> None:
+        """The output is gone."""
+        self.gone = True
+        self._waiting.clear()
+        self._bytes = 0

@@ -1,0 +1,46 @@
+"""What a command answers: lines and tables for a person, and whether it was done.
+
+Rules: every line is made printable here, whoever its text is from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from p2pchat.console.reports import Table
+from p2pchat.wire.text import printable
+
+
+class Reply(Struct):
+    """What became of a line."""
+
+    lines: Sequence[str] = ()
+    """Printable lines for the person."""
+    table: Table | None = None
+    """The table that the last of these lines are, for who can draw it better."""
+    ok: bool = True
+    """Whether it was done; False for wrong use, and for a message that some peer will not get."""
+    leave: bool = False
+    """Whether the person wants to leave."""
+
+
+Answer: TypeAlias = "Reply | Deferred[Reply]"
+
+
+def said(*lines: str) -> Reply:
+    """It was done, and this is what there is to say of it."""
+    return Reply([*map(printable, lines)])
+
+
+def tabled(table: Table, *lines: str) -> Reply:
+    """It was done, and the answer is a table below these lines."""
+    return Reply([*map(printable, lines), *table.lines()], table=table if table.rows else None)
+
+
+def wrong(*lines: str) -> Reply:
+    """It was not done, for this reason."""
+    return Reply([*map(printable, lines)], ok=False)

@@ -1,0 +1,1 @@
+"""Other programs at a running node, through its control socket."""

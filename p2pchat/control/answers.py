@@ -1,0 +1,269 @@
+"""What clients of the control socket can ask for: the requests of `docs/control.md`.
+
+    Request(do="send", to="bob@CIC", text="oi")  ->  {"to":"bob@CIC","msg_id":"…",…}
+    Request(do="links")                          ->  RequestError("unknown_request", …)
+
+Rules: no I/O. The table `REQUESTS` is all there is. Names and meanings are stable: a request or a
+field of an answer may be added, none is renamed or taken away.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeAlias
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from p2pchat import __version__
+from p2pchat.console.commands.table import Commands
+from p2pchat.console.data import links_data, peers_data, round_trips_data
+from p2pchat.console.replies import Reply
+from p2pchat.control.events import KINDS
+from p2pchat.control.feed import Deliveries, EventFeed, Subscriber
+from p2pchat.control.requests import Fields, Request, RequestError
+from p2pchat.logs import levels as logs
+from p2pchat.node.figures import statistics
+from p2pchat.node.node import ChatNode
+from p2pchat.node.router import NotSentError
+from p2pchat.node.stats import lines
+from p2pchat.rendezvous.directory import DirectoryError
+from p2pchat.settings.checks import ConfigError
+from p2pchat.wire.address import namespace_of_scope
+from p2pchat.wire.text import shortened
+
+
+class Client(Subscriber, Protocol):
+    """The connection that a request came on."""
+
+    def open_console(self, *, terminal: bool, script: bool) -> None:
+        """Make this connection a console."""
+
+    def typed(self, text: str, *, end: bool) -> None:
+        """Something was typed on the console; `end` when there will be no more."""
+
+
+Answer: TypeAlias = "Fields | Deferred[Fields]"
+
+PROTOCOL: Final = 1
+"""The version of the control protocol; a higher one would not be understood by older clients."""
+
+
+class Requests:
+    """Answers requests to one node.
+
+    `stop` ends the program in order; `reload` reads the settings anew and returns sentences about
+    what came of it, None where that cannot be done.
+    """
+
+    def __init__(
+        self,
+        node: ChatNode,
+        clock: IReactorTime,
+        feed: EventFeed,
+        deliveries: Deliveries,
+        *,
+        stop: Callable[[], None],
+        reload: Callable[[], list[str]] | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._node = node
+        self._clock = clock
+        self._feed = feed
+        self._deliveries = deliveries
+        self._stop = stop
+        self._reload = reload
+        self._wall_clock = wall_clock
+
+    def hello(self) -> Fields:
+        """What every client is told first."""
+        return {
+            "event": "hello",
+            "protocol": PROTOCOL,
+            "version": __version__,
+            "peer_id": self._node.me.peer_id,
+            "pid": os.getpid(),
+        }
+
+    def answer(self, request: Request, client: Client) -> Deferred[Fields]:
+        """Fires with the fields of the answer; fails with a `RequestError` or a fault of ours."""
+        return maybeDeferred(self._answer, request, client)
+
+    def _answer(self, request: Request, client: Client) -> Any:
+        method = REQUESTS.get(request.do)
+        if method is None:
+            known, name = ", ".join(REQUESTS), shortened(request.do, 40)
+            raise RequestError("unknown_request", f'no request "{name}": there are {known}')
+        return method(self, request, client)
+
+    # ------------------------------------------------------------ messages
+
+    def _send(self, request: Request, _client: Client) -> Answer:
+        to, text = request.to, request.text
+        if not text:
+            raise RequestError("bad_request", "there is no text to send")
+        if not to.strip():
+            sentence = "a peer is missing: name one, or #namespace, or * for everyone"
+            raise RequestError("not_sent", sentence)
+        if to.startswith("#") or to == "*":
+            return self._publish(to, text)
+        if "@" not in to:
+            to = self._named(to)
+        try:
+            msg_id = self._node.send(to, text)
+        except NotSentError as why:
+            raise RequestError("not_sent", str(why)) from None
+
+        def settled(outcome: Fields) -> Fields:
+            if "queued" in outcome:
+                sentence = f"{to} is not connected: it is kept, and sent when it is"
+                raise RequestError("queued", sentence, to=to, msg_id=msg_id)
+            if "reason" in outcome:
+                raise RequestError("not_delivered", outcome["reason"], to=to, msg_id=msg_id)
+            return {"to": to, "msg_id": msg_id, **outcome}
+
+        return self._deliveries.of(msg_id).addCallback(settled)
+
+    def _publish(self, scope: str, text: str) -> Answer:
+        try:
+            published = self._node.publish(scope, text)
+        except NotSentError as why:
+            raise RequestError("not_sent", str(why)) from None
+        return {
+            "to": scope,
+            "msg_id": published.msg_id,
+            "peers": published.peers,
+            "dropped": published.dropped,
+        }
+
+    def _named(self, name: str) -> str:
+        """The peer_id of the one peer that has this name."""
+        known = (peer.peer_id for peer in self._node.peers)
+        found = sorted(peer_id for peer_id in known if peer_id.rpartition("@")[0] == name)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise RequestError("not_sent", f"{name} may be any of {', '.join(found[:10])}")
+        raise RequestError("not_sent", f"no such peer: {shortened(name, 130)}")
+
+    # ------------------------------------------------------------ questions
+
+    def _status(self, _request: Request, _client: Client) -> Answer:
+        node, presence = self._node, self._node.presence
+        return {
+            **{key: value for key, value in self.hello().items() if key != "event"},
+            "port": node.port,
+            "uptime_seconds": round(self._clock.seconds() - node.started_at, 1),
+            "links": len(node.mesh.links),
+            "known_peers": len(node.peers),
+            "rendezvous": presence.directory.address,
+            "registered": presence.grant is not None,
+            "trouble": presence.trouble,
+            "log_level": logs.get_level(),
+        }
+
+    def _peers(self, request: Request, _client: Client) -> Answer:
+        try:
+            namespace = namespace_of_scope(request.scope)
+        except ValueError as why:
+            raise RequestError("bad_request", str(why)) from None
+        if request.format == "text":
+            return self._text(f"/peers {request.scope}")
+        asked: Deferred[Any] = self._node.presence.discover() if request.ask else succeed(None)
+
+        def listed(_: object, trouble: str = "") -> Fields:
+            return {"peers": peers_data(self._node.peers, namespace), "trouble": trouble}
+
+        def not_asked(failure: Failure) -> Fields:
+            failure.trap(DirectoryError)
+            return listed(None, failure.getErrorMessage())
+
+        return asked.addCallbacks(listed, not_asked)
+
+    def _conn(self, request: Request, _client: Client) -> Answer:
+        if request.format == "text":
+            return self._text("/conn")
+        now, wall_now = self._clock.seconds(), self._wall_clock()
+        return {"links": links_data(self._node.peers.connected(), now, wall_now)}
+
+    def _rtt(self, request: Request, _client: Client) -> Answer:
+        if request.format == "text":
+            return self._text("/rtt")
+        return {"round_trips": round_trips_data(self._node.peers)}
+
+    def _stats(self, request: Request, _client: Client) -> Answer:
+        snapshot = statistics(self._node).snapshot()
+        return {"lines": lines(snapshot)} if request.format == "text" else {"stats": snapshot}
+
+    def _text(self, line: str) -> Answer:
+        """What the command says on a console."""
+        reply = Commands(self._node, self._clock, self._wall_clock).run(line)
+        if isinstance(reply, Reply):
+            return {"lines": [*reply.lines]}
+        return reply.addCallback(lambda reply: {"lines": [*reply.lines]})
+
+    # ------------------------------------------------------------ events, and a console
+
+    def _subscribe(self, request: Request, client: Client) -> Answer:
+        unknown = [kind for kind in request.events if kind not in KINDS]
+        if unknown:
+            known = ", ".join(KINDS)
+            name = shortened(unknown[0], 40)
+            raise RequestError("bad_request", f'no kind of event "{name}": there are {known}')
+        self._feed.subscribe(client, request.events)
+        return {"events": sorted(set(request.events))}
+
+    def _unsubscribe(self, _request: Request, client: Client) -> Answer:
+        self._feed.unsubscribe(client)
+        return {}
+
+    def _console(self, request: Request, client: Client) -> Answer:
+        client.open_console(terminal=request.terminal, script=request.script)
+        return {}
+
+    def _type(self, request: Request, client: Client) -> Answer:
+        client.typed(request.text, end=request.end)
+        return {}
+
+    # ------------------------------------------------------------ orders
+
+    def _log(self, request: Request, _client: Client) -> Answer:
+        try:
+            logs.set_level(request.level)
+        except ValueError as why:
+            raise RequestError("bad_request", str(why)) from None
+        return {"level": logs.get_level()}
+
+    def _reload_settings(self, _request: Request, _client: Client) -> Answer:
+        if self._reload is None:
+            raise RequestError("refused", "this node has nothing to reload")
+        try:
+            return {"lines": self._reload()}
+        except ConfigError as why:
+            raise RequestError("refused", str(why)) from None
+
+    def _stop_node(self, _request: Request, _client: Client) -> Answer:
+        # The answer leaves first.
+        self._clock.callLater(0, self._stop)
+        return {}
+
+
+REQUESTS: Final[dict[str, Callable[[Requests, Request, Client], Answer]]] = {
+    "send": Requests._send,
+    "status": Requests._status,
+    "peers": Requests._peers,
+    "conn": Requests._conn,
+    "rtt": Requests._rtt,
+    "stats": Requests._stats,
+    "subscribe": Requests._subscribe,
+    "unsubscribe": Requests._unsubscribe,
+    "console": Requests._console,
+    "type": Requests._type,
+    "log": Requests._log,
+    "reload": Requests._reload_settings,
+    "stop": Requests._stop_node,
+}
+"""All requests, by the name in `do`."""

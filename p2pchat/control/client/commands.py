@@ -1,0 +1,239 @@
+"""The commands for a node that runs: `p2pchat send`, `peers`, `tail` and the others.
+
+Rules: standard output is for what was asked for and nothing else; sentences about what went wrong
+go to standard error. The exit status is 0 when it was done, 1 when it was not, 2 when the command
+line was not understood. Text from others is made printable, except in JSON, which escapes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from p2pchat.control.client.finding import Choice, Node, Refused, find
+from p2pchat.control.client.options import parser_of
+from p2pchat.control.client.subcommands import EVENT_KINDS
+from p2pchat.control.paths import ControlError
+from p2pchat.wire.text import printable
+
+
+def run(words: Sequence[str]) -> int:
+    """Do what these words say, the first of which names a command; returns the exit status."""
+    options = parser_of(words[0]).parse_args(words[1:])
+    try:
+        return _RUN[words[0]](options)
+    except ControlError as why:
+        _complain(str(why))
+        return 1
+    except BrokenPipeError:
+        # Who read our output has gone, as `head` does: that is no mistake.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return 0 if words[0] in ("tail", "attach") else 130
+
+
+# -------------------------------------------------------------------- the commands
+
+
+def _node(options: argparse.Namespace) -> Node:
+    return find(Choice(options.control, options.name, options.namespace))
+
+
+def _send(options: argparse.Namespace) -> int:
+    text = " ".join(options.text)
+    if options.text == ["-"]:
+        text = sys.stdin.buffer.read(1_048_576).decode("utf-8", "replace").removesuffix("\n")
+    with _node(options) as node:
+        try:
+            answer = node.ask("send", to=options.to, text=text)
+        except Refused as why:
+            if options.json:
+                _print_json(why.answer)
+            waits = why.answer.get("code") == "queued"
+            _complain(f"not delivered{' yet' if waits else ''}: {why}")
+            return 1
+    if options.json:
+        _print_json(answer)
+    if "peers" not in answer:
+        return 0
+    if answer["dropped"]:
+        _complain(f"not delivered to {answer['dropped']} peers, which do not keep up")
+    elif not answer["peers"]:
+        _complain("not delivered: nobody is connected")
+    return 0 if answer["peers"] and not answer["dropped"] else 1
+
+
+def _ask(name: str, key: str) -> Callable[[argparse.Namespace], int]:
+    """A command that shows what the node says, as lines, or what is under `key`, as JSON."""
+
+    def command(options: argparse.Namespace) -> int:
+        fields = {"scope": options.scope} if "scope" in options else {}
+        with _node(options) as node:
+            if options.json:
+                _print_json(node.ask(name, **fields)[key])
+            else:
+                _print_lines(node.ask(name, format="text", **fields)["lines"])
+        return 0
+
+    return command
+
+
+def _status(options: argparse.Namespace) -> int:
+    with _node(options) as node:
+        answer = node.ask("status")
+    status = {key: value for key, value in answer.items() if key not in ("ok", "id")}
+    if options.json:
+        _print_json(status)
+    else:
+        width = max(map(len, status))
+        _print_lines(
+            f"{key.replace('_', ' '):<{width}}  {'-' if value in ('', None) else value}"
+            for key, value in status.items()
+        )
+    return 0
+
+
+def _tail(options: argparse.Namespace) -> int:
+    kinds = [kind for kind in options.events.split(",") if kind] or EVENT_KINDS
+    fields = options.fields.split(",") if options.fields else None
+    with _node(options) as node:
+        node.ask("subscribe", events=[*kinds])
+        for event in node.events():
+            if event.get("event") == "stopping":
+                _complain("the node stops")
+                return 0
+            if options.json:
+                _print_json(event)
+            elif fields is not None:
+                _write("\t".join(_text(event.get(field)) for field in fields))
+            else:
+                _print_lines([event_line(event)])
+            sys.stdout.flush()
+    raise AssertionError("events never end")
+
+
+def _reload(options: argparse.Namespace) -> int:
+    with _node(options) as node:
+        _print_lines(node.ask("reload")["lines"])
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    with _node(options) as node:
+        node.ask("stop")
+        with suppress(ControlError):
+            for _ in node.events():
+                pass
+    return 0
+
+
+def _attach(options: argparse.Namespace) -> int:
+    from p2pchat.control.client.attach import attach
+
+    with _node(options) as node:
+        return attach(node)
+
+
+def _history(options: argparse.Namespace) -> int:
+    from p2pchat.console.commands.past import history_line
+    from p2pchat.history import export
+    from p2pchat.history.records import HistoryError
+
+    try:
+        path = options.file or export.find(options.name, options.namespace)
+        nothing = True
+        for line in export.read(path, options.conversation):
+            nothing = False
+            if options.json:
+                _print_json(export.as_json(line))
+            else:
+                _write(history_line(line))
+        if nothing and options.conversation:
+            _complain(f"nothing is kept of {options.conversation}")
+    except HistoryError as why:
+        _complain(str(why))
+        return 1
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    if options.shell == "peers":
+        with find(Choice()) as node:
+            answer = node.ask("peers", ask=False)
+        _print_lines(peer["peer_id"] for peer in answer["peers"])
+        return 0
+    from p2pchat.control.client.completion import SCRIPTS
+
+    sys.stdout.write(SCRIPTS[options.shell]())
+    return 0
+
+
+_RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "attach": _attach,
+    "send": _send,
+    "tail": _tail,
+    "status": _status,
+    "peers": _ask("peers", "peers"),
+    "conn": _ask("conn", "links"),
+    "rtt": _ask("rtt", "round_trips"),
+    "stats": _ask("stats", "stats"),
+    "reload": _reload,
+    "stop": _stop,
+    "history": _history,
+    "completion": _completion,
+}
+
+
+# -------------------------------------------------------------------- what is shown
+
+
+def event_line(event: dict[str, Any]) -> str:
+    """An event as a line for a person; the same look as on the console."""
+    kind, peer_id = event.get("event"), _text(event.get("peer_id"))
+    if kind == "message":
+        to = _text(event.get("to"))
+        mark = " (!)" if "claims" in event else ""
+        scope = f" -> {to}" if to.startswith(("*", "#")) else ""
+        who = f"{_text(event.get('from'))}{mark}{scope}".replace("]", "\\x5d")
+        return f"[{who}] {_text(event.get('text'))}"
+    if kind == "peer":
+        return f"* {peer_id} is {_text(event.get('status'))}"
+    if kind == "delivered":
+        return f"delivered to {peer_id} in {float(event.get('seconds', 0)) * 1000:.1f} ms"
+    if kind == "queued":
+        return f"waits for {peer_id}"
+    if kind == "undelivered":
+        return f"not delivered to {peer_id}: {_text(event.get('reason'))}"
+    return f"* {_text(event.get('text') or kind)}"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return printable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        _write(printable(line))
+
+
+def _write(line: str) -> None:
+    """Write a line whose text is printable, as far as the output can have it."""
+    sys.stdout.buffer.write((line + "\n").encode(sys.stdout.encoding or "utf-8", "replace"))
+
+
+def _complain(sentence: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"p2pchat: {printable(sentence)}\n")

@@ -1,0 +1,98 @@
+"""The options of the commands for a node that runs: what each takes, and examples in its --help.
+
+Rules: no Twisted, so that these commands are quick. What is not understood ends the program with
+status 2, as `argparse` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Final
+
+from p2pchat.control.client.subcommands import EVENT_KINDS, SUBCOMMANDS
+
+_EXAMPLES: Final = {
+    "attach": (("p2pchat attach", "type /help there; Ctrl-D leaves, and the node runs on"),),
+    "send": (
+        ("p2pchat send bob@CIC 'the build is green'", "waits until bob has it"),
+        ("p2pchat send '#CIC' 'lunch?'", "to everyone of a namespace; '*' is everyone"),
+        ("uptime | p2pchat send bob@CIC -", "the text comes from a pipe"),
+    ),
+    "tail": (
+        ("p2pchat tail", "until Ctrl-C"),
+        ("p2pchat tail --json --events message", "one JSON object a line, for programs"),
+        ("p2pchat tail --events message --fields from,text", "tab-separated, for shells"),
+    ),
+    "peers": (("p2pchat peers", ""), ("p2pchat peers '#CIC' --json", "")),
+    "stats": (("p2pchat stats", ""), ("p2pchat stats --json", "the same for programs")),
+    "history": (
+        ("p2pchat history", "all that is kept"),
+        ("p2pchat history bob@CIC --json", "one conversation, for programs"),
+    ),
+    "completion": (
+        ('eval "$(p2pchat completion bash)"', "in ~/.bashrc"),
+        ("p2pchat completion zsh > ~/.zfunc/_p2pchat", "a folder of your $fpath"),
+        ("p2pchat completion fish > ~/.config/fish/completions/p2pchat.fish", ""),
+    ),
+}
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """What reads the options of the command of this name."""
+    about = dict(SUBCOMMANDS)[name]
+    text = f"{about[0].upper()}{about[1:]}."
+    examples = _EXAMPLES.get(name, ((f"p2pchat {name}", ""),))
+    width = max(len(example) for example, _ in examples)
+    shown = [f"  {example:<{width}}  {remark}".rstrip() for example, remark in examples]
+    parser = argparse.ArgumentParser(
+        prog=f"p2pchat {name}",
+        description="\n".join([text, "", "Examples:", *shown]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _ARGUMENTS.get(name, lambda _: None)(parser)
+    if name in ("peers", "conn", "rtt", "stats", "status", "tail", "send", "history"):
+        parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    if name != "completion":
+        which = parser.add_argument_group("which node, when several run")
+        which.add_argument("--name", metavar="NAME", help="the one of this name")
+        which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
+        which.add_argument("--control", metavar="PATH", help="the one with this control socket")
+    return parser
+
+
+def _send_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("to", metavar="PEER|#NAMESPACE|*", help="who gets it")
+    parser.add_argument("text", metavar="TEXT|-", nargs="+", help="what; - reads standard input")
+
+
+def _tail_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--events", metavar="KIND,...", help=f"only these of {', '.join(EVENT_KINDS)}", default=""
+    )
+    parser.add_argument(
+        "--fields", metavar="FIELD,...", help="these fields of each event, tab-separated"
+    )
+
+
+def _peers_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scope", metavar="*|#NAMESPACE", nargs="?", default="*", help="of whom (*)")
+
+
+def _history_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
+    parser.add_argument("--file", metavar="FILE", help="this file, and not one of your data folder")
+
+
+def _completion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "peers"), metavar="bash|zsh|fish")
+
+
+_ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "send": _send_arguments,
+    "tail": _tail_arguments,
+    "peers": _peers_arguments,
+    "history": _history_arguments,
+    "completion": _completion_arguments,
+}

@@ -1,0 +1,24 @@
+"""The words after `p2pchat` that are for a node which runs already."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SUBCOMMANDS: Final = (
+    ("attach", "a console of that node; leaving leaves it running"),
+    ("send", "send one message, and tell whether it arrived"),
+    ("tail", "show what comes in, as it comes"),
+    ("status", "who the node is, and how it is"),
+    ("peers", "who is there"),
+    ("conn", "its links"),
+    ("rtt", "round-trip times"),
+    ("stats", "all its counters and limits"),
+    ("reload", "have it read its settings again"),
+    ("stop", "end it, in order"),
+    ("history", "what was said, from its file; needs no node"),
+    ("completion", "completion for bash, zsh or fish"),
+)
+"""Each command for a node that runs, and what it does."""
+
+EVENT_KINDS: Final = ("message", "peer", "delivered", "undelivered", "queued", "notice")
+"""The kinds of events that `p2pchat tail` knows, as `p2pchat.control.events` has them."""

@@ -1,0 +1,108 @@
+"""What happens in a node, as JSON: the events of `docs/control.md`.
+
+    {"event":"message","time":"2026-01-31T12:00:00Z","from":"bob@CIC","to":"#CIC","text":"oi",…}
+    {"event":"peer","time":"…","peer_id":"bob@CIC","status":"CONNECTED","left":false}
+
+Rules: pure functions. Names and meanings are stable: a field may be added, none is renamed or taken
+away. Texts are as they came; whoever shows them on a terminal makes them printable first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.router import scope_of
+from p2pchat.wire.messages import Pub, Send
+
+Event: TypeAlias = dict[str, Any]
+
+KINDS: Final = ("message", "peer", "delivered", "undelivered", "queued", "notice")
+"""Every kind of event that one can subscribe to."""
+
+
+def message_events(
+    own_id: str,
+    peer_id: str,
+    messages: Sequence[Send | Pub],
+    at: str,
+    said: Sequence[float] = (),
+) -> Iterator[Event]:
+    """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
+
+    `to` is our own peer_id for a direct message, and `*` or `#namespace` for a published one.
+    `claims` is there only when the message says that it is from somebody else, `said` only for one
+    that comes late (`said` gives the seconds since the epoch of each).
+    """
+    for n, message in enumerate(messages):
+        event = {
+            "event": "message",
+            "time": at,
+            "from": peer_id,
+            "to": own_id if type(message) is Send else scope_of(message),  # type: ignore[arg-type]
+            "text": message.payload,
+            "msg_id": message.msg_id,
+        }
+        if message.src and message.src != peer_id:
+            event["claims"] = message.src
+        if said:
+            event["said"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(said[n]))
+        yield event
+
+
+def peer_event(peer: Peer, at: str) -> Event:
+    """A peer's status has a new value; `left` says whether it said BYE."""
+    return {
+        "event": "peer",
+        "time": at,
+        "peer_id": peer.peer_id,
+        "status": peer.status.value,
+        "left": peer.left,
+    }
+
+
+def delivered_event(peer_id: str, msg_id: str, seconds: float, at: str) -> Event:
+    """The ACK for a message of ours came."""
+    return {
+        "event": "delivered",
+        "time": at,
+        "peer_id": peer_id,
+        "msg_id": msg_id,
+        "seconds": round(seconds, 6),
+    }
+
+
+def undelivered_event(peer_id: str, msg_id: str, reason: str, at: str) -> Event:
+    """No ACK came for a message of ours."""
+    return {
+        "event": "undelivered",
+        "time": at,
+        "peer_id": peer_id,
+        "msg_id": msg_id,
+        "reason": reason,
+    }
+
+
+def queued_event(peer_id: str, msg_id: str, at: str) -> Event:
+    """A message of ours is kept until there is a link to its peer."""
+    return {"event": "queued", "time": at, "peer_id": peer_id, "msg_id": msg_id}
+
+
+def notice_event(sentence: str, at: str) -> Event:
+    """Something that the person should know."""
+    return {"event": "notice", "time": at, "text": sentence}
+
+
+def encode_json(value: object) -> bytes:
+    """One line of JSON, its newline included."""
+    try:
+        return msgspec.json.encode(value) + b"\n"
+    except ValueError:
+        # A peer can send half of a surrogate pair, which only an escape can carry.
+        import json
+
+        return json.dumps(value).encode("ascii") + b"\n"

@@ -1,0 +1,73 @@
+"""What a client of the control socket sends: one line -> one `Request`, as in `docs/control.md`.
+
+    {"id":1,"do":"send","to":"bob@CIC","text":"oi"}  ->  Request(do="send", id=1, to="bob@CIC", …)
+    {"id":2,"do":5}                                  ->  RequestError("bad_request", …, id=2)
+
+Rules: names and meanings are stable: a field may be added, none is renamed or taken away. A mistake
+of the client is a `RequestError`, whose code is for programs and whose text is a sentence for a
+person.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from p2pchat.control.events import KINDS
+from p2pchat.wire.text import shortened
+
+Fields: TypeAlias = dict[str, Any]
+
+
+class RequestError(Exception):
+    """A request that cannot be fulfilled: `code` for a program, the text for a person."""
+
+    def __init__(self, code: str, sentence: str, **fields: object) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.fields = fields
+
+
+class Request(Struct, kw_only=True):
+    """One line of a client. Each request uses some of the fields."""
+
+    do: str
+    id: str | int | float | None = None
+    to: str = ""
+    text: str = ""
+    scope: str = "*"
+    ask: bool = True
+    format: Literal["json", "text"] = "json"
+    events: list[str] = msgspec.field(default_factory=lambda: [*KINDS])
+    level: str = ""
+    terminal: bool = False
+    script: bool = True
+    end: bool = False
+
+
+def read_request(line: str) -> Request:
+    """The request that a line holds; raises `RequestError`, with its id, when it holds none."""
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, RecursionError, ValueError) as why:
+        sentence = f"not a request: {shortened(str(why))}"
+        raise RequestError("bad_request", sentence, **_id_of(line)) from None
+
+
+class _Numbered(Struct):
+    """What can be read of a request whose other fields are wrong."""
+
+    id: str | int | float
+
+
+_decode: Final = msgspec.json.Decoder(Request).decode
+_decode_id: Final = msgspec.json.Decoder(_Numbered).decode
+
+
+def _id_of(line: str) -> Fields:
+    try:
+        return {"id": _decode_id(line).id}
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return {}

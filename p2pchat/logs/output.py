@@ -1,0 +1,213 @@
+"""Where log events go: lines in a file, and the graver ones on the screen.
+
+Rules: Twisted's own remarks ("Starting factory ...") come through at DEBUG, its warnings and
+errors always. How an event becomes text is a function of `p2pchat.logs.formats`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogPublisher,
+    globalLogBeginner,
+    globalLogPublisher,
+)
+from zope.interface import implementer
+
+from p2pchat.logs import levels as logs
+from p2pchat.logs.file import LogFile
+from p2pchat.logs.formats import FORMATTERS, Formatter, is_twisted, level_of, screen_line, text_line
+from p2pchat.logs.limits import RepeatedFaults
+from p2pchat.settings.paths import stem_for
+from p2pchat.settings.values import LoggingSettings
+
+
+def wanted(event: LogEvent) -> bool:
+    """Whether `event` passes the process's threshold, and is not one of Twisted's remarks."""
+    level = level_of(event)
+    if not logs.enabled(level):
+        return False
+    return level >= LogLevel.warn or logs.enabled(LogLevel.debug) or not is_twisted(event)
+
+
+@implementer(ILogObserver)
+class LogCounters:
+    """How many events there were: `by_level` (name to count), `failures` of them tracebacks."""
+
+    def __init__(self) -> None:
+        self.by_level = dict.fromkeys(logs.LEVELS, 0)
+        self.failures = 0
+
+    def __call__(self, event: LogEvent) -> None:
+        """Count `event`, if it is wanted."""
+        if wanted(event):
+            self.by_level[logs.level_name(level_of(event))] += 1
+            self.failures += "log_failure" in event
+
+
+counters: Final = LogCounters()
+"""What was counted in this process since its log began."""
+
+
+@implementer(ILogObserver)
+class FileObserver:
+    """Writes the wanted events to `file`, each as `formatter` says."""
+
+    def __init__(self, file: LogFile, formatter: Formatter = text_line) -> None:
+        self.file = file
+        self._format = formatter
+        self._told_lost = 0
+        self._busy = False
+        self._faults = RepeatedFaults()
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write `event`; a problem with the file is the file's, and never raised."""
+        # Telling the person of a problem may itself be logged, where standard error is.
+        if self._busy or not wanted(event):
+            return
+        self._busy = True
+        try:
+            now = event.get("log_time") or 0.0
+            if not self._faults.tell(event, now):
+                return
+            more = self._faults.left_out(event)
+            if more:
+                self.file.write(self._format(_repeated(more, now)), now)
+            if self.file.write(self._format(event), now) and self.file.lost > self._told_lost:
+                count, self._told_lost = self.file.lost - self._told_lost, self.file.lost
+                self.file.write(self._format(_lost(count, now)), now)
+        finally:
+            self._busy = False
+
+
+@implementer(ILogObserver)
+class ScreenObserver:
+    """Gives events of the level `level` (a name) and above to `show`, as lines."""
+
+    def __init__(self, show: Callable[[str], None], level: str = "WARNING") -> None:
+        self._show = show
+        self._level = logs.LEVELS[level]
+        self._faults = RepeatedFaults()
+
+    def __call__(self, event: LogEvent) -> None:
+        """Show `event`, if it is wanted and grave enough."""
+        if level_of(event) < self._level or not wanted(event):
+            return
+        if self._faults.tell(event, event.get("log_time") or 0.0):
+            self._show(screen_line(event))
+
+
+def show_on_screen(show: Callable[[str], None], level: str = "WARNING") -> Callable[[], None]:
+    """Hand events of `level` and above to `show`, one line each, from now on.
+
+    `show` must not block. Call what is returned when the screen goes away.
+    """
+    observer = ScreenObserver(show, level)
+    globalLogPublisher.addObserver(observer)
+    return lambda: globalLogPublisher.removeObserver(observer)
+
+
+def start_logging(
+    settings: LoggingSettings, path: str, warn: Callable[[str], None] | None = None
+) -> LogFile:
+    """Begin the process's log, in `path`, and set its level; for a program that is not twistd.
+
+    `path` is what `p2pchat.service.chat_options` made of `settings.file`. `warn` is called with
+    a sentence when the file cannot be written (default: it goes to standard error). Standard output
+    and standard error are left alone. Call once; close what is returned at the very end.
+    """
+    logs.set_level(settings.level)
+    observer = _file_observer(settings, path, warn or _to_stderr)
+    globalLogBeginner.beginLoggingTo([counters, observer], redirectStandardIO=False)
+    return observer.file
+
+
+def prepare_twistd(settings: LoggingSettings, path: str) -> None:
+    """Set the process's level, and say what `twistd_observer` is to make."""
+    global _make_observer
+    logs.set_level(settings.level)
+    _make_observer = lambda: LogPublisher(  # noqa: E731
+        counters, _file_observer(settings, path, _to_stderr)
+    )
+
+
+def reopen() -> None:
+    """Open the process's log anew: somebody may have moved the file, or made room."""
+    for file in _open_files:
+        file.open(time.time())
+
+
+def lost_lines() -> int:
+    """How many lines could not be written since the start."""
+    return sum(file.lost for file in _open_files)
+
+
+_open_files: Final[list[LogFile]] = []
+
+
+TWISTD_LOGGER: Final = "p2pchat.logs.output.twistd_observer"
+"""For twistd's option --logger, which takes the name of a function."""
+
+
+def twistd_observer(_stream: object = None) -> ILogObserver:
+    """Make the observer that `prepare_twistd` described; twistd and twist call this."""
+    return _make_observer()
+
+
+_make_observer: Callable[[], ILogObserver] = LogPublisher
+
+
+def default_path(peer_id: str) -> str:
+    """A file in the person's own log folder for the node called `peer_id`."""
+    from platformdirs import user_log_dir
+
+    folder = user_log_dir("p2pchat", appauthor=False)
+    return os.path.join(folder, f"{stem_for(peer_id)}.log")
+
+
+def _file_observer(
+    settings: LoggingSettings, path: str, warn: Callable[[str], None]
+) -> FileObserver:
+    file = LogFile(path, max_bytes=settings.max_bytes, files=settings.files, warn=warn)
+    if settings.file is None and path != "-":  # a folder that the person did not name
+        with suppress(OSError):  # the file tells what is wrong
+            os.makedirs(os.path.dirname(file.path), mode=0o700, exist_ok=True)
+    file.open(time.time())
+    _open_files.append(file)
+    return FileObserver(file, FORMATTERS[settings.format])
+
+
+def _to_stderr(sentence: str) -> None:
+    # Not sys.stderr, which twistd replaces by the log that has just failed.
+    with suppress(OSError, ValueError):
+        if sys.__stderr__ is not None:
+            sys.__stderr__.write(sentence + "\n")
+            sys.__stderr__.flush()
+
+
+def _repeated(count: int, now: float) -> LogEvent:
+    text = "The fault that follows happened {count} more times since it was told"
+    return _counted(LogLevel.error, text, count, now)
+
+
+def _lost(count: int, now: float) -> LogEvent:
+    return _counted(LogLevel.warn, "{count} lines before this one could not be written", count, now)
+
+
+def _counted(level: object, text: str, count: int, now: float) -> LogEvent:
+    return {
+        "log_level": level,
+        "log_namespace": "Log",
+        "log_format": text,
+        "log_time": now,
+        "count": count,
+    }

@@ -1,0 +1,1 @@
+"""A node's peers and the links with them."""

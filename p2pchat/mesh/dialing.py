@@ -1,0 +1,131 @@
+"""Who is dialed, and what becomes of a peer's status.
+
+Rules: this is the only place that decides whether a peer is dialed. A peer that said BYE is not
+dialed until it registers again; one that was lost is dialed with backoff; one that is STALE waits
+for a renewed registration, an inbound connection or the person's /reconnect. How a peer is dialed
+is its `Dialer`'s affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.dialer import Dialer, DialSlots
+from p2pchat.mesh.duplicates import DUPLICATE
+from p2pchat.mesh.link.admission import Admission
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer, PeerTable, Status
+from p2pchat.wire.outputs import Ending, Finish
+
+_log: Final = Log("PeerClient")
+
+
+class Dialing:
+    """Dials the peers of one node, and tells `on_status` of each new status, until `stop`.
+
+    `reactor` provides IReactorTCP and IReactorTime. `jitter` gives a number between two others.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        context: LinkContext,
+        peers: PeerTable,
+        admission: Admission,
+        on_status: Callable[[Peer], None],
+        jitter: Callable[[float, float], float],
+    ) -> None:
+        self._reactor = reactor
+        self._context = context
+        self._peers = peers
+        self._on_status = on_status
+        self._slots = DialSlots(admission)
+        self._jitter = jitter
+        self._stopped = False
+        self._dialers: dict[Peer, Dialer] = {}
+        peers.on_forgotten = self._forgotten
+
+    def dial(self, peer: Peer) -> None:
+        """Dial this peer now, with all its attempts before it."""
+        if not self._stopped:
+            self._dialer_of(peer).dial()
+
+    def registered_anew(self, peer: Peer) -> None:
+        """A peer without a link registered since we last looked: it is there, whatever was."""
+        peer.left = False
+        self.dial(peer)
+
+    def under_way(self) -> bool:
+        """Whether a first attempt to reach some listed peer has not ended yet."""
+        return any(dialer.busy and not dialer.failures for dialer in self._dialers.values())
+
+    def stop(self) -> None:
+        """Dial no more, drop the attempts that are under way, and leave the statuses alone."""
+        self._stopped = True
+        self._slots.close()
+        for dialer in self._dialers.values():
+            dialer.stop()
+
+    # ------------------------------------------------------------ what becomes of connections
+
+    def opened(self, peer: Peer, link: IPeerLink) -> None:
+        """A link with `peer` opened, which need not be the peer that was dialed."""
+        if peer in self._dialers:
+            self._dialers[peer].connected()
+        dialer = self._dialer_behind(link)
+        if dialer is not None:
+            dialer.opened(link)
+        self._status(peer, Status.CONNECTED)
+
+    def handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
+        """A connection ended before its handshake was done."""
+        dialer = self._dialer_behind(link)
+        if dialer is not None:
+            dialer.handshake_failed(link, finish)
+
+    def last_link_closed(self, peer: Peer, link: IPeerLink, finish: Finish) -> None:
+        """The last link of `peer` is gone: it has left, or is to be dialed again."""
+        if finish.ending is Ending.SAID_BYE and finish.reason != DUPLICATE:
+            peer.left = True
+            if peer in self._dialers:
+                self._dialers[peer].stop()
+            self._status(peer, Status.DISCONNECTED)
+        elif not self._stopped:
+            self._dialer_of(peer).link_lost(self._reactor.seconds() - link.opened_at)
+
+    # ------------------------------------------------------------ dialers and statuses
+
+    def _dialer_of(self, peer: Peer) -> Dialer:
+        dialer = self._dialers.get(peer)
+        if dialer is None:
+            dialer = self._dialers[peer] = Dialer(
+                self._context, self._reactor, peer, self._slots, self._status, self._jitter
+            )
+        return dialer
+
+    def _forgotten(self, peer: Peer) -> None:
+        dialer = self._dialers.pop(peer, None)
+        if dialer is not None:
+            dialer.stop()
+
+    def _dialer_behind(self, link: IPeerLink) -> Dialer | None:
+        """The dialer of the peer that an outbound connection was meant to reach."""
+        dialed = self._peers.get(link.dialed or "")
+        return None if dialed is None else self._dialers.get(dialed)
+
+    def _status(self, peer: Peer, status: Status) -> None:
+        if peer.links:
+            status = Status.CONNECTED
+        if status is peer.status or self._stopped:
+            return
+        before, peer.status = peer.status, status
+        if status is Status.STALE:
+            _log.warn("{peer} does not answer: STALE", peer=peer.peer_id)
+        elif status is Status.DISCONNECTED and before is Status.CONNECTED:
+            _log.info("{peer} is DISCONNECTED", peer=peer.peer_id)
+        else:
+            _log.debug("{peer} is {status}", peer=peer.peer_id, status=status.value)
+        self._on_status(peer)

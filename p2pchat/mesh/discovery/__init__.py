@@ -1,0 +1,1 @@
+"""Being found and finding, by a rendezvous."""

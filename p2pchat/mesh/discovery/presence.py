@@ -1,0 +1,281 @@
+"""Being found and finding: registration with its renewal, and periodic discovery.
+
+Rules: whatever the rendezvous does, nothing here raises and nothing waits for it: one LoopingCall
+looks at what is due, and there is at most one request of a kind under way. A change of state is
+logged once, not once an attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.discovery.schedule import RequestSchedule
+from p2pchat.rendezvous.directory import (
+    Blocked,
+    DirectoryError,
+    Grant,
+    IDirectory,
+    Listing,
+    NotRegistered,
+    Refused,
+)
+
+_log: Final = Log("Discovery")
+_TICK: Final = 0.5
+_UNREGISTER_TIMEOUT: Final = 0.7
+
+
+class Presence(Service):
+    """Keeps one node registered with a directory, and reports what the directory lists.
+
+    `schedule`, which is ours alone, says when to ask; `ttl` is the lease to ask for, in seconds.
+    `on_listings` gets every DISCOVER reply, `on_notice` sentences for the person. `port` must be
+    set before the service starts.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        directory: IDirectory,
+        name: str,
+        namespace: str,
+        *,
+        schedule: RequestSchedule,
+        ttl: int,
+        on_listings: Callable[[Sequence[Listing]], None],
+        on_notice: Callable[[str], None],
+    ) -> None:
+        self.directory = directory
+        self._clock = clock
+        self._name, self._namespace = name, namespace
+        self._schedule = schedule
+        self._ttl = ttl
+        self._on_listings = on_listings
+        self._on_notice = on_notice
+        self.port = 0
+        self.grant: Grant | None = None
+        """What the rendezvous granted; None while we are not registered."""
+        self.trouble = ""
+        """Why the last request failed; empty while all is well."""
+        self._unknown = False
+        self._perhaps_registered = False
+        self._registering: Deferred[Grant] | None = None
+        self._discovering: Deferred[Sequence[Listing]] | None = None
+        self._waiting: list[Deferred[Sequence[Listing]]] = []
+        self._loop = LoopingCall(self._guarded_tick)
+        self._loop.clock = clock
+        self._first_look: list[Deferred[None]] | None = []
+
+    # ------------------------------------------------------------ lifecycle
+
+    def startService(self) -> None:
+        """Register and discover now, and again in time."""
+        super().startService()
+        self._schedule.renew_and_discover(self._clock.seconds())
+        self._loop.start(_TICK)
+
+    def stopService(self) -> None:
+        """Ask nothing more; `withdraw` is a call of its own, because it comes last."""
+        super().stopService()
+        if self._loop.running:
+            self._loop.stop()
+        self._perhaps_registered = self._registering is not None
+        for request in (self._registering, self._discovering):
+            if request is not None:
+                request.cancel()
+        self._looked()
+
+    def configure(self, *, ttl: int, interval: float) -> None:
+        """Ask for this lease, and this often, from the next request on."""
+        self._ttl = ttl
+        self._schedule.configure(interval, self._clock.seconds())
+
+    def withdraw(self) -> Deferred[None]:
+        """UNREGISTER, if we may be registered; fires within a second, whatever happens."""
+        if self.grant is None and not self._perhaps_registered:
+            return succeed(None)
+        self.grant = None
+        self._perhaps_registered = False
+        request = self.directory.unregister(self._namespace, self._name, self.port)
+        request.addTimeout(_UNREGISTER_TIMEOUT, self._clock)
+        return request.addErrback(self._not_withdrawn)
+
+    def first_look(self) -> Deferred[None]:
+        """Fires when the first DISCOVER has been answered, or has failed."""
+        if self._first_look is None:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._first_look.append(waiting)
+        return waiting
+
+    def register_anew(self) -> None:
+        """Register and discover at the next opportunity: the directory may have changed hands."""
+        self._schedule.renew_and_discover(self._clock.seconds())
+        self._schedule.reset_backoff()
+        if self.running:
+            self._tick()
+
+    def discover(self) -> Deferred[Sequence[Listing]]:
+        """Ask now; fails with a `DirectoryError` when the rendezvous does, or was asked too often.
+
+        Listings go to `on_listings`, too.
+        """
+        now = self._clock.seconds()
+        if not self.running:
+            return fail(DirectoryError("the node is not running"))
+        if self._discovering is None and not self._schedule.may_ask(now):
+            return fail(DirectoryError("the rendezvous was asked too often: try again in a minute"))
+        waiting: Deferred[Sequence[Listing]] = Deferred()
+        self._waiting.append(waiting)
+        if self._discovering is None:
+            self._discover(now)
+        return waiting
+
+    # ------------------------------------------------------------ what is due
+
+    def _guarded_tick(self) -> None:
+        try:
+            self._tick()
+        except Exception:  # which would stop the loop, and with it all that is asked, for good
+            _log.failure("A fault of our own while asking the rendezvous")
+
+    def _tick(self) -> None:
+        now = self._clock.seconds()
+        if self._registering is not None or not self._schedule.may_ask(now):
+            return
+        if self._schedule.renewal_due(now):
+            self._register(now)
+        elif self._discovering is None and self._schedule.discovery_due(now):
+            self._discover(now)
+
+    def _register(self, now: float) -> None:
+        self._schedule.registering(now)
+        request = self._registering = self.directory.register(
+            self._namespace, self._name, self.port, self._ttl
+        )
+        request.addBoth(self._register_over)
+        request.addCallbacks(self._registered, self._register_failed)
+        request.addErrback(self._unexpected)
+
+    def _discover(self, now: float) -> None:
+        self._schedule.discovering(now)
+        request = self._discovering = self.directory.discover(None)
+        request.addBoth(self._discover_over)
+        request.addCallbacks(self._discovered, self._discover_failed)
+        request.addErrback(self._unexpected)
+
+    # ------------------------------------------------------------ what came of it
+
+    def _register_over(self, result: Grant | Failure) -> Grant | Failure:
+        self._registering = None
+        return result
+
+    def _discover_over(self, result: Sequence[Listing] | Failure) -> Sequence[Listing] | Failure:
+        self._discovering = None
+        return result
+
+    def _registered(self, grant: Grant) -> None:
+        if self.grant is None:
+            _log.info(
+                "Registered {me} at {where} for {ttl:g} s",
+                me=f"{self._name}@{self._namespace}:{self.port}",
+                where=self.directory.address,
+                ttl=grant.ttl,
+            )
+        self._well_again()
+        self.grant = grant
+        self._schedule.granted(grant.ttl, self._clock.seconds())
+        if self.running:
+            self._tick()
+
+    def _register_failed(self, failure: Failure) -> None:
+        self._failed(failure)
+        if failure.check(Refused):
+            self._schedule.refused(self._clock.seconds())
+
+    def _discovered(self, listings: Sequence[Listing]) -> None:
+        self._unknown = False
+        own = f"{self._name}@{self._namespace}"
+        if self.grant is not None:
+            self._well_again()
+            if not any(entry.peer_id == own and entry.port == self.port for entry in listings):
+                # The rendezvous lost us, or is another one that took its place.
+                _log.debug("The rendezvous does not list us: registering again")
+                self._schedule.renew(self._clock.seconds())
+        self._on_listings(listings)
+        self._looked()
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.callback(listings)
+
+    def _discover_failed(self, failure: Failure) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._failed(failure)
+        reason = failure.value
+        if not isinstance(reason, DirectoryError):
+            reason = DirectoryError("the request was broken off")
+        elif isinstance(reason, NotRegistered):
+            # The person has nothing to do but to ask once more.
+            reason = NotRegistered(f"{reason}: we register again, ask in a moment")
+        for deferred in waiting:
+            deferred.errback(reason)
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        failure.trap(DirectoryError)
+        reason = failure.value
+        now = self._clock.seconds()
+        if isinstance(reason, NotRegistered):
+            self.grant = None
+            if not self._unknown:
+                # The first time is no failure: it was started anew, say.
+                self._unknown = True
+                _log.info("The rendezvous does not know us any more: registering again")
+                self._schedule.renew_and_discover(now)
+                return
+        if isinstance(reason, Blocked):
+            self._schedule.blocked(reason.seconds, now)
+        wait = self._schedule.failed(now, registered=self.grant is not None)
+        sentence = str(reason)
+        if self.directory.address not in sentence:
+            sentence = f"rendezvous {self.directory.address}: {sentence}"
+        if not self.trouble:
+            _log.warn("{text}; links stay, trying again", text=sentence)
+            if self.grant is None or isinstance(reason, Refused):
+                self._on_notice(sentence)
+        else:
+            _log.debug("{text}; next try in {wait:.0f} s", text=sentence, wait=wait)
+        self.trouble = sentence
+        self._looked()
+
+    def _well_again(self) -> None:
+        if self._unknown:  # it grants registrations; whether it keeps them is not known yet
+            return
+        self._schedule.reset_backoff()
+        if self.trouble:
+            _log.info("The rendezvous {where} answers again", where=self.directory.address)
+            self.trouble = ""
+            # It may have been us who were away, and given up by everybody: a renewed registration
+            # tells them that we are back.
+            self._schedule.renew(self._clock.seconds())
+
+    def _looked(self) -> None:
+        waiting, self._first_look = self._first_look or [], None
+        for deferred in waiting:
+            deferred.callback(None)
+
+    def _not_withdrawn(self, failure: Failure) -> None:
+        _log.info("Could not unregister: {why}", why=failure.getErrorMessage() or "no answer")
+
+    def _unexpected(self, failure: Failure) -> None:
+        _log.failure("A fault of our own while talking to the rendezvous", failure)
+        self._looked()

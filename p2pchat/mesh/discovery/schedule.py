@@ -1,0 +1,127 @@
+"""When a rendezvous is asked next: renewal, discovery, backoff, and the budget for all of them.
+
+    granted ---- half the lease ----> renewal is due
+    discovering --- the interval ---> discovery is due
+    failed ------- the backoff -----> both are due, the renewal only if there is none in force
+
+Rules: pure, times are passed in as seconds of the node's clock. Requests have a budget a minute,
+far below what makes a rendezvous block us (protocol, section 2, "the client's side"). A rendezvous
+that blocks us is asked nothing until that is over, by nobody.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+REQUESTS_A_MINUTE: Final = 20
+"""What we ask of a rendezvous at most; it blocks whoever asks more than 50 times."""
+_FIRST_RETRY: Final = 1.0
+_LONGEST_RETRY: Final = 30.0
+_LONGEST_BLOCK: Final = 600.0
+"""Seconds for which a rendezvous is believed that it blocks us; the real ones say up to 60."""
+
+
+class RequestSchedule:
+    """The times of one node's requests to one directory.
+
+    `interval` is the time between two DISCOVER requests, in seconds. `budget` is the most requests
+    in a minute; None for a directory of our own machine, which does not mind. `jitter` gives a
+    number between two others. Whoever asks says so with `registering` or `discovering`, and then
+    what came of it.
+    """
+
+    def __init__(
+        self,
+        interval: float,
+        budget: int | None = REQUESTS_A_MINUTE,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._interval = interval
+        self._budget = budget
+        self._jitter = jitter
+        self._asked: list[float] = []
+        self._register_at = self._discover_at = self._silent_until = 0.0
+        self._discovered_at = float("-inf")
+        self._retry = _FIRST_RETRY
+        # However short the lease that is granted, something is left of the budget for discovery.
+        self._shortest_lease = 1.0 if budget is None else 100 / budget
+
+    def configure(self, interval: float, now: float) -> None:
+        """Discover this often from now on."""
+        self._interval = interval
+        self._discover_at = min(self._discover_at, now + interval)
+
+    # ------------------------------------------------------------ what is due
+
+    def renewal_due(self, now: float) -> bool:
+        """Whether it is time to register, for the first time or again."""
+        return now >= self._register_at
+
+    def discovery_due(self, now: float) -> bool:
+        """Whether it is time to discover."""
+        return now >= self._discover_at
+
+    def may_ask(self, now: float) -> bool:
+        """Whether a request can be made: the budget is not spent, and nobody blocks us."""
+        if now < self._silent_until:
+            return False
+        if self._budget is None:
+            return True
+        self._asked = [at for at in self._asked if now - at < 60]
+        return len(self._asked) < self._budget
+
+    # ------------------------------------------------------------ what happens
+
+    def renew(self, now: float) -> None:
+        """Have us register at the next opportunity."""
+        self._register_at = now
+
+    def renew_and_discover(self, now: float) -> None:
+        """Have us register and discover at the next opportunity."""
+        self._register_at = self._discover_at = now
+
+    def registering(self, now: float) -> None:
+        """A REGISTER is sent."""
+        self._count(now)
+
+    def discovering(self, now: float) -> None:
+        """A DISCOVER is sent."""
+        self._count(now)
+        self._discovered_at = now
+        self._discover_at = now + self._interval
+
+    def _count(self, now: float) -> None:
+        if self._budget is not None:
+            self._asked.append(now)
+
+    def granted(self, lease: float, now: float) -> None:
+        """We are registered for `lease` seconds."""
+        self._register_at = now + max(lease / 2, self._shortest_lease)
+
+    def reset_backoff(self) -> None:
+        """All is well, or may be: the next failure counts as the first."""
+        self._retry = _FIRST_RETRY
+
+    def failed(self, now: float, *, registered: bool) -> float:
+        """A request failed; returns the seconds to wait, longer each time up to half a minute.
+
+        `registered` says whether there is a registration, which need not be renewed before its
+        time.
+        """
+        wait = min(self._retry * self._jitter(0.8, 1.2), self._interval, _LONGEST_RETRY)
+        self._retry = min(self._retry * 2, 2 * _LONGEST_RETRY)
+        if not registered or self._register_at <= now:
+            self._register_at = now + wait
+        self._discover_at = now + wait
+        return wait
+
+    def blocked(self, seconds: float, now: float) -> None:
+        """The rendezvous said for how long it blocks us."""
+        self._silent_until = now + min(seconds, _LONGEST_BLOCK)
+
+    def refused(self, now: float) -> None:
+        """It does not want us, but it may still tell who else is there; call `failed` first."""
+        self._register_at = now + self._interval
+        self._discover_at = max(now, self._discovered_at + self._interval)

@@ -1,0 +1,1 @@
+"""One connection to a peer: its bytes, its limits, its end."""

@@ -1,0 +1,53 @@
+"""The listening side: inbound connections, as long as there is a place for them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.protocol import Protocol, ServerFactory
+
+from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.mesh.link.admission import Admission
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.protocol import PeerProtocol
+from p2pchat.wire.codec import encode
+from p2pchat.wire.messages import Bye
+
+_log: Final = Log("PeerServer")
+
+
+class PeerServerFactory(ServerFactory):
+    """Makes a `PeerProtocol` for whoever is admitted; the node sets `context` and `admission`."""
+
+    noisy = False
+    context: LinkContext
+    admission: Admission
+
+    def __init__(self) -> None:
+        self._limited = RateLimited(_log, limit=1)
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """A connection came."""
+        ip = getattr(addr, "host", "")
+        reason = self.admission.admit(ip)
+        if reason is None:
+            return PeerProtocol(self.context)
+        now = self.context.clock.seconds()
+        self._limited.warn(now, reason, "Refused {ip}: {reason}", ip=ip, reason=reason)
+        return Refusal(self.context)
+
+
+class Refusal(Protocol):
+    """Tells whoever found no place so, and closes."""
+
+    transport: ITCPTransport
+
+    def __init__(self, context: LinkContext) -> None:
+        self._context = context
+
+    def connectionMade(self) -> None:
+        """Say BYE at once."""
+        me = self._context.me.peer_id
+        self.transport.write(encode(Bye(self._context.new_id(), me, "", "busy")))
+        self.transport.loseConnection()

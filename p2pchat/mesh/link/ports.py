@@ -1,0 +1,99 @@
+"""Taking the port that peers reach us on: a number, the first free one, or an endpoint.
+
+Rules: it is bound before anything else happens, so that a port that is taken is one sentence and
+the end of the program, and not a line in the log of a node that nobody can reach.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any, Final
+
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import ServerFactory
+
+from p2pchat.settings.values import PeerSettings
+
+DEFAULT_PORT: Final = 4000
+_PORTS_TO_TRY: Final = 50
+BACKLOG: Final = 4096
+"""Connections the kernel holds for us: a short queue makes a storm of them many times slower."""
+
+_FORMS: Final = {
+    "tcp": r"tcp:PORT[:interface=ADDRESS], the port from 0 to 65535, a colon in ADDRESS as \:",
+    "unix": "unix:PATH",
+    "systemd": "systemd:domain=INET:index=NUMBER or systemd:domain=INET:name=NAME",
+}
+"""The usual kinds of endpoint, and how they are written."""
+
+
+class CannotStartError(Exception):
+    """The node cannot start; the text is the sentence for the person."""
+
+
+def open_port(
+    reactor: Any, factory: ServerFactory, peer: PeerSettings, *, loopback: bool
+) -> tuple[IListeningPort, int]:
+    """Listen as the settings say; returns the port, and the how manieth that was tried it is.
+
+    Without a port in the settings, the first free one from 4000 on is taken. `loopback` is where to
+    listen when no interface is named either. Raises `CannotStartError`.
+    """
+    if peer.listen is not None:
+        return listen_on(reactor, factory, peer.listen), 1
+    interface = peer.interface or ("127.0.0.1" if loopback else "")
+    wanted = [*range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TO_TRY), 0]
+    if peer.port is not None:
+        wanted = [peer.port]
+    for nth, number in enumerate(wanted, 1):
+        try:
+            return reactor.listenTCP(number, factory, backlog=BACKLOG, interface=interface), nth
+        except CannotListenError as why:
+            code = getattr(why.socketError, "errno", None)
+            if number == wanted[-1] or code not in (errno.EADDRINUSE, errno.EACCES):
+                reason = getattr(why.socketError, "strerror", None) or why.socketError
+                where = f"{interface or 'all interfaces'}, port {number}"
+                raise CannotStartError(f"cannot listen on {where}: {reason}") from None
+    raise AssertionError("the last one is taken or refused")
+
+
+def listen_on(reactor: Any, factory: ServerFactory, description: str) -> IListeningPort:
+    """Listen on a Twisted endpoint, for example on a socket that systemd opened.
+
+    Raises `CannotStartError` with a sentence.
+    """
+    from twisted.internet.endpoints import serverFromString
+
+    ports: list[IListeningPort] = []
+    reasons: list[Any] = []
+    try:
+        listening = serverFromString(reactor, description).listen(factory)
+        listening.addCallbacks(ports.append, reasons.append)
+    except Exception as why:  # each kind of endpoint has its own way to refuse a description
+        raise CannotStartError(
+            f"cannot listen on {description}: {_said(description, why)}"
+        ) from None
+    if not ports:
+        reason = reasons[0].value if reasons else None
+        raise CannotStartError(f"cannot listen on {description}: {_said(description, reason)}")
+    return ports[0]
+
+
+def _said(description: str, why: BaseException | None) -> str:
+    kind = description.partition(":")[0]
+    if why is None:
+        return "it is not ready at once"
+    if isinstance(why, LookupError) and kind == "systemd":
+        return "systemd handed over no such socket"
+    if isinstance(why, CannotListenError):
+        return getattr(why.socketError, "strerror", None) or str(why.socketError)
+    if isinstance(why, OSError) and why.strerror:
+        return why.strerror
+    if isinstance(why, ModuleNotFoundError):
+        return f"this needs the module {why.name}, which is not installed"
+    # What remains are faults of its parser, whose texts are for programmers.
+    if kind in _FORMS:
+        return f"expected {_FORMS[kind]}"
+    usual = ", ".join(_FORMS)
+    return f'"{kind}" is no kind of endpoint, or is written otherwise (usual kinds: {usual})'

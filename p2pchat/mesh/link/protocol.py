@@ -1,0 +1,365 @@
+"""One connection to a peer: bytes <-> lines <-> the session, and what the node hears of it.
+
+Rules: the session decides, this module performs. A chunk of bytes is split once; what the lines
+lead to is performed in their order; everything that is to be sent leaves with one write at the
+end. Nothing that the other end sends raises, and what it can make us keep is bounded: the tail of
+a line, the queue of answers, and the time that a closing connection may linger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import MethodType
+from typing import Any, Final
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.read_limit import ReadLimit
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.link.send_queue import SendQueue, write_now
+from p2pchat.wire.codec import (
+    MAX_LINE,
+    LineTooLongError,
+    MessageTooLongError,
+    decode_block,
+    decode_each,
+    encode,
+    encode_all,
+)
+from p2pchat.wire.liberal import WireError
+from p2pchat.wire.messages import Ack, Message, Pub, Send
+from p2pchat.wire.outputs import (
+    Acknowledged,
+    Deliver,
+    Ending,
+    Extended,
+    Finish,
+    Measured,
+    Opened,
+    Output,
+    Remark,
+    Transmit,
+)
+from p2pchat.wire.states import State
+
+LINGER: Final = 2.0
+"""Seconds that a connection may take to close after its session ended."""
+_OPEN: Final = State.OPEN
+_CHAT: Final = frozenset((Send, Pub))
+
+
+@implementer(IPeerLink, IHalfCloseableProtocol)
+class PeerProtocol(LineReceiver):
+    """A link: framing and writing for one `Session`.
+
+    `dialed` is the peer_id that we meant to reach, None for an inbound connection. The maker
+    connects it to a transport; after that it lives by itself and tells `context.owner`.
+    """
+
+    transport: Any
+    delimiter = b"\n"
+    MAX_LENGTH = MAX_LINE - 1
+
+    def __init__(self, context: LinkContext, dialed: str | None = None) -> None:
+        self._context = context
+        self._clock = context.clock
+        self.outbound = dialed is not None
+        self.dialed = dialed
+        self._tail: bytes | bytearray = b""
+        self._deaf = False
+        self._finish: Finish | None = None
+        self._gone = False
+        self._close_by = 0.0
+        self.peer_id = ""
+        self.is_p2pchat = False
+        self.keeps = False
+        self.instance = ""
+        self.opened_at = 0.0
+        self.heard_at = 0.0
+        self.sent = 0
+        self.received = 0
+        self.ip = ""
+        self.address = ""
+
+    # ------------------------------------------------------------ Twisted's hooks
+
+    def connectionMade(self) -> None:
+        """The transport is there: the dialer says HELLO."""
+        context = self._context
+        remote = self.transport.getPeer()
+        self.ip = getattr(remote, "host", "")
+        self.address = f"{self.ip}:{getattr(remote, 'port', 0)}"
+        set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if set_no_delay is not None:
+            set_no_delay(True)
+        now = self.heard_at = self._clock.seconds()
+        limits = context.settings.limits
+        # A method of the transport, as it were: a third of a partial's memory.
+        write = MethodType(write_now, self.transport)
+        self._send_queue = SendQueue(context.batch, write, limits.max_queue_bytes)
+        self._read_limit = ReadLimit(
+            self._clock, self.transport, limits.peer_rate, self._read_again
+        )
+        self._send_queue.on_drained = self._read_limit.answers_taken
+        self.transport.registerProducer(self._send_queue, True)
+        self.session = context.new_session(self.dialed, now)
+        context.unsettled[self] = None
+        context.owner.link_made(self)
+        self._perform(self.session.start())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came: one split, then every line that is complete."""
+        if self._deaf:
+            return
+        count = 1
+        if self._tail or data.find(b"\n") != len(data) - 1:
+            # More or less than the one whole line that a conversation brings.
+            data = self._whole_lines(data)
+            if not data:
+                return
+            count = data.count(b"\n")
+        queue = self._send_queue
+        queue.hold()
+        self.heard_at = now = self._clock.seconds()
+        messages: list[Any] | None = decode_block(data, count)
+        if messages is not None and self.session.welcomes(messages):
+            self.received += count
+            self._context.owner.chat_received(self, messages)
+        else:
+            self._receive(decode_each(data) if messages is None else messages, now)
+        if self._tail and len(self._tail) >= MAX_LINE and not self._deaf:
+            self._overlong()
+        queue.flush()
+        if not self._deaf:
+            self._read_limit.took(count, now, overfull=queue.bytes_waiting > queue.limit)
+
+    def readConnectionLost(self) -> None:
+        """The other end will send no more; what we still owe it may leave, then we close."""
+        if self._finish is None:
+            self._perform([Finish(Ending.LOST, "the other end closed its side")])
+        else:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Our own half-close went through."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The transport is gone."""
+        if self._gone:
+            return
+        self._gone = self._deaf = True
+        self.session.state = State.CLOSED
+        self._send_queue.drop()
+        self._tail = b""
+        self._read_limit.stop()
+        self._context.unsettled.pop(self, None)
+        finish = self._finish or Finish(Ending.LOST, reason.getErrorMessage())
+        self._context.owner.link_closed(self, finish)
+
+    # ------------------------------------------------------------ lines in
+
+    def _whole_lines(self, data: bytes) -> bytes:
+        """What is complete now, with what came before; the rest waits for more."""
+        tail = self._tail
+        end = data.rfind(b"\n") + 1
+        if not end:
+            if not tail:
+                tail = self._tail = bytearray()
+            tail += data
+            if len(tail) >= MAX_LINE:
+                self._overlong()
+            return b""
+        if tail:
+            data = bytes(tail) + data
+            end += len(tail)
+        self._tail = bytearray(data[end:]) if end < len(data) else b""
+        return data[:end]
+
+    def _receive(self, messages: Iterable[Any], now: float) -> None:
+        """Have these, or what is wrong with them, performed in their order; chat in runs."""
+        session = self.session
+        chat: list[Any] = []
+        for message in messages:
+            if type(message) in _CHAT and session.takes_chat:
+                chat.append(message)
+                continue
+            if chat:
+                self._chat(chat)
+            if isinstance(message, LineTooLongError):
+                self._overlong()
+            elif isinstance(message, WireError):
+                self._perform(session.bad_line(str(message)))
+            else:
+                self._perform(session.receive(message, now))
+            if self._deaf:
+                return
+        if chat:
+            self._chat(chat)
+
+    def _chat(self, messages: list[Any]) -> None:
+        """Have a run of chat messages performed, and begin the next."""
+        run = messages.copy()
+        messages.clear()
+        self._perform(self.session.chat(run))
+
+    def _overlong(self) -> None:
+        self._perform(self.session.line_too_long())
+
+    # ------------------------------------------------------------ outputs of the session
+
+    def _perform(self, outputs: list[Output]) -> None:
+        owner = self._context.owner
+        for output in outputs:
+            match output:
+                case Deliver():
+                    self.received += len(output.messages)
+                    owner.chat_received(self, output.messages)
+                case Transmit():
+                    self._transmit(output.message)
+                case Extended():
+                    owner.extended(self, output.message)
+                case Acknowledged():
+                    owner.acknowledged(self, output.msg_id)
+                case Measured():
+                    owner.round_trip(self, output.seconds)
+                case Remark():
+                    owner.remarked(self, output)
+                case Opened():
+                    self._opened()
+                case Finish():
+                    self._end(output)
+
+    def _transmit(self, message: Message) -> None:
+        try:
+            self._send_queue.put(encode(message))
+        except MessageTooLongError:
+            # Only an echo of an enormous id can be too long; its sender gets no answer.
+            self._context.owner.remarked(
+                self, Remark("info", "long answer", f"an answer to {self.peer_id} was too long")
+            )
+
+    def _opened(self) -> None:
+        session = self.session
+        self.peer_id, self.is_p2pchat, self.instance = (
+            session.peer_id,
+            session.is_p2pchat,
+            session.instance,
+        )
+        self.keeps = session.keeps
+        self.opened_at = self._clock.seconds()
+        if not self.is_p2pchat:
+            self._send_queue.pace()
+        self._context.unsettled.pop(self, None)
+        self._context.owner.link_opened(self)
+
+    def _end(self, finish: Finish) -> None:
+        """The session is over: what waits leaves, and the connection closes, within LINGER."""
+        if self._finish is not None:
+            return
+        self._finish = finish
+        self._deaf = True
+        self.session.state = State.CLOSED
+        self._tail = b""
+        self._context.unsettled[self] = None
+        self._close_by = self._clock.seconds() + LINGER
+        self._send_queue.close()
+        self._read_limit.stop()
+        self.transport.unregisterProducer()
+        if finish.ending is Ending.VIOLATION:
+            # Closing with unread bytes resets the connection, and the reason would not arrive.
+            self.transport.resumeProducing()
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
+
+    # ------------------------------------------------------------ what the node wants (IPeerLink)
+
+    def send(self, line: bytes) -> bool:
+        """Queue one encoded SEND or PUB; False when the queue is full or the link is ending."""
+        if self.session.state is not State.OPEN or not self._send_queue.offer(line):
+            return False
+        self.sent += 1
+        return True
+
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes would be taken now."""
+        return self.session.state is State.OPEN and self._send_queue.has_room(size)
+
+    def send_all(self, lines: list[bytes], block: bytes) -> bool:
+        """Queue several encoded PUBs, all or none; `block` is the lines joined."""
+        if self.session.state is not State.OPEN or not self._send_queue.offer_all(lines, block):
+            return False
+        self.sent += len(lines)
+        return True
+
+    def acknowledge(self, msg_ids: list[object]) -> None:
+        """Answer SENDs that were accepted."""
+        if self._deaf:
+            return
+        timestamp = self._context.timestamp()
+        if len(msg_ids) == 1:
+            self._transmit(Ack(msg_ids[0], timestamp))
+            return
+        acks: list[Message] = [Ack(msg_id, timestamp) for msg_id in msg_ids]
+        block = encode_all(acks) if self.is_p2pchat else None
+        if block is not None:
+            self._send_queue.put(block)
+        else:
+            for ack in acks:
+                self._transmit(ack)
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        if not self._send_queue.blocked:
+            msg_id, line = self._context.ping()
+            if self.session.ping(self._clock.seconds(), msg_id):
+                self._send_queue.put(line)
+
+    def leave(self, reason: str) -> None:
+        """Say BYE and close when it is answered, or after two seconds."""
+        if self._finish is None:
+            self._context.unsettled[self] = None
+            self._perform(self.session.leave(reason, self._clock.seconds()))
+
+    def give_up(self, reason: str) -> None:
+        """End a link that no longer works, without a word that nobody would read."""
+        if self._finish is None:
+            self._finish = Finish(Ending.LOST, reason)
+        self._deaf = True
+        self.session.state = State.CLOSED
+        self.transport.abortConnection()
+
+    def tick(self, now: float) -> None:
+        """Look at the deadlines of the handshake and of the closing; about once a second."""
+        if self._finish is None:
+            self._perform(self.session.tick(now))
+        elif now >= self._close_by:
+            self.transport.abortConnection()
+
+    @property
+    def queue(self) -> SendQueue:
+        """What waits to be sent."""
+        return self._send_queue
+
+    @property
+    def leaving(self) -> bool:
+        """Whether a farewell is under way, so that an answer might not be read any more."""
+        return self.session.state is not _OPEN
+
+    @property
+    def waits_for_us(self) -> bool:
+        """Whether it is us who do not read, so that silence proves nothing."""
+        return self._read_limit.paused
+
+    @property
+    def rate_pauses(self) -> int:
+        """How often we stopped reading because the peer sent too fast."""
+        return self._read_limit.pauses
+
+    def _read_again(self) -> None:
+        self.heard_at = self._clock.seconds()

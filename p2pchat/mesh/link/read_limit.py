@@ -1,0 +1,96 @@
+"""How fast a connection is read: no faster than its peer may send, and not if it does not read us.
+
+Rules: not reading is all that we do to who sends too much; TCP makes it wait. A connection that is
+not read cannot be called silent, so whoever judges silence asks `paused` first.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from p2pchat.mesh.link.bucket import TokenBucket
+
+
+class Reading(enum.Enum):
+    """Why we may not be reading at the moment."""
+
+    ON = "on"
+    TOO_FAST = "it sends faster than it may"
+    NOT_READ = "it does not read our answers"
+
+
+_ON: Final = Reading.ON
+"""Looked up once: it is asked for with every chunk."""
+
+
+class ReadLimit:
+    """Pauses and resumes one transport.
+
+    `rate` is lines a second on average, 0 for any. `on_resume` is called when reading goes on.
+    """
+
+    __slots__ = (
+        "_allowance",
+        "_clock",
+        "_on_resume",
+        "_reading",
+        "_resume",
+        "_transport",
+        "pauses",
+    )
+
+    def __init__(
+        self, clock: IReactorTime, transport: Any, rate: float, on_resume: Callable[[], None]
+    ) -> None:
+        self._clock = clock
+        self._transport = transport
+        self._allowance = TokenBucket(rate, clock.seconds()) if rate else None
+        self._on_resume = on_resume
+        self._reading = Reading.ON
+        self._resume: IDelayedCall | None = None
+        self.pauses = 0
+        """How often we stopped reading because the peer sent too fast."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether we do not read at the moment."""
+        return self._reading is not Reading.ON
+
+    def took(self, lines: int, now: float, *, overfull: bool) -> None:
+        """So many lines were read; `overfull` says that too many answers wait to be read."""
+        if self._reading is not _ON:
+            return
+        wait = 0.0 if self._allowance is None else self._allowance.take(lines, now)
+        if wait:
+            self._reading = Reading.TOO_FAST
+            self.pauses += 1
+            self._transport.pauseProducing()
+            self._resume = self._clock.callLater(wait, self._slow_enough)
+        elif overfull:
+            self._reading = Reading.NOT_READ
+            self._transport.pauseProducing()
+
+    def answers_taken(self) -> None:
+        """No more answers wait than may."""
+        if self._reading is Reading.NOT_READ:
+            self._read_again()
+
+    def stop(self) -> None:
+        """The session is over: have no more part in whether the transport is read."""
+        self._reading = Reading.ON
+        if self._resume is not None:
+            self._resume.cancel()
+            self._resume = None
+
+    def _slow_enough(self) -> None:
+        self._resume = None
+        self._read_again()
+
+    def _read_again(self) -> None:
+        self._reading = Reading.ON
+        self._on_resume()
+        self._transport.resumeProducing()

@@ -1,0 +1,85 @@
+"""The seams of a link: what a node asks of one connection, and what a connection tells its owner.
+
+`IPeerLink` is what a node knows of a link, whether it is direct or leads through somebody else.
+"""
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+from p2pchat.mesh.link.send_queue import SendQueue
+from p2pchat.wire.messages import CatchUp, Pub, Said, Send
+from p2pchat.wire.outputs import Finish, Remark
+
+
+class IPeerLink(Interface):
+    """One connection to a peer, direct or through somebody else."""
+
+    peer_id: str = Attribute("The peer's id; empty until the handshake is done.")
+    dialed: str | None = Attribute("Whom we meant to reach; None for an inbound link.")
+    ip: str = Attribute("The other end's address, without a port.")
+    address: str = Attribute("The other end's address and port, for people and the log.")
+    is_p2pchat: bool = Attribute("Whether the other end is a p2pchat, too.")
+    keeps: bool = Attribute("Whether both ends keep messages, and so may speak of late ones.")
+    instance: str = Attribute("The random name of the peer's process; empty for other programs.")
+    outbound: bool = Attribute("Whether we dialed.")
+    opened_at: float = Attribute("When the handshake ended, seconds of the node's clock.")
+    heard_at: float = Attribute("When anything was received last, seconds of the node's clock.")
+    queue: SendQueue = Attribute("What waits to be sent.")
+    leaving: bool = Attribute("Whether a farewell is under way: an answer might not be read.")
+    waits_for_us: bool = Attribute("Whether it is us who do not read: silence proves nothing.")
+    rate_pauses: int = Attribute("How often we stopped reading because the peer sent too fast.")
+    sent: int = Attribute("SEND and PUB that went out.")
+    received: int = Attribute("SEND and PUB that came in.")
+
+    def send(line: bytes) -> bool:
+        """Queue one encoded SEND or PUB; False when the queue is full or the link is ending."""
+
+    def has_room(size: int) -> bool:
+        """Whether `size` more bytes would be taken now."""
+
+    def send_all(lines: list[bytes], block: bytes) -> bool:
+        """Queue several encoded PUBs, all or none; `block` is the lines joined."""
+
+    def acknowledge(msg_ids: list[object]) -> None:
+        """Answer SENDs that were accepted; the ids as they came."""
+
+    def ping() -> None:
+        """Ask for a sign of life."""
+
+    def leave(reason: str) -> None:
+        """Say BYE and close, in order, within a few seconds."""
+
+    def give_up(reason: str) -> None:
+        """End a link that no longer works, without a word that nobody would read."""
+
+    def tick(now: float) -> None:
+        """Look at the deadlines of the handshake and of the closing; about once a second."""
+
+
+class ILinkOwner(Interface):
+    """What a connection tells its node. Calls come in the order in which things happened."""
+
+    def link_made(link: IPeerLink) -> None:
+        """A connection exists; its handshake begins. `link_closed` will follow, sooner or later."""
+
+    def link_opened(link: IPeerLink) -> None:
+        """The handshake is done."""
+
+    def link_closed(link: IPeerLink, finish: Finish) -> None:
+        """The connection is gone; also called for those that never opened (no peer_id then)."""
+
+    def chat_received(link: IPeerLink, messages: list[Send | Pub]) -> None:
+        """Messages for us came on this link, in this order."""
+
+    def extended(link: IPeerLink, message: Said | CatchUp) -> None:
+        """A message of our own kind's extensions came."""
+
+    def acknowledged(link: IPeerLink, msg_id: object) -> None:
+        """An ACK came."""
+
+    def round_trip(link: IPeerLink, seconds: float) -> None:
+        """A PING was answered."""
+
+    def remarked(link: IPeerLink, remark: Remark) -> None:
+        """Something worth a line in the log happened; strangers can cause it, so limit the rate."""

@@ -1,0 +1,277 @@
+"""The links of a node and the peers behind them: who is known, who is connected, who has left.
+
+Rules: this is where connections report (`ILinkOwner`), in the order in which things happen, and
+from where the parts that care are told: the peer table, the keepalive, the dialing, the log of
+links. What comes with every message takes the shortest way.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from p2pchat.mesh.dialing import Dialing
+from p2pchat.mesh.duplicates import DUPLICATE, superseded
+from p2pchat.mesh.keepalive import KeepAlive
+from p2pchat.mesh.link.admission import Admission
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
+from p2pchat.mesh.link_log import LinkLog
+from p2pchat.mesh.own_name import OwnName
+from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.rendezvous.directory import Listing
+from p2pchat.settings.values import Settings
+from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.identity import Identity
+from p2pchat.wire.messages import CatchUp, Pub, Said, Send
+from p2pchat.wire.outputs import Ending, Finish, Remark
+
+_LEAVE_TIMEOUT: Final = 2.0
+
+
+def _ignore(*_: object) -> None:
+    """Whoever makes a mesh need not care for everything."""
+
+
+@implementer(ILinkOwner)
+class Mesh:
+    """All links of one node. `reactor` provides IReactorTCP and IReactorTime.
+
+    `on_chat(peer, link, messages)`, `on_ack(msg_id)` and `on_extended(peer, link, message)` get
+    what the links bring; `on_chat` may be set later. `on_open(peer, link)` hears of each link that
+    is new, and `on_closed(peer, link)` of each that is gone; `on_status(peer)` of each new status,
+    and `on_notice(sentence)` of what the person should know.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        me: Identity,
+        settings: Settings,
+        *,
+        on_status: Callable[[Peer], None],
+        on_notice: Callable[[str], None],
+        on_chat: Callable[[Peer, IPeerLink, list[Send | Pub]], None] = _ignore,
+        on_ack: Callable[[object], None],
+        on_open: Callable[[Peer, IPeerLink], None] = _ignore,
+        on_closed: Callable[[Peer, IPeerLink], None] = _ignore,
+        on_extended: Callable[[Peer, IPeerLink, Said | CatchUp], None] = _ignore,
+        max_descriptors: int | None = None,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._reactor = reactor
+        self.on_chat = on_chat
+        self._on_ack = on_ack
+        self._on_open = on_open
+        self._on_closed = on_closed
+        self._on_extended = on_extended
+        self.context = LinkContext(me, settings, self, reactor)
+        self.admission = Admission(settings.limits, max_descriptors)
+        self.peers = PeerTable(me.peer_id, settings.limits.max_known_peers)
+        self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
+        self.name = OwnName(me.peer_id, on_notice)
+        self.on_round_trip: Callable[[float], None] | None = None
+        """Is told every round-trip time in seconds, for whoever keeps statistics."""
+        self.link_log = LinkLog()
+        self._links: dict[IPeerLink, None] = {}
+        self._dialing = Dialing(
+            reactor, self.context, self.peers, self.admission, on_status, jitter
+        )
+        self._leaving = False
+        self._all_gone: Deferred[None] | None = None
+
+    # ------------------------------------------------------------ what the node wants
+
+    def configure(self, settings: Settings) -> None:
+        """Go by these settings from now on; what concerns one link, for those that are new."""
+        self.context.settings = settings
+        self.admission.configure(settings.limits)
+        self.peers.max_known = settings.limits.max_known_peers
+        self.keepalive.interval = settings.connection.ping_interval
+
+    @property
+    def links(self) -> list[IPeerLink]:
+        """The links whose handshake is done."""
+        return [link for link in self._links if link.peer_id]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more waits on some link than half of what may."""
+        return bool(self.context.batch.crowded)
+
+    def reconnect(self) -> int:
+        """Dial every known peer that is not connected, now; returns how many."""
+        absent = [peer for peer in self.peers if not peer.links and peer.addresses]
+        for peer in absent:
+            self._dialing.dial(peer)
+        return len(absent)
+
+    def dials_under_way(self) -> bool:
+        """Whether a first attempt to reach some listed peer has not ended yet."""
+        return self._dialing.under_way()
+
+    def sweep(self, now: float) -> None:
+        """Send the PINGs that are due; call it several times a second."""
+        self.keepalive.tick(now)
+
+    def look_at_deadlines(self, now: float) -> None:
+        """End the handshakes and the closings whose time is over."""
+        for link in [*self.context.unsettled]:
+            link.tick(now)
+
+    def slow_sweep(self, now: float) -> None:
+        """Once a second: end the links that are silent, or do not take what waits for them."""
+        self.keepalive.end_silent(now)
+        self.link_log.flush(now)
+        longest = self.context.settings.limits.stall_timeout
+        for link in [*self._links] if self.crowded else ():
+            since = link.queue.full_since
+            if since is not None and now - since > longest:
+                self.link_log.stalled += 1
+                link.give_up(f"took nothing of a full queue for {longest:g} s")
+
+    def leave(self) -> Deferred[None]:
+        """Dial no more and say BYE to all; fires when they are gone, after 2 s at the latest.
+
+        Only once: a node that has left does not come back.
+        """
+        if self._leaving:
+            return succeed(None)
+        self._leaving = True
+        self._dialing.stop()
+        for link in [*self._links]:
+            link.leave("leaving")
+        if not self._links:
+            return succeed(None)
+        self._all_gone = Deferred()
+        deadline = self._reactor.callLater(_LEAVE_TIMEOUT, self._abandon_links)
+
+        def over(_: None) -> None:
+            if deadline.active():
+                deadline.cancel()
+
+        return self._all_gone.addCallback(over)
+
+    def _abandon_links(self) -> None:
+        for link in [*self._links]:
+            link.give_up("no answer to our BYE")
+
+    # ------------------------------------------------------------ what the rendezvous says
+
+    def discovered(self, listings: Iterable[Listing]) -> None:
+        """Take in a DISCOVER reply: who is new, or registered anew, is dialed."""
+        by_id: dict[str, list[Listing]] = {}
+        for entry in listings:
+            by_id.setdefault(entry.peer_id, []).append(entry)
+        self.name.listed(by_id.pop(self.context.me.peer_id, []))
+        now = self._reactor.seconds()
+        for peer_id, entries in by_id.items():
+            peer = self._listed(peer_id)
+            if peer is not None and peer.heard_of(entries, self.name.ip, now) and not peer.links:
+                self._dialing.registered_anew(peer)
+        self.peers.not_listed(by_id.keys())
+
+    def _listed(self, peer_id: str) -> Peer | None:
+        if self.peers.get(peer_id) is None:
+            try:
+                split_peer_id(peer_id)
+            except ValueError as why:
+                text = f"the rendezvous lists an odd name: {why}"
+                self.link_log.tell("debug", "odd listing", text, self._reactor.seconds())
+                return None
+        return self.peers.listed(peer_id)
+
+    # ------------------------------------------------------------ ILinkOwner
+
+    def link_made(self, link: IPeerLink) -> None:
+        """A connection exists; its handshake begins."""
+        self._links[link] = None
+        if link.outbound:
+            self.admission.dialed()
+        if self._leaving:
+            link.give_up("leaving")
+
+    def link_opened(self, link: IPeerLink) -> None:
+        """The handshake is done."""
+        if not link.outbound:
+            self.admission.settled()
+        self.link_log.opened(link)
+        peer, surplus = self.peers.link_opened(link)
+        self.keepalive.add(link)
+        self._dialing.opened(peer, link)
+        surplus = surplus or superseded(peer, link)
+        if surplus is not None:
+            surplus.leave(DUPLICATE)
+        self._on_open(peer, link)
+
+    def link_closed(self, link: IPeerLink, finish: Finish) -> None:
+        """The connection is gone."""
+        self._links.pop(link, None)
+        self.link_log.ended(link, finish)
+        self.admission.release(link.ip, inbound=not link.outbound)
+        if link.peer_id:
+            self._open_link_closed(link, finish)
+        else:
+            self._handshake_failed(link, finish)
+        if not self._links and self._all_gone is not None:
+            gone, self._all_gone = self._all_gone, None
+            gone.callback(None)
+
+    def _open_link_closed(self, link: IPeerLink, finish: Finish) -> None:
+        self.keepalive.remove(link)
+        peer = self.peers.link_closed(link)
+        self.link_log.closed(link, finish)
+        if peer is not None:
+            self._on_closed(peer, link)
+            if not peer.links:
+                self._dialing.last_link_closed(peer, link, finish)
+
+    def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
+        if not link.outbound:
+            self.admission.settled()
+        if finish.ending is Ending.NAME_IN_USE:
+            self.name.in_use(f"at {link.ip}")
+        self.link_log.handshake_failed(link, finish, self._reactor.seconds())
+        self._dialing.handshake_failed(link, finish)
+
+    def chat_received(self, link: IPeerLink, messages: list[Send | Pub]) -> None:
+        """Messages for us came."""
+        peer = self.peers.get(link.peer_id)
+        if peer is not None:
+            self.on_chat(peer, self._to_answer_on(link) if link.leaving else link, messages)
+
+    def _to_answer_on(self, link: IPeerLink) -> IPeerLink:
+        """The link itself; or, if its other end may have closed it already, another one."""
+        if link.leaving:
+            for other in self._links:
+                if other.peer_id == link.peer_id and other.is_p2pchat and not other.leaving:
+                    return other
+        return link
+
+    def extended(self, link: IPeerLink, message: Said | CatchUp) -> None:
+        """A message of our own kind's extensions came."""
+        peer = self.peers.get(link.peer_id)
+        if peer is not None:
+            self._on_extended(peer, self._to_answer_on(link), message)
+
+    def acknowledged(self, _link: IPeerLink, msg_id: object) -> None:
+        """An ACK came."""
+        self._on_ack(msg_id)
+
+    def round_trip(self, link: IPeerLink, seconds: float) -> None:
+        """A PING was answered."""
+        peer = self.peers.get(link.peer_id)
+        if peer is not None:
+            peer.add_round_trip(seconds)
+        self.keepalive.measured(seconds)
+        if self.on_round_trip is not None:
+            self.on_round_trip(seconds)
+
+    def remarked(self, _link: IPeerLink, remark: Remark) -> None:
+        """Something worth a line in the log."""
+        self.link_log.remarks[remark.kind] += 1
+        self.link_log.tell(remark.level, remark.kind, remark.text, self._reactor.seconds())

@@ -1,0 +1,235 @@
+"""Who is known and who is connected: the peer table and the rule for two links with one peer.
+
+Rules: pure bookkeeping, no I/O and no clock. A peer is CONNECTED exactly while it has a link;
+every other status is set by whoever dials. The table is bounded. A peer that is new takes the
+place of the one that has been without a link for longest among those that no listing names; when
+there is none, whoever has connected takes the place of a listed peer without a link, and an entry
+of a listing finds no place.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Container, Iterable, Iterator
+from sys import intern
+from typing import Final
+
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.rendezvous.directory import Listing
+from p2pchat.wire.address import namespace_of
+
+_SAMPLES: Final = 10
+_MAX_ADDRESSES: Final = 8
+"""Addresses that are kept of one peer, the latest registered; each may cost a dial's time-out."""
+_RENEWAL: Final = 2.0
+"""Seconds by which a lease must end later than we knew to count as renewed; less is rounding."""
+
+
+class Status(enum.Enum):
+    """What a person sees of a peer's state."""
+
+    UNKNOWN = "UNKNOWN"
+    CONNECTING = "CONNECTING"
+    CONNECTED = "CONNECTED"
+    DISCONNECTED = "DISCONNECTED"
+    STALE = "STALE"
+
+
+class Peer:
+    """What is known of one peer."""
+
+    __slots__ = (
+        "addresses",
+        "expires_at",
+        "left",
+        "links",
+        "listed",
+        "namespace",
+        "peer_id",
+        "round_trips",
+        "status",
+    )
+
+    def __init__(self, peer_id: str) -> None:
+        self.peer_id = peer_id
+        # One string for all of a namespace, however many they are.
+        self.namespace = intern(namespace_of(peer_id))
+        self.status = Status.UNKNOWN
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        """Where to dial, best first; empty for a peer that only ever dialed us."""
+        self.listed = False
+        """Whether the latest DISCOVER reply named it."""
+        self.expires_at = 0.0
+        """When its registration ends, seconds of the node's clock."""
+        self.left = False
+        """Whether it said BYE and has not registered again since."""
+        self.links: list[IPeerLink] = []
+        """Live links, the one to send on first."""
+        self.round_trips: tuple[float, ...] = ()
+        """The last ten round-trip times in seconds, oldest first."""
+
+    def add_round_trip(self, seconds: float) -> None:
+        """Note one more sample."""
+        self.round_trips = (*self.round_trips[1 - _SAMPLES :], seconds)
+
+    @property
+    def average_round_trip(self) -> float | None:
+        """The mean of the samples in seconds, None without any."""
+        return sum(self.round_trips) / len(self.round_trips) if self.round_trips else None
+
+    def heard_of(self, listings: Iterable[Listing], own_ip: str, now: float) -> bool:
+        """Take in what a DISCOVER reply says of this peer; `listings` are its entries.
+
+        Returns whether it registered anew since we last looked: its lease ends later, or its
+        address changed. `own_ip` is our address as the rendezvous sees it.
+        """
+        latest = sorted(listings, key=lambda entry: entry.expires_in - entry.ttl, reverse=True)
+        expires_at = now + max(entry.expires_in for entry in latest)
+        addresses: dict[tuple[str, int], None] = {}
+        for entry in latest:
+            if entry.ip == own_ip:
+                # Behind the same router, or on this machine: most routers do not take a
+                # connection to their own public address from inside.
+                addresses["127.0.0.1", entry.port] = None
+            addresses[entry.ip, entry.port] = None
+        found = tuple(addresses)[:_MAX_ADDRESSES]
+        # Another order, or one address less, is rounding or an old lease that ended.
+        renewed = (
+            not self.listed
+            or not set(found).issubset(self.addresses)
+            or expires_at > self.expires_at + _RENEWAL
+        )
+        self.listed = True
+        self.addresses = found
+        self.expires_at = expires_at
+        return renewed
+
+
+def _nobody_cares(_peer: Peer) -> None:
+    """Nothing is kept of a peer elsewhere."""
+
+
+class PeerTable:
+    """All peers of one node, by peer_id."""
+
+    def __init__(self, own_id: str, max_known: int) -> None:
+        self._own_id = own_id
+        self.max_known = max_known
+        """How many peers have a place; may be changed at any time."""
+        self._peers: dict[str, Peer] = {}
+        self._idle: dict[str, Peer] = {}
+        self._gone: dict[str, Peer] = {}
+        self._connected: dict[str, dict[str, Peer]] = {}
+        self.refused = 0
+        """Listed peers that found no place in the table."""
+        self.forgotten = 0
+        """Peers without a link whose place another one took."""
+        self.on_forgotten: Callable[[Peer], None] = _nobody_cares
+        """Is told of each of them, for who keeps something of a peer elsewhere."""
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter([*self._peers.values()])
+
+    def count_present(self) -> int:
+        """How many peers have a link or a lease: all but those that are gone."""
+        return len(self._peers) - len(self._gone)
+
+    def get(self, peer_id: str) -> Peer | None:
+        """The peer of this id, if it is known."""
+        return self._peers.get(peer_id)
+
+    def connected(self, namespace: str | None = None) -> list[Peer]:
+        """The peers that have a link: those of one namespace, or all for None."""
+        if namespace is not None:
+            return [*self._connected.get(namespace, {}).values()]
+        return [peer for peers in self._connected.values() for peer in peers.values()]
+
+    def count_connected(self, namespace: str | None = None) -> int:
+        """How many peers have a link: those of one namespace, or all for None."""
+        if namespace is not None:
+            return len(self._connected.get(namespace, ()))
+        return sum(map(len, self._connected.values()))
+
+    def listed(self, peer_id: str) -> Peer | None:
+        """The peer that a listing names, made if it is new; None when there is no place for it."""
+        peer = self._peers.get(peer_id)
+        if peer is None:
+            if not self._has_place(self._gone):
+                self.refused += 1
+                return None
+            peer = self._peers[peer_id] = self._idle[peer_id] = Peer(peer_id)
+        elif self._gone.pop(peer_id, None) is not None:
+            self._idle[peer_id] = peer
+        return peer
+
+    def link_opened(self, link: IPeerLink) -> tuple[Peer, IPeerLink | None]:
+        """Note a new link; returns its peer, and a link to it that we should end with BYE.
+
+        Both ends of two crossing dials between our own kind know which link stays: the one dialed
+        by the smaller peer_id, which is also the end that closes the other. Links with other
+        programs all stay (protocol, section 1, "accepts", row 6).
+        """
+        peer = self._peers.get(link.peer_id)
+        if peer is None:
+            # Without a place the table grows: links are limited elsewhere.
+            self._has_place(self._gone or self._idle)
+            peer = self._peers[link.peer_id] = Peer(link.peer_id)
+        self._idle.pop(peer.peer_id, None)
+        self._gone.pop(peer.peer_id, None)
+        self._connected.setdefault(peer.namespace, {})[peer.peer_id] = peer
+        peer.left = False
+        peer.links.append(link)
+        return peer, self._surplus(peer, link)
+
+    def _surplus(self, peer: Peer, new: IPeerLink) -> IPeerLink | None:
+        """Put the link that stays first; returns the other one if it is ours to end."""
+        for old in peer.links:
+            if (
+                new.is_p2pchat
+                and new.instance
+                and old.instance == new.instance
+                and old.outbound != new.outbound
+            ):
+                we_are_smaller = self._own_id < peer.peer_id
+                staying, ending = (new, old) if new.outbound is we_are_smaller else (old, new)
+                peer.links.remove(staying)
+                peer.links.insert(0, staying)
+                return ending if we_are_smaller else None
+        return None
+
+    def link_closed(self, link: IPeerLink) -> Peer | None:
+        """Take a link out; returns its peer, or None when the link was not in the table."""
+        peer = self._peers.get(link.peer_id)
+        if peer is None or link not in peer.links:
+            return None
+        peer.links.remove(link)
+        if not peer.links:
+            (self._idle if peer.listed else self._gone)[peer.peer_id] = peer
+            of_namespace = self._connected[peer.namespace]
+            del of_namespace[peer.peer_id]
+            if not of_namespace:
+                del self._connected[peer.namespace]
+        return peer
+
+    def not_listed(self, named: Container[str]) -> None:
+        """A DISCOVER reply named only these: whoever is not among them has no lease any more."""
+        for peer in self._peers.values():
+            if peer.listed and peer.peer_id not in named:
+                peer.listed = False
+                if self._idle.pop(peer.peer_id, None) is not None:
+                    self._gone[peer.peer_id] = peer
+
+    def _has_place(self, replaceable: dict[str, Peer]) -> bool:
+        """Whether one more peer fits, if need be for the first one of `replaceable`."""
+        if len(self._peers) < self.max_known:
+            return True
+        if not replaceable:
+            return False
+        peer_id, peer = next(iter(replaceable.items()))
+        del self._peers[peer_id], replaceable[peer_id]
+        self.forgotten += 1
+        self.on_forgotten(peer)
+        return True

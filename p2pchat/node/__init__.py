@@ -1,0 +1,1 @@
+"""One peer: what it sends, delivers and tells."""

@@ -1,0 +1,159 @@
+"""What a node tells: one seam for consoles, hooks, programs and bots, and telling several of them.
+
+    class Greeter(Observer):
+        def received(self, peer, messages):
+            ...
+
+    node.observers.add(Greeter())
+
+Rules: an observer that raises is logged and hurts nobody else. It must not block.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from zope.interface import Interface, implementer
+
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.peers import Peer
+from p2pchat.wire.messages import Pub, Send
+
+_log: Final = Log("Node")
+
+
+class INodeObserver(Interface):
+    """Everything that a node tells; subclass `Observer`, and override what interests you."""
+
+    def status_changed(peer: Peer) -> None:
+        """`peer.status` has a new value."""
+
+    def received(peer: Peer, messages: list[Send | Pub]) -> None:
+        """New messages, repetitions taken out. A `src` other than the peer's id is only a claim."""
+
+    def received_late(peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        """New messages that were said a while ago, at these times (wall clock)."""
+
+    def received_unkept(peer: Peer, messages: list[Send | Pub]) -> None:
+        """New messages that could not be kept, though the node keeps messages."""
+
+    def queued(peer_id: str, msg_id: str) -> None:
+        """A message of ours waits, safely, until there is a link to its peer."""
+
+    def delivered(peer_id: str, msg_id: str, seconds: float) -> None:
+        """The ACK for a SEND of ours came, `seconds` after it was sent."""
+
+    def undelivered(peer_id: str, msg_id: str, reason: str) -> None:
+        """No ACK came in time, or the message could not be sent."""
+
+    def past_known(unread: str) -> None:
+        """The history is read: its `unread` tells what nobody has seen yet.
+
+        `unread` says so in a sentence, for who shows nothing by itself; it is empty if there is
+        nothing.
+        """
+
+    def notice(sentence: str) -> None:
+        """Something that the person should know, for example that our name is in use."""
+
+
+@implementer(INodeObserver)
+class Observer:
+    """Hears everything and does nothing: override what interests you, for example in a bot."""
+
+    def status_changed(self, peer: Peer) -> None:
+        """A peer's status has a new value."""
+
+    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """New messages came."""
+
+    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:  # noqa: ARG002
+        """New messages came that were said a while ago; as others, if you do not override it."""
+        self.received(peer, messages)
+
+    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """New messages could not be kept; they are as others, if you do not override it."""
+        self.received(peer, messages)
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """A message of ours waits until there is a link to its peer."""
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
+        """A SEND of ours was acknowledged."""
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+        """A SEND of ours did not arrive."""
+
+    def past_known(self, unread: str) -> None:
+        """The history is read; what is unread is a notice, if you do not override it."""
+        if unread:
+            self.notice(unread)
+
+    def notice(self, sentence: str) -> None:
+        """The person should know this."""
+
+
+@implementer(INodeObserver)
+class Observers:
+    """Passes every event on to all observers, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._observers: list[INodeObserver] = []
+
+    def add(self, observer: INodeObserver) -> None:
+        """Tell this one, too, from now on; raises `TypeError` for one that is no observer."""
+        if not INodeObserver.providedBy(observer):
+            raise TypeError(f"{type(observer).__name__} must be a subclass of p2pchat.Observer")
+        self._observers.append(observer)
+
+    def remove(self, observer: INodeObserver) -> None:
+        """Tell this one no more."""
+        self._observers.remove(observer)
+
+    def status_changed(self, peer: Peer) -> None:
+        """Tell all of them."""
+        self._tell("status_changed", peer)
+
+    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """Tell all of them."""
+        # As `_tell` does, but this is asked for every message.
+        for observer in (*self._observers,):
+            try:
+                observer.received(peer, messages)
+            except Exception:
+                _log.failure("An observer failed")
+
+    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        """Tell all of them."""
+        self._tell("received_late", peer, messages, said)
+
+    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """Tell all of them."""
+        self._tell("received_unkept", peer, messages)
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """Tell all of them."""
+        self._tell("queued", peer_id, msg_id)
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
+        """Tell all of them."""
+        self._tell("delivered", peer_id, msg_id, seconds)
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+        """Tell all of them."""
+        self._tell("undelivered", peer_id, msg_id, reason)
+
+    def past_known(self, unread: str) -> None:
+        """Tell all of them."""
+        self._tell("past_known", unread)
+
+    def notice(self, sentence: str) -> None:
+        """Tell all of them."""
+        self._tell("notice", sentence)
+
+    def _tell(self, event: str, *arguments: object) -> None:
+        for observer in (*self._observers,):
+            try:
+                getattr(observer, event)(*arguments)
+            except Exception:
+                _log.failure("An observer failed")

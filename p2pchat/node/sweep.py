@@ -1,0 +1,71 @@
+"""The sweep: four times a second a node looks at its deadlines.
+
+Rules: a deadline (handshake, ACK, BYE_OK, silence, a stalled queue) is a value that the sweep
+compares with the clock, never a timer of its own. A fault in one part is logged, and keeps neither
+the other parts nor the next sweep. After a standstill of the whole process, what came meanwhile is
+read before anybody is judged to be late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.mesh import Mesh
+from p2pchat.node.router import Router
+
+_log: Final = Log("Node")
+_INTERVAL: Final = 0.25
+_STANDSTILL: Final = 2.0
+"""Seconds between two sweeps after which it was us who stood still."""
+_PATIENCE: Final = 1.0
+"""Seconds that we then read what came meanwhile, before anybody is told that he was late."""
+
+
+class Sweep:
+    """Sweeps the mesh and the router of one node, from `start` to `stop`."""
+
+    _mesh: Mesh
+    _router: Router
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._sweeps = 0
+        self._swept_at = self._judge_from = clock.seconds()
+        self._loop = LoopingCall(self._sweep)
+        self._loop.clock = clock
+
+    def start(self, mesh: Mesh, router: Router) -> None:
+        """Look at the deadlines of these from now on."""
+        self._mesh, self._router = mesh, router
+        self._loop.start(_INTERVAL, now=False)
+
+    def stop(self) -> None:
+        """Look at nothing any more; nothing happens if it was not started."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _sweep(self) -> None:
+        now = self._clock.seconds()
+        if now - self._swept_at > _STANDSTILL:
+            self._judge_from = now + _PATIENCE
+        self._swept_at = now
+        self._sweeps += 1
+        _guarded(self._mesh.sweep, now)
+        if now < self._judge_from:
+            return
+        _guarded(self._router.sweep, now)
+        _guarded(self._mesh.look_at_deadlines, now)
+        if self._sweeps % 4 == 0:
+            _guarded(self._mesh.slow_sweep, now)
+
+
+def _guarded(part: Callable[[float], None], now: float) -> None:
+    try:
+        part(now)
+    except Exception:  # which would stop the loop, and with it every deadline, for good
+        _log.failure("A part of the periodic sweep failed")

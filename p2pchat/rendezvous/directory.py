@@ -1,0 +1,87 @@
+"""What a rendezvous says to a peer: a granted registration, a listed peer, an error.
+
+Shared by the client (which reads them) and by everything that only wants to know a directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+
+class Grant(msgspec.Struct, frozen=True, gc=False):
+    """A registration that was granted: its lease, and our address as the rendezvous saw it."""
+
+    ttl: float
+    """Seconds until the registration ends unless it is renewed."""
+    ip: str = ""
+    """Our own public address, empty when the rendezvous did not say."""
+
+
+class Listing(msgspec.Struct, frozen=True, gc=False):
+    """One peer of a DISCOVER reply."""
+
+    name: str
+    namespace: str
+    ip: str
+    port: int
+    ttl: float
+    """The whole length of the lease in seconds; 0 when the rendezvous did not say."""
+    expires_in: float
+    """Seconds the lease still has; `ttl` when the rendezvous did not say."""
+
+    @property
+    def peer_id(self) -> str:
+        """The peer's id, `name@namespace`."""
+        return f"{self.name}@{self.namespace}"
+
+
+class DirectoryError(Exception):
+    """The rendezvous refused or did not answer; the text is a sentence for the person."""
+
+
+class Unreachable(DirectoryError):
+    """No connection, no reply in time, or a connection closed without a word: try again later."""
+
+
+class NotRegistered(DirectoryError):
+    """The rendezvous does not know us (`peer_not_registered`): register again, at once."""
+
+
+class Blocked(DirectoryError):
+    """Too many connections; the rendezvous said for how long it refuses us."""
+
+    def __init__(self, sentence: str, seconds: float) -> None:
+        super().__init__(sentence)
+        self.seconds = seconds
+        """Seconds to wait before the next connection of any kind."""
+
+
+class Refused(DirectoryError):
+    """An error reply; `code` is what the rendezvous sent, for example `bad_name`."""
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class IDirectory(Interface):
+    """Where peers announce themselves and find each other (protocol, section 2).
+
+    Every method returns a Deferred that fails with a `DirectoryError`
+    and nothing else, within a bounded time.
+    """
+
+    address: str = Attribute("What to call this directory in messages to the person.")
+
+    def register(namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
+        """Announce `name@namespace` on `port` for `ttl` seconds; register again before it ends."""
+
+    def discover(namespace: str | None) -> Deferred[Sequence[Listing]]:
+        """List the live registrations of `namespace`, or of every namespace for None."""
+
+    def unregister(namespace: str, name: str, port: int) -> Deferred[None]:
+        """Withdraw one registration."""

@@ -1,0 +1,1 @@
+"""Where a rendezvous keeps its registrations."""

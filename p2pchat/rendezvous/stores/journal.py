@@ -1,0 +1,215 @@
+"""Keeps what is in a registry in a database, in batches, without ever stopping the rendezvous.
+
+Rules: memory is the truth and the file follows it, `interval` seconds behind. Writing happens in a
+thread, one batch at a time. A file that cannot be written is told to the log once, when it begins
+and when it ends; meanwhile the rendezvous serves from memory and tries again. What changed is
+remembered up to a limit; beyond it, and after a failure, everything is written anew.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+
+from p2pchat.logs.levels import Log
+from p2pchat.rendezvous.registry import Key, Registration, Registry
+from p2pchat.rendezvous.stores.sqlite import Database, Row
+from p2pchat.sqlite import is_damage
+
+_log = Log("Database")
+
+_MAX_PENDING: Final = 50_000
+_RETRY: Final = 5.0
+"""Seconds between two attempts to write a file that could not be written."""
+
+_T = TypeVar("_T")
+
+
+class InThread(Protocol):
+    """Runs a blocking call somewhere else, and gives a Deferred of its result."""
+
+    def __call__(self, call: Callable[[], _T], /) -> Deferred[_T]:
+        """Run `call`."""
+
+
+class Persistence(Service):
+    """Loads `registry` from `database` when it starts and writes its changes until it stops.
+
+    Start it before anybody registers. `interval`: seconds that changes are collected for; more
+    means fewer writes and more lost by a crash. `reactor` provides IReactorTime and
+    IReactorThreads, the latter unless `in_thread` is given.
+    """
+
+    name: str | None = "database"
+
+    def __init__(
+        self,
+        registry: Registry,
+        database: Database,
+        *,
+        reactor: Any,
+        interval: float = 0.2,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        in_thread: InThread | None = None,
+    ) -> None:
+        self.written = 0
+        """Batches that were written."""
+        self.failing = False
+        """Whether the latest attempt to write failed."""
+        self._registry = registry
+        self._database = database
+        self._reactor = reactor
+        self._interval = interval
+        self._wall = wall
+        self._monotonic = monotonic
+        self._in_thread: InThread = in_thread or self._in_reactor_thread
+        self._loaded = False
+        self._pending: dict[Key, Registration] = {}
+        self._whole = False
+        self._timer: Any = None
+        self._writing: Deferred[None] | None = None
+
+    def load(self) -> None:
+        """Take over what the file holds, unless that was done: `startService` does it, too.
+
+        Blocks. Raises `ForeignDatabaseError`; any other trouble is told to the log, and tried
+        again later. The file is closed afterwards, so that the process may still fork.
+        """
+        if self._loaded:
+            return
+        try:
+            self._restore(*self._database.load(self._wall()))
+        except (sqlite3.Error, OSError) as trouble:
+            self._failed(trouble)
+        finally:
+            self._database.close()
+
+    def startService(self) -> None:
+        """Load the file and follow the registry from now on; raises what `load` raises."""
+        self.load()
+        super().startService()
+        self._registry.journal = self._note
+        if self.failing:
+            self._schedule(_RETRY)
+
+    async def _stop(self) -> None:
+        if self._writing is not None:
+            await self._writing
+        await self._write_batch()
+        await self._in_thread(self._database.close)
+
+    def stopService(self) -> Deferred[None]:
+        """Write what is left and close the file."""
+        super().stopService()
+        self._registry.journal = None
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        return Deferred.fromCoroutine(self._stop())
+
+    def _note(self, registration: Registration) -> None:
+        """Remember a change, and see that it is written soon."""
+        self._pending[registration.key] = registration
+        if len(self._pending) > _MAX_PENDING:
+            self._pending.clear()
+            self._whole = True
+        if self._timer is None:
+            self._schedule(self._interval)
+
+    def _schedule(self, delay: float) -> None:
+        if self.running and self._timer is None and self._writing is None:
+            self._timer = self._reactor.callLater(delay, self._begin)
+
+    def _begin(self) -> None:
+        self._timer = None
+        self._writing = writing = Deferred.fromCoroutine(self._write_batch())
+        writing.addCallback(self._finished)
+
+    def _finished(self, _: None) -> None:
+        self._writing = None
+        if self.failing:
+            self._schedule(_RETRY)
+        elif self._pending or self._whole:
+            self._schedule(self._interval)
+
+    async def _write_batch(self) -> None:
+        """Bring the file up to date. Never fails: trouble is told, and `failing` set."""
+        try:
+            if not self._loaded:
+                load = partial(self._database.load, self._wall())
+                self._restore(*await self._in_thread(load))
+            rows, gone, whole = self._take()
+            if rows or gone or whole:
+                write = partial(self._database.write, rows, gone, whole=whole)
+                await self._in_thread(write)
+                self.written += 1
+        except Exception as trouble:  # whatever it is, the rendezvous goes on
+            self._failed(trouble)
+        else:
+            if self.failing:
+                self.failing = False
+                _log.info("The database {path} is written again", path=self._database.path)
+
+    def _take(self) -> tuple[list[Row], list[Key], bool]:
+        """What is to be written, in the wall clock's time; nothing is pending afterwards."""
+        pending, self._pending = self._pending, {}
+        whole, self._whole = self._whole, False
+        changed = [*self._registry] if whole else [*pending.values()]
+        epoch = self._wall() - self._monotonic()
+        rows = [
+            Row(each.ip, each.namespace, each.name, each.port, each.ttl, epoch + each.until)
+            for each in changed
+            if each.live
+        ]
+        return rows, [each.key for each in changed if not each.live], whole
+
+    def _restore(self, rows: list[Row], aside: str | None) -> None:
+        self._loaded = True
+        if aside is not None:
+            _log.error(
+                "The database {path} is damaged: it is now called {aside}, and an empty one begun",
+                path=self._database.path,
+                aside=aside,
+            )
+        wall, monotonic = self._wall(), self._monotonic()
+        restored = self._registry.restore(
+            # A wall clock that was set back must not make a lease longer than it was granted.
+            Registration(
+                row.ip,
+                row.namespace,
+                row.name,
+                row.port,
+                row.ttl,
+                monotonic + min(row.expires - wall, row.ttl),
+            )
+            for row in rows
+        )
+        _log.info(
+            "Took over {count} registrations from {path}", count=restored, path=self._database.path
+        )
+
+    def _failed(self, trouble: Exception) -> None:
+        self._pending.clear()
+        self._whole = True
+        if is_damage(trouble):
+            self._loaded = False  # to load it is what sets it aside
+        if not self.failing:
+            self.failing = True
+            _log.error(
+                "The database {path} cannot be used ({trouble}): registrations live in memory "
+                "only, and it is tried again every {seconds:g} s",
+                path=self._database.path,
+                trouble=trouble,
+                seconds=_RETRY,
+            )
+
+    def _in_reactor_thread(self, call: Callable[[], _T], /) -> Deferred[_T]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)

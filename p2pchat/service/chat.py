@@ -1,0 +1,262 @@
+"""From a command line to a running program: the only place that wires things together.
+
+`makeService` is what `twistd p2pchat` and `twist p2pchat` call; `main` is the script `p2pchat`, the
+same in the foreground. Both bind the port before anything else runs (before twistd lets go of the
+terminal), so that a port that is taken is one sentence and exit status 1.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import socket
+import sys
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+
+from p2pchat.console.full import choose
+from p2pchat.console.plain.console import ConsoleService
+from p2pchat.logs.levels import Log
+from p2pchat.logs.output import default_path, show_on_screen, start_logging
+from p2pchat.node.keeping import MakeHistory
+from p2pchat.node.node import CannotStartError, ChatNode
+from p2pchat.rendezvous.client import RendezvousClient
+from p2pchat.rendezvous.directory import IDirectory
+from p2pchat.service.chat_options import Options, login_name
+from p2pchat.service.companions import Administration
+from p2pchat.service.process import (
+    descriptor_limit,
+    fill_standard_descriptors,
+    poll_directly,
+    use_steady_clock,
+)
+from p2pchat.settings.checks import serve_address
+from p2pchat.settings.values import Settings
+from p2pchat.wire.text import printable
+
+if TYPE_CHECKING:
+    from p2pchat.console.full.service import TerminalConsole
+
+__all__ = ["Options", "Program", "main", "makeService"]
+
+_log: Final = Log("Program")
+
+
+class Program(MultiService):
+    """Everything that one process runs: the node, a rendezvous if it serves one, the console.
+
+    `status` is what the process should exit with. `stay` keeps it running when piped input ends.
+    `reread` reads the settings again when somebody asks for a reload.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Settings,
+        *,
+        stay: bool = False,
+        reread: Callable[[], Settings] | None = None,
+    ) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._stay = stay
+        self._reread = reread
+        self.status = 0
+        self._leaving = False
+        self._rendezvous: IService | None = None
+        self._console: IService | None = None
+        directory, local = self._directory(settings)
+        self.node = ChatNode(
+            reactor,
+            settings,
+            directory,
+            login=login_name() if settings.peer.name is None else settings.peer.name,
+            local=local,
+            max_descriptors=descriptor_limit(),
+            make_history=self._history(settings),
+        )
+
+    def _history(self, settings: Settings) -> MakeHistory | None:
+        """What makes the history that the settings ask for."""
+        if settings.history.file == "none":
+            return None
+        from p2pchat.history.opening import history_maker
+
+        return history_maker(self._reactor, settings)
+
+    def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
+        """The rendezvous to use, and whether only this machine does; makes ours if we serve."""
+        where = settings.rendezvous
+        if where.serve is not None:
+            from p2pchat.rendezvous.server import RendezvousService
+
+            host, port = serve_address(where.serve)
+            self._rendezvous = RendezvousService(port, host or "", reactor=self._reactor)
+            if where.host is None:
+                # Ask it under the address that others see, or they would be told loopback.
+                return RendezvousClient(self._reactor, host or _own_address(), port), False
+        if where.host is not None:
+            return RendezvousClient(self._reactor, where.host, where.port), False
+        from p2pchat.rendezvous.local import LOOPBACK, LocalRendezvous
+
+        if self._rendezvous is None:
+            self._rendezvous = LocalRendezvous(
+                self._reactor, where.local_port, lambda: self.node.presence.register_anew()
+            )
+        return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
+
+    def bind(self) -> None:
+        """Take the ports, or raise `CannotStartError` with the sentence for the person."""
+        from twisted.internet.error import CannotListenError
+
+        self.node.listen()
+        listen = getattr(self._rendezvous, "listen", None)
+        if listen is not None:
+            try:
+                listen()
+            except CannotListenError as why:
+                reason = getattr(why.socketError, "strerror", None) or why.socketError
+                raise CannotStartError(
+                    f"rendezvous.serve: cannot listen on port {why.port}: {reason}"
+                ) from None
+        self.administration = Administration(
+            self._reactor, self.node, stop=self.leave, reread=self._reread
+        )
+        self.administration.listen()
+
+    def startService(self) -> None:
+        """Start the rendezvous first, so that the node finds it, and the console last."""
+        super().startService()
+        if self._rendezvous is not None:
+            self._rendezvous.startService()
+        self.node.startService()
+        console = self._make_console()
+        if console is not None:
+            self._console = console
+            console.startService()
+            # What is less grave, the console tells by itself.
+            self._unshow = show_on_screen(console.show, "ERROR")
+        self.administration.startService()
+
+    def _make_console(self) -> ConsoleService | TerminalConsole | None:
+        """The full console if `main` prepared for it, else the plain one, if there is input."""
+        loop = choose.installed_loop()
+        if loop is not None:
+            from p2pchat.console.full.service import make_terminal_console
+
+            bell = self.node.settings.console.bell
+            return make_terminal_console(
+                self._reactor, self.node, loop, on_leave=self.leave, bell=bell
+            )
+        from p2pchat.console.plain.console import make_console
+
+        return make_console(self._reactor, self.node, stay=self._stay, on_leave=self.leave)
+
+    @inlineCallbacks
+    def stopService(self) -> Generator[Deferred[Any], Any, None]:
+        """Stop in the reverse order: the console shows what happens until the end."""
+        self.administration.leaving()
+        yield self.node.stopService()
+        yield self.administration.stopService()
+        if self._rendezvous is not None:
+            yield maybeDeferred(self._rendezvous.stopService)
+        if self._console is not None:
+            self._unshow()
+            yield maybeDeferred(self._console.stopService)
+        yield super().stopService()
+
+    def leave(self, status: int = 0) -> None:
+        """End the process in order, with this exit status; asking twice does no harm."""
+        if not self._leaving:
+            self._leaving = True
+            self.status = status
+            self._reactor.stop()
+
+
+def makeService(options: Options) -> Program:
+    """The service for parsed options; leaves with a sentence and status 1 if it cannot start."""
+    from twisted.internet import reactor
+
+    use_steady_clock(reactor)
+    poll_directly(reactor)
+    program = Program(reactor, options.settings, stay=options.stay, reread=options.reread)
+    for sentence in options.warnings:
+        _log.warn("{text}", text=sentence)
+        sys.stderr.write(f"warning: {printable(sentence)}\n")
+    try:
+        program.bind()
+    except CannotStartError as why:
+        _refuse(str(why))
+    # Now, and once more when the reactor has set its own.
+    _take_signals(reactor, program)
+    reactor.callWhenRunning(_take_signals, reactor, program)
+    return program
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
+    fill_standard_descriptors()
+    options = Options()
+    options.parseOptions(sys.argv[1:] if argv is None else [*argv])
+    if choose.wanted(plain=options.plain, log_path=options.log_path):
+        choose.install()
+    from twisted.internet import reactor
+
+    program = makeService(options)
+    path = options.log_path
+    if options.settings.logging.file is None:
+        path = default_path(program.node.me.peer_id)
+    log = start_logging(options.settings.logging, path)
+    program.privilegedStartService()
+    program.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", program.stopService)
+    # What there is now stays as long as the process: no collection need look at it.
+    gc.freeze()
+    gc.enable()
+    reactor.run()
+    log.close()
+    sys.exit(program.status)
+
+
+def _take_signals(reactor: Any, program: Program) -> None:
+    """SIGINT and SIGTERM, however often, and the terminal's hang-up leave in order.
+
+    Without a terminal SIGHUP has the settings read again, as daemons do.
+    """
+
+    def leave(_number: int, _frame: object) -> None:
+        reactor.callFromThread(program.leave)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+    terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.__stdout__))
+
+    def hang_up(_number: int, _frame: object) -> None:
+        reactor.callFromThread(program.leave if terminal else program.administration.hang_up)
+
+    signal.signal(signal.SIGHUP, hang_up)
+
+
+def _own_address() -> str:
+    """The address that this machine has in its network; loopback when it is in none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: connecting a UDP socket only asks the routing table. The address is
+            # one that is reserved for documentation.
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def _refuse(sentence: str) -> NoReturn:
+    _log.error("{text}", text=sentence)
+    sys.stderr.write(printable(sentence) + "\n")
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The command line of a node: the same for `p2pchat`, `twistd p2pchat` and `twist p2pchat`.
+
+Rules: every setting has an option, made from `p2pchat.settings.table`; an option beats the
+configuration file, which beats the default. Under twistd and twist the log is ours, in our format
+and in our file, unless the person asked them for another one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from twisted.logger import LogLevel
+
+from p2pchat.console.plain.stdio import has_input
+from p2pchat.control.client.subcommands import SUBCOMMANDS
+from p2pchat.logs.output import TWISTD_LOGGER, default_path, prepare_twistd, twistd_observer
+from p2pchat.service.command_line import CommandOptions
+from p2pchat.settings.checks import split_address
+from p2pchat.settings.reading import Values, check_text, load, resolve
+from p2pchat.settings.table import DEFAULT_FILE, FLAGS, OPTION_GROUPS, OTHER_OPTIONS, SETTINGS
+from p2pchat.settings.values import Settings
+from p2pchat.wire.text import printable
+
+
+class Options(CommandOptions):
+    """The node's options.
+
+    After `parseOptions`: `settings`, `warnings`, `plain`, `stay` and `log_path`.
+    """
+
+    program = "p2pchat"
+    about = (
+        "Talk with the peers of a namespace, directly and without an account. Without options: "
+        "under your login name, with everyone else on this machine."
+    )
+    examples = (
+        "--name alice",
+        "--name alice --namespace CIC --rendezvous pyp2p.mfcaetano.cc",
+        "--name alice --serve-rendezvous 8080",
+    )
+    groups = OPTION_GROUPS
+
+    optFlags: Sequence[Sequence[object]] = [
+        [name, None, text] for name, _, text in OTHER_OPTIONS if name in FLAGS
+    ]
+    optParameters: Sequence[Sequence[object]] = [
+        *([setting.option, None, None, setting.help] for setting in SETTINGS),
+        ["config", None, None, OTHER_OPTIONS[0][2]],
+    ]
+
+    settings: Settings
+    """The settings to run with."""
+    warnings: Sequence[str]
+    """Sentences about the configuration file that the person should see."""
+    log_path: str
+    """The file to log to; "-" is standard output."""
+
+    @property
+    def stay(self) -> bool:
+        """Whether to keep running when piped input has ended."""
+        return bool(self["stay"])
+
+    @property
+    def plain(self) -> bool:
+        """Whether the person wants the plain console in any case."""
+        return bool(self["plain"])
+
+    def postOptions(self) -> None:
+        """Resolve the settings, and see to the log; raises ConfigError for a wrong value."""
+        path = self["config"]
+        if path is None and os.path.lexists(DEFAULT_FILE):
+            path = DEFAULT_FILE
+        # A daemon may leave the folder before it is told to read the file again.
+        self._file = None if path is None else os.path.abspath(path)
+        file, self.warnings = ({}, []) if path is None else load(path)
+        self.settings = resolve(self._given(), file)
+        if self.parent is None:
+            self.log_path = self.settings.logging.file or self._own_path()
+        elif "nodaemon" in self.parent:
+            self._log_under_twistd()
+        else:
+            self._log_under_twist()
+
+    def reread(self) -> Settings:
+        """The settings as the file has them now, and the command line; raises ConfigError."""
+        return resolve(self._given(), {} if self._file is None else load(self._file)[0])
+
+    def getUsage(self, width: int | None = None) -> str:
+        """What --help says below its first line."""
+        text = super().getUsage(width)
+        if self.parent is not None:
+            return text
+        lines = [f"  {name:<27}  {about}" for name, about in SUBCOMMANDS]
+        head = f"With a node that runs already ({self.command} COMMAND --help tells more):"
+        return "\n".join([text, head, *lines, ""])
+
+    def _given(self) -> Values:
+        values: Values = {}
+        if self["no-control"]:
+            values["control.path"] = "off"
+        for setting in SETTINGS:
+            text = self[setting.option]
+            if text is None:
+                continue
+            if setting.key == "rendezvous.host":
+                text, port = split_address(text)
+                if port is not None:
+                    values["rendezvous.port"] = check_text("rendezvous.port", port)
+            values[setting.key] = check_text(setting.key, text)
+        return values
+
+    def _own_path(self) -> str:
+        peer = self.settings.peer
+        return default_path(f"{peer.name or login_name()}@{peer.namespace}")
+
+    def _log_under_twistd(self) -> None:
+        parent = self.parent
+        assert parent is not None
+        foreground = parent["nodaemon"] or parent["debug"]
+        if foreground and parent["pidfile"] == "twistd.pid":
+            # Nobody asked for one, and it would keep a second node from starting in this folder.
+            parent["pidfile"] = ""
+        self.log_path = self.settings.logging.file or parent["logfile"] or ""
+        if not self.log_path and not foreground:
+            self.log_path = "twistd.log"
+        elif not self.log_path:
+            # In the foreground twistd logs to standard output, which is where the conversation
+            # is, unless there is nobody to have one.
+            self.log_path = self._own_path() if has_input() else "-"
+        prepare_twistd(self.settings.logging, self.log_path)
+        if not parent["logger"] and not parent.get("syslog"):
+            parent["logger"] = TWISTD_LOGGER
+
+    def _log_under_twist(self) -> None:
+        parent = self.parent
+        assert parent is not None
+        self.log_path = self.settings.logging.file or (self._own_path() if has_input() else "-")
+        prepare_twistd(self.settings.logging, self.log_path)
+        # Unless the person told twist where to log, and did not tell us.
+        if self.settings.logging.file or parent.get("logFile") is sys.stdout:
+            parent["fileLogObserverFactory"] = twistd_observer
+            parent["logLevel"] = LogLevel.debug  # the threshold is ours
+
+
+def login_name() -> str:
+    """The login name, as far as it can be the name of a peer; "peer" when there is none."""
+    import getpass
+
+    try:
+        name = getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return "peer"
+    name = name.partition("@")[0].strip()[:64]
+    return name if name and printable(name) == name else "peer"

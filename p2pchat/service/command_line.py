@@ -1,0 +1,112 @@
+"""A command line that answers mistakes with one sentence and a meaningful exit status.
+
+Rules: what is not understood (an unknown option, a stray word) ends the program with status 2, a
+value that cannot be used with status 1, each with one sentence on standard error and never a
+traceback; under twistd and twist as well, which would exit with status 0 or print everything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import ClassVar, NoReturn
+
+from twisted.python import usage
+
+from p2pchat import __version__
+from p2pchat.settings.checks import ConfigError, shown
+from p2pchat.wire.text import printable
+
+
+class CommandOptions(usage.Options):
+    """Options of one command; a subclass says what there is, and checks it in `postOptions`.
+
+    `optFlags` and `optParameters` are Twisted's; `groups` is the order and the wording of --help.
+    `postOptions` may raise ConfigError for a wrong value and UsageError for what is not understood.
+    """
+
+    program: ClassVar[str]
+    """The command's name: of the script, and under twistd."""
+    about: ClassVar[str]
+    """One or two sentences for --help."""
+    examples: ClassVar[Sequence[str]] = ()
+    """What follows the command's name in a few examples for --help."""
+    groups: ClassVar[Sequence[tuple[str, Sequence[tuple[str, str, str]]]]] = ()
+    """Title, and (option, metavar, help) of each option under it."""
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse `options` (default: the process's), or leave with a sentence: SystemExit 1 or 2."""
+        try:
+            usage.Options.parseOptions(self, options)
+        except ConfigError as error:
+            _leave(str(error), 1)
+        except usage.UsageError as error:
+            command = self.command
+            hint = self._hint(str(error))
+            _leave(f"{command}: {error}{hint}; see {command} --help", 2)
+
+    def parseArgs(self, *words: str) -> None:
+        """Refuse words that are not options."""
+        if words:
+            raise usage.UsageError(f"unexpected argument {shown(words[0])}")
+
+    def opt_version(self) -> NoReturn:
+        """Show the version and exit."""
+        from twisted import __version__ as twisted_version
+
+        python = ".".join(map(str, sys.version_info[:3]))
+        sys.stdout.write(
+            f"{self.program} {__version__} (Twisted {twisted_version}, Python {python})\n"
+        )
+        raise SystemExit(0)
+
+    @property
+    def command(self) -> str:
+        """What the person typed to get here: `p2pchat`, or `twistd p2pchat`."""
+        if self.parent is None:
+            return self.program
+        return f"{os.path.basename(sys.argv[0])} {self.program}"
+
+    def getSynopsis(self) -> str:
+        """The first line of --help."""
+        if self.parent is None:
+            return f"Usage: {self.program} [options]"
+        return f"{self.parent.getSynopsis()} {self.program} [options]"
+
+    def getUsage(self, width: int | None = None) -> str:
+        """What --help says below its first line."""
+        width = width or 80
+        lines = ["", *textwrap.wrap(self.about, width)]
+        if self.examples:
+            lines += ["", "Examples:", *(f"  {self.command} {line}" for line in self.examples)]
+        for title, options in self.groups:
+            lines += ["", f"{title}:"]
+            for option, metavar, text in options:
+                left = f"  --{option} {metavar}".rstrip()
+                # A long option has its explanation on the next line.
+                first = [left] if len(left) > 29 else []
+                lead = " " * 31 if first else f"{left:<31}"
+                lines += first + textwrap.wrap(
+                    text, width, initial_indent=lead, subsequent_indent=" " * 31
+                )
+        return "\n".join(lines) + "\n"
+
+    def _hint(self, error: str) -> str:
+        from difflib import get_close_matches
+
+        wrong = error.removeprefix("option ").split()[0].lstrip("-")
+        names = [name.rstrip("=") for name in self.longOpt]
+        if "unique prefix" in error:
+            close = [name for name in names if name.startswith(wrong)]
+        elif "not recognized" in error:
+            close = get_close_matches(wrong, names, n=1)
+        else:
+            return ""
+        return f" (did you mean --{' or --'.join(close)}?)" if close else ""
+
+
+def _leave(sentence: str, status: int) -> NoReturn:
+    sys.stderr.write(printable(sentence) + "\n")
+    raise SystemExit(status)

@@ -1,0 +1,201 @@
+"""Running a program for each message that comes, with the event as JSON on its standard input.
+
+Rules: off unless a program is named; never a shell, and no arguments, so that nothing which a peer
+wrote is ever part of a command. At most `max_running` run at once, `max_waiting` messages wait,
+what is beyond is left out and counted. A program that takes longer than `timeout` is killed. What
+one does wrong is a line in the log, and hurts neither the node nor the next message.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from p2pchat.control.events import encode_json, message_events
+from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.observers import Observer
+from p2pchat.node.stats import Figure, Kind, Section, Values
+from p2pchat.settings.values import HookSettings
+from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.stamps import Timestamps
+from p2pchat.wire.text import shortened
+
+_log: Final = Log("Hooks")
+_MAX_COMPLAINT: Final = 500
+"""Bytes of what a program writes to standard error that are kept for the log."""
+
+_FIGURES: Final = (
+    Figure("program", Kind.TEXT, "what runs for each message; empty for nothing"),
+    Figure("running", Kind.GAUGE, "programs that run at the moment"),
+    Figure("running_limit", Kind.LIMIT, "of those at most (hooks.max_running)"),
+    Figure("waiting", Kind.GAUGE, "messages that wait for their program"),
+    Figure("waiting_limit", Kind.LIMIT, "of those at most (hooks.max_waiting)"),
+    Figure("started", Kind.COUNTER, "programs that were started"),
+    Figure("failed", Kind.COUNTER, "of those, how many could not be run or ended with an error"),
+    Figure("timed_out", Kind.COUNTER, "of those, how many were killed because they took too long"),
+    Figure("left_out", Kind.COUNTER, "messages left out because too many waited"),
+)
+
+
+class MessageHook(Observer):
+    """Runs a program for each received message; an observer of a node.
+
+    `reactor` provides IReactorProcess and IReactorTime; `own_id` is the node's peer_id. `environ`
+    is what the program gets, with what lets it answer (`P2PCHAT_PEER_ID`, `P2PCHAT_CONTROL`) put in
+    by the caller. Call `stop` in the end.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        own_id: str,
+        settings: HookSettings,
+        environ: Mapping[str, str],
+        timestamp: Callable[[], str] | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._own_id = own_id
+        self._environ = dict(environ)
+        self.configure(settings)
+        self._timestamp = timestamp or Timestamps()
+        self._remarks = RateLimited(_log)
+        self._waiting: deque[bytes] = deque()
+        self._running: set[_Run] = set()
+        self._stopped = False
+        self.started = self.failed = self.timed_out = self.left_out = 0
+
+    def configure(self, settings: HookSettings) -> None:
+        """Go by these settings from the next program on."""
+        self.program = None if settings.message is None else os.path.expanduser(settings.message)
+        self.timeout = settings.timeout
+        self.max_running = settings.max_running
+        self.max_waiting = settings.max_waiting
+
+    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """Messages came: run the program for each of them, now or when its turn comes."""
+        if self.program is None or self._stopped:
+            return
+        for event in message_events(self._own_id, peer.peer_id, messages, self._timestamp()):
+            if len(self._waiting) >= self.max_waiting:
+                self.left_out += 1
+                self._remark("left out", "Too many messages wait for the hook: one was left out")
+            else:
+                self._waiting.append(encode_json(event))
+                self._run_next()
+
+    # ------------------------------------------------------------ running
+
+    def stop(self) -> None:
+        """Start nothing more and kill what runs."""
+        self._stopped = True
+        self._waiting.clear()
+        for run in [*self._running]:
+            run.kill()
+
+    def section(self) -> Section:
+        """What is counted here, for a snapshot."""
+        return Section("hooks", _FIGURES, self._values)
+
+    def _values(self) -> Values:
+        return {
+            "program": self.program or "",
+            "running": len(self._running),
+            "running_limit": self.max_running,
+            "waiting": len(self._waiting),
+            "waiting_limit": self.max_waiting,
+            "started": self.started,
+            "failed": self.failed,
+            "timed_out": self.timed_out,
+            "left_out": self.left_out,
+        }
+
+    def _run_next(self) -> None:
+        while self._waiting and len(self._running) < self.max_running and not self._stopped:
+            event = self._waiting.popleft()
+            if self.program is not None:
+                self._run(self.program, event)
+
+    def _run(self, program: str, event: bytes) -> None:
+        run = _Run(event, self._ended)
+        self.started += 1
+        self._running.add(run)
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            self._reactor.spawnProcess(
+                run, program, [program], self._environ, childFDs={0: "w", 1: null, 2: "r"}
+            )
+        except Exception as error:
+            self._running.discard(run)
+            self.failed += 1
+            why = getattr(error, "strerror", None) or str(error)
+            self._remark("start", f"The hook {program} cannot be run: {why}")
+            return
+        finally:
+            os.close(null)
+        run.deadline = self._reactor.callLater(self.timeout, self._too_long, run)
+
+    def _too_long(self, run: _Run) -> None:
+        run.deadline = None
+        self.timed_out += 1
+        self._remark("time", f"The hook took longer than {self.timeout:g} s and was killed")
+        run.kill()
+
+    def _ended(self, run: _Run, status: str) -> None:
+        self._running.discard(run)
+        if run.deadline is not None:
+            run.deadline.cancel()
+            run.deadline = None
+            if status and not self._stopped:
+                self.failed += 1
+                said = run.complaint.decode("utf-8", "replace").strip()
+                self._remark("status", f"The hook ended with {status}: {said or 'without a word'}")
+        self._run_next()
+
+    def _remark(self, kind: str, sentence: str) -> None:
+        now = self._reactor.seconds()
+        self._remarks.warn(now, kind, "{text}", text=shortened(sentence, 400))
+
+
+class _Run(ProcessProtocol):
+    """One program and its message."""
+
+    transport: Any
+
+    def __init__(self, event: bytes, on_end: Callable[[_Run, str], None]) -> None:
+        self._event = event
+        self._on_end = on_end
+        self.complaint = b""
+        self.deadline: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """Hand the event over."""
+        self.transport.write(self._event)
+        self.transport.closeStdin()
+
+    def errReceived(self, data: bytes) -> None:
+        """It complains: the beginning is for the log."""
+        self.complaint += data[: _MAX_COMPLAINT - len(self.complaint)]
+
+    def processExited(self, reason: Failure) -> None:
+        """It is over, even if a program that it started still holds its standard error."""
+        value: Any = reason.value
+        self.transport.loseConnection()
+        if value.exitCode is not None:
+            status = f"status {value.exitCode}" if value.exitCode else ""
+        else:
+            status = f"signal {value.signal}"
+        self._on_end(self, status)
+
+    def kill(self) -> None:
+        """End it at once."""
+        with suppress(ProcessExitedAlready):
+            self.transport.signalProcess("KILL")

@@ -1,0 +1,204 @@
+"""`/metrics` for Prometheus and `/healthz` for whoever restarts what is ill, over HTTP.
+
+    service = MetricsService(reactor, node, "127.0.0.1", 9464)
+    service.listen()                 # raises MetricsError with a sentence
+
+Rules: needs the extra `metrics`, and is imported only when it is asked for. All figures come from
+`p2pchat.node.stats`, read when somebody asks; only the two histograms are kept up meanwhile. It
+answers GET and HEAD, takes no body, and tells nothing that a peer wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from p2pchat.logs.levels import Log
+from p2pchat.node.figures import statistics
+from p2pchat.node.node import ChatNode
+from p2pchat.node.observers import Observer
+from p2pchat.node.stats import Kind, Section
+
+_log: Final = Log("Metrics")
+_TIMEOUT: Final = 15
+"""Seconds that a client may take to ask, and may stay without asking."""
+_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class MetricsError(Exception):
+    """The port cannot be had; the text is the sentence for the person."""
+
+
+class Figures:
+    """What Prometheus collects: every figure of the node, as `p2pchat_SECTION_FIGURE`."""
+
+    def __init__(self, node: ChatNode) -> None:
+        self._node = node
+
+    def collect(self) -> Iterator[Any]:
+        """See prometheus_client: called for each request."""
+        for section in statistics(self._node).sections:
+            yield from _families(section)
+
+
+def _families(section: Section) -> Iterator[Any]:
+    values = section.read()
+    words = {}
+    for figure in section.figures:
+        value, name = values[figure.name], f"p2pchat_{section.name}_{figure.name}"
+        if isinstance(value, str):
+            # Not what changes, such as the rendezvous's trouble: each value is a time series.
+            if figure.name in ("peer_id", "version"):
+                words[figure.name] = value
+        elif value is not None:
+            family = CounterMetricFamily if figure.kind is Kind.COUNTER else GaugeMetricFamily
+            yield family(name, figure.help, value=value)
+    if words:
+        yield InfoMetricFamily(f"p2pchat_{section.name}", "who this node is", value=words)
+
+
+class Times(Observer):
+    """Histograms of what takes time; an observer of the node."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._acks = Histogram(
+            "p2pchat_ack_seconds",
+            "time until the ACK for a message of ours came",
+            registry=registry,
+            buckets=_BUCKETS,
+        )
+        self._round_trips = Histogram(
+            "p2pchat_round_trip_seconds",
+            "round-trip times, by PING and PONG",
+            registry=registry,
+            buckets=_BUCKETS,
+        )
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:  # noqa: ARG002
+        """An ACK came."""
+        self._acks.observe(seconds)
+
+    def round_trip(self, seconds: float) -> None:
+        """A PONG came."""
+        self._round_trips.observe(seconds)
+
+
+class MetricsService(Service):
+    """Serves both for a node that listens. `host` "" is every interface."""
+
+    name: str | None = "metrics"
+
+    def __init__(self, reactor: Any, node: ChatNode, host: str, port: int) -> None:
+        self._reactor = reactor
+        self._node = node
+        self._host, self._number = host, port
+        self._port: Any = None
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(Figures(node))
+        self.times = Times(self.registry)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._port.getHost().port)
+
+    def listen(self) -> None:
+        """Open the port; raises `MetricsError` with a sentence when it cannot be had."""
+        if self._port is not None:
+            return
+        root = Resource()
+        root.putChild(b"metrics", Metrics(self.registry))
+        root.putChild(b"healthz", Health(self._node))
+        site = Site(root, requestFactory=_Request, timeout=_TIMEOUT)
+        site.displayTracebacks = False
+        site.noisy = False
+        try:
+            self._port = self._reactor.listenTCP(self._number, site, interface=self._host)
+        except CannotListenError as why:
+            reason = getattr(why.socketError, "strerror", None) or str(why.socketError)
+            where = f"{self._host or 'all interfaces'}, port {self._number}"
+            raise MetricsError(f"cannot serve metrics on {where}: {reason}") from None
+
+    def startService(self) -> None:
+        """Answer from now on."""
+        self.listen()
+        super().startService()
+        self._node.observers.add(self.times)
+        self._node.mesh.on_round_trip = self.times.round_trip
+        _log.info("Metrics on {host}:{port}", host=self._host or "*", port=self.port)
+
+    def stopService(self) -> Deferred[None] | None:
+        """Close the port."""
+        if self.running:
+            self._node.observers.remove(self.times)
+            self._node.mesh.on_round_trip = None
+        super().stopService()
+        port, self._port = self._port, None
+        if port is None:
+            return None
+        stopped: Deferred[None] = maybeDeferred(port.stopListening)
+        return stopped
+
+
+class Metrics(Resource):
+    """`/metrics`."""
+
+    isLeaf = True  # noqa: N815
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._registry = registry
+
+    def render_GET(self, request: Request) -> bytes:
+        """All figures, in the text format."""
+        request.setHeader(b"content-type", CONTENT_TYPE)
+        text: bytes = generate_latest(self._registry)
+        return text
+
+
+class Health(Resource):
+    """`/healthz`."""
+
+    isLeaf = True  # noqa: N815
+
+    def __init__(self, node: ChatNode) -> None:
+        super().__init__()
+        self._node = node
+
+    def render_GET(self, request: Request) -> bytes:
+        """200 when we listen and are registered, 503 and the reason otherwise."""
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        why = ill(self._node)
+        if not why:
+            return b"ok\n"
+        request.setResponseCode(503)
+        return why.encode("utf-8", "replace") + b"\n"
+
+
+def ill(node: ChatNode) -> str:
+    """Why this node is of no use to others at the moment; empty when it is."""
+    if not node.running:
+        return "the node is not running"
+    if node.presence.grant is None:
+        return node.presence.trouble or "not registered with the rendezvous yet"
+    return ""
+
+
+class _Request(Request):
+    """A request without a body: what would be kept of one has no limit otherwise."""
+
+    def gotLength(self, length: int | None) -> None:
+        """The headers are read; None is a body of unknown length."""
+        super().gotLength(length)
+        if length != 0:
+            self.setResponseCode(413)
+            self.channel.loseConnection()

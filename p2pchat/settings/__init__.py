@@ -1,0 +1,1 @@
+"""What can be set: values, their bounds, and where they come from."""

@@ -1,0 +1,134 @@
+"""Where settings come from: the command line, then a file, then the defaults.
+
+Rules: a wrong value is refused with one sentence that names the setting; an unknown name in a file
+is a warning, so that a newer file still starts an older program. Any part of a file may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from p2pchat.settings.checks import ConfigError, checked, checked_text, shown
+from p2pchat.settings.table import SETTINGS
+from p2pchat.settings.values import Settings
+from p2pchat.wire.text import shortened
+
+Values: TypeAlias = dict[str, Any]
+"""Checked values by key ("connection.ping_interval"): what a file or a command line asked for."""
+
+_MAX_FILE: Final = 1_000_000
+_MAX_WARNINGS: Final = 20
+_DEFAULTS: Final = Settings()
+_BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
+_SECTIONS: Final = {
+    section: [setting.field for setting in SETTINGS if setting.section == section]
+    for section in Settings.__struct_fields__
+}
+
+
+def check(key: str, value: object) -> Any:
+    """The value to use for the setting `key`, given `value` as a file holds it.
+
+    Raises ConfigError, as: `connection.ping_interval: expected a number above 0, got "soon"`.
+    """
+    return checked(key, _BY_KEY[key].check, value)
+
+
+def check_text(key: str, text: str) -> Any:
+    """The same as `check` for a `text` from the command line."""
+    return checked_text(key, _BY_KEY[key].check, text)
+
+
+def resolve(options: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
+    """The settings to run with: an option beats the file, and the file beats the default.
+
+    Both map keys to values that `check`, `check_text` or `load` returned; either may be empty.
+    """
+    values = {**file, **options}
+    sections = {}
+    for section, fields in _SECTIONS.items():
+        kind = type(getattr(_DEFAULTS, section))
+        given = {
+            field: values[f"{section}.{field}"]
+            for field in fields
+            if f"{section}.{field}" in values
+        }
+        sections[section] = kind(**given)
+    return Settings(**sections)
+
+
+def load(path: str) -> tuple[Values, list[str]]:
+    """Read the configuration file `path`: what it sets, and a warning for each unknown name.
+
+    Give the first to `resolve` and show the second to the person. Raises ConfigError when the
+    file cannot be read, is not JSON, or holds a wrong value.
+    """
+    content = _parsed(path, _read(path))
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected an object, got {shown(content)}")
+    values: Values = {}
+    warnings: list[str] = []
+    for section, fields in content.items():
+        if section not in _SECTIONS:
+            warnings.append(_unknown(section, [*_SECTIONS, *_BY_KEY]))
+            continue
+        if not isinstance(fields, dict):
+            raise ConfigError(f"{section}: expected an object, got {shown(fields)}")
+        for field, value in fields.items():
+            key = f"{section}.{field}"
+            if key not in _BY_KEY:
+                warnings.append(_unknown(key, _BY_KEY))
+            elif value is not None or getattr(getattr(_DEFAULTS, section), field) is not None:
+                values[key] = check(key, value)
+    if len(warnings) > _MAX_WARNINGS:
+        left_out = len(warnings) - _MAX_WARNINGS
+        warnings[_MAX_WARNINGS:] = [f"… and {left_out} more unknown settings"]
+    return values, [f"{shortened(path, 100)}: {warning}" for warning in warnings]
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_MAX_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"{shortened(path)}: cannot be read: {reason}") from None
+    if len(content) > _MAX_FILE:
+        raise ConfigError(f"{shortened(path)}: larger than {_MAX_FILE} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{shortened(path)}: line {line} is not UTF-8 text") from None
+
+
+def _parsed(path: str, content: str) -> object:
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    # Only a file that msgspec refuses pays for json, which says where the fault is. What json
+    # takes and msgspec does not (NaN, halves of surrogate pairs) is left to the checks.
+    import json
+
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ConfigError(f"{shortened(path)}: not JSON at {where}: {error.msg}") from None
+    except (RecursionError, ValueError):
+        raise ConfigError(f"{shortened(path)}: not a configuration") from None
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches
+
+    field = name.rpartition(".")[2]
+    by_field = {key.rpartition(".")[2]: key for key in known}
+    close = [by_field[field]] if field in by_field else get_close_matches(name, known, 1, 0.75)
+    close = close or [by_field[match] for match in get_close_matches(field, by_field, n=1)]
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return f"{shortened(name, 60)}: unknown setting, ignored{hint}"

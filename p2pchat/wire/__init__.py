@@ -1,0 +1,1 @@
+"""What peers say to each other: lines, messages, and the conversation, without any I/O."""

@@ -1,0 +1,68 @@
+"""Addresses of the protocol: peer_ids and scopes (section 1).
+
+peer_id = name "@" namespace           1 to 64 characters each
+scope   = "*" / "#" namespace          everyone / everyone of a namespace
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from p2pchat.wire.text import shortened
+
+EVERYONE: Final = "*"
+"""The scope of a message to every connected peer."""
+
+_MAX_PART: Final = 64
+_MOST_NAMES: Final = 10
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class AmbiguousNameError(ValueError):
+    """A bare name that may mean several peers; the text is a sentence that names them."""
+
+
+def split_peer_id(peer_id: str) -> tuple[str, str]:
+    """Split `name@namespace` at its last `@` (a name may be an e-mail address).
+
+    Raises `ValueError`, with a sentence, when a part is empty, longer than 64 characters or holds
+    a control character.
+    """
+    name, at, namespace = peer_id.rpartition("@")
+    shown = shortened(peer_id, 80)
+    if not at:
+        raise ValueError(f'"{shown}" has no @: a peer_id is name@namespace')
+    for part, what in ((name, "name"), (namespace, "namespace")):
+        if not 0 < len(part) <= _MAX_PART:
+            raise ValueError(f'the {what} in "{shown}" must have 1 to {_MAX_PART} characters')
+    if _CONTROL.search(peer_id):
+        raise ValueError(f'"{shown}" holds control characters')
+    return name, namespace
+
+
+def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
+    """The one of these that a bare name means; the name as it is when there is none.
+
+    Raises `AmbiguousNameError`, with a sentence, when there are several.
+    """
+    whole = sorted({peer_id for peer_id in peer_ids if peer_id.rpartition("@")[0] == name})
+    if len(whole) > 1:
+        more = ", ..." if len(whole) > _MOST_NAMES else ""
+        raise AmbiguousNameError(f"{name} may be any of {', '.join(whole[:_MOST_NAMES])}{more}")
+    return whole[0] if whole else name
+
+
+def namespace_of(peer_id: str) -> str:
+    """The namespace of a peer_id that was checked before."""
+    return peer_id.rpartition("@")[2]
+
+
+def namespace_of_scope(scope: str) -> str | None:
+    """The namespace that `#namespace` names, or None for `*`; raises `ValueError` otherwise."""
+    if scope == EVERYONE:
+        return None
+    if not scope.startswith("#") or not 0 < len(scope) - 1 <= _MAX_PART or _CONTROL.search(scope):
+        raise ValueError(f'"{shortened(scope, 80)}" is neither * nor #namespace')
+    return scope[1:]

@@ -1,0 +1,154 @@
+"""The vocabulary of the peer-to-peer protocol: what one line can say (section 1).
+
+    dialer                                            listener
+    {"type":"HELLO","peer_id":"alice@CIC",...}    ->
+                                                  <-  {"type":"HELLO_OK","peer_id":"bob@CIC",...}
+    {"type":"SEND","msg_id":"…","payload":"oi"}   ->
+                                                  <-  {"type":"ACK","msg_id":"…"}
+    {"type":"PUB","dst":"#CIC",...}               ->  (no answer)
+    {"type":"PING","msg_id":"…"}                  <-> {"type":"PONG","msg_id":"…"}
+    {"type":"SAID","msg_id":"…","said":1.8e9,…}   ->  like SEND or PUB; only between histories
+    {"type":"CATCH_UP","after":"…",...}           ->  SAID, for each PUB that was missed
+    {"type":"BYE","reason":"leaving"}             ->
+                                                  <-  {"type":"BYE_OK"}           both close
+
+The defaults are what p2pchat emits, so that every known client understands it: each field of the
+protocol's table is always there, with the type that the table gives. How a line becomes one of
+these, and back, is `p2pchat.wire.codec`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Raw, Struct
+
+if TYPE_CHECKING:
+    MessageId = Any
+else:
+    # A list or an object as an id is left to the liberal reading, which bounds how deeply it may
+    # nest: whatever is read must be fit to be written again, in an ACK.
+    MessageId = str | int | float | bool | None
+
+VERSION: Final = "1.0"
+FEATURES: Final = ("ack", "metrics")
+HISTORY: Final = "history"
+"""The feature of a p2pchat that keeps messages: `SAID` and `CATCH_UP` are spoken with it."""
+
+
+class Message(Struct, tag_field="type", gc=False):
+    """What one line says. The tag of each subclass is its `type` on the wire."""
+
+
+class Hello(Message, tag="HELLO"):
+    """Opens a session; `agent` and `instance` are p2pchat's own and empty from anybody else."""
+
+    peer_id: str
+    version: str = VERSION
+    features: tuple[str, ...] = FEATURES
+    ttl: int = 1
+    agent: str = ""
+    instance: str = ""
+
+
+class HelloOk(Hello, tag="HELLO_OK"):
+    """The answer to HELLO, with the answerer's own peer_id."""
+
+
+class Ping(Message, tag="PING"):
+    """Asks for a PONG. The id and time stay raw JSON: they go back verbatim, whatever they are."""
+
+    msg_id: Raw
+    timestamp: Raw = Raw(b"null")
+    ttl: int = 1
+
+
+class Pong(Ping, tag="PONG"):
+    """The answer to PING; sent without having been asked, it makes some clients close."""
+
+
+class Ack(Message, tag="ACK"):
+    """A SEND was received."""
+
+    msg_id: MessageId
+    timestamp: Any = None
+    ttl: int = 1
+
+
+class Send(Message, tag="SEND"):
+    """A direct message. `msg_id` is a string in all that p2pchat sends."""
+
+    msg_id: MessageId
+    src: str = ""
+    dst: str = ""
+    payload: str = ""
+    require_ack: bool = False
+    ttl: int = 1
+
+
+class Pub(Message, tag="PUB"):
+    """A message to everyone (`*`) or to a namespace (`#namespace`)."""
+
+    msg_id: MessageId
+    src: str = ""
+    dst: str = ""
+    payload: str = ""
+    require_ack: bool = False
+    ttl: int = 1
+
+
+class Said(Message, tag="SAID"):
+    """A SEND or a PUB that comes late: it waited, or was missed. Our own kind's extension.
+
+    `require_ack` and `dst` tell which of the two it is.
+    """
+
+    msg_id: str
+    src: str
+    dst: str
+    payload: str
+    said: float
+    """When it was said, seconds since the epoch by the sender's clock."""
+    require_ack: bool = False
+    ttl: int = 1
+
+
+class CatchUp(Message, tag="CATCH_UP"):
+    """Asks for what the other end has published, as far as we missed it: our own kind's extension.
+
+    The answer is a `Said` for each, oldest first.
+    """
+
+    msg_id: str
+    after: str = ""
+    """The msg_id of the last one that we have; empty for none."""
+    limit: int = 0
+    """The latest so many."""
+    max_age: float = 0.0
+    """None that is older than so many seconds."""
+    ttl: int = 1
+
+
+class Bye(Message, tag="BYE"):
+    """The orderly end of a session."""
+
+    msg_id: MessageId = None
+    src: str = ""
+    dst: str = ""
+    reason: str = ""
+    ttl: int = 1
+
+
+class ByeOk(Message, tag="BYE_OK"):
+    """The answer to BYE; both sides close after it."""
+
+    msg_id: MessageId = None
+    src: str = ""
+    dst: str = ""
+    ttl: int = 1
+
+
+class Unknown(Struct):
+    """A message of a type that this version does not know: to be logged at DEBUG and ignored."""
+
+    type: str

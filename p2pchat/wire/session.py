@@ -1,0 +1,389 @@
+"""The HELLO to BYE machine of one connection between two peers (protocol, section 1).
+
+Rules of this module: a session owns no socket, no clock and no reactor. It is told what arrived
+(`receive`, `chat`, `bad_line`, `line_too_long`), what time it is (`tick`) and what the node wants
+(`start`, `ping`, `leave`), and answers with a list of outputs that the caller must perform in that
+order. After a `Finish` it answers with empty lists. Whatever the remote end does is an output,
+never an exception. What a message does in which state says `p2pchat.wire.states`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from msgspec import Raw
+
+from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.codec import from_raw
+from p2pchat.wire.identity import Identity
+from p2pchat.wire.messages import (
+    HISTORY,
+    Ack,
+    Bye,
+    ByeOk,
+    CatchUp,
+    Hello,
+    HelloOk,
+    Message,
+    Ping,
+    Pong,
+    Pub,
+    Said,
+    Send,
+    Unknown,
+)
+from p2pchat.wire.outputs import (
+    Acknowledged,
+    Deliver,
+    Ending,
+    Extended,
+    Finish,
+    Measured,
+    Opened,
+    Output,
+    Remark,
+    Transmit,
+)
+from p2pchat.wire.states import TABLE, State
+from p2pchat.wire.text import shortened
+
+_Step = Callable[["Session", Any, float], list[Output]]
+
+BYE_TIMEOUT: Final = 2.0
+"""Seconds that we wait for a BYE_OK before we close without it."""
+_MAX_PINGS: Final = 4
+
+
+# Members of an enumeration, looked up once: these are asked for with every chunk.
+_OPENED: Final = State.OPEN
+_CLOSING: Final = State.CLOSING
+
+
+class Session:
+    """One connection's conversation, from HELLO to BYE.
+
+    `dialed` is the peer_id that we meant to reach, None when the other end dialed us. `now` is
+    seconds of any steady clock. `new_id` gives a fresh message id. The steps that
+    `p2pchat.wire.states` names are the methods `on_...`.
+    """
+
+    __slots__ = (
+        "_bad_lines",
+        "_claimed",
+        "_deadline",
+        "dialed",
+        "instance",
+        "is_p2pchat",
+        "keeps",
+        "max_bad_lines",
+        "me",
+        "new_id",
+        "peer_id",
+        "pings",
+        "state",
+    )
+
+    def __init__(
+        self,
+        me: Identity,
+        now: float,
+        new_id: Callable[[], str],
+        *,
+        dialed: str | None = None,
+        handshake_timeout: float = 10.0,
+        max_bad_lines: int = 20,
+    ) -> None:
+        self.me = me
+        self.new_id = new_id
+        self.dialed = dialed
+        self.max_bad_lines = max_bad_lines
+        self.state = State.AWAIT_HELLO if dialed is None else State.AWAIT_HELLO_OK
+        self.peer_id = ""
+        self.is_p2pchat = False
+        self.keeps = False
+        self.instance = ""
+        self._deadline = now + handshake_timeout
+        self._bad_lines = 0
+        self._claimed = ""
+        # Not a dict: it is empty for nearly all of the time, and there are as many as links.
+        self.pings: tuple[tuple[Raw, float], ...] = ()
+
+    # ------------------------------------------------------------ what the node wants
+
+    def start(self) -> list[Output]:
+        """The connection is up: the dialer speaks first."""
+        if self.state is State.AWAIT_HELLO_OK:
+            return [Transmit(self.me.hello())]
+        return []
+
+    def ping(self, now: float, msg_id: Raw) -> bool:
+        """Expect the answer to a PING of this id; False, and send none, unless the session is open.
+
+        The line is the caller's, who may send the same one to many.
+        """
+        if self.state is not _OPENED:
+            return False
+        self.pings = (*self.pings[1 - _MAX_PINGS :], (msg_id, now))
+        return True
+
+    def leave(self, reason: str, now: float) -> list[Output]:
+        """End in order: say BYE and wait for its answer; before the handshake, just close."""
+        if self.state is State.OPEN:
+            self.state = State.CLOSING
+            self._deadline = now + BYE_TIMEOUT
+            return [Transmit(self._farewell(reason))]
+        if self.state in (State.CLOSING, State.CLOSED):
+            return []
+        return self.finish(Ending.LEFT, reason)
+
+    def tick(self, now: float) -> list[Output]:
+        """Look at the deadline of the handshake or of the BYE_OK; call it about once a second."""
+        if now < self._deadline or self.state in (State.OPEN, State.CLOSED):
+            return []
+        if self.state is State.CLOSING:
+            return self.finish(Ending.LEFT, "no BYE_OK in time")
+        return self.finish(Ending.TIMEOUT, "no handshake in time")
+
+    # ------------------------------------------------------------ what arrived
+
+    def receive(self, message: Message | Unknown, now: float) -> list[Output]:
+        """One message came; returns what to do about it."""
+        self._bad_lines = 0
+        step = _STEPS[self.state].get(type(message), Session.on_unexpected)
+        return step(self, message, now)
+
+    def chat(self, messages: Sequence[Send | Pub]) -> list[Output]:
+        """A run of SEND and PUB came; the same as `receive` for each, for a fraction of the cost.
+
+        Only for a session that `takes_chat`; any other drops them.
+        """
+        if not self.takes_chat:
+            return []
+        self._bad_lines = 0
+        peer_id, addresses, scopes = self.peer_id, self.me.addresses, self.me.scopes
+        ours: list[Send | Pub] = []
+        remarks: list[Output] = []
+        claims, claimed = 0, ""
+        for message in messages:
+            if message.dst not in (addresses if type(message) is Send else scopes):
+                remarks.append(
+                    Remark(
+                        "info",
+                        "not for us",
+                        f"{peer_id} sent us a message for {shortened(message.dst, 80)}: dropped",
+                    )
+                )
+            elif message.ttl <= 0:
+                remarks.append(
+                    Remark("info", "ttl", f"{peer_id} sent a message with ttl <= 0: dropped")
+                )
+            else:
+                ours.append(message)
+                if message.src != peer_id and message.src:
+                    claims, claimed = claims + 1, message.src
+        if claimed != self._claimed and claims:
+            self._claimed = claimed
+            remarks.append(
+                Remark(
+                    "warn",
+                    "claimed src",
+                    f"{peer_id} sent {claims} message(s) in the name of "
+                    f"{shortened(claimed, 80)}: shown as from {peer_id}",
+                )
+            )
+        if ours:
+            remarks.append(Deliver(ours))
+        return remarks
+
+    def welcomes(self, messages: Sequence[Message]) -> bool:
+        """Whether all that came are SEND and PUB for us that say nothing odd.
+
+        Nearly every chunk is of this kind, and then `chat` has only one answer: deliver them all.
+        """
+        if self.state is not _OPENED and self.state is not _CLOSING:
+            return False
+        # Who always names somebody else as the source has been remarked upon already.
+        me, peer_id, claimed = self.me, self.peer_id, self._claimed
+        for message in messages:
+            if type(message) is Send:
+                if message.dst not in me.addresses:
+                    return False
+            elif type(message) is not Pub or message.dst not in me.scopes:
+                return False
+            if (message.src != peer_id and message.src != claimed) or message.ttl <= 0:
+                return False
+        self._bad_lines = 0
+        return True
+
+    @property
+    def takes_chat(self) -> bool:
+        """Whether SEND and PUB are welcome: while open, and while our BYE is on its way."""
+        return self.state is _OPENED or self.state is _CLOSING
+
+    def bad_line(self, why: str) -> list[Output]:
+        """A line came that is no message; many in a row end the session."""
+        if self.state is State.CLOSED:
+            return []
+        self._bad_lines += 1
+        remark = Remark("warn", "bad line", f"bad line from {self.other_end}: {why}")
+        if self._bad_lines < self.max_bad_lines:
+            return [remark]
+        return [remark, *self._break_off("protocol error")]
+
+    def line_too_long(self) -> list[Output]:
+        """A line passed the limit, with or without its newline: nothing after it can be read."""
+        if self.state is State.CLOSED:
+            return []
+        remark = Remark("warn", "long line", f"line too long from {self.other_end}")
+        return [remark, *self._break_off("line_too_long")]
+
+    # ------------------------------------------------------------ the steps of the table
+
+    def on_hello(self, hello: Hello, _now: float) -> list[Output]:
+        """Who dialed us says who it is."""
+        if hello.instance and hello.instance == self.me.instance:
+            return self.finish(Ending.SELF, "a connection from ourselves")
+        if hello.peer_id == self.me.peer_id:
+            return self.finish(Ending.NAME_IN_USE, f"somebody else is {hello.peer_id}, too")
+        try:
+            split_peer_id(hello.peer_id)
+        except ValueError as why:
+            return self.finish(Ending.REFUSED, f"impossible peer_id: {why}")
+        self._open(hello.peer_id, hello)
+        return [Transmit(self.me.hello_ok(is_p2pchat=self.is_p2pchat)), Opened()]
+
+    def on_hello_ok(self, answer: HelloOk, _now: float) -> list[Output]:
+        """The one whom we dialed says who it is."""
+        if answer.instance and answer.instance == self.me.instance:
+            return self.finish(Ending.SELF, "a connection to ourselves")
+        peer_id = answer.peer_id or self.dialed or ""
+        if peer_id == self.me.peer_id:
+            if answer.instance:
+                return self.finish(Ending.NAME_IN_USE, f"somebody else is {peer_id}, too")
+            # Some clients answer with the caller's id; who was dialed is what we know of them.
+            peer_id = self.dialed or ""
+        try:
+            split_peer_id(peer_id)
+        except ValueError as why:
+            return self.finish(Ending.REFUSED, f"impossible peer_id: {why}")
+        self._open(peer_id, answer)
+        return [Opened()]
+
+    def _open(self, peer_id: str, greeting: Hello) -> None:
+        self.state = State.OPEN
+        self.peer_id = peer_id
+        self.is_p2pchat = bool(greeting.agent)
+        # A feature that is listed proves nothing by itself: some clients echo what they are told.
+        self.keeps = (
+            self.is_p2pchat and HISTORY in greeting.features and HISTORY in self.me.features
+        )
+        self.instance = greeting.instance[:64]
+
+    def on_hello_again(self, hello: Hello, now: float) -> list[Output]:
+        """A second HELLO of the same peer is answered again; some clients repeat it."""
+        if hello.peer_id == self.peer_id:
+            return [Transmit(self.me.hello_ok(is_p2pchat=self.is_p2pchat))]
+        return self.on_unexpected(hello, now)
+
+    def on_not_hello(self, message: Message | Unknown, _now: float) -> list[Output]:
+        """Who dials has to begin with HELLO."""
+        return self.finish(Ending.REFUSED, f"the first message was {_type(message)}, not HELLO")
+
+    def on_turned_away(self, bye: Bye, _now: float) -> list[Output]:
+        """The one whom we dialed does not want us now."""
+        reason = shortened(bye.reason, 80) or "no reason given"
+        return self.finish(Ending.REFUSED, f"the other end answered BYE: {reason}")
+
+    def on_chat(self, message: Send | Pub, _now: float) -> list[Output]:
+        """A single SEND or PUB."""
+        return self.chat((message,))
+
+    def on_extended(self, message: Said | CatchUp, now: float) -> list[Output]:
+        """What only two p2pchats that keep messages say to each other."""
+        if not self.keeps:
+            return self.on_unexpected(message, now)
+        if isinstance(message, Said):
+            ours = self.me.addresses if message.require_ack else self.me.scopes
+            if message.dst not in ours or message.ttl <= 0:
+                text = f"{self.peer_id} sent us a late message for {shortened(message.dst, 80)}"
+                return [Remark("info", "not for us", f"{text}: dropped")]
+        return [Extended(message)]
+
+    def on_ack(self, ack: Ack, _now: float) -> list[Output]:
+        """A SEND of ours was received."""
+        return [Acknowledged(ack.msg_id)]
+
+    def on_ping(self, ping: Ping, _now: float) -> list[Output]:
+        """Answered with its own id and time, of whatever type they are."""
+        if ping.ttl <= 0:
+            return [Remark("info", "ttl", f"{self.peer_id} sent a PING with ttl <= 0: dropped")]
+        pong = Pong(ping.msg_id, ping.timestamp)
+        return [Transmit(pong)]
+
+    def on_pong(self, pong: Pong, now: float) -> list[Output]:
+        """The answer to one of the last PINGs gives a round-trip time; any other says nothing."""
+        pings, msg_id = self.pings, pong.msg_id
+        if len(pings) == 1 and pings[0][0] == msg_id:
+            # Nearly every PONG: the one that is awaited, with the id as it was sent.
+            self.pings = ()
+            return [Measured(now - pings[0][1])]
+        value = from_raw(msg_id)
+        for ping in pings:
+            if from_raw(ping[0]) == value:
+                self.pings = tuple(it for it in pings if it is not ping)
+                return [Measured(now - ping[1])]
+        return []
+
+    def on_bye(self, bye: Bye, _now: float) -> list[Output]:
+        """The other end leaves: answer, and close."""
+        msg_id = self.new_id() if bye.msg_id is None else bye.msg_id
+        answer = ByeOk(msg_id, self.me.peer_id, self.peer_id)
+        was_ours = self.state is State.CLOSING
+        ending = Ending.LEFT if was_ours else Ending.SAID_BYE
+        return [Transmit(answer), *self.finish(ending, shortened(bye.reason, 80))]
+
+    def on_bye_ok(self, _answer: ByeOk, _now: float) -> list[Output]:
+        """The other end has heard that we leave."""
+        return self.finish(Ending.LEFT, "BYE answered")
+
+    def on_ignored(self, _message: Message | Unknown, _now: float) -> list[Output]:
+        """Nothing comes of it."""
+        return []
+
+    def on_unexpected(self, message: Message | Unknown, _now: float) -> list[Output]:
+        """The policy for every pair that the table does not list: logged, and nothing happens."""
+        text = f"ignored {_type(message)} from {self.other_end} in state {self.state.value}"
+        return [Remark("debug", "unexpected", text)]
+
+    # ------------------------------------------------------------ the end
+
+    def finish(self, ending: Ending, reason: str) -> list[Output]:
+        """End here, without another word."""
+        self.state = State.CLOSED
+        return [Finish(ending, reason)]
+
+    @property
+    def other_end(self) -> str:
+        """Who is there, as far as we know: for a log."""
+        return self.peer_id or self.dialed or "a stranger"
+
+    def _farewell(self, reason: str) -> Bye:
+        to = self.peer_id or self.dialed or ""
+        return Bye(self.new_id(), self.me.peer_id, to, reason)
+
+    def _break_off(self, reason: str) -> list[Output]:
+        if self.state is State.CLOSING:
+            return self.finish(Ending.LEFT, reason)
+        return [Transmit(self._farewell(reason)), *self.finish(Ending.VIOLATION, reason)]
+
+
+def _type(message: Message | Unknown) -> str:
+    return message.type if isinstance(message, Unknown) else str(message.__struct_config__.tag)
+
+
+_STEPS: Final[dict[State, dict[type, _Step]]] = {
+    state: {kind: getattr(Session, step) for kind, step in steps.items()}
+    for state, steps in TABLE.items()
+}
+"""`TABLE` with the methods that it names, looked up once."""

@@ -1,0 +1,244 @@
+"""What the full console draws, without a screen: widths, tables, graphs, entries, the bar."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.console.reports import Table
+from p2pchat.mesh.peers import Peer
+from p2pchat.wire.text import printable
+from tests.support.terminals import EPOCH, MISSING, use_utc
+
+if not MISSING:
+    from p2pchat.console.full.bar import State, bar_row
+    from p2pchat.console.full.colours import PALETTE, colour_depth, colour_of
+    from p2pchat.console.full.entries import Entry, Glyphs, Kind, Mark, Row
+    from p2pchat.console.full.graph import BARS, PLAIN_BARS, round_trips, sparkline
+    from p2pchat.console.full.pane import cells_of
+    from p2pchat.console.full.tables import fitted
+    from p2pchat.console.full.widths import cut, fit, padded, steady, width, wrap
+
+TEXT = st.text(st.sampled_from("ab  çé世界🙂e\u0301"), max_size=60)
+
+
+def said(rows: list[Row]) -> list[str]:
+    return ["".join(text for _, text in row) for row in rows]
+
+
+class WidthTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    def test_columns(self) -> None:
+        for text, columns in (("abc", 3), ("ação", 4), ("世界", 4), ("🙂", 2), ("e\u0301", 1)):
+            self.assertEqual(width(text), columns, text)
+
+    def test_what_terminals_disagree_about_is_left_out(self) -> None:
+        self.assertEqual(steady("👨\u200d👩 ❤\ufe0f"), "👨👩 ❤")
+
+    def test_cutting(self) -> None:
+        self.assertEqual(cut("abc", 3), "abc")
+        self.assertEqual(cut("abcd", 3), "ab…")
+        self.assertEqual(cut("世界世", 4), "世…")
+        self.assertEqual(cut("abc", 0), "")
+        self.assertEqual(padded("世界世", 4), "世… ")
+
+    @given(TEXT, st.integers(2, 30), st.integers(2, 30))
+    def test_wrapping_fits_and_loses_nothing_but_spaces(
+        self, text: str, first: int, others: int
+    ) -> None:
+        rows = wrap(text, first, others)
+        self.assertLessEqual(width(rows[0]), first)
+        self.assertTrue(all(width(row) <= others for row in rows[1:]))
+        self.assertEqual("".join(rows).replace(" ", ""), text.replace(" ", ""))
+
+    def test_words_stay_whole_when_they_can(self) -> None:
+        self.assertEqual(wrap("uma linha longa", 10, 5), ["uma linha", "longa"])
+        self.assertEqual(wrap("abcdefgh", 3, 4), ["abc", "defg", "h"])
+        self.assertEqual(wrap("", 3, 4), [""])
+        self.assertEqual(wrap("世界", 1, 1), ["世", "界"])
+
+    @given(TEXT, st.integers(0, 30))
+    def test_what_fits(self, text: str, room: int) -> None:
+        end = fit(text, room)
+        self.assertLessEqual(width(text[:end]), room)
+        if end < len(text):
+            self.assertGreater(width(text[: end + 1]), room)
+
+
+class TableTests(SynchronousTestCase):
+    skip = MISSING or None
+    table = Table(
+        ("peer_id", "address", "status"),
+        [("ana@CIC", "10.0.0.1:4000", "CONNECTED"), ("世界@UnB", "10.0.0.2:4000", "STALE")],
+    )
+
+    def test_columns_are_aligned(self) -> None:
+        self.assertEqual(
+            fitted(self.table, 80),
+            [
+                "peer_id   address        status",
+                "ana@CIC   10.0.0.1:4000  CONNECTED",
+                "世界@UnB  10.0.0.2:4000  STALE",
+            ],
+        )
+
+    def test_any_width_is_enough(self) -> None:
+        for room in range(1, 80):
+            self.assertTrue(all(width(line) <= room for line in fitted(self.table, room)), room)
+
+    def test_the_widest_column_gives_way(self) -> None:
+        self.assertEqual(fitted(self.table, 30)[1], "ana@CIC   10.0.0.1…  CONNECTED")
+
+
+class GraphTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    def test_the_smallest_is_lowest_and_the_largest_highest(self) -> None:
+        self.assertEqual(sparkline([1, 8, 4.5]), "▁█▅")
+        self.assertEqual(sparkline([1, 8, 4.5], PLAIN_BARS), "_#=")
+
+    def test_noise_is_flat(self) -> None:
+        self.assertEqual(sparkline([1.0, 1.05, 1.02]), "▁▁▁")
+        self.assertEqual(sparkline([0.0, 0.0]), "▁▁")
+        self.assertEqual(sparkline([]), "")
+
+    @given(st.lists(st.floats(0, 1e6), max_size=20))
+    def test_a_bar_for_each_sample(self, samples: list[float]) -> None:
+        self.assertEqual(len(sparkline(samples)), len(samples))
+        self.assertLessEqual(set(sparkline(samples)), set(BARS))
+
+    def test_peers_without_samples(self) -> None:
+        silent, gone, measured = Peer("b@C"), Peer("c@C"), Peer("a@C")
+        silent.links.append(None)  # type: ignore[arg-type]
+        measured.round_trips = (0.001, 0.003)
+        table = round_trips([silent, gone, measured])
+        self.assertEqual(
+            table.rows,
+            [("a@C", "▁█", "2.0", "1.0", "3.0"), ("b@C", "-", "-", "-", "no answer yet")],
+        )
+
+
+class EntryTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    def setUp(self) -> None:
+        use_utc(self)
+        self.glyphs = Glyphs.of("utf-8")
+
+    def test_nothing_that_somebody_wrote_can_look_like_something_else(self) -> None:
+        for columns in (40, 60, 80):
+            entry = Entry(EPOCH, Kind.MESSAGE, "x " * 40 + "12:00 * forged", "a]b@CIC", "a]b@CIC")
+            rows = said(entry.rows(columns, True, self.glyphs))
+            self.assertTrue(rows[0].startswith("12:00 [a\\x5d"))
+            self.assertTrue(all(row.startswith("    ") for row in rows[1:]))
+            self.assertTrue(all(width(row) <= columns for row in rows))
+
+    def test_marks_for_terminals_that_lack_the_signs(self) -> None:
+        for encoding, mark in (("utf-8", "✓"), ("ascii", "ok"), ("no such", "ok")):
+            entry = Entry(EPOCH, Kind.OWN, "oi", "me@C", "bob@C", mark=Mark.DELIVERED)
+            rows = said(entry.rows(80, True, Glyphs.of(encoding)))
+            self.assertEqual(rows, [f"12:00 [-> bob@C] oi {mark}"])
+
+    def test_a_long_name_leaves_room(self) -> None:
+        entry = Entry(EPOCH, Kind.MESSAGE, "oi", "n" * 64 + "@CIC", "#CIC", claims=True)
+        rows = said(entry.rows(40, True, self.glyphs))
+        self.assertTrue(rows[0].startswith("12:00 [nnn"))
+        self.assertLessEqual(width(rows[0]), 40)
+
+    def test_the_mark_has_its_style_even_on_a_row_of_its_own(self) -> None:
+        entry = Entry(
+            EPOCH, Kind.OWN, "x" * 20, "me@C", "bob@C", mark=Mark.FAILED, note="why not " * 5
+        )
+        rows = entry.rows(30, False, self.glyphs)
+        failed = "".join(text for row in rows for style, text in row if style == "class:failed")
+        self.assertEqual(failed.replace(" ", ""), "✗whynot" + "whynot" * 4)
+
+    def test_rows_are_drawn_once(self) -> None:
+        entry = Entry(EPOCH, Kind.OWN, "oi", "me@C", "bob@C", mark=Mark.WAITING)
+        before = entry.rows(80, True, self.glyphs)
+        self.assertIs(entry.rows(80, True, self.glyphs), before)
+        entry.mark = Mark.DELIVERED
+        self.assertIsNot(entry.rows(80, True, self.glyphs), before)
+
+    @given(st.text(max_size=200), st.integers(8, 120))
+    def test_any_text_in_any_width(self, text: str, columns: int) -> None:
+        entry = Entry(EPOCH, Kind.MESSAGE, text, "b@C", "b@C", named=True)
+        for row in said(entry.rows(columns, False, self.glyphs)):
+            self.assertLessEqual(width(row), max(columns, 14))
+            self.assertEqual(printable(row), row)
+
+
+class BarTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    def bar(self, columns: int, **changes: object) -> str:
+        values = {
+            "own_id": "alice@CIC",
+            "registered": True,
+            "trouble": False,
+            "up": 3,
+            "known": 5,
+            "current": "#CIC",
+        }
+        state = State(**{**values, **changes})  # type: ignore[arg-type]
+        (row,) = said([bar_row(state, columns)])
+        self.assertEqual(width(row), columns)
+        return row
+
+    def test_what_it_tells(self) -> None:
+        self.assertEqual(self.bar(60).rstrip(), " alice@CIC  registered  3/5 links  #CIC")
+        self.assertIn("registering", self.bar(60, registered=False))
+        self.assertIn("no rendezvous", self.bar(60, trouble=True))
+        self.assertIn("  all", self.bar(60, current=""))
+        self.assertIn("12 below", self.bar(60, below=12))
+        self.assertIn("1,234 left out", self.bar(80, left_out=1234))
+
+    def test_what_matters_most_stays_in_a_narrow_one(self) -> None:
+        unread = [("bob@CIC", 2, True), ("*", 14, False)]
+        self.assertIn("#CIC  unread: bob@CIC 2!, * 14", self.bar(40, unread=unread))
+        self.assertNotIn("alice", self.bar(40, unread=unread))
+        self.assertIn("unread: bo…", self.bar(12, unread=unread))
+
+    @given(st.integers(1, 100), TEXT, st.integers(0, 99))
+    def test_it_always_fits(self, columns: int, name: str, count: int) -> None:
+        self.bar(columns, current=name, below=count, unread=[(name, count, False)] * (count % 4))
+
+
+class PaneTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    def test_cells(self) -> None:
+        for text, cells in (
+            ("ab", {0: "a", 1: "b"}),
+            ("世b", {0: "世", 1: "", 2: "b"}),
+            ("e\u0301x", {0: "e\u0301", 1: "x"}),
+            ("\u0301x", {0: "\u0301", 1: "x"}),
+            ("abc世", {0: "a", 1: "b", 2: "c"}),
+            ("世\u0301b", {0: "世\u0301", 1: "", 2: "b"}),
+        ):
+            found = {column: cell.char for column, cell in cells_of([("", text)], 4).items()}
+            self.assertEqual(found, cells, text)
+
+
+class ColourTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    def test_colours_are_steady_and_many(self) -> None:
+        self.assertEqual(colour_of("bob@CIC"), colour_of("bob@CIC"))
+        used = {colour_of(f"peer{number}@CIC") for number in range(200)}
+        self.assertEqual(len(used), len(PALETTE))
+
+    def test_the_person_can_have_none(self) -> None:
+        import os
+
+        environment = dict(os.environ)
+        for name in ("NO_COLOR", "COLORTERM"):
+            environment.pop(name, None)
+        self.patch(os, "environ", environment)
+        self.assertIsNone(colour_depth())
+        environment["COLORTERM"] = "truecolor"
+        self.assertEqual(getattr(colour_depth(), "name", ""), "DEPTH_24_BIT")
+        environment["NO_COLOR"] = "1"
+        self.assertEqual(getattr(colour_depth(), "name", ""), "DEPTH_1_BIT")

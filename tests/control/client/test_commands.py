@@ -1,0 +1,252 @@
+"""`p2pchat send`, `peers`, `tail` and the others: what they ask, show and exit with."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.control.client import commands as client_commands
+from p2pchat.control.client.commands import event_line, run
+from p2pchat.control.client.finding import Choice
+from p2pchat.control.client.subcommands import EVENT_KINDS, SUBCOMMANDS
+from p2pchat.control.paths import ControlError
+from tests.support.control_sockets import asked_of, scripted
+
+
+class CommandCase(SynchronousTestCase):
+    """A test with a node that answers by a script, and its standard streams in memory."""
+
+    def setUp(self) -> None:
+        self.streams = {
+            name: io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+            for name in ("stdin", "stdout", "stderr")
+        }
+        for name, stream in self.streams.items():
+            self.patch(sys, name, stream)
+        self.choices: list[Choice] = []
+        self.asked: list[dict[str, Any]] = []
+
+    def text(self, name: str) -> str:
+        buffer = self.streams[name].buffer
+        assert isinstance(buffer, io.BytesIO)
+        return buffer.getvalue().decode()
+
+    @property
+    def shown(self) -> str:
+        return self.text("stdout")
+
+    @property
+    def complaint(self) -> str:
+        return self.text("stderr")
+
+    def type(self, text: str) -> None:
+        buffer = self.streams["stdin"].buffer
+        assert isinstance(buffer, io.BytesIO)
+        buffer.write(text.encode())
+        buffer.seek(0)
+
+    def do(self, command: str, *lines: dict[str, Any]) -> int:
+        """Run a command; the node says these lines, whatever it is asked."""
+        node, theirs = scripted(*lines)
+        self.addCleanup(node.close)
+        self.addCleanup(theirs.close)
+
+        def found(choice: Choice) -> Any:
+            self.choices.append(choice)
+            return node
+
+        self.patch(client_commands, "find", found)
+        status = run(command.split())
+        self.asked = asked_of(theirs)
+        return status
+
+
+class SendTests(CommandCase):
+    def test_delivered(self) -> None:
+        status = self.do("send bob@CIC oi tudo bem", {"id": 1, "ok": True, "seconds": 0.01})
+        self.assertEqual((status, self.shown, self.complaint), (0, "", ""))
+        self.assertEqual(self.asked[0]["to"], "bob@CIC")
+        self.assertEqual(self.asked[0]["text"], "oi tudo bem")
+        self.assertEqual(self.choices, [Choice(None, None, None)])
+
+    def test_from_a_pipe(self) -> None:
+        self.type("line one\nolá ✓\n")
+        self.do("send bob@CIC -", {"id": 1, "ok": True})
+        self.assertEqual(self.asked[0]["text"], "line one\nolá ✓")
+
+    def test_not_delivered(self) -> None:
+        answer = {"id": 1, "ok": False, "code": "not_delivered", "error": "no ACK within 5 s"}
+        self.assertEqual(self.do("send bob@CIC oi", answer), 1)
+        self.assertEqual(self.complaint, "p2pchat: not delivered: no ACK within 5 s\n")
+        self.assertEqual(self.shown, "")
+
+    def test_kept_for_later(self) -> None:
+        answer = {"id": 1, "ok": False, "code": "queued", "error": "it is kept"}
+        self.assertEqual(self.do("send bob@CIC oi", answer), 1)
+        self.assertEqual(self.complaint, "p2pchat: not delivered yet: it is kept\n")
+
+    def test_for_programs(self) -> None:
+        answer = {"id": 1, "ok": False, "code": "not_sent", "error": "no such peer"}
+        self.assertEqual(self.do("send bob@CIC oi --json", answer), 1)
+        self.assertEqual(json.loads(self.shown)["code"], "not_sent")
+
+    def test_published(self) -> None:
+        done = {"id": 1, "ok": True, "peers": 2, "dropped": 0}
+        self.assertEqual(self.do("send #CIC oi --json", done), 0)
+        self.assertEqual(json.loads(self.shown)["peers"], 2)
+        self.assertEqual(self.do("send * oi", {**done, "peers": 0}), 1)
+        self.assertIn("nobody is connected", self.complaint)
+        self.assertEqual(self.do("send * oi", {**done, "dropped": 1}), 1)
+        self.assertIn("not delivered to 1 peers", self.complaint)
+
+    def test_which_node(self) -> None:
+        done = {"id": 1, "ok": True}
+        self.do("send bob@CIC oi --name a --namespace b --control /c", done)
+        self.assertEqual(self.choices, [Choice("/c", "a", "b")])
+
+
+class QuestionTests(CommandCase):
+    def test_for_a_person(self) -> None:
+        for name in ("peers", "conn", "rtt", "stats"):
+            self.assertEqual(self.do(name, {"id": 1, "ok": True, "lines": ["a  b", "c\x1b"]}), 0)
+            self.assertEqual(self.asked[0]["format"], "text")
+        self.assertEqual(self.shown, "a  b\nc\\x1b\n" * 4)
+
+    def test_for_programs(self) -> None:
+        for name, key in (("peers", "peers"), ("conn", "links"), ("rtt", "round_trips")):
+            self.do(f"{name} --json", {"id": 1, "ok": True, key: [{"peer_id": "bob@CIC"}]})
+        self.assertEqual(self.shown, '[{"peer_id": "bob@CIC"}]\n' * 3)
+        self.do("peers #CIC --json", {"id": 1, "ok": True, "peers": []})
+        self.assertEqual(self.asked[0]["scope"], "#CIC")
+
+    def test_status(self) -> None:
+        answer = {"id": 1, "ok": True, "peer_id": "a@b", "known_peers": 3, "trouble": ""}
+        self.do("status", answer)
+        self.assertEqual(self.shown, "peer id      a@b\nknown peers  3\ntrouble      -\n")
+
+    def test_status_for_programs(self) -> None:
+        self.do("status --json", {"id": 1, "ok": True, "peer_id": "a@b"})
+        self.assertEqual(json.loads(self.shown), {"peer_id": "a@b"})
+
+    def test_no_node(self) -> None:
+        def nobody(choice: Choice) -> Any:
+            raise ControlError("no node of yours is running")
+
+        self.patch(client_commands, "find", nobody)
+        self.assertEqual(run(["peers"]), 1)
+        self.assertEqual(self.complaint, "p2pchat: no node of yours is running\n")
+
+    def test_a_reader_that_went_away(self) -> None:
+        def gone(choice: Choice) -> Any:
+            raise BrokenPipeError
+
+        self.patch(client_commands, "find", gone)
+        self.patch(os, "dup2", lambda *_: None)
+        self.assertEqual(run(["peers"]), 0)
+
+    def test_ctrl_c(self) -> None:
+        def interrupted(choice: Choice) -> Any:
+            raise KeyboardInterrupt
+
+        self.patch(client_commands, "find", interrupted)
+        self.assertEqual(run(["peers"]), 130)
+        self.assertEqual(run(["tail"]), 0)
+
+
+class TailTests(CommandCase):
+    EVENTS = (
+        {"event": "message", "from": "bob@CIC", "to": "alice@CIC", "text": "oi\ta", "msg_id": "1"},
+        {"event": "peer", "peer_id": "bob@CIC", "status": "STALE"},
+        {"event": "stopping"},
+    )
+
+    def test_for_a_person(self) -> None:
+        self.assertEqual(self.do("tail", {"id": 1, "ok": True}, *self.EVENTS), 0)
+        self.assertEqual(self.shown, "[bob@CIC] oi\\ta\n* bob@CIC is STALE\n")
+        self.assertIn("the node stops", self.complaint)
+        self.assertEqual(self.asked[0]["events"], [*EVENT_KINDS])
+
+    def test_for_programs(self) -> None:
+        self.do("tail --json --events message,peer", {"id": 1, "ok": True}, *self.EVENTS)
+        lines = [json.loads(line) for line in self.shown.splitlines()]
+        self.assertEqual(lines, [*self.EVENTS[:2]])
+        self.assertEqual(self.asked[0]["events"], ["message", "peer"])
+
+    def test_for_shells(self) -> None:
+        self.do("tail --fields from,text,nothing", {"id": 1, "ok": True}, *self.EVENTS)
+        self.assertEqual(self.shown, "bob@CIC\toi\\ta\t\n\t\t\n")
+
+    def test_the_node_dies(self) -> None:
+        node, theirs = scripted({"id": 1, "ok": True})
+        theirs.close()
+        self.patch(client_commands, "find", lambda choice: node)
+        self.assertEqual(run(["tail"]), 1)
+        self.assertIn("p2pchat: the", self.complaint)
+
+    def test_every_kind_of_event_as_a_line(self) -> None:
+        message = {"event": "message", "from": "b]@C", "to": "#C", "text": "x", "claims": "eve@C"}
+        for event, line in (
+            (message, "[b\\x5d@C (!) -> #C] x"),
+            (
+                {"event": "delivered", "peer_id": "b", "seconds": 0.0123},
+                "delivered to b in 12.3 ms",
+            ),
+            ({"event": "undelivered", "peer_id": "b", "reason": "no"}, "not delivered to b: no"),
+            ({"event": "queued", "peer_id": "b"}, "waits for b"),
+            ({"event": "notice", "text": "beware\x07"}, "* beware\\x07"),
+            ({"event": "newer"}, "* newer"),
+            ({"event": "message", "from": "b", "to": "a", "text": 7}, "[b] 7"),
+        ):
+            self.assertEqual(event_line(event), line)
+
+
+class OrderTests(CommandCase):
+    def test_reload(self) -> None:
+        self.assertEqual(self.do("reload", {"id": 1, "ok": True, "lines": ["done"]}), 0)
+        self.assertEqual(self.shown, "done\n")
+
+    def test_stop_waits_until_it_has_stopped(self) -> None:
+        node, theirs = scripted({"id": 1, "ok": True}, {"event": "stopping"})
+        theirs.shutdown(1)
+        self.addCleanup(theirs.close)
+        self.patch(client_commands, "find", lambda choice: node)
+        self.assertEqual(run(["stop"]), 0)
+        self.assertEqual(asked_of(theirs)[0]["do"], "stop")
+
+    def test_attach_is_another_rooms_business(self) -> None:
+        from p2pchat.control.client import attach
+
+        self.patch(attach, "attach", lambda node: 3)
+        self.assertEqual(self.do("attach"), 3)
+
+    def test_completion(self) -> None:
+        self.do("completion peers", {"id": 1, "ok": True, "peers": [{"peer_id": "bob@CIC"}]})
+        self.assertEqual(self.shown, "bob@CIC\n")
+        self.assertIs(self.asked[0]["ask"], False)
+        for shell in ("bash", "zsh", "fish"):
+            self.assertEqual(self.do(f"completion {shell}"), 0)
+        self.assertIn("complete -F", self.shown)
+
+
+class HelpTests(CommandCase):
+    def leaves(self, *words: str) -> Any:
+        with self.assertRaises(SystemExit) as caught:
+            run(words)
+        return caught.exception.code
+
+    def test_examples_come_first(self) -> None:
+        for name, about in SUBCOMMANDS:
+            self.assertEqual(self.leaves(name, "--help"), 0)
+            text = self.shown[self.shown.index(f"usage: p2pchat {name}") :]
+            self.assertIn(about[1:], text)
+            self.assertLess(text.index("Examples:"), text.index("options:"))
+
+    def test_what_is_not_understood(self) -> None:
+        self.assertEqual(self.leaves("send"), 2)
+        self.assertEqual(self.leaves("peers", "--jsn"), 2)
+        self.assertEqual(self.leaves("completion", "cmd"), 2)

@@ -1,0 +1,74 @@
+"""What happens in a node, as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.control.client.subcommands import EVENT_KINDS
+from p2pchat.control.events import (
+    KINDS,
+    delivered_event,
+    encode_json,
+    message_events,
+    notice_event,
+    peer_event,
+    queued_event,
+    undelivered_event,
+)
+from p2pchat.mesh.peers import Peer, Status
+from p2pchat.wire.messages import Pub, Send
+
+AT = "2026-01-31T12:00:00Z"
+
+
+class EventTests(SynchronousTestCase):
+    def test_messages(self) -> None:
+        messages: list[Send | Pub] = [
+            Send("1", "bob@CIC", "ana@CIC", "oi"),
+            Send("2", "", "", "no names"),
+            Pub("3", "bob@CIC", "#CIC", "all"),
+            Pub("4", "eve@X", "CIC", "who?"),
+        ]
+        base = {"event": "message", "time": AT, "from": "bob@CIC"}
+        self.assertEqual(
+            [*message_events("ana@CIC", "bob@CIC", messages, AT)],
+            [
+                {**base, "to": "ana@CIC", "text": "oi", "msg_id": "1"},
+                {**base, "to": "ana@CIC", "text": "no names", "msg_id": "2"},
+                {**base, "to": "#CIC", "text": "all", "msg_id": "3"},
+                {**base, "to": "#CIC", "text": "who?", "msg_id": "4", "claims": "eve@X"},
+            ],
+        )
+
+    def test_the_others(self) -> None:
+        peer = Peer("bob@CIC")
+        peer.status, peer.left = Status.DISCONNECTED, True
+        events = [
+            peer_event(peer, AT),
+            delivered_event("bob@CIC", "m", 0.0123456789, AT),
+            undelivered_event("bob@CIC", "m", "no ACK", AT),
+            queued_event("bob@CIC", "m", AT),
+            notice_event("beware", AT),
+        ]
+        self.assertEqual({event["event"] for event in events} | {"message"}, {*KINDS})
+        self.assertEqual(events[0]["status"], "DISCONNECTED")
+        self.assertIs(events[0]["left"], True)
+        self.assertEqual(events[1]["seconds"], 0.012346)
+        self.assertEqual(events[2]["reason"], "no ACK")
+        self.assertEqual(events[4]["text"], "beware")
+
+    def test_a_message_that_comes_late_says_when_it_was_said(self) -> None:
+        (event,) = message_events("ana@CIC", "b@C", [Send("1", payload="oi")], AT, [1e9])
+        self.assertEqual((event["time"], event["said"]), (AT, "2001-09-09T01:46:40Z"))
+
+    def test_clients_know_the_same_kinds(self) -> None:
+        self.assertEqual(EVENT_KINDS, KINDS)
+
+    def test_one_line_of_json_whatever_the_text(self) -> None:
+        for text in ("oi\nolá ✓", "half \ud800 a pair", "\x00\x1b"):
+            line = encode_json({"text": text})
+            self.assertEqual(line.count(b"\n"), 1)
+            self.assertTrue(line.endswith(b"\n"))
+            self.assertEqual(json.loads(line), {"text": text})

@@ -1,0 +1,391 @@
+"""The history file: what is committed is there, whole, in order, and survives what it can."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+
+from p2pchat.history import deleting, names, past, schema
+from p2pchat.history.database import Database
+from p2pchat.history.records import (
+    ABANDONED,
+    DELIVERED,
+    PUBLISHED,
+    RECEIVED,
+    WAITING,
+    Batch,
+    Change,
+    Piece,
+)
+from p2pchat.history.schema import ForeignFileError
+from p2pchat.history.segments import MOST, PAGE, join, unpack
+from tests.support.histories import FULL, NOW, BrokenConnection, FileCase, pub, send
+
+
+class CommitTests(FileCase):
+    def test_what_was_committed_is_read_before_and_after_it_is_filed(self) -> None:
+        self.keep(
+            self.arrival("bob@CIC", send("1", "oi"), pub("2", "olá", "CIC")),
+            self.arrival("eva@UnB", pub("3", "a todos", "*"), pub("4", "só a ti", "alice@CIC")),
+            file=False,
+        )
+        before = self.reader.recent(None, 10)
+        self.assertEqual(
+            [(line.id, line.conversation, line.sender, line.text) for line in before],
+            [
+                (1, "bob@CIC", "bob@CIC", "oi"),
+                (2, "#CIC", "bob@CIC", "olá"),
+                (3, "*", "eva@UnB", "a todos"),
+                (4, "eva@UnB", "eva@UnB", "só a ti"),
+            ],
+        )
+        self.assertEqual({(line.at, line.said, line.state) for line in before}, {(NOW, None, 0)})
+        self.assertEqual(self.database.unfiled, 4)
+        self.assertEqual(self.database.file(), 4)
+        self.assertEqual(self.database.file(rest=True), 0)
+        self.assertEqual(self.reader.recent(None, 10), before)
+        self.assertEqual(self.database.file(rest=True), 0)
+
+    def test_a_batch_of_everything(self) -> None:
+        waiting = self.entry("bob@CIC", "m1", "espera", WAITING)
+        self.keep(self.arrival("bob@CIC", send("1", "oi")))
+        done = self.database.commit(Batch(entries=[waiting]))
+        self.assertEqual(done, (0, ""))
+        published = self.entry("#CIC", "m2", "digo", PUBLISHED)
+        self.database.commit(
+            Batch(
+                [self.arrival("bob@CIC", send("2", "e então?"))],
+                [published],
+                [Change(waiting.id, DELIVERED)],
+                {"bob@CIC": 2},
+            )
+        )
+        self.assertEqual(
+            [(line.text, line.state) for line in self.reader.recent(None, 9)],
+            [
+                ("espera", DELIVERED),
+                ("oi", RECEIVED),
+                ("digo", PUBLISHED),
+                ("e então?", RECEIVED),
+            ],
+        )
+
+    def test_said_earlier(self) -> None:
+        said = [NOW - 60.5, NOW - 30]
+        self.keep(
+            self.arrival("bob@CIC", pub("1", "antes"), pub("2", "depois"), said=said), file=False
+        )
+        self.assertEqual([line.said for line in self.reader.recent(None, 9)], said)
+        self.database.file(rest=True)
+        self.assertEqual([line.said for line in self.reader.recent(None, 9)], said)
+
+    def test_text_that_utf8_cannot_carry_costs_nobody_a_message(self) -> None:
+        self.keep(
+            self.arrival("bob@CIC", send("1", "half \ud83d"), send("2", "nul \0 \x1b[31m")),
+            self.arrival("bob@CIC", pub("3", "whole", "#\udfff")),
+        )
+        self.database.commit(Batch(entries=[self.entry("bob@CIC", "m", "\udc80", WAITING)]))
+        self.assertEqual(
+            self.texts(self.reader.recent(None, 9)),
+            ["half \\ud83d", "nul \0 \x1b[31m", "whole", "\\udc80"],
+        )
+
+    def test_odd_ids(self) -> None:
+        self.keep(
+            self.arrival("bob@CIC", *(send(odd, str(odd)) for odd in (7, None, "x" * 200, 2.5)))
+        )
+        ids = [line.msg_id for line in self.reader.recent(None, 9)]
+        self.assertEqual((ids[0], ids[1], ids[3]), ("7", "", "2.5"))
+        self.assertLessEqual(len(ids[2]), 128)
+
+    def test_a_batch_that_fails_leaves_nothing_and_the_next_one_works(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "before")))
+        for batch in (
+            Batch([self.arrival("bob@CIC", send("2", "lost"))]),
+            Batch([self.arrival("bob@CIC", send("3", "lost"))], read={"bob@CIC": 9}),
+        ):
+            BrokenConnection.trouble = FULL
+            self.assertRaises(sqlite3.OperationalError, self.database.commit, batch)
+        BrokenConnection.trouble = None
+        self.keep(self.arrival("bob@CIC", send("4", "after")))
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["before", "after"])
+
+    def test_a_transaction_that_fails_in_the_middle_is_undone(self) -> None:
+        entry = self.entry("bob@CIC", "m1", "text", WAITING)
+        broken = Batch(entries=[entry], changes=[Change("no number", 1)])  # type: ignore[arg-type]
+        broken.changes.append(Change(object(), 1))  # type: ignore[arg-type]
+        self.assertRaises(sqlite3.Error, self.database.commit, broken)
+        self.assertEqual(self.reader.recent(None, 9), [])
+        self.database.commit(Batch(entries=[entry]))
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["text"])
+
+    def test_only_the_person_may_read_it(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "oi")))
+        for extra in ("", "-wal"):
+            self.assertEqual(stat.S_IMODE(os.stat(self.path + extra).st_mode), 0o600)
+
+
+class SegmentTests(FileCase):
+    def test_large_batches_are_split_and_numbered_through(self) -> None:
+        def piece(count: int) -> Piece:
+            return self.arrival("bob@CIC", *(send(str(n), str(n)) for n in range(count)))
+
+        first, second = piece(MOST - 5), piece(5)
+        gap = self.arrival("eva@CIC", send("x", "gap"))
+        third, large, last = piece(10), piece(MOST + 50), piece(1)
+        segments = [*join([first, second, third, large, last])]
+        self.assertEqual([each.messages for each in segments], [MOST, 10, MOST + 50, 1])
+        lines = [line for segment in segments for line in unpack(segment.data)]
+        self.assertEqual(
+            [line.id for line in lines],
+            [*range(1, MOST + 1), *range(gap.first + 1, last.first + 1)],
+        )
+        self.assertEqual(
+            [(each.first, each.last) for each in segments],
+            [
+                (1, MOST),
+                (third.first, third.first + 9),
+                (large.first, large.first + MOST + 49),
+                (last.first, last.first),
+            ],
+        )
+
+    def test_less_than_a_page_is_left(self) -> None:
+        for count in (MOST, 50):
+            messages = [send(str(n), str(n)) for n in range(count)]
+            self.keep(self.arrival("bob@CIC", *messages), file=False)
+        self.assertEqual(self.database.file(), (MOST + 50) % PAGE)
+        self.assertEqual(self.database.file(rest=True), 0)
+
+
+class LoadTests(FileCase):
+    def test_without_a_file_nothing_is_made(self) -> None:
+        loaded = self.database.load(100, 0)
+        self.assertEqual((loaded.next_id, loaded.seen, loaded.waiting), (1, [], []))
+        self.assertFalse(os.path.exists(self.path))
+
+    def test_the_past(self) -> None:
+        self.keep(
+            self.arrival("bob@CIC", send("1", "a"), pub("2", "b"), send(None, "no id")),
+            self.arrival("eva@CIC", send("3", "c"), at=NOW + 9),
+            file=False,
+        )
+        entries = [
+            self.entry("bob@CIC", "m1", "espera", WAITING, NOW + 1),
+            self.entry("bob@CIC", "m2", "chegou", DELIVERED),
+            self.entry("bob@CIC", "m3", "esquece", ABANDONED),
+        ]
+        self.database.commit(Batch(entries=entries, read={"#CIC": 2}))
+        self.database.close()
+        loaded = self.open().load(100, 0)
+        self.assertEqual(loaded.next_id, 8)
+        self.assertEqual(
+            loaded.seen, [("bob@CIC", "1", False), ("bob@CIC", "2", True), ("eva@CIC", "3", False)]
+        )
+        self.assertEqual(loaded.waiting, [entries[0]])
+        self.assertEqual(loaded.unread, {"bob@CIC": 2, "eva@CIC": 1})
+        self.assertEqual((loaded.aside, loaded.has_words), ("", True))
+
+    def test_the_ids_are_bounded_by_number_and_age(self) -> None:
+        for number in range(20):
+            self.keep(self.arrival("bob@CIC", send(str(number), "x"), at=NOW + number))
+        ids = [msg_id for _, msg_id, _ in self.database.load(5, 0).seen]
+        self.assertEqual(ids, ["15", "16", "17", "18", "19"])
+        ids = [msg_id for _, msg_id, _ in self.database.load(100, NOW + 18).seen]
+        self.assertEqual(ids, ["18", "19"])
+
+    def test_everything_was_seen(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "a"), pub("2", "b")))
+        self.database.commit(Batch(read={past.EVERYTHING: 1}))
+        self.assertEqual(self.database.load(9, 0).unread, {"#CIC": 1})
+
+    def test_names_of_nobody_are_dropped_when_there_are_many(self) -> None:
+        self.patch(names, "MANY", 2)
+        self.keep(*(self.arrival(f"p{n}@CIC", send(str(n), "x"), at=n) for n in range(5)))
+        self.database.prune(3, 0, 100)
+        self.database.close()
+        self.open().load(9, 0)
+        with sqlite3.connect(self.path) as connection:
+            left = connection.execute("SELECT text FROM name ORDER BY 1").fetchall()
+        connection.close()
+        self.assertEqual(left, [("p3@CIC",), ("p4@CIC",)])
+
+
+class DamageTests(FileCase):
+    def damage(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "lost")))
+        self.database.close()
+        with open(self.path, "r+b") as file:
+            file.write(b"not a database at all" * 200)
+
+    def test_a_damaged_file_is_set_aside_when_it_is_loaded(self) -> None:
+        self.damage()
+        loaded = self.database.load(9, 0)
+        self.assertRegex(loaded.aside, r"alice\.sqlite\.damaged-\d{8}-\d{6}$")
+        self.assertTrue(os.path.exists(loaded.aside))
+        self.assertEqual(loaded.next_id, 1)
+        self.keep(self.arrival("bob@CIC", send("2", "new")))
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["new"])
+
+    def test_damage_that_only_shows_in_what_a_row_holds(self) -> None:
+        for table in ("segment", "page"):
+            self.keep(self.arrival("bob@CIC", send("1", "lost")), file=table == "page")
+            self.database.close()
+            with sqlite3.connect(self.path) as connection:
+                connection.execute(f"UPDATE {table} SET data = x'93ff'")
+            connection.close()
+            loaded = self.database.load(9, 0)
+            self.assertTrue(os.path.exists(loaded.aside), table)
+            self.assertEqual(loaded.next_id, 1)
+            os.rename(loaded.aside, f"{loaded.aside}.{table}")
+
+    def test_damage_that_a_batch_meets(self) -> None:
+        self.damage()
+        done = self.database.commit(Batch([self.arrival("bob@CIC", send("2", "new"))]))
+        self.assertTrue(os.path.exists(done.aside))
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["new"])
+
+    def test_other_trouble_is_no_damage(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "kept")))
+        self.database.close()
+        BrokenConnection.trouble = FULL
+        batch = Batch([self.arrival("bob@CIC", send("2", "x"))])
+        self.assertRaises(sqlite3.OperationalError, self.database.commit, batch)
+        BrokenConnection.trouble = None
+        self.assertEqual(os.listdir(os.path.dirname(self.path)).count("alice.sqlite"), 1)
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["kept"])
+
+    def test_load_passes_other_trouble_on(self) -> None:
+        os.mkdir(self.path)
+        self.assertRaises(OSError, self.database.load, 9, 0)
+
+
+class SchemaTests(FileCase):
+    def test_the_database_of_another_program_is_left_alone(self) -> None:
+        connection = sqlite3.connect(self.path)
+        connection.execute("CREATE TABLE notes (text)")
+        connection.close()
+        self.assertRaises(ForeignFileError, self.database.load, 9, 0)
+        self.assertRaises(ForeignFileError, self.database.commit, Batch())
+
+    def test_a_file_of_a_newer_version_is_left_alone(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "oi")))
+        with sqlite3.connect(self.path) as connection:
+            connection.execute(f"PRAGMA user_version={len(schema.UPGRADES) + 1}")
+        connection.close()
+        error = self.assertRaises(ForeignFileError, self.open().load, 9, 0)
+        self.assertIn("newer p2pchat", str(error))
+
+    def test_an_older_file_gets_the_upgrades_that_it_misses(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "oi")))
+        self.database.close()
+        self.patch(schema, "UPGRADES", (*schema.UPGRADES, ("CREATE TABLE more (text)",)))
+        self.assertEqual(self.database.load(9, 0).next_id, 2)
+        with sqlite3.connect(self.path) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute("INSERT INTO more VALUES ('there')")
+        connection.close()
+        self.assertEqual(version, len(schema.UPGRADES))
+
+    def test_an_upgrade_that_fails_leaves_the_old_file(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "oi")))
+        self.database.close()
+        good = schema.UPGRADES
+        self.patch(schema, "UPGRADES", (*good, ("CREATE TABLE more (text)", "NONSENSE")))
+        self.assertRaises(sqlite3.OperationalError, self.database.load, 9, 0)
+        self.patch(schema, "UPGRADES", good)
+        self.assertEqual(self.database.load(9, 0).next_id, 2)
+
+    def test_without_an_index_of_words(self) -> None:
+        words = schema.WORDS
+        self.patch(schema, "WORDS", "CREATE VIRTUAL TABLE words USING fts9000 (text)")
+        self.keep(self.arrival("bob@CIC", send("1", "olá mundo")))
+        self.assertEqual(self.texts(self.reader.search("mundo", 9)), ["olá mundo"])
+        self.assertFalse(self.database.load(9, 0).has_words)
+        self.assertEqual(self.database.forget("bob@CIC"), 1)
+        self.keep(self.arrival("bob@CIC", send("2", "outro mundo")))
+        self.database.close()
+        # Once it can be had, it is made of what is there.
+        self.patch(schema, "WORDS", words)
+        self.assertTrue(self.database.load(9, 0).has_words)
+        self.assertEqual(self.texts(self.reader.search("MUNDO", 9)), ["outro mundo"])
+
+    def test_another_trouble_with_the_index_is_not_swallowed(self) -> None:
+        self.patch(schema, "WORDS", "CREATE VIRTUAL NONSENSE")
+        self.assertRaises(sqlite3.OperationalError, self.database.commit, Batch())
+
+
+class DeletingTests(FileCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.keep(
+            *(self.arrival("bob@CIC", send(str(n), f"palavra{n}"), at=NOW + n) for n in range(10))
+        )
+
+    def test_by_age(self) -> None:
+        # All that is too old in the page that the oldest one is in.
+        self.assertEqual(self.database.prune(NOW + 4, 0, 3), 4)
+        self.assertEqual(self.database.prune(NOW + 4, 0, 3), 0)
+        self.assertEqual(len(self.reader.recent(None, 99)), 6)
+        self.assertEqual(self.reader.search("palavra3", 9), [])
+        self.assertEqual(len(self.reader.search("palavra4", 9)), 1)
+
+    def size(self) -> int:
+        return deleting.size(self.database._open())
+
+    def test_by_size(self) -> None:
+        text = "x" * 5000
+        self.keep(*(self.arrival("bob@CIC", send(f"l{n:03}", text)) for n in range(400)))
+        limit = self.size() // 2
+        while self.database.prune(0, limit, 7):
+            pass
+        self.assertLess(self.size(), limit)
+        left = self.reader.recent(None, 999)
+        self.assertGreater(len(left), 100)
+        self.assertEqual(left[-1].msg_id, "l399")
+        pages = self.size()
+        self.assertEqual(self.database.prune(0, pages, 7), 0)
+
+    def test_what_waits_stays(self) -> None:
+        self.database.commit(Batch(entries=[self.entry("bob@CIC", "m", "espera", WAITING, 5)]))
+        while self.database.prune(NOW * 2, 0, 3):
+            pass
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["espera"])
+
+    def test_a_peer_is_forgotten(self) -> None:
+        self.keep(
+            self.arrival("eva@CIC", send("e", "fica")),
+            self.arrival("bob@CIC", pub("p", "SEGREDO publicado")),
+            file=False,
+        )
+        self.database.commit(
+            Batch(entries=[self.entry("bob@CIC", "m", "SEGREDO para bob", DELIVERED)])
+        )
+        self.assertEqual(self.database.forget("bob@CIC"), 12)
+        self.assertEqual(self.texts(self.reader.recent(None, 99)), ["fica"])
+        self.assertEqual(self.reader.search("palavra1", 9), [])
+        self.assertEqual(self.database.forget("bob@CIC"), 0)
+        self.database.close()
+        for extra in ("", "-wal"):
+            if os.path.exists(self.path + extra):
+                with open(self.path + extra, "rb") as file:
+                    content = file.read()
+                for word in (b"SEGREDO", b"segredo", b"palavra", b"bob@CIC"):
+                    self.assertNotIn(word, content, extra)
+
+    def test_forgetting_that_fails(self) -> None:
+        BrokenConnection.trouble = FULL
+        self.assertRaises(sqlite3.OperationalError, self.database.forget, "bob@CIC")
+        BrokenConnection.trouble = None
+        self.assertEqual(len(self.reader.recent(None, 99)), 10)
+        self.assertEqual(self.database.forget("bob@CIC"), 10)
+
+
+class ManyNamesTests(FileCase):
+    def test_the_memory_for_names_is_bounded(self) -> None:
+        self.patch(names, "_MAX_KNOWN", 3)
+        self.keep(*(self.arrival(f"p{n}@CIC", send(str(n), str(n))) for n in range(10)))
+        self.assertLessEqual(len(self.database._names), 3)
+        self.assertEqual(self.texts(self.reader.recent("p2@CIC", 9)), ["2"])
+        self.assertIsInstance(self.database, Database)

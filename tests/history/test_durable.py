@@ -1,0 +1,725 @@
+"""A history in its node: what is shown is safe, what is acknowledged is safe, nothing twice."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from p2pchat.history import durable, losses, store, tidying
+from p2pchat.history.outbox import OutboxFullError, Stage
+from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
+from p2pchat.history.segments import FILED_AT_ONCE, PAGE
+from p2pchat.history.store import GATHER, MANY
+from p2pchat.history.tidying import QUIET
+from p2pchat.settings.values import HistorySettings
+from tests.support.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
+
+
+class ReceivingTests(HistoryCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.start(at_once=False)
+        self.thread.step()
+        self.owner.take()
+
+    def test_nothing_is_acknowledged_or_shown_before_it_is_safe(self) -> None:
+        self.receive(send("1", "um"), send("2", "dois"), pub("3", "três"))
+        self.clock.advance(GATHER)
+        self.assertEqual((self.acked(), self.owner.take()), ([], []))
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1", "2"])
+        self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um", "dois", "três"])])
+        self.assertEqual(self.lines(), ["um", "dois", "três"])
+
+    def test_what_happens_afterwards_is_told_afterwards(self) -> None:
+        def tell(what: str) -> None:
+            self.history.after_shown("bob@CIC", lambda: self.owner.events.append((what,)))
+
+        tell("came")
+        self.assertEqual(self.owner.take(), [("came",)])
+        self.receive(send("1", "um"))
+        self.clock.advance(0)
+        self.receive(send("2", "dois"))
+        tell("went")
+        tell("came back")
+        self.history.after_shown("eva@CIC", lambda: self.owner.events.append(("eva",)))
+        self.thread.step()
+        self.assertEqual(self.owner.take(), [("eva",), ("kept", "bob@CIC", ["um"])])
+        self.clock.advance(0)
+        BrokenConnection.trouble = FULL
+        self.thread.step()
+        self.assertEqual(self.owner.take()[1:], [("not kept", "bob@CIC", ["dois"]), ("came back",)])
+
+    def test_a_batch_waits_for_time_or_number(self) -> None:
+        self.patch(store, "MANY", 100)
+        self.receive(*(send(str(n), "x") for n in range(99)))
+        self.assertEqual(self.thread.calls, [])
+        self.receive(send("last", "x"))
+        self.assertEqual(len(self.thread.calls), 1)
+        self.receive(send("next", "y"))
+        self.clock.advance(1)
+        self.assertEqual(len(self.thread.calls), 1, "one batch at a time")
+        self.thread.step()
+        self.assertEqual(len(self.acked()), 100)
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["next"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_an_ack_does_not_wait_longer_than_for_the_disk(self) -> None:
+        self.receive(pub("1", "um"))
+        self.clock.advance(0)
+        self.assertEqual(self.thread.calls, [])
+        self.receive(send("2", "dois"))
+        self.assertEqual(self.thread.calls, [], "what else is read in this turn comes along")
+        self.clock.advance(0)
+        self.assertEqual(len(self.thread.calls), 1)
+        self.receive(send("3", "três"))
+        self.thread.step()
+        self.assertEqual(self.acked(), ["2"])
+        self.clock.advance(0)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["3"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_what_nobody_sends_again_is_shown_at_once(self) -> None:
+        self.receive(pub("1", "um"), pub("2", "dois"))
+        self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um", "dois"])])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.owner.take(), [])
+        self.assertEqual(self.lines(), ["um", "dois"])
+
+    def test_what_may_come_again_is_safe_before_it_is_shown(self) -> None:
+        self.link.keeps = True
+        self.receive(pub("1", "um"))
+        self.assertEqual(self.owner.take(), [])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um"])])
+
+    def test_nothing_of_a_peer_overtakes_what_it_said_before(self) -> None:
+        self.receive(send("1", "um"))
+        self.receive(pub("2", "dois"))
+        self.clock.advance(0)
+        self.receive(pub("3", "três"))
+        self.assertEqual(self.owner.take(), [])
+        self.thread.step()
+        self.receive(pub("4", "quatro"))
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.receive(pub("5", "cinco"))
+        texts = [text for _, _, texts in self.owner.take() for text in texts]
+        self.assertEqual(texts, ["um", "dois", "três", "quatro", "cinco"])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.lines(), texts)
+
+    def test_many_that_gathered_meanwhile_follow_at_once(self) -> None:
+        self.receive(send("0", "x"))
+        self.clock.advance(GATHER)
+        self.receive(*(send(str(n), "x") for n in range(1, 2 * MANY)))
+        self.thread.step()
+        self.assertEqual(len(self.thread.calls), 1)
+        self.thread.step()
+        self.assertEqual(len(self.acked()), 2 * MANY)
+
+    def test_a_repetition_is_acknowledged_when_its_first_copy_is_safe(self) -> None:
+        self.receive(send("1", "um"))
+        self.receive(send("1", "um"))
+        self.clock.advance(GATHER)
+        self.receive(send("1", "um"))
+        self.assertEqual(self.acked(), [])
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1", "1"])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1"])
+        self.receive(send("1", "um"))
+        self.assertEqual(self.acked(), ["1"])
+        self.assertEqual(self.owner.take(), [("kept", "bob@CIC", ["um"])])
+        self.assertEqual(self.lines(), ["um"])
+
+    def test_repetitions_that_wait_are_bounded(self) -> None:
+        self.receive(send("1", "um"))
+        for _ in range(MANY + 10):
+            self.receive(send("1", "um"))
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(len(self.acked()), MANY + 1)
+
+    def test_what_was_said_earlier(self) -> None:
+        self.receive_late([NOW - 60, NOW - 30], pub("1", "antes"), pub("2", "depois"))
+        self.receive_late([1e308, -1e308], pub("3", "x"), pub("4", "y"))
+        self.clock.advance(GATHER)
+        self.thread.step()
+        said = [NOW - 60, NOW - 30]
+        self.assertEqual(
+            self.owner.take(),
+            [
+                ("late", "bob@CIC", ["antes", "depois"], said),
+                ("late", "bob@CIC", ["x", "y"], [NOW, 0.0]),
+            ],
+        )
+        self.assertEqual(self.history.last_published("bob@CIC"), "")
+
+    def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
+        self.patch(store, "MAX_WAITING", 10_000)
+        self.receive(send("first", "x"))
+        self.clock.advance(GATHER)
+        for number in range(80):
+            self.receive(send(f"many{number}", "x" * 1000))
+        self.assertEqual(
+            self.owner.take()[:2],
+            [
+                ("told", "messages are no longer kept: the disk does not keep up"),
+                ("not kept", "bob@CIC", ["x" * 1000]),
+            ],
+        )
+        self.thread.step()
+        self.clock.advance(GATHER)
+        self.thread.step()
+        acked = self.acked()
+        lost = self.history.not_kept
+        self.assertEqual(len(acked) + lost, 81)
+        self.assertGreater(lost, 0)
+        self.assertEqual(self.lines(None)[0], "x")
+
+
+class FailingTests(HistoryCase):
+    def test_a_full_disk(self) -> None:
+        self.start()
+        self.receive(send("1", "um"))
+        self.clock.advance(GATHER)
+        self.owner.take()
+        self.acked()
+        BrokenConnection.trouble = FULL
+        self.receive(send("2", "dois"), send(None, "sem id"))
+        self.clock.advance(GATHER)
+        self.assertEqual(
+            self.owner.take(),
+            [
+                ("told", "messages are no longer kept: database or disk is full"),
+                ("not kept", "bob@CIC", ["dois", "sem id"]),
+            ],
+        )
+        self.receive(send("3", "três"))
+        self.receive(send("2", "dois"))
+        self.clock.advance(GATHER)
+        # Told once; a repetition of what was shown is not shown, and still not acknowledged.
+        self.assertEqual(self.owner.take(), [("not kept", "bob@CIC", ["três"])])
+        self.assertEqual(self.acked(), [])
+        self.assertEqual(self.history.not_kept, 4)
+        BrokenConnection.trouble = None
+        self.receive(send("2", "dois"), send("4", "quatro"))
+        self.clock.advance(GATHER)
+        self.assertEqual(
+            self.owner.take(),
+            [("told", "messages are kept again"), ("kept", "bob@CIC", ["quatro"])],
+        )
+        self.assertEqual(self.acked(), ["2", "4"])
+        self.assertEqual(self.lines(), ["um", "dois", "quatro"])
+        self.receive(send("3", "três"))
+        self.clock.advance(GATHER)
+        self.assertEqual((self.owner.take(), self.acked()), ([], ["3"]))
+
+    def test_what_was_shown_at_once_and_is_lost_is_not_shown_again(self) -> None:
+        self.start()
+        self.owner.take()
+        BrokenConnection.trouble = FULL
+        self.receive(pub("1", "um"))
+        self.clock.advance(GATHER)
+        self.assertEqual(
+            self.owner.take(),
+            [
+                ("kept", "bob@CIC", ["um"]),
+                ("told", "messages are no longer kept: database or disk is full"),
+            ],
+        )
+        self.receive(pub("1", "um"))
+        self.receive(pub("2", "dois"))
+        self.assertEqual(self.owner.take(), [], "while keeping fails, all carry a mark")
+        self.assertEqual(self.history.not_kept, 1)
+        self.clock.advance(GATHER)
+        self.assertEqual(self.owner.take(), [("not kept", "bob@CIC", ["dois"])])
+        self.assertEqual(self.history.not_kept, 2)
+
+    def test_a_repetition_is_not_acknowledged_for_a_first_copy_that_was_lost(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.receive(send("1", "um"))
+        self.clock.advance(GATHER)
+        self.receive(send("1", "um"))
+        self.receive(send("2", "dois"))
+        BrokenConnection.trouble = FULL
+        self.thread.step()
+        BrokenConnection.trouble = None
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["2"])
+        self.receive(send("1", "um"))
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1"])
+        shown = [event for event in self.owner.take() if "um" in str(event)]
+        self.assertEqual(shown, [("not kept", "bob@CIC", ["um"])])
+
+    def test_late_messages_that_were_shown_are_not_shown_again(self) -> None:
+        self.start()
+        BrokenConnection.trouble = FULL
+        self.receive_late([NOW], pub("1", "a"))
+        self.clock.advance(GATHER)
+        BrokenConnection.trouble = None
+        self.owner.take()
+        self.receive_late([NOW - 2, NOW - 1], pub("1", "a"), pub("2", "b"))
+        self.clock.advance(GATHER)
+        self.assertEqual(self.owner.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
+
+    def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
+        self.patch(losses, "_MOST", 3)
+        self.start()
+        BrokenConnection.trouble = FULL
+        self.receive(*(send(str(n), str(n)) for n in range(10)))
+        self.clock.advance(GATHER)
+        self.assertLessEqual(len(self.history._showing._losses), 3)
+
+    def test_our_own_messages_are_tried_again(self) -> None:
+        self.start()
+        BrokenConnection.trouble = FULL
+        self.history.queue("bob@CIC", "m1", "espera")
+        self.history.on_its_way("bob@CIC", "m2", "vai", self.link)
+        self.history.acknowledged("m2")
+        self.history.mark_read("bob@CIC")
+        self.clock.advance(GATHER)
+        self.assertEqual(
+            [event for event in self.owner.take() if event[0] != "ready"],
+            [("told", "messages are no longer kept: database or disk is full")],
+        )
+        self.sweep(1)
+        self.assertEqual(self.lines(), [])
+        self.successResultOf(self.history.flush())
+        BrokenConnection.trouble = None
+        self.sweep(5)
+        self.assertEqual(
+            self.owner.take(),
+            [("told", "messages are kept again"), ("queued", "bob@CIC", "m1")],
+        )
+        states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
+        self.assertEqual(states, [WAITING, DELIVERED])
+
+    def test_what_is_tried_again_is_bounded(self) -> None:
+        self.patch(store, "_MAX_AGAIN", 5)
+        self.start()
+        BrokenConnection.trouble = FULL
+        for number in range(20):
+            self.history.published("*", f"p{number}", str(number))
+            self.clock.advance(GATHER)
+        BrokenConnection.trouble = None
+        self.sweep(6)
+        self.assertEqual(self.lines(), ["15", "16", "17", "18", "19"])
+
+    def test_a_past_that_cannot_be_read(self) -> None:
+        self.start()
+        self.history.published("*", "old", "old")
+        self.clock.advance(GATHER)
+        self.patch(
+            store.Store, "call", _failing_first(store.Store.call, sqlite3.OperationalError("?"))
+        )
+        self.restart()
+        self.assertEqual(
+            self.owner.take(), [("told", "messages are no longer kept: ?"), ("ready",)]
+        )
+        self.history.published("*", "new", "new")
+        self.clock.advance(GATHER)
+        # The ids of the past are not known, and yet none is taken twice.
+        self.assertEqual(self.lines(), ["old", "new"])
+
+    def test_a_damaged_file_gets_the_outbox_again(self) -> None:
+        self.start()
+        self.history.queue("bob@CIC", "m1", "espera")
+        self.clock.advance(GATHER)
+        self.sweep()
+        self.owner.take()
+        BrokenConnection.trouble = _damage_once()
+        self.receive(send("1", "um"))
+        self.clock.advance(GATHER)
+        events = self.owner.take()
+        self.assertRegex(
+            events[0][1],
+            r"^the history file was damaged: it is now /.*\.damaged-\S+, and a new one begun$",
+        )
+        self.assertEqual(events[1:], [("kept", "bob@CIC", ["um"])])
+        self.assertEqual(self.acked(), ["1"])
+        self.clock.advance(GATHER)
+        self.successResultOf(self.history.stop())
+        self.restart()
+        self.assertEqual([each.msg_id for each in self.history.outbox], ["m1"])
+
+    def test_a_damaged_file_at_the_start(self) -> None:
+        with open(self.path, "wb") as file:
+            file.write(b"SQLite format 3\0 and then rubbish" * 100)
+        self.start()
+        (told, ready) = self.owner.take()
+        self.assertEqual(ready, ("ready",))
+        self.assertIn("the history file was damaged", told[1])
+
+
+def _damage_once() -> sqlite3.Error:
+    damage = sqlite3.DatabaseError("malformed")
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    real = BrokenConnection.execute
+
+    def execute(self: BrokenConnection, sql: str, *values: object) -> object:
+        BrokenConnection.execute = real  # type: ignore[method-assign]
+        BrokenConnection.trouble = None
+        raise damage
+
+    BrokenConnection.execute = execute  # type: ignore[method-assign]
+    return damage
+
+
+def _failing_first(real: object, trouble: Exception) -> object:
+    from twisted.internet.defer import fail
+
+    calls: list[int] = []
+
+    def call(self: object, what: object) -> object:
+        calls.append(1)
+        return fail(trouble) if len(calls) == 1 else real(self, what)  # type: ignore[operator]
+
+    return call
+
+
+class RestartTests(HistoryCase):
+    def test_what_was_stored_is_a_repetition_in_the_next_process(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.receive(send("1", "um"), pub("2", "dois"))
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.receive(send("3", "três"))
+        self.clock.advance(GATHER)
+        # Killed here: stored, shown, perhaps not acknowledged; 3 neither.
+        self.restart()
+        self.acked()
+        self.receive(send("1", "um"), pub("2", "dois"), send("3", "três"))
+        self.clock.advance(GATHER)
+        self.assertEqual(self.owner.take(), [("ready",), ("kept", "bob@CIC", ["três"])])
+        self.assertEqual(sorted(map(str, self.acked())), ["1", "2", "3"])
+        self.assertEqual(self.lines(), ["um", "dois", "três"])
+        self.assertEqual(self.history.last_published("bob@CIC"), "2")
+
+    def test_messages_that_come_before_the_past_is_known_are_put_off(self) -> None:
+        self.start(at_once=False)
+        self.assertFalse(self.history.ready)
+        self.patch(durable, "_MAX_EARLY", 2)
+        for number in range(3):
+            self.history.postpone(self.peer, self.link, [send(str(number), str(number))])
+        self.assertEqual(self.owner.take(), [])
+        self.thread.step()
+        self.assertTrue(self.history.ready)
+        self.assertEqual(
+            self.owner.take(),
+            [("put off", "bob@CIC", ["0"]), ("put off", "bob@CIC", ["1"]), ("ready",)],
+        )
+        self.assertEqual(self.history.not_kept, 1)
+
+    def test_ids_go_on_where_they_were(self) -> None:
+        self.start()
+        for number in range(3):
+            self.receive(send(str(number), str(number)))
+            self.clock.advance(GATHER)
+            self.restart()
+        self.assertEqual(self.lines(), ["0", "1", "2"])
+
+    def test_the_last_published_are_bounded(self) -> None:
+        self.patch(durable, "_MAX_LAST", 2)
+        self.start()
+        for number in range(4):
+            self.history._note_published(f"p{number}@CIC", "id")
+        self.assertEqual([*self.history._last_published], ["p2@CIC", "p3@CIC"])
+
+    def test_stop_writes_what_waits_and_leaves_no_thread(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.receive(send("1", "um"))
+        self.clock.advance(GATHER)
+        self.receive(send("2", "dois"))
+        stopped = self.history.stop()
+        self.thread.step()
+        self.assertNoResult(stopped)
+        self.thread.step()
+        self.assertEqual(self.acked(), ["1", "2"])
+        self.thread.step()
+        self.successResultOf(stopped)
+        self.assertTrue(self.thread.stopped)
+        self.assertTrue(self.reading.stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.history.sweep(99)
+        self.assertEqual(self.thread.calls, [])
+
+    def test_stop_when_storing_fails_and_before_anything_was_read(self) -> None:
+        self.start()
+        BrokenConnection.trouble = FULL
+        self.receive(send("1", "um"))
+        self.successResultOf(self.history.stop())
+        self.assertEqual(self.acked(), [])
+        BrokenConnection.trouble = None
+        self.start()
+        self.successResultOf(self.history.recent(None, 1))
+        self.successResultOf(self.history.flush())
+        self.successResultOf(self.history.stop())
+
+
+class OutboxTests(HistoryCase):
+    def test_queued_is_said_when_it_is_safe_and_survives(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.owner.take()
+        self.history.queue("bob@CIC", "m1", "um")
+        self.history.queue("bob@CIC", "m2", "dois")
+        self.clock.advance(GATHER)
+        self.assertEqual(self.owner.take(), [])
+        self.thread.step()
+        self.assertEqual(
+            self.owner.take(), [("queued", "bob@CIC", "m1"), ("queued", "bob@CIC", "m2")]
+        )
+        self.restart()
+        self.assertEqual(
+            [(each.msg_id, each.entry.text) for each in self.history.outbox.due("bob@CIC", 8)],
+            [("m1", "um"), ("m2", "dois")],
+        )
+        self.wall += 3
+        self.assertEqual(self.history.acknowledged("m1"), ("bob@CIC", 3.0, "um"))
+        self.assertIsNone(self.history.acknowledged("m1"))
+        self.clock.advance(GATHER)
+        self.restart()
+        self.assertEqual([each.msg_id for each in self.history.outbox], ["m2"])
+
+    def test_what_was_sent_and_not_acknowledged_survives_too(self) -> None:
+        self.start()
+        self.history.on_its_way("bob@CIC", "m1", "um", self.link)
+        self.history.on_its_way("bob@CIC", "m2", "dois", self.link)
+        self.assertIsNotNone(self.history.acknowledged("m2"))
+        self.clock.advance(GATHER)
+        self.assertEqual([event for event in self.owner.take() if event[0] == "queued"], [])
+        self.assertTrue(self.history.overdue("m1", [self.link]))
+        self.assertFalse(self.history.overdue("m2", [self.link]))
+        self.assertEqual([each.stage for each in self.history.outbox], [Stage.OVERDUE])
+        self.restart()
+        self.assertEqual([each.msg_id for each in self.history.outbox.due("bob@CIC", 8)], ["m1"])
+
+    def test_what_is_said_before_the_past_is_known_comes_after_it(self) -> None:
+        self.start()
+        self.history.queue("bob@CIC", "m1", "antes")
+        self.clock.advance(GATHER)
+        self.restart(at_once=False)
+        self.history.queue("bob@CIC", "m2", "depois")
+        self.history.on_its_way("bob@CIC", "m3", "também", self.link)
+        self.history.published("*", "m4", "a todos")
+        self.assertIsNotNone(self.history.acknowledged("m3"))
+        self.thread.at_once = True
+        self.thread.step()
+        self.assertEqual([each.msg_id for each in self.history.outbox], ["m1", "m2"])
+        self.clock.advance(GATHER)
+        self.assertEqual(self.lines(), ["antes", "depois", "também", "a todos"])
+        states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
+        self.assertEqual(states, [WAITING, WAITING, DELIVERED, PUBLISHED])
+
+    def test_limits(self) -> None:
+        self.start(outbox_max_per_peer=1)
+        self.history.queue("bob@CIC", "m1", "um")
+        self.assertRaises(OutboxFullError, self.history.queue, "bob@CIC", "m2", "dois")
+
+    def test_cancelling(self) -> None:
+        self.start()
+        self.history.queue("bob@CIC", "m1", "um")
+        self.assertEqual(self.history.cancel(["m1", "nobody"]), 1)
+        self.clock.advance(GATHER)
+        (line,) = self.successResultOf(self.history.recent(None, 9))
+        self.assertEqual(line.state, ABANDONED)
+        self.assertEqual(len(self.history.outbox), 0)
+
+    def test_what_waited_for_too_long_is_given_up(self) -> None:
+        self.start(outbox_ttl=60.0)
+        self.history.queue("bob@CIC", "m1", "um")
+        self.clock.advance(GATHER)
+        self.wall += 61
+        self.sweep(61)
+        self.assertEqual(self.owner.take()[-1], ("given up", "bob@CIC", "m1"))
+        self.wall += 61
+        self.sweep(1)
+        self.assertNotIn(("given up", "bob@CIC", "m1"), self.owner.take())
+        self.clock.advance(GATHER)
+        self.restart(outbox_ttl=60.0)
+        self.assertEqual(len(self.history.outbox), 0)
+
+    def test_our_publications(self) -> None:
+        self.start()
+        self.history.published("#CIC", "m1", "a todos")
+        self.clock.advance(GATHER)
+        (line,) = self.successResultOf(self.history.published_since(("#CIC",), "", 9, 9))
+        self.assertEqual(
+            (line.conversation, line.sender, line.text, line.state),
+            ("#CIC", "alice@CIC", "a todos", PUBLISHED),
+        )
+
+
+class PersonTests(HistoryCase):
+    def test_search_and_forget(self) -> None:
+        self.start()
+        self.receive(send("1", "uma palavra"))
+        self.history.queue("bob@CIC", "m1", "outra palavra")
+        found = self.successResultOf(self.history.search("palavra", 9))
+        self.assertEqual(found, [], "not safe yet")
+        self.clock.advance(GATHER)
+        self.assertEqual(len(self.successResultOf(self.history.search("palavra", 9))), 2)
+        self.history.unread["bob@CIC"] = 3
+        self.assertEqual(self.successResultOf(self.history.forget("bob@CIC")), 2)
+        self.assertEqual((self.lines(), len(self.history.outbox)), ([], 0))
+        self.assertEqual(self.history.unread, {})
+
+    def test_a_file_that_cannot_be_searched(self) -> None:
+        self.start()
+        os.mkdir(self.path)
+        self.failureResultOf(self.history.search("x", 9))
+
+    def test_what_was_seen_is_noted_also_where_it_is_never_quiet(self) -> None:
+        self.start()
+        for number in range(20):
+            self.receive(pub(f"p{number}", "x"))
+            self.history.mark_read("#CIC")
+            self.sweep(0.25)
+        self.restart()
+        self.assertLess(self.history.unread.get("#CIC", 0), 10)
+
+    def test_unread_survives_until_it_is_seen(self) -> None:
+        self.start()
+        self.receive(send("1", "a"), pub("2", "b"))
+        self.clock.advance(GATHER)
+        self.restart()
+        self.assertEqual(self.history.unread, {"bob@CIC": 1, "#CIC": 1})
+        self.history.mark_read("#CIC")
+        self.assertEqual(self.history.unread, {"bob@CIC": 1})
+        self.sweep()
+        self.restart()
+        self.assertEqual(self.history.unread, {"bob@CIC": 1})
+
+    def test_what_an_attending_person_sees_is_read(self) -> None:
+        self.start()
+        self.history.attended = True
+        self.receive(send("1", "a"), pub("2", "b"))
+        self.clock.advance(GATHER)
+        self.successResultOf(self.history.stop())
+        self.restart()
+        self.assertEqual(self.history.unread, {})
+
+    def test_what_is_noted_as_read_is_bounded(self) -> None:
+        self.patch(store, "_MAX_READ", 2)
+        self.start()
+        for number in range(5):
+            self.history.mark_read(f"p{number}@CIC")
+        self.assertEqual(len(self.history._store._read), 2)
+
+
+class TidyingTests(HistoryCase):
+    def test_filing_waits_for_a_quiet_moment(self) -> None:
+        self.start()
+        self.receive(*(send(str(n), "x") for n in range(20 * PAGE + 3)))
+        self.clock.advance(GATHER)
+        self.assertEqual(self.history._store.tidying.unfiled, 20 * PAGE + 3)
+        self.sweep(QUIET - 0.1)
+        self.assertEqual(self.history._store.tidying.unfiled, 20 * PAGE + 3)
+        self.sweep(0.1)
+        self.assertEqual(self.history._store.tidying.unfiled, 3)
+
+    def test_less_than_a_page_waits_for_more(self) -> None:
+        self.start()
+        self.receive(*(send(str(n), "x") for n in range(PAGE - 1)))
+        self.clock.advance(GATHER)
+        self.thread.at_once = False
+        self.sweep(QUIET)
+        # Looking for what is too old is all there is to do.
+        self.thread.step()
+        self.sweep(QUIET)
+        self.assertEqual(self.thread.calls, [])
+        self.assertEqual(self.history._store.tidying.unfiled, PAGE - 1)
+        self.thread.at_once = True
+        self.receive(send("one", "more"))
+        self.sweep(1)
+        self.sweep(QUIET)
+        self.assertEqual(self.history._store.tidying.unfiled, 0)
+
+    def test_filing_stops_when_messages_come(self) -> None:
+        self.start()
+        for first in range(0, 2 * FILED_AT_ONCE, 500):
+            self.receive(*(send(str(n), "x") for n in range(first, first + 500)))
+        self.clock.advance(GATHER)
+        self.thread.at_once = False
+        self.sweep(QUIET)
+        self.receive(send("a", "y"))
+        self.history.sweep(self.clock.seconds())
+        self.thread.step()
+        left = self.history._store.tidying.unfiled
+        self.assertTrue(FILED_AT_ONCE <= left < FILED_AT_ONCE + PAGE, left)
+        self.assertEqual(self.thread.calls, [])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.acked()[-1], "a")
+
+    def test_filing_does_not_wait_for_ever(self) -> None:
+        self.start()
+        for second in range(110):
+            self.receive(send(str(second), "x"))
+            self.sweep(1)
+            if second == 80:
+                self.assertEqual(self.history._store.tidying.unfiled, 81)
+        self.assertLess(self.history._store.tidying.unfiled, 81)
+
+    def test_filing_that_has_too_much_to_do_does_not_wait(self) -> None:
+        self.patch(tidying, "_MAX_UNFILED", 3000)
+        self.start()
+        self.receive(*(send(str(n), "x") for n in range(5000)))
+        self.assertLess(self.history._store.tidying.unfiled, 3001)
+
+    def test_other_limits_while_it_runs(self) -> None:
+        self.start()
+        self.history.queue("bob@CIC", "m1", "um")
+        self.receive(send("1", "oi"))
+        self.sweep()
+        settings = HistorySettings(max_age=10.0, outbox_ttl=5.0, outbox_max=1, max_bytes=4096)
+        self.history.configure(settings)
+        with self.assertRaisesRegex(OutboxFullError, "1 messages wait already"):
+            self.history.queue("eva@CIC", "m2", "dois")
+        self.wall += 11
+        self.sweep(61)
+        self.sweep()
+        self.assertIn(("given up", "bob@CIC", "m1"), self.owner.take())
+        self.sweep(61)
+        self.sweep()
+        self.assertEqual(self.lines(), [])
+
+    def test_pruning_by_age(self) -> None:
+        self.start(max_age=100.0)
+        for number in range(2):
+            self.receive(send(str(number), str(number)))
+            self.clock.advance(GATHER)
+            self.wall += 60
+            self.sweep()
+        self.wall += 20
+        self.sweep(61)
+        self.sweep()
+        self.assertEqual(self.lines(), ["1"])
+
+    def test_tidying_that_fails_is_tried_again_later(self) -> None:
+        self.start()
+        self.receive(*(send(str(n), "x") for n in range(PAGE)))
+        self.clock.advance(GATHER)
+        BrokenConnection.trouble = FULL
+        self.sweep(QUIET)
+        BrokenConnection.trouble = None
+        self.assertEqual(self.history._store.tidying.unfiled, PAGE)
+        self.sweep(1)
+        self.assertEqual(self.history._store.tidying.unfiled, PAGE)
+        self.sweep(6)
+        self.assertEqual(self.history._store.tidying.unfiled, 0)

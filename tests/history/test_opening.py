@@ -1,0 +1,45 @@
+"""From settings to a history: a real file, real threads, and nothing left behind."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from p2pchat.history.opening import history_maker
+from p2pchat.mesh.link.ports import CannotStartError
+from p2pchat.settings.values import HistorySettings, Settings
+from p2pchat.wire.repetitions import RecentIds
+from tests.support.histories import Owner
+
+
+class OpeningTests(TestCase):
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp()).resolve() / "here" / "history.sqlite"
+        settings = Settings(history=HistorySettings(file=str(self.path)))
+        self.make: Any = history_maker(reactor, settings)
+
+    async def test_kept_read_and_closed(self) -> None:
+        owner, ready = Owner(), Deferred[None]()
+        owner.history_ready = lambda: ready.callback(None)  # type: ignore[method-assign]
+        history = self.make("alice@CIC", owner, RecentIds(10))
+        history.open()
+        await ready
+        self.assertEqual(
+            [path.name for path in self.path.parent.iterdir()], [self.path.name + ".lock"]
+        )
+        history.published("#CIC", "m1", "a todos")
+        await history.flush()
+        (line,) = await history.recent("#CIC", 5)
+        self.assertEqual((line.sender, line.text), ("alice@CIC", "a todos"))
+        with self.assertRaises(CannotStartError):
+            self.make("bob@CIC", Owner(), RecentIds(10))
+        await history.stop()
+        self.assertEqual([path.name for path in self.path.parent.iterdir()], [self.path.name])
+        names = [thread.name for thread in threading.enumerate()]
+        self.assertNotIn("history", names)
+        self.assertNotIn("history-reader", names)

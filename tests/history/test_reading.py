@@ -1,0 +1,179 @@
+"""Reading the history: the last lines, search, the whole of it, our own PUBs."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2pchat.history import reading
+from p2pchat.history.records import PUBLISHED, WAITING, Batch, HistoryError
+from tests.support.histories import NOW, FileCase, pub, send
+
+
+class RecentTests(FileCase):
+    def test_no_file_is_an_empty_history(self) -> None:
+        self.assertEqual(self.reader.recent(None, 9), [])
+        self.assertEqual(self.reader.search("x", 9), [])
+        self.assertEqual([*self.reader.everything()], [])
+        self.assertFalse(os.path.exists(self.path))
+
+    def test_one_conversation_filed_and_not(self) -> None:
+        for number in range(6):
+            self.keep(
+                self.arrival("bob@CIC", send(f"b{number}", f"b{number}")),
+                self.arrival("eva@CIC", send(f"e{number}", f"e{number}"), pub(f"p{number}", "p")),
+                file=number < 3,
+            )
+        self.assertEqual(self.texts(self.reader.recent("bob@CIC", 4)), ["b2", "b3", "b4", "b5"])
+        self.assertEqual(self.texts(self.reader.recent("bob@CIC", 2)), ["b4", "b5"])
+        self.assertEqual(len(self.reader.recent("#CIC", 99)), 6)
+        self.assertEqual(self.reader.recent("zé@CIC", 9), [])
+        before = self.reader.recent("bob@CIC", 2)[0].id
+        self.assertEqual(self.texts(self.reader.recent("bob@CIC", 2, before)), ["b2", "b3"])
+
+    def test_peers_of_a_bare_name(self) -> None:
+        self.assertEqual(self.reader.peers_called("bob"), [])
+        for who in ("bob@UnB", "bobby@CIC", "bo@CIC", "a@bob@CIC", "Bob@CIC", "bob@x@CIC"):
+            self.keep(self.arrival(who, send(who, who)))
+        self.database.commit(Batch(entries=[self.entry("bob@CIC", "m1", "x", WAITING)]))
+        self.keep(self.arrival("bob@new", pub("p", "not filed yet")), file=False)
+        self.assertEqual(self.reader.peers_called("bob"), ["bob@CIC", "bob@UnB", "bob@new"])
+        self.assertEqual(self.reader.peers_called("a@bob"), ["a@bob@CIC"])
+
+    def test_a_file_that_cannot_be_read(self) -> None:
+        with open(self.path, "wb") as file:
+            file.write(b"rubbish" * 1000)
+        error = self.assertRaises(HistoryError, self.reader.recent, None, 9)
+        self.assertIn("the history cannot be read", str(error))
+        os.unlink(self.path)
+        self.assertEqual(self.reader.recent(None, 9), [])
+
+    def test_a_damaged_segment(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "x")), file=False)
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("UPDATE segment SET data = x'00'")
+        connection.close()
+        self.assertRaises(HistoryError, self.reader.recent, None, 9)
+
+
+class SearchTests(FileCase):
+    TEXTS = (
+        "Olá, João! Amanhã às 10h?",
+        "ola de novo",
+        "100% certo, 50_50",
+        "foo-bar *estrela*",
+        "今日は天気がいい",
+        "o rato roeu",
+        "ﾃﾞｰﾀ はここ",
+    )
+
+    def assertFinds(self, words: str, *numbers: int) -> None:
+        for filed in (False, True):
+            if filed:
+                self.database.file()
+            found = self.texts(self.reader.search(words, 9))
+            self.assertEqual(found, [self.TEXTS[number] for number in numbers], (words, filed))
+
+    def keep_texts(self) -> None:
+        self.keep(
+            self.arrival("bob@CIC", *(send(str(n), text) for n, text in enumerate(self.TEXTS))),
+            file=False,
+        )
+
+    def test_words(self) -> None:
+        for words, numbers in (
+            ("olá", (0, 1)),
+            ("OLA joao", (0,)),
+            ("amanha 10h", (0,)),
+            ("aman*", (0,)),
+            ("aman", ()),
+            ("bar foo", (3,)),
+            ("foo-bar", (3,)),
+            ("estrela", (3,)),
+            ('"rato" AND OR (', ()),
+            ("rato", (5,)),
+            ("天気", (4,)),
+            ("気天", ()),
+            ("ﾃﾞｰﾀ", (6,)),
+            ("データ", ()),
+            ("日 天", ()),
+            ("日は", (4,)),
+            ("いい*", ()),
+            ("天気 rato", ()),
+            ("\ud83d", ()),
+            ("日\ud83d", ()),
+            ("50_", (2,)),
+            ("%", (2,)),
+            ("***", ()),
+            ("ola novo inexistente", ()),
+        ):
+            self.database.close()
+            for name in (self.path, self.path + "-wal", self.path + "-shm"):
+                if os.path.exists(name):
+                    os.unlink(name)
+            self.reader.close()
+            self.next_id = 1
+            self.keep_texts()
+            self.assertFinds(words, *numbers)
+
+    def test_the_last_ones(self) -> None:
+        for number in range(30):
+            self.keep(self.arrival("bob@CIC", send(str(number), f"palavra {number}")))
+        found = self.reader.search("palavra", 3)
+        self.assertEqual(self.texts(found), ["palavra 27", "palavra 28", "palavra 29"])
+
+    @given(st.text(max_size=30), st.text(max_size=30))
+    @settings(max_examples=60, deadline=None)
+    def test_nothing_a_person_types_is_an_error(self, text: str, words: str) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", text)))
+        self.reader.search(words, 5)
+        self.reader.search(text + "*", 5)
+
+
+class EverythingTests(FileCase):
+    def test_pages_filed_and_not(self) -> None:
+        self.patch(reading, "_LINES", 4)
+        for number in range(25):
+            self.keep(
+                self.arrival("bob@CIC", send(str(number), str(number))),
+                self.arrival("eva@CIC", pub(str(number), "p")),
+                file=number % 7 == 3,
+            )
+        lines = [*self.reader.everything()]
+        self.assertEqual([line.id for line in lines], [*range(1, 51)])
+        self.assertEqual(
+            self.texts([*self.reader.everything("bob@CIC")]), [str(n) for n in range(25)]
+        )
+
+    def test_writing_goes_on_meanwhile(self) -> None:
+        self.patch(reading, "_LINES", 2)
+        self.keep(self.arrival("bob@CIC", *(send(str(n), str(n)) for n in range(6))), file=False)
+        lines = self.reader.everything()
+        first = [next(lines), next(lines)]
+        self.keep(self.arrival("bob@CIC", send("6", "6")))
+        self.assertEqual(self.texts([*first, *lines]), [str(n) for n in range(7)])
+
+
+class PublishedTests(FileCase):
+    def test_what_a_peer_has_missed(self) -> None:
+        entries = [
+            self.entry(scope, f"m{number}", str(number), PUBLISHED, NOW + number)
+            for number, scope in enumerate(["#CIC", "*", "#UnB", "#CIC", "*"])
+        ]
+        self.database.commit(Batch(entries=entries))
+        self.keep(self.arrival("bob@CIC", pub("x", "not ours")))
+        scopes = ("*", "#CIC")
+
+        def texts(after: str, since: float, count: int) -> list[str]:
+            return self.texts(self.reader.published(scopes, after, since, count))
+
+        self.assertEqual(texts("", 0, 9), ["0", "1", "3", "4"])
+        self.assertEqual(texts("m1", 0, 9), ["3", "4"])
+        self.assertEqual(texts("m2", 0, 9), ["3", "4"])
+        self.assertEqual(texts("m4", 0, 9), [])
+        self.assertEqual(texts("unknown", 0, 9), ["0", "1", "3", "4"])
+        self.assertEqual(texts("", NOW + 3, 9), ["3", "4"])
+        self.assertEqual(texts("", 0, 2), ["3", "4"])

@@ -1,0 +1,409 @@
+"""Keeping an outbound link: attempts, addresses, backoff, the limit, and places to dial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.mesh.dialer import LASTING, Dialer, DialSlots
+from p2pchat.mesh.link.admission import Admission
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.protocol import PeerProtocol
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer, Status
+from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
+from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.wire.identity import Identity
+from p2pchat.wire.outputs import Ending, Finish
+from tests.support.links import RecordingOwner
+
+AWAY = "10.0.0.2"
+
+
+class MeshOfOne(RecordingOwner):
+    """Tells the dialer of one peer what a mesh would."""
+
+    dialer: Dialer
+    peer: Peer
+
+    def link_opened(self, link: IPeerLink) -> None:
+        super().link_opened(link)
+        if link.peer_id == self.peer.peer_id:
+            self.peer.links.append(link)
+            self.dialer.connected()
+        self.dialer.opened(link)
+
+    def link_closed(self, link: IPeerLink, finish: Finish) -> None:
+        super().link_closed(link, finish)
+        if not link.peer_id:
+            self.dialer.handshake_failed(link, finish)
+        elif link in self.peer.links:
+            self.peer.links.remove(link)
+            self.dialer.link_lost(self.dialer._context.clock.seconds() - link.opened_at)
+
+
+class DialerTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.network = FakeNetwork(3, latency=(0.001, 0.001), cut=0, join=0)
+        self.home = self.network.host("10.0.0.1")
+        self.away = self.network.host(AWAY)
+        self.statuses: list[Status] = []
+        self.dials: list[tuple[float, str, int]] = []
+        self.slots = DialSlots(Admission(LimitSettings()), 2)
+        self.peer = Peer("bob@CIC")
+        self.peer.addresses = ((AWAY, 4000),)
+        self.dialer = self.make()
+
+    def make(self, peer: Peer | None = None, jitter: float = 1.0, **connection: Any) -> Dialer:
+        self.owner = MeshOfOne()
+        settings = Settings(connection=ConnectionSettings(**connection))
+        context = LinkContext(
+            Identity.of("me@CIC", "p2pchat/1", "us"), settings, self.owner, self.home
+        )
+        self.owner.peer = peer or self.peer
+        self.owner.dialer = Dialer(
+            context,
+            self.counting(),
+            self.owner.peer,
+            self.slots,
+            lambda _, status: self.statuses.append(status),
+            lambda low, high: min(max(jitter, low), high),
+        )
+        return self.owner.dialer
+
+    def counting(self) -> Any:
+        """The host, which notes what is dialed and when."""
+        home, dials = self.home, self.dials
+        start = home.seconds()
+
+        class Counting:
+            def connectTCP(self, host: str, port: int, *rest: Any, **more: Any) -> Any:
+                dials.append((round(home.seconds() - start, 1), host, port))
+                return home.connectTCP(host, port, *rest, **more)
+
+        return Counting()
+
+    def answers(
+        self, port: int = 4000, name: str = "bob@CIC", host: FakeHost | None = None
+    ) -> list[Any]:
+        """Have somebody answer HELLO on this port; returns the list of the connections."""
+        links: list[Any] = []
+
+        class Answering(Protocol):
+            transport: Any
+
+            def dataReceived(self, data: bytes) -> None:
+                if name:
+                    self.transport.write(b'{"type":"HELLO_OK","peer_id":"%s"}\n' % name.encode())
+
+        class Factory(ServerFactory):
+            noisy = False
+
+            def buildProtocol(self, addr: object) -> Any:
+                links.append(Answering())
+                return links[-1]
+
+        (host or self.away).listenTCP(port, Factory())
+        return links
+
+    @property
+    def times(self) -> list[float]:
+        return [at for at, _, _ in self.dials]
+
+
+class BackoffTests(DialerTestCase):
+    """When it dials, and when it stops."""
+
+    def test_five_attempts_and_then_stale(self) -> None:
+        self.dialer.dial()
+        self.network.run(200)
+        self.assertEqual(self.times, [0, 2, 6, 14, 30])
+        self.assertIs(self.statuses[-1], Status.STALE)
+        expected = [Status.CONNECTING, Status.DISCONNECTED] * 4 + [Status.CONNECTING, Status.STALE]
+        self.assertEqual(self.statuses, expected)
+        self.assertFalse(self.dialer.busy)
+        self.assertEqual(self.home.getDelayedCalls(), [])
+
+    def test_the_settings_are_obeyed(self) -> None:
+        self.dialer = self.make(
+            max_reconnect_attempts=7, reconnect_backoff_base=3.0, reconnect_backoff_max=20.0
+        )
+        self.dialer.dial()
+        self.network.run(300)
+        self.assertEqual(self.times, [0, 3, 12, 32, 52, 72, 92])
+
+    def test_jitter_spreads_the_waits(self) -> None:
+        for jitter, times in ((0.0, [0, 1.6, 4.8]), (9.0, [0, 2.4, 7.2])):
+            self.dials.clear()
+            self.dialer = self.make(jitter=jitter, max_reconnect_attempts=3)
+            self.dialer.dial()
+            self.network.run(60)
+            self.assertEqual(self.times, times)
+
+    def test_a_number_too_large_is_the_longest_wait(self) -> None:
+        self.dialer = self.make(
+            max_reconnect_attempts=4, reconnect_backoff_base=1e200, reconnect_backoff_max=10.0
+        )
+        self.dialer.dial()
+        self.network.run(60)
+        self.assertEqual(self.times, [0, 10, 20, 30])
+
+    def test_dialing_anew_starts_over_at_once(self) -> None:
+        self.dialer.dial()
+        self.network.run(10)
+        self.assertEqual(self.times, [0, 2, 6])
+        self.dialer.dial()
+        self.dialer.dial()
+        self.network.run(100)
+        self.assertEqual(self.times[3:], [10, 12, 16, 24, 40])
+
+    def test_what_swallows_packets_is_given_ten_seconds(self) -> None:
+        self.away.unplug()
+        self.dialer.dial()
+        self.network.run(13)
+        self.assertEqual(self.times, [0, 12])
+
+    def test_no_handshake_is_a_failure(self) -> None:
+        links = self.answers(name="")
+        self.dialer = self.make(handshake_timeout=3)
+        self.dialer.dial()
+        for _ in range(80):
+            self.network.run(0.25)
+            for link in [*self.owner.of("made")]:
+                link.tick(self.home.seconds())
+        self.assertEqual(len(links), 3)
+        for at, expected in zip(self.times, (0, 5, 12), strict=True):
+            self.assertLess(abs(at - expected), 0.7)
+        self.dialer.stop()
+
+    def test_without_an_address_nothing_happens(self) -> None:
+        self.peer.addresses = ()
+        self.dialer.dial()
+        self.network.run(10)
+        self.assertEqual((self.dials, self.statuses), ([], []))
+        self.assertFalse(self.dialer.busy)
+
+
+class SessionTests(DialerTestCase):
+    """What a session that opened changes."""
+
+    def test_a_link_that_lasted_is_won_back_soon(self) -> None:
+        links = self.answers()
+        self.dialer.dial()
+        self.network.run(LASTING + 1)
+        self.assertFalse(self.dialer.busy)
+        for _ in range(3):
+            links[-1].transport.loseConnection()
+            self.network.run(LASTING + 2)
+        self.assertEqual(self.times, [0, 7, 14, 21])
+        self.assertNotIn(Status.STALE, self.statuses)
+
+    def test_a_link_that_ends_at_once_is_backed_off_from_and_never_stale(self) -> None:
+        links = self.answers()
+        self.dialer.dial()
+        for _ in range(40):
+            self.network.run(5)
+            if not links[-1].transport.gone:
+                links[-1].transport.loseConnection()
+                self.network.run(0)
+        waits = [round(b - a) for a, b in zip(self.times, self.times[1:], strict=False)]
+        self.assertEqual(waits, sorted(waits))
+        self.assertLess(len(self.dials), 8)
+        self.assertNotIn(Status.STALE, self.statuses)
+
+    def test_an_inbound_link_makes_the_next_attempt_needless(self) -> None:
+        self.dialer.dial()
+        self.network.run(3)
+        inbound: Any = object()
+        self.peer.links.append(inbound)
+        self.dialer.connected()
+        self.assertFalse(self.dialer.busy)
+        self.assertEqual(self.dialer.failures, 0)
+        self.network.run(100)
+        self.assertEqual(self.times, [0, 2])
+        self.peer.links.clear()
+        self.dialer.link_lost(50)
+        self.assertIs(self.statuses[-1], Status.DISCONNECTED)
+        self.network.run(1.1)
+        self.assertEqual(self.times, [0, 2, 104])
+
+    def test_an_inbound_link_that_is_lost_while_we_dial(self) -> None:
+        self.away.unplug()
+        self.dialer.dial()
+        self.network.run(1)
+        self.dialer.link_lost(50)
+        self.assertIs(self.statuses[-1], Status.CONNECTING)
+        self.network.run(8)
+        self.assertEqual(len(self.dials), 1)
+
+    def test_an_inbound_link_that_came_while_we_dialed_in_vain(self) -> None:
+        self.dialer.dial()
+        inbound: Any = object()
+        self.peer.links.append(inbound)
+        self.network.run(100)
+        self.assertEqual(len(self.dials), 1)
+        self.assertFalse(self.dialer.busy)
+        self.assertEqual(self.statuses, [Status.CONNECTING])
+
+    def test_somebody_else_answers(self) -> None:
+        self.answers(name="carol@CIC")
+        self.dialer.dial()
+        self.network.run(100)
+        self.assertEqual(self.times, [0, 2, 6, 14, 30])
+        self.assertEqual(self.owner.of("opened"), ["carol@CIC"] * 5)
+        self.assertIs(self.statuses[-1], Status.STALE)
+
+    def test_somebody_else_answers_at_the_first_of_two_addresses(self) -> None:
+        self.answers(4000, name="carol@CIC")
+        self.answers(4001)
+        self.peer.addresses = ((AWAY, 4000), (AWAY, 4001))
+        self.dialer.dial()
+        self.network.run(1)
+        self.assertEqual(self.owner.of("opened"), ["carol@CIC", "bob@CIC"])
+        self.assertFalse(self.dialer.busy)
+
+    def test_only_the_present_attempt_counts(self) -> None:
+        self.dialer.dial()
+        self.network.run(1)
+        failures = self.dialer.failures
+        stale = PeerProtocol(LinkContext(Identity.of("me@CIC"), Settings(), self.owner, self.home))
+        self.dialer.handshake_failed(stale, Finish(Ending.LOST, "long ago"))
+        self.dialer.opened(stale)
+        connector: Any = object()
+        self.dialer.clientConnectionFailed(connector, connector)
+        self.assertEqual(self.dialer.failures, failures)
+
+
+class AddressTests(DialerTestCase):
+    """Several addresses are one attempt."""
+
+    def test_they_are_tried_in_turn(self) -> None:
+        self.answers(4003)
+        self.peer.addresses = tuple((AWAY, port) for port in (4001, 4002, 4003, 4004))
+        self.dialer.dial()
+        self.network.run(1)
+        self.assertEqual([port for _, _, port in self.dials], [4001, 4002, 4003])
+        self.assertEqual(self.statuses, [Status.CONNECTING])
+        self.assertEqual(len(self.peer.links), 1)
+
+    def test_all_in_vain_is_one_failure(self) -> None:
+        self.peer.addresses = ((AWAY, 4001), (AWAY, 4002))
+        self.dialer.dial()
+        self.network.run(1)
+        self.assertEqual((len(self.dials), self.dialer.failures), (2, 1))
+
+    def test_the_next_attempt_uses_new_addresses(self) -> None:
+        self.dialer.dial()
+        self.network.run(1)
+        self.peer.addresses = ((AWAY, 5000),)
+        self.network.run(2)
+        self.assertEqual([port for _, _, port in self.dials], [4000, 5000])
+
+    def test_what_cannot_be_dialed_is_passed_over(self) -> None:
+        odd = [("", 1), ("a..b", 1), ("x" * 64, 1), (AWAY, 0), (AWAY, -1), (AWAY, 65_536)]
+        self.peer.addresses = (*odd, (AWAY, 4000), ("bob.example", 4000))
+        self.dialer.dial()
+        self.network.run(1)
+        self.assertEqual([host for _, host, _ in self.dials], [AWAY, "bob.example"])
+        self.dialer.stop()
+        self.peer.addresses = tuple(odd)
+        self.dialer.dial()
+        self.assertFalse(self.dialer.busy)
+
+
+class StopTests(DialerTestCase):
+    """Stopping, at whatever stage."""
+
+    def assertStopped(self) -> None:
+        self.dialer.stop()
+        self.dialer.stop()
+        self.assertFalse(self.dialer.busy)
+        before = len(self.dials)
+        self.network.run(100)
+        self.assertEqual(len(self.dials), before)
+        self.assertEqual(self.slots._free, 2)
+        self.assertEqual(self.home.getDelayedCalls(), [])
+        self.assertEqual(self.home.connections(), [])
+
+    def test_while_it_waits_for_its_time(self) -> None:
+        self.dialer.dial()
+        self.network.run(1)
+        self.assertTrue(self.dialer.busy)
+        self.assertStopped()
+
+    def test_while_it_connects(self) -> None:
+        self.away.unplug()
+        self.dialer.dial()
+        self.network.run(1)
+        self.assertStopped()
+        self.assertEqual(self.statuses, [Status.CONNECTING])
+
+    def test_during_the_handshake(self) -> None:
+        self.answers(name="")
+        self.dialer.dial()
+        self.network.run(1)
+        self.assertStopped()
+        self.assertEqual(self.statuses, [Status.CONNECTING])
+        self.assertEqual(len(self.owner.of("closed")), 1)
+
+    def test_while_it_waits_for_a_place(self) -> None:
+        self.slots = DialSlots(Admission(LimitSettings()), 0)
+        self.dialer = self.make()
+        self.dialer.dial()
+        self.assertTrue(self.dialer.busy)
+        self.dialer.stop()
+        self.assertFalse(self.dialer.busy)
+        self.slots.release()
+        self.assertEqual(self.dials, [])
+        self.assertEqual(self.slots._free, 1)
+
+
+class SlotTests(DialerTestCase):
+    """At most so many dials at once."""
+
+    def many(self, count: int) -> list[tuple[Peer, Dialer]]:
+        pairs = []
+        for number in range(count):
+            peer = Peer(f"p{number}@CIC")
+            peer.addresses = ((AWAY, 5000 + number % 1000),)
+            pairs.append((peer, self.make(peer, max_reconnect_attempts=1)))
+        return pairs
+
+    def test_the_others_wait(self) -> None:
+        self.away.unplug()
+        pairs = self.many(6)
+        for _, dialer in pairs:
+            dialer.dial()
+        self.network.run(9)
+        self.assertEqual(len(self.dials), 2)
+        self.assertTrue(all(dialer.busy for _, dialer in pairs))
+        self.network.run(30)
+        self.assertEqual(self.times, [0, 0, 10, 10, 20, 20])
+
+    def test_who_was_connected_or_stopped_meanwhile_gives_up_its_place(self) -> None:
+        pairs = self.many(5000)
+        for _, dialer in pairs:
+            dialer.dial()
+        linked: Any = object()
+        for peer, _ in pairs[2:3000]:
+            peer.links.append(linked)
+        for _, dialer in pairs[3000:4998]:
+            dialer.stop()
+        self.network.run(1)
+        self.assertEqual(len(self.dials), 4)
+        self.assertEqual(self.slots._free, 2)
+        self.assertFalse(any(dialer.busy for _, dialer in pairs))
+
+    def test_dialing_again_while_waiting_takes_one_place(self) -> None:
+        self.slots = DialSlots(Admission(LimitSettings()), 0)
+        self.dialer = self.make()
+        self.dialer.dial()
+        self.dialer.stop()
+        self.dialer.dial()
+        self.slots.release()
+        self.assertEqual(len(self.dials), 1)
+        self.network.run(1)
+        self.assertEqual(self.slots._free, 1)
+        self.dialer.stop()

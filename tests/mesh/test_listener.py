@@ -1,0 +1,54 @@
+"""Inbound connections: who gets a place, and what the others are told."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.mesh.link.admission import Admission
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.listener import PeerServerFactory, Refusal
+from p2pchat.mesh.link.protocol import PeerProtocol
+from p2pchat.settings.values import LimitSettings, Settings
+from p2pchat.testing.clock import FakeClock
+from p2pchat.wire.identity import Identity
+from tests.support.links import RecordingOwner
+
+
+class ListenerTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        limits = LimitSettings(max_links_per_ip=2)
+        self.factory = PeerServerFactory()
+        self.factory.context = LinkContext(
+            Identity.of("me@CIC"), Settings(limits=limits), RecordingOwner(), FakeClock()
+        )
+        self.factory.admission = Admission(limits)
+
+    def connects(self, ip: str) -> object:
+        return self.factory.buildProtocol(IPv4Address("TCP", ip, 50_000))
+
+    def test_who_finds_a_place_gets_a_link(self) -> None:
+        link = self.connects("10.0.0.2")
+        assert isinstance(link, PeerProtocol)
+        self.assertFalse(link.outbound)
+        self.assertEqual(self.factory.admission.links, 1)
+
+    def test_who_finds_none_is_told_so(self) -> None:
+        for _ in range(2):
+            self.connects("10.0.0.2")
+        refusal = self.connects("10.0.0.2")
+        assert isinstance(refusal, Refusal)
+        transport = StringTransport()
+        refusal.makeConnection(transport)
+        bye = json.loads(transport.value())
+        self.assertEqual((bye["type"], bye["reason"], bye["src"]), ("BYE", "busy", "me@CIC"))
+        self.assertTrue(transport.disconnecting)
+        refusal.dataReceived(b"whatever")
+        self.assertEqual(self.factory.admission.links, 2)
+        self.assertIsInstance(self.connects("10.0.0.3"), PeerProtocol)
+
+    def test_an_address_without_an_ip(self) -> None:
+        self.assertIsInstance(self.factory.buildProtocol(None), PeerProtocol)

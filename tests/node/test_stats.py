@@ -1,0 +1,107 @@
+"""The snapshot of all counters and limits."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.console.commands.table import Commands
+from p2pchat.console.replies import Reply
+from p2pchat.node.figures import statistics
+from p2pchat.node.stats import Figure, Kind, Section, Statistics, lines
+from tests.support.control_sockets import ControlledTown
+
+
+class NodeFigureTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.place = ControlledTown()
+        self.addCleanup(self.place.close)
+
+    def test_every_section_reads_exactly_its_figures(self) -> None:
+        for section in statistics(self.place.alice).sections:
+            names = [figure.name for figure in section.figures]
+            self.assertEqual(sorted(names), sorted(section.read()), section.name)
+            for figure in section.figures:
+                self.assertTrue(figure.help, f"{section.name}.{figure.name}")
+
+    def test_the_figures_tell_the_truth(self) -> None:
+        place = self.place
+        place.bob.send("alice@CIC", "one")
+        place.alice.send("bob@CIC", "two")
+        place.town.run(0.5)
+        found = statistics(place.alice).snapshot()
+        self.assertEqual(found["program"]["peer_id"], "alice@CIC")
+        self.assertEqual(found["program"]["port"], 4000)
+        self.assertEqual(found["links"]["open"], 1)
+        self.assertEqual(found["links"]["connections_limit"], 10_000)
+        self.assertEqual(found["peers"]["known"], 1)
+        self.assertEqual(found["peers"]["connected"], 1)
+        self.assertEqual(found["messages"]["pending_acks"], 0)
+        for name in ("sent", "delivered", "received"):
+            self.assertEqual(found["messages"][name], 1, name)
+        self.assertEqual(found["rendezvous"]["registered"], 1)
+        self.assertEqual(found["control"]["clients"], 0)
+        self.assertGreater(float(found["program"]["peak_memory_bytes"] or 0), 1_000_000)
+        before = found["program"]["uptime_seconds"]
+        place.town.run(10)
+        after = statistics(place.alice).snapshot()["program"]["uptime_seconds"]
+        self.assertAlmostEqual(float(after or 0) - float(before or 0), 10, places=1)
+
+    def test_it_is_json(self) -> None:
+        found = statistics(self.place.alice).snapshot()
+        self.assertEqual(json.loads(json.dumps(found)), found)
+
+
+class CommandTests(SynchronousTestCase):
+    """The same on a console."""
+
+    def setUp(self) -> None:
+        self.place = ControlledTown()
+        self.addCleanup(self.place.close)
+
+    def reply(self, line: str) -> Reply:
+        reply = Commands(self.place.alice, self.place.reactor).run(line)
+        assert isinstance(reply, Reply)
+        return reply
+
+    def test_for_a_person_and_for_a_program(self) -> None:
+        self.assertIn("links: open 1", "\n".join(self.reply("/stats").lines))
+        (line,) = self.reply("/stats json").lines
+        self.assertEqual(json.loads(line)["links"]["open"], 1)
+        self.assertFalse(self.reply("/stats xml").ok)
+
+
+class LineTests(SynchronousTestCase):
+    def test_a_paragraph_for_each_section(self) -> None:
+        figures = [
+            Figure("links", Kind.GAUGE, "x"),
+            Figure("links_limit", Kind.LIMIT, "x"),
+            Figure("rate_limit", Kind.LIMIT, "x"),
+            Figure("no_limit", Kind.LIMIT, "x"),
+            Figure("trouble", Kind.TEXT, "x"),
+            Figure("uptime", Kind.GAUGE, "x"),
+            Figure("port", Kind.GAUGE, "x"),
+        ]
+        values = {
+            "links": 1234,
+            "links_limit": 10_000,
+            "rate_limit": 2000.0,
+            "no_limit": None,
+            "trouble": "",
+            "uptime": 12.5,
+            "port": 45573,
+        }
+        statistics = Statistics()
+        statistics.add(Section("node", figures, lambda: values))
+        self.assertEqual(
+            lines(statistics.snapshot(), width=120),
+            ["node: links 1,234 of 10,000, rate limit 2,000, trouble -, uptime 12.5, port 45573"],
+        )
+
+    def test_long_ones_are_wrapped(self) -> None:
+        names = [f"figure_{n}" for n in range(20)]
+        shown = lines({"many": dict.fromkeys(names, 1)}, width=60)
+        self.assertGreater(len(shown), 3)
+        self.assertTrue(all(len(line) <= 60 for line in shown))
+        self.assertTrue(all(line.startswith("  ") for line in shown[1:]))

@@ -1,0 +1,116 @@
+"""The examples run as they are, and the unit files are what systemd understands."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.processes.test_service import ServiceCase
+from tests.support.processes import ROOT, Program
+
+EXAMPLES = ROOT / "examples"
+
+
+class BotTests(ServiceCase):
+    def setUp(self) -> None:
+        super().setUp()
+        # The examples call `p2pchat`, which the tests run from the checkout.
+        script = Path(self.runtime, "p2pchat-bin", "p2pchat")
+        script.parent.mkdir()
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} -m p2pchat "$@"\n')
+        script.chmod(0o700)
+        import os
+
+        self.path = {"PATH": f"{script.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    async def person(self, *options: str) -> Program:
+        return self.chat("bob", "--no-control", "--history", "none", *options)
+
+    async def echoes(self, bob: Program, bot: str) -> None:
+        await bob.expect(f"connected: {bot}")
+        bob.say(f"/msg {bot} olá, ação ✓ 'and' \"quotes\" $HOME")
+        await bob.expect(rf"^\[{bot}\] echo: olá, ação ✓ 'and' \"quotes\" \$HOME$")
+        bob.say("/pub * to everyone")
+        bob.say(f"/msg {bot} echo: an echo")
+        bob.say(f"/msg {bot} the last")
+        await bob.expect(rf"^\[{bot}\] echo: the last$")
+        self.assertNotIn("echo: to everyone", bob.output)
+        self.assertNotIn("echo: echo:", bob.output)
+
+    async def test_the_bot_in_python(self) -> None:
+        _, port = await self.rendezvous()
+        where = f"127.0.0.1:{port}"
+        command = [sys.executable, str(EXAMPLES / "echo_bot.py"), "echo@lobby", where]
+        bot = self.start("bot", *command, stdin=False)
+        await bot.expect("echo@lobby listens on port")
+        bob = await self.person("--rendezvous", where)
+        await self.echoes(bob, "echo@lobby")
+        import signal
+
+        bot.signal(signal.SIGINT)
+        self.assertEqual(await bot.ended, 0, bot.output)
+        await bob.expect("echo@lobby has left")
+
+    async def test_the_bot_in_shell(self) -> None:
+        await self.node("alice")
+        bot = self.start("bot", str(EXAMPLES / "echo_bot.sh"), environ=self.path)
+        await self.subscribed()
+        await self.echoes(await self.person(*self.group), "alice@lobby")
+        self.assertEqual(bot.output, "")
+        await self.run_client(0, "stop")
+        await bot.ended
+
+    async def subscribed(self) -> None:
+        """Wait until the bot hears of messages."""
+        import json
+
+        for _ in range(100):
+            stats = json.loads(await self.run_client(0, "stats", "--json"))
+            if stats["control"]["subscribers"]:
+                return
+        raise AssertionError("the bot never subscribed")
+
+    async def test_the_bot_as_a_hook(self) -> None:
+        program = str(EXAMPLES / "hook.py")
+        node = await self.node("alice", "--on-message", program, environ=self.path)
+        await self.echoes(await self.person(*self.group), "alice@lobby")
+        self.assertNotIn("The hook", node.output)
+
+
+class UnitFileTests(SynchronousTestCase):
+    def test_systemd_understands_them(self) -> None:
+        if shutil.which("systemd-analyze") is None:
+            raise SkipTest("there is no systemd-analyze")
+        folder = Path(self.mktemp()).resolve()
+        folder.mkdir()
+        names = []
+        for path in sorted((EXAMPLES / "systemd").iterdir()):
+            # The programs are not installed where the examples expect them.
+            text = re.sub(r"/usr/local/bin/p2pchat\S*", "/bin/true", path.read_text())
+            names.append(str(folder / path.name))
+            Path(names[-1]).write_text(text)
+        found: Any = subprocess.run(
+            ["systemd-analyze", "verify", *names], capture_output=True, text=True
+        )
+        if "Failed to" in found.stderr and "p2pchat" not in found.stderr:
+            raise SkipTest(found.stderr)
+        self.assertEqual((found.returncode, found.stderr), (0, ""))
+
+    def test_their_options_exist(self) -> None:
+        from p2pchat.service.chat_options import Options
+        from p2pchat.service.rendezvous_options import Options as RendezvousOptions
+
+        for path in (EXAMPLES / "systemd").glob("*.service"):
+            for line in re.findall(r"^ExecStart=(.*)$", path.read_text(), re.M):
+                program, *words = line.split()
+                options = RendezvousOptions if program.endswith("rendezvous") else Options
+                known = {name.rstrip("=") for name in options().longOpt}
+                for word in words:
+                    if word.startswith("--"):
+                        self.assertIn(word[2:], known, path.name)

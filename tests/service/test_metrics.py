@@ -1,0 +1,152 @@
+"""`/metrics` and `/healthz`, asked over a real connection on loopback."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SkipTest, TestCase
+
+from p2pchat.node.figures import statistics
+from p2pchat.node.stats import Kind
+from p2pchat.testing.directory import Fault
+from p2pchat.testing.nodes import FakeTown
+
+try:
+    from p2pchat.service.metrics import MetricsError, MetricsService, ill
+except ImportError as why:
+    if why.name != "prometheus_client":
+        raise
+    missing = True
+else:
+    missing = False
+
+reactor: Any = _reactor
+
+
+class Asking(Protocol):
+    """Asks and keeps the whole answer."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self._data = b""
+        self.answer: Deferred[bytes] = Deferred()
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.write(self._request)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._data += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.answer.callback(self._data)
+
+
+class MetricsTests(TestCase):
+    timeout = 20
+
+    def setUp(self) -> None:
+        if missing:
+            raise SkipTest("prometheus_client is not installed")
+        self.town = FakeTown(4)
+        self.addCleanup(self.town.close)
+        self.node = self.town.node("alice@CIC")
+        self.bob = self.town.node("bob@CIC")
+        self.town.run_until_meshed()
+        self.service = MetricsService(reactor, self.node, "127.0.0.1", 0)
+
+    def start(self) -> None:
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+
+    async def ask(self, request: bytes) -> tuple[int, str]:
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.service.port)
+        asking = Asking(request)
+        await connectProtocol(endpoint, asking)
+        head, _, body = (await asking.answer).partition(b"\r\n\r\n")
+        return int(head.split()[1]), body.decode()
+
+    async def get(self, path: str) -> tuple[int, str]:
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        return await self.ask(request.encode())
+
+    async def test_every_figure_is_there(self) -> None:
+        self.start()
+        status, text = await self.get("/metrics")
+        self.assertEqual(status, 200)
+        for section in statistics(self.node).sections:
+            for figure in section.figures:
+                name = f"p2pchat_{section.name}_{figure.name}"
+                if figure.kind is Kind.COUNTER:
+                    self.assertRegex(text, rf"(?m)^{name}_total \S+$")
+                elif figure.kind is not Kind.TEXT:
+                    self.assertRegex(text, rf"(?m)^{name} \S+$")
+        self.assertIn("\np2pchat_links_open 1.0\n", text)
+        self.assertRegex(text, r'p2pchat_program_info\{peer_id="alice@CIC",version="[\d.]+"\} 1.0')
+        self.assertIn("# HELP p2pchat_links_open links whose handshake is done", text)
+
+    async def test_histograms(self) -> None:
+        self.start()
+        self.node.send("bob@CIC", "oi")
+        self.node.ping_all()
+        self.town.run(1)
+        _, text = await self.get("/metrics")
+        for name in ("ack", "round_trip"):
+            count = re.search(rf"(?m)^p2pchat_{name}_seconds_count (\S+)$", text)
+            assert count is not None
+            self.assertEqual(float(count[1]), 1)
+        await self.service.stopService()  # type: ignore[misc]
+        self.node.ping_all()
+        self.town.run(1)
+        self.assertEqual(len(self.node.observers._observers), 1)
+        self.assertIsNone(self.service.stopService())
+
+    async def test_health(self) -> None:
+        self.start()
+        self.assertEqual(await self.get("/healthz"), (200, "ok\n"))
+        grant, self.node.presence.grant = self.node.presence.grant, None
+        self.assertEqual((await self.get("/healthz"))[0], 503)
+        self.assertIn("not registered", ill(self.node))
+        self.town.rendezvous.fault = Fault.DEAD
+        self.node.presence.register_anew()
+        self.town.run(1)
+        status, text = await self.get("/healthz")
+        self.assertEqual(status, 503)
+        self.assertIn("no connection", text)
+        self.node.presence.grant = grant
+        self.node.running = 0
+        self.assertIn("not running", ill(self.node))
+        self.node.running = 1
+
+    async def test_what_else_is_asked(self) -> None:
+        self.start()
+        self.assertEqual((await self.get("/"))[0], 404)
+        self.assertEqual((await self.get("/metrics/x"))[0], 200)
+        head = await self.ask(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        self.assertEqual(head, (200, ""))
+        for more in (b"Content-Length: 7\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"):
+            endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.service.port)
+            asking = Asking(b"POST /metrics HTTP/1.1\r\nHost: x\r\n" + more)
+            await connectProtocol(endpoint, asking)
+            # It is cut off before any of the body came.
+            self.assertNotIn(b"200 OK", await asking.answer)
+
+    async def test_a_port_that_is_taken(self) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            service = MetricsService(reactor, self.node, "127.0.0.1", port)
+            self.assertRaisesRegex(MetricsError, "cannot serve metrics .*in use", service.listen)
+
+    async def test_one_that_never_started(self) -> None:
+        self.service.listen()
+        self.service.listen()
+        await self.service.stopService()  # type: ignore[misc]

@@ -1,0 +1,138 @@
+"""The rendezvous server's options: right and wrong values, --help, and the log under twistd."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from unittest import mock
+
+from twisted.python.usage import Options as ParentOptions
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.logs import levels as logs
+from p2pchat.logs.output import TWISTD_LOGGER
+from p2pchat.service import rendezvous_options
+from p2pchat.service.rendezvous_options import Options
+
+
+class OptionsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.addCleanup(logs.set_level, logs.get_level())
+
+    def parse(self, *words: str) -> Options:
+        options = Options()
+        options.parseOptions(list(words))
+        return options
+
+    def leaves(self, *words: str) -> tuple[str, int]:
+        """What is written to standard error, and the exit status."""
+        with (
+            mock.patch.object(sys, "stderr", io.StringIO()) as stderr,
+            self.assertRaises(SystemExit) as left,
+        ):
+            self.parse(*words)
+        return stderr.getvalue(), left.exception.code
+
+    def test_defaults(self) -> None:
+        self.assertEqual(
+            self.parse().checked,
+            {
+                "port": 8080,
+                "interface": None,
+                "database": None,
+                "connections-per-minute": 50,
+                "max-connections": 700,
+                "max-registrations": 100_000,
+                "idle-timeout": 5.0,
+                "request-timeout": 30.0,
+                "log-level": "INFO",
+                "log-file": None,
+            },
+        )
+
+    def test_all_of_them(self) -> None:
+        checked = self.parse(
+            *("--port", "0", "--interface", "[::1]", "--database", "x.db", "--log-level", "debug"),
+            *("--connections-per-minute=0", "--max-connections=5", "--max-registrations=7"),
+            *("--idle-timeout=.5", "--request-timeout=9", "--log-file=a.log"),
+        ).checked
+        self.assertEqual(checked["interface"], "::1")
+        self.assertEqual(checked["database"], os.path.abspath("x.db"))
+        self.assertEqual((checked["idle-timeout"], checked["log-level"]), (0.5, "DEBUG"))
+
+    def test_wrong_values_are_named(self) -> None:
+        for words, sentence in (
+            (
+                ("--port", "abc"),
+                'port: expected a whole number from 0 to 65535, got "abc"\n',
+            ),
+            (("--port", "70000"), "port: expected a whole number from 0 to 65535, got 70000\n"),
+            (
+                ("--max-connections", "0"),
+                "max-connections: expected a whole number above 0, got 0\n",
+            ),
+            (("--idle-timeout", "-1"), "idle-timeout: expected a number above 0, got -1\n"),
+            (
+                ("--log-level", "x"),
+                'log-level: expected one of DEBUG, INFO, WARNING, ERROR, got "x"\n',
+            ),
+            (
+                ("--interface", "a b"),
+                'interface: expected a host name or an IP address, got "a b"\n',
+            ),
+            (("--database", "/none/x"), "database: there is no folder /none\n"),
+            (("--database", "/"), "database: / is a folder, not a file\n"),
+        ):
+            with self.subTest(words=words):
+                self.assertEqual(self.leaves(*words), (sentence, 1))
+
+    def test_what_is_not_understood(self) -> None:
+        for words in (("--prot", "1"), ("stray",), ("--port",)):
+            sentence, status = self.leaves(*words)
+            self.assertEqual(status, 2)
+            self.assertEqual(sentence.count("\n"), 1)
+
+    def test_help_names_every_option_and_its_default(self) -> None:
+        shown = str(Options())
+        for option in self.parse().checked:
+            self.assertIn(f"--{option} ", shown)
+        for default in ("8080", "(50)", "(700)", "100000", "5.0", "30.0", "INFO"):
+            self.assertIn(default, shown)
+
+    def test_under_twistd(self) -> None:
+        for nodaemon, logfile, words, path in (
+            (True, None, (), "-"),
+            (False, None, (), "twistd.log"),
+            (False, "own.log", (), "own.log"),
+            (True, "own.log", ("--log-file", "ours.log"), "ours.log"),
+        ):
+            options = Options()
+            options.parent = ParentOptions()
+            options.parent.update(nodaemon=nodaemon, debug=False, logfile=logfile, logger=None)
+            with mock.patch.object(rendezvous_options, "prepare_twistd") as prepare:
+                options.parseOptions([*words])
+            self.assertEqual(prepare.call_args.args[1], path)
+            self.assertEqual(options.parent["logger"], TWISTD_LOGGER)
+
+    def test_under_twistd_with_a_logger_of_the_person_s(self) -> None:
+        options = Options()
+        options.parent = ParentOptions()
+        options.parent.update(nodaemon=True, debug=False, logfile=None, logger="mine")
+        with mock.patch.object(rendezvous_options, "prepare_twistd"):
+            options.parseOptions([])
+        self.assertEqual(options.parent["logger"], "mine")
+
+    def test_under_twist(self) -> None:
+        for chosen, words, path, ours in (
+            (sys.stdout, (), "-", True),
+            (io.StringIO(), (), "-", False),
+            (io.StringIO(), ("--log-file=a.log",), "a.log", True),
+        ):
+            options = Options()
+            options.parent = ParentOptions()
+            options.parent["logFile"] = chosen
+            with mock.patch.object(rendezvous_options, "prepare_twistd") as prepare:
+                options.parseOptions([*words])
+            self.assertEqual(prepare.call_args.args[1], path)
+            self.assertEqual("fileLogObserverFactory" in options.parent, ours)

@@ -1,0 +1,180 @@
+"""A node without a network, for tests of what a person types and reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from p2pchat.history.durable import DurableHistory
+from p2pchat.mesh.peers import Peer, PeerTable, Status
+from p2pchat.node.node import ChatNode
+from p2pchat.node.observers import Observers
+from p2pchat.node.router import Published, Router
+from p2pchat.rendezvous.directory import Listing
+from p2pchat.settings.values import LimitSettings, Settings
+from p2pchat.wire.codec import decode
+from p2pchat.wire.identity import Identity
+from p2pchat.wire.messages import Pub, Send
+from tests.support.fake_link import InstantBatch
+
+ME = "ana@CIC"
+
+
+class FakeQueue:
+    """An queue whose filling the test decides."""
+
+    def __init__(self) -> None:
+        self.limit = 1000
+        self.bytes_waiting = 0
+        self.blocked = False
+
+
+class FakeLink:
+    """A link that keeps what is sent on it; `full` makes it refuse."""
+
+    def __init__(
+        self, peer_id: str, clock: Clock, *, outbound: bool = True, is_p2pchat: bool = True
+    ):
+        self.peer_id = peer_id
+        self.outbound = outbound
+        self.is_p2pchat = is_p2pchat
+        self.instance = ""
+        self.address = "10.0.0.9:40000"
+        self.opened_at = clock.seconds()
+        self.sent = self.received = self.pings = 0
+        self.full = False
+        self.queue = FakeQueue()
+        self.transport: Any = None
+        self.lines: list[Send | Pub] = []
+
+    def send(self, line: bytes) -> bool:
+        if self.full:
+            return False
+        message = decode(line)
+        assert isinstance(message, (Send, Pub))
+        self.lines.append(message)
+        self.sent += 1
+        return True
+
+    def has_room(self, size: int) -> bool:
+        return not self.full
+
+    def send_all(self, lines: list[bytes], block: bytes) -> bool:
+        return all(self.send(line) for line in lines)
+
+    def acknowledge(self, msg_ids: list[object]) -> None: ...
+
+    def ping(self) -> None:
+        self.pings += 1
+
+    def leave(self, reason: str) -> None: ...
+
+
+class FakePresence:
+    """A directory's answers, given when the test says so."""
+
+    class directory:
+        address = "rdv.example:8080"
+
+    def __init__(self) -> None:
+        self.asked: list[Deferred[Sequence[Listing]]] = []
+        self.looked: Deferred[None] = succeed(None)
+
+    def discover(self) -> Deferred[Sequence[Listing]]:
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+    def first_look(self) -> Deferred[None]:
+        return self.looked
+
+
+class FakeMesh:
+    def __init__(self) -> None:
+        self.links: list[FakeLink] = []
+        self.dialing = False
+        self.absent = 0
+
+    @property
+    def crowded(self) -> bool:
+        return any(link.queue.bytes_waiting * 2 > link.queue.limit for link in self.links)
+
+    def dials_under_way(self) -> bool:
+        return self.dialing
+
+    def reconnect(self) -> int:
+        return self.absent
+
+
+class FakeNode:
+    """The parts of a ChatNode that a console touches, with a real router and peer table."""
+
+    port = 4000
+    history: DurableHistory | None = None
+
+    def __init__(self, clock: Clock, settings: Settings | None = None) -> None:
+        self.clock = clock
+        self.settings = settings or Settings(limits=LimitSettings(max_pending_acks=10))
+        self.me = Identity.of(ME)
+        self.observers = Observers()
+        self.peers = PeerTable(ME, 100)
+        self.presence = FakePresence()
+        self.mesh = FakeMesh()
+        ids = itertools.count(1)
+        self.batch = InstantBatch()
+        self.router = Router(
+            ME,
+            self.peers,
+            self.settings,
+            lambda: f"id{next(ids)}",
+            self.observers,
+            self.batch,
+        )
+
+    def send(self, peer_id: str, payload: str) -> str:
+        return self.router.send(peer_id, payload, self.clock.seconds())
+
+    def publish(self, scope: str, payload: str) -> Published:
+        return self.router.publish(scope, payload)
+
+    def acknowledge(self, link: FakeLink) -> None:
+        """The ACK for the latest message on a link comes."""
+        self.router.acknowledged(link.lines[-1].msg_id, self.clock.seconds())
+
+    # ---------------------------------------------------------------- what a test arranges
+
+    def knows(self, peer_id: str, status: Status = Status.UNKNOWN) -> Peer:
+        peer = self.peers.listed(peer_id)
+        assert peer is not None
+        peer.status = status
+        return peer
+
+    def meets(self, peer_id: str, *, outbound: bool = True, is_p2pchat: bool = True) -> FakeLink:
+        link = FakeLink(peer_id, self.clock, outbound=outbound, is_p2pchat=is_p2pchat)
+        peer, _ = self.peers.link_opened(cast("Any", link))
+        self.mesh.links.append(link)
+        peer.status = Status.CONNECTED
+        self.observers.status_changed(peer)
+        return link
+
+    def loses(self, link: FakeLink, *, said_bye: bool = False) -> None:
+        self.mesh.links.remove(link)
+        peer = self.peers.link_closed(cast("Any", link))
+        assert peer is not None
+        peer.left = said_bye
+        peer.status = Status.DISCONNECTED
+        self.observers.status_changed(peer)
+
+    @property
+    def real(self) -> ChatNode:
+        return cast("ChatNode", self)
+
+
+def listing(
+    peer_id: str, port: int = 4000, ip: str = "10.0.0.1", expires_in: float = 60
+) -> Listing:
+    name, _, namespace = peer_id.rpartition("@")
+    return Listing(name, namespace, ip, port, 60, expires_in)

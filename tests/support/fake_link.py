@@ -1,0 +1,88 @@
+"""A link that does nothing but remember what it was told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.link.send_queue import SendQueue, WriteBatch
+
+
+class InstantBatch(WriteBatch):
+    """A turn that ends with whatever is put into it."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+
+    def before_flush(self, call: Callable[[], None]) -> None:
+        call()
+
+
+@implementer(IPeerLink)
+class FakeLink:
+    """An `IPeerLink` whose queue is full, or whose end is near, while `takes` is False."""
+
+    def __init__(
+        self, peer_id: str = "bob@CIC", *, outbound: bool = False, instance: str = ""
+    ) -> None:
+        self.peer_id = peer_id
+        self.is_p2pchat = bool(instance)
+        self.keeps = False
+        self.instance = instance
+        self.outbound = outbound
+        self.opened_at = 0.0
+        self.sent = 0
+        self.received = 0
+        self.takes = True
+        self.on_send: Callable[[bytes], None] | None = None
+        self.lines: list[bytes] = []
+        self.acknowledged: list[object] = []
+        self.pings = 0
+        self.left: list[str] = []
+        self.gave_up: list[str] = []
+        self.heard_at = 0.0
+        self.waits_for_us = False
+        self.dialed = peer_id if outbound else None
+        self.ip, self.address = "10.0.0.9", "10.0.0.9:4000"
+        self.leaving = False
+        self.rate_pauses = 0
+        self.queue = SendQueue(InstantBatch(), self.lines.append, 1 << 20)
+
+    def tick(self, now: float) -> None: ...
+
+    def has_room(self, size: int) -> bool:
+        return self.takes
+
+    def send(self, line: bytes) -> bool:
+        if not self.takes:
+            return False
+        self.lines.append(line)
+        if self.on_send is not None:
+            self.on_send(line)
+        return True
+
+    def send_all(self, lines: list[bytes], block: bytes) -> bool:
+        assert block == b"".join(lines)
+        return all(self.send(line) for line in lines)
+
+    def acknowledge(self, msg_ids: list[object]) -> None:
+        self.acknowledged += msg_ids
+
+    def ping(self) -> None:
+        self.pings += 1
+
+    def leave(self, reason: str) -> None:
+        self.left.append(reason)
+
+    def give_up(self, reason: str) -> None:
+        self.gave_up.append(reason)
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """What was sent on this link."""
+        return [json.loads(line) for line in self.lines]

@@ -1,0 +1,103 @@
+"""What a fuzzer feeds, and what must hold for any bytes whatever; no fuzzer is needed to run one.
+
+`benchmarks/fuzz.py` looks for bytes that break these, guided by coverage;
+`tests/test_faults_corpus.py` tries the kept ones on every run. A target returns nothing, and raises
+for a finding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from p2pchat.rendezvous import requests
+from p2pchat.rendezvous.answers import Answers
+from p2pchat.rendezvous.directory import DirectoryError
+from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
+from p2pchat.wire.codec import MAX_LINE, MessageTooLongError, decode, encode
+from p2pchat.wire.liberal import WireError, read_liberally
+from p2pchat.wire.messages import Pub, Send, Unknown
+from tests.support.links import TestedLink, hello
+
+
+def wire(data: bytes) -> None:
+    """A line is a message or a `WireError`; what was read can be written, and read again."""
+    line = data.replace(b"\n", b" ")[: MAX_LINE - 1]
+    try:
+        message = decode(line)
+    except WireError:
+        return
+    if isinstance(message, Unknown):
+        return
+    try:
+        # The long way round is stricter with what the short one skips, but never differs.
+        slowly = read_liberally(line)
+    except WireError:
+        slowly = message
+    assert type(slowly) is type(message), (message, slowly)
+    if isinstance(message, (Send, Pub)):
+        assert slowly == message, (message, slowly)
+    try:
+        written = encode(message)
+    except MessageTooLongError:
+        return
+    assert written.count(b"\n") == 1
+    again = decode(written[:-1])
+    assert type(again) is type(message), (message, again)
+
+
+def request(data: bytes) -> None:
+    """A request gets one line of JSON that says OK or ERROR, and the short cut never differs."""
+    line = data.replace(b"\n", b" ")[: requests.MAX_REQUEST - 1]
+    answers = Answers(Registry(), lambda: 1000.0)
+    answers.reply(b'{"type":"REGISTER","namespace":"n","name":"me","port":1}', "10.0.0.1")
+    for ip in ("10.0.0.1", "10.0.0.2"):
+        reply = answers.reply(line, ip)
+        assert reply.endswith(b"\n")
+        assert reply.count(b"\n") == 1
+        assert json.loads(reply)["status"] in ("OK", "ERROR")
+    assert not answers.failures
+    listing = answers.reply(b'{"type":"DISCOVER"}', "10.0.0.1")
+    if b"not_registered" not in listing:
+        assert json.loads(listing.decode("ascii"))["status"] == "OK"
+    assert requests.parse(line) == requests._parse_odd(line)
+
+
+def reply(data: bytes) -> None:
+    """Whatever a rendezvous answers is a result or a `DirectoryError`."""
+    for read in (lambda data: read_grant(data, ttl=60), read_listings, read_ok, is_whole):
+        with suppress(DirectoryError):
+            read(data)
+
+
+def link(data: bytes) -> None:
+    """A link takes any bytes in any chunks: it answers in whole lines, or ends, and never raises.
+
+    The first byte says what kind of link it is, the second how long the chunks are.
+    """
+    kind, size = (data[0], data[1]) if len(data) > 1 else (0, 0)
+    tested = TestedLink(dialed="bob@CIC" if kind & 1 else None)
+    if kind & 2:
+        tested.hear(hello(is_p2pchat=bool(kind & 4), kind="HELLO_OK" if kind & 1 else "HELLO"))
+    rest, step = data[2:], size * 8 + 1
+    for at in range(0, len(rest), step):
+        if tested.transport.disconnecting or tested.transport.disconnected:
+            break
+        tested.link.dataReceived(rest[at : at + step])
+    tested.run(1.0)
+    tested.run(15.0)
+    for line in tested.transport.value().splitlines(keepends=True):
+        assert line.endswith(b"\n")
+        assert len(line) <= MAX_LINE
+        assert isinstance(json.loads(line), dict)
+    if kind & 2 and not tested.owner.of("closed"):
+        tested.lose()
+    assert len(tested.link._tail) <= MAX_LINE
+
+
+TARGETS: Final[dict[str, Callable[[bytes], Any]]] = {
+    target.__name__: target for target in (wire, request, reply, link)
+}

@@ -1,0 +1,241 @@
+"""Histories to test with: threads that are stepped by hand, and a node that notes what it hears."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.history.database import Database
+from p2pchat.history.durable import DurableHistory
+from p2pchat.history.reading import Reader
+from p2pchat.history.records import Batch, Entry, Line, Piece
+from p2pchat.history.segments import pack
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer
+from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.repetitions import RecentIds, id_text
+from tests.support.fake_link import FakeLink
+
+NOW = 1_790_000_000.0
+
+
+def send(msg_id: Any, text: str, src: str = "bob@CIC") -> Send:
+    return Send(msg_id, src, "alice@CIC", text, True)
+
+
+def pub(msg_id: Any, text: str, dst: str = "#CIC", src: str = "bob@CIC") -> Pub:
+    return Pub(msg_id, src, dst, text)
+
+
+class SteppedThread:
+    """Calls wait until `step`, or are made at once when `at_once`."""
+
+    def __init__(self, *, at_once: bool = True) -> None:
+        self.at_once = at_once
+        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+        self.stopped = False
+
+    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
+        result: Deferred[Any] = Deferred()
+        self.calls.append((call, result))
+        if self.at_once:
+            self.step()
+        return result
+
+    def step(self) -> None:
+        call, result = self.calls.pop(0)
+        try:
+            value = call()
+        except Exception:
+            result.errback(Failure())
+        else:
+            result.callback(value)
+
+    def stop(self) -> None:
+        assert not self.calls
+        self.stopped = True
+
+
+class Owner:
+    """Notes what a history tells its node."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+        self.history: DurableHistory | None = None
+
+    def _texts(self, messages: list[Send | Pub]) -> list[str]:
+        return [message.payload for message in messages]
+
+    def acknowledge(self, peer: Peer, link: IPeerLink, msg_ids: list[object]) -> None:
+        link.acknowledge(msg_ids)
+
+    def kept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        self.events.append(("kept", peer.peer_id, self._texts(messages)))
+
+    def kept_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+        self.events.append(("late", peer.peer_id, self._texts(messages), said))
+
+    def not_kept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        self.events.append(("not kept", peer.peer_id, self._texts(messages)))
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        self.events.append(("queued", peer_id, msg_id))
+
+    def given_up(self, peer_id: str, msg_id: str) -> None:
+        self.events.append(("given up", peer_id, msg_id))
+
+    def put_off(
+        self,
+        peer: Peer,
+        link: IPeerLink,
+        messages: list[Send | Pub],
+        said: list[float] | None,
+    ) -> None:
+        self.events.append(("put off", peer.peer_id, self._texts(messages)))
+
+    def history_ready(self) -> None:
+        self.events.append(("ready",))
+
+    def told(self, sentence: str) -> None:
+        self.events.append(("told", sentence))
+
+    def take(self) -> list[tuple[Any, ...]]:
+        """What was told since the last time."""
+        events, self.events = self.events, []
+        return events
+
+
+class BrokenConnection(sqlite3.Connection):
+    """A connection whose writes fail with `trouble` while that is set."""
+
+    trouble: sqlite3.Error | None = None
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        if BrokenConnection.trouble is not None and sql.startswith(("INSERT", "BEGIN IMM")):
+            raise BrokenConnection.trouble
+        return super().execute(sql, *values)
+
+
+def connect(*words: Any, **settings: Any) -> sqlite3.Connection:
+    return sqlite3.connect(*words, **settings, factory=BrokenConnection)
+
+
+class FileCase(SynchronousTestCase):
+    """A test with a history file of its own, and no node."""
+
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.path = str((folder / "alice.sqlite").resolve())
+        self.database = self.open()
+        self.reader = Reader(self.path)
+        self.addCleanup(self.reader.close)
+        self.next_id = 1
+        self.addCleanup(setattr, BrokenConnection, "trouble", None)
+
+    def open(self) -> Database:
+        database = Database(self.path, connect)
+        self.addCleanup(database.close)
+        return database
+
+    def arrival(
+        self,
+        peer_id: str,
+        *messages: Send | Pub,
+        at: float = NOW,
+        said: list[float] | None = None,
+    ) -> Piece:
+        piece = pack(
+            self.next_id, peer_id, at, messages, [id_text(m.msg_id) for m in messages], said
+        )
+        self.next_id += len(messages)
+        return piece
+
+    def entry(self, to: str, msg_id: str, text: str, state: int, at: float = NOW) -> Entry:
+        self.next_id += 1
+        return Entry(self.next_id - 1, to, "alice@CIC", msg_id, at, state, text)
+
+    def keep(self, *pieces: Piece, file: bool = True) -> None:
+        self.database.commit(Batch(pieces=[*pieces]))
+        while file and self.database.file(rest=True):
+            pass
+
+    def texts(self, lines: list[Line]) -> list[str]:
+        return [line.text for line in lines]
+
+
+class HistoryCase(FileCase):
+    """A test with a history, its file, and threads that it steps."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = Clock()
+        self.wall = NOW
+        self.owner = Owner()
+        self.link = FakeLink()
+        self.peer = Peer("bob@CIC")
+
+    def start(self, *, at_once: bool = True, **settings: Any) -> DurableHistory:
+        self.thread = SteppedThread(at_once=at_once)
+        self.reading = SteppedThread()
+        self.seen = RecentIds(1000)
+        self.history = DurableHistory(
+            self.clock,
+            "alice@CIC",
+            HistorySettings(**settings),
+            self.owner,
+            self.seen,
+            remembered=1000,
+            writing=self.thread,
+            reading=self.reading,
+            make_database=lambda: Database(self.path, connect),
+            make_reader=lambda: Reader(self.path),
+            wall=lambda: self.wall,
+        )
+        self.history.open()
+        return self.history
+
+    def restart(self, **settings: Any) -> DurableHistory:
+        """A new process on the same file, after the other one was killed."""
+        self.owner.take()
+        return self.start(**settings)
+
+    def receive(self, *messages: Send | Pub, acks: bool = True) -> None:
+        """What a router does with messages."""
+        fresh, ids = self.seen.fresh("bob@CIC", [*messages])
+        repeated = [message for message in messages if not any(message is one for one in fresh)]
+        if fresh:
+            wanted = [message.msg_id for message in fresh if message.require_ack]
+            self.history.received(self.peer, self.link, fresh, ids, wanted)
+        if repeated:
+            self.history.repeated(self.peer, self.link, [message.msg_id for message in repeated])
+
+    def receive_late(self, said: list[float], *messages: Send | Pub) -> None:
+        """The same for messages that were said a while ago, and want no ACK."""
+        ids = [id_text(message.msg_id) for message in messages]
+        self.history.received(self.peer, self.link, [*messages], ids, [], said)
+
+    def acked(self) -> list[object]:
+        acked: list[object] = []
+        for ids in self.link.acknowledged:
+            acked += ids if isinstance(ids, list) else [ids]
+        self.link.acknowledged.clear()
+        return acked
+
+    def lines(self, conversation: str | None = None) -> list[str]:
+        return self.texts(self.successResultOf(self.history.recent(conversation, 100)))
+
+    def sweep(self, seconds: float = 1.0) -> None:
+        self.clock.advance(seconds)
+        self.history.sweep(self.clock.seconds())
+
+
+FULL = sqlite3.OperationalError("database or disk is full")

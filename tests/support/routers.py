@@ -1,0 +1,83 @@
+"""A router of alice@CIC to test with, and what its observers and its log heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from twisted.logger import LogEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.node import router
+from p2pchat.node.observers import Observer
+from p2pchat.node.router import NotSentError, Router
+from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
+from p2pchat.wire.messages import Pub, Send
+from tests.support.fake_link import FakeLink, InstantBatch
+
+
+class Heard(Observer):
+    """What the node was told; `then` is called after each event, as an observer may do anything."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+        self.then: Callable[[], object] | None = None
+
+    def note(self, *event: Any) -> None:
+        self.events.append(event)
+        if self.then is not None:
+            self.then()
+
+    def status_changed(self, peer: Peer) -> None:
+        self.note("status", peer.peer_id)
+
+    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        self.note("received", peer.peer_id, messages)
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
+        self.note("delivered", peer_id, msg_id, seconds)
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+        self.note("undelivered", peer_id, msg_id, reason)
+
+    def notice(self, sentence: str) -> None:
+        self.note("notice", sentence)
+
+
+class RouterTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.addCleanup(logs.set_level, logs.get_level())
+        logs.set_level("INFO")
+        self.log_events: list[LogEvent] = []
+        log = Log("Router", observer=self.log_events.append)  # type: ignore[arg-type]
+        self.patch(router, "_log", log)
+        self.make()
+
+    def make(self, **limits: int) -> None:
+        self.peers = PeerTable("alice@CIC", 100)
+        self.heard = Heard()
+        settings = Settings(
+            connection=ConnectionSettings(ack_timeout=5.0), limits=LimitSettings(**limits)
+        )
+        ids = count(1)
+        self.batch = InstantBatch()
+        self.router = Router(
+            "alice@CIC", self.peers, settings, lambda: f"id-{next(ids)}", self.heard, self.batch
+        )
+
+    def linked(self, peer_id: str = "bob@CIC") -> FakeLink:
+        link = FakeLink(peer_id)
+        self.peers.link_opened(link)
+        return link
+
+    def logged(self) -> list[str]:
+        return [event["log_format"].format_map(event) for event in self.log_events]
+
+    def assertNotSent(self, sentence: str, send: Callable[[], object]) -> None:
+        with self.assertRaises(NotSentError) as caught:
+            send()
+        self.assertEqual(str(caught.exception), sentence)

@@ -1,0 +1,281 @@
+"""The whole table of the session: every state x everything that can happen, and what comes of it.
+
+alice@CIC is us. In AWAIT_HELLO somebody dialed us, in AWAIT_HELLO_OK we dialed bob@CIC; OPEN,
+CLOSING and CLOSED are with bob@CIC. Sessions begin at second 100; the next id of ours is "id-N".
+Read a row as: in this state, when this happens, we answer with this list, and are then in that
+state. The order of the rows is that of `EVENTS`; a missing row fails the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Final
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.wire.codec import raw_json
+from p2pchat.wire.identity import Identity
+from p2pchat.wire.messages import (
+    Ack,
+    Bye,
+    ByeOk,
+    Hello,
+    HelloOk,
+    Ping,
+    Pong,
+    Pub,
+    Send,
+    Unknown,
+)
+from p2pchat.wire.outputs import (
+    Acknowledged,
+    Deliver,
+    Ending,
+    Finish,
+    Opened,
+    Output,
+    Remark,
+    Transmit,
+)
+from p2pchat.wire.session import BYE_TIMEOUT, Session
+from p2pchat.wire.states import State
+from tests.support.sessions import asked
+
+AWAIT_HELLO, AWAIT_HELLO_OK = State.AWAIT_HELLO, State.AWAIT_HELLO_OK
+OPEN, CLOSING, CLOSED = State.OPEN, State.CLOSING, State.CLOSED
+START: Final = 100.0
+ME: Final = Identity.of("alice@CIC", "p2pchat/1", "our-instance")
+TIMESTAMP: Final = "2024-05-01T10:00:00Z"
+
+SEND: Final = Send("s1", "bob@CIC", "alice@CIC", "oi", True)
+PUB: Final = Pub("p1", "bob@CIC", "*", "oi all")
+PING: Final = Ping(raw_json("q1"), raw_json(TIMESTAMP))
+BYE: Final = Bye("b1", "bob@CIC", "alice@CIC", "leaving")
+
+EVENTS: Final[dict[str, Callable[[Session], list[Output]]]] = {
+    "HELLO": lambda it: it.receive(Hello("bob@CIC"), START),
+    "HELLO of carol": lambda it: it.receive(Hello("carol@CIC"), START),
+    "HELLO_OK": lambda it: it.receive(HelloOk("bob@CIC"), START),
+    "PING": lambda it: it.receive(PING, START),
+    "PONG": lambda it: it.receive(Pong(raw_json("not asked")), START),
+    "ACK": lambda it: it.receive(Ack("a1"), START),
+    "SEND": lambda it: it.receive(SEND, START),
+    "PUB": lambda it: it.receive(PUB, START),
+    "SEND, PUB": lambda it: it.chat([SEND, PUB]),
+    "BYE": lambda it: it.receive(BYE, START),
+    "BYE_OK": lambda it: it.receive(ByeOk("x"), START),
+    "unknown": lambda it: it.receive(Unknown("RELAY"), START),
+    "bad line": lambda it: it.bad_line("not JSON"),
+    "20th bad line": lambda it: [it.bad_line("not JSON") for _ in range(20)][-1],
+    "line too long": lambda it: it.line_too_long(),
+    "start": lambda it: it.start(),
+    "ping": lambda it: asked(it, START, "id-1", TIMESTAMP),
+    "leave": lambda it: it.leave("leaving", START),
+    "1.99 s": lambda it: it.tick(START + BYE_TIMEOUT - 0.01),
+    "2 s": lambda it: it.tick(START + BYE_TIMEOUT),
+    "9.99 s": lambda it: it.tick(START + 9.99),
+    "10 s": lambda it: it.tick(START + 10),
+}
+
+HELLO_OF_OURS: Final = Transmit(Hello("alice@CIC", agent="p2pchat/1", instance="our-instance"))
+HELLO_OK_OF_OURS: Final = Transmit(HelloOk("alice@CIC", agent="p2pchat/1", instance="our-instance"))
+PONG_OF_OURS: Final = Transmit(Pong(raw_json("q1"), raw_json(TIMESTAMP)))
+BYE_OK_OF_OURS: Final = Transmit(ByeOk("b1", "alice@CIC", "bob@CIC"))
+
+
+def bye(reason: str, msg_id: str = "id-1", to: str = "bob@CIC") -> Transmit:
+    return Transmit(Bye(msg_id, "alice@CIC", to, reason))
+
+
+def ignored(what: str, who: str = "bob@CIC", state: str = "open") -> list[Output]:
+    return [Remark("debug", "unexpected", f"ignored {what} from {who} in state {state}")]
+
+
+def waiting(what: str) -> tuple[list[Output], State]:
+    return ignored(what, state="await-hello-ok"), AWAIT_HELLO_OK
+
+
+def not_hello(what: str) -> tuple[list[Output], State]:
+    reason = f"the first message was {what}, not HELLO"
+    return [Finish(Ending.REFUSED, reason)], CLOSED
+
+
+def bad_line(who: str) -> Remark:
+    return Remark("warn", "bad line", f"bad line from {who}: not JSON")
+
+
+def long_line(who: str) -> Remark:
+    return Remark("warn", "long line", f"line too long from {who}")
+
+
+LATE: Final = Finish(Ending.TIMEOUT, "no handshake in time")
+ERROR: Final = Finish(Ending.VIOLATION, "protocol error")
+TOO_LONG: Final = Finish(Ending.VIOLATION, "line_too_long")
+NOTHING: Final[list[Output]] = []
+
+TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
+    AWAIT_HELLO: {
+        "HELLO": ([HELLO_OK_OF_OURS, Opened()], OPEN),
+        "HELLO of carol": ([HELLO_OK_OF_OURS, Opened()], OPEN),
+        "HELLO_OK": not_hello("HELLO_OK"),
+        "PING": not_hello("PING"),
+        "PONG": not_hello("PONG"),
+        "ACK": not_hello("ACK"),
+        "SEND": not_hello("SEND"),
+        "PUB": not_hello("PUB"),
+        "SEND, PUB": (NOTHING, AWAIT_HELLO),
+        "BYE": not_hello("BYE"),
+        "BYE_OK": not_hello("BYE_OK"),
+        "unknown": not_hello("RELAY"),
+        "bad line": ([bad_line("a stranger")], AWAIT_HELLO),
+        "20th bad line": ([bad_line("a stranger"), bye("protocol error", to=""), ERROR], CLOSED),
+        "line too long": ([long_line("a stranger"), bye("line_too_long", to=""), TOO_LONG], CLOSED),
+        "start": (NOTHING, AWAIT_HELLO),
+        "ping": (NOTHING, AWAIT_HELLO),
+        "leave": ([Finish(Ending.LEFT, "leaving")], CLOSED),
+        "1.99 s": (NOTHING, AWAIT_HELLO),
+        "2 s": (NOTHING, AWAIT_HELLO),
+        "9.99 s": (NOTHING, AWAIT_HELLO),
+        "10 s": ([LATE], CLOSED),
+    },
+    AWAIT_HELLO_OK: {
+        "HELLO": waiting("HELLO"),
+        "HELLO of carol": waiting("HELLO"),
+        "HELLO_OK": ([Opened()], OPEN),
+        "PING": waiting("PING"),
+        "PONG": waiting("PONG"),
+        "ACK": waiting("ACK"),
+        "SEND": waiting("SEND"),
+        "PUB": waiting("PUB"),
+        "SEND, PUB": (NOTHING, AWAIT_HELLO_OK),
+        "BYE": ([Finish(Ending.REFUSED, "the other end answered BYE: leaving")], CLOSED),
+        "BYE_OK": waiting("BYE_OK"),
+        "unknown": waiting("RELAY"),
+        "bad line": ([bad_line("bob@CIC")], AWAIT_HELLO_OK),
+        "20th bad line": ([bad_line("bob@CIC"), bye("protocol error"), ERROR], CLOSED),
+        "line too long": ([long_line("bob@CIC"), bye("line_too_long"), TOO_LONG], CLOSED),
+        "start": ([HELLO_OF_OURS], AWAIT_HELLO_OK),
+        "ping": (NOTHING, AWAIT_HELLO_OK),
+        "leave": ([Finish(Ending.LEFT, "leaving")], CLOSED),
+        "1.99 s": (NOTHING, AWAIT_HELLO_OK),
+        "2 s": (NOTHING, AWAIT_HELLO_OK),
+        "9.99 s": (NOTHING, AWAIT_HELLO_OK),
+        "10 s": ([LATE], CLOSED),
+    },
+    OPEN: {
+        "HELLO": ([HELLO_OK_OF_OURS], OPEN),
+        "HELLO of carol": (ignored("HELLO"), OPEN),
+        "HELLO_OK": (ignored("HELLO_OK"), OPEN),
+        "PING": ([PONG_OF_OURS], OPEN),
+        "PONG": (NOTHING, OPEN),
+        "ACK": ([Acknowledged("a1")], OPEN),
+        "SEND": ([Deliver([SEND])], OPEN),
+        "PUB": ([Deliver([PUB])], OPEN),
+        "SEND, PUB": ([Deliver([SEND, PUB])], OPEN),
+        "BYE": ([BYE_OK_OF_OURS, Finish(Ending.SAID_BYE, "leaving")], CLOSED),
+        "BYE_OK": (ignored("BYE_OK"), OPEN),
+        "unknown": (ignored("RELAY"), OPEN),
+        "bad line": ([bad_line("bob@CIC")], OPEN),
+        "20th bad line": ([bad_line("bob@CIC"), bye("protocol error"), ERROR], CLOSED),
+        "line too long": ([long_line("bob@CIC"), bye("line_too_long"), TOO_LONG], CLOSED),
+        "start": (NOTHING, OPEN),
+        "ping": ([Transmit(Ping(raw_json("id-1"), raw_json(TIMESTAMP)))], OPEN),
+        "leave": ([bye("leaving")], CLOSING),
+        "1.99 s": (NOTHING, OPEN),
+        "2 s": (NOTHING, OPEN),
+        "9.99 s": (NOTHING, OPEN),
+        "10 s": (NOTHING, OPEN),
+    },
+    # Our BYE is on its way: what the other end sent before it saw it still counts.
+    CLOSING: {
+        "HELLO": (NOTHING, CLOSING),
+        "HELLO of carol": (NOTHING, CLOSING),
+        "HELLO_OK": (ignored("HELLO_OK", state="closing"), CLOSING),
+        "PING": ([PONG_OF_OURS], CLOSING),
+        "PONG": (NOTHING, CLOSING),
+        "ACK": ([Acknowledged("a1")], CLOSING),
+        "SEND": ([Deliver([SEND])], CLOSING),
+        "PUB": ([Deliver([PUB])], CLOSING),
+        "SEND, PUB": ([Deliver([SEND, PUB])], CLOSING),
+        "BYE": ([BYE_OK_OF_OURS, Finish(Ending.LEFT, "leaving")], CLOSED),
+        "BYE_OK": ([Finish(Ending.LEFT, "BYE answered")], CLOSED),
+        "unknown": (ignored("RELAY", state="closing"), CLOSING),
+        "bad line": ([bad_line("bob@CIC")], CLOSING),
+        "20th bad line": ([bad_line("bob@CIC"), Finish(Ending.LEFT, "protocol error")], CLOSED),
+        "line too long": ([long_line("bob@CIC"), Finish(Ending.LEFT, "line_too_long")], CLOSED),
+        "start": (NOTHING, CLOSING),
+        "ping": (NOTHING, CLOSING),
+        "leave": (NOTHING, CLOSING),
+        "1.99 s": (NOTHING, CLOSING),
+        "2 s": ([Finish(Ending.LEFT, "no BYE_OK in time")], CLOSED),
+        "9.99 s": ([Finish(Ending.LEFT, "no BYE_OK in time")], CLOSED),
+        "10 s": ([Finish(Ending.LEFT, "no BYE_OK in time")], CLOSED),
+    },
+    CLOSED: dict.fromkeys(EVENTS, (NOTHING, CLOSED)),
+}
+
+
+def session_in(state: State) -> Session:
+    """A session in this state, made by the shortest way there."""
+    ids = count(0 if state in (CLOSING, CLOSED) else 1)
+    dialed = "bob@CIC" if state is AWAIT_HELLO_OK else None
+    session = Session(ME, START, lambda: f"id-{next(ids)}", dialed=dialed)
+    if state not in (AWAIT_HELLO, AWAIT_HELLO_OK):
+        session.receive(Hello("bob@CIC"), START)
+    if state in (CLOSING, CLOSED):
+        session.leave("leaving", START)
+    if state is CLOSED:
+        session.receive(ByeOk(), START)
+    assert session.state is state
+    return session
+
+
+class TableTests(SynchronousTestCase):
+    def test_the_table_is_complete(self) -> None:
+        self.assertEqual(list(TABLE), list(State))
+        for state, rows in TABLE.items():
+            self.assertEqual(list(rows), list(EVENTS), state)
+
+    def check(self, state: State) -> None:
+        for event, (outputs, then) in TABLE[state].items():
+            session = session_in(state)
+            self.assertEqual(EVENTS[event](session), outputs, (state, event))
+            self.assertIs(session.state, then, (state, event))
+
+    def test_await_hello(self) -> None:
+        self.check(AWAIT_HELLO)
+
+    def test_await_hello_ok(self) -> None:
+        self.check(AWAIT_HELLO_OK)
+
+    def test_open(self) -> None:
+        self.check(OPEN)
+
+    def test_closing(self) -> None:
+        self.check(CLOSING)
+
+    def test_closed(self) -> None:
+        self.check(CLOSED)
+
+    def test_an_open_session_is_the_same_whoever_dialed(self) -> None:
+        for event, (outputs, then) in TABLE[OPEN].items():
+            session = session_in(AWAIT_HELLO_OK)
+            session.receive(HelloOk("bob@CIC"), START)
+            self.assertEqual(EVENTS[event](session), outputs, event)
+            self.assertIs(session.state, then, event)
+
+    def test_chat_is_welcome_while_open_and_until_the_bye_was_answered(self) -> None:
+        for state in State:
+            self.assertIs(session_in(state).takes_chat, state in (OPEN, CLOSING))
+
+    def test_after_two_events_closed_is_still_the_end(self) -> None:
+        """Whatever row ends a session, no second event gets an answer."""
+        for state, rows in TABLE.items():
+            for event, (_, then) in rows.items():
+                if then is not CLOSED:
+                    continue
+                for second, happens in EVENTS.items():
+                    session = session_in(state)
+                    EVENTS[event](session)
+                    self.assertEqual(happens(session), [], (state, event, second))

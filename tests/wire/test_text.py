@@ -1,0 +1,69 @@
+"""What strangers write is made visible, and everything else is left as it came."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.wire.text import printable, shortened
+
+ANY_TEXT = st.text(st.characters(categories=None))  # halves of surrogate pairs, too
+
+
+class PrintableTests(SynchronousTestCase):
+    def test_ordinary_text_is_left_alone(self) -> None:
+        for text in (
+            "",
+            "oi!",
+            "olá, João",
+            "日本語",
+            "👩‍👩‍👧 ☕️",
+            "ﷺ",
+            "zero\u200dwidth\u200cjoiners",
+        ):
+            self.assertEqual(printable(text), text)
+
+    def test_controls_and_escapes_become_visible(self) -> None:
+        for text, visible in (
+            ("a\nb", "a\\nb"),
+            ("\r", "\\r"),
+            ("\t", "\\t"),
+            ("\0", "\\x00"),
+            ("\x1b[31mred", "\\x1b[31mred"),
+            ("\x7f", "\\x7f"),
+            ("\x9b31m", "\\x9b31m"),
+            ("\x85", "\\x85"),
+            ("\u2028", "\\u2028"),
+            ("\u202egnp.exe", "\\u202egnp.exe"),
+            ("\u2066", "\\u2066"),
+            ("\u200e", "\\u200e"),
+            ("\u061c", "\\u061c"),
+            ("\ufeff", "\\ufeff"),
+            ("\ud83d", "\\ud83d"),
+        ):
+            self.assertEqual(printable(text), visible)
+
+    @given(ANY_TEXT)
+    def test_the_result_is_one_line_of_harmless_utf8(self, text: str) -> None:
+        result = printable(text)
+        result.encode("utf-8")
+        self.assertLessEqual(len(result.splitlines()), 1)
+        self.assertNotIn("Cc", {unicodedata.category(character) for character in result})
+
+    @given(ANY_TEXT)
+    def test_doing_it_twice_changes_nothing(self, text: str) -> None:
+        self.assertEqual(printable(printable(text)), printable(text))
+
+
+class ShortenedTests(SynchronousTestCase):
+    def test_text_up_to_the_limit_is_whole(self) -> None:
+        self.assertEqual(shortened("abc", 3), "abc")
+
+    def test_longer_text_ends_with_an_ellipsis_at_the_limit(self) -> None:
+        self.assertEqual(shortened("abcd", 3), "ab…")
+
+    def test_it_is_printable(self) -> None:
+        self.assertEqual(shortened("\x1b", 3), "\\x1b")
