@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from p2pchat.console.full import choose
 from p2pchat.console.plain.console import ConsoleService
 from p2pchat.logs.levels import Log
-from p2pchat.logs.output import default_path, show_on_screen, start_logging
+from p2pchat.logs.output import show_on_screen, start_logging
 from p2pchat.node.keeping import MakeHistory
 from p2pchat.node.node import CannotStartError, ChatNode
 from p2pchat.rendezvous.client import RendezvousClient
@@ -34,6 +34,7 @@ from p2pchat.service.process import (
     use_steady_clock,
 )
 from p2pchat.settings.checks import serve_address
+from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.values import Settings
 from p2pchat.wire.text import printable
 
@@ -208,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     program = makeService(options)
     path = options.log_path
     if options.settings.logging.file is None:
-        path = default_path(program.node.me.peer_id)
+        path = default_log_path(program.node.me.peer_id)
     log = start_logging(options.settings.logging, path)
     program.privilegedStartService()
     program.startService()
