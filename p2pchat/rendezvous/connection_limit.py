@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 
 _log = Log("Rendezvous")
 

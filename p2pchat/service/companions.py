@@ -17,8 +17,8 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 
 from p2pchat.control.paths import ControlError
 from p2pchat.control.service import ControlService
-from p2pchat.logs import output as log_output
 from p2pchat.logs.levels import Log
+from p2pchat.logs.output import reopen
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.node.node import ChatNode
 from p2pchat.service.hooks import MessageHook
@@ -165,7 +165,7 @@ class Administration(Service):
         """
         if self._notify is not None:
             self._notify.reloading()
-        log_output.reopen()
+        reopen()
         try:
             said = self._reload()
         except (ConfigError, CannotStartError) as why:

@@ -20,7 +20,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from p2pchat.control.events import encode_json, message_events
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer
 from p2pchat.node.stats import Figure, Kind, Section, Values

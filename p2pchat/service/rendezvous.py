@@ -14,8 +14,8 @@ from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import LogEvent
 
-from p2pchat.logs import levels as logs
 from p2pchat.logs.formats import text_line
+from p2pchat.logs.levels import Log, set_level
 from p2pchat.logs.output import start_logging, wanted
 from p2pchat.rendezvous.connection import Limits
 from p2pchat.rendezvous.registry import Registry
@@ -29,7 +29,7 @@ from p2pchat.service.process import (
 from p2pchat.service.rendezvous_options import Options
 from p2pchat.wire.text import printable
 
-_log: Final = logs.Log("Rendezvous")
+_log: Final = Log("Rendezvous")
 
 
 def makeService(options: Options) -> MultiService:
@@ -102,7 +102,7 @@ def _log_to_stderr(level: str) -> None:
     def line(event: LogEvent) -> str | None:
         return text_line(event) if wanted(event) else None
 
-    logs.set_level(level)
+    set_level(level)
     observer = FileLogObserver(sys.stderr, line)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
 

@@ -11,7 +11,6 @@ from unittest import mock
 from twisted.internet import reactor as _reactor
 from twisted.trial.unittest import TestCase
 
-from p2pchat.logs import output as log_output
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.node.figures import statistics
 from p2pchat.service import companions as administration
@@ -165,7 +164,7 @@ class AdministrationTests(TestCase):
 
     def test_a_reload_begins_a_hook_and_reopens_the_log(self) -> None:
         reopened: list[float] = []
-        self.patch(log_output, "reopen", lambda: reopened.append(1))
+        self.patch(administration, "reopen", lambda: reopened.append(1))
         new = changed(self.settings, control__path="off", hooks__message=sys.executable)
         made = self.make(lambda: new, control__path="off")
         made.listen()

@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level
 from p2pchat.mesh.peers import Peer
 from p2pchat.service.hooks import MessageHook
 from p2pchat.settings.values import HookSettings
@@ -247,4 +247,4 @@ class RealHookTests(TestCase):
         hook = await self.run_once("/nowhere/bot", {})
         self.assertEqual(hook.failed, 1)
         self.assertRegex(log()[0], "The hook (ended with status 1|/nowhere/bot cannot be run)")
-        self.assertEqual(logs.get_level(), "INFO")
+        self.assertEqual(get_level(), "INFO")
