@@ -101,6 +101,7 @@ class HookTests(SynchronousTestCase):
             {"P2PCHAT_PEER_ID": ME},
             timestamp=lambda: "now",
         )
+        self.hook.startService()
         self.log = captured(self)
 
     def figures(self) -> dict[str, Any]:
@@ -192,7 +193,7 @@ class HookTests(SynchronousTestCase):
     def test_the_end(self) -> None:
         self.hook.received(BOB, messages(4))
         self.reactor.started[0].over = True  # it is over, and we have not heard of it yet
-        self.hook.stop()
+        self.hook.stopService()
         self.assertEqual(self.reactor.started[1].signals, ["KILL"])
         self.reactor.started[0].exit()
         self.hook.received(BOB, messages(1))
@@ -223,6 +224,7 @@ class RealHookTests(TestCase):
             over.callback(None)
 
         hook._ended = tell  # type: ignore[method-assign]
+        hook.startService()
         hook.received(BOB, messages(1))
         if not hook.failed:  # not even started
             await over
