@@ -25,7 +25,7 @@ from p2pchat.console.replies import Reply
 from p2pchat.control.events import KINDS
 from p2pchat.control.feed import Deliveries, EventFeed, Subscriber
 from p2pchat.control.requests import Fields, Request, RequestError
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.node.router import NotSentError
@@ -162,7 +162,7 @@ class Requests:
             "rendezvous": presence.directory.address,
             "registered": presence.grant is not None,
             "trouble": presence.trouble,
-            "log_level": logs.get_level(),
+            "log_level": get_level(),
         }
 
     def _peers(self, request: Request, _client: Client) -> Answer:
@@ -232,10 +232,10 @@ class Requests:
 
     def _log(self, request: Request, _client: Client) -> Answer:
         try:
-            logs.set_level(request.level)
+            set_level(request.level)
         except ValueError as why:
             raise RequestError("bad_request", str(why)) from None
-        return {"level": logs.get_level()}
+        return {"level": get_level()}
 
     def _reload_settings(self, _request: Request, _client: Client) -> Answer:
         if self._reload is None:

@@ -42,7 +42,8 @@ from p2pchat.control.paths import (
     runtime_folder,
     socket_path,
 )
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Section
 from p2pchat.wire.stamps import Timestamps

@@ -15,9 +15,10 @@ from twisted.logger import LogLevel
 
 from p2pchat.console.plain.stdio import has_input
 from p2pchat.control.client.subcommands import SUBCOMMANDS
-from p2pchat.logs.output import TWISTD_LOGGER, default_path, prepare_twistd, twistd_observer
+from p2pchat.logs.output import TWISTD_LOGGER, prepare_twistd, twistd_observer
 from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import split_address
+from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.reading import Values, check_text, load, resolve
 from p2pchat.settings.table import DEFAULT_FILE, FLAGS, OPTION_GROUPS, OTHER_OPTIONS, SETTINGS
 from p2pchat.settings.values import Settings
@@ -113,7 +114,7 @@ class Options(CommandOptions):
 
     def _own_path(self) -> str:
         peer = self.settings.peer
-        return default_path(f"{peer.name or login_name()}@{peer.namespace}")
+        return default_log_path(f"{peer.name or login_name()}@{peer.namespace}")
 
     def _log_under_twistd(self) -> None:
         parent = self.parent

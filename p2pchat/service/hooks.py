@@ -14,13 +14,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from twisted.application.service import Service
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from p2pchat.control.events import encode_json, message_events
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer
 from p2pchat.node.stats import Figure, Kind, Section, Values
@@ -46,13 +48,15 @@ _FIGURES: Final = (
 )
 
 
-class MessageHook(Observer):
+class MessageHook(Service, Observer):
     """Runs a program for each received message; an observer of a node.
 
     `reactor` provides IReactorProcess and IReactorTime; `own_id` is the node's peer_id. `environ`
     is what the program gets, with what lets it answer (`P2PCHAT_PEER_ID`, `P2PCHAT_CONTROL`) put in
-    by the caller. Call `stop` in the end.
+    by the caller. It runs programs while the service runs.
     """
+
+    name: str | None = "hook"
 
     def __init__(
         self,
@@ -70,7 +74,6 @@ class MessageHook(Observer):
         self._remarks = RateLimited(_log)
         self._waiting: deque[bytes] = deque()
         self._running: set[_Run] = set()
-        self._stopped = False
         self.started = self.failed = self.timed_out = self.left_out = 0
 
     def configure(self, settings: HookSettings) -> None:
@@ -82,7 +85,7 @@ class MessageHook(Observer):
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came: run the program for each of them, now or when its turn comes."""
-        if self.program is None or self._stopped:
+        if self.program is None or not self.running:
             return
         for event in message_events(self._own_id, peer.peer_id, messages, self._timestamp()):
             if len(self._waiting) >= self.max_waiting:
@@ -94,9 +97,9 @@ class MessageHook(Observer):
 
     # ------------------------------------------------------------ running
 
-    def stop(self) -> None:
+    def stopService(self) -> None:
         """Start nothing more and kill what runs."""
-        self._stopped = True
+        super().stopService()
         self._waiting.clear()
         for run in [*self._running]:
             run.kill()
@@ -119,7 +122,7 @@ class MessageHook(Observer):
         }
 
     def _run_next(self) -> None:
-        while self._waiting and len(self._running) < self.max_running and not self._stopped:
+        while self._waiting and len(self._running) < self.max_running and self.running:
             event = self._waiting.popleft()
             if self.program is not None:
                 self._run(self.program, event)
@@ -154,7 +157,7 @@ class MessageHook(Observer):
         if run.deadline is not None:
             run.deadline.cancel()
             run.deadline = None
-            if status and not self._stopped:
+            if status and self.running:
                 self.failed += 1
                 said = run.complaint.decode("utf-8", "replace").strip()
                 self._remark("status", f"The hook ended with {status}: {said or 'without a word'}")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import set_level
 from p2pchat.node.node import ChatNode
 from p2pchat.service.hooks import MessageHook
 from p2pchat.settings.values import Settings
@@ -63,7 +63,7 @@ def apply(node: ChatNode, new: Settings, hook: MessageHook | None) -> list[str]:
     # In all that needs a restart the old ones hold, and a later reload still tells the difference.
     node.configure(_merged(node.settings, new))
     if "logging.level" in found:
-        logs.set_level(new.logging.level)
+        set_level(new.logging.level)
     if hook is not None:
         hook.configure(new.hooks)
     return said or ["nothing has changed"]

@@ -12,14 +12,17 @@ from typing import Any, Final, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
-from twisted.logger import LogEvent
+from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
 
-from p2pchat.logs import levels as logs
 from p2pchat.logs.formats import text_line
+from p2pchat.logs.levels import Log, set_level
 from p2pchat.logs.output import start_logging, wanted
+from p2pchat.mesh.link.ports import reason
 from p2pchat.rendezvous.connection import Limits
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
+from p2pchat.rendezvous.stores.journal import Persistence
+from p2pchat.rendezvous.stores.sqlite import Database, ForeignDatabaseError
 from p2pchat.service.process import (
     descriptor_limit,
     fill_standard_descriptors,
@@ -29,7 +32,7 @@ from p2pchat.service.process import (
 from p2pchat.service.rendezvous_options import Options
 from p2pchat.wire.text import printable
 
-_log: Final = logs.Log("Rendezvous")
+_log: Final = Log("Rendezvous")
 
 
 def makeService(options: Options) -> MultiService:
@@ -52,9 +55,6 @@ def makeService(options: Options) -> MultiService:
     )
     service = MultiService()
     if values["database"] is not None:
-        from p2pchat.rendezvous.stores.journal import Persistence
-        from p2pchat.rendezvous.stores.sqlite import Database, ForeignDatabaseError
-
         # First in, so that it is last out: what the server still changes is written.
         persistence = Persistence(registry, Database(values["database"]), reactor=reactor)
         persistence.setServiceParent(service)
@@ -70,7 +70,7 @@ def makeService(options: Options) -> MultiService:
         server.listen()
     except CannotListenError as error:
         address = f"{values['interface'] or '*'}:{values['port']}"
-        _leave(f"port: cannot listen on {address}: {_reason(error)}")
+        _leave(f"port: cannot listen on {address}: {reason(error)}")
     return service
 
 
@@ -97,12 +97,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _log_to_stderr(level: str) -> None:
-    from twisted.logger import FileLogObserver, globalLogBeginner
-
     def line(event: LogEvent) -> str | None:
         return text_line(event) if wanted(event) else None
 
-    logs.set_level(level)
+    set_level(level)
     observer = FileLogObserver(sys.stderr, line)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
 
@@ -112,7 +110,7 @@ def _possible_connections(wanted: int) -> int:
     files = descriptor_limit()
     if files is None:
         return wanted
-    # The crowd may grow by a sixth and 100 beyond its limit; some files are for other things.
+    # Their number may grow by a sixth and 100 beyond its limit; some files are for other things.
     possible = max(1, files // 4, (files - 132) * 6 // 7)
     if possible < wanted:
         _log.warn(
@@ -123,11 +121,6 @@ def _possible_connections(wanted: int) -> int:
             files=files,
         )
     return min(wanted, possible)
-
-
-def _reason(error: CannotListenError) -> str:
-    reason = error.socketError
-    return getattr(reason, "strerror", None) or str(reason)
 
 
 def _leave(sentence: str) -> NoReturn:

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.rendezvous import client as client_module
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import (
@@ -411,8 +411,8 @@ class ListingTests(ClientCase):
                 self.assertEqual(self.listed(self.entry(**changes), self.GOOD)[0], expected)
 
     def test_nonsense_is_left_out_and_told_once(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
-        logs.set_level("DEBUG")
+        self.addCleanup(set_level, get_level())
+        set_level("DEBUG")
         ports: list[object] = [..., None, 0, 65536, 4000.5, True, "x", [], 10**400]
         nonsense: list[object] = [
             *(None, 5, "alice", [], {}, [self.GOOD]),

@@ -15,7 +15,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.connection import Limits, RendezvousFactory, RequestProtocol
 from p2pchat.rendezvous.registry import Registry
@@ -176,8 +176,8 @@ class ConversationTests(ServerCase):
         self.assertEqual(self.ask(REGISTER), GRANTED)
 
     def test_debug_shows_requests(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
-        logs.set_level("DEBUG")
+        self.addCleanup(set_level, get_level())
+        set_level("DEBUG")
         self.ask(b"\xff\x1b\n")
         shown = [event for event in self.events if "line" in event]
         self.assertEqual(shown[0]["ip"], IP)

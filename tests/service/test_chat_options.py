@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import __version__
 from p2pchat.console.plain.stdio import has_input
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import twistd_observer
 from p2pchat.service import chat_options as options
 from p2pchat.service.chat_options import Options, login_name
@@ -47,7 +47,7 @@ class OptionsTestCase(SynchronousTestCase):
         self.patch(sys, "argv", ["/usr/bin/p2pchat"])
         self.patch(os, "environ", {**os.environ, "XDG_STATE_HOME": folder, "LOGNAME": "ana"})
         self.patch(options, "has_input", lambda: True)
-        self.addCleanup(logs.set_level, logs.get_level())
+        self.addCleanup(set_level, get_level())
 
     def parse(self, *words: str) -> Options:
         parsed = Options()
@@ -258,7 +258,7 @@ class TwistdTests(OptionsTestCase):
 
     def test_the_level_is_set(self) -> None:
         self.twistd("p2pchat", "--log-level", "error")
-        self.assertEqual(logs.get_level(), "ERROR")
+        self.assertEqual(get_level(), "ERROR")
 
     def test_errors_have_their_status_there_too(self) -> None:
         for words, status, sentence in (
@@ -313,7 +313,7 @@ class TwistTests(OptionsTestCase):
         parent = self.twist("--log-file", "t.log", "p2pchat", "--log-level", "error")
         self.addCleanup(parent["logFile"].close)
         self.assertFalse(self.own(parent))
-        self.assertEqual(logs.get_level(), "ERROR")
+        self.assertEqual(get_level(), "ERROR")
 
 
 class SurroundingsTests(OptionsTestCase):

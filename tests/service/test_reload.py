@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
 from p2pchat.service.hooks import MessageHook
 from p2pchat.service.reload import NEED_RESTART, apply, changes
@@ -30,7 +30,7 @@ class ReloadTests(SynchronousTestCase):
         self.node = self.town.node("alice@CIC")
         self.bob = self.town.node("bob@CIC")
         self.town.run_until_meshed()
-        self.addCleanup(logs.set_level, logs.get_level())
+        self.addCleanup(set_level, get_level())
 
     def test_the_restarts_are_of_settings_that_exist(self) -> None:
         self.assertEqual(NEED_RESTART - {setting.key for setting in SETTINGS}, set())
@@ -59,7 +59,7 @@ class ReloadTests(SynchronousTestCase):
         said = apply(self.node, new, None)
         self.assertIn("limits.max_links is 1 now, it was 10000", said)
         self.assertEqual(len(said), 9)
-        self.assertEqual(logs.get_level(), "ERROR")
+        self.assertEqual(get_level(), "ERROR")
         mesh = self.node.mesh
         self.assertEqual((mesh.admission.max_links, mesh.peers.max_known), (1, 4))
         self.assertEqual(statistics(self.node).snapshot()["links"]["connections_limit"], 1)

@@ -10,7 +10,7 @@ from unittest import mock
 from twisted.python.usage import Options as ParentOptions
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import TWISTD_LOGGER
 from p2pchat.service import rendezvous_options
 from p2pchat.service.rendezvous_options import Options
@@ -18,7 +18,7 @@ from p2pchat.service.rendezvous_options import Options
 
 class OptionsTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
+        self.addCleanup(set_level, get_level())
 
     def parse(self, *words: str) -> Options:
         options = Options()

@@ -24,7 +24,7 @@ from p2pchat.console.commands.peers import CONN, PEERS, RECONNECT, RTT
 from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.commands.sent import Outbox
 from p2pchat.console.replies import Answer, Reply, said, wrong
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.wire.text import shortened
@@ -85,10 +85,10 @@ def _stats(person: Person, rest: str) -> Answer:
 
 def _log(_: Person, rest: str) -> Answer:
     try:
-        logs.set_level(rest)
+        set_level(rest)
     except ValueError as why:
-        return LOG.misused(str(why) if rest.strip() else f"it is {logs.get_level()} now")
-    return said(f"the log's level is {logs.get_level()}")
+        return LOG.misused(str(why) if rest.strip() else f"it is {get_level()} now")
+    return said(f"the log's level is {get_level()}")
 
 
 def _help(_: Person, rest: str) -> Answer:

@@ -36,6 +36,7 @@ from p2pchat.console.full.talk import Talk
 from p2pchat.console.full.tty import Terminal
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
+from p2pchat.settings.paths import typed_lines_path
 
 _log: Final = Log("Terminal")
 _REDRAW: Final = 0.05
@@ -58,7 +59,7 @@ def make_terminal_console(
     from prompt_toolkit.input.vt100 import Vt100Input
     from prompt_toolkit.output.vt100 import Vt100_Output
 
-    from p2pchat.console.full.past_lines import PastLines, default_path
+    from p2pchat.console.full.past_lines import PastLines
     from p2pchat.console.full.tty import Terminal, TerminalStream
 
     stdin: Any = sys.__stdin__
@@ -72,7 +73,7 @@ def make_terminal_console(
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
         output=Vt100_Output(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
-        history=PastLines(default_path()),
+        history=PastLines(typed_lines_path()),
         encoding=encoding,
         terminal=terminal,
     )

@@ -192,6 +192,9 @@ class Draining:
 
 
 def _sign(link: Link) -> object:
-    """Something that changes when the operating system takes something of what is written."""
+    """Something that changes when the operating system takes something of what is written.
+
+    This looks at private parts of Twisted's transports; other transports give no sign.
+    """
     transport: Any = getattr(link, "transport", None)
     return getattr(transport, "offset", 0), len(getattr(transport, "dataBuffer", b""))
