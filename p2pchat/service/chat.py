@@ -25,7 +25,7 @@ from p2pchat.node.keeping import MakeHistory
 from p2pchat.node.node import CannotStartError, ChatNode
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import IDirectory
-from p2pchat.service.chat_options import Options, login_name
+from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Administration
 from p2pchat.service.process import (
     descriptor_limit,
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["Options", "Program", "main", "makeService"]
 
 _log: Final = Log("Program")
+
+Options = ChatOptions  # by this name twistd and twist ask for them
 
 
 class Program(MultiService):
@@ -176,7 +178,7 @@ class Program(MultiService):
             self._reactor.stop()
 
 
-def makeService(options: Options) -> Program:
+def makeService(options: ChatOptions) -> Program:
     """The service for parsed options; leaves with a sentence and status 1 if it cannot start."""
     from twisted.internet import reactor
 
@@ -199,7 +201,7 @@ def makeService(options: Options) -> Program:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
     fill_standard_descriptors()
-    options = Options()
+    options = ChatOptions()
     options.parseOptions(sys.argv[1:] if argv is None else [*argv])
     if choose.wanted(plain=options.plain, log_path=options.log_path):
         choose.install()
