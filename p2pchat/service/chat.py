@@ -32,7 +32,7 @@ from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.rendezvous.local import LOOPBACK, LocalRendezvous
 from p2pchat.rendezvous.server import RendezvousService
-from p2pchat.service.chat_options import Options, login_name
+from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions
 from p2pchat.service.process import (
     descriptor_limit,
@@ -48,6 +48,8 @@ from p2pchat.wire.text import printable
 __all__ = ["Options", "Program", "main", "makeService"]
 
 _log: Final = Log("Program")
+
+Options = ChatOptions  # by this name twistd and twist ask for them
 
 
 class Program(Service):
@@ -167,7 +169,7 @@ class Program(Service):
             self._reactor.stop()
 
 
-def makeService(options: Options) -> Program:
+def makeService(options: ChatOptions) -> Program:
     """The service for parsed options; leaves with a sentence and status 1 if it cannot start."""
     from twisted.internet import reactor
 
@@ -190,7 +192,7 @@ def makeService(options: Options) -> Program:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
     fill_standard_descriptors()
-    options = Options()
+    options = ChatOptions()
     options.parseOptions(sys.argv[1:] if argv is None else [*argv])
     if choose.wanted(plain=options.plain, log_path=options.log_path):
         choose.install()

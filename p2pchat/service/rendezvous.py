@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
+from msgspec.structs import replace
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
@@ -18,7 +19,6 @@ from p2pchat.logs.formats import text_line
 from p2pchat.logs.levels import Log, set_level
 from p2pchat.logs.output import start_logging, wanted
 from p2pchat.mesh.link.ports import reason
-from p2pchat.rendezvous.connection import Limits
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.rendezvous.stores.journal import Persistence
@@ -29,13 +29,15 @@ from p2pchat.service.process import (
     poll_directly,
     use_steady_clock,
 )
-from p2pchat.service.rendezvous_options import Options
+from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.wire.text import printable
 
 _log: Final = Log("Rendezvous")
 
+Options = RendezvousOptions  # by this name twistd and twist ask for them
 
-def makeService(options: Options) -> MultiService:
+
+def makeService(options: RendezvousOptions) -> MultiService:
     """The server that `options` describe, its port already open and its database read.
 
     Both happen here, before a daemon lets go of its terminal, because here a person can still be
@@ -45,31 +47,24 @@ def makeService(options: Options) -> MultiService:
 
     use_steady_clock(reactor)
     poll_directly(reactor)
-    values = options.checked
-    registry = Registry(values["max-registrations"])
-    limits = Limits(
-        connections=_possible_connections(values["max-connections"]),
-        idle=values["idle-timeout"],
-        total=values["request-timeout"],
-        per_minute=values["connections-per-minute"],
-    )
+    place, limits = options.settings.server, options.settings.limits
+    limits = replace(limits, connections=_possible_connections(limits.connections))
+    registry = Registry(limits.registrations)
     service = MultiService()
-    if values["database"] is not None:
+    if place.database is not None:
         # First in, so that it is last out: what the server still changes is written.
-        persistence = Persistence(registry, Database(values["database"]), reactor=reactor)
+        persistence = Persistence(registry, Database(place.database), reactor=reactor)
         persistence.setServiceParent(service)
         try:
             persistence.load()
         except ForeignDatabaseError as error:
             _leave(f"database: {error}: choose another file")
-    server = RendezvousService(
-        values["port"], values["interface"] or "", registry=registry, limits=limits
-    )
+    server = RendezvousService(place.port, place.interface or "", registry=registry, limits=limits)
     server.setServiceParent(service)
     try:
         server.listen()
     except CannotListenError as error:
-        address = f"{values['interface'] or '*'}:{values['port']}"
+        address = f"{place.interface or '*'}:{place.port}"
         _leave(f"port: cannot listen on {address}: {reason(error)}")
     return service
 
@@ -77,13 +72,13 @@ def makeService(options: Options) -> MultiService:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server in the foreground until it is told to stop; the exit status."""
     fill_standard_descriptors()
-    options = Options()
+    options = RendezvousOptions()
     options.parseOptions(sys.argv[1:] if argv is None else argv)
-    log_file = options.checked["log-file"]
-    if log_file is None:
-        _log_to_stderr(options.checked["log-level"])
+    logging = options.logging
+    if logging.file is None:
+        _log_to_stderr(logging.level)
     else:
-        start_logging(options.logging, log_file)
+        start_logging(logging, logging.file)
     service = makeService(options)
 
     from twisted.internet import reactor

@@ -125,13 +125,13 @@ class UnitFileTests(SynchronousTestCase):
         self.assertEqual((found.returncode, found.stderr), (0, ""))
 
     def test_their_options_exist(self) -> None:
-        from p2pchat.service.chat_options import Options
-        from p2pchat.service.rendezvous_options import Options as RendezvousOptions
+        from p2pchat.service.chat_options import ChatOptions
+        from p2pchat.service.rendezvous_options import RendezvousOptions
 
         for path in (EXAMPLES / "systemd").glob("*.service"):
             for line in re.findall(r"^ExecStart=(.*)$", path.read_text(), re.M):
                 program, *words = line.split()
-                options = RendezvousOptions if program.endswith("rendezvous") else Options
+                options = RendezvousOptions if program.endswith("rendezvous") else ChatOptions
                 known = {name.rstrip("=") for name in options().longOpt}
                 for word in words:
                     if word.startswith("--"):

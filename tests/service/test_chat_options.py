@@ -21,14 +21,14 @@ from p2pchat.console.plain.stdio import has_input
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import twistd_observer
 from p2pchat.service import chat_options as options
-from p2pchat.service.chat_options import Options, login_name
+from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.reading import check_text, resolve
 from p2pchat.settings.table import SETTINGS
 from twisted import logger
 
-PLUGIN = SimpleNamespace(tapname="p2pchat", description="A node.", options=Options)
+PLUGIN = SimpleNamespace(tapname="p2pchat", description="A node.", options=ChatOptions)
 
 
 class OptionsTestCase(SynchronousTestCase):
@@ -49,8 +49,8 @@ class OptionsTestCase(SynchronousTestCase):
         self.patch(options, "has_input", lambda: True)
         self.addCleanup(set_level, get_level())
 
-    def parse(self, *words: str) -> Options:
-        parsed = Options()
+    def parse(self, *words: str) -> ChatOptions:
+        parsed = ChatOptions()
         parsed.parseOptions(words)
         return parsed
 
@@ -187,7 +187,7 @@ class HelpTests(OptionsTestCase):
         text = self.out.getvalue()
         self.assertTrue(text.startswith("Usage: p2pchat [options]\n"))
         self.assertIn("\n  p2pchat --name alice\n", text)
-        for option in Options().longOpt:
+        for option in ChatOptions().longOpt:
             self.assertRegex(text, rf"\n  --{option.rstrip('=')}[ \n]")
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
         self.assertTrue(text.isascii())
@@ -361,6 +361,6 @@ class SurroundingsTests(OptionsTestCase):
 
 class PostOptionsTests(SynchronousTestCase):
     def test_subclasses_are_ordinary_options(self) -> None:
-        self.assertTrue(issubclass(Options, usage.Options))
-        words: Sequence[str] = [name.rstrip("=") for name in Options().longOpt]
+        self.assertTrue(issubclass(ChatOptions, usage.Options))
+        words: Sequence[str] = [name.rstrip("=") for name in ChatOptions().longOpt]
         self.assertEqual(len(words), len(set(words)))

@@ -236,8 +236,10 @@ class ResolveTests(SynchronousTestCase):
         self.assertEqual(len({setting.option for setting in SETTINGS}), len(SETTINGS))
         for setting in SETTINGS:
             default = getattr(getattr(Settings(), setting.section), setting.field)
+            self.assertEqual(default, setting.default)
             if default is not None:
                 self.assertEqual(check(setting.key, default), default)
+                self.assertIs(type(check(setting.key, default)), type(default))
 
 
 class LoadTests(SynchronousTestCase):
