@@ -23,7 +23,7 @@ from p2pchat.control.events import encode_json, message_events
 from p2pchat.logs.levels import Log, RateLimited
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer
-from p2pchat.node.stats import Figure, Kind, Section, Values
+from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.settings.values import HookSettings
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
@@ -32,18 +32,6 @@ from p2pchat.wire.text import shortened
 _log: Final = Log("Hooks")
 _MAX_COMPLAINT: Final = 500
 """Bytes of what a program writes to standard error that are kept for the log."""
-
-_FIGURES: Final = (
-    Figure("program", Kind.TEXT, "what runs for each message; empty for nothing"),
-    Figure("running", Kind.GAUGE, "programs that run at the moment"),
-    Figure("running_limit", Kind.LIMIT, "of those at most (hooks.max_running)"),
-    Figure("waiting", Kind.GAUGE, "messages that wait for their program"),
-    Figure("waiting_limit", Kind.LIMIT, "of those at most (hooks.max_waiting)"),
-    Figure("started", Kind.COUNTER, "programs that were started"),
-    Figure("failed", Kind.COUNTER, "of those, how many could not be run or ended with an error"),
-    Figure("timed_out", Kind.COUNTER, "of those, how many were killed because they took too long"),
-    Figure("left_out", Kind.COUNTER, "messages left out because too many waited"),
-)
 
 
 class MessageHook(Observer):
@@ -68,8 +56,10 @@ class MessageHook(Observer):
         self.configure(settings)
         self._timestamp = timestamp or Timestamps()
         self._remarks = RateLimited(_log)
-        self._waiting: deque[bytes] = deque()
-        self._running: set[_Run] = set()
+        self.waiting: deque[bytes] = deque()
+        """The events whose program has not started yet."""
+        self.running: set[_Run] = set()
+        """The programs that run."""
         self._stopped = False
         self.started = self.failed = self.timed_out = self.left_out = 0
 
@@ -85,11 +75,11 @@ class MessageHook(Observer):
         if self.program is None or self._stopped:
             return
         for event in message_events(self._own_id, peer.peer_id, messages, self._timestamp()):
-            if len(self._waiting) >= self.max_waiting:
+            if len(self.waiting) >= self.max_waiting:
                 self.left_out += 1
                 self._remark("left out", "Too many messages wait for the hook: one was left out")
             else:
-                self._waiting.append(encode_json(event))
+                self.waiting.append(encode_json(event))
                 self._run_next()
 
     # ------------------------------------------------------------ running
@@ -97,44 +87,31 @@ class MessageHook(Observer):
     def stop(self) -> None:
         """Start nothing more and kill what runs."""
         self._stopped = True
-        self._waiting.clear()
-        for run in [*self._running]:
+        self.waiting.clear()
+        for run in [*self.running]:
             run.kill()
 
-    def section(self) -> Section:
+    def section(self) -> Section[MessageHook]:
         """What is counted here, for a snapshot."""
-        return Section("hooks", _FIGURES, self._values)
-
-    def _values(self) -> Values:
-        return {
-            "program": self.program or "",
-            "running": len(self._running),
-            "running_limit": self.max_running,
-            "waiting": len(self._waiting),
-            "waiting_limit": self.max_waiting,
-            "started": self.started,
-            "failed": self.failed,
-            "timed_out": self.timed_out,
-            "left_out": self.left_out,
-        }
+        return Section("hooks", _FIGURES, self)
 
     def _run_next(self) -> None:
-        while self._waiting and len(self._running) < self.max_running and not self._stopped:
-            event = self._waiting.popleft()
+        while self.waiting and len(self.running) < self.max_running and not self._stopped:
+            event = self.waiting.popleft()
             if self.program is not None:
                 self._run(self.program, event)
 
     def _run(self, program: str, event: bytes) -> None:
         run = _Run(event, self._ended)
         self.started += 1
-        self._running.add(run)
+        self.running.add(run)
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
             self._reactor.spawnProcess(
                 run, program, [program], self._environ, childFDs={0: "w", 1: null, 2: "r"}
             )
         except Exception as error:
-            self._running.discard(run)
+            self.running.discard(run)
             self.failed += 1
             why = getattr(error, "strerror", None) or str(error)
             self._remark("start", f"The hook {program} cannot be run: {why}")
@@ -150,7 +127,7 @@ class MessageHook(Observer):
         run.kill()
 
     def _ended(self, run: _Run, status: str) -> None:
-        self._running.discard(run)
+        self.running.discard(run)
         if run.deadline is not None:
             run.deadline.cancel()
             run.deadline = None
@@ -199,3 +176,22 @@ class _Run(ProcessProtocol):
         """End it at once."""
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
+
+
+_FIGURES: Final[Mapping[str, Figure[MessageHook]]] = {
+    "program": text(
+        "what runs for each message; empty for nothing", lambda hook: hook.program or ""
+    ),
+    "running": gauge("programs that run at the moment", lambda hook: len(hook.running)),
+    "running_limit": limit("of those at most (hooks.max_running)", lambda hook: hook.max_running),
+    "waiting": gauge("messages that wait for their program", lambda hook: len(hook.waiting)),
+    "waiting_limit": limit("of those at most (hooks.max_waiting)", lambda hook: hook.max_waiting),
+    "started": counter("programs that were started", lambda hook: hook.started),
+    "failed": counter(
+        "of those, how many could not be run or ended with an error", lambda hook: hook.failed
+    ),
+    "timed_out": counter(
+        "of those, how many were killed because they took too long", lambda hook: hook.timed_out
+    ),
+    "left_out": counter("messages left out because too many waited", lambda hook: hook.left_out),
+}
