@@ -177,11 +177,6 @@ class ControlService(Service):
         """What is counted here, for a snapshot."""
         return Section("control", _FIGURES, self)
 
-    @property
-    def clients(self) -> int:
-        """How many programs are connected."""
-        return len(self._clients)
-
     # ------------------------------------------------------------ for the connections
 
     def came(self, client: ControlConnection) -> bool:
@@ -227,7 +222,7 @@ class ControlFactory(ServerFactory):
 
 _FIGURES: Final[Mapping[str, Figure[ControlService]]] = {
     "socket": text("where the control socket is", lambda control: control.path),
-    "clients": gauge("programs that are connected", lambda control: control.clients),
+    "clients": gauge("programs that are connected", lambda control: len(control._clients)),
     "clients_limit": limit("of those at most", lambda _: MAX_CLIENTS),
     "subscribers": gauge("of those, how many get events", lambda control: len(control.feed)),
     "requests": counter("requests so far", lambda control: control.asked),

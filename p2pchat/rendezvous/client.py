@@ -34,6 +34,7 @@ from p2pchat.rendezvous.directory import (
     Unreachable,
 )
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
+from p2pchat.wire.address import host_and_port
 from p2pchat.wire.text import shortened
 
 MAX_REPLY: Final = 64 * 1024 * 1024
@@ -55,7 +56,7 @@ class RendezvousClient:
     """
 
     def __init__(self, reactor: Any, host: str, port: int, timeout: float = 10.0) -> None:
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = host_and_port(host, port)
         self._reactor = reactor
         self._host = host
         self._port = port

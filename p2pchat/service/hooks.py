@@ -56,10 +56,8 @@ class MessageHook(Observer):
         self.configure(settings)
         self._timestamp = timestamp or Timestamps()
         self._remarks = RateLimited(_log)
-        self.waiting: deque[bytes] = deque()
-        """The events whose program has not started yet."""
-        self.running: set[_Run] = set()
-        """The programs that run."""
+        self._waiting: deque[bytes] = deque()
+        self._running: set[_Run] = set()
         self._stopped = False
         self.started = self.failed = self.timed_out = self.left_out = 0
 
@@ -75,11 +73,11 @@ class MessageHook(Observer):
         if self.program is None or self._stopped:
             return
         for event in message_events(self._own_id, peer.peer_id, messages, self._timestamp()):
-            if len(self.waiting) >= self.max_waiting:
+            if len(self._waiting) >= self.max_waiting:
                 self.left_out += 1
                 self._remark("left out", "Too many messages wait for the hook: one was left out")
             else:
-                self.waiting.append(encode_json(event))
+                self._waiting.append(encode_json(event))
                 self._run_next()
 
     # ------------------------------------------------------------ running
@@ -87,8 +85,8 @@ class MessageHook(Observer):
     def stop(self) -> None:
         """Start nothing more and kill what runs."""
         self._stopped = True
-        self.waiting.clear()
-        for run in [*self.running]:
+        self._waiting.clear()
+        for run in [*self._running]:
             run.kill()
 
     def section(self) -> Section[MessageHook]:
@@ -96,22 +94,22 @@ class MessageHook(Observer):
         return Section("hooks", _FIGURES, self)
 
     def _run_next(self) -> None:
-        while self.waiting and len(self.running) < self.max_running and not self._stopped:
-            event = self.waiting.popleft()
+        while self._waiting and len(self._running) < self.max_running and not self._stopped:
+            event = self._waiting.popleft()
             if self.program is not None:
                 self._run(self.program, event)
 
     def _run(self, program: str, event: bytes) -> None:
         run = _Run(event, self._ended)
         self.started += 1
-        self.running.add(run)
+        self._running.add(run)
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
             self._reactor.spawnProcess(
                 run, program, [program], self._environ, childFDs={0: "w", 1: null, 2: "r"}
             )
         except Exception as error:
-            self.running.discard(run)
+            self._running.discard(run)
             self.failed += 1
             why = getattr(error, "strerror", None) or str(error)
             self._remark("start", f"The hook {program} cannot be run: {why}")
@@ -127,7 +125,7 @@ class MessageHook(Observer):
         run.kill()
 
     def _ended(self, run: _Run, status: str) -> None:
-        self.running.discard(run)
+        self._running.discard(run)
         if run.deadline is not None:
             run.deadline.cancel()
             run.deadline = None
@@ -182,9 +180,9 @@ _FIGURES: Final[Mapping[str, Figure[MessageHook]]] = {
     "program": text(
         "what runs for each message; empty for nothing", lambda hook: hook.program or ""
     ),
-    "running": gauge("programs that run at the moment", lambda hook: len(hook.running)),
+    "running": gauge("programs that run at the moment", lambda hook: len(hook._running)),
     "running_limit": limit("of those at most (hooks.max_running)", lambda hook: hook.max_running),
-    "waiting": gauge("messages that wait for their program", lambda hook: len(hook.waiting)),
+    "waiting": gauge("messages that wait for their program", lambda hook: len(hook._waiting)),
     "waiting_limit": limit("of those at most (hooks.max_waiting)", lambda hook: hook.max_waiting),
     "started": counter("programs that were started", lambda hook: hook.started),
     "failed": counter(

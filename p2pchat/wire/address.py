@@ -66,3 +66,8 @@ def namespace_of_scope(scope: str) -> str | None:
     if not scope.startswith("#") or not 0 < len(scope) - 1 <= _MAX_PART or _CONTROL.search(scope):
         raise ValueError(f'"{shortened(scope, 80)}" is neither * nor #namespace')
     return scope[1:]
+
+
+def host_and_port(host: str, port: int) -> str:
+    """`HOST:PORT`, or `[V6]:PORT` for an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -22,7 +22,7 @@ from msgspec import Struct
 from p2pchat.console.full.colours import colour_of
 from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
-from p2pchat.console.reports import Table
+from p2pchat.console.replies import Table
 from p2pchat.wire.text import printable
 
 Row: TypeAlias = list[tuple[str, str]]

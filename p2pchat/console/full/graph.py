@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from p2pchat.console.reports import Table
-from p2pchat.mesh.peers import Peer
+from p2pchat.console.replies import Table
+from p2pchat.console.reports import RoundTripRow, round_trip_figures
 from p2pchat.wire.text import printable
 
 BARS: Final = "▁▂▃▄▅▆▇█"
@@ -30,15 +30,10 @@ def sparkline(samples: Sequence[float], bars: str = BARS) -> str:
     return "".join(bars[round((sample - low) / (high - low) * steps)] for sample in samples)
 
 
-def round_trips(peers: Iterable[Peer], bars: str = BARS) -> Table:
-    """The peers that have samples or a link, in milliseconds."""
-    rows: list[Sequence[str]] = []
-    for peer in sorted(peers, key=lambda peer: peer.peer_id):
-        samples, average = peer.round_trips, peer.average_round_trip
-        if average is not None:
-            figures = (average, min(samples), samples[-1])
-            milliseconds = [f"{seconds * 1000:.1f}" for seconds in figures]
-            rows.append((printable(peer.peer_id), sparkline(samples, bars), *milliseconds))
-        elif peer.links:
-            rows.append((printable(peer.peer_id), "-", "-", "-", "no answer yet"))
-    return Table(("peer_id", "samples", "mean ms", "least", "last"), rows)
+def round_trips_graph(rows: Iterable[RoundTripRow], bars: str = BARS) -> Table:
+    """The round-trip times in milliseconds, with a graph of each peer's samples."""
+    cells = []
+    for row in rows:
+        graph = sparkline(row.samples_seconds, bars) or "no answer yet"
+        cells.append((printable(row.peer_id), graph, *round_trip_figures(row)))
+    return Table(("peer_id", "samples", "mean ms", "least", "last"), cells)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from p2pchat.console.full.widths import cut, padded, steady, width
-from p2pchat.console.reports import Table
+from p2pchat.console.replies import Table
 
 _GAP: Final = "  "
 _LEAST: Final = 4

@@ -24,10 +24,11 @@ from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.conversations import TOGETHER, Conversations
 from p2pchat.console.full.entries import Entry, Kind, Mark
-from p2pchat.console.full.graph import BARS, round_trips
+from p2pchat.console.full.graph import BARS, round_trips_graph
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.vocabulary import KEYS, known_commands
 from p2pchat.console.replies import Reply
+from p2pchat.console.reports import round_trip_rows
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Line
 from p2pchat.mesh.peers import PeerTable
@@ -231,7 +232,8 @@ class Talk:
 
     def _with_graphs(self, reply: Reply) -> bool:
         if reply.table is not None:
-            reply.table = round_trips(self._node.peers, self._bars)
+            rows = round_trip_rows(self._node.peers)
+            reply.table = round_trips_graph(rows, self._bars)
         return self._told(reply)
 
     def _help(self, rest: str) -> None:

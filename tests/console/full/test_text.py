@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.console.reports import Table
+from p2pchat.console.replies import Table
+from p2pchat.console.reports import round_trip_rows
 from p2pchat.mesh.peers import Peer
 from p2pchat.wire.text import printable
 from tests.support.terminals import EPOCH, MISSING, use_utc
@@ -15,7 +16,7 @@ if not MISSING:
     from p2pchat.console.full.bar import State, bar_row
     from p2pchat.console.full.colours import PALETTE, colour_depth, colour_of
     from p2pchat.console.full.entries import Entry, Glyphs, Kind, Mark, Row
-    from p2pchat.console.full.graph import BARS, PLAIN_BARS, round_trips, sparkline
+    from p2pchat.console.full.graph import BARS, PLAIN_BARS, round_trips_graph, sparkline
     from p2pchat.console.full.pane import cells_of
     from p2pchat.console.full.tables import fitted
     from p2pchat.console.full.widths import cut, fit, padded, steady, width, wrap
@@ -113,10 +114,10 @@ class GraphTests(SynchronousTestCase):
         silent, gone, measured = Peer("b@C"), Peer("c@C"), Peer("a@C")
         silent.links.append(None)  # type: ignore[arg-type]
         measured.round_trips = (0.001, 0.003)
-        table = round_trips([silent, gone, measured])
+        table = round_trips_graph(round_trip_rows([silent, gone, measured]))
         self.assertEqual(
             table.rows,
-            [("a@C", "▁█", "2.0", "1.0", "3.0"), ("b@C", "-", "-", "-", "no answer yet")],
+            [("a@C", "▁█", "2.0", "1.0", "3.0"), ("b@C", "no answer yet", "-", "-", "-")],
         )
 
 
