@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from p2pchat.console.display import BURST, RATE, left_out_line, message_lines
 from p2pchat.console.plain.screen import Screen
+from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.wire.messages import Pub, Send
 
 
@@ -55,8 +56,7 @@ class Digest:
         self._recent: deque[tuple[str, Sequence[Send | Pub | str]]] = deque()
         self._kept = 0
         self._count = 0
-        self._tokens = float(BURST)
-        self._at = clock.seconds()
+        self._allowance = TokenBucket(RATE, clock.seconds(), BURST)
         self._due: IDelayedCall | None = None
         self.left_out = 0
         """Lines that were left out since the start."""
@@ -73,7 +73,7 @@ class Digest:
         """Show what can be shown of what waits, and forget the rest."""
         if self._due is not None:
             self._due.cancel()
-        self._tokens = max(self._tokens, RATE)
+        self._allowance.fill_a_second()
         self._show()
 
     def _take(self, peer_id: str, lines: Sequence[Send | Pub | str]) -> None:
@@ -96,15 +96,11 @@ class Digest:
         self._due = None
         if not self._count or self._screen.blocked:
             return
-        now = self._clock.seconds()
-        self._tokens = min(float(BURST), self._tokens + (now - self._at) * RATE)
-        self._at = now
-        shown = min(self._count, int(self._tokens))
-        if shown < self._count and self._tokens < RATE:
+        shown = self._allowance.take_some(self._count, self._clock.seconds())
+        if shown is None:
             # A flood: wait until there is a second's worth to show.
-            self._due = self._clock.callLater((RATE - self._tokens) / RATE + 0.001, self._show)
+            self._due = self._clock.callLater(self._allowance.second_in, self._show)
             return
-        self._tokens -= shown
         lines = [
             line
             for peer_id, batch in self._recent
