@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, wrong
 from p2pchat.node.node import ChatNode
 
@@ -23,7 +23,7 @@ class Person(Protocol):
     clock: IReactorTime
     wall_clock: Callable[[], float]
     """Seconds since the epoch."""
-    outbox: Outbox
+    sent: SentMessages
     """Their direct messages."""
     published: int
     """How many messages they published to at least one peer."""

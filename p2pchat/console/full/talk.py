@@ -13,7 +13,6 @@ was not delivered: what was typed is never lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -31,24 +30,9 @@ from p2pchat.console.replies import Reply
 from p2pchat.console.reports import round_trip_rows
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Line
-from p2pchat.mesh.peers import PeerTable
-from p2pchat.node.router import NotSentError, Published
+from p2pchat.node.node import ChatNode
+from p2pchat.node.router import NotSentError
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
-from p2pchat.wire.identity import Identity
-
-
-class Sender(Protocol):
-    """What talking needs of a node."""
-
-    me: Identity
-    peers: PeerTable
-    history: DurableHistory | None
-
-    def send(self, peer_id: str, payload: str) -> str:
-        """Send a direct message; returns its msg_id or raises `NotSentError`."""
-
-    def publish(self, scope: str, payload: str) -> Published:
-        """Publish to `*` or `#namespace`, or raise `NotSentError`."""
 
 
 class Talk:
@@ -59,7 +43,7 @@ class Talk:
 
     def __init__(
         self,
-        node: Sender,
+        node: ChatNode,
         commands: Commands,
         conversations: Conversations,
         marks: Marks,
@@ -152,7 +136,7 @@ class Talk:
             if key == EVERYONE or key.startswith("#"):
                 namespace_of_scope(key)
             else:
-                key = self._commands.outbox.resolve(key)
+                key = self._commands.sent.resolve(key)
         except (NotSentError, ValueError) as why:
             self._tell(str(why))
             return None
@@ -180,7 +164,7 @@ class Talk:
             self._tell(failure.getErrorMessage())
             return False
 
-        asked = kept_peer(history, name, self._commands.outbox.resolve)
+        asked = kept_peer(history, name, self._commands.sent.resolve)
         return asked.addCallback(called).addErrback(failed)
 
     def _to_kept(self, peer_id: str, lines: Sequence[Line]) -> bool:
@@ -200,12 +184,12 @@ class Talk:
             self._conversations.switch(whom)
 
     def _msg(self, rest: str) -> None:
-        name, text = self._commands.outbox.addressee(rest)
+        name, text = self._commands.sent.addressee(rest)
         if not text.strip():
             self._tell(f"usage: {MSG.usage}")
             return
         try:
-            self.send(self._commands.outbox.resolve(name), text)
+            self.send(self._commands.sent.resolve(name), text)
         except NotSentError as why:
             self._tell(f"not sent: {why}")
 
