@@ -38,7 +38,7 @@ from p2pchat.settings.values import Settings
 from p2pchat.wire.text import printable
 
 if TYPE_CHECKING:
-    from p2pchat.console.full.service import TerminalConsole
+    from p2pchat.console.full.service import FullConsole
 
 __all__ = ["Options", "Program", "main", "makeService"]
 
@@ -141,16 +141,14 @@ class Program(MultiService):
             self._unshow = show_on_screen(console.show, "ERROR")
         self.administration.startService()
 
-    def _make_console(self) -> ConsoleService | TerminalConsole | None:
+    def _make_console(self) -> ConsoleService | FullConsole | None:
         """The full console if `main` prepared for it, else the plain one, if there is input."""
         loop = choose.installed_loop()
         if loop is not None:
-            from p2pchat.console.full.service import make_terminal_console
+            from p2pchat.console.full.service import make_full_console
 
             bell = self.node.settings.console.bell
-            return make_terminal_console(
-                self._reactor, self.node, loop, on_leave=self.leave, bell=bell
-            )
+            return make_full_console(self._reactor, self.node, loop, on_leave=self.leave, bell=bell)
         from p2pchat.console.plain.console import make_console
 
         return make_console(self._reactor, self.node, stay=self._stay, on_leave=self.leave)

@@ -22,7 +22,7 @@ from p2pchat.console.commands.past import kept_peer
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.conversations import TOGETHER, Conversations
-from p2pchat.console.full.entries import Entry, Kind, Mark
+from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.graph import BARS, round_trips_graph
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.vocabulary import KEYS, known_commands
@@ -89,7 +89,7 @@ class Talk:
 
     def send(self, peer_id: str, text: str) -> None:
         """Send a direct message, shown with what becomes of it."""
-        entry = self._entry(Kind.OWN, text, where=peer_id)
+        entry = self._entry(EntryKind.OWN, text, where=peer_id)
         try:
             msg_id = self._node.send(peer_id, text)
         except NotSentError as why:
@@ -101,7 +101,7 @@ class Talk:
 
     def publish(self, scope: str, text: str) -> None:
         """Publish, shown with how many peers it went to."""
-        entry = self._entry(Kind.OWN, text, where=scope)
+        entry = self._entry(EntryKind.OWN, text, where=scope)
         try:
             published = self._node.publish(scope, text)
         except NotSentError as why:
@@ -244,19 +244,19 @@ class Talk:
         for line in reply.lines[: len(reply.lines) - (len(table.rows) + 1 if table else 0)]:
             self._tell(line)
         if table is not None:
-            self._answer(Entry(self._wall_clock(), Kind.ANSWER, table=table))
+            self._answer(PaneEntry(self._wall_clock(), EntryKind.ANSWER, table=table))
         return reply.leave
 
     def _tell(self, line: str) -> None:
-        self._answer(self._entry(Kind.ANSWER, line))
+        self._answer(self._entry(EntryKind.ANSWER, line))
 
-    def _answer(self, entry: Entry) -> None:
+    def _answer(self, entry: PaneEntry) -> None:
         self._conversations.answer(entry)
         self._changed()
 
-    def _entry(self, kind: Kind, text: str, where: str = "") -> Entry:
-        speaker = self._node.me.peer_id if kind is Kind.OWN else ""
-        return Entry(self._wall_clock(), kind, text, speaker, where)
+    def _entry(self, kind: EntryKind, text: str, where: str = "") -> PaneEntry:
+        speaker = self._node.me.peer_id if kind is EntryKind.OWN else ""
+        return PaneEntry(self._wall_clock(), kind, text, speaker, where)
 
 
 def _peers(count: int) -> str:
