@@ -30,7 +30,7 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
-    Refused,
+    RequestRefused,
     Unreachable,
 )
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
@@ -137,7 +137,7 @@ class _Exchange(ClientFactory):
         self._pieces.append(line)
         self._size += len(line)
         if self._size > MAX_REPLY:
-            self._outcome = Refused(
+            self._outcome = RequestRefused(
                 f"the answer of the rendezvous at {self._address} is longer than "
                 f"{MAX_REPLY // 1024**2} MiB: ask for one namespace only",
                 "reply_too_long",

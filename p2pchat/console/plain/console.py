@@ -26,10 +26,9 @@ from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.display import StatusLines, late_lines, message_lines
 from p2pchat.console.plain.backpressure import Backpressure, Draining
-from p2pchat.console.plain.digest import Digest, Transcript
 from p2pchat.console.plain.input_lines import InputLines
 from p2pchat.console.plain.queue import CommandQueue
-from p2pchat.console.plain.screen import Screen
+from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.console.plain.stdio import CHUNK, StandardDescriptors, has_input
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
