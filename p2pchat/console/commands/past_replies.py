@@ -15,10 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands import past
-from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.commands.row import Command, Person, until
 from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, said, wrong
-from p2pchat.console.waiting import until
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError
 from p2pchat.node.router import NotSentError

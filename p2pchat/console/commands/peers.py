@@ -14,7 +14,7 @@ from typing import Final
 
 from twisted.python.failure import Failure
 
-from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.commands.row import Command, Person, until
 from p2pchat.console.replies import Answer, Reply, Table, said, tabled
 from p2pchat.console.reports import (
     link_rows,
@@ -24,7 +24,6 @@ from p2pchat.console.reports import (
     round_trip_rows,
     round_trips_table,
 )
-from p2pchat.console.waiting import until
 from p2pchat.rendezvous.directory import DirectoryError, Listing
 from p2pchat.wire.address import namespace_of_scope
 

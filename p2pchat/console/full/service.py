@@ -28,10 +28,10 @@ from p2pchat.console.full.completion import ChatCompleter
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.earlier import Earlier
 from p2pchat.console.full.entries import EntryKind, Glyphs
-from p2pchat.console.full.graph import BARS, PLAIN_BARS
 from p2pchat.console.full.keys import Keyboard
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.news import News
+from p2pchat.console.full.tables import BARS, PLAIN_BARS
 from p2pchat.console.full.talk import Talk
 from p2pchat.console.full.tty import Terminal
 from p2pchat.logs.levels import Log

@@ -23,8 +23,8 @@ from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.conversations import TOGETHER, Conversations
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
-from p2pchat.console.full.graph import BARS, round_trips_graph
 from p2pchat.console.full.marks import Marks
+from p2pchat.console.full.tables import BARS, round_trips_graph
 from p2pchat.console.full.vocabulary import KEYS, known_commands
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import round_trip_rows

@@ -16,9 +16,8 @@ if not MISSING:
     from p2pchat.console.full.bar import BarState, bar_row
     from p2pchat.console.full.colours import PALETTE, colour_depth, colour_of
     from p2pchat.console.full.entries import EntryKind, Glyphs, Mark, PaneEntry, Row
-    from p2pchat.console.full.graph import BARS, PLAIN_BARS, round_trips_graph, sparkline
     from p2pchat.console.full.pane import cells_of
-    from p2pchat.console.full.tables import fitted
+    from p2pchat.console.full.tables import BARS, PLAIN_BARS, fitted, round_trips_graph, sparkline
     from p2pchat.console.full.widths import cut, fit, padded, steady, width, wrap
 
 TEXT = st.text(st.sampled_from("ab  çé世界🙂e\u0301"), max_size=60)
