@@ -132,10 +132,10 @@ class Program(Service):
         """The full console if `main` prepared for it, else the plain one, if there is input."""
         reactor, node, loop = self._reactor, self.node, choose.installed_loop()
         if loop is not None:
-            from p2pchat.console.full.service import make_terminal_console
+            from p2pchat.console.full.service import make_full_console
 
             bell = node.settings.console.bell
-            full = make_terminal_console(reactor, node, loop, on_leave=self.leave, bell=bell)
+            full = make_full_console(reactor, node, loop, on_leave=self.leave, bell=bell)
             self._show(full, full.show)
             return
         plain = make_console(reactor, node, stay=self._stay, on_leave=self.leave)

@@ -25,7 +25,7 @@ from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer
-from p2pchat.node.stats import Figure, Kind, Section, Values
+from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.settings.values import HookSettings
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
@@ -34,18 +34,6 @@ from p2pchat.wire.text import shortened
 _log: Final = Log("Hooks")
 _MAX_COMPLAINT: Final = 500
 """Bytes of what a program writes to standard error that are kept for the log."""
-
-_FIGURES: Final = (
-    Figure("program", Kind.TEXT, "what runs for each message; empty for nothing"),
-    Figure("running", Kind.GAUGE, "programs that run at the moment"),
-    Figure("running_limit", Kind.LIMIT, "of those at most (hooks.max_running)"),
-    Figure("waiting", Kind.GAUGE, "messages that wait for their program"),
-    Figure("waiting_limit", Kind.LIMIT, "of those at most (hooks.max_waiting)"),
-    Figure("started", Kind.COUNTER, "programs that were started"),
-    Figure("failed", Kind.COUNTER, "of those, how many could not be run or ended with an error"),
-    Figure("timed_out", Kind.COUNTER, "of those, how many were killed because they took too long"),
-    Figure("left_out", Kind.COUNTER, "messages left out because too many waited"),
-)
 
 
 class MessageHook(Service, Observer):
@@ -104,22 +92,9 @@ class MessageHook(Service, Observer):
         for run in [*self._running]:
             run.kill()
 
-    def section(self) -> Section:
+    def section(self) -> Section[MessageHook]:
         """What is counted here, for a snapshot."""
-        return Section("hooks", _FIGURES, self._values)
-
-    def _values(self) -> Values:
-        return {
-            "program": self.program or "",
-            "running": len(self._running),
-            "running_limit": self.max_running,
-            "waiting": len(self._waiting),
-            "waiting_limit": self.max_waiting,
-            "started": self.started,
-            "failed": self.failed,
-            "timed_out": self.timed_out,
-            "left_out": self.left_out,
-        }
+        return Section("hooks", _FIGURES, self)
 
     def _run_next(self) -> None:
         while self._waiting and len(self._running) < self.max_running and self.running:
@@ -202,3 +177,22 @@ class _Run(ProcessProtocol):
         """End it at once."""
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
+
+
+_FIGURES: Final[Mapping[str, Figure[MessageHook]]] = {
+    "program": text(
+        "what runs for each message; empty for nothing", lambda hook: hook.program or ""
+    ),
+    "running": gauge("programs that run at the moment", lambda hook: len(hook._running)),
+    "running_limit": limit("of those at most (hooks.max_running)", lambda hook: hook.max_running),
+    "waiting": gauge("messages that wait for their program", lambda hook: len(hook._waiting)),
+    "waiting_limit": limit("of those at most (hooks.max_waiting)", lambda hook: hook.max_waiting),
+    "started": counter("programs that were started", lambda hook: hook.started),
+    "failed": counter(
+        "of those, how many could not be run or ended with an error", lambda hook: hook.failed
+    ),
+    "timed_out": counter(
+        "of those, how many were killed because they took too long", lambda hook: hook.timed_out
+    ),
+    "left_out": counter("messages left out because too many waited", lambda hook: hook.left_out),
+}

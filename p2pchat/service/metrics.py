@@ -26,7 +26,7 @@ from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.stats import Kind, Section
+from p2pchat.node.stats import FigureKind, Section
 
 _log: Final = Log("Metrics")
 _TIMEOUT: Final = 15
@@ -47,17 +47,17 @@ class Figures:
             yield from _families(section)
 
 
-def _families(section: Section) -> Iterator[Any]:
-    values = section.read()
+def _families(section: Section[Any]) -> Iterator[Any]:
     words = {}
-    for figure in section.figures:
-        value, name = values[figure.name], f"p2pchat_{section.name}_{figure.name}"
+    for figure_name, value in section.read().items():
+        figure, name = section.figures[figure_name], f"p2pchat_{section.name}_{figure_name}"
         if isinstance(value, str):
             # Not what changes, such as the rendezvous's trouble: each value is a time series.
-            if figure.name in ("peer_id", "version"):
-                words[figure.name] = value
+            if figure_name in ("peer_id", "version"):
+                words[figure_name] = value
         elif value is not None:
-            family = CounterMetricFamily if figure.kind is Kind.COUNTER else GaugeMetricFamily
+            counts = figure.kind is FigureKind.COUNTER
+            family = CounterMetricFamily if counts else GaugeMetricFamily
             yield family(name, figure.help, value=value)
     if words:
         yield InfoMetricFamily(f"p2pchat_{section.name}", "who this node is", value=words)

@@ -71,3 +71,8 @@ def namespace_of_scope(scope: str) -> str | None:
 def is_loopback(ip: str) -> bool:
     """Whether only this machine can reach `ip`, IPv4 or IPv6."""
     return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
+
+
+def host_and_port(host: str, port: int) -> str:
+    """`HOST:PORT`, or `[V6]:PORT` for an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.node.figures import statistics
-from p2pchat.node.stats import Kind
+from p2pchat.node.stats import FigureKind
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
 
@@ -83,11 +83,11 @@ class MetricsTests(TestCase):
         status, text = await self.get("/metrics")
         self.assertEqual(status, 200)
         for section in statistics(self.node).sections:
-            for figure in section.figures:
-                name = f"p2pchat_{section.name}_{figure.name}"
-                if figure.kind is Kind.COUNTER:
+            for figure_name, figure in section.figures.items():
+                name = f"p2pchat_{section.name}_{figure_name}"
+                if figure.kind is FigureKind.COUNTER:
                     self.assertRegex(text, rf"(?m)^{name}_total \S+$")
-                elif figure.kind is not Kind.TEXT:
+                elif figure.kind is not FigureKind.TEXT:
                     self.assertRegex(text, rf"(?m)^{name} \S+$")
         self.assertIn("\np2pchat_links_open 1.0\n", text)
         self.assertRegex(text, r'p2pchat_program_info\{peer_id="alice@CIC",version="[\d.]+"\} 1.0')

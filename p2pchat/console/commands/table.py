@@ -22,7 +22,7 @@ from p2pchat.console.commands.messages import MSG, PUB
 from p2pchat.console.commands.past_replies import FORGET, HISTORY, OUTBOX, SEARCH
 from p2pchat.console.commands.peers import CONN, PEERS, RECONNECT, RTT
 from p2pchat.console.commands.row import Command, Person
-from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
@@ -39,7 +39,7 @@ class Commands:
         self.node = node
         self.clock = clock
         self.wall_clock = wall_clock
-        self.outbox = Outbox(node)
+        self.sent = SentMessages(node)
         self.published = 0
         """How many messages were published to at least one peer."""
         self.forgotten: Callable[[str], None] = lambda _: None
@@ -67,7 +67,7 @@ class Commands:
             return True
         if command is not MSG:
             return False
-        peer = self.node.peers.get(self.outbox.addressee(rest)[0])
+        peer = self.node.peers.get(self.sent.addressee(rest)[0])
         return peer is not None and bool(peer.links)
 
 
