@@ -96,8 +96,8 @@ class PingTests(KeepAliveTestCase):
         self.run_until(INTERVAL * 3)
         self.assertEqual(self.logged(), [])
 
-    def test_ten_thousand_links_share_the_interval_evenly(self) -> None:
-        links = [self.add() for _ in range(10_000)]
+    def test_a_thousand_links_share_the_interval_evenly(self) -> None:
+        links = [self.add() for _ in range(1000)]
         share = len(links) * 0.1 / INTERVAL
         pinged = 0
         for n in range(1, 601):
@@ -109,7 +109,7 @@ class PingTests(KeepAliveTestCase):
             pinged = total
             rounds = {link.pings for link in links}
             self.assertLessEqual(max(rounds) - min(rounds), 1)
-        self.assertGreaterEqual(pinged, 19_999)
+        self.assertGreaterEqual(pinged, 1999)
 
     @given(
         st.lists(st.floats(0.05, 1.0), min_size=1, max_size=20),

@@ -6,20 +6,15 @@ patches `time.time` alone, and sees that nothing but the stamps follows.
 
 from __future__ import annotations
 
-import signal
-import socket
-import sys
 import time
 from typing import Any
 
 from twisted.internet.base import ReactorBase
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.file import LogFile
 from p2pchat.service import process
 from p2pchat.testing.nodes import connected_pair
-from tests.support.processes import ProcessCase, reactor
 
 JUMPS = (3600.0, -3600.0, -1.7e9)
 
@@ -94,35 +89,3 @@ class LogTests(SynchronousTestCase):
             self.assertFalse(log.write("x\n", 1001.0))
             self.assertTrue(log.write("x\n", 1001.0 + jump))
             log.close()
-
-
-class RealProcessTests(ProcessCase):
-    """A rendezvous whose wall clock jumps while it runs still ends silent connections in time."""
-
-    async def test_a_rendezvous_goes_on(self) -> None:
-        program = (
-            "import signal, sys, time\n"
-            "real, ahead = time.time, [0]\n"
-            "time.time = lambda: real() + ahead[0]\n"
-            "signal.signal(signal.SIGUSR1, lambda *_: ahead.__setitem__(0, -3600))\n"
-            "from p2pchat.service.rendezvous import main\n"
-            "sys.exit(main(sys.argv[1:]))\n"
-        )
-        options = ("--interface", "127.0.0.1", "--port", "0", "--idle-timeout", "0.5")
-        server = self.start("rendezvous", sys.executable, "-c", program, *options, stdin=False)
-        port = int((await server.expect(r"listens on \S+:(\d+)"))[1])
-        silent = socket.create_connection(("127.0.0.1", port))
-        self.addCleanup(silent.close)
-        silent.setblocking(False)
-        await deferLater(reactor, 0.1)
-        # Its timer is running when the clock jumps.
-        server.signal(signal.SIGUSR1)
-        for _ in range(250):
-            await deferLater(reactor, 0.02)
-            try:
-                self.assertIn(b"Timeout", silent.recv(1000))
-                break
-            except BlockingIOError:
-                continue
-        else:
-            self.fail("a silent connection is kept for ever")
