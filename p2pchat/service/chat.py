@@ -18,7 +18,7 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 
 from p2pchat.console.full import choose
-from p2pchat.console.plain.console import ConsoleService
+from p2pchat.console.plain.stdio import StdioConsole
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import default_path, show_on_screen, start_logging
 from p2pchat.node.keeping import MakeHistory
@@ -141,7 +141,7 @@ class Program(MultiService):
             self._unshow = show_on_screen(console.show, "ERROR")
         self.administration.startService()
 
-    def _make_console(self) -> ConsoleService | TerminalConsole | None:
+    def _make_console(self) -> StdioConsole | TerminalConsole | None:
         """The full console if `main` prepared for it, else the plain one, if there is input."""
         loop = choose.installed_loop()
         if loop is not None:
@@ -151,7 +151,7 @@ class Program(MultiService):
             return make_terminal_console(
                 self._reactor, self.node, loop, on_leave=self.leave, bell=bell
             )
-        from p2pchat.console.plain.console import make_console
+        from p2pchat.console.plain.stdio import make_console
 
         return make_console(self._reactor, self.node, stay=self._stay, on_leave=self.leave)
 

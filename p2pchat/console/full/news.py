@@ -12,11 +12,11 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.console.display import StatusLines, left_out_line, moment
 from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Entry, Kind, naming
 from p2pchat.console.full.marks import Marks
+from p2pchat.console.wording import StatusLines, left_out_line, moment
 from p2pchat.history.records import conversation_for
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
@@ -75,7 +75,7 @@ class News(Observer):
         if history is not None and history.ready:
             self.past_known("")
         for peer in self._node.peers.connected():
-            self._status_lines.line(peer)
+            self._status_lines.line(peer.peer_id, peer.status.value, left=peer.left)
 
     def stop(self) -> None:
         """Hear no more."""
@@ -94,7 +94,7 @@ class News(Observer):
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went: told of those that have spoken."""
-        line = self._status_lines.line(peer)
+        line = self._status_lines.line(peer.peer_id, peer.status.value, left=peer.left)
         if line is None:
             return
         if self._conversations.has_spoken(peer.peer_id):

@@ -86,16 +86,18 @@ class Node:
 
     def tell(self, do: str, **fields: object) -> int:
         """Ask without waiting; returns the id that the answer will carry."""
+        line, number = self.request(do, **fields)
         try:
-            self._socket.sendall(self.request(do, **fields))
+            self._socket.sendall(line)
         except OSError as error:
             raise _broken(error) from None
-        return self._last_id
+        return number
 
-    def request(self, do: str, **fields: object) -> bytes:
-        """The line that asks for something, to be sent with `send_some`."""
+    def request(self, do: str, **fields: object) -> tuple[bytes, int]:
+        """The line that asks for something, to be sent with `send_some`, and its id."""
         self._last_id += 1
-        return json.dumps({"id": self._last_id, "do": do, **fields}).encode() + b"\n"
+        line = json.dumps({"id": self._last_id, "do": do, **fields}).encode() + b"\n"
+        return line, self._last_id
 
     def send_some(self, data: bytes | bytearray) -> int:
         """Send as much as is taken at once; returns how many bytes. For use with select."""
