@@ -19,6 +19,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure, Draining
@@ -108,6 +109,8 @@ class CommandRunner(Observer):
         yield self._until(lambda: not self._running and not self._commands.outbox.pending)
         lines = []
         if self._commands.published:
+            # What was published a moment ago is written at the end of this turn.
+            yield deferLater(self._clock, 0)
             draining = Draining(self._node)
             yield self._until(lambda: draining.done(self._clock.seconds()))
             self._commands.published = 0

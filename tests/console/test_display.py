@@ -10,10 +10,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.console.display import BURST, RATE, StatusLines, message_lines
+from p2pchat.console.display import message_lines
 from p2pchat.console.plain.digest import Digest, Transcript
 from p2pchat.console.plain.screen import Screen
-from p2pchat.mesh.peers import Peer, Status
+from p2pchat.console.wording import BURST, RATE
 from p2pchat.wire.messages import Pub, Send
 
 
@@ -58,26 +58,6 @@ class MessageLineTests(SynchronousTestCase):
             self.assertTrue(line.startswith("[alice@CIC"))
             self.assertLessEqual(len(line.splitlines()), 1)
             self.assertNotIn("\x1b", line)
-
-
-class ComingsTests(SynchronousTestCase):
-    def test_only_what_a_person_would_notice_is_told(self) -> None:
-        comings = StatusLines()
-        peer = Peer("bob@CIC")
-        for status, left, line in (
-            (Status.CONNECTING, False, None),
-            (Status.DISCONNECTED, False, None),
-            (Status.CONNECTED, False, "* bob@CIC is connected"),
-            (Status.CONNECTED, False, None),
-            (Status.DISCONNECTED, False, "* bob@CIC is disconnected"),
-            (Status.CONNECTING, False, None),
-            (Status.DISCONNECTED, False, None),
-            (Status.STALE, False, "* bob@CIC does not answer: STALE (/reconnect tries again)"),
-            (Status.CONNECTED, False, "* bob@CIC is connected"),
-            (Status.DISCONNECTED, True, "* bob@CIC has left"),
-        ):
-            peer.status, peer.left = status, left
-            self.assertEqual(comings.line(peer), line)
 
 
 class ScreenCase(SynchronousTestCase):

@@ -54,7 +54,7 @@ class AskingTests(SynchronousTestCase):
 
     def test_some_is_sent_and_some_is_not(self) -> None:
         node, theirs = self.node()
-        data = bytearray(node.request("type", text="x" * 4_000_000))
+        data = bytearray(node.request("run", line="x" * 4_000_000)[0])
         sent = 0
         while taken := node.send_some(data):
             sent += taken
