@@ -37,7 +37,6 @@ class EventFeed(Observer):
         self._timestamp = timestamp
         self._subscribers: dict[Outgoing, frozenset[str]] = {}
         self._attending: set[Outgoing] = set()
-        self._attended_anyway = False
 
     def __len__(self) -> int:
         return len(self._subscribers)
@@ -122,18 +121,11 @@ class EventFeed(Observer):
                 out.events(data, count)
 
     def _attend(self, out: Outgoing, attended: bool) -> None:
-        """Note whether somebody sees what comes; a console may do so, too, as long as we run."""
+        """Note whether a person sees what comes."""
         history = self._node.history
-        if history is None or attended is (out in self._attending):
-            return
-        if attended:
-            if not self._attending:
-                self._attended_anyway, history.attended = history.attended, True
-            self._attending.add(out)
-        else:
-            self._attending.remove(out)
-            if not self._attending:
-                history.attended = self._attended_anyway
+        if history is not None and attended is not (out in self._attending):
+            self._attending ^= {out}
+            history.attending += 1 if attended else -1
 
 
 class Deliveries(Observer):

@@ -75,7 +75,7 @@ class PlainConsole(Observer):
         """Say who we are, and run lines from now on; `reader` is paused while lines wait."""
         self._node.observers.add(self)
         if self._node.history is not None:
-            self._node.history.attended = True
+            self._node.history.attending += 1
         self._screen.write(self._greeting())
         self._queue.start(reader, self)
 
@@ -83,7 +83,7 @@ class PlainConsole(Observer):
         """Run nothing more, and write what is still to be seen."""
         self._node.observers.remove(self)
         if self._node.history is not None:
-            self._node.history.attended = False
+            self._node.history.attending -= 1
         self._queue.stop()
         self._news.close()
 

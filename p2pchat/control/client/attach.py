@@ -2,16 +2,15 @@
 
 Rules: no Twisted. Each line that is typed is a request `run`, what happens in the node comes as
 events. Leaving (the end of the input, /quit, Ctrl-C) leaves the node running. A script on standard
-input is run line by line to its end, and its exit status tells whether all of it was delivered. No
-more is read of the input than the node has done.
+input is run to its end, and its exit status tells whether all of it was delivered. No more is read
+of the input while many lines wait for the node.
 """
 
 from __future__ import annotations
 
 import os
-import selectors
+import select
 import time
-from collections import deque
 from typing import Any, Final
 
 from p2pchat.console.plain.input_lines import InputLines
@@ -21,10 +20,13 @@ from p2pchat.control.client.finding import Node
 from p2pchat.control.client.shown import Shown
 from p2pchat.control.protocol import MAX_REQUEST
 
-_CHUNK: Final = 65_536
-_EVENTS: Final = ("message", "peer", "notice")
+_CHUNK: Final = 1024
+"""Bytes to read at once; so many that their lines are fewer than the requests that may wait."""
 _AT_ONCE: Final = 256
-"""Lines that may be under way; the node runs those of a script one after the other."""
+"""Lines under way from which on no more is read."""
+_LONGEST: Final = MAX_REQUEST // 6 - 100
+"""Bytes of the longest line: more than any message has, and a request even if all are escaped."""
+_EVENTS: Final = ("message", "peer", "notice")
 
 
 def attach(node: Node, stdin: int = 0, stdout: int = 1) -> int:
@@ -37,12 +39,10 @@ def attach(node: Node, stdin: int = 0, stdout: int = 1) -> int:
     statuses = StatusLines()
     for link in node.ask("conn")["links"]:
         statuses.line(text_of(link.get("peer_id")), "CONNECTED", left=False)
-    with selectors.DefaultSelector() as selector:
-        attached = _Attached(node, stdin, shown, statuses, selector, script=script)
-        try:
-            return attached.run()
-        finally:
-            shown.finish()
+    try:
+        return _Attached(node, stdin, shown, statuses, script=script).run()
+    finally:
+        shown.finish()
 
 
 def _greeting(status: dict[str, Any], *, script: bool) -> list[str]:
@@ -61,48 +61,43 @@ class _Attached:
     """Standard input and output on this side, and the node on the other."""
 
     def __init__(
-        self,
-        node: Node,
-        stdin: int,
-        shown: Shown,
-        statuses: StatusLines,
-        selector: selectors.BaseSelector,
-        *,
-        script: bool,
+        self, node: Node, stdin: int, shown: Shown, statuses: StatusLines, *, script: bool
     ) -> None:
         self._node = node
         self._stdin = stdin
         self._shown = shown
         self._statuses = statuses
-        self._selector = selector
         self._script = script
-        self._input = InputLines()
-        self._typed: deque[str | None] = deque()
-        self._to_node = bytearray()
+        self._lines = InputLines(_LONGEST)
         self._under_way: set[int] = set()
         self._settling: int | None = None
         self._unsettled = self._failed = self._ended = False
-        self._reading = self._always_ready = False
         self._status: int | None = None
 
     def run(self) -> int:
         """Carry lines in both directions until it is over."""
-        self._selector.register(self._node, selectors.EVENT_READ)
         while True:
-            # The node may have said more already than was asked for.
-            while self._node.waiting:
-                self._hear()
-            self._say()
+            self._leave_if_done()
             patience = self._shown.show(time.monotonic())
             if self._status is not None:
                 return self._status
-            self._look()
-            found = self._selector.select(0 if self._reading and self._always_ready else patience)
-            ready = {key.fd: events for key, events in found}
-            if ready.get(self._node.fileno(), 0) & selectors.EVENT_READ:
+            wanted: list[Any] = [self._node]
+            if not self._ended and len(self._under_way) < _AT_ONCE:
+                wanted.append(self._stdin)
+            # The node may have said more already than was asked for.
+            ready, _, _ = select.select(wanted, [], [], 0 if self._node.waiting else patience)
+            if self._node.waiting or self._node in ready:
                 self._hear()
-            if self._reading and (self._always_ready or self._stdin in ready):
+            if self._stdin in ready and not self._ended:
                 self._take()
+
+    def _leave_if_done(self) -> None:
+        if not self._ended or self._status is not None:
+            return
+        if not self._script:
+            self._status = 0
+        elif not self._under_way and self._settling is None:
+            self._settling = self._node.tell("settle")
 
     # ------------------------------------------------------------ what is typed
 
@@ -114,62 +109,14 @@ class _Attached:
             return  # another program on this terminal was quicker
         except OSError:
             data = b""  # the terminal is gone
-        self._typed += self._input.feed(data) if data else self._input.finish()
         self._ended = not data
-
-    def _say(self) -> None:
-        """Have the node run what it may, and leave when there is nothing more to do."""
-        while self._typed and len(self._under_way) < _AT_ONCE:
-            line = self._typed.popleft()
+        for line in self._lines.feed(data) if data else self._lines.finish():
             if line is None:
-                self._too_long()
+                self._failed = True
+                self._shown.answer(["that line is too long: nothing was sent"])
             elif line.strip():
-                self._run(line)
-        if self._ended and self._script and not self._typed and not self._under_way:
-            self._settle()
-        if self._to_node:
-            del self._to_node[: self._node.send_some(self._to_node)]
-        if self._ended and not self._script and not self._typed and not self._to_node:
-            self._status = 0
-
-    def _settle(self) -> None:
-        """The script has been run: what became of all that it said?"""
-        if self._settling is None:
-            request, self._settling = self._node.request("settle")
-            self._to_node += request
-
-    def _run(self, line: str) -> None:
-        request, number = self._node.request("run", line=line, script=self._script)
-        if len(request) > MAX_REQUEST:
-            self._too_long()
-        else:
-            self._unsettled = True
-            self._to_node += request
-            self._under_way.add(number)
-
-    def _too_long(self) -> None:
-        self._failed = True
-        self._shown.answer(["that line is too long: nothing was sent"])
-
-    def _look(self) -> None:
-        """Read the input only while nothing of it waits."""
-        self._read(not self._ended and not self._typed and not self._to_node)
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._to_node else 0)
-        self._selector.modify(self._node, events)
-
-    def _read(self, on: bool) -> None:
-        if on is self._reading:
-            return
-        self._reading = on
-        if self._always_ready:
-            return
-        if not on:
-            self._selector.unregister(self._stdin)
-            return
-        try:
-            self._selector.register(self._stdin, selectors.EVENT_READ)
-        except PermissionError:
-            self._always_ready = True  # a file: epoll refuses it, and it can always be read
+                self._unsettled = True
+                self._under_way.add(self._node.tell("run", line=line, script=self._script))
 
     # ------------------------------------------------------------ what the node says
 
@@ -214,8 +161,7 @@ class _Attached:
         else:
             self._shown.answer([answer.get("error", "no reason given")])
         if answer.get("leave"):
-            self._typed.clear()
             self._under_way.clear()
             self._ended = True
-        if number == self._settling and self._status is None:
+        if number == self._settling:
             self._status = int(self._failed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import socket
 import tempfile
 import threading
@@ -208,19 +209,35 @@ class ScriptTests(AttachCase):
         self.assertEqual(self.shown, "")
 
     def test_lines_that_are_too_long(self) -> None:
-        for line in (b"x" * 100_000, b"\x01" * (MAX_REQUEST // 6)):
-            with tempfile.TemporaryFile() as script:
-                script.write(line + b"\n/peers\n")
-                script.seek(0)
-                self.setUp()
-                self.assertEqual(self.attach(script.fileno(), ran()), 1)
-            self.assertIn("too long: nothing was sent", self.shown)
-            self.assertEqual(self.lines_run, ["/peers"])
+        with tempfile.TemporaryFile() as script:
+            script.write(b"\x01" * (MAX_REQUEST // 6) + b"\n/peers\n")
+            script.seek(0)
+            self.assertEqual(self.attach(script.fileno(), ran()), 1)
+        self.assertIn("too long: nothing was sent", self.shown)
+        self.assertEqual(self.lines_run, ["/peers"])
+
+    def test_the_longest_line_is_a_request_whatever_it_holds(self) -> None:
+        with tempfile.TemporaryFile() as script:
+            script.write(b"\x01" * module._LONGEST)
+            script.seek(0)
+            self.assertEqual(self.attach(script.fileno(), ran()), 0)
+        (run,) = (request for request in self.asked if request["do"] == "run")
+        self.assertLess(len(json.dumps(run)), MAX_REQUEST)
 
     def test_only_so_many_lines_are_under_way(self) -> None:
-        self.patch(module, "_AT_ONCE", 2)
-        self.assertEqual(self.attach(b"/peers\n" * 9, *[ran()] * 9), 0)
-        self.assertEqual(len(self.lines_run), 9)
+        self.patch(module, "_CHUNK", 20)
+        self.patch(module, "_AT_ONCE", 30)
+        look, only_the_node = select.select, threading.Event()
+
+        def watched(wanted: list[Any], *others: Any) -> Any:
+            if len(wanted) == 1:
+                only_the_node.set()
+            return look(wanted, *others)
+
+        self.patch(select, "select", watched)
+        self.on_run = lambda: self.assertTrue(only_the_node.wait(10))
+        self.assertEqual(self.attach(b"x\n" * 3000, *[ran()] * 3000), 0)
+        self.assertEqual(len(self.lines_run), 3000)
 
 
 class PersonTests(AttachCase):
