@@ -20,12 +20,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
-from p2pchat.console.display import late_lines, message_lines
+from p2pchat.console.display import StatusLines, late_lines, message_lines
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.digest import Digest, Transcript
 from p2pchat.console.plain.queue import CommandQueue, Reader
 from p2pchat.console.plain.screen import Screen
-from p2pchat.console.wording import StatusLines
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from p2pchat.console.display import message_lines
+from p2pchat.console.display import BURST, RATE, left_out_line, message_lines
 from p2pchat.console.plain.screen import Screen
-from p2pchat.console.wording import BURST, RATE, left_out_line
 from p2pchat.wire.messages import Pub, Send
 
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from p2pchat.control.client.event_lines import event_line, text_of
 from p2pchat.control.client.finding import Choice, Node, Refused, find
 from p2pchat.control.client.options import parser_of
 from p2pchat.control.paths import ControlError
@@ -102,6 +101,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _tail(options: argparse.Namespace) -> int:
+    from p2pchat.control.client.event_lines import event_line, text_of
+
     kinds = [kind for kind in options.events.split(",") if kind] or EVENT_KINDS
     fields = options.fields.split(",") if options.fields else None
     with _node(options) as node:
