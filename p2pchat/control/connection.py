@@ -20,7 +20,8 @@ from p2pchat.control.answers import Requests
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import MAX_REQUEST
 from p2pchat.control.requests import Fields, Request, RequestError, read_request
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 
 _log: Final = Log("Control")
 MAX_CLIENTS: Final = 64

@@ -21,11 +21,11 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from p2pchat.console.commands.row import until
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.queue import MEETING
 from p2pchat.console.replies import Reply
-from p2pchat.console.waiting import until
 from p2pchat.control.events import outcome_event
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.requests import Fields, RequestError
@@ -106,7 +106,7 @@ class CommandRunner(Observer):
 
         `done` is False when something was not delivered, is queued, or has not been read in time.
         """
-        yield self._until(lambda: not self._running and not self._commands.outbox.pending)
+        yield self._until(lambda: not self._running and not self._commands.sent.pending)
         lines = []
         if self._commands.published:
             # What was published a moment ago is written at the end of this turn.
@@ -117,7 +117,7 @@ class CommandRunner(Observer):
             if draining.failed:
                 self._failed = True
                 lines.append("not all peers have read what was published")
-        done = not self._failed and not self._commands.outbox.waiting
+        done = not self._failed and not self._commands.sent.waiting
         self._failed = False
         return {"lines": lines, "done": done}
 
@@ -134,17 +134,17 @@ class CommandRunner(Observer):
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
         """The ACK for a message came."""
-        self._tell(peer_id, msg_id, self._commands.outbox.delivered(peer_id, msg_id, seconds))
+        self._tell(peer_id, msg_id, self._commands.sent.delivered(peer_id, msg_id, seconds))
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """No ACK came."""
-        line = self._commands.outbox.undelivered(peer_id, msg_id, reason)
+        line = self._commands.sent.undelivered(peer_id, msg_id, reason)
         self._failed = self._failed or line is not None
         self._tell(peer_id, msg_id, line)
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         """A message waits until there is a link."""
-        self._tell(peer_id, msg_id, self._commands.outbox.queued(peer_id, msg_id))
+        self._tell(peer_id, msg_id, self._commands.sent.queued(peer_id, msg_id))
 
     def _tell(self, peer_id: str, msg_id: str, line: str | None) -> None:
         if line is not None:

@@ -21,7 +21,7 @@ keep (`p2pchat.control.connection`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -41,7 +41,7 @@ from p2pchat.control.paths import (
 )
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
-from p2pchat.node.stats import Figure, Kind, Section
+from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.wire.stamps import Timestamps
 from p2pchat.wire.text import shortened
 
@@ -153,28 +153,23 @@ class ControlService(Service):
             gone, self._all_gone = self._all_gone, None
             gone.callback(None)
 
-    def section(self) -> Section:
+    def section(self) -> Section[ControlService]:
         """What is counted here, for a snapshot."""
-        factory = self.factory
-        figures = (
-            Figure("socket", Kind.TEXT, "where the control socket is"),
-            Figure("clients", Kind.GAUGE, "programs that are connected"),
-            Figure("clients_limit", Kind.LIMIT, "of those at most"),
-            Figure("subscribers", Kind.GAUGE, "of those, how many get events"),
-            Figure("requests", Kind.COUNTER, "requests so far"),
-            Figure("refused", Kind.COUNTER, "connections refused because there were too many"),
-            Figure("disconnected", Kind.COUNTER, "clients cut off because they did not read"),
-        )
-        return Section(
-            "control",
-            figures,
-            lambda: {
-                "socket": self.path,
-                "clients": len(factory.clients),
-                "clients_limit": MAX_CLIENTS,
-                "subscribers": len(self.requests.feed),
-                "requests": factory.asked,
-                "refused": factory.refused,
-                "disconnected": factory.disconnected,
-            },
-        )
+        return Section("control", _FIGURES, self)
+
+
+_FIGURES: Final[Mapping[str, Figure[ControlService]]] = {
+    "socket": text("where the control socket is", lambda control: control.path),
+    "clients": gauge("programs that are connected", lambda control: len(control.factory.clients)),
+    "clients_limit": limit("of those at most", lambda _: MAX_CLIENTS),
+    "subscribers": gauge(
+        "of those, how many get events", lambda control: len(control.requests.feed)
+    ),
+    "requests": counter("requests so far", lambda control: control.factory.asked),
+    "refused": counter(
+        "connections refused because there were too many", lambda control: control.factory.refused
+    ),
+    "disconnected": counter(
+        "clients cut off because they did not read", lambda control: control.factory.disconnected
+    ),
+}

@@ -19,8 +19,7 @@ from p2pchat.console.display import (
     said_note,
     sender,
 )
-from p2pchat.console.plain.digest import Digest, Transcript
-from p2pchat.console.plain.screen import Screen
+from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.wire.messages import Pub, Send
 
 

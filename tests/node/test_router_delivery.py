@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import set_level
 from p2pchat.wire.messages import Pub, Send
 from tests.support.fake_link import FakeLink
 from tests.support.routers import RouterTestCase
@@ -122,7 +122,7 @@ class DeliverTests(RouterTestCase):
         ]
         self.deliver(*messages)
         self.assertEqual(self.logged(), [])
-        logs.set_level("DEBUG")
+        set_level("DEBUG")
         self.deliver(*(type(it)("new " + it.msg_id, "", it.dst, it.payload) for it in messages))
         self.assertEqual(self.logged(), ["bob@CIC -> us: oi", "bob@CIC -> #CIC: olá"])
         self.router.send("bob@CIC", "x", 1.0)

@@ -1,4 +1,4 @@
-"""peer_ids and scopes: what is one, what is not, and what a person is told about it."""
+"""peer_ids, scopes and our own IP addresses: what is one, and what a person is told about it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.wire.address import (
     conversation_of,
+    is_loopback,
     namespace_of,
     namespace_of_scope,
     scope_of,
@@ -130,3 +131,11 @@ class WhereItBelongsTests(SynchronousTestCase):
             ("#C@C", "#C@C"),
         ):
             self.assertEqual(conversation_of("bob@CIC", dst), conversation, dst)
+
+
+class LoopbackTests(SynchronousTestCase):
+    def test_only_this_machine(self) -> None:
+        for ip in ("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"):
+            self.assertTrue(is_loopback(ip), ip)
+        for ip in ("", "128.0.0.1", "1.127.0.0", "::", "::2", "::ffff:10.0.0.1", "localhost"):
+            self.assertFalse(is_loopback(ip), ip)

@@ -15,16 +15,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 
 from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.display import StatusLines, late_lines, message_lines
 from p2pchat.console.plain.backpressure import Backpressure, Draining
-from p2pchat.console.plain.digest import Digest, Transcript
-from p2pchat.console.plain.queue import CommandQueue, Reader
-from p2pchat.console.plain.screen import Screen
+from p2pchat.console.plain.queue import CommandQueue
+from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
@@ -70,13 +68,13 @@ class PlainConsole(Observer):
             stay=stay,
         )
 
-    def start(self, reader: Reader) -> None:
+    def start(self, reader: IPushProducer) -> None:
         """Say who we are, and run lines from now on; `reader` is paused while lines wait."""
         self._node.observers.add(self)
         if self._node.history is not None:
             self._node.history.attending += 1
         self._screen.write(self._greeting())
-        self._queue.start(reader, self)
+        self._queue.start(reader)
 
     def stop(self) -> None:
         """Run nothing more, and write what is still to be seen."""
@@ -110,16 +108,6 @@ class PlainConsole(Observer):
             lines.append("* /help for help")
         return [*map(printable, lines)]
 
-    # ------------------------------------------------------------ Meeting, for the queue
-
-    def first_look(self) -> Deferred[None]:
-        """See `p2pchat.mesh.discovery.presence.Presence`."""
-        return self._node.presence.first_look()
-
-    def dials_under_way(self) -> bool:
-        """See `p2pchat.mesh.mesh.Mesh`."""
-        return self._node.mesh.dials_under_way()
-
     # ------------------------------------------------------------ INodeObserver
 
     def status_changed(self, peer: Peer) -> None:
@@ -135,14 +123,14 @@ class PlainConsole(Observer):
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
         """The ACK for a message came."""
-        line = self._commands.outbox.delivered(peer_id, msg_id, seconds)
+        line = self._commands.sent.delivered(peer_id, msg_id, seconds)
         if line is not None:
             self._screen.write([line])
             self._queue.look()
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """No ACK came."""
-        line = self._commands.outbox.undelivered(peer_id, msg_id, reason)
+        line = self._commands.sent.undelivered(peer_id, msg_id, reason)
         if line is not None:
             self._screen.write([line])
             self._queue.failed = True
@@ -150,7 +138,7 @@ class PlainConsole(Observer):
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         """A message waits until there is a link."""
-        line = self._commands.outbox.queued(peer_id, msg_id)
+        line = self._commands.sent.queued(peer_id, msg_id)
         if line is not None:
             self._screen.write([line])
             self._queue.look()

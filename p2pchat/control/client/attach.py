@@ -42,7 +42,7 @@ def attach(node: Node, stdin: int = 0, stdout: int = 1) -> int:
     try:
         return _Attached(node, stdin, shown, statuses, script=script).run()
     finally:
-        shown.finish()
+        shown.finish(time.monotonic())
 
 
 def _greeting(status: dict[str, Any], *, script: bool) -> list[str]:

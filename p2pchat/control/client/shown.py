@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from p2pchat.console.display import BURST, RATE, left_out_line
+from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.wire.text import printable
 
 
@@ -31,8 +32,7 @@ class Shown:
         self._encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
         self._recent: deque[str] = deque(maxlen=BURST if watched else None)
         self._count = 0
-        self._tokens = float(BURST)
-        self._at = now
+        self._allowance = TokenBucket(RATE, now, BURST)
 
     def answer(self, lines: Iterable[object]) -> None:
         """Show what was asked for."""
@@ -56,29 +56,23 @@ class Shown:
             return None
         shown = len(self._recent)
         if self._watched:
-            self._tokens = min(float(BURST), self._tokens + (now - self._at) * RATE)
-            self._at = now
-            shown = min(shown, int(self._tokens))
-            if shown < self._count and self._tokens < RATE:
+            allowed = self._allowance.take_some(self._count, now)
+            if allowed is None:
                 # A flood: wait until there is a second's worth to show.
-                return (RATE - self._tokens) / RATE + 0.001
-            self._tokens -= shown
-        self._show(shown)
-        return None
-
-    def finish(self) -> None:
-        """Show a second's worth of what still waits, and forget the rest."""
-        if self._count:
-            limit = max(int(RATE), int(self._tokens)) if self._watched else self._count
-            self._show(min(len(self._recent), limit))
-
-    def _show(self, shown: int) -> None:
+                return self._allowance.second_in
+            shown = min(shown, allowed)
         left_out = self._count - shown
         lines = [*self._recent][len(self._recent) - shown :]
         self._recent.clear()
         self._count = 0
         self._write([left_out_line(left_out, kept=self._kept)] if left_out else [])
         self._write(lines)
+        return None
+
+    def finish(self, now: float) -> None:
+        """Show what can be shown of what still waits, and forget the rest."""
+        self._allowance.fill_a_second()
+        self.show(now)
 
     def _write(self, lines: list[str]) -> None:
         if not lines:

@@ -72,7 +72,7 @@ class ScriptTests(ConsoleCase):
     def test_commands_and_answers(self) -> None:
         link = self.node.meets("bob@CIC")
         self.type("/msg bob@CIC olá 🙂", "/pub * x")
-        self.assertEqual([message.payload for message in link.lines], ["olá 🙂", "x"])
+        self.assertEqual([message.payload for message in link.chat], ["olá 🙂", "x"])
         self.assertEqual(self.shown(), ["* bob@CIC is connected", "published to 1 peer"])
 
     def test_the_end_of_a_script_waits_for_its_acks(self) -> None:
@@ -178,7 +178,7 @@ class WaitingScriptTests(ConsoleCase):
         self.node.mesh.dialing = False
         self.clock.advance(0.1)
         self.node.acknowledge(link)
-        self.assertEqual((len(link.lines), self.left), (1, [0]))
+        self.assertEqual((len(link.chat), self.left), (1, [0]))
 
 
 class PersonTests(ConsoleCase):

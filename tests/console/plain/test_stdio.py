@@ -105,7 +105,7 @@ class PipeTests(ConsoleCase):
         link = self.node.meets("bob@CIC")
         for byte in "/msg bob@CIC olá 🙂\n".encode():
             self.stdio.protocol.dataReceived(bytes([byte]))
-        self.assertEqual(link.lines[0].payload, "olá 🙂")
+        self.assertEqual(link.chat[0].payload, "olá 🙂")
 
     def test_a_last_line_without_newline_counts(self) -> None:
         link = self.node.meets("bob@CIC")
@@ -121,7 +121,7 @@ class PipeTests(ConsoleCase):
         self.descriptors.more = b"b\n/pub * more\n"
         self.type("/pub * " + "a" * (CHUNK - 7))
         self.assertEqual(
-            [message.payload for message in link.lines], ["a" * (CHUNK - 7) + "b", "more"]
+            [message.payload for message in link.chat], ["a" * (CHUNK - 7) + "b", "more"]
         )
 
     def test_the_output_breaks_and_the_script_runs_to_its_end(self) -> None:

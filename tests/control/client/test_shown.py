@@ -77,13 +77,13 @@ class WatchedTests(ShownCase):
         self.assertEqual(self.lines(), ["esc \\x1b[2J"] * 300)
 
     def test_the_end_shows_a_seconds_worth(self) -> None:
-        self.shown.finish()
+        self.shown.finish(0.0)
         self.flood(BURST)
         self.shown.show(0.0)
         self.lines()
         self.flood(100)
         self.shown.show(0.0)
-        self.shown.finish()
+        self.shown.finish(0.0)
         lines = self.lines()
         self.assertEqual((len(lines), lines[-1]), (1 + int(RATE), "line 99"))
 
@@ -114,7 +114,7 @@ class PipeTests(ShownCase):
         self.shown.add("before")
         self.shown.left_out(1234)
         self.shown.add("after")
-        self.shown.finish()
+        self.shown.finish(0.0)
         before, missing, after = self.lines()
         self.assertEqual((before, after), ("before", "after"))
         self.assertIn("… 1,234 more messages", missing)
