@@ -22,7 +22,9 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.testing import StringTransport
 
 import p2pchat
-from p2pchat.console.plain.console import ConsoleService
+from p2pchat.console.plain.console import PlainConsole
+from p2pchat.console.plain.screen import Screen
+from p2pchat.console.plain.stdio import ConsoleProtocol
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
@@ -61,19 +63,11 @@ class Trace:
             self.calls += 1
 
 
-class Descriptors:
-    """A console's input and output in memory: a terminal at which nobody sits."""
+class End:
+    """A node's console, whose input and output are in memory; `on_write` hears of each write."""
 
-    terminal_in = terminal_out = True
-    unseen = False
-    encoding = "utf-8"
-
-    def __init__(self) -> None:
+    def __init__(self, node: ChatNode, host: Any) -> None:
         self.on_write: Callable[[], None] = lambda: None
-        self.protocol: Any = None
-
-    def attach(self, protocol: Any) -> Any:
-        """Connect the console's protocol to memory."""
         outer = self
 
         class Output(StringTransport):
@@ -81,16 +75,13 @@ class Descriptors:
                 super().write(data)
                 outer.on_write()
 
-        self.protocol, transport = protocol, Output()
-        protocol.makeConnection(transport)
-        return transport
-
-    def read_more(self) -> bytes:
-        """There is never more."""
-        return b""
-
-    def restore(self) -> None:
-        """Nothing to give back."""
+        output, screen = Output(), Screen(host)
+        screen.connect(output)
+        console = PlainConsole(
+            node, host, screen, on_leave=lambda _status: None, script=False, watched=True
+        )
+        self.protocol = ConsoleProtocol(console, lambda: b"", on_output_lost=lambda: None)
+        console.start(output)
 
 
 class AtOnce:
@@ -130,16 +121,13 @@ def ways(*, kept: bool) -> dict[str, list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         town = FakeTown(1, latency=(0.01, 0.01), cut=0.0, join=0.0)
         nodes: list[ChatNode] = []
-        ends: list[Descriptors] = []
+        ends: list[End] = []
         for number, name in enumerate(("alice@CIC", "bob@CIC")):
             host = town.network.host(f"10.0.0.{number + 1}")
             make = history_maker(folder, host) if kept else None
             node = town.node(name, ip=host.ip, make_history=make)
-            end: Any = Descriptors()
-            console = ConsoleService(host, node, end, on_leave=lambda _status: None, stay=True)
-            console.startService()
             nodes.append(node)
-            ends.append(end)
+            ends.append(End(node, host))
         town.run_until_meshed()
         town.run(5)
         found: dict[str, list[str]] = {}
@@ -151,7 +139,7 @@ def ways(*, kept: bool) -> dict[str, list[str]]:
         return found
 
 
-def one_message(town: FakeTown, ends: list[Descriptors], text: str) -> dict[str, list[str]]:
+def one_message(town: FakeTown, ends: list[End], text: str) -> dict[str, list[str]]:
     """Have alice say something to bob, and note the files on both ways."""
     trace = Trace()
     found: dict[str, list[str]] = {}

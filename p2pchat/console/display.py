@@ -1,12 +1,12 @@
-"""What happens in a node -> lines for the person.
+"""What happens in a node -> lines for the person: on each console, and in `p2pchat tail`.
 
     [alice@CIC] a direct message             * bob@CIC is connected
     [alice@CIC -> *] to everyone             * bob@CIC has left
     [alice@CIC -> #CIC] to a namespace       … 12,345 more messages (/history shows them)
 
-Rules: `(!)` after a peer's id marks a message that claims to be from somebody else. A message
-cannot look like anything but a message: its line begins with a bracket, and a bracket in a name
-that would close it early is made visible.
+Rules: no Twisted and nothing of the node. `(!)` after a peer's id marks a message that claims to be
+from somebody else. A message cannot look like anything but a message: its line begins with a
+bracket, and a bracket in a name that would close it early is made visible.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from p2pchat.mesh.peers import Peer, Status
-from p2pchat.node.router import scope_of
+from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.text import printable, shortened
 
@@ -28,15 +27,14 @@ RATE: Final = 20.0
 
 def message_lines(peer_id: str, messages: Sequence[Send | Pub], note: str = "") -> list[str]:
     """A line for each message that came from this peer; `note` stands before the bracket closes."""
-    who = _name(peer_id)
-    direct = f"[{who}{note}] "
+    direct = sender(peer_id, note=note)
     lines = []
     for message in messages:
         prefix = direct
         if type(message) is not Send or (message.src != peer_id and message.src):
-            mark = " (!)" if message.src and message.src != peer_id else ""
-            to = "" if isinstance(message, Send) else f" -> {_name(scope_of(message))}"
-            prefix = f"[{who}{mark}{to}{note}] "
+            claims = bool(message.src) and message.src != peer_id
+            to = "" if isinstance(message, Send) else scope_of(message.dst)
+            prefix = sender(peer_id, to=to, claims=claims, note=note)
         lines.append(prefix + printable(message.payload))
     return lines
 
@@ -48,18 +46,29 @@ def late_lines(
     return [
         line
         for message, when in zip(messages, said, strict=False)
-        for line in message_lines(peer_id, [message], f", said {moment(when, now)}")
+        for line in message_lines(peer_id, [message], said_note(when, now))
     ]
+
+
+def sender(peer_id: str, *, to: str = "", claims: bool = False, note: str = "") -> str:
+    """The beginning of a message's line; `note` stands before the bracket closes.
+
+    `to` is the scope of a published message; `claims` tells that its `src` is somebody else.
+    """
+    mark = " (!)" if claims else ""
+    scope = f" -> {_name(to)}" if to else ""
+    return f"[{_name(peer_id)}{mark}{scope}{note}] "
+
+
+def said_note(when: float, now: float) -> str:
+    """The note of a message that was said at `when`; both are seconds since the epoch."""
+    return f", said {moment(when, now)}"
 
 
 def moment(when: float, now: float) -> str:
     """A time of the wall clock, as short as it is clear: with its date unless it was today."""
     then, today = time.localtime(when), time.localtime(now)
     return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)
-
-
-def _name(text: str) -> str:
-    return shortened(text, 150).replace("]", "\\x5d")
 
 
 def left_out_line(count: int, peer_id: str = "", *, kept: bool) -> str:
@@ -75,15 +84,22 @@ class StatusLines:
     def __init__(self) -> None:
         self._connected: set[str] = set()
 
-    def line(self, peer: Peer) -> str | None:
-        """The line for a peer's new status; None when an attempt merely began or failed."""
-        was_connected = peer.peer_id in self._connected
-        if peer.status is Status.CONNECTED:
-            self._connected.add(peer.peer_id)
-            return None if was_connected else f"* {printable(peer.peer_id)} is connected"
-        self._connected.discard(peer.peer_id)
-        if peer.status is Status.STALE:
-            return f"* {printable(peer.peer_id)} does not answer: STALE (/reconnect tries again)"
-        if peer.status is Status.DISCONNECTED and was_connected:
-            return f"* {printable(peer.peer_id)} {'has left' if peer.left else 'is disconnected'}"
+    def line(self, peer_id: str, status: str, *, left: bool) -> str | None:
+        """The line for a peer's new status; None when an attempt merely began or failed.
+
+        `left` tells whether the peer said BYE.
+        """
+        was_connected = peer_id in self._connected
+        if status == "CONNECTED":
+            self._connected.add(peer_id)
+            return None if was_connected else f"* {printable(peer_id)} is connected"
+        self._connected.discard(peer_id)
+        if status == "STALE":
+            return f"* {printable(peer_id)} does not answer: STALE (/reconnect tries again)"
+        if status == "DISCONNECTED" and was_connected:
+            return f"* {printable(peer_id)} {'has left' if left else 'is disconnected'}"
         return None
+
+
+def _name(text: str) -> str:
+    return shortened(text, 150).replace("]", "\\x5d")

@@ -83,8 +83,8 @@ class DurableHistory(Outgoing):
         self._last_published: dict[str, str] = {}
         self._told = False
         self._check_age_at = 0.0
-        self.attended = False
-        """Whether a person sees everything as it comes."""
+        self.attending = 0
+        """How many consoles show everything as it comes: then it counts as read."""
         self.unread: dict[str, int] = {}
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
         self.not_kept = 0
@@ -274,7 +274,7 @@ class DurableHistory(Outgoing):
             self._owner.acknowledge(peer, link, acks)
         for held in done.held:
             self._showing.safe(held)
-        if done.held and self.attended:
+        if done.held and self.attending:
             self._store.read(EVERYTHING)
         for entry in done.entries:
             queued = self.outbox.get(entry.msg_id)

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.error import CannotListenError
 
 from p2pchat.console.full import choose
-from p2pchat.console.plain.console import make_console
+from p2pchat.console.plain.stdio import make_console
 from p2pchat.control.paths import ControlError
 from p2pchat.history.location import NONE
 from p2pchat.history.opening import history_maker

@@ -617,7 +617,7 @@ class PersonTests(HistoryCase):
 
     def test_what_an_attending_person_sees_is_read(self) -> None:
         self.start()
-        self.history.attended = True
+        self.history.attending += 1
         self.receive(send("1", "a"), pub("2", "b"))
         self.clock.advance(GATHER)
         self.successResultOf(self.history.stop())

@@ -521,7 +521,7 @@ class DirectTests(KeepingCase):
         sentence = "not seen yet: 1 of alice@CIC, 1 of * (/history shows them)"
         self.assertIn(sentence, self.town.seen(bob).notices)
         assert bob.history is not None
-        bob.history.attended = True
+        bob.history.attending += 1
         alice.publish("*", "vês?")
         self.meet()
         self.town.leave(bob)
