@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from p2pchat.mesh.peers import Peer, Status
-from p2pchat.node.router import scope_of
+from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.text import printable, shortened
 
@@ -35,7 +35,7 @@ def message_lines(peer_id: str, messages: Sequence[Send | Pub], note: str = "") 
         prefix = direct
         if type(message) is not Send or (message.src != peer_id and message.src):
             mark = " (!)" if message.src and message.src != peer_id else ""
-            to = "" if isinstance(message, Send) else f" -> {_name(scope_of(message))}"
+            to = "" if isinstance(message, Send) else f" -> {_name(scope_of(message.dst))}"
             prefix = f"[{who}{mark}{to}{note}] "
         lines.append(prefix + printable(message.payload))
     return lines

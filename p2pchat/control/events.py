@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from p2pchat.mesh.peers import Peer
-from p2pchat.node.router import scope_of
+from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
 
 Event: TypeAlias = dict[str, Any]
@@ -43,7 +43,7 @@ def message_events(
             "event": "message",
             "time": at,
             "from": peer_id,
-            "to": own_id if type(message) is Send else scope_of(message),  # type: ignore[arg-type]
+            "to": own_id if type(message) is Send else scope_of(message.dst),
             "text": message.payload,
             "msg_id": message.msg_id,
         }

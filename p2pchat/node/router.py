@@ -20,7 +20,7 @@ from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.observers import INodeObserver
 from p2pchat.settings.values import Settings
-from p2pchat.wire.address import EVERYONE, namespace_of_scope
+from p2pchat.wire.address import namespace_of_scope
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
@@ -248,9 +248,3 @@ def line_of(message: Send | Pub) -> bytes:
         return encode(message)
     except ValueError as why:
         raise NotSentError(str(why)) from None
-
-
-def scope_of(message: Pub) -> str:
-    """The scope that a PUB names, in its full form: `*`, `#namespace`, or a peer_id."""
-    dst = message.dst or EVERYONE
-    return dst if dst.startswith("#") or dst == EVERYONE or "@" in dst else "#" + dst

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from p2pchat.logs import levels as logs
-from p2pchat.node.router import scope_of
 from p2pchat.wire.messages import Pub, Send
 from tests.support.fake_link import FakeLink
 from tests.support.routers import RouterTestCase
@@ -131,15 +128,3 @@ class DeliverTests(RouterTestCase):
         self.router.send("bob@CIC", "x", 1.0)
         self.router.acknowledged("id-1", 1.0321)
         self.assertEqual(self.logged()[3:], ["ACK from bob@CIC after 32.1 ms"])
-
-
-class ScopeOfTests(SynchronousTestCase):
-    def test_the_full_form_of_what_a_pub_names(self) -> None:
-        for dst, scope in (
-            ("*", "*"),
-            ("", "*"),
-            ("#CIC", "#CIC"),
-            ("CIC", "#CIC"),
-            ("alice@CIC", "alice@CIC"),
-        ):
-            self.assertEqual(scope_of(Pub("i", dst=dst)), scope)

@@ -17,10 +17,10 @@ from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Entry, Kind, naming
 from p2pchat.console.full.marks import Marks
-from p2pchat.history.records import conversation_for
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
+from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import id_text
 from p2pchat.wire.text import printable
@@ -124,7 +124,7 @@ class News(Observer):
 
     def _entry(self, now: float, peer_id: str, message: Send | Pub) -> Entry:
         direct = isinstance(message, Send)
-        where = conversation_for(peer_id, None if direct else message.dst)
+        where = conversation_of(peer_id, None if direct else message.dst)
         claims = bool(message.src) and message.src != peer_id
         named = direct or self._named.search(message.payload) is not None
         msg_id = id_text(message.msg_id)
