@@ -14,7 +14,7 @@ from twisted.internet import reactor
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import CannotStartError, ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.router import NotSentError
+from p2pchat.node.outgoing import NotSentError
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.settings.values import PeerSettings, Settings
 from p2pchat.wire.messages import Pub, Send

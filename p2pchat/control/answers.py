@@ -28,7 +28,7 @@ from p2pchat.control.requests import Fields, Request, RequestError
 from p2pchat.logs import levels as logs
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
-from p2pchat.node.router import NotSentError
+from p2pchat.node.outgoing import NotSentError
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError

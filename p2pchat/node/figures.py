@@ -172,23 +172,23 @@ def _peers(node: ChatNode) -> Values:
 
 
 def _messages(node: ChatNode) -> Values:
-    router, limits = node.router, node.settings.limits
+    incoming, outgoing, limits = node.incoming, node.outgoing, node.settings.limits
     return {
-        "sent": router.sent,
-        "delivered": router.delivered,
-        "undelivered": router.undelivered,
-        "published": router.published,
-        "received": router.received,
-        "pending_acks": router.pending,
+        "sent": outgoing.sent,
+        "delivered": outgoing.delivered,
+        "undelivered": outgoing.undelivered,
+        "published": outgoing.published,
+        "received": incoming.received,
+        "pending_acks": outgoing.pending,
         "pending_acks_limit": limits.max_pending_acks,
-        "duplicates": router.duplicates,
-        "dropped": router.dropped,
+        "duplicates": incoming.duplicates,
+        "dropped": outgoing.dropped,
         "bad_lines": node.mesh.link_log.remarks["bad line"],
         "bad_lines_in_row_limit": limits.max_bad_lines,
         "long_lines": node.mesh.link_log.remarks["long line"],
         "not_for_us": node.mesh.link_log.remarks["not for us"],
         "claimed": node.mesh.link_log.remarks["claimed src"],
-        "remembered_ids": router.remembered,
+        "remembered_ids": incoming.remembered,
         "remembered_ids_limit": limits.remembered_ids,
     }
 

@@ -21,8 +21,7 @@ from p2pchat.console.full import choose
 from p2pchat.console.plain.console import ConsoleService
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import default_path, show_on_screen, start_logging
-from p2pchat.node.keeping import MakeHistory
-from p2pchat.node.node import CannotStartError, ChatNode
+from p2pchat.node.node import CannotStartError, ChatNode, MakeHistory
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import Options, login_name

@@ -312,7 +312,7 @@ class LimitTests(MeshTestCase):
         for _ in range(48):
             published.append(alice.publish("*", text))
             self.town.run(0.1)
-        self.assertGreater(alice.router.dropped, 10)
+        self.assertGreater(alice.outgoing.dropped, 10)
         self.assertGreater(sum(result.dropped for result in published), 10)
         self.assertEqual(len(self.town.seen(other).texts), 48)
         self.town.run(24)

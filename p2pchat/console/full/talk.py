@@ -31,7 +31,7 @@ from p2pchat.console.replies import Reply
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Line
 from p2pchat.mesh.peers import PeerTable
-from p2pchat.node.router import NotSentError, Published
+from p2pchat.node.outgoing import NotSentError, Published
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
 from p2pchat.wire.identity import Identity
 

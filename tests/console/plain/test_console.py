@@ -177,7 +177,7 @@ class PipeTests(ConsoleCase):
         self.type("/msg bob@CIC hi\n")
         self.stdio.protocol.readConnectionLost()
         self.clock.advance(5)
-        self.node.router.sweep(self.clock.seconds())
+        self.node.outgoing.sweep(self.clock.seconds())
         self.assertEqual(self.left, [1])
         self.assertIn("no ACK within 5 s", self.shown()[-1])
 
@@ -187,7 +187,7 @@ class PipeTests(ConsoleCase):
         self.node.send("bob@CIC", "from a bot")
         self.node.acknowledge(link)
         self.node.send("bob@CIC", "from a bot")
-        self.node.router.give_up_all("left")
+        self.node.outgoing.give_up_all("left")
         self.assertEqual(self.shown(), [])
 
     def test_a_long_line_is_refused(self) -> None:
@@ -249,7 +249,7 @@ class PipeTests(ConsoleCase):
     def test_stopping_writes_what_is_still_to_be_seen(self) -> None:
         self.node.meets("bob@CIC")
         self.type("/msg bob@CIC hi\n")
-        self.node.router.give_up_all("left before the ACK came")
+        self.node.outgoing.give_up_all("left before the ACK came")
         self.successResultOf(cast("Deferred[None]", self.console.stopService()))
         self.assertIn("left before the ACK came", self.shown()[-1])
         self.assertTrue(self.descriptors.restored)
