@@ -26,13 +26,14 @@ from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.screen import Screen
 from p2pchat.console.plain.stdio import ConsoleProtocol
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory
+from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.node.node import ChatNode
-from p2pchat.settings.values import HistorySettings
+from p2pchat.settings.values import HistorySettings, Settings
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
+from p2pchat.wire.repetitions import RecentIds
 
 PACKAGE = Path(p2pchat.__file__).parent
 
@@ -98,20 +99,16 @@ class AtOnce:
 def history_maker(folder: str, host: Any) -> Any:
     """What makes a history in this folder, without threads."""
 
-    def make(own_id: str, *parts: Any) -> DurableHistory:
+    def make(own_id: str, seen: RecentIds) -> DurableHistory:
         path = f"{folder}/{own_id}.sqlite"
-        return DurableHistory(
-            host,
-            own_id,
-            HistorySettings(),
-            *parts,
-            remembered=1000,
+        storage = Storage(
             writing=AtOnce(),
-            reading=AtOnce(),
             make_database=lambda: Database(path),
+            reading=AtOnce(),
             make_reader=lambda: Reader(path),
             wall=lambda: 1_790_000_000.0 + host.seconds(),
         )
+        return DurableHistory(host, own_id, HistorySettings(), seen, storage)
 
     return make
 
@@ -125,7 +122,7 @@ def ways(*, kept: bool) -> dict[str, list[str]]:
         for number, name in enumerate(("alice@CIC", "bob@CIC")):
             host = town.network.host(f"10.0.0.{number + 1}")
             make = history_maker(folder, host) if kept else None
-            node = town.node(name, ip=host.ip, make_history=make)
+            node = town.node(name, ip=host.ip, settings=Settings(), make_history=make)
             nodes.append(node)
             ends.append(End(node, host))
         town.run_until_meshed()

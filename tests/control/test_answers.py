@@ -91,7 +91,7 @@ class AnswerTests(SynchronousTestCase):
         self.place.alice.observers.queued("bob@CIC", "unknown")
         self.town.host_of(self.place.bob).unplug()
         self.client.say({"do": "send", "to": "bob@CIC", "text": "oi"})
-        (msg_id,) = self.place.alice.router._pending
+        (msg_id,) = self.place.alice.outgoing._pending
         self.place.alice.observers.queued("bob@CIC", msg_id)
         (answer,) = self.client.heard()
         self.assertEqual((answer["ok"], answer["code"]), (False, "queued"))

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure
 from p2pchat.console.plain.queue import MEETING
-from p2pchat.node.router import Router
+from p2pchat.node.outgoing import Outgoing
 from p2pchat.testing.directory import Fault
 from tests.support.control_sockets import STAMP, Client, ControlledTown
 
@@ -72,7 +72,7 @@ class PersonTests(RunCase):
 
     def test_or_that_it_waits(self) -> None:
         self.client.ask("run", line="/msg bob oi")
-        (msg_id,) = self.place.alice.router._pending
+        (msg_id,) = self.place.alice.outgoing._pending
         self.place.alice.observers.queued("bob@CIC", msg_id)
         (outcome,) = self.client.heard()
         self.assertIn("queued: bob@CIC gets it", outcome["line"])
@@ -206,10 +206,10 @@ class SettleTests(RunCase):
         self.assertIs(answer["done"], False)
 
     def test_what_is_queued_was_not_delivered_yet(self) -> None:
-        self.patch(Router, "acknowledged", lambda *_: None)
+        self.patch(Outgoing, "acknowledged", lambda *_: None)
         self.script("/msg bob oi")
         self.client.say({"id": 0, "do": "settle"})
-        (msg_id,) = self.place.alice.router._pending
+        (msg_id,) = self.place.alice.outgoing._pending
         self.place.alice.observers.queued("bob@CIC", msg_id)
         self.assertIs(self.later(1)[-1]["done"], False)
         self.place.alice.observers.delivered("bob@CIC", msg_id, 1.0)
