@@ -98,10 +98,9 @@ class Program(Service):
                 return RendezvousClient(self._reactor, host or _own_address(), port), False
         if where.host is not None:
             return RendezvousClient(self._reactor, where.host, where.port), False
-        if self._rendezvous is None:
-            self._rendezvous = LocalRendezvous(
-                self._reactor, where.local_port, lambda: self.node.presence.register_anew()
-            )
+        self._rendezvous = LocalRendezvous(
+            self._reactor, where.local_port, lambda: self.node.presence.register_anew()
+        )
         return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
 
     def bind(self) -> None:

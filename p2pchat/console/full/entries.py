@@ -121,9 +121,7 @@ class PaneEntry(Struct, eq=False):
         indent = min(_INDENT, columns // 4)
         room = max(2, columns - indent)
         prefix = cut(steady(prefix), max(4, columns - len(clock) - _INDENT))
-        first, *others = wrap(
-            prefix + steady(printable(self.text)), max(2, columns - len(clock)), room
-        )
+        first, *others = wrap(prefix + steady(self.text), max(2, columns - len(clock)), room)
         text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
         rows: list[Row] = [
             [
@@ -140,7 +138,7 @@ class PaneEntry(Struct, eq=False):
         """Put the mark and its note behind the text, or below it where they do not fit."""
         style = self.mark.value or "class:event"
         room = max(2, columns - indent)
-        for part in (glyphs.marks.get(self.mark, ""), steady(printable(self.note))):
+        for part in (glyphs.marks.get(self.mark, ""), steady(self.note)):
             taken = sum(width(text) for _, text in rows[-1])
             if part and taken + 1 + width(part) <= columns:
                 rows[-1].append((style, f" {part}"))
