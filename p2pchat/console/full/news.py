@@ -12,11 +12,11 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.console.display import StatusLines, left_out_line, moment
 from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import EntryKind, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
+from p2pchat.console.wording import StatusLines, left_out_line, moment
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer

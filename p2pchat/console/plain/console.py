@@ -19,10 +19,10 @@ from twisted.internet.interfaces import IPushProducer, IReactorTime
 
 from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
-from p2pchat.console.display import StatusLines, late_lines, message_lines
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.queue import CommandQueue
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
+from p2pchat.console.wording import StatusLines, late_lines, message_lines
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer

@@ -13,8 +13,8 @@ import select
 import time
 from typing import Any, Final
 
-from p2pchat.console.display import StatusLines
 from p2pchat.console.plain.input_lines import InputLines
+from p2pchat.console.wording import StatusLines
 from p2pchat.control.client.event_lines import message_line, text_of
 from p2pchat.control.client.finding import Node
 from p2pchat.control.client.shown import Shown

@@ -11,7 +11,7 @@ import json
 import time
 from typing import Any
 
-from p2pchat.console.display import said_note, sender
+from p2pchat.console.wording import said_note, sender
 from p2pchat.wire.text import printable
 
 

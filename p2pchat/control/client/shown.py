@@ -13,7 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 
-from p2pchat.console.display import BURST, RATE, left_out_line
+from p2pchat.console.wording import BURST, RATE, left_out_line
 from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.wire.text import printable
 

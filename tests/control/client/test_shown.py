@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.console.display import BURST, RATE
+from p2pchat.console.wording import BURST, RATE
 from p2pchat.control.client.shown import Shown
 
 

@@ -56,8 +56,13 @@ def sender(peer_id: str, *, to: str = "", claims: bool = False, note: str = "") 
     `to` is the scope of a published message; `claims` tells that its `src` is somebody else.
     """
     mark = " (!)" if claims else ""
-    scope = f" -> {_name(to)}" if to else ""
-    return f"[{_name(peer_id)}{mark}{scope}{note}] "
+    scope = f" -> {in_brackets(to)}" if to else ""
+    return f"[{in_brackets(peer_id)}{mark}{scope}{note}] "
+
+
+def in_brackets(name: str, limit: int = 150) -> str:
+    """A peer_id or a scope of at most `limit` characters, which cannot close its bracket early."""
+    return shortened(name, limit).replace("]", "\\x5d")
 
 
 def said_note(when: float, now: float) -> str:
@@ -99,7 +104,3 @@ class StatusLines:
         if status == "DISCONNECTED" and was_connected:
             return f"* {printable(peer_id)} {'has left' if left else 'is disconnected'}"
         return None
-
-
-def _name(text: str) -> str:
-    return shortened(text, 150).replace("]", "\\x5d")
