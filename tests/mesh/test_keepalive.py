@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from twisted.logger import LogEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
-from p2pchat.logs.levels import Log
+from p2pchat.logs.levels import Log, get_level, set_level
 from p2pchat.mesh import keepalive
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.protocol import PeerProtocol
@@ -21,8 +20,8 @@ INTERVAL = 30.0
 
 class KeepAliveTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
-        logs.set_level("INFO")
+        self.addCleanup(set_level, get_level())
+        set_level("INFO")
         self.events: list[LogEvent] = []
         log = Log("KeepAlive", observer=self.events.append)  # type: ignore[arg-type]
         self.patch(keepalive, "_log", log)

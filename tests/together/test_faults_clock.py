@@ -10,13 +10,9 @@ import time
 from typing import Any
 
 from twisted.internet.base import ReactorBase
-from twisted.logger import LogLevel
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.file import LogFile
-from p2pchat.logs.limits import RepeatedFaults
-from p2pchat.logs.output import FileObserver
 from p2pchat.service import process
 from p2pchat.testing.nodes import connected_pair
 
@@ -93,54 +89,3 @@ class LogTests(SynchronousTestCase):
             self.assertFalse(log.write("x\n", 1001.0))
             self.assertTrue(log.write("x\n", 1001.0 + jump))
             log.close()
-
-
-class RepeatedFaultTests(SynchronousTestCase):
-    """A fault that happens for every message is told once a minute, and counted."""
-
-    def event(self, fault: Exception, now: float) -> dict[str, Any]:
-        try:
-            raise fault
-        except Exception:
-            failure = Failure()
-        return {
-            "log_level": LogLevel.critical,
-            "log_namespace": "Router",
-            "log_format": "It failed",
-            "log_failure": failure,
-            "log_time": now,
-        }
-
-    def test_once_with_its_traceback_then_counted(self) -> None:
-        log = LogFile(self.mktemp(), max_bytes=1_000_000, files=1, warn=self.fail)
-        observer = FileObserver(log)
-        for number in range(1000):
-            observer(self.event(ValueError(f"{number}"), 1000.0 + number / 100))
-        observer(self.event(KeyError("another"), 1020.0))
-        observer(self.event(ValueError("again"), 1061.0))
-        log.close()
-        with open(log.path) as file:
-            text = file.read()
-        self.assertEqual(text.count("Traceback"), 3)
-        self.assertIn("happened 999 more times", text)
-        self.assertIn("KeyError", text)
-
-    def test_lines_that_are_no_faults_are_always_told(self) -> None:
-        faults = RepeatedFaults()
-        self.assertEqual([faults.tell({}, 1.0) for _ in range(5)], [True] * 5)
-
-    def test_what_is_kept_is_bounded(self) -> None:
-        faults = RepeatedFaults()
-        for number in range(2000):
-            event = {"log_failure": Failure(ValueError()), "log_namespace": f"n{number}"}
-            self.assertTrue(faults.tell(event, 1.0))
-        self.assertLessEqual(len(faults._told_at), 256)
-
-    def test_a_clock_that_jumps_back_silences_nothing(self) -> None:
-        faults = RepeatedFaults()
-        event = {"log_failure": Failure(ValueError()), "log_namespace": "n"}
-        self.assertTrue(faults.tell(event, 10_000.0))
-        self.assertFalse(faults.tell(event, 10_001.0))
-        self.assertTrue(faults.tell(event, 6_400.0))
-        self.assertEqual(faults.left_out(event), 1)
-        self.assertEqual(faults.left_out(event), 0)
