@@ -114,12 +114,12 @@ class ChatNode(MultiService):
         try:
             me = Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex(), features)
             self._settle(me)
-        except (ValueError, CannotStartError) as why:
+        except BaseException as why:
             self._port = None
             port.stopListening()
-            if isinstance(why, CannotStartError):
-                raise
-            raise CannotStartError(f"this cannot be our name: {why}") from None
+            if isinstance(why, ValueError):
+                raise CannotStartError(f"this cannot be our name: {why}") from None
+            raise
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
 
     def _settle(self, me: Identity) -> None:

@@ -10,7 +10,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure
 from p2pchat.console.plain.queue import MEETING
-from p2pchat.node.outgoing import Outgoing
 from p2pchat.testing.directory import Fault
 from tests.support.control_sockets import STAMP, Client, ControlledTown
 
@@ -206,7 +205,7 @@ class SettleTests(RunCase):
         self.assertIs(answer["done"], False)
 
     def test_what_is_queued_was_not_delivered_yet(self) -> None:
-        self.patch(Outgoing, "acknowledged", lambda *_: None)
+        self.patch(self.place.alice.mesh, "on_ack", lambda *_: None)
         self.script("/msg bob oi")
         self.client.say({"id": 0, "do": "settle"})
         (msg_id,) = self.place.alice.outgoing._pending
