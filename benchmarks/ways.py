@@ -158,16 +158,16 @@ def one_message(town: FakeTown, ends: list[End], text: str) -> dict[str, list[st
             trace.start()
         received(link, data)
 
-    FakeTransport.write = write  # type: ignore[method-assign]
-    PeerProtocol.dataReceived = data_received  # type: ignore[method-assign]
+    transports: Any = FakeTransport
+    links: Any = PeerProtocol
+    transports.write, links.dataReceived = write, data_received
     try:
         trace.start()
         ends[0].protocol.dataReceived(f"/msg bob@CIC {text}\n".encode())
         town.run(3)
     finally:
         trace.stop()
-        FakeTransport.write = written  # type: ignore[method-assign]
-        PeerProtocol.dataReceived = received  # type: ignore[method-assign]
+        transports.write, links.dataReceived = written, received
         ends[1].on_write = lambda: None
     assert found.keys() == {"in", "out"}, found
     return found
