@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from p2pchat.history.records import RECEIVED, Line, Piece, conversation_for
+from p2pchat.history.records import RECEIVED, Line, Piece
+from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 
 MOST: Final = 500
@@ -174,7 +175,7 @@ def unpack(data: bytes, conversation: str | None = None) -> list[Line]:
         direct = [None] * len(ids)
         columns = zip(ids, dsts or direct, texts, said or direct, strict=True)
         for number, (msg_id, dst, text, when) in enumerate(columns, first):
-            belongs = conversation_for(peer_id, dst)
+            belongs = conversation_of(peer_id, dst)
             if conversation in (None, belongs):
                 lines.append(
                     Line(
@@ -209,7 +210,7 @@ def named_in(data: bytes) -> Counter[str]:
             continue
         found[peer_id] += 0
         for dst, count in Counter(dsts).items():
-            found[conversation_for(peer_id, dst)] += count
+            found[conversation_of(peer_id, dst)] += count
     return found
 
 

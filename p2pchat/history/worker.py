@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
@@ -13,6 +13,16 @@ from twisted.python.failure import Failure
 from p2pchat.history.records import HistoryError
 
 _T = TypeVar("_T")
+
+
+class InThread(Protocol):
+    """Makes blocking calls somewhere else, one after the other."""
+
+    def run(self, call: Callable[[], _T]) -> Deferred[_T]:
+        """Make `call`; its result fires in the reactor's thread."""
+
+    def stop(self) -> None:
+        """End when what was given is done."""
 
 
 class Worker:

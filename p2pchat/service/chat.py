@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.error import CannotListenError
 
 from p2pchat.console.full import choose
-from p2pchat.console.plain.console import make_console
+from p2pchat.console.plain.stdio import make_console
 from p2pchat.control.paths import ControlError
 from p2pchat.history.location import NONE
 from p2pchat.history.opening import history_maker
@@ -98,10 +98,9 @@ class Program(Service):
                 return RendezvousClient(self._reactor, host or _own_address(), port), False
         if where.host is not None:
             return RendezvousClient(self._reactor, where.host, where.port), False
-        if self._rendezvous is None:
-            self._rendezvous = LocalRendezvous(
-                self._reactor, where.local_port, lambda: self.node.presence.register_anew()
-            )
+        self._rendezvous = LocalRendezvous(
+            self._reactor, where.local_port, lambda: self.node.presence.register_anew()
+        )
         return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
 
     def bind(self) -> None:

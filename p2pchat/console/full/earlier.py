@@ -15,10 +15,10 @@ from typing import Final
 
 from twisted.python.failure import Failure
 
-from p2pchat.console.display import moment
 from p2pchat.console.full.conversations import Conversation, Conversations
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
+from p2pchat.console.wording import moment
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.outbox import Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, RECEIVED, WAITING, HistoryError, Line

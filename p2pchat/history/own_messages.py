@@ -1,4 +1,4 @@
-"""What we say: kept as it is said, and as long as it has not arrived.
+"""What we say, in the history: kept as it is said, and as long as it has not arrived.
 
 Rules: as in `durable`, whose other half this is. Until the past is known a message has no number;
 it gets one when its predecessors are known.
@@ -18,7 +18,7 @@ from p2pchat.settings.values import HistorySettings
 _MAX_UNNUMBERED: Final = 2000
 
 
-class Outgoing:
+class OwnMessages:
     """Our messages in a store. `wall` is the wall clock."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Outgoing:
     def queue(self, peer_id: str, msg_id: str, payload: str) -> Queued:
         """Keep a direct message until a link opens; raises `OutboxFullError`.
 
-        The owner hears `queued` when it is safe.
+        `DurableHistory.on_queued` is told when it is safe.
         """
         self.outbox.check_room(peer_id)
         return self.outbox.add(self._enter(peer_id, msg_id, payload, WAITING))
@@ -87,9 +87,9 @@ class Outgoing:
         if entry.id:
             self._store.change(entry)
 
-    def too_old(self, now: float) -> list[Queued]:
-        """Give up what has waited for too long; `now` is the wall clock."""
-        old = self.outbox.too_old(now)
+    def too_old(self) -> list[Queued]:
+        """Give up what has waited for too long."""
+        old = self.outbox.too_old(self._wall())
         for queued in old:
             self._change(queued.entry, ABANDONED)
         return old
