@@ -33,6 +33,7 @@ from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.settings.values import HistorySettings
+from p2pchat.sqlite import ClosedError
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
 
@@ -230,7 +231,8 @@ class DurableHistory(Outgoing):
         self.unread.pop(peer_id, None)
 
         def delete(_: object) -> Deferred[int]:
-            return self._store.call(lambda database: database.forget(peer_id)).addErrback(failed)
+            forgetting = self._store.tidying.forget(peer_id)
+            return Deferred.fromCoroutine(forgetting).addErrback(failed)
 
         def failed(failure: Failure) -> NoReturn:
             raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
@@ -248,7 +250,11 @@ class DurableHistory(Outgoing):
                 self._reader = self._make_reader()
             return ask(self._reader)
 
-        return self._reading.run(read)
+        def closed(failure: Failure) -> NoReturn:
+            failure.trap(ClosedError)
+            raise HistoryError("this node is leaving")
+
+        return self._reading.run(read).addErrback(closed)
 
     # ------------------------------------------------------------ what the store tells
 

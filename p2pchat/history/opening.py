@@ -11,10 +11,8 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.gathering import HistoryOwner
 from p2pchat.history.location import claim, default_path
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError
-from p2pchat.history.worker import Worker
-from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.settings.values import Settings
+from p2pchat.sqlite import Worker
 from p2pchat.wire.repetitions import RecentIds
 
 
@@ -23,27 +21,12 @@ def history_maker(
 ) -> Callable[[str, HistoryOwner, RecentIds], DurableHistory]:
     """What makes the history of a node that has these settings, once its peer_id is known.
 
-    It takes the file for this process, and raises `CannotStartError` when that cannot be had; the
-    file itself is opened later, in a thread, and made when there is something to keep.
+    It takes the file for this process, and raises `HistoryError` when that cannot be had; the file
+    itself is opened later, in a thread, and made when there is something to keep.
     """
 
     def make(own_id: str, owner: HistoryOwner, seen: RecentIds) -> DurableHistory:
-        try:
-            taken = claim(settings.history.file or default_path(own_id))
-        except HistoryError as why:
-            raise CannotStartError(str(why)) from None
-        path = taken.path
-
-        def make_database() -> Database:
-            from p2pchat.history.database import Database
-
-            return Database(path)
-
-        def make_reader() -> Reader:
-            from p2pchat.history.reading import Reader
-
-            return Reader(path)
-
+        taken = claim(settings.history.file or default_path(own_id))
         return DurableHistory(
             reactor,
             own_id,
@@ -53,8 +36,8 @@ def history_maker(
             remembered=settings.limits.remembered_ids,
             writing=Worker(reactor, "history"),
             reading=Worker(reactor, "history-reader"),
-            make_database=make_database,
-            make_reader=make_reader,
+            make_database=lambda: Database(taken.path),
+            make_reader=lambda: Reader(taken.path),
             wall=time.time,
             on_closed=taken.release,
         )

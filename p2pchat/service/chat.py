@@ -39,6 +39,7 @@ from p2pchat.wire.text import printable
 
 if TYPE_CHECKING:
     from p2pchat.console.full.service import TerminalConsole
+    from p2pchat.history.durable import DurableHistory
 
 __all__ = ["Options", "Program", "main", "makeService"]
 
@@ -84,8 +85,17 @@ class Program(MultiService):
         if settings.history.file == "none":
             return None
         from p2pchat.history.opening import history_maker
+        from p2pchat.history.records import HistoryError
 
-        return history_maker(self._reactor, settings)
+        make = history_maker(self._reactor, settings)
+
+        def make_or_refuse(*words: Any) -> DurableHistory:
+            try:
+                return make(*words)
+            except HistoryError as why:
+                raise CannotStartError(str(why)) from None
+
+        return make_or_refuse
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve."""

@@ -53,15 +53,16 @@ def makeService(options: Options) -> MultiService:
     service = MultiService()
     if values["database"] is not None:
         from p2pchat.rendezvous.stores.journal import Persistence
-        from p2pchat.rendezvous.stores.sqlite import Database, ForeignDatabaseError
+        from p2pchat.rendezvous.stores.sqlite import RegistrationFile
+        from p2pchat.sqlite import ForeignFileError
 
         # First in, so that it is last out: what the server still changes is written.
-        persistence = Persistence(registry, Database(values["database"]), reactor=reactor)
+        persistence = Persistence(registry, RegistrationFile(values["database"]), reactor=reactor)
         persistence.setServiceParent(service)
         try:
             persistence.load()
-        except ForeignDatabaseError as error:
-            _leave(f"database: {error}: choose another file")
+        except ForeignFileError as error:
+            _leave(f"database: {error}")
     server = RendezvousService(
         values["port"], values["interface"] or "", registry=registry, limits=limits
     )
