@@ -9,7 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.answers import REQUESTS
-from p2pchat.control.events import KINDS
+from p2pchat.control.protocol import EVENT_KINDS
 from tests.support.processes import ROOT
 
 LOGGER = r"(log|limited|remarks)\.(warn|error|failure|critical)$"
@@ -36,7 +36,7 @@ def grave_lines() -> list[tuple[str, str]]:
 class DocumentTests(SynchronousTestCase):
     def test_every_request_and_event_is_documented(self) -> None:
         text = document("control.md")
-        for name in (*REQUESTS, *KINDS):
+        for name in (*REQUESTS, *EVENT_KINDS):
             self.assertIn(f"| `{name}` |", text)
 
     def test_every_code_of_an_error_is_documented(self) -> None:

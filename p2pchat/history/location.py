@@ -12,18 +12,10 @@ from typing import Final
 
 from p2pchat.history.records import HistoryError
 from p2pchat.history.schema import FORMAT
-from p2pchat.settings.paths import stem_for
 from p2pchat.sqlite import ForeignFileError, check
 
 NONE: Final = "none"
 """The file name that means: keep nothing."""
-
-
-def default_path(peer_id: str) -> str:
-    """The file in the person's own data folder for the node called `peer_id`."""
-    from platformdirs import user_data_dir
-
-    return os.path.join(user_data_dir("p2pchat", appauthor=False), f"{stem_for(peer_id)}.sqlite")
 
 
 class Claim:

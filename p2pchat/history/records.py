@@ -10,8 +10,6 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from p2pchat.wire.address import EVERYONE
-
 RECEIVED: Final = 0
 """A message of somebody else."""
 PUBLISHED: Final = 1
@@ -89,20 +87,3 @@ class Loaded(Struct):
     """What the damaged file is called now; empty when there was none."""
     has_words: bool = True
     """Whether there is an index of words; without, a search reads every message."""
-
-
-def conversation_for(peer_id: str, dst: str | None) -> str:
-    """Where a message that `peer_id` sent to `dst` belongs: with the peer, or with a scope.
-
-    `dst` is as it came; None for a direct message.
-    """
-    if dst is None:
-        return peer_id
-    if "@" in dst and not dst.startswith("#"):
-        return peer_id
-    dst = dst or EVERYONE
-    return dst if dst.startswith("#") or dst == EVERYONE else "#" + dst
-
-
-Line = Record
-Entry = Record

@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from p2pchat.history.records import RECEIVED, Piece, Record, conversation_for
+from p2pchat.history.records import RECEIVED, Piece, Record
+from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 
 _N = TypeVar("_N")
@@ -101,13 +102,13 @@ def rows(data: bytes, number: Callable[[str], _N]) -> Iterator[Row[_N]]:
     for first, peer_id, at, ids, dsts, texts, said in _decode(data):
         count, sender = len(ids), number(peer_id)
         if count == 1:  # the usual part but for a flood, and much faster so
-            place = sender if dsts is None else number(conversation_for(peer_id, dsts[0]))
+            place = sender if dsts is None else number(conversation_of(peer_id, dsts[0]))
             when = None if said is None else said[0]
             yield first, place, sender, ids[0], at, when, RECEIVED, texts[0]
             continue
         places: Iterable[_N] = repeat(sender, count)
         if dsts is not None:
-            found = {dst: number(conversation_for(peer_id, dst)) for dst in {*dsts}}
+            found = {dst: number(conversation_of(peer_id, dst)) for dst in {*dsts}}
             places = map(found.__getitem__, dsts)
         yield from zip(
             range(first, first + count),

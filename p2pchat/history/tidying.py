@@ -25,7 +25,8 @@ WORTH_FILING: Final = 32
 for so many does."""
 _FILE_LATEST: Final = 60.0
 """Seconds after which any number of messages is filed."""
-_MAX_UNFILED: Final = 500_000
+MAX_UNFILED: Final = 500_000
+"""Messages that may wait to be filed before that hinders others."""
 _PRUNE_EVERY: Final = 60.0
 _PRUNE_LATEST: Final = 300.0
 _PRUNED_AT_ONCE: Final = 1000
@@ -79,10 +80,9 @@ class Tidying:
         elif now >= self._prune_at + _PRUNE_LATEST:
             self._prune(before, _PRUNED_UNDER_LOAD, more=False)
 
-    def stored(self, count: int, unfiled: int) -> None:
-        """So many more messages were stored."""
-        self.unfiled = unfiled
-        if unfiled > _MAX_UNFILED and not self.running:
+    def overloaded(self, count: int) -> None:
+        """More than `MAX_UNFILED` wait; `count` more messages were stored."""
+        if not self.running:
             # Twice what comes, so that it becomes less.
             self._file(2 * count // AT_ONCE + 1, more=False)
 

@@ -1,4 +1,4 @@
-"""Addresses of the protocol: peer_ids and scopes (section 1).
+"""Addresses: peer_ids and scopes of the protocol (section 1), and which IP addresses are our own.
 
 peer_id = name "@" namespace           1 to 64 characters each
 scope   = "*" / "#" namespace          everyone / everyone of a namespace
@@ -59,6 +59,23 @@ def namespace_of(peer_id: str) -> str:
     return peer_id.rpartition("@")[2]
 
 
+def scope_of(dst: str) -> str:
+    """The scope that the `dst` of a PUB names, in full: `*`, `#namespace`, or a peer_id."""
+    dst = dst or EVERYONE
+    return dst if dst.startswith("#") or dst == EVERYONE or "@" in dst else "#" + dst
+
+
+def conversation_of(peer_id: str, dst: str | None) -> str:
+    """Where a message that `peer_id` sent to `dst` belongs: with the peer, or with a scope.
+
+    `dst` is as it came; None for a direct message.
+    """
+    if dst is None:
+        return peer_id
+    scope = scope_of(dst)
+    return peer_id if "@" in scope and not scope.startswith("#") else scope
+
+
 def namespace_of_scope(scope: str) -> str | None:
     """The namespace that `#namespace` names, or None for `*`; raises `ValueError` otherwise."""
     if scope == EVERYONE:
@@ -66,3 +83,13 @@ def namespace_of_scope(scope: str) -> str | None:
     if not scope.startswith("#") or not 0 < len(scope) - 1 <= _MAX_PART or _CONTROL.search(scope):
         raise ValueError(f'"{shortened(scope, 80)}" is neither * nor #namespace')
     return scope[1:]
+
+
+def is_loopback(ip: str) -> bool:
+    """Whether only this machine can reach `ip`, IPv4 or IPv6."""
+    return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
+
+
+def host_and_port(host: str, port: int) -> str:
+    """`HOST:PORT`, or `[V6]:PORT` for an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
