@@ -30,6 +30,7 @@ BUSY_TIMEOUT: Final = 5.0
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # https://www.sqlite.org/fileformat.html, "The Database Header"
 _MAGIC: Final = b"SQLite format 3\0"
+_FRACTIONS: Final = slice(21, 24)
 _NUMBER: Final = slice(60, 64)
 _APPLICATION: Final = slice(68, 72)
 
@@ -70,7 +71,7 @@ def check(path: str, form: Format) -> None:
     except FileNotFoundError:
         return
     application = int.from_bytes(head[_APPLICATION], "big")
-    if not head.startswith(_MAGIC) or not application:
+    if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20" or not application:
         return
     if application != form.application:
         raise _foreign(path)

@@ -1,4 +1,4 @@
-"""Taking messages out of a history file: plain calls, after everything about them was filed."""
+"""Taking messages out of a history file: plain calls on a connection."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ def size(connection: Connection) -> int:
 def oldest(connection: Connection, limit: int, before: float | None = None) -> list[int]:
     """The ids of the `limit` oldest messages that no longer wait to be delivered.
 
-    `before`: of these, only those that came before a time (wall clock).
+    `before`: of these, only those that came before a time (wall clock). None that is younger than
+    what is still a segment.
     """
     found = connection.execute(
-        "SELECT id FROM (SELECT id, at FROM message WHERE state != ? AND id <= ?"
-        " ORDER BY id LIMIT ?) WHERE ?4 IS NULL OR at < ?4 * 1000.0",
-        (WAITING, indexed_upto(connection), limit, before),
+        "SELECT id FROM (SELECT id, at FROM message WHERE state != ?1 AND"
+        " id < (SELECT coalesce(min(id), 1 << 62) FROM segment) ORDER BY id LIMIT ?2)"
+        " WHERE ?3 IS NULL OR at < ?3 * 1000.0",
+        (WAITING, limit, before),
     )
     return [id_ for (id_,) in found]
 
 
 def by_or_to(connection: Connection, name: str) -> list[int]:
-    """The ids of all messages that a peer said or that were said to it."""
+    """The ids of all messages that are filed and that a peer said or that were said to it."""
     found = connection.execute(
         "WITH peer AS (SELECT id FROM name WHERE text = ?)"
         " SELECT id FROM message_of WHERE conversation IN peer"
@@ -43,7 +45,7 @@ def by_or_to(connection: Connection, name: str) -> list[int]:
 
 
 def delete(connection: Connection, ids: Iterable[int], *, has_words: bool) -> None:
-    """Delete these messages, in a transaction of the caller."""
+    """Delete these messages, inside a transaction of the caller."""
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY)")
     connection.executemany("INSERT INTO gone VALUES (?)", ((id_,) for id_ in ids))
     if has_words:

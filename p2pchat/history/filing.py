@@ -85,7 +85,7 @@ def step(connection: Connection, number: Callable[[str], int], *, has_words: boo
     return int(count)
 
 
-def _insert(connection: Connection, new: Iterator[Row]) -> None:
+def _insert(connection: Connection, new: Iterator[Row[int]]) -> None:
     while some := [*islice(new, _ROWS)]:
         statement = _INSERT + ",".join([_ROW] * len(some))
         connection.execute(statement, [*chain.from_iterable(some)])

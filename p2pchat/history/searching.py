@@ -8,10 +8,9 @@ without spaces between words is looked for as it stands.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
 
-from p2pchat.history.words import UNSPACED, as_indexed
+from p2pchat.history.words import UNSPACED, as_indexed, folded
 
 _TOKEN: Final = re.compile(r"[^\W_]+\*?")
 
@@ -21,12 +20,12 @@ class Query:
 
     def __init__(self, words: str) -> None:
         words = words.strip()
-        folded = _folded(words)
-        tokens = _TOKEN.findall(folded)
+        plain = folded(words)
+        tokens = _TOKEN.findall(plain)
         self._as_it_stands = ""
         self.part = ""
         """Stands so in each text that is looked for; empty when nothing is known to."""
-        if not tokens or UNSPACED.search(folded):
+        if not tokens or UNSPACED.search(plain):
             same = self._as_it_stands = words.casefold()
             if same == words == words.upper():
                 # Text without upper and lower case stands so in what is stored.
@@ -44,19 +43,11 @@ class Query:
         """Whether a text is what is looked for."""
         if self._as_it_stands:
             return self._as_it_stands in text.casefold()
-        folded = _folded(text)
+        plain = folded(text)
         for part in self._parts:  # which is most of what there is to do
-            if part not in folded:
+            if part not in plain:
                 return False
-        words = set(_TOKEN.findall(folded.replace("*", " ")))
+        words = set(_TOKEN.findall(plain.replace("*", " ")))
         return self._whole <= words and all(
             any(word.startswith(beginning) for word in words) for beginning in self._beginnings
         )
-
-
-def _folded(text: str) -> str:
-    """Lower case and without accents, as the index of words has it."""
-    if text.isascii():
-        return text.lower()
-    plain = unicodedata.normalize("NFKD", text.lower())
-    return "".join(char for char in plain if not unicodedata.combining(char))

@@ -1,7 +1,8 @@
 """The index of words: an FTS5 table that names the messages in which a word is.
 
-It has no texts and no positions, only words, as `as_indexed` writes them. To take a text out of it,
-the same words are given again.
+It has no texts and no positions, only words. What a word is, is said here and not left to SQLite,
+so that a search finds the same in what is filed and in what is not. To take a text out of the
+index, the same words are given again.
 
 Rules: plain calls inside a transaction of the caller, on a connection that `prepare` got first. An
 SQLite without FTS5 has no such index; then a search reads every message.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import filterfalse
 from sqlite3 import Connection, OperationalError
 from typing import Final
 
@@ -18,24 +20,36 @@ UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua
 """A character of a script without spaces between words. To the index each is a word."""
 WORDS: Final = (
     "CREATE VIRTUAL TABLE words USING fts5 (text, content='', columnsize=0, detail='none',"
-    " tokenize='unicode61 remove_diacritics 2')"
+    " tokenize='ascii')"
 )
+_WORD: Final = re.compile(r"[^\W_]+")
 _MERGED_AT_ONCE: Final = 500
 """Pages of the index that a step of merging writes, in some 20 ms."""
 
 
-def as_indexed(text: str) -> str:
-    """A text as the index of words gets it: what looks alike is alike, and words stand apart."""
+def folded(text: str) -> str:
+    """Lower case and without accents: what looks alike is alike."""
     if text.isascii():
-        return text
-    return UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFKD", text))
+        return text.lower()
+    plain = unicodedata.normalize("NFKD", text.lower())
+    return "".join(filterfalse(unicodedata.combining, plain))
+
+
+def as_indexed(text: str) -> str:
+    """A text as the index of words gets it: folded words that stand apart."""
+    if text.isascii():
+        return text  # that much SQLite does as we do
+    return " ".join(_WORD.findall(UNSPACED.sub(r" \g<0> ", folded(text))))
 
 
 def usable(connection: Connection) -> bool:
     """Whether there is an index of words that this SQLite can read."""
     try:
         connection.execute("SELECT rowid FROM words LIMIT 0")
-    except OperationalError:
+    except OperationalError as trouble:
+        # "no such table", or "no such module" where another SQLite has made it.
+        if "no such" not in str(trouble):
+            raise
         return False
     return True
 
@@ -47,7 +61,9 @@ def prepare(connection: Connection) -> bool:
     """
     connection.create_function("as_indexed", 1, as_indexed, deterministic=True)
     upto, whole = connection.execute("SELECT upto, words FROM indexed").fetchone()
-    there = usable(connection)
+    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'words'").fetchone()
+    if there and not usable(connection):
+        return False
     if there and whole:
         return True
     try:
@@ -80,7 +96,7 @@ def remove(connection: Connection) -> None:
     """Take the messages that `gone` lists, which are still there, out of the index."""
     connection.execute(
         "INSERT INTO words (words, rowid, text) SELECT 'delete', id, as_indexed(text)"
-        " FROM gone JOIN message USING (id)"
+        " FROM gone JOIN message USING (id) WHERE id <= (SELECT upto FROM indexed)"
     )
 
 
