@@ -100,8 +100,9 @@ class Model:
 
     def shrink(self, limit: int) -> None:
         gone = self.database.prune(0, 1, limit)
-        # What goes are the oldest ones, a page at a time.
-        assert min(limit, len(self.lines)) <= gone <= limit + PAGE
+        # What goes are the oldest ones, a page at a time, of those that one step has filed.
+        least = min(limit, len(self.lines), segments.FILED_AT_ONCE)
+        assert least <= gone <= limit + PAGE
         left = self.reader.recent(None, 1000)
         assert left == [line for line in self.lines if line in left]
         assert len(left) == len(self.lines) - gone
@@ -162,8 +163,8 @@ class ModelTests(FileCase):
     def test_what_is_kept_is_found(
         self, steps: list[tuple[Any, ...]], at_once: int, size: int
     ) -> None:
-        self.patch(database_module, "FILED_AT_ONCE", at_once * 4)
         for module in (segments, database_module):
+            self.patch(module, "FILED_AT_ONCE", at_once * 4)
             self.patch(module, "PAGE", size)
         with tempfile.TemporaryDirectory() as folder:
             model = Model(folder)
