@@ -13,7 +13,9 @@ from twisted.logger import LogLevel
 
 from p2pchat.logs.levels import Log, RateLimited
 from p2pchat.rendezvous import requests
-from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.bans import Bans
+from p2pchat.rendezvous.long_reply import LongReply
+from p2pchat.rendezvous.registry import Registry, Verdict
 from p2pchat.rendezvous.requests import Discover, Invalid, Register
 
 _log = Log("Rendezvous")
@@ -24,6 +26,8 @@ class Answers:
 
     def __init__(self, registry: Registry, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.registry = registry
+        self.bans = Bans()
+        """Who may not register; may be changed at any time."""
         self.given = 0
         """Requests answered since the start, errors included."""
         self.failures = 0
@@ -31,7 +35,7 @@ class Answers:
         self._monotonic = monotonic
         self._limited = RateLimited(_log, limit=1)
 
-    def reply(self, line: bytes, ip: str) -> bytes:
+    def reply(self, line: bytes, ip: str) -> bytes | LongReply:
         """The reply line to the request line (without its newline) that came from `ip`."""
         self.given += 1
         now = self._monotonic()
@@ -50,23 +54,22 @@ class Answers:
             )
             return requests.INTERNAL_ERROR
         if _log.debugging:
-            _log.debug("{ip}: {line} -> {reply}", ip=ip, line=_head(line), reply=_head(reply))
+            said = reply.piece(0) or b"" if isinstance(reply, LongReply) else reply
+            _log.debug("{ip}: {line} -> {reply}", ip=ip, line=_head(line), reply=_head(said))
         return reply
 
-    def _obey(self, line: bytes, ip: str, now: float) -> bytes:
+    def _obey(self, line: bytes, ip: str, now: float) -> bytes | LongReply:
         registry = self.registry
         request = requests.parse(line)
         if isinstance(request, Register):
             namespace, name, port = request.namespace, request.name, request.port
-            if registry.register(ip, namespace, name, port, request.ttl, now):
+            if self.bans.name(namespace, name):
+                self._limited.info(now, "banned", "Banned: {name}", name=f"{name}@{namespace}")
+                return requests.BANNED
+            verdict = registry.register(ip, namespace, name, port, request.ttl, now)
+            if verdict is Verdict.GRANTED:
                 return requests.granted(request.ttl, ip, port)
-            self._limited.warn(
-                now,
-                "full",
-                "The registry is full ({limit} registrations): new ones are refused",
-                limit=registry.limit,
-            )
-            return requests.FULL
+            return self._refused(verdict, ip, now)
         if isinstance(request, Invalid) and not request.of_a_registered_peer:
             return request.reply
         if not registry.knows(ip, now):
@@ -77,6 +80,25 @@ class Answers:
             return registry.discover(request.namespace, now)
         gone = registry.unregister(ip, request.namespace, request.name, request.port, now)
         return requests.OK if gone else requests.NO_MATCH
+
+    def _refused(self, verdict: Verdict, ip: str, now: float) -> bytes:
+        registry = self.registry
+        if verdict is Verdict.FULL:
+            self._limited.warn(
+                now,
+                "full",
+                "The registry is full ({limit} registrations): new ones are refused",
+                limit=registry.limit,
+            )
+            return requests.FULL
+        self._limited.warn(
+            now,
+            "share",
+            "{ip} has {limit} registrations: more are refused",
+            ip=ip,
+            limit=registry.per_address,
+        )
+        return requests.TOO_MANY
 
 
 def _head(line: bytes) -> str:

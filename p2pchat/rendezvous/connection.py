@@ -14,7 +14,12 @@ from typing import Any, cast
 
 import msgspec
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, ITCPTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IPullProducer,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -23,6 +28,7 @@ from p2pchat.logs.levels import Log, RateLimited
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.connection_limit import ConnectionLimit
+from p2pchat.rendezvous.long_reply import PIECE, LongReplies, LongReply
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
@@ -32,7 +38,9 @@ _log = Log("Rendezvous")
 _LINGER = 2.0
 """Seconds for a client that is still sending to read its answer and close."""
 _SLOWEST_READER = 32_768
-"""Bytes a second that a client must take of a long reply."""
+"""Bytes a second that a client must take of the end of a reply."""
+_NO_PROGRESS = 10.0
+"""Seconds for a client to take the next piece of a long reply."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -47,10 +55,11 @@ class Limits(msgspec.Struct, frozen=True):
     total: float = 30.0
     """Seconds for the whole request, however it dribbles in."""
     per_minute: int = 50
-    """Connections a minute of one address; 0 for any number. Loopback is exempt."""
+    """Connections a minute of one address, or one IPv6 network of 64 bits; 0 for any number.
+    Loopback is exempt."""
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IPullProducer)
 class RequestProtocol(Protocol):
     """One connection: collects a line, sends the answer, ends."""
 
@@ -66,6 +75,9 @@ class RequestProtocol(Protocol):
         self._received: bytes | bytearray = b""
         self._latest = 0.0
         self._answered = False
+        self._linger = False
+        self._reading: LongReply | None = None
+        self._next_piece = 0
 
     def connectionMade(self) -> None:
         """Start the clocks; send a blocked address away at once."""
@@ -113,6 +125,7 @@ class RequestProtocol(Protocol):
         """Leave the books."""
         self._answered = True
         self._received = b""
+        self.stopProducing()
         self._factory.connections.remove(self)
 
     def expire(self) -> None:
@@ -128,16 +141,48 @@ class RequestProtocol(Protocol):
         self._answered = True
         self.transport.abortConnection()
 
-    def _answer(self, reply: bytes, *, linger: bool) -> None:
+    def _answer(self, reply: bytes | LongReply, *, linger: bool) -> None:
         self._answered = True
         self._received = b""
-        transport = self.transport
-        transport.write(reply)
-        if linger:
-            transport.loseWriteConnection()
+        self._linger = linger
+        if isinstance(reply, LongReply):
+            self._reading = reply
+            self.deadline = self._factory.monotonic() + _NO_PROGRESS
+            self._factory.long_replies.begin(reply, self)
+            # Twisted asks for the next piece whenever the last one is in the kernel's hands.
+            self.transport.registerProducer(self, False)
         else:
-            transport.loseConnection()
-        self.deadline = self._factory.monotonic() + _LINGER + len(reply) / _SLOWEST_READER
+            self.transport.write(reply)
+            self._answered_whole(len(reply))
+
+    def _answered_whole(self, size: int) -> None:
+        if self._linger:
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
+        self.deadline = self._factory.monotonic() + _LINGER + size / _SLOWEST_READER
+
+    def resumeProducing(self) -> None:
+        """The last piece of a long reply is on its way: send the next one."""
+        reply = self._reading
+        if reply is None:
+            return
+        piece = reply.piece(self._next_piece)
+        if piece is None:
+            self.stopProducing()
+            self.transport.unregisterProducer()
+            self._answered_whole(PIECE)
+            return
+        self._next_piece += 1
+        self.deadline = self._factory.monotonic() + _NO_PROGRESS
+        self.transport.write(piece)
+        self._factory.long_replies.make_room()
+
+    def stopProducing(self) -> None:
+        """A long reply is read, or nobody reads it any more."""
+        if self._reading is not None:
+            self._factory.long_replies.end(self._reading, self)
+            self._reading = None
 
 
 class RendezvousFactory(ServerFactory):
@@ -159,6 +204,7 @@ class RendezvousFactory(ServerFactory):
         self.limits = limits
         self.monotonic = monotonic
         self.throttle = Throttle(limits.per_minute)
+        self.long_replies = LongReplies()
         self.connections = ConnectionLimit(limits.connections, reactor, monotonic)
         self.timed_out = 0
         """Connections that never finished a request."""
@@ -172,6 +218,9 @@ class RendezvousFactory(ServerFactory):
         address = cast("IPv4Address | IPv6Address", addr)
         ip = plain_ip(address.host)
         now = self.monotonic()
+        if self.answers.bans.address(ip):
+            self._limited.info(now, "banned", "Banned: {ip} is turned away", ip=ip)
+            return None
         verdict = self.throttle.admit(ip, now)
         if verdict == PASS:
             self.connections.make_room(now)

@@ -3,24 +3,46 @@
 Rules: a registration is one (ip, namespace, name); registering it again replaces it. Time comes in
 as `now`, seconds of a clock that never jumps. What has expired is gone before any question is
 answered. Every question costs the same with ten registrations as with a hundred thousand, except a
-DISCOVER, whose reply is kept until something changes or the next second.
+DISCOVER, whose reply is kept until something changes or the next second. One address, or one IPv6
+network of 64 bits, has a share of the places: nobody can take them all.
 """
 
 from __future__ import annotations
 
+import enum
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
+from p2pchat.rendezvous.long_reply import LongReply
+from p2pchat.rendezvous.throttle import is_loopback, network_of
+
 MAX_REGISTRATIONS: Final = 100_000
-"""About 100 MB of memory and 11 MB of DISCOVER reply when all are taken."""
+"""When all are taken: 100 MB of memory and 11 MB of DISCOVER reply with usual names, 470 MB and
+160 MB with the longest."""
+PER_ADDRESS: Final = 256
+"""Registrations of one address: a classroom behind one router has its places, a flood has no more."""
 
 _COMPACT_ABOVE: Final = 1_000
 """Dead entries in the expiry heap that are never worth a compaction."""
 
+_LONG: Final = 1_000
+"""Registrations of which a list is long, however short their names are."""
+
 Key = tuple[str, str, str]
 """(ip, namespace, name)."""
+
+
+class Verdict(enum.Enum):
+    """What becomes of a REGISTER."""
+
+    GRANTED = enum.auto()
+    FULL = enum.auto()
+    """There is no place for anybody new."""
+    TOO_MANY = enum.auto()
+    """This address has its share already."""
 
 
 class Registration:
@@ -51,24 +73,29 @@ class Registration:
 
 
 class Registry:
-    """The registrations of one rendezvous; at most `limit` of them.
+    """The registrations of one rendezvous; at most `limit`, and `per_address` of one address.
 
-    When it is full, a new registration is refused (and counted in `refused`), a renewal is not.
+    Beyond these a new registration is refused (and counted in `refused`), a renewal is not.
+    Loopback has no share of its own: those are this machine's programs. 0 is no limit for one
+    address.
     """
 
-    def __init__(self, limit: int = MAX_REGISTRATIONS) -> None:
+    def __init__(self, limit: int = MAX_REGISTRATIONS, per_address: int = PER_ADDRESS) -> None:
         self.limit = limit
+        self.per_address = per_address
         self.refused = 0
-        """How many registrations were refused because the registry was full."""
+        """How many registrations were refused."""
         self.journal: Callable[[Registration], None] | None = None
         """Called with every registration that is new or renewed (it is `live`) or gone (it is not),
         except what `restore` brings."""
         self._namespaces: dict[str, dict[tuple[str, str], Registration]] = {}
         self._addresses: dict[str, dict[tuple[str, str], Registration]] = {}
+        self._networks: Counter[str] = Counter()
         self._count = 0
         self._expiry: list[tuple[float, int, Registration]] = []
         self._serial = 0
         self._replies: dict[str | None, tuple[int, bytes]] = {}
+        self._long_replies: dict[str | None, LongReply] = {}
 
     def __len__(self) -> int:
         """How many registrations there are, those that expire at the next question included."""
@@ -84,8 +111,10 @@ class Registry:
         self.expire(now)
         return ip in self._addresses
 
-    def register(self, ip: str, namespace: str, name: str, port: int, ttl: int, now: float) -> bool:
-        """Add or replace a registration for `ttl` seconds; False when there is no room for it."""
+    def register(
+        self, ip: str, namespace: str, name: str, port: int, ttl: int, now: float
+    ) -> Verdict:
+        """Add or replace a registration for `ttl` seconds, if there is a place for it."""
         self.expire(now)
         peers = self._namespaces.get(namespace)
         old = peers.pop((ip, name), None) if peers is not None else None
@@ -93,13 +122,23 @@ class Registry:
             old.live = False
         elif self._count >= self.limit:
             self.refused += 1
-            return False
+            return Verdict.FULL
+        elif self._has_its_share(ip):
+            self.refused += 1
+            return Verdict.TOO_MANY
         else:
             self._count += 1
+            self._networks[network_of(ip)] += 1
         registration = Registration(ip, namespace, name, port, ttl, now + ttl)
         self._file(registration)
         self._changed(registration)
-        return True
+        return Verdict.GRANTED
+
+    def _has_its_share(self, ip: str) -> bool:
+        share = self.per_address
+        return (
+            bool(share) and self._networks.get(network_of(ip), 0) >= share and not is_loopback(ip)
+        )
 
     def restore(self, registrations: Iterable[Registration]) -> int:
         """Take over registrations from a store; how many that were.
@@ -112,20 +151,32 @@ class Registry:
             known = (ip, name) in self._namespaces.get(namespace, {})
             if not known and self._count < self.limit:
                 self._count += 1
+                self._networks[network_of(ip)] += 1
                 self._file(registration)
         self._replies.clear()
         return self._count - before
 
-    def discover(self, namespace: str | None, now: float) -> bytes:
-        """The reply line that lists `namespace`, or everybody for None."""
+    def discover(self, namespace: str | None, now: float) -> bytes | LongReply:
+        """The reply line that lists `namespace`, or everybody for None.
+
+        A short one is made anew when something changes, a long one once a second at most.
+        """
         self.expire(now)
+        long = self._long_replies.get(namespace)
+        if long is not None and now - long.made_at < 1:
+            return long
         second, reply = self._replies.get(namespace, (None, b""))
         if second == int(now):
             return reply
         peers = self if namespace is None else self._namespaces.get(namespace, {}).values()
-        listed = b",".join([b"%b%d}" % (peer.encoded, peer.until - now) for peer in peers])
-        reply = b'{"status":"OK","peers":[%b]}\n' % listed
-        if listed:
+        count = self._count if namespace is None else len(self._namespaces.get(namespace, ()))
+        made = LongReply(peers, now)
+        if count > _LONG or made.piece(1) is not None:
+            self._long_replies[namespace] = made
+            return made
+        self._long_replies.pop(namespace, None)
+        reply = made.piece(0) or b""
+        if count:
             self._replies[namespace] = (int(now), reply)
         return reply
 
@@ -176,6 +227,10 @@ class Registry:
         if not own:
             del self._addresses[ip]
         self._count -= 1
+        network = network_of(ip)
+        self._networks[network] -= 1
+        if not self._networks[network]:
+            del self._networks[network]
         self._changed(registration)
 
     def _changed(self, registration: Registration) -> None:

@@ -95,6 +95,8 @@ UNKNOWN: Final = error("Unknown command")
 NOT_REGISTERED: Final = error("peer_not_registered")
 NO_MATCH: Final = error("peer_credentials_do_not_match")
 FULL: Final = error("registry_full")
+TOO_MANY: Final = error("too_many_registrations")
+BANNED: Final = error("banned")
 INTERNAL_ERROR: Final = error("internal_error")
 
 _BAD_NAME: Final = Invalid(error("bad_name"))

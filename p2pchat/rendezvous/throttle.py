@@ -2,13 +2,15 @@
 
 The first `limit` connections of an address within `window` seconds pass. The next one is turned
 away without a word and blocks the address for `window` seconds; what connects meanwhile is told for
-how long, and does not prolong it. Loopback is never counted: those are our own programs.
+how long, and does not prolong it. Loopback is never counted: those are our own programs. An IPv6
+network of 64 bits counts as one address: whoever has one of its addresses has them all.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from socket import AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
 PASS: Final = -1
@@ -21,7 +23,8 @@ class Throttle:
     """Counts connections per address; remembers at most `capacity` addresses.
 
     An address is forgotten a window after its last connection. Should more than `capacity` be
-    remembered, the one that was silent for longest is forgotten early (counted in `forgotten`).
+    remembered, the one that was silent for longest is forgotten early (counted in `forgotten`):
+    one that is blocked only when all are, or many addresses would buy one of them its freedom.
     """
 
     def __init__(self, limit: int = 50, window: float = 60.0, capacity: int = 10_000) -> None:
@@ -31,20 +34,26 @@ class Throttle:
         self.turned_away = 0
         """Connections that did not pass."""
         self.forgotten = 0
+        # Apart, each in the order in which they were heard of.
         self._addresses: dict[str, _Address] = {}
+        self._blocked: dict[str, _Address] = {}
 
     def __len__(self) -> int:
         """How many addresses are remembered."""
-        return len(self._addresses)
+        return len(self._addresses) + len(self._blocked)
 
     def admit(self, ip: str, now: float) -> int:
         """Count a connection: `PASS`, `SILENT`, or whole seconds (1 or more) of a block."""
         if not self.limit or is_loopback(ip):
             return PASS
-        address = self._addresses.pop(ip, None) or _Address()
-        self._addresses[ip] = address  # last in order: the one heard of most recently
+        network = network_of(ip)
+        address = (
+            self._addresses.pop(network, None) or self._blocked.pop(network, None) or _Address()
+        )
         verdict = self._judge(address, now)
         address.seen = now
+        remembered = self._addresses if verdict == PASS else self._blocked
+        remembered[network] = address  # last in order: the one heard of most recently
         self._forget(now)
         if verdict != PASS:
             self.turned_away += 1
@@ -64,16 +73,14 @@ class Throttle:
         return SILENT
 
     def _forget(self, now: float) -> None:
-        addresses = self._addresses
-        while True:
-            oldest = next(iter(addresses))
-            if addresses[oldest].seen <= now - self.window:
+        for addresses in (self._addresses, self._blocked):
+            while addresses:
+                oldest = next(iter(addresses))
+                if addresses[oldest].seen > now - self.window:
+                    if len(self) <= self.capacity:
+                        break
+                    self.forgotten += 1
                 del addresses[oldest]
-            elif len(addresses) > self.capacity:
-                del addresses[oldest]
-                self.forgotten += 1
-            else:
-                return
 
 
 class _Address:
@@ -95,3 +102,14 @@ def is_loopback(ip: str) -> bool:
 def plain_ip(ip: str) -> str:
     """`ip` with an IPv4 address that came as IPv6 (`::ffff:192.0.2.1`) in its usual form."""
     return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip
+
+
+def network_of(ip: str) -> str:
+    """What counts as one address: an IPv4 address itself, the first 64 bits of an IPv6 address."""
+    if ":" not in ip:
+        return ip
+    try:
+        packed = inet_pton(AF_INET6, ip.partition("%")[0])
+    except OSError:
+        return ip
+    return f"{inet_ntop(AF_INET6, packed[:8] + bytes(8))}/64"
