@@ -55,6 +55,9 @@ PURE: Final = {
     "rendezvous.throttle",
 }
 
+# What programs of other people import from: names that are imported when they are asked for.
+PUBLIC: Final = {"", "testing"}
+
 # The words after `p2pchat` ask a running node, and are over before Twisted would be imported.
 WITHOUT_TWISTED: Final = "control.client"
 
@@ -171,8 +174,11 @@ class OrderTests(SynchronousTestCase):
             self.assertEqual(circle(inside(folder, ARROWS)), [], f"p2pchat/{folder}")
 
     def test_packages_import_nothing(self) -> None:
-        for package in PACKAGES - {""}:
+        for package in PACKAGES - PUBLIC:
             self.assertEqual(IMPORTS[package], [], f"p2pchat.{package}")
+        for package in PUBLIC:
+            at_once = {each.target for each in IMPORTS[package] if not each.typing}
+            self.assertEqual(at_once, {"importlib", "typing"}, f"p2pchat.{package}")
 
     def test_no_room_imports_the_top(self) -> None:
         """`from p2pchat import ...` is for programs that use a node."""

@@ -1,18 +1,31 @@
 """What a command answers: lines and tables for a person, and whether it was done.
 
-Rules: every line is made printable here, whoever its text is from.
+Rules: every line is made printable here, whoever its text is from. The columns of a table are
+aligned by what a character takes on a terminal.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
-from p2pchat.console.reports import Table
 from p2pchat.wire.text import printable
+
+
+class Table(Struct, frozen=True):
+    """Titles of columns, and rows of printable cells; `empty` is what to say without any."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    empty: str = ""
+
+    def lines(self) -> list[str]:
+        """The table as wide as it needs to be, the titles first."""
+        return _aligned(self.head, self.rows) if self.rows else [self.empty]
 
 
 class Reply(Struct):
@@ -44,3 +57,26 @@ def tabled(table: Table, *lines: str) -> Reply:
 def wrong(*lines: str) -> Reply:
     """It was not done, for this reason."""
     return Reply([*map(printable, lines)], ok=False)
+
+
+def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    table = [head, *rows]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.category(character) in ("Mn", "Me", "Cf")
+        else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )

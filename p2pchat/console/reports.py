@@ -1,107 +1,164 @@
-"""The tables that a person asks for: peers, links, round-trip times.
+"""What a node knows of its peers: rows of peers, of links and of round-trip times.
 
-Rules: pure functions from what the node knows to a `Table`; times are passed in. Columns are
-aligned by what a character takes on a terminal. Text from outside is made printable here, because
-a column's width depends on it.
+Rules: a row is what a program gets, its fields are those of `docs/control.md`, and texts in it are
+as they came. The tables for a person are made of the same rows, with printable cells. Pure
+functions; times are passed in.
 """
 
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from p2pchat.console.replies import Table
 from p2pchat.mesh.peers import Peer
 from p2pchat.rendezvous.directory import Listing
+from p2pchat.wire.address import host_and_port, namespace_of
 from p2pchat.wire.text import printable
 
 
-class Table(Struct, frozen=True):
-    """Titles of columns, and rows of printable cells; `empty` is what to say without any."""
+class PeerRow(Struct, frozen=True):
+    """One peer that is known, or listed."""
 
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    empty: str = ""
+    peer_id: str
+    status: str
+    addresses: Sequence[str]
+    """Where it can be dialed, best first."""
+    listed: bool
+    links: int
+    linked_from: str
+    """The other end of its first link, empty without one."""
+    rtt_seconds: float | None
 
-    def lines(self) -> list[str]:
-        """The table as wide as it needs to be, the titles first."""
-        return _aligned(self.head, self.rows) if self.rows else [self.empty]
+
+class LinkRow(Struct, frozen=True):
+    """One link."""
+
+    peer_id: str
+    direction: str
+    address: str
+    since: str
+    """When its handshake ended, in UTC."""
+    age_seconds: float
+    sent: int
+    received: int
 
 
-def peers_table(
-    listings: Sequence[Listing] | None, peers: Iterable[Peer], own_id: str, namespace: str | None
-) -> Table:
-    """Who is listed, one row a peer, and who is connected without being listed; never ourselves.
+class RoundTripRow(Struct, frozen=True):
+    """The round-trip times of one peer."""
 
-    `listings` is None when the rendezvous could not be asked: then all that is known counts.
-    `namespace` narrows it down, None does not.
+    peer_id: str
+    average_seconds: float | None
+    """None while there are no samples."""
+    samples_seconds: Sequence[float]
+    """Oldest first."""
+
+
+def peer_rows(
+    peers: Iterable[Peer], namespace: str | None, listings: Sequence[Listing] | None = None
+) -> list[PeerRow]:
+    """Who is known, and who is listed without being known.
+
+    `listings` is what the rendezvous has just told, None when it was not asked: then what the node
+    knows of it counts. `namespace` narrows it down, None does not.
     """
     known = {peer.peer_id: peer for peer in peers}
-    addresses: dict[str, str] = {}
     # The latest registration last, so that its address stays.
-    for entry in sorted(listings or (), key=lambda entry: entry.expires_in - entry.ttl):
-        addresses[entry.peer_id] = _address(entry.ip, entry.port)
-    unlisted = set()
-    for peer in known.values():
-        if peer.peer_id not in addresses and (peer.links or listings is None):
-            unlisted.add(peer.peer_id)
-            addresses[peer.peer_id] = _known_address(peer)
-    addresses.pop(own_id, None)
+    latest = sorted(listings or (), key=lambda entry: entry.expires_in - entry.ttl)
+    listed = {entry.peer_id: (entry.ip, entry.port) for entry in latest}
     rows = []
-    for peer_id in sorted(addresses):
-        if namespace is not None and peer_id.rpartition("@")[2] != namespace:
+    for peer_id in sorted({*known, *listed}):
+        if namespace not in (None, namespace_of(peer_id)):
             continue
-        status = known[peer_id].status.value if peer_id in known else "UNKNOWN"
-        if peer_id in unlisted and listings is not None:
-            status += " (not listed)"
-        rows.append((printable(peer_id), printable(addresses[peer_id]), status))
-    where = "" if namespace is None else f" in #{printable(namespace)}"
-    return Table(("peer_id", "address", "status"), rows, f"no other peers{where}")
-
-
-def links_table(peers: Iterable[Peer], now: float, wall_now: float) -> Table:
-    """The links of these peers; `now` is the node's clock, `wall_now` seconds since the epoch."""
-    rows = []
-    for peer in sorted(peers, key=lambda peer: peer.peer_id):
-        for link in peer.links:
-            age = max(0.0, now - link.opened_at)
-            rows.append(
-                (
-                    printable(peer.peer_id),
-                    "outbound" if link.outbound else "inbound",
-                    f"{_moment(wall_now - age, age)} ({duration(age)})",
-                    f"{link.received:,}",
-                    f"{link.sent:,}",
-                )
-            )
-    return Table(("peer_id", "direction", "since", "in", "out"), rows, "no links")
-
-
-def round_trips_table(peers: Iterable[Peer]) -> Table:
-    """The round-trip times of the peers that have samples or a link, in milliseconds."""
-    rows: list[tuple[str, ...]] = []
-    for peer in sorted(peers, key=lambda peer: peer.peer_id):
-        average = peer.average_round_trip
-        if average is None:
-            if peer.links:
-                rows.append((printable(peer.peer_id), "-", "-", "-", "no answer yet"))
-            continue
-        samples = peer.round_trips
-        figures = [f"{seconds * 1000:.1f}" for seconds in (average, min(samples), samples[-1])]
+        peer = known.get(peer_id) or Peer(peer_id)
+        addresses = [listed[peer_id]] if peer_id in listed else peer.addresses
         rows.append(
-            (
-                printable(peer.peer_id),
-                *figures,
-                " ".join(f"{seconds * 1000:.1f}" for seconds in samples),
+            PeerRow(
+                peer_id,
+                peer.status.value,
+                [host_and_port(*address) for address in addresses],
+                peer.listed if listings is None else peer_id in listed,
+                len(peer.links),
+                peer.links[0].address if peer.links else "",
+                _rounded(peer.average_round_trip),
             )
         )
-    return Table(
-        ("peer_id", "average ms", "minimum", "last", "samples, oldest first"),
-        rows,
-        "no links, and no round-trip times",
-    )
+    return rows
+
+
+def link_rows(peers: Iterable[Peer], now: float, wall_now: float) -> list[LinkRow]:
+    """The links of these peers; `now` is the node's clock, `wall_now` seconds since the epoch."""
+    return [
+        LinkRow(
+            peer.peer_id,
+            "outbound" if link.outbound else "inbound",
+            link.address,
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall_now - now + link.opened_at)),
+            round(max(0.0, now - link.opened_at), 1),
+            link.sent,
+            link.received,
+        )
+        for peer in _sorted(peers)
+        for link in peer.links
+    ]
+
+
+def round_trip_rows(peers: Iterable[Peer]) -> list[RoundTripRow]:
+    """The round-trip times of the peers that have samples or a link."""
+    return [
+        RoundTripRow(
+            peer.peer_id,
+            _rounded(peer.average_round_trip),
+            [round(sample, 6) for sample in peer.round_trips],
+        )
+        for peer in _sorted(peers)
+        if peer.round_trips or peer.links
+    ]
+
+
+def peers_table(rows: Iterable[PeerRow], namespace: str | None, *, asked: bool) -> Table:
+    """Who is listed or connected; if the rendezvous could not be `asked`, all that are known."""
+    cells = []
+    for row in rows:
+        address = row.addresses[0] if row.addresses else row.linked_from or "-"
+        unlisted = asked and not row.listed
+        if row.links or not unlisted:
+            status = f"{row.status} (not listed)" if unlisted else row.status
+            cells.append((printable(row.peer_id), printable(address), status))
+    where = "" if namespace is None else f" in #{printable(namespace)}"
+    return Table(("peer_id", "address", "status"), cells, f"no other peers{where}")
+
+
+def links_table(rows: Iterable[LinkRow], wall_now: float) -> Table:
+    """The links; `wall_now` is seconds since the epoch."""
+    cells = []
+    for row in rows:
+        age = row.age_seconds
+        form = "%H:%M:%S" if age < 86_400 else "%Y-%m-%d %H:%M"
+        since = f"{time.strftime(form, time.localtime(wall_now - age))} ({duration(age)})"
+        counts = (f"{row.received:,}", f"{row.sent:,}")
+        cells.append((printable(row.peer_id), row.direction, since, *counts))
+    return Table(("peer_id", "direction", "since", "in", "out"), cells, "no links")
+
+
+def round_trips_table(rows: Iterable[RoundTripRow]) -> Table:
+    """The round-trip times in milliseconds."""
+    head = ("peer_id", "average ms", "minimum", "last", "samples, oldest first")
+    cells = []
+    for row in rows:
+        samples = " ".join(map(_milliseconds, row.samples_seconds)) or "no answer yet"
+        cells.append((printable(row.peer_id), *round_trip_figures(row), samples))
+    return Table(head, cells, "no links, and no round-trip times")
+
+
+def round_trip_figures(row: RoundTripRow) -> tuple[str, str, str]:
+    """The average, the least and the last of the samples in milliseconds."""
+    average, samples = row.average_seconds, row.samples_seconds
+    if average is None:
+        return "-", "-", "-"
+    return _milliseconds(average), _milliseconds(min(samples)), _milliseconds(samples[-1])
 
 
 def duration(seconds: float) -> str:
@@ -117,38 +174,14 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
-def _moment(wall: float, age: float) -> str:
-    return time.strftime("%H:%M:%S" if age < 86_400 else "%Y-%m-%d %H:%M", time.localtime(wall))
+def _milliseconds(seconds: float) -> str:
+    """A round-trip time as it stands in a table."""
+    return f"{seconds * 1000:.1f}"
 
 
-def _address(ip: str, port: int) -> str:
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+def _sorted(peers: Iterable[Peer]) -> list[Peer]:
+    return sorted(peers, key=lambda peer: peer.peer_id)
 
 
-def _known_address(peer: Peer) -> str:
-    if peer.addresses:
-        return _address(*peer.addresses[0])
-    return next((str(getattr(link, "address", "-")) for link in peer.links), "-")
-
-
-def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    table = [head, *rows]
-    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in table
-    ]
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0
-        if unicodedata.category(character) in ("Mn", "Me", "Cf")
-        else 1 + (unicodedata.east_asian_width(character) in "WF")
-        for character in text
-    )
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)

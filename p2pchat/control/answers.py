@@ -14,18 +14,19 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
+from msgspec import to_builtins
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
-from p2pchat.console.data import links_data, peers_data, round_trips_data
 from p2pchat.console.replies import Reply
+from p2pchat.console.reports import link_rows, peer_rows, round_trip_rows
 from p2pchat.control.events import KINDS
 from p2pchat.control.feed import Deliveries, EventFeed, Subscriber
 from p2pchat.control.requests import Fields, Request, RequestError
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.node.router import NotSentError
@@ -162,7 +163,7 @@ class Requests:
             "rendezvous": presence.directory.address,
             "registered": presence.grant is not None,
             "trouble": presence.trouble,
-            "log_level": logs.get_level(),
+            "log_level": get_level(),
         }
 
     def _peers(self, request: Request, _client: Client) -> Answer:
@@ -175,7 +176,8 @@ class Requests:
         asked: Deferred[Any] = self._node.presence.discover() if request.ask else succeed(None)
 
         def listed(_: object, trouble: str = "") -> Fields:
-            return {"peers": peers_data(self._node.peers, namespace), "trouble": trouble}
+            rows = peer_rows(self._node.peers, namespace)
+            return {"peers": to_builtins(rows), "trouble": trouble}
 
         def not_asked(failure: Failure) -> Fields:
             failure.trap(DirectoryError)
@@ -187,12 +189,13 @@ class Requests:
         if request.format == "text":
             return self._text("/conn")
         now, wall_now = self._clock.seconds(), self._wall_clock()
-        return {"links": links_data(self._node.peers.connected(), now, wall_now)}
+        rows = link_rows(self._node.peers.connected(), now, wall_now)
+        return {"links": to_builtins(rows)}
 
     def _rtt(self, request: Request, _client: Client) -> Answer:
         if request.format == "text":
             return self._text("/rtt")
-        return {"round_trips": round_trips_data(self._node.peers)}
+        return {"round_trips": to_builtins(round_trip_rows(self._node.peers))}
 
     def _stats(self, request: Request, _client: Client) -> Answer:
         snapshot = statistics(self._node).snapshot()
@@ -232,10 +235,10 @@ class Requests:
 
     def _log(self, request: Request, _client: Client) -> Answer:
         try:
-            logs.set_level(request.level)
+            set_level(request.level)
         except ValueError as why:
             raise RequestError("bad_request", str(why)) from None
-        return {"level": logs.get_level()}
+        return {"level": get_level()}
 
     def _reload_settings(self, _request: Request, _client: Client) -> Answer:
         if self._reload is None:

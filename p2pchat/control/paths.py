@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from p2pchat.wire.text import shortened
+from p2pchat.wire.text import shortened, system_reason
 
 SUFFIX: Final = ".sock"
 MAX_PATH: Final = 107 if sys.platform == "linux" else 103
@@ -54,7 +54,7 @@ def prepare_folder(folder: str, uid: int | None = None) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         found = os.lstat(folder)
     except OSError as error:
-        raise ControlError(f"{shortened(folder)}: {_reason(error)}") from None
+        raise ControlError(f"{shortened(folder)}: {system_reason(error)}") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
         raise ControlError(f"{shortened(folder)}: others may change this folder")
 
@@ -101,7 +101,7 @@ def connect(path: str) -> socket.socket:
                 errno.ECONNREFUSED: "the node that made it is gone",
                 errno.ENOENT: "there is no such socket: is the node running?",
                 errno.ENOTSOCK: "that is not a socket",
-            }.get(error.errno or 0, _reason(error))
+            }.get(error.errno or 0, system_reason(error))
         else:
             why = "that cannot be the name of a file"
         raise ControlError(f"{shortened(path)}: {why}") from None
@@ -127,7 +127,7 @@ def make_way(path: str) -> bool:
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
-        reason = _reason(error) if isinstance(error, OSError) else "no name of a file"
+        reason = system_reason(error) if isinstance(error, OSError) else "no name of a file"
         raise ControlError(f"{shortened(path)}: {reason}") from None
     return True
 
@@ -139,7 +139,3 @@ def sockets_in(folder: str) -> list[str]:
     except OSError:
         return []
     return [os.path.join(folder, name) for name in names if name.endswith(SUFFIX)]
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -21,7 +21,7 @@ and so is what each of them can make the node keep (`p2pchat.control.connection`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
@@ -42,9 +42,10 @@ from p2pchat.control.paths import (
     runtime_folder,
     socket_path,
 )
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.node.node import ChatNode
-from p2pchat.node.stats import Section
+from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.wire.stamps import Timestamps
 from p2pchat.wire.text import shortened
 
@@ -173,32 +174,9 @@ class ControlService(Service):
             reload=self._reload,
         )
 
-    def section(self) -> Section:
+    def section(self) -> Section[ControlService]:
         """What is counted here, for a snapshot."""
-        from p2pchat.node.stats import Figure, Kind, Section
-
-        figures = (
-            Figure("socket", Kind.TEXT, "where the control socket is"),
-            Figure("clients", Kind.GAUGE, "programs that are connected"),
-            Figure("clients_limit", Kind.LIMIT, "of those at most"),
-            Figure("subscribers", Kind.GAUGE, "of those, how many get events"),
-            Figure("requests", Kind.COUNTER, "requests so far"),
-            Figure("refused", Kind.COUNTER, "connections refused because there were too many"),
-            Figure("disconnected", Kind.COUNTER, "clients cut off because they did not read"),
-        )
-        return Section(
-            "control",
-            figures,
-            lambda: {
-                "socket": self.path,
-                "clients": len(self._clients),
-                "clients_limit": MAX_CLIENTS,
-                "subscribers": len(self.feed),
-                "requests": self.asked,
-                "refused": self.refused,
-                "disconnected": self.disconnected,
-            },
-        )
+        return Section("control", _FIGURES, self)
 
     # ------------------------------------------------------------ for the connections
 
@@ -241,3 +219,18 @@ class ControlFactory(ServerFactory):
         from p2pchat.control.connection import ControlConnection
 
         return ControlConnection(self._service)
+
+
+_FIGURES: Final[Mapping[str, Figure[ControlService]]] = {
+    "socket": text("where the control socket is", lambda control: control.path),
+    "clients": gauge("programs that are connected", lambda control: len(control._clients)),
+    "clients_limit": limit("of those at most", lambda _: MAX_CLIENTS),
+    "subscribers": gauge("of those, how many get events", lambda control: len(control.feed)),
+    "requests": counter("requests so far", lambda control: control.asked),
+    "refused": counter(
+        "connections refused because there were too many", lambda control: control.refused
+    ),
+    "disconnected": counter(
+        "clients cut off because they did not read", lambda control: control.disconnected
+    ),
+}

@@ -12,10 +12,9 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from p2pchat.history.location import default_path
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import STATES, HistoryError, Line
-from p2pchat.settings.paths import safe
+from p2pchat.settings.paths import default_history_path, safe
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
 
 _SUFFIX: Final = ".sqlite"
@@ -24,7 +23,7 @@ _CHECKSUM: Final = re.compile("-[0-9a-f]{8}$")
 
 def find(name: str | None, namespace: str | None) -> str:
     """The one history file in the person's data folder that fits; raises `HistoryError`."""
-    folder = os.path.dirname(default_path("any@any"))
+    folder = os.path.dirname(default_history_path("any@any"))
     try:
         files = sorted(os.listdir(folder))
     except OSError:
@@ -85,7 +84,7 @@ def _whole(reader: Reader, name: str) -> str:
 
 
 def _fits(stem: str, name: str | None, namespace: str | None) -> bool:
-    """Whether `default_path` may call the file of this name and namespace so."""
+    """Whether `default_history_path` may call the file of this name and namespace so."""
     own_name, _, own_namespace = stem.rpartition("@")
     namespaces = (own_namespace, _CHECKSUM.sub("", own_namespace))
     return (name is None or safe(name) == own_name) and (

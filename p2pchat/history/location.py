@@ -11,20 +11,12 @@ import os
 from typing import Final
 
 from p2pchat.history.records import HistoryError
-from p2pchat.settings.paths import stem_for
 
 NONE: Final = "none"
 """The file name that means: keep nothing."""
 _MAGIC: Final = b"SQLite format 3\0"
 _MARK: Final = slice(68, 72)
 _OURS: Final = b"p2ph"
-
-
-def default_path(peer_id: str) -> str:
-    """The file in the person's own data folder for the node called `peer_id`."""
-    from platformdirs import user_data_dir
-
-    return os.path.join(user_data_dir("p2pchat", appauthor=False), f"{stem_for(peer_id)}.sqlite")
 
 
 class Claim:

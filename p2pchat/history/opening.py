@@ -9,11 +9,12 @@ from typing import Any
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.gathering import HistoryOwner
-from p2pchat.history.location import claim, default_path
+from p2pchat.history.location import claim
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError
 from p2pchat.history.worker import Worker
 from p2pchat.mesh.link.ports import CannotStartError
+from p2pchat.settings.paths import default_history_path
 from p2pchat.settings.values import Settings
 from p2pchat.wire.repetitions import RecentIds
 
@@ -29,7 +30,7 @@ def history_maker(
 
     def make(own_id: str, owner: HistoryOwner, seen: RecentIds) -> DurableHistory:
         try:
-            taken = claim(settings.history.file or default_path(own_id))
+            taken = claim(settings.history.file or default_history_path(own_id))
         except HistoryError as why:
             raise CannotStartError(str(why)) from None
         path = taken.path

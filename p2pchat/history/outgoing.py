@@ -96,13 +96,14 @@ class Outgoing:
 
     def older_first(self, waiting: list[Entry]) -> None:
         """Put the outbox of the past before what was said meanwhile."""
-        newer = [self.outbox.take(queued.msg_id) for queued in self.outbox]
+        newer = [(queued, queued.stage) for queued in self.outbox]
+        for queued, _ in newer:
+            self.outbox.take(queued.msg_id)
         for entry in waiting:
             self.outbox.add(entry, earlier=True)
         unnumbered, self._unnumbered = self._unnumbered, []
         for entry in unnumbered:
             entry.id = self._store.next_id()
             self._store.enter(entry)
-        for queued in newer:
-            if queued is not None:
-                self.outbox.add(queued.entry, queued.stage).link = queued.link
+        for queued, stage in newer:
+            self.outbox.add(queued.entry, stage).link = queued.link

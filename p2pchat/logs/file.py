@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from p2pchat.wire.text import shortened
+from p2pchat.wire.text import shortened, system_reason
 
 _RETRY: Final = 5.0  # seconds between attempts to open a file that failed
 _FOLLOW: Final = 1.0  # seconds between looks at whether the file is still the one of that name
@@ -129,7 +129,7 @@ class LogFile:
             if self._files > 1:
                 self._open()
         except OSError as error:
-            self._tell(f"The log {self._name} cannot be put aside: {_reason(error)}", now)
+            self._tell(f"The log {self._name} cannot be put aside: {system_reason(error)}", now)
             if self._fd is None:
                 raise
         # One file only, or a folder that we may not change: the file starts over, so that the log
@@ -150,13 +150,9 @@ class LogFile:
     def _fail(self, error: OSError, now: float) -> None:
         self._failed_at = now
         self.close()
-        self._tell(f"The log cannot be written to {self._name}: {_reason(error)}", now)
+        self._tell(f"The log cannot be written to {self._name}: {system_reason(error)}", now)
 
     def _tell(self, sentence: str, now: float) -> None:
         if self._told_at is None or abs(now - self._told_at) >= _TELL_AGAIN:
             self._told_at = now
             self._warn(f"{sentence}. The chat goes on, and so do attempts to write.")
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from twisted.logger import LogEvent, LogLevel, formatEvent
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import level_name
 from p2pchat.wire.text import printable, shortened
 
 _MAX_TEXT: Final = 8000  # characters of one event's text; a message has at most 32,768 bytes
@@ -33,7 +33,7 @@ Formatter: TypeAlias = "Callable[[LogEvent], str]"
 def text_line(event: LogEvent) -> str:
     """`event` as a line for a person, and indented lines for the traceback of a failure."""
     seconds = event.get("log_time") or 0.0
-    level = logs.level_name(level_of(event))
+    level = level_name(level_of(event))
     stamp = f"{_stamp(int(seconds))},{int(seconds * 1000) % 1000:03d}"
     line = f"{stamp} {level:<7} [{_component(event)}] {_text(event)}\n"
     if "log_failure" in event:
@@ -51,7 +51,7 @@ def json_line(event: LogEvent) -> str:
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(seconds)))
     said: dict[str, Any] = {
         "time": f"{moment}.{int(seconds * 1000) % 1000:03d}Z",
-        "level": logs.level_name(level_of(event)),
+        "level": level_name(level_of(event)),
         "component": _component(event),
         "text": _text(event),
     }
@@ -79,7 +79,7 @@ def screen_line(event: LogEvent) -> str:
     text = _text(event)
     if "log_failure" in event and text != (summary := shortened(_summary(event))):
         text += f" ({summary})"
-    return f"{logs.level_name(level_of(event))} [{_component(event)}] {text}"
+    return f"{level_name(level_of(event))} [{_component(event)}] {text}"
 
 
 FORMATTERS: Final[dict[str, Formatter]] = {"text": text_line, "json": json_line}

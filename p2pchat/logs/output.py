@@ -23,20 +23,19 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-from p2pchat.logs import levels as logs
 from p2pchat.logs.file import LogFile
 from p2pchat.logs.formats import FORMATTERS, Formatter, is_twisted, level_of, screen_line, text_line
+from p2pchat.logs.levels import LEVELS, enabled, level_name, set_level
 from p2pchat.logs.limits import RepeatedFaults
-from p2pchat.settings.paths import stem_for
 from p2pchat.settings.values import LoggingSettings
 
 
 def wanted(event: LogEvent) -> bool:
     """Whether `event` passes the process's threshold, and is not one of Twisted's remarks."""
     level = level_of(event)
-    if not logs.enabled(level):
+    if not enabled(level):
         return False
-    return level >= LogLevel.warn or logs.enabled(LogLevel.debug) or not is_twisted(event)
+    return level >= LogLevel.warn or enabled(LogLevel.debug) or not is_twisted(event)
 
 
 @implementer(ILogObserver)
@@ -44,13 +43,13 @@ class LogCounters:
     """How many events there were: `by_level` (name to count), `failures` of them tracebacks."""
 
     def __init__(self) -> None:
-        self.by_level = dict.fromkeys(logs.LEVELS, 0)
+        self.by_level = dict.fromkeys(LEVELS, 0)
         self.failures = 0
 
     def __call__(self, event: LogEvent) -> None:
         """Count `event`, if it is wanted."""
         if wanted(event):
-            self.by_level[logs.level_name(level_of(event))] += 1
+            self.by_level[level_name(level_of(event))] += 1
             self.failures += "log_failure" in event
 
 
@@ -77,9 +76,9 @@ class FileObserver:
         self._busy = True
         try:
             now = event.get("log_time") or 0.0
-            if not self._faults.tell(event, now):
+            more = self._faults.tell(event, now)
+            if more is None:
                 return
-            more = self._faults.left_out(event)
             if more:
                 self.file.write(self._format(_repeated(more, now)), now)
             if self.file.write(self._format(event), now) and self.file.lost > self._told_lost:
@@ -95,14 +94,14 @@ class ScreenObserver:
 
     def __init__(self, show: Callable[[str], None], level: str = "WARNING") -> None:
         self._show = show
-        self._level = logs.LEVELS[level]
+        self._level = LEVELS[level]
         self._faults = RepeatedFaults()
 
     def __call__(self, event: LogEvent) -> None:
         """Show `event`, if it is wanted and grave enough."""
         if level_of(event) < self._level or not wanted(event):
             return
-        if self._faults.tell(event, event.get("log_time") or 0.0):
+        if self._faults.tell(event, event.get("log_time") or 0.0) is not None:
             self._show(screen_line(event))
 
 
@@ -125,7 +124,7 @@ def start_logging(
     a sentence when the file cannot be written (default: it goes to standard error). Standard output
     and standard error are left alone. Call once; close what is returned at the very end.
     """
-    logs.set_level(settings.level)
+    set_level(settings.level)
     observer = _file_observer(settings, path, warn or _to_stderr)
     globalLogBeginner.beginLoggingTo([counters, observer], redirectStandardIO=False)
     return observer.file
@@ -134,7 +133,7 @@ def start_logging(
 def prepare_twistd(settings: LoggingSettings, path: str) -> None:
     """Set the process's level, and say what `twistd_observer` is to make."""
     global _make_observer
-    logs.set_level(settings.level)
+    set_level(settings.level)
     _make_observer = lambda: LogPublisher(  # noqa: E731
         counters, _file_observer(settings, path, _to_stderr)
     )
@@ -164,14 +163,6 @@ def twistd_observer(_stream: object = None) -> ILogObserver:
 
 
 _make_observer: Callable[[], ILogObserver] = LogPublisher
-
-
-def default_path(peer_id: str) -> str:
-    """A file in the person's own log folder for the node called `peer_id`."""
-    from platformdirs import user_log_dir
-
-    folder = user_log_dir("p2pchat", appauthor=False)
-    return os.path.join(folder, f"{stem_for(peer_id)}.log")
 
 
 def _file_observer(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.wire.outputs import Ending, Finish
 

@@ -86,7 +86,7 @@ class ChatNode(MultiService):
         self.settings = settings
         self.observers = Observers()
         self.started_at = reactor.seconds()
-        self.counting: list[Callable[[], Section]] = []
+        self.counting: list[Callable[[], Section[Any]]] = []
         """What makes the sections of other parts of the program, for `figures.statistics`."""
         self._port: IListeningPort | None = None
         self._settled = False

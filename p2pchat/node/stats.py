@@ -1,13 +1,12 @@
 """All counters and limits of a running program in one snapshot: for /stats, clients and /metrics.
 
-    statistics = Statistics(node_sections(node, clock))
-    statistics.add(control.section())           # whoever else counts something
-    statistics.snapshot()                       # {"links": {"connections": 3, ...}, ...}
+    FIGURES = {"clients": gauge("programs that are connected", lambda control: control.clients)}
+    statistics = Statistics([Section("control", FIGURES, control)])
+    statistics.snapshot()                       # {"control": {"clients": 3}}
     lines(statistics.snapshot())                # the same for a person
 
-Rules: a section names its figures once, each with what kind it is and what it means, and reads all
-of them at once. Nothing is collected between two snapshots. A figure called `x_limit` is the limit
-of `x`.
+Rules: a figure is said once, with its kind, what it means and how it is read. Nothing is collected
+between two snapshots. A figure called `x_limit` is the limit of `x`.
 """
 
 from __future__ import annotations
@@ -15,15 +14,18 @@ from __future__ import annotations
 import enum
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 Number: TypeAlias = int | float
-Values: TypeAlias = "Mapping[str, Number | str | None]"
-Snapshot: TypeAlias = "dict[str, dict[str, Number | str | None]]"
-"""Section to figure to value; None is a limit that does not apply."""
+Value: TypeAlias = Number | str | None
+"""None is a limit that does not apply."""
+Snapshot: TypeAlias = dict[str, Mapping[str, Value]]
+"""Section to figure to value."""
+
+Subject = TypeVar("Subject")
 
 
-class Kind(enum.Enum):
+class FigureKind(enum.Enum):
     """How a figure behaves."""
 
     COUNTER = "counter"
@@ -36,39 +38,55 @@ class Kind(enum.Enum):
     """A word or a sentence."""
 
 
-class Figure(NamedTuple):
-    """One figure of a section."""
+class Figure(NamedTuple, Generic[Subject]):
+    """One figure of a section; `read` tells its value, given what the section is about."""
 
-    name: str
-    kind: Kind
+    kind: FigureKind
     help: str
+    read: Callable[[Subject], Value]
 
 
-class Section(NamedTuple):
-    """What one part of the program counts; `read` returns a value for each of the figures."""
+def counter(meaning: str, read: Callable[[Subject], Number]) -> Figure[Subject]:
+    """A figure that only grows."""
+    return Figure(FigureKind.COUNTER, meaning, read)
+
+
+def gauge(meaning: str, read: Callable[[Subject], Number]) -> Figure[Subject]:
+    """A figure that is as it is at the moment."""
+    return Figure(FigureKind.GAUGE, meaning, read)
+
+
+def limit(meaning: str, read: Callable[[Subject], Number | None]) -> Figure[Subject]:
+    """A setting, or what the system allows."""
+    return Figure(FigureKind.LIMIT, meaning, read)
+
+
+def text(meaning: str, read: Callable[[Subject], str]) -> Figure[Subject]:
+    """A word or a sentence."""
+    return Figure(FigureKind.TEXT, meaning, read)
+
+
+class Section(NamedTuple, Generic[Subject]):
+    """What one part of the program, the subject, counts: its figures by their names."""
 
     name: str
-    figures: Sequence[Figure]
-    read: Callable[[], Values]
+    figures: Mapping[str, Figure[Subject]]
+    subject: Subject
+
+    def read(self) -> Mapping[str, Value]:
+        """The figures as they are now."""
+        return {name: figure.read(self.subject) for name, figure in self.figures.items()}
 
 
 class Statistics:
-    """The sections of one program, in the order in which they were added."""
+    """The sections of one program, in the order in which they are shown."""
 
-    def __init__(self, sections: Sequence[Section] = ()) -> None:
-        self.sections = [*sections]
-
-    def add(self, section: Section) -> None:
-        """Take this section into every snapshot from now on."""
-        self.sections.append(section)
+    def __init__(self, sections: Sequence[Section[Any]]) -> None:
+        self.sections = sections
 
     def snapshot(self) -> Snapshot:
         """All figures as they are now; ready to become JSON."""
-        found: Snapshot = {}
-        for section in self.sections:
-            values = section.read()
-            found[section.name] = {figure.name: values[figure.name] for figure in section.figures}
-        return found
+        return {section.name: section.read() for section in self.sections}
 
 
 def lines(snapshot: Snapshot, width: int = 79) -> list[str]:
@@ -79,9 +97,9 @@ def lines(snapshot: Snapshot, width: int = 79) -> list[str]:
         for name, value in values.items():
             if value is None or (name.endswith("_limit") and name[: -len("_limit")] in values):
                 continue
-            limit = values.get(f"{name}_limit")
-            of = "" if limit is None else f" of {_shown(limit)}"
-            shown_value = str(value) if name == "port" else _shown(value)
+            most = values.get(f"{name}_limit")
+            of = "" if most is None else f" of {_with_commas(most)}"
+            shown_value = str(value) if name == "port" else _with_commas(value)
             parts.append(f"{name.replace('_', ' ')} {shown_value}{of}")
         shown += textwrap.wrap(
             f"{section}: {', '.join(parts)}", width, subsequent_indent="  ", break_long_words=False
@@ -89,7 +107,7 @@ def lines(snapshot: Snapshot, width: int = 79) -> list[str]:
     return shown
 
 
-def _shown(value: Number | str) -> str:
+def _with_commas(value: Number | str) -> str:
     if isinstance(value, str):
         return value or "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}".removesuffix(".0")

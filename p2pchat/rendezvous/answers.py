@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from twisted.logger import LogLevel
 
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.long_reply import LongReply

@@ -30,10 +30,11 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
-    Refused,
+    RequestRefused,
     Unreachable,
 )
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
+from p2pchat.wire.address import host_and_port
 from p2pchat.wire.text import shortened
 
 MAX_REPLY: Final = 64 * 1024 * 1024
@@ -55,7 +56,7 @@ class RendezvousClient:
     """
 
     def __init__(self, reactor: Any, host: str, port: int, timeout: float = 10.0) -> None:
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = host_and_port(host, port)
         self._reactor = reactor
         self._host = host
         self._port = port
@@ -136,7 +137,7 @@ class _Exchange(ClientFactory):
         self._pieces.append(line)
         self._size += len(line)
         if self._size > MAX_REPLY:
-            self._outcome = Refused(
+            self._outcome = RequestRefused(
                 f"the answer of the rendezvous at {self._address} is longer than "
                 f"{MAX_REPLY // 1024**2} MiB: ask for one namespace only",
                 "reply_too_long",

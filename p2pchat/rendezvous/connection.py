@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -24,14 +24,16 @@ from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.connection_limit import ConnectionLimit
 from p2pchat.rendezvous.long_reply import PIECE, LongReplies, LongReply
-from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, PER_ADDRESS, Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
+from p2pchat.settings.checks import COUNT, SECONDS, whole
 
 _log = Log("Rendezvous")
 
@@ -43,20 +45,46 @@ _NO_PROGRESS = 10.0
 """Seconds for a client to take the next piece of a long reply."""
 
 
-class Limits(msgspec.Struct, frozen=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one rendezvous puts up with."""
 
-    connections: int = 700
-    """Connections at a time; a burst may exceed it by a sixth and 100. More: more memory and
-    descriptors (most systems allow 1,024 to a process); fewer: when many come, the rest waits
-    sooner, and slow ones are cut off."""
-    idle: float = 5.0
-    """Seconds without a byte of the request. More: slow networks; fewer: less held by silence."""
-    total: float = 30.0
-    """Seconds for the whole request, however it dribbles in."""
-    per_minute: int = 50
-    """Connections a minute of one address, or one IPv6 network of 64 bits; 0 for any number.
-    Loopback is exempt."""
+    per_minute: Annotated[
+        int,
+        whole("N", 0)(
+            "from one address or IPv6 network of 64 bits, which is blocked for a minute beyond it; 0: any number; loopback is "
+            "exempt",
+            "connections-per-minute",
+        ),
+    ] = 50
+    """More: many peers behind one router are served. Fewer: one address costs less."""
+    connections: Annotated[
+        int,
+        COUNT("at a time; beyond it, new ones wait and slow ones are cut off", "max-connections"),
+    ] = 700
+    """A burst may exceed it by a sixth and 100. More: more memory and descriptors (most systems
+    allow 1,024 to a process). Fewer: when many come, the rest waits sooner."""
+    registrations: Annotated[
+        int,
+        COUNT(
+            "beyond it, new ones are refused (registry_full) and renewals are not",
+            "max-registrations",
+        ),
+    ] = MAX_REGISTRATIONS
+    """More: larger namespaces, and more memory."""
+    per_address: Annotated[
+        int,
+        whole("N", 0)(
+            "from one address, or one IPv6 network of 64 bits; 0: any number; loopback is exempt",
+            "registrations-per-address",
+        ),
+    ] = PER_ADDRESS
+    """More: large classrooms behind one router. Fewer: one address takes fewer of the places."""
+    idle: Annotated[float, SECONDS("without a byte of a request", "idle-timeout")] = 5.0
+    """Longer: slow networks. Shorter: less held by silence."""
+    total: Annotated[
+        float, SECONDS("for a whole request, however slowly it comes", "request-timeout")
+    ] = 30.0
+    """Longer: slow networks. Shorter: a request that dribbles in holds a place for less time."""
 
 
 @implementer(IHalfCloseableProtocol, IPullProducer)

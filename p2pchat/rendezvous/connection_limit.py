@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 
 _log = Log("Rendezvous")
 
@@ -25,7 +26,7 @@ _BATCH: Final = 100
 
 
 class Connection(Protocol):
-    """What the crowd knows of one connection."""
+    """What the limit knows of one connection."""
 
     opened_at: float
     deadline: float
@@ -128,8 +129,8 @@ class ConnectionLimit:
 def begin_small_batches(port: Any) -> None:
     """Let Twisted's `port` accept few connections at once, before it takes more and more again.
 
-    The attribute is not documented: without it, a storm may exceed the limit, and costs some
-    connections their places.
+    This looks at a private part of Twisted's ports. Without it, a storm may exceed the limit, and
+    costs some connections their places.
     """
     if hasattr(port, "numberAccepts"):
         port.numberAccepts = _BATCH

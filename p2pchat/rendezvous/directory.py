@@ -60,7 +60,7 @@ class Blocked(DirectoryError):
         """Seconds to wait before the next connection of any kind."""
 
 
-class Refused(DirectoryError):
+class RequestRefused(DirectoryError):
     """An error reply; `code` is what the rendezvous sent, for example `bad_name`."""
 
     def __init__(self, sentence: str, code: str) -> None:

@@ -22,7 +22,7 @@ from p2pchat.rendezvous.directory import (
     Grant,
     Listing,
     NotRegistered,
-    Refused,
+    RequestRefused,
 )
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.text import shortened
@@ -127,7 +127,7 @@ def refusal(text: str) -> DirectoryError:
         )
     code = text.strip().lower().split(" (")[0]
     advice = _ADVICE.get(code, "tell whoever runs it")
-    return Refused(f"the rendezvous refused: {advice} ({shown})", text)
+    return RequestRefused(f"the rendezvous refused: {advice} ({shown})", text)
 
 
 # ---------------------------------------------------------------- below: any JSON whatever
@@ -142,7 +142,7 @@ def _decode(reply: bytes) -> Any:
         return json.loads(reply.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         shown = shortened(reply[:400].decode("utf-8", "replace"), 80)
-        raise Refused(
+        raise RequestRefused(
             f"the answer is not of this protocol: is there a rendezvous at that address? ({shown})",
             "not_json",
         ) from None

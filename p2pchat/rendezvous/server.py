@@ -42,10 +42,9 @@ class RendezvousService(Service):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        self.registry = Registry() if registry is None else registry
-        self.factory = RendezvousFactory(
-            self.registry, Limits() if limits is None else limits, reactor, monotonic
-        )
+        limits = Limits() if limits is None else limits
+        self.registry = Registry(limits.registrations) if registry is None else registry
+        self.factory = RendezvousFactory(self.registry, limits, reactor, monotonic)
         self._reactor = reactor
         self._port = port
         self._interface = interface

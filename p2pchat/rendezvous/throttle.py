@@ -13,6 +13,8 @@ from collections import deque
 from socket import AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
+from p2pchat.wire.address import is_loopback
+
 PASS: Final = -1
 """The connection is welcome."""
 SILENT: Final = 0
@@ -92,11 +94,6 @@ class _Address:
         self.times: deque[float] = deque()
         self.blocked_until = -math.inf
         self.seen = -math.inf
-
-
-def is_loopback(ip: str) -> bool:
-    """Whether `ip`, IPv4 or IPv6 (not mapped), is this machine's own."""
-    return ip.startswith("127.") or ip == "::1"
 
 
 def plain_ip(ip: str) -> str:

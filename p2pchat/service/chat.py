@@ -12,40 +12,47 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.internet.error import CannotListenError
 
 from p2pchat.console.full import choose
-from p2pchat.console.plain.console import ConsoleService
+from p2pchat.console.plain.console import make_console
+from p2pchat.control.paths import ControlError
+from p2pchat.history.location import NONE
+from p2pchat.history.opening import history_maker
+from p2pchat.history.records import HistoryError
 from p2pchat.logs.levels import Log
-from p2pchat.logs.output import default_path, show_on_screen, start_logging
-from p2pchat.node.keeping import MakeHistory
-from p2pchat.node.node import CannotStartError, ChatNode
+from p2pchat.logs.output import show_on_screen, start_logging
+from p2pchat.mesh.link.ports import CannotStartError, reason
+from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import IDirectory
-from p2pchat.service.chat_options import Options, login_name
-from p2pchat.service.companions import Administration
+from p2pchat.rendezvous.local import LOOPBACK, LocalRendezvous
+from p2pchat.rendezvous.server import RendezvousService
+from p2pchat.service.chat_options import ChatOptions, login_name
+from p2pchat.service.companions import Companions
 from p2pchat.service.process import (
     descriptor_limit,
     fill_standard_descriptors,
     poll_directly,
     use_steady_clock,
 )
-from p2pchat.settings.checks import serve_address
+from p2pchat.settings.checks import ConfigError, serve_address
+from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.values import Settings
 from p2pchat.wire.text import printable
-
-if TYPE_CHECKING:
-    from p2pchat.console.full.service import TerminalConsole
 
 __all__ = ["Options", "Program", "main", "makeService"]
 
 _log: Final = Log("Program")
 
+Options = ChatOptions  # by this name twistd and twist ask for them
 
-class Program(MultiService):
+
+class Program(Service):
     """Everything that one process runs: the node, a rendezvous if it serves one, the console.
 
     `status` is what the process should exit with. `stay` keeps it running when piped input ends.
@@ -60,14 +67,12 @@ class Program(MultiService):
         stay: bool = False,
         reread: Callable[[], Settings] | None = None,
     ) -> None:
-        super().__init__()
         self._reactor = reactor
         self._stay = stay
-        self._reread = reread
         self.status = 0
         self._leaving = False
-        self._rendezvous: IService | None = None
-        self._console: IService | None = None
+        self._rendezvous: RendezvousService | LocalRendezvous | None = None
+        self._console: Service | None = None
         directory, local = self._directory(settings)
         self.node = ChatNode(
             reactor,
@@ -76,23 +81,16 @@ class Program(MultiService):
             login=login_name() if settings.peer.name is None else settings.peer.name,
             local=local,
             max_descriptors=descriptor_limit(),
-            make_history=self._history(settings),
+            make_history=(
+                None if settings.history.file == NONE else history_maker(reactor, settings)
+            ),
         )
-
-    def _history(self, settings: Settings) -> MakeHistory | None:
-        """What makes the history that the settings ask for."""
-        if settings.history.file == "none":
-            return None
-        from p2pchat.history.opening import history_maker
-
-        return history_maker(self._reactor, settings)
+        self.companions = Companions(reactor, self.node, stop=self.leave, reread=reread)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve."""
         where = settings.rendezvous
         if where.serve is not None:
-            from p2pchat.rendezvous.server import RendezvousService
-
             host, port = serve_address(where.serve)
             self._rendezvous = RendezvousService(port, host or "", reactor=self._reactor)
             if where.host is None:
@@ -100,8 +98,6 @@ class Program(MultiService):
                 return RendezvousClient(self._reactor, host or _own_address(), port), False
         if where.host is not None:
             return RendezvousClient(self._reactor, where.host, where.port), False
-        from p2pchat.rendezvous.local import LOOPBACK, LocalRendezvous
-
         if self._rendezvous is None:
             self._rendezvous = LocalRendezvous(
                 self._reactor, where.local_port, lambda: self.node.presence.register_anew()
@@ -110,22 +106,18 @@ class Program(MultiService):
 
     def bind(self) -> None:
         """Take the ports, or raise `CannotStartError` with the sentence for the person."""
-        from twisted.internet.error import CannotListenError
-
-        self.node.listen()
-        listen = getattr(self._rendezvous, "listen", None)
-        if listen is not None:
-            try:
-                listen()
-            except CannotListenError as why:
-                reason = getattr(why.socketError, "strerror", None) or why.socketError
-                raise CannotStartError(
-                    f"rendezvous.serve: cannot listen on port {why.port}: {reason}"
-                ) from None
-        self.administration = Administration(
-            self._reactor, self.node, stop=self.leave, reread=self._reread
-        )
-        self.administration.listen()
+        try:
+            self.node.listen()
+            if isinstance(self._rendezvous, RendezvousService):
+                self._rendezvous.listen()
+            self.companions.listen()
+        except (ConfigError, HistoryError) as why:
+            raise CannotStartError(str(why)) from None
+        except ControlError as why:
+            raise CannotStartError(f"no control socket: {why}") from None
+        except CannotListenError as why:
+            sentence = f"rendezvous.serve: cannot listen on port {why.port}: {reason(why)}"
+            raise CannotStartError(sentence) from None
 
     def startService(self) -> None:
         """Start the rendezvous first, so that the node finds it, and the console last."""
@@ -133,40 +125,41 @@ class Program(MultiService):
         if self._rendezvous is not None:
             self._rendezvous.startService()
         self.node.startService()
-        console = self._make_console()
-        if console is not None:
-            self._console = console
-            console.startService()
-            # What is less grave, the console tells by itself.
-            self._unshow = show_on_screen(console.show, "ERROR")
-        self.administration.startService()
+        self._start_console()
+        self.companions.startService()
 
-    def _make_console(self) -> ConsoleService | TerminalConsole | None:
+    def _start_console(self) -> None:
         """The full console if `main` prepared for it, else the plain one, if there is input."""
-        loop = choose.installed_loop()
+        reactor, node, loop = self._reactor, self.node, choose.installed_loop()
         if loop is not None:
-            from p2pchat.console.full.service import make_terminal_console
+            from p2pchat.console.full.service import make_full_console
 
-            bell = self.node.settings.console.bell
-            return make_terminal_console(
-                self._reactor, self.node, loop, on_leave=self.leave, bell=bell
-            )
-        from p2pchat.console.plain.console import make_console
+            bell = node.settings.console.bell
+            full = make_full_console(reactor, node, loop, on_leave=self.leave, bell=bell)
+            self._show(full, full.show)
+            return
+        plain = make_console(reactor, node, stay=self._stay, on_leave=self.leave)
+        if plain is not None:
+            self._show(plain, plain.show)
 
-        return make_console(self._reactor, self.node, stay=self._stay, on_leave=self.leave)
+    def _show(self, console: Service, show: Callable[[str], None]) -> None:
+        self._console = console
+        console.startService()
+        # What is less grave, the console tells by itself.
+        self._unshow = show_on_screen(show, "ERROR")
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         """Stop in the reverse order: the console shows what happens until the end."""
-        self.administration.leaving()
+        self.companions.leaving()
         yield self.node.stopService()
-        yield self.administration.stopService()
+        yield self.companions.stopService()
         if self._rendezvous is not None:
             yield maybeDeferred(self._rendezvous.stopService)
         if self._console is not None:
             self._unshow()
             yield maybeDeferred(self._console.stopService)
-        yield super().stopService()
+        super().stopService()
 
     def leave(self, status: int = 0) -> None:
         """End the process in order, with this exit status; asking twice does no harm."""
@@ -176,7 +169,7 @@ class Program(MultiService):
             self._reactor.stop()
 
 
-def makeService(options: Options) -> Program:
+def makeService(options: ChatOptions) -> Program:
     """The service for parsed options; leaves with a sentence and status 1 if it cannot start."""
     from twisted.internet import reactor
 
@@ -199,7 +192,7 @@ def makeService(options: Options) -> Program:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
     fill_standard_descriptors()
-    options = Options()
+    options = ChatOptions()
     options.parseOptions(sys.argv[1:] if argv is None else [*argv])
     if choose.wanted(plain=options.plain, log_path=options.log_path):
         choose.install()
@@ -208,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     program = makeService(options)
     path = options.log_path
     if options.settings.logging.file is None:
-        path = default_path(program.node.me.peer_id)
+        path = default_log_path(program.node.me.peer_id)
     log = start_logging(options.settings.logging, path)
     program.privilegedStartService()
     program.startService()
@@ -235,7 +228,7 @@ def _take_signals(reactor: Any, program: Program) -> None:
     terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.__stdout__))
 
     def hang_up(_number: int, _frame: object) -> None:
-        reactor.callFromThread(program.leave if terminal else program.administration.hang_up)
+        reactor.callFromThread(program.leave if terminal else program.companions.hang_up)
 
     signal.signal(signal.SIGHUP, hang_up)
 

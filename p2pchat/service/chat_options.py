@@ -1,30 +1,26 @@
 """The command line of a node: the same for `p2pchat`, `twistd p2pchat` and `twist p2pchat`.
 
 Rules: every setting has an option, made from `p2pchat.settings.table`; an option beats the
-configuration file, which beats the default. Under twistd and twist the log is ours, in our format
-and in our file, unless the person asked them for another one.
+configuration file, which beats the default.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
-
-from twisted.logger import LogLevel
 
 from p2pchat.console.plain.stdio import has_input
 from p2pchat.control.client.subcommands import SUBCOMMANDS
-from p2pchat.logs.output import TWISTD_LOGGER, default_path, prepare_twistd, twistd_observer
 from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import split_address
+from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.reading import Values, check_text, load, resolve
-from p2pchat.settings.table import DEFAULT_FILE, FLAGS, OPTION_GROUPS, OTHER_OPTIONS, SETTINGS
+from p2pchat.settings.table import DEFAULT_FILE, OPTION_GROUPS, SETTINGS
 from p2pchat.settings.values import Settings
 from p2pchat.wire.text import printable
 
 
-class Options(CommandOptions):
+class ChatOptions(CommandOptions):
     """The node's options.
 
     After `parseOptions`: `settings`, `warnings`, `plain`, `stay` and `log_path`.
@@ -41,14 +37,6 @@ class Options(CommandOptions):
         "--name alice --serve-rendezvous 8080",
     )
     groups = OPTION_GROUPS
-
-    optFlags: Sequence[Sequence[object]] = [
-        [name, None, text] for name, _, text in OTHER_OPTIONS if name in FLAGS
-    ]
-    optParameters: Sequence[Sequence[object]] = [
-        *([setting.option, None, None, setting.help] for setting in SETTINGS),
-        ["config", None, None, OTHER_OPTIONS[0][2]],
-    ]
 
     settings: Settings
     """The settings to run with."""
@@ -76,12 +64,13 @@ class Options(CommandOptions):
         self._file = None if path is None else os.path.abspath(path)
         file, self.warnings = ({}, []) if path is None else load(path)
         self.settings = resolve(self._given(), file)
-        if self.parent is None:
-            self.log_path = self.settings.logging.file or self._own_path()
-        elif "nodaemon" in self.parent:
-            self._log_under_twistd()
-        else:
-            self._log_under_twist()
+        parent, logging = self.parent, self.settings.logging
+        if parent is not None and self.twistd_stays and parent["pidfile"] == "twistd.pid":
+            # Nobody asked for one, and it would keep a second node from starting in this folder.
+            parent["pidfile"] = ""
+        # Standard output is where the conversation is, unless there is nobody to have one.
+        aside = logging.file is None and (parent is None or has_input())
+        self.log_path = self.choose_log(logging, self._own_path() if aside else "-")
 
     def reread(self) -> Settings:
         """The settings as the file has them now, and the command line; raises ConfigError."""
@@ -113,35 +102,7 @@ class Options(CommandOptions):
 
     def _own_path(self) -> str:
         peer = self.settings.peer
-        return default_path(f"{peer.name or login_name()}@{peer.namespace}")
-
-    def _log_under_twistd(self) -> None:
-        parent = self.parent
-        assert parent is not None
-        foreground = parent["nodaemon"] or parent["debug"]
-        if foreground and parent["pidfile"] == "twistd.pid":
-            # Nobody asked for one, and it would keep a second node from starting in this folder.
-            parent["pidfile"] = ""
-        self.log_path = self.settings.logging.file or parent["logfile"] or ""
-        if not self.log_path and not foreground:
-            self.log_path = "twistd.log"
-        elif not self.log_path:
-            # In the foreground twistd logs to standard output, which is where the conversation
-            # is, unless there is nobody to have one.
-            self.log_path = self._own_path() if has_input() else "-"
-        prepare_twistd(self.settings.logging, self.log_path)
-        if not parent["logger"] and not parent.get("syslog"):
-            parent["logger"] = TWISTD_LOGGER
-
-    def _log_under_twist(self) -> None:
-        parent = self.parent
-        assert parent is not None
-        self.log_path = self.settings.logging.file or (self._own_path() if has_input() else "-")
-        prepare_twistd(self.settings.logging, self.log_path)
-        # Unless the person told twist where to log, and did not tell us.
-        if self.settings.logging.file or parent.get("logFile") is sys.stdout:
-            parent["fileLogObserverFactory"] = twistd_observer
-            parent["logLevel"] = LogLevel.debug  # the threshold is ours
+        return default_log_path(f"{peer.name or login_name()}@{peer.namespace}")
 
 
 def login_name() -> str:

@@ -1,8 +1,10 @@
 """A command line that answers mistakes with one sentence and a meaningful exit status.
 
-Rules: what is not understood (an unknown option, a stray word) ends the program with status 2, a
-value that cannot be used with status 1, each with one sentence on standard error and never a
-traceback; under twistd and twist as well, which would exit with status 0 or print everything.
+Rules: a command line is made from its groups of options. What is not understood (an unknown
+option, a stray word) ends the program with status 2, a value that cannot be used with status 1.
+Each has one sentence on standard error and never a traceback; under twistd and twist as well, which
+would exit with status 0 or print everything. Under both the log is ours, in our format and in our
+file, unless the person asked them for another one.
 """
 
 from __future__ import annotations
@@ -13,17 +15,21 @@ import textwrap
 from collections.abc import Sequence
 from typing import ClassVar, NoReturn
 
+from twisted.logger import LogLevel
 from twisted.python import usage
 
 from p2pchat import __version__
+from p2pchat.logs.output import TWISTD_LOGGER, prepare_twistd, twistd_observer
 from p2pchat.settings.checks import ConfigError, shown
+from p2pchat.settings.table import OptionGroup
+from p2pchat.settings.values import LoggingSettings
 from p2pchat.wire.text import printable
 
 
 class CommandOptions(usage.Options):
     """Options of one command; a subclass says what there is, and checks it in `postOptions`.
 
-    `optFlags` and `optParameters` are Twisted's; `groups` is the order and the wording of --help.
+    Twisted's `optFlags` and `optParameters` are made from `groups`; what is not said is None.
     `postOptions` may raise ConfigError for a wrong value and UsageError for what is not understood.
     """
 
@@ -33,8 +39,20 @@ class CommandOptions(usage.Options):
     """One or two sentences for --help."""
     examples: ClassVar[Sequence[str]] = ()
     """What follows the command's name in a few examples for --help."""
-    groups: ClassVar[Sequence[tuple[str, Sequence[tuple[str, str, str]]]]] = ()
-    """Title, and (option, metavar, help) of each option under it."""
+    groups: ClassVar[Sequence[OptionGroup]] = ()
+    """Every option, in the order of --help; one without a metavar is a flag."""
+
+    optParameters: Sequence[Sequence[object]] = ()
+    optFlags: Sequence[Sequence[object]] = ()
+
+    def __init_subclass__(cls) -> None:
+        rows = [row for _, options in cls.groups for row in options]
+        cls.optParameters = [[option, None, None, text] for option, value, text in rows if value]
+        cls.optFlags = [
+            [option, None, text]
+            for option, value, text in rows
+            if not value and not hasattr(cls, f"opt_{option}")  # --version and --help only act
+        ]
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse `options` (default: the process's), or leave with a sentence: SystemExit 1 or 2."""
@@ -52,6 +70,27 @@ class CommandOptions(usage.Options):
         if words:
             raise usage.UsageError(f"unexpected argument {shown(words[0])}")
 
+    def choose_log(self, logging: LoggingSettings, foreground: str) -> str:
+        """The file to log to, "-" for standard output; has twistd and twist log there.
+
+        `foreground` is the one for a person who named none, neither to us nor to twistd.
+        """
+        parent = self.parent
+        path = logging.file or foreground
+        if parent is None:
+            return path
+        if "nodaemon" in parent:  # twistd
+            usual = foreground if self.twistd_stays else "twistd.log"
+            path = logging.file or parent["logfile"] or usual
+            if not parent["logger"] and not parent.get("syslog"):
+                parent["logger"] = TWISTD_LOGGER
+        elif logging.file or parent.get("logFile") is sys.stdout:
+            # Unless the person told twist where to log, and did not tell us.
+            parent["fileLogObserverFactory"] = twistd_observer
+            parent["logLevel"] = LogLevel.debug  # the threshold is ours
+        prepare_twistd(logging, path)
+        return path
+
     def opt_version(self) -> NoReturn:
         """Show the version and exit."""
         from twisted import __version__ as twisted_version
@@ -68,6 +107,14 @@ class CommandOptions(usage.Options):
         if self.parent is None:
             return self.program
         return f"{os.path.basename(sys.argv[0])} {self.program}"
+
+    @property
+    def twistd_stays(self) -> bool:
+        """Whether there is a twistd, and it stays in the foreground."""
+        parent = self.parent
+        if parent is None or "nodaemon" not in parent:
+            return False
+        return bool(parent["nodaemon"] or parent["debug"])
 
     def getSynopsis(self) -> str:
         """The first line of --help."""

@@ -14,16 +14,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from twisted.application.service import Service
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from p2pchat.control.events import encode_json, message_events
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer
-from p2pchat.node.stats import Figure, Kind, Section, Values
+from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.settings.values import HookSettings
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
@@ -33,26 +35,16 @@ _log: Final = Log("Hooks")
 _MAX_COMPLAINT: Final = 500
 """Bytes of what a program writes to standard error that are kept for the log."""
 
-_FIGURES: Final = (
-    Figure("program", Kind.TEXT, "what runs for each message; empty for nothing"),
-    Figure("running", Kind.GAUGE, "programs that run at the moment"),
-    Figure("running_limit", Kind.LIMIT, "of those at most (hooks.max_running)"),
-    Figure("waiting", Kind.GAUGE, "messages that wait for their program"),
-    Figure("waiting_limit", Kind.LIMIT, "of those at most (hooks.max_waiting)"),
-    Figure("started", Kind.COUNTER, "programs that were started"),
-    Figure("failed", Kind.COUNTER, "of those, how many could not be run or ended with an error"),
-    Figure("timed_out", Kind.COUNTER, "of those, how many were killed because they took too long"),
-    Figure("left_out", Kind.COUNTER, "messages left out because too many waited"),
-)
 
-
-class MessageHook(Observer):
+class MessageHook(Service, Observer):
     """Runs a program for each received message; an observer of a node.
 
     `reactor` provides IReactorProcess and IReactorTime; `own_id` is the node's peer_id. `environ`
     is what the program gets, with what lets it answer (`P2PCHAT_PEER_ID`, `P2PCHAT_CONTROL`) put in
-    by the caller. Call `stop` in the end.
+    by the caller. It runs programs while the service runs.
     """
+
+    name: str | None = "hook"
 
     def __init__(
         self,
@@ -70,7 +62,6 @@ class MessageHook(Observer):
         self._remarks = RateLimited(_log)
         self._waiting: deque[bytes] = deque()
         self._running: set[_Run] = set()
-        self._stopped = False
         self.started = self.failed = self.timed_out = self.left_out = 0
 
     def configure(self, settings: HookSettings) -> None:
@@ -82,7 +73,7 @@ class MessageHook(Observer):
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came: run the program for each of them, now or when its turn comes."""
-        if self.program is None or self._stopped:
+        if self.program is None or not self.running:
             return
         for event in message_events(self._own_id, peer.peer_id, messages, self._timestamp()):
             if len(self._waiting) >= self.max_waiting:
@@ -94,32 +85,19 @@ class MessageHook(Observer):
 
     # ------------------------------------------------------------ running
 
-    def stop(self) -> None:
+    def stopService(self) -> None:
         """Start nothing more and kill what runs."""
-        self._stopped = True
+        super().stopService()
         self._waiting.clear()
         for run in [*self._running]:
             run.kill()
 
-    def section(self) -> Section:
+    def section(self) -> Section[MessageHook]:
         """What is counted here, for a snapshot."""
-        return Section("hooks", _FIGURES, self._values)
-
-    def _values(self) -> Values:
-        return {
-            "program": self.program or "",
-            "running": len(self._running),
-            "running_limit": self.max_running,
-            "waiting": len(self._waiting),
-            "waiting_limit": self.max_waiting,
-            "started": self.started,
-            "failed": self.failed,
-            "timed_out": self.timed_out,
-            "left_out": self.left_out,
-        }
+        return Section("hooks", _FIGURES, self)
 
     def _run_next(self) -> None:
-        while self._waiting and len(self._running) < self.max_running and not self._stopped:
+        while self._waiting and len(self._running) < self.max_running and self.running:
             event = self._waiting.popleft()
             if self.program is not None:
                 self._run(self.program, event)
@@ -154,7 +132,7 @@ class MessageHook(Observer):
         if run.deadline is not None:
             run.deadline.cancel()
             run.deadline = None
-            if status and not self._stopped:
+            if status and self.running:
                 self.failed += 1
                 said = run.complaint.decode("utf-8", "replace").strip()
                 self._remark("status", f"The hook ended with {status}: {said or 'without a word'}")
@@ -199,3 +177,22 @@ class _Run(ProcessProtocol):
         """End it at once."""
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
+
+
+_FIGURES: Final[Mapping[str, Figure[MessageHook]]] = {
+    "program": text(
+        "what runs for each message; empty for nothing", lambda hook: hook.program or ""
+    ),
+    "running": gauge("programs that run at the moment", lambda hook: len(hook._running)),
+    "running_limit": limit("of those at most (hooks.max_running)", lambda hook: hook.max_running),
+    "waiting": gauge("messages that wait for their program", lambda hook: len(hook._waiting)),
+    "waiting_limit": limit("of those at most (hooks.max_waiting)", lambda hook: hook.max_waiting),
+    "started": counter("programs that were started", lambda hook: hook.started),
+    "failed": counter(
+        "of those, how many could not be run or ended with an error", lambda hook: hook.failed
+    ),
+    "timed_out": counter(
+        "of those, how many were killed because they took too long", lambda hook: hook.timed_out
+    ),
+    "left_out": counter("messages left out because too many waited", lambda hook: hook.left_out),
+}

@@ -1,7 +1,7 @@
 """`/metrics` for Prometheus and `/healthz` for whoever restarts what is ill, over HTTP.
 
     service = MetricsService(reactor, node, "127.0.0.1", 9464)
-    service.listen()                 # raises MetricsError with a sentence
+    service.listen()                 # raises CannotStartError with a sentence
 
 Rules: needs the extra `metrics`, and is imported only when it is asked for. All figures come from
 `p2pchat.node.stats`, read when somebody asks; only the two histograms are kept up meanwhile. It
@@ -22,20 +22,17 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.stats import Kind, Section
+from p2pchat.node.stats import FigureKind, Section
 
 _log: Final = Log("Metrics")
 _TIMEOUT: Final = 15
 """Seconds that a client may take to ask, and may stay without asking."""
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
-
-
-class MetricsError(Exception):
-    """The port cannot be had; the text is the sentence for the person."""
 
 
 class Figures:
@@ -50,17 +47,17 @@ class Figures:
             yield from _families(section)
 
 
-def _families(section: Section) -> Iterator[Any]:
-    values = section.read()
+def _families(section: Section[Any]) -> Iterator[Any]:
     words = {}
-    for figure in section.figures:
-        value, name = values[figure.name], f"p2pchat_{section.name}_{figure.name}"
+    for figure_name, value in section.read().items():
+        figure, name = section.figures[figure_name], f"p2pchat_{section.name}_{figure_name}"
         if isinstance(value, str):
             # Not what changes, such as the rendezvous's trouble: each value is a time series.
-            if figure.name in ("peer_id", "version"):
-                words[figure.name] = value
+            if figure_name in ("peer_id", "version"):
+                words[figure_name] = value
         elif value is not None:
-            family = CounterMetricFamily if figure.kind is Kind.COUNTER else GaugeMetricFamily
+            counts = figure.kind is FigureKind.COUNTER
+            family = CounterMetricFamily if counts else GaugeMetricFamily
             yield family(name, figure.help, value=value)
     if words:
         yield InfoMetricFamily(f"p2pchat_{section.name}", "who this node is", value=words)
@@ -112,7 +109,7 @@ class MetricsService(Service):
         return int(self._port.getHost().port)
 
     def listen(self) -> None:
-        """Open the port; raises `MetricsError` with a sentence when it cannot be had."""
+        """Open the port; raises `CannotStartError` with a sentence when it cannot be had."""
         if self._port is not None:
             return
         root = Resource()
@@ -124,9 +121,8 @@ class MetricsService(Service):
         try:
             self._port = self._reactor.listenTCP(self._number, site, interface=self._host)
         except CannotListenError as why:
-            reason = getattr(why.socketError, "strerror", None) or str(why.socketError)
             where = f"{self._host or 'all interfaces'}, port {self._number}"
-            raise MetricsError(f"cannot serve metrics on {where}: {reason}") from None
+            raise CannotStartError(f"cannot serve metrics on {where}: {reason(why)}") from None
 
     def startService(self) -> None:
         """Answer from now on."""

@@ -1,8 +1,6 @@
 """The process of a program: its descriptors, its clock, and how its reactor polls.
 
-Rules: call these before the reactor runs. `poll_directly` and `use_steady_clock` look at private
-parts of Twisted's reactor; `tests/service/test_process.py` fails when Twisted changes what is
-relied on.
+Rules: call these before the reactor runs.
 """
 
 from __future__ import annotations
@@ -44,20 +42,14 @@ def use_steady_clock(reactor: Any) -> None:
     """Have `reactor` measure time by a clock that only goes forward; call it before it runs.
 
     Twisted measures by the wall clock: set it back an hour, and every timer waits an hour; set it
-    forward, and all of them fire at once.
+    forward, and all of them fire at once. That a reactor asks its own `seconds` each time is a
+    private part of Twisted.
     """
     reactor.seconds = time.monotonic
 
 
 MOST_EVENTS: Final = 64
 """Events that are served between two looks at the timers; room for more is not for free."""
-_LOOKED_AT: Final = (
-    "_newTimedCalls",
-    "_pendingTimedCalls",
-    "threadCallQueue",
-    "_justStopped",
-    "running",
-)
 
 
 def poll_directly(reactor: Any) -> bool:
@@ -70,7 +62,8 @@ def poll_directly(reactor: Any) -> bool:
     there is another reason.
 
     Its clock must be what it will be. Returns whether it does from now on; False, and nothing has
-    changed, for a reactor of a kind that is not known.
+    changed, for a reactor of a kind that is not known. This looks at many private parts of
+    Twisted's reactor; `tests/service/test_process.py` fails when Twisted changes them.
     """
     kind = type(reactor)
     known = f"{kind.__module__}.{kind.__qualname__}" == "twisted.internet.epollreactor.EPollReactor"
@@ -84,7 +77,7 @@ def poll_directly(reactor: Any) -> bool:
             reactor._disconnectSelectable,
             reactor._POLL_IN,
         )
-        for name in _LOOKED_AT:
+        for name in ("_newTimedCalls", "_pendingTimedCalls", "threadCallQueue", "_justStopped"):
             getattr(reactor, name)
     except AttributeError:
         return False

@@ -10,29 +10,34 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
+from msgspec.structs import replace
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
-from twisted.logger import LogEvent
+from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
 
-from p2pchat.logs import levels as logs
 from p2pchat.logs.formats import text_line
+from p2pchat.logs.levels import Log, set_level
 from p2pchat.logs.output import start_logging, wanted
-from p2pchat.rendezvous.connection import Limits
+from p2pchat.mesh.link.ports import reason
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
+from p2pchat.rendezvous.stores.journal import Persistence
+from p2pchat.rendezvous.stores.sqlite import Database, ForeignDatabaseError
 from p2pchat.service.process import (
     descriptor_limit,
     fill_standard_descriptors,
     poll_directly,
     use_steady_clock,
 )
-from p2pchat.service.rendezvous_options import Options
+from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.wire.text import printable
 
-_log: Final = logs.Log("Rendezvous")
+_log: Final = Log("Rendezvous")
+
+Options = RendezvousOptions  # by this name twistd and twist ask for them
 
 
-def makeService(options: Options) -> MultiService:
+def makeService(options: RendezvousOptions) -> MultiService:
     """The server that `options` describe, its port already open and its database read.
 
     Both happen here, before a daemon lets go of its terminal, because here a person can still be
@@ -42,48 +47,38 @@ def makeService(options: Options) -> MultiService:
 
     use_steady_clock(reactor)
     poll_directly(reactor)
-    values = options.checked
-    registry = Registry(values["max-registrations"])
-    limits = Limits(
-        connections=_possible_connections(values["max-connections"]),
-        idle=values["idle-timeout"],
-        total=values["request-timeout"],
-        per_minute=values["connections-per-minute"],
-    )
+    place, limits = options.settings.server, options.settings.limits
+    limits = replace(limits, connections=_possible_connections(limits.connections))
+    registry = Registry(limits.registrations)
     service = MultiService()
-    if values["database"] is not None:
-        from p2pchat.rendezvous.stores.journal import Persistence
-        from p2pchat.rendezvous.stores.sqlite import Database, ForeignDatabaseError
-
+    if place.database is not None:
         # First in, so that it is last out: what the server still changes is written.
-        persistence = Persistence(registry, Database(values["database"]), reactor=reactor)
+        persistence = Persistence(registry, Database(place.database), reactor=reactor)
         persistence.setServiceParent(service)
         try:
             persistence.load()
         except ForeignDatabaseError as error:
             _leave(f"database: {error}: choose another file")
-    server = RendezvousService(
-        values["port"], values["interface"] or "", registry=registry, limits=limits
-    )
+    server = RendezvousService(place.port, place.interface or "", registry=registry, limits=limits)
     server.setServiceParent(service)
     try:
         server.listen()
     except CannotListenError as error:
-        address = f"{values['interface'] or '*'}:{values['port']}"
-        _leave(f"port: cannot listen on {address}: {_reason(error)}")
+        address = f"{place.interface or '*'}:{place.port}"
+        _leave(f"port: cannot listen on {address}: {reason(error)}")
     return service
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server in the foreground until it is told to stop; the exit status."""
     fill_standard_descriptors()
-    options = Options()
+    options = RendezvousOptions()
     options.parseOptions(sys.argv[1:] if argv is None else argv)
-    log_file = options.checked["log-file"]
-    if log_file is None:
-        _log_to_stderr(options.checked["log-level"])
+    logging = options.logging
+    if logging.file is None:
+        _log_to_stderr(logging.level)
     else:
-        start_logging(options.logging, log_file)
+        start_logging(logging, logging.file)
     service = makeService(options)
 
     from twisted.internet import reactor
@@ -97,12 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _log_to_stderr(level: str) -> None:
-    from twisted.logger import FileLogObserver, globalLogBeginner
-
     def line(event: LogEvent) -> str | None:
         return text_line(event) if wanted(event) else None
 
-    logs.set_level(level)
+    set_level(level)
     observer = FileLogObserver(sys.stderr, line)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
 
@@ -112,7 +105,7 @@ def _possible_connections(wanted: int) -> int:
     files = descriptor_limit()
     if files is None:
         return wanted
-    # The crowd may grow by a sixth and 100 beyond its limit; some files are for other things.
+    # Their number may grow by a sixth and 100 beyond its limit; some files are for other things.
     possible = max(1, files // 4, (files - 132) * 6 // 7)
     if possible < wanted:
         _log.warn(
@@ -123,11 +116,6 @@ def _possible_connections(wanted: int) -> int:
             files=files,
         )
     return min(wanted, possible)
-
-
-def _reason(error: CannotListenError) -> str:
-    reason = error.socketError
-    return getattr(reason, "strerror", None) or str(reason)
 
 
 def _leave(sentence: str) -> NoReturn:

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         from p2pchat.control.client.commands import run
 
         sys.exit(run(words))
-    # Importing makes no garbage worth looking for; `tap.main` turns collections on again.
+    # Importing makes no garbage worth looking for; `chat.main` turns collections on again.
     gc.disable()
     from p2pchat.service.chat import main as run_node
 

@@ -1,9 +1,8 @@
 """What a setting's value must be, said once for the configuration file and the command line.
 
-Rules: a check takes a value as JSON holds it and returns what the program uses, or raises
-`Unfit` with what was expected. On the command line everything is text: `from_text` turns what
-looks like a number into one, and the same check decides. A string is never a number in a file,
-and true is not 1.
+Rules: a kind takes a value as JSON holds it and returns what the program uses, or raises `Unfit`
+with what was expected. On the command line everything is text: `from_text` turns what looks like a
+number into one, and the same kind decides. A string is never a number in a file, and true is not 1.
 """
 
 from __future__ import annotations
@@ -29,15 +28,36 @@ class Unfit(ValueError):
     """The value is not what was expected; the text says what that is."""
 
 
-class Check(NamedTuple):
+class Option(NamedTuple):
+    """What stands beside a field of a structure of settings: `Annotated[float, SECONDS(...)]`."""
+
+    kind: Kind
+    about: str
+    """What --help says, without the default."""
+    name: str
+    """The option on the command line; empty: made from the field's name."""
+    metavar: str
+    restart: bool
+    """Whether a running node cannot change it."""
+
+
+class Kind(NamedTuple):
     """One kind of value.
 
-    `accept` takes a value as JSON holds it and returns the value to use, or raises `Unfit`.
-    `numeric` says that text from a command line is to be read as a number first.
+    `metavar` stands for such a value in --help. `accept` takes a value as JSON holds it and returns
+    the value to use, or raises `Unfit`. `numeric` says that text from a command line is to be read
+    as a number first.
     """
 
+    metavar: str
     accept: Callable[[object], Any]
     numeric: bool = False
+
+    def __call__(
+        self, about: str, name: str = "", *, metavar: str = "", restart: bool = False
+    ) -> Option:
+        """A setting of this kind, to annotate its field with; see `Option`."""
+        return Option(self, about, name, metavar or self.metavar, restart)
 
     def from_text(self, text: str) -> object:
         """What `text` from a command line would be in a file; give it to `accept`."""
@@ -46,44 +66,60 @@ class Check(NamedTuple):
         return text
 
 
-def number(expected: str, *, above: float | None = None, at_least: float | None = None) -> Check:
-    """A finite number; `expected` names the bounds, as "a number above 0"."""
-
-    def accept(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise Unfit(expected)
-        if above is not None and not value > above:  # written so that NaN fails
-            raise Unfit(expected)
-        if at_least is not None and not value >= at_least:
-            raise Unfit(expected)
-        if not value <= _LARGEST:
-            raise Unfit(f"a number of at most {_LARGEST}")
-        return float(value)
-
-    return Check(accept, numeric=True)
+def number(metavar: str, *, above: float | None = None, low: float = 0) -> Kind:
+    """A finite number above `above`, or of at least `low`."""
+    if above is not None:
+        return _numeric(metavar, float, lambda value: value > above, f"above {above}")
+    bounds = f"of at least {low}" if low else "of 0 or more"
+    return _numeric(metavar, float, lambda value: value >= low, bounds)
 
 
-def whole(low: int, high: int | None = None) -> Check:
+def whole(metavar: str, low: int, high: int = _LARGEST) -> Kind:
     """A whole number from `low` to `high`; 5.0 is one, too."""
-    if high is not None:
-        expected = f"a whole number from {low} to {high}"
-    elif low == 1:
-        expected = "a whole number above 0"
-    else:
-        expected = f"a whole number of at least {low}"
+    if high != _LARGEST:
+        bounds = f"from {low} to {high}"
+        return _numeric(metavar, int, lambda value: low <= value <= high, bounds)
+    bounds = {0: "of 0 or more", 1: "above 0"}.get(low, f"of at least {low}")
+    return _numeric(metavar, int, lambda value: value >= low, bounds)
 
-    def accept(value: object) -> int:
-        if isinstance(value, float) and value.is_integer():
+
+def _numeric(
+    metavar: str, form: type[int | float], fits: Callable[[float], bool], bounds: str
+) -> Kind:
+    noun = "a whole number" if form is int else "a number"
+
+    def accept(value: object) -> int | float:
+        if form is int and isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise Unfit(expected)
-        if value < low or (high is not None and value > high):
-            raise Unfit(expected)
+        # NaN fits no bounds.
+        if isinstance(value, bool) or not isinstance(value, (int, form)) or not fits(value):
+            raise Unfit(f"{noun} {bounds}")
         if value > _LARGEST:
-            raise Unfit(f"a whole number of at most {_LARGEST}")
-        return value
+            raise Unfit(f"{noun} of at most {_LARGEST}")
+        return form(value)
 
-    return Check(accept, numeric=True)
+    return Kind(metavar, accept, numeric=True)
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
+    """One of `words`, however it is capitalized."""
+    usual = {word.lower(): word for word in words}
+
+    def accept(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in usual:
+            raise Unfit(f"one of {', '.join(words)}")
+        return usual[value.lower()]
+
+    return accept
+
+
+def _accept_yes_or_no(value: object) -> bool:
+    words = {"yes": True, "no": False}
+    if isinstance(value, str):
+        value = words.get(value.lower(), value)
+    if not isinstance(value, bool):
+        raise Unfit("yes or no")
+    return value
 
 
 def _accept_label(value: object) -> str:
@@ -132,27 +168,6 @@ def _accept_serve(value: object) -> str:
     return value
 
 
-def _accept_level(value: object) -> str:
-    if not isinstance(value, str) or value.upper() not in LEVELS:
-        raise Unfit(f"one of {', '.join(LEVELS)}")
-    return value.upper()
-
-
-def _accept_yes_or_no(value: object) -> bool:
-    words = {"yes": True, "no": False}
-    if isinstance(value, str):
-        value = words.get(value.lower(), value)
-    if not isinstance(value, bool):
-        raise Unfit("yes or no")
-    return value
-
-
-def _accept_format(value: object) -> str:
-    if not isinstance(value, str) or value.lower() not in FORMATS:
-        raise Unfit(f"one of {', '.join(FORMATS)}")
-    return value.lower()
-
-
 def _accept_endpoint(value: object) -> str:
     if not isinstance(value, str) or not re.match(r"[A-Za-z0-9]+:", value):
         raise Unfit('an endpoint like "systemd:domain=INET:index=0"')
@@ -165,34 +180,36 @@ def _accept_path(value: object) -> str:
     return value
 
 
-LABEL: Final = Check(_accept_label)
-HOST: Final = Check(_accept_host)
-SERVE: Final = Check(_accept_serve)
-LEVEL: Final = Check(_accept_level)
-FORMAT: Final = Check(_accept_format)
-YES_OR_NO: Final = Check(_accept_yes_or_no)
-ENDPOINT: Final = Check(_accept_endpoint)
-PATH: Final = Check(_accept_path)
-PORT: Final = whole(1, 65535)
-PORT_OR_FREE: Final = whole(0, 65535)
+COUNT: Final = whole("N", 1)
+SECONDS: Final = number("SECONDS", above=0)
+PORT: Final = whole("PORT", 1, 65535)
+PORT_OR_FREE: Final = whole("PORT", 0, 65535)
+LABEL: Final = Kind("NAME", _accept_label)
+HOST: Final = Kind("ADDRESS", _accept_host)
+SERVE: Final = Kind("[HOST:]PORT", _accept_serve)
+ENDPOINT: Final = Kind("ENDPOINT", _accept_endpoint)
+PATH: Final = Kind("FILE", _accept_path)
+LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
+FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
+YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
 
 
-def checked(name: str, check: Check, value: object) -> Any:
-    """What `check` makes of `value`, which a file holds under `name`.
+def checked(name: str, kind: Kind, value: object) -> Any:
+    """What `kind` makes of `value`, which a file holds under `name`.
 
     Raises ConfigError, as: `connection.ping_interval: expected a number above 0, got "soon"`.
     """
     try:
-        return check.accept(value)
+        return kind.accept(value)
     except Unfit as unfit:
         raise ConfigError(f"{name}: expected {unfit}, got {shown(value)}") from None
 
 
-def checked_text(name: str, check: Check, text: str) -> Any:
+def checked_text(name: str, kind: Kind, text: str) -> Any:
     """The same as `checked` for a `text` from the command line."""
-    value = check.from_text(text)
+    value = kind.from_text(text)
     try:
-        return check.accept(value)
+        return kind.accept(value)
     except Unfit as unfit:
         got = shown(text) if isinstance(value, str) else shortened(text, 60)
         raise ConfigError(f"{name}: expected {unfit}, got {got}") from None

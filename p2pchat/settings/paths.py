@@ -1,11 +1,30 @@
-"""The names of the files that belong to one node: its history, its log.
+"""The files of one person and of one node: the log, the history, the lines that were typed.
 
-Rules: each peer_id has a name of its own; whatever is in a peer_id, it names no file elsewhere.
+Rules: each peer_id has files of its own. Whatever a peer_id holds, it names no file elsewhere.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import zlib
+
+from platformdirs import user_data_dir, user_log_dir, user_state_dir
+
+
+def default_log_path(peer_id: str) -> str:
+    """The log of the node called `peer_id`, in the person's own log folder."""
+    return os.path.join(user_log_dir("p2pchat", appauthor=False), f"{stem_for(peer_id)}.log")
+
+
+def default_history_path(peer_id: str) -> str:
+    """The history of the node called `peer_id`, in the person's own data folder."""
+    return os.path.join(user_data_dir("p2pchat", appauthor=False), f"{stem_for(peer_id)}.sqlite")
+
+
+def typed_lines_path() -> str:
+    """The lines that the person typed, in the folder for what programs remember."""
+    return os.path.join(user_state_dir("p2pchat", appauthor=False), "typed-lines")
 
 
 def safe(text: str) -> str:
@@ -20,7 +39,5 @@ def stem_for(peer_id: str) -> str:
     """
     name = safe(peer_id)
     if name != peer_id:
-        import zlib
-
         name += f"-{zlib.crc32(peer_id.encode('utf-8', 'surrogatepass')):08x}"
     return name

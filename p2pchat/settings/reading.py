@@ -7,9 +7,10 @@ is a warning, so that a newer file still starts an older program. Any part of a 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from p2pchat.settings.checks import ConfigError, checked, checked_text, shown
 from p2pchat.settings.table import SETTINGS
@@ -19,14 +20,12 @@ from p2pchat.wire.text import shortened
 Values: TypeAlias = dict[str, Any]
 """Checked values by key ("connection.ping_interval"): what a file or a command line asked for."""
 
+_Root = TypeVar("_Root", bound=msgspec.Struct)
+
 _MAX_FILE: Final = 1_000_000
 _MAX_WARNINGS: Final = 20
-_DEFAULTS: Final = Settings()
+_SECTIONS: Final = Settings.__struct_fields__
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
-_SECTIONS: Final = {
-    section: [setting.field for setting in SETTINGS if setting.section == section]
-    for section in Settings.__struct_fields__
-}
 
 
 def check(key: str, value: object) -> Any:
@@ -34,12 +33,12 @@ def check(key: str, value: object) -> Any:
 
     Raises ConfigError, as: `connection.ping_interval: expected a number above 0, got "soon"`.
     """
-    return checked(key, _BY_KEY[key].check, value)
+    return checked(key, _BY_KEY[key].kind, value)
 
 
 def check_text(key: str, text: str) -> Any:
     """The same as `check` for a `text` from the command line."""
-    return checked_text(key, _BY_KEY[key].check, text)
+    return checked_text(key, _BY_KEY[key].kind, text)
 
 
 def resolve(options: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
@@ -47,17 +46,17 @@ def resolve(options: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
 
     Both map keys to values that `check`, `check_text` or `load` returned; either may be empty.
     """
-    values = {**file, **options}
-    sections = {}
-    for section, fields in _SECTIONS.items():
-        kind = type(getattr(_DEFAULTS, section))
-        given = {
-            field: values[f"{section}.{field}"]
-            for field in fields
-            if f"{section}.{field}" in values
-        }
-        sections[section] = kind(**given)
-    return Settings(**sections)
+    return changed(Settings(), {**file, **options})
+
+
+def changed(settings: _Root, values: Mapping[str, Any]) -> _Root:
+    """A structure of sections like `settings`, but with these checked values, by key."""
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        section, field = key.split(".")
+        sections.setdefault(section, {})[field] = value
+    parts = {name: replace(getattr(settings, name), **new) for name, new in sections.items()}
+    return replace(settings, **parts)
 
 
 def load(path: str) -> tuple[Values, list[str]]:
@@ -81,7 +80,7 @@ def load(path: str) -> tuple[Values, list[str]]:
             key = f"{section}.{field}"
             if key not in _BY_KEY:
                 warnings.append(_unknown(key, _BY_KEY))
-            elif value is not None or getattr(getattr(_DEFAULTS, section), field) is not None:
+            elif value is not None or _BY_KEY[key].default is not None:
                 values[key] = check(key, value)
     if len(warnings) > _MAX_WARNINGS:
         left_out = len(warnings) - _MAX_WARNINGS

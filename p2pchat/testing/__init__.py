@@ -1,5 +1,7 @@
 """Fakes for tests, of this project and of whoever writes bots: public, and tested themselves.
 
+    from p2pchat.testing import FakeTown
+
 | module | what it has |
 |---|---|
 | `clock` | `FakeClock`: time that passes when it is told to |
@@ -10,5 +12,49 @@
 | `directory` | `StaticDirectory`, a fixed list, and `FakeRendezvous`, which can be made to fail |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |
 
-None of it needs a running reactor.
+None of it needs a running reactor. As in `p2pchat`, a name's module is imported when somebody asks
+for the name.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+_HOMES: Final = {
+    "FakeClock": "clock",
+    "FakeHost": "network",
+    "FakeNetwork": "network",
+    "FakeRendezvous": "directory",
+    "FakeTown": "nodes",
+    "FakeTransport": "transport",
+    "Fault": "directory",
+    "Recorder": "nodes",
+    "StaticDirectory": "directory",
+    "connected_pair": "nodes",
+}
+"""Public name -> the module that has it."""
+
+__all__ = [*_HOMES]
+
+if TYPE_CHECKING:
+    from p2pchat.testing.clock import FakeClock as FakeClock
+    from p2pchat.testing.directory import FakeRendezvous as FakeRendezvous
+    from p2pchat.testing.directory import Fault as Fault
+    from p2pchat.testing.directory import StaticDirectory as StaticDirectory
+    from p2pchat.testing.network import FakeHost as FakeHost
+    from p2pchat.testing.network import FakeNetwork as FakeNetwork
+    from p2pchat.testing.nodes import FakeTown as FakeTown
+    from p2pchat.testing.nodes import Recorder as Recorder
+    from p2pchat.testing.nodes import connected_pair as connected_pair
+    from p2pchat.testing.transport import FakeTransport as FakeTransport
+else:
+
+    def __getattr__(name):
+        """Import a public name from where it is."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return found
+
+    def __dir__():
+        """What there is, imported or not."""
+        return sorted({*globals(), *__all__})

@@ -21,7 +21,8 @@ class FakeClock:
     """`IReactorTime` whose time passes only in `run`, one call after the other.
 
     Unlike `twisted.internet.task.Clock`, `run` stops at the time of every call, so that a call
-    that makes another one sees the same times as with a real reactor.
+    that makes another one sees the same times as with a real reactor. Its calls are of the class
+    that the reactor uses, which is a private part of Twisted.
     """
 
     def __init__(self, start: float = 1000.0) -> None:

@@ -20,7 +20,7 @@ from p2pchat.rendezvous.directory import (
     IDirectory,
     Listing,
     NotRegistered,
-    Refused,
+    RequestRefused,
     Unreachable,
 )
 from p2pchat.testing.network import FakeHost
@@ -205,6 +205,6 @@ class FakeRendezvousClient:
             case Fault.BLOCKED:
                 return Blocked("asked too often", 30.0)
             case Fault.REFUSING:
-                return Refused("it does not accept our name (bad_name)", "bad_name")
+                return RequestRefused("it does not accept our name (bad_name)", "bad_name")
             case _:
                 return None

@@ -1,4 +1,4 @@
-"""Addresses of the protocol: peer_ids and scopes (section 1).
+"""Addresses: peer_ids and scopes of the protocol (section 1), and which IP addresses are our own.
 
 peer_id = name "@" namespace           1 to 64 characters each
 scope   = "*" / "#" namespace          everyone / everyone of a namespace
@@ -66,3 +66,13 @@ def namespace_of_scope(scope: str) -> str | None:
     if not scope.startswith("#") or not 0 < len(scope) - 1 <= _MAX_PART or _CONTROL.search(scope):
         raise ValueError(f'"{shortened(scope, 80)}" is neither * nor #namespace')
     return scope[1:]
+
+
+def is_loopback(ip: str) -> bool:
+    """Whether only this machine can reach `ip`, IPv4 or IPv6."""
+    return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
+
+
+def host_and_port(host: str, port: int) -> str:
+    """`HOST:PORT`, or `[V6]:PORT` for an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -70,3 +70,8 @@ def _marks_counted(text: str) -> str:
 def shortened(text: str, limit: int = 200) -> str:
     """`text` made printable and cut to at most `limit` characters, for logs and error sentences."""
     return printable(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+def system_reason(error: OSError) -> str:
+    """What the operating system says went wrong, for error sentences."""
+    return error.strerror or type(error).__name__

@@ -11,8 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.display import BURST, RATE, StatusLines, message_lines
-from p2pchat.console.plain.digest import Digest, Transcript
-from p2pchat.console.plain.screen import Screen
+from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.wire.messages import Pub, Send
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.answers import REQUESTS
 from p2pchat.control.events import KINDS
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.settings.checks import ConfigError
 from p2pchat.testing.directory import Fault
 from p2pchat.wire.messages import Send
@@ -207,9 +207,9 @@ class AnswerTests(SynchronousTestCase):
     # ------------------------------------------------------------ orders
 
     def test_log_level(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
+        self.addCleanup(set_level, get_level())
         self.assertEqual(self.client.ask("log", level="warning")["level"], "WARNING")
-        self.assertEqual(logs.get_level(), "WARNING")
+        self.assertEqual(get_level(), "WARNING")
         self.assertEqual(self.client.ask("log", level="loud")["code"], "bad_request")
 
     def test_reload(self) -> None:

@@ -424,6 +424,16 @@ class RestartTests(HistoryCase):
         )
         self.assertEqual(self.history.not_kept, 1)
 
+    def test_a_message_of_ours_before_the_past_is_known_is_told_when_it_is_safe(self) -> None:
+        self.start(at_once=False)
+        self.history.queue("bob@CIC", "1", "olá")
+        self.history.on_its_way("carol@CIC", "2", "olá", self.link)
+        self.thread.step()
+        self.assertEqual(self.owner.take(), [("ready",)])
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(self.owner.take(), [("queued", "bob@CIC", "1")])
+
     def test_ids_go_on_where_they_were(self) -> None:
         self.start()
         for number in range(3):

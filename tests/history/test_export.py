@@ -9,8 +9,8 @@ import sys
 
 from p2pchat.control.client.commands import run
 from p2pchat.history.export import find
-from p2pchat.history.location import default_path
 from p2pchat.history.records import PUBLISHED, WAITING, Batch, HistoryError
+from p2pchat.settings.paths import default_history_path
 from tests.support.histories import NOW, FileCase, pub, send
 
 
@@ -90,12 +90,12 @@ class ExportTests(FileCase):
 
     def test_the_file_of_a_name_that_is_not_one_of_a_file(self) -> None:
         for peer_id in ("joão@sala azul", "alice@CIC"):
-            path = default_path(peer_id)
+            path = default_history_path(peer_id)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb"):
                 pass
         for name, namespace in (("joão", "sala azul"), ("joão", None), (None, "sala azul")):
-            self.assertEqual(find(name, namespace), default_path("joão@sala azul"))
+            self.assertEqual(find(name, namespace), default_history_path("joão@sala azul"))
         self.assertRaises(HistoryError, find, "joana", None)
 
     def test_which_file(self) -> None:

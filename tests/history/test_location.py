@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history import location
 from p2pchat.history.database import Database
-from p2pchat.history.location import claim, default_path
+from p2pchat.history.location import claim
 from p2pchat.history.records import HistoryError
 
 HOLD = """
@@ -118,16 +118,3 @@ class ClaimTests(SynchronousTestCase):
         database.file()
         database.close()
         claim(self.path).release()
-
-
-class DefaultTests(SynchronousTestCase):
-    def test_one_file_for_each_identity(self) -> None:
-        self.patch(os, "environ", {**os.environ, "XDG_DATA_HOME": "/data"})
-        paths = {default_path(peer_id) for peer_id in ("alice@CIC", "alice2@CIC", "a/../b@x y")}
-        names = {os.path.basename(path) for path in paths}
-        self.assertEqual(
-            names, {"alice@CIC.sqlite", "alice2@CIC.sqlite", "a_.._b@x_y-9b3a67ce.sqlite"}
-        )
-        self.assertNotEqual(default_path("李明@CIC"), default_path("王芳@CIC"))
-        self.assertNotEqual(default_path("joão@CIC"), default_path("jo_o@CIC"))
-        self.assertEqual({os.path.basename(os.path.dirname(path)) for path in paths}, {"p2pchat"})

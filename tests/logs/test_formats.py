@@ -11,7 +11,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import output as log_output
+from p2pchat.logs import output
 from p2pchat.logs.formats import FORMATTERS, json_line
 from p2pchat.logs.output import lost_lines, reopen, start_logging
 from p2pchat.settings.values import LoggingSettings
@@ -89,8 +89,8 @@ class FileTests(SynchronousTestCase):
             def beginLoggingTo(self, observers: Any, redirectStandardIO: bool) -> None:
                 begun.extend(observers)
 
-        self.patch(log_output, "globalLogBeginner", Beginner())
-        self.patch(log_output, "_open_files", [])
+        self.patch(output, "globalLogBeginner", Beginner())
+        self.patch(output, "_open_files", [])
         self.file = start_logging(LoggingSettings(**settings), path)
         self.addCleanup(self.file.close)
         self.observer = begun[-1]

@@ -18,16 +18,14 @@ from twisted.logger import LogBeginner, LogEvent, LogLevel, LogPublisher, global
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
-from p2pchat.logs import output as log_output
+from p2pchat.logs import output
 from p2pchat.logs.file import LogFile
 from p2pchat.logs.formats import screen_line, text_line
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log, enabled, get_level, set_level
 from p2pchat.logs.output import (
     FileObserver,
     LogCounters,
     ScreenObserver,
-    default_path,
     prepare_twistd,
     show_on_screen,
     start_logging,
@@ -41,8 +39,8 @@ class LogTestCase(SynchronousTestCase):
     """Restores the process's level, and collects what loggers made by `log` publish."""
 
     def setUp(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
-        logs.set_level("INFO")
+        self.addCleanup(set_level, get_level())
+        set_level("INFO")
         self.events: list[LogEvent] = []
 
     def log(self, component: str = "Test") -> Log:
@@ -72,21 +70,21 @@ def failure_event(template: str = "While trying", message: str = "boom") -> LogE
 class LevelTests(LogTestCase):
     def test_names_in_any_case(self) -> None:
         for name in ("DEBUG", "info", "Warning", " error "):
-            logs.set_level(name)
-            self.assertEqual(logs.get_level(), name.strip().upper())
+            set_level(name)
+            self.assertEqual(get_level(), name.strip().upper())
 
     def test_another_name_is_refused_with_a_sentence(self) -> None:
-        logs.set_level("WARNING")
+        set_level("WARNING")
         with self.assertRaises(ValueError) as caught:
-            logs.set_level("loud\x1b")
+            set_level("loud\x1b")
         self.assertEqual(
             str(caught.exception), 'expected one of DEBUG, INFO, WARNING, ERROR, got "loud\\x1b"'
         )
-        self.assertEqual(logs.get_level(), "WARNING")
+        self.assertEqual(get_level(), "WARNING")
 
     def test_what_passes_at_each_level(self) -> None:
         for name, passing in (("DEBUG", 5), ("INFO", 4), ("WARNING", 3), ("ERROR", 2)):
-            logs.set_level(name)
+            set_level(name)
             self.events.clear()
             log = self.log()
             log.debug("d")
@@ -97,7 +95,7 @@ class LevelTests(LogTestCase):
             self.assertEqual("".join(self.texts()), "diwec"[-passing:])
             levels = [*LogLevel.iterconstants()]
             self.assertEqual([log.enabled(level) for level in levels].count(True), passing)
-            self.assertEqual([logs.enabled(level) for level in levels].count(True), passing)
+            self.assertEqual([enabled(level) for level in levels].count(True), passing)
             self.assertEqual(log.debugging, name == "DEBUG")
 
     def test_a_line_that_is_off_formats_nothing(self) -> None:
@@ -106,7 +104,7 @@ class LevelTests(LogTestCase):
         self.assertEqual(self.events, [])
 
     def test_an_unhandled_failure_always_passes(self) -> None:
-        logs.set_level("ERROR")
+        set_level("ERROR")
         self.log().failure("oh", Failure(ValueError("boom")))
         self.assertEqual([event["log_level"] for event in self.events], [LogLevel.critical])
 
@@ -117,58 +115,6 @@ class LevelTests(LogTestCase):
         Holder().log.info("x")
         Holder.log.info("y")
         self.assertEqual([event["log_namespace"] for event in self.events], ["Holder's"] * 2)
-
-
-class RateLimitedTests(LogTestCase):
-    def test_lines_beyond_the_limit_are_counted_and_told_with_the_next_burst(self) -> None:
-        limited = RateLimited(self.log(), limit=2, interval=60)
-        for number in range(125):
-            limited.warn(10.0, "bad line", "line {number}", number=number)
-        self.assertEqual(self.texts(), ["line 0", "line 1"])
-        self.assertEqual(limited.suppressed, 123)
-        limited.warn(69.9, "bad line", "late")
-        self.assertEqual(len(self.events), 2)
-        limited.warn(70.0, "bad line", "again")
-        self.assertEqual(self.texts()[2:], ["… and 124 more (bad line) within 60 s", "again"])
-        self.assertEqual({event["log_level"] for event in self.events}, {LogLevel.warn})
-
-    def test_flush_tells_what_is_over_and_only_once(self) -> None:
-        limited = RateLimited(self.log(), limit=1, interval=60)
-        for _ in range(3):
-            limited.info(0.0, "kind", "line")
-        limited.flush(59.0)
-        self.assertEqual(self.texts(), ["line"])
-        limited.flush(60.0)
-        limited.flush(120.0)
-        self.assertEqual(self.texts(), ["line", "… and 2 more (kind) within 60 s"])
-
-    def test_nothing_is_told_when_nothing_was_left_out(self) -> None:
-        limited = RateLimited(self.log(), limit=1)
-        limited.info(0.0, "kind", "line")
-        limited.flush(1000.0)
-        self.assertEqual(self.texts(), ["line"])
-
-    def test_kinds_have_a_limit_each(self) -> None:
-        limited = RateLimited(self.log(), limit=1)
-        limited.info(0.0, "a", "a")
-        limited.info(0.0, "b", "b")
-        limited.info(0.0, "a", "a")
-        self.assertEqual(self.texts(), ["a", "b"])
-
-    def test_too_many_kinds_share_one_limit(self) -> None:
-        limited = RateLimited(self.log(), limit=1, interval=60, max_kinds=2)
-        for kind in ("a", "b", "c", "d"):
-            limited.info(0.0, kind, kind)
-        self.assertEqual(self.texts(), ["a", "b", "c"])
-        self.assertEqual(limited.suppressed, 1)
-        limited.info(61.0, "e", "e")  # the others' intervals have ended
-        self.assertEqual(self.texts()[3:], ["… and 1 more (other) within 60 s", "e"])
-
-    def test_a_level_that_is_off_is_neither_logged_nor_counted(self) -> None:
-        limited = RateLimited(self.log(), limit=1)
-        for _ in range(3):
-            limited.debug(0.0, "kind", "line")
-        self.assertEqual((self.events, limited.suppressed), ([], 0))
 
 
 class TextLineTests(LogTestCase):
@@ -245,13 +191,13 @@ class WantedTests(LogTestCase):
         for namespace in ("twisted.internet.tcp", "log_legacy"):
             remark = event(log_namespace=namespace)
             warning = event(level=LogLevel.warn, log_namespace=namespace)
-            logs.set_level("INFO")
+            set_level("INFO")
             self.assertEqual((wanted(remark), wanted(warning)), (False, True))
-            logs.set_level("DEBUG")
+            set_level("DEBUG")
             self.assertEqual((wanted(remark), wanted(warning)), (True, True))
 
     def test_the_threshold_holds_for_all(self) -> None:
-        logs.set_level("ERROR")
+        set_level("ERROR")
         self.assertFalse(wanted(event(level=LogLevel.warn)))
         self.assertFalse(wanted({}))
 
@@ -346,8 +292,8 @@ class StartTests(LogTestCase):
             stdio,
             SimpleNamespace(showwarning=warnings.showwarning),
         )
-        self.patch(log_output, "globalLogBeginner", self.beginner)
-        self.patch(log_output, "counters", LogCounters())
+        self.patch(output, "globalLogBeginner", self.beginner)
+        self.patch(output, "counters", LogCounters())
         self.begun = stdio
 
     def test_a_program_logs_to_its_file_and_keeps_its_streams(self) -> None:
@@ -360,9 +306,9 @@ class StartTests(LogTestCase):
         log.warn("on")
         with open(path, encoding="utf-8") as written:
             self.assertRegex(written.read(), r"^\S+ \S+ WARNING \[Late\] on\n$")
-        self.assertEqual(log_output.counters.by_level["WARNING"], 1)
+        self.assertEqual(output.counters.by_level["WARNING"], 1)
         self.assertEqual(vars(self.begun), self.stdio)
-        self.assertEqual(logs.get_level(), "WARNING")
+        self.assertEqual(get_level(), "WARNING")
 
     def test_a_folder_that_nobody_named_is_made(self) -> None:
         path = os.path.join(self.mktemp(), "log", "x.log")
@@ -403,11 +349,3 @@ class StartTests(LogTestCase):
         observer(event("hello", LogLevel.debug))
         with open(path, encoding="utf-8") as written:
             self.assertTrue(re.search(r"DEBUG   \[Test\] hello\n$", written.read()))
-
-    def test_the_default_file_is_named_after_the_node(self) -> None:
-        folder = self.mktemp()
-        os.mkdir(folder)
-        self.patch(os, "environ", {**os.environ, "XDG_STATE_HOME": os.path.abspath(folder)})
-        path = default_path("ana maria/..@são")
-        self.assertRegex(os.path.basename(path), r"^ana_maria_\.\.@s_o-[0-9a-f]{8}\.log$")
-        self.assertEqual(os.listdir(folder), [])

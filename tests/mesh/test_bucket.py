@@ -29,6 +29,32 @@ class TokenBucketTests(SynchronousTestCase):
         bucket = TokenBucket(0, now=0.0)
         self.assertEqual(bucket.take(1e12, 0.0), 0.0)
 
+    def test_a_burst_may_be_more_than_a_second_s_worth(self) -> None:
+        bucket = TokenBucket(10, now=0.0, burst=30)
+        self.assertEqual(bucket.take(30, 0.0), 0.0)
+        self.assertEqual(bucket.take(1, 0.0), 0.1)
+
+    def test_some_of_many_are_as_many_as_there_are(self) -> None:
+        bucket = TokenBucket(10, now=0.0, burst=30)
+        self.assertEqual(bucket.take_some(7, 0.0), 7)
+        self.assertEqual(bucket.take_some(100, 0.0), 23)
+
+    def test_few_at_once_wait_for_a_second_s_worth(self) -> None:
+        bucket = TokenBucket(10, now=0.0, burst=30)
+        bucket.take(28, 0.0)
+        self.assertIsNone(bucket.take_some(3, 0.0))
+        self.assertEqual(bucket.take_some(2, 0.0), 2)
+        self.assertIsNone(bucket.take_some(100, 0.5))
+        self.assertAlmostEqual(bucket.second_in, 0.501)
+        self.assertEqual(bucket.take_some(100, 0.5 + bucket.second_in), 10)
+
+    def test_filled_by_hand(self) -> None:
+        bucket = TokenBucket(10, now=0.0, burst=30)
+        bucket.fill_a_second()
+        self.assertEqual(bucket.take_some(100, 0.0), 30)
+        bucket.fill_a_second()
+        self.assertEqual(bucket.take_some(100, 0.0), 10)
+
     @given(
         st.floats(0.1, 1e4),
         st.lists(st.tuples(st.integers(0, 1000), st.floats(0, 10)), max_size=50),

@@ -383,13 +383,13 @@ class SlotTests(DialerTestCase):
         self.assertEqual(self.times, [0, 0, 10, 10, 20, 20])
 
     def test_who_was_connected_or_stopped_meanwhile_gives_up_its_place(self) -> None:
-        pairs = self.many(5000)
+        pairs = self.many(2500)
         for _, dialer in pairs:
             dialer.dial()
         linked: Any = object()
-        for peer, _ in pairs[2:3000]:
+        for peer, _ in pairs[2:1500]:
             peer.links.append(linked)
-        for _, dialer in pairs[3000:4998]:
+        for _, dialer in pairs[1500:2498]:
             dialer.stop()
         self.network.run(1)
         self.assertEqual(len(self.dials), 4)

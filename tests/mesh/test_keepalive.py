@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from twisted.logger import LogEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
-from p2pchat.logs.levels import Log
+from p2pchat.logs.levels import Log, get_level, set_level
 from p2pchat.mesh import keepalive
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.protocol import PeerProtocol
@@ -21,8 +20,8 @@ INTERVAL = 30.0
 
 class KeepAliveTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
-        logs.set_level("INFO")
+        self.addCleanup(set_level, get_level())
+        set_level("INFO")
         self.events: list[LogEvent] = []
         log = Log("KeepAlive", observer=self.events.append)  # type: ignore[arg-type]
         self.patch(keepalive, "_log", log)
@@ -97,8 +96,8 @@ class PingTests(KeepAliveTestCase):
         self.run_until(INTERVAL * 3)
         self.assertEqual(self.logged(), [])
 
-    def test_ten_thousand_links_share_the_interval_evenly(self) -> None:
-        links = [self.add() for _ in range(10_000)]
+    def test_a_thousand_links_share_the_interval_evenly(self) -> None:
+        links = [self.add() for _ in range(1000)]
         share = len(links) * 0.1 / INTERVAL
         pinged = 0
         for n in range(1, 601):
@@ -110,7 +109,7 @@ class PingTests(KeepAliveTestCase):
             pinged = total
             rounds = {link.pings for link in links}
             self.assertLessEqual(max(rounds) - min(rounds), 1)
-        self.assertGreaterEqual(pinged, 19_999)
+        self.assertGreaterEqual(pinged, 1999)
 
     @given(
         st.lists(st.floats(0.05, 1.0), min_size=1, max_size=20),

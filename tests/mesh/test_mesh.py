@@ -1,283 +1,20 @@
-"""Links and peers of a node: who is dialed, who stays, who comes back, and how everybody leaves."""
+"""The links of a node: whom it knows, what a peer can cost it, and how everybody leaves."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from twisted.internet.protocol import ServerFactory
-from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.duplicates import DUPLICATE
-from p2pchat.mesh.link.protocol import PeerProtocol
-from p2pchat.mesh.peers import Peer, Status
-from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.directory import Listing
-from p2pchat.settings.values import LimitSettings, PeerSettings, Settings
+from p2pchat.settings.values import LimitSettings, Settings
 from p2pchat.testing.nodes import FakeTown
 from tests.support.quirky_peers import ForeignPeer, NeverAnswersBye, Program
+from tests.support.towns import MeshTestCase
 
 
-class MeshTestCase(SynchronousTestCase):
-    seed = 1
-
-    def setUp(self) -> None:
-        self.town = FakeTown(self.seed)
-        self.rendezvous = self.town.rendezvous
-
-    def tearDown(self) -> None:
-        self.town.close()
-
-    def pair(self) -> tuple[ChatNode, ChatNode]:
-        alice, bob = self.town.node("alice@CIC"), self.town.node("bob@CIC")
-        self.town.run_until_meshed()
-        self.town.run(6)
-        return alice, bob
-
-    def peer(self, node: ChatNode, name: str) -> Peer:
-        peer = node.peers.get(name)
-        assert peer is not None
-        return peer
-
-    def only_link(self, node: ChatNode) -> PeerProtocol:
-        (link,) = node.mesh.links
-        assert isinstance(link, PeerProtocol)
-        return link
-
-    def statuses(self, node: ChatNode, name: str) -> list[Status]:
-        return [status for who, status in self.town.seen(node).statuses if who == name]
-
-
-class WinningBackTests(MeshTestCase):
-    """Peers that are lost, STALE, or have said BYE."""
-
-    def stale(self) -> tuple[ChatNode, ChatNode]:
-        """Alice, and bob whom she has given up, although he lives."""
-        alice, bob = self.pair()
-        self.town.host_of(bob).unplug()
-        bob.presence.stopService()
-        self.only_link(alice).give_up("test")
-        self.only_link(bob).give_up("test")
-        for node in (alice, bob):
-            name = "bob@CIC" if node is alice else "alice@CIC"
-            peer = self.peer(node, name)
-            self.town.network.run_until(partial(self.is_stale, peer), 120)
-        self.town.host_of(bob).plug_in()
-        return alice, bob
-
-    def is_stale(self, peer: Peer) -> bool:
-        return peer.status is Status.STALE
-
-    def test_five_attempts_and_it_is_stale(self) -> None:
-        alice, _ = self.stale()
-        expected = [Status.CONNECTING, Status.CONNECTED, Status.DISCONNECTED]
-        expected += [Status.CONNECTING, Status.DISCONNECTED] * 4
-        expected += [Status.CONNECTING, Status.STALE]
-        self.assertEqual(self.statuses(alice, "bob@CIC"), expected)
-        # Waits of 1, 2, 4, 8 and 16 s, give or take a fifth, and ten seconds a dial.
-        took = self.town.network.clock.seconds() - 1006
-        self.assertTrue(0.8 * 31 + 50 < took < 1.2 * 31 + 52, took)
-        self.town.run(200)
-        self.assertEqual(self.peer(alice, "bob@CIC").status, Status.STALE)
-
-    def test_it_comes_back_when_it_dials(self) -> None:
-        alice, bob = self.stale()
-        self.assertEqual(bob.mesh.reconnect(), 1)
-        self.town.run_until_meshed(2)
-        self.assertIs(self.peer(alice, "bob@CIC").status, Status.CONNECTED)
-
-    def test_it_comes_back_when_the_person_wants_it(self) -> None:
-        alice, _ = self.stale()
-        self.assertEqual(alice.mesh.reconnect(), 1)
-        self.town.run_until_meshed(2)
-        self.assertEqual(alice.mesh.reconnect(), 0)
-
-    def test_it_comes_back_when_it_renews_its_registration(self) -> None:
-        _, bob = self.stale()
-        self.rendezvous.enter("bob@CIC", self.town.host_of(bob).ip, 4000)
-        self.town.run_until_meshed(62)
-
-    def test_it_comes_back_when_it_registers_from_elsewhere(self) -> None:
-        alice, _ = self.stale()
-        self.rendezvous.remove("bob@CIC")
-        self.rendezvous.enter("bob@CIC", "10.0.9.9", 4000, 60)
-        self.town.run(62)
-        self.assertIs(self.peer(alice, "bob@CIC").status, Status.CONNECTING)
-
-    def test_an_unchanged_registration_brings_nobody_back(self) -> None:
-        alice, _ = self.stale()
-        for _ in range(5):
-            alice.presence.discover()
-            self.town.run(30)
-        self.assertIs(self.peer(alice, "bob@CIC").status, Status.STALE)
-
-    def test_a_long_outage_heals(self) -> None:
-        alice, bob = self.pair()
-        carol = self.town.node("carol@CIC")
-        self.town.run_until_meshed()
-        self.town.host_of(bob).unplug()
-        self.town.run(300)
-        self.assertEqual(self.town.links(alice), {"carol@CIC": 1})
-        self.assertEqual(self.town.links(bob), {})
-        self.town.host_of(bob).plug_in()
-        self.town.run_until_meshed(130)
-        carol.publish("*", "all here?")
-        self.town.run(1)
-        self.assertEqual(self.town.seen(bob).texts, ["all here?"])
-
-    def test_who_said_bye_is_dialed_only_when_it_registers_again(self) -> None:
-        alice, bob = self.pair()
-        self.town.leave(bob)
-        self.rendezvous.enter("bob@CIC", "10.0.0.2", 4000, 7140)  # it has not got round to that yet
-        self.town.run(200)
-        self.assertEqual(self.statuses(alice, "bob@CIC")[-1], Status.DISCONNECTED)
-        self.assertTrue(self.peer(alice, "bob@CIC").left)
-        self.town.node("bob@CIC", ip="10.0.0.2")
-        self.town.run_until_meshed(62)
-        self.assertFalse(self.peer(alice, "bob@CIC").left)
-
-    def test_who_says_bye_is_not_dialed_by_an_earlier_plan(self) -> None:
-        alice = self.town.node("alice@CIC")
-        self.rendezvous.enter("bob@CIC", "10.0.0.9", 4000)
-        alice.presence.discover()
-        self.town.run(12)
-        bob = Program(self.town.network.host("10.0.0.9"), "bob@CIC")
-        bob.dial("10.0.0.1")
-        self.town.run(0.2)
-        bob.link.say("BYE")
-        bob.listen()
-        self.town.run(40)
-        self.assertEqual(len(bob.links), 1)
-        self.assertIs(self.peer(alice, "bob@CIC").status, Status.DISCONNECTED)
-
-    def test_a_restart_is_a_new_start(self) -> None:
-        alice, bob = self.pair()
-        host = self.town.host_of(bob)
-        self.town.kill(bob)
-        again = self.town.node("bob@CIC", ip=host.ip)
-        self.town.run_until_meshed(5)
-        alice.send("bob@CIC", "hello again")
-        self.town.run(1)
-        self.assertEqual(self.town.seen(again).texts, ["hello again"])
-
-    def test_a_machine_that_vanished_and_came_back_is_reached_at_once(self) -> None:
-        alice, bob = self.pair()
-        host = self.town.host_of(bob)
-        host.unplug()
-        self.town.kill(bob)
-        host.plug_in()
-        again = self.town.node("bob@CIC", ip=host.ip)
-        self.town.run(1)
-        self.assertEqual(self.town.links(alice), {"bob@CIC": 2})
-        alice.send("bob@CIC", "on the new link")
-        self.town.run(1)
-        self.assertEqual(self.town.seen(again).texts, ["on the new link"])
-        self.town.run_until_meshed(95)
-
-
-class TwoLinksTests(MeshTestCase):
-    """The duplicate rule, and what it must not lose."""
-
-    def test_crossing_dials_end_with_one_link_and_lose_nothing(self) -> None:
-        crossed = 0
-        for seed in range(60):
-            town = FakeTown(seed, latency=(0.001, 0.05))
-            alice, bob = town.node("alice@CIC", start=False), town.node("bob@CIC", start=False)
-            town.rendezvous.enter("alice@CIC", "10.0.0.1", 4000)
-            town.rendezvous.enter("bob@CIC", "10.0.0.2", 4000)
-            alice.startService()
-            bob.startService()
-            ids = set()
-            doubled = False
-            for number in range(40):
-                town.run(0.01)
-                doubled = doubled or 2 in town.links(alice).values()
-                for node, other in ((alice, "bob@CIC"), (bob, "alice@CIC")):
-                    if other in town.links(node):
-                        ids.add((node, node.send(other, str(number))))
-            crossed += doubled
-            town.run(3)
-            where = f"seed {seed}"
-            self.assertTrue(town.meshed(), where)
-            acked = {(node, i) for node in (alice, bob) for _, i in town.seen(node).acked}
-            self.assertEqual(acked, ids, where)
-            for node in (alice, bob):
-                texts = town.seen(node).texts
-                self.assertEqual(len(texts), len(set(texts)), where)
-                self.assertNotIn(Status.DISCONNECTED, [s for _, s in town.seen(node).statuses])
-            self.assertTrue(self.dialed_by_alice(alice) is not self.dialed_by_alice(bob), where)
-            town.close()
-        self.assertGreater(crossed, 5)
-
-    def dialed_by_alice(self, node: ChatNode) -> bool:
-        return self.only_link(node).outbound
-
-    def test_the_link_of_the_smaller_id_stays(self) -> None:
-        alice, bob = self.pair()
-        if self.only_link(alice).outbound:
-            alice, bob = bob, alice
-        dialer = self.peer(alice, bob.me.peer_id)
-        links, dialer.links = dialer.links, []
-        alice.mesh.reconnect()  # as if it had not noticed that there is a link
-        dialer.links = links
-        self.town.run(3)
-        self.assertTrue(self.town.meshed())
-        smaller = min(alice, bob, key=lambda node: node.me.peer_id)
-        self.assertTrue(self.only_link(smaller).outbound)
-
-    def test_of_two_links_in_one_direction_the_newer_stays(self) -> None:
-        alice, bob = self.pair()
-        if not self.only_link(alice).outbound:
-            alice, bob = bob, alice
-        before = self.only_link(alice)
-        peer = self.peer(alice, bob.me.peer_id)
-        peer.links.clear()
-        alice.mesh.reconnect()
-        peer.links.append(before)
-        msg_id = bob.send(alice.me.peer_id, "meanwhile")
-        self.town.run(3)
-        self.assertTrue(self.town.meshed())
-        self.assertIsNot(self.only_link(alice), before)
-        self.assertEqual([i for _, i in self.town.seen(bob).acked], [msg_id])
-
-    def test_an_end_as_a_duplicate_is_no_farewell(self) -> None:
-        alice, bob = self.pair()
-        self.only_link(alice).leave(DUPLICATE)
-        self.town.run(0.5)
-        self.assertFalse(self.peer(bob, "alice@CIC").left)
-        self.town.run_until_meshed(5)
-
-
-class NamesTests(MeshTestCase):
-    """Our own name, and names that cannot be."""
-
-    def test_our_name_at_another_address(self) -> None:
-        alice = self.town.node("alice@CIC")
-        self.rendezvous.enter("alice@CIC", "10.0.7.7", 4000)
-        for _ in range(3):
-            alice.presence.discover()
-            self.town.run(1)
-        (notice,) = self.town.seen(alice).notices
-        self.assertIn("10.0.7.7:4000", notice)
-        self.assertIn("choose another", notice)
-        self.assertEqual(self.town.links(alice), {})
-
-    def test_our_name_on_another_port_of_our_machine(self) -> None:
-        one = self.town.node("alice@CIC", ip="10.0.0.1")
-        self.town.run(1)
-        other = self.town.node(
-            "alice@CIC", ip="10.0.0.1", settings=Settings(peer=PeerSettings(port=4001))
-        )
-        self.town.run(125)
-        self.assertEqual(len(self.town.seen(one).notices), 1)
-        self.assertEqual(len(self.town.seen(other).notices), 1)
-
-    def test_an_old_registration_beside_ours_is_no_stranger(self) -> None:
-        alice = self.town.node("alice@CIC")
-        self.town.run(1)
-        old = Listing("alice", "CIC", "10.0.0.1", 3999, 60, 60)
-        alice.mesh.discovered([old, *self.rendezvous.listings()])
-        self.assertEqual(self.town.seen(alice).notices, [])
+class ListedTests(MeshTestCase):
+    """What a DISCOVER reply may hold."""
 
     def test_impossible_names_are_not_dialed(self) -> None:
         alice = self.town.node("alice@CIC")
@@ -299,27 +36,6 @@ class NamesTests(MeshTestCase):
 class LimitTests(MeshTestCase):
     """What a peer can cost us."""
 
-    def test_a_peer_that_takes_nothing_is_ended_after_its_time(self) -> None:
-        settings = Settings(limits=LimitSettings(max_queue_bytes=65_536, stall_timeout=30))
-        alice = self.town.node("alice@CIC", settings=settings)
-        stalled = Program(self.town.network.host("10.0.0.8"), "bob@CIC")
-        stalled.dial("10.0.0.1")
-        other = self.town.node("carol@CIC")
-        self.town.run(0.5)
-        stalled.link.transport.pauseProducing()
-        text = "x" * 30_000
-        published = []
-        for _ in range(48):
-            published.append(alice.publish("*", text))
-            self.town.run(0.1)
-        self.assertGreater(alice.router.dropped, 10)
-        self.assertGreater(sum(result.dropped for result in published), 10)
-        self.assertEqual(len(self.town.seen(other).texts), 48)
-        self.town.run(24)
-        self.assertIn("bob@CIC", self.town.links(alice))
-        self.town.run(4)
-        self.assertNotIn("bob@CIC", self.town.links(alice))
-
     def test_a_peer_that_asks_and_never_reads_is_ended_too(self) -> None:
         settings = Settings(limits=LimitSettings(max_queue_bytes=65_536, stall_timeout=30))
         alice = self.town.node("alice@CIC", settings=settings)
@@ -336,46 +52,26 @@ class LimitTests(MeshTestCase):
         self.town.run(35)
         self.assertEqual(self.town.links(alice), {})
 
-    def test_a_silent_link_is_ended_after_three_intervals(self) -> None:
-        alice, bob = self.pair()
-        self.town.host_of(bob).unplug()
-        self.town.run(58)
-        self.assertEqual(self.town.links(alice), {"bob@CIC": 1})
-        self.town.run(35)
-        self.assertEqual(self.town.links(alice), {})
-
-    def test_handshakes_beyond_the_limit_are_turned_away(self) -> None:
-        settings = Settings(limits=LimitSettings(max_handshakes=2, max_links_per_ip=2))
-
+    def test_the_places_are_counted_right_whatever_happens(self) -> None:
         class Quiet(ForeignPeer):
             def say_hello(self) -> None:
                 pass
 
-        alice = self.town.node("alice@CIC", settings=settings)
-        programs = [
-            Program(self.town.network.host(f"10.0.3.{n}"), "x@CIC", Quiet) for n in range(4)
-        ]
-        for program in programs:
-            program.dial("10.0.0.1")
-        self.town.run(0.5)
-        byes = [bye["reason"] for program in programs for bye in program.link.got("BYE")]
-        self.assertEqual(byes, ["busy", "busy"])
-        self.assertEqual(alice.mesh.admission.handshakes, 2)
-        self.town.run(13)
-        self.assertEqual((alice.mesh.admission.handshakes, alice.mesh.admission.links), (0, 0))
-        again = Program(self.town.network.host("10.0.3.9"), "bob@CIC")
-        again.dial("10.0.0.1")
-        self.town.run(0.5)
-        self.assertTrue(again.link.open)
-
-    def test_the_places_are_counted_right_whatever_happens(self) -> None:
         alice, bob = self.pair()
+        quiet = Program(self.town.network.host("10.0.3.1"), "x@CIC", Quiet)
+        quiet.dial(self.town.host_of(alice).ip)
+        self.town.run(0.5)
+        self.assertEqual((alice.mesh.admission.links, alice.mesh.admission.handshakes), (2, 1))
         for _ in range(5):
             self.town.network.break_links(self.town.host_of(alice), self.town.host_of(bob))
             self.town.run_until_meshed()
+        self.town.run(13)
         for node in (alice, bob):
             admission = node.mesh.admission
             self.assertEqual((admission.links, admission.handshakes), (1, 0))
+            self.assertEqual(
+                sum(admission._per_ip.values()), sum(not it.outbound for it in node.mesh.links)
+            )
 
 
 class LeavingTests(MeshTestCase):
@@ -452,18 +148,13 @@ class LeavingTests(MeshTestCase):
         self.assertEqual(dialed, [])
         self.assertEqual(alice.mesh.admission.dials, 0)
 
-    def test_leaving_twice(self) -> None:
+    def test_leaving_twice_and_nothing_happens_meanwhile(self) -> None:
         alice, _ = self.pair()
         alice.mesh.leave()
         self.successResultOf(alice.mesh.leave())
-        self.town.run(0.1)
-        self.town.leave(alice)
-
-    def test_nothing_happens_while_it_leaves(self) -> None:
-        alice, _ = self.pair()
-        alice.mesh.leave()
         seen = len(self.town.seen(alice).statuses)
         alice.mesh.reconnect()
         self.town.run(5)
         self.assertEqual(len(self.town.seen(alice).statuses), seen)
         self.assertEqual(self.town.links(alice), {})
+        self.town.leave(alice)

@@ -16,7 +16,7 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
-    Refused,
+    RequestRefused,
     Unreachable,
 )
 from p2pchat.testing.directory import FakeRendezvous, Fault, StaticDirectory
@@ -270,7 +270,7 @@ class FaultTests(PresenceTestCase):
         self.assertIn("bad_name", self.notices[0])
 
     def test_it_does_not_like_our_name_and_still_tells_who_is_there(self) -> None:
-        reason = Refused("the rendezvous is full", "registry_full")
+        reason = RequestRefused("the rendezvous is full", "registry_full")
         self.patch(self.presence.directory, "register", lambda *_: fail(reason))
         self.patch(self.presence.directory, "discover", lambda *_: succeed([]))
         self.start(305)

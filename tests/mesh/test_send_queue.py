@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.send_queue import UNPACED, SendQueue, WriteBatch
+from p2pchat.mesh.link.send_queue import UNPACED, SendQueue, WriteBatch, write_now
 from p2pchat.testing.clock import FakeClock
 
 
@@ -231,6 +232,15 @@ class PlainTests(OutflowTestCase):
         self.queue.close()
         self.assertEqual(self.written, [b"ab"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class WriteNowTests(SynchronousTestCase):
+    """Over real sockets it is tested in `tests/processes/test_write_now`."""
+
+    def test_other_transports_are_written_to_as_usual(self) -> None:
+        transport = StringTransport()
+        write_now(transport, b"hi")
+        self.assertEqual(transport.value(), b"hi")
 
 
 class AnyOrderTests(SynchronousTestCase):

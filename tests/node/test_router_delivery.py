@@ -6,7 +6,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import set_level
 from p2pchat.node.router import scope_of
 from p2pchat.wire.messages import Pub, Send
 from tests.support.fake_link import FakeLink
@@ -125,7 +125,7 @@ class DeliverTests(RouterTestCase):
         ]
         self.deliver(*messages)
         self.assertEqual(self.logged(), [])
-        logs.set_level("DEBUG")
+        set_level("DEBUG")
         self.deliver(*(type(it)("new " + it.msg_id, "", it.dst, it.payload) for it in messages))
         self.assertEqual(self.logged(), ["bob@CIC -> us: oi", "bob@CIC -> #CIC: olá"])
         self.router.send("bob@CIC", "x", 1.0)

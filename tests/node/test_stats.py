@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.replies import Reply
 from p2pchat.node.figures import statistics
-from p2pchat.node.stats import Figure, Kind, Section, Statistics, lines
+from p2pchat.node.stats import Figure, Section, Statistics, gauge, limit, lines, text
 from tests.support.control_sockets import ControlledTown
 
 
@@ -18,12 +18,11 @@ class NodeFigureTests(SynchronousTestCase):
         self.place = ControlledTown()
         self.addCleanup(self.place.close)
 
-    def test_every_section_reads_exactly_its_figures(self) -> None:
+    def test_every_figure_has_a_value_and_a_meaning(self) -> None:
         for section in statistics(self.place.alice).sections:
-            names = [figure.name for figure in section.figures]
-            self.assertEqual(sorted(names), sorted(section.read()), section.name)
-            for figure in section.figures:
-                self.assertTrue(figure.help, f"{section.name}.{figure.name}")
+            self.assertEqual([*section.read()], [*section.figures], section.name)
+            for name, figure in section.figures.items():
+                self.assertTrue(figure.help, f"{section.name}.{name}")
 
     def test_the_figures_tell_the_truth(self) -> None:
         place = self.place
@@ -74,26 +73,17 @@ class CommandTests(SynchronousTestCase):
 
 class LineTests(SynchronousTestCase):
     def test_a_paragraph_for_each_section(self) -> None:
-        figures = [
-            Figure("links", Kind.GAUGE, "x"),
-            Figure("links_limit", Kind.LIMIT, "x"),
-            Figure("rate_limit", Kind.LIMIT, "x"),
-            Figure("no_limit", Kind.LIMIT, "x"),
-            Figure("trouble", Kind.TEXT, "x"),
-            Figure("uptime", Kind.GAUGE, "x"),
-            Figure("port", Kind.GAUGE, "x"),
-        ]
-        values = {
-            "links": 1234,
-            "links_limit": 10_000,
-            "rate_limit": 2000.0,
-            "no_limit": None,
-            "trouble": "",
-            "uptime": 12.5,
-            "port": 45573,
+        values = {"links": 1234, "links_limit": 10_000, "rate_limit": 2000.0, "uptime": 12.5}
+        figures: dict[str, Figure[dict[str, float]]] = {
+            "links": gauge("x", lambda of: of["links"]),
+            "links_limit": limit("x", lambda of: of["links_limit"]),
+            "rate_limit": limit("x", lambda of: of["rate_limit"]),
+            "no_limit": limit("x", lambda _: None),
+            "trouble": text("x", lambda _: ""),
+            "uptime": gauge("x", lambda of: of["uptime"]),
+            "port": gauge("x", lambda _: 45573),
         }
-        statistics = Statistics()
-        statistics.add(Section("node", figures, lambda: values))
+        statistics = Statistics([Section("node", figures, values)])
         self.assertEqual(
             lines(statistics.snapshot(), width=120),
             ["node: links 1,234 of 10,000, rate limit 2,000, trouble -, uptime 12.5, port 45573"],

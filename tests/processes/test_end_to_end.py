@@ -32,6 +32,7 @@ class Conversations(ProcessCase):
         alice = self.chat("alice", *group)
         await self.port_of(alice)
         bob = self.chat("bob", *group)
+        await self.port_of(bob)  # how long a busy machine takes to start it does not count
         await bob.expect("Outbound connected: alice@lobby", seconds=5)
         await alice.expect("Inbound connected: bob@lobby")
         bob.say(f"/msg alice@lobby {TEXT}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from p2pchat.testing import connected_pair
 from tests.processes.test_service import ServiceCase
 from tests.support.processes import ROOT, Program
 
@@ -46,8 +48,8 @@ class BotTests(ServiceCase):
     async def test_the_bot_in_python(self) -> None:
         _, port = await self.rendezvous()
         where = f"127.0.0.1:{port}"
-        command = [sys.executable, str(EXAMPLES / "echo_bot.py"), "echo@lobby", where]
-        bot = self.start("bot", *command, stdin=False)
+        words = ("echo", "lobby", "127.0.0.1", str(port))
+        bot = self.start("bot", sys.executable, str(EXAMPLES / "echo_bot.py"), *words, stdin=False)
         await bot.expect("echo@lobby listens on port")
         bob = await self.person("--rendezvous", where)
         await self.echoes(bob, "echo@lobby")
@@ -83,6 +85,26 @@ class BotTests(ServiceCase):
         self.assertNotIn("The hook", node.output)
 
 
+class FakeBotTests(SynchronousTestCase):
+    """The same bot in the fake network, as the tests of other people's bots may do it."""
+
+    def test_it_answers_direct_messages(self) -> None:
+        town, echo, bob = connected_pair(seed=5)
+        bot = runpy.run_path(str(EXAMPLES / "echo_bot.py"))
+        echo.observers.add(bot["Echo"](echo))
+        for text in ("olá", "echo: olá"):
+            bob.send(echo.me.peer_id, text)
+        bob.publish("*", "to everyone")
+        town.run(1)
+        self.assertEqual(town.seen(bob).texts, ["echo: olá"])
+        town.close()
+
+    def test_a_name_that_cannot_be(self) -> None:
+        bot = runpy.run_path(str(EXAMPLES / "echo_bot.py"))
+        left = self.assertRaises(SystemExit, bot["main"], "a" * 65, "CIC", "localhost", "1")
+        self.assertIn("cannot be our name", str(left))
+
+
 class UnitFileTests(SynchronousTestCase):
     def test_systemd_understands_them(self) -> None:
         if shutil.which("systemd-analyze") is None:
@@ -103,13 +125,13 @@ class UnitFileTests(SynchronousTestCase):
         self.assertEqual((found.returncode, found.stderr), (0, ""))
 
     def test_their_options_exist(self) -> None:
-        from p2pchat.service.chat_options import Options
-        from p2pchat.service.rendezvous_options import Options as RendezvousOptions
+        from p2pchat.service.chat_options import ChatOptions
+        from p2pchat.service.rendezvous_options import RendezvousOptions
 
         for path in (EXAMPLES / "systemd").glob("*.service"):
             for line in re.findall(r"^ExecStart=(.*)$", path.read_text(), re.M):
                 program, *words = line.split()
-                options = RendezvousOptions if program.endswith("rendezvous") else Options
+                options = RendezvousOptions if program.endswith("rendezvous") else ChatOptions
                 known = {name.rstrip("=") for name in options().longOpt}
                 for word in words:
                     if word.startswith("--"):

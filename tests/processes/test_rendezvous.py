@@ -17,11 +17,11 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.service import rendezvous as tap
-from p2pchat.service.rendezvous_options import Options
+from p2pchat.service.rendezvous_options import RendezvousOptions
 
 reactor: Any = global_reactor
 ROOT = Path(__file__).parents[2]
@@ -30,8 +30,8 @@ ROOT = Path(__file__).parents[2]
 class ServiceTests(TestCase):
     timeout = 20
 
-    def options(self, *words: str) -> Options:
-        options = Options()
+    def options(self, *words: str) -> RendezvousOptions:
+        options = RendezvousOptions()
         options.parseOptions(["--port", "0", "--interface", "127.0.0.1", *words])
         return options
 
@@ -164,7 +164,7 @@ class MainTests(SynchronousTestCase):
     def test_logs_to_standard_error(self) -> None:
         from twisted.logger import globalLogBeginner
 
-        self.addCleanup(logs.set_level, logs.get_level())
+        self.addCleanup(set_level, get_level())
         with (
             mock.patch.object(globalLogBeginner, "beginLoggingTo") as begin,
             mock.patch.object(sys, "stderr", io.StringIO()) as stderr,

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.rendezvous import client as client_module
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import (
@@ -27,7 +27,7 @@ from p2pchat.rendezvous.directory import (
     IDirectory,
     Listing,
     NotRegistered,
-    Refused,
+    RequestRefused,
     Unreachable,
 )
 from p2pchat.rendezvous.replies import read_grant, read_listings, refusal
@@ -274,7 +274,7 @@ class TroubleTests(ClientCase):
     def test_a_reply_that_is_too_long(self) -> None:
         with mock.patch.object(client_module, "MAX_REPLY", 1024 * 1024):
             found = self.discover(b"[" + b" " * 1024 * 1024)
-        self.assertError(Refused, found, "1 MiB")
+        self.assertError(RequestRefused, found, "1 MiB")
         self.assertEqual(found.code, "reply_too_long")
 
     def test_cancelled_while_connecting(self) -> None:
@@ -334,16 +334,16 @@ class ErrorTests(ClientCase):
         ):
             for field in ("message", "error", "detail"):
                 found = self.error(**{field: told})
-                self.assertError(Refused, found, words)
+                self.assertError(RequestRefused, found, words)
                 self.assertEqual(found.code, told)
         self.assertLess(len(str(self.error(message="x" * 10_000))), 400)
 
     def test_a_reason_in_an_odd_place_or_none(self) -> None:
-        self.assertError(Refused, self.error(message=None, error="bad_ttl"), "86400")
-        self.assertError(Refused, self.error(message={"code": 5}), "ERROR")
-        self.assertError(Refused, self.error(status="bad_port"), "1 to 65535")
-        self.assertError(Refused, self.error(status=None), "without a status")
-        self.assertError(Refused, self.error(status=["OK"]), "without a status")
+        self.assertError(RequestRefused, self.error(message=None, error="bad_ttl"), "86400")
+        self.assertError(RequestRefused, self.error(message={"code": 5}), "ERROR")
+        self.assertError(RequestRefused, self.error(status="bad_port"), "1 to 65535")
+        self.assertError(RequestRefused, self.error(status=None), "without a status")
+        self.assertError(RequestRefused, self.error(status=["OK"]), "without a status")
 
     def test_what_is_not_of_this_protocol(self) -> None:
         for odd in (
@@ -361,7 +361,7 @@ class ErrorTests(ClientCase):
             b'{"status":"OK","peers":{"a":1}}\n',
         ):
             with self.subTest(odd=odd[:30]):
-                self.assertError(Refused, self.discover(odd))
+                self.assertError(RequestRefused, self.discover(odd))
 
 
 class ListingTests(ClientCase):
@@ -411,8 +411,8 @@ class ListingTests(ClientCase):
                 self.assertEqual(self.listed(self.entry(**changes), self.GOOD)[0], expected)
 
     def test_nonsense_is_left_out_and_told_once(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
-        logs.set_level("DEBUG")
+        self.addCleanup(set_level, get_level())
+        set_level("DEBUG")
         ports: list[object] = [..., None, 0, 65536, 4000.5, True, "x", [], 10**400]
         nonsense: list[object] = [
             *(None, 5, "alice", [], {}, [self.GOOD]),

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from typing import Any, cast
-from unittest import mock
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver, StringTransport
-from twisted.logger import globalLogPublisher
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
-from p2pchat.logs import levels as logs
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.connection import Limits, RendezvousFactory, RequestProtocol
 from p2pchat.rendezvous.registry import Registry
@@ -47,21 +45,32 @@ class FakeTransport(StringTransport):
         return "lingering" if self.half_closed else "open"
 
 
-class ServerCase(TestCase):
+@implementer(IPushProducer)
+class RecordingPort:
+    """A port that notes when it is paused and resumed."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.numberAccepts = 4096
+
+    def pauseProducing(self) -> None:
+        self.calls.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.calls.append(f"resume at {self.numberAccepts}")
+
+    def stopProducing(self) -> None: ...
+
+
+class ServerCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000.25)
         self.begin(Limits())
 
-    def begin(self, limits: Limits, registry: Registry | None = None) -> None:
-        self.factory = RendezvousFactory(
-            Registry() if registry is None else registry,
-            limits,
-            self.clock,
-            self.clock.seconds,
-        )
+    def begin(self, limits: Limits) -> None:
+        self.factory = RendezvousFactory(Registry(), limits, self.clock, self.clock.seconds)
         self.addCleanup(self.factory.stop)
-        self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
 
     def connect(
         self, ip: str = IP, port: int = 4711
@@ -95,96 +104,12 @@ class ServerCase(TestCase):
         return str(json.loads(reply)["message"])
 
 
-class ConversationTests(ServerCase):
-    """The rows of the table that need a registry."""
-
-    def test_register_discover_unregister(self) -> None:
-        self.assertEqual(self.ask(REGISTER), GRANTED)
-        peer = b'{"ip":"192.0.2.1","port":4000,"name":"alice","namespace":"CIC","ttl":7200,'
-        everybody = b'{"status":"OK","peers":[' + peer + b'"expires_in":7200}]}\n'
-        self.assertEqual(self.ask(DISCOVER), everybody)
-        self.assertEqual(self.ask(b'{"type":"discover","namespace":"CIC"}\r\n'), everybody)
-        self.assertEqual(
-            self.ask(b'{"type":"DISCOVER","namespace":"x"}\n'), b'{"status":"OK","peers":[]}\n'
-        )
-        self.assertEqual(
-            self.ask(b'{"type":"UNREGISTER","namespace":"CIC","name":"alice","port":4000}\n'),
-            b'{"status":"OK"}\n',
-        )
-        self.assertEqual(self.message(self.ask(DISCOVER)), "peer_not_registered")
-
-    def test_a_stranger_is_told_first_that_it_is_one(self) -> None:
-        self.ask(REGISTER)
-        for line, message in (
-            (DISCOVER, "peer_not_registered"),
-            (b'{"type":"DISCOVER","namespace":"CIC"}\n', "peer_not_registered"),
-            (b'{"type":"DISCOVER","namespace":""}\n', "bad_namespace"),
-            (b'{"type":"UNREGISTER","namespace":"CIC"}\n', "peer_not_registered"),
-            (b'{"type":"UNREGISTER"}\n', "peer_not_registered"),
-            (b'{"type":"UNREGISTER","namespace":"a","port":"abc"}\n', "peer_not_registered"),
-        ):
-            self.assertEqual(self.message(self.ask(line, "192.0.2.2")), message)
-
-    def test_errors_of_a_registered_peer(self) -> None:
-        self.ask(REGISTER)
-        for line, message in (
-            (b'{"type":"UNREGISTER"}\n', "namespace_required"),
-            (b'{"type":"UNREGISTER","namespace":""}\n', "bad_namespace"),
-            (b'{"type":"UNREGISTER","namespace":"CIC","port":"abc"}\n', "bad_port (abc)"),
-            (b'{"type":"UNREGISTER","namespace":"x"}\n', "peer_credentials_do_not_match"),
-            (
-                b'{"type":"UNREGISTER","namespace":"CIC","name":"bob"}\n',
-                "peer_credentials_do_not_match",
-            ),
-            (
-                b'{"type":"UNREGISTER","namespace":"CIC","port":4001}\n',
-                "peer_credentials_do_not_match",
-            ),
-            (b'{"type":"DISCOVER","namespace":""}\n', "bad_namespace"),
-        ):
-            self.assertEqual(self.message(self.ask(line)), message)
-
-    def test_a_registration_ends(self) -> None:
-        self.ask(b'{"type":"REGISTER","namespace":"CIC","name":"alice","port":4000,"ttl":60}\n')
-        self.clock.advance(59.9)
-        self.assertIn(b'"expires_in":0', self.ask(DISCOVER))
-        self.clock.advance(0.2)
-        self.assertEqual(self.message(self.ask(DISCOVER)), "peer_not_registered")
+class LineTests(ServerCase):
+    """From bytes to the request, whose answer is tested in `test_answers`."""
 
     def test_ipv4_in_ipv6_is_shown_as_ipv4(self) -> None:
         self.assertEqual(self.ask(REGISTER, "::ffff:192.0.2.1"), GRANTED)
         self.assertIn(b'"ip":"2001:db8::1"', self.ask(REGISTER, "2001:db8::1"))
-
-    def test_a_full_registry(self) -> None:
-        self.begin(Limits(), Registry(limit=1))
-        self.ask(REGISTER)
-        other = REGISTER.replace(b"alice", b"bob")
-        self.assertEqual([self.message(self.ask(other)) for _ in range(3)], ["registry_full"] * 3)
-        self.assertEqual(self.ask(REGISTER), GRANTED)
-        told = [event for event in self.events if "full" in (event["log_format"] or "")]
-        self.assertEqual(len(told), 1)
-
-    def test_a_fault_of_ours_is_answered_and_logged_once(self) -> None:
-        with mock.patch.object(Registry, "register", side_effect=ZeroDivisionError("oh")):
-            replies = {self.ask(REGISTER) for _ in range(3)}
-        self.assertEqual({self.message(reply) for reply in replies}, {"internal_error"})
-        self.assertEqual(self.factory.answers.failures, 3)
-        faults = [event for event in self.events if "fault" in event]
-        self.assertEqual(len(faults), 1)
-        self.assertIn("ZeroDivisionError('oh')", faults[0]["fault"])
-        self.assertNotIn("log_failure", faults[0])
-        self.assertEqual(self.ask(REGISTER), GRANTED)
-
-    def test_debug_shows_requests(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
-        logs.set_level("DEBUG")
-        self.ask(b"\xff\x1b\n")
-        shown = [event for event in self.events if "line" in event]
-        self.assertEqual(shown[0]["ip"], IP)
-
-
-class LineTests(ServerCase):
-    """From bytes to the request."""
 
     def test_in_pieces(self) -> None:
         for size in (1, 7, 40):
@@ -349,28 +274,28 @@ class CrowdTests(ServerCase):
 
     def test_a_storm_waits_in_the_queue_of_the_kernel(self) -> None:
         self.begin(Limits(connections=3))
-        port = self.factory.connections.port = mock.Mock()
+        port = self.factory.connections.port = RecordingPort()
         connections = [self.connected(f"192.0.2.{i}") for i in range(3)]
-        self.assertEqual(port.mock_calls, [])
+        self.assertEqual(port.calls, [])
         connections += [self.connected(f"192.0.3.{i}") for i in range(2)]  # handed over together
         self.assertEqual(self.states(connections), ["open"] * 5)
-        self.assertEqual(port.mock_calls, [mock.call.pauseProducing()])
+        self.assertEqual(port.calls, ["pause"])
         for protocol, _ in connections[:3]:
             protocol.dataReceived(REGISTER)
             self.lose(protocol)
-        self.assertEqual(port.mock_calls[1:], [mock.call.resumeProducing()])
+        self.assertEqual(port.calls[1:], ["resume at 100"])
         for protocol, _ in connections[3:]:
             self.lose(protocol)
-        self.assertEqual(len(port.mock_calls), 2)
+        self.assertEqual(len(port.calls), 2)
 
     def test_silent_clients_keep_the_others_waiting_for_a_second_at_most(self) -> None:
         self.begin(Limits(connections=3))
-        port = self.factory.connections.port = mock.Mock()
+        port = self.factory.connections.port = RecordingPort()
         connections = [self.connected(f"192.0.2.{i}") for i in range(4)]
         self.clock.pump([0.25] * 3)
-        self.assertEqual(port.mock_calls, [mock.call.pauseProducing()])
+        self.assertEqual(port.calls, ["pause"])
         self.clock.advance(0.25)
-        self.assertEqual(port.mock_calls[1:], [mock.call.resumeProducing()])
+        self.assertEqual(port.calls[1:], ["resume at 100"])
         connections.append(self.connected("192.0.3.1"))
         self.assertEqual(self.states(connections), ["aborted", "open", "open", "open", "open"])
 
@@ -382,13 +307,13 @@ class CrowdTests(ServerCase):
 
     def test_stopping_while_paused(self) -> None:
         self.begin(Limits(connections=1))
-        port = self.factory.connections.port = mock.Mock()
+        port = self.factory.connections.port = RecordingPort()
         connections = [self.connected(f"192.0.2.{i}") for i in range(2)]
         self.factory.stop()
         self.assertEqual(self.states(connections), ["aborted"] * 2)
         for protocol, _ in connections:
             self.lose(protocol)
-        self.assertEqual(port.mock_calls, [mock.call.pauseProducing()])
+        self.assertEqual(port.calls, ["pause"])
 
     def test_fifty_connections_then_silence_then_the_sentence(self) -> None:
         for _ in range(50):

@@ -18,6 +18,7 @@ from p2pchat.rendezvous.requests import (
     Unregister,
     parse,
 )
+from tests.support import fuzz_targets
 
 REGISTER = {"type": "REGISTER", "namespace": "CIC", "name": "alice", "port": 4000}
 
@@ -321,7 +322,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 class AnythingTests(SynchronousTestCase):
-    """Properties of the parser over any bytes."""
+    """Properties of the parser, and of what is answered, over any bytes."""
 
     @settings(deadline=None, max_examples=400)
     @given(st.one_of(lines, damaged(), st.binary(max_size=200)))
@@ -336,6 +337,7 @@ class AnythingTests(SynchronousTestCase):
     @example(b'{"type":"REGISTER","name":"a","namespace":"a","port":04000}')
     @example('{"type":"reg\u0131ster","name":"a","namespace":"a","port":1}'.encode())
     def test_the_short_cut_agrees_with_the_reference_and_never_raises(self, data: bytes) -> None:
+        fuzz_targets.request(data)
         request = parse(data)
         self.assertEqual(request, requests._parse_odd(data))
         if isinstance(request, Invalid):

@@ -18,17 +18,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import __version__
 from p2pchat.console.plain.stdio import has_input
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import twistd_observer
 from p2pchat.service import chat_options as options
-from p2pchat.service.chat_options import Options, login_name
+from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.reading import check_text, resolve
 from p2pchat.settings.table import SETTINGS
 from twisted import logger
 
-PLUGIN = SimpleNamespace(tapname="p2pchat", description="A node.", options=Options)
+PLUGIN = SimpleNamespace(tapname="p2pchat", description="A node.", options=ChatOptions)
 
 
 class OptionsTestCase(SynchronousTestCase):
@@ -47,10 +47,10 @@ class OptionsTestCase(SynchronousTestCase):
         self.patch(sys, "argv", ["/usr/bin/p2pchat"])
         self.patch(os, "environ", {**os.environ, "XDG_STATE_HOME": folder, "LOGNAME": "ana"})
         self.patch(options, "has_input", lambda: True)
-        self.addCleanup(logs.set_level, logs.get_level())
+        self.addCleanup(set_level, get_level())
 
-    def parse(self, *words: str) -> Options:
-        parsed = Options()
+    def parse(self, *words: str) -> ChatOptions:
+        parsed = ChatOptions()
         parsed.parseOptions(words)
         return parsed
 
@@ -187,7 +187,7 @@ class HelpTests(OptionsTestCase):
         text = self.out.getvalue()
         self.assertTrue(text.startswith("Usage: p2pchat [options]\n"))
         self.assertIn("\n  p2pchat --name alice\n", text)
-        for option in Options().longOpt:
+        for option in ChatOptions().longOpt:
             self.assertRegex(text, rf"\n  --{option.rstrip('=')}[ \n]")
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
         self.assertTrue(text.isascii())
@@ -258,7 +258,7 @@ class TwistdTests(OptionsTestCase):
 
     def test_the_level_is_set(self) -> None:
         self.twistd("p2pchat", "--log-level", "error")
-        self.assertEqual(logs.get_level(), "ERROR")
+        self.assertEqual(get_level(), "ERROR")
 
     def test_errors_have_their_status_there_too(self) -> None:
         for words, status, sentence in (
@@ -313,7 +313,7 @@ class TwistTests(OptionsTestCase):
         parent = self.twist("--log-file", "t.log", "p2pchat", "--log-level", "error")
         self.addCleanup(parent["logFile"].close)
         self.assertFalse(self.own(parent))
-        self.assertEqual(logs.get_level(), "ERROR")
+        self.assertEqual(get_level(), "ERROR")
 
 
 class SurroundingsTests(OptionsTestCase):
@@ -361,6 +361,6 @@ class SurroundingsTests(OptionsTestCase):
 
 class PostOptionsTests(SynchronousTestCase):
     def test_subclasses_are_ordinary_options(self) -> None:
-        self.assertTrue(issubclass(Options, usage.Options))
-        words: Sequence[str] = [name.rstrip("=") for name in Options().longOpt]
+        self.assertTrue(issubclass(ChatOptions, usage.Options))
+        words: Sequence[str] = [name.rstrip("=") for name in ChatOptions().longOpt]
         self.assertEqual(len(words), len(set(words)))

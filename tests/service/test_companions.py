@@ -8,14 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from twisted.application.service import Service
 from twisted.internet import reactor as _reactor
 from twisted.trial.unittest import TestCase
 
-from p2pchat.logs import output as log_output
+from p2pchat.control.paths import ControlError
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.node.figures import statistics
-from p2pchat.service import companions as administration
-from p2pchat.service.companions import Administration
+from p2pchat.service import companions
+from p2pchat.service.companions import OFF, Companions
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.values import Settings
 from p2pchat.testing.nodes import FakeTown
@@ -27,7 +28,7 @@ from tests.support.loglines import captured
 reactor: Any = _reactor
 
 
-class AdministrationTests(TestCase):
+class CompanionsTests(TestCase):
     timeout = 20
 
     def setUp(self) -> None:
@@ -40,20 +41,22 @@ class AdministrationTests(TestCase):
         self.log = captured(self)
         self.settings = self.node.settings
 
-    def make(self, reread: Any = None, **values: object) -> Administration:
+    def make(self, reread: Any = None, **values: object) -> Companions:
         self.node.settings = changed(self.settings, **values)
-        made = Administration(reactor, self.node, stop=lambda: None, reread=reread)
+        made = Companions(reactor, self.node, stop=lambda: None, reread=reread)
         self.addCleanup(self.end, made)
         return made
 
-    def end(self, made: Administration) -> Any:
+    def end(self, made: Companions) -> Any:
         made.leaving()
         return made.stopService()
 
     def refused(self, **values: object) -> str:
-        with self.assertRaises(CannotStartError) as caught:
+        try:
             self.make(**values).listen()
-        return str(caught.exception)
+        except (ConfigError, ControlError, CannotStartError) as why:
+            return str(why)
+        raise AssertionError("nothing was refused")
 
     # ------------------------------------------------------------ the control socket
 
@@ -68,7 +71,7 @@ class AdministrationTests(TestCase):
         self.assertFalse(os.path.exists(path))
 
     def test_none_when_it_is_off(self) -> None:
-        made = self.make(control__path="off")
+        made = self.make(control__path=OFF)
         made.listen()
         made.startService()
         self.assertIsNone(made.control)
@@ -84,7 +87,7 @@ class AdministrationTests(TestCase):
         self.assertIn("--control", self.log()[0])
 
     def test_one_that_was_named_must_not(self) -> None:
-        self.assertIn("no control socket", self.refused(control__path=f"{self.folder}/no/x"))
+        self.assertIn("/no/x: No such file", self.refused(control__path=f"{self.folder}/no/x"))
 
     # ------------------------------------------------------------ metrics
 
@@ -93,34 +96,30 @@ class AdministrationTests(TestCase):
             sys.modules.pop("p2pchat.service.metrics", None)
             self.assertIn('pip install ".[metrics]"', self.refused(metrics__address="9464"))
 
-    def test_metrics(self) -> None:
-        class Fake:
+    async def test_metrics(self) -> None:
+        class Fake(Service):
+            name: str | None = "metrics"
+
             def __init__(self, *arguments: Any) -> None:
                 self.arguments = arguments
-                self.calls: list[str] = []
 
             def listen(self) -> None:
-                self.calls.append("listen")
                 if self.arguments[3] == 1:
-                    raise OSError("taken")
+                    raise CannotStartError("taken")
 
-            def startService(self) -> None:
-                self.calls.append("start")
-
-            def stopService(self) -> None:
-                self.calls.append("stop")
-
-        module = SimpleNamespace(MetricsError=OSError, MetricsService=Fake)
+        module = SimpleNamespace(MetricsService=Fake)
         modules = mock.patch.dict(sys.modules, {"p2pchat.service.metrics": module})
         modules.start()
         self.addCleanup(modules.stop)
-        self.assertIn("taken", self.refused(control__path="off", metrics__address="1"))
-        made = self.make(control__path="off", metrics__address="9464")
+        self.assertIn("taken", self.refused(control__path=OFF, metrics__address="1"))
+        made = self.make(control__path=OFF, metrics__address="9464")
         made.listen()
         made.startService()
-        service: Any = made.metrics
+        service: Any = made.getServiceNamed("metrics")
         self.assertEqual(service.arguments[2:], ("127.0.0.1", 9464))
-        self.assertEqual(service.calls, ["listen", "start"])
+        self.assertTrue(service.running)
+        await self.end(made)
+        self.assertFalse(service.running)
 
     # ------------------------------------------------------------ hooks
 
@@ -137,13 +136,33 @@ class AdministrationTests(TestCase):
         self.assertEqual(made.hook._environ["P2PCHAT_CONTROL"], made.control.path)
         self.assertIn("hooks", statistics(self.node).snapshot())
 
+    async def test_the_order(self) -> None:
+        """Hooks and systemd's word end before the node does, the control socket after it."""
+        systemd = Systemd(os.path.join(self.folder, "notify"))
+        self.addCleanup(systemd.socket.close)
+        os.environ["NOTIFY_SOCKET"] = systemd.address
+        made = self.make(hooks__message=sys.executable)
+        made.listen()
+        self.assertEqual([part.name for part in made], ["control"])
+        made.startService()
+        self.assertEqual([part.name for part in made], ["control", "hook", "notify"])
+        self.assertTrue(all(part.running for part in made))
+        assert made.hook is not None
+        made.leaving()
+        self.assertFalse(made.hook.running)
+        self.assertEqual([part.name for part in made], ["control"])
+        assert made.control is not None
+        self.assertTrue(made.control.running)
+        await made.stopService()
+        self.assertFalse(made.control.running)
+
     # ------------------------------------------------------------ systemd and reload
 
     async def test_systemd_is_told(self) -> None:
         systemd = Systemd(os.path.join(self.folder, "notify"))
         self.addCleanup(systemd.socket.close)
         os.environ["NOTIFY_SOCKET"] = systemd.address
-        made = self.make(lambda: self.node.settings, control__path="off")
+        made = self.make(lambda: self.node.settings, control__path=OFF)
         made.listen()
         made.startService()
         ((ready, status),) = systemd.heard()
@@ -158,16 +177,16 @@ class AdministrationTests(TestCase):
 
     def test_a_notify_socket_that_is_none(self) -> None:
         os.environ["NOTIFY_SOCKET"] = "vsock:2:3"
-        made = self.make(control__path="off")
+        made = self.make(control__path=OFF)
         made.listen()
         made.startService()
         self.assertIsNone(made._notify)
 
     def test_a_reload_begins_a_hook_and_reopens_the_log(self) -> None:
         reopened: list[float] = []
-        self.patch(log_output, "reopen", lambda: reopened.append(1))
-        new = changed(self.settings, control__path="off", hooks__message=sys.executable)
-        made = self.make(lambda: new, control__path="off")
+        self.patch(companions, "reopen", lambda: reopened.append(1))
+        new = changed(self.settings, control__path=OFF, hooks__message=sys.executable)
+        made = self.make(lambda: new, control__path=OFF)
         made.listen()
         made.startService()
         self.assertIsNone(made.hook)
@@ -186,8 +205,7 @@ class AdministrationTests(TestCase):
             (lambda: changed(self.settings, hooks__message="/no/bot"), "cannot be run"),
             (None, "no settings to read again"),
         ):
-            made = self.make(reread, control__path="off")
+            made = self.make(reread, control__path=OFF)
             self.assertIn(why, str(self.assertRaises(ConfigError, made.reload)))
             made.hang_up()
             self.assertIn("Not reloaded, nothing was changed: ", self.log()[-1])
-        self.assertEqual(administration.OFF, "off")

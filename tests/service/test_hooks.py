@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level
 from p2pchat.mesh.peers import Peer
 from p2pchat.service.hooks import MessageHook
 from p2pchat.settings.values import HookSettings
@@ -101,6 +101,7 @@ class HookTests(SynchronousTestCase):
             {"P2PCHAT_PEER_ID": ME},
             timestamp=lambda: "now",
         )
+        self.hook.startService()
         self.log = captured(self)
 
     def figures(self) -> dict[str, Any]:
@@ -192,7 +193,7 @@ class HookTests(SynchronousTestCase):
     def test_the_end(self) -> None:
         self.hook.received(BOB, messages(4))
         self.reactor.started[0].over = True  # it is over, and we have not heard of it yet
-        self.hook.stop()
+        self.hook.stopService()
         self.assertEqual(self.reactor.started[1].signals, ["KILL"])
         self.reactor.started[0].exit()
         self.hook.received(BOB, messages(1))
@@ -223,6 +224,7 @@ class RealHookTests(TestCase):
             over.callback(None)
 
         hook._ended = tell  # type: ignore[method-assign]
+        hook.startService()
         hook.received(BOB, messages(1))
         if not hook.failed:  # not even started
             await over
@@ -247,4 +249,4 @@ class RealHookTests(TestCase):
         hook = await self.run_once("/nowhere/bot", {})
         self.assertEqual(hook.failed, 1)
         self.assertRegex(log()[0], "The hook (ended with status 1|/nowhere/bot cannot be run)")
-        self.assertEqual(logs.get_level(), "INFO")
+        self.assertEqual(get_level(), "INFO")

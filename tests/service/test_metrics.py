@@ -13,13 +13,14 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest, TestCase
 
+from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.node.figures import statistics
-from p2pchat.node.stats import Kind
+from p2pchat.node.stats import FigureKind
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
 
 try:
-    from p2pchat.service.metrics import MetricsError, MetricsService, ill
+    from p2pchat.service.metrics import MetricsService, ill
 except ImportError as why:
     if why.name != "prometheus_client":
         raise
@@ -82,11 +83,11 @@ class MetricsTests(TestCase):
         status, text = await self.get("/metrics")
         self.assertEqual(status, 200)
         for section in statistics(self.node).sections:
-            for figure in section.figures:
-                name = f"p2pchat_{section.name}_{figure.name}"
-                if figure.kind is Kind.COUNTER:
+            for figure_name, figure in section.figures.items():
+                name = f"p2pchat_{section.name}_{figure_name}"
+                if figure.kind is FigureKind.COUNTER:
                     self.assertRegex(text, rf"(?m)^{name}_total \S+$")
-                elif figure.kind is not Kind.TEXT:
+                elif figure.kind is not FigureKind.TEXT:
                     self.assertRegex(text, rf"(?m)^{name} \S+$")
         self.assertIn("\np2pchat_links_open 1.0\n", text)
         self.assertRegex(text, r'p2pchat_program_info\{peer_id="alice@CIC",version="[\d.]+"\} 1.0')
@@ -144,7 +145,9 @@ class MetricsTests(TestCase):
             taken.listen()
             port = taken.getsockname()[1]
             service = MetricsService(reactor, self.node, "127.0.0.1", port)
-            self.assertRaisesRegex(MetricsError, "cannot serve metrics .*in use", service.listen)
+            self.assertRaisesRegex(
+                CannotStartError, "cannot serve metrics .*in use", service.listen
+            )
 
     async def test_one_that_never_started(self) -> None:
         self.service.listen()

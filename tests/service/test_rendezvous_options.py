@@ -7,21 +7,22 @@ import os
 import sys
 from unittest import mock
 
+import msgspec
 from twisted.python.usage import Options as ParentOptions
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import TWISTD_LOGGER
-from p2pchat.service import rendezvous_options
-from p2pchat.service.rendezvous_options import Options
+from p2pchat.service import command_line
+from p2pchat.service.rendezvous_options import RendezvousOptions, ServerSettings
 
 
 class OptionsTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
+        self.addCleanup(set_level, get_level())
 
-    def parse(self, *words: str) -> Options:
-        options = Options()
+    def parse(self, *words: str) -> RendezvousOptions:
+        options = RendezvousOptions()
         options.parseOptions(list(words))
         return options
 
@@ -35,31 +36,43 @@ class OptionsTests(SynchronousTestCase):
         return stderr.getvalue(), left.exception.code
 
     def test_defaults(self) -> None:
+        settings = self.parse().settings
+        self.assertEqual(settings, ServerSettings())
         self.assertEqual(
-            self.parse().checked,
+            msgspec.to_builtins(settings),
             {
-                "port": 8080,
-                "interface": None,
-                "database": None,
-                "connections-per-minute": 50,
-                "max-connections": 700,
-                "max-registrations": 100_000,
-                "idle-timeout": 5.0,
-                "request-timeout": 30.0,
-                "log-level": "INFO",
-                "log-file": None,
+                "server": {"port": 8080, "interface": None, "database": None},
+                "limits": {
+                    "per_minute": 50,
+                    "connections": 700,
+                    "registrations": 100_000,
+                    "idle": 5.0,
+                    "total": 30.0,
+                },
+                "logging": {"level": "INFO", "file": None},
             },
         )
 
     def test_all_of_them(self) -> None:
-        checked = self.parse(
+        settings = self.parse(
             *("--port", "0", "--interface", "[::1]", "--database", "x.db", "--log-level", "debug"),
             *("--connections-per-minute=0", "--max-connections=5", "--max-registrations=7"),
             *("--idle-timeout=.5", "--request-timeout=9", "--log-file=a.log"),
-        ).checked
-        self.assertEqual(checked["interface"], "::1")
-        self.assertEqual(checked["database"], os.path.abspath("x.db"))
-        self.assertEqual((checked["idle-timeout"], checked["log-level"]), (0.5, "DEBUG"))
+        ).settings
+        self.assertEqual(
+            msgspec.to_builtins(settings),
+            {
+                "server": {"port": 0, "interface": "::1", "database": os.path.abspath("x.db")},
+                "limits": {
+                    "per_minute": 0,
+                    "connections": 5,
+                    "registrations": 7,
+                    "idle": 0.5,
+                    "total": 9.0,
+                },
+                "logging": {"level": "DEBUG", "file": "a.log"},
+            },
+        )
 
     def test_wrong_values_are_named(self) -> None:
         for words, sentence in (
@@ -94,10 +107,10 @@ class OptionsTests(SynchronousTestCase):
             self.assertEqual(sentence.count("\n"), 1)
 
     def test_help_names_every_option_and_its_default(self) -> None:
-        shown = str(Options())
-        for option in self.parse().checked:
-            self.assertIn(f"--{option} ", shown)
-        for default in ("8080", "(50)", "(700)", "100000", "5.0", "30.0", "INFO"):
+        shown = str(RendezvousOptions())
+        for option in RendezvousOptions().longOpt:
+            self.assertIn(f"--{option.rstrip('=')} ", shown)
+        for default in ("(8080)", "(50)", "(700)", "(100000)", "(5)", "(30)", "(INFO)"):
             self.assertIn(default, shown)
 
     def test_under_twistd(self) -> None:
@@ -107,19 +120,19 @@ class OptionsTests(SynchronousTestCase):
             (False, "own.log", (), "own.log"),
             (True, "own.log", ("--log-file", "ours.log"), "ours.log"),
         ):
-            options = Options()
+            options = RendezvousOptions()
             options.parent = ParentOptions()
             options.parent.update(nodaemon=nodaemon, debug=False, logfile=logfile, logger=None)
-            with mock.patch.object(rendezvous_options, "prepare_twistd") as prepare:
+            with mock.patch.object(command_line, "prepare_twistd") as prepare:
                 options.parseOptions([*words])
             self.assertEqual(prepare.call_args.args[1], path)
             self.assertEqual(options.parent["logger"], TWISTD_LOGGER)
 
     def test_under_twistd_with_a_logger_of_the_person_s(self) -> None:
-        options = Options()
+        options = RendezvousOptions()
         options.parent = ParentOptions()
         options.parent.update(nodaemon=True, debug=False, logfile=None, logger="mine")
-        with mock.patch.object(rendezvous_options, "prepare_twistd"):
+        with mock.patch.object(command_line, "prepare_twistd"):
             options.parseOptions([])
         self.assertEqual(options.parent["logger"], "mine")
 
@@ -129,10 +142,10 @@ class OptionsTests(SynchronousTestCase):
             (io.StringIO(), (), "-", False),
             (io.StringIO(), ("--log-file=a.log",), "a.log", True),
         ):
-            options = Options()
+            options = RendezvousOptions()
             options.parent = ParentOptions()
             options.parent["logFile"] = chosen
-            with mock.patch.object(rendezvous_options, "prepare_twistd") as prepare:
+            with mock.patch.object(command_line, "prepare_twistd") as prepare:
                 options.parseOptions([*words])
             self.assertEqual(prepare.call_args.args[1], path)
             self.assertEqual("fileLogObserverFactory" in options.parent, ours)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import LEVELS
 from p2pchat.settings import checks
 from p2pchat.settings.checks import ConfigError, serve_address, split_address
 from p2pchat.settings.reading import check, check_text, load, resolve
@@ -166,7 +166,7 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(checks.shown(circle), "something that cannot be shown")
 
     def test_the_levels_are_those_of_the_log(self) -> None:
-        self.assertEqual(checks.LEVELS, tuple(logs.LEVELS))
+        self.assertEqual(checks.LEVELS, tuple(LEVELS))
 
 
 class AddressTests(SynchronousTestCase):
@@ -236,8 +236,10 @@ class ResolveTests(SynchronousTestCase):
         self.assertEqual(len({setting.option for setting in SETTINGS}), len(SETTINGS))
         for setting in SETTINGS:
             default = getattr(getattr(Settings(), setting.section), setting.field)
+            self.assertEqual(default, setting.default)
             if default is not None:
                 self.assertEqual(check(setting.key, default), default)
+                self.assertIs(type(check(setting.key, default)), type(default))
 
 
 class LoadTests(SynchronousTestCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -16,62 +16,12 @@ from p2pchat.node.observers import Observers
 from p2pchat.node.router import Published, Router
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import LimitSettings, Settings
-from p2pchat.wire.codec import decode
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import Pub, Send
-from tests.support.fake_link import InstantBatch
+from tests.support.fake_link import FakeLink, InstantBatch
 
 ME = "ana@CIC"
-
-
-class FakeQueue:
-    """An queue whose filling the test decides."""
-
-    def __init__(self) -> None:
-        self.limit = 1000
-        self.bytes_waiting = 0
-        self.blocked = False
-
-
-class FakeLink:
-    """A link that keeps what is sent on it; `full` makes it refuse."""
-
-    def __init__(
-        self, peer_id: str, clock: Clock, *, outbound: bool = True, is_p2pchat: bool = True
-    ):
-        self.peer_id = peer_id
-        self.outbound = outbound
-        self.is_p2pchat = is_p2pchat
-        self.instance = ""
-        self.address = "10.0.0.9:40000"
-        self.opened_at = clock.seconds()
-        self.sent = self.received = self.pings = 0
-        self.full = False
-        self.queue = FakeQueue()
-        self.transport: Any = None
-        self.lines: list[Send | Pub] = []
-
-    def send(self, line: bytes) -> bool:
-        if self.full:
-            return False
-        message = decode(line)
-        assert isinstance(message, (Send, Pub))
-        self.lines.append(message)
-        self.sent += 1
-        return True
-
-    def has_room(self, size: int) -> bool:
-        return not self.full
-
-    def send_all(self, lines: list[bytes], block: bytes) -> bool:
-        return all(self.send(line) for line in lines)
-
-    def acknowledge(self, msg_ids: list[object]) -> None: ...
-
-    def ping(self) -> None:
-        self.pings += 1
-
-    def leave(self, reason: str) -> None: ...
+ADDRESS = "10.0.0.9:40000"
+"""The other end of every link."""
 
 
 class FakePresence:
@@ -142,7 +92,7 @@ class FakeNode:
 
     def acknowledge(self, link: FakeLink) -> None:
         """The ACK for the latest message on a link comes."""
-        self.router.acknowledged(link.lines[-1].msg_id, self.clock.seconds())
+        self.router.acknowledged(link.chat[-1].msg_id, self.clock.seconds())
 
     # ---------------------------------------------------------------- what a test arranges
 
@@ -153,8 +103,10 @@ class FakeNode:
         return peer
 
     def meets(self, peer_id: str, *, outbound: bool = True, is_p2pchat: bool = True) -> FakeLink:
-        link = FakeLink(peer_id, self.clock, outbound=outbound, is_p2pchat=is_p2pchat)
-        peer, _ = self.peers.link_opened(cast("Any", link))
+        link = FakeLink(peer_id, outbound=outbound)
+        link.is_p2pchat, link.opened_at, link.address = is_p2pchat, self.clock.seconds(), ADDRESS
+        link.queue.limit = 1000
+        peer, _ = self.peers.link_opened(link)
         self.mesh.links.append(link)
         peer.status = Status.CONNECTED
         self.observers.status_changed(peer)
@@ -162,7 +114,7 @@ class FakeNode:
 
     def loses(self, link: FakeLink, *, said_bye: bool = False) -> None:
         self.mesh.links.remove(link)
-        peer = self.peers.link_closed(cast("Any", link))
+        peer = self.peers.link_closed(link)
         assert peer is not None
         peer.left = said_bye
         peer.status = Status.DISCONNECTED

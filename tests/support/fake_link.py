@@ -11,6 +11,8 @@ from zope.interface import implementer
 
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.link.send_queue import SendQueue, WriteBatch
+from p2pchat.wire.codec import decode
+from p2pchat.wire.messages import Pub, Send
 
 
 class InstantBatch(WriteBatch):
@@ -51,6 +53,7 @@ class FakeLink:
         self.ip, self.address = "10.0.0.9", "10.0.0.9:4000"
         self.leaving = False
         self.rate_pauses = 0
+        self.transport: Any = None
         self.queue = SendQueue(InstantBatch(), self.lines.append, 1 << 20)
 
     def tick(self, now: float) -> None: ...
@@ -62,6 +65,7 @@ class FakeLink:
         if not self.takes:
             return False
         self.lines.append(line)
+        self.sent += 1
         if self.on_send is not None:
             self.on_send(line)
         return True
@@ -86,3 +90,9 @@ class FakeLink:
     def messages(self) -> list[dict[str, Any]]:
         """What was sent on this link."""
         return [json.loads(line) for line in self.lines]
+
+    @property
+    def chat(self) -> list[Send | Pub]:
+        """The SENDs and PUBs among these."""
+        decoded = map(decode, self.lines)
+        return [message for message in decoded if isinstance(message, (Send, Pub))]

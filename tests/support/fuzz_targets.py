@@ -1,7 +1,7 @@
 """What a fuzzer feeds, and what must hold for any bytes whatever; no fuzzer is needed to run one.
 
 `benchmarks/fuzz.py` looks for bytes that break these, guided by coverage;
-`tests/test_faults_corpus.py` tries the kept ones on every run. A target returns nothing, and raises
+`tests/wire/test_corpus.py` tries the kept ones on every run. A target returns nothing, and raises
 for a finding.
 """
 
@@ -17,36 +17,72 @@ from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
-from p2pchat.wire.codec import MAX_LINE, MessageTooLongError, decode, encode
+from p2pchat.wire.codec import MAX_LINE, MessageTooLongError, decode, encode, from_raw
 from p2pchat.wire.liberal import WireError, read_liberally
-from p2pchat.wire.messages import Pub, Send, Unknown
+from p2pchat.wire.messages import (
+    Ack,
+    Bye,
+    ByeOk,
+    Hello,
+    Message,
+    Ping,
+    Pong,
+    Pub,
+    Send,
+    Unknown,
+)
+from tests.support.lines import fields_of
 from tests.support.links import TestedLink, hello
+
+REASONS: Final = ("not JSON", "not UTF-8", "not an object", "nested too deeply")
+"""What is said of a line that is no message."""
 
 
 def wire(data: bytes) -> None:
-    """A line is a message or a `WireError`; what was read can be written, and read again."""
+    """A line is a message or a `WireError`; what was read can be answered and written again."""
     line = data.replace(b"\n", b" ")[: MAX_LINE - 1]
     try:
         message = decode(line)
-    except WireError:
+    except WireError as why:
+        if str(why) not in REASONS:
+            raise
         return
     if isinstance(message, Unknown):
         return
-    try:
+    with suppress(WireError):
         # The long way round is stricter with what the short one skips, but never differs.
         slowly = read_liberally(line)
-    except WireError:
-        slowly = message
-    assert type(slowly) is type(message), (message, slowly)
-    if isinstance(message, (Send, Pub)):
-        assert slowly == message, (message, slowly)
+        assert type(slowly) is type(message), (message, slowly)
+        assert fields_of(slowly) == fields_of(message), (message, slowly)
+    match message:
+        case Ping():
+            from_raw(message.msg_id)
+            _written(Pong(message.msg_id, message.timestamp))
+        case Send() | Pub():
+            assert isinstance(message.payload, str)
+            assert isinstance(message.require_ack, bool)
+            _written(Ack(message.msg_id, "now"))
+        case Bye():
+            _written(ByeOk(message.msg_id, "a@b", "c@d"))
+        case Hello():
+            assert all(isinstance(feature, str) for feature in message.features)
+    _written(message)
+
+
+def _written(message: Message) -> None:
+    """It is one line of strict JSON, unless it is too long, and reads back as what it was."""
     try:
-        written = encode(message)
+        line = encode(message)
     except MessageTooLongError:
         return
-    assert written.count(b"\n") == 1
-    again = decode(written[:-1])
+    assert line.index(b"\n") == len(line) - 1
+    json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+    again = decode(line)
     assert type(again) is type(message), (message, again)
+
+
+def _no_constant(name: str) -> object:
+    raise AssertionError(name)
 
 
 def request(data: bytes) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 from twisted.logger import LogEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.logs import levels as logs
-from p2pchat.logs.levels import Log
+from p2pchat.logs.levels import Log, get_level, set_level
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node import router
 from p2pchat.node.observers import Observer
@@ -50,8 +49,8 @@ class Heard(Observer):
 
 class RouterTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.addCleanup(logs.set_level, logs.get_level())
-        logs.set_level("INFO")
+        self.addCleanup(set_level, get_level())
+        set_level("INFO")
         self.log_events: list[LogEvent] = []
         log = Log("Router", observer=self.log_events.append)  # type: ignore[arg-type]
         self.patch(router, "_log", log)

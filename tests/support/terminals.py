@@ -31,7 +31,7 @@ else:
     from prompt_toolkit.output.vt100 import Vt100_Output
 
     from p2pchat.console.full.event_loop import EventLoop
-    from p2pchat.console.full.service import TerminalConsole
+    from p2pchat.console.full.service import FullConsole
 
 from p2pchat.node.node import ChatNode
 
@@ -128,7 +128,7 @@ class ConsoleCase(SynchronousTestCase):
         pipe = create_pipe_input()
         self.keyboard = pipe.__enter__()
         self.addCleanup(pipe.__exit__, None, None, None)
-        self.console = TerminalConsole(
+        self.console = FullConsole(
             self.town.host_of(self.alice),
             self.alice,
             self.loop,

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.replies import Reply
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from tests.support.consoles import FakeNode
 
 
@@ -19,7 +19,7 @@ class CommandCase(SynchronousTestCase):
         self.clock = Clock()
         self.node = FakeNode(self.clock)
         self.commands = Commands(self.node.real, self.clock, lambda: 1_000_000_000.0)
-        self.addCleanup(logs.set_level, logs.get_level())
+        self.addCleanup(set_level, get_level())
 
     def tearDown(self) -> None:
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -6,24 +6,15 @@ patches `time.time` alone, and sees that nothing but the stamps follows.
 
 from __future__ import annotations
 
-import signal
-import socket
-import sys
 import time
 from typing import Any
 
 from twisted.internet.base import ReactorBase
-from twisted.internet.task import deferLater
-from twisted.logger import LogLevel
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.file import LogFile
-from p2pchat.logs.limits import RepeatedFaults
-from p2pchat.logs.output import FileObserver
 from p2pchat.service import process
 from p2pchat.testing.nodes import connected_pair
-from tests.support.processes import ProcessCase, reactor
 
 JUMPS = (3600.0, -3600.0, -1.7e9)
 
@@ -98,86 +89,3 @@ class LogTests(SynchronousTestCase):
             self.assertFalse(log.write("x\n", 1001.0))
             self.assertTrue(log.write("x\n", 1001.0 + jump))
             log.close()
-
-
-class RepeatedFaultTests(SynchronousTestCase):
-    """A fault that happens for every message is told once a minute, and counted."""
-
-    def event(self, fault: Exception, now: float) -> dict[str, Any]:
-        try:
-            raise fault
-        except Exception:
-            failure = Failure()
-        return {
-            "log_level": LogLevel.critical,
-            "log_namespace": "Router",
-            "log_format": "It failed",
-            "log_failure": failure,
-            "log_time": now,
-        }
-
-    def test_once_with_its_traceback_then_counted(self) -> None:
-        log = LogFile(self.mktemp(), max_bytes=1_000_000, files=1, warn=self.fail)
-        observer = FileObserver(log)
-        for number in range(1000):
-            observer(self.event(ValueError(f"{number}"), 1000.0 + number / 100))
-        observer(self.event(KeyError("another"), 1020.0))
-        observer(self.event(ValueError("again"), 1061.0))
-        log.close()
-        with open(log.path) as file:
-            text = file.read()
-        self.assertEqual(text.count("Traceback"), 3)
-        self.assertIn("happened 999 more times", text)
-        self.assertIn("KeyError", text)
-
-    def test_lines_that_are_no_faults_are_always_told(self) -> None:
-        faults = RepeatedFaults()
-        self.assertEqual([faults.tell({}, 1.0) for _ in range(5)], [True] * 5)
-
-    def test_what_is_kept_is_bounded(self) -> None:
-        faults = RepeatedFaults()
-        for number in range(2000):
-            event = {"log_failure": Failure(ValueError()), "log_namespace": f"n{number}"}
-            self.assertTrue(faults.tell(event, 1.0))
-        self.assertLessEqual(len(faults._told_at), 256)
-
-    def test_a_clock_that_jumps_back_silences_nothing(self) -> None:
-        faults = RepeatedFaults()
-        event = {"log_failure": Failure(ValueError()), "log_namespace": "n"}
-        self.assertTrue(faults.tell(event, 10_000.0))
-        self.assertFalse(faults.tell(event, 10_001.0))
-        self.assertTrue(faults.tell(event, 6_400.0))
-        self.assertEqual(faults.left_out(event), 1)
-        self.assertEqual(faults.left_out(event), 0)
-
-
-class RealProcessTests(ProcessCase):
-    """A rendezvous whose wall clock jumps while it runs still ends silent connections in time."""
-
-    async def test_a_rendezvous_goes_on(self) -> None:
-        program = (
-            "import signal, sys, time\n"
-            "real, ahead = time.time, [0]\n"
-            "time.time = lambda: real() + ahead[0]\n"
-            "signal.signal(signal.SIGUSR1, lambda *_: ahead.__setitem__(0, -3600))\n"
-            "from p2pchat.service.rendezvous import main\n"
-            "sys.exit(main(sys.argv[1:]))\n"
-        )
-        options = ("--interface", "127.0.0.1", "--port", "0", "--idle-timeout", "0.5")
-        server = self.start("rendezvous", sys.executable, "-c", program, *options, stdin=False)
-        port = int((await server.expect(r"listens on \S+:(\d+)"))[1])
-        silent = socket.create_connection(("127.0.0.1", port))
-        self.addCleanup(silent.close)
-        silent.setblocking(False)
-        await deferLater(reactor, 0.1)
-        # Its timer is running when the clock jumps.
-        server.signal(signal.SIGUSR1)
-        for _ in range(250):
-            await deferLater(reactor, 0.02)
-            try:
-                self.assertIn(b"Timeout", silent.recv(1000))
-                break
-            except BlockingIOError:
-                continue
-        else:
-            self.fail("a silent connection is kept for ever")

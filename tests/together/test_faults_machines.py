@@ -1,17 +1,17 @@
-"""State machines: any sequence of whatever can happen to a session, and to a whole node."""
+"""A state machine: any sequence of whatever can happen to a whole node.
+
+The same for one session is in `tests/wire/test_session_pairs`.
+"""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress as ignoring
-from itertools import count
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
-    initialize,
     invariant,
     precondition,
     rule,
@@ -26,164 +26,7 @@ from p2pchat.node.router import NotSentError
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
-from p2pchat.wire.codec import encode, raw_json
-from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import (
-    Ack,
-    Bye,
-    ByeOk,
-    Hello,
-    HelloOk,
-    Message,
-    Ping,
-    Pong,
-    Pub,
-    Send,
-    Unknown,
-)
-from p2pchat.wire.outputs import Deliver, Finish, Measured, Opened, Output, Transmit
-from p2pchat.wire.session import BYE_TIMEOUT, Session
-from p2pchat.wire.states import State
 from tests.support.quirky_peers import ForeignPeer, Program
-from tests.support.sessions import asked
-
-NAMES = st.sampled_from(["bob@CIC", "me@CIC", "carol@x", "", "no-at", "a@b@c", "x" * 70 + "@y"])
-IDS = st.sampled_from(["1", "2", None, 7, ["x"], "\ud800", "y" * 300])
-DSTS = st.sampled_from(["me@CIC", "me", "", "*", "#CIC", "#x", "bob@CIC"])
-TTLS = st.sampled_from([1, 0, -1, 2])
-GREETINGS = {
-    "agent": st.sampled_from(["", "p2pchat/1"]),
-    "instance": st.sampled_from(["", "us", "i"]),
-}
-MESSAGES: st.SearchStrategy[Message | Unknown] = st.one_of(
-    st.builds(Hello, NAMES, **GREETINGS),
-    st.builds(HelloOk, NAMES, **GREETINGS),
-    st.builds(lambda i, t: Ping(raw_json(i), raw_json("now"), t), st.sampled_from(["p", ""]), TTLS),
-    st.builds(lambda i: Pong(raw_json(i), raw_json("now")), st.sampled_from(["id-1", "id-2", "x"])),
-    st.builds(Ack, IDS),
-    st.builds(Send, IDS, NAMES, DSTS, st.just("text"), st.booleans(), TTLS),
-    st.builds(Pub, IDS, NAMES, DSTS, st.just("text"), st.booleans(), TTLS),
-    st.builds(Bye, IDS, NAMES, DSTS, st.text(max_size=5)),
-    st.builds(ByeOk, IDS),
-    st.builds(Unknown, st.text(max_size=5)),
-)
-
-RARELY = st.integers(0, 15).map(lambda number: number == 7)
-"""For what ends a session: or hardly any would become old enough for anything else."""
-
-
-class SessionMachine(RuleBasedStateMachine):
-    """One session, told anything at any time."""
-
-    @initialize(
-        dialed=st.sampled_from([None, "bob@CIC"]),
-        patience=st.sampled_from([5.0, 10.0]),
-        greeted=st.booleans(),
-    )
-    def begin(self, dialed: str | None, patience: float, greeted: bool) -> None:
-        ids = count(1)
-        me = Identity.of("me@CIC", "p2pchat/1", "us")
-        self.now = 0.0
-        self.session = Session(
-            me, 0.0, lambda: f"id-{next(ids)}", dialed=dialed, handshake_timeout=patience
-        )
-        self.patience = patience
-        self.left_at: float | None = None
-        self.bad = 0
-        self.finished = self.opened = False
-        self.pings = 0
-        self.take(self.session.start())
-        if greeted:
-            self.hear(Hello("bob@CIC") if dialed is None else HelloOk("bob@CIC"))
-            assert self.opened
-
-    def take(self, outputs: list[Output]) -> None:
-        """Look at what the session answered, in its order."""
-        assert not (self.finished and outputs), "it answers after its end"
-        for output in outputs:
-            assert not self.finished, "something follows the end"
-            if isinstance(output, Finish):
-                self.finished = True
-            elif isinstance(output, Opened):
-                assert not self.opened
-                self.opened = True
-                assert self.session.peer_id
-            elif isinstance(output, Deliver):
-                assert self.opened
-                assert output.messages
-                for message in output.messages:
-                    assert message.ttl > 0
-            elif isinstance(output, Measured):
-                assert 0 <= output.seconds <= self.now
-            elif isinstance(output, Transmit):
-                encode(output.message)
-                if not self.opened:
-                    # Before the handshake nothing is said but the greeting, and a farewell.
-                    assert isinstance(output.message, (Hello, HelloOk, Bye)), output
-
-    @rule(message=MESSAGES, perhaps=RARELY)
-    def hear_anything(self, message: Message | Unknown, perhaps: bool) -> None:
-        if perhaps or not isinstance(message, (Bye, ByeOk)):
-            self.hear(message)
-
-    def hear(self, message: Message | Unknown) -> None:
-        self.bad = 0
-        self.take(self.session.receive(message, self.now))
-
-    @rule(messages=st.lists(st.builds(Send, IDS, NAMES, DSTS, st.just("t")), max_size=3))
-    def hear_chat(self, messages: list[Send]) -> None:
-        if messages and self.session.takes_chat:
-            self.bad = 0
-        self.take(self.session.chat(messages))
-
-    @rule()
-    def hear_rubbish(self) -> None:
-        self.bad += 1
-        was = self.finished
-        self.take(self.session.bad_line("not JSON"))
-        assert was or self.finished is (self.bad >= 20)
-
-    @rule(perhaps=RARELY)
-    def hear_too_much(self, perhaps: bool) -> None:
-        if perhaps:
-            self.take(self.session.line_too_long())
-            assert self.finished
-
-    @rule(seconds=st.sampled_from([0.25, 1.0, 3.0, 30.0]))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.take(self.session.tick(self.now))
-
-    @rule()
-    def ping(self) -> None:
-        self.take(asked(self.session, self.now, f"p-{self.now}"))
-
-    @rule(perhaps=RARELY)
-    def leave(self, perhaps: bool) -> None:
-        if not perhaps:
-            return
-        if self.session.state is State.OPEN:
-            self.left_at = self.now
-        self.take(self.session.leave("enough", self.now))
-
-    @invariant()
-    def it_is_of_a_piece(self) -> None:
-        state = self.session.state
-        assert self.finished is (state is State.CLOSED)
-        assert len(self.session.pings) <= 4
-        if state in (State.OPEN, State.CLOSING):
-            assert self.opened
-
-    @invariant()
-    def nothing_waits_for_ever(self) -> None:
-        now = self.now
-        state = self.session.state
-        if state in (State.AWAIT_HELLO, State.AWAIT_HELLO_OK):
-            assert now < self.patience
-        elif state is State.CLOSING:
-            assert self.left_at is not None
-            assert now < self.left_at + BYE_TIMEOUT
-
 
 HOSTILE = [
     b"rubbish\n",
@@ -362,17 +205,8 @@ class NodeMachine(RuleBasedStateMachine):
         self.town.close()
 
 
-QUICK = settings(max_examples=150, stateful_step_count=40)
-FEW = settings(max_examples=40, stateful_step_count=30)
-
-
 class MachineTests(SynchronousTestCase):
-    def test_any_session(self) -> None:
-        self.run_machine(SessionMachine, QUICK)
-
     def test_any_node(self) -> None:
-        self.run_machine(NodeMachine, FEW)
-
-    def run_machine(self, machine: Any, how: settings) -> None:
-        run_state_machine_as_test(machine, settings=how)
+        few = settings(max_examples=40, stateful_step_count=30)
+        run_state_machine_as_test(NodeMachine, settings=few)
         self.assertEqual(self.flushLoggedErrors(), [])

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.display import late_lines, moment
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer, Observers
@@ -184,32 +184,30 @@ class ScreenTests(SynchronousTestCase):
         self.assertEqual(lines, ["[bob@CIC, said 14:59] a", "[bob@CIC (!) -> #CIC, said 14:58] b"])
 
 
-class PersonsOutboxTests(SynchronousTestCase):
+class SentMessagesTests(SynchronousTestCase):
     def setUp(self) -> None:
         from twisted.internet.task import Clock
 
         self.node = FakeNode(Clock())
         self.node.meets("bob@CIC")
-        self.outbox = Outbox(self.node)
+        self.sent = SentMessages(self.node.real)
 
     def test_queued_and_then_delivered(self) -> None:
-        self.outbox.send("bob@CIC", "oi")
-        (msg_id,) = self.outbox._awaited
+        self.sent.send("bob@CIC", "oi")
+        (msg_id,) = self.sent._awaited
         self.assertEqual(
-            self.outbox.queued("bob@CIC", msg_id),
+            self.sent.queued("bob@CIC", msg_id),
             "queued: bob@CIC gets it after what waits already (/outbox)",
         )
-        self.assertEqual((self.outbox.pending, self.outbox.waiting), (0, 1))
+        self.assertEqual((self.sent.pending, self.sent.waiting), (0, 1))
         self.assertEqual(
-            self.outbox.undelivered("bob@CIC", msg_id, "no ACK"),
+            self.sent.undelivered("bob@CIC", msg_id, "no ACK"),
             'not delivered to bob@CIC: no ACK ("oi")',
         )
-        self.assertEqual(
-            self.outbox.delivered("bob@CIC", msg_id, 60.0), 'delivered to bob@CIC: "oi"'
-        )
-        self.assertEqual(self.outbox.waiting, 0)
-        self.assertIsNone(self.outbox.delivered("bob@CIC", msg_id, 60.0))
-        self.assertIsNone(self.outbox.queued("bob@CIC", "of a bot"))
+        self.assertEqual(self.sent.delivered("bob@CIC", msg_id, 60.0), 'delivered to bob@CIC: "oi"')
+        self.assertEqual(self.sent.waiting, 0)
+        self.assertIsNone(self.sent.delivered("bob@CIC", msg_id, 60.0))
+        self.assertIsNone(self.sent.queued("bob@CIC", "of a bot"))
 
     def test_queued_for_somebody_away(self) -> None:
         for peer_id, line in (
@@ -221,16 +219,16 @@ class PersonsOutboxTests(SynchronousTestCase):
             ),
         ):
             self.node.peers.listed("zoe@CIC")
-            self.outbox.send("bob@CIC", "oi")
-            (msg_id,) = self.outbox._awaited
-            self.assertEqual(self.outbox.queued(peer_id, msg_id), line)
+            self.sent.send("bob@CIC", "oi")
+            (msg_id,) = self.sent._awaited
+            self.assertEqual(self.sent.queued(peer_id, msg_id), line)
 
     def test_what_is_remembered_of_them_is_bounded(self) -> None:
-        from p2pchat.console.commands import sent as outbox
+        from p2pchat.console.commands import sent
 
-        self.patch(outbox, "_MOST_QUEUED", 2)
+        self.patch(sent, "_MOST_QUEUED", 2)
         for _ in range(4):
-            self.outbox.send("bob@CIC", "x")
-        for msg_id in [*self.outbox._awaited]:
-            self.outbox.queued("bob@CIC", msg_id)
-        self.assertEqual(self.outbox.waiting, 2)
+            self.sent.send("bob@CIC", "x")
+        for msg_id in [*self.sent._awaited]:
+            self.sent.queued("bob@CIC", msg_id)
+        self.assertEqual(self.sent.waiting, 2)

@@ -1,4 +1,4 @@
-"""peer_ids and scopes: what is one, what is not, and what a person is told about it."""
+"""peer_ids, scopes and our own IP addresses: what is one, and what a person is told about it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.wire.address import namespace_of, namespace_of_scope, split_peer_id
+from p2pchat.wire.address import is_loopback, namespace_of, namespace_of_scope, split_peer_id
 from p2pchat.wire.text import printable
 
 CONTROLS = [chr(code) for code in (*range(0x20), 0x7F, *range(0x80, 0xA0), 0xD800, 0xDFFF)]
@@ -99,3 +99,11 @@ class ScopeTests(SynchronousTestCase):
             with self.assertRaises(ValueError) as caught:
                 namespace_of_scope(scope)
             self.assertEqual(str(caught.exception), f'"{shown}" is neither * nor #namespace')
+
+
+class LoopbackTests(SynchronousTestCase):
+    def test_only_this_machine(self) -> None:
+        for ip in ("127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"):
+            self.assertTrue(is_loopback(ip), ip)
+        for ip in ("", "128.0.0.1", "1.127.0.0", "::", "::2", "::ffff:10.0.0.1", "localhost"):
+            self.assertFalse(is_loopback(ip), ip)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.wire.text import printable, shortened
+from p2pchat.wire.text import printable, shortened, system_reason
 
 ANY_TEXT = st.text(st.characters(categories=None))  # halves of surrogate pairs, too
 
@@ -83,3 +83,9 @@ class ShortenedTests(SynchronousTestCase):
 
     def test_it_is_printable(self) -> None:
         self.assertEqual(shortened("\x1b", 3), "\\x1b")
+
+
+class SystemReasonTests(SynchronousTestCase):
+    def test_what_the_system_says_or_the_kind_of_error(self) -> None:
+        self.assertEqual(system_reason(OSError(2, "No such file")), "No such file")
+        self.assertEqual(system_reason(TimeoutError()), "TimeoutError")

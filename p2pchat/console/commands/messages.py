@@ -21,16 +21,15 @@ from p2pchat.wire.text import printable
 
 
 def _msg(person: Person, rest: str) -> Answer:
-    peer_id, text = person.outbox.addressee(rest)
+    peer_id, text = person.sent.addressee(rest)
     if not text.strip():
         return MSG.misused()
     try:
-        whole_id = person.outbox.resolve(peer_id)
-        meant = [] if whole_id == peer_id else [f"{peer_id} is {whole_id}"]
-        person.outbox.send(whole_id, text)
+        whole_id = person.sent.resolve(peer_id)
+        person.sent.send(whole_id, text)
     except NotSentError as why:
         return wrong(f"not sent: {why}")
-    return said(*meant)
+    return Reply() if whole_id == peer_id else said(f"{peer_id} is {whole_id}")
 
 
 def _pub(person: Person, rest: str) -> Answer:

@@ -45,12 +45,12 @@ def recent(
     if words and words[-1].isdecimal():
         count = _number(words.pop())
     if not words:
-        return history.recent(None, count).addCallback(_shown, "nothing is kept yet")
+        return history.recent(None, count).addCallback(_history_lines, "nothing is kept yet")
 
     def last(conversation: str) -> Deferred[list[str]]:
         history.mark_read(conversation)
         nothing = f"nothing is kept of {conversation}"
-        return history.recent(conversation, count).addCallback(_shown, nothing)
+        return history.recent(conversation, count).addCallback(_history_lines, nothing)
 
     return kept_peer(history, " ".join(words), resolve).addCallback(last)
 
@@ -60,7 +60,7 @@ def search(history: DurableHistory, rest: str) -> Deferred[list[str]]:
     if not rest.strip():
         raise WrongUseError("")
     nothing = f'nothing is kept that has "{shortened(rest.strip(), 60)}"'
-    return history.search(rest.strip(), LINES).addCallback(_shown, nothing)
+    return history.search(rest.strip(), LINES).addCallback(_history_lines, nothing)
 
 
 def outbox(history: DurableHistory, rest: str, resolve: Callable[[str], str]) -> list[str]:
@@ -140,7 +140,7 @@ def _number(text: str) -> int:
     return number
 
 
-def _shown(lines: Sequence[Line], nothing: str) -> list[str]:
+def _history_lines(lines: Sequence[Line], nothing: str) -> list[str]:
     return [*map(history_line, lines)] or [nothing]
 
 

@@ -15,10 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands import past
-from p2pchat.console.commands.row import Command, Person
-from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.commands.row import Command, Person, until
+from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, said, wrong
-from p2pchat.console.waiting import until
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError
 from p2pchat.node.router import NotSentError
@@ -29,7 +28,7 @@ _READY_WAIT: Final = 5.0
 
 
 def _history(person: Person, rest: str) -> Answer:
-    whole = partial(_conversation, person.outbox)
+    whole = partial(_conversation, person.sent)
     return _asked(HISTORY, person, lambda history: past.recent(history, rest, whole))
 
 
@@ -38,12 +37,12 @@ def _search(person: Person, rest: str) -> Answer:
 
 
 def _outbox(person: Person, rest: str) -> Answer:
-    whole = partial(_conversation, person.outbox)
+    whole = partial(_conversation, person.sent)
     return _asked(OUTBOX, person, lambda history: past.outbox(history, rest, whole))
 
 
 def _forget(person: Person, rest: str) -> Answer:
-    whole = partial(_conversation, person.outbox)
+    whole = partial(_conversation, person.sent)
     return _asked(
         FORGET, person, lambda history: past.forget(history, rest, whole, person.forgotten)
     )
@@ -75,9 +74,9 @@ FORGET: Final = Command(
 )
 
 
-def _conversation(outbox: Outbox, name: str) -> str:
+def _conversation(sent: SentMessages, name: str) -> str:
     """A peer_id or a scope, given as much of it as a person types."""
-    return name if name.startswith(("#", "*")) else outbox.resolve(name)
+    return name if name.startswith(("#", "*")) else sent.resolve(name)
 
 
 def _asked(command: Command, person: Person, ask: _Question) -> Answer:

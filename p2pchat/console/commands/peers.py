@@ -14,10 +14,16 @@ from typing import Final
 
 from twisted.python.failure import Failure
 
-from p2pchat.console.commands.row import Command, Person
-from p2pchat.console.replies import Answer, Reply, said, tabled
-from p2pchat.console.reports import Table, links_table, peers_table, round_trips_table
-from p2pchat.console.waiting import until
+from p2pchat.console.commands.row import Command, Person, until
+from p2pchat.console.replies import Answer, Reply, Table, said, tabled
+from p2pchat.console.reports import (
+    link_rows,
+    links_table,
+    peer_rows,
+    peers_table,
+    round_trip_rows,
+    round_trips_table,
+)
 from p2pchat.rendezvous.directory import DirectoryError, Listing
 from p2pchat.wire.address import namespace_of_scope
 
@@ -33,7 +39,9 @@ def _peers(person: Person, rest: str) -> Answer:
         return PEERS.misused()
 
     def table(listings: Sequence[Listing] | None) -> Table:
-        return peers_table(listings, node.peers, node.me.peer_id, namespace)
+        rows = peer_rows(node.peers, namespace, listings)
+        others = [row for row in rows if row.peer_id != node.me.peer_id]
+        return peers_table(others, namespace, asked=listings is not None)
 
     def not_asked(failure: Failure) -> Reply:
         failure.trap(DirectoryError)
@@ -46,8 +54,8 @@ def _peers(person: Person, rest: str) -> Answer:
 
 
 def _conn(person: Person, _: str) -> Answer:
-    peers = person.node.peers.connected()
-    return tabled(links_table(peers, person.clock.seconds(), person.wall_clock()))
+    peers, wall_now = person.node.peers.connected(), person.wall_clock()
+    return tabled(links_table(link_rows(peers, person.clock.seconds(), wall_now), wall_now))
 
 
 def _rtt(person: Person, _: str) -> Answer:
@@ -60,7 +68,7 @@ def _rtt(person: Person, _: str) -> Answer:
         return not any(peer.links and not peer.round_trips for peer in asked)
 
     return until(person.clock, come, PONG_WAIT).addCallback(
-        lambda _: tabled(round_trips_table(node.peers))
+        lambda _: tabled(round_trips_table(round_trip_rows(node.peers)))
     )
 
 

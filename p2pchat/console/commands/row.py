@@ -1,4 +1,4 @@
-"""What one row of the command table is, and what a command has at hand when it runs.
+"""What one row of the command table is, and what a command has at hand when it runs or waits.
 
 Rules: a command is given what follows its name, and answers; it prints nothing by itself.
 """
@@ -6,14 +6,17 @@ Rules: a command is given what follows its name, and answers; it prints nothing 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, wrong
 from p2pchat.node.node import ChatNode
+
+_LOOK: Final = 0.02
 
 
 class Person(Protocol):
@@ -23,7 +26,7 @@ class Person(Protocol):
     clock: IReactorTime
     wall_clock: Callable[[], float]
     """Seconds since the epoch."""
-    outbox: Outbox
+    sent: SentMessages
     """Their direct messages."""
     published: int
     """How many messages they published to at least one peer."""
@@ -51,3 +54,21 @@ class Command(Struct, frozen=True):
         """What to answer when what follows the name cannot be understood."""
         usage = f"usage: {self.usage}"
         return wrong(f"{usage} ({why})" if why else usage)
+
+
+def until(clock: IReactorTime, come: Callable[[], bool], seconds: float) -> Deferred[None]:
+    """Fires when `come` says so, which is asked every 20 ms, or when so many seconds have passed.
+
+    It may have fired already when it is returned.
+    """
+    deadline = clock.seconds() + seconds
+    over: Deferred[None] = Deferred()
+
+    def look() -> None:
+        if come() or clock.seconds() >= deadline:
+            over.callback(None)
+        else:
+            clock.callLater(_LOOK, look)
+
+    look()
+    return over

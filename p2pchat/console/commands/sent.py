@@ -7,29 +7,22 @@ are, by refusing the next one. What other parts of the program send through the 
 from __future__ import annotations
 
 import re
-from typing import Final, Protocol
+from typing import Final
 
-from p2pchat.mesh.peers import PeerTable
+from p2pchat.node.node import ChatNode
 from p2pchat.node.router import NotSentError
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
 from p2pchat.wire.text import printable, shortened
 
 _MOST_QUEUED: Final = 10_000
+_SHOWN: Final = 40
+"""Characters of a message by which a person knows it again."""
 
 
-class Sender(Protocol):
-    """What an outbox needs of a node."""
-
-    peers: PeerTable
-
-    def send(self, peer_id: str, payload: str) -> str:
-        """Send a direct message; returns its msg_id or raises `NotSentError`."""
-
-
-class Outbox:
+class SentMessages:
     """Sends for one person through a node."""
 
-    def __init__(self, node: Sender) -> None:
+    def __init__(self, node: ChatNode) -> None:
         self._node = node
         self._awaited: dict[str, str] = {}
         self._queued: dict[str, str] = {}
@@ -69,7 +62,7 @@ class Outbox:
 
     def send(self, peer_id: str, text: str) -> None:
         """Send, and remember it; raises `NotSentError`."""
-        self._awaited[self._node.send(peer_id, text)] = shortened(text, 40)
+        self._awaited[self._node.send(peer_id, text)] = text[: _SHOWN + 1]
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> str | None:
         """The ACK came: the line to show, None when the message was not from here."""
@@ -78,7 +71,7 @@ class Outbox:
         text = self._queued.pop(msg_id, None)
         if text is None:
             return None
-        return printable(f'delivered to {peer_id}: "{text}"')
+        return printable(f'delivered to {peer_id}: "{shortened(text, _SHOWN)}"')
 
     def queued(self, peer_id: str, msg_id: str) -> str | None:
         """The message waits for a link: the line to show, None when it was not from here."""
@@ -105,7 +98,7 @@ class Outbox:
             text = self._queued.get(msg_id)
         if text is None:
             return None
-        return printable(f'not delivered to {peer_id}: {reason} ("{text}")')
+        return printable(f'not delivered to {peer_id}: {reason} ("{shortened(text, _SHOWN)}")')
 
     def _wait(self, msg_id: str, text: str) -> None:
         if len(self._queued) >= _MOST_QUEUED:

@@ -22,9 +22,9 @@ from p2pchat.console.commands.messages import MSG, PUB
 from p2pchat.console.commands.past_replies import FORGET, HISTORY, OUTBOX, SEARCH
 from p2pchat.console.commands.peers import CONN, PEERS, RECONNECT, RTT
 from p2pchat.console.commands.row import Command, Person
-from p2pchat.console.commands.sent import Outbox
+from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, said, wrong
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.wire.text import shortened
@@ -39,7 +39,7 @@ class Commands:
         self.node = node
         self.clock = clock
         self.wall_clock = wall_clock
-        self.outbox = Outbox(node)
+        self.sent = SentMessages(node)
         self.published = 0
         """How many messages were published to at least one peer."""
         self.forgotten: Callable[[str], None] = lambda _: None
@@ -67,7 +67,7 @@ class Commands:
             return True
         if command is not MSG:
             return False
-        peer = self.node.peers.get(self.outbox.addressee(rest)[0])
+        peer = self.node.peers.get(self.sent.addressee(rest)[0])
         return peer is not None and bool(peer.links)
 
 
@@ -85,10 +85,10 @@ def _stats(person: Person, rest: str) -> Answer:
 
 def _log(_: Person, rest: str) -> Answer:
     try:
-        logs.set_level(rest)
+        set_level(rest)
     except ValueError as why:
-        return LOG.misused(str(why) if rest.strip() else f"it is {logs.get_level()} now")
-    return said(f"the log's level is {logs.get_level()}")
+        return LOG.misused(str(why) if rest.strip() else f"it is {get_level()} now")
+    return said(f"the log's level is {get_level()}")
 
 
 def _help(_: Person, rest: str) -> Answer:

@@ -38,7 +38,7 @@ from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import Output
 from prompt_toolkit.widgets import SearchToolbar
 
-from p2pchat.console.full.bar import State, bar_row
+from p2pchat.console.full.bar import BarState, bar_row
 from p2pchat.console.full.colours import STYLE, colour_depth
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs
@@ -60,7 +60,7 @@ class ChatScreen:
         self,
         conversations: Conversations,
         *,
-        state: Callable[[], State],
+        state: Callable[[], BarState],
         glyphs: Glyphs,
         completer: Completer,
         history: History,

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from p2pchat.console.display import BURST, RATE
+from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.wire.messages import Pub, Send
 
 Arrived: TypeAlias = "tuple[str, Send | Pub, str]"
@@ -39,8 +40,8 @@ class Arrivals:
         self._kept: dict[str, deque[tuple[int, Send | Pub, str]]] = {}
         self._count: dict[str, int] = {}
         self._number = 0
-        self._tokens = float(BURST)
-        self._at = self._shown_at = clock.seconds()
+        self._shown_at = clock.seconds()
+        self._allowance = TokenBucket(RATE, self._shown_at, BURST)
         self._due: IDelayedCall | None = None
         self.left_out = 0
         """Messages that were not shown since the start."""
@@ -67,23 +68,19 @@ class Arrivals:
         """Show what waits, and nothing more afterwards."""
         if self._due is not None:
             self._due.cancel()
-            self._tokens = max(self._tokens, RATE)
+            self._allowance.fill_a_second()
             self._update()
             if self._due is not None:
                 self._due.cancel()
 
     def _update(self) -> None:
         self._due = None
-        now = self._shown_at = self._clock.seconds()
-        self._tokens = min(float(BURST), self._tokens + (now - self._at) * RATE)
-        self._at = now
-        total = sum(self._count.values())
-        room = min(total, int(self._tokens))
-        if room < total and self._tokens < RATE:
+        self._shown_at = self._clock.seconds()
+        room = self._allowance.take_some(sum(self._count.values()), self._shown_at)
+        if room is None:
             # A flood: wait until there is a second's worth to show.
-            self._due = self._clock.callLater((RATE - self._tokens) / RATE + 0.001, self._update)
+            self._due = self._clock.callLater(self._allowance.second_in, self._update)
             return
-        self._tokens -= room
         chosen = self._choose(room)
         left_out = {
             peer_id: count - len(chosen[peer_id])

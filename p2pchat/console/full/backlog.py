@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from p2pchat.console.full.entries import Entry, Glyphs, Kind, Row, day_row, rule_row
+from p2pchat.console.full.entries import EntryKind, Glyphs, PaneEntry, Row, day_row, rule_row
 
 _SLACK: Final = 1.25
 
@@ -26,7 +26,7 @@ class Backlog:
         self._limit = limit
         self._room = characters
         self._together = together
-        self._entries: list[Entry] = []
+        self._entries: list[PaneEntry] = []
         self._first = 0
         self._characters = 0
         self._bottom: tuple[int, int] | None = None
@@ -50,7 +50,7 @@ class Backlog:
         """Entries below what is on the screen."""
         return 0 if self._bottom is None else self._first + len(self) - 1 - self._bottom[0]
 
-    def add(self, entry: Entry, *, unread: bool = False) -> None:
+    def add(self, entry: PaneEntry, *, unread: bool = False) -> None:
         """Append; the first unread one since the last `read` gets a line above it."""
         if self._earlier and (entry.speaker, entry.msg_id) in self._earlier:
             # It was read from the history before it came here by itself.
@@ -70,20 +70,20 @@ class Backlog:
         """Who said it and its msg_id, of each message that is in here and has one."""
         return {(entry.speaker, entry.msg_id) for entry in self._entries if entry.msg_id}
 
-    def put_before(self, earlier: Sequence[Entry], unread: int) -> None:
+    def put_before(self, earlier: Sequence[PaneEntry], unread: int) -> None:
         """Put in what was said before all that is here, as far as there is room.
 
         The last `unread` messages of others get a line above them.
         """
         room = max(0, self._limit - len(self))
-        taken: list[Entry] = []
+        taken: list[PaneEntry] = []
         for entry in reversed(earlier):
             self._characters += entry.size
             if len(taken) == room or self._characters > self._room:
                 self._characters -= entry.size
                 break
             taken.append(entry)
-            if entry.kind is Kind.MESSAGE and unread > 0:
+            if entry.kind is EntryKind.MESSAGE and unread > 0:
                 unread -= 1
                 self._unread_from = self._first - len(taken)
         self._session_from = self._first
@@ -91,7 +91,7 @@ class Backlog:
         self._entries[:0] = reversed(taken)
         self._earlier = frozenset((each.speaker, each.msg_id) for each in taken if each.msg_id)
 
-    def take_out(self, gone: Callable[[Entry], bool]) -> None:
+    def take_out(self, gone: Callable[[PaneEntry], bool]) -> None:
         """Forget some entries, and go to the end."""
 
         def moved(number: int | None) -> int | None:

@@ -21,7 +21,7 @@ _LONGEST_UNREAD: Final = 20
 _GAP: Final = "  "
 
 
-class State(Struct, frozen=True):
+class BarState(Struct, frozen=True):
     """What the bar tells."""
 
     own_id: str
@@ -40,7 +40,7 @@ class State(Struct, frozen=True):
     """Messages of a flood that were not shown since the start."""
 
 
-def bar_row(state: State, columns: int) -> Row:
+def bar_row(state: BarState, columns: int) -> Row:
     """The bar, in exactly so many columns."""
     parts = _parts(state)
     # Drop the least important until the rest fits; the first of them is merely cut.
@@ -62,7 +62,7 @@ def bar_row(state: State, columns: int) -> Row:
     return [*row, ("class:bar", " " * max(0, columns - filled))]
 
 
-def _parts(state: State) -> list[tuple[int, str, str]]:
+def _parts(state: BarState) -> list[tuple[int, str, str]]:
     """(rank, style, text) from left to right; a higher rank goes first when there is no room."""
     if state.trouble:
         rendezvous = (3, "class:bar-alarm", "no rendezvous")

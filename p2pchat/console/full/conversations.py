@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from p2pchat.console.full.backlog import Backlog
-from p2pchat.console.full.entries import Entry, Kind
+from p2pchat.console.full.entries import EntryKind, PaneEntry
 from p2pchat.wire.address import EVERYONE
 
 TOGETHER: Final = ""
@@ -96,30 +96,30 @@ class Conversations:
             return Unread(key, earlier, urgent)
         return Unread(key, earlier + each.unread, urgent or each.urgent)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: PaneEntry) -> None:
         """Something was said, or happened in a conversation; without one it concerns all."""
         self._together.backlog.add(entry)
         if not entry.where:
             if self.current is not self._together:
                 self.current.backlog.add(entry)
             return
-        if entry.kind is Kind.EVENT and entry.where not in self._all:
+        if entry.kind is EntryKind.EVENT and entry.where not in self._all:
             return
         conversation = self._of(entry.where)
-        unread = entry.kind is Kind.MESSAGE and not self._on_screen(conversation)
+        unread = entry.kind is EntryKind.MESSAGE and not self._on_screen(conversation)
         conversation.backlog.add(entry, unread=unread)
         if unread:
             conversation.unread += 1
             conversation.urgent = conversation.urgent or entry.named
-        elif entry.kind is Kind.MESSAGE:
+        elif entry.kind is EntryKind.MESSAGE:
             self.on_seen(entry.where)
-        if entry.kind is Kind.MESSAGE:
+        if entry.kind is EntryKind.MESSAGE:
             self.last_speaker = entry.speaker
             self._spoke(entry.speaker)
-        elif entry.kind is Kind.OWN:
+        elif entry.kind is EntryKind.OWN:
             self._spoke(entry.where)
 
-    def answer(self, entry: Entry) -> None:
+    def answer(self, entry: PaneEntry) -> None:
         """A command said something: it is shown where it was asked, and nowhere else."""
         self.current.backlog.add(entry)
         self.current.backlog.follow()

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.console.display import moment
 from p2pchat.console.full.conversations import Conversation, Conversations
-from p2pchat.console.full.entries import Entry, Kind, Mark, naming
+from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.outbox import Stage
@@ -130,15 +130,15 @@ class Earlier:
                 return lines[:place]
         return lines
 
-    def _entry(self, line: Line) -> Entry:
+    def _entry(self, line: Line) -> PaneEntry:
         """What a line looks like: as it would if it had been said in this session."""
         where, text, sender = line.conversation, line.text, line.sender
         if line.state == RECEIVED:
             named = where == sender or self._named.search(text) is not None
             note = "" if line.said is None else f"(said {moment(line.said, line.at)})"
-            return Entry(
+            return PaneEntry(
                 line.at,
-                Kind.MESSAGE,
+                EntryKind.MESSAGE,
                 text,
                 sender,
                 where,
@@ -146,7 +146,7 @@ class Earlier:
                 msg_id=line.msg_id,
                 note=note,
             )
-        entry = Entry(line.at, Kind.OWN, text, sender, where, msg_id=line.msg_id)
+        entry = PaneEntry(line.at, EntryKind.OWN, text, sender, where, msg_id=line.msg_id)
         if line.state == DELIVERED:
             entry.mark = Mark.DELIVERED
         elif line.state == ABANDONED:
@@ -155,7 +155,7 @@ class Earlier:
             return self._waiting(entry)
         return entry
 
-    def _waiting(self, entry: Entry) -> Entry:
+    def _waiting(self, entry: PaneEntry) -> PaneEntry:
         """Follow what becomes of a message, if that is not known meanwhile."""
         queued = self._history.outbox.get(entry.msg_id)
         if queued is None:

@@ -22,7 +22,7 @@ from msgspec import Struct
 from p2pchat.console.full.colours import colour_of
 from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
-from p2pchat.console.reports import Table
+from p2pchat.console.replies import Table
 from p2pchat.wire.text import printable
 
 Row: TypeAlias = list[tuple[str, str]]
@@ -32,7 +32,7 @@ _INDENT: Final = 8
 _LONGEST_NAME: Final = 40
 
 
-class Kind(enum.Enum):
+class EntryKind(enum.Enum):
     """What an entry is."""
 
     MESSAGE = "message"
@@ -46,9 +46,9 @@ class Kind(enum.Enum):
 
 
 _STYLES: Final = {
-    Kind.WARNING: "class:warning",
-    Kind.ANSWER: "class:answer",
-    Kind.EVENT: "class:event",
+    EntryKind.WARNING: "class:warning",
+    EntryKind.ANSWER: "class:answer",
+    EntryKind.EVENT: "class:event",
 }
 
 
@@ -77,11 +77,11 @@ class Glyphs(Struct, frozen=True):
         return cls({Mark.WAITING: "…", Mark.DELIVERED: "✓", Mark.FAILED: "✗"}, "─")
 
 
-class Entry(Struct, eq=False):
+class PaneEntry(Struct, eq=False):
     """One piece. `at` is seconds since the epoch; texts are as they came."""
 
     at: float
-    kind: Kind
+    kind: EntryKind
     text: str = ""
     speaker: str = ""
     """The peer_id of who wrote it."""
@@ -149,9 +149,9 @@ class Entry(Struct, eq=False):
 
     def _prefix(self, together: bool) -> tuple[str, str]:
         name, where = _name(self.speaker), _name(self.where)
-        if self.kind is Kind.OWN:
+        if self.kind is EntryKind.OWN:
             return "class:own", f"[-> {where}] " if together else f"[{name}] "
-        if self.kind is Kind.MESSAGE:
+        if self.kind is EntryKind.MESSAGE:
             claim = " (!)" if self.claims else ""
             to = f" -> {where}" if together and self.where != self.speaker else ""
             return colour_of(self.speaker), f"[{name}{claim}{to}] "

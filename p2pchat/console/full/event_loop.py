@@ -61,7 +61,10 @@ class EventLoop(asyncio.SelectorEventLoop):
 def _directly(
     callback: Callable[..., object], args: tuple[Any, ...]
 ) -> tuple[Callable[..., object], tuple[Any, ...]]:
-    """The call without the log context around it; what it raises is logged by the reactor."""
+    """The call without the log context around it; what it raises is logged by the reactor.
+
+    How Twisted's reactor puts the context around it is a private part.
+    """
     return (args[1], args[2:]) if callback is callWithLogger else (callback, args)
 
 

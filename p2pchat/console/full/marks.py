@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from p2pchat.console.full.entries import Entry, Mark
+from p2pchat.console.full.entries import Mark, PaneEntry
 
 MOST_AWAITED: Final = 20_000
 """Messages whose mark may still change."""
@@ -18,9 +18,9 @@ class Marks:
     """Follows messages by their msg_id."""
 
     def __init__(self) -> None:
-        self._awaited: dict[str, Entry] = {}
+        self._awaited: dict[str, PaneEntry] = {}
 
-    def follow(self, msg_id: str, entry: Entry) -> Entry:
+    def follow(self, msg_id: str, entry: PaneEntry) -> PaneEntry:
         """Have `entry` tell what becomes of a message; returns the one that does already, if any.
 
         Show the entry that is returned, so that all places where the message is shown agree.
@@ -30,7 +30,7 @@ class Marks:
             del self._awaited[next(iter(self._awaited))]
         return followed
 
-    def followed(self, msg_id: str) -> Entry | None:
+    def followed(self, msg_id: str) -> PaneEntry | None:
         """The entry of a message whose mark may still change."""
         return self._awaited.get(msg_id)
 

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from p2pchat.console.display import StatusLines, left_out_line, moment
 from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
-from p2pchat.console.full.entries import Entry, Kind, naming
+from p2pchat.console.full.entries import EntryKind, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
 from p2pchat.history.records import conversation_for
 from p2pchat.mesh.peers import Peer
@@ -82,11 +82,11 @@ class News(Observer):
         self._node.observers.remove(self)
         self._arrivals.close()
 
-    def show(self, line: str, kind: Kind = Kind.WARNING) -> None:
+    def show(self, line: str, kind: EntryKind = EntryKind.WARNING) -> None:
         """Show a line that belongs to no conversation."""
-        self._add(Entry(self._wall_clock(), kind, line))
+        self._add(PaneEntry(self._wall_clock(), kind, line))
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: PaneEntry) -> None:
         self._conversations.add(entry)
         self._changed()
 
@@ -98,7 +98,7 @@ class News(Observer):
         if line is None:
             return
         if self._conversations.has_spoken(peer.peer_id):
-            self._add(Entry(self._wall_clock(), Kind.EVENT, line, where=peer.peer_id))
+            self._add(PaneEntry(self._wall_clock(), EntryKind.EVENT, line, where=peer.peer_id))
         else:
             self._changed()
 
@@ -110,7 +110,7 @@ class News(Observer):
         now = self._wall_clock()
         for peer_id, count in left_out.items():
             text = left_out_line(count, peer_id, kept=self._node.history is not None)
-            self._conversations.add(Entry(now, Kind.EVENT, text))
+            self._conversations.add(PaneEntry(now, EntryKind.EVENT, text))
         ring = False
         for peer_id, message, remark in arrived:
             entry = self._entry(now, peer_id, message)
@@ -122,13 +122,15 @@ class News(Observer):
             self._ring()
         self._changed()
 
-    def _entry(self, now: float, peer_id: str, message: Send | Pub) -> Entry:
+    def _entry(self, now: float, peer_id: str, message: Send | Pub) -> PaneEntry:
         direct = isinstance(message, Send)
         where = conversation_for(peer_id, None if direct else message.dst)
         claims = bool(message.src) and message.src != peer_id
         named = direct or self._named.search(message.payload) is not None
         msg_id = id_text(message.msg_id)
-        return Entry(now, Kind.MESSAGE, message.payload, peer_id, where, claims, named, msg_id)
+        return PaneEntry(
+            now, EntryKind.MESSAGE, message.payload, peer_id, where, claims, named, msg_id
+        )
 
     def delivered(self, _peer_id: str, msg_id: str, _seconds: float) -> None:
         """The ACK for a message came."""

@@ -86,13 +86,6 @@ class PastLines(History):
             )
 
 
-def default_path() -> str:
-    """The file in the person's own folder for what programs remember."""
-    from platformdirs import user_state_dir
-
-    return os.path.join(user_state_dir("p2pchat", appauthor=False), "typed-lines")
-
-
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 

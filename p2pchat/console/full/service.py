@@ -23,33 +23,34 @@ from twisted.internet.task import LoopingCall
 from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.application import ChatScreen
-from p2pchat.console.full.bar import State
+from p2pchat.console.full.bar import BarState
 from p2pchat.console.full.completion import ChatCompleter
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.earlier import Earlier
-from p2pchat.console.full.entries import Glyphs, Kind
-from p2pchat.console.full.graph import BARS, PLAIN_BARS
+from p2pchat.console.full.entries import EntryKind, Glyphs
 from p2pchat.console.full.keys import Keyboard
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.news import News
+from p2pchat.console.full.tables import BARS, PLAIN_BARS
 from p2pchat.console.full.talk import Talk
 from p2pchat.console.full.tty import Terminal
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
+from p2pchat.settings.paths import typed_lines_path
 
 _log: Final = Log("Terminal")
 _REDRAW: Final = 0.05
 _REFRESH: Final = 1.0
 
 
-def make_terminal_console(
+def make_full_console(
     reactor: Any,
     node: ChatNode,
     loop: AbstractEventLoop,
     *,
     on_leave: Callable[[int], None],
     bell: bool = True,
-) -> TerminalConsole:
+) -> FullConsole:
     """The full console on this process's terminal; ask `choose.wanted` first.
 
     `loop` is the one behind the reactor; `on_leave` is called with the exit status when the person
@@ -58,27 +59,27 @@ def make_terminal_console(
     from prompt_toolkit.input.vt100 import Vt100Input
     from prompt_toolkit.output.vt100 import Vt100_Output
 
-    from p2pchat.console.full.past_lines import PastLines, default_path
+    from p2pchat.console.full.past_lines import PastLines
     from p2pchat.console.full.tty import Terminal, TerminalStream
 
     stdin: Any = sys.__stdin__
     encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
     terminal = Terminal(reactor, os.ttyname(1), encoding)
     stream: Any = TerminalStream(terminal)
-    return TerminalConsole(
+    return FullConsole(
         reactor,
         node,
         loop,
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
         output=Vt100_Output(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
-        history=PastLines(default_path()),
+        history=PastLines(typed_lines_path()),
         encoding=encoding,
         terminal=terminal,
     )
 
 
-class TerminalConsole(Service):
+class FullConsole(Service):
     """The console of one node, on any input and output of prompt_toolkit's."""
 
     def __init__(
@@ -146,7 +147,7 @@ class TerminalConsole(Service):
         Keyboard(self.screen, self.conversations, run=self._run, leave=self._leave, tell=self._tell)
         self._refresh = LoopingCall(self._look)
         self._refresh.clock = clock
-        self._bar: State | None = None
+        self._bar: BarState | None = None
 
     # ------------------------------------------------------------ lifecycle
 
@@ -240,7 +241,7 @@ class TerminalConsole(Service):
         self._news.show(line)
 
     def _tell(self, line: str) -> None:
-        self._news.show(f"* {line}", Kind.EVENT)
+        self._news.show(f"* {line}", EntryKind.EVENT)
 
     def _changed(self) -> None:
         """Have it drawn, but not too often."""
@@ -262,10 +263,10 @@ class TerminalConsole(Service):
             self._bar = state
             self._changed()
 
-    def _state(self) -> State:
+    def _state(self) -> BarState:
         presence = self._node.presence
         current = self.conversations.current
-        return State(
+        return BarState(
             own_id=self._node.me.peer_id,
             registered=presence.grant is not None,
             trouble=bool(presence.trouble),

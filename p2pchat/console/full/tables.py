@@ -1,18 +1,27 @@
-"""Tables that fit a terminal, whatever its width: columns are aligned, the widest give way first.
+"""Tables that fit a terminal, whatever its width, and small graphs of round-trip times in them.
 
-Rules: pure. A table is drawn for a width as often as it is shown, so that it fits again after the
-window was resized.
+Rules: pure. Columns are aligned, and the widest give way first. A table is drawn for a width as
+often as it is shown, so that it fits again after the window was resized. A graph's lowest bar is
+the smallest sample, its highest the largest; samples that differ by less than a tenth are drawn
+alike, or noise would look like a mountain range.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from p2pchat.console.full.widths import cut, padded, steady, width
-from p2pchat.console.reports import Table
+from p2pchat.console.replies import Table
+from p2pchat.console.reports import RoundTripRow, round_trip_figures
+from p2pchat.wire.text import printable
 
 _GAP: Final = "  "
 _LEAST: Final = 4
+BARS: Final = "▁▂▃▄▅▆▇█"
+PLAIN_BARS: Final = "_.-~=+*#"
+"""For terminals whose encoding has no others."""
+_FLAT: Final = 1.1
 
 
 def fitted(table: Table, room: int) -> list[str]:
@@ -25,6 +34,26 @@ def fitted(table: Table, room: int) -> list[str]:
         for row in cells
     ]
     return [cut(line.rstrip(), room) for line in lines]
+
+
+def sparkline(samples: Sequence[float], bars: str = BARS) -> str:
+    """A bar for each sample, oldest first."""
+    if not samples:
+        return ""
+    low, high = min(samples), max(samples)
+    if high <= low * _FLAT:
+        return bars[0] * len(samples)
+    steps = len(bars) - 1
+    return "".join(bars[round((sample - low) / (high - low) * steps)] for sample in samples)
+
+
+def round_trips_graph(rows: Iterable[RoundTripRow], bars: str = BARS) -> Table:
+    """The round-trip times in milliseconds, with a graph of each peer's samples."""
+    cells = []
+    for row in rows:
+        graph = sparkline(row.samples_seconds, bars) or "no answer yet"
+        cells.append((printable(row.peer_id), graph, *round_trip_figures(row)))
+    return Table(("peer_id", "samples", "mean ms", "least", "last"), cells)
 
 
 def _shrink(widths: list[int], room: int) -> None:

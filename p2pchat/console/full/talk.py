@@ -13,7 +13,6 @@ was not delivered: what was typed is never lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -23,31 +22,17 @@ from p2pchat.console.commands.past import kept_peer
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.conversations import TOGETHER, Conversations
-from p2pchat.console.full.entries import Entry, Kind, Mark
-from p2pchat.console.full.graph import BARS, round_trips
+from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.marks import Marks
+from p2pchat.console.full.tables import BARS, round_trips_graph
 from p2pchat.console.full.vocabulary import KEYS, known_commands
 from p2pchat.console.replies import Reply
+from p2pchat.console.reports import round_trip_rows
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Line
-from p2pchat.mesh.peers import PeerTable
-from p2pchat.node.router import NotSentError, Published
+from p2pchat.node.node import ChatNode
+from p2pchat.node.router import NotSentError
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
-from p2pchat.wire.identity import Identity
-
-
-class Sender(Protocol):
-    """What talking needs of a node."""
-
-    me: Identity
-    peers: PeerTable
-    history: DurableHistory | None
-
-    def send(self, peer_id: str, payload: str) -> str:
-        """Send a direct message; returns its msg_id or raises `NotSentError`."""
-
-    def publish(self, scope: str, payload: str) -> Published:
-        """Publish to `*` or `#namespace`, or raise `NotSentError`."""
 
 
 class Talk:
@@ -58,7 +43,7 @@ class Talk:
 
     def __init__(
         self,
-        node: Sender,
+        node: ChatNode,
         commands: Commands,
         conversations: Conversations,
         marks: Marks,
@@ -104,7 +89,7 @@ class Talk:
 
     def send(self, peer_id: str, text: str) -> None:
         """Send a direct message, shown with what becomes of it."""
-        entry = self._entry(Kind.OWN, text, where=peer_id)
+        entry = self._entry(EntryKind.OWN, text, where=peer_id)
         try:
             msg_id = self._node.send(peer_id, text)
         except NotSentError as why:
@@ -116,7 +101,7 @@ class Talk:
 
     def publish(self, scope: str, text: str) -> None:
         """Publish, shown with how many peers it went to."""
-        entry = self._entry(Kind.OWN, text, where=scope)
+        entry = self._entry(EntryKind.OWN, text, where=scope)
         try:
             published = self._node.publish(scope, text)
         except NotSentError as why:
@@ -151,7 +136,7 @@ class Talk:
             if key == EVERYONE or key.startswith("#"):
                 namespace_of_scope(key)
             else:
-                key = self._commands.outbox.resolve(key)
+                key = self._commands.sent.resolve(key)
         except (NotSentError, ValueError) as why:
             self._tell(str(why))
             return None
@@ -179,7 +164,7 @@ class Talk:
             self._tell(failure.getErrorMessage())
             return False
 
-        asked = kept_peer(history, name, self._commands.outbox.resolve)
+        asked = kept_peer(history, name, self._commands.sent.resolve)
         return asked.addCallback(called).addErrback(failed)
 
     def _to_kept(self, peer_id: str, lines: Sequence[Line]) -> bool:
@@ -199,12 +184,12 @@ class Talk:
             self._conversations.switch(whom)
 
     def _msg(self, rest: str) -> None:
-        name, text = self._commands.outbox.addressee(rest)
+        name, text = self._commands.sent.addressee(rest)
         if not text.strip():
             self._tell(f"usage: {MSG.usage}")
             return
         try:
-            self.send(self._commands.outbox.resolve(name), text)
+            self.send(self._commands.sent.resolve(name), text)
         except NotSentError as why:
             self._tell(f"not sent: {why}")
 
@@ -231,7 +216,8 @@ class Talk:
 
     def _with_graphs(self, reply: Reply) -> bool:
         if reply.table is not None:
-            reply.table = round_trips(self._node.peers, self._bars)
+            rows = round_trip_rows(self._node.peers)
+            reply.table = round_trips_graph(rows, self._bars)
         return self._told(reply)
 
     def _help(self, rest: str) -> None:
@@ -258,19 +244,19 @@ class Talk:
         for line in reply.lines[: len(reply.lines) - (len(table.rows) + 1 if table else 0)]:
             self._tell(line)
         if table is not None:
-            self._answer(Entry(self._wall_clock(), Kind.ANSWER, table=table))
+            self._answer(PaneEntry(self._wall_clock(), EntryKind.ANSWER, table=table))
         return reply.leave
 
     def _tell(self, line: str) -> None:
-        self._answer(self._entry(Kind.ANSWER, line))
+        self._answer(self._entry(EntryKind.ANSWER, line))
 
-    def _answer(self, entry: Entry) -> None:
+    def _answer(self, entry: PaneEntry) -> None:
         self._conversations.answer(entry)
         self._changed()
 
-    def _entry(self, kind: Kind, text: str, where: str = "") -> Entry:
-        speaker = self._node.me.peer_id if kind is Kind.OWN else ""
-        return Entry(self._wall_clock(), kind, text, speaker, where)
+    def _entry(self, kind: EntryKind, text: str, where: str = "") -> PaneEntry:
+        speaker = self._node.me.peer_id if kind is EntryKind.OWN else ""
+        return PaneEntry(self._wall_clock(), kind, text, speaker, where)
 
 
 def _peers(count: int) -> str:

@@ -6,11 +6,11 @@ making progress is worth waiting for. No timer here: `now` is passed in with eac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterable
+from typing import Any, Final
 
-from p2pchat.mesh.peers import PeerTable
-from p2pchat.settings.values import Settings
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.node.node import ChatNode
 
 STALLED: Final = 0.25
 """Seconds without any progress after which the others wait for a link no longer."""
@@ -20,74 +20,13 @@ LONGEST_DRAIN: Final = 60.0
 """Seconds that the peers have at most to take and read what was published."""
 
 
-class Queue(Protocol):
-    """What waits on one link; see `p2pchat.mesh.link.send_queue.SendQueue`."""
-
-    limit: int
-    bytes_waiting: int
-
-    @property
-    def blocked(self) -> bool:
-        """Whether the other end does not read what we send."""
-
-
-class Link(Protocol):
-    """A link, as far as it is asked here; see `p2pchat.node.interfaces.IPeerLink`."""
-
-    peer_id: str
-    is_p2pchat: bool
-    sent: int
-
-    @property
-    def queue(self) -> Queue:
-        """What waits to be sent."""
-
-    def ping(self) -> None:
-        """Ask for a sign of life."""
-
-
-class Links(Protocol):
-    """Whoever has the links."""
-
-    @property
-    def links(self) -> Sequence[Link]:
-        """The links whose handshake is done."""
-
-    @property
-    def crowded(self) -> bool:
-        """Whether more waits on some link than half of what may."""
-
-
-class Acks(Protocol):
-    """Whoever waits for ACKs."""
-
-    @property
-    def pending(self) -> int:
-        """How many messages wait for their ACK."""
-
-
-class Node(Protocol):
-    """What is asked of a node."""
-
-    peers: PeerTable
-    settings: Settings
-
-    @property
-    def mesh(self) -> Links:
-        """Its links."""
-
-    @property
-    def router(self) -> Acks:
-        """Its pending messages."""
-
-
 class Backpressure:
     """Watches the links and the pending messages of a node."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: ChatNode) -> None:
         self._node = node
         self._max_pending = node.settings.limits.max_pending_acks
-        self._progress: dict[Link, tuple[int, object, float]] = {}
+        self._progress: dict[IPeerLink, tuple[int, object, float]] = {}
 
     @property
     def many_pending(self) -> bool:
@@ -109,7 +48,7 @@ class Backpressure:
             STALLED,
         )
 
-    def any_moves(self, links: Iterable[Link], now: float, patience: float) -> bool:
+    def any_moves(self, links: Iterable[IPeerLink], now: float, patience: float) -> bool:
         """Whether one of these links took something in the last `patience` seconds."""
         progress = {}
         moving = False
@@ -131,13 +70,13 @@ class Draining:
     other end has not read yet. But a PONG tells that all before its PING was read.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: ChatNode) -> None:
         self._node = node
         self._backpressure = Backpressure(node)
         self._sent_by: float | None = None
         self._read_by = 0.0
         self._asked_at = 0.0
-        self._unread: dict[Link, float | None] | None = None
+        self._unread: dict[IPeerLink, float | None] | None = None
         self.failed = False
         """Whether it took too long."""
 
@@ -165,9 +104,9 @@ class Draining:
         self.failed = bool(self._unread) and now >= self._read_by
         return self.failed or not self._unread
 
-    def _ask(self, now: float) -> dict[Link, float | None]:
+    def _ask(self, now: float) -> dict[IPeerLink, float | None]:
         """PING our own kind, which surely answers, and give it the time that reading may take."""
-        asked: dict[Link, float | None] = {}
+        asked: dict[IPeerLink, float | None] = {}
         for link in self._node.mesh.links:
             if link.is_p2pchat and link.sent:
                 asked[link] = self._last_sample(link)
@@ -181,17 +120,20 @@ class Draining:
         self._read_by = now + min(needed, LONGEST_DRAIN)
         return asked
 
-    def _last_sample(self, link: Link) -> float | None:
+    def _last_sample(self, link: IPeerLink) -> float | None:
         peer = self._node.peers.get(link.peer_id)
         return peer.round_trips[-1] if peer is not None and peer.round_trips else None
 
-    def _has_read(self, link: Link, before: float | None, now: float) -> bool:
+    def _has_read(self, link: IPeerLink, before: float | None, now: float) -> bool:
         """Whether there is a new sample, and its PING was not one from before we asked."""
         sample = self._last_sample(link)
         return sample is not None and sample is not before and sample <= now - self._asked_at
 
 
-def _sign(link: Link) -> object:
-    """Something that changes when the operating system takes something of what is written."""
+def _sign(link: IPeerLink) -> object:
+    """Something that changes when the operating system takes something of what is written.
+
+    This looks at private parts of Twisted's transports; other transports give no sign.
+    """
     transport: Any = getattr(link, "transport", None)
     return getattr(transport, "offset", 0), len(getattr(transport, "dataBuffer", b""))

@@ -26,10 +26,9 @@ from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.display import StatusLines, late_lines, message_lines
 from p2pchat.console.plain.backpressure import Backpressure, Draining
-from p2pchat.console.plain.digest import Digest, Transcript
 from p2pchat.console.plain.input_lines import InputLines
 from p2pchat.console.plain.queue import CommandQueue
-from p2pchat.console.plain.screen import Screen
+from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.console.plain.stdio import CHUNK, StandardDescriptors, has_input
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
@@ -149,7 +148,7 @@ class ConsoleService(Service, Observer):
         else:
             self._screen.connect(self._transport)
         self._screen.write(self._greeting())
-        self._queue.start(self._transport, self)
+        self._queue.start(self._transport)
 
     def stopService(self) -> Deferred[None] | None:
         """Write what is still to be seen, within a second, and let go of input and output."""
@@ -211,16 +210,6 @@ class ConsoleService(Service, Observer):
         """Show one line, for example a warning of the log, between the others."""
         self._news.event(printable(line))
 
-    # ------------------------------------------------------------ Meeting, for the queue
-
-    def first_look(self) -> Deferred[None]:
-        """See `p2pchat.mesh.discovery.presence.Presence`."""
-        return self._node.presence.first_look()
-
-    def dials_under_way(self) -> bool:
-        """See `p2pchat.mesh.mesh.Mesh`."""
-        return self._node.mesh.dials_under_way()
-
     # ------------------------------------------------------------ INodeObserver
 
     def status_changed(self, peer: Peer) -> None:
@@ -236,14 +225,14 @@ class ConsoleService(Service, Observer):
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
         """The ACK for a message came."""
-        line = self._commands.outbox.delivered(peer_id, msg_id, seconds)
+        line = self._commands.sent.delivered(peer_id, msg_id, seconds)
         if line is not None:
             self._screen.write([line])
             self._queue.look()
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """No ACK came."""
-        line = self._commands.outbox.undelivered(peer_id, msg_id, reason)
+        line = self._commands.sent.undelivered(peer_id, msg_id, reason)
         if line is not None:
             self._screen.write([line])
             self._queue.failed = True
@@ -251,7 +240,7 @@ class ConsoleService(Service, Observer):
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         """A message waits until there is a link."""
-        line = self._commands.outbox.queued(peer_id, msg_id)
+        line = self._commands.sent.queued(peer_id, msg_id)
         if line is not None:
             self._screen.write([line])
             self._queue.look()

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands.table import Commands
@@ -30,26 +30,6 @@ _SHORTEST, _LONGEST = 0.001, 0.05
 _LINES_BETWEEN_LOOKS: Final = 32
 _CHARACTERS_BETWEEN_LOOKS: Final = 8192
 _AT_ONCE: Final = 8
-
-
-class Meeting(Protocol):
-    """Who knows whether the first peers have been met."""
-
-    def first_look(self) -> Deferred[None]:
-        """Fires when the first DISCOVER has been answered, or has failed."""
-
-    def dials_under_way(self) -> bool:
-        """Whether a first attempt to reach some listed peer has not ended yet."""
-
-
-class Reader(Protocol):
-    """Where the lines come from."""
-
-    def pauseProducing(self) -> None:
-        """Read no more for now."""
-
-    def resumeProducing(self) -> None:
-        """Read again."""
 
 
 class CommandQueue:
@@ -79,7 +59,7 @@ class CommandQueue:
         self._leave = leave
         self._script = script
         self._stay = stay
-        self._reader: Reader | None = None
+        self._reader: IPushProducer | None = None
         self._paused = False
         self._lines: deque[str | None] = deque()
         self._budget = 0
@@ -92,12 +72,12 @@ class CommandQueue:
         self.failed = False
         """Whether some line was wrong, or some message did not arrive: the exit status."""
 
-    def start(self, reader: Reader, meeting: Meeting) -> None:
-        """Take lines from now on; `reader` is paused while they wait."""
+    def start(self, reader: IPushProducer) -> None:
+        """Take lines from now on; `reader`, where they come from, is paused while they wait."""
         self._reader = reader
         if not self._met:
             self._meet_by = self._clock.callLater(MEETING, self._have_met)
-            meeting.first_look().addBoth(lambda _: self._dials(meeting))
+            self._commands.node.presence.first_look().addBoth(lambda _: self._dials())
 
     def stop(self) -> None:
         """Run nothing more."""
@@ -123,17 +103,17 @@ class CommandQueue:
 
     def look(self) -> None:
         """Something that the end may have waited for has happened."""
-        if self._ended and not self._commands.outbox.pending:
+        if self._ended and not self._commands.sent.pending:
             self._cancel_next()
             self._run()
 
     # ------------------------------------------------------------ waiting
 
-    def _dials(self, meeting: Meeting) -> None:
+    def _dials(self) -> None:
         if self._meet_by is None:
             return
-        if meeting.dials_under_way():
-            self._clock.callLater(_LONGEST, self._dials, meeting)
+        if self._commands.node.mesh.dials_under_way():
+            self._clock.callLater(_LONGEST, self._dials)
         else:
             self._meet_by.cancel()
             self._have_met()
@@ -239,10 +219,10 @@ class CommandQueue:
             self._go(0)
         elif self._lines or self._under_way:
             pass  # whatever they wait for runs on
-        elif self._commands.outbox.pending or not self._drained():
+        elif self._commands.sent.pending or not self._drained():
             self._again()
         else:
-            self._go(1 if self.failed or self._commands.outbox.waiting else 0)
+            self._go(1 if self.failed or self._commands.sent.waiting else 0)
 
     def _drained(self) -> bool:
         draining = self._draining

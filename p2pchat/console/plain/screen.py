@@ -2,16 +2,22 @@
 
 Rules: a character that the terminal cannot show is replaced. While nobody reads (a stopped
 terminal, a full pipe) lines wait, up to a limit; what is beyond it is left out and counted, and
-the count is told when somebody reads again. An output that is gone is forgotten quietly.
+the count is told when somebody reads again. An output that is gone is forgotten quietly. Of what
+comes in, a `Transcript` shows everything, and a `Digest`, for terminals, what a person can read.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
+
+from p2pchat.console.display import BURST, RATE, left_out_line, message_lines
+from p2pchat.mesh.link.bucket import TokenBucket
+from p2pchat.wire.messages import Pub, Send
 
 ROOM: Final = 1_048_576
 """Bytes that may wait before what is not an answer to the person is left out."""
@@ -116,3 +122,102 @@ class Screen:
         self.gone = True
         self._waiting.clear()
         self._bytes = 0
+
+
+class Transcript:
+    """Shows everything, as far as the screen has room."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def received(self, peer_id: str, messages: Sequence[Send | Pub]) -> None:
+        """Messages came from this peer."""
+        if self._screen.full:
+            self._screen.skip(len(messages))
+        else:
+            self._screen.write(message_lines(peer_id, messages))
+
+    def event(self, line: str) -> None:
+        """Something else happened."""
+        if self._screen.full:
+            self._screen.skip(1)
+        else:
+            self._screen.write([line])
+
+    def close(self) -> None:
+        """Nothing is kept here."""
+
+
+class Digest:
+    """Shows what a person can read: `RATE` lines a second, after a burst of `BURST`.
+
+    Taking in a message costs next to nothing: only what is shown is formatted. What is more is
+    left out and counted, the last lines are shown. While the screen takes nothing,
+    the last `BURST` lines wait here. `kept`: whether the messages are in a history, too.
+    """
+
+    def __init__(self, clock: IReactorTime, screen: Screen, *, kept: bool = False) -> None:
+        self._clock = clock
+        self._screen = screen
+        self._in_history = kept
+        screen.on_room = self._room
+        self._recent: deque[tuple[str, Sequence[Send | Pub | str]]] = deque()
+        self._kept = 0
+        self._count = 0
+        self._allowance = TokenBucket(RATE, clock.seconds(), BURST)
+        self._due: IDelayedCall | None = None
+        self.left_out = 0
+        """Lines that were left out since the start."""
+
+    def received(self, peer_id: str, messages: Sequence[Send | Pub]) -> None:
+        """Messages came from this peer."""
+        self._take(peer_id, messages)
+
+    def event(self, line: str) -> None:
+        """Something else happened."""
+        self._take("", [line])
+
+    def close(self) -> None:
+        """Show what can be shown of what waits, and forget the rest."""
+        if self._due is not None:
+            self._due.cancel()
+        self._allowance.fill_a_second()
+        self._show()
+
+    def _take(self, peer_id: str, lines: Sequence[Send | Pub | str]) -> None:
+        count = len(lines)
+        if count > BURST:
+            lines = lines[-BURST:]
+        self._recent.append((peer_id, lines))
+        self._count += count
+        self._kept += len(lines)
+        while self._kept - len(self._recent[0][1]) >= BURST:
+            self._kept -= len(self._recent.popleft()[1])
+        if self._due is None:
+            self._due = self._clock.callLater(0, self._show)
+
+    def _room(self) -> None:
+        if self._due is None:
+            self._show()
+
+    def _show(self) -> None:
+        self._due = None
+        if not self._count or self._screen.blocked:
+            return
+        shown = self._allowance.take_some(self._count, self._clock.seconds())
+        if shown is None:
+            # A flood: wait until there is a second's worth to show.
+            self._due = self._clock.callLater(self._allowance.second_in, self._show)
+            return
+        lines = [
+            line
+            for peer_id, batch in self._recent
+            for line in (message_lines(peer_id, batch) if peer_id else batch)  # type: ignore[arg-type]
+        ]
+        left_out = self._count - shown
+        self._recent.clear()
+        self._kept = self._count = 0
+        if left_out:
+            self.left_out += left_out
+            self._screen.write([left_out_line(left_out, kept=self._in_history)])
+        self._screen.write(lines[-shown:])  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from p2pchat.rendezvous.directory import (
     IDirectory,
     Listing,
     NotRegistered,
-    Refused,
+    RequestRefused,
 )
 
 _log: Final = Log("Discovery")
@@ -198,7 +198,7 @@ class Presence(Service):
 
     def _register_failed(self, failure: Failure) -> None:
         self._failed(failure)
-        if failure.check(Refused):
+        if failure.check(RequestRefused):
             self._schedule.refused(self._clock.seconds())
 
     def _discovered(self, listings: Sequence[Listing]) -> None:
@@ -250,7 +250,7 @@ class Presence(Service):
             sentence = f"rendezvous {self.directory.address}: {sentence}"
         if not self.trouble:
             _log.warn("{text}; links stay, trying again", text=sentence)
-            if self.grant is None or isinstance(reason, Refused):
+            if self.grant is None or isinstance(reason, RequestRefused):
                 self._on_notice(sentence)
         else:
             _log.debug("{text}; next try in {wait:.0f} s", text=sentence, wait=wait)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from p2pchat.settings.values import LimitSettings
+from p2pchat.wire.address import is_loopback
 
 _RESERVE: Final = 128
 """Descriptors that are not for links; a quarter of them, but at least 32, where they are few."""
@@ -84,8 +85,3 @@ class Admission:
             self._per_ip[ip] = left
         else:
             self._per_ip.pop(ip, None)
-
-
-def is_loopback(ip: str) -> bool:
-    """Whether this address can only be reached from this machine."""
-    return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"

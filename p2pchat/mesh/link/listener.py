@@ -7,7 +7,8 @@ from typing import Final
 from twisted.internet.interfaces import IAddress, ITCPTransport
 from twisted.internet.protocol import Protocol, ServerFactory
 
-from p2pchat.logs.levels import Log, RateLimited
+from p2pchat.logs.levels import Log
+from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol

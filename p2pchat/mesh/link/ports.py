@@ -12,6 +12,7 @@ from typing import Any, Final
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import ServerFactory
+from twisted.python.failure import Failure
 
 from p2pchat.settings.values import PeerSettings
 
@@ -32,10 +33,15 @@ class CannotStartError(Exception):
     """The node cannot start; the text is the sentence for the person."""
 
 
+def reason(why: CannotListenError) -> str:
+    """What the system said against listening."""
+    return getattr(why.socketError, "strerror", None) or str(why.socketError)
+
+
 def open_port(
     reactor: Any, factory: ServerFactory, peer: PeerSettings, *, loopback: bool
 ) -> tuple[IListeningPort, int]:
-    """Listen as the settings say; returns the port, and the how manieth that was tried it is.
+    """Listen as the settings say; returns the port, and the number of the attempt that got it.
 
     Without a port in the settings, the first free one from 4000 on is taken. `loopback` is where to
     listen when no interface is named either. Raises `CannotStartError`.
@@ -52,9 +58,8 @@ def open_port(
         except CannotListenError as why:
             code = getattr(why.socketError, "errno", None)
             if number == wanted[-1] or code not in (errno.EADDRINUSE, errno.EACCES):
-                reason = getattr(why.socketError, "strerror", None) or why.socketError
                 where = f"{interface or 'all interfaces'}, port {number}"
-                raise CannotStartError(f"cannot listen on {where}: {reason}") from None
+                raise CannotStartError(f"cannot listen on {where}: {reason(why)}") from None
     raise AssertionError("the last one is taken or refused")
 
 
@@ -63,20 +68,21 @@ def listen_on(reactor: Any, factory: ServerFactory, description: str) -> IListen
 
     Raises `CannotStartError` with a sentence.
     """
+    # Slow to import, and hardly anybody names an endpoint.
     from twisted.internet.endpoints import serverFromString
 
     ports: list[IListeningPort] = []
-    reasons: list[Any] = []
+    failures: list[Failure] = []
     try:
         listening = serverFromString(reactor, description).listen(factory)
-        listening.addCallbacks(ports.append, reasons.append)
+        listening.addCallbacks(ports.append, failures.append)
     except Exception as why:  # each kind of endpoint has its own way to refuse a description
         raise CannotStartError(
             f"cannot listen on {description}: {_said(description, why)}"
         ) from None
     if not ports:
-        reason = reasons[0].value if reasons else None
-        raise CannotStartError(f"cannot listen on {description}: {_said(description, reason)}")
+        why_not = failures[0].value if failures else None
+        raise CannotStartError(f"cannot listen on {description}: {_said(description, why_not)}")
     return ports[0]
 
 
@@ -87,7 +93,7 @@ def _said(description: str, why: BaseException | None) -> str:
     if isinstance(why, LookupError) and kind == "systemd":
         return "systemd handed over no such socket"
     if isinstance(why, CannotListenError):
-        return getattr(why.socketError, "strerror", None) or str(why.socketError)
+        return reason(why)
     if isinstance(why, OSError) and why.strerror:
         return why.strerror
     if isinstance(why, ModuleNotFoundError):

@@ -264,8 +264,8 @@ def write_now(transport: Any, data: bytes) -> None:
     `transport.write` only queues: the reactor is told to watch the socket, polls, sends, and is
     told to stop watching, which costs twice what the sending does. This looks at private parts of
     Twisted's transports. It does so for plain TCP connections of a kind that it knows, and calls
-    `transport.write` for everything else; `tests/mesh/test_eager.py` fails when Twisted changes
-    what is relied on.
+    `transport.write` for everything else; `tests/processes/test_write_now.py` fails when Twisted
+    changes what is relied on.
 
     An error of the socket is left to the transport, which will meet it, too, and end the
     connection.

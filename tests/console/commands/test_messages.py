@@ -17,7 +17,7 @@ class MsgTests(CommandCase):
 
     def sent(self, line: str) -> str:
         self.assertEqual(self.reply(line).ok, True)
-        return self.link.lines[-1].payload
+        return self.link.chat[-1].payload
 
     def test_the_message_is_everything_after_one_space(self) -> None:
         for line, payload in (
@@ -31,23 +31,23 @@ class MsgTests(CommandCase):
             self.assertEqual(self.sent(line), payload)
 
     def test_delivery_is_told_with_its_time(self) -> None:
-        self.assertEqual(self.reply("/msg bob@CIC hi"), Reply([]))
-        self.assertEqual(self.commands.outbox.pending, 1)
-        msg_id = str(self.link.lines[-1].msg_id)
+        self.assertEqual(self.reply("/msg bob@CIC hi"), Reply())
+        self.assertEqual(self.commands.sent.pending, 1)
+        msg_id = str(self.link.chat[-1].msg_id)
         self.assertEqual(
-            self.commands.outbox.delivered("bob@CIC", msg_id, 0.0123),
+            self.commands.sent.delivered("bob@CIC", msg_id, 0.0123),
             "delivered to bob@CIC in 12.3 ms",
         )
-        self.assertEqual(self.commands.outbox.pending, 0)
+        self.assertEqual(self.commands.sent.pending, 0)
 
     def test_a_missing_ack_is_told_with_the_beginning_of_the_text(self) -> None:
         self.reply("/msg bob@CIC \x1b" + "x" * 100)
-        msg_id = str(self.link.lines[-1].msg_id)
-        line = self.commands.outbox.undelivered("bob@CIC", msg_id, "no ACK within 5 s")
+        msg_id = str(self.link.chat[-1].msg_id)
+        line = self.commands.sent.undelivered("bob@CIC", msg_id, "no ACK within 5 s")
         self.assertEqual(
             line, 'not delivered to bob@CIC: no ACK within 5 s ("\\x1b' + "x" * 38 + '…")'
         )
-        self.assertEqual(self.commands.outbox.pending, 0)
+        self.assertEqual(self.commands.sent.pending, 0)
 
     def test_what_is_queued_says_what_it_waits_for(self) -> None:
         self.node.knows("carol@CIC")
@@ -57,14 +57,14 @@ class MsgTests(CommandCase):
             ("eva@CIC", "no such peer here yet: eva@CIC (is that its name?)."),
         ):
             self.reply("/msg bob@CIC hi")
-            msg_id = str(self.link.lines[-1].msg_id)
-            line = self.commands.outbox.queued(peer_id, msg_id)
+            msg_id = str(self.link.chat[-1].msg_id)
+            line = self.commands.sent.queued(peer_id, msg_id)
             self.assertIn(f"queued: {why}", line or "")
 
     def test_what_others_sent_through_the_node_is_not_ours(self) -> None:
         msg_id = self.node.send("bob@CIC", "from a bot")
-        self.assertIsNone(self.commands.outbox.delivered("bob@CIC", msg_id, 0.1))
-        self.assertIsNone(self.commands.outbox.undelivered("bob@CIC", msg_id, "no ACK"))
+        self.assertIsNone(self.commands.sent.delivered("bob@CIC", msg_id, 0.1))
+        self.assertIsNone(self.commands.sent.undelivered("bob@CIC", msg_id, "no ACK"))
 
     def test_what_cannot_be_sent_is_told(self) -> None:
         self.node.knows("carol@CIC", Status.STALE)
@@ -78,18 +78,18 @@ class MsgTests(CommandCase):
             reply = self.reply(line)
             self.assertFalse(reply.ok)
             self.assertIn(f"not sent: {why}", reply.lines[0])
-        self.assertEqual(self.commands.outbox.pending, 0)
+        self.assertEqual(self.commands.sent.pending, 0)
 
     def test_a_bare_name_that_one_peer_has_is_enough(self) -> None:
         reply = self.reply("/msg bob hi")
         self.assertEqual((reply.lines, reply.ok), (["bob is bob@CIC"], True))
-        self.assertEqual(self.link.lines[-1].dst, "bob@CIC")
+        self.assertEqual(self.link.chat[-1].dst, "bob@CIC")
 
     def test_an_ambiguous_name_is_not_sent(self) -> None:
         self.node.knows("bob@UnB")
         reply = self.reply("/msg bob hi")
         self.assertEqual(reply.lines, ["not sent: bob may be any of bob@CIC, bob@UnB"])
-        self.assertEqual((reply.ok, self.link.lines), (False, []))
+        self.assertEqual((reply.ok, self.link.chat), (False, []))
         for n in range(10):
             self.node.knows(f"bob@n{n}")
         self.assertTrue(self.reply("/msg bob hi").lines[0].endswith(", ..."))
@@ -98,7 +98,7 @@ class MsgTests(CommandCase):
         link = self.node.meets("Maria da Silva@CIC")
         self.node.knows("Maria da@CIC")
         self.assertTrue(self.reply("/msg Maria da Silva@CIC oi, tudo bem?").ok)
-        self.assertEqual(link.lines[-1].payload, "oi, tudo bem?")
+        self.assertEqual(link.chat[-1].payload, "oi, tudo bem?")
         self.assertFalse(self.reply("/msg Maria nobody@CIC hi").ok)
 
 
@@ -112,7 +112,7 @@ class PubTests(CommandCase):
         ):
             reply = self.reply(line)
             self.assertEqual((reply.lines, reply.ok), ([text], True))
-        self.assertEqual([message.dst for message in bob.lines], ["*", "#CIC"])
+        self.assertEqual([message.dst for message in bob.chat], ["*", "#CIC"])
         self.assertEqual(self.commands.published, 2)
         self.node.meets("carol@CIC")
         self.assertEqual(self.reply("/pub * hi").lines, ["published to 2 peers"])
@@ -126,7 +126,7 @@ class PubTests(CommandCase):
     def test_the_message_is_verbatim(self) -> None:
         bob = self.node.meets("bob@CIC")
         self.reply("/pub *  a  b ")
-        self.assertEqual(bob.lines[-1].payload, " a  b ")
+        self.assertEqual(bob.chat[-1].payload, " a  b ")
 
     def test_a_known_namespace_may_hold_spaces(self) -> None:
         bob = self.node.meets("bob@two words")
@@ -146,7 +146,7 @@ class PubTests(CommandCase):
                 bob.lines.clear()
                 (said,) = self.reply(line).lines
                 if scope in ("*", "#two words"):
-                    self.assertEqual((bob.lines[-1].dst, bob.lines[-1].payload), (scope, payload))
+                    self.assertEqual((bob.chat[-1].dst, bob.chat[-1].payload), (scope, payload))
                 else:
                     self.assertEqual(bob.lines, [])
                     self.assertTrue(said.endswith(f"nobody is connected in {scope}"), said)
@@ -159,7 +159,7 @@ class PubTests(CommandCase):
         self.assertEqual(scope_and_text("#my own x y", "me@my own", ()), ("#my own", "x y"))
 
     def test_a_peer_that_does_not_keep_up_is_told(self) -> None:
-        self.node.meets("bob@CIC").full = True
+        self.node.meets("bob@CIC").takes = False
         self.node.batch.crowded.add(SendQueue(self.node.batch, lambda _: None, 0))
         reply = self.reply("/pub * hi")
         self.assertEqual(reply.lines, ["published to 0 peers, not to 1 that did not keep up"])

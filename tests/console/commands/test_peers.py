@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from p2pchat.console.reports import duration, links_table, peers_table
+from p2pchat.console.reports import duration, link_rows, links_table, peer_rows, peers_table
 from p2pchat.mesh.peers import Status
 from p2pchat.rendezvous.directory import Unreachable
 from tests.support.consoles import ME, listing
@@ -74,8 +74,9 @@ class PeersTests(CommandCase):
         self.failureResultOf(answer, ZeroDivisionError)
 
     def test_combining_characters_take_no_column(self) -> None:
-        rows = peers_table([listing("e\u0301@C"), listing("ab@C")], [], ME, None).lines()
-        self.assertEqual([line.index("10.") for line in rows[1:]], [9, 10])
+        rows = peer_rows([], None, [listing("e\u0301@C"), listing("ab@C")])
+        lines = peers_table(rows, None, asked=True).lines()
+        self.assertEqual([line.index("10.") for line in lines[1:]], [9, 10])
 
 
 class LinkTests(CommandCase):
@@ -92,7 +93,8 @@ class LinkTests(CommandCase):
 
     def test_an_old_link_has_a_date(self) -> None:
         self.node.meets("bob@CIC")
-        rows = links_table(self.node.peers.connected(), 90_000, 1_000_000_000).lines()
+        links = link_rows(self.node.peers.connected(), 90_000, 1_000_000_000)
+        rows = links_table(links, 1_000_000_000).lines()
         self.assertTrue(re.search(r"2001-09-0\d \d\d:\d\d \(1 d 1 h\)", rows[1]), rows[1])
 
     def test_durations(self) -> None:

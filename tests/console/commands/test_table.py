@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 
 from p2pchat.console.commands.table import COMMANDS
 from p2pchat.console.replies import Reply
-from p2pchat.logs import levels as logs
+from p2pchat.logs.levels import get_level
 from p2pchat.wire.text import printable
 from tests.support.typed_commands import CommandCase
 
@@ -79,7 +79,7 @@ class TableTests(CommandCase):
 
     def test_log_sets_the_level(self) -> None:
         reply = self.reply("/log debug ")
-        self.assertEqual((reply.lines, logs.get_level()), (["the log's level is DEBUG"], "DEBUG"))
+        self.assertEqual((reply.lines, get_level()), (["the log's level is DEBUG"], "DEBUG"))
         self.assertIn("it is DEBUG now", self.reply("/log").lines[0])
         self.assertIn("expected one of DEBUG", self.reply("/log x").lines[0])
 

@@ -11,7 +11,7 @@ from tests.support.terminals import EPOCH, MISSING, use_utc
 if not MISSING:
     from p2pchat.console.full.backlog import Backlog
     from p2pchat.console.full.conversations import MOST, Conversations
-    from p2pchat.console.full.entries import Entry, Glyphs, Kind, Row
+    from p2pchat.console.full.entries import EntryKind, Glyphs, PaneEntry, Row
     from p2pchat.console.full.widths import width
 
 DAY = 86_400.0
@@ -31,7 +31,7 @@ class BacklogTests(SynchronousTestCase):
     def filled(self, count: int, limit: int = 1000, text: str = "") -> Backlog:
         backlog = Backlog(limit, 100_000)
         for number in range(count):
-            backlog.add(Entry(EPOCH, Kind.ANSWER, f"{number}{text}"))
+            backlog.add(PaneEntry(EPOCH, EntryKind.ANSWER, f"{number}{text}"))
         return backlog
 
     def shown(self, backlog: Backlog, height: int = 5) -> list[str]:
@@ -40,7 +40,7 @@ class BacklogTests(SynchronousTestCase):
     def test_days_begin_with_a_line(self) -> None:
         backlog = Backlog(10, 1000)
         for at in (EPOCH, EPOCH + 60, EPOCH + DAY):
-            backlog.add(Entry(at, Kind.ANSWER, "a"))
+            backlog.add(PaneEntry(at, EntryKind.ANSWER, "a"))
         rows = said(backlog.visible(40, 10, self.glyphs))
         self.assertEqual(len(rows), 5)
         self.assertIn("Saturday, 31 January 2026", rows[0])
@@ -56,7 +56,7 @@ class BacklogTests(SynchronousTestCase):
     def test_large_ones_go_sooner(self) -> None:
         backlog = self.filled(100, text="x" * 10_000)
         self.assertLess(len(backlog), 14)
-        backlog.add(Entry(EPOCH, Kind.ANSWER, "y" * 1_000_000))
+        backlog.add(PaneEntry(EPOCH, EntryKind.ANSWER, "y" * 1_000_000))
         self.assertEqual(len(backlog), 1)
 
     def test_who_reads_further_up_stays_there(self) -> None:
@@ -65,7 +65,7 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(self.shown(backlog), ["85", "86", "87", "88", "89"])
         self.assertFalse(backlog.following)
         self.assertEqual(backlog.below, 10)
-        backlog.add(Entry(EPOCH, Kind.ANSWER, "new"))
+        backlog.add(PaneEntry(EPOCH, EntryKind.ANSWER, "new"))
         self.assertEqual(self.shown(backlog)[-1], "89")
         backlog.scroll(-100, 40, 5, self.glyphs)
         self.assertEqual(self.shown(backlog)[-1], "new")
@@ -75,14 +75,14 @@ class BacklogTests(SynchronousTestCase):
         backlog = self.filled(100, limit=100)
         backlog.scroll(98, 40, 2, self.glyphs)
         for number in range(200):
-            backlog.add(Entry(EPOCH, Kind.ANSWER, f"later {number}"))
+            backlog.add(PaneEntry(EPOCH, EntryKind.ANSWER, f"later {number}"))
         self.assertTrue(self.shown(backlog))
         backlog.follow()
         self.assertEqual(self.shown(backlog)[-1], "later 199")
 
     def test_rows_of_one_entry_can_be_scrolled_through(self) -> None:
         backlog = self.filled(3)
-        backlog.add(Entry(EPOCH, Kind.ANSWER, "word " * 100))
+        backlog.add(PaneEntry(EPOCH, EntryKind.ANSWER, "word " * 100))
         last = self.shown(backlog)
         backlog.scroll(1, 40, 5, self.glyphs)
         self.assertEqual(self.shown(backlog)[1:], last[:-1])
@@ -92,14 +92,21 @@ class BacklogTests(SynchronousTestCase):
     @given(st.lists(st.integers(-30, 30), max_size=30), st.integers(1, 12))
     def test_scrolling_never_leaves_the_rows(self, moves: list[int], height: int) -> None:
         backlog = self.filled(20)
-        backlog.add(Entry(EPOCH, Kind.ANSWER, "word " * 50))
+        backlog.add(PaneEntry(EPOCH, EntryKind.ANSWER, "word " * 50))
         for move in moves:
             backlog.scroll(move, 40, height, self.glyphs)
             self.assertEqual(len(backlog.visible(40, height, self.glyphs)), height)
 
-    def earlier(self, count: int, kind: Kind | None = None) -> list[Entry]:
+    def earlier(self, count: int, kind: EntryKind | None = None) -> list[PaneEntry]:
         return [
-            Entry(EPOCH, kind or Kind.MESSAGE, f"e{number}", "bob@C", "bob@C", msg_id=f"e{number}")
+            PaneEntry(
+                EPOCH,
+                kind or EntryKind.MESSAGE,
+                f"e{number}",
+                "bob@C",
+                "bob@C",
+                msg_id=f"e{number}",
+            )
             for number in range(count)
         ]
 
@@ -126,7 +133,7 @@ class BacklogTests(SynchronousTestCase):
             rows = said(backlog.visible(40, 9, self.glyphs))
             self.assertIn("── new", rows[1 + place])
         backlog = self.filled(0)
-        backlog.put_before([*self.earlier(2), *self.earlier(2, Kind.OWN)], 1)
+        backlog.put_before([*self.earlier(2), *self.earlier(2, EntryKind.OWN)], 1)
         self.assertIn("── new", said(backlog.visible(40, 9, self.glyphs))[2])
 
     def test_there_is_room_for_the_latest_of_it(self) -> None:
@@ -181,8 +188,8 @@ class BacklogTests(SynchronousTestCase):
 class ConversationsTests(SynchronousTestCase):
     skip = MISSING or None
 
-    def message(self, where: str, speaker: str = "") -> Entry:
-        return Entry(EPOCH, Kind.MESSAGE, "oi", speaker or where, where)
+    def message(self, where: str, speaker: str = "") -> PaneEntry:
+        return PaneEntry(EPOCH, EntryKind.MESSAGE, "oi", speaker or where, where)
 
     def test_strangers_cannot_open_any_number(self) -> None:
         talks = Conversations()
@@ -197,7 +204,7 @@ class ConversationsTests(SynchronousTestCase):
 
     def test_nothing_happens_in_conversations_that_do_not_exist(self) -> None:
         talks = Conversations()
-        talks.add(Entry(EPOCH, Kind.EVENT, "has left", where="bob@C"))
+        talks.add(PaneEntry(EPOCH, EntryKind.EVENT, "has left", where="bob@C"))
         self.assertEqual(len(talks.current.backlog), 1)
         talks.switch("bob@C")
         self.assertEqual(len(talks.current.backlog), 0)
@@ -205,7 +212,7 @@ class ConversationsTests(SynchronousTestCase):
     def test_what_concerns_all_is_seen_in_the_current_one(self) -> None:
         talks = Conversations()
         talks.switch("bob@C")
-        talks.add(Entry(EPOCH, Kind.WARNING, "disk full"))
+        talks.add(PaneEntry(EPOCH, EntryKind.WARNING, "disk full"))
         self.assertEqual(len(talks.current.backlog), 1)
         talks.switch("")
         self.assertEqual(len(talks.current.backlog), 1)

@@ -13,7 +13,6 @@ from p2pchat.wire.messages import Pub
 from tests.support.terminals import MISSING
 
 if not MISSING:
-    from p2pchat.console.full import past_lines
     from p2pchat.console.full.arrivals import PACE, Arrivals
     from p2pchat.console.full.past_lines import PastLines
 
@@ -66,9 +65,6 @@ class PastLinesTests(SynchronousTestCase):
         lines = self.lines()
         lines.append_string("um")
         self.assertEqual(lines.get_strings(), ["um"])
-
-    def test_it_is_in_the_persons_own_folder(self) -> None:
-        self.assertTrue(past_lines.default_path().endswith("p2pchat/typed-lines"))
 
 
 class ArrivalsTests(SynchronousTestCase):

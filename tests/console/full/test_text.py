@@ -6,18 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.console.reports import Table
+from p2pchat.console.replies import Table
+from p2pchat.console.reports import round_trip_rows
 from p2pchat.mesh.peers import Peer
 from p2pchat.wire.text import printable
 from tests.support.terminals import EPOCH, MISSING, use_utc
 
 if not MISSING:
-    from p2pchat.console.full.bar import State, bar_row
+    from p2pchat.console.full.bar import BarState, bar_row
     from p2pchat.console.full.colours import PALETTE, colour_depth, colour_of
-    from p2pchat.console.full.entries import Entry, Glyphs, Kind, Mark, Row
-    from p2pchat.console.full.graph import BARS, PLAIN_BARS, round_trips, sparkline
+    from p2pchat.console.full.entries import EntryKind, Glyphs, Mark, PaneEntry, Row
     from p2pchat.console.full.pane import cells_of
-    from p2pchat.console.full.tables import fitted
+    from p2pchat.console.full.tables import BARS, PLAIN_BARS, fitted, round_trips_graph, sparkline
     from p2pchat.console.full.widths import cut, fit, padded, steady, width, wrap
 
 TEXT = st.text(st.sampled_from("ab  çé世界🙂e\u0301"), max_size=60)
@@ -113,10 +113,10 @@ class GraphTests(SynchronousTestCase):
         silent, gone, measured = Peer("b@C"), Peer("c@C"), Peer("a@C")
         silent.links.append(None)  # type: ignore[arg-type]
         measured.round_trips = (0.001, 0.003)
-        table = round_trips([silent, gone, measured])
+        table = round_trips_graph(round_trip_rows([silent, gone, measured]))
         self.assertEqual(
             table.rows,
-            [("a@C", "▁█", "2.0", "1.0", "3.0"), ("b@C", "-", "-", "-", "no answer yet")],
+            [("a@C", "▁█", "2.0", "1.0", "3.0"), ("b@C", "no answer yet", "-", "-", "-")],
         )
 
 
@@ -129,7 +129,9 @@ class EntryTests(SynchronousTestCase):
 
     def test_nothing_that_somebody_wrote_can_look_like_something_else(self) -> None:
         for columns in (40, 60, 80):
-            entry = Entry(EPOCH, Kind.MESSAGE, "x " * 40 + "12:00 * forged", "a]b@CIC", "a]b@CIC")
+            entry = PaneEntry(
+                EPOCH, EntryKind.MESSAGE, "x " * 40 + "12:00 * forged", "a]b@CIC", "a]b@CIC"
+            )
             rows = said(entry.rows(columns, True, self.glyphs))
             self.assertTrue(rows[0].startswith("12:00 [a\\x5d"))
             self.assertTrue(all(row.startswith("    ") for row in rows[1:]))
@@ -137,26 +139,26 @@ class EntryTests(SynchronousTestCase):
 
     def test_marks_for_terminals_that_lack_the_signs(self) -> None:
         for encoding, mark in (("utf-8", "✓"), ("ascii", "ok"), ("no such", "ok")):
-            entry = Entry(EPOCH, Kind.OWN, "oi", "me@C", "bob@C", mark=Mark.DELIVERED)
+            entry = PaneEntry(EPOCH, EntryKind.OWN, "oi", "me@C", "bob@C", mark=Mark.DELIVERED)
             rows = said(entry.rows(80, True, Glyphs.of(encoding)))
             self.assertEqual(rows, [f"12:00 [-> bob@C] oi {mark}"])
 
     def test_a_long_name_leaves_room(self) -> None:
-        entry = Entry(EPOCH, Kind.MESSAGE, "oi", "n" * 64 + "@CIC", "#CIC", claims=True)
+        entry = PaneEntry(EPOCH, EntryKind.MESSAGE, "oi", "n" * 64 + "@CIC", "#CIC", claims=True)
         rows = said(entry.rows(40, True, self.glyphs))
         self.assertTrue(rows[0].startswith("12:00 [nnn"))
         self.assertLessEqual(width(rows[0]), 40)
 
     def test_the_mark_has_its_style_even_on_a_row_of_its_own(self) -> None:
-        entry = Entry(
-            EPOCH, Kind.OWN, "x" * 20, "me@C", "bob@C", mark=Mark.FAILED, note="why not " * 5
+        entry = PaneEntry(
+            EPOCH, EntryKind.OWN, "x" * 20, "me@C", "bob@C", mark=Mark.FAILED, note="why not " * 5
         )
         rows = entry.rows(30, False, self.glyphs)
         failed = "".join(text for row in rows for style, text in row if style == "class:failed")
         self.assertEqual(failed.replace(" ", ""), "✗whynot" + "whynot" * 4)
 
     def test_rows_are_drawn_once(self) -> None:
-        entry = Entry(EPOCH, Kind.OWN, "oi", "me@C", "bob@C", mark=Mark.WAITING)
+        entry = PaneEntry(EPOCH, EntryKind.OWN, "oi", "me@C", "bob@C", mark=Mark.WAITING)
         before = entry.rows(80, True, self.glyphs)
         self.assertIs(entry.rows(80, True, self.glyphs), before)
         entry.mark = Mark.DELIVERED
@@ -164,7 +166,7 @@ class EntryTests(SynchronousTestCase):
 
     @given(st.text(max_size=200), st.integers(8, 120))
     def test_any_text_in_any_width(self, text: str, columns: int) -> None:
-        entry = Entry(EPOCH, Kind.MESSAGE, text, "b@C", "b@C", named=True)
+        entry = PaneEntry(EPOCH, EntryKind.MESSAGE, text, "b@C", "b@C", named=True)
         for row in said(entry.rows(columns, False, self.glyphs)):
             self.assertLessEqual(width(row), max(columns, 14))
             self.assertEqual(printable(row), row)
@@ -182,7 +184,7 @@ class BarTests(SynchronousTestCase):
             "known": 5,
             "current": "#CIC",
         }
-        state = State(**{**values, **changes})  # type: ignore[arg-type]
+        state = BarState(**{**values, **changes})  # type: ignore[arg-type]
         (row,) = said([bar_row(state, columns)])
         self.assertEqual(width(row), columns)
         return row

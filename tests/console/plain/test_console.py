@@ -154,14 +154,14 @@ class PipeTests(ConsoleCase):
     def test_commands_and_answers(self) -> None:
         link = self.node.meets("bob@CIC")
         self.type("/msg bob@CIC olá 🙂\r\n/pub * x\n")
-        self.assertEqual([message.payload for message in link.lines], ["olá 🙂", "x"])
+        self.assertEqual([message.payload for message in link.chat], ["olá 🙂", "x"])
         self.assertEqual(self.shown(), ["* bob@CIC is connected", "published to 1 peer"])
 
     def test_utf_8_split_across_chunks(self) -> None:
         link = self.node.meets("bob@CIC")
         for byte in "/msg bob@CIC olá 🙂\n".encode():
             self.stdio.protocol.dataReceived(bytes([byte]))
-        self.assertEqual(link.lines[0].payload, "olá 🙂")
+        self.assertEqual(link.chat[0].payload, "olá 🙂")
 
     def test_a_last_line_without_newline_counts(self) -> None:
         link = self.node.meets("bob@CIC")
@@ -199,7 +199,7 @@ class PipeTests(ConsoleCase):
         self.descriptors.more = b"b\n/pub * more\n"
         self.type("/pub * " + "a" * (CHUNK - 7))
         self.assertEqual(
-            [message.payload for message in link.lines], ["a" * (CHUNK - 7) + "b", "more"]
+            [message.payload for message in link.chat], ["a" * (CHUNK - 7) + "b", "more"]
         )
 
     def test_messages_and_events(self) -> None:
@@ -298,7 +298,7 @@ class WaitingPipeTests(ConsoleCase):
         self.node.mesh.dialing = False
         self.clock.advance(0.1)
         self.node.acknowledge(link)
-        self.assertEqual((len(link.lines), self.left), (1, [0]))
+        self.assertEqual((len(link.chat), self.left), (1, [0]))
 
 
 class TerminalTests(ConsoleCase):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import LAST_CHANCE, STALLED, Backpressure, Draining
@@ -17,6 +19,7 @@ from p2pchat.settings.values import LimitSettings, Settings
 from tests.support.consoles import FakeNode, listing
 
 
+@implementer(IPushProducer)
 class Reader:
     """Counts; also says whether it is paused."""
 
@@ -30,17 +33,7 @@ class Reader:
         assert self.paused
         self.paused = False
 
-
-class Meeting:
-    def __init__(self) -> None:
-        self.looked: Deferred[None] = Deferred()
-        self.dialing = False
-
-    def first_look(self) -> Deferred[None]:
-        return self.looked
-
-    def dials_under_way(self) -> bool:
-        return self.dialing
+    def stopProducing(self) -> None: ...
 
 
 class QueueCase(SynchronousTestCase, Observer):
@@ -54,7 +47,7 @@ class QueueCase(SynchronousTestCase, Observer):
         self.shown: list[str] = []
         self.left: list[int] = []
         self.reader = Reader()
-        self.meeting = Meeting()
+        self.node.presence.looked = Deferred()
         self.commands = Commands(self.node.real, self.clock)
         self.queue = CommandQueue(
             self.clock,
@@ -66,7 +59,7 @@ class QueueCase(SynchronousTestCase, Observer):
             script=self.script,
             stay=self.stay,
         )
-        self.queue.start(self.reader, self.meeting)
+        self.queue.start(self.reader)
 
     def tearDown(self) -> None:
         self.queue.stop()
@@ -74,7 +67,7 @@ class QueueCase(SynchronousTestCase, Observer):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def met(self) -> None:
-        self.meeting.looked.callback(None)
+        self.node.presence.looked.callback(None)
 
     def pass_time(self, seconds: float) -> None:
         for _ in range(int(seconds / 0.05)):
@@ -85,11 +78,11 @@ class QueueCase(SynchronousTestCase, Observer):
     def status_changed(self, peer: object) -> None: ...
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
-        self.shown.append(str(self.commands.outbox.delivered(peer_id, msg_id, seconds)))
+        self.shown.append(str(self.commands.sent.delivered(peer_id, msg_id, seconds)))
         self.queue.look()
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        self.shown.append(str(self.commands.outbox.undelivered(peer_id, msg_id, reason)))
+        self.shown.append(str(self.commands.sent.undelivered(peer_id, msg_id, reason)))
         self.queue.failed = True
         self.queue.look()
 
@@ -98,11 +91,11 @@ class MeetingTests(QueueCase):
     def test_a_script_waits_for_the_first_look_and_its_dials(self) -> None:
         self.queue.add(["/pub * hi"])
         self.assertTrue(self.reader.paused)
-        self.meeting.dialing = True
+        self.node.mesh.dialing = True
         self.met()
         self.clock.advance(1)
         self.assertEqual(self.shown, [])
-        self.meeting.dialing = False
+        self.node.mesh.dialing = False
         self.clock.advance(0.05)
         self.assertEqual(self.shown, ["published to 0 peers: nobody is connected"])
         self.assertFalse(self.reader.paused)
@@ -110,7 +103,7 @@ class MeetingTests(QueueCase):
     def test_it_waits_no_longer_than_it_should(self) -> None:
         for dialing in (False, True):
             self.setUp()
-            self.meeting.dialing = dialing
+            self.node.mesh.dialing = dialing
             self.queue.add(["/pub * hi"])
             if dialing:
                 self.met()
@@ -142,7 +135,7 @@ class MeetingTests(QueueCase):
         self.assertEqual(self.left, [0])
 
     def test_stopped_while_it_waits(self) -> None:
-        self.meeting.dialing = True
+        self.node.mesh.dialing = True
         self.met()
         self.queue.add(["/pub * hi"])
         self.queue.stop()
@@ -347,7 +340,7 @@ class BackpressureTests(ScriptCase):
         self.queue.end()
         while not self.left:
             self.assertLessEqual(self.node.router.pending, 10)
-            for message in [*self.link.lines]:
+            for message in self.link.chat:
                 self.node.router.acknowledged(message.msg_id, self.clock.seconds())
             self.clock.advance(0.05)
         self.assertEqual((self.link.sent, self.left), (200, [0]))
@@ -385,7 +378,7 @@ class DrainingTests(ScriptCase):
         self.assertEqual(self.left, [0])
 
     def test_one_that_takes_nothing_is_not_waited_for(self) -> None:
-        self.link.queue.blocked = True
+        self.link.queue.pauseProducing()
         self.queue.end()
         self.pass_time(LAST_CHANCE + 0.2)
         self.assertEqual(self.left, [1])

@@ -1,4 +1,4 @@
-"""The whole table of the session: every state x everything that can happen, and what comes of it.
+"""The whole table of the states: every state x everything that can happen, and what comes of it.
 
 alice@CIC is us. In AWAIT_HELLO somebody dialed us, in AWAIT_HELLO_OK we dialed bob@CIC; OPEN,
 CLOSING and CLOSED are with bob@CIC. Sessions begin at second 100; the next id of ours is "id-N".
@@ -20,11 +20,13 @@ from p2pchat.wire.messages import (
     Ack,
     Bye,
     ByeOk,
+    CatchUp,
     Hello,
     HelloOk,
     Ping,
     Pong,
     Pub,
+    Said,
     Send,
     Unknown,
 )
@@ -63,6 +65,8 @@ EVENTS: Final[dict[str, Callable[[Session], list[Output]]]] = {
     "SEND": lambda it: it.receive(SEND, START),
     "PUB": lambda it: it.receive(PUB, START),
     "SEND, PUB": lambda it: it.chat([SEND, PUB]),
+    "SAID": lambda it: it.receive(Said("s1", "bob@CIC", "alice@CIC", "oi", 1.0), START),
+    "CATCH_UP": lambda it: it.receive(CatchUp("c1"), START),
     "BYE": lambda it: it.receive(BYE, START),
     "BYE_OK": lambda it: it.receive(ByeOk("x"), START),
     "unknown": lambda it: it.receive(Unknown("RELAY"), START),
@@ -125,6 +129,8 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "SEND": not_hello("SEND"),
         "PUB": not_hello("PUB"),
         "SEND, PUB": (NOTHING, AWAIT_HELLO),
+        "SAID": not_hello("SAID"),
+        "CATCH_UP": not_hello("CATCH_UP"),
         "BYE": not_hello("BYE"),
         "BYE_OK": not_hello("BYE_OK"),
         "unknown": not_hello("RELAY"),
@@ -149,6 +155,8 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "SEND": waiting("SEND"),
         "PUB": waiting("PUB"),
         "SEND, PUB": (NOTHING, AWAIT_HELLO_OK),
+        "SAID": waiting("SAID"),
+        "CATCH_UP": waiting("CATCH_UP"),
         "BYE": ([Finish(Ending.REFUSED, "the other end answered BYE: leaving")], CLOSED),
         "BYE_OK": waiting("BYE_OK"),
         "unknown": waiting("RELAY"),
@@ -173,6 +181,8 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "SEND": ([Deliver([SEND])], OPEN),
         "PUB": ([Deliver([PUB])], OPEN),
         "SEND, PUB": ([Deliver([SEND, PUB])], OPEN),
+        "SAID": (ignored("SAID"), OPEN),
+        "CATCH_UP": (ignored("CATCH_UP"), OPEN),
         "BYE": ([BYE_OK_OF_OURS, Finish(Ending.SAID_BYE, "leaving")], CLOSED),
         "BYE_OK": (ignored("BYE_OK"), OPEN),
         "unknown": (ignored("RELAY"), OPEN),
@@ -198,6 +208,8 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "SEND": ([Deliver([SEND])], CLOSING),
         "PUB": ([Deliver([PUB])], CLOSING),
         "SEND, PUB": ([Deliver([SEND, PUB])], CLOSING),
+        "SAID": (ignored("SAID", state="closing"), CLOSING),
+        "CATCH_UP": (ignored("CATCH_UP", state="closing"), CLOSING),
         "BYE": ([BYE_OK_OF_OURS, Finish(Ending.LEFT, "leaving")], CLOSED),
         "BYE_OK": ([Finish(Ending.LEFT, "BYE answered")], CLOSED),
         "unknown": (ignored("RELAY", state="closing"), CLOSING),
@@ -237,26 +249,13 @@ class TableTests(SynchronousTestCase):
         for state, rows in TABLE.items():
             self.assertEqual(list(rows), list(EVENTS), state)
 
-    def check(self, state: State) -> None:
-        for event, (outputs, then) in TABLE[state].items():
-            session = session_in(state)
-            self.assertEqual(EVENTS[event](session), outputs, (state, event))
-            self.assertIs(session.state, then, (state, event))
-
-    def test_await_hello(self) -> None:
-        self.check(AWAIT_HELLO)
-
-    def test_await_hello_ok(self) -> None:
-        self.check(AWAIT_HELLO_OK)
-
-    def test_open(self) -> None:
-        self.check(OPEN)
-
-    def test_closing(self) -> None:
-        self.check(CLOSING)
-
-    def test_closed(self) -> None:
-        self.check(CLOSED)
+    def test_every_row(self) -> None:
+        for state, rows in TABLE.items():
+            for event, (outputs, then) in rows.items():
+                with self.subTest(state=state.value, event=event):
+                    session = session_in(state)
+                    self.assertEqual(EVENTS[event](session), outputs)
+                    self.assertIs(session.state, then)
 
     def test_an_open_session_is_the_same_whoever_dialed(self) -> None:
         for event, (outputs, then) in TABLE[OPEN].items():
@@ -268,6 +267,7 @@ class TableTests(SynchronousTestCase):
     def test_chat_is_welcome_while_open_and_until_the_bye_was_answered(self) -> None:
         for state in State:
             self.assertIs(session_in(state).takes_chat, state in (OPEN, CLOSING))
+            self.assertIs(session_in(state).welcomes([SEND, PUB]), state in (OPEN, CLOSING))
 
     def test_after_two_events_closed_is_still_the_end(self) -> None:
         """Whatever row ends a session, no second event gets an answer."""

@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.tcp import Client, Server
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -108,8 +107,3 @@ class WriteNow(TestCase):
             write_now(dialed.transport, b"x" * 1000)
         await dialed.closed
         write_now(dialed.transport, b"gone")
-
-    def test_other_transports_are_written_to_as_usual(self) -> None:
-        transport = StringTransport()
-        write_now(transport, b"hi")
-        self.assertEqual(transport.value(), b"hi")

@@ -1,0 +1,73 @@
+"""What programs get of peers, links and round-trip times; the tables are in `test_peers`."""
+
+from __future__ import annotations
+
+from msgspec import to_builtins
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.console.reports import link_rows, peer_rows, round_trip_rows
+from tests.support.consoles import FakeNode, listing
+
+
+class RowTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.node = FakeNode(Clock())
+        self.link = self.node.meets("zoe@UnB", outbound=False)
+
+    def test_peers(self) -> None:
+        peer = self.node.knows("bob@CIC")
+        peer.addresses, peer.listed = (("10.0.0.2", 4000), ("::1", 4001)), True
+        self.node.peers.connected()[0].add_round_trip(0.0012345678)
+        bob, zoe = to_builtins(peer_rows(self.node.peers, None))
+        self.assertEqual(
+            bob,
+            {
+                "peer_id": "bob@CIC",
+                "status": "UNKNOWN",
+                "addresses": ["10.0.0.2:4000", "[::1]:4001"],
+                "listed": True,
+                "links": 0,
+                "linked_from": "",
+                "rtt_seconds": None,
+            },
+        )
+        self.assertEqual((zoe["addresses"], zoe["listed"]), ([], False))
+        self.assertEqual((zoe["links"], zoe["linked_from"]), (1, self.link.address))
+        self.assertEqual(zoe["rtt_seconds"], 0.001235)
+
+    def test_what_the_rendezvous_has_just_told_counts(self) -> None:
+        self.node.knows("bob@CIC").listed = True
+        rows = peer_rows(self.node.peers, "CIC", [listing("carol@CIC"), listing("dan@UnB")])
+        self.assertEqual(
+            [(row.peer_id, row.listed) for row in rows],
+            [("bob@CIC", False), ("carol@CIC", True)],
+        )
+
+    def test_links(self) -> None:
+        self.link.sent, self.link.received = 3, 4
+        (row,) = to_builtins(link_rows(self.node.peers, 90.04, 1_000_000_000))
+        self.assertEqual(
+            row,
+            {
+                "peer_id": "zoe@UnB",
+                "direction": "inbound",
+                "address": self.link.address,
+                "since": "2001-09-09T01:45:09Z",
+                "age_seconds": 90.0,
+                "sent": 3,
+                "received": 4,
+            },
+        )
+
+    def test_round_trips(self) -> None:
+        self.node.knows("bob@CIC")
+        rows = round_trip_rows(self.node.peers)
+        self.assertEqual(
+            to_builtins(rows),
+            [{"peer_id": "zoe@UnB", "average_seconds": None, "samples_seconds": []}],
+        )
+        for seconds in (0.001, 0.0020000004):
+            self.node.peers.connected()[0].add_round_trip(seconds)
+        (row,) = round_trip_rows(self.node.peers)
+        self.assertEqual((row.average_seconds, row.samples_seconds), (0.0015, [0.001, 0.002]))
