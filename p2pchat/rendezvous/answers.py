@@ -14,10 +14,10 @@ from twisted.logger import LogLevel
 from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import RateLimited
 from p2pchat.rendezvous import requests
-from p2pchat.rendezvous.bans import Bans
-from p2pchat.rendezvous.long_reply import LongReply
+from p2pchat.rendezvous.long_replies import LongReply
 from p2pchat.rendezvous.registry import Registry, Verdict
 from p2pchat.rendezvous.requests import Discover, Invalid, Register
+from p2pchat.wire.address import network_of
 
 _log = Log("Rendezvous")
 
@@ -27,8 +27,6 @@ class Answers:
 
     def __init__(self, registry: Registry, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.registry = registry
-        self.bans = Bans()
-        """Who may not register; may be changed at any time."""
         self.given = 0
         """Requests answered since the start, errors included."""
         self.failures = 0
@@ -37,7 +35,7 @@ class Answers:
         self._limited = RateLimited(_log, limit=1)
 
     def reply(self, line: bytes, ip: str) -> bytes | LongReply:
-        """The reply line to the request line (without its newline) that came from `ip`."""
+        """The reply to the request line (without its newline) that came from `ip`: one line."""
         self.given += 1
         now = self._monotonic()
         try:
@@ -64,13 +62,10 @@ class Answers:
         request = requests.parse(line)
         if isinstance(request, Register):
             namespace, name, port = request.namespace, request.name, request.port
-            if self.bans.name(namespace, name):
-                self._limited.info(now, "banned", "Banned: {name}", name=f"{name}@{namespace}")
-                return requests.BANNED
             verdict = registry.register(ip, namespace, name, port, request.ttl, now)
             if verdict is Verdict.GRANTED:
                 return requests.granted(request.ttl, ip, port)
-            return self._refused(verdict, ip, now)
+            return self._refused(verdict, request, ip, now)
         if isinstance(request, Invalid) and not request.of_a_registered_peer:
             return request.reply
         if not registry.knows(ip, now):
@@ -82,24 +77,19 @@ class Answers:
         gone = registry.unregister(ip, request.namespace, request.name, request.port, now)
         return requests.OK if gone else requests.NO_MATCH
 
-    def _refused(self, verdict: Verdict, ip: str, now: float) -> bytes:
-        registry = self.registry
-        if verdict is Verdict.FULL:
-            self._limited.warn(
-                now,
-                "full",
-                "The registry is full ({limit} registrations): new ones are refused",
-                limit=registry.limit,
-            )
-            return requests.FULL
-        self._limited.warn(
-            now,
-            "share",
-            "{ip} has {limit} registrations: more are refused",
-            ip=ip,
-            limit=registry.per_address,
-        )
-        return requests.TOO_MANY
+    def _refused(self, verdict: Verdict, request: Register, ip: str, now: float) -> bytes:
+        registry, limited = self.registry, self._limited
+        if verdict is Verdict.BANNED:
+            name = f"{request.name}@{request.namespace}"
+            limited.info(now, "banned", "Banned: {ip} may not register [{name}]", ip=ip, name=name)
+            return requests.BANNED
+        if verdict is Verdict.TOO_MANY:
+            text = "{ip} has its {limit} registrations: more are refused"
+            limited.warn(now, "share", text, ip=network_of(ip), limit=registry.per_address)
+            return requests.TOO_MANY
+        text = "The registry is full ({limit} registrations): new ones are refused"
+        limited.warn(now, "full", text, limit=registry.limit)
+        return requests.FULL
 
 
 def _head(line: bytes) -> str:

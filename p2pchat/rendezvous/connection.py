@@ -1,24 +1,24 @@
 """The connections of a rendezvous: one request line, one reply line, close (protocol, section 2).
 
 Rules: every connection ends, whatever the other side does: by its answer, by its deadline, or
-because a newer connection needs its place. A client that sent more than its
-request gets the answer nevertheless: what it sends is read and thrown away until it closes, because
-closing over unread data would make the kernel drop the answer.
+because a newer connection needs its place. A long reply is sent piece by piece, as fast as it is
+read. A client that sent more than its request gets the answer nevertheless: what it sends is read
+and thrown away until it closes, because closing over unread data would make the kernel drop the
+answer.
 """
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
-import msgspec
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
     IPullProducer,
-    ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
@@ -29,11 +29,11 @@ from p2pchat.logs.limits import RateLimited
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.connection_limit import ConnectionLimit
-from p2pchat.rendezvous.long_reply import PIECE, LongReplies, LongReply
-from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, PER_ADDRESS, Registry
+from p2pchat.rendezvous.limits import Limits
+from p2pchat.rendezvous.long_replies import PIECE, LongReply
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
-from p2pchat.settings.checks import COUNT, SECONDS, whole
 
 _log = Log("Rendezvous")
 
@@ -43,55 +43,15 @@ _SLOWEST_READER = 32_768
 """Bytes a second that a client must take of the end of a reply."""
 _NO_PROGRESS = 10.0
 """Seconds for a client to take the next piece of a long reply."""
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rendezvous puts up with."""
-
-    per_minute: Annotated[
-        int,
-        whole("N", 0)(
-            "from one address or IPv6 network of 64 bits, which is blocked for a minute beyond it; 0: any number; loopback is "
-            "exempt",
-            "connections-per-minute",
-        ),
-    ] = 50
-    """More: many peers behind one router are served. Fewer: one address costs less."""
-    connections: Annotated[
-        int,
-        COUNT("at a time; beyond it, new ones wait and slow ones are cut off", "max-connections"),
-    ] = 700
-    """A burst may exceed it by a sixth and 100. More: more memory and descriptors (most systems
-    allow 1,024 to a process). Fewer: when many come, the rest waits sooner."""
-    registrations: Annotated[
-        int,
-        COUNT(
-            "beyond it, new ones are refused (registry_full) and renewals are not",
-            "max-registrations",
-        ),
-    ] = MAX_REGISTRATIONS
-    """More: larger namespaces, and more memory."""
-    per_address: Annotated[
-        int,
-        whole("N", 0)(
-            "from one address, or one IPv6 network of 64 bits; 0: any number; loopback is exempt",
-            "registrations-per-address",
-        ),
-    ] = PER_ADDRESS
-    """More: large classrooms behind one router. Fewer: one address takes fewer of the places."""
-    idle: Annotated[float, SECONDS("without a byte of a request", "idle-timeout")] = 5.0
-    """Longer: slow networks. Shorter: less held by silence."""
-    total: Annotated[
-        float, SECONDS("for a whole request, however slowly it comes", "request-timeout")
-    ] = 30.0
-    """Longer: slow networks. Shorter: a request that dribbles in holds a place for less time."""
+_LONGEST_READING = 60.0
+"""Seconds for a client to take a whole long reply: our own clients wait no longer."""
 
 
 @implementer(IHalfCloseableProtocol, IPullProducer)
 class RequestProtocol(Protocol):
     """One connection: collects a line, sends the answer, ends."""
 
-    transport: ITCPTransport
+    transport: Any
 
     def __init__(self, factory: RendezvousFactory, ip: str, greeting: bytes | None = None) -> None:
         self._factory = factory
@@ -141,7 +101,9 @@ class RequestProtocol(Protocol):
 
     def readConnectionLost(self) -> None:
         """The client closed its side: what came is the request."""
-        if self._answered:
+        if self._reading is not None:
+            self._linger = False
+        elif self._answered:
             self.transport.loseConnection()
         else:
             self._answer(self._factory.answers.reply(bytes(self._received), self._ip), linger=False)
@@ -153,20 +115,21 @@ class RequestProtocol(Protocol):
         """Leave the books."""
         self._answered = True
         self._received = b""
-        self.stopProducing()
+        self._read_no_more()
         self._factory.connections.remove(self)
 
     def expire(self) -> None:
         """The deadline has passed: say so to a client that owes us a request, cut off any other."""
         if self._answered:
-            self.transport.abortConnection()
+            self.abandon()
         else:
             self._factory.timed_out += 1
             self._answer(requests.TIMED_OUT, linger=True)
 
     def abandon(self) -> None:
-        """End at once, without an answer."""
+        """End at once, without an answer or in the middle of it."""
         self._answered = True
+        self._read_no_more()
         self.transport.abortConnection()
 
     def _answer(self, reply: bytes | LongReply, *, linger: bool) -> None:
@@ -174,10 +137,11 @@ class RequestProtocol(Protocol):
         self._received = b""
         self._linger = linger
         if isinstance(reply, LongReply):
+            reply.readers[self] = None
             self._reading = reply
-            self.deadline = self._factory.monotonic() + _NO_PROGRESS
-            self._factory.long_replies.begin(reply, self)
-            # Twisted asks for the next piece whenever the last one is in the kernel's hands.
+            self._latest = self._factory.monotonic() + _LONGEST_READING
+            notice_progress(self.transport)
+            # Asks for a piece now, and for another one whenever the last one has left.
             self.transport.registerProducer(self, False)
         else:
             self.transport.write(reply)
@@ -190,27 +154,27 @@ class RequestProtocol(Protocol):
             self.transport.loseConnection()
         self.deadline = self._factory.monotonic() + _LINGER + size / _SLOWEST_READER
 
+    def _read_no_more(self) -> None:
+        reply, self._reading = self._reading, None
+        if reply is not None:
+            self._factory.answers.registry.long_replies.end(reply, self)
+
     def resumeProducing(self) -> None:
-        """The last piece of a long reply is on its way: send the next one."""
-        reply = self._reading
-        if reply is None:
-            return
-        piece = reply.piece(self._next_piece)
+        """The last piece of a long reply has left: send the next one."""
+        if self._reading is None:
+            return  # it was cut off
+        piece = self._reading.piece(self._next_piece)
         if piece is None:
-            self.stopProducing()
+            self._read_no_more()
             self.transport.unregisterProducer()
             self._answered_whole(PIECE)
             return
         self._next_piece += 1
-        self.deadline = self._factory.monotonic() + _NO_PROGRESS
+        self.deadline = min(self._factory.monotonic() + _NO_PROGRESS, self._latest)
         self.transport.write(piece)
-        self._factory.long_replies.make_room()
 
     def stopProducing(self) -> None:
-        """A long reply is read, or nobody reads it any more."""
-        if self._reading is not None:
-            self._factory.long_replies.end(self._reading, self)
-            self._reading = None
+        """The connection is gone; `connectionLost` follows."""
 
 
 class RendezvousFactory(ServerFactory):
@@ -232,10 +196,11 @@ class RendezvousFactory(ServerFactory):
         self.limits = limits
         self.monotonic = monotonic
         self.throttle = Throttle(limits.per_minute)
-        self.long_replies = LongReplies()
         self.connections = ConnectionLimit(limits.connections, reactor, monotonic)
         self.timed_out = 0
         """Connections that never finished a request."""
+        self.banned = 0
+        """Connections of banned addresses."""
         self._stopping = False
         self._limited = RateLimited(_log, limit=1)
 
@@ -246,8 +211,9 @@ class RendezvousFactory(ServerFactory):
         address = cast("IPv4Address | IPv6Address", addr)
         ip = plain_ip(address.host)
         now = self.monotonic()
-        if self.answers.bans.address(ip):
-            self._limited.info(now, "banned", "Banned: {ip} is turned away", ip=ip)
+        if self.answers.registry.bans.address(ip):
+            self.banned += 1
+            self._limited.info(now, "banned address", "Banned: {ip} is turned away", ip=ip)
             return None
         verdict = self.throttle.admit(ip, now)
         if verdict == PASS:
@@ -269,3 +235,14 @@ class RendezvousFactory(ServerFactory):
         """Cut off every connection, take no new ones, leave nothing for the reactor to do."""
         self._stopping = True
         self.connections.stop()
+
+
+def notice_progress(transport: Any) -> None:
+    """Have the kernel hold little of what the other end of this TCP transport has not taken.
+
+    Or it would hold megabytes, nobody could tell a slow reader from one that reads nothing, and
+    each of them would cost that much of the kernel's memory.
+    """
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None and hasattr(transport, "getHandle"):
+        transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, PIECE)

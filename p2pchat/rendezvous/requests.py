@@ -97,6 +97,7 @@ NO_MATCH: Final = error("peer_credentials_do_not_match")
 FULL: Final = error("registry_full")
 TOO_MANY: Final = error("too_many_registrations")
 BANNED: Final = error("banned")
+LISTING_TOO_LONG: Final = error("listing_too_long")
 INTERNAL_ERROR: Final = error("internal_error")
 
 _BAD_NAME: Final = Invalid(error("bad_name"))

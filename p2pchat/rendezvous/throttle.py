@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from socket import AF_INET6, inet_ntop, inet_pton
 from typing import Final
 
-from p2pchat.wire.address import is_loopback
+from p2pchat.wire.address import is_loopback, network_of
 
 PASS: Final = -1
 """The connection is welcome."""
@@ -22,11 +21,11 @@ SILENT: Final = 0
 
 
 class Throttle:
-    """Counts connections per address; remembers at most `capacity` addresses.
+    """Counts connections per address; remembers about `capacity` addresses, a tenth more at most.
 
-    An address is forgotten a window after its last connection. Should more than `capacity` be
-    remembered, the one that was silent for longest is forgotten early (counted in `forgotten`):
-    one that is blocked only when all are, or many addresses would buy one of them its freedom.
+    An address is forgotten a window after its last connection. Should there be too many, the one
+    that was silent for longest is forgotten early (counted in `forgotten`). One that is blocked
+    goes only for another one that is blocked, or many addresses would buy one its freedom.
     """
 
     def __init__(self, limit: int = 50, window: float = 60.0, capacity: int = 10_000) -> None:
@@ -75,14 +74,19 @@ class Throttle:
         return SILENT
 
     def _forget(self, now: float) -> None:
-        for addresses in (self._addresses, self._blocked):
-            while addresses:
-                oldest = next(iter(addresses))
-                if addresses[oldest].seen > now - self.window:
-                    if len(self) <= self.capacity:
-                        break
-                    self.forgotten += 1
-                del addresses[oldest]
+        # Those who are not blocked keep some room in any case, or nobody would count them.
+        room = max(self.capacity - len(self._blocked), 1 + self.capacity // 10)
+        self._forget_of(self._addresses, room, now)
+        self._forget_of(self._blocked, self.capacity, now)
+
+    def _forget_of(self, addresses: dict[str, _Address], room: int, now: float) -> None:
+        while addresses:
+            oldest = next(iter(addresses))
+            if addresses[oldest].seen > now - self.window:
+                if len(addresses) <= room:
+                    return
+                self.forgotten += 1
+            del addresses[oldest]
 
 
 class _Address:
@@ -99,14 +103,3 @@ class _Address:
 def plain_ip(ip: str) -> str:
     """`ip` with an IPv4 address that came as IPv6 (`::ffff:192.0.2.1`) in its usual form."""
     return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip
-
-
-def network_of(ip: str) -> str:
-    """What counts as one address: an IPv4 address itself, the first 64 bits of an IPv6 address."""
-    if ":" not in ip:
-        return ip
-    try:
-        packed = inet_pton(AF_INET6, ip.partition("%")[0])
-    except OSError:
-        return ip
-    return f"{inet_ntop(AF_INET6, packed[:8] + bytes(8))}/64"

@@ -15,10 +15,11 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.registry import Registry, Verdict
 from p2pchat.rendezvous.stores import journal as persistence_module
 from p2pchat.rendezvous.stores.journal import Persistence
 from p2pchat.rendezvous.stores.sqlite import Database, ForeignDatabaseError, Row
+from tests.support.replies import whole
 
 IP = "192.0.2.1"
 
@@ -66,7 +67,8 @@ class Machine:
 
     def register(self, name: str, ttl: int = 7200, port: int = 4000) -> None:
         now = self.clock.seconds()
-        assert self.registry.register(IP, "CIC", name, port, ttl, now)
+        verdict = self.registry.register(IP, "CIC", name, port, ttl, now)
+        assert verdict is Verdict.GRANTED
 
     def unregister(self, name: str) -> None:
         assert self.registry.unregister(IP, "CIC", name, None, self.clock.seconds())
@@ -74,7 +76,7 @@ class Machine:
     @property
     def peers(self) -> dict[str, int]:
         """Name to expires_in."""
-        reply = json.loads(self.registry.discover(None, self.clock.seconds()))
+        reply = json.loads(whole(self.registry.discover(None, self.clock.seconds())))
         return {peer["name"]: peer["expires_in"] for peer in reply["peers"]}
 
 

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.wire.address import is_loopback, namespace_of, namespace_of_scope, split_peer_id
+from p2pchat.wire.address import (
+    is_loopback,
+    namespace_of,
+    namespace_of_scope,
+    network_of,
+    split_peer_id,
+)
 from p2pchat.wire.text import printable
 
 CONTROLS = [chr(code) for code in (*range(0x20), 0x7F, *range(0x80, 0xA0), 0xD800, 0xDFFF)]
@@ -99,6 +105,23 @@ class ScopeTests(SynchronousTestCase):
             with self.assertRaises(ValueError) as caught:
                 namespace_of_scope(scope)
             self.assertEqual(str(caught.exception), f'"{shown}" is neither * nor #namespace')
+
+
+class NetworkTests(SynchronousTestCase):
+    def test_what_counts_as_one_address(self) -> None:
+        for ip, network in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:c000:201", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1%eth0", "2001:db8:1:3::/64"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("::1", "::/64"),
+            ("not:an:address", "not:an:address"),
+            ("", ""),
+        ):
+            self.assertEqual(network_of(ip), network)
 
 
 class LoopbackTests(SynchronousTestCase):
