@@ -245,4 +245,4 @@ def notice_progress(transport: Any) -> None:
     """
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     if option is not None and hasattr(transport, "getHandle"):
-        transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, PIECE)
+        transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, 2 * PIECE)

@@ -17,8 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
-PIECE: Final = 65_536
-"""Bytes after which a piece is whole."""
+PIECE: Final = 131_072
+"""Bytes of a piece, at most: as many as Twisted gives to the kernel at once."""
+SHORT: Final = 65_536
+"""Bytes up to which a reply is no long one: they wait for each connection apart."""
 MOST: Final = 64 * 1024 * 1024
 """Bytes of all replies together, and of the longest one: no client of ours reads a longer one."""
 FRESH: Final = 1.0
@@ -51,16 +53,16 @@ class Reader(Protocol):
 
 
 def pieces(peers: Iterable[Leased], now: float) -> Iterator[bytes]:
-    """The reply with these peers as of `now`, in pieces of about `PIECE` bytes."""
-    entries, size, separator = [b'{"status":"OK","peers":['], 0, b""
+    """The reply with these peers as of `now`, in pieces of `PIECE` bytes at most."""
+    entries, size, separator = [b'{"status":"OK","peers":['], FRAME, b""
     for peer in peers:
         entry = b"%b%b%d}" % (separator, peer.encoded, peer.until - now)
-        entries.append(entry)
         separator = b","
         size += len(entry)
-        if size >= PIECE:
+        if size > PIECE:
             yield b"".join(entries)
-            entries, size = [], 0
+            entries, size = [], FRAME + len(entry)
+        entries.append(entry)
     entries.append(b"]}\n")
     yield b"".join(entries)
 

@@ -20,7 +20,7 @@ from typing import Final
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.long_replies import (
     FRAME,
-    PIECE,
+    SHORT,
     LongReplies,
     LongReply,
     pieces,
@@ -196,7 +196,7 @@ class Registry:
         if size > self.long_replies.most:
             return LISTING_TOO_LONG
         peers = self if namespace is None else self._namespaces.get(namespace, {}).values()
-        if size > PIECE:
+        if size > SHORT:
             # A copy: it is read while registrations come and go.
             made = LongReply(pieces([*peers], now), size, now)
             return self.long_replies.add(namespace, made)
