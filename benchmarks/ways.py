@@ -22,15 +22,19 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.testing import StringTransport
 
 import p2pchat
-from p2pchat.console.plain.console import ConsoleService
+from p2pchat.console.plain.console import PlainConsole
+from p2pchat.console.plain.screen import Screen
+from p2pchat.console.plain.stdio import ConsoleProtocol
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory
+from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.node.node import ChatNode
-from p2pchat.settings.values import HistorySettings
+from p2pchat.settings.values import HistorySettings, Settings
+from p2pchat.sqlite import Worker
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
+from p2pchat.wire.repetitions import RecentIds
 
 PACKAGE = Path(p2pchat.__file__).parent
 
@@ -61,19 +65,11 @@ class Trace:
             self.calls += 1
 
 
-class Descriptors:
-    """A console's input and output in memory: a terminal at which nobody sits."""
+class End:
+    """A node's console, whose input and output are in memory; `on_write` hears of each write."""
 
-    terminal_in = terminal_out = True
-    unseen = False
-    encoding = "utf-8"
-
-    def __init__(self) -> None:
+    def __init__(self, node: ChatNode, host: Any) -> None:
         self.on_write: Callable[[], None] = lambda: None
-        self.protocol: Any = None
-
-    def attach(self, protocol: Any) -> Any:
-        """Connect the console's protocol to memory."""
         outer = self
 
         class Output(StringTransport):
@@ -81,46 +77,39 @@ class Descriptors:
                 super().write(data)
                 outer.on_write()
 
-        self.protocol, transport = protocol, Output()
-        protocol.makeConnection(transport)
-        return transport
-
-    def read_more(self) -> bytes:
-        """There is never more."""
-        return b""
-
-    def restore(self) -> None:
-        """Nothing to give back."""
+        output, screen = Output(), Screen(host)
+        screen.connect(output)
+        console = PlainConsole(
+            node, host, screen, on_leave=lambda _status: None, script=False, watched=True
+        )
+        self.protocol = ConsoleProtocol(console, lambda: b"", on_output_lost=lambda: None)
+        console.start(output)
 
 
-class AtOnce:
+class AtOnce(Worker):
     """What a history's thread does, done at once."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "")
 
     def run(self, call: Callable[[], Any]) -> Deferred[Any]:
         """Make the call."""
         return maybeDeferred(call)
 
-    def stop(self) -> None:
-        """Nothing waits."""
-
 
 def history_maker(folder: str, host: Any) -> Any:
     """What makes a history in this folder, without threads."""
 
-    def make(own_id: str, *parts: Any) -> DurableHistory:
+    def make(own_id: str, seen: RecentIds) -> DurableHistory:
         path = f"{folder}/{own_id}.sqlite"
-        return DurableHistory(
-            host,
-            own_id,
-            HistorySettings(),
-            *parts,
-            remembered=1000,
+        storage = Storage(
             writing=AtOnce(),
-            reading=AtOnce(),
             make_database=lambda: Database(path),
+            reading=AtOnce(),
             make_reader=lambda: Reader(path),
             wall=lambda: 1_790_000_000.0 + host.seconds(),
         )
+        return DurableHistory(host, own_id, HistorySettings(), seen, storage)
 
     return make
 
@@ -130,16 +119,13 @@ def ways(*, kept: bool) -> dict[str, list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         town = FakeTown(1, latency=(0.01, 0.01), cut=0.0, join=0.0)
         nodes: list[ChatNode] = []
-        ends: list[Descriptors] = []
+        ends: list[End] = []
         for number, name in enumerate(("alice@CIC", "bob@CIC")):
             host = town.network.host(f"10.0.0.{number + 1}")
             make = history_maker(folder, host) if kept else None
-            node = town.node(name, ip=host.ip, make_history=make)
-            end: Any = Descriptors()
-            console = ConsoleService(host, node, end, on_leave=lambda _status: None, stay=True)
-            console.startService()
+            node = town.node(name, ip=host.ip, settings=Settings(), make_history=make)
             nodes.append(node)
-            ends.append(end)
+            ends.append(End(node, host))
         town.run_until_meshed()
         town.run(5)
         found: dict[str, list[str]] = {}
@@ -151,7 +137,7 @@ def ways(*, kept: bool) -> dict[str, list[str]]:
         return found
 
 
-def one_message(town: FakeTown, ends: list[Descriptors], text: str) -> dict[str, list[str]]:
+def one_message(town: FakeTown, ends: list[End], text: str) -> dict[str, list[str]]:
     """Have alice say something to bob, and note the files on both ways."""
     trace = Trace()
     found: dict[str, list[str]] = {}
@@ -173,16 +159,16 @@ def one_message(town: FakeTown, ends: list[Descriptors], text: str) -> dict[str,
             trace.start()
         received(link, data)
 
-    FakeTransport.write = write  # type: ignore[method-assign]
-    PeerProtocol.dataReceived = data_received  # type: ignore[method-assign]
+    transports: Any = FakeTransport
+    links: Any = PeerProtocol
+    transports.write, links.dataReceived = write, data_received
     try:
         trace.start()
         ends[0].protocol.dataReceived(f"/msg bob@CIC {text}\n".encode())
         town.run(3)
     finally:
         trace.stop()
-        FakeTransport.write = written  # type: ignore[method-assign]
-        PeerProtocol.dataReceived = received  # type: ignore[method-assign]
+        transports.write, links.dataReceived = written, received
         ends[1].on_write = lambda: None
     assert found.keys() == {"in", "out"}, found
     return found

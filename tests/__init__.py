@@ -1,4 +1,15 @@
-"""The tests: `python -m twisted.trial tests`."""
+"""The tests: `python -m twisted.trial tests`. The folder of a test says what the test costs.
+
+- `wire`, `settings`, `logs`, `rendezvous`, `mesh`, `history`, `node`, `console`, `control`,
+  `service`, `testing` mirror the packages: one file for a module. They start no chat program and
+  pass no real time. Run the folder of what you change after each change: seconds.
+- `together`: whole nodes in the fake network. Run it before a commit: a minute or two.
+- `processes`: real programs, real sockets, real time. Run it before a merge: some minutes.
+- `support`: the fakes and the helpers of the tests. `corpus`: inputs that the fuzzer kept.
+
+The inner loop is `python -m twisted.trial tests.wire tests.mesh tests.node tests.settings`. All
+folders run for each change that is merged.
+"""
 
 from hypothesis import settings
 

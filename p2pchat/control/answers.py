@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import to_builtins
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -23,60 +23,51 @@ from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import link_rows, peer_rows, round_trip_rows
-from p2pchat.control.events import KINDS
-from p2pchat.control.feed import Deliveries, EventFeed, Subscriber
+from p2pchat.control.feed import Deliveries, EventFeed
+from p2pchat.control.outgoing import Outgoing
+from p2pchat.control.protocol import EVENT_KINDS, PROTOCOL
 from p2pchat.control.requests import Fields, Request, RequestError
+from p2pchat.control.running import CommandRunner
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
-from p2pchat.node.router import NotSentError
+from p2pchat.node.outgoing import NotSentError
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError
 from p2pchat.wire.address import namespace_of_scope
 from p2pchat.wire.text import shortened
 
-
-class Client(Subscriber, Protocol):
-    """The connection that a request came on."""
-
-    def open_console(self, *, terminal: bool, script: bool) -> None:
-        """Make this connection a console."""
-
-    def typed(self, text: str, *, end: bool) -> None:
-        """Something was typed on the console; `end` when there will be no more."""
-
-
 Answer: TypeAlias = "Fields | Deferred[Fields]"
-
-PROTOCOL: Final = 1
-"""The version of the control protocol; a higher one would not be understood by older clients."""
 
 
 class Requests:
     """Answers requests to one node.
 
     `stop` ends the program in order; `reload` reads the settings anew and returns sentences about
-    what came of it, None where that cannot be done.
+    what came of it, None where that cannot be done. A client is known by what goes out to it; call
+    `forget` when it is gone.
     """
 
     def __init__(
         self,
         node: ChatNode,
         clock: IReactorTime,
-        feed: EventFeed,
-        deliveries: Deliveries,
         *,
         stop: Callable[[], None],
+        timestamp: Callable[[], str],
         reload: Callable[[], list[str]] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._node = node
         self._clock = clock
-        self._feed = feed
-        self._deliveries = deliveries
+        self._timestamp = timestamp
+        self._deliveries = Deliveries(node.observers)
+        self._runners: dict[Outgoing, CommandRunner] = {}
         self._stop = stop
         self._reload = reload
+        self.feed = EventFeed(node, timestamp)
+        """Who hears what."""
         self._wall_clock = wall_clock
 
     def hello(self) -> Fields:
@@ -89,11 +80,18 @@ class Requests:
             "pid": os.getpid(),
         }
 
-    def answer(self, request: Request, client: Client) -> Deferred[Fields]:
+    def forget(self, client: Outgoing) -> None:
+        """This client is gone."""
+        self.feed.unsubscribe(client)
+        runner = self._runners.pop(client, None)
+        if runner is not None:
+            runner.close()
+
+    def answer(self, request: Request, client: Outgoing) -> Deferred[Fields]:
         """Fires with the fields of the answer; fails with a `RequestError` or a fault of ours."""
         return maybeDeferred(self._answer, request, client)
 
-    def _answer(self, request: Request, client: Client) -> Any:
+    def _answer(self, request: Request, client: Outgoing) -> Any:
         method = REQUESTS.get(request.do)
         if method is None:
             known, name = ", ".join(REQUESTS), shortened(request.do, 40)
@@ -102,7 +100,7 @@ class Requests:
 
     # ------------------------------------------------------------ messages
 
-    def _send(self, request: Request, _client: Client) -> Answer:
+    def _send(self, request: Request, _client: Outgoing) -> Answer:
         to, text = request.to, request.text
         if not text:
             raise RequestError("bad_request", "there is no text to send")
@@ -152,21 +150,23 @@ class Requests:
 
     # ------------------------------------------------------------ questions
 
-    def _status(self, _request: Request, _client: Client) -> Answer:
+    def _status(self, _request: Request, _client: Outgoing) -> Answer:
         node, presence = self._node, self._node.presence
         return {
             **{key: value for key, value in self.hello().items() if key != "event"},
             "port": node.port,
+            "interface": node.settings.peer.interface or "",
             "uptime_seconds": round(self._clock.seconds() - node.started_at, 1),
             "links": len(node.mesh.links),
             "known_peers": len(node.peers),
             "rendezvous": presence.directory.address,
             "registered": presence.grant is not None,
             "trouble": presence.trouble,
+            "history": node.history is not None,
             "log_level": get_level(),
         }
 
-    def _peers(self, request: Request, _client: Client) -> Answer:
+    def _peers(self, request: Request, _client: Outgoing) -> Answer:
         try:
             namespace = namespace_of_scope(request.scope)
         except ValueError as why:
@@ -185,19 +185,19 @@ class Requests:
 
         return asked.addCallbacks(listed, not_asked)
 
-    def _conn(self, request: Request, _client: Client) -> Answer:
+    def _conn(self, request: Request, _client: Outgoing) -> Answer:
         if request.format == "text":
             return self._text("/conn")
         now, wall_now = self._clock.seconds(), self._wall_clock()
         rows = link_rows(self._node.peers.connected(), now, wall_now)
         return {"links": to_builtins(rows)}
 
-    def _rtt(self, request: Request, _client: Client) -> Answer:
+    def _rtt(self, request: Request, _client: Outgoing) -> Answer:
         if request.format == "text":
             return self._text("/rtt")
         return {"round_trips": to_builtins(round_trip_rows(self._node.peers))}
 
-    def _stats(self, request: Request, _client: Client) -> Answer:
+    def _stats(self, request: Request, _client: Outgoing) -> Answer:
         snapshot = statistics(self._node).snapshot()
         return {"lines": lines(snapshot)} if request.format == "text" else {"stats": snapshot}
 
@@ -208,39 +208,44 @@ class Requests:
             return {"lines": [*reply.lines]}
         return reply.addCallback(lambda reply: {"lines": [*reply.lines]})
 
-    # ------------------------------------------------------------ events, and a console
+    # ------------------------------------------------------------ events, and a person's lines
 
-    def _subscribe(self, request: Request, client: Client) -> Answer:
-        unknown = [kind for kind in request.events if kind not in KINDS]
+    def _subscribe(self, request: Request, client: Outgoing) -> Answer:
+        unknown = [kind for kind in request.events if kind not in EVENT_KINDS]
         if unknown:
-            known = ", ".join(KINDS)
+            known = ", ".join(EVENT_KINDS)
             name = shortened(unknown[0], 40)
             raise RequestError("bad_request", f'no kind of event "{name}": there are {known}')
-        self._feed.subscribe(client, request.events)
+        client.leave_out = request.leave_out
+        self.feed.subscribe(client, request.events, attended=request.attended)
         return {"events": sorted(set(request.events))}
 
-    def _unsubscribe(self, _request: Request, client: Client) -> Answer:
-        self._feed.unsubscribe(client)
+    def _unsubscribe(self, _request: Request, client: Outgoing) -> Answer:
+        self.feed.unsubscribe(client)
         return {}
 
-    def _console(self, request: Request, client: Client) -> Answer:
-        client.open_console(terminal=request.terminal, script=request.script)
-        return {}
+    def _run(self, request: Request, client: Outgoing) -> Answer:
+        return self._runner(client).run(request.line, script=request.script)
 
-    def _type(self, request: Request, client: Client) -> Answer:
-        client.typed(request.text, end=request.end)
-        return {}
+    def _settle(self, _request: Request, client: Outgoing) -> Answer:
+        return self._runner(client).settle()
+
+    def _runner(self, client: Outgoing) -> CommandRunner:
+        """What runs the lines of this client."""
+        if client not in self._runners:
+            self._runners[client] = CommandRunner(self._node, self._clock, client, self._timestamp)
+        return self._runners[client]
 
     # ------------------------------------------------------------ orders
 
-    def _log(self, request: Request, _client: Client) -> Answer:
+    def _log(self, request: Request, _client: Outgoing) -> Answer:
         try:
             set_level(request.level)
         except ValueError as why:
             raise RequestError("bad_request", str(why)) from None
         return {"level": get_level()}
 
-    def _reload_settings(self, _request: Request, _client: Client) -> Answer:
+    def _reload_settings(self, _request: Request, _client: Outgoing) -> Answer:
         if self._reload is None:
             raise RequestError("refused", "this node has nothing to reload")
         try:
@@ -248,13 +253,13 @@ class Requests:
         except ConfigError as why:
             raise RequestError("refused", str(why)) from None
 
-    def _stop_node(self, _request: Request, _client: Client) -> Answer:
+    def _stop_node(self, _request: Request, _client: Outgoing) -> Answer:
         # The answer leaves first.
         self._clock.callLater(0, self._stop)
         return {}
 
 
-REQUESTS: Final[dict[str, Callable[[Requests, Request, Client], Answer]]] = {
+REQUESTS: Final[dict[str, Callable[[Requests, Request, Outgoing], Answer]]] = {
     "send": Requests._send,
     "status": Requests._status,
     "peers": Requests._peers,
@@ -263,8 +268,8 @@ REQUESTS: Final[dict[str, Callable[[Requests, Request, Client], Answer]]] = {
     "stats": Requests._stats,
     "subscribe": Requests._subscribe,
     "unsubscribe": Requests._unsubscribe,
-    "console": Requests._console,
-    "type": Requests._type,
+    "run": Requests._run,
+    "settle": Requests._settle,
     "log": Requests._log,
     "reload": Requests._reload_settings,
     "stop": Requests._stop_node,

@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from p2pchat.mesh.peers import Peer
-from p2pchat.node.router import scope_of
+from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
 
 Event: TypeAlias = dict[str, Any]
-
-KINDS: Final = ("message", "peer", "delivered", "undelivered", "queued", "notice")
-"""Every kind of event that one can subscribe to."""
 
 
 def message_events(
@@ -31,19 +28,22 @@ def message_events(
     messages: Sequence[Send | Pub],
     at: str,
     said: Sequence[float] = (),
+    *,
+    kept: bool = True,
 ) -> Iterator[Event]:
     """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
 
     `to` is our own peer_id for a direct message, and `*` or `#namespace` for a published one.
     `claims` is there only when the message says that it is from somebody else, `said` only for one
-    that comes late (`said` gives the seconds since the epoch of each).
+    that comes late (`said` gives the seconds since the epoch of each), `kept` only when it is
+    false: the node keeps messages, and could not keep this one.
     """
     for n, message in enumerate(messages):
         event = {
             "event": "message",
             "time": at,
             "from": peer_id,
-            "to": own_id if type(message) is Send else scope_of(message),  # type: ignore[arg-type]
+            "to": own_id if type(message) is Send else scope_of(message.dst),
             "text": message.payload,
             "msg_id": message.msg_id,
         }
@@ -51,6 +51,8 @@ def message_events(
             event["claims"] = message.src
         if said:
             event["said"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(said[n]))
+        if not kept:
+            event["kept"] = False
         yield event
 
 
@@ -90,6 +92,17 @@ def undelivered_event(peer_id: str, msg_id: str, reason: str, at: str) -> Event:
 def queued_event(peer_id: str, msg_id: str, at: str) -> Event:
     """A message of ours is kept until there is a link to its peer."""
     return {"event": "queued", "time": at, "peer_id": peer_id, "msg_id": msg_id}
+
+
+def outcome_event(peer_id: str, msg_id: str, line: str, at: str) -> Event:
+    """What became of a message that this client sent with `run`, as a line for a person."""
+    return {
+        "event": "outcome",
+        "time": at,
+        "peer_id": peer_id,
+        "msg_id": msg_id,
+        "line": line,
+    }
 
 
 def notice_event(sentence: str, at: str) -> Event:

@@ -6,13 +6,12 @@ for something. An event is encoded once, whoever hears it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from p2pchat.control.events import (
-    KINDS,
     Event,
     delivered_event,
     encode_json,
@@ -22,54 +21,59 @@ from p2pchat.control.events import (
     queued_event,
     undelivered_event,
 )
+from p2pchat.control.outgoing import Outgoing
+from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.mesh.peers import Peer
+from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer, Observers
 from p2pchat.wire.messages import Pub, Send
-
-
-class Subscriber(Protocol):
-    """Who gets events."""
-
-    def write(self, data: bytes) -> None:
-        """Take these lines, and do not wait."""
 
 
 class EventFeed(Observer):
     """Hands the node's events to the subscribers. `timestamp` gives the time in the usual form."""
 
-    def __init__(self, own_id: str, observers: Observers, timestamp: Callable[[], str]) -> None:
-        self._own_id = own_id
-        self._observers = observers
+    def __init__(self, node: ChatNode, timestamp: Callable[[], str]) -> None:
+        self._node = node
         self._timestamp = timestamp
-        self._subscribers: dict[Subscriber, frozenset[str]] = {}
+        self._subscribers: dict[Outgoing, frozenset[str]] = {}
+        self._attending: set[Outgoing] = set()
 
     def __len__(self) -> int:
         return len(self._subscribers)
 
-    def subscribe(self, subscriber: Subscriber, kinds: Collection[str] = KINDS) -> None:
-        """Give it events of these kinds from now on; a second time changes the kinds."""
+    def subscribe(
+        self, out: Outgoing, kinds: Collection[str] = EVENT_KINDS, *, attended: bool = False
+    ) -> None:
+        """Give it events of these kinds from now on; a second time changes the kinds.
+
+        `attended` says that a person sees every message: then it counts as read.
+        """
         if not self._subscribers:
-            self._observers.add(self)
-        self._subscribers[subscriber] = frozenset(kinds)
+            self._node.observers.add(self)
+        self._subscribers[out] = frozenset(kinds)
+        self._attend(out, attended)
 
-    def unsubscribe(self, subscriber: Subscriber) -> None:
+    def unsubscribe(self, out: Outgoing) -> None:
         """Give it nothing more; safe for one that never subscribed."""
-        if self._subscribers.pop(subscriber, None) is not None and not self._subscribers:
-            self._observers.remove(self)
+        self._attend(out, False)
+        if self._subscribers.pop(out, None) is not None and not self._subscribers:
+            self._node.observers.remove(self)
 
-    def has(self, subscriber: Subscriber) -> bool:
+    def has(self, out: Outgoing) -> bool:
         """Whether it gets events."""
-        return subscriber in self._subscribers
+        return out in self._subscribers
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came."""
-        events = message_events(self._own_id, peer.peer_id, messages, self._timestamp())
-        self._tell("message", events)
+        self._tell_messages(peer, messages)
 
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """Messages came that were said a while ago."""
-        at = self._timestamp()
-        self._tell("message", message_events(self._own_id, peer.peer_id, messages, at, said))
+        self._tell_messages(peer, messages, said)
+
+    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """Messages came that could not be kept."""
+        self._tell_messages(peer, messages, kept=False)
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         """A message of ours waits for a link."""
@@ -93,12 +97,35 @@ class EventFeed(Observer):
         """Something that the person should know."""
         self._tell("notice", [notice_event(sentence, self._timestamp())])
 
-    def _tell(self, kind: str, events: Iterable[Event]) -> None:
-        to = [subscriber for subscriber, kinds in self._subscribers.items() if kind in kinds]
+    def _tell_messages(
+        self,
+        peer: Peer,
+        messages: list[Send | Pub],
+        said: Sequence[float] = (),
+        *,
+        kept: bool = True,
+    ) -> None:
+        own_id, at = self._node.me.peer_id, self._timestamp()
+        events = message_events(own_id, peer.peer_id, messages, at, said, kept=kept)
+        self._tell("message", events, len(messages))
+
+    def _tell(self, kind: str, events: Iterable[Event], count: int = 1) -> None:
+        to = [
+            out
+            for out, kinds in self._subscribers.items()
+            if kind in kinds and not out.missed(count)
+        ]
         if to:
             data = b"".join(map(encode_json, events))
-            for subscriber in to:
-                subscriber.write(data)
+            for out in to:
+                out.events(data, count)
+
+    def _attend(self, out: Outgoing, attended: bool) -> None:
+        """Note whether a person sees what comes."""
+        history = self._node.history
+        if history is not None and attended is not (out in self._attending):
+            self._attending ^= {out}
+            history.attending += 1 if attended else -1
 
 
 class Deliveries(Observer):

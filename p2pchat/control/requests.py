@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from p2pchat.control.events import KINDS
+from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.wire.text import shortened
 
 Fields: TypeAlias = dict[str, Any]
@@ -40,11 +40,12 @@ class Request(Struct, kw_only=True):
     scope: str = "*"
     ask: bool = True
     format: Literal["json", "text"] = "json"
-    events: list[str] = msgspec.field(default_factory=lambda: [*KINDS])
+    events: list[str] = msgspec.field(default_factory=lambda: [*EVENT_KINDS])
+    leave_out: bool = False
+    attended: bool = False
+    line: str = ""
+    script: bool = False
     level: str = ""
-    terminal: bool = False
-    script: bool = True
-    end: bool = False
 
 
 def read_request(line: str) -> Request:

@@ -14,26 +14,23 @@ The conversation, one JSON object a line, is told in `docs/control.md`:
     {"ok":true,"events":[…]}                       ->
     {"event":"message","from":"bob@CIC",…}         ->
 
-Rules: a socket that nobody uses costs nothing: what answers is imported when the first client
-comes, and hears of the node only while one waits for something. The number of clients is bounded,
-and so is what each of them can make the node keep (`p2pchat.control.connection`).
+Rules: a socket that nobody uses costs nothing: what answers hears of the node only while a client
+waits for something. The number of clients is bounded, and so is what each of them can make the node
+keep (`p2pchat.control.connection`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.interfaces import IListeningPort
 
 from p2pchat.control.answers import Requests
-from p2pchat.control.connection import ControlConnection
-from p2pchat.control.feed import EventFeed
+from p2pchat.control.connection import MAX_CLIENTS, ControlFactory
 from p2pchat.control.paths import (
     ControlError,
     check_length,
@@ -43,14 +40,12 @@ from p2pchat.control.paths import (
     socket_path,
 )
 from p2pchat.logs.levels import Log
-from p2pchat.logs.limits import RateLimited
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.wire.stamps import Timestamps
 from p2pchat.wire.text import shortened
 
 _log: Final = Log("Control")
-MAX_CLIENTS: Final = 64
 _LAST_WRITE: Final = 1.0
 """Seconds that clients may take to read what they are told in the end."""
 
@@ -74,18 +69,19 @@ class ControlService(Service):
         path: str | None = None,
         timestamp: Callable[[], str] | None = None,
     ) -> None:
-        self.reactor = reactor
-        self.node = node
+        self._reactor = reactor
+        self._node = node
         self.path = path or ""
         """Where the socket is; settled by `listen`."""
         self._given = path
         self._port: IListeningPort | None = None
-        self._stop, self._reload = stop, reload
-        self._timestamp = timestamp or Timestamps()
-        self._clients: dict[ControlConnection, None] = {}
         self._all_gone: Deferred[None] | None = None
-        self._remarks = RateLimited(_log)
-        self.asked = self.refused = self.disconnected = 0
+        self.requests = Requests(
+            node, reactor, stop=stop, timestamp=timestamp or Timestamps(), reload=reload
+        )
+        """What answers."""
+        self.factory = ControlFactory(reactor, self.requests, self._no_clients)
+        """What makes the connections, and knows them."""
 
     def listen(self) -> None:
         """Make the socket; raises `ControlError` with a sentence when that cannot be done."""
@@ -97,8 +93,8 @@ class ControlService(Service):
         elif not make_way(path):
             raise ControlError(f"{shortened(path)}: another node has this control socket")
         try:
-            self._port = self.reactor.listenUNIX(
-                path, ControlFactory(self), backlog=MAX_CLIENTS, mode=0o600
+            self._port = self._reactor.listenUNIX(
+                path, self.factory, backlog=MAX_CLIENTS, mode=0o600
             )
         except CannotListenError as why:
             reason = getattr(why.socketError, "strerror", None) or str(why.socketError)
@@ -107,12 +103,12 @@ class ControlService(Service):
 
     def _usual_path(self) -> str:
         """A name that no living node has: two of one peer_id are told apart by their ports."""
-        folder, peer_id = runtime_folder(), self.node.me.peer_id
+        folder, peer_id = runtime_folder(), self._node.me.peer_id
         path = socket_path(folder, peer_id)
         check_length(path)
         prepare_folder(folder)
         if not make_way(path):
-            path = socket_path(folder, peer_id, str(self.node.port))
+            path = socket_path(folder, peer_id, str(self._node.port))
             if not make_way(path):
                 raise ControlError(f"{shortened(path)}: another node has this control socket")
         return path
@@ -132,15 +128,15 @@ class ControlService(Service):
         # Somebody may have removed the socket: then there is nothing left to do.
         stopped: Deferred[Any] = maybeDeferred(port.stopListening)
         stopped.addErrback(lambda failure: failure.trap(OSError))
-        for client in [*self._clients]:
+        for client in [*self.factory.clients]:
             client.say_goodbye()
         return stopped.addCallback(lambda _: self._wait_for_clients())
 
     def _wait_for_clients(self) -> Deferred[None]:
-        if not self._clients:
+        if not self.factory.clients:
             return succeed(None)
         self._all_gone = Deferred()
-        deadline = self.reactor.callLater(_LAST_WRITE, self._abort_clients)
+        deadline = self._reactor.callLater(_LAST_WRITE, self._abort_clients)
 
         def over(_: None) -> None:
             if deadline.active():
@@ -149,88 +145,31 @@ class ControlService(Service):
         return self._all_gone.addCallback(over)
 
     def _abort_clients(self) -> None:
-        for client in [*self._clients]:
-            client.transport.abortConnection()
+        for client in [*self.factory.clients]:
+            client.out.abort()
 
-    @cached_property
-    def feed(self) -> EventFeed:
-        """Who hears what."""
-        from p2pchat.control.feed import EventFeed
-
-        return EventFeed(self.node.me.peer_id, self.node.observers, self._timestamp)
-
-    @cached_property
-    def requests(self) -> Requests:
-        """What answers."""
-        from p2pchat.control.answers import Requests
-        from p2pchat.control.feed import Deliveries
-
-        return Requests(
-            self.node,
-            self.reactor,
-            self.feed,
-            Deliveries(self.node.observers),
-            stop=self._stop,
-            reload=self._reload,
-        )
+    def _no_clients(self) -> None:
+        if self._all_gone is not None:
+            gone, self._all_gone = self._all_gone, None
+            gone.callback(None)
 
     def section(self) -> Section[ControlService]:
         """What is counted here, for a snapshot."""
         return Section("control", _FIGURES, self)
 
-    # ------------------------------------------------------------ for the connections
-
-    def came(self, client: ControlConnection) -> bool:
-        """Somebody connected; False when there is no place."""
-        if len(self._clients) >= MAX_CLIENTS:
-            self.refused += 1
-            return False
-        self._clients[client] = None
-        return True
-
-    def went(self, client: ControlConnection) -> None:
-        """A connection is gone; or is to be forgotten at once, because it does not read."""
-        self._clients.pop(client, None)
-        self.feed.unsubscribe(client)
-        if not self._clients and self._all_gone is not None:
-            gone, self._all_gone = self._all_gone, None
-            gone.callback(None)
-
-    def does_not_read(self, client: ControlConnection) -> None:
-        """Too much waits for this one."""
-        self.disconnected += 1
-        self.went(client)
-        now = self.reactor.seconds()
-        self._remarks.warn(
-            now, "slow", "A client of the control socket did not read and was disconnected"
-        )
-
-
-class ControlFactory(ServerFactory):
-    """Makes the connections of one service."""
-
-    noisy = False
-
-    def __init__(self, service: ControlService) -> None:
-        self._service = service
-
-    def buildProtocol(self, addr: IAddress | None) -> ControlConnection:  # noqa: ARG002
-        """Somebody connected."""
-        from p2pchat.control.connection import ControlConnection
-
-        return ControlConnection(self._service)
-
 
 _FIGURES: Final[Mapping[str, Figure[ControlService]]] = {
     "socket": text("where the control socket is", lambda control: control.path),
-    "clients": gauge("programs that are connected", lambda control: len(control._clients)),
+    "clients": gauge("programs that are connected", lambda control: len(control.factory.clients)),
     "clients_limit": limit("of those at most", lambda _: MAX_CLIENTS),
-    "subscribers": gauge("of those, how many get events", lambda control: len(control.feed)),
-    "requests": counter("requests so far", lambda control: control.asked),
+    "subscribers": gauge(
+        "of those, how many get events", lambda control: len(control.requests.feed)
+    ),
+    "requests": counter("requests so far", lambda control: control.factory.asked),
     "refused": counter(
-        "connections refused because there were too many", lambda control: control.refused
+        "connections refused because there were too many", lambda control: control.factory.refused
     ),
     "disconnected": counter(
-        "clients cut off because they did not read", lambda control: control.disconnected
+        "clients cut off because they did not read", lambda control: control.factory.disconnected
     ),
 }

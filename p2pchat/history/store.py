@@ -1,7 +1,6 @@
 """Gathers what is to be kept, has it written in batches, and says when it is safe.
 
-    hold(...) ... hold(...)  ->  one batch, one sync of the disk  ->  owner.stored(batch)
-                                           it failed              ->  owner.not_stored(batch)
+    hold(...) ... hold(...)  ->  one batch, one sync of the disk  ->  on_written(batch, outcome)
 
 Rules: runs in the reactor's thread; the file is touched in another, by one call at a time. A batch
 leaves at the reactor's next turn when somebody waits for an ACK, else `GATHER` after its first
@@ -20,12 +19,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Committed, Database
-from p2pchat.history.gathering import Gathering, Held, InThread, StoreOwner
-from p2pchat.history.records import Change, Entry, Loaded
-from p2pchat.history.tidying import QUIET, Tidying
+from p2pchat.history.records import Change, Loaded, Piece, Record
+from p2pchat.history.tidying import MAX_UNFILED, QUIET, Tidying
+from p2pchat.history.unstored import Arrival, Outcome, Unstored
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.link.seams import IPeerLink
-from p2pchat.mesh.peers import Peer
+from p2pchat.sqlite import Worker
 
 _log: Final = Log("History")
 _T = TypeVar("_T")
@@ -50,25 +48,26 @@ _MAX_AGAIN: Final = 20_000
 class Store:
     """One history file, written in batches. `make_database` is called in the thread.
 
-    `max_bytes`: the size beyond which the oldest messages go; 0 for no limit.
+    `on_written` hears what became of each batch. `max_bytes`: the size beyond which the oldest
+    messages go; 0 for no limit.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        thread: InThread,
+        thread: Worker,
         make_database: Callable[[], Database],
-        owner: StoreOwner,
+        on_written: Callable[[Unstored, Outcome], None],
         max_bytes: int,
     ) -> None:
         self._clock = clock
         self._thread = thread
         self._make_database = make_database
-        self._owner = owner
+        self._on_written = on_written
         self.tidying = Tidying(self.call, self._busy, max_bytes)
         self._database: Database | None = None
-        self._gathering = Gathering()
-        self._writing: Gathering | None = None
+        self._next = Unstored()
+        self._writing: Unstored | None = None
         self._timer: IDelayedCall | None = None
         self._next_id = 1
         self._waiting = 0
@@ -90,8 +89,8 @@ class Store:
 
     def open(
         self, remembered: int, since: float, unused: int, prepare: Callable[[Loaded], None]
-    ) -> None:
-        """Read the past: `owner.opened` follows. See `Database.load`.
+    ) -> Deferred[Loaded]:
+        """Read the past; fires with it when messages can be held. See `Database.load`.
 
         `unused`: an id that is above all of the past, for when it cannot be read. `prepare` is
         called with the past before, in the thread.
@@ -102,20 +101,16 @@ class Store:
             prepare(past)
             return past
 
-        def failed(failure: Failure) -> None:
+        def failed(failure: Failure) -> Loaded:
             self._trouble(failure)
-            loaded(Loaded(next_id=unused))
+            return Loaded(next_id=unused)
 
-        def loaded(past: Loaded) -> None:
-            if self._closed:
-                return
+        def loaded(past: Loaded) -> Loaded:
             self._next_id = past.next_id
-            self.ready = True
-            if past.aside:
-                self._owner.replaced(past.aside)
-            self._owner.opened(past)
+            self.ready = not self._closed
+            return past
 
-        self.call(load).addCallbacks(loaded, failed)
+        return self.call(load).addErrback(failed).addCallback(loaded)
 
     # ------------------------------------------------------------ what is to be kept
 
@@ -125,40 +120,41 @@ class Store:
         self._next_id += count
         return number
 
-    def hold(self, held: Held) -> bool:
+    def hold(self, piece: Piece, arrival: Arrival) -> bool:
         """Keep messages that came; False, and they are not, when too much waits already."""
-        piece, gathering = held.piece, self._gathering
+        unstored = self._next
         # A message that is not shown yet is there twice: packed, and as it came.
-        self._waiting += 2 * len(piece.data) + _OBJECT * len(held.messages)
+        self._waiting += 2 * len(piece.data) + _OBJECT * len(arrival.messages)
         if self._waiting > MAX_WAITING:
             self.refused += piece.messages
             return False
-        gathering.held.append(held)
-        gathering.count += piece.messages
-        self._soon(awaited=bool(held.acks))
+        unstored.pieces.append(piece)
+        unstored.arrivals.append(arrival)
+        unstored.count += piece.messages
+        self._soon(awaited=bool(arrival.acks))
         return True
 
-    def repeat(self, peer: Peer, link: IPeerLink, acks: list[object]) -> bool:
+    def repeat(self, arrival: Arrival) -> bool:
         """Keep the ACKs for messages that came before until their first copy is safe.
 
         False when it is already: then acknowledge them now.
         """
-        if self._writing is None and not self._gathering.held:
+        if self._writing is None and not self._next.arrivals:
             return False
-        if len(self._gathering.repeats) < MANY:
-            self._gathering.repeats.append((peer, link, acks))
+        if len(self._next.repeats) < MANY:
+            self._next.repeats.append(arrival)
             self._soon(awaited=True)
         return True
 
-    def enter(self, entry: Entry) -> None:
+    def enter(self, entry: Record) -> None:
         """Keep a message of ours."""
-        self._gathering.entries.append(entry)
-        self._gathering.count += 1
+        self._next.entries.append(entry)
+        self._next.count += 1
         self._soon()
 
-    def change(self, entry: Entry) -> None:
+    def change(self, entry: Record) -> None:
         """A message of ours that was entered has a new state."""
-        self._gathering.changes.append(Change(entry.id, entry.state))
+        self._next.changes.append(Change(entry.id, entry.state))
         self._soon()
 
     def read(self, conversation: str) -> None:
@@ -184,15 +180,15 @@ class Store:
 
         Messages that came before `before` (wall clock) are too old to be kept.
         """
-        gathering, tidying = self._gathering, self.tidying
+        tidying = self.tidying
         if self._closed or not self.ready:
             return
         if self.failing:
-            if gathering and self._writing is None and now >= self._retry_at:
+            if self._something_waits() and self._writing is None and now >= self._retry_at:
                 self._write()
             return
         idle = 0.0 if self._busy() else now - self._idle_since
-        if idle >= _READ_AFTER and (gathering or self._read):
+        if idle >= _READ_AFTER and (self._read or self._something_waits()):
             self._write(with_read=True)
         elif idle < QUIET:
             tidying.under_load(now, before)
@@ -220,18 +216,18 @@ class Store:
 
     def _soon(self, *, awaited: bool = False) -> None:
         """Have what gathers written when it is time; `awaited`: somebody waits for it from now."""
-        gathering = self._gathering
-        sooner = awaited and not gathering.awaited
+        unstored = self._next
+        sooner = awaited and not unstored.awaited
         if sooner:
-            gathering.awaited = True
+            unstored.awaited = True
         if self._writing is not None or self._closed:
             return
-        if gathering.count >= MANY or self._waiting >= _LARGE:
+        if unstored.count >= MANY or self._waiting >= _LARGE:
             self._write()
         elif sooner or self._timer is None:
             self._forget_timer()
             # Not at once even so: what else is read in this turn of the reactor comes along.
-            delay = 0 if gathering.awaited else GATHER
+            delay = 0 if unstored.awaited else GATHER
             self._timer = self._clock.callLater(delay, self._time_is_over)
 
     def _time_is_over(self) -> None:
@@ -248,30 +244,29 @@ class Store:
         self._forget_timer()
         if self._closed:
             return
-        writing = self._writing = self._gathering
+        writing = self._writing = self._next
         now = self._clock.seconds()
         if with_read or (self._read and now >= self._read_at):
             # Also where it is never quiet: what was seen must not be unread after a crash.
             writing.read, self._read = self._read, {}
             self._read_at = now + _READ_EVERY
-        self._gathering = Gathering()
+        self._next = Unstored()
         self._waiting = 0
-        batch = writing.batch()
-        self.call(lambda database: database.commit(batch)).addCallbacks(self._written, self._failed)
+        committed = self.call(lambda database: database.commit(writing))
+        committed.addCallbacks(self._written, self._failed)
 
     def _written(self, committed: Committed) -> None:
         done, self._writing = self._writing, None
         assert done is not None
         self.batches += 1
         self._idle_since = self._clock.seconds()
-        if self.failing:
-            self.failing = False
+        again, self.failing = self.failing, False
+        if again:
             _log.info("The history is written again")
-            self._owner.works_again()
-        if committed.aside:
-            self._owner.replaced(committed.aside)
-        self._owner.stored(done)
-        self.tidying.stored(done.count, committed.unfiled)
+        self._on_written(done, Outcome(again=again, aside=committed.aside))
+        self.tidying.unfiled = committed.unfiled
+        if committed.unfiled > MAX_UNFILED:
+            self.tidying.overloaded(done.count)
         self._after_write()
 
     def _failed(self, failure: Failure) -> None:
@@ -279,30 +274,30 @@ class Store:
         assert done is not None
         self._trouble(failure)
         self._retry_at = self._clock.seconds() + _RETRY
-        again = self._gathering
+        unstored = self._next
         # A repetition in the next batch may be one of a message in this: it stays unacknowledged.
-        again.repeats.clear()
-        again.count -= len(again.entries)
-        again.entries = (done.entries + again.entries)[-_MAX_AGAIN:]
-        again.changes = (done.changes + again.changes)[-_MAX_AGAIN:]
-        again.count += len(again.entries)
+        unstored.repeats.clear()
+        unstored.count -= len(unstored.entries)
+        unstored.entries = (done.entries + unstored.entries)[-_MAX_AGAIN:]
+        unstored.changes = (done.changes + unstored.changes)[-_MAX_AGAIN:]
+        unstored.count += len(unstored.entries)
         self._read = done.read | self._read
-        self._owner.not_stored(done, self.why)
+        self._on_written(done, Outcome(trouble=self.why))
         self._after_write()
 
     def _after_write(self) -> None:
         """Go on with the next batch, at once if somebody waits for it."""
-        gathering = self._gathering
         if self._writing is not None:
             return
-        nothing = not gathering and not self._read
-        if nothing or not self.ready or (self.failing and not gathering.held):
+        something = self._something_waits()
+        nothing = not something and not self._read
+        if nothing or not self.ready or (self.failing and not self._next.arrivals):
             flushes, self._flushes = self._flushes, []
             for flushed in flushes:
                 flushed.callback(None)
         elif self._flushes:
             self._write(with_read=True)
-        elif gathering:
+        elif something:
             self._soon()
 
     def _trouble(self, failure: Failure) -> None:
@@ -311,8 +306,11 @@ class Store:
             self.failing = True
             _log.error("The history cannot be written: {why}", why=self.why)
 
+    def _something_waits(self) -> bool:
+        return bool(self._next.count or self._next.repeats or self._next.changes)
+
     def _busy(self) -> bool:
-        return self._closed or self._writing is not None or self._gathering.count > 0
+        return self._closed or self._writing is not None or self._next.count > 0
 
     def _close(self) -> None:
         if self._database is not None:

@@ -7,7 +7,7 @@ or on a screen passes through `p2pchat.logs.output`, which makes it printable.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from twisted.logger import Logger, LogLevel
 
@@ -38,6 +38,7 @@ def set_level(name: str) -> None:
     if level is None:
         raise ValueError(f'expected one of {", ".join(LEVELS)}, got "{shortened(name, 40)}"')
     _threshold = _RANKS[level]
+    Log.debugging = _threshold <= _DEBUG
 
 
 def get_level() -> str:
@@ -63,14 +64,12 @@ class Log(Logger):
     usually off, ask `_log.debugging` first.
     """
 
+    debugging: ClassVar[bool] = False
+    """Whether DEBUG lines are on: cheap enough to ask for every message."""
+
     def __get__(self, instance: object, owner: type | None = None) -> Log:
         """Keep the component's name when the logger is an attribute of a class."""
         return self
-
-    @property
-    def debugging(self) -> bool:
-        """Whether DEBUG lines are on: a comparison, cheap enough for every message."""
-        return _threshold <= _DEBUG
 
     def enabled(self, level: LogLevel) -> bool:
         """Whether an event of this `twisted.logger.LogLevel` would be let through."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -34,17 +35,15 @@ _LEAVE_TIMEOUT: Final = 2.0
 
 
 def _ignore(*_: object) -> None:
-    """Whoever makes a mesh need not care for everything."""
+    """Who makes a mesh need not care for everything."""
 
 
 @implementer(ILinkOwner)
 class Mesh:
     """All links of one node. `reactor` provides IReactorTCP and IReactorTime.
 
-    `on_chat(peer, link, messages)`, `on_ack(msg_id)` and `on_extended(peer, link, message)` get
-    what the links bring; `on_chat` may be set later. `on_open(peer, link)` hears of each link that
-    is new, and `on_closed(peer, link)` of each that is gone; `on_status(peer)` of each new status,
-    and `on_notice(sentence)` of what the person should know.
+    `jitter` gives a number between two others. Set those of the `on_...` that you care for before
+    the first connection is made.
     """
 
     def __init__(
@@ -53,33 +52,40 @@ class Mesh:
         me: Identity,
         settings: Settings,
         *,
-        on_status: Callable[[Peer], None],
-        on_notice: Callable[[str], None],
-        on_chat: Callable[[Peer, IPeerLink, list[Send | Pub]], None] = _ignore,
-        on_ack: Callable[[object], None],
-        on_open: Callable[[Peer, IPeerLink], None] = _ignore,
-        on_closed: Callable[[Peer, IPeerLink], None] = _ignore,
-        on_extended: Callable[[Peer, IPeerLink, Said | CatchUp], None] = _ignore,
         max_descriptors: int | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._reactor = reactor
-        self.on_chat = on_chat
-        self._on_ack = on_ack
-        self._on_open = on_open
-        self._on_closed = on_closed
-        self._on_extended = on_extended
+        self.on_chat: Callable[[Peer, IPeerLink, list[Send | Pub]], None] = _ignore
+        """Gets the messages that come, without a method of ours in between."""
+        self.on_extended: Callable[[Peer, IPeerLink, Said | CatchUp], None] = _ignore
+        """Gets what only two nodes that keep messages say to each other."""
+        self.on_ack: Callable[[object], None] = _ignore
+        """Gets the msg_id of each ACK, of whatever type it is."""
+        self.on_open: Callable[[Peer, IPeerLink], None] = _ignore
+        """Is told of each link that is new."""
+        self.on_closed: Callable[[Peer, IPeerLink], None] = _ignore
+        """Is told of each link that is gone."""
+        self.on_status: Callable[[Peer], None] = _ignore
+        """Is told of each new status."""
+        self.on_notice: Callable[[str], None] = _ignore
+        """Is told what the person should know, in a sentence."""
+        self.on_round_trip: Callable[[float], None] | None = None
+        """Is told every round-trip time in seconds, for who keeps statistics."""
         self.context = LinkContext(me, settings, self, reactor)
         self.admission = Admission(settings.limits, max_descriptors)
         self.peers = PeerTable(me.peer_id, settings.limits.max_known_peers)
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
-        self.name = OwnName(me.peer_id, on_notice)
-        self.on_round_trip: Callable[[float], None] | None = None
-        """Is told every round-trip time in seconds, for whoever keeps statistics."""
+        self.name = OwnName(me.peer_id, lambda sentence: self.on_notice(sentence))
         self.link_log = LinkLog()
         self._links: dict[IPeerLink, None] = {}
         self._dialing = Dialing(
-            reactor, self.context, self.peers, self.admission, on_status, jitter
+            reactor,
+            self.context,
+            self.peers,
+            self.admission,
+            lambda peer: self.on_status(peer),
+            jitter,
         )
         self._leaving = False
         self._all_gone: Deferred[None] | None = None
@@ -201,12 +207,14 @@ class Mesh:
             self.admission.settled()
         self.link_log.opened(link)
         peer, surplus = self.peers.link_opened(link)
+        # A method of the peer, as it were. No peer that has a link is ever forgotten.
+        link.deliver = MethodType(self.on_chat, peer)
         self.keepalive.add(link)
         self._dialing.opened(peer, link)
         surplus = surplus or superseded(peer, link)
         if surplus is not None:
             surplus.leave(DUPLICATE)
-        self._on_open(peer, link)
+        self.on_open(peer, link)
 
     def link_closed(self, link: IPeerLink, finish: Finish) -> None:
         """The connection is gone."""
@@ -226,7 +234,7 @@ class Mesh:
         peer = self.peers.link_closed(link)
         self.link_log.closed(link, finish)
         if peer is not None:
-            self._on_closed(peer, link)
+            self.on_closed(peer, link)
             if not peer.links:
                 self._dialing.last_link_closed(peer, link, finish)
 
@@ -238,29 +246,15 @@ class Mesh:
         self.link_log.handshake_failed(link, finish, self._reactor.seconds())
         self._dialing.handshake_failed(link, finish)
 
-    def chat_received(self, link: IPeerLink, messages: list[Send | Pub]) -> None:
-        """Messages for us came."""
-        peer = self.peers.get(link.peer_id)
-        if peer is not None:
-            self.on_chat(peer, self._to_answer_on(link) if link.leaving else link, messages)
-
-    def _to_answer_on(self, link: IPeerLink) -> IPeerLink:
-        """The link itself; or, if its other end may have closed it already, another one."""
-        if link.leaving:
-            for other in self._links:
-                if other.peer_id == link.peer_id and other.is_p2pchat and not other.leaving:
-                    return other
-        return link
-
     def extended(self, link: IPeerLink, message: Said | CatchUp) -> None:
         """A message of our own kind's extensions came."""
         peer = self.peers.get(link.peer_id)
         if peer is not None:
-            self._on_extended(peer, self._to_answer_on(link), message)
+            self.on_extended(peer, link, message)
 
     def acknowledged(self, _link: IPeerLink, msg_id: object) -> None:
         """An ACK came."""
-        self._on_ack(msg_id)
+        self.on_ack(msg_id)
 
     def round_trip(self, link: IPeerLink, seconds: float) -> None:
         """A PING was answered."""

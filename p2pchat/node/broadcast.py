@@ -19,36 +19,59 @@ class Broadcast:
         self._peers = peers
         self._batch = batch
         self._most = limit // 4
-        self._lines: list[bytes] = []
+        self.held: list[bytes] = []
+        """The lines that wait for the end of the turn."""
         self._size = 0
         self._namespace: str | None = None
-        self.lost = 0
+        self._without = 0
+        self.dropped = 0
         """Deliveries to peers that were gone, or full, when the turn ended."""
 
-    def add(self, namespace: str | None, line: bytes) -> None:
-        """Send one PUB to the connected peers of a namespace, or to all for None, this turn."""
-        self.held_before(namespace, line)
-        self._namespace = namespace
-        self._lines.append(line)
-        self._size += len(line)
-        if len(self._lines) == 1:
-            self._batch.before_flush(self.spread)
+    def add(self, namespace: str | None, line: bytes) -> int:
+        """Send one PUB to the connected peers of a namespace, or to all for None, this turn.
 
-    def held_before(self, namespace: str | None, line: bytes) -> int:
-        """Bytes that will leave in one block with this line; what cannot is spread now."""
-        if namespace != self._namespace or self._size + len(line) > self._most:
+        Returns how many of those peers have no room for it, and so do not get it.
+        """
+        without = self._without_room(namespace, line) if self._batch.crowded else 0
+        if without != self._without:
+            # Who has no room for all of this block may still have it for a part.
             self.spread()
-        return self._size
+            without = self._without = self._without_room(namespace, line)
+        self._size_before(namespace, line)
+        self._namespace = namespace
+        self.held.append(line)
+        self._size += len(line)
+        if len(self.held) == 1:
+            self._batch.before_flush(self.spread)
+        return without
 
     def spread(self) -> None:
         """Give what is held to the links, now."""
-        if not self._lines:
+        if not self.held:
             return
-        lines, self._lines, self._size = self._lines, [], 0
+        lines, self.held, self._size = self.held, [], 0
         block = b"".join(lines)
         for peer in self._peers.connected(self._namespace):
             for link in peer.links:
                 if link.send_all(lines, block):
                     break
             else:
-                self.lost += len(lines)
+                self.dropped += len(lines)
+
+    def _size_before(self, namespace: str | None, line: bytes) -> int:
+        """Bytes that will leave in one block with this line; what cannot is spread now."""
+        if namespace != self._namespace or self._size + len(line) > self._most:
+            self.spread()
+        return self._size
+
+    def _without_room(self, namespace: str | None, line: bytes) -> int:
+        """How many peers will not take this line after what is published already."""
+        size = self._size_before(namespace, line) + len(line)
+        count = 0
+        for peer in self._peers.connected(namespace):
+            for link in peer.links:
+                if link.has_room(size):
+                    break
+            else:
+                count += 1
+        return count

@@ -13,11 +13,10 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.records import Line
+from p2pchat.history.records import Record
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
-from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.address import EVERYONE, namespace_of
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import CatchUp, Said
@@ -26,25 +25,18 @@ _log: Final = Log("Router")
 
 
 class CatchingUp:
-    """One node's side of it. `limits` gives the settings to go by now."""
+    """One node's side of it, within the limits of the history's settings."""
 
-    def __init__(
-        self,
-        own_id: str,
-        history: DurableHistory,
-        new_id: Callable[[], str],
-        limits: Callable[[], HistorySettings],
-    ) -> None:
+    def __init__(self, own_id: str, history: DurableHistory, new_id: Callable[[], str]) -> None:
         self._namespace = namespace_of(own_id)
         self._history = history
         self._new_id = new_id
-        self._limits = limits
         self._asked: set[str] = set()
         self._answered: set[str] = set()
 
     def ask(self, peer: Peer) -> None:
         """Ask a peer that is connected, unless that was done."""
-        limits = self._limits()
+        limits = self._history.settings
         if (
             limits.catch_up
             and peer.links
@@ -59,7 +51,7 @@ class CatchingUp:
 
     def answer(self, peer: Peer, link: IPeerLink, request: CatchUp) -> None:
         """Send what a peer missed."""
-        limits = self._limits()
+        limits = self._history.settings
         count = min(request.limit, limits.catch_up)
         age = min(request.max_age, limits.catch_up_age)
         if peer.namespace != self._namespace or peer.peer_id in self._answered:
@@ -68,7 +60,7 @@ class CatchingUp:
         if count <= 0 or age <= 0:
             return
 
-        def send(lines: list[Line]) -> None:
+        def send(lines: list[Record]) -> None:
             for line in lines:
                 said = Said(line.msg_id, line.sender, line.conversation, line.text, line.at)
                 try:

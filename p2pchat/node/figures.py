@@ -163,25 +163,25 @@ _PEERS: Final[_NodeFigures] = {
     ),
 }
 _MESSAGES: Final[_NodeFigures] = {
-    "sent": counter("direct messages sent", lambda node: node.router.sent),
+    "sent": counter("direct messages sent", lambda node: node.outgoing.sent),
     "delivered": counter(
-        "of those, how many were acknowledged", lambda node: node.router.delivered
+        "of those, how many were acknowledged", lambda node: node.outgoing.delivered
     ),
-    "undelivered": counter("of those, how many were not", lambda node: node.router.undelivered),
-    "published": counter("messages published", lambda node: node.router.published),
+    "undelivered": counter("of those, how many were not", lambda node: node.outgoing.undelivered),
+    "published": counter("messages published", lambda node: node.outgoing.published),
     "received": counter(
-        "messages received, repetitions not counted", lambda node: node.router.received
+        "messages received, repetitions not counted", lambda node: node.incoming.received
     ),
     "pending_acks": gauge(
-        "messages of ours that wait for their ACK", lambda node: node.router.pending
+        "messages of ours that wait for their ACK", lambda node: node.outgoing.pending
     ),
     "pending_acks_limit": _limit("of those at most", "max_pending_acks"),
     "duplicates": counter(
-        "messages that came again and were not shown", lambda node: node.router.duplicates
+        "messages that came again and were not shown", lambda node: node.incoming.duplicates
     ),
     "dropped": counter(
         "published messages not sent to a peer that did not keep up",
-        lambda node: node.router.dropped,
+        lambda node: node.outgoing.dropped,
     ),
     "bad_lines": counter(
         "lines that were no message", lambda node: node.mesh.link_log.remarks["bad line"]
@@ -199,7 +199,7 @@ _MESSAGES: Final[_NodeFigures] = {
         "runs of messages that claimed another sender than their link's peer",
         lambda node: node.mesh.link_log.remarks["claimed src"],
     ),
-    "remembered_ids": gauge("ids kept to know repetitions", lambda node: node.router.remembered),
+    "remembered_ids": gauge("ids kept to know repetitions", lambda node: node.incoming.remembered),
     "remembered_ids_limit": _limit("ids kept to know repetitions", "remembered_ids"),
 }
 _RENDEZVOUS: Final[_NodeFigures] = {

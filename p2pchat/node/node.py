@@ -1,4 +1,4 @@
-"""A chat node: owns the mesh of links, the router and the presence, and ties them together.
+"""A chat node: owns the mesh, the history, what comes and what goes, and ties them together.
 
     node = ChatNode(reactor, settings, directory)
     node.observers.add(whoever_wants_to_know)
@@ -32,9 +32,10 @@ from p2pchat.mesh.link.ports import CannotStartError, open_port
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.mesh import Mesh
 from p2pchat.mesh.peers import Peer
-from p2pchat.node.keeping import KeepingRouter, MakeHistory
+from p2pchat.node.catching_up import CatchingUp
+from p2pchat.node.incoming import Incoming, unread_sentence
 from p2pchat.node.observers import Observers
-from p2pchat.node.router import Published, Router
+from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
 from p2pchat.rendezvous.directory import IDirectory, Listing
@@ -42,8 +43,12 @@ from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
+from p2pchat.wire.repetitions import RecentIds
 
-__all__ = ["LOCAL_INTERVAL", "LOCAL_LEASE", "CannotStartError", "ChatNode"]
+__all__ = ["LOCAL_INTERVAL", "LOCAL_LEASE", "CannotStartError", "ChatNode", "MakeHistory"]
+
+MakeHistory = Callable[[str, RecentIds], DurableHistory]
+"""From our peer_id and the ids to fill in to a history; it may raise `CannotStartError`."""
 
 _log: Final = Log("Node")
 LOCAL_INTERVAL: Final = 3.0
@@ -57,7 +62,7 @@ class ChatNode(MultiService):
 
     `login` names the person when the settings do not. `local` says that the directory is one that
     only this machine's nodes share: then it may be asked often. `jitter` spreads waits at random.
-    `make_history`, if there is one, makes what keeps messages; it may raise `CannotStartError`.
+    `make_history`, if there is one, makes what keeps messages.
     """
 
     def __init__(
@@ -80,7 +85,6 @@ class ChatNode(MultiService):
         self._max_descriptors = max_descriptors
         self._jitter = jitter
         self._make_history = make_history
-        self._keeping: KeepingRouter | None = None
         self.history: DurableHistory | None = None
         """What keeps messages, None when nothing is kept."""
         self.settings = settings
@@ -110,43 +114,41 @@ class ChatNode(MultiService):
         try:
             me = Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex(), features)
             self._settle(me)
-        except (ValueError, CannotStartError) as why:
+        except BaseException as why:
             self._port = None
             port.stopListening()
-            if isinstance(why, CannotStartError):
-                raise
-            raise CannotStartError(f"this cannot be our name: {why}") from None
+            if isinstance(why, ValueError):
+                raise CannotStartError(f"this cannot be our name: {why}") from None
+            raise
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
 
     def _settle(self, me: Identity) -> None:
         """Make what depends on who we are."""
         settings = self.settings
         self.me = me
-        self.mesh = Mesh(
-            self._reactor,
-            me,
-            settings,
-            on_status=self._status_changed,
-            on_notice=self.observers.notice,
-            on_ack=self._acknowledged,
-            on_open=self._link_opened,
-            on_closed=self._link_closed,
-            on_extended=self._extended,
-            max_descriptors=self._max_descriptors,
-            jitter=self._jitter,
+        mesh = self.mesh = Mesh(
+            self._reactor, me, settings, max_descriptors=self._max_descriptors, jitter=self._jitter
         )
-        self.peers = self.mesh.peers
-        batch, new_id = self.mesh.context.batch, self.mesh.context.new_id
-        parts = (me.peer_id, self.peers, settings, new_id, self.observers, batch)
-        if self._make_history is None:
-            self.router = Router(*parts)
-        else:
-            from p2pchat.node.keeping import KeepingRouter
-
-            self.router = self._keeping = KeepingRouter(*parts, self._make_history)
-            self.history = self._keeping.history
-        # Without a method of ours between the two, as for the rest: it is called for every chunk.
-        self.mesh.on_chat = self.router.deliver
+        self.peers = mesh.peers
+        seen = RecentIds(settings.limits.remembered_ids)
+        if self._make_history is not None:
+            self.history = self._make_history(me.peer_id, seen)
+            self.history.on_queued = self.observers.queued
+            self.history.on_notice = self.observers.notice
+            self._catching_up = CatchingUp(me.peer_id, self.history, mesh.context.new_id)
+            mesh.on_open = self._link_opened
+            mesh.on_closed = self._link_closed
+            mesh.on_extended = self._extended
+        self.incoming = Incoming(self.observers, seen, self.history)
+        self.outgoing = Outgoing(mesh.context, mesh.peers, self.observers, self.history)
+        mesh.on_chat = self.incoming.deliver
+        mesh.on_ack = self.outgoing.acknowledged
+        mesh.on_status = self.incoming.status_changed
+        mesh.on_notice = self.observers.notice
+        self.send = self.outgoing.send
+        """Send a direct message: `send(peer_id, text)`; see `Outgoing.send`."""
+        self.publish = self.outgoing.publish
+        """Publish to `*` or `#namespace`: `publish(scope, text)`; see `Outgoing.publish`."""
         name, namespace = split_peer_id(me.peer_id)
         ttl, interval = self._lease(settings)
         budget = None if self._local else REQUESTS_A_MINUTE
@@ -179,7 +181,6 @@ class ChatNode(MultiService):
         """
         self.settings = settings
         self.mesh.configure(settings)
-        self.router.configure(settings)
         if self.history is not None:
             self.history.configure(settings.history)
         ttl, interval = self._lease(settings)
@@ -190,23 +191,33 @@ class ChatNode(MultiService):
             self.mesh.name.ip = self.presence.grant.ip
         self.mesh.discovered(listings)
 
-    def _acknowledged(self, msg_id: object) -> None:
-        self.router.acknowledged(msg_id, self._reactor.seconds())
+    # ------------------------------------------------------------ with a history
 
-    def _status_changed(self, peer: Peer) -> None:
-        self.router.status_changed(peer)
+    def _past_known(self, history: DurableHistory) -> None:
+        if not history.ready:
+            return
+        self.incoming.past_known()
+        for peer in self.peers.connected():
+            self._link_opened(peer)
+        self.observers.past_known(unread_sentence(history.unread))
 
-    def _link_opened(self, peer: Peer, _link: IPeerLink) -> None:
-        if self._keeping is not None:
-            self._keeping.link_opened(peer, self._reactor.seconds())
+    def _link_opened(self, peer: Peer, _link: IPeerLink | None = None) -> None:
+        if self.history is not None and self.history.ready:
+            self.outgoing.link_opened(peer)
+            self._catching_up.ask(peer)
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
-        if self._keeping is not None:
-            self._keeping.link_closed(peer, link, self._reactor.seconds())
+        self.outgoing.link_closed(peer, link)
+        if not peer.links:
+            self._catching_up.lost(peer.peer_id)
 
     def _extended(self, peer: Peer, link: IPeerLink, message: Said | CatchUp) -> None:
-        if self._keeping is not None:
-            self._keeping.extended(peer, link, message)
+        if isinstance(message, Said):
+            self.incoming.deliver_late(peer, link, message)
+        else:
+            self._catching_up.answer(peer, link, message)
+
+    # ------------------------------------------------------------ start and stop
 
     @property
     def port(self) -> int:
@@ -219,9 +230,10 @@ class ChatNode(MultiService):
         if self._port is None:
             self.listen()
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
-        self._sweep.start(self.mesh, self.router)
-        if self.history is not None:
-            self.history.open()
+        history = self.history
+        self._sweep.start(self.mesh, self.outgoing, history)
+        if history is not None:
+            history.open().addCallback(lambda _: self._past_known(history))
         super().startService()
 
     @inlineCallbacks
@@ -232,8 +244,8 @@ class ChatNode(MultiService):
         yield maybeDeferred(super().stopService)
         if not self._settled:
             return
-        self.router.flush()
-        self.router.give_up_all("left before the ACK came")
+        self.outgoing.flush()
+        self.outgoing.give_up_all("left before the ACK came")
         if self.history is not None:
             # What came before our farewell can still be acknowledged.
             yield self.history.flush()
@@ -243,16 +255,6 @@ class ChatNode(MultiService):
             yield self.history.stop()
         self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)
-
-    # ------------------------------------------------------------ what a person can do
-
-    def send(self, peer_id: str, payload: str) -> str:
-        """Send a direct message; see `Router.send`."""
-        return self.router.send(peer_id, payload, self._reactor.seconds())
-
-    def publish(self, scope: str, payload: str) -> Published:
-        """Publish to `*` or `#namespace`; see `Router.publish`."""
-        return self.router.publish(scope, payload)
 
     def ping_all(self) -> None:
         """Ask every link for a sign of life, and so for a round-trip time, now."""

@@ -14,9 +14,10 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.mesh import Mesh
-from p2pchat.node.router import Router
+from p2pchat.node.outgoing import Outgoing
 
 _log: Final = Log("Node")
 _INTERVAL: Final = 0.25
@@ -27,10 +28,11 @@ _PATIENCE: Final = 1.0
 
 
 class Sweep:
-    """Sweeps the mesh and the router of one node, from `start` to `stop`."""
+    """Sweeps the parts of one node, from `start` to `stop`."""
 
     _mesh: Mesh
-    _router: Router
+    _outgoing: Outgoing
+    _history: DurableHistory | None
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -39,9 +41,9 @@ class Sweep:
         self._loop = LoopingCall(self._sweep)
         self._loop.clock = clock
 
-    def start(self, mesh: Mesh, router: Router) -> None:
+    def start(self, mesh: Mesh, outgoing: Outgoing, history: DurableHistory | None) -> None:
         """Look at the deadlines of these from now on."""
-        self._mesh, self._router = mesh, router
+        self._mesh, self._outgoing, self._history = mesh, outgoing, history
         self._loop.start(_INTERVAL, now=False)
 
     def stop(self) -> None:
@@ -58,7 +60,9 @@ class Sweep:
         _guarded(self._mesh.sweep, now)
         if now < self._judge_from:
             return
-        _guarded(self._router.sweep, now)
+        _guarded(self._outgoing.sweep, now)
+        if self._history is not None:
+            _guarded(self._history.sweep, now)
         _guarded(self._mesh.look_at_deadlines, now)
         if self._sweeps % 4 == 0:
             _guarded(self._mesh.slow_sweep, now)

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.error import CannotListenError
 
 from p2pchat.console.full import choose
-from p2pchat.console.plain.console import make_console
+from p2pchat.console.plain.stdio import make_console
 from p2pchat.control.paths import ControlError
 from p2pchat.history.location import NONE
 from p2pchat.history.opening import history_maker
@@ -66,9 +66,11 @@ class Program(Service):
         *,
         stay: bool = False,
         reread: Callable[[], Settings] | None = None,
+        settings_file: str | None = None,
     ) -> None:
         self._reactor = reactor
         self._stay = stay
+        self._settings_file = settings_file
         self.status = 0
         self._leaving = False
         self._rendezvous: RendezvousService | LocalRendezvous | None = None
@@ -98,10 +100,9 @@ class Program(Service):
                 return RendezvousClient(self._reactor, host or _own_address(), port), False
         if where.host is not None:
             return RendezvousClient(self._reactor, where.host, where.port), False
-        if self._rendezvous is None:
-            self._rendezvous = LocalRendezvous(
-                self._reactor, where.local_port, lambda: self.node.presence.register_anew()
-            )
+        self._rendezvous = LocalRendezvous(
+            self._reactor, where.local_port, lambda: self.node.presence.register_anew()
+        )
         return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
 
     def bind(self) -> None:
@@ -147,6 +148,8 @@ class Program(Service):
         console.startService()
         # What is less grave, the console tells by itself.
         self._unshow = show_on_screen(show, "ERROR")
+        if self._settings_file is not None:
+            show(f"* settings: {self._settings_file}")
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
@@ -175,7 +178,15 @@ def makeService(options: ChatOptions) -> Program:
 
     use_steady_clock(reactor)
     poll_directly(reactor)
-    program = Program(reactor, options.settings, stay=options.stay, reread=options.reread)
+    program = Program(
+        reactor,
+        options.settings,
+        stay=options.stay,
+        reread=options.reread,
+        settings_file=options.file,
+    )
+    if options.file is not None:
+        _log.info("Settings read from {path}", path=options.file)
     for sentence in options.warnings:
         _log.warn("{text}", text=sentence)
         sys.stderr.write(f"warning: {printable(sentence)}\n")

@@ -59,6 +59,23 @@ def namespace_of(peer_id: str) -> str:
     return peer_id.rpartition("@")[2]
 
 
+def scope_of(dst: str) -> str:
+    """The scope that the `dst` of a PUB names, in full: `*`, `#namespace`, or a peer_id."""
+    dst = dst or EVERYONE
+    return dst if dst.startswith("#") or dst == EVERYONE or "@" in dst else "#" + dst
+
+
+def conversation_of(peer_id: str, dst: str | None) -> str:
+    """Where a message that `peer_id` sent to `dst` belongs: with the peer, or with a scope.
+
+    `dst` is as it came; None for a direct message.
+    """
+    if dst is None:
+        return peer_id
+    scope = scope_of(dst)
+    return peer_id if "@" in scope and not scope.startswith("#") else scope
+
+
 def namespace_of_scope(scope: str) -> str | None:
     """The namespace that `#namespace` names, or None for `*`; raises `ValueError` otherwise."""
     if scope == EVERYONE:

@@ -22,6 +22,7 @@ class RecentIds:
     """
 
     def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._half = max(1, limit // 2)
         self._recent: dict[str, set[str]] = {}
         self._older: dict[str, set[str]] = {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.answers import REQUESTS
-from p2pchat.control.events import KINDS
+from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.settings.checks import ConfigError
 from p2pchat.testing.directory import Fault
@@ -90,7 +91,7 @@ class AnswerTests(SynchronousTestCase):
         self.place.alice.observers.queued("bob@CIC", "unknown")
         self.town.host_of(self.place.bob).unplug()
         self.client.say({"do": "send", "to": "bob@CIC", "text": "oi"})
-        (msg_id,) = self.place.alice.router._pending
+        (msg_id,) = self.place.alice.outgoing._pending
         self.place.alice.observers.queued("bob@CIC", msg_id)
         (answer,) = self.client.heard()
         self.assertEqual((answer["ok"], answer["code"]), (False, "queued"))
@@ -108,7 +109,8 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(answer["peer_id"], "alice@CIC")
         self.assertEqual((answer["links"], answer["known_peers"]), (1, 1))
         self.assertIs(answer["registered"], True)
-        self.assertEqual(answer["trouble"], "")
+        self.assertEqual((answer["trouble"], answer["interface"]), ("", ""))
+        self.assertIs(answer["history"], False)
 
     def test_peers_known_and_asked_for(self) -> None:
         answer = self.client.ask("peers", ask=False)
@@ -153,7 +155,7 @@ class AnswerTests(SynchronousTestCase):
     # ------------------------------------------------------------ events
 
     def test_events_as_they_come(self) -> None:
-        self.assertEqual(self.client.ask("subscribe")["events"], sorted(KINDS))
+        self.assertEqual(self.client.ask("subscribe")["events"], sorted(EVENT_KINDS))
         self.place.bob.send("alice@CIC", "one")
         self.place.bob.publish("#CIC", "two")
         self.place.alice.send("bob@CIC", "three")
@@ -172,9 +174,12 @@ class AnswerTests(SynchronousTestCase):
         peer = self.place.alice.peers.get("bob@CIC")
         assert peer is not None
         self.place.alice.observers.received_late(peer, [Send("1", payload="oi")], [1e9])
+        self.place.alice.observers.received_unkept(peer, [Send("2", payload="ai")])
         self.place.alice.observers.queued("bob@CIC", "m")
-        late, queued = self.client.heard()
+        late, unkept, queued = self.client.heard()
         self.assertEqual((late["text"], late["said"]), ("oi", "2001-09-09T01:46:40Z"))
+        self.assertNotIn("kept", late)
+        self.assertEqual((unkept["text"], unkept["kept"]), ("ai", False))
         self.assertEqual((queued["event"], queued["msg_id"]), ("queued", "m"))
 
     def test_only_some_events_and_then_none(self) -> None:
@@ -186,6 +191,22 @@ class AnswerTests(SynchronousTestCase):
         self.town.leave(self.place.bob)
         self.assertEqual(self.client.heard(), [])
         self.assertEqual(self.client.ask("subscribe", events=["weather"])["code"], "bad_request")
+
+    def test_what_a_person_sees_counts_as_read(self) -> None:
+        history = SimpleNamespace(attending=1)
+        self.place.alice.history = cast("Any", history)
+        self.addCleanup(setattr, self.place.alice, "history", None)
+        other = self.place.client()
+        self.client.ask("subscribe")
+        self.assertEqual(history.attending, 1)
+        for client in (self.client, other):
+            client.ask("subscribe", attended=True)
+            client.ask("subscribe", attended=True)
+        self.assertEqual(history.attending, 3)
+        self.client.ask("subscribe")
+        self.assertEqual(history.attending, 2)
+        other.hang_up()
+        self.assertEqual(history.attending, 1)
 
     def test_a_peer_that_leaves(self) -> None:
         self.client.ask("subscribe", events=["peer"])

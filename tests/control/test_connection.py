@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.control.connection import MAX_PENDING, MAX_QUEUE, MAX_REQUEST
+from p2pchat.control.connection import MAX_PENDING
+from p2pchat.control.outgoing import MAX_QUEUE
+from p2pchat.control.protocol import MAX_REQUEST
 from tests.support.control_sockets import Client, ControlledTown
 from tests.support.loglines import captured
 
@@ -121,9 +122,25 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(len(other.heard()), MAX_QUEUE // len(text) + 1)
         self.assertIn("did not read", log()[0])
         self.place.alice.observers.notice("more")
-        self.connection.stopProducing()
+        self.connection.out.stopProducing()
         self.client.say({"do": "status"})
         self.assertEqual(self.wire.value(), b"")
+
+    def test_one_that_wants_it_so_loses_events_and_is_told(self) -> None:
+        self.client.ask("subscribe", leave_out=True)
+        self.wire.pauseReader()
+        text = "x" * 10_000
+        for n in range(300):
+            self.place.alice.observers.notice(f"{n} {text}")
+        self.client.say({"id": 1, "do": "status"})
+        self.assertFalse(self.wire.aborted)
+        self.wire.resumeReader()
+        *events, answer, gap = self.client.heard()
+        self.assertEqual(events[-1]["text"], f"{len(events) - 1} {text}")
+        self.assertEqual(answer["id"], 1)
+        self.assertEqual(gap, {"event": "left_out", "count": 300 - len(events)})
+        self.place.alice.observers.notice("again")
+        self.assertEqual(self.client.heard()[0]["text"], "again")
 
     def test_there_is_a_limit_of_clients(self) -> None:
         clients = [self.place.client() for _ in range(63)]
@@ -181,107 +198,10 @@ class ConnectionTests(SynchronousTestCase):
         self.assertTrue(sleeper.wire.aborted)
         sleeper.hang_up()
 
-
-class ConsoleTests(SynchronousTestCase):
-    """A console on the connection: what `p2pchat attach` sees."""
-
-    def setUp(self) -> None:
-        self.place = ControlledTown()
-        self.addCleanup(self.place.close)
-        self.client = self.place.client()
-        self.town = self.place.town
-        self.addCleanup(self.town.run, 1)
-
-    def shown(self, client: Client | None = None) -> str:
-        self.town.run(0.5)
-        events = (client or self.client).heard()
-        return "\n".join(event["text"] for event in events if event.get("event") == "show")
-
-    def attach(self, client: Client | None = None, **fields: Any) -> None:
-        (client or self.client).say({"do": "console", **fields})
-
-    def test_a_conversation(self) -> None:
-        self.attach(terminal=True, script=False)
-        self.assertIn("alice@CIC, listening on port 4000", self.shown())
-        self.client.say({"do": "type", "text": "/msg bob@CIC olá ✓"})
-        self.assertIn("delivered to bob@CIC", self.shown())
-        self.place.bob.send("alice@CIC", "tudo bem?")
-        self.assertEqual(self.shown(), "[bob@CIC] tudo bem?")
-        self.client.say({"do": "type", "text": "/quit"})
-        self.town.run(1)
-        self.assertEqual(self.client.heard()[-1], {"event": "left", "status": 0})
-        self.assertTrue(self.client.wire.disconnecting)
-        self.client.hang_up()
-        self.assertTrue(self.place.alice.running)
-        self.assertEqual(self.place.stopped, 0)
-
-    def test_several_at_once(self) -> None:
-        other = self.place.client()
-        for client in (self.client, other):
-            self.attach(client, terminal=True, script=False)
-            self.shown(client)
-        self.place.bob.send("alice@CIC", "all of you")
-        self.assertEqual(self.shown(), "[bob@CIC] all of you")
-        self.assertEqual(self.shown(other), "[bob@CIC] all of you")
-        self.client.hang_up()
-        self.place.bob.send("alice@CIC", "one of you")
-        self.assertEqual(self.shown(other), "[bob@CIC] one of you")
-        other.hang_up()
-
-    def test_a_script_and_its_exit_status(self) -> None:
-        for text, status in (("/msg bob@CIC oi", 0), ("/msg nobody@CIC oi", 1)):
-            client = self.place.client()
-            self.attach(client)
-            client.say({"do": "type", "text": text, "end": True}, {"do": "type", "text": "late"})
-            self.town.run(2)
-            self.assertEqual(client.heard()[-1], {"event": "left", "status": status})
-            client.hang_up()
-        self.assertEqual(self.town.seen(self.place.bob).texts, ["oi"])
-
-    def test_the_end_of_the_input_by_closing(self) -> None:
-        self.attach()
-        self.client.connection.readConnectionLost()
-        self.town.run(2)
-        self.assertEqual(self.client.heard()[-1], {"event": "left", "status": 0})
-        self.client.hang_up()
-
-    def test_a_reader_that_falls_asleep_misses_some_and_is_told(self) -> None:
-        self.attach(terminal=False)
-        self.shown()
-        self.client.wire.pauseReader()
-        for n in range(300):
-            self.place.bob.send("alice@CIC", f"{n} " + "x" * 10_000)
-            self.town.run(0.05)
-        self.assertEqual(self.client.heard(), [])
-        self.client.wire.resumeReader()
-        shown = self.shown()
-        self.assertIn("[bob@CIC] 0 x", shown)
-        self.assertIn("lines were left out", shown)
-        self.assertFalse(self.client.wire.aborted)
-        self.client.hang_up()
-
-    def test_only_one_on_a_connection_and_none_without_asking(self) -> None:
-        self.assertEqual(self.client.ask("type", text="/help")["code"], "refused")
-        self.attach()
-        self.shown()
-        self.assertEqual(self.client.ask("console")["code"], "refused")
-        self.client.hang_up()
-
-    def test_lines_wait_while_the_node_is_busy(self) -> None:
-        self.attach(script=True)
-        self.shown()
-        for _ in range(5):
-            self.client.say({"do": "type", "text": "/peers"})
-        self.assertEqual(self.client.wire.producerState, "paused")
-        self.town.run(2)
-        self.assertEqual(self.client.wire.producerState, "producing")
-        self.client.hang_up()
-
-    def test_what_is_shown_is_json_that_can_be_read(self) -> None:
-        self.attach(terminal=True, script=False)
-        self.shown()
-        self.place.bob.send("alice@CIC", "esc \x1b[2J and \u202e")
-        self.town.run(0.5)
-        (line,) = self.client.wire.value().splitlines()
-        self.assertEqual(json.loads(line)["text"], "[bob@CIC] esc \\x1b[2J and \\u202e")
-        self.client.hang_up()
+    def test_the_node_stops_and_that_is_too_much_for_a_sleeper(self) -> None:
+        self.client.ask("subscribe")
+        self.wire.pauseReader()
+        self.place.alice.observers.notice("x" * (MAX_QUEUE - 200))
+        for _ in range(10):
+            self.connection.say_goodbye()
+        self.assertTrue(self.wire.aborted)

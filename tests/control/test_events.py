@@ -6,17 +6,17 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.control.client.subcommands import EVENT_KINDS
 from p2pchat.control.events import (
-    KINDS,
     delivered_event,
     encode_json,
     message_events,
     notice_event,
+    outcome_event,
     peer_event,
     queued_event,
     undelivered_event,
 )
+from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.wire.messages import Pub, Send
 
@@ -52,7 +52,7 @@ class EventTests(SynchronousTestCase):
             queued_event("bob@CIC", "m", AT),
             notice_event("beware", AT),
         ]
-        self.assertEqual({event["event"] for event in events} | {"message"}, {*KINDS})
+        self.assertEqual({event["event"] for event in events} | {"message"}, {*EVENT_KINDS})
         self.assertEqual(events[0]["status"], "DISCONNECTED")
         self.assertIs(events[0]["left"], True)
         self.assertEqual(events[1]["seconds"], 0.012346)
@@ -63,8 +63,14 @@ class EventTests(SynchronousTestCase):
         (event,) = message_events("ana@CIC", "b@C", [Send("1", payload="oi")], AT, [1e9])
         self.assertEqual((event["time"], event["said"]), (AT, "2001-09-09T01:46:40Z"))
 
-    def test_clients_know_the_same_kinds(self) -> None:
-        self.assertEqual(EVENT_KINDS, KINDS)
+    def test_a_message_that_could_not_be_kept_says_so(self) -> None:
+        (event,) = message_events("ana@CIC", "b@C", [Send("1", payload="oi")], AT, kept=False)
+        self.assertIs(event["kept"], False)
+
+    def test_what_became_of_a_line_is_no_kind_to_subscribe_to(self) -> None:
+        event = outcome_event("b@C", "m", "delivered", AT)
+        self.assertEqual((event["event"], event["line"]), ("outcome", "delivered"))
+        self.assertNotIn(event["event"], EVENT_KINDS)
 
     def test_one_line_of_json_whatever_the_text(self) -> None:
         for text in ("oi\nolá ✓", "half \ud800 a pair", "\x00\x1b"):

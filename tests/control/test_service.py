@@ -98,12 +98,12 @@ class SocketTests(TestCase):
         client.connect(service.path)
         reader = await self.client(service.path)
         await reader.greeted
-        (asleep,) = [one for one in service._clients if one._lines is not None][:1]
-        asleep.transport.write(b"x" * 1_000_000)
+        asleep = next(iter(service.factory.clients))
+        asleep.out.events(b"x" * 1_000_000, 1)
         before = reactor.seconds()
         await service.stopService()  # type: ignore[misc]
         self.assertLess(reactor.seconds() - before, 5)
-        self.assertEqual(service._clients, {})
+        self.assertEqual(service.factory.clients, {})
         await reader.closed
 
     async def test_nor_does_one_that_never_hangs_up(self) -> None:

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from p2pchat.history.opening import history_maker
-from p2pchat.mesh.link.ports import CannotStartError
+from p2pchat.history.records import HistoryError
 from p2pchat.settings.values import HistorySettings, Settings
 from p2pchat.wire.repetitions import RecentIds
-from tests.support.histories import Owner
 
 
 class OpeningTests(TestCase):
@@ -24,11 +22,8 @@ class OpeningTests(TestCase):
         self.make: Any = history_maker(reactor, settings)
 
     async def test_kept_read_and_closed(self) -> None:
-        owner, ready = Owner(), Deferred[None]()
-        owner.history_ready = lambda: ready.callback(None)  # type: ignore[method-assign]
-        history = self.make("alice@CIC", owner, RecentIds(10))
-        history.open()
-        await ready
+        history = self.make("alice@CIC", RecentIds(10))
+        await history.open()
         self.assertEqual(
             [path.name for path in self.path.parent.iterdir()], [self.path.name + ".lock"]
         )
@@ -36,8 +31,8 @@ class OpeningTests(TestCase):
         await history.flush()
         (line,) = await history.recent("#CIC", 5)
         self.assertEqual((line.sender, line.text), ("alice@CIC", "a todos"))
-        with self.assertRaises(CannotStartError):
-            self.make("bob@CIC", Owner(), RecentIds(10))
+        with self.assertRaises(HistoryError):
+            self.make("bob@CIC", RecentIds(10))
         await history.stop()
         self.assertEqual([path.name for path in self.path.parent.iterdir()], [self.path.name])
         names = [thread.name for thread in threading.enumerate()]

@@ -86,6 +86,10 @@ class WinningBackTests(MeshTestCase):
         self.town.run(200)
         self.assertEqual(self.statuses(alice, "bob@CIC")[-1], Status.DISCONNECTED)
         self.assertTrue(self.peer(alice, "bob@CIC").left)
+        self.rendezvous.enter("bob@CIC", "10.0.9.9", 4000)  # where nobody is, for now
+        alice.presence.discover()
+        self.town.run(1)
+        self.assertFalse(self.peer(alice, "bob@CIC").left)
         self.town.node("bob@CIC", ip="10.0.0.2")
         self.town.run_until_meshed(62)
         self.assertFalse(self.peer(alice, "bob@CIC").left)

@@ -1,4 +1,4 @@
-"""Taking a port by an endpoint: what is refused, and in which sentence.
+"""Taking a port by number or by an endpoint: what is refused, and in which sentence.
 
 With real sockets it is tested in `tests/processes/test_ports`.
 """
@@ -13,7 +13,9 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.ports import CannotStartError, listen_on
+from p2pchat.mesh.link.ports import CannotStartError, listen_on, open_port
+from p2pchat.settings.values import PeerSettings
+from p2pchat.testing.network import FakeNetwork
 
 
 class EndpointTests(SynchronousTestCase):
@@ -55,3 +57,31 @@ class EndpointTests(SynchronousTestCase):
 
         self.patch(endpoints, "serverFromString", lambda *_: Slow())
         self.assertIn("not ready", self.refused("slow:1"))
+
+
+class NumberTests(SynchronousTestCase):
+    """Ports by number, and one by an endpoint, on a machine of the fake network."""
+
+    def setUp(self) -> None:
+        self.host = FakeNetwork(1).host("10.0.0.1")
+
+    def open(self, **fields: Any) -> tuple[int, int]:
+        """The port that is taken, and the how manieth that was tried it is."""
+        _, nth = open_port(self.host, ServerFactory(), PeerSettings(**fields), loopback=False)
+        return [*self.host.ports][-1], nth
+
+    def test_the_first_free_one_from_4000_on(self) -> None:
+        self.assertEqual([self.open() for _ in range(3)], [(4000, 1), (4001, 2), (4002, 3)])
+
+    def test_the_one_of_the_settings_or_none(self) -> None:
+        self.assertEqual(self.open(port=5000), (5000, 1))
+        with self.assertRaises(CannotStartError) as caught:
+            self.open(port=5000)
+        sentence = "cannot listen on all interfaces, port 5000: "
+        self.assertTrue(str(caught.exception).startswith(sentence), caught.exception)
+
+    def test_an_endpoint_comes_before_a_number(self) -> None:
+        self.assertEqual(self.open(listen="tcp:6000", port=5000), (6000, 1))
+        with self.assertRaises(CannotStartError) as caught:
+            self.open(listen="tcp:6000")
+        self.assertTrue(str(caught.exception).startswith("cannot listen on tcp:6000: "))

@@ -50,9 +50,9 @@ class BroadcastTests(SynchronousTestCase):
         self.links[0].takes = False
         self.broadcast.add("CIC", b"1\n")
         self.broadcast.spread()
-        self.assertEqual((self.sent(), self.broadcast.lost), ([b"", b"1\n", b""], 1))
+        self.assertEqual((self.sent(), self.broadcast.dropped), ([b"", b"1\n", b""], 1))
         self.clock.advance(0)
-        self.assertEqual(self.broadcast.lost, 1)
+        self.assertEqual(self.broadcast.dropped, 1)
 
     def test_the_second_link_takes_what_the_first_does_not(self) -> None:
         second = FakeLink("bob@CIC")
@@ -60,4 +60,4 @@ class BroadcastTests(SynchronousTestCase):
         self.links[0].takes = False
         self.broadcast.add("CIC", b"1\n")
         self.broadcast.spread()
-        self.assertEqual((second.lines, self.broadcast.lost), ([b"1\n"], 0))
+        self.assertEqual((second.lines, self.broadcast.dropped), ([b"1\n"], 0))

@@ -76,9 +76,12 @@ class Slow(Asking):
         self.again = reactor.callLater(self.pause, transport.resumeProducing)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.wait_no_more()
+        super().connectionLost(reason)
+
+    def wait_no_more(self) -> None:
         if self.again is not None and self.again.active():
             self.again.cancel()
-        super().connectionLost(reason)
 
 
 def ask(port: int, data: bytes, half_close: bool = False) -> Deferred[bytes]:
@@ -142,6 +145,7 @@ class SocketTests(TestCase):
         while service.factory.connections:
             await deferLater(reactor, 0.02)
         silent.pause = 0
+        silent.wait_no_more()
         transport: Any = silent.transport
         transport.resumeProducing()
         self.assertLess(len(await silent.done), 1_500_000)

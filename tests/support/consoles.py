@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import cast
 
@@ -13,11 +12,11 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
-from p2pchat.node.router import Published, Router
+from p2pchat.node.outgoing import Outgoing
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import LimitSettings, Settings
 from p2pchat.wire.identity import Identity
-from tests.support.fake_link import FakeLink, InstantBatch
+from tests.support.fake_link import FakeLink, fake_context
 
 ME = "ana@CIC"
 ADDRESS = "10.0.0.9:40000"
@@ -73,26 +72,15 @@ class FakeNode:
         self.peers = PeerTable(ME, 100)
         self.presence = FakePresence()
         self.mesh = FakeMesh()
-        ids = itertools.count(1)
-        self.batch = InstantBatch()
-        self.router = Router(
-            ME,
-            self.peers,
-            self.settings,
-            lambda: f"id{next(ids)}",
-            self.observers,
-            self.batch,
-        )
-
-    def send(self, peer_id: str, payload: str) -> str:
-        return self.router.send(peer_id, payload, self.clock.seconds())
-
-    def publish(self, scope: str, payload: str) -> Published:
-        return self.router.publish(scope, payload)
+        context = fake_context(ME, self.settings, clock, "id")
+        self.batch = context.batch
+        self.outgoing = Outgoing(context, self.peers, self.observers)
+        self.send = self.outgoing.send
+        self.publish = self.outgoing.publish
 
     def acknowledge(self, link: FakeLink) -> None:
         """The ACK for the latest message on a link comes."""
-        self.router.acknowledged(link.chat[-1].msg_id, self.clock.seconds())
+        self.outgoing.acknowledged(link.chat[-1].msg_id)
 
     # ---------------------------------------------------------------- what a test arranges
 

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.client.finding import Node
 from p2pchat.control.connection import ControlConnection
-from p2pchat.control.service import ControlFactory, ControlService
+from p2pchat.control.service import ControlService
 from p2pchat.node.node import ChatNode
 from p2pchat.testing.nodes import FakeTown
 
@@ -48,7 +48,7 @@ class Client:
     """One client of a control socket, without a socket."""
 
     def __init__(self, service: ControlService) -> None:
-        self.connection: ControlConnection = ControlFactory(service).buildProtocol(None)
+        self.connection: ControlConnection = service.factory.buildProtocol(None)
         self.wire = Wire()
         self.connection.makeConnection(self.wire)
 

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.router import NotSentError
+from p2pchat.node.outgoing import NotSentError
 
 
 class _Ear(Observer):
@@ -45,17 +45,17 @@ class Account:
             self._listen(node)
 
     def _listen(self, node: ChatNode) -> None:
-        chat_received = node.mesh.chat_received
+        deliver = node.mesh.on_chat
 
-        def listening(link: Any, messages: Any) -> None:
+        def listening(peer: Any, link: Any, messages: Any) -> None:
             if link not in self._links:
                 self._links.append(link)
             texts = [message.payload for message in messages]
-            chat_received(link, messages)
-            assert not node.router.duplicates, "we never send anything twice"
+            deliver(peer, link, messages)
+            assert not node.incoming.duplicates, "we never send anything twice"
             self.heard.setdefault(self._links.index(link), []).extend(texts)
 
-        node.mesh.chat_received = listening  # type: ignore[method-assign]
+        node.mesh.on_chat = listening
 
     def say(self, one: int, text: str) -> None:
         """Have node number `one` say it to the other."""

@@ -1,18 +1,23 @@
-"""A link that does nothing but remember what it was told."""
+"""A link that does nothing but remember what it was told, and the context of such links."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.link.send_queue import SendQueue, WriteBatch
+from p2pchat.settings.values import Settings
 from p2pchat.wire.codec import decode
+from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import Pub, Send
+from tests.support.links import RecordingOwner
 
 
 class InstantBatch(WriteBatch):
@@ -23,6 +28,17 @@ class InstantBatch(WriteBatch):
 
     def before_flush(self, call: Callable[[], None]) -> None:
         call()
+
+
+def fake_context(own_id: str, settings: Settings, clock: Clock, ids: str = "id-") -> LinkContext:
+    """What a node's links share, with ids that are counted and a turn that ends at once."""
+    numbers = count(1)
+    me = Identity.of(own_id)
+    context = LinkContext(
+        me, settings, RecordingOwner(), clock, new_id=lambda: f"{ids}{next(numbers)}"
+    )
+    context.batch = InstantBatch()
+    return context
 
 
 @implementer(IPeerLink)
@@ -41,6 +57,7 @@ class FakeLink:
         self.sent = 0
         self.received = 0
         self.takes = True
+        self.deliver: Callable[[IPeerLink, list[Send | Pub]], None]
         self.on_send: Callable[[bytes], None] | None = None
         self.lines: list[bytes] = []
         self.acknowledged: list[object] = []

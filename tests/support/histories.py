@@ -1,4 +1,4 @@
-"""Histories to test with: threads that are stepped by hand, and a node that notes what it hears."""
+"""Histories to test with: threads that are stepped by hand, and what their node is told."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory
+from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import Batch, Entry, Line, Piece
+from p2pchat.history.records import Batch, Piece, Record
 from p2pchat.history.segments import pack
-from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
+from p2pchat.node.incoming import Incoming
+from p2pchat.node.observers import Observer, Observers
 from p2pchat.settings.values import HistorySettings
-from p2pchat.wire.messages import Pub, Send
+from p2pchat.sqlite import Worker
+from p2pchat.wire.messages import Pub, Said, Send
 from p2pchat.wire.repetitions import RecentIds, id_text
 from tests.support.fake_link import FakeLink
 
@@ -35,7 +37,7 @@ def pub(msg_id: Any, text: str, dst: str = "#CIC", src: str = "bob@CIC") -> Pub:
     return Pub(msg_id, src, dst, text)
 
 
-class SteppedThread:
+class SteppedThread(Worker):
     """Calls wait until `step`, or are made at once when `at_once`."""
 
     def __init__(self, *, at_once: bool = True) -> None:
@@ -64,47 +66,34 @@ class SteppedThread:
         self.stopped = True
 
 
-class Owner:
-    """Notes what a history tells its node."""
+class Told(Observer):
+    """Notes what a node with a history tells."""
 
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
-        self.history: DurableHistory | None = None
 
     def _texts(self, messages: list[Send | Pub]) -> list[str]:
         return [message.payload for message in messages]
 
-    def acknowledge(self, peer: Peer, link: IPeerLink, msg_ids: list[object]) -> None:
-        link.acknowledge(msg_ids)
+    def status_changed(self, peer: Peer) -> None:
+        self.events.append(("status", peer.peer_id))
 
-    def kept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         self.events.append(("kept", peer.peer_id, self._texts(messages)))
 
-    def kept_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
+    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         self.events.append(("late", peer.peer_id, self._texts(messages), said))
 
-    def not_kept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         self.events.append(("not kept", peer.peer_id, self._texts(messages)))
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         self.events.append(("queued", peer_id, msg_id))
 
-    def given_up(self, peer_id: str, msg_id: str) -> None:
-        self.events.append(("given up", peer_id, msg_id))
-
-    def put_off(
-        self,
-        peer: Peer,
-        link: IPeerLink,
-        messages: list[Send | Pub],
-        said: list[float] | None,
-    ) -> None:
-        self.events.append(("put off", peer.peer_id, self._texts(messages)))
-
-    def history_ready(self) -> None:
+    def past_known(self, unread: str) -> None:
         self.events.append(("ready",))
 
-    def told(self, sentence: str) -> None:
+    def notice(self, sentence: str) -> None:
         self.events.append(("told", sentence))
 
     def take(self) -> list[tuple[Any, ...]]:
@@ -159,16 +148,16 @@ class FileCase(SynchronousTestCase):
         self.next_id += len(messages)
         return piece
 
-    def entry(self, to: str, msg_id: str, text: str, state: int, at: float = NOW) -> Entry:
+    def entry(self, to: str, msg_id: str, text: str, state: int, at: float = NOW) -> Record:
         self.next_id += 1
-        return Entry(self.next_id - 1, to, "alice@CIC", msg_id, at, state, text)
+        return Record(self.next_id - 1, to, "alice@CIC", msg_id, at, state, text)
 
     def keep(self, *pieces: Piece, file: bool = True) -> None:
         self.database.commit(Batch(pieces=[*pieces]))
-        while file and self.database.file(rest=True):
+        while file and self.database.file():
             pass
 
-    def texts(self, lines: list[Line]) -> list[str]:
+    def texts(self, lines: list[Record]) -> list[str]:
         return [line.text for line in lines]
 
 
@@ -179,49 +168,52 @@ class HistoryCase(FileCase):
         super().setUp()
         self.clock = Clock()
         self.wall = NOW
-        self.owner = Owner()
+        self.told = Told()
         self.link = FakeLink()
         self.peer = Peer("bob@CIC")
 
     def start(self, *, at_once: bool = True, **settings: Any) -> DurableHistory:
         self.thread = SteppedThread(at_once=at_once)
         self.reading = SteppedThread()
-        self.seen = RecentIds(1000)
-        self.history = DurableHistory(
-            self.clock,
-            "alice@CIC",
-            HistorySettings(**settings),
-            self.owner,
-            self.seen,
-            remembered=1000,
+        seen = RecentIds(1000)
+        storage = Storage(
             writing=self.thread,
-            reading=self.reading,
             make_database=lambda: Database(self.path, connect),
+            reading=self.reading,
             make_reader=lambda: Reader(self.path),
             wall=lambda: self.wall,
         )
-        self.history.open()
-        return self.history
+        history = DurableHistory(
+            self.clock, "alice@CIC", HistorySettings(**settings), seen, storage
+        )
+        observers = Observers()
+        observers.add(self.told)
+        history.on_queued, history.on_notice = observers.queued, observers.notice
+        incoming = Incoming(observers, seen, history)
+        self.history, self.incoming = history, incoming
+
+        def opened(_: None) -> None:
+            if history.ready:
+                incoming.past_known()
+                observers.past_known("")
+
+        history.open().addCallback(opened)
+        return history
 
     def restart(self, **settings: Any) -> DurableHistory:
         """A new process on the same file, after the other one was killed."""
-        self.owner.take()
+        self.told.take()
         return self.start(**settings)
 
-    def receive(self, *messages: Send | Pub, acks: bool = True) -> None:
-        """What a router does with messages."""
-        fresh, ids = self.seen.fresh("bob@CIC", [*messages])
-        repeated = [message for message in messages if not any(message is one for one in fresh)]
-        if fresh:
-            wanted = [message.msg_id for message in fresh if message.require_ack]
-            self.history.received(self.peer, self.link, fresh, ids, wanted)
-        if repeated:
-            self.history.repeated(self.peer, self.link, [message.msg_id for message in repeated])
+    def receive(self, *messages: Send | Pub) -> None:
+        """These come from bob@CIC together."""
+        self.incoming.deliver(self.peer, self.link, [*messages])
 
     def receive_late(self, said: list[float], *messages: Send | Pub) -> None:
-        """The same for messages that were said a while ago, and want no ACK."""
-        ids = [id_text(message.msg_id) for message in messages]
-        self.history.received(self.peer, self.link, [*messages], ids, [], said)
+        """These come, which were said a while ago, and want no ACK."""
+        for when, message in zip(said, messages, strict=True):
+            late = Said(message.msg_id, message.src, message.dst, message.payload, when)
+            self.incoming.deliver_late(self.peer, self.link, late)
 
     def acked(self) -> list[object]:
         acked: list[object] = []

@@ -41,6 +41,7 @@ class RecordingOwner:
 
     def link_opened(self, link: IPeerLink) -> None:
         self.events.append(("opened", link.peer_id))
+        link.deliver = self.chat_received
 
     def link_closed(self, link: IPeerLink, finish: Finish) -> None:
         self.events.append(("closed", finish))

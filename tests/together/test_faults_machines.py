@@ -22,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.peers import Status
 from p2pchat.node.figures import statistics
-from p2pchat.node.router import NotSentError
+from p2pchat.node.outgoing import NotSentError
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
@@ -168,8 +168,8 @@ class NodeMachine(RuleBasedStateMachine):
         assert admission.handshakes == sum(not link.peer_id for link in inbound) <= 3
         assert admission.dials >= 0
         assert len(node.peers) <= 6 + 6
-        assert node.router.pending <= 5
-        assert node.router.remembered <= 50
+        assert node.outgoing.pending <= 5
+        assert node.incoming.remembered <= 50
         linked = {id(link) for peer in node.peers for link in peer.links}
         assert linked == {id(link) for link in mesh.links}
         for peer in node.peers:
@@ -185,7 +185,7 @@ class NodeMachine(RuleBasedStateMachine):
         over = [msg_id for _, msg_id in seen.acked] + [msg_id for _, msg_id, _ in seen.failed]
         assert len(over) == len(set(over))
         assert set(over) <= self.sent
-        assert len(self.sent) - len(over) == self.node.router.pending
+        assert len(self.sent) - len(over) == self.node.outgoing.pending
 
     @invariant()
     def it_can_tell(self) -> None:

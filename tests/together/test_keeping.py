@@ -13,16 +13,14 @@ from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory
-from p2pchat.history.gathering import HistoryOwner
+from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.peers import Peer, Status
-from p2pchat.node.keeping import KEPT, MakeHistory
-from p2pchat.node.node import ChatNode
+from p2pchat.node.node import ChatNode, MakeHistory
 from p2pchat.node.observers import Observer
-from p2pchat.node.router import NotSentError
+from p2pchat.node.outgoing import KEPT, NotSentError
 from p2pchat.settings.values import (
     ConnectionSettings,
     HistorySettings,
@@ -92,26 +90,21 @@ class KeepingCase(SynchronousTestCase):
         return str(self.folder / f"{peer_id}.sqlite")
 
     def maker(self, host: FakeHost, settings: HistorySettings, *, at_once: bool) -> MakeHistory:
-        def make(own_id: str, owner: HistoryOwner, seen: RecentIds) -> DurableHistory:
+        def make(own_id: str, seen: RecentIds) -> DurableHistory:
             def database() -> Database:
                 self.databases.append(FullDatabase(self.path(own_id)))
                 return self.databases[-1]
 
             writing = SteppedThread(at_once=at_once)
             self.threads.append(writing)
-            return DurableHistory(
-                host,
-                own_id,
-                settings,
-                owner,
-                seen,
-                remembered=10_000,
+            storage = Storage(
                 writing=writing,
-                reading=SteppedThread(),
                 make_database=database,
+                reading=SteppedThread(),
                 make_reader=lambda: Reader(self.path(own_id)),
                 wall=lambda: NOW + host.seconds(),
             )
+            return DurableHistory(host, own_id, settings, seen, storage)
 
         return make
 
@@ -457,13 +450,12 @@ class DirectTests(KeepingCase):
         alice = self.node("alice@CIC")
         bob = self.node("bob@CIC", at_once=False)
         self.meet()
-        alice.router.configure(
-            Settings(limits=LimitSettings(max_pending_acks=2), history=HistorySettings())
-        )
+        limits = LimitSettings(max_pending_acks=2)
+        alice.configure(Settings(limits=limits, history=HistorySettings()))
         for number in range(5):
             alice.send("bob@CIC", str(number))
         self.town.run(1)
-        self.assertEqual(alice.router.pending, 2)
+        self.assertEqual(alice.outgoing.pending, 2)
         self.threads[-1].at_once = True
         while self.threads[-1].calls:
             self.threads[-1].step()
@@ -483,8 +475,8 @@ class DirectTests(KeepingCase):
             self.threads[-1].step()
         self.town.run(1)
         self.assertEqual(self.town.seen(alice).acked, [("bob@CIC", msg_id)])
-        alice.router.acknowledged(7, 0.0)
-        alice.router.acknowledged("nobody's", 0.0)
+        alice.outgoing.acknowledged(7)
+        alice.outgoing.acknowledged("nobody's")
         self.assertEqual(len(self.town.seen(alice).acked), 1)
         self.assertEqual(self.texts(bob), ["devagar"])
         self.town.close()
@@ -502,11 +494,11 @@ class DirectTests(KeepingCase):
         self.town.run(1)
         (peer,) = bob.peers.connected()
         again = Said(self.town.seen(alice).acked[0][1], "", "bob@CIC", "esperou", NOW, True)
-        bob.router.extended(peer, peer.links[0], again)  # type: ignore[attr-defined]
+        bob.mesh.on_extended(peer, peer.links[0], again)
         self.town.run(1)
         self.assertEqual(self.texts(bob), ["esperou"])
         self.assertEqual(self.late(bob), ["esperou"], "said earlier, and shown so")
-        self.assertEqual(bob.router.duplicates, 1)
+        self.assertEqual(bob.incoming.duplicates, 1)
         self.town.close()
 
     def test_what_nobody_has_seen_is_told_at_the_next_start(self) -> None:
@@ -521,7 +513,7 @@ class DirectTests(KeepingCase):
         sentence = "not seen yet: 1 of alice@CIC, 1 of * (/history shows them)"
         self.assertIn(sentence, self.town.seen(bob).notices)
         assert bob.history is not None
-        bob.history.attended = True
+        bob.history.attending += 1
         alice.publish("*", "vês?")
         self.meet()
         self.town.leave(bob)
@@ -551,7 +543,7 @@ class CatchingUpTests(KeepingCase):
         # Twice at the same time is once too often.
         (peer,) = [peer for peer in alice.peers.connected() if peer.peer_id == "bob@CIC"]
         request = CatchUp("c", "", 10, 60.0)
-        alice.router.extended(peer, peer.links[0], request)  # type: ignore[attr-defined]
+        alice.mesh.on_extended(peer, peer.links[0], request)
         self.town.run(1)
         self.assertEqual(self.texts(bob), ["y"])
         self.town.close()

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.sent import SentMessages
-from p2pchat.console.display import late_lines, moment
+from p2pchat.console.wording import late_lines, moment
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer, Observers
 from p2pchat.wire.codec import decode, encode

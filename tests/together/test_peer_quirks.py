@@ -9,9 +9,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.peers import Peer, Status
-from p2pchat.node.router import scope_of
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.nodes import FakeTown
+from p2pchat.wire.address import scope_of
 from tests.support import quirky_peers as quirks
 from tests.support.quirky_peers import ForeignPeer, Program
 
@@ -324,7 +324,7 @@ class AcceptsTests(ForeignTestCase):
         link.say("PUB", src="bob@CIC", dst="#other", payload="not for us")
         self.run_for(1)
         self.assertEqual(len(self.seen.texts), 7)
-        shown = [scope_of(message) for _, message in self.seen.messages[:4]]  # type: ignore[arg-type]
+        shown = [scope_of(message.dst) for _, message in self.seen.messages[:4]]
         self.assertEqual(shown, ["*", "#CIC", "#CIC", "me@CIC"])
 
     def test_5_every_form_of_bye(self) -> None:

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.wire.address import (
+    conversation_of,
     is_loopback,
     namespace_of,
     namespace_of_scope,
     network_of,
+    scope_of,
     split_peer_id,
 )
 from p2pchat.wire.text import printable
@@ -122,6 +124,31 @@ class NetworkTests(SynchronousTestCase):
             ("", ""),
         ):
             self.assertEqual(network_of(ip), network)
+
+
+class WhereItBelongsTests(SynchronousTestCase):
+    def test_the_full_form_of_what_a_pub_names(self) -> None:
+        for dst, scope in (
+            ("*", "*"),
+            ("", "*"),
+            ("#CIC", "#CIC"),
+            ("CIC", "#CIC"),
+            ("alice@CIC", "alice@CIC"),
+        ):
+            self.assertEqual(scope_of(dst), scope)
+
+    def test_a_conversation_is_a_peer_or_a_scope(self) -> None:
+        for dst, conversation in (
+            (None, "bob@CIC"),
+            ("alice@CIC", "bob@CIC"),
+            ("*@CIC", "bob@CIC"),
+            ("", "*"),
+            ("*", "*"),
+            ("CIC", "#CIC"),
+            ("#CIC", "#CIC"),
+            ("#C@C", "#C@C"),
+        ):
+            self.assertEqual(conversation_of("bob@CIC", dst), conversation, dst)
 
 
 class LoopbackTests(SynchronousTestCase):

@@ -15,9 +15,10 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
+from p2pchat.console.wording import sender
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.outbox import Stage
-from p2pchat.history.records import ABANDONED, WAITING, Line
+from p2pchat.history.records import ABANDONED, WAITING, Record
 from p2pchat.wire.address import the_one_called
 from p2pchat.wire.text import printable, shortened
 
@@ -140,24 +141,18 @@ def _number(text: str) -> int:
     return number
 
 
-def _history_lines(lines: Sequence[Line], nothing: str) -> list[str]:
+def _history_lines(lines: Sequence[Record], nothing: str) -> list[str]:
     return [*map(history_line, lines)] or [nothing]
 
 
-def history_line(line: Line) -> str:
+def history_line(line: Record) -> str:
     """One message as a line for a person."""
-    who, to = _name(line.sender), _name(line.conversation)
-    if line.sender != line.conversation:
-        who = f"{who} -> {to}"
+    to = "" if line.sender == line.conversation else line.conversation
     late = "" if line.said is None else f", said {line_moment(line.said)}"
-    state = _STATES.get(line.state, "")
-    return f"{line_moment(line.at)} [{who}{late}] {printable(line.text)}{state}"
+    who, state = sender(line.sender, to=to, note=late), _STATES.get(line.state, "")
+    return f"{line_moment(line.at)} {who}{printable(line.text)}{state}"
 
 
 def line_moment(when: float) -> str:
     """A time of the wall clock, in local time."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
-
-
-def _name(text: str) -> str:
-    return shortened(text, 150).replace("]", "\\x5d")

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from p2pchat.node.node import ChatNode
-from p2pchat.node.router import NotSentError
+from p2pchat.node.outgoing import NotSentError
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
 from p2pchat.wire.text import printable, shortened
 

@@ -44,7 +44,6 @@ from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs
 from p2pchat.console.full.pane import MessagePane
 from p2pchat.console.full.widths import cut, steady
-from p2pchat.wire.text import printable
 
 _INPUT_ROWS: Final = 4
 _MENU_ROWS: Final = 6
@@ -129,7 +128,7 @@ class ChatScreen:
         return self.app.output.get_size().columns
 
     def _prompt(self) -> StyleAndTextTuples:
-        key = steady(printable(self._conversations.current.key))
+        key = steady(self._conversations.current.key)
         return [("class:prompt", cut(key, max(8, self._columns() // 3)) + "> ")]
 
     def _bar(self) -> StyleAndTextTuples:
@@ -137,4 +136,4 @@ class ChatScreen:
         return row
 
     def _question(self) -> StyleAndTextTuples:
-        return [("", cut(steady(printable(self.question)), self._columns()))]
+        return [("", cut(steady(self.question), self._columns()))]

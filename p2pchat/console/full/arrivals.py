@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from p2pchat.console.display import BURST, RATE
+from p2pchat.console.wording import BURST, RATE
 from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.wire.messages import Pub, Send
 

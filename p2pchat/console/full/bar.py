@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from p2pchat.console.full.entries import Row
 from p2pchat.console.full.widths import cut, steady, width
-from p2pchat.wire.text import printable
 
 _LONGEST_UNREAD: Final = 20
 _GAP: Final = "  "
@@ -72,10 +71,10 @@ def _parts(state: BarState) -> list[tuple[int, str, str]]:
     unread = ", ".join(_unread(*each) for each in state.unread)
     urgent = any(each[2] for each in state.unread)
     return [
-        (5, "class:bar", " " + _name(state.own_id)),
+        (5, "class:bar", " " + steady(state.own_id)),
         rendezvous,
         (2, "class:bar", f"{state.up}/{state.known} links"),
-        (1, "class:bar", _name(state.current) if state.current else "all"),
+        (1, "class:bar", steady(state.current) if state.current else "all"),
         (0, "class:bar-alarm" if urgent else "class:bar-unread", unread and f"unread: {unread}"),
         (1, "class:bar-unread", f"{state.below} below" if state.below else ""),
         (6, "class:bar", f"{state.left_out:,} left out" if state.left_out else ""),
@@ -87,8 +86,4 @@ def _taken(parts: Sequence[tuple[int, str, str]]) -> int:
 
 
 def _unread(key: str, count: int, urgent: bool) -> str:
-    return f"{cut(_name(key), _LONGEST_UNREAD)} {count:,}{'!' if urgent else ''}"
-
-
-def _name(text: str) -> str:
-    return steady(printable(text))
+    return f"{cut(steady(key), _LONGEST_UNREAD)} {count:,}{'!' if urgent else ''}"

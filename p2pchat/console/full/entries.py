@@ -23,7 +23,7 @@ from p2pchat.console.full.colours import colour_of
 from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
-from p2pchat.wire.text import printable
+from p2pchat.console.wording import in_brackets
 
 Row: TypeAlias = list[tuple[str, str]]
 """One row of the screen: (style, text) after (style, text)."""
@@ -121,9 +121,7 @@ class PaneEntry(Struct, eq=False):
         indent = min(_INDENT, columns // 4)
         room = max(2, columns - indent)
         prefix = cut(steady(prefix), max(4, columns - len(clock) - _INDENT))
-        first, *others = wrap(
-            prefix + steady(printable(self.text)), max(2, columns - len(clock)), room
-        )
+        first, *others = wrap(prefix + steady(self.text), max(2, columns - len(clock)), room)
         text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
         rows: list[Row] = [
             [
@@ -140,7 +138,7 @@ class PaneEntry(Struct, eq=False):
         """Put the mark and its note behind the text, or below it where they do not fit."""
         style = self.mark.value or "class:event"
         room = max(2, columns - indent)
-        for part in (glyphs.marks.get(self.mark, ""), steady(printable(self.note))):
+        for part in (glyphs.marks.get(self.mark, ""), steady(self.note)):
             taken = sum(width(text) for _, text in rows[-1])
             if part and taken + 1 + width(part) <= columns:
                 rows[-1].append((style, f" {part}"))
@@ -148,7 +146,7 @@ class PaneEntry(Struct, eq=False):
                 rows += [[("", " " * indent), (style, row)] for row in wrap(part, room, room)]
 
     def _prefix(self, together: bool) -> tuple[str, str]:
-        name, where = _name(self.speaker), _name(self.where)
+        name, where = (in_brackets(each, _LONGEST_NAME) for each in (self.speaker, self.where))
         if self.kind is EntryKind.OWN:
             return "class:own", f"[-> {where}] " if together else f"[{name}] "
         if self.kind is EntryKind.MESSAGE:
@@ -174,9 +172,3 @@ def rule_row(title: str, columns: int, glyphs: Glyphs, style: str) -> Row:
     """A line across the pane with a title."""
     head = cut(f"{glyphs.rule * 2} {title} ", columns)
     return [(style, head + glyphs.rule * max(0, columns - len(head)))]
-
-
-def _name(text: str) -> str:
-    """A peer_id or a scope between brackets, which it must not close early."""
-    text = printable(text).replace("]", "\\x5d")
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"

@@ -12,15 +12,15 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.console.display import StatusLines, left_out_line, moment
 from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import EntryKind, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
-from p2pchat.history.records import conversation_for
+from p2pchat.console.wording import StatusLines, left_out_line, moment
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
+from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import id_text
 from p2pchat.wire.text import printable
@@ -75,7 +75,7 @@ class News(Observer):
         if history is not None and history.ready:
             self.past_known("")
         for peer in self._node.peers.connected():
-            self._status_lines.line(peer)
+            self._status_lines.line(peer.peer_id, peer.status.value, left=peer.left)
 
     def stop(self) -> None:
         """Hear no more."""
@@ -94,7 +94,7 @@ class News(Observer):
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went: told of those that have spoken."""
-        line = self._status_lines.line(peer)
+        line = self._status_lines.line(peer.peer_id, peer.status.value, left=peer.left)
         if line is None:
             return
         if self._conversations.has_spoken(peer.peer_id):
@@ -124,7 +124,7 @@ class News(Observer):
 
     def _entry(self, now: float, peer_id: str, message: Send | Pub) -> PaneEntry:
         direct = isinstance(message, Send)
-        where = conversation_for(peer_id, None if direct else message.dst)
+        where = conversation_of(peer_id, None if direct else message.dst)
         claims = bool(message.src) and message.src != peer_id
         named = direct or self._named.search(message.payload) is not None
         msg_id = id_text(message.msg_id)

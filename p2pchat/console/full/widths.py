@@ -1,8 +1,7 @@
 """How much room text takes on a terminal: columns, cutting, wrapping.
 
-Rules: pure functions; text is printable already (`p2pchat.wire.text`). What terminals disagree
-about is left out: joiners and variation selectors, which turn several characters into one on some
-of them.
+Rules: pure functions; text is made `steady` first. What terminals disagree about is left out:
+joiners and variation selectors, which turn several characters into one on some of them.
 """
 
 from __future__ import annotations
@@ -12,11 +11,14 @@ from typing import Final
 
 from prompt_toolkit.utils import get_cwidth
 
+from p2pchat.wire.text import printable
+
 _DISPUTED: Final = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f]")
 
 
 def steady(text: str) -> str:
-    """`text` without the characters whose effect differs from terminal to terminal."""
+    """`text` made printable, without the characters whose effect differs between terminals."""
+    text = printable(text)
     return text if text.isascii() else _DISPUTED.sub("", text)
 
 

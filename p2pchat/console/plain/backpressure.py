@@ -31,7 +31,7 @@ class Backpressure:
     @property
     def many_pending(self) -> bool:
         """Whether the node would soon refuse to send, because too many ACKs are pending."""
-        return self._node.router.pending * 2 > self._max_pending
+        return self._node.outgoing.pending * 2 > self._max_pending
 
     def should_wait(self, now: float) -> bool:
         """Whether to send nothing more for the moment; ask again shortly."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
 
-from p2pchat.console.display import BURST, RATE, left_out_line, message_lines
+from p2pchat.console.wording import BURST, RATE, left_out_line, message_lines
 from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.wire.messages import Pub, Send
 

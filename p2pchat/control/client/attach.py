@@ -1,121 +1,167 @@
 """`p2pchat attach`: a console of the node that runs, on this standard input and output.
 
-Rules: what is typed goes to the node, what the node shows comes here; nothing is decided on this
-side. Leaving (the end of the input, /quit, Ctrl-C) leaves the node running. A script on standard
+Rules: no Twisted. Each line that is typed is a request `run`, what happens in the node comes as
+events. Leaving (the end of the input, /quit, Ctrl-C) leaves the node running. A script on standard
 input is run to its end, and its exit status tells whether all of it was delivered. No more is read
-of the input than the node takes.
+of the input while many lines wait for the node.
 """
 
 from __future__ import annotations
 
 import os
-import selectors
-import sys
+import select
+import time
 from typing import Any, Final
 
 from p2pchat.console.plain.input_lines import InputLines
-from p2pchat.control.client.finding import Node, Refused
-from p2pchat.wire.text import printable
+from p2pchat.console.wording import StatusLines
+from p2pchat.control.client.event_lines import message_line, text_of
+from p2pchat.control.client.finding import Node
+from p2pchat.control.client.shown import Shown
+from p2pchat.control.protocol import MAX_REQUEST
 
-_CHUNK: Final = 65_536
+_CHUNK: Final = 1024
+"""Bytes to read at once; so many that their lines are fewer than the requests that may wait."""
+_AT_ONCE: Final = 256
+"""Lines under way from which on no more is read."""
+_LONGEST: Final = MAX_REQUEST // 6 - 100
+"""Bytes of the longest line: more than any message has, and a request even if all are escaped."""
+_EVENTS: Final = ("message", "peer", "notice")
 
 
 def attach(node: Node, stdin: int = 0, stdout: int = 1) -> int:
     """Be a console until one side has enough; returns the exit status."""
-    node.ask("console", terminal=os.isatty(stdout), script=not os.isatty(stdin))
-    with selectors.DefaultSelector() as selector:
-        return _Attached(node, stdin, stdout, selector).run()
+    script, watched = not os.isatty(stdin), os.isatty(stdout)
+    status = node.ask("status")
+    shown = Shown(stdout, time.monotonic(), watched=watched, kept=bool(status.get("history")))
+    shown.answer(_greeting(status, script=script))
+    node.ask("subscribe", events=[*_EVENTS], leave_out=True, attended=True)
+    statuses = StatusLines()
+    for link in node.ask("conn")["links"]:
+        statuses.line(text_of(link.get("peer_id")), "CONNECTED", left=False)
+    try:
+        return _Attached(node, stdin, shown, statuses, script=script).run()
+    finally:
+        shown.finish(time.monotonic())
+
+
+def _greeting(status: dict[str, Any], *, script: bool) -> list[str]:
+    where = f"port {text_of(status.get('port'))}"
+    if status.get("interface"):
+        where += f" of {text_of(status['interface'])}"
+    who = text_of(status.get("peer_id"))
+    lines = [
+        f"* p2pchat {text_of(status.get('version'))}: {who}, listening on {where}",
+        f"* rendezvous: {text_of(status.get('rendezvous'))}",
+    ]
+    return lines if script else [*lines, "* /help for help; /quit leaves, and the node runs on"]
 
 
 class _Attached:
-    """The two descriptors on this side, and the node on the other."""
+    """Standard input and output on this side, and the node on the other."""
 
     def __init__(
-        self, node: Node, stdin: int, stdout: int, selector: selectors.BaseSelector
+        self, node: Node, stdin: int, shown: Shown, statuses: StatusLines, *, script: bool
     ) -> None:
         self._node = node
-        self._stdin, self._stdout = stdin, stdout
-        self._selector = selector
-        self._lines = InputLines()
-        self._to_node = bytearray()
-        self._reading = False
-        self._always_ready = False
-        self._ended = False
-        self._failed = False
+        self._stdin = stdin
+        self._shown = shown
+        self._statuses = statuses
+        self._script = script
+        self._lines = InputLines(_LONGEST)
+        self._under_way: set[int] = set()
+        self._settling: int | None = None
+        self._unsettled = self._failed = self._ended = False
+        self._status: int | None = None
 
     def run(self) -> int:
         """Carry lines in both directions until it is over."""
-        self._selector.register(self._node, selectors.EVENT_READ)
-        self._read(True)
         while True:
-            # What the node said while it was asked may wait already.
-            at_once = self._node.waiting or (self._reading and self._always_ready)
-            found = self._selector.select(0 if at_once else None)
-            ready = {key.fd: events for key, events in found}
-            if self._to_node:
-                del self._to_node[: self._node.send_some(self._to_node)]
-            if self._node.waiting or ready.get(self._node.fileno(), 0) & selectors.EVENT_READ:
-                status = self._show()
-                if status is not None:
-                    return max(status, int(self._failed))
-            if self._reading and (self._always_ready or self._stdin in ready):
-                self._take(os.read(self._stdin, _CHUNK))
-            self._look()
+            self._leave_if_done()
+            patience = self._shown.show(time.monotonic())
+            if self._status is not None:
+                return self._status
+            wanted: list[Any] = [self._node]
+            if not self._ended and len(self._under_way) < _AT_ONCE:
+                wanted.append(self._stdin)
+            # The node may have said more already than was asked for.
+            ready, _, _ = select.select(wanted, [], [], 0 if self._node.waiting else patience)
+            if self._node.waiting or self._node in ready:
+                self._hear()
+            if self._stdin in ready and not self._ended:
+                self._take()
 
-    def _look(self) -> None:
-        """Read the input only while nothing waits for the node."""
-        self._read(not self._to_node and not self._ended)
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._to_node else 0)
-        self._selector.modify(self._node, events)
+    def _leave_if_done(self) -> None:
+        if not self._ended or self._status is not None:
+            return
+        if not self._script:
+            self._status = 0
+        elif not self._under_way and self._settling is None:
+            self._settling = self._node.tell("settle")
 
-    def _read(self, on: bool) -> None:
-        if on is self._reading:
-            return
-        self._reading = on
-        if self._always_ready:
-            return
-        if not on:
-            self._selector.unregister(self._stdin)
-            return
-        try:
-            self._selector.register(self._stdin, selectors.EVENT_READ)
-        except PermissionError:
-            self._always_ready = True  # a file: epoll refuses it, and it can always be read
+    # ------------------------------------------------------------ what is typed
 
-    def _take(self, data: bytes) -> None:
+    def _take(self) -> None:
         """Something was typed; nothing at all is the end of the input."""
+        try:
+            data = os.read(self._stdin, _CHUNK)
+        except BlockingIOError:
+            return  # another program on this terminal was quicker
+        except OSError:
+            data = b""  # the terminal is gone
+        self._ended = not data
         for line in self._lines.feed(data) if data else self._lines.finish():
             if line is None:
                 self._failed = True
-                _write(self._stdout, "that line is too long: nothing was sent")
-            else:
-                self._to_node += self._node.request("type", text=line)
-        if not data:
-            self._ended = True
-            self._to_node += self._node.request("type", end=True)
+                self._shown.answer(["that line is too long: nothing was sent"])
+            elif line.strip():
+                self._unsettled = True
+                self._under_way.add(self._node.tell("run", line=line, script=self._script))
 
-    def _show(self) -> int | None:
-        """Show what came; the exit status when it is over."""
+    # ------------------------------------------------------------ what the node says
+
+    def _hear(self) -> None:
         for said in self._node.read_some():
-            match said.get("event"):
-                case "show":
-                    _write(self._stdout, str(said.get("text", "")))
-                case "left":
-                    return int(said.get("status", 1))
-                case "stopping":
-                    _write(self._stdout, "* the node stops")
-                    return 0
-                case None if not said.get("ok"):
-                    raise Refused(said)
-                case _:
-                    pass
-        return None
+            if "event" in said:
+                self._happened(said)
+            else:
+                self._answered(said)
 
+    def _happened(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "message":
+                self._shown.add(message_line(event))
+            case "peer":
+                peer_id, status = text_of(event.get("peer_id")), text_of(event.get("status"))
+                line = self._statuses.line(peer_id, status, left=bool(event.get("left")))
+                if line is not None:
+                    self._shown.add(line)
+            case "notice":
+                self._shown.add(f"* {text_of(event.get('text'))}")
+            case "outcome":
+                self._shown.answer([event.get("line", "")])
+            case "left_out":
+                self._shown.left_out(int(event.get("count", 0)))
+            case "stopping":
+                self._shown.answer(["* the node stops"])
+                self._status = int(self._script and (self._failed or self._unsettled))
+            case _:
+                pass
 
-def _write(fd: int, text: str) -> None:
-    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
-    # The node made each line printable; between them are the ends of lines.
-    shown = "".join(printable(line) + "\n" for line in text.split("\n"))
-    data: Any = memoryview(shown.encode(encoding, "replace"))
-    while data:
-        data = data[os.write(fd, data) :]
+    def _answered(self, answer: dict[str, Any]) -> None:
+        """A line was run, or all is settled, or a request was refused."""
+        number = answer.get("id")
+        if number not in self._under_way and number != self._settling:
+            return  # a line after a /quit
+        self._under_way.discard(number)
+        done = bool(answer.get("ok") and answer.get("done"))
+        self._failed = self._failed or not done
+        if answer.get("ok"):
+            self._shown.answer(answer.get("lines", []))
+        else:
+            self._shown.answer([answer.get("error", "no reason given")])
+        if answer.get("leave"):
+            self._under_way.clear()
+            self._ended = True
+        if number == self._settling:
+            self._status = int(self._failed)

@@ -13,12 +13,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from p2pchat.control.client.finding import Choice, Node, Refused, find
 from p2pchat.control.client.options import parser_of
-from p2pchat.control.client.subcommands import EVENT_KINDS
 from p2pchat.control.paths import ControlError
+from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.wire.text import printable
 
 
@@ -101,6 +101,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _tail(options: argparse.Namespace) -> int:
+    from p2pchat.control.client.event_lines import event_line, text_of
+
     kinds = [kind for kind in options.events.split(",") if kind] or EVENT_KINDS
     fields = options.fields.split(",") if options.fields else None
     with _node(options) as node:
@@ -112,7 +114,7 @@ def _tail(options: argparse.Namespace) -> int:
             if options.json:
                 _print_json(event)
             elif fields is not None:
-                _write("\t".join(_text(event.get(field)) for field in fields))
+                _write("\t".join(text_of(event.get(field)) for field in fields))
             else:
                 _print_lines([event_line(event)])
             sys.stdout.flush()
@@ -194,32 +196,6 @@ _RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
 
 
 # -------------------------------------------------------------------- what is shown
-
-
-def event_line(event: dict[str, Any]) -> str:
-    """An event as a line for a person; the same look as on the console."""
-    kind, peer_id = event.get("event"), _text(event.get("peer_id"))
-    if kind == "message":
-        to = _text(event.get("to"))
-        mark = " (!)" if "claims" in event else ""
-        scope = f" -> {to}" if to.startswith(("*", "#")) else ""
-        who = f"{_text(event.get('from'))}{mark}{scope}".replace("]", "\\x5d")
-        return f"[{who}] {_text(event.get('text'))}"
-    if kind == "peer":
-        return f"* {peer_id} is {_text(event.get('status'))}"
-    if kind == "delivered":
-        return f"delivered to {peer_id} in {float(event.get('seconds', 0)) * 1000:.1f} ms"
-    if kind == "queued":
-        return f"waits for {peer_id}"
-    if kind == "undelivered":
-        return f"not delivered to {peer_id}: {_text(event.get('reason'))}"
-    return f"* {_text(event.get('text') or kind)}"
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return printable(value if isinstance(value, str) else json.dumps(value))
 
 
 def _print_json(value: object) -> None:

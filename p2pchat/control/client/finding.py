@@ -86,29 +86,13 @@ class Node:
 
     def tell(self, do: str, **fields: object) -> int:
         """Ask without waiting; returns the id that the answer will carry."""
+        self._last_id += 1
+        line = json.dumps({"id": self._last_id, "do": do, **fields}).encode() + b"\n"
         try:
-            self._socket.sendall(self.request(do, **fields))
+            self._socket.sendall(line)
         except OSError as error:
             raise _broken(error) from None
         return self._last_id
-
-    def request(self, do: str, **fields: object) -> bytes:
-        """The line that asks for something, to be sent with `send_some`."""
-        self._last_id += 1
-        return json.dumps({"id": self._last_id, "do": do, **fields}).encode() + b"\n"
-
-    def send_some(self, data: bytes | bytearray) -> int:
-        """Send as much as is taken at once; returns how many bytes. For use with select."""
-        timeout = self._socket.gettimeout()
-        self._socket.setblocking(False)
-        try:
-            return self._socket.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise _broken(error) from None
-        finally:
-            self._socket.settimeout(timeout)
 
     def ask(self, do: str, **fields: object) -> dict[str, Any]:
         """Ask and wait for the answer; raises `Refused` when the node does not do it.

@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Callable
 from typing import Final
 
-from p2pchat.control.client.subcommands import EVENT_KINDS, SUBCOMMANDS
+from p2pchat.control.client.subcommands import SUBCOMMANDS
+from p2pchat.control.protocol import EVENT_KINDS
 
 _EXAMPLES: Final = {
     "attach": (("p2pchat attach", "type /help there; Ctrl-D leaves, and the node runs on"),),

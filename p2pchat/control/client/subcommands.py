@@ -19,6 +19,3 @@ SUBCOMMANDS: Final = (
     ("completion", "completion for bash, zsh or fish"),
 )
 """Each command for a node that runs, and what it does."""
-
-EVENT_KINDS: Final = ("message", "peer", "delivered", "undelivered", "queued", "notice")
-"""The kinds of events that `p2pchat tail` knows, as `p2pchat.control.events` has them."""

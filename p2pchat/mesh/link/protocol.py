@@ -8,7 +8,7 @@ a line, the queue of answers, and the time that a closing connection may linger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import MethodType
 from typing import Any, Final
 
@@ -75,6 +75,8 @@ class PeerProtocol(LineReceiver):
         self._finish: Finish | None = None
         self._gone = False
         self._close_by = 0.0
+        self._lines_read = 0
+        self.deliver: Callable[[IPeerLink, list[Send | Pub]], None]
         self.peer_id = ""
         self.is_p2pchat = False
         self.keeps = False
@@ -129,14 +131,17 @@ class PeerProtocol(LineReceiver):
         messages: list[Any] | None = decode_block(data, count)
         if messages is not None and self.session.welcomes(messages):
             self.received += count
-            self._context.owner.chat_received(self, messages)
+            self.deliver(self, messages)
         else:
             self._receive(decode_each(data) if messages is None else messages, now)
         if self._tail and len(self._tail) >= MAX_LINE and not self._deaf:
             self._overlong()
         queue.flush()
-        if not self._deaf:
-            self._read_limit.took(count, now, overfull=queue.bytes_waiting > queue.limit)
+        overfull = queue.bytes_waiting > queue.limit
+        self._lines_read += count
+        if (overfull or self._lines_read > self._read_limit.unasked) and not self._deaf:
+            self._read_limit.took(self._lines_read, now, overfull=overfull)
+            self._lines_read = 0
 
     def readConnectionLost(self) -> None:
         """The other end will send no more; what we still owe it may leave, then we close."""
@@ -218,7 +223,7 @@ class PeerProtocol(LineReceiver):
             match output:
                 case Deliver():
                     self.received += len(output.messages)
-                    owner.chat_received(self, output.messages)
+                    self.deliver(self, output.messages)
                 case Transmit():
                     self._transmit(output.message)
                 case Extended():

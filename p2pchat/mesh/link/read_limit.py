@@ -7,12 +7,16 @@ not read cannot be called silent, so whoever judges silence asks `paused` first.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from p2pchat.mesh.link.bucket import TokenBucket
+
+_A_SECOND: Final = 100
+"""How often `took` is to be called when lines come as fast as they may."""
 
 
 class Reading(enum.Enum):
@@ -41,6 +45,7 @@ class ReadLimit:
         "_resume",
         "_transport",
         "pauses",
+        "unasked",
     )
 
     def __init__(
@@ -52,6 +57,8 @@ class ReadLimit:
         self._on_resume = on_resume
         self._reading = Reading.ON
         self._resume: IDelayedCall | None = None
+        self.unasked = rate / _A_SECOND if rate else math.inf
+        """So many lines may be read before `took` hears of them, all at once."""
         self.pauses = 0
         """How often we stopped reading because the peer sent too fast."""
 

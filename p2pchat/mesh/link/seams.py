@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zope.interface import Attribute, Interface
 
 from p2pchat.mesh.link.send_queue import SendQueue
@@ -29,6 +31,9 @@ class IPeerLink(Interface):
     leaving: bool = Attribute("Whether a farewell is under way: an answer might not be read.")
     waits_for_us: bool = Attribute("Whether it is us who do not read: silence proves nothing.")
     rate_pauses: int = Attribute("How often we stopped reading because the peer sent too fast.")
+    deliver: Callable[[IPeerLink, list[Send | Pub]], None] = Attribute(
+        "Takes messages for us that came on this link, in their order; the owner sets it."
+    )
     sent: int = Attribute("SEND and PUB that went out.")
     received: int = Attribute("SEND and PUB that came in.")
 
@@ -64,13 +69,10 @@ class ILinkOwner(Interface):
         """A connection exists; its handshake begins. `link_closed` will follow, sooner or later."""
 
     def link_opened(link: IPeerLink) -> None:
-        """The handshake is done."""
+        """The handshake is done: set `link.deliver`, which is called from now on."""
 
     def link_closed(link: IPeerLink, finish: Finish) -> None:
         """The connection is gone; also called for those that never opened (no peer_id then)."""
-
-    def chat_received(link: IPeerLink, messages: list[Send | Pub]) -> None:
-        """Messages for us came on this link, in this order."""
 
     def extended(link: IPeerLink, message: Said | CatchUp) -> None:
         """A message of our own kind's extensions came."""

@@ -9,12 +9,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory
-from p2pchat.history.gathering import HistoryOwner
+from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError, Line
-from p2pchat.node.keeping import MakeHistory
-from p2pchat.node.node import ChatNode
+from p2pchat.history.records import HistoryError, Record
+from p2pchat.node.node import ChatNode, MakeHistory
 from p2pchat.settings.values import HistorySettings, LimitSettings, Settings
 from p2pchat.testing.network import FakeHost
 from p2pchat.wire.messages import Pub
@@ -50,26 +48,21 @@ class EarlierCase(ConsoleCase):
         )
 
     def maker(self, host: FakeHost) -> MakeHistory:
-        def make(own_id: str, owner: HistoryOwner, seen: RecentIds) -> DurableHistory:
+        def make(own_id: str, seen: RecentIds) -> DurableHistory:
             def database() -> Database:
                 self.databases.append(Database(self.path))
                 return self.databases[-1]
 
             self.writing = SteppedThread(at_once=self.at_once)
             self.reading = SteppedThread()
-            return DurableHistory(
-                host,
-                own_id,
-                HistorySettings(),
-                owner,
-                seen,
-                remembered=1000,
+            storage = Storage(
                 writing=self.writing,
-                reading=self.reading,
                 make_database=database,
+                reading=self.reading,
                 make_reader=lambda: Reader(self.path),
                 wall=lambda: self.now,
             )
+            return DurableHistory(host, own_id, HistorySettings(), seen, storage)
 
         return make
 
@@ -185,12 +178,12 @@ class PastTests(EarlierCase):
         peer = self.alice.peers.get("bob@CIC")
         assert peer is not None
         for text in ("oi", "oi", "fim"):
-            self.alice.router.deliver(peer, peer.links[0], [Pub(None, "", "#CIC", text)])
+            self.alice.incoming.deliver(peer, peer.links[0], [Pub(None, "", "#CIC", text)])
         self.run_for(1)
         self.restart()
         peer = self.alice.peers.get("bob@CIC")
         assert peer is not None
-        self.alice.router.deliver(peer, peer.links[0], [Pub(None, "", "#CIC", "oi")])
+        self.alice.incoming.deliver(peer, peer.links[0], [Pub(None, "", "#CIC", "oi")])
         self.run_for(1)
         self.type("/to #CIC\r")
         self.assertEqual(self.said(), [f"[bob@CIC] {text}" for text in ("oi", "oi", "fim", "oi")])
@@ -358,8 +351,8 @@ class UnreadTests(EarlierCase):
         self.again(self.kill)
         recent, asked = self.kept.recent, []
 
-        def later(*words: Any) -> Deferred[list[Line]]:
-            waits: Deferred[list[Line]] = Deferred()
+        def later(*words: Any) -> Deferred[list[Record]]:
+            waits: Deferred[list[Record]] = Deferred()
             asked.append((waits, words))
             return waits
 
@@ -454,7 +447,7 @@ class ForgetTests(EarlierCase):
         self.restart()
         recent = self.kept.recent
         lines = self.successResultOf(recent("bob@CIC", 50))
-        late: Deferred[list[Line]] = Deferred()
+        late: Deferred[list[Record]] = Deferred()
         self.patch(self.kept, "recent", lambda *_: late)
         self.type("/to bob\r")
         self.patch(self.kept, "recent", recent)

@@ -71,7 +71,7 @@ class QueueCase(SynchronousTestCase, Observer):
 
     def pass_time(self, seconds: float) -> None:
         for _ in range(int(seconds / 0.05)):
-            self.node.router.sweep(self.clock.seconds())
+            self.node.outgoing.sweep(self.clock.seconds())
             self.clock.advance(0.05)
 
     # What a console does as an observer.
@@ -339,9 +339,9 @@ class BackpressureTests(ScriptCase):
         self.queue.add(lines)
         self.queue.end()
         while not self.left:
-            self.assertLessEqual(self.node.router.pending, 10)
+            self.assertLessEqual(self.node.outgoing.pending, 10)
             for message in self.link.chat:
-                self.node.router.acknowledged(message.msg_id, self.clock.seconds())
+                self.node.outgoing.acknowledged(message.msg_id)
             self.clock.advance(0.05)
         self.assertEqual((self.link.sent, self.left), (200, [0]))
 

@@ -11,10 +11,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.client import commands as client_commands
-from p2pchat.control.client.commands import event_line, run
+from p2pchat.control.client.commands import run
 from p2pchat.control.client.finding import Choice
-from p2pchat.control.client.subcommands import EVENT_KINDS, SUBCOMMANDS
+from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.paths import ControlError
+from p2pchat.control.protocol import EVENT_KINDS
 from tests.support.control_sockets import asked_of, scripted
 
 
@@ -187,22 +188,6 @@ class TailTests(CommandCase):
         self.patch(client_commands, "find", lambda choice: node)
         self.assertEqual(run(["tail"]), 1)
         self.assertIn("p2pchat: the", self.complaint)
-
-    def test_every_kind_of_event_as_a_line(self) -> None:
-        message = {"event": "message", "from": "b]@C", "to": "#C", "text": "x", "claims": "eve@C"}
-        for event, line in (
-            (message, "[b\\x5d@C (!) -> #C] x"),
-            (
-                {"event": "delivered", "peer_id": "b", "seconds": 0.0123},
-                "delivered to b in 12.3 ms",
-            ),
-            ({"event": "undelivered", "peer_id": "b", "reason": "no"}, "not delivered to b: no"),
-            ({"event": "queued", "peer_id": "b"}, "waits for b"),
-            ({"event": "notice", "text": "beware\x07"}, "* beware\\x07"),
-            ({"event": "newer"}, "* newer"),
-            ({"event": "message", "from": "b", "to": "a", "text": 7}, "[b] 7"),
-        ):
-            self.assertEqual(event_line(event), line)
 
 
 class OrderTests(CommandCase):

@@ -1,22 +1,24 @@
-"""A router of alice@CIC to test with, and what its observers and its log heard."""
+"""What alice@CIC says and hears, to test with, and what her observers and the log were told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.levels import Log, get_level, set_level
 from p2pchat.mesh.peers import Peer, PeerTable
-from p2pchat.node import router
-from p2pchat.node.observers import Observer
-from p2pchat.node.router import NotSentError, Router
+from p2pchat.node import incoming, outgoing
+from p2pchat.node.incoming import Incoming
+from p2pchat.node.observers import Observer, Observers
+from p2pchat.node.outgoing import NotSentError, Outgoing
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.wire.messages import Pub, Send
-from tests.support.fake_link import FakeLink, InstantBatch
+from p2pchat.wire.repetitions import RecentIds
+from tests.support.fake_link import FakeLink, fake_context
 
 
 class Heard(Observer):
@@ -47,13 +49,14 @@ class Heard(Observer):
         self.note("notice", sentence)
 
 
-class RouterTestCase(SynchronousTestCase):
+class TalkingTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.addCleanup(set_level, get_level())
         set_level("INFO")
         self.log_events: list[LogEvent] = []
         log = Log("Router", observer=self.log_events.append)  # type: ignore[arg-type]
-        self.patch(router, "_log", log)
+        self.patch(incoming, "_log", log)
+        self.patch(outgoing, "_log", log)
         self.make()
 
     def make(self, **limits: int) -> None:
@@ -62,11 +65,24 @@ class RouterTestCase(SynchronousTestCase):
         settings = Settings(
             connection=ConnectionSettings(ack_timeout=5.0), limits=LimitSettings(**limits)
         )
-        ids = count(1)
-        self.batch = InstantBatch()
-        self.router = Router(
-            "alice@CIC", self.peers, settings, lambda: f"id-{next(ids)}", self.heard, self.batch
-        )
+        self.clock = Clock()
+        observers = Observers()
+        observers.add(self.heard)
+        context = fake_context("alice@CIC", settings, self.clock)
+        self.batch = context.batch
+        self.outgoing = Outgoing(context, self.peers, observers)
+        self.seen = RecentIds(settings.limits.remembered_ids)
+        self.incoming = Incoming(observers, self.seen)
+
+    def send(self, peer_id: str, text: str, now: float) -> str:
+        """Send at this time."""
+        self.clock.rightNow = now
+        return self.outgoing.send(peer_id, text)
+
+    def acknowledged(self, msg_id: object, now: float) -> None:
+        """An ACK comes at this time."""
+        self.clock.rightNow = now
+        self.outgoing.acknowledged(msg_id)
 
     def linked(self, peer_id: str = "bob@CIC") -> FakeLink:
         link = FakeLink(peer_id)

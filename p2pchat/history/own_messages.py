@@ -1,4 +1,4 @@
-"""What we say: kept as it is said, and as long as it has not arrived.
+"""What we say, in the history: kept as it is said, and as long as it has not arrived.
 
 Rules: as in `durable`, whose other half this is. Until the past is known a message has no number;
 it gets one when its predecessors are known.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from p2pchat.history.outbox import Outbox, Queued, Stage, Waited
-from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING, Entry
+from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING, Record
 from p2pchat.history.store import Store
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.settings.values import HistorySettings
@@ -18,7 +18,7 @@ from p2pchat.settings.values import HistorySettings
 _MAX_UNNUMBERED: Final = 2000
 
 
-class Outgoing:
+class OwnMessages:
     """Our messages in a store. `wall` is the wall clock."""
 
     def __init__(
@@ -27,13 +27,13 @@ class Outgoing:
         self._own_id = own_id
         self._store = store
         self._wall = wall
-        self._unnumbered: list[Entry] = []
+        self._unnumbered: list[Record] = []
         self.outbox = Outbox(settings)
 
     def queue(self, peer_id: str, msg_id: str, payload: str) -> Queued:
         """Keep a direct message until a link opens; raises `OutboxFullError`.
 
-        The owner hears `queued` when it is safe.
+        `DurableHistory.on_queued` is told when it is safe.
         """
         self.outbox.check_room(peer_id)
         return self.outbox.add(self._enter(peer_id, msg_id, payload, WAITING))
@@ -73,8 +73,8 @@ class Outgoing:
             self._change(queued.entry, ABANDONED)
         return len(cancelled)
 
-    def _enter(self, conversation: str, msg_id: str, payload: str, state: int) -> Entry:
-        entry = Entry(0, conversation, self._own_id, msg_id, self._wall(), state, payload)
+    def _enter(self, conversation: str, msg_id: str, payload: str, state: int) -> Record:
+        entry = Record(0, conversation, self._own_id, msg_id, self._wall(), state, payload)
         if self._store.ready:
             entry.id = self._store.next_id()
             self._store.enter(entry)
@@ -82,19 +82,19 @@ class Outgoing:
             self._unnumbered.append(entry)
         return entry
 
-    def _change(self, entry: Entry, state: int) -> None:
+    def _change(self, entry: Record, state: int) -> None:
         entry.state = state
         if entry.id:
             self._store.change(entry)
 
-    def too_old(self, now: float) -> list[Queued]:
-        """Give up what has waited for too long; `now` is the wall clock."""
-        old = self.outbox.too_old(now)
+    def too_old(self) -> list[Queued]:
+        """Give up what has waited for too long."""
+        old = self.outbox.too_old(self._wall())
         for queued in old:
             self._change(queued.entry, ABANDONED)
         return old
 
-    def older_first(self, waiting: list[Entry]) -> None:
+    def older_first(self, waiting: list[Record]) -> None:
         """Put the outbox of the past before what was said meanwhile."""
         newer = [(queued, queued.stage) for queued in self.outbox]
         for queued, _ in newer:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from p2pchat.logs.levels import set_level
-from p2pchat.node.router import scope_of
 from p2pchat.wire.messages import Pub, Send
 from tests.support.fake_link import FakeLink
-from tests.support.routers import RouterTestCase
+from tests.support.talking import TalkingTestCase
 
 
-class DeliverTests(RouterTestCase):
+class DeliverTests(TalkingTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.link = self.linked()
@@ -22,7 +19,7 @@ class DeliverTests(RouterTestCase):
         self.peer = peer
 
     def deliver(self, *messages: Send | Pub, link: FakeLink | None = None) -> None:
-        self.router.deliver(self.peer, link or self.link, [*messages])
+        self.incoming.deliver(self.peer, link or self.link, [*messages])
 
     def shown(self) -> list[Send | Pub]:
         return [message for event in self.heard.events for message in event[2]]
@@ -44,12 +41,12 @@ class DeliverTests(RouterTestCase):
         self.deliver(message, message)
         self.assertEqual(self.link.acknowledged, ["i"] * 5)
         self.assertEqual((len(self.heard.events), self.shown()), (1, [message]))
-        self.assertEqual(self.router.duplicates, 4)
+        self.assertEqual(self.incoming.duplicates, 4)
 
     def test_a_pub_again_is_shown_once(self) -> None:
         for _ in range(3):
             self.deliver(Pub("i", "bob@CIC", "*", "oi"))
-        self.assertEqual((len(self.shown()), self.router.duplicates), (1, 2))
+        self.assertEqual((len(self.shown()), self.incoming.duplicates), (1, 2))
 
     def test_the_answer_goes_by_the_link_that_the_message_came_by(self) -> None:
         second = self.linked()
@@ -63,7 +60,7 @@ class DeliverTests(RouterTestCase):
         carol = self.linked("carol@CIC")
         peer = self.peers.get("carol@CIC")
         assert peer is not None
-        self.router.deliver(peer, carol, [Send("i")])
+        self.incoming.deliver(peer, carol, [Send("i")])
         self.assertEqual([event[1] for event in self.heard.events], ["bob@CIC", "carol@CIC"])
 
     def test_order_is_kept(self) -> None:
@@ -90,7 +87,7 @@ class DeliverTests(RouterTestCase):
         twice = [msg_id for msg_id in odd_ids for _ in range(2)]
         self.assertEqual(self.link.acknowledged, twice)
         self.assertEqual([message.msg_id for message in self.shown()], odd_ids)
-        self.assertEqual(self.router.duplicates, len(odd_ids))
+        self.assertEqual(self.incoming.duplicates, len(odd_ids))
 
     def test_long_ids_that_differ_at_their_end_are_different(self) -> None:
         self.deliver(Send("x" * 5000 + "1"), Send("x" * 5000 + "2"))
@@ -98,7 +95,7 @@ class DeliverTests(RouterTestCase):
 
     def test_long_ids_are_not_kept(self) -> None:
         self.deliver(Send("x" * 30_000), Send(["y" * 30_000]), Send("z" * 128))
-        kept = self.router._seen._recent["bob@CIC"]
+        kept = self.seen._recent["bob@CIC"]
         self.assertEqual(len(kept), 3)
         for msg_id in kept:
             self.assertLess(sys.getsizeof(msg_id), 300)
@@ -108,9 +105,9 @@ class DeliverTests(RouterTestCase):
         self.setUpPeer()
         for n in range(1000):
             self.deliver(Pub(str(n)))
-            self.assertLessEqual(len(self.router._seen), 10)
+            self.assertLessEqual(len(self.seen), 10)
         self.deliver(Pub("0"), Pub("999"))
-        self.assertEqual((len(self.shown()), self.router.duplicates), (1001, 1))
+        self.assertEqual((len(self.shown()), self.incoming.duplicates), (1001, 1))
 
     def setUpPeer(self) -> None:
         self.link = self.linked()
@@ -128,18 +125,6 @@ class DeliverTests(RouterTestCase):
         set_level("DEBUG")
         self.deliver(*(type(it)("new " + it.msg_id, "", it.dst, it.payload) for it in messages))
         self.assertEqual(self.logged(), ["bob@CIC -> us: oi", "bob@CIC -> #CIC: olá"])
-        self.router.send("bob@CIC", "x", 1.0)
-        self.router.acknowledged("id-1", 1.0321)
+        self.send("bob@CIC", "x", 1.0)
+        self.acknowledged("id-1", 1.0321)
         self.assertEqual(self.logged()[3:], ["ACK from bob@CIC after 32.1 ms"])
-
-
-class ScopeOfTests(SynchronousTestCase):
-    def test_the_full_form_of_what_a_pub_names(self) -> None:
-        for dst, scope in (
-            ("*", "*"),
-            ("", "*"),
-            ("#CIC", "#CIC"),
-            ("CIC", "#CIC"),
-            ("alice@CIC", "alice@CIC"),
-        ):
-            self.assertEqual(scope_of(Pub("i", dst=dst)), scope)

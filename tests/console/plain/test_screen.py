@@ -1,82 +1,20 @@
-"""What a person reads: messages and events as lines, floods cut short, and the screen."""
+"""The screen of the plain console, and what it shows of what comes in: floods are cut short."""
 
 from __future__ import annotations
 
 import time
 
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.console.display import BURST, RATE, StatusLines, message_lines
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
-from p2pchat.mesh.peers import Peer, Status
+from p2pchat.console.wording import BURST, RATE
 from p2pchat.wire.messages import Pub, Send
 
 
 def sends(*texts: str) -> list[Send | Pub]:
     return [Send(text, "alice@CIC", "ana@CIC", text) for text in texts]
-
-
-class MessageLineTests(SynchronousTestCase):
-    def line(self, message: Send | Pub, peer_id: str = "alice@CIC") -> str:
-        (line,) = message_lines(peer_id, [message])
-        return line
-
-    def test_a_direct_message(self) -> None:
-        for src in ("alice@CIC", ""):
-            self.assertEqual(self.line(Send("1", src, "ana@CIC", "oi")), "[alice@CIC] oi")
-
-    def test_a_published_message(self) -> None:
-        for dst, shown in (
-            ("*", "*"),
-            ("", "*"),
-            ("#CIC", "#CIC"),
-            ("CIC", "#CIC"),
-            ("ana@CIC", "ana@CIC"),
-        ):
-            self.assertEqual(
-                self.line(Pub("1", "alice@CIC", dst, "oi")), f"[alice@CIC -> {shown}] oi"
-            )
-
-    def test_a_claim_to_be_somebody_else_is_marked(self) -> None:
-        self.assertEqual(self.line(Send("1", "bob@CIC", "ana@CIC", "oi")), "[alice@CIC (!)] oi")
-        self.assertEqual(self.line(Pub("1", "bob@CIC", "*", "oi")), "[alice@CIC (!) -> *] oi")
-
-    def test_a_name_cannot_pass_for_another_one(self) -> None:
-        self.assertEqual(
-            self.line(Send("1", "", "", "x"), "bob@CIC] hi [x@y"), "[bob@CIC\\x5d hi [x@y] x"
-        )
-
-    @given(st.text(), st.text(), st.text())
-    def test_it_is_one_harmless_line_whatever_is_said(self, src: str, dst: str, text: str) -> None:
-        for message in (Send("1", src, dst, text), Pub("1", src, dst, text)):
-            line = self.line(message)
-            self.assertTrue(line.startswith("[alice@CIC"))
-            self.assertLessEqual(len(line.splitlines()), 1)
-            self.assertNotIn("\x1b", line)
-
-
-class ComingsTests(SynchronousTestCase):
-    def test_only_what_a_person_would_notice_is_told(self) -> None:
-        comings = StatusLines()
-        peer = Peer("bob@CIC")
-        for status, left, line in (
-            (Status.CONNECTING, False, None),
-            (Status.DISCONNECTED, False, None),
-            (Status.CONNECTED, False, "* bob@CIC is connected"),
-            (Status.CONNECTED, False, None),
-            (Status.DISCONNECTED, False, "* bob@CIC is disconnected"),
-            (Status.CONNECTING, False, None),
-            (Status.DISCONNECTED, False, None),
-            (Status.STALE, False, "* bob@CIC does not answer: STALE (/reconnect tries again)"),
-            (Status.CONNECTED, False, "* bob@CIC is connected"),
-            (Status.DISCONNECTED, True, "* bob@CIC has left"),
-        ):
-            peer.status, peer.left = status, left
-            self.assertEqual(comings.line(peer), line)
 
 
 class ScreenCase(SynchronousTestCase):

@@ -1,0 +1,106 @@
+"""What happens in a node -> lines for the person: on each console, and in `p2pchat tail`.
+
+    [alice@CIC] a direct message             * bob@CIC is connected
+    [alice@CIC -> *] to everyone             * bob@CIC has left
+    [alice@CIC -> #CIC] to a namespace       … 12,345 more messages (/history shows them)
+
+Rules: no Twisted and nothing of the node. `(!)` after a peer's id marks a message that claims to be
+from somebody else. A message cannot look like anything but a message: its line begins with a
+bracket, and a bracket in a name that would close it early is made visible.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from p2pchat.wire.address import scope_of
+from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.text import printable, shortened
+
+BURST: Final = 200
+"""Lines that a terminal shows at once after a quiet time; also the lines kept during a flood."""
+RATE: Final = 20.0
+"""Lines a second that a person can follow."""
+
+
+def message_lines(peer_id: str, messages: Sequence[Send | Pub], note: str = "") -> list[str]:
+    """A line for each message that came from this peer; `note` stands before the bracket closes."""
+    direct = sender(peer_id, note=note)
+    lines = []
+    for message in messages:
+        prefix = direct
+        if type(message) is not Send or (message.src != peer_id and message.src):
+            claims = bool(message.src) and message.src != peer_id
+            to = "" if isinstance(message, Send) else scope_of(message.dst)
+            prefix = sender(peer_id, to=to, claims=claims, note=note)
+        lines.append(prefix + printable(message.payload))
+    return lines
+
+
+def late_lines(
+    peer_id: str, messages: Sequence[Send | Pub], said: Sequence[float], now: float
+) -> list[str]:
+    """The same for messages that were said at these times; `now` is the wall clock, too."""
+    return [
+        line
+        for message, when in zip(messages, said, strict=False)
+        for line in message_lines(peer_id, [message], said_note(when, now))
+    ]
+
+
+def sender(peer_id: str, *, to: str = "", claims: bool = False, note: str = "") -> str:
+    """The beginning of a message's line; `note` stands before the bracket closes.
+
+    `to` is the scope of a published message; `claims` tells that its `src` is somebody else.
+    """
+    mark = " (!)" if claims else ""
+    scope = f" -> {in_brackets(to)}" if to else ""
+    return f"[{in_brackets(peer_id)}{mark}{scope}{note}] "
+
+
+def in_brackets(name: str, limit: int = 150) -> str:
+    """A peer_id or a scope of at most `limit` characters, which cannot close its bracket early."""
+    return shortened(name, limit).replace("]", "\\x5d")
+
+
+def said_note(when: float, now: float) -> str:
+    """The note of a message that was said at `when`; both are seconds since the epoch."""
+    return f", said {moment(when, now)}"
+
+
+def moment(when: float, now: float) -> str:
+    """A time of the wall clock, as short as it is clear: with its date unless it was today."""
+    then, today = time.localtime(when), time.localtime(now)
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)
+
+
+def left_out_line(count: int, peer_id: str = "", *, kept: bool) -> str:
+    """The line instead of so many messages; `kept`: whether there is a history to find them in."""
+    whose = f" from {peer_id}" if peer_id else ""
+    where = "/history shows them" if kept else "the log has them at DEBUG"
+    return printable(f"… {count:,} more messages{whose} ({where})")
+
+
+class StatusLines:
+    """Turns changes of status into lines, one for each that a person would notice."""
+
+    def __init__(self) -> None:
+        self._connected: set[str] = set()
+
+    def line(self, peer_id: str, status: str, *, left: bool) -> str | None:
+        """The line for a peer's new status; None when an attempt merely began or failed.
+
+        `left` tells whether the peer said BYE.
+        """
+        was_connected = peer_id in self._connected
+        if status == "CONNECTED":
+            self._connected.add(peer_id)
+            return None if was_connected else f"* {printable(peer_id)} is connected"
+        self._connected.discard(peer_id)
+        if status == "STALE":
+            return f"* {printable(peer_id)} does not answer: STALE (/reconnect tries again)"
+        if status == "DISCONNECTED" and was_connected:
+            return f"* {printable(peer_id)} {'has left' if left else 'is disconnected'}"
+        return None

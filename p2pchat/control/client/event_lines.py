@@ -1,0 +1,61 @@
+"""Events of a node -> lines for a person, in the words that a console of the node uses.
+
+Rules: no Twisted. What a node tells is text from outside: every line is made printable here, and
+an event without its fields is a line all the same.
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+import time
+from typing import Any
+
+from p2pchat.console.wording import said_note, sender
+from p2pchat.wire.text import printable
+
+
+def message_line(event: dict[str, Any]) -> str:
+    """A message as a line."""
+    to = text_of(event.get("to"))
+    begin = sender(
+        text_of(event.get("from")),
+        to=to if to.startswith(("*", "#")) else "",
+        claims="claims" in event,
+        note=_note(event),
+    )
+    return begin + text_of(event.get("text"))
+
+
+def event_line(event: dict[str, Any]) -> str:
+    """Any event as a line, as `p2pchat tail` shows it."""
+    kind, peer_id = event.get("event"), text_of(event.get("peer_id"))
+    if kind == "message":
+        return message_line(event)
+    if kind == "peer":
+        return f"* {peer_id} is {text_of(event.get('status'))}"
+    if kind == "delivered":
+        return f"delivered to {peer_id} in {float(event.get('seconds', 0)) * 1000:.1f} ms"
+    if kind == "queued":
+        return f"waits for {peer_id}"
+    if kind == "undelivered":
+        return f"not delivered to {peer_id}: {text_of(event.get('reason'))}"
+    return f"* {text_of(event.get('text') or kind)}"
+
+
+def text_of(value: object) -> str:
+    """A field as printable text; what is missing is empty, what is no text is JSON."""
+    if value is None:
+        return ""
+    return printable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _note(event: dict[str, Any]) -> str:
+    """What else there is to say of a message, before its bracket closes."""
+    if event.get("kept") is False:
+        return " (not kept)"
+    try:
+        then = calendar.timegm(time.strptime(str(event["said"]), "%Y-%m-%dT%H:%M:%SZ"))
+        return said_note(then, time.time())
+    except (KeyError, ValueError, OverflowError, OSError):
+        return ""

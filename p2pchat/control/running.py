@@ -1,0 +1,151 @@
+"""The command lines that one client of the control socket runs, as on a console.
+
+    runner = CommandRunner(node, clock, out, timestamp)
+    runner.run("/msg bob@CIC oi", script=True)   ->  {"lines":[],"done":true,"leave":false}
+    (the ACK comes)                              ->  {"event":"outcome","line":"delivered to …",…}
+    runner.settle()                              ->  {"lines":[],"done":true}
+
+Rules: each client has its own runner, so that several may attach at once. A person's line is run at
+once. The lines of a script are run one after the other, and each of them waits for peers and for
+room. The lines after a /quit, and those of a client that has gone, are not run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from p2pchat.console.commands.row import until
+from p2pchat.console.commands.table import Commands
+from p2pchat.console.plain.backpressure import Backpressure, Draining
+from p2pchat.console.plain.queue import MEETING
+from p2pchat.console.replies import Reply
+from p2pchat.control.events import outcome_event
+from p2pchat.control.outgoing import Outgoing
+from p2pchat.control.requests import Fields, RequestError
+from p2pchat.node.node import ChatNode
+from p2pchat.node.observers import Observer
+
+
+class CommandRunner(Observer):
+    """Runs lines for the client of `out`; call `close` when it is gone."""
+
+    def __init__(
+        self, node: ChatNode, clock: IReactorTime, out: Outgoing, timestamp: Callable[[], str]
+    ) -> None:
+        self._node = node
+        self._clock = clock
+        self._out = out
+        self._timestamp = timestamp
+        self._commands = Commands(node, clock)
+        self._backpressure = Backpressure(node)
+        self._script: deque[tuple[str, Deferred[Fields]]] = deque()
+        self._left = self._running = self._looked = self._met = self._failed = self._closed = False
+        node.observers.add(self)
+        node.presence.first_look().addBoth(self._have_looked)
+
+    def close(self) -> None:
+        """Run nothing more; the client is gone."""
+        self._closed = True
+        self._script.clear()
+        self._node.observers.remove(self)
+
+    def run(self, line: str, *, script: bool) -> Deferred[Fields]:
+        """Run a line; fires with its reply when what it says is written, or refused.
+
+        A line of a script is run after those before it, when the first peers were met, and when the
+        connected peers take what was said before.
+        """
+        if not script:
+            return self._run(line)
+        answered: Deferred[Fields] = Deferred()
+        self._script.append((line, answered))
+        if not self._running:
+            self._run_script()
+        return answered
+
+    @inlineCallbacks
+    def _run_script(self) -> Generator[Deferred[Any], Any, None]:
+        self._running = True
+        while self._script:
+            line, answered = self._script.popleft()
+            yield self._turn(line)
+            if self._closed:
+                break
+            reply = self._run(line)
+            yield reply.addBoth(answered.callback)
+        self._running = False
+
+    @inlineCallbacks
+    def _turn(self, line: str) -> Generator[Deferred[Any], Any, None]:
+        """Fires when a line of a script may be run."""
+        if not self._met and not self._commands.may_run(line):
+            yield self._until(self._peers_met, MEETING)
+            self._met = True
+        yield self._until(lambda: not self._backpressure.should_wait(self._clock.seconds()))
+
+    @inlineCallbacks
+    def _run(self, line: str) -> Generator[Deferred[Any], Any, Fields]:
+        if self._left:
+            raise RequestError("refused", "nothing is run after a /quit")
+        reply: Reply = yield maybeDeferred(self._commands.run, line)
+        self._left = self._left or reply.leave
+        return {"lines": [*reply.lines], "done": reply.ok, "leave": reply.leave}
+
+    @inlineCallbacks
+    def settle(self) -> Generator[Deferred[Any], Any, Fields]:
+        """Fires when the script is run and nothing is open of what was said.
+
+        That is when the ACKs have come, and what was published has been read.
+
+        `done` is False when something was not delivered, is queued, or has not been read in time.
+        """
+        yield self._until(lambda: not self._running and not self._commands.sent.pending)
+        lines = []
+        if self._commands.published:
+            # What was published a moment ago is written at the end of this turn.
+            yield deferLater(self._clock, 0)
+            draining = Draining(self._node)
+            yield self._until(lambda: draining.done(self._clock.seconds()))
+            self._commands.published = 0
+            if draining.failed:
+                self._failed = True
+                lines.append("not all peers have read what was published")
+        done = not self._failed and not self._commands.sent.waiting
+        self._failed = False
+        return {"lines": lines, "done": done}
+
+    def _until(self, come: Callable[[], bool], seconds: float = math.inf) -> Deferred[None]:
+        return until(self._clock, lambda: self._closed or come(), seconds)
+
+    def _have_looked(self, _: object) -> None:
+        self._looked = True
+
+    def _peers_met(self) -> bool:
+        return self._looked and not self._node.mesh.dials_under_way()
+
+    # ------------------------------------------------------------ INodeObserver
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
+        """The ACK for a message came."""
+        self._tell(peer_id, msg_id, self._commands.sent.delivered(peer_id, msg_id, seconds))
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+        """No ACK came."""
+        line = self._commands.sent.undelivered(peer_id, msg_id, reason)
+        self._failed = self._failed or line is not None
+        self._tell(peer_id, msg_id, line)
+
+    def queued(self, peer_id: str, msg_id: str) -> None:
+        """A message waits until there is a link."""
+        self._tell(peer_id, msg_id, self._commands.sent.queued(peer_id, msg_id))
+
+    def _tell(self, peer_id: str, msg_id: str, line: str | None) -> None:
+        if line is not None:
+            self._out.tell(outcome_event(peer_id, msg_id, line, self._timestamp()))

@@ -1,0 +1,305 @@
+"""What others say: new or repeated, kept, acknowledged, and told to the observers.
+
+    deliver -> new: acknowledged and told;                        without a history
+    deliver -> new: history.keep -> stored: acknowledged, told    with one
+                                 -> not stored: told with a mark, no ACK, and taken for new again
+            -> repeated: acknowledged when its first copy is safe
+
+Rules: no I/O. A message that came before is acknowledged again and told once. The memory of ids is
+bounded and forgets the oldest; of an id that is longer than any honest one only a hash is kept.
+What comes before the past is known waits, because a repetition could not be told from what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from p2pchat.history.durable import DurableHistory
+from p2pchat.history.unstored import Arrival
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.observers import Observers
+from p2pchat.wire.messages import Pub, Said, Send
+from p2pchat.wire.repetitions import RecentIds, id_text
+
+_log: Final = Log("Router")
+_MAX_EARLY: Final = 2000
+_MAX_UNKEPT: Final = 10_000
+_NAMES: Final = 5
+
+
+class _Early(NamedTuple):
+    """Messages that came before the past was known."""
+
+    peer: Peer
+    link: IPeerLink
+    messages: list[Send | Pub]
+    said: float | None
+
+
+class Incoming:
+    """Takes in what the links of one node bring. `seen`: the ids of what came before.
+
+    `history`, if there is one, keeps the messages before they are acknowledged and told.
+    """
+
+    def __init__(
+        self, observers: Observers, seen: RecentIds, history: DurableHistory | None = None
+    ) -> None:
+        self._observers = observers
+        self._seen = seen
+        self._history = history
+        self._showing = Showing(observers, seen)
+        self._early: list[_Early] = []
+        self.received = 0
+        """Messages received, each counted once."""
+        self.duplicates = 0
+        """Messages that came again and were not shown."""
+        if history is not None:
+            history.on_settled = self._settled
+
+    @property
+    def remembered(self) -> int:
+        """How many ids are kept to know repetitions."""
+        return len(self._seen)
+
+    def deliver(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
+        """Take in the messages that came together on a link; there is at least one."""
+        history = self._history
+        if history is not None and not history.ready:
+            self._put_off(history, _Early(peer, link, messages, None))
+            return
+        fresh, ids = self._seen.fresh(peer.peer_id, messages)
+        self.received += len(fresh)
+        if fresh is not messages:
+            self.duplicates += len(messages) - len(fresh)
+        if fresh and _log.debugging:
+            _tell_log(peer.peer_id, fresh)
+        if history is None:
+            acks = _to_acknowledge(messages)
+            if acks:
+                _acknowledge(peer, link, acks)
+            if fresh:
+                self._observers.received(peer, fresh)
+            return
+        if len(fresh) < len(messages):
+            new = {id(message) for message in fresh}
+            repeated = [message for message in messages if id(message) not in new]
+            self._repeated(history, Arrival(peer, link, _to_acknowledge(repeated)))
+        if fresh:
+            self._keep(history, Arrival(peer, link, _to_acknowledge(fresh)), fresh, ids)
+
+    def deliver_late(self, peer: Peer, link: IPeerLink, message: Said) -> None:
+        """Take in a message that was said a while ago; only with a history."""
+        history = self._history
+        assert history is not None
+        kind: Any = Send if message.require_ack else Pub
+        plain = kind(message.msg_id, message.src, message.dst, message.payload, message.require_ack)
+        if history.ready:
+            self._keep_late(history, peer, link, plain, message.said)
+        else:
+            self._put_off(history, _Early(peer, link, [plain], message.said))
+
+    def status_changed(self, peer: Peer) -> None:
+        """A peer came or went; who says something and leaves is heard first."""
+        self._showing.after(peer.peer_id, lambda: self._observers.status_changed(peer))
+
+    def past_known(self) -> None:
+        """The history is ready: take in what came before that."""
+        early, self._early = self._early, []
+        for peer, link, messages, said in early:
+            if said is None:
+                self.deliver(peer, link, messages)
+            else:
+                assert self._history is not None
+                self._keep_late(self._history, peer, link, messages[0], said)
+
+    # ------------------------------------------------------------ with a history
+
+    def _put_off(self, history: DurableHistory, early: _Early) -> None:
+        if len(self._early) < _MAX_EARLY:
+            self._early.append(early)
+        else:
+            history.not_kept += len(early.messages)
+
+    def _keep_late(
+        self,
+        history: DurableHistory,
+        peer: Peer,
+        link: IPeerLink,
+        message: Send | Pub,
+        said: float,
+    ) -> None:
+        acks: list[object] = [message.msg_id] if message.require_ack else []
+        key = id_text(message.msg_id)
+        if key and not self._seen.is_new(peer.peer_id, key):
+            self.duplicates += 1
+            self._repeated(history, Arrival(peer, link, acks))
+            return
+        self.received += 1
+        if _log.debugging:
+            _tell_log(peer.peer_id, [message])
+        self._keep(history, Arrival(peer, link, acks, said=[said]), [message], [key])
+
+    def _keep(
+        self,
+        history: DurableHistory,
+        arrival: Arrival,
+        messages: list[Send | Pub],
+        ids: list[str],
+    ) -> None:
+        """Have new messages stored, and shown when that is done, or at once if it may be."""
+        peer, showing = arrival.peer, self._showing
+        # An ACK that does not come has a message sent again, and so has catching up.
+        comes_once = not arrival.acks and arrival.said is None and not arrival.link.keeps
+        at_once = comes_once and not history.failing and showing.nothing_waits(peer.peer_id)
+        if not at_once:
+            arrival.messages = messages
+        if not history.keep(arrival, messages, ids):
+            arrival.messages = messages
+            showing.refused(arrival)
+        elif at_once:
+            self._observers.received(peer, messages)
+        else:
+            showing.waits(peer.peer_id)
+
+    def _repeated(self, history: DurableHistory, arrival: Arrival) -> None:
+        """Acknowledge messages that came before, as soon as those are safe."""
+        if arrival.acks and not history.keep_repeated(arrival):
+            _acknowledge(arrival.peer, arrival.link, arrival.acks)
+
+    def _settled(self, arrivals: list[Arrival], stored: bool) -> None:
+        """The history has written these: acknowledge, then show. Or it could not: only show."""
+        if not stored:
+            self._showing.not_stored(arrivals)
+            return
+        for arrival in arrivals:
+            if arrival.acks:
+                _acknowledge(arrival.peer, arrival.link, arrival.acks)
+        for arrival in arrivals:
+            self._showing.stored(arrival)
+
+
+class Showing:
+    """Tells the observers what came: when it is safe, or at once if it cannot come again.
+
+    Nothing of a peer overtakes what still waits. What could not be kept is told with a mark, and
+    once: its sender got no ACK and sends it again. Then it is kept, and not told a second time.
+    `seen`: the ids of what came.
+    """
+
+    def __init__(self, observers: Observers, seen: RecentIds) -> None:
+        self._observers = observers
+        self._seen = seen
+        self._waiting: dict[str, int] = {}
+        self._afterwards: dict[str, Callable[[], None]] = {}
+        self._unkept: dict[tuple[str, str], None] = {}
+        """Peers and ids of messages that were shown and are not kept, the latest ones."""
+
+    def nothing_waits(self, peer_id: str) -> bool:
+        """Whether a message of this peer may be shown now."""
+        return peer_id not in self._waiting and not self._unkept
+
+    def waits(self, peer_id: str) -> None:
+        """Messages of this peer are to be shown later: `stored` or `not_stored` must follow."""
+        self._waiting[peer_id] = self._waiting.get(peer_id, 0) + 1
+
+    def after(self, peer_id: str, call: Callable[[], None]) -> None:
+        """Make a call when nothing of this peer waits; of several that wait, only the last one."""
+        if peer_id in self._waiting:
+            self._afterwards[peer_id] = call
+        else:
+            call()
+
+    def stored(self, arrival: Arrival) -> None:
+        """What waited is stored: show it, unless it was when an earlier copy could not be kept."""
+        self._waited(arrival)
+        peer, messages, said = arrival.peer, arrival.messages, arrival.said
+        if self._unkept and messages:
+            new = self._not_shown(peer.peer_id, messages)
+            messages = [messages[at] for at in new]
+            said = None if said is None else [said[at] for at in new]
+        if messages and said is None:
+            self._observers.received(peer, messages)
+        elif messages and said is not None:
+            self._observers.received_late(peer, messages, said)
+        self._next(peer.peer_id)
+
+    def not_stored(self, arrivals: Sequence[Arrival]) -> None:
+        """What waited could not be stored: show it with a mark, and take it for new again."""
+        for arrival in arrivals:
+            self._waited(arrival)
+        for arrival in arrivals:
+            self.refused(arrival)
+
+    def refused(self, arrival: Arrival) -> None:
+        """The same for messages that had not begun to wait."""
+        peer, messages = arrival.peer, arrival.messages
+        if not messages:
+            return
+        new = [messages[at] for at in self._not_shown(peer.peer_id, messages)]
+        for message in messages:
+            key = id_text(message.msg_id)
+            if key:
+                self._unkept[peer.peer_id, key] = None
+                self._seen.forget(peer.peer_id, key)
+        while len(self._unkept) > _MAX_UNKEPT:
+            del self._unkept[next(iter(self._unkept))]
+        if new:
+            self._observers.received_unkept(peer, new)
+        self._next(peer.peer_id)
+
+    def _waited(self, arrival: Arrival) -> None:
+        if arrival.messages:
+            peer_id = arrival.peer.peer_id
+            left = self._waiting.get(peer_id, 0) - 1
+            if left > 0:
+                self._waiting[peer_id] = left
+            else:
+                self._waiting.pop(peer_id, None)
+
+    def _next(self, peer_id: str) -> None:
+        if self._afterwards and peer_id not in self._waiting:
+            call = self._afterwards.pop(peer_id, None)
+            if call is not None:
+                call()
+
+    def _not_shown(self, peer_id: str, messages: Sequence[Send | Pub]) -> list[int]:
+        """Which of these have not been shown although they were not kept, by their places."""
+        return [
+            at
+            for at, message in enumerate(messages)
+            if (peer_id, id_text(message.msg_id)) not in self._unkept
+        ]
+
+
+def unread_sentence(unread: Mapping[str, int]) -> str:
+    """What nobody has seen yet, for the person: conversation -> count; empty if there is none."""
+    if not unread:
+        return ""
+    counts = [f"{count} of {name}" for name, count in unread.items()]
+    more = f", and {len(counts) - _NAMES} more" if len(counts) > _NAMES else ""
+    return f"not seen yet: {', '.join(counts[:_NAMES])}{more} (/history shows them)"
+
+
+def _to_acknowledge(messages: list[Send | Pub]) -> list[object]:
+    return [m.msg_id for m in messages if m.require_ack and m.msg_id is not None]
+
+
+def _acknowledge(peer: Peer, link: IPeerLink, msg_ids: list[object]) -> None:
+    """Acknowledge these on their link; or on another one, if its other end may have closed it."""
+    if link.leaving:
+        gone = link not in peer.links
+        for other in peer.links:
+            if not other.leaving and (gone or other.is_p2pchat):
+                link = other
+                break
+    link.acknowledge(msg_ids)
+
+
+def _tell_log(peer_id: str, messages: list[Send | Pub]) -> None:
+    for message in messages:
+        to = message.dst if type(message) is Pub else "us"
+        _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=message.payload)

@@ -1,0 +1,37 @@
+"""Events of a node as lines for a person."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.control.client.event_lines import event_line, message_line, text_of
+
+
+class EventLineTests(SynchronousTestCase):
+    def test_every_kind_of_event_as_a_line(self) -> None:
+        message = {"event": "message", "from": "b]@C", "to": "#C", "text": "x", "claims": "eve@C"}
+        for event, line in (
+            (message, "[b\\x5d@C (!) -> #C] x"),
+            (
+                {"event": "delivered", "peer_id": "b", "seconds": 0.0123},
+                "delivered to b in 12.3 ms",
+            ),
+            ({"event": "undelivered", "peer_id": "b", "reason": "no"}, "not delivered to b: no"),
+            ({"event": "queued", "peer_id": "b"}, "waits for b"),
+            ({"event": "peer", "peer_id": "b\x1b", "status": "STALE"}, "* b\\x1b is STALE"),
+            ({"event": "notice", "text": "beware\x07"}, "* beware\\x07"),
+            ({"event": "newer"}, "* newer"),
+            ({"event": "message", "from": "b", "to": "a", "text": 7}, "[b] 7"),
+        ):
+            self.assertEqual(event_line(event), line)
+
+    def test_what_else_there_is_to_say_of_a_message(self) -> None:
+        message = {"from": "b@C", "to": "a@C", "text": "oi"}
+        late = message_line({**message, "said": "2001-09-09T01:46:40Z"})
+        self.assertRegex(late, r"^\[b@C, said 2001-09-(08|09) \d\d:\d\d\] oi$")
+        self.assertEqual(message_line({**message, "kept": False}), "[b@C (not kept)] oi")
+        self.assertEqual(message_line({**message, "said": "yesterday"}), "[b@C] oi")
+
+    def test_a_field_that_is_missing_or_no_text(self) -> None:
+        self.assertEqual((text_of(None), text_of([1]), text_of("\n")), ("", "[1]", "\\n"))
+        self.assertEqual(message_line({}), "[] ")
