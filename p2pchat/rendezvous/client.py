@@ -30,7 +30,7 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
-    RequestRefused,
+    ListingTooLong,
     Unreachable,
 )
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
@@ -39,6 +39,8 @@ from p2pchat.wire.text import shortened
 
 MAX_REPLY: Final = 64 * 1024 * 1024
 """Bytes of the longest reply: more than half a million peers."""
+_LONG_REPLY: Final = 1024 * 1024
+"""Bytes after which a reply that breaks off counts as too long for the time that there was."""
 _PATIENCE: Final = 6.0
 """How many times `timeout` the reply to a DISCOVER may take in all while its data keeps coming."""
 
@@ -137,11 +139,7 @@ class _Exchange(ClientFactory):
         self._pieces.append(line)
         self._size += len(line)
         if self._size > MAX_REPLY:
-            self._outcome = RequestRefused(
-                f"the answer of the rendezvous at {self._address} is longer than "
-                f"{MAX_REPLY // 1024**2} MiB: ask for one namespace only",
-                "reply_too_long",
-            )
+            self._outcome = self._too_long(f"is longer than {MAX_REPLY // 1024**2} MiB")
         elif newline:
             self._outcome = b"".join(self._pieces)
         return self._outcome is not None
@@ -155,7 +153,7 @@ class _Exchange(ClientFactory):
             elif is_whole(tail):  # some end the reply by closing
                 self._outcome = tail
             else:
-                self._outcome = self._unreachable("the connection broke in the middle of an answer")
+                self._outcome = self._broken_off("the connection broke in the middle of an answer")
         self._finish(self._outcome)
 
     def clientConnectionFailed(
@@ -177,7 +175,7 @@ class _Exchange(ClientFactory):
             self._timer = self._reactor.callLater(until - now, self._time_is_up)
             return
         if self._outcome is None:
-            self._outcome = self._unreachable("no answer came in time")
+            self._outcome = self._broken_off("no answer came in time")
         self._disconnect()
 
     def _cancelled(self, _: Deferred[bytes]) -> None:
@@ -205,6 +203,17 @@ class _Exchange(ClientFactory):
             self.reply.callback(outcome)
         else:
             self.reply.errback(outcome)
+
+    def _broken_off(self, why: str) -> DirectoryError:
+        if self._size > _LONG_REPLY:
+            return self._too_long(f"broke off after {self._size // 1024**2} MiB")
+        return self._unreachable(why)
+
+    def _too_long(self, how: str) -> ListingTooLong:
+        return ListingTooLong(
+            f"the answer of the rendezvous at {self._address} {how}: ask for one namespace only",
+            "reply_too_long",
+        )
 
     def _unreachable(self, why: str) -> Unreachable:
         return Unreachable(f"the rendezvous at {self._address} cannot be used: {why}")

@@ -68,6 +68,10 @@ class RequestRefused(DirectoryError):
         self.code = code
 
 
+class ListingTooLong(RequestRefused):
+    """The listing is more than can be read, or than the rendezvous tells: ask for less."""
+
+
 class IDirectory(Interface):
     """Where peers announce themselves and find each other (protocol, section 2).
 

@@ -19,6 +19,7 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
+    ListingTooLong,
     NotRegistered,
     RequestRefused,
     Unreachable,
@@ -84,6 +85,8 @@ class Fault(enum.Enum):
     NOT_REGISTERED = "it says that it does not know us"
     BLOCKED = "it refuses us for thirty seconds at a time"
     REFUSING = "it does not like our name"
+    TOO_LONG = "its listing of all namespaces is too long"
+    ALL_TOO_LONG = "every listing of it is too long"
 
 
 class FakeRendezvous:
@@ -154,6 +157,9 @@ class FakeRendezvousClient:
 
     def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
         """See `IDirectory`."""
+        too_long = {Fault.ALL_TOO_LONG} if namespace else {Fault.ALL_TOO_LONG, Fault.TOO_LONG}
+        if self._rendezvous.fault in too_long:
+            return self._ask("DISCOVER", self._too_long, self._nonsense)
         return self._ask("DISCOVER", lambda: self._rendezvous.listings(namespace), self._nonsense)
 
     def unregister(
@@ -166,6 +172,9 @@ class FakeRendezvousClient:
         return self._ask(
             "UNREGISTER", lambda: self._rendezvous.remove(f"{name}@{namespace}"), lambda: None
         )
+
+    def _too_long(self) -> DirectoryError:
+        return ListingTooLong("its listing is too long", "listing_too_long")
 
     def _nonsense(self) -> list[Listing]:
         """Peers that do not exist, names that cannot be, and ourselves under other names."""
@@ -184,7 +193,8 @@ class FakeRendezvousClient:
             if error is not None:
                 reply.errback(error)
             else:
-                reply.callback(lie() if fault is Fault.LYING else answer())
+                said = lie() if fault is Fault.LYING else answer()
+                reply.errback(said) if isinstance(said, DirectoryError) else reply.callback(said)
 
         delay = rendezvous.delay
         if fault is Fault.SLOW:

@@ -90,6 +90,27 @@ def is_loopback(ip: str) -> bool:
     return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
 
 
+def network_of(ip: str) -> str:
+    """What counts as one address: an IPv4 address, or the network of 64 bits of an IPv6 address.
+
+    Whoever has one address of such a network has them all. A link-local address counts for itself,
+    because all machines of a link share that network.
+    """
+    if ":" not in ip:
+        return ip
+    from ipaddress import IPv6Address
+
+    try:
+        address = IPv6Address(ip)
+    except ValueError:
+        return ip
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    if address.is_link_local:
+        return ip
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
 def host_and_port(host: str, port: int) -> str:
     """`HOST:PORT`, or `[V6]:PORT` for an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

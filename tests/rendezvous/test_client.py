@@ -26,6 +26,7 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
+    ListingTooLong,
     NotRegistered,
     RequestRefused,
     Unreachable,
@@ -274,8 +275,25 @@ class TroubleTests(ClientCase):
     def test_a_reply_that_is_too_long(self) -> None:
         with mock.patch.object(client_module, "MAX_REPLY", 1024 * 1024):
             found = self.discover(b"[" + b" " * 1024 * 1024)
-        self.assertError(RequestRefused, found, "1 MiB")
+        self.assertError(ListingTooLong, found, "1 MiB")
         self.assertEqual(found.code, "reply_too_long")
+
+    def test_a_long_reply_that_breaks_off_or_does_not_come_in_time(self) -> None:
+        """The server cuts off who is too slow for it, and we who is too slow for us."""
+        for wait in (0, 61):
+            for size, kind in ((1_000_000, Unreachable), (2_200_000, ListingTooLong)):
+                deferred = self.client.discover(None)
+                self.server.accept()
+                self.server.say(b"[" + b" " * size)
+                for _ in range(wait):
+                    self.server.advance(1)
+                    if not deferred.called:
+                        self.server.say(b" ")
+                if not wait:
+                    self.server.close()
+                self.server.advance(0)
+                words = "" if kind is Unreachable else "2 MiB"
+                self.assertError(kind, self.result(deferred), words)
 
     def test_cancelled_while_connecting(self) -> None:
         deferred = self.client.discover(None)
@@ -330,6 +348,9 @@ class ErrorTests(ClientCase):
             ("line_too_long", "shorter"),
             ("Unknown command", "does not know the request"),
             ("registry_full", "try again later"),
+            ("too_many_registrations", "end other nodes here"),
+            ("banned", "choose another one"),
+            ("listing_too_long", "one namespace only"),
             ("no peers for you \x1b[2J", "\\x1b[2J"),
         ):
             for field in ("message", "error", "detail"):
