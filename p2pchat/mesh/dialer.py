@@ -12,7 +12,7 @@ jitter, so that peers that lost each other do not dial in step. A session that e
 opened, whoever dialed, lets n grow, too, so that an end that accepts and drops is backed off from;
 but it answers, and does not become STALE. Only a session that lasted resets n. Each dial waits for
 its turn in the `DialQueue`. An address and port where another name is dialed, or was in vain, fails
-without a dial (`DialPauses`).
+without a dial (`DialPauses`), and such an attempt counts as all but the last one.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ class Dialer(ClientFactory):
         self._waiting: Dial | None = None
         self._dial: Dial | None = None
         self._place = ("", 0)
-        self._met = False
+        self.met = False
+        """Whether the peer had a link."""
         self._short_sessions = 0
         self.failures = 0
         """Attempts in a row that were not answered."""
@@ -124,7 +125,7 @@ class Dialer(ClientFactory):
             host, port = self._untried.pop(0)
             address = read_address(host)
             if address is not None and 0 < port < 65_536:
-                dial = Dial(self, host, port, address.key, known=self._met)
+                dial = Dial(self, host, port, address.key, known=self.met)
                 self._waiting = dial
                 self._queue.ask(dial)
                 return
@@ -142,6 +143,10 @@ class Dialer(ClientFactory):
             return False
         now = self._context.clock.seconds()
         holder = self._queue.pauses.holder(self._peer.peer_id, dial.place, now)
+        if holder and not self._untried:
+            # Whoever is there is met by that name's dials. This is our last but one attempt, or
+            # thousands of names at one place would keep us busy.
+            self.failures = max(self.failures, self._attempts - 2)
         if holder:
             self._next_address(f"{holder} was just dialed at its address")
         return not holder
@@ -179,12 +184,12 @@ class Dialer(ClientFactory):
     def connected(self) -> None:
         """The peer has a link, whoever dialed it: the next attempt need not be made."""
         self.failures = 0
-        self._met = True
+        self.met = True
         self._cancel_wait()
 
     def link_lost(self, lasted: float) -> None:
         """The peer's last link ended after `lasted` seconds; the node wants it back."""
-        self._met = True
+        self.met = True
         self._short_sessions = 0 if lasted >= LASTING else self._short_sessions + 1
         if self._dial is not None:
             self._on_status(self._peer, Status.CONNECTING)
@@ -217,7 +222,7 @@ class Dialer(ClientFactory):
 
     def _failed(self, why: str) -> None:
         self.failures += 1
-        limit = self._context.settings.connection.max_reconnect_attempts
+        limit = self._attempts
         _log.debug(
             "Attempt {n} of {limit} to reach {peer} failed: {why}",
             n=self.failures,
@@ -230,6 +235,10 @@ class Dialer(ClientFactory):
         else:
             self._on_status(self._peer, Status.DISCONNECTED)
             self._again()
+
+    @property
+    def _attempts(self) -> int:
+        return self._context.settings.connection.max_reconnect_attempts
 
     def _again(self) -> None:
         n = self.failures + self._short_sessions

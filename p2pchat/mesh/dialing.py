@@ -31,6 +31,7 @@ class Dialing:
     """Dials the peers of one node, and tells `on_status` of each new status, until `stop`.
 
     `reactor` provides IReactorTCP and IReactorTime. `jitter` gives a number between two others.
+    `tell` logs what strangers can cause; see `LinkLog.tell`.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Dialing:
         admission: Admission,
         on_status: Callable[[Peer], None],
         jitter: Callable[[float, float], float],
+        tell: Callable[[str, str, str, float], None],
     ) -> None:
         self._reactor = reactor
         self._context = context
@@ -49,6 +51,7 @@ class Dialing:
         self._budget = DialBudget(context.settings.limits)
         self._queue = DialQueue(reactor, admission, self._budget, DialPauses(jitter))
         self._jitter = jitter
+        self._tell = tell
         self._stopped = False
         self._dialers: dict[Peer, Dialer] = {}
         peers.on_forgotten = self._forgotten
@@ -130,7 +133,11 @@ class Dialing:
         if status is peer.status or self._stopped:
             return
         before, peer.status = peer.status, status
-        if status is Status.STALE:
+        if status is Status.STALE and not self._dialer_of(peer).met:
+            # A listing can name thousands who are not there.
+            text = f"{peer.peer_id} does not answer: STALE"
+            self._tell("warn", "stale", text, self._reactor.seconds())
+        elif status is Status.STALE:
             _log.warn("{peer} does not answer: STALE", peer=peer.peer_id)
         elif status is Status.DISCONNECTED and before is Status.CONNECTED:
             _log.info("{peer} is DISCONNECTED", peer=peer.peer_id)

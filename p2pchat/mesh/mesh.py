@@ -87,6 +87,7 @@ class Mesh:
             self.admission,
             lambda peer: self.on_status(peer),
             jitter,
+            self.link_log.tell,
         )
         self._leaving = False
         self._all_gone: Deferred[None] | None = None

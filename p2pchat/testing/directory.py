@@ -24,6 +24,7 @@ from p2pchat.rendezvous.directory import (
     Unreachable,
 )
 from p2pchat.testing.network import FakeHost
+from p2pchat.wire.address import LOOPBACK, is_loopback
 
 
 @implementer(IDirectory)
@@ -34,7 +35,7 @@ class StaticDirectory:
     """
 
     address = "a fixed list"
-    source = "127.0.0.1"
+    source = LOOPBACK
 
     def __init__(
         self, peers: Iterable[tuple[str, str, int]] = (), *, ip: str = "127.0.0.1"
@@ -148,8 +149,8 @@ class FakeRendezvousClient:
 
     @property
     def source(self) -> str:
-        """See `IDirectory`."""
-        return self._rendezvous.source
+        """See `IDirectory`; a host of that name is this machine."""
+        return LOOPBACK if is_loopback(self._host.ip) else self._rendezvous.source
 
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """See `IDirectory`."""
