@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.peers import Status
@@ -164,6 +165,29 @@ class FloodTests(ListingTestCase):
         self.assertEqual({peer.status for peer in alice.peers}, {Status.STALE})
         self.assertFalse(alice.mesh.dials_under_way())
         self.assertLess(len(self.dials), 12)
+
+    def test_their_lines_in_the_log_are_few(self) -> None:
+        lines: list[LogEvent] = []
+        globalLogPublisher.addObserver(lines.append)
+        self.addCleanup(globalLogPublisher.removeObserver, lines.append)
+        for n in range(100):
+            self.town.rendezvous.enter(f"p{n}@CIC", VICTIM, 4000)
+        self.accepts(self.town.network.host(VICTIM), 4000)
+        alice = self.alice(seconds=50)
+        self.assertEqual({peer.status for peer in alice.peers}, {Status.STALE})
+        said = [text for text in map(formatEvent, lines) if "STALE" in text]
+        self.assertEqual(len(said), 5)
+
+    def test_limits_may_change_while_it_runs(self) -> None:
+        for n in range(100):
+            self.town.rendezvous.enter(f"p{n}@CIC", VICTIM, 4000 + n)
+        self.town.network.host(VICTIM)
+        alice = self.alice(LimitSettings(dial_rate=1), seconds=10)
+        self.assertIn(len(self.dials), (10, 11))
+        alice.configure(Settings(limits=LimitSettings(dial_rate=20, dial_rate_per_address=5)))
+        self.dials.clear()
+        self.town.run(10)
+        self.assertIn(len(self.dials), range(45, 56))
 
     def test_who_has_the_place_of_an_old_registration_is_met(self) -> None:
         self.town.rendezvous.enter("old@CIC", "10.0.7.7", 4000)
