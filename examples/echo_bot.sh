@@ -10,5 +10,5 @@ p2pchat tail --events message --fields from,to,text "$@" |
     while IFS="$(printf '\t')" read -r from to text; do
         case $to in '*' | '#'*) continue ;; esac      # published: not for us alone
         case $text in 'echo: '*) continue ;; esac     # another bot like this one
-        printf 'echo: %s' "$text" | p2pchat send "$@" "$from" -
+        printf 'echo: %s' "$text" | p2pchat send "$@" -- "$from" -
     done

@@ -11,5 +11,7 @@ import sys
 
 event = json.load(sys.stdin)
 if event["to"] == os.environ["P2PCHAT_PEER_ID"] and not event["text"].startswith("echo: "):
-    command = ["p2pchat", "send", "--control", os.environ["P2PCHAT_CONTROL"], event["from"], "-"]
+    # Behind "--" a name is a name, even one that begins with a dash.
+    command = ["p2pchat", "send", "--control", os.environ["P2PCHAT_CONTROL"]]
+    command += ["--", event["from"], "-"]
     sys.exit(subprocess.run(command, input="echo: " + event["text"], text=True).returncode)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from benchmarks.ways import ways
 from p2pchat.control.answers import REQUESTS
 from p2pchat.control.protocol import EVENT_KINDS
 from tests.support.processes import ROOT
+from tests.test_architecture import ORDER
 
 LOGGER = r"(log|limited|remarks)\.(warn|error|failure|critical)$"
 
@@ -59,3 +61,21 @@ class DocumentTests(SynchronousTestCase):
             longest = max(parts, key=len)
             if longest:
                 self.assertIn(longest, text, f"{module}: explain this line in docs/operating.md")
+
+    def test_every_room_is_described(self) -> None:
+        text = document("architecture.md")
+        for room in (room for rooms in ORDER for room in rooms):
+            self.assertRegex(text, rf"\*\*{room}\*\*|{room}\.py")
+
+    def test_the_architecture_names_what_there_is(self) -> None:
+        text = document("architecture.md")
+        for name in re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9]*(?:\.\w+)?)`", text):
+            places = [ROOT / name, ROOT / "p2pchat" / name, ROOT / "p2pchat" / f"{name}.py"]
+            self.assertTrue(any(place.exists() for place in places), name)
+
+    def test_the_ways_of_a_message_are_as_long_as_they_are_said_to_be(self) -> None:
+        text = document("architecture.md")
+        for kept in (False, True):
+            for way, files in ways(kept=kept).items():
+                title = f"{way}, {'kept' if kept else 'nothing kept'}"
+                self.assertIn(f"| {title} | {len(files)} |", text)

@@ -1,7 +1,7 @@
 """Where p2pchat looks at parts of Twisted that are not its public interface: one list, checked.
 
 A place that is not listed fails the first test. A new Twisted without one of the parts fails the
-second. What is done with them is tested beside the code: `tests/mesh/test_eager.py`,
+second. What is done with them is tested beside the code: `tests/processes/test_write_now.py`,
 `tests/service/test_process.py`.
 """
 

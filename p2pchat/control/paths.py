@@ -88,8 +88,13 @@ def check_length(path: str) -> None:
 
 
 def connect(path: str) -> socket.socket:
-    """A connection to the node behind this socket; raises `ControlError` when there is none."""
+    """A connection to the node behind this socket; raises `ControlError` when there is none.
+
+    A socket that another user made, or could have made, is refused: what a client says there is
+    for the person's own node, and what comes back would be believed.
+    """
     check_length(path)
+    _check_owner(path)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(5.0)
@@ -106,6 +111,23 @@ def connect(path: str) -> socket.socket:
             why = "that cannot be the name of a file"
         raise ControlError(f"{shortened(path)}: {why}") from None
     return connection
+
+
+def _check_owner(path: str) -> None:
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        found, place = os.lstat(path), os.stat(folder)
+    except (OSError, ValueError):
+        return  # connecting says better what is wrong
+    uid = os.geteuid()
+    if uid == 0 and folder == SYSTEM_FOLDER:
+        return  # a service of the system has a user of its own, and only root makes folders there
+    if found.st_uid not in (uid, 0):
+        raise ControlError(f"{shortened(path)}: another user made this socket")
+    # In a folder like /tmp everybody may put something, and only its owner may take it away.
+    shared = place.st_mode & 0o022 and not place.st_mode & stat.S_ISVTX
+    if place.st_uid not in (uid, 0) or shared:
+        raise ControlError(f"{shortened(path)}: others may change the folder of this socket")
 
 
 def make_way(path: str) -> bool:

@@ -67,9 +67,11 @@ class Program(Service):
         *,
         stay: bool = False,
         reread: Callable[[], Settings] | None = None,
+        settings_file: str | None = None,
     ) -> None:
         self._reactor = reactor
         self._stay = stay
+        self._settings_file = settings_file
         self.status = 0
         self._leaving = False
         self._rendezvous: RendezvousService | LocalRendezvous | None = None
@@ -147,6 +149,8 @@ class Program(Service):
         console.startService()
         # What is less grave, the console tells by itself.
         self._unshow = show_on_screen(show, "ERROR")
+        if self._settings_file is not None:
+            show(f"* settings: {self._settings_file}")
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
@@ -175,7 +179,15 @@ def makeService(options: ChatOptions) -> Program:
 
     use_steady_clock(reactor)
     poll_directly(reactor)
-    program = Program(reactor, options.settings, stay=options.stay, reread=options.reread)
+    program = Program(
+        reactor,
+        options.settings,
+        stay=options.stay,
+        reread=options.reread,
+        settings_file=options.file,
+    )
+    if options.file is not None:
+        _log.info("Settings read from {path}", path=options.file)
     for sentence in options.warnings:
         _log.warn("{text}", text=sentence)
         sys.stderr.write(f"warning: {printable(sentence)}\n")

@@ -13,6 +13,7 @@ from p2pchat.console.plain.stdio import has_input
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import split_address
+from p2pchat.settings.owners import distrusted
 from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.reading import Values, check_text, load, resolve
 from p2pchat.settings.table import DEFAULT_FILE, OPTION_GROUPS, SETTINGS
@@ -23,7 +24,8 @@ from p2pchat.wire.text import printable
 class ChatOptions(CommandOptions):
     """The node's options.
 
-    After `parseOptions`: `settings`, `warnings`, `plain`, `stay` and `log_path`.
+    After `parseOptions`: `settings`, `file`, `warnings`, `plain`, `stay` and `log_path`. A file
+    that is not named on the command line is read only if nobody else may change it.
     """
 
     program = "p2pchat"
@@ -42,6 +44,8 @@ class ChatOptions(CommandOptions):
     """The settings to run with."""
     warnings: Sequence[str]
     """Sentences about the configuration file that the person should see."""
+    file: str | None
+    """The configuration file that was read, None if none was."""
     log_path: str
     """The file to log to; "-" is standard output."""
 
@@ -57,12 +61,18 @@ class ChatOptions(CommandOptions):
 
     def postOptions(self) -> None:
         """Resolve the settings, and see to the log; raises ConfigError for a wrong value."""
-        path = self["config"]
+        path, refused = self["config"], []
         if path is None and os.path.lexists(DEFAULT_FILE):
-            path = DEFAULT_FILE
+            why = distrusted(DEFAULT_FILE)
+            if why:
+                sentence = f"{DEFAULT_FILE} is not read, {why}: --config {DEFAULT_FILE} reads it"
+                refused.append(sentence)
+            else:
+                path = DEFAULT_FILE
         # A daemon may leave the folder before it is told to read the file again.
-        self._file = None if path is None else os.path.abspath(path)
-        file, self.warnings = ({}, []) if path is None else load(path)
+        self.file = None if path is None else os.path.abspath(path)
+        file, warnings = ({}, []) if path is None else load(path)
+        self.warnings = [*refused, *warnings]
         self.settings = resolve(self._given(), file)
         parent, logging = self.parent, self.settings.logging
         if parent is not None and self.twistd_stays and parent["pidfile"] == "twistd.pid":
@@ -74,7 +84,7 @@ class ChatOptions(CommandOptions):
 
     def reread(self) -> Settings:
         """The settings as the file has them now, and the command line; raises ConfigError."""
-        return resolve(self._given(), {} if self._file is None else load(self._file)[0])
+        return resolve(self._given(), {} if self.file is None else load(self.file)[0])
 
     def getUsage(self, width: int | None = None) -> str:
         """What --help says below its first line."""

@@ -6,6 +6,8 @@ is a warning, so that a newer file still starts an older program. Any part of a 
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -90,7 +92,10 @@ def load(path: str) -> tuple[Values, list[str]]:
 
 def _read(path: str) -> str:
     try:
-        with open(path, "rb") as file:
+        # Without waiting: a FIFO would hold the program up until somebody writes into it.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError(f"{shortened(path)}: cannot be read: it is no regular file")
             content = file.read(_MAX_FILE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -2,12 +2,19 @@
 
 A peer's id, a message, a rendezvous's error: any of it may hold an escape sequence that moves the
 cursor, retitles the window or forges a line of a log. `printable` makes such characters visible
-and leaves everything else, accents, CJK and emoji (with their joiners), as it came.
+and leaves everything else, accents, CJK and emoji (with their joiners), as it came. Marks that
+take no room of their own, thousands of them on one letter, are work for whoever draws them: a cell
+keeps `MARKS` of them, and the rest is counted.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from typing import Final
+
+MARKS: Final = 8
+"""Characters without a width that one cell may hold: the flag of a region has six."""
 
 # C0 and C1 controls and DEL; characters that reverse or hide the text around them (bidi marks,
 # embeddings and isolates, line and paragraph separators, a stray byte order mark); halves of
@@ -24,11 +31,40 @@ def printable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub(_visible, text)
+    text = _UNSAFE.sub(_visible, text)
+    return text if text.isascii() else _marks_counted(text)
 
 
 def _visible(match: re.Match[str]) -> str:
     return match.group().encode("unicode_escape").decode("ascii")
+
+
+def _is_mark(character: str) -> bool:
+    """Whether it takes no room of its own: accents, joiners, vowel signs, parts of a syllable."""
+    return character >= "\u0300" and (
+        unicodedata.category(character) in ("Mn", "Me", "Cf") or "\u1160" <= character <= "\u11ff"
+    )
+
+
+def _marks_counted(text: str) -> str:
+    # Of a run that is too long every ninth character is a mark: most texts are done here.
+    if not any(map(_is_mark, text[MARKS :: MARKS + 1])):
+        return text
+    kept: list[str] = []
+    run = 0
+    for character in text:
+        if _is_mark(character):
+            run += 1
+            if run > MARKS:
+                continue
+        elif run:
+            if run > MARKS:
+                kept.append(f"(+{run - MARKS:,} marks)")
+            run = 0
+        kept.append(character)
+    if run > MARKS:
+        kept.append(f"(+{run - MARKS:,} marks)")
+    return "".join(kept)
 
 
 def shortened(text: str, limit: int = 200) -> str:

@@ -95,6 +95,21 @@ class SocketTests(SynchronousTestCase):
         server.listen(1)
         return server
 
+    def test_one_of_another_user_is_not_spoken_to(self) -> None:
+        self.living()
+        if os.geteuid() == 0:
+            os.chown(self.path, 12345, -1)
+        else:
+            self.patch(os, "geteuid", lambda: 12345)
+        self.assertRaisesRegex(ControlError, "another user made", connect, self.path)
+
+    def test_one_in_a_folder_that_others_may_change_is_not_spoken_to(self) -> None:
+        self.living()
+        os.chmod(self.folder, 0o777)
+        self.assertRaisesRegex(ControlError, "others may change", connect, self.path)
+        os.chmod(self.folder, 0o1777)  # as /tmp: nobody takes away what another one put there
+        connect(self.path).close()
+
     def test_nobody_is_there(self) -> None:
         self.assertTrue(make_way(self.path))
         self.assertRaisesRegex(ControlError, "is the node running", connect, self.path)

@@ -152,6 +152,29 @@ class ErrorTests(OptionsTestCase):
             self.err.truncate(0)
             self.assertEqual(self.leaves(1, *words).count("\n"), 1)
 
+    def test_a_file_that_somebody_else_may_change_is_not_read(self) -> None:
+        hook = {"hooks": {"message": "/tmp/evil"}}
+        self.write("config.json", hook)
+        for place, mode in ((".", 0o777), (".", 0o1777), ("config.json", 0o666)):
+            before = os.stat(place).st_mode
+            os.chmod(place, mode)
+            options = self.parse()
+            self.assertIsNone(options.settings.hooks.message)
+            self.assertIsNone(options.file)
+            (warning,) = options.warnings
+            self.assertIn("everybody may write it: --config config.json reads it", warning)
+            self.assertEqual(
+                self.parse("--config", "config.json").file, os.path.abspath("config.json")
+            )
+            os.chmod(place, before)
+        self.patch(os, "geteuid", lambda: 12345)
+        if os.stat(".").st_uid not in (0, 12345):
+            self.assertIn("it belongs to", self.parse().warnings[0])
+
+    def test_a_fifo_is_refused_at_once(self) -> None:
+        os.mkfifo("config.json")
+        self.assertIn("it is no regular file", self.leaves(1))
+
     def test_a_file_that_is_there_must_be_right(self) -> None:
         os.symlink("nowhere", "config.json")
         self.assertEqual(self.leaves(1), "config.json: cannot be read: No such file or directory\n")

@@ -46,6 +46,22 @@ class PrintableTests(SynchronousTestCase):
         ):
             self.assertEqual(printable(text), visible)
 
+    def test_marks_without_a_width_are_counted(self) -> None:
+        acute, sign, joiner, jamo = "\u0301", "\u0901", "\u200d", "\u1161"
+        for mark in (acute, sign, joiner, jamo, "\ufe0f", "\U000e0062", "\u200b"):
+            self.assertEqual(printable("a" + mark * 8), "a" + mark * 8)
+            for before in ("", "a", "abcdefg", "日本"):
+                self.assertEqual(
+                    printable(before + mark * 15_000 + "b" + mark),
+                    before + mark * 8 + "(+14,992 marks)b" + mark,
+                )
+        mixed = (acute + joiner) * 100
+        self.assertEqual(printable(mixed), mixed[:8] + "(+192 marks)")
+
+    @given(st.text(st.sampled_from("ab日\u0301\u200d\u1161"), max_size=60))
+    def test_no_cell_holds_more_than_its_marks(self, text: str) -> None:
+        self.assertNotRegex(printable(text), "[\u0301\u200d\u1161]{9}")
+
     @given(ANY_TEXT)
     def test_the_result_is_one_line_of_harmless_utf8(self, text: str) -> None:
         result = printable(text)

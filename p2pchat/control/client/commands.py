@@ -169,7 +169,9 @@ def _completion(options: argparse.Namespace) -> int:
     if options.shell == "peers":
         with find(Choice()) as node:
             answer = node.ask("peers", ask=False)
-        _print_lines(peer["peer_id"] for peer in answer["peers"])
+        # One that begins with a dash would be an option of the command that it completes.
+        names = [peer["peer_id"] for peer in answer["peers"]]
+        _print_lines(name for name in names if not name.startswith("-"))
         return 0
     from p2pchat.control.client.completion import SCRIPTS
 

@@ -1,7 +1,9 @@
 """Completion for shells: the scripts that `p2pchat completion bash|zsh|fish` prints.
 
 Rules: the words come from the tables that the program itself uses, so that they never lie. Peers
-are asked of the node that runs, quietly: without one there is nothing to complete.
+are asked of the node that runs, quietly: without one there is nothing to complete. A peer's name is
+a stranger's text: no shell expands it, neither when it is completed nor when Enter is pressed. So
+bash's `compgen -W`, which expands its words, is for words of ours alone.
 """
 
 from __future__ import annotations
@@ -37,14 +39,16 @@ def bash() -> str:
     return f"""# Completion of p2pchat for bash: eval "$(p2pchat completion bash)"
 _p2pchat() {{
     # Peers hold characters at which bash would break words.
-    local word previous command
+    local word previous command name quoted
     word=${{COMP_WORDS[COMP_CWORD]}}
     previous=${{COMP_WORDS[COMP_CWORD-1]}}
     command=${{COMP_WORDS[1]}}
+    COMPREPLY=()
     local IFS=$'\\n'
     case $previous in
         {files})
-            COMPREPLY=($(compgen -f -- "$word"))
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            compopt -o filenames 2>/dev/null
             return ;;
         --log-level)
             COMPREPLY=($(compgen -W $'DEBUG\\nINFO\\nWARNING\\nERROR' -- "$word"))
@@ -60,7 +64,12 @@ _p2pchat() {{
     case $command in
         send)
             if ((COMP_CWORD == 2)) && [[ $word != -* ]]; then
-                COMPREPLY=($(compgen -W "$(p2pchat completion peers 2>/dev/null)" -- "$word"))
+                while IFS= read -r name; do
+                    printf -v quoted %q "$name"
+                    if [[ $name == "$word"* || $quoted == "$word"* ]]; then
+                        COMPREPLY+=("$quoted")
+                    fi
+                done < <(p2pchat completion peers 2>/dev/null)
                 return
             fi ;;
         completion)

@@ -1,0 +1,64 @@
+"""Who may change a file: what is somebody else's is not read, written or asked as if it were ours.
+
+Rules: ours is what belongs to us or to root, and what nobody else may write. A group counts as
+somebody else, unless it is the person's own group, as many systems make one for each person.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+
+
+def whose(found: os.stat_result) -> str:
+    """Why somebody else may change what was found, in a few words; empty when nobody may."""
+    uid, mode = os.geteuid(), found.st_mode
+    if found.st_uid not in (uid, 0):
+        return f"it belongs to {_user(found.st_uid)}"
+    if mode & stat.S_IWOTH and not stat.S_ISLNK(mode):
+        return "everybody may write it"
+    if mode & stat.S_IWGRP and not stat.S_ISLNK(mode) and not _own_group(found.st_gid, uid):
+        return f"the group {_group(found.st_gid)} may write it"
+    return ""
+
+
+def distrusted(path: str) -> str:
+    """Why the file at `path` may be somebody else's, as a sentence's end; empty when it is ours.
+
+    Its folder counts, too: who may write there may put another file in its place.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        for place, what in ((os.stat(path), path), (os.stat(folder), folder)):
+            why = whose(place)
+            if why:
+                return why if what == path else f"its folder {folder}: {why}"
+    except OSError:
+        return ""  # reading it says better what is wrong
+    return ""
+
+
+def _own_group(gid: int, uid: int) -> bool:
+    if gid == 0:
+        return True
+    try:
+        person, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return group.gr_name == person.pw_name and {*group.gr_mem} <= {person.pw_name}
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
