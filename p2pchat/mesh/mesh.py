@@ -15,6 +15,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, superseded
 from p2pchat.mesh.keepalive import KeepAlive
@@ -86,6 +87,7 @@ class Mesh:
             self.admission,
             lambda peer: self.on_status(peer),
             jitter,
+            self.link_log.tell,
         )
         self._leaving = False
         self._all_gone: Deferred[None] | None = None
@@ -96,6 +98,7 @@ class Mesh:
         """Go by these settings from now on; what concerns one link, for those that are new."""
         self.context.settings = settings
         self.admission.configure(settings.limits)
+        self._dialing.configure(settings.limits)
         self.peers.max_known = settings.limits.max_known_peers
         self.keepalive.interval = settings.connection.ping_interval
 
@@ -168,18 +171,26 @@ class Mesh:
 
     # ------------------------------------------------------------ what the rendezvous says
 
-    def discovered(self, listings: Iterable[Listing]) -> None:
-        """Take in a DISCOVER reply: who is new, or registered anew, is dialed."""
+    def discovered(self, listings: Iterable[Listing], source: str) -> None:
+        """Take in a DISCOVER reply: who is new, or registered anew, is dialed.
+
+        `source` is the IP address that the reply came from; see `AddressRules`.
+        """
         by_id: dict[str, list[Listing]] = {}
         for entry in listings:
             by_id.setdefault(entry.peer_id, []).append(entry)
         self.name.listed(by_id.pop(self.context.me.peer_id, []))
         now = self._reactor.seconds()
+        rules = AddressRules(source, self.name.ip)
         for peer_id, entries in by_id.items():
             peer = self._listed(peer_id)
-            if peer is not None and peer.heard_of(entries, self.name.ip, now) and not peer.links:
+            if peer is not None and peer.heard_of(entries, rules, now) and not peer.links:
                 self._dialing.registered_anew(peer)
         self.peers.not_listed(by_id.keys())
+        if rules.refused:
+            self.peers.addresses_refused += rules.refused
+            text = f"{rules.refused} listed addresses are not dialed, the first: {rules.example}"
+            self.link_log.tell("debug", "refused address", text, now)
 
     def _listed(self, peer_id: str) -> Peer | None:
         if self.peers.get(peer_id) is None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from sys import intern
 from typing import Final
 
+from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import namespace_of
@@ -77,21 +78,19 @@ class Peer:
         """The mean of the samples in seconds, None without any."""
         return sum(self.round_trips) / len(self.round_trips) if self.round_trips else None
 
-    def heard_of(self, listings: Iterable[Listing], own_ip: str, now: float) -> bool:
+    def heard_of(self, listings: Iterable[Listing], rules: AddressRules, now: float) -> bool:
         """Take in what a DISCOVER reply says of this peer; `listings` are its entries.
 
         Returns whether it registered anew since we last looked: its lease ends later, or its
-        address changed. `own_ip` is our address as the rendezvous sees it.
+        address changed. `rules` say which addresses are kept, to be dialed.
         """
         latest = sorted(listings, key=lambda entry: entry.expires_in - entry.ttl, reverse=True)
         expires_at = now + max(entry.expires_in for entry in latest)
         addresses: dict[tuple[str, int], None] = {}
         for entry in latest:
-            if entry.ip == own_ip:
-                # Behind the same router, or on this machine: most routers do not take a
-                # connection to their own public address from inside.
-                addresses["127.0.0.1", entry.port] = None
-            addresses[entry.ip, entry.port] = None
+            addresses.update(dict.fromkeys(rules.dialable(entry.ip, entry.port)))
+            if len(addresses) >= _MAX_ADDRESSES:
+                break
         found = tuple(addresses)[:_MAX_ADDRESSES]
         # Another order, or one address less, is rounding or an old lease that ended.
         renewed = (
@@ -122,6 +121,8 @@ class PeerTable:
         self._connected: dict[str, dict[str, Peer]] = {}
         self.refused = 0
         """Listed peers that found no place in the table."""
+        self.addresses_refused = 0
+        """Addresses of listings that are not dialed, counted each time that they are listed."""
         self.forgotten = 0
         """Peers without a link whose place another one took."""
         self.on_forgotten: Callable[[Peer], None] = _nobody_cares

@@ -158,6 +158,10 @@ _PEERS: Final[_NodeFigures] = {
     "refused": counter(
         "listed peers that found no place in the table", lambda node: node.peers.refused
     ),
+    "addresses_refused": counter(
+        "addresses of listings that are not dialed, counted with each listing",
+        lambda node: node.peers.addresses_refused,
+    ),
     "forgotten": counter(
         "peers without a link that had to make way", lambda node: node.peers.forgotten
     ),

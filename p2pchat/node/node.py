@@ -189,7 +189,7 @@ class ChatNode(MultiService):
     def _discovered(self, listings: Sequence[Listing]) -> None:
         if self.presence.grant is not None:
             self.mesh.name.ip = self.presence.grant.ip
-        self.mesh.discovered(listings)
+        self.mesh.discovered(listings, self._directory.source)
 
     # ------------------------------------------------------------ with a history
 

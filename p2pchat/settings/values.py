@@ -202,6 +202,15 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
         100_000
     )
     """More: repetitions are known for longer; each costs some 200 bytes."""
+    dial_rate: Annotated[int, COUNT("dials a second")] = 50
+    """To whatever addresses. Higher: a large namespace is met sooner. Lower: a lying listing makes
+    us send less."""
+    dial_rate_per_address: Annotated[int, COUNT("dials a second to one address")] = 10
+    """An IPv6 network of 64 bits is one address, and so is this machine. Higher: many peers behind
+    one router are met sooner. Lower: who is listed and is no peer is bothered less."""
+    max_dials_per_address: Annotated[int, COUNT("dials under way to one address")] = 8
+    """More: slow peers behind one router are met sooner. Fewer: less is open at somebody who is no
+    peer."""
     max_known_peers: Annotated[int, COUNT("peers in the table")] = 20_000
     """Linked or not. More: larger namespaces. Fewer: a lying rendezvous can fill less memory."""
     max_pending_acks: Annotated[int, COUNT("messages waiting for an ACK")] = 10_000

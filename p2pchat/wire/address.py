@@ -15,6 +15,9 @@ from p2pchat.wire.text import shortened
 EVERYONE: Final = "*"
 """The scope of a message to every connected peer."""
 
+LOOPBACK: Final = "127.0.0.1"
+"""This machine, for whatever runs on it."""
+
 _MAX_PART: Final = 64
 _MOST_NAMES: Final = 10
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -105,6 +105,7 @@ class TwoLinksTests(MeshTestCase):
         dialer = self.peer(alice, bob.me.peer_id)
         links, dialer.links = dialer.links, []
         alice.mesh.reconnect()  # as if it had not noticed that there is a link
+        self.town.run(0)
         dialer.links = links
         self.town.run(3)
         self.assertTrue(self.town.meshed())
@@ -119,6 +120,7 @@ class TwoLinksTests(MeshTestCase):
         peer = self.peer(alice, bob.me.peer_id)
         peer.links.clear()
         alice.mesh.reconnect()
+        self.town.run(0)
         peer.links.append(before)
         msg_id = bob.send(alice.me.peer_id, "meanwhile")
         self.town.run(3)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.rendezvous.directory import Listing
 from tests.support.fake_link import FakeLink
@@ -45,7 +46,7 @@ class HeardOfTests(SynchronousTestCase):
         self.peer = Peer("bob@CIC")
 
     def heard(self, *entries: Listing, now: float = 0.0, own_ip: str = "") -> bool:
-        return self.peer.heard_of(entries, own_ip, now)
+        return self.peer.heard_of(entries, AddressRules("127.0.0.1", own_ip), now)
 
     def test_the_first_time(self) -> None:
         self.assertTrue(self.heard(listing(), now=10.0))
@@ -75,12 +76,12 @@ class HeardOfTests(SynchronousTestCase):
 
     def test_of_several_addresses_the_latest_registration_is_first(self) -> None:
         self.heard(
-            listing("192.0.2.1", 1, ttl=7200, left=100),  # registered 7100 s ago
-            listing("192.0.2.2", 2, ttl=60, left=50),  # 10 s ago
-            listing("192.0.2.3", 3, ttl=7200, left=7000),  # 200 s ago
+            listing("192.0.2.1", 4001, ttl=7200, left=100),  # registered 7100 s ago
+            listing("192.0.2.2", 4002, ttl=60, left=50),  # 10 s ago
+            listing("192.0.2.3", 4003, ttl=7200, left=7000),  # 200 s ago
         )
         self.assertEqual(
-            self.peer.addresses, (("192.0.2.2", 2), ("192.0.2.3", 3), ("192.0.2.1", 1))
+            self.peer.addresses, (("192.0.2.2", 4002), ("192.0.2.3", 4003), ("192.0.2.1", 4001))
         )
         self.assertEqual(self.peer.expires_at, 7000)
 
@@ -90,8 +91,8 @@ class HeardOfTests(SynchronousTestCase):
 
     def test_another_order_of_the_same_addresses_is_no_renewal(self) -> None:
         """Two registrations of one second change places as their remaining time is rounded."""
-        first = ("192.0.2.1", 1)
-        second = ("192.0.2.2", 2)
+        first = ("192.0.2.1", 4001)
+        second = ("192.0.2.2", 4002)
         self.heard(listing(*first, left=50), listing(*second, left=50), now=0.0)
         self.assertFalse(self.heard(listing(*first, left=48), listing(*second, left=49), now=1.0))
         self.assertEqual(self.peer.addresses, (second, first))
@@ -140,7 +141,7 @@ class TableTests(SynchronousTestCase):
         """What a DISCOVER reply that names this peer does."""
         peer = self.table.listed(peer_id)
         if peer is not None:
-            peer.heard_of([listing()], "", 0.0)
+            peer.heard_of([listing()], AddressRules(""), 0.0)
         return peer
 
     def known(self) -> list[str]:
@@ -432,7 +433,7 @@ class ModelTests(SynchronousTestCase):
                     if peer_or_none is None:
                         self.assertGreaterEqual(len(table), room)
                     else:
-                        peer_or_none.heard_of([listing()], "", 0.0)
+                        peer_or_none.heard_of([listing()], AddressRules(""), 0.0)
                 table.not_listed(details[0])
             self.check(table, links, room)
 
