@@ -168,8 +168,9 @@ class FloodTests(ListingTestCase):
 
     def test_their_lines_in_the_log_are_few(self) -> None:
         lines: list[LogEvent] = []
-        globalLogPublisher.addObserver(lines.append)
-        self.addCleanup(globalLogPublisher.removeObserver, lines.append)
+        observer: Any = lines.append
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
         for n in range(100):
             self.town.rendezvous.enter(f"p{n}@CIC", VICTIM, 4000)
         self.accepts(self.town.network.host(VICTIM), 4000)
