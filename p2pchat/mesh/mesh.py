@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from p2pchat.mesh.dialing import Dialing
-from p2pchat.mesh.duplicates import DUPLICATE, superseded
+from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
@@ -60,10 +60,12 @@ class Mesh:
         """Gets the messages that come, without a method of ours in between."""
         self.on_extended: Callable[[Peer, IPeerLink, Said | CatchUp], None] = _ignore
         """Gets what only two nodes that keep messages say to each other."""
-        self.on_ack: Callable[[object], None] = _ignore
-        """Gets the msg_id of each ACK, of whatever type it is."""
+        self.on_ack: Callable[[str, object], None] = _ignore
+        """Gets the peer_id and the msg_id of each ACK, of whatever type the latter is."""
         self.on_open: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told of each link that is new."""
+        self.on_moved: Callable[[Peer], None] = _ignore
+        """Is told of each peer that is written to on another link from now on."""
         self.on_closed: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told of each link that is gone."""
         self.on_status: Callable[[Peer], None] = _ignore
@@ -74,10 +76,16 @@ class Mesh:
         """Is told every round-trip time in seconds, for who keeps statistics."""
         self.context = LinkContext(me, settings, self, reactor)
         self.admission = Admission(settings.limits, max_descriptors)
-        self.peers = PeerTable(me.peer_id, settings.limits.max_known_peers)
+        self.peers = PeerTable(settings.limits.max_known_peers)
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
         self.name = OwnName(me.peer_id, lambda sentence: self.on_notice(sentence))
         self.link_log = LinkLog()
+        self.second_links = SecondLinks(
+            me.peer_id,
+            reactor.seconds(),
+            lambda sentence: self.on_notice(sentence),
+            lambda peer: self.on_moved(peer),
+        )
         self._links: dict[IPeerLink, None] = {}
         self._dialing = Dialing(
             reactor,
@@ -125,7 +133,8 @@ class Mesh:
         self.keepalive.tick(now)
 
     def look_at_deadlines(self, now: float) -> None:
-        """End the handshakes and the closings whose time is over."""
+        """End the handshakes and the closings whose time is over, and judge links in doubt."""
+        self.second_links.look(now)
         for link in [*self.context.unsettled]:
             link.tick(now)
 
@@ -206,12 +215,12 @@ class Mesh:
         if not link.outbound:
             self.admission.settled()
         self.link_log.opened(link)
-        peer, surplus = self.peers.link_opened(link)
+        peer = self.peers.link_opened(link)
         # A method of the peer, as it were. No peer that has a link is ever forgotten.
         link.deliver = MethodType(self.on_chat, peer)
         self.keepalive.add(link)
         self._dialing.opened(peer, link)
-        surplus = surplus or superseded(peer, link)
+        surplus = self.second_links.opened(peer, link, self._reactor.seconds())
         if surplus is not None:
             surplus.leave(DUPLICATE)
         self.on_open(peer, link)
@@ -252,9 +261,13 @@ class Mesh:
         if peer is not None:
             self.on_extended(peer, link, message)
 
-    def acknowledged(self, _link: IPeerLink, msg_id: object) -> None:
+    def acknowledged(self, link: IPeerLink, msg_id: object) -> None:
         """An ACK came."""
-        self.on_ack(msg_id)
+        self.on_ack(link.peer_id, msg_id)
+
+    def ack_overdue(self, peer: Peer, link: IPeerLink) -> None:
+        """An ACK did not come in time for what was sent to `peer` on `link`: use another one."""
+        self.second_links.ack_overdue(peer, link, self._reactor.seconds())
 
     def round_trip(self, link: IPeerLink, seconds: float) -> None:
         """A PING was answered."""

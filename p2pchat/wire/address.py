@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Final
 
 from p2pchat.wire.text import shortened
@@ -88,6 +90,24 @@ def namespace_of_scope(scope: str) -> str | None:
 def is_loopback(ip: str) -> bool:
     """Whether only this machine can reach `ip`, IPv4 or IPv6."""
     return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
+
+
+@lru_cache(maxsize=1024)
+def network_of(ip: str) -> str:
+    """What counts as one address: `ip` itself, or the /64 of an IPv6 address.
+
+    An IPv4 address that is written as an IPv6 one is the IPv4 address. Whoever has one address of
+    a /64 has all of them.
+    """
+    if ":" not in ip:
+        return ip
+    try:
+        address = IPv6Address(ip.partition("%")[0])
+    except ValueError:
+        return ip
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address) if address.is_loopback else f"{IPv6Address(int(address) >> 64 << 64)}/64"
 
 
 def host_and_port(host: str, port: int) -> str:
