@@ -75,6 +75,8 @@ class Mesh:
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for who keeps statistics."""
         self.context = LinkContext(me, settings, self, reactor)
+        self.context.batch.max_waiting = settings.limits.max_queues_bytes
+        self.context.batch.on_too_much = self._end_longest
         self.admission = Admission(settings.limits, max_descriptors)
         self.peers = PeerTable(settings.limits.max_known_peers)
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
@@ -103,6 +105,7 @@ class Mesh:
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on; what concerns one link, for those that are new."""
         self.context.settings = settings
+        self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.admission.configure(settings.limits)
         self.peers.max_known = settings.limits.max_known_peers
         self.keepalive.interval = settings.connection.ping_interval
@@ -148,6 +151,20 @@ class Mesh:
             if since is not None and now - since > longest:
                 self.link_log.stalled += 1
                 link.give_up(f"took nothing of a full queue for {longest:g} s")
+
+    def _end_longest(self) -> None:
+        """All queues together hold too much: end the links with the longest.
+
+        First come the ones in which answers wait that nobody reads, then the ones with messages of
+        ours. A quarter becomes free, so that this is not asked for again with every line.
+        """
+        batch, limit = self.context.batch, self.context.settings.limits.max_queues_bytes
+        for link in sorted(self._links, key=lambda link: link.queue.burden, reverse=True):
+            if batch.waiting <= limit * 3 // 4:
+                break
+            self.link_log.for_room += 1
+            link.queue.drop()
+            link.give_up("did not read, while all queues together held too much")
 
     def leave(self) -> Deferred[None]:
         """Dial no more and say BYE to all; fires when they are gone, after 2 s at the latest.
@@ -207,13 +224,14 @@ class Mesh:
         self._links[link] = None
         if link.outbound:
             self.admission.dialed()
+        else:
+            self.admission.arrived(link, self._reactor.seconds())
         if self._leaving:
             link.give_up("leaving")
 
     def link_opened(self, link: IPeerLink) -> None:
         """The handshake is done."""
-        if not link.outbound:
-            self.admission.settled()
+        self.admission.settled(link)
         self.link_log.opened(link)
         peer = self.peers.link_opened(link)
         # A method of the peer, as it were. No peer that has a link is ever forgotten.
@@ -248,8 +266,7 @@ class Mesh:
                 self._dialing.last_link_closed(peer, link, finish)
 
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
-        if not link.outbound:
-            self.admission.settled()
+        self.admission.settled(link)
         if finish.ending is Ending.NAME_IN_USE:
             self.name.in_use(f"at {link.ip}")
         self.link_log.handshake_failed(link, finish, self._reactor.seconds())

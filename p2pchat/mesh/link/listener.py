@@ -31,10 +31,10 @@ class PeerServerFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """A connection came."""
         ip = getattr(addr, "host", "")
-        reason = self.admission.admit(ip)
+        now = self.context.clock.seconds()
+        reason = self.admission.admit(ip, now)
         if reason is None:
             return PeerProtocol(self.context)
-        now = self.context.clock.seconds()
         self._limited.warn(now, reason, "Refused {ip}: {reason}", ip=ip, reason=reason)
         return Refusal(self.context)
 
