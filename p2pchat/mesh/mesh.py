@@ -15,15 +15,17 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.listener import BLOCKED
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.own_name import OwnName
-from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
@@ -82,6 +84,7 @@ class Mesh:
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
         self.name = OwnName(me.peer_id, lambda sentence: self.on_notice(sentence))
         self.link_log = LinkLog()
+        self.blocking = Blocking(settings.limits.blocked, self._blocking_changed)
         self.second_links = SecondLinks(
             me.peer_id,
             reactor.seconds(),
@@ -107,6 +110,9 @@ class Mesh:
         self.context.settings = settings
         self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.admission.configure(settings.limits)
+        if settings.limits.blocked != tuple(self.blocking.configured):
+            self.blocking.configure(settings.limits.blocked)
+            self._blocking_changed()
         self.peers.max_known = settings.limits.max_known_peers
         self.keepalive.interval = settings.connection.ping_interval
 
@@ -122,7 +128,11 @@ class Mesh:
 
     def reconnect(self) -> int:
         """Dial every known peer that is not connected, now; returns how many."""
-        absent = [peer for peer in self.peers if not peer.links and peer.addresses]
+        absent = [
+            peer
+            for peer in self.peers
+            if not peer.links and peer.addresses and not self.blocking.has_peer(peer.peer_id)
+        ]
         for peer in absent:
             self._dialing.dial(peer)
         return len(absent)
@@ -198,7 +208,8 @@ class Mesh:
         """Take in a DISCOVER reply: who is new, or registered anew, is dialed."""
         by_id: dict[str, list[Listing]] = {}
         for entry in listings:
-            by_id.setdefault(entry.peer_id, []).append(entry)
+            if not self.blocking.has(entry.peer_id, entry.ip):
+                by_id.setdefault(entry.peer_id, []).append(entry)
         self.name.listed(by_id.pop(self.context.me.peer_id, []))
         now = self._reactor.seconds()
         for peer_id, entries in by_id.items():
@@ -217,6 +228,33 @@ class Mesh:
                 return None
         return self.peers.listed(peer_id)
 
+    # ------------------------------------------------------------ who is not wanted
+
+    def refuses(self, ip: str) -> bool:
+        """Whether a connection from this address is not wanted; counted if so."""
+        refused = self.blocking.has_address(ip)
+        self.blocking.refused += refused
+        return refused
+
+    def _blocking_changed(self) -> None:
+        """End what is not wanted any more, and dial whom is wanted again."""
+        blocking = self.blocking
+        for link in [*self._links]:
+            if blocking.has(link.peer_id, link.ip) and not link.leaving:
+                self._not_wanted(link)
+        for peer in self.peers:
+            if peer.links:
+                continue
+            if blocking.has_peer(peer.peer_id):
+                self._dialing.not_wanted(peer)
+            elif peer.listed and peer.status is Status.DISCONNECTED and not peer.left:
+                self._dialing.dial(peer)
+
+    def _not_wanted(self, link: IPeerLink) -> None:
+        self.blocking.refused += 1
+        link.deliver = _ignore
+        link.leave(BLOCKED)
+
     # ------------------------------------------------------------ ILinkOwner
 
     def link_made(self, link: IPeerLink) -> None:
@@ -228,10 +266,16 @@ class Mesh:
             self.admission.arrived(link, self._reactor.seconds())
         if self._leaving:
             link.give_up("leaving")
+        elif link.outbound and self.blocking.has_address(link.ip):
+            link.give_up(BLOCKED)
 
     def link_opened(self, link: IPeerLink) -> None:
         """The handshake is done."""
         self.admission.settled(link)
+        if self.blocking.has(link.peer_id, link.ip):
+            self._not_wanted(link)
+            self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))
+            return
         self.link_log.opened(link)
         peer = self.peers.link_opened(link)
         # A method of the peer, as it were. No peer that has a link is ever forgotten.
@@ -262,7 +306,11 @@ class Mesh:
         self.link_log.closed(link, finish)
         if peer is not None:
             self.on_closed(peer, link)
-            if not peer.links:
+            if peer.links:
+                return
+            if self.blocking.has_peer(peer.peer_id):
+                self._dialing.not_wanted(peer)
+            else:
                 self._dialing.last_link_closed(peer, link, finish)
 
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
@@ -275,7 +323,7 @@ class Mesh:
     def extended(self, link: IPeerLink, message: Said | CatchUp) -> None:
         """A message of our own kind's extensions came."""
         peer = self.peers.get(link.peer_id)
-        if peer is not None:
+        if peer is not None and not self.blocking.has(link.peer_id, link.ip):
             self.on_extended(peer, link, message)
 
     def acknowledged(self, link: IPeerLink, msg_id: object) -> None:

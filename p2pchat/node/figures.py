@@ -96,6 +96,11 @@ _LINKS: Final[_NodeFigures] = {
     "refused": counter(
         'inbound connections that were told "busy"', lambda node: node.mesh.admission.refused
     ),
+    "blocked": gauge("entries of the list of who is blocked", lambda node: len(node.mesh.blocking)),
+    "refused_blocked": counter(
+        "links that were refused, or ended, because their peer is blocked",
+        lambda node: node.mesh.blocking.refused,
+    ),
     "postponed_dials": counter(
         "dials that wait because there are as many links as may be",
         lambda node: node.mesh.admission.postponed,

@@ -121,6 +121,7 @@ class ChatNode(MultiService):
                 raise CannotStartError(f"this cannot be our name: {why}") from None
             raise
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
+        factory.refuses = self.mesh.refuses
 
     def _settle(self, me: Identity) -> None:
         """Make what depends on who we are."""

@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import Struct
 
 from p2pchat.settings.checks import (
+    BLOCKED,
     COUNT,
     ENDPOINT,
     FORMAT,
@@ -214,6 +215,11 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     """Linked or not. More: larger namespaces. Fewer: a lying rendezvous can fill less memory."""
     max_pending_acks: Annotated[int, COUNT("messages waiting for an ACK")] = 10_000
     """More: larger bursts. Fewer: less memory."""
+    blocked: Annotated[
+        tuple[str, ...], BLOCKED("peers, addresses and networks to have no link with")
+    ] = ()
+    """NAME@NAMESPACE, NAME@*, *@NAMESPACE, an address or a network. A name proves nothing: whoever
+    is blocked may come back with another one, and an address may be shared."""
 
 
 class ControlSettings(Struct, frozen=True, kw_only=True):

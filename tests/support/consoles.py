@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from p2pchat.history.durable import DurableHistory
+from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
@@ -46,6 +47,7 @@ class FakeMesh:
         self.links: list[FakeLink] = []
         self.dialing = False
         self.absent = 0
+        self.blocking = Blocking(["*@spam"], lambda: None)
 
     @property
     def crowded(self) -> bool:

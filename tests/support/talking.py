@@ -59,7 +59,7 @@ class TalkingTestCase(SynchronousTestCase):
         self.patch(outgoing, "_log", log)
         self.make()
 
-    def make(self, **limits: int) -> None:
+    def make(self, **limits: Any) -> None:
         self.peers = PeerTable(100)
         self.heard = Heard()
         settings = Settings(
