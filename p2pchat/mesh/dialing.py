@@ -70,6 +70,12 @@ class Dialing:
         peer.left = False
         self.dial(peer)
 
+    def not_wanted(self, peer: Peer) -> None:
+        """Dial this peer no more, until `dial` is called again."""
+        if peer in self._dialers:
+            self._dialers[peer].stop()
+        self._status(peer, Status.DISCONNECTED)
+
     def under_way(self) -> bool:
         """Whether a first attempt to reach some listed peer has not ended yet."""
         return any(dialer.busy and not dialer.failures for dialer in self._dialers.values())

@@ -1,4 +1,4 @@
-"""Who is known and who is connected: the peer table and the rule for two links with one peer.
+"""Who is known and who is connected: the peer table.
 
 Rules: pure bookkeeping, no I/O and no clock. A peer is CONNECTED exactly while it has a link;
 every other status is set by whoever dials. The table is bounded. A peer that is new takes the
@@ -17,7 +17,7 @@ from typing import Final
 from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.directory import Listing
-from p2pchat.wire.address import namespace_of
+from p2pchat.wire.address import namespace_of, network_of
 
 _SAMPLES: Final = 10
 _MAX_ADDRESSES: Final = 8
@@ -65,13 +65,38 @@ class Peer:
         self.left = False
         """Whether it said BYE and has not registered again since."""
         self.links: list[IPeerLink] = []
-        """Live links, the one to send on first."""
+        """Live links; `link_in_use` is the one to write to."""
         self.round_trips: tuple[float, ...] = ()
         """The last ten round-trip times in seconds, oldest first."""
 
     def add_round_trip(self, seconds: float) -> None:
         """Note one more sample."""
         self.round_trips = (*self.round_trips[1 - _SAMPLES :], seconds)
+
+    @property
+    def link_in_use(self) -> IPeerLink:
+        """The link to write to; only for a peer that has a link."""
+        for link in self.links:
+            if not link.leaving:
+                return link
+        return self.links[0]
+
+    @property
+    def links_in_use(self) -> list[IPeerLink]:
+        """The link to write to, and those that take what it has no room for.
+
+        Another link may be somebody else's, who says the peer's name. So only other programs get
+        messages on a second one, and only at the address of the first.
+        """
+        links = self.links
+        if len(links) < 2:
+            return links
+        first = self.link_in_use
+        if first.is_p2pchat:
+            return [first]
+        here = network_of(first.ip)
+        same = (it for it in links if it is not first and not it.is_p2pchat)
+        return [first, *(it for it in same if network_of(it.ip) == here)]
 
     @property
     def average_round_trip(self) -> float | None:
@@ -111,8 +136,7 @@ def _nobody_cares(_peer: Peer) -> None:
 class PeerTable:
     """All peers of one node, by peer_id."""
 
-    def __init__(self, own_id: str, max_known: int) -> None:
-        self._own_id = own_id
+    def __init__(self, max_known: int) -> None:
         self.max_known = max_known
         """How many peers have a place; may be changed at any time."""
         self._peers: dict[str, Peer] = {}
@@ -166,13 +190,8 @@ class PeerTable:
             self._idle[peer_id] = peer
         return peer
 
-    def link_opened(self, link: IPeerLink) -> tuple[Peer, IPeerLink | None]:
-        """Note a new link; returns its peer, and a link to it that we should end with BYE.
-
-        Both ends of two crossing dials between our own kind know which link stays: the one dialed
-        by the smaller peer_id, which is also the end that closes the other. Links with other
-        programs all stay (protocol, section 1, "accepts", row 6).
-        """
+    def link_opened(self, link: IPeerLink) -> Peer:
+        """Note a new link, as the last of its peer's; returns the peer."""
         peer = self._peers.get(link.peer_id)
         if peer is None:
             # Without a place the table grows: links are limited elsewhere.
@@ -183,23 +202,7 @@ class PeerTable:
         self._connected.setdefault(peer.namespace, {})[peer.peer_id] = peer
         peer.left = False
         peer.links.append(link)
-        return peer, self._surplus(peer, link)
-
-    def _surplus(self, peer: Peer, new: IPeerLink) -> IPeerLink | None:
-        """Put the link that stays first; returns the other one if it is ours to end."""
-        for old in peer.links:
-            if (
-                new.is_p2pchat
-                and new.instance
-                and old.instance == new.instance
-                and old.outbound != new.outbound
-            ):
-                we_are_smaller = self._own_id < peer.peer_id
-                staying, ending = (new, old) if new.outbound is we_are_smaller else (old, new)
-                peer.links.remove(staying)
-                peer.links.insert(0, staying)
-                return ending if we_are_smaller else None
-        return None
+        return peer
 
     def link_closed(self, link: IPeerLink) -> Peer | None:
         """Take a link out; returns its peer, or None when the link was not in the table."""

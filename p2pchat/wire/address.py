@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Final
 
 from p2pchat.wire.text import shortened
@@ -93,23 +95,23 @@ def is_loopback(ip: str) -> bool:
     return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
 
 
+@lru_cache(maxsize=1024)
 def network_of(ip: str) -> str:
     """What counts as one address: an IPv4 address, or the network of 64 bits of an IPv6 address.
 
-    Whoever has one address of such a network has them all. A link-local address counts for itself,
-    because all machines of a link share that network.
+    Whoever has one address of such a network has them all. An IPv4 address that is written as an
+    IPv6 one is the IPv4 address. A link-local address counts for itself, because all machines of a
+    link share that network.
     """
     if ":" not in ip:
         return ip
-    from ipaddress import IPv6Address
-
     try:
         address = IPv6Address(ip)
     except ValueError:
         return ip
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    if address.is_link_local:
+    if address.is_link_local or address.is_loopback:
         return ip
     return f"{IPv6Address(int(address) >> 64 << 64)}/64"
 

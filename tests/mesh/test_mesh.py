@@ -72,7 +72,7 @@ class LimitTests(MeshTestCase):
             admission = node.mesh.admission
             self.assertEqual((admission.links, admission.handshakes), (1, 0))
             self.assertEqual(
-                sum(admission._per_ip.values()), sum(not it.outbound for it in node.mesh.links)
+                sum(admission._per_address.values()), sum(not it.outbound for it in node.mesh.links)
             )
 
 
