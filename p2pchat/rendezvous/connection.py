@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -42,7 +43,7 @@ _LINGER = 2.0
 _SLOWEST_READER = 32_768
 """Bytes a second that a client must take of the end of a reply."""
 _NO_PROGRESS = 10.0
-"""Seconds for a client to take the next piece of a long reply."""
+"""Seconds for a client to take a piece of a long reply."""
 _LONGEST_READING = 60.0
 """Seconds for a client to take a whole long reply: our own clients wait no longer."""
 
@@ -245,4 +246,5 @@ def notice_progress(transport: Any) -> None:
     """
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     if option is not None and hasattr(transport, "getHandle"):
-        transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, 2 * PIECE)
+        with suppress(OSError):  # a kernel that does not know it
+            transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, 2 * PIECE)

@@ -111,7 +111,7 @@ def network_of(ip: str) -> str:
         return ip
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    if address.is_link_local or address.is_loopback:
+    if address.is_link_local:
         return ip
     return f"{IPv6Address(int(address) >> 64 << 64)}/64"
 

@@ -33,7 +33,7 @@ from p2pchat.rendezvous.directory import (
 _log: Final = Log("Discovery")
 _TICK: Final = 0.5
 _UNREGISTER_TIMEOUT: Final = 0.7
-_LISTING_AGE: Final = 10.0
+_LISTING_AGE: Final = 2.0
 """Seconds that a listing may be old: it need not hold us yet if we registered since."""
 
 
