@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,6 +21,12 @@ class Connection:
     def __init__(self, ip: str) -> None:
         self.ip = ip
         self.gave_up = ""
+        self.hello: Callable[[], None] | None = None
+        """What its HELLO, which has come already, leads to when it is read."""
+
+    def look(self) -> None:
+        if self.hello is not None:
+            self.hello()
 
     def give_up(self, reason: str) -> None:
         self.gave_up = reason
@@ -219,6 +228,28 @@ class SilentTests(SynchronousTestCase):
         self.assertIsNotNone(door.come(THERE))
         assert silent is not None
         self.assertTrue(silent.gave_up)
+
+    def test_whose_hello_waits_to_be_read_does_not_give_way(self) -> None:
+        door = Door(handshakes=3)
+        for number in range(3):
+            connection = door.come(f"192.0.2.{number}")
+            assert connection is not None
+            if number < 2:
+                connection.hello = partial(door.it.settled, connection)
+        # All of this happens in one turn of the reactor.
+        for number in range(3, 5):
+            self.assertIsNotNone(door.come(f"192.0.2.{number}"))
+        self.assertIsNone(door.come("192.0.2.5"), "these are young, and have said nothing")
+        self.assertEqual([it.gave_up for it in door.inside], [""] * 5)
+
+    def test_a_full_house_of_speakers_is_full(self) -> None:
+        door = Door(links=20)
+        for number in range(20):
+            connection = door.come(f"192.0.2.{number}")
+            assert connection is not None
+            connection.hello = partial(door.it.settled, connection)
+        self.assertIsNone(door.come("192.0.2.99"))
+        self.assertEqual((door.why, door.it.gave_way), ("too many links", 0))
 
     def test_newcomers_get_in_however_fast_silent_ones_come(self) -> None:
         for address in ("127.0.0.1", HERE, "2001:db8::{}", "192.0.2.{}"):

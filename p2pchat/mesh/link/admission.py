@@ -28,6 +28,8 @@ SHORT_GRACE: Final = 0.1
 """Seconds in which nobody has to give way at all."""
 
 
+_TRIES: Final = 8
+"""Connections at most that are heard for one newcomer."""
 _LOOPBACK: Final = "loopback"
 
 
@@ -35,6 +37,9 @@ class Silent(Protocol):
     """A connection without HELLO."""
 
     ip: str
+
+    def look(self) -> None:
+        """Read what has come already."""
 
     def give_up(self, reason: str) -> None:
         """End at once."""
@@ -50,6 +55,7 @@ class Admission:
         # Oldest first: the places without HELLO, in all and by address, and since when.
         self._silent: dict[Silent, float] = {}
         self._silent_at: dict[str, dict[Silent, float]] = {}
+        self._spoke = False
         self.links = 0
         """Connections at present, in both directions."""
         self.dials = 0
@@ -85,23 +91,26 @@ class Admission:
         One that may come is to be told to `arrived`.
         """
         address = _place(ip)
-        beside = self._silent_at.get(address, {})
-        crowd = self._per_address.get(address, 0) >= self._max_per_address and address != _LOOPBACK
-        queue = len(beside) >= self._share_of(address)
-        if not self.has_room:
-            reason = "too many links"
-        elif len(self._silent) >= self._max_silent:
-            reason = "too many handshakes in progress"
-        elif queue:
-            reason = "too many handshakes from one address"
-        elif crowd:
-            reason = "too many links from one address"
-        else:
-            return None
-        if self._one_gives_way(beside if queue or crowd else self._silent, address, now):
-            return None
+        for _ in range(_TRIES):
+            reason = self._obstacle(address)
+            if reason is None or self._one_gives_way(address, now):
+                return None
+            if not self._spoke:
+                break
         self.refused += 1
         return reason
+
+    def _obstacle(self, address: str) -> str | None:
+        """Why nobody can come from this address at the moment, None if somebody can."""
+        if not self.has_room:
+            return "too many links"
+        if len(self._silent) >= self._max_silent:
+            return "too many handshakes in progress"
+        if len(self._silent_at.get(address, ())) >= self._share_of(address):
+            return "too many handshakes from one address"
+        if self._is_crowded(address):
+            return "too many links from one address"
+        return None
 
     def arrived(self, link: Silent, now: float) -> None:
         """An inbound connection that was admitted is there."""
@@ -147,14 +156,30 @@ class Admission:
             return max(self._max_silent_per_address, self._max_silent // 2)
         return self._max_silent_per_address
 
-    def _one_gives_way(self, candidates: dict[Silent, float], address: str, now: float) -> bool:
-        """Have the oldest of these end, if it had its time; whether it did."""
+    def _is_crowded(self, address: str) -> bool:
+        """Whether an address has all the links that it may have."""
+        links = self._per_address.get(address, 0)
+        return address != _LOOPBACK and links >= self._max_per_address
+
+    def _one_gives_way(self, address: str, now: float) -> bool:
+        """Have the oldest without HELLO end, if it had its time; whether it did.
+
+        Many connections come in one turn of the reactor, before anything of theirs was read. So
+        the oldest is heard first; `_spoke` says that it had sent its HELLO.
+        """
+        beside = self._silent_at.get(address, {})
+        full = len(beside) >= self._share_of(address) or self._is_crowded(address)
+        candidates = beside if full else self._silent
+        self._spoke = False
         if not candidates:
             return False
         link, since = next(iter(candidates.items()))
-        has_places = address in self._silent_at
+        link.look()
+        if link not in self._silent:
+            self._spoke = True
+            return False
         same = _place(link.ip) == address
-        if now - since < (GRACE if has_places and not same else SHORT_GRACE):
+        if now - since < (GRACE if beside and not same else SHORT_GRACE):
             return False
         self.gave_way += 1
         self.settled(link)

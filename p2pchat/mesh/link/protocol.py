@@ -339,6 +339,12 @@ class PeerProtocol(LineReceiver):
         self.session.state = State.CLOSED
         self.transport.abortConnection()
 
+    def look(self) -> None:
+        """Read what has come already, before the reactor's turn for it."""
+        read = getattr(self.transport, "doRead", None)
+        if read is not None and not self._deaf and read() is not None:
+            self.give_up("the other end is gone")
+
     def tick(self, now: float) -> None:
         """Look at the deadlines of the handshake and of the closing; about once a second."""
         if self._finish is None:
