@@ -17,7 +17,7 @@ import re
 import time
 from typing import Final, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from p2pchat.console.full.colours import colour_of
 from p2pchat.console.full.tables import fitted
@@ -29,6 +29,9 @@ Row: TypeAlias = list[tuple[str, str]]
 """One row of the screen: (style, text) after (style, text)."""
 
 _INDENT: Final = 8
+_PART: Final = 2000
+"""Characters that are drawn in one go: more than a screen of text in most terminals."""
+_WORD: Final = 100
 _LONGEST_NAME: Final = 40
 
 
@@ -97,6 +100,10 @@ class PaneEntry(Struct, eq=False):
     note: str = ""
     """What stands behind the mark."""
     table: Table | None = None
+    continues: bool = False
+    """Whether its text goes on with that of the entry before it."""
+    parts: list[PaneEntry] | None = None
+    """What `in_parts` made of it."""
     drawn: tuple[object, list[Row]] | None = None
     """The rows as they were last drawn, and for what."""
 
@@ -120,6 +127,8 @@ class PaneEntry(Struct, eq=False):
         clock = time.strftime("%H:%M ", time.localtime(self.at))
         indent = min(_INDENT, columns // 4)
         room = max(2, columns - indent)
+        if self.continues:
+            clock, prefix = " " * indent, ""
         prefix = cut(steady(prefix), max(4, columns - len(clock) - _INDENT))
         first, *others = wrap(prefix + steady(self.text), max(2, columns - len(clock)), room)
         text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
@@ -154,6 +163,25 @@ class PaneEntry(Struct, eq=False):
             to = f" -> {where}" if together and self.where != self.speaker else ""
             return colour_of(self.speaker), f"[{name}{claim}{to}] "
         return "class:event", ""
+
+
+def in_parts(entry: PaneEntry) -> list[PaneEntry]:
+    """The entry, after others for the beginning of its text, if that is too long to draw at once.
+
+    Nothing of a text is left out, and what a screen shows of it costs no more than a short one.
+    """
+    if entry.parts is None:
+        parts, text, start = [], entry.text, 0
+        while len(text) - start > _PART:
+            end = text.rfind(" ", start + _PART - _WORD, start + _PART) + 1 or start + _PART
+            part = structs.replace(entry, text=text[start:end], continues=start > 0)
+            part.msg_id, part.mark, part.note, part.drawn = "", Mark.NONE, "", None
+            parts.append(part)
+            start = end
+        # The last one is the entry itself: its mark may still change.
+        entry.text, entry.continues = text[start:], start > 0
+        entry.parts = [*parts, entry]
+    return entry.parts
 
 
 def naming(peer_id: str) -> re.Pattern[str]:
