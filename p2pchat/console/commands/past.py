@@ -25,6 +25,8 @@ from p2pchat.wire.text import printable, shortened
 LINES: Final = 20
 """Lines that /history and /search show when no number is given."""
 _MOST: Final = 1000
+_ROOM: Final = 64_000
+"""Characters that one answer shows: what strangers said must not hold the node up."""
 _STATES: Final = {WAITING: " (waits)", ABANDONED: " (given up)"}
 _STAGES: Final = {
     Stage.UNSENT: "waits for a link",
@@ -142,15 +144,22 @@ def _number(text: str) -> int:
 
 
 def _history_lines(lines: Sequence[Line], nothing: str) -> list[str]:
-    return [*map(history_line, lines)] or [nothing]
+    if not lines:
+        return [nothing]
+    most = max(200, _ROOM // len(lines))
+    return [history_line(line, most) for line in lines]
 
 
-def history_line(line: Line) -> str:
-    """One message as a line for a person."""
+def history_line(line: Line, most: int | None = None) -> str:
+    """One message as a line for a person, with at most so many characters of its text."""
     to = "" if line.sender == line.conversation else line.conversation
     late = "" if line.said is None else f", said {line_moment(line.said)}"
     who, state = sender(line.sender, to=to, note=late), _STATES.get(line.state, "")
-    return f"{line_moment(line.at)} {who}{printable(line.text)}{state}"
+    text = line.text
+    if most is not None and len(text) > most:
+        more = f"… {len(text) - most:,} more characters (p2pchat history shows them)"
+        return f"{line_moment(line.at)} {who}{printable(text[:most])}{more}{state}"
+    return f"{line_moment(line.at)} {who}{printable(text)}{state}"
 
 
 def line_moment(when: float) -> str:

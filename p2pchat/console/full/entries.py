@@ -15,6 +15,7 @@ from __future__ import annotations
 import enum
 import re
 import time
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from msgspec import Struct, structs
@@ -184,10 +185,14 @@ def in_parts(entry: PaneEntry) -> list[PaneEntry]:
     return entry.parts
 
 
-def naming(peer_id: str) -> re.Pattern[str]:
-    """Finds the name in a peer_id as a word of its own, however it is written."""
+def naming(peer_id: str) -> Callable[[str], bool]:
+    """Tells whether a text has the name of a peer_id as a word of its own, however it is written.
+
+    Of a long text only the beginning counts, as much as is drawn at once.
+    """
     name = re.escape(peer_id.rpartition("@")[0])
-    return re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)
+    search = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE).search
+    return lambda text: search(text, 0, _PART) is not None
 
 
 def day_row(at: float, columns: int, glyphs: Glyphs) -> Row:

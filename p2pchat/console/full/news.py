@@ -126,7 +126,7 @@ class News(Observer):
         direct = isinstance(message, Send)
         where = conversation_of(peer_id, None if direct else message.dst)
         claims = bool(message.src) and message.src != peer_id
-        named = direct or self._named.search(message.payload) is not None
+        named = direct or self._named(message.payload)
         msg_id = id_text(message.msg_id)
         return PaneEntry(
             now, EntryKind.MESSAGE, message.payload, peer_id, where, claims, named, msg_id
