@@ -68,4 +68,3 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in table
     ]
-

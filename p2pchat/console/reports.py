@@ -16,6 +16,7 @@ from p2pchat.console.replies import Table
 from p2pchat.mesh.peers import Peer
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import host_and_port, namespace_of
+from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import printable
 
 
@@ -126,8 +127,8 @@ def peers_table(rows: Iterable[PeerRow], namespace: str | None, *, asked: bool) 
         unlisted = asked and not row.listed
         if row.links or not unlisted:
             status = f"{row.status} (not listed)" if unlisted else row.status
-            cells.append((printable(row.peer_id), printable(address), status))
-    where = "" if namespace is None else f" in #{printable(namespace)}"
+            cells.append((visible(row.peer_id), printable(address), status))
+    where = "" if namespace is None else f" in {bracketed('#' + namespace)}"
     return Table(("peer_id", "address", "status"), cells, f"no other peers{where}")
 
 
@@ -139,7 +140,7 @@ def links_table(rows: Iterable[LinkRow], wall_now: float) -> Table:
         form = "%H:%M:%S" if age < 86_400 else "%Y-%m-%d %H:%M"
         since = f"{time.strftime(form, time.localtime(wall_now - age))} ({duration(age)})"
         counts = (f"{row.received:,}", f"{row.sent:,}")
-        cells.append((printable(row.peer_id), row.direction, since, *counts))
+        cells.append((visible(row.peer_id), row.direction, since, *counts))
     return Table(("peer_id", "direction", "since", "in", "out"), cells, "no links")
 
 
@@ -149,7 +150,7 @@ def round_trips_table(rows: Iterable[RoundTripRow]) -> Table:
     cells = []
     for row in rows:
         samples = " ".join(map(_milliseconds, row.samples_seconds)) or "no answer yet"
-        cells.append((printable(row.peer_id), *round_trip_figures(row), samples))
+        cells.append((visible(row.peer_id), *round_trip_figures(row), samples))
     return Table(head, cells, "no links, and no round-trip times")
 
 

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from p2pchat.history.records import Entry
+from p2pchat.history.records import Record
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.names import bracketed
 
 
 class OutboxFullError(Exception):
@@ -45,7 +46,7 @@ class Waited(NamedTuple):
 class Queued(Struct, gc=False):
     """One message that waits for its ACK."""
 
-    entry: Entry
+    entry: Record
     stage: Stage
     earlier: bool = False
     """Whether it was said in an earlier run."""
@@ -108,8 +109,8 @@ class Outbox:
         if len(self._by_peer.get(peer_id, ())) >= self.settings.outbox_max_per_peer:
             self.refused += 1
             raise OutboxFullError(
-                f"{self.settings.outbox_max_per_peer} messages wait for {peer_id} already"
-                " (/outbox lists them)"
+                f"{self.settings.outbox_max_per_peer} messages wait for {bracketed(peer_id)} "
+                "already (/outbox lists them)"
             )
         if len(self._by_id) >= self.settings.outbox_max:
             self.refused += 1
@@ -117,7 +118,7 @@ class Outbox:
                 f"{self.settings.outbox_max} messages wait already (/outbox lists them)"
             )
 
-    def add(self, entry: Entry, stage: Stage = Stage.UNSENT, *, earlier: bool = False) -> Queued:
+    def add(self, entry: Record, stage: Stage = Stage.UNSENT, *, earlier: bool = False) -> Queued:
         """Note a message, the latest for its peer; `earlier`: it was said in an earlier run."""
         queued = Queued(entry, Stage.OVERDUE, earlier)
         self._by_id[queued.msg_id] = queued

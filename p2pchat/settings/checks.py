@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from p2pchat.wire.names import is_hidden
 from p2pchat.wire.text import printable, shortened
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -127,8 +128,8 @@ def _accept_label(value: object) -> str:
         raise Unfit("a text of 1 to 64 characters")
     if "@" in value:
         raise Unfit("a text without @")
-    if printable(value) != value:
-        raise Unfit("a text without control characters")
+    if printable(value) != value or any(map(is_hidden, value)):
+        raise Unfit("a text without control characters and without characters that cannot be seen")
     return value
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -20,31 +19,27 @@ from p2pchat.wire.text import printable
 
 CELLS: Final = 40
 """Columns of a terminal that a name in a sentence may take."""
+_LONGEST: Final = 200  # characters; a peer_id has 129 at most, what only claims to be one has any
 
 # Characters without a look of their own whose category does not tell it: fillers, joiners,
 # selectors of variants, a blank pattern.
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-_OURS: Final = frozenset("[]\\\uff3b\uff3d")
-"""Brackets, and the sign with which a visible form begins: a name has them in that form alone."""
 _PLAIN: Final = re.compile(r"[!-Z^-~]+( [!-Z^-~]+)*")
 _ODD_SPACES: Final = re.compile("^ | $|(?<= ) ")
 _WITHOUT_WIDTH: Final = ("Mn", "Me", "Cf")
-# Letters that look like others, after casefold and without accents.
-_LOOKS: Final = str.maketrans(
-    dict(
-        pair
-        for pair in (
-            # Cyrillic
-            "аa вb еe ѕs іl јj кk мm нh оo рp сc тt уy хx ԁd ԛq ԝw һh ӏl ьb гr "
-            # Greek
-            "αa βb εe ηn ιl κk νv οo ρp τt υu χx γy ωw σo "
-            # Latin, digits and signs
-            "ıl ɑa ɡg il 1l |l !l 0o 5s $s"
-        ).split()
-    )
+# Letters that look like others, after casefold and without accents: Cyrillic, Greek, Latin, signs.
+_LOOK_ALIKES: Final = (
+    ("abesljkmhopctyxdqwhlbr", "авеѕіјкмнорстухԁԛԝһӏьг"),
+    ("abenlkvoptuxywo", "αβεηικνορτυχγωσ"),
+    ("lagllllos", "ıɑɡi1|!05"),
 )
+_LOOKS: Final = {
+    ord(one): other
+    for others, these in _LOOK_ALIKES
+    for other, one in zip(others, these, strict=True)
+}
 
 
 def is_hidden(character: str) -> bool:
@@ -57,22 +52,32 @@ def is_hidden(character: str) -> bool:
     )
 
 
-@lru_cache(maxsize=4096)
 def visible(name: str) -> str:
     """The one form in which a peer_id or a scope is shown, and can be typed."""
+    return _visible(name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…")
+
+
+@lru_cache(maxsize=4096)
+def _visible(name: str) -> str:
     if _PLAIN.fullmatch(name):
         return name
-    shown = "".join(
-        each.encode("unicode_escape").decode("ascii").replace("\\\\", "\\x5c")
-        if each == "\\" or (each > "~" and is_hidden(each)) or each < " "
-        else f"\\x{ord(each):02x}" if each in "[]" else each
-        for each in name
-    )
-    shown = shown.replace("\uff3b", "\\uff3b").replace("\uff3d", "\\uff3d")
+    shown = "".join(map(_shown, name))
     return printable(_ODD_SPACES.sub(r"\\x20", shown))
 
 
-@lru_cache(maxsize=4096)
+def _shown(character: str) -> str:
+    if character in "[]\\":
+        return f"\\x{ord(character):02x}"
+    if character in "\uff3b\uff3d" or is_hidden(character):
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+def is_escaped(name: str) -> bool:
+    """Whether it may be the visible form of a name that is another one."""
+    return "\\" in name or " marks)" in name
+
+
 def bracketed(name: str) -> str:
     """A name in a sentence of ours: `[bob@CIC]`, at most `CELLS` columns between the brackets."""
     return f"[{in_cells(visible(name))}]"
@@ -116,8 +121,3 @@ def skeleton(name: str) -> str:
         each for each in name if not is_hidden(each) and unicodedata.category(each) != "Mn"
     )
     return seen.translate(_LOOKS).replace("rn", "m").replace("vv", "w")
-
-
-def known_as(shown: str, names: Iterable[str]) -> list[str]:
-    """Those of `names` whose visible form this is."""
-    return [name for name in names if visible(name) == shown]

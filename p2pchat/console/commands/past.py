@@ -18,8 +18,9 @@ from twisted.internet.defer import Deferred
 from p2pchat.console.wording import sender
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.outbox import Stage
-from p2pchat.history.records import ABANDONED, WAITING, Line
+from p2pchat.history.records import ABANDONED, WAITING, Record
 from p2pchat.wire.address import the_one_called
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable, shortened
 
 LINES: Final = 20
@@ -52,7 +53,7 @@ def recent(
 
     def last(conversation: str) -> Deferred[list[str]]:
         history.mark_read(conversation)
-        nothing = f"nothing is kept of {conversation}"
+        nothing = f"nothing is kept of {bracketed(conversation)}"
         return history.recent(conversation, count).addCallback(_history_lines, nothing)
 
     return kept_peer(history, " ".join(words), resolve).addCallback(last)
@@ -78,7 +79,7 @@ def outbox(history: DurableHistory, rest: str, resolve: Callable[[str], str]) ->
     if words[:1] != ["cancel"]:
         to = whom(" ".join(words)) if words else None
         lines = [
-            f"{number}  {line_moment(queued.entry.at)}  to {queued.peer_id}: "
+            f"{number}  {line_moment(queued.entry.at)}  to {bracketed(queued.peer_id)}: "
             f"{shortened(queued.entry.text, 60)}  ({_STAGES[queued.stage]})"
             for number, queued in enumerate(waiting, 1)
             if to in (None, queued.peer_id)
@@ -115,7 +116,7 @@ def forget(
         def deleted(count: int) -> list[str]:
             forgotten(peer_id)
             messages = f"{count} message{'' if count == 1 else 's'}"
-            return [f"forgot {messages} of and to {peer_id}"]
+            return [f"forgot {messages} of and to {bracketed(peer_id)}"]
 
         return history.forget(peer_id).addCallback(deleted)
 
@@ -143,14 +144,14 @@ def _number(text: str) -> int:
     return number
 
 
-def _history_lines(lines: Sequence[Line], nothing: str) -> list[str]:
+def _history_lines(lines: Sequence[Record], nothing: str) -> list[str]:
     if not lines:
         return [nothing]
     most = max(200, _ROOM // len(lines))
     return [history_line(line, most) for line in lines]
 
 
-def history_line(line: Line, most: int | None = None) -> str:
+def history_line(line: Record, most: int | None = None) -> str:
     """One message as a line for a person, with at most so many characters of its text."""
     to = "" if line.sender == line.conversation else line.conversation
     late = "" if line.said is None else f", said {line_moment(line.said)}"

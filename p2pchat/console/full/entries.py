@@ -25,6 +25,7 @@ from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
 from p2pchat.console.wording import in_brackets
+from p2pchat.wire.names import CELLS
 
 Row: TypeAlias = list[tuple[str, str]]
 """One row of the screen: (style, text) after (style, text)."""
@@ -33,7 +34,7 @@ _INDENT: Final = 8
 _PART: Final = 2000
 """Characters that are drawn in one go: more than a screen of text in most terminals."""
 _WORD: Final = 100
-_LONGEST_NAME: Final = 40
+_LONGEST_NAME: Final = CELLS
 
 
 class EntryKind(enum.Enum):
@@ -124,13 +125,12 @@ class PaneEntry(Struct, eq=False):
     def _draw(self, columns: int, together: bool, glyphs: Glyphs) -> list[Row]:
         if self.table is not None:
             return [[("class:answer", line)] for line in fitted(self.table, columns)]
-        style, prefix = self._prefix(together)
         clock = time.strftime("%H:%M ", time.localtime(self.at))
+        style, prefix = self._prefix(together, max(4, columns - len(clock) - _INDENT))
         indent = min(_INDENT, columns // 4)
         room = max(2, columns - indent)
         if self.continues:
             clock, prefix = " " * indent, ""
-        prefix = cut(steady(prefix), max(4, columns - len(clock) - _INDENT))
         first, *others = wrap(prefix + steady(self.text), max(2, columns - len(clock)), room)
         text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
         rows: list[Row] = [
@@ -155,8 +155,17 @@ class PaneEntry(Struct, eq=False):
             elif part:
                 rows += [[("", " " * indent), (style, row)] for row in wrap(part, room, room)]
 
-    def _prefix(self, together: bool) -> tuple[str, str]:
-        name, where = (in_brackets(each, _LONGEST_NAME) for each in (self.speaker, self.where))
+    def _prefix(self, together: bool, room: int) -> tuple[str, str]:
+        """Style and text; where there is little room the names give way, and not their bracket."""
+        most = _LONGEST_NAME
+        style, text = self._named_so(together, most)
+        while text and width(text) > room and most > 1:
+            most = max(1, min(most, room) - 1)
+            style, text = self._named_so(together, most)
+        return style, text
+
+    def _named_so(self, together: bool, most: int) -> tuple[str, str]:
+        name, where = (steady(in_brackets(each, most)) for each in (self.speaker, self.where))
         if self.kind is EntryKind.OWN:
             return "class:own", f"[-> {where}] " if together else f"[{name}] "
         if self.kind is EntryKind.MESSAGE:

@@ -221,7 +221,7 @@ class Digest:
         self._screen.write(lines)
 
     def _last_lines(self, count: int) -> list[str]:
-        """At most so many of what waits, the last ones, as far as a turn has time to format them."""
+        """At most so many of what waits, the last ones, as far as one turn can format them."""
         chosen: list[str] = []
         room = _ROOM_OF_A_TURN
         for peer_id, batch in reversed(self._recent):
