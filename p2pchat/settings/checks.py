@@ -128,8 +128,10 @@ def _accept_label(value: object) -> str:
         raise Unfit("a text of 1 to 64 characters")
     if "@" in value:
         raise Unfit("a text without @")
-    if printable(value) != value or any(map(is_hidden, value)):
-        raise Unfit("a text without control characters and without characters that cannot be seen")
+    if printable(value) != value:
+        raise Unfit("a text without control characters")
+    if any(map(is_hidden, value)):
+        raise Unfit("a text without characters that cannot be seen")
     return value
 
 

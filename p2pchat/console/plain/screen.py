@@ -226,7 +226,9 @@ class Digest:
         room = _ROOM_OF_A_TURN
         for peer_id, batch in reversed(self._recent):
             for each in reversed(batch):
-                size = len(each) if isinstance(each, str) else len(each.payload)
+                text = each if isinstance(each, str) else each.payload
+                # What is printable as it came costs next to nothing.
+                size = 0 if text.isascii() and text.isprintable() else len(text)
                 if len(chosen) == count or (chosen and size > room):
                     return chosen[::-1]
                 room -= size

@@ -14,10 +14,10 @@ class EventLineTests(SynchronousTestCase):
             (message, "[b\\x5d@C (!) -> #C] x"),
             (
                 {"event": "delivered", "peer_id": "b", "seconds": 0.0123},
-                "delivered to b in 12.3 ms",
+                "delivered to [b] in 12.3 ms",
             ),
-            ({"event": "undelivered", "peer_id": "b", "reason": "no"}, "not delivered to b: no"),
-            ({"event": "queued", "peer_id": "b"}, "waits for b"),
+            ({"event": "undelivered", "peer_id": "b", "reason": "no"}, "not delivered to [b]: no"),
+            ({"event": "queued", "peer_id": "b"}, "waits for [b]"),
             ({"event": "peer", "peer_id": "b\x1b", "status": "STALE"}, "* b\\x1b is STALE"),
             ({"event": "notice", "text": "beware\x07"}, "* beware\\x07"),
             ({"event": "newer"}, "* newer"),
