@@ -100,8 +100,8 @@ class ScopeTests(SynchronousTestCase):
             ("**", "**"),
             ("alice@CIC", "alice@CIC"),
             ("#a\nb", "#a\\nb"),
-            ("#" + "n" * 65, "#" + "n" * 65),
-            ("x" * 100, "x" * 79 + "…"),
+            ("#" + "n" * 65, "#" + "n" * 38 + "…"),
+            ("x" * 100, "x" * 39 + "…"),
         ):
             with self.assertRaises(ValueError) as caught:
                 namespace_of_scope(scope)

@@ -30,11 +30,11 @@ class PeersTests(CommandCase):
         self.assertEqual(
             self.successResultOf(answer).lines,
             [
-                "peer_id      address         status",
+                "peer_id         address         status",
                 "\\x1b\\x5b2J@CIC  10.0.0.1:4004   UNKNOWN",
-                "bob@CIC      10.0.0.1:4001   CONNECTED",
-                "zoe@UnB      10.0.0.9:40000  CONNECTED (not listed)",
-                "日本@CIC     [::1]:4003      UNKNOWN",
+                "bob@CIC         10.0.0.1:4001   CONNECTED",
+                "zoe@UnB         10.0.0.9:40000  CONNECTED (not listed)",
+                "日本@CIC        [::1]:4003      UNKNOWN",
             ],
         )
 

@@ -201,7 +201,7 @@ class BarTests(SynchronousTestCase):
         unread = [("bob@CIC", 2, True), ("*", 14, False)]
         self.assertIn("[#CIC]  unread: [bob@CIC] 2!, [*] 14", self.bar(40, unread=unread))
         self.assertNotIn("alice", self.bar(40, unread=unread))
-        self.assertIn("unread: bo…", self.bar(12, unread=unread))
+        self.assertIn("unread: [b…", self.bar(12, unread=unread))
 
     @given(st.integers(1, 100), TEXT, st.integers(0, 99))
     def test_it_always_fits(self, columns: int, name: str, count: int) -> None:

@@ -18,7 +18,7 @@ class EventLineTests(SynchronousTestCase):
             ),
             ({"event": "undelivered", "peer_id": "b", "reason": "no"}, "not delivered to [b]: no"),
             ({"event": "queued", "peer_id": "b"}, "waits for [b]"),
-            ({"event": "peer", "peer_id": "b\x1b", "status": "STALE"}, "* b\\x1b is STALE"),
+            ({"event": "peer", "peer_id": "b\x1b", "status": "STALE"}, "* [b\\x1b] is STALE"),
             ({"event": "notice", "text": "beware\x07"}, "* beware\\x07"),
             ({"event": "newer"}, "* newer"),
             ({"event": "message", "from": "b", "to": "a", "text": 7}, "[b] 7"),
