@@ -12,7 +12,7 @@ from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import GATHER, MANY
 from p2pchat.history.tidying import QUIET, WORTH_FILING
 from p2pchat.mesh.peers import Peer
-from p2pchat.node import incoming, showing
+from p2pchat.node import incoming
 from p2pchat.settings.values import HistorySettings
 from tests.support.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
 
@@ -279,7 +279,7 @@ class FailingTests(HistoryCase):
         self.assertEqual(self.told.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
 
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
-        self.patch(showing, "_MOST", 3)
+        self.patch(incoming, "_MAX_UNKEPT", 3)
         self.start()
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
