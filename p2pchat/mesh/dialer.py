@@ -37,6 +37,7 @@ from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, Status
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import Finish
 
 _log: Final = Log("PeerClient")
@@ -179,7 +180,7 @@ class Dialer(ClientFactory):
     def opened(self, link: IPeerLink) -> None:
         """A session opened on a connection that was dialed here; perhaps to somebody else."""
         if link is self._link:
-            self._not_here(f"{link.peer_id} answered instead")
+            self._not_here(f"{bracketed(link.peer_id)} answered instead")
 
     def connected(self) -> None:
         """The peer has a link, whoever dialed it: the next attempt need not be made."""

@@ -28,6 +28,7 @@ from p2pchat.node.observers import Observers
 from p2pchat.wire.address import namespace_of_scope, split_peer_id
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Pub, Said, Send
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
 KEPT: Final = "it is kept, and sent again when a link opens"
@@ -129,7 +130,9 @@ class Outgoing:
             self.sent += 1
             _log.info("SEND {to}: {text}", to=peer_id, text=payload)
         elif history is None:
-            raise NotSentError(f"{peer_id} does not keep up: too much waits for it already")
+            raise NotSentError(
+                f"{bracketed(peer_id)} does not keep up: too much waits for it already"
+            )
         else:
             try:
                 history.queue(peer_id, msg_id, payload)
@@ -164,9 +167,9 @@ class Outgoing:
     def _obstacle(self, peer_id: str, peer: Peer | None) -> str:
         """Why a message cannot go out now, as a sentence; empty if it can."""
         if peer is None:
-            return f"no such peer: {shortened(peer_id, 130)} (/peers lists them)"
+            return f"no such peer: {bracketed(peer_id)} (/peers lists them)"
         if not peer.links:
-            return f"no link to {peer_id}: it is {peer.status.value}"
+            return f"no link to {bracketed(peer_id)}: it is {peer.status.value}"
         if self._full:
             return f"{len(self._pending)} messages still wait for their ACK: try later"
         return ""
@@ -216,7 +219,9 @@ class Outgoing:
             if waited.earlier:
                 # Who sent it then is no longer there to be told.
                 text = shortened(waited.earlier, 40)
-                self._observers.notice(f'delivered to {waited.peer_id}, which was away: "{text}"')
+                self._observers.notice(
+                    f'delivered to {bracketed(waited.peer_id)}, which was away: "{text}"'
+                )
             self._send_waiting(waited.peer_id)
 
     def sweep(self, now: float) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from p2pchat.wire.blocklist import block_entry
+from p2pchat.wire.names import is_hidden
 from p2pchat.wire.text import printable, shortened
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -131,6 +132,8 @@ def _accept_label(value: object) -> str:
         raise Unfit("a text without @")
     if printable(value) != value:
         raise Unfit("a text without control characters")
+    if any(map(is_hidden, value)):
+        raise Unfit("a text without characters that cannot be seen")
     return value
 
 

@@ -267,7 +267,7 @@ class NameTests(FaultTestCase):
         self.run_for(3)
         self.assertEqual(program.live, [])
         self.assertEqual(len(self.seen.notices), 1)
-        self.assertIn("somebody else uses the name me@CIC", self.seen.notices[0])
+        self.assertIn("somebody else uses the name [me@CIC]", self.seen.notices[0])
 
     def test_a_friend_s(self) -> None:
         impostor = self.dials_us(name="friend@CIC")

@@ -300,7 +300,7 @@ class DirectTests(KeepingCase):
         self.assertEqual(self.texts(bob), ["espera por ti"])
         self.assertEqual(
             self.town.seen(alice).notices[-1:],
-            ['delivered to bob@CIC, which was away: "espera por ti"'],
+            ['delivered to [bob@CIC], which was away: "espera por ti"'],
         )
         self.town.close()
 
@@ -375,13 +375,13 @@ class DirectTests(KeepingCase):
         alice = self.node("alice@CIC", outbox_max_per_peer=1)
         for to, why in (
             ("alice@CIC", "that is yourself"),
-            ("bob", "no such peer: bob (/peers lists them)"),
+            ("bob", "no such peer: [bob] (/peers lists them)"),
         ):
             error = self.assertRaises(NotSentError, alice.send, to, "x")
             self.assertEqual(str(error), why)
         alice.send("bob@CIC", "x")
         error = self.assertRaises(NotSentError, alice.send, "bob@CIC", "y")
-        self.assertIn("1 messages wait for bob@CIC", str(error))
+        self.assertIn("1 messages wait for [bob@CIC]", str(error))
         self.town.close()
 
     def test_many_are_sent_a_window_at_a_time_and_nothing_overtakes(self) -> None:

@@ -39,10 +39,12 @@ def _peers(person: Person, rest: str) -> Answer:
     except ValueError:
         return PEERS.misused()
 
+    known = {node.me.peer_id, *person.sent.written_to}
+
     def table(listings: Sequence[Listing] | None) -> Table:
         rows = peer_rows(node.peers, namespace, listings)
         others = [row for row in rows if row.peer_id != node.me.peer_id]
-        return peers_table(others, namespace, asked=listings is not None)
+        return peers_table(others, namespace, asked=listings is not None, known=known)
 
     def not_asked(failure: Failure) -> Reply:
         failure.trap(DirectoryError)

@@ -16,6 +16,7 @@ from prompt_toolkit.document import Document
 from p2pchat.console.full.vocabulary import known_commands
 from p2pchat.logs.levels import LEVELS
 from p2pchat.mesh.peers import PeerTable, Status
+from p2pchat.wire.names import visible
 from p2pchat.wire.text import printable
 
 _MOST: Final = 100
@@ -73,7 +74,7 @@ class ChatCompleter(Completer):
         order = [Status.CONNECTED, *(each for each in Status if each is not Status.CONNECTED)]
         peers = sorted(self._peers, key=lambda peer: (order.index(peer.status), peer.peer_id))
         for peer in peers:
-            yield peer.peer_id, peer.status.value
+            yield visible(peer.peer_id), peer.status.value
 
     def _scopes(self) -> Iterator[tuple[str, str]]:
         counts = {self._own_namespace: 0}
@@ -84,4 +85,4 @@ class ChatCompleter(Completer):
             up += connected
         yield "*", f"{up} connected"
         for namespace in sorted(counts):
-            yield f"#{namespace}", f"{counts[namespace]} connected"
+            yield visible(f"#{namespace}"), f"{counts[namespace]} connected"

@@ -33,6 +33,7 @@ from p2pchat.wire.codec import (
 )
 from p2pchat.wire.liberal import WireError
 from p2pchat.wire.messages import Ack, Message, Pub, Send
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import (
     Acknowledged,
     Deliver,
@@ -245,7 +246,10 @@ class PeerProtocol(LineReceiver):
         except MessageTooLongError:
             # Only an echo of an enormous id can be too long; its sender gets no answer.
             self._context.owner.remarked(
-                self, Remark("info", "long answer", f"an answer to {self.peer_id} was too long")
+                self,
+                Remark(
+                    "info", "long answer", f"an answer to {bracketed(self.peer_id)} was too long"
+                ),
             )
 
     def _opened(self) -> None:

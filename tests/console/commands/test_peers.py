@@ -30,11 +30,11 @@ class PeersTests(CommandCase):
         self.assertEqual(
             self.successResultOf(answer).lines,
             [
-                "peer_id      address         status",
-                "\\x1b[2J@CIC  10.0.0.1:4004   UNKNOWN",
-                "bob@CIC      10.0.0.1:4001   CONNECTED",
-                "zoe@UnB      10.0.0.9:40000  CONNECTED (not listed)",
-                "日本@CIC     [::1]:4003      UNKNOWN",
+                "peer_id         address         status",
+                "\\x1b\\x5b2J@CIC  10.0.0.1:4004   UNKNOWN",
+                "bob@CIC         10.0.0.1:4001   CONNECTED",
+                "zoe@UnB         10.0.0.9:40000  CONNECTED (not listed)",
+                "日本@CIC        [::1]:4003      UNKNOWN",
             ],
         )
 
@@ -45,7 +45,7 @@ class PeersTests(CommandCase):
         self.assertEqual([line.split()[0] for line in lines], ["peer_id", "zoe@UnB"])
 
     def test_nobody(self) -> None:
-        for line, text in (("/peers", "no other peers"), ("/peers #X", "no other peers in #X")):
+        for line, text in (("/peers", "no other peers"), ("/peers #X", "no other peers in [#X]")):
             answer = self.ask(line)
             self.node.presence.asked[-1].callback([listing(ME)])
             self.assertEqual(self.successResultOf(answer).lines, [text])
