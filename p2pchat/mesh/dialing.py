@@ -9,6 +9,7 @@ is its `Dialer`'s affair. When it is dialed is said by the `DialQueue`, whoever 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final
 
 from p2pchat.logs.levels import Log
@@ -25,6 +26,8 @@ from p2pchat.settings.values import LimitSettings
 from p2pchat.wire.outputs import Ending, Finish
 
 _log: Final = Log("PeerClient")
+_FAREWELL: Final = 2.0
+"""Seconds between the ends of a leaving peer's links."""
 
 
 class Dialing:
@@ -54,6 +57,8 @@ class Dialing:
         self._tell = tell
         self._stopped = False
         self._dialers: dict[Peer, Dialer] = {}
+        self._farewells: dict[Peer, float] = {}
+        """Who said BYE on a link, and when."""
         peers.on_forgotten = self._forgotten
 
     def configure(self, limits: LimitSettings) -> None:
@@ -103,15 +108,21 @@ class Dialing:
         if dialer is not None:
             dialer.handshake_failed(link, finish)
 
-    def last_link_closed(self, peer: Peer, link: IPeerLink, finish: Finish) -> None:
-        """The last link of `peer` is gone: it has left, or is to be dialed again."""
+    def link_closed(self, peer: Peer, link: IPeerLink, finish: Finish) -> None:
+        """A link of `peer` is gone. If it was the last one, it has left, or is dialed again."""
+        now = self._reactor.seconds()
         if finish.ending is Ending.SAID_BYE and finish.reason != DUPLICATE:
+            self._farewells[peer] = now
+        if peer.links:
+            return
+        # One that leaves says BYE on all its links at once, and may close some before we read it.
+        if now - self._farewells.pop(peer, -inf) <= _FAREWELL:
             peer.left = True
             if peer in self._dialers:
                 self._dialers[peer].stop()
             self._status(peer, Status.DISCONNECTED)
         elif not self._stopped:
-            self._dialer_of(peer).link_lost(self._reactor.seconds() - link.opened_at)
+            self._dialer_of(peer).link_lost(now - link.opened_at)
 
     # ------------------------------------------------------------ dialers and statuses
 
@@ -124,6 +135,7 @@ class Dialing:
         return dialer
 
     def _forgotten(self, peer: Peer) -> None:
+        self._farewells.pop(peer, None)
         dialer = self._dialers.pop(peer, None)
         if dialer is not None:
             dialer.stop()

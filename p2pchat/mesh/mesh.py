@@ -317,12 +317,10 @@ class Mesh:
         self.link_log.closed(link, finish)
         if peer is not None:
             self.on_closed(peer, link)
-            if peer.links:
-                return
-            if self.blocking.has_peer(peer.peer_id):
+            if not self.blocking.has_peer(peer.peer_id):
+                self._dialing.link_closed(peer, link, finish)
+            elif not peer.links:
                 self._dialing.not_wanted(peer)
-            else:
-                self._dialing.last_link_closed(peer, link, finish)
 
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
         self.admission.settled(link)
