@@ -338,13 +338,6 @@ class FaultTests(PresenceTestCase):
         self.run_for(61)
         self.assertEqual(self.listed, [["me@CIC"]])
 
-    def test_a_listing_that_is_a_little_older_than_our_registration(self) -> None:
-        self.patch(self.presence.directory, "discover", lambda *_: succeed([]))
-        self.start(30)
-        self.assertEqual(len(self.asked("REGISTER")), 1)
-        self.run_for(60)
-        self.assertEqual(len(self.asked("REGISTER")), 2)
-
     def test_the_budget(self) -> None:
         self.start()
         results = [self.outcome(self.presence.discover()) for _ in range(1)]

@@ -33,8 +33,6 @@ from p2pchat.rendezvous.directory import (
 _log: Final = Log("Discovery")
 _TICK: Final = 0.5
 _UNREGISTER_TIMEOUT: Final = 0.7
-_LISTING_AGE: Final = 2.0
-"""Seconds that a listing may be old: it need not hold us yet if we registered since."""
 
 
 class Presence(Service):
@@ -70,7 +68,6 @@ class Presence(Service):
         """What the rendezvous granted; None while we are not registered."""
         self.trouble = ""
         """Why the last request failed; empty while all is well."""
-        self._granted_at = float("-inf")
         self._unknown = False
         self._perhaps_registered = False
         self._registering: Deferred[Grant] | None = None
@@ -199,8 +196,7 @@ class Presence(Service):
             )
         self._well_again()
         self.grant = grant
-        self._granted_at = self._clock.seconds()
-        self._schedule.granted(grant.ttl, self._granted_at)
+        self._schedule.granted(grant.ttl, self._clock.seconds())
         if self.running:
             self._tick()
 
@@ -211,16 +207,15 @@ class Presence(Service):
 
     def _discovered(self, listings: Sequence[Listing]) -> None:
         self._unknown = False
-        now = self._clock.seconds()
         own = f"{self._name}@{self._namespace}"
         self._scope.listed()
         if self.grant is not None:
             self._well_again()
-            listed = any(entry.peer_id == own and entry.port == self.port for entry in listings)
-            if not listed and now - self._granted_at > _LISTING_AGE:
-                # The rendezvous lost us, or is another one that took its place.
+            if not any(entry.peer_id == own and entry.port == self.port for entry in listings):
+                # The rendezvous lost us, is another one that took its place, or has told us an
+                # older listing.
                 _log.debug("The rendezvous does not list us: registering again")
-                self._schedule.renew(now)
+                self._schedule.renew(self._clock.seconds())
         self._on_listings(listings)
         self._looked()
         waiting, self._waiting = self._waiting, []
