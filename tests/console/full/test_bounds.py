@@ -37,7 +37,7 @@ LONG = {
     "turned round": "\u202e" * (SIZE // 3),
 }
 BOUND = 0.25
-"""Seconds of CPU: three times what a turn may take, for machines that are busy."""
+"""Seconds of CPU: five times what a turn may take, for machines that are busy."""
 
 
 class TurnTests(SynchronousTestCase):
