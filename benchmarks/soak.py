@@ -44,9 +44,9 @@ AFTER = 4.0
 PATIENCE = 30.0
 """Seconds after the last message until each must have been accounted for; all are back by then."""
 KEPT = "kept for later"
-DELIVERED = re.compile(r"^delivered to (\S+?)@soak in ")
-LATER = re.compile(r"^(?:\* )?delivered to \S+?@soak(?:, which was away)?: \"(m\d+)\"$")
-NOT_DELIVERED = re.compile(r"^not delivered to (\S+?)@soak: (.*) \(\"(m\d+)\"\)$")
+DELIVERED = re.compile(r"^delivered to \[(\S+?)@soak\] in ")
+LATER = re.compile(r"^(?:\* )?delivered to \[\S+?@soak\](?:, which was away)?: \"(m\d+)\"$")
+NOT_DELIVERED = re.compile(r"^not delivered to \[(\S+?)@soak\]: (.*) \(\"(m\d+)\"\)$")
 QUEUED = re.compile(r"^queued: (\S+?)@soak is not connected")
 SHOWN = re.compile(r"^\[(\S+?)@soak(?: -> \*)?(, said [^\]]*)?\] (m\d+)$")
 NO_LINK = re.compile(
@@ -440,7 +440,7 @@ class Soak:
             if any(-15 <= end - message.at < AFTER for end in ends):
                 self.add("direct: delivered to a node that was killed before it was shown")
             else:
-                self.faults.append(f"{text}: delivered to [{message.to.name}], and not shown")
+                self.faults.append(f"{text}: delivered to {message.to.name}, and not shown")
 
     def read_logs(self) -> None:
         bad = re.compile(r"^\S+ \S+ ERROR|Traceback|[Uu]nhandled|Exception", re.M)

@@ -122,11 +122,16 @@ def _text(event: LogEvent) -> str:
     return shortened(text, _MAX_TEXT)
 
 
-class _Shown(dict[str, Any]):
+class _Shown:
     """The fields of an event as a sentence of the log shows them: names stand in brackets."""
 
+    __slots__ = ("_event",)
+
+    def __init__(self, event: LogEvent) -> None:
+        self._event = event
+
     def __getitem__(self, key: str) -> Any:
-        value = super().__getitem__(key)
+        value = self._event[key]
         return bracketed(value) if key in _NAMES and isinstance(value, str) else value
 
 

@@ -86,6 +86,22 @@ def _marks_counted(text: str) -> str:
     return "".join(kept)
 
 
+def marks_in_cells(text: str) -> str:
+    """The same number of characters, where marks beyond `MARKS` on a cell have cells of their own.
+
+    For a line that is being edited: each place in it stays where it is.
+    """
+    if text.isascii() or not any(map(_is_mark, text[MARKS :: MARKS + 1])):
+        return text
+    kept: list[str] = []
+    for marks, run in groupby(text, _is_mark):
+        characters = "".join(run)
+        if marks and len(characters) > MARKS:
+            characters = characters[:MARKS] + "·" * (len(characters) - MARKS)
+        kept.append(characters)
+    return "".join(kept)
+
+
 def shortened(text: str, limit: int = 200) -> str:
     """`text` made printable and cut to at most `limit` characters, for logs and error sentences."""
     return printable(text if len(text) <= limit else text[: limit - 1] + "…")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.past import history_line
+from p2pchat.console.plain.screen import Digest, Screen
 from p2pchat.console.reports import PeerRow, peers_table
 from p2pchat.console.wording import StatusLines, left_out_line, message_lines
 from p2pchat.control.client.event_lines import event_line
@@ -128,3 +132,27 @@ class FullConsoleTests(SynchronousTestCase):
                 said = "".join(text for _, text in bar_row(state, columns))
                 self.assertEqual(width(said), columns)
                 self.assertIn("] 3!", said)
+
+
+class LongTextTests(SynchronousTestCase):
+    def test_an_answer_of_the_console_shows_so_much_and_counts_the_rest(self) -> None:
+        record = Record(1, "bob@k", "bob@k", "i", 0.0, RECEIVED, "\x1b" * 32_000)
+        self.assertEqual(history_line(record)[17:], "[bob@k] " + "\\x1b" * 32_000)
+        self.assertEqual(
+            history_line(record, 200)[17:],
+            "[bob@k] " + "\\x1b" * 200 + "… 31,800 more characters (p2pchat history shows them)",
+        )
+
+    def test_the_plain_console_leaves_out_what_a_turn_cannot_format(self) -> None:
+        clock, output = Clock(), StringTransport()
+        screen = Screen(clock)
+        screen.connect(output)
+        digest = Digest(clock, screen)
+        digest.received("bob@k", [Send("1", "", "", "\x1b a" * 10_000)] * 100)
+        began = time.process_time()
+        clock.advance(0)
+        self.assertLess(time.process_time() - began, 0.15)
+        clock.advance(0)
+        first, *rest = output.value().decode().splitlines()
+        self.assertEqual(first, "… 98 more messages (the log has them at DEBUG)")
+        self.assertEqual((len(rest), digest.left_out), (2, 98))

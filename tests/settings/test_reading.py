@@ -80,6 +80,11 @@ REFUSED: list[tuple[str, object, str]] = [
     ("peer.namespace", "x" * 65, f'expected a text of 1 to 64 characters, got "{"x" * 58}…'),
     ("peer.name", "a@b", 'expected a text without @, got "a@b"'),
     ("peer.name", "a\nb", 'expected a text without control characters, got "a\\nb"'),
+    (
+        "peer.name",
+        "b\u200bb",
+        'expected a text without characters that cannot be seen, got "b\u200bb"',
+    ),
     ("peer.name", "\ud800", 'expected a text without control characters, got "\\ud800"'),
     ("rendezvous.host", "", 'expected a host name or an IP address, got ""'),
     ("rendezvous.host", "a b", 'expected a host name or an IP address, got "a b"'),

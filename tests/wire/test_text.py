@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.wire.text import printable, shortened, system_reason
+from p2pchat.wire.text import marks_in_cells, printable, shortened, system_reason
 
 ANY_TEXT = st.text(st.characters(categories=None))  # halves of surrogate pairs, too
 
@@ -72,6 +72,18 @@ class PrintableTests(SynchronousTestCase):
     @given(ANY_TEXT)
     def test_doing_it_twice_changes_nothing(self, text: str) -> None:
         self.assertEqual(printable(printable(text)), printable(text))
+
+
+class EditedTests(SynchronousTestCase):
+    def test_marks_beyond_those_of_a_cell_are_cells(self) -> None:
+        acute = "\u0301"
+        for text, drawn in (
+            ("oi", "oi"),
+            ("olá", "olá"),
+            ("a" + acute * 8, "a" + acute * 8),
+            ("a" + acute * 10 + "b", "a" + acute * 8 + "··b"),
+        ):
+            self.assertEqual(marks_in_cells(text), drawn)
 
 
 class ShortenedTests(SynchronousTestCase):

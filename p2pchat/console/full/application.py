@@ -34,7 +34,12 @@ from prompt_toolkit.layout import (
     Window,
 )
 from prompt_toolkit.layout.menus import CompletionsMenu
-from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.layout.processors import (
+    BeforeInput,
+    Processor,
+    Transformation,
+    TransformationInput,
+)
 from prompt_toolkit.output import Output
 from prompt_toolkit.widgets import SearchToolbar
 
@@ -45,9 +50,21 @@ from p2pchat.console.full.entries import Glyphs
 from p2pchat.console.full.pane import MessagePane
 from p2pchat.console.full.widths import cut, steady
 from p2pchat.wire.names import visible
+from p2pchat.wire.text import marks_in_cells
 
 _INPUT_ROWS: Final = 4
 _MENU_ROWS: Final = 6
+
+
+class _MarksInCells(Processor):
+    """What was pasted may have thousands of marks on one letter, which take seconds to draw."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """The same line with a bounded number of marks on each cell."""
+        drawn: StyleAndTextTuples = [
+            (style, marks_in_cells(text)) for style, text, *_ in transformation_input.fragments
+        ]
+        return Transformation(drawn)
 
 
 class ChatScreen:
@@ -81,7 +98,7 @@ class ChatScreen:
         search = SearchToolbar()
         control = BufferControl(
             self.line,
-            input_processors=[BeforeInput(self._prompt, style="class:prompt")],
+            input_processors=[_MarksInCells(), BeforeInput(self._prompt, style="class:prompt")],
             search_buffer_control=search.control,
             preview_search=True,
         )

@@ -84,5 +84,6 @@ class ChatCompleter(Completer):
             counts[peer.namespace] = counts.get(peer.namespace, 0) + connected
             up += connected
         yield "*", f"{up} connected"
-        for namespace in sorted(counts):
-            yield visible(f"#{namespace}"), f"{counts[namespace]} connected"
+        # A namespace with hidden characters could not be told from what stands for them.
+        for namespace in sorted(each for each in counts if visible(each) == each):
+            yield f"#{namespace}", f"{counts[namespace]} connected"

@@ -22,7 +22,7 @@ from prompt_toolkit.keys import Keys
 
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
-from p2pchat.wire.names import visible
+from p2pchat.wire.names import bracketed, visible
 
 MOST_LINES: Final = 500
 """Lines that may be pasted at once."""
@@ -154,7 +154,11 @@ class Keyboard:
             return
         self._pasted = lines
         whom = self._conversations.current.key
-        to = f" to {whom}" if whom and not any(each.startswith("/") for each in lines) else ""
+        to = (
+            f" to {bracketed(whom)}"
+            if whom and not any(each.startswith("/") for each in lines)
+            else ""
+        )
         self._screen.question = f"Send these {len(lines)} lines{to}, one by one? y/n"
 
     def _answer(self, event: KeyPressEvent) -> None:

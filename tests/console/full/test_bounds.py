@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.terminals import EPOCH, MISSING, use_utc
+from tests.support.terminals import EPOCH, MISSING, ConsoleCase, use_utc
 
 if not MISSING:
     from prompt_toolkit.layout.mouse_handlers import MouseHandlers
@@ -99,3 +99,16 @@ class PartTests(SynchronousTestCase):
     def test_a_short_one_is_one_part(self) -> None:
         entry = PaneEntry(EPOCH, EntryKind.MESSAGE, "oi")
         self.assertEqual(in_parts(entry), [entry])
+
+
+class TypedTests(ConsoleCase):
+    skip = MISSING or None
+
+    def test_marks_that_were_pasted_are_drawn_in_no_long_turn(self) -> None:
+        self.type("/to bob@CIC\r")
+        began = time.process_time()
+        self.type("\x1b[200~a" + "\u0301" * 2000 + "\x1b[201~")
+        self.assertLess(time.process_time() - began, 1.0)
+        self.type("\r")
+        seen = self.town.seen(self.other("bob")).texts
+        self.assertEqual(seen, ["a" + "\u0301" * 2000])

@@ -169,3 +169,23 @@ class IncomingTests(ConsoleCase):
         self.alice.presence.trouble = "connection refused"
         self.run_for(1.5)
         self.assertIn("no rendezvous", self.bar)
+
+
+class HiddenNameTests(ConsoleCase):
+    skip = MISSING or None
+    names = ("bob@CIC", "e\u200bva]@CIC")
+
+    def test_a_peer_is_written_to_by_the_name_that_is_shown(self) -> None:
+        eva = self.others["e\u200bva]@CIC"]
+        self.type("/msg e\t")
+        self.assertEqual(self.prompt, "> /msg e\\u200bva\\x5d@CIC")
+        self.type("oi\r")
+        self.assertEqual(self.town.seen(eva).texts, ["oi"])
+        self.type("/to e\\u200bva\\x5d@CIC\r")
+        self.assertEqual(self.prompt, "e\\u200bva\\x5d@CIC>")
+        self.type("olá\r")
+        self.assertEqual(self.town.seen(eva).texts, ["oi", "olá"])
+        eva.send("alice@CIC", "a")
+        self.run_for(0.3)
+        self.type("/r ")
+        self.assertTrue(self.prompt.endswith("> /msg e\\u200bva\\x5d@CIC"), self.prompt)

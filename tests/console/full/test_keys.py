@@ -101,7 +101,7 @@ class KeyTests(ConsoleCase):
     def test_a_paste_of_several_lines_asks_first(self) -> None:
         self.type("/to bob@CIC\r")
         self.type("a: " + PASTE.format("um\r\ndois\r\n\r\ntrês\n"))
-        self.assertIn("Send these 3 lines to bob@CIC, one by one? y/n", self.screen.rows[-3])
+        self.assertIn("Send these 3 lines to [bob@CIC], one by one? y/n", self.screen.rows[-3])
         self.type("q\r" + PASTE.format("y"))
         self.assertEqual(self.town.seen(self.other("bob")).texts, [])
         self.type("n")
@@ -129,7 +129,7 @@ class KeyTests(ConsoleCase):
     def test_a_paste_without_marks_asks_too(self) -> None:
         self.type("/to bob@CIC\r")
         self.type("um\rdois\rtrês\r")
-        self.assertIn("Send these 3 lines to bob@CIC", self.screen.rows[-3])
+        self.assertIn("Send these 3 lines to [bob@CIC]", self.screen.rows[-3])
         self.type("y")
         self.assertEqual(self.town.seen(self.other("bob")).texts, ["um", "dois", "três"])
 
