@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from p2pchat.wire.address import scope_of
@@ -51,6 +52,7 @@ def late_lines(
     ]
 
 
+@lru_cache(maxsize=1024)
 def sender(peer_id: str, *, to: str = "", claims: bool = False, note: str = "") -> str:
     """The beginning of a message's line; `note` stands before the bracket closes.
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Final
 
 from p2pchat.wire.names import bracketed, is_escaped, visible
 
 EVERYONE: Final = "*"
 """The scope of a message to every connected peer."""
+
+LOOPBACK: Final = "127.0.0.1"
+"""This machine, for whatever runs on it."""
 
 _MAX_PART: Final = 64
 _MOST_NAMES: Final = 10
@@ -96,6 +101,27 @@ def namespace_of_scope(scope: str) -> str | None:
 def is_loopback(ip: str) -> bool:
     """Whether only this machine can reach `ip`, IPv4 or IPv6."""
     return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
+
+
+@lru_cache(maxsize=1024)
+def network_of(ip: str) -> str:
+    """What counts as one address: an IPv4 address, or the network of 64 bits of an IPv6 address.
+
+    Whoever has one address of such a network has them all. An IPv4 address that is written as an
+    IPv6 one is the IPv4 address. A link-local address counts for itself, because all machines of a
+    link share that network.
+    """
+    if ":" not in ip:
+        return ip
+    try:
+        address = IPv6Address(ip)
+    except ValueError:
+        return ip
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    if address.is_link_local:
+        return ip
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
 
 
 def host_and_port(host: str, port: int) -> str:

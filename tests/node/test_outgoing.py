@@ -313,7 +313,7 @@ class RoomTests(SynchronousTestCase):
     def test_what_is_told_is_what_leaves(
         self, rooms: list[int], said: list[tuple[str, int]], turn_ends: set[int]
     ) -> None:
-        clock, peers = Clock(), PeerTable("alice@CIC", 100)
+        clock, peers = Clock(), PeerTable(100)
         links = [SmallLink(peer_id) for peer_id in PEERS]
         for link, room in zip(links, rooms, strict=True):
             link.room = room

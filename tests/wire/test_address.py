@@ -11,6 +11,7 @@ from p2pchat.wire.address import (
     is_loopback,
     namespace_of,
     namespace_of_scope,
+    network_of,
     scope_of,
     split_peer_id,
 )
@@ -106,6 +107,23 @@ class ScopeTests(SynchronousTestCase):
             with self.assertRaises(ValueError) as caught:
                 namespace_of_scope(scope)
             self.assertEqual(str(caught.exception), f"[{shown}] is neither * nor #namespace")
+
+
+class NetworkTests(SynchronousTestCase):
+    def test_what_counts_as_one_address(self) -> None:
+        for ip, network in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:c000:201", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1%eth0", "2001:db8:1:3::/64"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("::1", "::/64"),
+            ("not:an:address", "not:an:address"),
+            ("", ""),
+        ):
+            self.assertEqual(network_of(ip), network)
 
 
 class WhereItBelongsTests(SynchronousTestCase):

@@ -6,7 +6,7 @@ and of many only the first hundred.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -25,8 +25,14 @@ _MOST: Final = 100
 class ChatCompleter(Completer):
     """Completes the word before the cursor, as its command needs it."""
 
-    def __init__(self, peers: PeerTable, own_namespace: str) -> None:
+    def __init__(
+        self,
+        peers: PeerTable,
+        own_namespace: str,
+        blocked: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._peers = peers
+        self._blocked = blocked
         self._own_namespace = own_namespace
 
     def get_completions(
@@ -53,10 +59,12 @@ class ChatCompleter(Completer):
         ]
 
     def _arguments(self, command: str) -> Iterator[tuple[str, str]]:
-        if command in ("to", "msg", "history", "outbox", "forget"):
+        if command in ("to", "msg", "history", "outbox", "forget", "block"):
             yield from ((f"{name} ", meta) for name, meta in self._people())
         if command in ("to", "pub", "peers", "history"):
             yield from ((f"{name} ", meta) for name, meta in self._scopes())
+        if command == "unblock":
+            yield from ((entry, "blocked") for entry in self._blocked())
         if command == "log":
             yield from ((level, "") for level in LEVELS)
         if command == "help":

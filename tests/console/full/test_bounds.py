@@ -36,7 +36,7 @@ LONG = {
     "right to left": "ש" * (SIZE // 2),
     "turned round": "\u202e" * (SIZE // 3),
 }
-BOUND = 0.15
+BOUND = 0.25
 """Seconds of CPU: three times what a turn may take, for machines that are busy."""
 
 

@@ -341,7 +341,7 @@ class BackpressureTests(ScriptCase):
         while not self.left:
             self.assertLessEqual(self.node.outgoing.pending, 10)
             for message in self.link.chat:
-                self.node.outgoing.acknowledged(message.msg_id)
+                self.node.outgoing.acknowledged("bob@CIC", message.msg_id)
             self.clock.advance(0.05)
         self.assertEqual((self.link.sent, self.left), (200, [0]))
 
