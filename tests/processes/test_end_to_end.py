@@ -44,7 +44,7 @@ class Conversations(ProcessCase):
         await bob.expect(r"^\[alice@lobby -> #lobby\] one more$")
         alice.say("/quit")
         self.assertEqual(await alice.ended, 0)
-        await bob.expect(r"alice@lobby \(said BYE")
+        await bob.expect(r"alice@lobby\] \(said BYE")
         bob.signal(signal.SIGINT)
         self.assertEqual(await bob.ended, 0)
 

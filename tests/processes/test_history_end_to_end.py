@@ -35,7 +35,7 @@ class RestartTests(HistoryCase):
         alice.say("/pub * e a todos")
         await alice.expect(r"^queued: .*bob@lobby")
         alice.say("/outbox")
-        await alice.expect(r"^1  .* to bob@lobby: para quando voltares  \(waits for a link\)")
+        await alice.expect(r"^1  .* to .bob@lobby.: para quando voltares  \(waits for a link\)")
         await self.kill(alice)
         alice = self.chat("alice", *group)
         await self.port_of(alice)

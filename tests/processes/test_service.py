@@ -114,7 +114,7 @@ class ClientTests(ServiceCase):
         two = await self.node("alice", "--namespace", "CIC")
         three = await self.node("zoe", "--control", "zoe.sock")
         said = await self.run_client(1, "status")
-        self.assertIn("2 nodes are running: alice@CIC (pid", said)
+        self.assertIn("2 nodes are running: [alice@CIC] (pid", said)
         said = await self.run_client(0, "status", "--namespace", "CIC")
         self.assertIn("alice@CIC", said)
         said = await self.run_client(0, "status", "--control", "zoe.sock")
@@ -165,7 +165,7 @@ class SignalTests(ServiceCase):
         node.signal(signal.SIGTERM)
         await node.ended
         said = [json.loads(line) for line in node.output.splitlines()]
-        self.assertIn("[alice@lobby] has left", [line["text"] for line in said])
+        self.assertIn("alice@lobby has left", [line["text"] for line in said])
 
     async def test_no_control_socket(self) -> None:
         await self.node("alice", "--no-control")
