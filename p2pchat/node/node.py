@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from twisted.application.service import MultiService
@@ -38,7 +38,7 @@ from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
-from p2pchat.rendezvous.directory import IDirectory, Listing
+from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.identity import Identity
@@ -150,6 +150,7 @@ class ChatNode(MultiService):
         self.publish = self.outgoing.publish
         """Publish to `*` or `#namespace`: `publish(scope, text)`; see `Outgoing.publish`."""
         name, namespace = split_peer_id(me.peer_id)
+        self._directory.max_listed = settings.limits.max_known_peers
         ttl, interval = self._lease(settings)
         budget = None if self._local else REQUESTS_A_MINUTE
         self.presence = Presence(
@@ -180,16 +181,17 @@ class ChatNode(MultiService):
         that the node does, whatever is said here; see `p2pchat.service.reload`.
         """
         self.settings = settings
+        self._directory.max_listed = settings.limits.max_known_peers
         self.mesh.configure(settings)
         if self.history is not None:
             self.history.configure(settings.history)
         ttl, interval = self._lease(settings)
         self.presence.configure(ttl=ttl, interval=interval)
 
-    def _discovered(self, listings: Sequence[Listing]) -> None:
+    def _discovered(self, listings: Listings) -> Deferred[None]:
         if self.presence.grant is not None:
             self.mesh.name.ip = self.presence.grant.ip
-        self.mesh.discovered(listings)
+        return self.mesh.discovered(listings, whole=listings.whole)
 
     # ------------------------------------------------------------ with a history
 
