@@ -17,6 +17,8 @@ from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.rendezvous.directory import DirectoryError, Listing
 from p2pchat.rendezvous.replies import read_grant, read_listings
 from p2pchat.rendezvous.reply_reader import SHORT, ReplyReader
+from p2pchat.settings.checks import ConfigError
+from p2pchat.settings.reading import load
 from p2pchat.testing.nodes import connected_pair
 from tests.support.towns import MeshTestCase
 
@@ -180,3 +182,36 @@ class ListingTests(MeshTestCase, TurnTestCase):
         for name in ("own", "one", "p", "p"):
             with self.subTest(name=name):
                 self.assertShort(take_in, name)
+
+
+SETTINGS = (
+    b'{"":[' + b"[]," * 33_000 + b"1]}",
+    b'{"":[' + b"{}," * 33_000 + b"1]",
+    b"[" * 100_000,
+    b'{"":' + b"9" * 90_000 + b"}",
+    b'{"limits":{"max_links":[' + b"[]," * 33_000 + b"1]}}",
+    b'{"' + b"x" * 99_000 + b'":1}',
+    b'{"limits":{"' + b"max_links" * 10_000 + b'":1}}',
+    b"{" + b",".join(b'"x%d":1' % n for n in range(9000)) + b"}",
+    b'{"limits":{' + b",".join(b'"max_l%d":1' % n for n in range(6000)) + b"}}",
+    b'{"limits":{'
+    + b",".join(b'"max_queue_max_known_bytes_%d":1' % n for n in range(2500))
+    + b"}}",
+)
+
+
+class SettingsTests(TurnTestCase):
+    """What is read again when a node is told to, of a file that somebody else may have written."""
+
+    def reading(self, content: bytes) -> Iterator[object]:
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(content[:100_000])
+        with contextlib.suppress(ConfigError):
+            load(path)
+        yield None
+
+    def test_files(self) -> None:
+        for content in SETTINGS:
+            with self.subTest(content=content[:60]):
+                self.assertShort(self.reading, content)
