@@ -194,9 +194,7 @@ SETTINGS = (
     b'{"limits":{"' + b"max_links" * 10_000 + b'":1}}',
     b"{" + b",".join(b'"x%d":1' % n for n in range(9000)) + b"}",
     b'{"limits":{' + b",".join(b'"max_l%d":1' % n for n in range(6000)) + b"}}",
-    b'{"limits":{'
-    + b",".join(b'"max_queue_max_known_bytes_%d":1' % n for n in range(2500))
-    + b"}}",
+    b'{"limits":{' + b",".join(b'"max_known_bytes_%d":1' % n for n in range(2500)) + b"}}",
 )
 
 
