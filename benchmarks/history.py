@@ -23,7 +23,7 @@ from collections.abc import Callable
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import Batch
-from p2pchat.history.segments import PAGE, pack
+from p2pchat.history.segments import pack
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import MessageIds
 
@@ -66,11 +66,11 @@ def fill(path: str, count: int, language: Language, chance: random.Random) -> No
         database.commit(batch)
         stored = time.process_time()
         if first // BATCH % 20 == 0:
-            while database.file() >= PAGE:
+            while database.file():
                 pass
         storing += stored - began
         filing += time.process_time() - stored
-    while database.file(rest=True):
+    while database.file():
         pass
     database.close()
     print(f"storing   {storing / count * 1e6:6.2f} us a message, in batches of {BATCH}")

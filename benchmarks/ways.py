@@ -31,6 +31,7 @@ from p2pchat.history.reading import Reader
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.values import HistorySettings, Settings
+from p2pchat.sqlite import Worker
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.wire.repetitions import RecentIds
@@ -85,15 +86,15 @@ class End:
         console.start(output)
 
 
-class AtOnce:
+class AtOnce(Worker):
     """What a history's thread does, done at once."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "")
 
     def run(self, call: Callable[[], Any]) -> Deferred[Any]:
         """Make the call."""
         return maybeDeferred(call)
-
-    def stop(self) -> None:
-        """Nothing waits."""
 
 
 def history_maker(folder: str, host: Any) -> Any:

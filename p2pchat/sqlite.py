@@ -1,17 +1,178 @@
-"""Database files that turn out to be damaged: how that is known, and where they go.
+"""SQLite files of ours, and the thread that touches them.
 
-Rules: a damaged file is renamed, with what belongs to it, and never deleted: what it still holds
-may be worth a rescue. Close every connection to it before.
+    Worker.run(call)  ->  call() in the thread  ->  File.transaction()  ->  a Deferred fires
+
+Rules: a file is opened by the first call that needs it, and by one thread at a time. The file of
+another program or of another format is looked at, and never written, renamed or deleted. A damaged
+file is renamed, with what belongs to it, and never deleted: what it still holds may be worth a
+rescue.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import sqlite3
+import threading
 import time
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import quote
 
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+
+_T = TypeVar("_T")
+
+BUSY_TIMEOUT: Final = 5.0
+"""Seconds to wait for another process that has the file."""
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# https://www.sqlite.org/fileformat.html, "The Database Header"
+_MAGIC: Final = b"SQLite format 3\0"
+_FRACTIONS: Final = slice(21, 24)
+_NUMBER: Final = slice(60, 64)
+_APPLICATION: Final = slice(68, 72)
+
+
+class ForeignFileError(Exception):
+    """The file is not for us to use; the text is a sentence that says what to do."""
+
+
+class ClosedError(Exception):
+    """The thread has ended: nothing is done any more."""
+
+
+class Format(NamedTuple):
+    """What a file of ours looks like."""
+
+    application: int
+    """Marks the file as ours; SQLite calls it `application_id`."""
+    number: int
+    """The format's, which grows with each change; SQLite calls it `user_version`."""
+    tables: tuple[str, ...]
+    """The statements that begin a new file."""
+    page_size: int = 4096
+    """Bytes. Larger: less work for a large transaction, and more to write for a small one."""
+    synchronous: str = "FULL"
+    """`FULL`: a transaction survives a crash of the machine. `NORMAL`: no sync for each; the
+    latest transactions may be lost, the file may not."""
+
+
+def check(path: str, form: Format) -> None:
+    """Look whether the file at `path` may be used; raises `ForeignFileError` if not, or `OSError`.
+
+    A file that is not there, is empty or is no database passes: to open it is to begin it, or to
+    find it damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(100)
+    except FileNotFoundError:
+        return
+    application = int.from_bytes(head[_APPLICATION], "big")
+    if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20" or not application:
+        return
+    if application != form.application:
+        raise _foreign(path)
+    number = int.from_bytes(head[_NUMBER], "big")
+    if number > form.number:
+        raise ForeignFileError(
+            f"{path} has format {number} of a newer p2pchat, and this one knows format"
+            f" {form.number}: use the newer one, or choose another file"
+        )
+    if number < form.number:
+        raise ForeignFileError(
+            f"{path} has format {number}, which this p2pchat cannot read, because it knows only"
+            f" format {form.number}: move the file away, or choose another one"
+        )
+
+
+class File:
+    """The SQLite file at `path`, which need not exist yet.
+
+    `on_open` gets each connection before it is used. `read_only`: never begin or change the file.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        form: Format,
+        connect: Any = sqlite3.connect,
+        *,
+        on_open: Callable[[sqlite3.Connection], None] = lambda _: None,
+        read_only: bool = False,
+    ) -> None:
+        self.path = path
+        self._form = form
+        self._connect = connect
+        self._on_open = on_open
+        self._read_only = read_only
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self) -> sqlite3.Connection:
+        """The connection, in autocommit mode; the first call makes it, and begins a new file.
+
+        Raises `ForeignFileError`, `OSError` or `sqlite3.Error`; the next call tries again.
+        """
+        if self._connection is None:
+            check(self.path, self._form)
+            target = self.path
+            if self._read_only:
+                target = f"file:{quote(os.path.abspath(self.path))}?mode=ro"
+            else:
+                _create_private(self.path)
+            connection = self._connect(
+                target,
+                uri=self._read_only,
+                timeout=BUSY_TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            try:
+                if not self._read_only:
+                    _begin(connection, self.path, self._form)
+                self._on_open(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing: after a failure nothing has happened, and the file is closed."""
+        connection = self.open()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            self.close()  # which undoes what was not committed
+            raise
+
+    def close(self) -> None:
+        """Close the file; the next call opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def set_aside(self) -> str:
+        """Close the file and rename it, with its -wal and -shm; returns its new name.
+
+        Raises `OSError` when the folder does not allow that.
+        """
+        self.close()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        aside, count = f"{self.path}.damaged-{stamp}", 1
+        while os.path.exists(aside):
+            count += 1
+            aside = f"{self.path}.damaged-{stamp}-{count}"
+        os.rename(self.path, aside)
+        for extra in ("-wal", "-shm"):
+            if os.path.exists(self.path + extra):
+                os.rename(self.path + extra, aside + extra)
+        return aside
 
 
 def is_damage(trouble: BaseException) -> bool:
@@ -19,18 +180,77 @@ def is_damage(trouble: BaseException) -> bool:
     return getattr(trouble, "sqlite_errorcode", None) in _DAMAGED
 
 
-def set_aside(path: str) -> str:
-    """Rename the database at `path` and its -wal and -shm; returns its new name.
+def _foreign(path: str) -> ForeignFileError:
+    return ForeignFileError(f"{path} is the database of another program: choose another file")
 
-    Raises `OSError` when the folder does not allow that.
+
+def _create_private(path: str) -> None:
+    """Make sure that the file exists and that nobody else may read it; nor its -wal and -shm."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _begin(connection: sqlite3.Connection, path: str, form: Format) -> None:
+    """Make the tables of a new file. The first bytes of it stay in the file, not in its -wal."""
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and mark != form.application:
+        raise _foreign(path)
+    if not tables:
+        connection.execute(f"PRAGMA page_size={form.page_size}")
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in form.tables:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id={form.application}")
+        connection.execute(f"PRAGMA user_version={form.number}")
+        connection.execute("COMMIT")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={form.synchronous}")
+
+
+class Worker:
+    """One thread, begun by its first call, that makes one call after the other.
+
+    `reactor` provides IReactorFromThreads. Call `stop` at the end: a thread that waits would keep
+    the process alive.
     """
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    aside, count = f"{path}.damaged-{stamp}", 1
-    while os.path.exists(aside):
-        count += 1
-        aside = f"{path}.damaged-{stamp}-{count}"
-    os.rename(path, aside)
-    for extra in ("-wal", "-shm"):
-        if os.path.exists(path + extra):
-            os.rename(path + extra, aside + extra)
-    return aside
+
+    def __init__(self, reactor: Any, name: str) -> None:
+        self._reactor = reactor
+        self._name = name
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Deferred[Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    def run(self, call: Callable[[], _T]) -> Deferred[_T]:
+        """Make `call` in the thread, after those before it; its result fires in the reactor's.
+
+        After `stop` it fails with a `ClosedError`.
+        """
+        if self._stopped:
+            return fail(ClosedError("this program is leaving"))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name)
+            self._thread.start()
+        result: Deferred[_T] = Deferred()
+        self._calls.put((call, result))
+        return result
+
+    def stop(self) -> None:
+        """End the thread when what it was given is done; blocks until then."""
+        self._stopped = True
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._calls.put(None)
+            thread.join()
+
+    def _work(self) -> None:
+        while (task := self._calls.get()) is not None:
+            call, result = task
+            try:
+                value = call()
+            except BaseException:
+                self._reactor.callFromThread(result.errback, Failure())
+            else:
+                self._reactor.callFromThread(result.callback, value)

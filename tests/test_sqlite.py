@@ -1,46 +1,236 @@
-"""Damaged database files: how they are known, and that nothing of them is lost."""
+"""Our database files: whose they are, what becomes of damaged ones; and the thread for them."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
+import threading
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from p2pchat.sqlite import is_damage, set_aside
+from p2pchat.sqlite import ClosedError, File, ForeignFileError, Format, Worker, check, is_damage
+
+FORM = Format(
+    application=0x1234, number=7, tables=("CREATE TABLE note (text)", "CREATE TABLE more (text)")
+)
 
 
-class DamagedTests(SynchronousTestCase):
-    def test_what_damage_is(self) -> None:
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        path = folder / "rubbish"
-        path.write_bytes(b"no database at all" * 1000)
-        connection = sqlite3.connect(path)
+class Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).resolve()
+        self.folder.mkdir()
+        self.path = str(self.folder / "notes.sqlite")
+
+    def file(self, form: Format = FORM, **settings: Any) -> File:
+        file = File(self.path, form, **settings)
+        self.addCleanup(file.close)
+        return file
+
+    def notes(self) -> list[str]:
+        connection = sqlite3.connect(self.path)
         self.addCleanup(connection.close)
-        with self.assertRaises(sqlite3.DatabaseError) as caught:
-            connection.execute("SELECT * FROM sqlite_master")
-        self.assertTrue(is_damage(caught.exception))
+        return [text for (text,) in connection.execute("SELECT text FROM note")]
+
+    def content(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+
+
+class FileTests(Case):
+    def test_a_new_file_is_begun(self) -> None:
+        file = self.file()
+        self.assertEqual(self.content(), {})
+        connection = file.open()
+        self.assertIs(file.open(), connection)
+        for pragma, value in (
+            ("application_id", FORM.application),
+            ("user_version", FORM.number),
+            ("journal_mode", "wal"),
+            ("synchronous", 2),
+            ("page_size", 4096),
+        ):
+            self.assertEqual(connection.execute(f"PRAGMA {pragma}").fetchone(), (value,))
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+
+    def test_what_a_format_says(self) -> None:
+        connection = self.file(FORM._replace(page_size=16384, synchronous="NORMAL")).open()
+        self.assertEqual(connection.execute("PRAGMA page_size").fetchone(), (16384,))
+        self.assertEqual(connection.execute("PRAGMA synchronous").fetchone(), (1,))
+
+    def test_the_marks_are_in_the_file_itself_from_the_start(self) -> None:
+        """So that a program of another format sees them without opening it."""
+        self.file().open()
+        with self.assertRaises(ForeignFileError):
+            check(self.path, FORM._replace(number=8))
+
+    def test_a_file_that_cannot_be_begun_is_begun_next_time(self) -> None:
+        bad = self.file(FORM._replace(tables=(*FORM.tables, "NONSENSE")))
+        self.assertRaises(sqlite3.OperationalError, bad.open)
+        with self.file().transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('there')")
+        self.assertEqual(self.notes(), ["there"])
+
+    def test_all_or_nothing(self) -> None:
+        opened: list[sqlite3.Connection] = []
+        file = self.file(on_open=opened.append)
+        with file.transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('first')")
+        with self.assertRaises(ZeroDivisionError), file.transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('second')")
+            raise ZeroDivisionError
+        self.assertEqual(self.notes(), ["first"])
+        with file.transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('third')")
+        self.assertEqual(self.notes(), ["first", "third"])
+        self.assertEqual(len(opened), 2)
+
+    def test_what_fails_while_it_is_opened_leaves_nothing_open(self) -> None:
+        def fail(connection: sqlite3.Connection) -> None:
+            opened.append(connection)
+            raise ZeroDivisionError
+
+        opened: list[sqlite3.Connection] = []
+        self.assertRaises(ZeroDivisionError, self.file(on_open=fail).open)
+        self.assertRaises(sqlite3.ProgrammingError, opened[0].execute, "SELECT 1")
+
+    def test_only_reading(self) -> None:
+        self.assertRaises(sqlite3.OperationalError, self.file(read_only=True).open)
+        self.assertEqual(self.content(), {})
+        with self.file().transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('there')")
+        reader = self.file(read_only=True)
+        self.assertEqual(reader.open().execute("SELECT * FROM note").fetchall(), [("there",)])
+        with self.assertRaises(sqlite3.OperationalError):
+            reader.open().execute("INSERT INTO note VALUES ('no')")
+
+
+class ForeignTests(Case):
+    def refused(self, *words: str) -> None:
+        """It is refused with a sentence that has these words, and stays as it is."""
+        before = self.content()
+        for read_only in (False, True):
+            error = self.assertRaises(ForeignFileError, self.file(read_only=read_only).open)
+            for word in (self.path, *words):
+                self.assertIn(word, str(error))
+        self.assertEqual(self.content(), before)
+        self.assertRaises(ForeignFileError, check, self.path, FORM)
+
+    def test_the_file_of_another_program(self) -> None:
+        self.file(FORM._replace(application=99)).open()
+        self.refused("another program", "choose another file")
+
+    def test_the_file_of_another_program_that_does_not_say_so(self) -> None:
+        connection = sqlite3.connect(self.path)
+        connection.execute("CREATE TABLE precious (text)")
+        connection.close()
+        before = self.content()
+        error = self.assertRaises(ForeignFileError, self.file().open)
+        self.assertIn("another program", str(error))
+        self.assertEqual(self.content(), before)
+
+    def test_an_older_format(self) -> None:
+        self.file(FORM._replace(number=6)).open()
+        self.refused("format 6", "format 7", "cannot read", "move the file away")
+
+    def test_a_newer_format(self) -> None:
+        self.file(FORM._replace(number=8)).open()
+        self.refused("format 8", "format 7", "use the newer one")
+
+    def test_a_format_that_was_left_open(self) -> None:
+        """By a program that was killed: what is in its -wal stays there, too."""
+        file = self.file(FORM._replace(number=8))
+        with file.transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('there')")
+        copy = self.folder / "copy"
+        copy.mkdir()
+        for path in [*self.folder.iterdir()]:
+            if path.is_file():
+                (copy / path.name).write_bytes(path.read_bytes())
+        self.folder, self.path = copy, str(copy / "notes.sqlite")
+        self.assertIn("notes.sqlite-wal", self.content())
+        self.refused("format 8")
+
+    def test_what_may_be_used(self) -> None:
+        check(self.path, FORM)
+        Path(self.path).write_bytes(b"")
+        check(self.path, FORM)
+        self.file().open()
+        check(self.path, FORM)
+
+    def test_damage_is_not_taken_for_a_foreign_file(self) -> None:
+        for rubbish in (b"no database at all", b"SQLite format 3\0 and then rubbish"):
+            Path(self.path).write_bytes(rubbish * 1000)
+            check(self.path, FORM)
+            error = self.assertRaises(sqlite3.DatabaseError, self.file().open)
+            self.assertTrue(is_damage(error))
+
+
+class DamagedTests(Case):
+    def test_what_damage_is_not(self) -> None:
         self.assertFalse(is_damage(sqlite3.OperationalError("database is locked")))
         self.assertFalse(is_damage(OSError()))
 
     def test_several_in_one_second_and_what_belongs_to_them(self) -> None:
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        path = folder / "chat.sqlite"
         kept = {}
         for number in range(3):
             for extra in ("", "-wal", "-shm"):
-                Path(f"{path}{extra}").write_text(f"{number}{extra}")
-            aside = set_aside(str(path))
+                Path(f"{self.path}{extra}").write_text(f"{number}{extra}")
+            aside = self.file().set_aside()
             kept.update({f"{aside}{extra}": f"{number}{extra}" for extra in ("", "-wal", "-shm")})
         self.assertEqual(len(kept), 9)
-        self.assertEqual({str(file): file.read_text() for file in folder.iterdir()}, kept)
+        there = {str(file): file.read_text() for file in self.folder.iterdir()}
+        self.assertEqual(there, kept)
 
     def test_without_a_log_of_its_own(self) -> None:
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        path = folder / "chat.sqlite"
-        path.write_text("x")
-        aside = set_aside(str(path))
-        self.assertEqual([str(file) for file in folder.iterdir()], [aside])
+        Path(self.path).write_text("x")
+        aside = self.file().set_aside()
+        self.assertEqual([str(file) for file in self.folder.iterdir()], [aside])
+
+    def test_a_new_one_is_begun(self) -> None:
+        file = self.file()
+        file.open()
+        aside = file.set_aside()
+        with file.transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('new')")
+        self.assertEqual(self.notes(), ["new"])
+        self.assertTrue(os.path.exists(aside))
+
+
+class WorkerTests(TestCase):
+    async def test_calls_run_in_order_in_one_other_thread(self) -> None:
+        worker = Worker(reactor, "a file")
+        self.addCleanup(worker.stop)
+        order: list[Any] = []
+
+        def call(number: int) -> int:
+            order.append((number, threading.current_thread().name))
+            return number * 2
+
+        results = [worker.run(partial(call, number)) for number in range(5)]
+        self.assertEqual([await result for result in results], [0, 2, 4, 6, 8])
+        self.assertEqual(order, [(number, "a file") for number in range(5)])
+
+    async def test_what_a_call_raises_is_its_result(self) -> None:
+        worker = Worker(reactor, "a file")
+        self.addCleanup(worker.stop)
+        with self.assertRaises(ZeroDivisionError):
+            await worker.run(lambda: 1 // 0)
+        self.assertEqual(await worker.run(lambda: "fine"), "fine")
+
+    async def test_no_thread_is_left(self) -> None:
+        worker = Worker(reactor, "a file of a test")
+        await worker.run(lambda: None)
+        worker.stop()
+        worker.stop()
+        with self.assertRaises(ClosedError):
+            await worker.run(lambda: None)
+        self.assertNotIn("a file of a test", [each.name for each in threading.enumerate()])
+
+    def test_no_thread_is_begun_for_nothing(self) -> None:
+        before = threading.active_count()
+        Worker(reactor, "a file").stop()
+        self.assertEqual(threading.active_count(), before)

@@ -9,34 +9,29 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from msgspec import DecodeError
 
-from p2pchat.history import deleting, past
+from p2pchat.history import deleting, filing, past, words
 from p2pchat.history.names import Names, drop_unused
-from p2pchat.history.pages import Pages, index_texts
-from p2pchat.history.records import Batch, Entry, Loaded
-from p2pchat.history.schema import index_words, prepare
-from p2pchat.history.segments import FILED_AT_ONCE, PAGE, arrived, cut, encodable, join
-from p2pchat.sqlite import is_damage, set_aside
+from p2pchat.history.records import Batch, Loaded
+from p2pchat.history.schema import FORMAT
+from p2pchat.history.segments import arrived, join
+from p2pchat.sqlite import File, is_damage
 
-_FILED_BYTES: Final = 4_000_000
-_BUSY_TIMEOUT: Final = 5.0
 _MOST_ROWS: Final = 100
-_INSERT: Final = "INSERT OR IGNORE INTO message VALUES (?,?,?,?,?,NULL,?,?)"
-
-_Row = tuple[int, int, int, str, int, int, str]
+_FORGOTTEN_AT_ONCE: Final = 5000
 
 
 class Committed(NamedTuple):
     """What became of a batch that was stored."""
 
     unfiled: int
-    """Messages in the file that are in no page yet."""
+    """Messages in the file that are not filed yet."""
     aside: str
     """What the damaged file is called now, if there was one; else empty."""
 
@@ -49,15 +44,17 @@ class Database:
     """
 
     def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
-        self.path = path
-        self._connect = connect
-        self._connection: sqlite3.Connection | None = None
+        self._file = File(path, FORMAT, connect, on_open=self._opened)
         self._names = Names()
         self.unfiled = 0
-        """Messages that are stored, but in no page yet."""
+        """Messages that are stored, but not filed yet."""
         self.has_words = True
+        """Whether there is an index of words."""
 
-    # ------------------------------------------------------------ what the store asks for
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return self._file.path
 
     def load(self, remembered: int, since: float) -> Loaded:
         """What a node needs of the past; an empty past when there is no file.
@@ -91,99 +88,90 @@ class Database:
             self._commit(batch)
         return Committed(self.unfiled, aside)
 
-    def file(self, *, rest: bool = False) -> int:
-        """Make pages of the oldest segments; returns how many messages are in no page yet.
+    def file(self) -> int:
+        """Take a step of filing; returns how many messages are not filed yet.
 
-        Fewer than a page stay as they are, except with `rest`. Call again while more are left.
+        Call again while it is not 0.
         """
-        connection = self._open()
-        stored: list[bytes] = []
-        upto, count, room = -1, 0, _FILED_BYTES
-        segments = connection.execute("SELECT id, count, data FROM segment ORDER BY id")
-        while count < FILED_AT_ONCE and room > 0 and (segment := segments.fetchone()):
-            upto, messages, data = segment
-            count += messages
-            room -= len(data)
-            stored.append(data)
-        segments.close()
-        if not stored:
-            self.unfiled = 0
-        elif count >= PAGE or rest or room <= 0:
-            pages = cut(stored)
-            left = [] if rest or len(pages) == 1 or pages[-1].messages == PAGE else [pages.pop()]
-            with _Transaction(self):
-                connection.execute("DELETE FROM segment WHERE id <= ?", (upto,))
-                connection.executemany("INSERT INTO segment VALUES (?,?,?,?)", left)
-                self._pages().add(pages)
-            self.unfiled = max(0, self.unfiled - sum(page.messages for page in pages))
+        with self._file.transaction() as connection:
+            count = filing.step(connection, self._number(connection), has_words=self.has_words)
+        self.unfiled = max(0, self.unfiled - count) if count else 0
         return self.unfiled
 
     def prune(self, before: float, max_bytes: int, limit: int) -> int:
-        """Delete some `limit` of the oldest messages if they are too old, or the file too large.
+        """Delete up to `limit` of the oldest messages if they are too old, or the file too large.
 
         `before`: wall clock; `max_bytes`: 0 for no limit. What still waits to be delivered stays.
         Returns how many were deleted: call again while it is not 0.
         """
-        connection = self._open()
+        connection = self._file.open()
         too_large = 0 < max_bytes < deleting.size(connection)
         first = connection.execute("SELECT data FROM segment ORDER BY id LIMIT 1").fetchone()
         if first and (too_large or arrived(first[0]) < before):
-            self.file(rest=True)
-        with _Transaction(self):
-            if too_large:
-                return deleting.oldest(self._pages(), limit)
-            return deleting.too_old(self._pages(), limit, before)
+            self.file()
+        gone = deleting.oldest(self._file.open(), limit, None if too_large else before)
+        self._delete(gone)
+        return len(gone)
 
-    def forget(self, peer_id: str) -> int:
-        """Delete what `peer_id` said and what was said to it; returns how many messages."""
-        while self.file(rest=True):
-            pass
-        connection = self._open()
-        connection.execute("PRAGMA secure_delete=ON")
-        try:
-            with _Transaction(self):
-                number = self._names.number(connection, peer_id)
-                count = deleting.by_or_to(self._pages(), peer_id, number)
-                self._names.forget()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            if self._connection is not None:
-                connection.execute("PRAGMA secure_delete=OFF")
-        return count
+    def forget(self, peer_id: str) -> Iterator[int]:
+        """Delete what `peer_id` said and what was said to it, a step at a time.
+
+        Gives, of each step, how many messages it has deleted. Go on to the end; between two steps
+        other calls may be made. What the peer says meanwhile may stay.
+        """
+        (last,) = (
+            self._file.open()
+            .execute(
+                "SELECT max((SELECT coalesce(max(id), 0) FROM segment),"
+                " (SELECT coalesce(max(id), 0) FROM message))"
+            )
+            .fetchone()
+        )
+        while filing.indexed_upto(self._file.open()) < last:
+            self.file()
+            yield 0
+        upto = filing.indexed_upto(self._file.open())
+        ids = deleting.by_or_to(self._file.open(), peer_id)
+        for at in range(0, len(ids), _FORGOTTEN_AT_ONCE):
+            step = ids[at : at + _FORGOTTEN_AT_ONCE]
+            self._delete(step)
+            yield len(step)
+        with self._file.transaction() as connection:
+            deleting.drop_name(connection, peer_id, upto)
+        self._names.forget()
+        begin = True
+        while self.has_words and words.merge(self._file.open(), begin=begin):
+            begin = False
+            yield 0
+        self._file.open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
-        connection, self._connection = self._connection, None
-        self._names.forget()
-        if connection is not None:
-            connection.close()
+        self._file.close()
 
     # ------------------------------------------------------------ pieces
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            _create_private(self.path)
-            connection = self._connect(
-                self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-            )
-            try:
-                prepare(connection, self.path)
-                self.has_words = index_words(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
+    def _opened(self, connection: sqlite3.Connection) -> None:
+        """Make the connection ready; what was known of the file may be wrong now."""
+        self._names.forget()
+        # Else what was deleted stays in the file until its place is used again.
+        connection.execute("PRAGMA secure_delete=ON")
+        self.has_words = words.prepare(connection)
+
+    def _number(self, connection: sqlite3.Connection) -> partial[int]:
+        return partial(self._names.number, connection)
 
     def _load(self, remembered: int, since: float) -> Loaded:
         try:
-            connection = self._open()
+            connection = self._file.open()
             (self.unfiled,) = connection.execute(
-                "SELECT coalesce(sum(count), 0) FROM segment"
+                "SELECT (SELECT coalesce(sum(count), 0) FROM segment) +"
+                " (SELECT count(*) FROM message WHERE id > (SELECT upto FROM indexed))"
             ).fetchone()
             while self.unfiled:
-                self.file(rest=True)
+                self.file()
             drop_unused(connection)
+            self._names.forget()
             return Loaded(
                 next_id=past.last_id(connection) + 1,
                 seen=past.seen(connection, remembered, since),
@@ -196,85 +184,37 @@ class Database:
             raise
 
     def _commit(self, batch: Batch) -> None:
-        connection = self._open()
         segments = [*join(batch.pieces)]
-        count = len(segments)
-        if 0 < count <= _MOST_ROWS and not (batch.entries or batch.changes or batch.read):
+        if 0 < len(segments) <= _MOST_ROWS and not (batch.entries or batch.changes or batch.read):
             # One statement, one transaction: the usual batch of a node that is spoken to.
-            values = ",".join(["(?,?,?,?)"] * count)
+            values = ",".join(["(?,?,?)"] * len(segments))
             try:
-                connection.execute(f"INSERT INTO segment VALUES {values}", [*chain(*segments)])
+                self._file.open().execute(
+                    f"INSERT INTO segment VALUES {values}", [*chain.from_iterable(segments)]
+                )
             except BaseException:
                 self.close()
                 raise
         else:
-            with _Transaction(self):
-                connection.executemany("INSERT INTO segment VALUES (?,?,?,?)", segments)
-                self._insert(batch.entries)
+            with self._file.transaction() as connection:
+                number = self._number(connection)
+                connection.executemany("INSERT INTO segment VALUES (?,?,?)", segments)
+                filing.enter(connection, number, batch.entries, has_words=self.has_words)
                 connection.executemany(
                     "UPDATE message SET state = ? WHERE id = ?",
                     [(change.state, change.id) for change in batch.changes],
                 )
                 connection.executemany(
                     "UPDATE name SET read_upto = max(read_upto, ?) WHERE id = ?",
-                    [
-                        (upto, self._names.number(connection, name))
-                        for name, upto in batch.read.items()
-                    ],
+                    [(upto, number(name)) for name, upto in batch.read.items()],
                 )
-        self.unfiled += sum(segment.messages for segment in segments)
+        self.unfiled += sum(messages for _, messages, _ in segments) + len(batch.entries)
 
-    def _insert(self, entries: Sequence[Entry]) -> None:
-        connection = self._open()
-        rows = [self._row(entry) for entry in entries]
-        connection.executemany(_INSERT, rows)
-        if self.has_words:
-            index_texts(connection, [(row[0], row[6]) for row in rows])
-
-    def _row(self, entry: Entry) -> _Row:
-        connection, names = self._open(), self._names
-        return (
-            entry.id,
-            names.number(connection, entry.conversation),
-            names.number(connection, entry.sender),
-            encodable(entry.msg_id),
-            int(entry.at * 1000),
-            entry.state,
-            encodable(entry.text),
-        )
-
-    def _pages(self) -> Pages:
-        connection = self._open()
-        number = partial(self._names.number, connection)
-        return Pages(connection, number, has_words=self.has_words)
+    def _delete(self, ids: list[int]) -> None:
+        if ids:
+            with self._file.transaction() as connection:
+                deleting.delete(connection, ids, has_words=self.has_words)
 
     def _set_aside(self) -> str:
-        self.close()
         self.unfiled = 0
-        return set_aside(self.path)
-
-
-class _Transaction:
-    """All or nothing; after a failure the file is closed, and opened by the next call."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database._open().execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        connection = self._database._connection
-        try:
-            if kind is None and connection is not None:
-                connection.execute("COMMIT")
-                return
-        except BaseException:
-            self._database.close()
-            raise
-        self._database.close()  # which undoes what was not committed
-
-
-def _create_private(path: str) -> None:
-    """Make sure that the file exists and that nobody else may read it; nor its -wal and -shm."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return self._file.set_aside()

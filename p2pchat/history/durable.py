@@ -22,13 +22,13 @@ from p2pchat.history.outbox import Stage
 from p2pchat.history.own_messages import OwnMessages
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError, Line, Loaded
+from p2pchat.history.records import HistoryError, Loaded, Record
 from p2pchat.history.segments import pack
 from p2pchat.history.store import Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
-from p2pchat.history.worker import InThread
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
+from p2pchat.sqlite import ClosedError, Worker
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
 
@@ -45,10 +45,10 @@ def _ignore(*_: object) -> None:
 class Storage(Struct):
     """One file, and the threads that touch it."""
 
-    writing: InThread
+    writing: Worker
     make_database: Callable[[], Database]
     """Is called in the thread `writing`."""
-    reading: InThread
+    reading: Worker
     make_reader: Callable[[], Reader]
     """Is called in the thread `reading`."""
     wall: Callable[[], float]
@@ -180,11 +180,11 @@ class DurableHistory(OwnMessages):
 
     # ------------------------------------------------------------ what a person asks for
 
-    def recent(self, conversation: str | None, count: int) -> Deferred[list[Line]]:
+    def recent(self, conversation: str | None, count: int) -> Deferred[list[Record]]:
         """The last messages of a conversation, or of all for None; see `Reader.recent`."""
         return self._read(lambda reader: reader.recent(conversation, count))
 
-    def search(self, words: str, count: int) -> Deferred[list[Line]]:
+    def search(self, words: str, count: int) -> Deferred[list[Record]]:
         """The last messages that hold `words`; see `Reader.search`."""
         return self._read(lambda reader: reader.search(words, count))
 
@@ -195,7 +195,7 @@ class DurableHistory(OwnMessages):
 
     def published_since(
         self, scopes: Sequence[str], after: str, age: float, count: int
-    ) -> Deferred[list[Line]]:
+    ) -> Deferred[list[Record]]:
         """PUBs of ours that a peer has missed, not older than `age`; see `Reader.published`."""
         since = self._wall() - age
         return self._read(lambda reader: reader.published(scopes, after, since, count))
@@ -206,7 +206,8 @@ class DurableHistory(OwnMessages):
         self.unread.pop(peer_id, None)
 
         def delete(_: object) -> Deferred[int]:
-            return self._store.call(lambda database: database.forget(peer_id)).addErrback(failed)
+            forgetting = self._store.tidying.forget(peer_id)
+            return Deferred.fromCoroutine(forgetting).addErrback(failed)
 
         def failed(failure: Failure) -> NoReturn:
             raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
@@ -224,7 +225,11 @@ class DurableHistory(OwnMessages):
                 self._reader = self._storage.make_reader()
             return ask(self._reader)
 
-        return self._storage.reading.run(read)
+        def closed(failure: Failure) -> NoReturn:
+            failure.trap(ClosedError)
+            raise HistoryError("this node is leaving")
+
+        return self._storage.reading.run(read).addErrback(closed)
 
     # ------------------------------------------------------------ what the store tells
 

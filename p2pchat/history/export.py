@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import STATES, HistoryError, Line
+from p2pchat.history.records import STATES, HistoryError, Record
 from p2pchat.settings.paths import default_history_path, safe
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
 
@@ -41,7 +41,7 @@ def find(name: str | None, namespace: str | None) -> str:
     return os.path.join(folder, found[0])
 
 
-def read(path: str, conversation: str | None) -> Iterator[Line]:
+def read(path: str, conversation: str | None) -> Iterator[Record]:
     """All messages of a file, or of one conversation, given by as much of it as a person types.
 
     Raises `HistoryError`.
@@ -57,19 +57,19 @@ def read(path: str, conversation: str | None) -> Iterator[Line]:
         reader.close()
 
 
-def as_json(line: Line) -> dict[str, Any]:
+def as_json(record: Record) -> dict[str, Any]:
     """One message for a program."""
     fields = {
-        "id": line.id,
-        "time": _timestamp(line.at),
-        "conversation": line.conversation,
-        "from": line.sender,
-        "text": line.text,
-        "msg_id": line.msg_id,
-        "state": STATES[line.state],
+        "id": record.id,
+        "time": _timestamp(record.at),
+        "conversation": record.conversation,
+        "from": record.sender,
+        "text": record.text,
+        "msg_id": record.msg_id,
+        "state": STATES[record.state],
     }
-    if line.said is not None:
-        fields["said"] = _timestamp(line.said)
+    if record.said is not None:
+        fields["said"] = _timestamp(record.said)
     return fields
 
 

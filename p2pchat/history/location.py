@@ -11,12 +11,11 @@ import os
 from typing import Final
 
 from p2pchat.history.records import HistoryError
+from p2pchat.history.schema import FORMAT
+from p2pchat.sqlite import ForeignFileError, check
 
 NONE: Final = "none"
 """The file name that means: keep nothing."""
-_MAGIC: Final = b"SQLite format 3\0"
-_MARK: Final = slice(68, 72)
-_OURS: Final = b"p2ph"
 
 
 class Claim:
@@ -38,7 +37,8 @@ class Claim:
 def claim(path: str) -> Claim:
     """Take the history file at `path`, which need not exist yet, for this process and its forks.
 
-    Raises `HistoryError` when another node has it, another program wrote it, or it is out of reach.
+    Raises `HistoryError` when another node has it, it is the file of another program or of another
+    format, or it is out of reach.
     """
     path = os.path.abspath(path)
     try:
@@ -53,10 +53,10 @@ def claim(path: str) -> Claim:
         )
     taken = Claim(path, descriptor)
     try:
-        _check(path)
-    except HistoryError:
+        check(path, FORMAT)
+    except ForeignFileError as why:
         taken.release()
-        raise
+        raise HistoryError(str(why)) from None
     except OSError as trouble:
         taken.release()
         raise HistoryError(f"the history file {path} cannot be used: {trouble.strerror}") from None
@@ -90,14 +90,3 @@ def _is_file(descriptor: int, path: str) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(there, os.fstat(descriptor))
-
-
-def _check(path: str) -> None:
-    """Refuse the database of another program; what is no database at all is damage, seen later."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(100)
-    except FileNotFoundError:
-        return
-    if head.startswith(_MAGIC) and head[_MARK] not in (_OURS, b"\0\0\0\0"):
-        raise HistoryError(f"{path} is the database of another program")

@@ -11,26 +11,21 @@ from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.location import claim
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError
-from p2pchat.history.worker import Worker
-from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.settings.paths import default_history_path
 from p2pchat.settings.values import Settings
+from p2pchat.sqlite import Worker
 from p2pchat.wire.repetitions import RecentIds
 
 
 def history_maker(reactor: Any, settings: Settings) -> Callable[[str, RecentIds], DurableHistory]:
     """What makes the history of a node that has these settings, once its peer_id is known.
 
-    It takes the file for this process, and raises `CannotStartError` when that cannot be had; the
-    file itself is opened later, in a thread, and made when there is something to keep.
+    It takes the file for this process, and raises `HistoryError` when that cannot be had; the file
+    itself is opened later, in a thread, and made when there is something to keep.
     """
 
     def make(own_id: str, seen: RecentIds) -> DurableHistory:
-        try:
-            taken = claim(settings.history.file or default_history_path(own_id))
-        except HistoryError as why:
-            raise CannotStartError(str(why)) from None
+        taken = claim(settings.history.file or default_history_path(own_id))
         storage = Storage(
             writing=Worker(reactor, "history"),
             make_database=partial(Database, taken.path),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from p2pchat.history.records import Entry
+from p2pchat.history.records import Record
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.settings.values import HistorySettings
 
@@ -45,7 +45,7 @@ class Waited(NamedTuple):
 class Queued(Struct, gc=False):
     """One message that waits for its ACK."""
 
-    entry: Entry
+    entry: Record
     stage: Stage
     earlier: bool = False
     """Whether it was said in an earlier run."""
@@ -117,7 +117,7 @@ class Outbox:
                 f"{self.settings.outbox_max} messages wait already (/outbox lists them)"
             )
 
-    def add(self, entry: Entry, stage: Stage = Stage.UNSENT, *, earlier: bool = False) -> Queued:
+    def add(self, entry: Record, stage: Stage = Stage.UNSENT, *, earlier: bool = False) -> Queued:
         """Note a message, the latest for its peer; `earlier`: it was said in an earlier run."""
         queued = Queued(entry, Stage.OVERDUE, earlier)
         self._by_id[queued.msg_id] = queued

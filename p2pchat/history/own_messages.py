@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from p2pchat.history.outbox import Outbox, Queued, Stage, Waited
-from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING, Entry
+from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING, Record
 from p2pchat.history.store import Store
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.settings.values import HistorySettings
@@ -27,7 +27,7 @@ class OwnMessages:
         self._own_id = own_id
         self._store = store
         self._wall = wall
-        self._unnumbered: list[Entry] = []
+        self._unnumbered: list[Record] = []
         self.outbox = Outbox(settings)
 
     def queue(self, peer_id: str, msg_id: str, payload: str) -> Queued:
@@ -73,8 +73,8 @@ class OwnMessages:
             self._change(queued.entry, ABANDONED)
         return len(cancelled)
 
-    def _enter(self, conversation: str, msg_id: str, payload: str, state: int) -> Entry:
-        entry = Entry(0, conversation, self._own_id, msg_id, self._wall(), state, payload)
+    def _enter(self, conversation: str, msg_id: str, payload: str, state: int) -> Record:
+        entry = Record(0, conversation, self._own_id, msg_id, self._wall(), state, payload)
         if self._store.ready:
             entry.id = self._store.next_id()
             self._store.enter(entry)
@@ -82,7 +82,7 @@ class OwnMessages:
             self._unnumbered.append(entry)
         return entry
 
-    def _change(self, entry: Entry, state: int) -> None:
+    def _change(self, entry: Record, state: int) -> None:
         entry.state = state
         if entry.id:
             self._store.change(entry)
@@ -94,7 +94,7 @@ class OwnMessages:
             self._change(queued.entry, ABANDONED)
         return old
 
-    def older_first(self, waiting: list[Entry]) -> None:
+    def older_first(self, waiting: list[Record]) -> None:
         """Put the outbox of the past before what was said meanwhile."""
         newer = [(queued, queued.stage) for queued in self.outbox]
         for queued, _ in newer:

@@ -11,23 +11,25 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
-from p2pchat.history import searching
-from p2pchat.history.records import HistoryError, Line
-from p2pchat.history.schema import UPGRADES
-from p2pchat.history.segments import unpack
+from p2pchat.history import words as index
+from p2pchat.history.records import HistoryError, Record
+from p2pchat.history.schema import FIELDS, FORMAT, NAMES
+from p2pchat.history.searching import Query
+from p2pchat.history.segments import encodable, unpack
+from p2pchat.sqlite import File, ForeignFileError
 
 _T = TypeVar("_T")
-_BUSY_TIMEOUT: Final = 5.0
-_LINES: Final = 1000
-_SELECT: Final = (
-    "SELECT m.id, c.text, s.text, m.msg_id, m.at / 1000.0, m.said / 1000.0, m.state, m.text"
-    " FROM message m JOIN name c ON c.id = m.conversation JOIN name s ON s.id = m.sender"
-)
+_AT_ONCE: Final = 1000
+_END: Final = 1 << 62
+_SELECT: Final = f"SELECT {FIELDS} FROM message m {NAMES} WHERE"
+_NOT_INDEXED: Final = "m.id > (SELECT upto FROM indexed)"
 _OF_ONE: Final = (
-    "SELECT p.data FROM page_of o JOIN page p ON p.id = o.page"
-    " WHERE o.name = (SELECT id FROM name WHERE text = ?) AND o.count > 0"
+    "m.id IN (SELECT id FROM (SELECT id FROM message_of WHERE conversation ="
+    " (SELECT id FROM name WHERE text = :conversation) AND id > :after AND id < :before"
+    " ORDER BY id {order} LIMIT :count) UNION ALL SELECT m.id FROM message m WHERE"
+    f" {_NOT_INDEXED} AND m.id > :after AND m.id < :before AND m.conversation ="
+    " (SELECT id FROM name WHERE text = :conversation))"
 )
 
 
@@ -35,81 +37,76 @@ class Reader:
     """The reading side of the history file at `path`."""
 
     def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
-        self.path = path
-        self._connect = connect
-        self._connection: sqlite3.Connection | None = None
+        self._file = File(path, FORMAT, connect, read_only=True)
 
-    def recent(self, conversation: str | None, count: int, before: int | None = None) -> list[Line]:
+    def recent(
+        self, conversation: str | None, count: int, before: int | None = None
+    ) -> list[Record]:
         """The last `count` messages of a conversation, or of all for None, oldest first.
 
         `before`: only those with a smaller id.
         """
-        upto = (1 << 62) if before is None else before
+        end = _END if before is None else before
 
-        def read(connection: sqlite3.Connection) -> list[Line]:
-            found: list[Line] = []
-            for (data,) in _newest(connection, conversation, upto):
-                lines = unpack(data, conversation)
-                found += [line for line in reversed(lines) if line.id < upto]
-                if len(found) >= count:
-                    break
-            where = "m.id < ?"
-            if conversation is not None:
-                where += " AND m.conversation = (SELECT id FROM name WHERE text = ?)"
-            rows = connection.execute(
-                f"{_SELECT} WHERE {where} ORDER BY m.id DESC LIMIT ?",
-                (upto, *([conversation] if conversation is not None else []), count),
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            found = _rows(connection, conversation, 0, end, count, "DESC")
+            segments = connection.execute(
+                "SELECT data FROM segment WHERE id < ? ORDER BY id DESC", (end,)
             )
-            return _latest(found, [Line(*row) for row in rows], count)
+            left = count
+            for (data,) in segments:
+                latest = [one for one in unpack(data, conversation) if one.id < end]
+                found += latest
+                left -= len(latest)
+                if left <= 0:
+                    break
+            return _sorted(found)[-count:]
 
         return self._read(read)
 
-    def search(self, words: str, count: int) -> list[Line]:
+    def search(self, words: str, count: int) -> list[Record]:
         """The last `count` messages that hold all of `words`, oldest first.
 
         Case and accents do not matter; `word*` also finds what begins so. In a script without
         spaces `words` is looked for as it stands.
         """
-        query = searching.Query(words)
+        query = Query(words)
 
-        def read(connection: sqlite3.Connection) -> list[Line]:
-            found: list[Line] = []
-            for (data,) in searching.newest(connection, query):
-                found += reversed(query.lines(data))
-                if len(found) >= count:
-                    break
-            own: list[Line] = []
-            for id_, text in searching.newest_own(connection, query):
-                if query.matches(text):
-                    own += [
-                        Line(*row)
-                        for row in connection.execute(f"{_SELECT} WHERE m.id = ?", (id_,))
-                    ]
-                    if len(own) >= count:
-                        break
-            return _latest(found, own, count)
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            found: list[Record] = []
+            for newest in _candidates(connection, query):
+                left = count
+                for record in newest:
+                    if query.matches(record.text):
+                        found.append(record)
+                        left -= 1
+                        if left <= 0:
+                            break
+            return _sorted(found)[-count:]
 
         return self._read(read)
 
-    def published(self, scopes: Sequence[str], after: str, since: float, count: int) -> list[Line]:
+    def published(
+        self, scopes: Sequence[str], after: str, since: float, count: int
+    ) -> list[Record]:
         """The last `count` PUBs of ours to one of `scopes`, oldest first.
 
         Only those after the one whose msg_id is `after`, if that is among them, and not older than
         `since` (wall clock).
         """
 
-        def read(connection: sqlite3.Connection) -> list[Line]:
+        def read(connection: sqlite3.Connection) -> list[Record]:
             rows = connection.execute(
-                f"{_SELECT} WHERE m.state = 1 AND m.at >= ? ORDER BY m.id DESC LIMIT ?",
+                f"{_SELECT} m.state = 1 AND m.at >= ? ORDER BY m.id DESC LIMIT ?",
                 (since * 1000, count),
             )
             found = []
             for row in rows:
-                line = Line(*row)
-                if line.msg_id == after:
+                record = Record(*row)
+                if record.msg_id == after:
                     break
-                if line.conversation in scopes:
-                    found.append(line)
+                if record.conversation in scopes:
+                    found.append(record)
             return found[::-1]
 
         return self._read(read)
@@ -124,112 +121,100 @@ class Reader:
             )
             found = {text for (text,) in rows}
             for (data,) in connection.execute("SELECT data FROM segment"):
-                found.update(line.sender for line in unpack(data) if line.sender.startswith(first))
+                found.update(one.sender for one in unpack(data) if one.sender.startswith(first))
             return sorted(peer_id for peer_id in found if peer_id.rpartition("@")[0] == name)
 
         return self._read(read)
 
-    def everything(self, conversation: str | None = None) -> Iterator[Line]:
-        """All messages, oldest first, a page at a time, so that writing goes on meanwhile."""
+    def everything(self, conversation: str | None = None) -> Iterator[Record]:
+        """All messages, oldest first, some at a time, so that writing goes on meanwhile."""
         last = 0
-        while True:
-            page = self._page(conversation, last)
-            yield from page
-            if not page:
-                return
-            last = page[-1].id
+        while some := self._after(conversation, last):
+            yield from some
+            last = some[-1].id
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        self._file.close()
 
     # ------------------------------------------------------------ pieces
 
-    def _page(self, conversation: str | None, last: int) -> list[Line]:
-        def read(connection: sqlite3.Connection) -> list[Line]:
-            rows = connection.execute(
-                f"{_SELECT} WHERE m.id > ? AND ?2 IS NULL OR m.id > ?1 AND m.conversation ="
-                " (SELECT id FROM name WHERE text = ?2) ORDER BY m.id LIMIT ?3",
-                (last, conversation, _LINES),
-            ).fetchall()
-            own = [Line(*row) for row in rows]
-            found: list[Line] = []
-            for (data,) in _oldest(connection, conversation, last):
-                found += [line for line in unpack(data, conversation) if line.id > last]
-                if len(found) >= _LINES:
+    def _after(self, conversation: str | None, last: int) -> list[Record]:
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            found = _rows(connection, conversation, last, _END, _AT_ONCE, "ASC")
+            segments = connection.execute(
+                "SELECT data FROM segment WHERE id >="
+                " coalesce((SELECT max(id) FROM segment WHERE id <= ?), 0) ORDER BY id",
+                (last,),
+            )
+            left = _AT_ONCE
+            for (data,) in segments:
+                earliest = [one for one in unpack(data, conversation) if one.id > last]
+                found += earliest
+                left -= len(earliest)
+                if left <= 0:
                     break
-            return sorted(own + found, key=lambda line: line.id)[:_LINES]
+            return _sorted(found)[:_AT_ONCE]
 
         return self._read(read)
 
     def _read(self, read: Callable[[sqlite3.Connection], list[_T]]) -> list[_T]:
         """Call `read` with the file as it is at one moment."""
+        if not os.path.exists(self._file.path):
+            return []
         try:
-            if self._connection is None:
-                if not os.path.exists(self.path):
-                    return []
-                self._connection = self._connect(
-                    f"file:{quote(os.path.abspath(self.path))}?mode=ro",
-                    uri=True,
-                    timeout=_BUSY_TIMEOUT,
-                    isolation_level=None,
-                    check_same_thread=False,
-                )
-            self._connection.execute("BEGIN")
+            connection = self._file.open()
+            connection.execute("BEGIN")
             try:
-                (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-                if version not in (0, len(UPGRADES)):
-                    raise HistoryError(
-                        "the history was written by another version of p2pchat: "
-                        + (
-                            "use that one"
-                            if version > len(UPGRADES)
-                            else "start it once, to convert it"
-                        )
-                    )
-                # Without a version the file is one that could not be begun.
-                return read(self._connection) if version else []
+                # Without a format the file is one that could not be begun.
+                (number,) = connection.execute("PRAGMA user_version").fetchone()
+                return read(connection) if number else []
             finally:
-                self._connection.execute("ROLLBACK")
+                connection.execute("ROLLBACK")
+        except ForeignFileError as why:
+            raise HistoryError(str(why)) from None
         except (sqlite3.Error, OSError, ValueError) as trouble:
             self.close()
             raise HistoryError(f"the history cannot be read: {trouble}") from None
 
 
-def _newest(
-    connection: sqlite3.Connection, conversation: str | None, upto: int
-) -> Iterator[tuple[bytes]]:
-    """Segments and pages that begin before `upto` and may have something of a conversation."""
-    yield from connection.execute("SELECT data FROM segment WHERE id < ? ORDER BY id DESC", (upto,))
-    if conversation is None:
-        yield from connection.execute(
-            "SELECT data FROM page WHERE id < ? ORDER BY id DESC", (upto,)
+def _rows(
+    connection: sqlite3.Connection,
+    conversation: str | None,
+    after: int,
+    before: int,
+    count: int,
+    order: str,
+) -> list[Record]:
+    """The first `count` rows of `message` in this order, between two ids, of one conversation."""
+    which = "m.id > :after AND m.id < :before"
+    if conversation is not None:
+        which = _OF_ONE.format(order=order)
+    rows = connection.execute(
+        f"{_SELECT} {which} ORDER BY m.id {order} LIMIT :count",
+        {"conversation": conversation, "after": after, "before": before, "count": count},
+    )
+    return [Record(*row) for row in rows]
+
+
+def _candidates(connection: sqlite3.Connection, query: Query) -> Iterator[Iterator[Record]]:
+    """Messages that may be what is looked for, each kind newest first."""
+    segments = connection.execute("SELECT data FROM segment ORDER BY id DESC")
+    yield (record for (data,) in segments for record in reversed(unpack(data)))
+    part = encodable(query.part)
+    if query.index_query and index.usable(connection):
+        named = connection.execute(
+            f"SELECT {FIELDS} FROM words w CROSS JOIN message m ON m.id = w.rowid {NAMES}"
+            " WHERE words MATCH ? AND instr(m.text, ?) ORDER BY w.rowid DESC",
+            (query.index_query, part),
         )
+        yield (Record(*row) for row in named)
+        which = f"{_NOT_INDEXED} AND"
     else:
-        yield from connection.execute(
-            f"{_OF_ONE} AND o.page < ? ORDER BY o.page DESC", (conversation, upto)
-        )
+        which = ""
+    others = connection.execute(f"{_SELECT} {which} instr(m.text, ?) ORDER BY m.id DESC", (part,))
+    yield (Record(*row) for row in others)
 
 
-def _oldest(
-    connection: sqlite3.Connection, conversation: str | None, last: int
-) -> Iterator[tuple[bytes]]:
-    """Pages and segments that go on after `last` and may have something of a conversation."""
-    # Pages follow each other: only the one that begins at `last` or before it may reach beyond.
-    (first,) = connection.execute(
-        "SELECT coalesce(max(id), 0) FROM page WHERE id <= ?", (last,)
-    ).fetchone()
-    if conversation is None:
-        yield from connection.execute("SELECT data FROM page WHERE id >= ? ORDER BY id", (first,))
-    else:
-        yield from connection.execute(
-            f"{_OF_ONE} AND o.page >= ? ORDER BY o.page", (conversation, first)
-        )
-    yield from connection.execute("SELECT data FROM segment WHERE last > ? ORDER BY id", (last,))
-
-
-def _latest(found: list[Line], own: list[Line], count: int) -> list[Line]:
-    """The last `count` of what is given newest first, oldest first."""
-    return sorted(found + own, key=lambda line: line.id)[-count:]
+def _sorted(found: list[Record]) -> list[Record]:
+    return sorted(found, key=lambda record: record.id)

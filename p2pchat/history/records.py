@@ -29,8 +29,8 @@ class HistoryError(Exception):
     """The history cannot be read or written; the text is a sentence for the person."""
 
 
-class Line(Struct, frozen=True, gc=False):
-    """One message of the history."""
+class Record(Struct, gc=False):
+    """One message of the history: a row of `message`, somebody else's or ours."""
 
     id: int
     """Its place: a later message has a larger one."""
@@ -41,22 +41,10 @@ class Line(Struct, frozen=True, gc=False):
     msg_id: str
     at: float
     """When it was received or sent here."""
-    said: float | None
+    state: int
+    text: str
+    said: float | None = None
     """When its sender said it, if that was told and is not `at`."""
-    state: int
-    text: str
-
-
-class Entry(Struct, gc=False):
-    """A message to be written as a row of its own: one of ours."""
-
-    id: int
-    conversation: str
-    sender: str
-    msg_id: str
-    at: float
-    state: int
-    text: str
 
 
 class Piece(Struct, frozen=True, gc=False):
@@ -79,7 +67,7 @@ class Batch(Struct):
     """What is written together, with one sync of the disk."""
 
     pieces: list[Piece] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Record] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     read: dict[str, int] = field(default_factory=dict)
     """Conversation -> the id up to which the person has seen it."""
@@ -91,7 +79,7 @@ class Loaded(Struct):
     next_id: int = 1
     seen: list[tuple[str, str, bool]] = field(default_factory=list)
     """Sender, msg_id and whether it was published, of the latest messages, oldest first."""
-    waiting: list[Entry] = field(default_factory=list)
+    waiting: list[Record] = field(default_factory=list)
     """The outbox, oldest first."""
     unread: dict[str, int] = field(default_factory=dict)
     """Conversation -> how many of its messages the person has not seen, 1000 at most."""

@@ -1,33 +1,28 @@
-"""Received messages in the form in which they are stored: many in one row.
+"""Received messages in the form in which they are first stored: many in one row.
 
-    what a chunk brought -> pack -> Piece;  the pieces of a batch -> join -> Segment, a row
-    segments, when there is time -> cut -> segments of `PAGE` messages: the pages of the history
+    what a chunk brought -> pack -> Piece;  the pieces of a batch -> join -> a row of `segment`
+    when it is quiet -> rows -> rows of `message`;  a reader before that -> unpack -> Record
 
-A row for each message, with its indexes, would cost five times what receiving it does. So what
-came together is packed while it is at hand, and stored as it is, which is as safe.
+A row for each message would cost up to seven times what a segment does. So what came together is
+packed while it is at hand, and stored as it is, which is as safe.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import Final, TypeVar
 
 import msgspec
 
-from p2pchat.history.records import RECEIVED, Line, Piece
+from p2pchat.history.records import RECEIVED, Piece, Record
 from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 
+_N = TypeVar("_N")
+
 MOST: Final = 500
-"""Messages in one segment as it is first stored; more only when a single piece has more."""
-PAGE: Final = 32
-"""Messages in a page. Larger ones would make the index of words smaller, and a search slower, which
-reads the pages that it names."""
-FILED_AT_ONCE: Final = 5000
-"""Messages that make a step of filing; what comes meanwhile waits for it, some 20 ms. In smaller
-steps each message costs up to twice as much."""
+"""Messages in one segment; more only when a single piece has more."""
 
 _Part = tuple[int, str, int, list[str], list[str | None] | None, list[str], list[int] | None]
 # Messages of a peer that came together: the first one's id, the peer, arrival in ms; then, of each,
@@ -36,15 +31,6 @@ _Part = tuple[int, str, int, list[str], list[str | None] | None, list[str], list
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[_Part]).decode
-
-
-class Segment(NamedTuple):
-    """Messages as the file has them: a row of `segment`."""
-
-    first: int
-    last: int
-    messages: int
-    data: bytes
 
 
 def pack(
@@ -74,8 +60,8 @@ def pack(
     return Piece(first, len(ids), data)
 
 
-def join(pieces: Iterable[Piece]) -> Iterator[Segment]:
-    """The segments for `pieces`, in order."""
+def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, bytes]]:
+    """The rows of `segment` for `pieces`, in order: first id, number of messages, data."""
     joined: list[Piece] = []
     count = 0
     for piece in pieces:
@@ -88,10 +74,8 @@ def join(pieces: Iterable[Piece]) -> Iterator[Segment]:
         yield _segment(joined, count)
 
 
-def _segment(pieces: list[Piece], count: int) -> Segment:
-    last = pieces[-1].first + pieces[-1].messages - 1
-    data = _encode([msgspec.Raw(piece.data) for piece in pieces])
-    return Segment(pieces[0].first, last, count, data)
+def _segment(pieces: list[Piece], count: int) -> tuple[int, int, bytes]:
+    return pieces[0].first, count, _encode([msgspec.Raw(piece.data) for piece in pieces])
 
 
 def encodable(text: str) -> str:
@@ -106,114 +90,51 @@ def _encodable(part: _Part) -> _Part:
     return first, peer_id, at, [*map(encodable, ids)], dsts, [*map(encodable, texts)], said
 
 
-def cut(stored: Iterable[bytes]) -> list[Segment]:
-    """The messages of some segments in segments of `PAGE` each; only the last one may have fewer.
+Row = tuple[int, _N, _N, str, int, int | None, int, str]
+"""A row of `message`; `_N` is what stands for a name: its number, or the name itself."""
 
-    Raises `ValueError` when one of them was damaged.
+
+def rows(data: bytes, number: Callable[[str], _N]) -> Iterator[Row[_N]]:
+    """The messages in a segment as rows of `message`, in order; `number`: what stands for a name.
+
+    Raises `ValueError` when the segment is damaged.
     """
-    pages: list[Segment] = []
-    parts: list[_Part] = []
-    room = PAGE
-    for part in chain.from_iterable(map(_decode, stored)):
-        size = len(part[3])
-        done = 0
-        while size - done >= room:
-            parts.append(_slice(part, done, done + room))
-            done += room
-            pages.append(_page(parts))
-            parts, room = [], PAGE
-        if done < size:
-            parts.append(_slice(part, done, size))
-            room -= size - done
-    if parts:
-        pages.append(_page(parts))
-    return pages
+    for first, peer_id, at, ids, dsts, texts, said in _decode(data):
+        count, sender = len(ids), number(peer_id)
+        if count == 1:  # the usual part but for a flood, and much faster so
+            place = sender if dsts is None else number(conversation_of(peer_id, dsts[0]))
+            when = None if said is None else said[0]
+            yield first, place, sender, ids[0], at, when, RECEIVED, texts[0]
+            continue
+        places: Iterable[_N] = repeat(sender, count)
+        if dsts is not None:
+            found = {dst: number(conversation_of(peer_id, dst)) for dst in {*dsts}}
+            places = map(found.__getitem__, dsts)
+        yield from zip(
+            range(first, first + count),
+            places,
+            repeat(sender, count),
+            ids,
+            repeat(at, count),
+            repeat(None, count) if said is None else said,
+            repeat(RECEIVED, count),
+            texts,
+            strict=True,
+        )
 
 
-def _slice(part: _Part, start: int, end: int) -> _Part:
-    first, peer_id, at, ids, dsts, texts, said = part
-    if end - start == len(ids):
-        return part
-    return (
-        first + start,
-        peer_id,
-        at,
-        ids[start:end],
-        dsts and dsts[start:end],
-        texts[start:end],
-        said and said[start:end],
-    )
-
-
-def _page(parts: list[_Part]) -> Segment:
-    last = parts[-1]
-    return Segment(
-        parts[0][0], last[0] + len(last[3]) - 1, sum(len(part[3]) for part in parts), _encode(parts)
-    )
-
-
-def repack(lines: Iterable[Line]) -> bytes:
-    """The data of a segment that holds received messages, whatever their ids are."""
-    parts: list[_Part] = []
-    for line in lines:
-        dst = None if line.conversation == line.sender else line.conversation
-        said = None if line.said is None else [round(line.said * 1000)]
-        at = round(line.at * 1000)
-        parts.append((line.id, line.sender, at, [line.msg_id], [dst], [line.text], said))
-    return _encode(parts)
-
-
-def unpack(data: bytes, conversation: str | None = None) -> list[Line]:
+def unpack(data: bytes, conversation: str | None = None) -> list[Record]:
     """The messages in a segment, or those of one conversation, in order.
 
-    Raises `ValueError` when it was damaged.
+    Raises `ValueError` when the segment is damaged.
     """
-    lines = []
-    for first, peer_id, at, ids, dsts, texts, said in _decode(data):
-        if dsts is None and conversation not in (None, peer_id):
-            continue
-        direct = [None] * len(ids)
-        columns = zip(ids, dsts or direct, texts, said or direct, strict=True)
-        for number, (msg_id, dst, text, when) in enumerate(columns, first):
-            belongs = conversation_of(peer_id, dst)
-            if conversation in (None, belongs):
-                lines.append(
-                    Line(
-                        number,
-                        belongs,
-                        peer_id,
-                        msg_id,
-                        at / 1000,
-                        None if when is None else when / 1000,
-                        RECEIVED,
-                        text,
-                    )
-                )
-    return lines
-
-
-def texts_of(data: bytes) -> list[str]:
-    """The texts in a segment, in order; raises `ValueError` when it was damaged."""
-    parts = _decode(data)
-    return parts[0][5] if len(parts) == 1 else [*chain.from_iterable(part[5] for part in parts)]
-
-
-def named_in(data: bytes) -> Counter[str]:
-    """The conversations and senders in a segment: how many of its messages are in each.
-
-    0 for who only sent to others. Raises `ValueError` when it was damaged.
-    """
-    found: Counter[str] = Counter()
-    for _, peer_id, _, ids, dsts, _, _ in _decode(data):
-        if dsts is None:
-            found[peer_id] += len(ids)
-            continue
-        found[peer_id] += 0
-        for dst, count in Counter(dsts).items():
-            found[conversation_of(peer_id, dst)] += count
-    return found
+    return [
+        Record(id_, where, sender, msg_id, at / 1000, state, text, said and said / 1000)
+        for id_, where, sender, msg_id, at, said, state, text in rows(data, str)
+        if conversation in (None, where)
+    ]
 
 
 def arrived(data: bytes) -> float:
-    """When the first message of a segment came; raises `ValueError` when it was damaged."""
+    """When the first message of a segment came; raises `ValueError` when it is damaged."""
     return _decode(data)[0][2] / 1000

@@ -19,11 +19,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Committed, Database
-from p2pchat.history.records import Change, Entry, Loaded, Piece
+from p2pchat.history.records import Change, Loaded, Piece, Record
 from p2pchat.history.tidying import MAX_UNFILED, QUIET, Tidying
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
-from p2pchat.history.worker import InThread
 from p2pchat.logs.levels import Log
+from p2pchat.sqlite import Worker
 
 _log: Final = Log("History")
 _T = TypeVar("_T")
@@ -55,7 +55,7 @@ class Store:
     def __init__(
         self,
         clock: IReactorTime,
-        thread: InThread,
+        thread: Worker,
         make_database: Callable[[], Database],
         on_written: Callable[[Unstored, Outcome], None],
         max_bytes: int,
@@ -146,13 +146,13 @@ class Store:
             self._soon(awaited=True)
         return True
 
-    def enter(self, entry: Entry) -> None:
+    def enter(self, entry: Record) -> None:
         """Keep a message of ours."""
         self._next.entries.append(entry)
         self._next.count += 1
         self._soon()
 
-    def change(self, entry: Entry) -> None:
+    def change(self, entry: Record) -> None:
         """A message of ours that was entered has a new state."""
         self._next.changes.append(Change(entry.id, entry.state))
         self._soon()

@@ -1,25 +1,30 @@
-"""What is done to a history file when nothing else is to do: filing, and deleting what is too old.
+"""What is done to a history file a step at a time: filing, and deleting what is old or unwanted.
 
-Rules: a step at a time, so that a message that comes waits for one step at most. Under a load that
-never ends nothing may grow without limit either: then steps are taken between the batches.
+Rules: a message that comes waits for one step at most. Filing and looking after what is old wait
+until nothing else is to do. Under a load that never ends nothing may grow without limit either:
+then steps are taken between the batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Database
-from p2pchat.history.segments import FILED_AT_ONCE, PAGE
+from p2pchat.history.filing import AT_ONCE
 from p2pchat.logs.levels import Log
 
 _log: Final = Log("History")
 QUIET: Final = 2.0
 """Seconds without a batch after which it is quiet."""
+WORTH_FILING: Final = 32
+"""Messages that are filed as soon as it is quiet: a transaction for fewer costs most of what one
+for so many does."""
 _FILE_LATEST: Final = 60.0
+"""Seconds after which any number of messages is filed."""
 MAX_UNFILED: Final = 500_000
 """Messages that may wait to be filed before that hinders others."""
 _PRUNE_EVERY: Final = 60.0
@@ -37,7 +42,7 @@ class Tidying:
 
     def __init__(
         self,
-        call: Callable[[Callable[[Database], int]], Deferred[int]],
+        call: Callable[[Callable[[Database], Any]], Deferred[Any]],
         busy: Callable[[], bool],
         max_bytes: int,
     ) -> None:
@@ -52,14 +57,14 @@ class Tidying:
         self.running = False
         """Whether a step is being made."""
         self.unfiled = 0
-        """Messages that are stored, but not filed yet; fewer than a page stay so."""
+        """Messages that are stored, but not filed yet."""
 
     def when_quiet(self, now: float, before: float) -> None:
         """Do what waits, if anything does; `before`: what came then (wall clock) is too old."""
-        self._now = now
+        self._note(now)
         if self.running or now < self._retry_at:
             return
-        if self.unfiled >= PAGE:
+        if self.unfiled >= WORTH_FILING or (self.unfiled and now >= self._file_at):
             self._file(1, more=True)
         elif now >= self._prune_at:
             self._prune_at = now + _PRUNE_EVERY
@@ -67,9 +72,7 @@ class Tidying:
 
     def under_load(self, now: float, before: float) -> None:
         """The same when it is never quiet, as far as it cannot wait."""
-        self._now = now
-        if self.unfiled < PAGE:
-            self._file_at = now + _FILE_LATEST
+        self._note(now)
         if self.running:
             return
         if now >= self._file_at:
@@ -81,7 +84,23 @@ class Tidying:
         """More than `MAX_UNFILED` wait; `count` more messages were stored."""
         if not self.running:
             # Twice what comes, so that it becomes less.
-            self._file(2 * count // FILED_AT_ONCE + 1, more=False)
+            self._file(2 * count // AT_ONCE + 1, more=False)
+
+    async def forget(self, peer_id: str) -> int:
+        """Delete what a peer said and what was said to it, whoever waits; how many messages.
+
+        Fails as `Database.forget` does.
+        """
+        steps: Iterator[int] = await self._call(lambda database: database.forget(peer_id))
+        deleted = 0
+        while (count := await self._call(lambda _: next(steps, None))) is not None:
+            deleted += count
+        return deleted
+
+    def _note(self, now: float) -> None:
+        self._now = now
+        if not self.unfiled:
+            self._file_at = now + _FILE_LATEST
 
     def _file(self, steps: int, *, more: bool) -> None:
         def file(database: Database) -> int:
@@ -93,7 +112,7 @@ class Tidying:
         def done(left: int) -> None:
             self.running = False
             self.unfiled = left
-            if left >= PAGE and more and not self._busy():
+            if left and more and not self._busy():
                 self._file(steps, more=more)
 
         self.running = True

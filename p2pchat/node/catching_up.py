@@ -13,7 +13,7 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.records import Line
+from p2pchat.history.records import Record
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
@@ -60,7 +60,7 @@ class CatchingUp:
         if count <= 0 or age <= 0:
             return
 
-        def send(lines: list[Line]) -> None:
+        def send(lines: list[Record]) -> None:
             for line in lines:
                 said = Said(line.msg_id, line.sender, line.conversation, line.text, line.at)
                 try:

@@ -2,8 +2,9 @@
 
 Rules: off unless a program is named; never a shell, and no arguments, so that nothing which a peer
 wrote is ever part of a command. At most `max_running` run at once, `max_waiting` messages wait,
-what is beyond is left out and counted. A program that takes longer than `timeout` is killed. What
-one does wrong is a line in the log, and hurts neither the node nor the next message.
+what is beyond is left out and counted. Each is the head of a process group of its own. What is left
+of the group after `timeout`, or when the node leaves, is killed: the program, and whatever it has
+started. What one does wrong is a line in the log, and hurts neither the node nor the next message.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer
 from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
+from p2pchat.service.process_groups import ProcessGroups
 from p2pchat.settings.values import HookSettings
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
 from p2pchat.wire.text import shortened
 
 _log: Final = Log("Hooks")
+_LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at what is left of groups whose program has ended."""
 _MAX_COMPLAINT: Final = 500
 """Bytes of what a program writes to standard error that are kept for the log."""
 
@@ -53,15 +57,19 @@ class MessageHook(Service, Observer):
         settings: HookSettings,
         environ: Mapping[str, str],
         timestamp: Callable[[], str] | None = None,
+        groups: ProcessGroups | None = None,
     ) -> None:
         self._reactor = reactor
         self._own_id = own_id
         self._environ = dict(environ)
         self.configure(settings)
         self._timestamp = timestamp or Timestamps()
+        self._groups = groups or ProcessGroups()
         self._remarks = RateLimited(_log)
         self._waiting: deque[bytes] = deque()
         self._running: set[_Run] = set()
+        self._left_behind: dict[int, float] = {}
+        self._look: IDelayedCall | None = None
         self.started = self.failed = self.timed_out = self.left_out = 0
 
     def configure(self, settings: HookSettings) -> None:
@@ -90,17 +98,28 @@ class MessageHook(Service, Observer):
         super().stopService()
         self._waiting.clear()
         for run in [*self._running]:
-            run.kill()
+            self._kill(run)
+        for group in self._left_behind:
+            self._groups.kill(group)
+        self._left_behind.clear()
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
 
     def section(self) -> Section[MessageHook]:
         """What is counted here, for a snapshot."""
         return Section("hooks", _FIGURES, self)
 
     def _run_next(self) -> None:
-        while self._waiting and len(self._running) < self.max_running and self.running:
+        while self._waiting and self.busy < self.max_running and self.running:
             event = self._waiting.popleft()
             if self.program is not None:
                 self._run(self.program, event)
+
+    @property
+    def busy(self) -> int:
+        """How many programs run, or have left something running."""
+        return len(self._running) + len(self._left_behind)
 
     def _run(self, program: str, event: bytes) -> None:
         run = _Run(event, self._ended)
@@ -108,8 +127,10 @@ class MessageHook(Service, Observer):
         self._running.add(run)
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
+            self._groups.check(program)
+            command = self._groups.command(program)
             self._reactor.spawnProcess(
-                run, program, [program], self._environ, childFDs={0: "w", 1: null, 2: "r"}
+                run, command[0], command, self._environ, childFDs={0: "w", 1: null, 2: "r"}
             )
         except Exception as error:
             self._running.discard(run)
@@ -125,17 +146,41 @@ class MessageHook(Service, Observer):
         run.deadline = None
         self.timed_out += 1
         self._remark("time", f"The hook took longer than {self.timeout:g} s and was killed")
+        self._kill(run)
+
+    def _kill(self, run: _Run) -> None:
+        # The group first: it is one as soon as the program itself runs.
+        self._groups.kill(run.group)
         run.kill()
 
     def _ended(self, run: _Run, status: str) -> None:
         self._running.discard(run)
         if run.deadline is not None:
+            if self.running and self._groups.alive(run.group):
+                self._left_behind[run.group] = run.deadline.getTime()
+                if self._look is None:
+                    self._look = self._reactor.callLater(_LOOK_EVERY, self._look_behind)
             run.deadline.cancel()
             run.deadline = None
             if status and self.running:
                 self.failed += 1
                 said = run.complaint.decode("utf-8", "replace").strip()
                 self._remark("status", f"The hook ended with {status}: {said or 'without a word'}")
+        self._run_next()
+
+    def _look_behind(self) -> None:
+        """Forget the groups that are gone, and end those whose time is over."""
+        self._look, now = None, self._reactor.seconds()
+        for group, deadline in [*self._left_behind.items()]:
+            if not self._groups.alive(group):
+                del self._left_behind[group]
+            elif now >= deadline:
+                del self._left_behind[group]
+                self.timed_out += 1
+                self._remark("behind", "What the hook had started took too long and was killed")
+                self._groups.kill(group)
+        if self._left_behind:
+            self._look = self._reactor.callLater(_LOOK_EVERY, self._look_behind)
         self._run_next()
 
     def _remark(self, kind: str, sentence: str) -> None:
@@ -152,10 +197,14 @@ class _Run(ProcessProtocol):
         self._event = event
         self._on_end = on_end
         self.complaint = b""
+        self.group = 0
+        """The id of its process group; 0 before it runs."""
         self.deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Hand the event over."""
+        # The transport forgets it when the program has ended; its group may live on.
+        self.group = int(self.transport.pid or 0)
         self.transport.write(self._event)
         self.transport.closeStdin()
 
@@ -183,7 +232,7 @@ _FIGURES: Final[Mapping[str, Figure[MessageHook]]] = {
     "program": text(
         "what runs for each message; empty for nothing", lambda hook: hook.program or ""
     ),
-    "running": gauge("programs that run at the moment", lambda hook: len(hook._running)),
+    "running": gauge("programs that run, or have left something running", lambda hook: hook.busy),
     "running_limit": limit("of those at most (hooks.max_running)", lambda hook: hook.max_running),
     "waiting": gauge("messages that wait for their program", lambda hook: len(hook._waiting)),
     "waiting_limit": limit("of those at most (hooks.max_waiting)", lambda hook: hook.max_waiting),

@@ -22,7 +22,7 @@ from p2pchat.mesh.link.ports import reason
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.rendezvous.stores.journal import Persistence
-from p2pchat.rendezvous.stores.sqlite import Database, ForeignDatabaseError
+from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.service.process import (
     descriptor_limit,
     fill_standard_descriptors,
@@ -30,6 +30,7 @@ from p2pchat.service.process import (
     use_steady_clock,
 )
 from p2pchat.service.rendezvous_options import RendezvousOptions
+from p2pchat.sqlite import ForeignFileError
 from p2pchat.wire.text import printable
 
 _log: Final = Log("Rendezvous")
@@ -53,12 +54,12 @@ def makeService(options: RendezvousOptions) -> MultiService:
     service = MultiService()
     if place.database is not None:
         # First in, so that it is last out: what the server still changes is written.
-        persistence = Persistence(registry, Database(place.database), reactor=reactor)
+        persistence = Persistence(registry, RegistrationFile(place.database), reactor=reactor)
         persistence.setServiceParent(service)
         try:
             persistence.load()
-        except ForeignDatabaseError as error:
-            _leave(f"database: {error}: choose another file")
+        except ForeignFileError as error:
+            _leave(f"database: {error}")
     server = RendezvousService(place.port, place.interface or "", registry=registry, limits=limits)
     server.setServiceParent(service)
     try:

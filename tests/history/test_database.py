@@ -6,7 +6,8 @@ import os
 import sqlite3
 import stat
 
-from p2pchat.history import deleting, names, past, schema
+from p2pchat.history import database as database_module
+from p2pchat.history import deleting, filing, names, past, schema, words
 from p2pchat.history.database import Database
 from p2pchat.history.records import (
     ABANDONED,
@@ -18,8 +19,8 @@ from p2pchat.history.records import (
     Change,
     Piece,
 )
-from p2pchat.history.schema import ForeignFileError
-from p2pchat.history.segments import MOST, PAGE, join, unpack
+from p2pchat.history.segments import MOST, join, unpack
+from p2pchat.sqlite import ForeignFileError
 from tests.support.histories import FULL, NOW, BrokenConnection, FileCase, pub, send
 
 
@@ -42,16 +43,15 @@ class CommitTests(FileCase):
         )
         self.assertEqual({(line.at, line.said, line.state) for line in before}, {(NOW, None, 0)})
         self.assertEqual(self.database.unfiled, 4)
-        self.assertEqual(self.database.file(), 4)
-        self.assertEqual(self.database.file(rest=True), 0)
+        self.assertEqual(self.database.file(), 0)
         self.assertEqual(self.reader.recent(None, 10), before)
-        self.assertEqual(self.database.file(rest=True), 0)
+        self.assertEqual(self.database.file(), 0)
 
     def test_a_batch_of_everything(self) -> None:
         waiting = self.entry("bob@CIC", "m1", "espera", WAITING)
         self.keep(self.arrival("bob@CIC", send("1", "oi")))
         done = self.database.commit(Batch(entries=[waiting]))
-        self.assertEqual(done, (0, ""))
+        self.assertEqual(done, (1, ""))
         published = self.entry("#CIC", "m2", "digo", PUBLISHED)
         self.database.commit(
             Batch(
@@ -77,7 +77,7 @@ class CommitTests(FileCase):
             self.arrival("bob@CIC", pub("1", "antes"), pub("2", "depois"), said=said), file=False
         )
         self.assertEqual([line.said for line in self.reader.recent(None, 9)], said)
-        self.database.file(rest=True)
+        self.database.file()
         self.assertEqual([line.said for line in self.reader.recent(None, 9)], said)
 
     def test_text_that_utf8_cannot_carry_costs_nobody_a_message(self) -> None:
@@ -135,28 +135,74 @@ class SegmentTests(FileCase):
         gap = self.arrival("eva@CIC", send("x", "gap"))
         third, large, last = piece(10), piece(MOST + 50), piece(1)
         segments = [*join([first, second, third, large, last])]
-        self.assertEqual([each.messages for each in segments], [MOST, 10, MOST + 50, 1])
-        lines = [line for segment in segments for line in unpack(segment.data)]
+        self.assertEqual(
+            [(first, messages) for first, messages, _ in segments],
+            [(1, MOST), (third.first, 10), (large.first, MOST + 50), (last.first, 1)],
+        )
+        lines = [line for _, _, data in segments for line in unpack(data)]
         self.assertEqual(
             [line.id for line in lines],
             [*range(1, MOST + 1), *range(gap.first + 1, last.first + 1)],
         )
-        self.assertEqual(
-            [(each.first, each.last) for each in segments],
-            [
-                (1, MOST),
-                (third.first, third.first + 9),
-                (large.first, large.first + MOST + 49),
-                (last.first, last.first),
-            ],
-        )
 
-    def test_less_than_a_page_is_left(self) -> None:
-        for count in (MOST, 50):
+
+class FilingTests(FileCase):
+    def test_a_step_is_bounded(self) -> None:
+        self.patch(filing, "AT_ONCE", MOST)
+        for count in (MOST, 50, 70):
             messages = [send(str(n), str(n)) for n in range(count)]
             self.keep(self.arrival("bob@CIC", *messages), file=False)
-        self.assertEqual(self.database.file(), (MOST + 50) % PAGE)
-        self.assertEqual(self.database.file(rest=True), 0)
+        self.database.commit(
+            Batch(entries=[self.entry("#CIC", f"m{n}", "x", PUBLISHED) for n in range(2 * MOST)])
+        )
+        before = self.reader.recent(None, 9999)
+        self.assertEqual(
+            [self.database.file() for _ in range(5)],
+            [2 * MOST + 120, MOST + 120, 120, 0, 0],
+        )
+        self.assertEqual(self.reader.recent(None, 9999), before)
+
+    def test_a_step_is_bounded_in_bytes(self) -> None:
+        self.patch(filing, "_BYTES", 50_000)
+        for number in range(6):
+            self.keep(self.arrival("bob@CIC", send(str(number), "x" * 30_000)), file=False)
+        before = self.reader.recent(None, 9)
+        self.assertEqual([self.database.file() for _ in range(4)], [4, 2, 0, 0])
+        self.assertEqual(self.reader.recent(None, 9), before)
+
+    def test_what_is_stored_late_is_found_like_the_rest(self) -> None:
+        late = [self.entry("bob@CIC", f"m{n}", "demorada", DELIVERED) for n in range(2)]
+        self.keep(self.arrival("bob@CIC", send("1", "pontual")))
+        for _ in range(2):
+            self.database.commit(Batch(entries=late))
+        self.assertEqual(len(self.reader.recent("bob@CIC", 9)), 3)
+        self.assertEqual(len(self.reader.search("demorada", 9)), 2)
+        self.database.file()
+        self.assertEqual(len(self.reader.recent("bob@CIC", 9)), 3)
+        self.assertEqual(sum(self.database.forget("bob@CIC")), 3)
+        self.assertEqual(self.reader.search("demorada", 9), [])
+
+    def test_a_person_reads_it_without_us(self) -> None:
+        self.keep(self.arrival("bob@CIC", pub("1", "olá a todos")))
+        self.database.commit(Batch(entries=[self.entry("bob@CIC", "m1", "olá", WAITING)]))
+        self.database.file()
+        self.database.close()
+        with sqlite3.connect(self.path) as connection:
+            said = connection.execute("SELECT * FROM said").fetchall()
+            found = connection.execute(
+                "SELECT said.text FROM words JOIN said ON said.id = words.rowid"
+                " WHERE words MATCH 'ola todos'"
+            ).fetchall()
+        connection.close()
+        self.assertEqual(
+            [(row[0], *row[2:]) for row in said],
+            [
+                (1, "#CIC", "bob@CIC", "received", "olá a todos"),
+                (2, "bob@CIC", "alice@CIC", "waiting", "olá"),
+            ],
+        )
+        self.assertRegex(said[0][1], r"^2026-09-2\d \d\d:\d\d:20$")
+        self.assertEqual(found, [("olá a todos",)])
 
 
 class LoadTests(FileCase):
@@ -229,16 +275,14 @@ class DamageTests(FileCase):
         self.assertEqual(self.texts(self.reader.recent(None, 9)), ["new"])
 
     def test_damage_that_only_shows_in_what_a_row_holds(self) -> None:
-        for table in ("segment", "page"):
-            self.keep(self.arrival("bob@CIC", send("1", "lost")), file=table == "page")
-            self.database.close()
-            with sqlite3.connect(self.path) as connection:
-                connection.execute(f"UPDATE {table} SET data = x'93ff'")
-            connection.close()
-            loaded = self.database.load(9, 0)
-            self.assertTrue(os.path.exists(loaded.aside), table)
-            self.assertEqual(loaded.next_id, 1)
-            os.rename(loaded.aside, f"{loaded.aside}.{table}")
+        self.keep(self.arrival("bob@CIC", send("1", "lost")), file=False)
+        self.database.close()
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("UPDATE segment SET data = x'93ff'")
+        connection.close()
+        loaded = self.database.load(9, 0)
+        self.assertTrue(os.path.exists(loaded.aside))
+        self.assertEqual(loaded.next_id, 1)
 
     def test_damage_that_a_batch_meets(self) -> None:
         self.damage()
@@ -269,50 +313,77 @@ class SchemaTests(FileCase):
         self.assertRaises(ForeignFileError, self.database.load, 9, 0)
         self.assertRaises(ForeignFileError, self.database.commit, Batch())
 
-    def test_a_file_of_a_newer_version_is_left_alone(self) -> None:
-        self.keep(self.arrival("bob@CIC", send("1", "oi")))
-        with sqlite3.connect(self.path) as connection:
-            connection.execute(f"PRAGMA user_version={len(schema.UPGRADES) + 1}")
-        connection.close()
-        error = self.assertRaises(ForeignFileError, self.open().load, 9, 0)
-        self.assertIn("newer p2pchat", str(error))
+    def test_a_file_of_another_format_is_left_alone(self) -> None:
+        for number, what in ((1, "cannot read"), (2, "cannot read"), (4, "a newer p2pchat")):
+            path = f"{self.path}.{number}"
+            database = self.other_format(path, number)
+            with open(path, "rb") as file:
+                before = file.read()
+            for call, *values in (
+                (database.load, 9, 0),
+                (database.commit, Batch()),
+                (database.file,),
+            ):
+                error = self.assertRaises(ForeignFileError, call, *values)
+                for word in (path, f"format {number}", "format 3", what):
+                    self.assertIn(word, str(error))
+            with open(path, "rb") as file:
+                self.assertEqual(file.read(), before)
+        self.assertEqual(len(os.listdir(os.path.dirname(self.path))), 3)
 
-    def test_an_older_file_gets_the_upgrades_that_it_misses(self) -> None:
-        self.keep(self.arrival("bob@CIC", send("1", "oi")))
-        self.database.close()
-        self.patch(schema, "UPGRADES", (*schema.UPGRADES, ("CREATE TABLE more (text)",)))
-        self.assertEqual(self.database.load(9, 0).next_id, 2)
-        with sqlite3.connect(self.path) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            connection.execute("INSERT INTO more VALUES ('there')")
+    def other_format(self, path: str, number: int) -> Database:
+        database = Database(path)
+        database.commit(Batch([self.arrival("bob@CIC", send("1", "oi"))]))
+        database.close()
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"PRAGMA user_version={number}")
         connection.close()
-        self.assertEqual(version, len(schema.UPGRADES))
+        return database
 
-    def test_an_upgrade_that_fails_leaves_the_old_file(self) -> None:
+    def test_a_file_that_cannot_be_begun(self) -> None:
+        good = schema.FORMAT
+        self.patch(database_module, "FORMAT", good._replace(tables=(*good.tables, "NONSENSE")))
+        bad = self.open()
+        self.assertRaises(sqlite3.OperationalError, bad.commit, Batch())
+        self.assertEqual(self.reader.recent(None, 9), [])
         self.keep(self.arrival("bob@CIC", send("1", "oi")))
-        self.database.close()
-        good = schema.UPGRADES
-        self.patch(schema, "UPGRADES", (*good, ("CREATE TABLE more (text)", "NONSENSE")))
-        self.assertRaises(sqlite3.OperationalError, self.database.load, 9, 0)
-        self.patch(schema, "UPGRADES", good)
         self.assertEqual(self.database.load(9, 0).next_id, 2)
 
     def test_without_an_index_of_words(self) -> None:
-        words = schema.WORDS
-        self.patch(schema, "WORDS", "CREATE VIRTUAL TABLE words USING fts9000 (text)")
+        create = words.WORDS
+        self.patch(words, "WORDS", "CREATE VIRTUAL TABLE words USING fts9000 (text)")
         self.keep(self.arrival("bob@CIC", send("1", "olá mundo")))
         self.assertEqual(self.texts(self.reader.search("mundo", 9)), ["olá mundo"])
         self.assertFalse(self.database.load(9, 0).has_words)
-        self.assertEqual(self.database.forget("bob@CIC"), 1)
+        self.assertEqual(sum(self.database.forget("bob@CIC")), 1)
         self.keep(self.arrival("bob@CIC", send("2", "outro mundo")))
         self.database.close()
         # Once it can be had, it is made of what is there.
-        self.patch(schema, "WORDS", words)
+        self.patch(words, "WORDS", create)
         self.assertTrue(self.database.load(9, 0).has_words)
         self.assertEqual(self.texts(self.reader.search("MUNDO", 9)), ["outro mundo"])
 
+    def test_an_index_of_words_that_was_out_of_reach_is_made_anew(self) -> None:
+        self.keep(
+            self.arrival("bob@CIC", send("1", "velho mundo")),
+            self.arrival("eva@CIC", send("2", "mundo esquecido")),
+        )
+        self.database.close()
+        without = self.patch(words, "usable", lambda _: False)
+        self.keep(self.arrival("bob@CIC", send("3", "novo mundo")))
+        self.assertEqual(sum(self.database.forget("eva@CIC")), 1)
+        self.database.close()
+        without.restore()
+        self.assertTrue(self.database.load(9, 0).has_words)
+        found = self.texts(self.reader.search("mundo", 9))
+        self.assertEqual(found, ["velho mundo", "novo mundo"])
+        with sqlite3.connect(self.path) as connection:
+            named = connection.execute("SELECT rowid FROM words WHERE words MATCH 'esquecido'")
+            self.assertEqual(named.fetchall(), [])
+        connection.close()
+
     def test_another_trouble_with_the_index_is_not_swallowed(self) -> None:
-        self.patch(schema, "WORDS", "CREATE VIRTUAL NONSENSE")
+        self.patch(words, "WORDS", "CREATE VIRTUAL NONSENSE")
         self.assertRaises(sqlite3.OperationalError, self.database.commit, Batch())
 
 
@@ -324,15 +395,13 @@ class DeletingTests(FileCase):
         )
 
     def test_by_age(self) -> None:
-        # All that is too old in the page that the oldest one is in.
-        self.assertEqual(self.database.prune(NOW + 4, 0, 3), 4)
-        self.assertEqual(self.database.prune(NOW + 4, 0, 3), 0)
+        self.assertEqual([self.database.prune(NOW + 4, 0, 3) for _ in range(3)], [3, 1, 0])
         self.assertEqual(len(self.reader.recent(None, 99)), 6)
         self.assertEqual(self.reader.search("palavra3", 9), [])
         self.assertEqual(len(self.reader.search("palavra4", 9)), 1)
 
     def size(self) -> int:
-        return deleting.size(self.database._open())
+        return deleting.size(self.database._file.open())
 
     def test_by_size(self) -> None:
         text = "x" * 5000
@@ -362,10 +431,10 @@ class DeletingTests(FileCase):
         self.database.commit(
             Batch(entries=[self.entry("bob@CIC", "m", "SEGREDO para bob", DELIVERED)])
         )
-        self.assertEqual(self.database.forget("bob@CIC"), 12)
+        self.assertEqual(sum(self.database.forget("bob@CIC")), 12)
         self.assertEqual(self.texts(self.reader.recent(None, 99)), ["fica"])
         self.assertEqual(self.reader.search("palavra1", 9), [])
-        self.assertEqual(self.database.forget("bob@CIC"), 0)
+        self.assertEqual(sum(self.database.forget("bob@CIC")), 0)
         self.database.close()
         for extra in ("", "-wal"):
             if os.path.exists(self.path + extra):
@@ -376,10 +445,10 @@ class DeletingTests(FileCase):
 
     def test_forgetting_that_fails(self) -> None:
         BrokenConnection.trouble = FULL
-        self.assertRaises(sqlite3.OperationalError, self.database.forget, "bob@CIC")
+        self.assertRaises(sqlite3.OperationalError, sum, self.database.forget("bob@CIC"))
         BrokenConnection.trouble = None
         self.assertEqual(len(self.reader.recent(None, 99)), 10)
-        self.assertEqual(self.database.forget("bob@CIC"), 10)
+        self.assertEqual(sum(self.database.forget("bob@CIC")), 10)
 
 
 class ManyNamesTests(FileCase):

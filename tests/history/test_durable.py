@@ -6,13 +6,13 @@ import os
 import sqlite3
 
 from p2pchat.history import durable, store
+from p2pchat.history.filing import AT_ONCE
 from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
-from p2pchat.history.segments import FILED_AT_ONCE, PAGE
 from p2pchat.history.store import GATHER, MANY
-from p2pchat.history.tidying import QUIET
+from p2pchat.history.tidying import QUIET, WORTH_FILING
 from p2pchat.mesh.peers import Peer
-from p2pchat.node import incoming, showing
+from p2pchat.node import incoming
 from p2pchat.settings.values import HistorySettings
 from tests.support.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
 
@@ -279,7 +279,7 @@ class FailingTests(HistoryCase):
         self.assertEqual(self.told.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
 
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
-        self.patch(showing, "_MOST", 3)
+        self.patch(incoming, "_MAX_UNKEPT", 3)
         self.start()
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
@@ -638,17 +638,17 @@ class PersonTests(HistoryCase):
 class TidyingTests(HistoryCase):
     def test_filing_waits_for_a_quiet_moment(self) -> None:
         self.start()
-        self.receive(*(send(str(n), "x") for n in range(20 * PAGE + 3)))
+        self.receive(*(send(str(n), "x") for n in range(1003)))
         self.clock.advance(GATHER)
-        self.assertEqual(self.history._store.tidying.unfiled, 20 * PAGE + 3)
+        self.assertEqual(self.history._store.tidying.unfiled, 1003)
         self.sweep(QUIET - 0.1)
-        self.assertEqual(self.history._store.tidying.unfiled, 20 * PAGE + 3)
+        self.assertEqual(self.history._store.tidying.unfiled, 1003)
         self.sweep(0.1)
-        self.assertEqual(self.history._store.tidying.unfiled, 3)
+        self.assertEqual(self.history._store.tidying.unfiled, 0)
 
-    def test_less_than_a_page_waits_for_more(self) -> None:
+    def test_few_wait_for_more(self) -> None:
         self.start()
-        self.receive(*(send(str(n), "x") for n in range(PAGE - 1)))
+        self.receive(*(send(str(n), "x") for n in range(WORTH_FILING - 1)))
         self.clock.advance(GATHER)
         self.thread.at_once = False
         self.sweep(QUIET)
@@ -656,7 +656,7 @@ class TidyingTests(HistoryCase):
         self.thread.step()
         self.sweep(QUIET)
         self.assertEqual(self.thread.calls, [])
-        self.assertEqual(self.history._store.tidying.unfiled, PAGE - 1)
+        self.assertEqual(self.history._store.tidying.unfiled, WORTH_FILING - 1)
         self.thread.at_once = True
         self.receive(send("one", "more"))
         self.sweep(1)
@@ -665,7 +665,7 @@ class TidyingTests(HistoryCase):
 
     def test_filing_stops_when_messages_come(self) -> None:
         self.start()
-        for first in range(0, 2 * FILED_AT_ONCE, 500):
+        for first in range(0, 2 * AT_ONCE, 500):
             self.receive(*(send(str(n), "x") for n in range(first, first + 500)))
         self.clock.advance(GATHER)
         self.thread.at_once = False
@@ -674,7 +674,7 @@ class TidyingTests(HistoryCase):
         self.history.sweep(self.clock.seconds())
         self.thread.step()
         left = self.history._store.tidying.unfiled
-        self.assertTrue(FILED_AT_ONCE <= left < FILED_AT_ONCE + PAGE, left)
+        self.assertEqual(left, AT_ONCE)
         self.assertEqual(self.thread.calls, [])
         self.clock.advance(GATHER)
         self.thread.step()
@@ -685,9 +685,22 @@ class TidyingTests(HistoryCase):
         for second in range(110):
             self.receive(send(str(second), "x"))
             self.sweep(1)
-            if second == 80:
-                self.assertEqual(self.history._store.tidying.unfiled, 81)
-        self.assertLess(self.history._store.tidying.unfiled, 81)
+            if second == 58:
+                self.assertEqual(self.history._store.tidying.unfiled, 59)
+        self.assertLess(self.history._store.tidying.unfiled, 59)
+
+    def test_a_single_message_is_filed_after_a_minute(self) -> None:
+        self.start()
+        for _ in range(100):
+            self.sweep(1)
+        self.receive(send("1", "x"))
+        self.sweep(1)
+        for _ in range(58):
+            self.sweep(1)
+            self.assertEqual(self.history._store.tidying.unfiled, 1)
+        self.sweep(1)
+        self.sweep(1)
+        self.assertEqual(self.history._store.tidying.unfiled, 0)
 
     def test_filing_that_has_too_much_to_do_does_not_wait(self) -> None:
         self.patch(store, "MAX_UNFILED", 3000)
@@ -726,13 +739,13 @@ class TidyingTests(HistoryCase):
 
     def test_tidying_that_fails_is_tried_again_later(self) -> None:
         self.start()
-        self.receive(*(send(str(n), "x") for n in range(PAGE)))
+        self.receive(*(send(str(n), "x") for n in range(WORTH_FILING)))
         self.clock.advance(GATHER)
         BrokenConnection.trouble = FULL
         self.sweep(QUIET)
         BrokenConnection.trouble = None
-        self.assertEqual(self.history._store.tidying.unfiled, PAGE)
+        self.assertEqual(self.history._store.tidying.unfiled, WORTH_FILING)
         self.sweep(1)
-        self.assertEqual(self.history._store.tidying.unfiled, PAGE)
+        self.assertEqual(self.history._store.tidying.unfiled, WORTH_FILING)
         self.sweep(6)
         self.assertEqual(self.history._store.tidying.unfiled, 0)

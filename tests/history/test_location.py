@@ -112,9 +112,19 @@ class ClaimTests(SynchronousTestCase):
         connection.execute("CREATE TABLE notes (text)")
         connection.close()
         error = self.assertRaises(HistoryError, claim, self.path)
-        self.assertEqual(str(error), f"{self.path} is the database of another program")
+        self.assertEqual(
+            str(error), f"{self.path} is the database of another program: choose another file"
+        )
         os.unlink(self.path)
         database = Database(self.path)
         database.file()
         database.close()
         claim(self.path).release()
+        for number, what in ((2, "cannot read"), (4, "a newer p2pchat")):
+            connection = sqlite3.connect(self.path)
+            connection.execute(f"PRAGMA user_version={number}")
+            connection.close()
+            error = self.assertRaises(HistoryError, claim, self.path)
+            self.assertIn(f"{self.path} has format {number}", str(error))
+            self.assertIn(what, str(error))
+        self.assertEqual(os.listdir(os.path.dirname(self.path)), ["alice.sqlite"])

@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from p2pchat.history.opening import history_maker
-from p2pchat.mesh.link.ports import CannotStartError
+from p2pchat.history.records import HistoryError
 from p2pchat.settings.values import HistorySettings, Settings
 from p2pchat.wire.repetitions import RecentIds
 
@@ -31,7 +31,7 @@ class OpeningTests(TestCase):
         await history.flush()
         (line,) = await history.recent("#CIC", 5)
         self.assertEqual((line.sender, line.text), ("alice@CIC", "a todos"))
-        with self.assertRaises(CannotStartError):
+        with self.assertRaises(HistoryError):
             self.make("bob@CIC", RecentIds(10))
         await history.stop()
         self.assertEqual([path.name for path in self.path.parent.iterdir()], [self.path.name])

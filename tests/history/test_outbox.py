@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.outbox import Outbox, OutboxFullError, Queued, Stage
-from p2pchat.history.records import WAITING, Entry
+from p2pchat.history.records import WAITING, Record
 from p2pchat.settings.values import HistorySettings
 from tests.support.fake_link import FakeLink
 
@@ -15,8 +15,8 @@ WINDOW = 8
 LINK = FakeLink()
 
 
-def entry(number: int, to: str = "bob@CIC", at: float = 0.0) -> Entry:
-    return Entry(number, to, "alice@CIC", f"m{number}", at, WAITING, f"text {number}")
+def entry(number: int, to: str = "bob@CIC", at: float = 0.0) -> Record:
+    return Record(number, to, "alice@CIC", f"m{number}", at, WAITING, f"text {number}")
 
 
 def ids(queued: list[Queued]) -> list[int]:

@@ -51,6 +51,17 @@ class RecentTests(FileCase):
         os.unlink(self.path)
         self.assertEqual(self.reader.recent(None, 9), [])
 
+    def test_a_file_of_another_format(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "x")))
+        self.database.close()
+        for number, what in ((2, "cannot read"), (4, "a newer p2pchat")):
+            with sqlite3.connect(self.path) as connection:
+                connection.execute(f"PRAGMA user_version={number}")
+            connection.close()
+            error = self.assertRaises(HistoryError, self.reader.recent, None, 9)
+            for word in (self.path, f"format {number}", "format 3", what):
+                self.assertIn(word, str(error))
+
     def test_a_damaged_segment(self) -> None:
         self.keep(self.arrival("bob@CIC", send("1", "x")), file=False)
         with sqlite3.connect(self.path) as connection:
@@ -101,6 +112,9 @@ class SearchTests(FileCase):
             ("データ", ()),
             ("日 天", ()),
             ("日は", (4,)),
+            ("今日は天気がいい", (4,)),
+            ("!", (0,)),
+            ("\ud83d", ()),
             ("いい*", ()),
             ("天気 rato", ()),
             ("\ud83d", ()),
@@ -131,11 +145,14 @@ class SearchTests(FileCase):
         self.keep(self.arrival("bob@CIC", send("1", text)))
         self.reader.search(words, 5)
         self.reader.search(text + "*", 5)
+        if text.strip():
+            # Whatever is asked for as it stands in a message finds the message, filed or not.
+            assert self.reader.search(text, 1)[0].msg_id == "1", text
 
 
 class EverythingTests(FileCase):
     def test_pages_filed_and_not(self) -> None:
-        self.patch(reading, "_LINES", 4)
+        self.patch(reading, "_AT_ONCE", 4)
         for number in range(25):
             self.keep(
                 self.arrival("bob@CIC", send(str(number), str(number))),
@@ -149,7 +166,7 @@ class EverythingTests(FileCase):
         )
 
     def test_writing_goes_on_meanwhile(self) -> None:
-        self.patch(reading, "_LINES", 2)
+        self.patch(reading, "_AT_ONCE", 2)
         self.keep(self.arrival("bob@CIC", *(send(str(n), str(n)) for n in range(6))), file=False)
         lines = self.reader.everything()
         first = [next(lines), next(lines)]

@@ -6,19 +6,20 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from p2pchat import sqlite
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.stores import journal as persistence_module
 from p2pchat.rendezvous.stores.journal import Persistence
-from p2pchat.rendezvous.stores.sqlite import Database, ForeignDatabaseError, Row
+from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row
+from p2pchat.sqlite import ForeignFileError
+from tests.support.histories import SteppedThread
 
 IP = "192.0.2.1"
 
@@ -31,26 +32,17 @@ class Machine:
         self.clock = Clock()
         self.clock.advance(settings.pop("monotonic", 500.0))
         self.wall = settings.pop("wall", 1_000_000.0)
-        self.threads: list[Callable[[], Any]] = []
-        self.held: list[Deferred[Any]] | None = None
+        self.thread = SteppedThread()
         self.registry = Registry(settings.pop("limit", 1000))
-        self.database = Database(path, **settings)
+        self.database = RegistrationFile(path, **settings)
         self.persistence = Persistence(
             self.registry,
             self.database,
             reactor=self.clock,
             wall=lambda: self.wall,
             monotonic=self.clock.seconds,
-            in_thread=self.in_thread,
+            thread=self.thread,
         )
-
-    def in_thread(self, call: Callable[[], Any]) -> Deferred[Any]:
-        if self.held is None:
-            return maybeDeferred(call)
-        waiting: Deferred[Any] = Deferred()
-        waiting.addCallback(lambda _: call())
-        self.held.append(waiting)
-        return waiting
 
     def start(self) -> Machine:
         self.persistence.startService()
@@ -59,6 +51,7 @@ class Machine:
     def stop(self) -> None:
         self.case.successResultOf(self.persistence.stopService())
         self.case.assertEqual(self.clock.getDelayedCalls(), [])
+        self.case.assertTrue(self.thread.stopped)
 
     def wait(self, seconds: float) -> None:
         self.wall += seconds
@@ -182,30 +175,30 @@ class BatchTests(PersistenceCase):
 
     def test_what_changes_while_a_batch_is_written_goes_into_the_next(self) -> None:
         machine = self.machine()
-        machine.held = []
+        machine.thread.at_once = False
         machine.register("a")
         machine.wait(0.25)
         machine.register("b")
         machine.wait(60)
-        self.assertEqual(len(machine.held), 1)
-        machine.held.pop().callback(None)
+        self.assertEqual(len(machine.thread.calls), 1)
+        machine.thread.step()
         self.assertEqual(self.stored(), {"a"})
         machine.wait(0.25)
-        machine.held.pop().callback(None)
+        machine.thread.step()
         self.assertEqual(self.stored(), {"a", "b"})
-        machine.held = None
+        machine.thread.at_once = True
         machine.stop()
 
     def test_stopping_waits_for_a_batch_and_writes_the_rest(self) -> None:
         machine = self.machine()
-        machine.held = []
+        machine.thread.at_once = False
         machine.register("a")
         machine.wait(0.25)
         machine.register("b")
         stopped = machine.persistence.stopService()
         for _ in range(3):  # the batch, the rest, the closing
             self.assertNoResult(stopped)
-            machine.held.pop().callback(None)
+            machine.thread.step()
         self.successResultOf(stopped)
         self.assertEqual(self.stored(), {"a", "b"})
         self.assertEqual(machine.clock.getDelayedCalls(), [])
@@ -357,9 +350,7 @@ class TroubleTests(PersistenceCase):
         blocker = sqlite3.connect(self.path, isolation_level=None)
         blocker.execute("BEGIN EXCLUSIVE")
         self.patch(persistence_module, "_RETRY", 1.0)
-        from p2pchat.rendezvous.stores import sqlite as database_module
-
-        self.patch(database_module, "_BUSY_TIMEOUT", 0.0)
+        self.patch(sqlite, "BUSY_TIMEOUT", 0.0)
         machine = self.machine()
         self.assertEqual(self.told("cannot be used"), 1)
         machine.register("new")
@@ -377,25 +368,25 @@ class TroubleTests(PersistenceCase):
         connection.commit()
         connection.close()
         machine = Machine(self, self.path)
-        with self.assertRaises(ForeignDatabaseError) as caught:
+        with self.assertRaises(ForeignFileError) as caught:
             machine.start()
         self.assertIn("another program", str(caught.exception))
         self.assertEqual(os.listdir(os.path.dirname(self.path)), ["registrations.db"])
 
 
 class ThreadTests(TestCase):
-    """The one test with a thread: the reactor's own."""
+    """The one test with a thread."""
 
     async def test_a_batch_is_written_in_a_thread(self) -> None:
         from twisted.internet import reactor
 
         path = self.mktemp()
         registry = Registry()
-        persistence = Persistence(registry, Database(path), reactor=reactor)
+        persistence = Persistence(registry, RegistrationFile(path), reactor=reactor)
         persistence.startService()
         registry.register(IP, "CIC", "alice", 1, 60, 0.0)
         await persistence.stopService()
-        database = Database(path)
+        database = RegistrationFile(path)
         self.addCleanup(database.close)
         rows, aside = database.load(0.0)
         self.assertEqual([row.name for row in rows], ["alice"])

@@ -6,24 +6,27 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from p2pchat.logs.levels import get_level
 from p2pchat.mesh.peers import Peer
 from p2pchat.service.hooks import MessageHook
+from p2pchat.service.process_groups import ProcessGroups
 from p2pchat.settings.values import HookSettings
 from p2pchat.wire.messages import Send
 from tests.support.loglines import captured
 
 reactor: Any = _reactor
+_PIDS = count(4711)
 BOB = Peer("bob@CIC")
 ME = "ana@CIC"
 
@@ -37,6 +40,7 @@ class FakeProcess:
         self.stdin_closed = self.let_go = False
         self.signals: list[str] = []
         self.over = False
+        self.pid: int | None = next(_PIDS)
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -55,10 +59,31 @@ class FakeProcess:
 
     def exit(self, status: int = 0, signal: int | None = None) -> None:
         self.over = True
+        self.pid = None
         reason: Any = ProcessDone(0)
         if status or signal:
             reason = ProcessTerminated(None if signal else status, signal)
         self.protocol.processExited(Failure(reason))
+
+
+class FakeGroups(ProcessGroups):
+    """Groups that are alive while they are in `living`."""
+
+    def __init__(self) -> None:
+        self.living: set[int] = set()
+        self.killed: list[int] = []
+
+    def check(self, program: str) -> None: ...
+
+    def command(self, program: str) -> list[str]:
+        return ["setsid", program]
+
+    def alive(self, group: int) -> bool:
+        return group in self.living
+
+    def kill(self, group: int) -> None:
+        self.killed.append(group)
+        self.living.discard(group)
 
 
 class FakeReactor(Clock):
@@ -94,12 +119,14 @@ def messages(count: int) -> list[Any]:
 class HookTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = FakeReactor()
+        self.groups = FakeGroups()
         self.hook = MessageHook(
             self.reactor,
             ME,
             HookSettings(message="/bin/bot", timeout=10, max_running=2, max_waiting=3),
             {"P2PCHAT_PEER_ID": ME},
             timestamp=lambda: "now",
+            groups=self.groups,
         )
         self.hook.startService()
         self.log = captured(self)
@@ -111,7 +138,7 @@ class HookTests(SynchronousTestCase):
         self.hook.received(BOB, messages(1))
         (process,) = self.reactor.started
         self.assertEqual(
-            self.reactor.commands, [("/bin/bot", ["/bin/bot"], {"P2PCHAT_PEER_ID": ME})]
+            self.reactor.commands, [("setsid", ["setsid", "/bin/bot"], {"P2PCHAT_PEER_ID": ME})]
         )
         self.assertEqual(
             json.loads(process.written),
@@ -160,6 +187,47 @@ class HookTests(SynchronousTestCase):
         self.assertEqual(self.figures()["timed_out"], 2)
         self.assertEqual(self.figures()["failed"], 0)
         self.assertIn("longer than 10 s", self.log()[0])
+
+    def test_what_it_left_behind_counts_and_is_killed_in_the_end(self) -> None:
+        self.hook.received(BOB, messages(5))
+        one, two = self.reactor.started
+        assert one.pid is not None
+        self.groups.living = {one.pid}
+        group = one.pid
+        one.exit()
+        two.exit()
+        # What the first one has started has its place.
+        self.assertEqual(len(self.reactor.running), 1)
+        self.assertEqual(self.figures()["running"], 2)
+        for _ in range(9):
+            self.reactor.advance(1)
+        self.assertEqual(self.groups.killed, [])
+        self.reactor.advance(1)
+        self.assertIn(group, self.groups.killed)
+        self.assertEqual(len(self.reactor.running), 2)
+        self.assertIn("What the hook had started took too long", "\n".join(self.log()))
+
+    def test_what_it_left_behind_and_ended_by_itself_is_forgotten(self) -> None:
+        self.hook.received(BOB, messages(1))
+        (process,) = self.reactor.started
+        assert process.pid is not None
+        self.groups.living = {process.pid}
+        process.exit()
+        self.groups.living.clear()
+        self.reactor.advance(1)
+        self.assertEqual((self.figures()["running"], self.groups.killed), (0, []))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_what_it_left_behind_ends_with_the_node(self) -> None:
+        self.hook.received(BOB, messages(2))
+        one, two = self.reactor.started
+        groups = [one.pid, two.pid]
+        assert one.pid is not None
+        self.groups.living = {one.pid}
+        one.exit()
+        self.hook.stopService()
+        self.assertEqual(sorted(self.groups.killed), groups)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_one_that_fails_is_told_with_what_it_said(self) -> None:
         self.hook.received(BOB, messages(2))
@@ -243,6 +311,31 @@ class RealHookTests(TestCase):
         told, _, event = result.read_text().partition("{")
         self.assertEqual(told, ME)
         self.assertEqual(json.loads("{" + event)["text"], "text 0")
+
+    async def test_what_it_has_started_ends_with_it(self) -> None:
+        told = Path(self.mktemp()).resolve()
+        path = Path(self.mktemp()).resolve()
+        path.write_text(f"#!/bin/sh\nsleep 1000 &\necho $! >'{told}'\nwait\n")
+        path.chmod(0o700)
+        settings = HookSettings(message=str(path), max_running=1, timeout=60)
+        hook = MessageHook(reactor, ME, settings, dict(os.environ))
+        hook.startService()
+        hook.received(BOB, messages(1))
+        while not told.exists() or not told.read_text():
+            await deferLater(reactor, 0.02)
+        sleeper = int(told.read_text())
+        os.kill(sleeper, 0)
+        hook.stopService()
+        while hook.busy:
+            await deferLater(reactor, 0.02)
+        for _ in range(100):
+            try:
+                os.kill(sleeper, 0)
+            except ProcessLookupError:
+                return
+            await deferLater(reactor, 0.02)
+        state = Path(f"/proc/{sleeper}/stat").read_text().rpartition(")")[2].split()[0]
+        self.assertEqual(state, "Z", "it outlived its hook")
 
     async def test_a_program_that_is_not_there(self) -> None:
         log = captured(self)

@@ -20,6 +20,7 @@ from p2pchat.settings.table import SETTINGS
 from p2pchat.settings.values import Settings
 
 EXAMPLE = str(Path(__file__).parents[2] / "config.example.json")
+COURSE = str(Path(__file__).parents[2] / "examples" / "config.course.json")
 
 ACCEPTED: list[tuple[str, object, object]] = [
     ("peer.name", "João", "João"),
@@ -270,22 +271,29 @@ class LoadTests(SynchronousTestCase):
             ({"peer.name": "alice", "logging.level": "ERROR"}, []),
         )
 
-    def test_the_example_sets_everything_and_loads_without_a_warning(self) -> None:
+    def test_the_example_holds_the_defaults(self) -> None:
         with open(EXAMPLE, encoding="utf-8") as file:
             content = json.load(file)
         keys = [f"{section}.{field}" for section, fields in content.items() for field in fields]
         self.assertEqual(sorted(keys), sorted(setting.key for setting in SETTINGS))
         values, warnings = load(EXAMPLE)
+        self.assertEqual((resolve({}, values), warnings), (Settings(), []))
+
+    def test_the_example_of_the_course(self) -> None:
+        values, warnings = load(COURSE)
         self.assertEqual(warnings, [])
-        own = {
-            "rendezvous.host": "pyp2p.mfcaetano.cc",
-            "peer.namespace": "CIC",
-            "peer.name": "peer1",
-            "peer.port": 4000,
-            "logging.file": "p2p_client.log",
-        }
-        self.assertEqual({key: values[key] for key in own}, own)
-        self.assertEqual(resolve({}, values), resolve(own, {}))
+        self.assertEqual(
+            values,
+            {
+                "rendezvous.host": "pyp2p.mfcaetano.cc",
+                "rendezvous.port": 8080,
+                "peer.namespace": "CIC",
+                "peer.name": "peer1",
+                "peer.port": 4000,
+                "logging.level": "INFO",
+                "logging.file": "p2p_client.log",
+            },
+        )
 
     def test_null_is_the_default_where_the_default_is_none(self) -> None:
         self.assertEqual(self.load({"peer": {"name": None, "port": None}}), ({}, []))

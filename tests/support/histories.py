@@ -15,12 +15,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import Batch, Entry, Line, Piece
+from p2pchat.history.records import Batch, Piece, Record
 from p2pchat.history.segments import pack
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.incoming import Incoming
 from p2pchat.node.observers import Observer, Observers
 from p2pchat.settings.values import HistorySettings
+from p2pchat.sqlite import Worker
 from p2pchat.wire.messages import Pub, Said, Send
 from p2pchat.wire.repetitions import RecentIds, id_text
 from tests.support.fake_link import FakeLink
@@ -36,7 +37,7 @@ def pub(msg_id: Any, text: str, dst: str = "#CIC", src: str = "bob@CIC") -> Pub:
     return Pub(msg_id, src, dst, text)
 
 
-class SteppedThread:
+class SteppedThread(Worker):
     """Calls wait until `step`, or are made at once when `at_once`."""
 
     def __init__(self, *, at_once: bool = True) -> None:
@@ -147,16 +148,16 @@ class FileCase(SynchronousTestCase):
         self.next_id += len(messages)
         return piece
 
-    def entry(self, to: str, msg_id: str, text: str, state: int, at: float = NOW) -> Entry:
+    def entry(self, to: str, msg_id: str, text: str, state: int, at: float = NOW) -> Record:
         self.next_id += 1
-        return Entry(self.next_id - 1, to, "alice@CIC", msg_id, at, state, text)
+        return Record(self.next_id - 1, to, "alice@CIC", msg_id, at, state, text)
 
     def keep(self, *pieces: Piece, file: bool = True) -> None:
         self.database.commit(Batch(pieces=[*pieces]))
-        while file and self.database.file(rest=True):
+        while file and self.database.file():
             pass
 
-    def texts(self, lines: list[Line]) -> list[str]:
+    def texts(self, lines: list[Record]) -> list[str]:
         return [line.text for line in lines]
 
 

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.console.wording import sender
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.outbox import Stage
-from p2pchat.history.records import ABANDONED, WAITING, Line
+from p2pchat.history.records import ABANDONED, WAITING, Record
 from p2pchat.wire.address import the_one_called
 from p2pchat.wire.text import printable, shortened
 
@@ -141,11 +141,11 @@ def _number(text: str) -> int:
     return number
 
 
-def _history_lines(lines: Sequence[Line], nothing: str) -> list[str]:
+def _history_lines(lines: Sequence[Record], nothing: str) -> list[str]:
     return [*map(history_line, lines)] or [nothing]
 
 
-def history_line(line: Line) -> str:
+def history_line(line: Record) -> str:
     """One message as a line for a person."""
     to = "" if line.sender == line.conversation else line.conversation
     late = "" if line.said is None else f", said {line_moment(line.said)}"

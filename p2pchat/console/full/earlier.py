@@ -21,7 +21,7 @@ from p2pchat.console.full.marks import Marks
 from p2pchat.console.wording import moment
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.outbox import Stage
-from p2pchat.history.records import ABANDONED, DELIVERED, RECEIVED, WAITING, HistoryError, Line
+from p2pchat.history.records import ABANDONED, DELIVERED, RECEIVED, WAITING, HistoryError, Record
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 
@@ -98,7 +98,7 @@ class Earlier:
         )
         asked.addErrback(lambda failure: _log.failure("Earlier messages are not shown", failure))
 
-    def _came(self, conversation: Conversation, lines: Sequence[Line], taken_out: int) -> None:
+    def _came(self, conversation: Conversation, lines: Sequence[Record], taken_out: int) -> None:
         self._asked.discard(conversation)
         if taken_out != self._conversations.taken_out:
             # Perhaps it was read before it was deleted.
@@ -120,7 +120,7 @@ class Earlier:
             self._told = True
             self._tell(f"earlier messages are not shown: {failure.getErrorMessage()}")
 
-    def _older(self, lines: Sequence[Line], shown: set[tuple[str, str]]) -> Sequence[Line]:
+    def _older(self, lines: Sequence[Record], shown: set[tuple[str, str]]) -> Sequence[Record]:
         """The lines before the first one that is on the screen already."""
         for place, line in enumerate(lines):
             # One without an id is only known by its time.
@@ -130,7 +130,7 @@ class Earlier:
                 return lines[:place]
         return lines
 
-    def _entry(self, line: Line) -> PaneEntry:
+    def _entry(self, line: Record) -> PaneEntry:
         """What a line looks like: as it would if it had been said in this session."""
         where, text, sender = line.conversation, line.text, line.sender
         if line.state == RECEIVED:

@@ -29,7 +29,7 @@ from p2pchat.console.full.vocabulary import KEYS, known_commands
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import round_trip_rows
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.records import HistoryError, Line
+from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outgoing import NotSentError
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
@@ -167,7 +167,7 @@ class Talk:
         asked = kept_peer(history, name, self._commands.sent.resolve)
         return asked.addCallback(called).addErrback(failed)
 
-    def _to_kept(self, peer_id: str, lines: Sequence[Line]) -> bool:
+    def _to_kept(self, peer_id: str, lines: Sequence[Record]) -> bool:
         if lines:
             self._conversations.switch(peer_id)
         else:

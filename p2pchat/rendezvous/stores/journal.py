@@ -12,16 +12,15 @@ import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 
 from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.registry import Key, Registration, Registry
-from p2pchat.rendezvous.stores.sqlite import Database, Row
-from p2pchat.sqlite import is_damage
+from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row
+from p2pchat.sqlite import Worker, is_damage
 
 _log = Log("Database")
 
@@ -29,22 +28,13 @@ _MAX_PENDING: Final = 50_000
 _RETRY: Final = 5.0
 """Seconds between two attempts to write a file that could not be written."""
 
-_T = TypeVar("_T")
-
-
-class InThread(Protocol):
-    """Runs a blocking call somewhere else, and gives a Deferred of its result."""
-
-    def __call__(self, call: Callable[[], _T], /) -> Deferred[_T]:
-        """Run `call`."""
-
 
 class Persistence(Service):
     """Loads `registry` from `database` when it starts and writes its changes until it stops.
 
     Start it before anybody registers. `interval`: seconds that changes are collected for; more
-    means fewer writes and more lost by a crash. `reactor` provides IReactorTime and
-    IReactorThreads, the latter unless `in_thread` is given.
+    means fewer writes and more lost by a crash. `reactor` provides IReactorTime, and
+    IReactorFromThreads unless there is a `thread`.
     """
 
     name: str | None = "database"
@@ -52,13 +42,13 @@ class Persistence(Service):
     def __init__(
         self,
         registry: Registry,
-        database: Database,
+        database: RegistrationFile,
         *,
         reactor: Any,
         interval: float = 0.2,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        in_thread: InThread | None = None,
+        thread: Worker | None = None,
     ) -> None:
         self.written = 0
         """Batches that were written."""
@@ -70,7 +60,7 @@ class Persistence(Service):
         self._interval = interval
         self._wall = wall
         self._monotonic = monotonic
-        self._in_thread: InThread = in_thread or self._in_reactor_thread
+        self._thread = thread or Worker(reactor, "database")
         self._loaded = False
         self._pending: dict[Key, Registration] = {}
         self._whole = False
@@ -80,7 +70,7 @@ class Persistence(Service):
     def load(self) -> None:
         """Take over what the file holds, unless that was done: `startService` does it, too.
 
-        Blocks. Raises `ForeignDatabaseError`; any other trouble is told to the log, and tried
+        Blocks. Raises `ForeignFileError`; any other trouble is told to the log, and tried
         again later. The file is closed afterwards, so that the process may still fork.
         """
         if self._loaded:
@@ -104,7 +94,8 @@ class Persistence(Service):
         if self._writing is not None:
             await self._writing
         await self._write_batch()
-        await self._in_thread(self._database.close)
+        await self._thread.run(self._database.close)
+        self._thread.stop()
 
     def stopService(self) -> Deferred[None]:
         """Write what is left and close the file."""
@@ -145,11 +136,11 @@ class Persistence(Service):
         try:
             if not self._loaded:
                 load = partial(self._database.load, self._wall())
-                self._restore(*await self._in_thread(load))
+                self._restore(*await self._thread.run(load))
             rows, gone, whole = self._take()
             if rows or gone or whole:
                 write = partial(self._database.write, rows, gone, whole=whole)
-                await self._in_thread(write)
+                await self._thread.run(write)
                 self.written += 1
         except Exception as trouble:  # whatever it is, the rendezvous goes on
             self._failed(trouble)
@@ -210,6 +201,3 @@ class Persistence(Service):
                 trouble=trouble,
                 seconds=_RETRY,
             )
-
-    def _in_reactor_thread(self, call: Callable[[], _T], /) -> Deferred[_T]:
-        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)

@@ -1,9 +1,8 @@
 """The registrations of a rendezvous in an SQLite file.
 
-Rules: plain calls that may block and may fail, made by one thread at a time; `persistence` decides
-when. Time in the file is the wall clock's, because no other outlives a restart. Write-ahead log,
-synchronous=NORMAL: a crash of the process loses no finished batch, one of the machine perhaps the
-latest batches, neither the file.
+Rules: plain calls that may block and may fail, made by one thread at a time; `journal` decides
+when. Time in the file is the wall clock's, because no other outlives a restart. A crash of the
+process loses no finished batch, one of the machine perhaps the latest batches, neither the file.
 """
 
 from __future__ import annotations
@@ -15,11 +14,17 @@ import msgspec
 from msgspec import Meta
 
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
-from p2pchat.sqlite import is_damage, set_aside
+from p2pchat.sqlite import File, Format, is_damage
 
-_APPLICATION: Final = 0x70327072
-"""Marks the file as ours, so that another program's database is never touched."""
-_BUSY_TIMEOUT: Final = 2.0
+FORMAT: Final = Format(
+    application=0x70327072,
+    number=0,
+    tables=(
+        "CREATE TABLE registration (ip TEXT, namespace TEXT, name TEXT, port INTEGER, ttl INTEGER,"
+        " expires REAL, PRIMARY KEY (ip, namespace, name)) WITHOUT ROWID",
+    ),
+    synchronous="NORMAL",
+)
 
 _Key = tuple[str, str, str]
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -37,38 +42,37 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Seconds since the epoch."""
 
 
-class ForeignDatabaseError(Exception):
-    """The file is a database of another program; the text is a sentence for the person."""
+class RegistrationFile:
+    """The SQLite file at `path`.
 
-
-class Database:
-    """The SQLite file at `path`. Every method may raise `sqlite3.Error` or `OSError`."""
+    Every method may raise `sqlite3.Error`, `OSError` or `ForeignFileError`; the next call opens the
+    file again.
+    """
 
     def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
-        self.path = path
-        self._connect = connect
-        self._connection: sqlite3.Connection | None = None
+        self._file = File(path, FORMAT, connect)
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return self._file.path
 
     def load(self, now: float) -> tuple[list[Row], str | None]:
         """What is stored and has not expired at `now` (wall clock), the oldest first.
 
         A damaged file is renamed, and a new one begun: the second value is its new name then.
-        Raises `ForeignDatabaseError` when the file belongs to another program.
         """
         try:
             return self._read(now), None
         except sqlite3.Error as damage:
             if not is_damage(damage):
                 raise
-        self.close()
-        aside = set_aside(self.path)
+        aside = self._file.set_aside()
         return self._read(now), aside
 
     def write(self, rows: list[Row], gone: list[_Key], *, whole: bool) -> None:
         """Store `rows` and remove `gone` in one transaction; `whole`: keep nothing but `rows`."""
-        connection = self._open()
-        try:
-            connection.execute("BEGIN IMMEDIATE")
+        with self._file.transaction() as connection:
             if whole:
                 connection.execute("DELETE FROM registration")
             connection.executemany(
@@ -78,47 +82,13 @@ class Database:
                 "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?)",
                 map(msgspec.structs.astuple, rows),
             )
-            connection.execute("COMMIT")
-        except BaseException:
-            self.close()  # which undoes what was not committed
-            raise
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = self._connect(
-                self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        (mark,) = connection.execute("PRAGMA application_id").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables and mark != _APPLICATION:
-            raise ForeignDatabaseError(f"{self.path} is the database of another program")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA application_id={_APPLICATION}")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS registration (ip TEXT, namespace TEXT, name TEXT,"
-            " port INTEGER, ttl INTEGER, expires REAL, PRIMARY KEY (ip, namespace, name))"
-            " WITHOUT ROWID"
-        )
+        self._file.close()
 
     def _read(self, now: float) -> list[Row]:
-        connection = self._open()
-        try:
+        with self._file.transaction() as connection:
             # Finds damage that the pages read below would not show until much later.
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
@@ -130,9 +100,6 @@ class Database:
                 "SELECT ip, namespace, name, port, ttl, expires FROM registration"
                 " ORDER BY expires - ttl"
             ).fetchall()
-        except BaseException:
-            self.close()
-            raise
         return [row for row in map(_checked, stored) if row is not None]
 
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError, Line
+from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.node import ChatNode, MakeHistory
 from p2pchat.settings.values import HistorySettings, LimitSettings, Settings
 from p2pchat.testing.network import FakeHost
@@ -351,8 +351,8 @@ class UnreadTests(EarlierCase):
         self.again(self.kill)
         recent, asked = self.kept.recent, []
 
-        def later(*words: Any) -> Deferred[list[Line]]:
-            waits: Deferred[list[Line]] = Deferred()
+        def later(*words: Any) -> Deferred[list[Record]]:
+            waits: Deferred[list[Record]] = Deferred()
             asked.append((waits, words))
             return waits
 
@@ -447,7 +447,7 @@ class ForgetTests(EarlierCase):
         self.restart()
         recent = self.kept.recent
         lines = self.successResultOf(recent("bob@CIC", 50))
-        late: Deferred[list[Line]] = Deferred()
+        late: Deferred[list[Record]] = Deferred()
         self.patch(self.kept, "recent", lambda *_: late)
         self.type("/to bob\r")
         self.patch(self.kept, "recent", recent)

@@ -1,0 +1,109 @@
+"""Rows of `message` and their indexes: what is ours at once, what was received when it is quiet.
+
+    a step of filing: the oldest segments -> message;  message above `indexed.upto` -> message_of,
+                      words
+
+Rules: plain calls inside a transaction of the caller. `number` gives the number of a name; see
+`Names.number`. `has_words`: whether there is an index of words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from sqlite3 import Connection
+from typing import Final
+
+from p2pchat.history import words
+from p2pchat.history.records import Record
+from p2pchat.history.segments import Row, encodable, rows
+
+AT_ONCE: Final = 5000
+"""Messages that make a step of filing; what comes meanwhile waits for it, some 40 ms. In smaller
+steps each message costs up to twice as much."""
+_BYTES: Final = 4_000_000
+"""Bytes of segments that make a step, if that is sooner."""
+_MOST: Final = 1 << 62
+# A number that is there already is that of the same message.
+_INSERT: Final = "INSERT OR IGNORE INTO message VALUES "
+_ROW: Final = "(?,?,?,?,?,?,?,?)"
+_ROWS: Final = 50
+"""Rows in one INSERT, which costs two thirds of one for each."""
+
+
+def enter(
+    connection: Connection,
+    number: Callable[[str], int],
+    records: Iterable[Record],
+    *,
+    has_words: bool,
+) -> None:
+    """Make rows of messages of ours."""
+    upto = indexed_upto(connection)
+    for record in records:
+        added = connection.execute(
+            _INSERT + _ROW,
+            (
+                record.id,
+                number(record.conversation),
+                number(record.sender),
+                encodable(record.msg_id),
+                int(record.at * 1000),
+                None,
+                record.state,
+                encodable(record.text),
+            ),
+        )
+        if record.id <= upto and added.rowcount > 0:
+            # It was to be stored earlier, and could not be.
+            _index(connection, record.id - 1, record.id, has_words=has_words)
+
+
+def step(connection: Connection, number: Callable[[str], int], *, has_words: bool) -> int:
+    """File the oldest of what is not filed yet; returns how many messages, 0 when all are."""
+    stored: list[bytes] = []
+    upto, following, count, room = 0, _MOST, 0, _BYTES
+    for id_, messages, data in connection.execute("SELECT * FROM segment ORDER BY id"):
+        if count >= AT_ONCE or room <= 0:
+            following = id_
+            break
+        upto = id_
+        count += messages
+        room -= len(data)
+        stored.append(data)
+    _insert(connection, chain.from_iterable(rows(data, number) for data in stored))
+    connection.execute("DELETE FROM segment WHERE id <= ?", (upto,))
+    after = indexed_upto(connection)
+    count, upto = connection.execute(
+        "SELECT count(*), max(id) FROM"
+        " (SELECT id FROM message WHERE id > ? AND id < ? ORDER BY id LIMIT ?)",
+        (after, following, AT_ONCE),
+    ).fetchone()
+    if count:
+        _index(connection, after, upto, has_words=has_words)
+        connection.execute("UPDATE indexed SET upto = ?", (upto,))
+    return int(count)
+
+
+def _insert(connection: Connection, new: Iterator[Row[int]]) -> None:
+    while some := [*islice(new, _ROWS)]:
+        statement = _INSERT + ",".join([_ROW] * len(some))
+        connection.execute(statement, [*chain.from_iterable(some)])
+
+
+def indexed_upto(connection: Connection) -> int:
+    """The id up to which all messages are in the indexes; what is above is in none."""
+    (upto,) = connection.execute("SELECT upto FROM indexed").fetchone()
+    return int(upto)
+
+
+def _index(connection: Connection, after: int, upto: int, *, has_words: bool) -> None:
+    connection.execute(
+        "INSERT INTO message_of SELECT conversation, id, state = 0 FROM message"
+        " WHERE id > ? AND id <= ? ORDER BY conversation, id",
+        (after, upto),
+    )
+    if has_words:
+        words.add(connection, after, upto)
+    else:
+        words.missed(connection)
