@@ -233,7 +233,8 @@ class ChatNode(MultiService):
             self.listen()
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
         history = self.history
-        self._sweep.start(self.mesh, self.outgoing, history)
+        catching_up = None if history is None else self._catching_up
+        self._sweep.start(self.mesh, self.outgoing, history, catching_up)
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))
         super().startService()
