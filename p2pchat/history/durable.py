@@ -79,7 +79,7 @@ class DurableHistory(OwnMessages):
         self._seen = seen
         self._storage = storage
         self._reader: Reader | None = None
-        self._last_published: dict[str, str] = {}
+        self._last_caught_up: dict[str, str] = {}
         self._told = False
         self.on_settled: Callable[[list[Arrival], bool], None] = _ignore
         """Gets the arrivals of each batch in their order, and whether they are stored."""
@@ -158,10 +158,10 @@ class DurableHistory(OwnMessages):
         if arrival.said is not None:
             # What others say of the time may be anything.
             arrival.said = [min(max(0.0, when), wall) for when in arrival.said]
-        elif type(messages[-1]) is Pub:
-            self._note_published(peer_id, ids[-1])
         first = self._store.next_id(len(messages))
         if self._store.hold(pack(first, peer_id, wall, messages, ids, arrival.said), arrival):
+            if arrival.said is not None and type(messages[-1]) is Pub:
+                self._caught_up(peer_id, ids[-1])
             return True
         self._tell("the disk does not keep up")
         self.not_kept += len(messages)
@@ -174,9 +174,12 @@ class DurableHistory(OwnMessages):
         """
         return self._store.repeat(arrival)
 
-    def last_published(self, peer_id: str) -> str:
-        """The msg_id of the last PUB that is kept of a peer; empty when none is known."""
-        return self._last_published.get(peer_id, "")
+    def caught_up_with(self, peer_id: str) -> str:
+        """The msg_id of the last PUB of a peer with which we caught up; empty when none is known.
+
+        What came live after it does not count: something may be missing in between.
+        """
+        return self._last_caught_up.get(peer_id, "")
 
     # ------------------------------------------------------------ what a person asks for
 
@@ -195,10 +198,14 @@ class DurableHistory(OwnMessages):
 
     def published_since(
         self, scopes: Sequence[str], after: str, age: float, count: int
-    ) -> Deferred[list[Record]]:
+    ) -> Deferred[list[int]]:
         """PUBs of ours that a peer has missed, not older than `age`; see `Reader.published`."""
         since = self._wall() - age
         return self._read(lambda reader: reader.published(scopes, after, since, count))
+
+    def numbered(self, ids: Sequence[int]) -> Deferred[list[Record]]:
+        """The messages of ours with these ids; see `Reader.numbered`."""
+        return self._read(lambda reader: reader.numbered(ids))
 
     def forget(self, peer_id: str) -> Deferred[int]:
         """Delete what was said by and to a peer, and what waits for it; fires with how many."""
@@ -251,6 +258,9 @@ class DurableHistory(OwnMessages):
             if done.arrivals or done.entries:
                 self._tell(outcome.trouble)
             self.not_kept += sum(piece.messages for piece in done.pieces)
+            for arrival in done.arrivals:
+                if arrival.said is not None:  # it is to come again
+                    self._last_caught_up.pop(arrival.peer.peer_id, None)
             self.on_settled(done.arrivals, False)
             return
         if outcome.again and self._told:
@@ -276,14 +286,14 @@ class DurableHistory(OwnMessages):
 
     def _remember(self, loaded: Loaded) -> None:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""
-        for sender, msg_id, published in loaded.seen:
+        for sender, msg_id, caught_up in loaded.seen:
             self._seen.is_new(sender, msg_id)
-            if published:
-                self._note_published(sender, msg_id)
+            if caught_up:
+                self._caught_up(sender, msg_id)
         loaded.seen.clear()
 
-    def _note_published(self, peer_id: str, msg_id: str) -> None:
-        last = self._last_published
+    def _caught_up(self, peer_id: str, msg_id: str) -> None:
+        last = self._last_caught_up
         if peer_id not in last and len(last) >= _MAX_LAST:
             del last[next(iter(last))]
         last[peer_id] = msg_id

@@ -26,19 +26,19 @@ def last_id(connection: Connection) -> int:
 
 
 def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, str, bool]]:
-    """Sender, msg_id and whether it was published, of the last received messages, oldest first.
+    """Sender, msg_id and whether it is a PUB that came late, of the last received messages.
 
-    At most `limit`, and only those that came after `since` (wall clock).
+    Oldest first, at most `limit`, and only those that came after `since` (wall clock).
     """
     names = dict(connection.execute("SELECT id, text FROM name"))
     latest = connection.execute(
-        "SELECT sender, msg_id, conversation != sender, at FROM message"
+        "SELECT sender, msg_id, conversation != sender AND said IS NOT NULL, at FROM message"
         " WHERE state = 0 AND msg_id != '' ORDER BY id DESC LIMIT ?",
         (limit,),
     ).fetchall()
     return [
-        (names[sender], msg_id, bool(published))
-        for sender, msg_id, published, at in reversed(latest)
+        (names[sender], msg_id, bool(caught_up))
+        for sender, msg_id, caught_up, at in reversed(latest)
         if at >= since * 1000
     ]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any, Final, TypeVar
 
 from p2pchat.history import words as index
@@ -86,28 +87,32 @@ class Reader:
 
         return self._read(read)
 
-    def published(
-        self, scopes: Sequence[str], after: str, since: float, count: int
-    ) -> list[Record]:
-        """The last `count` PUBs of ours to one of `scopes`, oldest first.
+    def published(self, scopes: Sequence[str], after: str, since: float, count: int) -> list[int]:
+        """The ids of the last `count` PUBs of ours to one of `scopes`, oldest first.
 
         Only those after the one whose msg_id is `after`, if that is among them, and not older than
-        `since` (wall clock).
+        `since` (wall clock). Ask for the messages themselves with `numbered`.
         """
 
-        def read(connection: sqlite3.Connection) -> list[Record]:
+        def read(connection: sqlite3.Connection) -> list[int]:
+            marks = ",".join("?" * len(scopes))
             rows = connection.execute(
-                f"{_SELECT} m.state = 1 AND m.at >= ? ORDER BY m.id DESC LIMIT ?",
-                (since * 1000, count),
+                "SELECT id, msg_id FROM message WHERE state = 1 AND at >= ? AND conversation IN"
+                f" (SELECT id FROM name WHERE text IN ({marks})) ORDER BY id DESC LIMIT ?",
+                (since * 1000, *scopes, count),
             )
-            found = []
-            for row in rows:
-                record = Record(*row)
-                if record.msg_id == after:
-                    break
-                if record.conversation in scopes:
-                    found.append(record)
+            found = [number for number, _ in takewhile(lambda row: row[1] != after, rows)]
             return found[::-1]
+
+        return self._read(read)
+
+    def numbered(self, ids: Sequence[int]) -> list[Record]:
+        """The messages of ours with these ids, as far as there still are any, oldest first."""
+
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            marks = ",".join("?" * len(ids))
+            rows = connection.execute(f"{_SELECT} m.id IN ({marks}) ORDER BY m.id", [*ids])
+            return [Record(*row) for row in rows]
 
         return self._read(read)
 

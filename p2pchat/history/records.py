@@ -78,7 +78,7 @@ class Loaded(Struct):
 
     next_id: int = 1
     seen: list[tuple[str, str, bool]] = field(default_factory=list)
-    """Sender, msg_id and whether it was published, of the latest messages, oldest first."""
+    """Sender, msg_id and whether it is a PUB that came late, of the latest, oldest first."""
     waiting: list[Record] = field(default_factory=list)
     """The outbox, oldest first."""
     unread: dict[str, int] = field(default_factory=dict)

@@ -8,7 +8,7 @@ links. What comes with every message takes the shortest way.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import MethodType
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
+from p2pchat.mesh.turns import in_turns
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
@@ -35,6 +36,8 @@ from p2pchat.wire.messages import CatchUp, Pub, Said, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
 _LEAVE_TIMEOUT: Final = 2.0
+_PEERS_A_TURN: Final = 250
+"""Peers of a listing that are taken in without a look at anything else."""
 
 
 def _ignore(*_: object) -> None:
@@ -207,11 +210,18 @@ class Mesh:
 
     # ------------------------------------------------------------ what the rendezvous says
 
-    def discovered(self, listings: Iterable[Listing], source: str) -> None:
+    def discovered(
+        self, listings: Iterable[Listing], source: str, *, whole: bool = True
+    ) -> Deferred[None]:
         """Take in a DISCOVER reply: who is new, or registered anew, is dialed.
 
-        `source` is the IP address that the reply came from; see `AddressRules`.
+        `source` is the IP address that the reply came from; see `AddressRules`. `whole` says that
+        whoever is not among these has no registration. The result fires when all is done, which
+        takes several turns of the reactor for many peers.
         """
+        return in_turns(self._reactor, self._take_in(listings, source, whole=whole))
+
+    def _take_in(self, listings: Iterable[Listing], source: str, *, whole: bool) -> Iterator[None]:
         by_id: dict[str, list[Listing]] = {}
         for entry in listings:
             if not self.blocking.has(entry.peer_id, entry.ip):
@@ -219,11 +229,14 @@ class Mesh:
         self.name.listed(by_id.pop(self.context.me.peer_id, []))
         now = self._reactor.seconds()
         rules = AddressRules(source, self.name.ip)
-        for peer_id, entries in by_id.items():
+        for number, (peer_id, entries) in enumerate(by_id.items(), 1):
+            if number % _PEERS_A_TURN == 0:
+                yield
             peer = self._listed(peer_id)
             if peer is not None and peer.heard_of(entries, rules, now) and not peer.links:
                 self._dialing.registered_anew(peer)
-        self.peers.not_listed(by_id.keys())
+        if whole:
+            self.peers.not_listed(by_id.keys())
         if rules.refused:
             self.peers.addresses_refused += rules.refused
             text = f"{rules.refused} listed addresses are not dialed, the first: {rules.example}"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from twisted.application.service import MultiService
@@ -38,7 +38,7 @@ from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
-from p2pchat.rendezvous.directory import IDirectory, Listing
+from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.identity import Identity
@@ -153,6 +153,7 @@ class ChatNode(MultiService):
         self.publish = self.outgoing.publish
         """Publish to `*` or `#namespace`: `publish(scope, text)`; see `Outgoing.publish`."""
         name, namespace = split_peer_id(me.peer_id)
+        self._directory.max_listed = settings.limits.max_known_peers
         ttl, interval = self._lease(settings)
         budget = None if self._local else REQUESTS_A_MINUTE
         self.presence = Presence(
@@ -183,16 +184,17 @@ class ChatNode(MultiService):
         that the node does, whatever is said here; see `p2pchat.service.reload`.
         """
         self.settings = settings
+        self._directory.max_listed = settings.limits.max_known_peers
         self.mesh.configure(settings)
         if self.history is not None:
             self.history.configure(settings.history)
         ttl, interval = self._lease(settings)
         self.presence.configure(ttl=ttl, interval=interval)
 
-    def _discovered(self, listings: Sequence[Listing]) -> None:
+    def _discovered(self, listings: Listings) -> Deferred[None]:
         if self.presence.grant is not None:
             self.mesh.name.ip = self.presence.grant.ip
-        self.mesh.discovered(listings, self._directory.source)
+        return self.mesh.discovered(listings, self._directory.source, whole=listings.whole)
 
     # ------------------------------------------------------------ with a history
 
@@ -235,7 +237,8 @@ class ChatNode(MultiService):
             self.listen()
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
         history = self.history
-        self._sweep.start(self.mesh, self.outgoing, history)
+        catching_up = None if history is None else self._catching_up
+        self._sweep.start(self.mesh, self.outgoing, history, catching_up)
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))
         super().startService()

@@ -17,6 +17,7 @@ from twisted.internet.task import LoopingCall
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.mesh import Mesh
+from p2pchat.node.catching_up import CatchingUp
 from p2pchat.node.outgoing import Outgoing
 
 _log: Final = Log("Node")
@@ -33,6 +34,7 @@ class Sweep:
     _mesh: Mesh
     _outgoing: Outgoing
     _history: DurableHistory | None
+    _catching_up: CatchingUp | None
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -41,9 +43,16 @@ class Sweep:
         self._loop = LoopingCall(self._sweep)
         self._loop.clock = clock
 
-    def start(self, mesh: Mesh, outgoing: Outgoing, history: DurableHistory | None) -> None:
+    def start(
+        self,
+        mesh: Mesh,
+        outgoing: Outgoing,
+        history: DurableHistory | None,
+        catching_up: CatchingUp | None,
+    ) -> None:
         """Look at the deadlines of these from now on."""
         self._mesh, self._outgoing, self._history = mesh, outgoing, history
+        self._catching_up = catching_up
         self._loop.start(_INTERVAL, now=False)
 
     def stop(self) -> None:
@@ -63,6 +72,8 @@ class Sweep:
         _guarded(self._outgoing.sweep, now)
         if self._history is not None:
             _guarded(self._history.sweep, now)
+        if self._catching_up is not None:
+            _guarded(self._catching_up.sweep, now)
         _guarded(self._mesh.look_at_deadlines, now)
         if self._sweeps % 4 == 0:
             _guarded(self._mesh.slow_sweep, now)

@@ -8,9 +8,8 @@ is gone, so that nothing is left when a Deferred has fired.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from twisted.internet import error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -25,20 +24,23 @@ from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.directory import (
     DirectoryError,
     Grant,
     IDirectory,
-    Listing,
+    Listings,
     ListingTooLong,
     Unreachable,
 )
-from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
+from p2pchat.rendezvous.replies import read_grant, read_listings, read_ok
+from p2pchat.rendezvous.reply_reader import ReplyReader
 from p2pchat.wire.address import LOOPBACK, host_and_port
 from p2pchat.wire.text import shortened
 
+_log: Final = Log("Rendezvous")
 MAX_REPLY: Final = 64 * 1024 * 1024
-"""Bytes of the longest reply: more than half a million peers."""
+"""Bytes of the longest reply, blanks and whatever else included."""
 _LONG_REPLY: Final = 1024 * 1024
 """Bytes after which a reply that breaks off counts as too long for the time that there was."""
 _PATIENCE: Final = 6.0
@@ -61,6 +63,9 @@ class RendezvousClient:
         self.address = host_and_port(host, port)
         self.source = ""
         """See `IDirectory.source`."""
+        self.max_listed = 20_000
+        """See `IDirectory.max_listed`."""
+        self._told = False
         self._reactor = reactor
         self._host = host
         self._port = port
@@ -69,32 +74,57 @@ class RendezvousClient:
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """REGISTER; see `IDirectory.register`."""
         fields: dict[str, object] = {"namespace": namespace, "name": name, "port": port, "ttl": ttl}
-        exchange = self._exchange("REGISTER", fields, self._timeout)
+        exchange = self._exchange("REGISTER", fields, self._timeout, ReplyReader())
         return exchange.addCallback(partial(read_grant, ttl=ttl))
 
-    def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
+    def discover(self, namespace: str | None) -> Deferred[Listings]:
         """DISCOVER; see `IDirectory.discover`."""
         fields: dict[str, object] = {} if namespace is None else {"namespace": namespace}
-        exchange = self._start("DISCOVER", fields, _PATIENCE * self._timeout)
+        reader = ReplyReader(self.max_listed)
+        exchange = self._start("DISCOVER", fields, _PATIENCE * self._timeout, reader)
+        most = self.max_listed
 
-        def came_from(reply: bytes) -> bytes:
+        def answered(reply: bytes | Listings) -> Listings:
             self.source = exchange.source
-            return reply
+            return self._listings(reply, most)
 
-        reply = exchange.reply.addCallback(came_from)
-        return cast("Deferred[Sequence[Listing]]", reply.addCallback(read_listings))
+        answer: Deferred[Any] = exchange.reply
+        return answer.addCallback(answered)
+
+    def _listings(self, reply: bytes | Listings, most: int) -> Listings:
+        listings = read_listings(reply, most) if isinstance(reply, bytes) else reply
+        if listings.odd:
+            _log.debug(
+                "Left out {count} entries of a listing that nobody could dial, the first: {entry}",
+                count=listings.odd,
+                entry=listings.example,
+            )
+        if not listings.whole and not self._told:
+            _log.warn(
+                "The rendezvous {where} lists more than {most} peers: the rest is left out "
+                "(limits.max_known_peers)",
+                where=self.address,
+                most=most,
+            )
+        self._told = not listings.whole
+        return listings
 
     def unregister(self, namespace: str, name: str, port: int) -> Deferred[None]:
         """UNREGISTER; see `IDirectory.unregister`."""
         fields: dict[str, object] = {"namespace": namespace, "name": name, "port": port}
-        return self._exchange("UNREGISTER", fields, self._timeout).addCallback(read_ok)
+        exchange = self._exchange("UNREGISTER", fields, self._timeout, ReplyReader())
+        return exchange.addCallback(read_ok)
 
-    def _exchange(self, kind: str, fields: dict[str, object], longest: float) -> Deferred[bytes]:
-        return self._start(kind, fields, longest).reply
+    def _exchange(
+        self, kind: str, fields: dict[str, object], longest: float, reader: ReplyReader
+    ) -> Deferred[Any]:
+        return self._start(kind, fields, longest, reader).reply
 
-    def _start(self, kind: str, fields: dict[str, object], longest: float) -> _Exchange:
+    def _start(
+        self, kind: str, fields: dict[str, object], longest: float, reader: ReplyReader
+    ) -> _Exchange:
         request = json.dumps({"type": kind, **fields}, separators=(",", ":")).encode() + b"\n"
-        exchange = _Exchange(self._reactor, request, self.address, self._timeout, longest)
+        exchange = _Exchange(self._reactor, request, self.address, self._timeout, longest, reader)
         exchange.start(self._host, self._port)
         return exchange
 
@@ -105,10 +135,16 @@ class _Exchange(ClientFactory):
     noisy = False
 
     def __init__(
-        self, reactor: Any, request: bytes, address: str, timeout: float, longest: float
+        self,
+        reactor: Any,
+        request: bytes,
+        address: str,
+        timeout: float,
+        longest: float,
+        reader: ReplyReader,
     ) -> None:
-        self.reply: Deferred[bytes] = Deferred(self._cancelled)
-        """Fires with the reply line, or fails with a `DirectoryError`."""
+        self.reply: Deferred[bytes | Listings] = Deferred(self._cancelled)
+        """Fires with what the reader made of the reply, or fails with a `DirectoryError`."""
         self.request = request
         self.source = ""
         """The IP address at the other end of the connection; loopback if it is ours, too."""
@@ -120,9 +156,9 @@ class _Exchange(ClientFactory):
         self._heard = reactor.seconds()
         self._connector: IConnector | None = None
         self._conversation: _Conversation | None = None
-        self._pieces: list[bytes] = []
+        self._reader = reader
         self._size = 0
-        self._outcome: bytes | DirectoryError | None = None
+        self._outcome: bytes | Listings | DirectoryError | None = None
 
     def start(self, host: str, port: int) -> None:
         """Connect and start the clock."""
@@ -142,31 +178,30 @@ class _Exchange(ClientFactory):
         return self._conversation
 
     def received(self, data: bytes) -> bool:
-        """Collect a piece of the reply; whether there is nothing more to wait for."""
+        """Take in a piece of the reply; whether there is nothing more to wait for."""
         if self._outcome is not None:
             return True
         self._heard = self._reactor.seconds()
-        if not self._size:
-            data = data.lstrip()  # an empty line before the reply is not the reply
-        line, newline, _ = data.partition(b"\n")
-        self._pieces.append(line)
-        self._size += len(line)
-        if self._size > MAX_REPLY:
-            self._outcome = self._too_long(f"is longer than {MAX_REPLY // 1024**2} MiB")
-        elif newline:
-            self._outcome = b"".join(self._pieces)
+        self._size += len(data)
+        try:
+            if self._size > MAX_REPLY:
+                self._outcome = self._too_long(f"is longer than {MAX_REPLY // 1024**2} MiB")
+            elif self._reader.feed(data):
+                self._outcome = self._reader.result
+        except DirectoryError as refused:
+            self._outcome = refused
         return self._outcome is not None
 
     def lost(self) -> None:
         """The connection is gone, whoever closed it."""
         if self._outcome is None:
-            tail = b"".join(self._pieces).strip()
-            if not tail:
+            if not self._reader.started:
                 self._outcome = self._unreachable("it closed the connection without an answer")
-            elif is_whole(tail):  # some end the reply by closing
-                self._outcome = tail
+            elif self._reader.ended():  # some end the reply by closing
+                self._outcome = self._reader.result
             else:
                 self._outcome = self._broken_off("the connection broke in the middle of an answer")
+        assert self._outcome is not None
         self._finish(self._outcome)
 
     def clientConnectionFailed(
@@ -184,7 +219,7 @@ class _Exchange(ClientFactory):
         self._timer = None
         now = self._reactor.seconds()
         until = min(self._heard + self._timeout, self._ends)
-        if self._size and until > now and self._outcome is None:
+        if self._reader.started and until > now and self._outcome is None:
             self._timer = self._reactor.callLater(until - now, self._time_is_up)
             return
         if self._outcome is None:
@@ -207,15 +242,14 @@ class _Exchange(ClientFactory):
         if timer is not None:
             timer.cancel()
 
-    def _finish(self, outcome: bytes | DirectoryError) -> None:
+    def _finish(self, outcome: bytes | Listings | DirectoryError) -> None:
         self._stop_timer()
-        self._pieces.clear()
         if self.reply.called:
             return
-        if isinstance(outcome, bytes):
-            self.reply.callback(outcome)
-        else:
+        if isinstance(outcome, DirectoryError):
             self.reply.errback(outcome)
+        else:
+            self.reply.callback(outcome)
 
     def _broken_off(self, why: str) -> DirectoryError:
         if self._size > _LONG_REPLY:

@@ -5,8 +5,6 @@ Shared by the client (which reads them) and by everything that only wants to kno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -37,6 +35,17 @@ class Listing(msgspec.Struct, frozen=True, gc=False):
     def peer_id(self) -> str:
         """The peer's id, `name@namespace`."""
         return f"{self.name}@{self.namespace}"
+
+
+class Listings(list[Listing]):
+    """The peers of a DISCOVER reply, as many as are taken."""
+
+    odd = 0
+    """Entries that nobody could dial, and that are not among these."""
+    example = ""
+    """The first of them, fit for a log."""
+    whole = True
+    """Whether the reply named no more; what is not among these may be registered else."""
 
 
 class DirectoryError(Exception):
@@ -84,11 +93,12 @@ class IDirectory(Interface):
         "The IP address that the latest answer to a DISCOVER came from; loopback if that is this "
         "machine, empty before the first one."
     )
+    max_listed: int = Attribute("How many entries of a listing are read; may change at any time.")
 
     def register(namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """Announce `name@namespace` on `port` for `ttl` seconds; register again before it ends."""
 
-    def discover(namespace: str | None) -> Deferred[Sequence[Listing]]:
+    def discover(namespace: str | None) -> Deferred[Listings]:
         """List the live registrations of `namespace`, or of every namespace for None."""
 
     def unregister(namespace: str, name: str, port: int) -> Deferred[None]:

@@ -11,24 +11,24 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.directory import (
     Blocked,
     DirectoryError,
     Grant,
     Listing,
+    Listings,
     ListingTooLong,
     NotRegistered,
     RequestRefused,
 )
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.text import shortened
-
-_log = Log("Rendezvous")
 
 _DEFAULT_BLOCK: Final = 60.0
 """Seconds to stay away when the rendezvous does not say for how long it refuses us."""
@@ -65,6 +65,7 @@ class _Listings(msgspec.Struct, gc=False):
 
 
 _decode_listings = msgspec.json.Decoder(_Listings).decode
+_decode_entries = msgspec.json.Decoder(list[Listing]).decode
 
 
 def read_grant(reply: bytes, ttl: int) -> Grant:
@@ -82,29 +83,32 @@ def read_ok(reply: bytes) -> None:
     _fields(reply)
 
 
-def read_listings(reply: bytes) -> list[Listing]:
-    """The answer to a DISCOVER, without the entries nobody could dial; raises `DirectoryError`."""
+def read_listings(reply: bytes, most: int = sys.maxsize) -> Listings:
+    """The answer to a DISCOVER, without the entries nobody could dial; raises `DirectoryError`.
+
+    At most `most` entries are looked at. The cost grows with the reply: `ReplyReader` reads long
+    ones in pieces.
+    """
     try:
         usual = _decode_listings(reply)
     except (ValueError, RecursionError):
         pass
     else:
-        if _is_ok(usual.status) and all(map(_can_be_dialed, usual.peers)):
-            return usual.peers
-    listings, odd = [], []
-    for entry in _entries(reply):
-        listing = _listing(entry)
-        if listing is None:
-            odd.append(entry)
-        else:
-            listings.append(listing)
-    if odd:
-        _log.debug(
-            "Left out {count} entries of a listing that nobody could dial, the first: {entry}",
-            count=len(odd),
-            entry=shortened(repr(odd[0])),
-        )
-    return listings
+        if _is_ok(usual.status):
+            return _taken(usual.peers, most)
+    return _taken(_entries(reply), most)
+
+
+def read_entries(entries: bytes, most: int) -> Listings:
+    """The same of a list of entries by itself."""
+    try:
+        return _taken(_decode_entries(entries), most)
+    except (ValueError, RecursionError):
+        pass
+    found = _decode(entries)
+    if not isinstance(found, list):
+        raise not_of_this_protocol(entries)
+    return _taken(found, most)
 
 
 def is_whole(reply: bytes) -> bool:
@@ -140,6 +144,15 @@ def refusal(text: str) -> DirectoryError:
     return RequestRefused(sentence, text)
 
 
+def not_of_this_protocol(reply: bytes) -> DirectoryError:
+    """The error for a reply of which no sense can be made."""
+    shown = shortened(reply[:400].decode("utf-8", "replace"), 80)
+    return RequestRefused(
+        f"the answer is not of this protocol: is there a rendezvous at that address? ({shown})",
+        "not_json",
+    )
+
+
 # ---------------------------------------------------------------- below: any JSON whatever
 
 
@@ -151,11 +164,7 @@ def _decode(reply: bytes) -> Any:
     try:  # halves of surrogate pairs, NaN, bytes that are not UTF-8
         return json.loads(reply.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        shown = shortened(reply[:400].decode("utf-8", "replace"), 80)
-        raise RequestRefused(
-            f"the answer is not of this protocol: is there a rendezvous at that address? ({shown})",
-            "not_json",
-        ) from None
+        raise not_of_this_protocol(reply) from None
 
 
 def _fields(reply: bytes) -> dict[str, Any]:
@@ -185,13 +194,39 @@ def _entries(reply: bytes) -> list[Any]:
     return peers
 
 
+def _taken(entries: Sequence[object], most: int) -> Listings:
+    """Those of the first `most` entries that somebody could dial."""
+    taken = Listings()
+    for entry in entries[:most]:
+        listing = _listing(entry)
+        if listing is not None:
+            taken.append(listing)
+            continue
+        if not taken.odd:
+            taken.example = _shown(entry)
+        taken.odd += 1
+    taken.whole = len(entries) <= most
+    return taken
+
+
+def _shown(entry: object) -> str:
+    try:
+        return shortened(repr(entry))
+    except RecursionError:
+        return "one that is nested without end"
+
+
 def _listing(entry: object) -> Listing | None:
+    if type(entry) is Listing:
+        if _can_be_dialed(entry):
+            return entry
+        entry = msgspec.to_builtins(entry)
     if not isinstance(entry, dict):
         return None
-    name, namespace, ip = (entry.get(field) for field in ("name", "namespace", "ip"))
-    port, ttl, left = (_number(entry.get(field)) for field in ("port", "ttl", "expires_in"))
+    name, namespace, ip = entry.get("name"), entry.get("namespace"), entry.get("ip")
     if not (isinstance(name, str) and isinstance(namespace, str) and isinstance(ip, str)):
         return None
+    port, ttl, left = (_number(entry.get(field)) for field in ("port", "ttl", "expires_in"))
     if port is None or not port.is_integer():
         return None
     ttl = max(0.0, ttl or 0.0)

@@ -24,8 +24,10 @@ Values: TypeAlias = dict[str, Any]
 
 _Root = TypeVar("_Root", bound=msgspec.Struct)
 
-_MAX_FILE: Final = 1_000_000
+_MAX_FILE: Final = 100_000
+"""Bytes of the longest file: some twenty times the example, and read again in one turn."""
 _MAX_WARNINGS: Final = 20
+_LONGEST_NAME: Final = 60
 _SECTIONS: Final = Settings.__struct_fields__
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 
@@ -72,21 +74,25 @@ def load(path: str) -> tuple[Values, list[str]]:
         raise ConfigError(f"{path}: expected an object, got {shown(content)}")
     values: Values = {}
     warnings: list[str] = []
+    unknown = 0
     for section, fields in content.items():
         if section not in _SECTIONS:
-            warnings.append(_unknown(section, [*_SECTIONS, *_BY_KEY]))
+            unknown += 1
+            if unknown <= _MAX_WARNINGS:
+                warnings.append(_unknown(section, [*_SECTIONS, *_BY_KEY]))
             continue
         if not isinstance(fields, dict):
             raise ConfigError(f"{section}: expected an object, got {shown(fields)}")
         for field, value in fields.items():
             key = f"{section}.{field}"
             if key not in _BY_KEY:
-                warnings.append(_unknown(key, _BY_KEY))
+                unknown += 1
+                if unknown <= _MAX_WARNINGS:  # a look for similar names takes its time
+                    warnings.append(_unknown(key, _BY_KEY))
             elif value is not None or _BY_KEY[key].default is not None:
                 values[key] = check(key, value)
-    if len(warnings) > _MAX_WARNINGS:
-        left_out = len(warnings) - _MAX_WARNINGS
-        warnings[_MAX_WARNINGS:] = [f"… and {left_out} more unknown settings"]
+    if unknown > _MAX_WARNINGS:
+        warnings.append(f"… and {unknown - _MAX_WARNINGS} more unknown settings")
     return values, [f"{shortened(path, 100)}: {warning}" for warning in warnings]
 
 
@@ -128,6 +134,8 @@ def _parsed(path: str, content: str) -> object:
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
+    if len(name) > _LONGEST_NAME:
+        return f"{shortened(name, _LONGEST_NAME)}: unknown setting, ignored"
     from difflib import get_close_matches
 
     field = name.rpartition(".")[2]
@@ -135,4 +143,4 @@ def _unknown(name: str, known: Collection[str]) -> str:
     close = [by_field[field]] if field in by_field else get_close_matches(name, known, 1, 0.75)
     close = close or [by_field[match] for match in get_close_matches(field, by_field, n=1)]
     hint = f" (did you mean {close[0]}?)" if close else ""
-    return f"{shortened(name, 60)}: unknown setting, ignored{hint}"
+    return f"{shortened(name)}: unknown setting, ignored{hint}"

@@ -7,7 +7,7 @@ each host is seen under its own address, and leases end when they should.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -19,6 +19,7 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
+    Listings,
     ListingTooLong,
     NotRegistered,
     RequestRefused,
@@ -37,6 +38,7 @@ class StaticDirectory:
 
     address = "a fixed list"
     source = LOOPBACK
+    max_listed = 20_000
 
     def __init__(
         self, peers: Iterable[tuple[str, str, int]] = (), *, ip: str = "127.0.0.1"
@@ -52,14 +54,14 @@ class StaticDirectory:
         self._add(name, namespace, self._ip, port)
         return succeed(Grant(ttl, self._ip))
 
-    def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
+    def discover(self, namespace: str | None) -> Deferred[Listings]:
         """See `IDirectory`; fires at once."""
         return succeed(
-            [
+            Listings(
                 entry
                 for entry in self._listings.values()
                 if namespace is None or entry.namespace == namespace
-            ]
+            )
         )
 
     def unregister(
@@ -145,6 +147,7 @@ class FakeRendezvousClient:
     """`IDirectory` over a `FakeRendezvous`, with the address of one host."""
 
     address = "rendezvous.test:8080"
+    max_listed = 20_000
 
     def __init__(self, rendezvous: FakeRendezvous, host: FakeHost) -> None:
         self._rendezvous = rendezvous
@@ -164,12 +167,13 @@ class FakeRendezvousClient:
 
         return self._ask("REGISTER", grant, lambda: Grant(float(ttl), "203.0.113.9"))
 
-    def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
+    def discover(self, namespace: str | None) -> Deferred[Listings]:
         """See `IDirectory`."""
         too_long = {Fault.ALL_TOO_LONG} if namespace else {Fault.ALL_TOO_LONG, Fault.TOO_LONG}
         if self._rendezvous.fault in too_long:
             return self._ask("DISCOVER", self._too_long, self._nonsense)
-        return self._ask("DISCOVER", lambda: self._rendezvous.listings(namespace), self._nonsense)
+        listings = self._rendezvous.listings
+        return self._ask("DISCOVER", lambda: Listings(listings(namespace)), self._nonsense)
 
     def unregister(
         self,
@@ -185,12 +189,12 @@ class FakeRendezvousClient:
     def _too_long(self) -> DirectoryError:
         return ListingTooLong("its listing is too long", "listing_too_long")
 
-    def _nonsense(self) -> list[Listing]:
+    def _nonsense(self) -> Listings:
         """Peers that do not exist, names that cannot be, and ourselves under other names."""
         odd = [("", "CIC"), ("a" * 65, "CIC"), ("\x1b[2J", "CIC"), ("a@b", "x\ny"), ("x", "")]
         nobody = [Listing(name, space, "10.99.0.1", 4000, 0, 0) for name, space in odd]
         ours = [Listing(f"me{n}", "CIC", self._host.ip, 4000, -1, 1e9) for n in range(3)]
-        return [*nobody, *ours, Listing("ghost", "CIC", "10.99.0.2", 65535, 1, -5)]
+        return Listings([*nobody, *ours, Listing("ghost", "CIC", "10.99.0.2", 65535, 1, -5)])
 
     def _ask(self, kind: str, answer: Callable[[], Any], lie: Callable[[], Any]) -> Deferred[Any]:
         rendezvous, fault = self._rendezvous, self._rendezvous.fault

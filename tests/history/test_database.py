@@ -227,7 +227,7 @@ class LoadTests(FileCase):
         loaded = self.open().load(100, 0)
         self.assertEqual(loaded.next_id, 8)
         self.assertEqual(
-            loaded.seen, [("bob@CIC", "1", False), ("bob@CIC", "2", True), ("eva@CIC", "3", False)]
+            loaded.seen, [("bob@CIC", "1", False), ("bob@CIC", "2", False), ("eva@CIC", "3", False)]
         )
         self.assertEqual(loaded.waiting, [entries[0]])
         self.assertEqual(loaded.unread, {"bob@CIC": 2, "eva@CIC": 1})

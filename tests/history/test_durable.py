@@ -164,7 +164,11 @@ class ReceivingTests(HistoryCase):
                 ("late", "bob@CIC", ["y"], [0.0]),
             ],
         )
-        self.assertEqual(self.history.last_published("bob@CIC"), "")
+        self.assertEqual(self.history.caught_up_with("bob@CIC"), "4")
+        self.receive(pub("5", "live"))
+        self.assertEqual(self.history.caught_up_with("bob@CIC"), "4")
+        self.restart()
+        self.assertEqual(self.history.caught_up_with("bob@CIC"), "4")
 
     def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
         self.patch(store, "MAX_WAITING", 10_000)
@@ -408,7 +412,7 @@ class RestartTests(HistoryCase):
         self.assertEqual(self.told.take(), [("ready",), ("kept", "bob@CIC", ["três"])])
         self.assertEqual(sorted(map(str, self.acked())), ["1", "3"])
         self.assertEqual(self.lines(), ["um", "dois", "três"])
-        self.assertEqual(self.history.last_published("bob@CIC"), "2")
+        self.assertEqual(self.history.caught_up_with("bob@CIC"), "")
 
     def test_messages_that_come_before_the_past_is_known_are_put_off(self) -> None:
         self.start(at_once=False)
@@ -446,12 +450,12 @@ class RestartTests(HistoryCase):
             self.restart()
         self.assertEqual(self.lines(), ["0", "1", "2"])
 
-    def test_the_last_published_are_bounded(self) -> None:
+    def test_who_was_caught_up_with_is_bounded(self) -> None:
         self.patch(durable, "_MAX_LAST", 2)
         self.start()
         for number in range(4):
-            self.history._note_published(f"p{number}@CIC", "id")
-        self.assertEqual([*self.history._last_published], ["p2@CIC", "p3@CIC"])
+            self.history._caught_up(f"p{number}@CIC", "id")
+        self.assertEqual([*self.history._last_caught_up], ["p2@CIC", "p3@CIC"])
 
     def test_stop_writes_what_waits_and_leaves_no_thread(self) -> None:
         self.start(at_once=False)
@@ -571,7 +575,8 @@ class OutboxTests(HistoryCase):
         self.start()
         self.history.published("#CIC", "m1", "a todos")
         self.clock.advance(GATHER)
-        (line,) = self.successResultOf(self.history.published_since(("#CIC",), "", 9, 9))
+        ids = self.successResultOf(self.history.published_since(("#CIC",), "", 9, 9))
+        (line,) = self.successResultOf(self.history.numbered([*ids, 10**9]))
         self.assertEqual(
             (line.conversation, line.sender, line.text, line.state),
             ("#CIC", "alice@CIC", "a todos", PUBLISHED),

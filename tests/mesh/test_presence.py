@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -15,7 +14,7 @@ from p2pchat.rendezvous.directory import (
     DirectoryError,
     Grant,
     IDirectory,
-    Listing,
+    Listings,
     RequestRefused,
     Unreachable,
 )
@@ -37,6 +36,10 @@ class PresenceTestCase(SynchronousTestCase):
             self.presence.stopService()
         self.assertEqual(self.host.getDelayedCalls(), [])
 
+    def take_in(self, found: Listings) -> Deferred[None]:
+        self.listed.append([entry.peer_id for entry in found])
+        return succeed(None)
+
     def make(
         self,
         directory: IDirectory,
@@ -52,7 +55,7 @@ class PresenceTestCase(SynchronousTestCase):
             "CIC",
             schedule=RequestSchedule(interval, budget),
             ttl=ttl,
-            on_listings=lambda found: self.listed.append([entry.peer_id for entry in found]),
+            on_listings=self.take_in,
             on_notice=self.notices.append,
         )
         presence.port = 4000
@@ -272,7 +275,7 @@ class FaultTests(PresenceTestCase):
     def test_it_does_not_like_our_name_and_still_tells_who_is_there(self) -> None:
         reason = RequestRefused("the rendezvous is full", "registry_full")
         self.patch(self.presence.directory, "register", lambda *_: fail(reason))
-        self.patch(self.presence.directory, "discover", lambda *_: succeed([]))
+        self.patch(self.presence.directory, "discover", lambda *_: succeed(Listings()))
         self.start(305)
         self.assertEqual(self.listed, [[]] * 6)
         self.assertEqual(self.notices, ["rendezvous rendezvous.test:8080: the rendezvous is full"])
@@ -377,7 +380,7 @@ class _Forgetful(StaticDirectory):
         self.asked += 1
         return super().register(namespace, name, port, ttl)
 
-    def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
+    def discover(self, namespace: str | None) -> Deferred[Listings]:
         from p2pchat.rendezvous.directory import NotRegistered
 
         self.asked += 1
@@ -437,7 +440,7 @@ class StopTests(PresenceTestCase):
         self.assertEqual(done, [None])
 
     def test_a_fault_of_our_own_is_logged_and_does_no_harm(self) -> None:
-        def fail_on(_: object) -> None:
+        def fail_on(_: object) -> Deferred[None]:
             raise RuntimeError("ours")
 
         self.presence._on_listings = fail_on

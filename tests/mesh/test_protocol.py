@@ -12,7 +12,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.protocol import LINGER
+from p2pchat.mesh.link.protocol import LINES_A_TURN, LINGER
 from p2pchat.mesh.link.send_queue import UNPACED
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.wire.codec import MAX_LINE, from_raw
@@ -280,7 +280,59 @@ class ReadingTests(LinkTestCase):
     def test_a_rate_of_zero_is_no_limit(self) -> None:
         tested = self.make(limits(peer_rate=0))
         tested.hear(*[send(n) for n in range(5000)])
+        tested.clock.run(0)
         self.assertTrue(tested.transport.reading)
+
+    def test_a_chunk_of_many_lines_is_taken_in_over_several_turns(self) -> None:
+        tested = self.make(limits(peer_rate=0))
+        many = 3 * LINES_A_TURN + 5
+        lines = b"".join(json.dumps(send(n)).encode() + b"\n" for n in range(many))
+        tested.link.dataReceived(lines + b'{"type":"PI')
+        self.assertEqual(len(tested.owner.texts), LINES_A_TURN)
+        self.assertFalse(tested.transport.reading)
+        self.assertTrue(tested.link.waits_for_us)
+        # A transport may have more to hand over before it heeds the pause.
+        tested.link.dataReceived(b'NG","msg_id":"p"}\n')
+        tested.hear(send(many))
+        self.assertEqual(len(tested.owner.texts), LINES_A_TURN)
+        tested.clock.run(0)
+        self.assertEqual(tested.owner.texts, [str(n) for n in range(many + 1)])
+        self.assertEqual([line["type"] for line in tested.transport.lines[-2:]], ["PONG", "ACK"])
+        self.assertTrue(tested.transport.reading)
+        self.assertFalse(tested.link.waits_for_us)
+
+    def test_what_is_put_off_waits_until_it_may_come_and_our_answers_are_read(self) -> None:
+        tested = self.make(limits(peer_rate=1000, max_queue_bytes=500))
+        tested.link.queue.pauseProducing()
+        tested.hear(*[ping(n) for n in range(2 * LINES_A_TURN)])
+        self.assertFalse(tested.transport.reading)
+        tested.clock.run(9)
+        self.assertEqual(tested.link.queue.bytes_waiting > 0, True)
+        tested.link.queue.resumeProducing()
+        self.assertEqual(len(tested.transport.of("PONG")), LINES_A_TURN)
+        tested.clock.run(0)
+        self.assertEqual(len(tested.transport.of("PONG")), 2 * LINES_A_TURN)
+        tested.clock.run(9)
+        self.assertTrue(tested.transport.reading)
+
+    def test_what_is_put_off_goes_with_the_link(self) -> None:
+        for how in ("lost", "given up"):
+            tested = self.make(limits(peer_rate=0))
+            tested.hear(*[send(n) for n in range(2 * LINES_A_TURN)])
+            if how == "lost":
+                tested.lose()
+            else:
+                tested.link.give_up("enough")
+            tested.clock.run(9)
+            self.assertEqual(len(tested.owner.texts), LINES_A_TURN)
+
+    def test_bad_lines_among_many_end_the_link(self) -> None:
+        tested = self.make(limits(peer_rate=0))
+        tested.hear(*[send(n) for n in range(2 * LINES_A_TURN)], *[b"{\n"] * 20, send("x"))
+        tested.clock.run(0)
+        self.assertEqual(len(tested.owner.texts), 2 * LINES_A_TURN)
+        self.assertTrue(tested.transport.half_closed)
+        self.assertEqual(tested.link._put_off, b"")
 
     def test_who_does_not_read_our_answers_is_not_read(self) -> None:
         tested = self.make(limits(max_queue_bytes=500, peer_rate=0))

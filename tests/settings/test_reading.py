@@ -366,8 +366,8 @@ class LoadTests(SynchronousTestCase):
 
     def test_files_that_are_not_configurations(self) -> None:
         self.assertEqual(self.refused(b"\n\xff\xfe{}"), "FILE: line 2 is not UTF-8 text")
-        self.assertEqual(self.refused(b" " * 1_000_001), "FILE: larger than 1000000 bytes")
-        self.assertEqual(self.refused(b"[" * 200_000), "FILE: not a configuration")
+        self.assertEqual(self.refused(b" " * 100_001), "FILE: larger than 100000 bytes")
+        self.assertEqual(self.refused(b"[" * 90_000), "FILE: not a configuration")
 
     def test_files_that_cannot_be_read(self) -> None:
         for path, reason in (

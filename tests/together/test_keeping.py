@@ -31,6 +31,7 @@ from p2pchat.testing.network import FakeHost
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.wire.messages import CatchUp, Pub, Said, Send
 from p2pchat.wire.repetitions import RecentIds
+from tests.support.fake_link import FakeLink
 from tests.support.foreign import ForeignPeer
 from tests.support.histories import NOW, SteppedThread
 
@@ -618,6 +619,119 @@ class CatchingUpTests(KeepingCase):
         self.meet()
         for other in others:
             self.assertEqual(self.texts(other), [])
+        self.town.close()
+
+    def test_more_than_the_queue_of_a_link_holds(self) -> None:
+        alice = self.node("alice@CIC")
+        texts = [f"{number} {'x' * 20_000}" for number in range(150)]
+        for text in texts:
+            alice.publish("*", text)
+            self.town.run(0.01)
+        bob = self.node("bob@CIC")
+        self.meet()
+        alice.publish("*", "live")
+        self.town.run(5)
+        self.assertEqual(sorted(self.texts(bob)), sorted([*texts, "live"]))
+        self.assertEqual(self.late(bob), texts)
+        self.assertEqual(alice.outgoing.dropped, 0)
+        self.town.close()
+
+    def test_what_others_are_told_takes_no_place(self) -> None:
+        alice = self.node("alice@CIC")
+        ours = [f"ours {number}" for number in range(50)]
+        for text in ours:
+            alice.publish("#CIC", text)
+        for number in range(300):
+            alice.publish("#UnB", f"theirs {number}")
+        self.town.run(1)
+        bob = self.node("bob@CIC")
+        self.meet()
+        self.town.run(5)
+        self.assertEqual(self.late(bob), ours)
+        self.town.close()
+
+    def test_no_gap_is_passed_by_what_comes_live(self) -> None:
+        for ending in ("the link breaks", "it is killed"):
+            self.setUp()
+            alice = self.node("alice@CIC")
+            texts = [f"{number} {'x' * 20_000}" for number in range(100)]
+            for text in texts:
+                alice.publish("*", text)
+                self.town.run(0.01)
+            bob = self.node("bob@CIC")
+            self.town.network.run_until(lambda bob=bob: len(self.late(bob)) > 5, 30)  # type: ignore[misc]
+            alice.publish("*", "live")
+            self.town.network.run_until(lambda bob=bob: "live" in self.texts(bob), 30)  # type: ignore[misc]
+            self.assertLess(len(self.late(bob)), 100)
+            before = self.texts(bob)
+            if ending == "it is killed":
+                self.town.kill(bob)
+                bob = self.node("bob@CIC")
+            else:
+                self.town.network.break_links(self.town.host_of(alice), self.town.host_of(bob))
+                before = []
+            self.meet()
+            self.town.run(5)
+            self.assertEqual(set(before + self.texts(bob)), {*texts, "live"})
+            self.town.close()
+
+    def test_what_was_said_a_moment_before_is_told(self) -> None:
+        alice, bob = self.node("alice@CIC"), self.node("bob@CIC")
+        self.meet()
+        assert alice.history is not None
+        self.town.network.break_links(self.town.host_of(alice), self.town.host_of(bob))
+        self.town.run(0.1)
+        alice.publish("*", "agora")
+        found = alice.history.published_since(("*",), "", 60.0, 10)
+        self.assertEqual(self.successResultOf(found), [], "it is not written yet")
+        (peer,) = alice.peers
+        link = FakeLink(instance="another process")
+        alice._catching_up.answer(peer, link, CatchUp("c", "", 10, 60.0))
+        self.town.run(0.2)
+        self.assertEqual([message["payload"] for message in link.messages], ["agora"])
+        self.town.close()
+
+    def test_a_new_process_of_a_peer_is_asked_and_answered_beside_its_old_link(self) -> None:
+        alice, _ = self.node("alice@CIC"), self.node("bob@CIC")
+        self.meet()
+        alice.publish("*", "oi")
+        self.town.run(1)
+        (peer,) = alice.peers
+        old, new = peer.links[0], FakeLink(instance="another process")
+        new.keeps = True
+        peer.links.append(new)
+        for _ in range(2):
+            alice._catching_up.ask(peer)
+            alice._catching_up.answer(peer, new, CatchUp("c", "", 10, 60.0))
+            self.town.run(1)
+        self.assertEqual([message["type"] for message in new.messages], ["CATCH_UP", "SAID"])
+        peer.links[:] = [old]
+        self.town.close()
+
+    def test_an_answer_waits_for_room_and_ends_with_the_last_link(self) -> None:
+        alice, _ = self.node("alice@CIC"), self.node("bob@CIC")
+        self.meet()
+        for number in range(40):
+            alice.publish("*", str(number))
+        self.town.run(1)
+        (peer,) = alice.peers
+        link = FakeLink(instance="another process")
+
+        def full_after_each(_: bytes) -> None:
+            link.takes = False
+
+        link.on_send = full_after_each
+        links, peer.links = peer.links, []
+        alice._catching_up.answer(peer, link, CatchUp("c", "", 30, 60.0))
+        for number in range(10, 20):
+            self.town.run(1)
+            self.assertEqual(link.messages[-1]["payload"], str(number))
+            self.assertEqual(link.sent, number - 9)
+            link.takes = True
+        alice._catching_up.lost(peer.peer_id)
+        self.town.run(1)
+        self.assertEqual(link.sent, 10)
+        peer.links = links
         self.town.close()
 
     def test_only_what_the_asked_peer_published_itself(self) -> None:

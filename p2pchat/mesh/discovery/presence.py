@@ -7,7 +7,7 @@ logged once, not once an attempt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from twisted.application.service import Service
@@ -25,6 +25,7 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
+    Listings,
     ListingTooLong,
     NotRegistered,
     RequestRefused,
@@ -39,8 +40,9 @@ class Presence(Service):
     """Keeps one node registered with a directory, and reports what the directory lists.
 
     `schedule`, which is ours alone, says when to ask; `ttl` is the lease to ask for, in seconds.
-    `on_listings` gets every DISCOVER reply, `on_notice` sentences for the person. `port` must be
-    set before the service starts.
+    `on_listings` gets every DISCOVER reply, and what it returns fires when all of it is taken in;
+    until then, the request counts as under way. `on_notice` gets sentences for the person. `port`
+    must be set before the service starts.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Presence(Service):
         *,
         schedule: RequestSchedule,
         ttl: int,
-        on_listings: Callable[[Sequence[Listing]], None],
+        on_listings: Callable[[Listings], Deferred[None]],
         on_notice: Callable[[str], None],
     ) -> None:
         self.directory = directory
@@ -71,8 +73,8 @@ class Presence(Service):
         self._unknown = False
         self._perhaps_registered = False
         self._registering: Deferred[Grant] | None = None
-        self._discovering: Deferred[Sequence[Listing]] | None = None
-        self._waiting: list[Deferred[Sequence[Listing]]] = []
+        self._discovering: Deferred[Listings] | None = None
+        self._waiting: list[Deferred[Listings]] = []
         self._loop = LoopingCall(self._guarded_tick)
         self._loop.clock = clock
         self._first_look: list[Deferred[None]] | None = []
@@ -127,7 +129,7 @@ class Presence(Service):
         if self.running:
             self._tick()
 
-    def discover(self) -> Deferred[Sequence[Listing]]:
+    def discover(self) -> Deferred[Listings]:
         """Ask now; fails with a `DirectoryError` when the rendezvous does, or was asked too often.
 
         Listings go to `on_listings`, too.
@@ -137,7 +139,7 @@ class Presence(Service):
             return fail(DirectoryError("the node is not running"))
         if self._discovering is None and not self._schedule.may_ask(now):
             return fail(DirectoryError("the rendezvous was asked too often: try again in a minute"))
-        waiting: Deferred[Sequence[Listing]] = Deferred()
+        waiting: Deferred[Listings] = Deferred()
         self._waiting.append(waiting)
         if self._discovering is None:
             self._discover(now)
@@ -172,6 +174,7 @@ class Presence(Service):
     def _discover(self, now: float) -> None:
         self._schedule.discovering(now)
         request = self._discovering = self.directory.discover(self._scope.choose(now))
+        request.addCallback(self._take_in)
         request.addBoth(self._discover_over)
         request.addCallbacks(self._discovered, self._discover_failed)
         request.addErrback(self._unexpected)
@@ -182,7 +185,7 @@ class Presence(Service):
         self._registering = None
         return result
 
-    def _discover_over(self, result: Sequence[Listing] | Failure) -> Sequence[Listing] | Failure:
+    def _discover_over(self, result: Listings | Failure) -> Listings | Failure:
         self._discovering = None
         return result
 
@@ -205,18 +208,23 @@ class Presence(Service):
         if failure.check(RequestRefused):
             self._schedule.refused(self._clock.seconds())
 
-    def _discovered(self, listings: Sequence[Listing]) -> None:
+    def _take_in(self, listings: Listings) -> Deferred[Listings]:
         self._unknown = False
-        own = f"{self._name}@{self._namespace}"
         self._scope.listed()
         if self.grant is not None:
             self._well_again()
-            if not any(entry.peer_id == own and entry.port == self.port for entry in listings):
+            if listings.whole and not any(map(self._is_us, listings)):
                 # The rendezvous lost us, is another one that took its place, or has told us an
                 # older listing.
                 _log.debug("The rendezvous does not list us: registering again")
                 self._schedule.renew(self._clock.seconds())
-        self._on_listings(listings)
+        return self._on_listings(listings).addCallback(lambda _: listings)
+
+    def _is_us(self, entry: Listing) -> bool:
+        who = (entry.name, entry.namespace, entry.port)
+        return who == (self._name, self._namespace, self.port)
+
+    def _discovered(self, listings: Listings) -> None:
         self._looked()
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:

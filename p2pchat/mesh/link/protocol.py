@@ -1,9 +1,10 @@
 """One connection to a peer: bytes <-> lines <-> the session, and what the node hears of it.
 
-Rules: the session decides, this module performs. A chunk of bytes is split once; what the lines
-lead to is performed in their order; everything that is to be sent leaves with one write at the
-end. Nothing that the other end sends raises, and what it can make us keep is bounded: the tail of
-a line, the queue of answers, and the time that a closing connection may linger.
+Rules: the session decides, this module performs. A chunk of bytes is split once, and so many of its
+lines are taken in at most before others have their turn. What the lines lead to is performed in
+their order; everything that is to be sent leaves with one write at the end. Nothing that the other
+end sends raises, and what it can make us keep is bounded: the tail of a line, what was put off of a
+chunk, the queue of answers, and the time that a closing connection may linger.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ from p2pchat.wire.states import State
 
 LINGER: Final = 2.0
 """Seconds that a connection may take to close after its session ended."""
+LINES_A_TURN: Final = 512
+"""Lines that are taken in at once: more than a chunk has of those that a conversation brings."""
 _OPEN: Final = State.OPEN
 _CHAT: Final = frozenset((Send, Pub))
 
@@ -72,6 +75,7 @@ class PeerProtocol(LineReceiver):
         self.outbound = dialed is not None
         self.dialed = dialed
         self._tail: bytes | bytearray = b""
+        self._put_off = b""
         self._deaf = False
         self._finish: Finish | None = None
         self._gone = False
@@ -120,12 +124,23 @@ class PeerProtocol(LineReceiver):
         if self._deaf:
             return
         count = 1
-        if self._tail or data.find(b"\n") != len(data) - 1:
+        if self._tail or self._put_off or data.find(b"\n") != len(data) - 1:
             # More or less than the one whole line that a conversation brings.
             data = self._whole_lines(data)
             if not data:
                 return
+            if self._put_off:
+                self._put_off += data
+                return
             count = data.count(b"\n")
+        self._take_in(data, count)
+
+    def _take_in(self, data: bytes, count: int) -> None:
+        """Have so many whole lines performed; as many as are too many, in a later turn."""
+        if count > LINES_A_TURN:
+            lines = data.split(b"\n", LINES_A_TURN)
+            self._put_off = lines.pop()
+            data, count = data[: -len(self._put_off)], LINES_A_TURN
         queue = self._send_queue
         queue.hold()
         self.heard_at = now = self._clock.seconds()
@@ -135,13 +150,14 @@ class PeerProtocol(LineReceiver):
             self.deliver(self, messages)
         else:
             self._receive(decode_each(data) if messages is None else messages, now)
-        if self._tail and len(self._tail) >= MAX_LINE and not self._deaf:
+        more = bool(self._put_off)
+        if self._tail and len(self._tail) >= MAX_LINE and not self._deaf and not more:
             self._overlong()
         queue.flush()
         overfull = queue.overfull
         self._lines_read += count
-        if (overfull or self._lines_read > self._read_limit.unasked) and not self._deaf:
-            self._read_limit.took(self._lines_read, now, overfull=overfull)
+        if (overfull or more or self._lines_read > self._read_limit.unasked) and not self._deaf:
+            self._read_limit.took(self._lines_read, now, overfull=overfull, more=more)
             self._lines_read = 0
 
     def readConnectionLost(self) -> None:
@@ -161,7 +177,7 @@ class PeerProtocol(LineReceiver):
         self._gone = self._deaf = True
         self.session.state = State.CLOSED
         self._send_queue.drop()
-        self._tail = b""
+        self._tail = self._put_off = b""
         self._read_limit.stop()
         self._context.unsettled.pop(self, None)
         finish = self._finish or Finish(Ending.LOST, reason.getErrorMessage())
@@ -273,7 +289,7 @@ class PeerProtocol(LineReceiver):
         self._finish = finish
         self._deaf = True
         self.session.state = State.CLOSED
-        self._tail = b""
+        self._tail = self._put_off = b""
         self._context.unsettled[self] = None
         self._close_by = self._clock.seconds() + LINGER
         self._send_queue.close()
@@ -340,6 +356,7 @@ class PeerProtocol(LineReceiver):
         if self._finish is None:
             self._finish = Finish(Ending.LOST, reason)
         self._deaf = True
+        self._read_limit.stop()
         self.session.state = State.CLOSED
         self.transport.abortConnection()
 
@@ -378,3 +395,6 @@ class PeerProtocol(LineReceiver):
 
     def _read_again(self) -> None:
         self.heard_at = self._clock.seconds()
+        data, self._put_off = self._put_off, b""
+        if data and not self._deaf:
+            self._take_in(data, data.count(b"\n"))

@@ -25,6 +25,7 @@ class Reading(enum.Enum):
     ON = "on"
     TOO_FAST = "it sends faster than it may"
     NOT_READ = "it does not read our answers"
+    BUSY = "not all that was read is taken in"
 
 
 _ON: Final = Reading.ON
@@ -34,12 +35,14 @@ _ON: Final = Reading.ON
 class ReadLimit:
     """Pauses and resumes one transport.
 
-    `rate` is lines a second on average, 0 for any. `on_resume` is called when reading goes on.
+    `rate` is lines a second on average, 0 for any. `on_resume` is called when reading may go on,
+    and may use up the allowance again.
     """
 
     __slots__ = (
         "_allowance",
         "_clock",
+        "_more",
         "_on_resume",
         "_reading",
         "_resume",
@@ -56,6 +59,7 @@ class ReadLimit:
         self._allowance = TokenBucket(rate, clock.seconds()) if rate else None
         self._on_resume = on_resume
         self._reading = Reading.ON
+        self._more = False
         self._resume: IDelayedCall | None = None
         self.unasked = rate / _A_SECOND if rate else math.inf
         """So many lines may be read before `took` hears of them, all at once."""
@@ -67,10 +71,14 @@ class ReadLimit:
         """Whether we do not read at the moment."""
         return self._reading is not Reading.ON
 
-    def took(self, lines: int, now: float, *, overfull: bool) -> None:
-        """So many lines were read; `overfull` says that too many answers wait to be read."""
+    def took(self, lines: int, now: float, *, overfull: bool, more: bool) -> None:
+        """So many lines were taken in; `overfull` says that too many answers wait to be read.
+
+        `more` says that lines were read which are not taken in: they are to be in `on_resume`.
+        """
         if self._reading is not _ON:
             return
+        self._more = more
         wait = 0.0 if self._allowance is None else self._allowance.take(lines, now)
         if wait:
             self._reading = Reading.TOO_FAST
@@ -80,10 +88,17 @@ class ReadLimit:
         elif overfull:
             self._reading = Reading.NOT_READ
             self._transport.pauseProducing()
+        elif more:
+            self._transport.pauseProducing()
+            self._go_on_soon()
 
     def answers_taken(self) -> None:
         """No more answers wait than may."""
-        if self._reading is Reading.NOT_READ:
+        if self._reading is not Reading.NOT_READ:
+            return
+        if self._more:  # taken in by itself, and not amid what was just being sent
+            self._go_on_soon()
+        else:
             self._read_again()
 
     def stop(self) -> None:
@@ -93,6 +108,10 @@ class ReadLimit:
             self._resume.cancel()
             self._resume = None
 
+    def _go_on_soon(self) -> None:
+        self._reading = Reading.BUSY
+        self._resume = self._clock.callLater(0, self._slow_enough)
+
     def _slow_enough(self) -> None:
         self._resume = None
         self._read_again()
@@ -100,4 +119,5 @@ class ReadLimit:
     def _read_again(self) -> None:
         self._reading = Reading.ON
         self._on_resume()
-        self._transport.resumeProducing()
+        if self._reading is _ON:
+            self._transport.resumeProducing()

@@ -182,7 +182,7 @@ class BlockTests(CommandCase):
         self.node.knows("zoe@UnB")
         for line, why in (
             ("/block nobody", '"nobody" is no peer_id, NAME@*, *@NAMESPACE, address or network'),
-            ("/block zoe", "zoe may be any of zoe@CIC, zoe@UnB"),
+            ("/block zoe", "[zoe] may be any of [zoe@CIC], [zoe@UnB]"),
             ("/block *@*", '"*@*" would block everybody'),
             ("/unblock", "usage: /unblock <entry>"),
             ("/unblock zoe@CIC", "zoe@CIC is not blocked (/block lists what is)"),
