@@ -14,8 +14,6 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from msgspec import DecodeError
-
 from p2pchat.history import deleting, filing, past, words
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.records import Batch, Loaded
@@ -68,7 +66,7 @@ class Database:
         except sqlite3.DatabaseError as damage:
             if not is_damage(damage):
                 raise
-        except DecodeError:
+        except ValueError:
             pass  # what a row holds is damaged, which SQLite does not see
         return Loaded(aside=self._set_aside())
 
@@ -119,30 +117,28 @@ class Database:
         Gives, of each step, how many messages it has deleted. Go on to the end; between two steps
         other calls may be made. What the peer says meanwhile may stay.
         """
-        (last,) = (
-            self._file.open()
-            .execute(
-                "SELECT max((SELECT coalesce(max(id), 0) FROM segment),"
-                " (SELECT coalesce(max(id), 0) FROM message))"
-            )
-            .fetchone()
-        )
+        last = filing.last_id(self._file.open())
         while filing.indexed_upto(self._file.open()) < last:
             self.file()
             yield 0
-        upto = filing.indexed_upto(self._file.open())
-        ids = deleting.by_or_to(self._file.open(), peer_id)
+        connection = self._file.open()
+        known = connection.execute("SELECT id FROM name WHERE text = ?", (peer_id,)).fetchone()
+        if known is None:
+            return
+        upto = filing.indexed_upto(connection)
+        ids = deleting.by_or_to(connection, known[0], upto)
         for at in range(0, len(ids), _FORGOTTEN_AT_ONCE):
             step = ids[at : at + _FORGOTTEN_AT_ONCE]
             self._delete(step)
             yield len(step)
-        with self._file.transaction() as connection:
-            deleting.drop_name(connection, peer_id, upto)
-        self._names.forget()
         begin = True
         while self.has_words and words.merge(self._file.open(), begin=begin):
             begin = False
             yield 0
+        # Last, so that one who was interrupted can ask for it once more.
+        with self._file.transaction() as connection:
+            deleting.drop_name(connection, known[0], upto)
+        self._names.forget()
         self._file.open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
@@ -168,15 +164,15 @@ class Database:
                 "SELECT (SELECT coalesce(sum(count), 0) FROM segment) +"
                 " (SELECT count(*) FROM message WHERE id > (SELECT upto FROM indexed))"
             ).fetchone()
-            while self.unfiled:
-                self.file()
-            drop_unused(connection)
-            self._names.forget()
+            if not self.unfiled:
+                drop_unused(connection)
+                self._names.forget()
             return Loaded(
-                next_id=past.last_id(connection) + 1,
+                next_id=filing.last_id(connection) + 1,
                 seen=past.seen(connection, remembered, since),
                 waiting=past.waiting(connection),
                 unread=past.unread(connection),
+                unfiled=self.unfiled,
                 has_words=self.has_words,
             )
         except BaseException:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from p2pchat.history import words
-from p2pchat.history.filing import indexed_upto
 from p2pchat.history.records import WAITING
 
 
@@ -33,13 +32,15 @@ def oldest(connection: Connection, limit: int, before: float | None = None) -> l
     return [id_ for (id_,) in found]
 
 
-def by_or_to(connection: Connection, name: str) -> list[int]:
-    """The ids of all messages that are filed and that a peer said or that were said to it."""
+def by_or_to(connection: Connection, number: int, upto: int) -> list[int]:
+    """The ids of what a peer said and what was said to it, up to an id to which all is filed.
+
+    `number`: that of its name.
+    """
     found = connection.execute(
-        "WITH peer AS (SELECT id FROM name WHERE text = ?)"
-        " SELECT id FROM message_of WHERE conversation IN peer"
-        " UNION SELECT id FROM message WHERE sender IN peer AND id <= ?",
-        (name, indexed_upto(connection)),
+        "SELECT id FROM message_of WHERE conversation = ?1"
+        " UNION SELECT id FROM message WHERE sender = ?1 AND id <= ?2",
+        (number, upto),
     )
     return [id_ for (id_,) in found]
 
@@ -54,16 +55,16 @@ def delete(connection: Connection, ids: Iterable[int], *, has_words: bool) -> No
         words.missed(connection)
     connection.execute(
         "DELETE FROM message_of WHERE (conversation, id) IN"
-        " (SELECT conversation, id FROM gone JOIN message USING (id))"
+        " (SELECT conversation, id FROM gone CROSS JOIN message USING (id))"
     )
     connection.execute("DELETE FROM message WHERE id IN gone")
     connection.execute("DELETE FROM gone")
 
 
-def drop_name(connection: Connection, name: str, upto: int) -> None:
+def drop_name(connection: Connection, number: int, upto: int) -> None:
     """Delete a name, unless messages above `upto` need it; up to there none does."""
     connection.execute(
-        "DELETE FROM name WHERE text = ?1 AND NOT EXISTS"
-        " (SELECT 1 FROM message WHERE id > ?2 AND name.id IN (conversation, sender))",
-        (name, upto),
+        "DELETE FROM name WHERE id = ?1 AND NOT EXISTS"
+        " (SELECT 1 FROM message WHERE id > ?2 AND ?1 IN (conversation, sender))",
+        (number, upto),
     )

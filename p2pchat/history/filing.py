@@ -16,7 +16,7 @@ from typing import Final
 
 from p2pchat.history import words
 from p2pchat.history.records import Record
-from p2pchat.history.segments import Row, encodable, rows
+from p2pchat.history.segments import Row, encodable, rows, unpack
 
 AT_ONCE: Final = 5000
 """Messages that make a step of filing; what comes meanwhile waits for it, some 40 ms. In smaller
@@ -40,23 +40,25 @@ def enter(
 ) -> None:
     """Make rows of messages of ours."""
     upto = indexed_upto(connection)
-    for record in records:
-        added = connection.execute(
-            _INSERT + _ROW,
-            (
-                record.id,
-                number(record.conversation),
-                number(record.sender),
-                encodable(record.msg_id),
-                int(record.at * 1000),
-                None,
-                record.state,
-                encodable(record.text),
-            ),
-        )
-        if record.id <= upto and added.rowcount > 0:
+    new = [_row(record, number) for record in records]
+    _insert(connection, (row for row in new if row[0] > upto))
+    for row in new:
+        if row[0] <= upto and connection.execute(_INSERT + _ROW, row).rowcount > 0:
             # It was to be stored earlier, and could not be.
-            _index(connection, record.id - 1, record.id, has_words=has_words)
+            _index(connection, row[0] - 1, row[0], has_words=has_words)
+
+
+def _row(record: Record, number: Callable[[str], int]) -> Row[int]:
+    return (
+        record.id,
+        number(record.conversation),
+        number(record.sender),
+        encodable(record.msg_id),
+        int(record.at * 1000),
+        None,
+        record.state,
+        encodable(record.text),
+    )
 
 
 def step(connection: Connection, number: Callable[[str], int], *, has_words: bool) -> int:
@@ -95,6 +97,15 @@ def indexed_upto(connection: Connection) -> int:
     """The id up to which all messages are in the indexes; what is above is in none."""
     (upto,) = connection.execute("SELECT upto FROM indexed").fetchone()
     return int(upto)
+
+
+def last_id(connection: Connection) -> int:
+    """The largest id that was given, as far as the file tells."""
+    (last,) = connection.execute(
+        "SELECT max(upto, coalesce((SELECT max(id) FROM message), 0)) FROM indexed"
+    ).fetchone()
+    segment = connection.execute("SELECT data FROM segment ORDER BY id DESC LIMIT 1").fetchone()
+    return max(last, unpack(segment[0])[-1].id) if segment else int(last)
 
 
 def _index(connection: Connection, after: int, upto: int, *, has_words: bool) -> None:

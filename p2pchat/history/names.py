@@ -36,10 +36,11 @@ class Names:
 
 
 def drop_unused(connection: Connection) -> None:
-    """Delete the names of whom nothing is kept, when there are many."""
+    """Delete the names of whom nothing is kept, when there are many and everything is filed."""
     (names,) = connection.execute("SELECT count(*) FROM name").fetchone()
     if names > MANY:
         connection.execute(
-            "DELETE FROM name WHERE text != '' AND id NOT IN (SELECT conversation FROM message_of"
-            " UNION SELECT sender FROM message)"
+            "DELETE FROM name WHERE text != ''"
+            " AND NOT EXISTS (SELECT 1 FROM message_of WHERE conversation = name.id)"
+            " AND id NOT IN (SELECT sender FROM message)"
         )

@@ -25,20 +25,24 @@ _AT_ONCE: Final = 1000
 _END: Final = 1 << 62
 _SELECT: Final = f"SELECT {FIELDS} FROM message m {NAMES} WHERE"
 _NOT_INDEXED: Final = "m.id > (SELECT upto FROM indexed)"
+_BETWEEN: Final = "m.id > :after AND m.id < :before ORDER BY m.id {order} LIMIT :count"
+_ALL: Final = (f"{_SELECT} {_BETWEEN}",)
 _OF_ONE: Final = (
-    "m.id IN (SELECT id FROM (SELECT id FROM message_of WHERE conversation ="
-    " (SELECT id FROM name WHERE text = :conversation) AND id > :after AND id < :before"
-    " ORDER BY id {order} LIMIT :count) UNION ALL SELECT m.id FROM message m WHERE"
-    f" {_NOT_INDEXED} AND m.id > :after AND m.id < :before AND m.conversation ="
-    " (SELECT id FROM name WHERE text = :conversation))"
+    f"SELECT {FIELDS} FROM message_of o CROSS JOIN message m ON m.id = o.id {NAMES}"
+    " WHERE o.conversation = (SELECT id FROM name WHERE text = :conversation)"
+    " AND o.id > :after AND o.id < :before ORDER BY o.id {order} LIMIT :count",
+    f"{_SELECT} {_NOT_INDEXED} AND m.conversation ="
+    f" (SELECT id FROM name WHERE text = :conversation) AND {_BETWEEN}",
 )
+"""Rows of `message`: of all conversations, of one; in the latter, indexed or not."""
 
 
 class Reader:
     """The reading side of the history file at `path`."""
 
     def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
-        self._file = File(path, FORMAT, connect, read_only=True)
+        self._file = File(path, FORMAT, connect, on_open=self._opened, read_only=True)
+        self._begun = False
 
     def recent(
         self, conversation: str | None, count: int, before: int | None = None
@@ -163,17 +167,23 @@ class Reader:
 
         return self._read(read)
 
+    def _opened(self, connection: sqlite3.Connection) -> None:
+        """A file without a format is one that could not be begun."""
+        (number,) = connection.execute("PRAGMA user_version").fetchone()
+        self._begun = bool(number)
+
     def _read(self, read: Callable[[sqlite3.Connection], list[_T]]) -> list[_T]:
         """Call `read` with the file as it is at one moment."""
         if not os.path.exists(self._file.path):
             return []
         try:
             connection = self._file.open()
+            if not self._begun:
+                self.close()
+                return []
             connection.execute("BEGIN")
             try:
-                # Without a format the file is one that could not be begun.
-                (number,) = connection.execute("PRAGMA user_version").fetchone()
-                return read(connection) if number else []
+                return read(connection)
             finally:
                 connection.execute("ROLLBACK")
         except ForeignFileError as why:
@@ -191,15 +201,13 @@ def _rows(
     count: int,
     order: str,
 ) -> list[Record]:
-    """The first `count` rows of `message` in this order, between two ids, of one conversation."""
-    which = "m.id > :after AND m.id < :before"
-    if conversation is not None:
-        which = _OF_ONE.format(order=order)
-    rows = connection.execute(
-        f"{_SELECT} {which} ORDER BY m.id {order} LIMIT :count",
-        {"conversation": conversation, "after": after, "before": before, "count": count},
-    )
-    return [Record(*row) for row in rows]
+    """At least the first `count` rows of `message` in this order, between two ids."""
+    values = {"conversation": conversation, "after": after, "before": before, "count": count}
+    return [
+        Record(*row)
+        for statement in (_ALL if conversation is None else _OF_ONE)
+        for row in connection.execute(statement.format(order=order), values)
+    ]
 
 
 def _candidates(connection: sqlite3.Connection, query: Query) -> Iterator[Iterator[Record]]:

@@ -83,6 +83,8 @@ class Loaded(Struct):
     """The outbox, oldest first."""
     unread: dict[str, int] = field(default_factory=dict)
     """Conversation -> how many of its messages the person has not seen, 1000 at most."""
+    unfiled: int = 0
+    """How many messages are not filed yet."""
     aside: str = ""
     """What the damaged file is called now; empty when there was none."""
     has_words: bool = True

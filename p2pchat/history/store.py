@@ -107,6 +107,7 @@ class Store:
 
         def loaded(past: Loaded) -> Loaded:
             self._next_id = past.next_id
+            self.tidying.unfiled = past.unfiled
             self.ready = not self._closed
             return past
 

@@ -443,6 +443,30 @@ class DeletingTests(FileCase):
                 for word in (b"SEGREDO", b"segredo", b"palavra", b"bob@CIC"):
                     self.assertNotIn(word, content, extra)
 
+    def test_what_is_not_filed_is_forgotten_too(self) -> None:
+        self.patch(filing, "AT_ONCE", 1)
+        self.keep(self.arrival("bob@CIC", send("1", "um"), send("2", "dois")), file=False)
+        steps = self.database.forget("bob@CIC")
+        self.assertEqual([next(steps), next(steps)], [0, 0])
+        # What is said meanwhile is not what was to be forgotten.
+        self.keep(self.arrival("bob@CIC", send("3", "de novo")), file=False)
+        self.assertEqual(sum(steps), 12)
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["de novo"])
+        while self.database.file():
+            pass
+        self.assertEqual(self.texts(self.reader.recent("bob@CIC", 9)), ["de novo"])
+
+    def test_nobody_is_forgotten(self) -> None:
+        self.assertEqual(sum(self.database.forget("zé@CIC")), 0)
+        self.assertEqual(len(self.reader.recent(None, 99)), 10)
+
+    def test_a_name_that_is_used_again_meanwhile_stays(self) -> None:
+        steps = self.database.forget("bob@CIC")
+        next(steps)
+        self.keep(self.arrival("bob@CIC", send("3", "de novo")))
+        self.assertEqual(sum(steps), 0)
+        self.assertEqual(self.texts(self.reader.recent("bob@CIC", 9)), ["de novo"])
+
     def test_forgetting_that_fails(self) -> None:
         BrokenConnection.trouble = FULL
         self.assertRaises(sqlite3.OperationalError, sum, self.database.forget("bob@CIC"))

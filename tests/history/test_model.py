@@ -151,7 +151,7 @@ class Model:
         assert loaded.unread == unread, (loaded.unread, unread)
         newest = self.records[-1].id if self.kept else 0
         assert newest < loaded.next_id <= self.next_id
-        assert self.database.unfiled == 0
+        assert loaded.unfiled == self.database.unfiled <= len(self.kept)
 
     def check(self) -> None:
         records = self.records
