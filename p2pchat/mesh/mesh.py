@@ -36,7 +36,7 @@ from p2pchat.wire.messages import CatchUp, Pub, Said, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
 _LEAVE_TIMEOUT: Final = 2.0
-_PEERS_A_TURN: Final = 250
+_PEERS_A_TURN: Final = 100
 """Peers of a listing that are taken in without a look at anything else."""
 
 
