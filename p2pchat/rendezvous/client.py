@@ -34,7 +34,7 @@ from p2pchat.rendezvous.directory import (
     Unreachable,
 )
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
-from p2pchat.wire.address import host_and_port
+from p2pchat.wire.address import LOOPBACK, host_and_port
 from p2pchat.wire.text import shortened
 
 MAX_REPLY: Final = 64 * 1024 * 1024
@@ -59,6 +59,8 @@ class RendezvousClient:
 
     def __init__(self, reactor: Any, host: str, port: int, timeout: float = 10.0) -> None:
         self.address = host_and_port(host, port)
+        self.source = ""
+        """See `IDirectory.source`."""
         self._reactor = reactor
         self._host = host
         self._port = port
@@ -73,8 +75,14 @@ class RendezvousClient:
     def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
         """DISCOVER; see `IDirectory.discover`."""
         fields: dict[str, object] = {} if namespace is None else {"namespace": namespace}
-        exchange = self._exchange("DISCOVER", fields, _PATIENCE * self._timeout)
-        return cast("Deferred[Sequence[Listing]]", exchange.addCallback(read_listings))
+        exchange = self._start("DISCOVER", fields, _PATIENCE * self._timeout)
+
+        def came_from(reply: bytes) -> bytes:
+            self.source = exchange.source
+            return reply
+
+        reply = exchange.reply.addCallback(came_from)
+        return cast("Deferred[Sequence[Listing]]", reply.addCallback(read_listings))
 
     def unregister(self, namespace: str, name: str, port: int) -> Deferred[None]:
         """UNREGISTER; see `IDirectory.unregister`."""
@@ -82,10 +90,13 @@ class RendezvousClient:
         return self._exchange("UNREGISTER", fields, self._timeout).addCallback(read_ok)
 
     def _exchange(self, kind: str, fields: dict[str, object], longest: float) -> Deferred[bytes]:
+        return self._start(kind, fields, longest).reply
+
+    def _start(self, kind: str, fields: dict[str, object], longest: float) -> _Exchange:
         request = json.dumps({"type": kind, **fields}, separators=(",", ":")).encode() + b"\n"
         exchange = _Exchange(self._reactor, request, self.address, self._timeout, longest)
         exchange.start(self._host, self._port)
-        return exchange.reply
+        return exchange
 
 
 class _Exchange(ClientFactory):
@@ -99,6 +110,8 @@ class _Exchange(ClientFactory):
         self.reply: Deferred[bytes] = Deferred(self._cancelled)
         """Fires with the reply line, or fails with a `DirectoryError`."""
         self.request = request
+        self.source = ""
+        """The IP address at the other end of the connection; loopback if it is ours, too."""
         self._reactor = reactor
         self._address = address
         self._timeout = timeout
@@ -229,6 +242,8 @@ class _Conversation(Protocol):
 
     def connectionMade(self) -> None:
         """Ask."""
+        here, there = self.transport.getHost().host, self.transport.getPeer().host
+        self._exchange.source = LOOPBACK if here == there else there
         self.transport.write(self._exchange.request)
 
     def dataReceived(self, data: bytes) -> None:

@@ -80,6 +80,10 @@ class IDirectory(Interface):
     """
 
     address: str = Attribute("What to call this directory in messages to the person.")
+    source: str = Attribute(
+        "The IP address that the latest answer to a DISCOVER came from; loopback if that is this "
+        "machine, empty before the first one."
+    )
 
     def register(namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """Announce `name@namespace` on `port` for `ttl` seconds; register again before it ends."""

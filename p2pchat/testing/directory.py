@@ -25,6 +25,7 @@ from p2pchat.rendezvous.directory import (
     Unreachable,
 )
 from p2pchat.testing.network import FakeHost
+from p2pchat.wire.address import LOOPBACK, is_loopback
 
 
 @implementer(IDirectory)
@@ -35,6 +36,7 @@ class StaticDirectory:
     """
 
     address = "a fixed list"
+    source = LOOPBACK
 
     def __init__(
         self, peers: Iterable[tuple[str, str, int]] = (), *, ip: str = "127.0.0.1"
@@ -98,6 +100,8 @@ class FakeRendezvous:
     def __init__(self, clock: Any, *, delay: float = 0.02) -> None:
         self.fault = Fault.NONE
         self.delay = delay
+        self.source = "10.255.255.254"
+        """The IP address that its answers come from."""
         self.requests: list[tuple[float, str, str]] = []
         """Every request so far: when, from which address, and its type."""
         self._clock = clock
@@ -145,6 +149,11 @@ class FakeRendezvousClient:
     def __init__(self, rendezvous: FakeRendezvous, host: FakeHost) -> None:
         self._rendezvous = rendezvous
         self._host = host
+
+    @property
+    def source(self) -> str:
+        """See `IDirectory`; a host of that name is this machine."""
+        return LOOPBACK if is_loopback(self._host.ip) else self._rendezvous.source
 
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """See `IDirectory`."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import globalLogPublisher
@@ -32,6 +33,7 @@ from p2pchat.rendezvous.directory import (
     Unreachable,
 )
 from p2pchat.rendezvous.replies import read_grant, read_listings, refusal
+from p2pchat.testing.network import FakeNetwork
 from p2pchat.wire.text import printable
 
 
@@ -173,6 +175,38 @@ class RequestTests(ClientCase):
             [reply + b"\n", b"something else\n"],
         ):
             self.assertEqual(self.discover(*pieces), [])
+
+
+class SourceTests(SynchronousTestCase):
+    """Which address an answer came from: what it may name depends on that."""
+
+    def test_the_other_end_of_the_connection_or_this_machine(self) -> None:
+        network = FakeNetwork(1)
+        home, away = network.host("10.0.0.1"), network.host("10.0.0.9")
+
+        class Answering(Protocol):
+            transport: Any
+
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.write(b'{"status":"OK","peers":[]}\n')
+                self.transport.loseConnection()
+
+        factory: Any = ServerFactory.forProtocol(Answering)
+        factory.noisy = False
+        for host in (home, away):
+            host.listenTCP(8080, factory)
+        for ip, source in (
+            ("10.0.0.9", "10.0.0.9"),
+            ("10.0.0.1", "127.0.0.1"),
+            ("127.0.0.1", "127.0.0.1"),
+        ):
+            client = RendezvousClient(home, ip, 8080)
+            client.register("CIC", "a", 4000, 60)
+            network.run(1)
+            self.assertEqual(client.source, "")
+            reply = client.discover(None)
+            network.run(1)
+            self.assertEqual((self.successResultOf(reply), client.source), ([], source))
 
 
 class TroubleTests(ClientCase):
