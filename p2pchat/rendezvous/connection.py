@@ -137,6 +137,8 @@ class RequestProtocol(Protocol):
         self._answered = True
         self._received = b""
         self._linger = linger
+        if isinstance(reply, LongReply) and reply.size <= PIECE:
+            reply = reply.piece(0) or b""
         if isinstance(reply, LongReply):
             reply.readers[self] = None
             self._reading = reply
@@ -162,17 +164,18 @@ class RequestProtocol(Protocol):
 
     def resumeProducing(self) -> None:
         """The last piece of a long reply has left: send the next one."""
-        if self._reading is None:
+        reply = self._reading
+        if reply is None:
             return  # it was cut off
-        piece = self._reading.piece(self._next_piece)
-        if piece is None:
+        piece = reply.piece(self._next_piece) or b""
+        self._next_piece += 1
+        self.transport.write(piece)
+        if reply.piece(self._next_piece) is None:
             self._read_no_more()
             self.transport.unregisterProducer()
-            self._answered_whole(PIECE)
-            return
-        self._next_piece += 1
-        self.deadline = min(self._factory.monotonic() + _NO_PROGRESS, self._latest)
-        self.transport.write(piece)
+            self._answered_whole(len(piece))
+        else:
+            self.deadline = min(self._factory.monotonic() + _NO_PROGRESS, self._latest)
 
     def stopProducing(self) -> None:
         """The connection is gone; `connectionLost` follows."""
