@@ -109,7 +109,7 @@ class DescriptorTests(FaultCase):
         alice = self.shell("alice", "ulimit -n 48", *options)
         port = await self.port_of(alice)
         crowd = await self.crowd(alice, port, 120)
-        await alice.expect("WARNING .*Refused 127.0.0.1: too many links")
+        await alice.expect("WARNING .*Refused 127.0.0.1: too many (links|handshakes)")
         for one in crowd:
             one.close()
         bob = self.chat("bob", *self.group)
