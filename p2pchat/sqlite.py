@@ -76,15 +76,13 @@ def check(path: str, form: Format) -> None:
     if application != form.application:
         raise _foreign(path)
     number = int.from_bytes(head[_NUMBER], "big")
-    if number > form.number:
+    if number != form.number:
+        age, remedy = "an older", "move it away"
+        if number > form.number:
+            age, remedy = "a newer", "use the newer one"
         raise ForeignFileError(
-            f"{path} has format {number} of a newer p2pchat, and this one knows format"
-            f" {form.number}: use the newer one, or choose another file"
-        )
-    if number < form.number:
-        raise ForeignFileError(
-            f"{path} has format {number}, which this p2pchat cannot read, because it knows only"
-            f" format {form.number}: move the file away, or choose another one"
+            f"{path} has format {number} of {age} p2pchat, and this one knows only format"
+            f" {form.number}: {remedy}, or choose another file"
         )
 
 

@@ -134,7 +134,7 @@ class ForeignTests(Case):
 
     def test_an_older_format(self) -> None:
         self.file(FORM._replace(number=6)).open()
-        self.refused("format 6", "format 7", "cannot read", "move the file away")
+        self.refused("format 6", "format 7", "an older p2pchat", "move it away")
 
     def test_a_newer_format(self) -> None:
         self.file(FORM._replace(number=8)).open()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
 
 from p2pchat.history import words as index
@@ -80,13 +80,7 @@ class Reader:
         def read(connection: sqlite3.Connection) -> list[Record]:
             found: list[Record] = []
             for newest in _candidates(connection, query):
-                left = count
-                for record in newest:
-                    if query.matches(record.text):
-                        found.append(record)
-                        left -= 1
-                        if left <= 0:
-                            break
+                found += islice((one for one in newest if query.matches(one.text)), count)
             return _sorted(found)[-count:]
 
         return self._read(read)

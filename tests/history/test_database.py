@@ -314,7 +314,11 @@ class SchemaTests(FileCase):
         self.assertRaises(ForeignFileError, self.database.commit, Batch())
 
     def test_a_file_of_another_format_is_left_alone(self) -> None:
-        for number, what in ((1, "cannot read"), (2, "cannot read"), (4, "a newer p2pchat")):
+        for number, what in (
+            (1, "an older p2pchat"),
+            (2, "an older p2pchat"),
+            (4, "a newer p2pchat"),
+        ):
             path = f"{self.path}.{number}"
             database = self.other_format(path, number)
             with open(path, "rb") as file:

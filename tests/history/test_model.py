@@ -219,12 +219,13 @@ def holds(text: str, query: str) -> bool:
 
 
 class ModelTests(FileCase):
-    @given(steps, st.integers(1, 12), st.integers(1, 4))
+    @given(steps, st.integers(1, 12), st.sampled_from((1, 100, 10_000)), st.integers(1, 4))
     @settings(max_examples=200, deadline=None)
     def test_what_is_kept_is_found(
-        self, steps: list[tuple[Any, ...]], at_once: int, forgotten: int
+        self, steps: list[tuple[Any, ...]], at_once: int, room: int, forgotten: int
     ) -> None:
         self.patch(filing, "AT_ONCE", at_once)
+        self.patch(filing, "_BYTES", room)
         self.patch(database_module, "_FORGOTTEN_AT_ONCE", forgotten)
         with tempfile.TemporaryDirectory() as folder:
             model = Model(folder)

@@ -54,7 +54,7 @@ class RecentTests(FileCase):
     def test_a_file_of_another_format(self) -> None:
         self.keep(self.arrival("bob@CIC", send("1", "x")))
         self.database.close()
-        for number, what in ((2, "cannot read"), (4, "a newer p2pchat")):
+        for number, what in ((2, "an older p2pchat"), (4, "a newer p2pchat")):
             with sqlite3.connect(self.path) as connection:
                 connection.execute(f"PRAGMA user_version={number}")
             connection.close()
