@@ -165,37 +165,22 @@ class Session:
         peer_id, addresses, scopes = self.peer_id, self.me.addresses, self.me.scopes
         ours: list[Send | Pub] = []
         remarks: list[Output] = []
-        claims, claimed = 0, ""
+        claims, claimed, who = 0, "", bracketed(peer_id)
         for message in messages:
             if message.dst not in (addresses if type(message) is Send else scopes):
-                remarks.append(
-                    Remark(
-                        "info",
-                        "not for us",
-                        f"{bracketed(peer_id)} sent us a message for {bracketed(message.dst)}: "
-                        "dropped",
-                    )
-                )
+                text = f"{who} sent us a message for {bracketed(message.dst)}: dropped"
+                remarks.append(Remark("info", "not for us", text))
             elif message.ttl <= 0:
-                remarks.append(
-                    Remark(
-                        "info", "ttl", f"{bracketed(peer_id)} sent a message with ttl <= 0: dropped"
-                    )
-                )
+                text = f"{who} sent a message with ttl <= 0: dropped"
+                remarks.append(Remark("info", "ttl", text))
             else:
                 ours.append(message)
                 if message.src != peer_id and message.src:
                     claims, claimed = claims + 1, message.src
         if claimed != self._claimed and claims:
             self._claimed = claimed
-            remarks.append(
-                Remark(
-                    "warn",
-                    "claimed src",
-                    f"{bracketed(peer_id)} sent {claims} message(s) in the name of "
-                    f"{bracketed(claimed)}: shown as from {bracketed(peer_id)}",
-                )
-            )
+            text = f"{who} sent {claims} message(s) in the name of {bracketed(claimed)}"
+            remarks.append(Remark("warn", "claimed src", f"{text}: shown as from {who}"))
         if ours:
             remarks.append(Deliver(ours))
         return remarks
@@ -249,9 +234,8 @@ class Session:
         if hello.instance and hello.instance == self.me.instance:
             return self.finish(Ending.SELF, "a connection from ourselves")
         if hello.peer_id == self.me.peer_id:
-            return self.finish(
-                Ending.NAME_IN_USE, f"somebody else is {bracketed(hello.peer_id)}, too"
-            )
+            taken = f"somebody else is {bracketed(hello.peer_id)}, too"
+            return self.finish(Ending.NAME_IN_USE, taken)
         try:
             split_peer_id(hello.peer_id)
         except ValueError as why:
@@ -266,9 +250,8 @@ class Session:
         peer_id = answer.peer_id or self.dialed or ""
         if peer_id == self.me.peer_id:
             if answer.instance:
-                return self.finish(
-                    Ending.NAME_IN_USE, f"somebody else is {bracketed(peer_id)}, too"
-                )
+                taken = f"somebody else is {bracketed(peer_id)}, too"
+                return self.finish(Ending.NAME_IN_USE, taken)
             # Some clients answer with the caller's id; who was dialed is what we know of them.
             peer_id = self.dialed or ""
         try:
