@@ -2,7 +2,7 @@
 
 A place that is not listed fails the first test. A new Twisted without one of the parts fails the
 second. What is done with them is tested beside the code: `tests/processes/test_write_now.py`,
-`tests/service/test_process.py`.
+`tests/processes/test_process.py`.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def poll_directly(reactor: Any) -> bool:
 
     Its clock must be what it will be. Returns whether it does from now on; False, and nothing has
     changed, for a reactor of a kind that is not known. This looks at many private parts of
-    Twisted's reactor; `tests/service/test_process.py` fails when Twisted changes them.
+    Twisted's reactor; `tests/processes/test_process.py` fails when Twisted changes them.
     """
     kind = type(reactor)
     known = f"{kind.__module__}.{kind.__qualname__}" == "twisted.internet.epollreactor.EPollReactor"

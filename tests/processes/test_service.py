@@ -13,7 +13,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 
 from tests.processes.test_end_to_end import local_group
-from tests.service.test_notify import Systemd
+from tests.processes.test_notify import Systemd
 from tests.support.processes import ProcessCase, Program, reactor
 
 TEXT = "olá, ação ✓"

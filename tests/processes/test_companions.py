@@ -20,7 +20,7 @@ from p2pchat.service.companions import OFF, Companions
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.values import Settings
 from p2pchat.testing.nodes import FakeTown
-from tests.service.test_notify import Systemd
+from tests.processes.test_notify import Systemd
 from tests.service.test_reload import changed
 from tests.support.control_sockets import short_folder
 from tests.support.loglines import captured
