@@ -54,6 +54,8 @@ class Format(NamedTuple):
     """The statements that begin a new file."""
     page_size: int = 4096
     """Bytes. Larger: less work for a large transaction, and more to write for a small one."""
+    gives_back: bool = False
+    """Whether pages that hold nothing any more can be given back to the disk, a few at a time."""
     synchronous: str = "FULL"
     """`FULL`: a transaction survives a crash of the machine. `NORMAL`: no sync for each; the
     latest transactions may be lost, the file may not."""
@@ -197,6 +199,8 @@ def _begin(connection: sqlite3.Connection, path: str, form: Format) -> None:
         raise _foreign(path)
     if not tables:
         connection.execute(f"PRAGMA page_size={form.page_size}")
+        if form.gives_back:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("BEGIN IMMEDIATE")
         for statement in form.tables:
             connection.execute(statement)

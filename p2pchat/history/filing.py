@@ -14,8 +14,8 @@ from itertools import chain, islice
 from sqlite3 import Connection
 from typing import Final
 
-from p2pchat.history import words
-from p2pchat.history.records import Record
+from p2pchat.history import shares, words
+from p2pchat.history.records import PUBLISHED, Record
 from p2pchat.history.segments import Row, encodable, rows
 
 AT_ONCE: Final = 5000
@@ -40,7 +40,11 @@ def enter(
 ) -> None:
     """Make rows of messages of ours."""
     upto = indexed_upto(connection)
+    friends: set[int] = set()
     for record in records:
+        friends.add(number(record.sender))
+        if record.state != PUBLISHED:
+            friends.add(number(record.conversation))
         added = connection.execute(
             _INSERT + _ROW,
             (
@@ -57,13 +61,18 @@ def enter(
         if record.id <= upto and added.rowcount > 0:
             # It was to be stored earlier, and could not be.
             _index(connection, record.id - 1, record.id, has_words=has_words)
+    connection.executemany(
+        "UPDATE name SET friend = 1 WHERE id = ? AND NOT friend", [(one,) for one in friends]
+    )
 
 
 def step(connection: Connection, number: Callable[[str], int], *, has_words: bool) -> int:
     """File the oldest of what is not filed yet; returns how many messages, 0 when all are."""
     stored: list[bytes] = []
     upto, following, count, room = 0, _MOST, 0, _BYTES
-    for id_, messages, data in connection.execute("SELECT * FROM segment ORDER BY id"):
+    for id_, messages, data in connection.execute(
+        "SELECT id, count, data FROM segment ORDER BY id"
+    ):
         if count >= AT_ONCE or room <= 0:
             following = id_
             break
@@ -103,6 +112,7 @@ def _index(connection: Connection, after: int, upto: int, *, has_words: bool) ->
         " WHERE id > ? AND id <= ? ORDER BY conversation, id",
         (after, upto),
     )
+    shares.count(connection, after, upto)
     if has_words:
         words.add(connection, after, upto)
     else:

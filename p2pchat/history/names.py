@@ -40,6 +40,7 @@ def drop_unused(connection: Connection) -> None:
     (names,) = connection.execute("SELECT count(*) FROM name").fetchone()
     if names > MANY:
         connection.execute(
-            "DELETE FROM name WHERE text != '' AND id NOT IN (SELECT conversation FROM message_of"
+            "DELETE FROM name WHERE text != '' AND NOT friend AND id NOT IN"
+            " (SELECT conversation FROM message_of"
             " UNION SELECT sender FROM message)"
         )

@@ -20,7 +20,8 @@ _MAX_UNREAD: Final = 1000
 def last_id(connection: Connection) -> int:
     """The largest id that was given, as far as the file tells."""
     (last,) = connection.execute(
-        "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT upto FROM indexed))"
+        "SELECT max((SELECT coalesce(max(id), 0) FROM message), (SELECT upto FROM indexed),"
+        " (SELECT coalesce(max(read_upto), 0) FROM name))"
     ).fetchone()
     return int(last)
 

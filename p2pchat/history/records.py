@@ -54,6 +54,8 @@ class Piece(Struct, frozen=True, gc=False):
     """The id of the first one; the others follow."""
     messages: int
     data: bytes
+    stranger: bool = False
+    """Whether we never wrote to that peer."""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -81,6 +83,8 @@ class Loaded(Struct):
     """Sender, msg_id and whether it was published, of the latest messages, oldest first."""
     waiting: list[Record] = field(default_factory=list)
     """The outbox, oldest first."""
+    friends: list[str] = field(default_factory=list)
+    """The peers to whom we wrote."""
     unread: dict[str, int] = field(default_factory=dict)
     """Conversation -> how many of its messages the person has not seen, 1000 at most."""
     aside: str = ""

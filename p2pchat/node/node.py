@@ -140,7 +140,9 @@ class ChatNode(MultiService):
             mesh.on_closed = self._link_closed
             mesh.on_extended = self._extended
         self.incoming = Incoming(self.observers, seen, self.history)
-        self.outgoing = Outgoing(mesh.context, mesh.peers, self.observers, self.history)
+        self.outgoing = Outgoing(
+            mesh.context, mesh.peers, self.observers, self.history, seen.friends
+        )
         mesh.on_chat = self.incoming.deliver
         mesh.on_ack = self.outgoing.acknowledged
         mesh.on_status = self.incoming.status_changed

@@ -25,6 +25,7 @@ from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.observers import Observers
 from p2pchat.wire.address import namespace_of_scope, split_peer_id
 from p2pchat.wire.codec import encode
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Pub, Said, Send
 from p2pchat.wire.text import shortened
 
@@ -62,7 +63,8 @@ class _Pending(Struct, gc=False):
 class Outgoing:
     """Sends and publishes for one node, within the limits of `context.settings`.
 
-    `history`, if there is one, keeps what was said, and what waits for a link or an ACK.
+    `history`, if there is one, keeps what was said, and what waits for a link or an ACK. `friends`
+    learns to whom we wrote.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class Outgoing:
         peers: PeerTable,
         observers: Observers,
         history: DurableHistory | None = None,
+        friends: Friends | None = None,
     ) -> None:
+        self._friends = Friends() if friends is None else friends
         self._context = context
         self._own_id = context.me.peer_id
         self._peers = peers
@@ -127,6 +131,7 @@ class Outgoing:
             except OutboxFullError as why:
                 raise NotSentError(str(why)) from None
             _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
+        self._friends.wrote_to(peer_id)
         return msg_id
 
     def publish(self, scope: str, payload: str) -> Published:

@@ -7,6 +7,7 @@ from collections.abc import Set
 from typing import Any, Final
 from zlib import crc32
 
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Pub, Send
 
 LONGEST_ID: Final = 128
@@ -21,8 +22,9 @@ class RecentIds:
     generations that take turns cost less than a queue: when one is full, the older one goes.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, friends: Friends | None = None) -> None:
         self.limit = limit
+        self.friends = Friends() if friends is None else friends
         self._half = max(1, limit // 2)
         self._recent: dict[str, set[str]] = {}
         self._older: dict[str, set[str]] = {}

@@ -20,6 +20,7 @@ from p2pchat.history.records import (
     Piece,
 )
 from p2pchat.history.segments import MOST, join, unpack
+from p2pchat.history.shares import Shares
 from p2pchat.sqlite import ForeignFileError
 from tests.support.histories import FULL, NOW, BrokenConnection, FileCase, pub, send
 
@@ -136,10 +137,10 @@ class SegmentTests(FileCase):
         third, large, last = piece(10), piece(MOST + 50), piece(1)
         segments = [*join([first, second, third, large, last])]
         self.assertEqual(
-            [(first, messages) for first, messages, _ in segments],
+            [(first, messages) for first, messages, _, _ in segments],
             [(1, MOST), (third.first, 10), (large.first, MOST + 50), (last.first, 1)],
         )
-        lines = [line for _, _, data in segments for line in unpack(data)]
+        lines = [line for _, _, _, data in segments for line in unpack(data)]
         self.assertEqual(
             [line.id for line in lines],
             [*range(1, MOST + 1), *range(gap.first + 1, last.first + 1)],
@@ -249,7 +250,7 @@ class LoadTests(FileCase):
     def test_names_of_nobody_are_dropped_when_there_are_many(self) -> None:
         self.patch(names, "MANY", 2)
         self.keep(*(self.arrival(f"p{n}@CIC", send(str(n), "x"), at=n) for n in range(5)))
-        self.database.prune(3, 0, 100)
+        self.database.prune(3, 100)
         self.database.close()
         self.open().load(9, 0)
         with sqlite3.connect(self.path) as connection:
@@ -314,7 +315,7 @@ class SchemaTests(FileCase):
         self.assertRaises(ForeignFileError, self.database.commit, Batch())
 
     def test_a_file_of_another_format_is_left_alone(self) -> None:
-        for number, what in ((1, "cannot read"), (2, "cannot read"), (4, "a newer p2pchat")):
+        for number, what in ((1, "cannot read"), (2, "cannot read"), (5, "a newer p2pchat")):
             path = f"{self.path}.{number}"
             database = self.other_format(path, number)
             with open(path, "rb") as file:
@@ -325,7 +326,7 @@ class SchemaTests(FileCase):
                 (database.file,),
             ):
                 error = self.assertRaises(ForeignFileError, call, *values)
-                for word in (path, f"format {number}", "format 3", what):
+                for word in (path, f"format {number}", "format 4", what):
                     self.assertIn(word, str(error))
             with open(path, "rb") as file:
                 self.assertEqual(file.read(), before)
@@ -395,7 +396,7 @@ class DeletingTests(FileCase):
         )
 
     def test_by_age(self) -> None:
-        self.assertEqual([self.database.prune(NOW + 4, 0, 3) for _ in range(3)], [3, 1, 0])
+        self.assertEqual([self.database.prune(NOW + 4, 3) for _ in range(3)], [3, 1, 0])
         self.assertEqual(len(self.reader.recent(None, 99)), 6)
         self.assertEqual(self.reader.search("palavra3", 9), [])
         self.assertEqual(len(self.reader.search("palavra4", 9)), 1)
@@ -407,18 +408,17 @@ class DeletingTests(FileCase):
         text = "x" * 5000
         self.keep(*(self.arrival("bob@CIC", send(f"l{n:03}", text)) for n in range(400)))
         limit = self.size() // 2
-        while self.database.prune(0, limit, 7):
-            pass
+        self.database.make_room(Shares.of(limit, 25, 25))
         self.assertLess(self.size(), limit)
         left = self.reader.recent(None, 999)
         self.assertGreater(len(left), 100)
         self.assertEqual(left[-1].msg_id, "l399")
-        pages = self.size()
-        self.assertEqual(self.database.prune(0, pages, 7), 0)
+        self.database.make_room(Shares.of(self.size(), 25, 25))
+        self.assertEqual(self.reader.recent(None, 999), left)
 
     def test_what_waits_stays(self) -> None:
         self.database.commit(Batch(entries=[self.entry("bob@CIC", "m", "espera", WAITING, 5)]))
-        while self.database.prune(NOW * 2, 0, 3):
+        while self.database.prune(NOW * 2, 3):
             pass
         self.assertEqual(self.texts(self.reader.recent(None, 9)), ["espera"])
 

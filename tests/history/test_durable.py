@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from p2pchat.history import durable, store
+from p2pchat.history import durable, store, tidying
 from p2pchat.history.filing import AT_ONCE
 from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import GATHER, MANY
 from p2pchat.history.tidying import QUIET, WORTH_FILING
 from p2pchat.mesh.peers import Peer
-from p2pchat.node import incoming, showing
+from p2pchat.node import incoming
 from p2pchat.settings.values import HistorySettings
 from tests.support.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
 
@@ -167,7 +167,8 @@ class ReceivingTests(HistoryCase):
         self.assertEqual(self.history.last_published("bob@CIC"), "")
 
     def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
-        self.patch(store, "MAX_WAITING", 10_000)
+        self.patch(store, "MAX_WAITING", 40_000)
+        self.history.configure(self.history.settings)
         self.receive(send("first", "x"))
         self.clock.advance(GATHER)
         for number in range(80):
@@ -279,7 +280,7 @@ class FailingTests(HistoryCase):
         self.assertEqual(self.told.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
 
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
-        self.patch(showing, "_MOST", 3)
+        self.patch(incoming, "_MAX_UNKEPT", 3)
         self.start()
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
@@ -703,7 +704,7 @@ class TidyingTests(HistoryCase):
         self.assertEqual(self.history._store.tidying.unfiled, 0)
 
     def test_filing_that_has_too_much_to_do_does_not_wait(self) -> None:
-        self.patch(store, "MAX_UNFILED", 3000)
+        self.patch(tidying, "MAX_UNFILED", 3000)
         self.start()
         self.receive(*(send(str(n), "x") for n in range(5000)))
         self.assertLess(self.history._store.tidying.unfiled, 3001)
