@@ -125,6 +125,10 @@ _LINKS: Final[_NodeFigures] = {
         "messages a second from one peer (limits.peer_rate; 0: any)",
         lambda node: node.settings.limits.peer_rate,
     ),
+    "bytes_limit": limit(
+        "bytes a second from one peer (limits.peer_bytes; 0: any)",
+        lambda node: node.settings.limits.peer_bytes,
+    ),
 }
 _QUEUES: Final[_NodeFigures] = {
     "waiting_bytes": gauge(

@@ -2,7 +2,8 @@
 
     send     -> a link that takes it, and history.on_its_way;  or, if none does, history.queue
     ACK      -> delivered
-    no ACK   -> undelivered; what is kept goes out again, with the same msg_id, on the next link
+    no ACK   -> undelivered; what is kept goes out again, with the same msg_id, on the next link,
+                or after `3 * ack_timeout` on the same one if the peer is of our own kind
     publish  -> every connected peer of a scope, and history.published
 
 Rules: no I/O. A SEND is pending until its ACK comes, on whatever link, or its time is over, and so
@@ -35,6 +36,8 @@ _TOO_OLD: Final = "it waited for too long and is given up"
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
 _CHECK_AGE_EVERY: Final = 60.0
+_AGAIN_AFTER: Final = 3
+"""Times `ack_timeout` after which our own kind gets a message again on the same link."""
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
 _PLAIN_WINDOW: Final = 32
@@ -224,6 +227,10 @@ class Outgoing:
             self._give_up(msg_id, pending.peer_id, f"no ACK within {timeout:g} s")
         history = self._history
         if history is not None:
+            for queued in history.outbox.overdue_before(now - (_AGAIN_AFTER - 1) * timeout):
+                peer = self._peers.get(queued.peer_id)
+                if peer is not None and peer.links and peer.links[0].is_p2pchat:
+                    history.outbox.send_again(queued)
             for peer_id in history.outbox.peers_behind[:_MOST_AT_ONCE]:
                 self._send_waiting(peer_id)
             if now >= self._check_age_at:
@@ -241,9 +248,14 @@ class Outgoing:
 
     def _give_up(self, msg_id: str, peer_id: str, reason: str) -> None:
         peer, history = self._peers.get(peer_id), self._history
-        if history is not None and history.overdue(msg_id, () if peer is None else peer.links):
-            reason = f"{reason}: {KEPT}"
         del self._pending[msg_id]
+        if history is not None:
+            now = self._context.clock.seconds()
+            kept = history.overdue(msg_id, () if peer is None else peer.links, now)
+            if kept is not None and kept.again:
+                return
+            if kept is not None:
+                reason = f"{reason}: {KEPT}"
         self.undelivered += 1
         _log.warn("Not delivered to {peer}: {why}", peer=peer_id, why=reason)
         self._observers.undelivered(peer_id, msg_id, reason)

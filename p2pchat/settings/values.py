@@ -206,6 +206,11 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     peer_rate: Annotated[float, number("N")("messages a second from one peer; 0: any")] = 2000.0
     """A peer that sends more on average is read more slowly. Higher: faster bulk traffic. Lower:
     one peer cannot keep us from the others."""
+    peer_bytes: Annotated[int, whole("BYTES", 0)("bytes a second from one peer; 0: any")] = (
+        1_048_576
+    )
+    """The same for long messages. `peer_rate` 0 means any number of bytes, too. At most a second's
+    worth is read at once."""
     max_bad_lines: Annotated[int, COUNT("unreadable lines in a row that end a link")] = 20
     """More: broken clients stay. Fewer: noise ends sooner."""
     remembered_ids: Annotated[int, COUNT("message ids kept to know repetitions", restart=True)] = (
