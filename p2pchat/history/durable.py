@@ -282,8 +282,8 @@ class DurableHistory(OwnMessages):
     def _remember(self, loaded: Loaded) -> None:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""
         self._friends.wrote_to(*loaded.friends)
-        for sender, msg_id, published in loaded.seen:
-            self._seen.is_new(sender, msg_id)
+        for sender, msg_id, published, text in loaded.seen:
+            self._seen.is_new(sender, msg_id, text)
             if published:
                 self._note_published(sender, msg_id)
         loaded.seen.clear()

@@ -15,6 +15,8 @@ from p2pchat.history.schema import FIELDS, NAMES
 EVERYTHING: Final = ""
 """The name under which is noted how far the person has seen all conversations."""
 _MAX_UNREAD: Final = 1000
+_LONG: Final = 2000
+"""Characters of a text that is not read at the start to tell another text of the same id."""
 
 
 def last_id(connection: Connection) -> int:
@@ -26,20 +28,27 @@ def last_id(connection: Connection) -> int:
     return int(last)
 
 
-def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, str, bool]]:
-    """Sender, msg_id and whether it was published, of the last received messages, oldest first.
+def seen(
+    connection: Connection, limit: int, since: float
+) -> list[tuple[str, str, bool, str | None]]:
+    """Sender, msg_id, whether it was published, and text, of the last received messages.
 
-    At most `limit`, and only those that came after `since` (wall clock).
+    Oldest first; half of `limit` of friends at most and half of strangers, and only those that came
+    after `since` (wall clock). The text is None when it is long, or not as it was received.
     """
     names = dict(connection.execute("SELECT id, text FROM name"))
-    latest = connection.execute(
-        "SELECT sender, msg_id, conversation != sender, at FROM message"
-        " WHERE state = 0 AND msg_id != '' ORDER BY id DESC LIMIT ?",
-        (limit,),
-    ).fetchall()
+    latest: list[tuple[int, int, str, int, int, str | None]] = []
+    for friend in (0, 1):
+        latest += connection.execute(
+            "SELECT m.id, sender, msg_id, conversation != sender, at,"
+            " CASE WHEN length(m.text) <= ? AND NOT instr(m.text, '\\ud') THEN m.text END"
+            " FROM message m JOIN name n ON n.id = m.sender"
+            " WHERE state = 0 AND msg_id != '' AND friend = ? ORDER BY m.id DESC LIMIT ?",
+            (_LONG, friend, max(1, limit // 2)),
+        )
     return [
-        (names[sender], msg_id, bool(published))
-        for sender, msg_id, published, at in reversed(latest)
+        (names[sender], msg_id, bool(published), text)
+        for _, sender, msg_id, published, at, text in sorted(latest)
         if at >= since * 1000
     ]
 
@@ -59,7 +68,7 @@ def unread(connection: Connection) -> dict[str, int]:
     counted = connection.execute(
         "SELECT text, (SELECT count(*) FROM (SELECT 1 FROM message_of"
         " WHERE conversation = name.id AND id > max(name.read_upto, ?) AND received LIMIT ?))"
-        " FROM name ORDER BY id LIMIT ?",
+        " FROM name ORDER BY friend DESC, id LIMIT ?",
         (seen_upto, _MAX_UNREAD, MANY),
     )
     return {conversation: count for conversation, count in counted if count}

@@ -79,8 +79,8 @@ class Loaded(Struct):
     """What a node needs to know of the past when it starts."""
 
     next_id: int = 1
-    seen: list[tuple[str, str, bool]] = field(default_factory=list)
-    """Sender, msg_id and whether it was published, of the latest messages, oldest first."""
+    seen: list[tuple[str, str, bool, str | None]] = field(default_factory=list)
+    """Sender, msg_id, whether it was published, and the text unless it is long, oldest first."""
     waiting: list[Record] = field(default_factory=list)
     """The outbox, oldest first."""
     friends: list[str] = field(default_factory=list)

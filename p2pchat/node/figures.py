@@ -187,6 +187,10 @@ _MESSAGES: Final[_NodeFigures] = {
         "published messages not sent to a peer that did not keep up",
         lambda node: node.outgoing.dropped,
     ),
+    "other_texts": counter(
+        "messages that had the id of another one and another text; they were shown",
+        lambda node: node.incoming.other_texts,
+    ),
     "bad_lines": counter(
         "lines that were no message", lambda node: node.mesh.link_log.remarks["bad line"]
     ),

@@ -145,7 +145,7 @@ class Model:
         loaded = self.database.load(1000, 0)
         received = [record for record in self.records if record.state == RECEIVED]
         assert loaded.seen == [
-            (one.sender, one.msg_id, one.conversation != one.sender) for one in received
+            (one.sender, one.msg_id, one.conversation != one.sender, one.text) for one in received
         ]
         assert loaded.waiting == [one for one in self.records if one.state == WAITING]
         unread: dict[str, int] = {}
