@@ -440,7 +440,7 @@ class Soak:
             if any(-15 <= end - message.at < AFTER for end in ends):
                 self.add("direct: delivered to a node that was killed before it was shown")
             else:
-                self.faults.append(f"{text}: delivered to {message.to.name}, and not shown")
+                self.faults.append(f"{text}: delivered to [{message.to.name}], and not shown")
 
     def read_logs(self) -> None:
         bad = re.compile(r"^\S+ \S+ ERROR|Traceback|[Uu]nhandled|Exception", re.M)

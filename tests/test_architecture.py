@@ -38,6 +38,7 @@ PURE: Final = {
     "wire.identity",
     "wire.liberal",
     "wire.messages",
+    "wire.names",
     "wire.outputs",
     "wire.repetitions",
     "wire.session",

@@ -6,13 +6,13 @@ aligned by what a character takes on a terminal.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
+from p2pchat.wire.names import cells
 from p2pchat.wire.text import printable
 
 
@@ -61,22 +61,10 @@ def wrong(*lines: str) -> Reply:
 
 def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     table = [head, *rows]
-    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*table, strict=True)]
     return [
         "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+            cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True)
         ).rstrip()
         for row in table
     ]
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0
-        if unicodedata.category(character) in ("Mn", "Me", "Cf")
-        else 1 + (unicodedata.east_asian_width(character) in "WF")
-        for character in text
-    )

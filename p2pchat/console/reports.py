@@ -8,7 +8,8 @@ functions; times are passed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,7 +17,11 @@ from p2pchat.console.replies import Table
 from p2pchat.mesh.peers import Peer
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import host_and_port, namespace_of
+from p2pchat.wire.names import bracketed, skeleton, visible
 from p2pchat.wire.text import printable
+
+MOST_ROWS: Final = 500
+"""Peers that are listed for a person: strangers may register as many names as they like."""
 
 
 class PeerRow(Struct, frozen=True):
@@ -118,17 +123,42 @@ def round_trip_rows(peers: Iterable[Peer]) -> list[RoundTripRow]:
     ]
 
 
-def peers_table(rows: Iterable[PeerRow], namespace: str | None, *, asked: bool) -> Table:
-    """Who is listed or connected; if the rendezvous could not be `asked`, all that are known."""
+def peers_table(
+    rows: Iterable[PeerRow], namespace: str | None, *, asked: bool, known: Collection[str] = ()
+) -> Table:
+    """Who is listed or connected; if the rendezvous could not be `asked`, all that are known.
+
+    Names that look like another one are marked, but not the names `known` to be who they seem.
+    """
+    present = [row for row in rows if row.links or row.listed or not asked]
+    shown = present
+    if len(present) > MOST_ROWS:
+        shown = sorted(present, key=lambda row: not row.links)[:MOST_ROWS]
+    alike = _look_alikes([row.peer_id for row in shown], known)
     cells = []
-    for row in rows:
+    for row in shown:
         address = row.addresses[0] if row.addresses else row.linked_from or "-"
-        unlisted = asked and not row.listed
-        if row.links or not unlisted:
-            status = f"{row.status} (not listed)" if unlisted else row.status
-            cells.append((printable(row.peer_id), printable(address), status))
-    where = "" if namespace is None else f" in #{printable(namespace)}"
+        status = f"{row.status} (not listed)" if asked and not row.listed else row.status
+        if row.peer_id in alike:
+            status += f", looks like {bracketed(alike[row.peer_id])}"
+        cells.append((visible(row.peer_id), printable(address), status))
+    if len(present) > len(shown):
+        more = f"… {len(present) - len(shown):,} more (p2pchat peers --json lists all)"
+        cells.append((more, "", ""))
+    where = "" if namespace is None else f" in {bracketed('#' + namespace)}"
     return Table(("peer_id", "address", "status"), cells, f"no other peers{where}")
+
+
+def _look_alikes(peer_ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Which of these are easily taken for another one, and for which."""
+    first: dict[str, str] = {}
+    for peer_id in (*known, *peer_ids):
+        first.setdefault(skeleton(peer_id), peer_id)
+    return {
+        peer_id: first[skeleton(peer_id)]
+        for peer_id in peer_ids
+        if first[skeleton(peer_id)] != peer_id and peer_id not in known
+    }
 
 
 def links_table(rows: Iterable[LinkRow], wall_now: float) -> Table:
@@ -139,7 +169,7 @@ def links_table(rows: Iterable[LinkRow], wall_now: float) -> Table:
         form = "%H:%M:%S" if age < 86_400 else "%Y-%m-%d %H:%M"
         since = f"{time.strftime(form, time.localtime(wall_now - age))} ({duration(age)})"
         counts = (f"{row.received:,}", f"{row.sent:,}")
-        cells.append((printable(row.peer_id), row.direction, since, *counts))
+        cells.append((visible(row.peer_id), row.direction, since, *counts))
     return Table(("peer_id", "direction", "since", "in", "out"), cells, "no links")
 
 
@@ -149,7 +179,7 @@ def round_trips_table(rows: Iterable[RoundTripRow]) -> Table:
     cells = []
     for row in rows:
         samples = " ".join(map(_milliseconds, row.samples_seconds)) or "no answer yet"
-        cells.append((printable(row.peer_id), *round_trip_figures(row), samples))
+        cells.append((visible(row.peer_id), *round_trip_figures(row), samples))
     return Table(head, cells, "no links, and no round-trip times")
 
 

@@ -1,7 +1,7 @@
 """What happens in a node -> lines for the person: on each console, and in `p2pchat tail`.
 
-    [alice@CIC] a direct message             * bob@CIC is connected
-    [alice@CIC -> *] to everyone             * bob@CIC has left
+    [alice@CIC] a direct message             * [bob@CIC] is connected
+    [alice@CIC -> *] to everyone             * [bob@CIC] has left
     [alice@CIC -> #CIC] to a namespace       … 12,345 more messages (/history shows them)
 
 Rules: no Twisted and nothing of the node. `(!)` after a peer's id marks a message that claims to be
@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
-from p2pchat.wire.text import printable, shortened
+from p2pchat.wire.names import CELLS, bracketed, in_cells, visible
+from p2pchat.wire.text import printable
 
 BURST: Final = 200
 """Lines that a terminal shows at once after a quiet time; also the lines kept during a flood."""
@@ -50,6 +52,7 @@ def late_lines(
     ]
 
 
+@lru_cache(maxsize=1024)
 def sender(peer_id: str, *, to: str = "", claims: bool = False, note: str = "") -> str:
     """The beginning of a message's line; `note` stands before the bracket closes.
 
@@ -60,9 +63,9 @@ def sender(peer_id: str, *, to: str = "", claims: bool = False, note: str = "") 
     return f"[{in_brackets(peer_id)}{mark}{scope}{note}] "
 
 
-def in_brackets(name: str, limit: int = 150) -> str:
-    """A peer_id or a scope of at most `limit` characters, which cannot close its bracket early."""
-    return shortened(name, limit).replace("]", "\\x5d")
+def in_brackets(name: str, most: int = CELLS) -> str:
+    """A peer_id or a scope in at most so many columns, which cannot close its bracket early."""
+    return in_cells(visible(name), most)
 
 
 def said_note(when: float, now: float) -> str:
@@ -78,7 +81,7 @@ def moment(when: float, now: float) -> str:
 
 def left_out_line(count: int, peer_id: str = "", *, kept: bool) -> str:
     """The line instead of so many messages; `kept`: whether there is a history to find them in."""
-    whose = f" from {peer_id}" if peer_id else ""
+    whose = f" from {bracketed(peer_id)}" if peer_id else ""
     where = "/history shows them" if kept else "the log has them at DEBUG"
     return printable(f"… {count:,} more messages{whose} ({where})")
 
@@ -97,10 +100,10 @@ class StatusLines:
         was_connected = peer_id in self._connected
         if status == "CONNECTED":
             self._connected.add(peer_id)
-            return None if was_connected else f"* {printable(peer_id)} is connected"
+            return None if was_connected else f"* {bracketed(peer_id)} is connected"
         self._connected.discard(peer_id)
         if status == "STALE":
-            return f"* {printable(peer_id)} does not answer: STALE (/reconnect tries again)"
+            return f"* {bracketed(peer_id)} does not answer: STALE (/reconnect tries again)"
         if status == "DISCONNECTED" and was_connected:
-            return f"* {printable(peer_id)} {'has left' if left else 'is disconnected'}"
+            return f"* {bracketed(peer_id)} {'has left' if left else 'is disconnected'}"
         return None

@@ -35,7 +35,8 @@ from p2pchat.node.outgoing import NotSentError
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError
-from p2pchat.wire.address import namespace_of_scope
+from p2pchat.wire.address import AmbiguousNameError, namespace_of_scope, the_one_called
+from p2pchat.wire.names import bracketed, is_escaped
 from p2pchat.wire.text import shortened
 
 Answer: TypeAlias = "Fields | Deferred[Fields]"
@@ -109,7 +110,7 @@ class Requests:
             raise RequestError("not_sent", sentence)
         if to.startswith("#") or to == "*":
             return self._publish(to, text)
-        if "@" not in to:
+        if "@" not in to or is_escaped(to):
             to = self._named(to)
         try:
             msg_id = self._node.send(to, text)
@@ -118,7 +119,7 @@ class Requests:
 
         def settled(outcome: Fields) -> Fields:
             if "queued" in outcome:
-                sentence = f"{to} is not connected: it is kept, and sent when it is"
+                sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
                 raise RequestError("queued", sentence, to=to, msg_id=msg_id)
             if "reason" in outcome:
                 raise RequestError("not_delivered", outcome["reason"], to=to, msg_id=msg_id)
@@ -140,13 +141,13 @@ class Requests:
 
     def _named(self, name: str) -> str:
         """The peer_id of the one peer that has this name."""
-        known = (peer.peer_id for peer in self._node.peers)
-        found = sorted(peer_id for peer_id in known if peer_id.rpartition("@")[0] == name)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise RequestError("not_sent", f"{name} may be any of {', '.join(found[:10])}")
-        raise RequestError("not_sent", f"no such peer: {shortened(name, 130)}")
+        try:
+            found = the_one_called(name, [peer.peer_id for peer in self._node.peers])
+        except AmbiguousNameError as why:
+            raise RequestError("not_sent", str(why)) from None
+        if "@" in found:
+            return found
+        raise RequestError("not_sent", f"no such peer: {bracketed(name)}")
 
     # ------------------------------------------------------------ questions
 

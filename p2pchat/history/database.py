@@ -145,15 +145,15 @@ class Database:
         Gives, of each step, how many messages it has deleted. Go on to the end; between two steps
         other calls may be made. What the peer says meanwhile may stay.
         """
-        (last,) = (
-            self._file.open()
-            .execute(
-                "SELECT max((SELECT coalesce(max(id), 0) FROM segment),"
-                " (SELECT coalesce(max(id), 0) FROM message))"
-            )
-            .fetchone()
-        )
-        while filing.indexed_upto(self._file.open()) < last:
+        # A segment is named by its first message: only when it is filed its last one is known.
+        (last,) = self._file.open().execute("SELECT max(id) FROM segment").fetchone()
+        while last is not None and self._file.open().execute(
+            "SELECT 1 FROM segment WHERE id <= ?", (last,)
+        ).fetchone():
+            self.file()
+            yield 0
+        (last,) = self._file.open().execute("SELECT max(id) FROM message").fetchone()
+        while last is not None and filing.indexed_upto(self._file.open()) < last:
             self.file()
             yield 0
         upto = filing.indexed_upto(self._file.open())

@@ -18,6 +18,7 @@ from msgspec import Struct
 from p2pchat.history.records import Record
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.names import bracketed
 
 
 class OutboxFullError(Exception):
@@ -111,8 +112,8 @@ class Outbox:
         if len(self._by_peer.get(peer_id, ())) >= self.settings.outbox_max_per_peer:
             self.refused += 1
             raise OutboxFullError(
-                f"{self.settings.outbox_max_per_peer} messages wait for {peer_id} already"
-                " (/outbox lists them)"
+                f"{self.settings.outbox_max_per_peer} messages wait for {bracketed(peer_id)} "
+                "already (/outbox lists them)"
             )
         if len(self._by_id) >= self.settings.outbox_max:
             self.refused += 1

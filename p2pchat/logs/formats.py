@@ -17,11 +17,13 @@ from typing import Any, Final, TypeAlias
 from twisted.logger import LogEvent, LogLevel, formatEvent
 
 from p2pchat.logs.levels import level_name
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable, shortened
 
 _MAX_TEXT: Final = 8000  # characters of one event's text; a message has at most 32,768 bytes
 _MAX_TRACE: Final = 60  # lines of a traceback; one of endless recursion has a thousand
 _MAX_FIELD: Final = 1000  # characters of one of the values that an event was made of
+_NAMES: Final = frozenset(("peer", "who", "to"))  # fields that hold a peer_id or a scope
 _PLAIN: Final = (str, int, float, bool)
 # What Twisted adds to events for observers of its old kind.
 _LEGACY: Final = frozenset(("format", "isError", "message", "system", "time", "failure", "why"))
@@ -111,13 +113,21 @@ def _text(event: LogEvent) -> str:
     template = event.get("log_format")
     try:
         # Ten times faster than formatEvent, which also knows "{field()}".
-        text = template.format_map(event) if template else formatEvent(event)
+        text = template.format_map(_Shown(event)) if template else formatEvent(event)
     except Exception:  # a field is missing, or its own __format__ fails
         text = formatEvent(event)
     text = text.rstrip("\r\n")
     if not text and "log_failure" in event:  # the second half of "Unhandled error in Deferred"
         text = _summary(event)
     return shortened(text, _MAX_TEXT)
+
+
+class _Shown(dict[str, Any]):
+    """The fields of an event as a sentence of the log shows them: names stand in brackets."""
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        return bracketed(value) if key in _NAMES and isinstance(value, str) else value
 
 
 def _summary(event: LogEvent) -> str:

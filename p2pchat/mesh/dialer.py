@@ -10,16 +10,16 @@
 Rules: the wait before the next dial is base**n seconds for the n-th failure in a row, capped, with
 jitter, so that peers that lost each other do not dial in step. A session that ends soon after it
 opened, whoever dialed, lets n grow, too, so that an end that accepts and drops is backed off from;
-but it answers, and does not become STALE. Only a session that lasted resets n.
+but it answers, and does not become STALE. Only a session that lasted resets n. Each dial waits for
+its turn in the `DialQueue`. An address and port where another name is dialed, or was in vain, fails
+without a dial (`DialPauses`), and such an attempt counts as all but the last one.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.abstract import isIPAddress
 from twisted.internet.interfaces import (
     IAddress,
     IConnector,
@@ -30,53 +30,20 @@ from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.link.admission import Admission
+from p2pchat.mesh.addresses import read_address
+from p2pchat.mesh.dial_pauses import backoff
+from p2pchat.mesh.dial_queue import Dial, DialQueue
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, Status
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import Finish
 
 _log: Final = Log("PeerClient")
 LASTING: Final = 5.0
 """Seconds that a session must have been open to count as a success."""
 _CONNECT_TIMEOUT: Final = 10.0
-_MAX_DIALS: Final = 128
-
-
-class DialSlots:
-    """Bounds the dials under way at once: a listing may name ten thousand peers."""
-
-    def __init__(self, admission: Admission, limit: int = _MAX_DIALS) -> None:
-        self.admission = admission
-        self._free = limit
-        self._waiting: deque[Dialer] = deque()
-
-    def acquire(self, dialer: Dialer) -> None:
-        """Call `dialer.connect` now, or when another dial has ended."""
-        if self._free > 0:
-            self._take()
-            dialer.connect()
-        else:
-            self._waiting.append(dialer)
-
-    def close(self) -> None:
-        """Let nobody who waits dial any more: the node is leaving."""
-        self._waiting.clear()
-
-    def release(self) -> None:
-        """A dial that was given a slot has ended."""
-        self._free += 1
-        self.admission.dials -= 1
-        while self._waiting and self._free > 0:
-            dialer = self._waiting.popleft()
-            if dialer.still_wants_slot():
-                self._take()
-                dialer.connect()
-
-    def _take(self) -> None:
-        self._free -= 1
-        self.admission.dials += 1
 
 
 class Dialer(ClientFactory):
@@ -94,22 +61,25 @@ class Dialer(ClientFactory):
         context: LinkContext,
         reactor: IReactorTCP,
         peer: Peer,
-        slots: DialSlots,
+        queue: DialQueue,
         on_status: Callable[[Peer, Status], None],
         jitter: Callable[[float, float], float],
     ) -> None:
         self._context = context
         self._reactor = reactor
         self._peer = peer
-        self._slots = slots
+        self._queue = queue
         self._on_status = on_status
         self._jitter = jitter
         self._wait: IDelayedCall | None = None
         self._connector: IConnector | None = None
         self._link: PeerProtocol | None = None
         self._untried: list[tuple[str, int]] = []
-        self._has_slot = False
-        self.waits_for_slot = False
+        self._waiting: Dial | None = None
+        self._dial: Dial | None = None
+        self._place = ("", 0)
+        self.met = False
+        """Whether the peer had a link."""
         self._short_sessions = 0
         self.failures = 0
         """Attempts in a row that were not answered."""
@@ -117,7 +87,7 @@ class Dialer(ClientFactory):
     @property
     def busy(self) -> bool:
         """Whether an attempt is under way or waits for its time."""
-        return self._wait is not None or self._has_slot or self.waits_for_slot
+        return bool(self._wait or self._waiting or self._dial)
 
     def dial(self) -> None:
         """Start over, now: forget earlier failures. Nothing if an attempt is under way."""
@@ -129,42 +99,66 @@ class Dialer(ClientFactory):
     def stop(self) -> None:
         """Dial no more, and drop an attempt that is under way."""
         self._cancel_wait()
-        self.waits_for_slot = False
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._queue.withdraw(waiting)
         self._untried.clear()
         connector, self._connector = self._connector, None
         self._link = None
-        self._give_slot_back()
+        self._dial_over()
         if connector is not None:
             connector.disconnect()
 
     # ------------------------------------------------------------ what happens to an attempt
 
     def _attempt(self) -> None:
-        self._untried = [address for address in self._peer.addresses if _possible(*address)]
+        self._untried = [*self._peer.addresses]
         if self._peer.links or not self._untried:
             return
-        if not self._slots.admission.has_room:
+        if not self._queue.admission.has_room:
             self._postpone()
-            return
-        self._on_status(self._peer, Status.CONNECTING)
-        self.waits_for_slot = True
-        self._slots.acquire(self)
+        else:
+            self._next_address("none of its addresses can be dialed")
 
-    def still_wants_slot(self) -> bool:
-        """Whether to dial, now that it could be done; the peer may have reached us meanwhile."""
+    def _next_address(self, why: str) -> None:
+        """Ask for the next dial of this attempt; if none is left, the attempt failed."""
+        while self._untried:
+            host, port = self._untried.pop(0)
+            address = read_address(host)
+            if address is not None and 0 < port < 65_536:
+                dial = Dial(self, host, port, address.key, known=self.met)
+                self._waiting = dial
+                self._queue.ask(dial)
+                return
+        self._failed(why)
+
+    def may_begin(self, dial: Dial) -> bool:
+        """Whether to dial, now that it is our turn. Called by `DialQueue` only."""
+        self._waiting = None
         if self._peer.links:
-            self.waits_for_slot = False
-        elif self.waits_for_slot and not self._slots.admission.has_room:
-            self.waits_for_slot = False
+            # It has reached us meanwhile.
+            self._untried.clear()
+            return False
+        if not self._queue.admission.has_room:
             self._postpone()
-        return self.waits_for_slot
+            return False
+        now = self._context.clock.seconds()
+        holder = self._queue.pauses.holder(self._peer.peer_id, dial.place, now)
+        if holder and not self._untried:
+            # Whoever is there is met by that name's dials. This is our last but one attempt, or
+            # thousands of names at one place would keep us busy.
+            self.failures = max(self.failures, self._attempts - 2)
+        if holder:
+            self._next_address(f"{holder} was just dialed at its address")
+        return not holder
 
-    def connect(self) -> None:
-        """A slot is ours: dial the next address. Called by `DialSlots` only."""
-        self.waits_for_slot = False
-        self._has_slot = True
-        host, port = self._untried.pop(0)
+    def begin(self, dial: Dial) -> None:
+        """It is our turn: dial. Called by `DialQueue` only."""
+        self._dial, self._place = dial, dial.place
+        self._on_status(self._peer, Status.CONNECTING)
+        host, port = dial.place
         _log.debug("Dialing {peer} at {host}:{port}", peer=self._peer.peer_id, host=host, port=port)
+        self._queue.pauses.began(self._peer.peer_id, dial.place)
         self._connector = self._reactor.connectTCP(host, port, self, timeout=_CONNECT_TIMEOUT)
 
     def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
@@ -186,37 +180,41 @@ class Dialer(ClientFactory):
     def opened(self, link: IPeerLink) -> None:
         """A session opened on a connection that was dialed here; perhaps to somebody else."""
         if link is self._link:
-            self._not_here(f"{link.peer_id} answered instead")
+            self._not_here(f"{bracketed(link.peer_id)} answered instead")
 
     def connected(self) -> None:
         """The peer has a link, whoever dialed it: the next attempt need not be made."""
         self.failures = 0
+        self.met = True
         self._cancel_wait()
 
     def link_lost(self, lasted: float) -> None:
         """The peer's last link ended after `lasted` seconds; the node wants it back."""
+        self.met = True
         self._short_sessions = 0 if lasted >= LASTING else self._short_sessions + 1
-        if self._has_slot or self.waits_for_slot:
+        if self._dial is not None:
             self._on_status(self._peer, Status.CONNECTING)
+            return
+        if self._short_sessions:
+            self._pause(self._place)
         else:
-            self._on_status(self._peer, Status.DISCONNECTED)
+            self._queue.pauses.lasted(self._peer.peer_id, self._place)
+        self._on_status(self._peer, Status.DISCONNECTED)
+        if self._waiting is None:
             self._again()
 
     def _not_here(self, why: str) -> None:
         self._connector = self._link = None
+        self._dial_over()
         if self._peer.links:
             # We have reached it, or it has reached us.
             self._untried.clear()
-            self._give_slot_back()
-        elif self._untried:
-            self.connect()
         else:
-            self._give_slot_back()
-            self._failed(why)
+            self._next_address(why)
 
     def _postpone(self) -> None:
         """There are as many links as may be: this is no failure of the peer's; look again later."""
-        self._slots.admission.postponed += 1
+        self._queue.admission.postponed += 1
         self._on_status(self._peer, Status.DISCONNECTED)
         longest = self._context.settings.connection.reconnect_backoff_max
         self._cancel_wait()
@@ -225,7 +223,7 @@ class Dialer(ClientFactory):
 
     def _failed(self, why: str) -> None:
         self.failures += 1
-        limit = self._context.settings.connection.max_reconnect_attempts
+        limit = self._attempts
         _log.debug(
             "Attempt {n} of {limit} to reach {peer} failed: {why}",
             n=self.failures,
@@ -239,16 +237,14 @@ class Dialer(ClientFactory):
             self._on_status(self._peer, Status.DISCONNECTED)
             self._again()
 
+    @property
+    def _attempts(self) -> int:
+        return self._context.settings.connection.max_reconnect_attempts
+
     def _again(self) -> None:
-        connection = self._context.settings.connection
-        longest = connection.reconnect_backoff_max
         n = self.failures + self._short_sessions
-        try:
-            delay = connection.reconnect_backoff_base**n * self._jitter(0.8, 1.2)
-        except OverflowError:
-            delay = longest
+        delay = backoff(self._context.settings.connection, n, self._jitter)
         self._cancel_wait()
-        delay = min(delay, longest)
         self._wait = self._context.clock.callLater(delay, self._time_to_dial)
 
     def _time_to_dial(self) -> None:
@@ -260,17 +256,13 @@ class Dialer(ClientFactory):
             self._wait.cancel()
             self._wait = None
 
-    def _give_slot_back(self) -> None:
-        if self._has_slot:
-            self._has_slot = False
-            self._slots.release()
+    def _dial_over(self) -> None:
+        dial, self._dial = self._dial, None
+        if dial is not None:
+            self._pause(dial.place)
+            self._queue.over(dial)
 
-
-def _possible(host: str, port: int) -> bool:
-    """Whether this can be dialed at all: what a directory lists need not be an address."""
-    if not isIPAddress(host):
-        try:
-            host.encode("idna")  # the resolver would raise where nobody catches it
-        except UnicodeError:
-            return False
-    return bool(host) and 0 < port < 65_536
+    def _pause(self, place: tuple[str, int]) -> None:
+        """Have the other names that claim to be there wait."""
+        connection, now = self._context.settings.connection, self._context.clock.seconds()
+        self._queue.pauses.ended(self._peer.peer_id, place, connection, now)

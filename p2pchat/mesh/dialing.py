@@ -3,30 +3,38 @@
 Rules: this is the only place that decides whether a peer is dialed. A peer that said BYE is not
 dialed until it registers again; one that was lost is dialed with backoff; one that is STALE waits
 for a renewed registration, an inbound connection or the person's /reconnect. How a peer is dialed
-is its `Dialer`'s affair.
+is its `Dialer`'s affair. When it is dialed is said by the `DialQueue`, whoever wants it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final
 
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.dialer import Dialer, DialSlots
+from p2pchat.mesh.dial_budget import DialBudget
+from p2pchat.mesh.dial_pauses import DialPauses
+from p2pchat.mesh.dial_queue import DialQueue
+from p2pchat.mesh.dialer import Dialer
 from p2pchat.mesh.duplicates import DUPLICATE
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable, Status
+from p2pchat.settings.values import LimitSettings
 from p2pchat.wire.outputs import Ending, Finish
 
 _log: Final = Log("PeerClient")
+_FAREWELL: Final = 2.0
+"""Seconds between the ends of a leaving peer's links."""
 
 
 class Dialing:
     """Dials the peers of one node, and tells `on_status` of each new status, until `stop`.
 
     `reactor` provides IReactorTCP and IReactorTime. `jitter` gives a number between two others.
+    `tell` logs what strangers can cause; see `LinkLog.tell`.
     """
 
     def __init__(
@@ -37,16 +45,25 @@ class Dialing:
         admission: Admission,
         on_status: Callable[[Peer], None],
         jitter: Callable[[float, float], float],
+        tell: Callable[[str, str, str, float], None],
     ) -> None:
         self._reactor = reactor
         self._context = context
         self._peers = peers
         self._on_status = on_status
-        self._slots = DialSlots(admission)
+        self._budget = DialBudget(context.settings.limits)
+        self._queue = DialQueue(reactor, admission, self._budget, DialPauses(jitter))
         self._jitter = jitter
+        self._tell = tell
         self._stopped = False
         self._dialers: dict[Peer, Dialer] = {}
+        self._farewells: dict[Peer, float] = {}
+        """Who said BYE on a link, and when."""
         peers.on_forgotten = self._forgotten
+
+    def configure(self, limits: LimitSettings) -> None:
+        """Go by these limits from now on."""
+        self._budget.configure(limits)
 
     def dial(self, peer: Peer) -> None:
         """Dial this peer now, with all its attempts before it."""
@@ -58,6 +75,12 @@ class Dialing:
         peer.left = False
         self.dial(peer)
 
+    def not_wanted(self, peer: Peer) -> None:
+        """Dial this peer no more, until `dial` is called again."""
+        if peer in self._dialers:
+            self._dialers[peer].stop()
+        self._status(peer, Status.DISCONNECTED)
+
     def under_way(self) -> bool:
         """Whether a first attempt to reach some listed peer has not ended yet."""
         return any(dialer.busy and not dialer.failures for dialer in self._dialers.values())
@@ -65,7 +88,6 @@ class Dialing:
     def stop(self) -> None:
         """Dial no more, drop the attempts that are under way, and leave the statuses alone."""
         self._stopped = True
-        self._slots.close()
         for dialer in self._dialers.values():
             dialer.stop()
 
@@ -86,15 +108,21 @@ class Dialing:
         if dialer is not None:
             dialer.handshake_failed(link, finish)
 
-    def last_link_closed(self, peer: Peer, link: IPeerLink, finish: Finish) -> None:
-        """The last link of `peer` is gone: it has left, or is to be dialed again."""
+    def link_closed(self, peer: Peer, link: IPeerLink, finish: Finish) -> None:
+        """A link of `peer` is gone. If it was the last one, it has left, or is dialed again."""
+        now = self._reactor.seconds()
         if finish.ending is Ending.SAID_BYE and finish.reason != DUPLICATE:
+            self._farewells[peer] = now
+        if peer.links:
+            return
+        # One that leaves says BYE on all its links at once, and may close some before we read it.
+        if now - self._farewells.pop(peer, -inf) <= _FAREWELL:
             peer.left = True
             if peer in self._dialers:
                 self._dialers[peer].stop()
             self._status(peer, Status.DISCONNECTED)
         elif not self._stopped:
-            self._dialer_of(peer).link_lost(self._reactor.seconds() - link.opened_at)
+            self._dialer_of(peer).link_lost(now - link.opened_at)
 
     # ------------------------------------------------------------ dialers and statuses
 
@@ -102,11 +130,12 @@ class Dialing:
         dialer = self._dialers.get(peer)
         if dialer is None:
             dialer = self._dialers[peer] = Dialer(
-                self._context, self._reactor, peer, self._slots, self._status, self._jitter
+                self._context, self._reactor, peer, self._queue, self._status, self._jitter
             )
         return dialer
 
     def _forgotten(self, peer: Peer) -> None:
+        self._farewells.pop(peer, None)
         dialer = self._dialers.pop(peer, None)
         if dialer is not None:
             dialer.stop()
@@ -122,7 +151,11 @@ class Dialing:
         if status is peer.status or self._stopped:
             return
         before, peer.status = peer.status, status
-        if status is Status.STALE:
+        if status is Status.STALE and not self._dialer_of(peer).met:
+            # A listing can name thousands who are not there.
+            text = f"{peer.peer_id} does not answer: STALE"
+            self._tell("warn", "stale", text, self._reactor.seconds())
+        elif status is Status.STALE:
             _log.warn("{peer} does not answer: STALE", peer=peer.peer_id)
         elif status is Status.DISCONNECTED and before is Status.CONNECTED:
             _log.info("{peer} is DISCONNECTED", peer=peer.peer_id)

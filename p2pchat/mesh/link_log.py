@@ -32,6 +32,8 @@ class LinkLog:
         """How connections ended since the start."""
         self.stalled = 0
         """Links that were ended because they took nothing of a full queue."""
+        self.for_room = 0
+        """Links that were ended because all queues together held too much."""
         self._limited = RateLimited(Log("Protocol"))
 
     def opened(self, link: IPeerLink) -> None:

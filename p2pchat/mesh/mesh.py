@@ -15,15 +15,18 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from p2pchat.mesh.addresses import AddressRules
+from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.dialing import Dialing
-from p2pchat.mesh.duplicates import DUPLICATE, superseded
+from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.listener import BLOCKED
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.own_name import OwnName
-from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
@@ -60,10 +63,12 @@ class Mesh:
         """Gets the messages that come, without a method of ours in between."""
         self.on_extended: Callable[[Peer, IPeerLink, Said | CatchUp], None] = _ignore
         """Gets what only two nodes that keep messages say to each other."""
-        self.on_ack: Callable[[object], None] = _ignore
-        """Gets the msg_id of each ACK, of whatever type it is."""
+        self.on_ack: Callable[[str, object], None] = _ignore
+        """Gets the peer_id and the msg_id of each ACK, of whatever type the latter is."""
         self.on_open: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told of each link that is new."""
+        self.on_moved: Callable[[Peer], None] = _ignore
+        """Is told of each peer that is written to on another link from now on."""
         self.on_closed: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told of each link that is gone."""
         self.on_status: Callable[[Peer], None] = _ignore
@@ -73,11 +78,20 @@ class Mesh:
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for who keeps statistics."""
         self.context = LinkContext(me, settings, self, reactor)
+        self.context.batch.max_waiting = settings.limits.max_queues_bytes
+        self.context.batch.on_too_much = self._end_longest
         self.admission = Admission(settings.limits, max_descriptors)
-        self.peers = PeerTable(me.peer_id, settings.limits.max_known_peers)
+        self.peers = PeerTable(settings.limits.max_known_peers)
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
         self.name = OwnName(me.peer_id, lambda sentence: self.on_notice(sentence))
         self.link_log = LinkLog()
+        self.blocking = Blocking(settings.limits.blocked, self._blocking_changed)
+        self.second_links = SecondLinks(
+            me.peer_id,
+            reactor.seconds(),
+            lambda sentence: self.on_notice(sentence),
+            lambda peer: self.on_moved(peer),
+        )
         self._links: dict[IPeerLink, None] = {}
         self._dialing = Dialing(
             reactor,
@@ -86,6 +100,7 @@ class Mesh:
             self.admission,
             lambda peer: self.on_status(peer),
             jitter,
+            self.link_log.tell,
         )
         self._leaving = False
         self._all_gone: Deferred[None] | None = None
@@ -95,7 +110,12 @@ class Mesh:
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on; what concerns one link, for those that are new."""
         self.context.settings = settings
+        self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.admission.configure(settings.limits)
+        self._dialing.configure(settings.limits)
+        if settings.limits.blocked != tuple(self.blocking.configured):
+            self.blocking.configure(settings.limits.blocked)
+            self._blocking_changed()
         self.peers.max_known = settings.limits.max_known_peers
         self.keepalive.interval = settings.connection.ping_interval
 
@@ -111,7 +131,11 @@ class Mesh:
 
     def reconnect(self) -> int:
         """Dial every known peer that is not connected, now; returns how many."""
-        absent = [peer for peer in self.peers if not peer.links and peer.addresses]
+        absent = [
+            peer
+            for peer in self.peers
+            if not peer.links and peer.addresses and not self.blocking.has_peer(peer.peer_id)
+        ]
         for peer in absent:
             self._dialing.dial(peer)
         return len(absent)
@@ -125,7 +149,8 @@ class Mesh:
         self.keepalive.tick(now)
 
     def look_at_deadlines(self, now: float) -> None:
-        """End the handshakes and the closings whose time is over."""
+        """End the handshakes and the closings whose time is over, and judge links in doubt."""
+        self.second_links.look(now)
         for link in [*self.context.unsettled]:
             link.tick(now)
 
@@ -139,6 +164,20 @@ class Mesh:
             if since is not None and now - since > longest:
                 self.link_log.stalled += 1
                 link.give_up(f"took nothing of a full queue for {longest:g} s")
+
+    def _end_longest(self) -> None:
+        """All queues together hold too much: end the links with the longest.
+
+        First come the ones in which answers wait that nobody reads, then the ones with messages of
+        ours. A quarter becomes free, so that this is not asked for again with every line.
+        """
+        batch, limit = self.context.batch, self.context.settings.limits.max_queues_bytes
+        for link in sorted(self._links, key=lambda link: link.queue.burden, reverse=True):
+            if batch.waiting <= limit * 3 // 4:
+                break
+            self.link_log.for_room += 1
+            link.queue.drop()
+            link.give_up("did not read, while all queues together held too much")
 
     def leave(self) -> Deferred[None]:
         """Dial no more and say BYE to all; fires when they are gone, after 2 s at the latest.
@@ -168,18 +207,27 @@ class Mesh:
 
     # ------------------------------------------------------------ what the rendezvous says
 
-    def discovered(self, listings: Iterable[Listing]) -> None:
-        """Take in a DISCOVER reply: who is new, or registered anew, is dialed."""
+    def discovered(self, listings: Iterable[Listing], source: str) -> None:
+        """Take in a DISCOVER reply: who is new, or registered anew, is dialed.
+
+        `source` is the IP address that the reply came from; see `AddressRules`.
+        """
         by_id: dict[str, list[Listing]] = {}
         for entry in listings:
-            by_id.setdefault(entry.peer_id, []).append(entry)
+            if not self.blocking.has(entry.peer_id, entry.ip):
+                by_id.setdefault(entry.peer_id, []).append(entry)
         self.name.listed(by_id.pop(self.context.me.peer_id, []))
         now = self._reactor.seconds()
+        rules = AddressRules(source, self.name.ip)
         for peer_id, entries in by_id.items():
             peer = self._listed(peer_id)
-            if peer is not None and peer.heard_of(entries, self.name.ip, now) and not peer.links:
+            if peer is not None and peer.heard_of(entries, rules, now) and not peer.links:
                 self._dialing.registered_anew(peer)
         self.peers.not_listed(by_id.keys())
+        if rules.refused:
+            self.peers.addresses_refused += rules.refused
+            text = f"{rules.refused} listed addresses are not dialed, the first: {rules.example}"
+            self.link_log.tell("debug", "refused address", text, now)
 
     def _listed(self, peer_id: str) -> Peer | None:
         if self.peers.get(peer_id) is None:
@@ -191,6 +239,33 @@ class Mesh:
                 return None
         return self.peers.listed(peer_id)
 
+    # ------------------------------------------------------------ who is not wanted
+
+    def refuses(self, ip: str) -> bool:
+        """Whether a connection from this address is not wanted; counted if so."""
+        refused = self.blocking.has_address(ip)
+        self.blocking.refused += refused
+        return refused
+
+    def _blocking_changed(self) -> None:
+        """End what is not wanted any more, and dial whom is wanted again."""
+        blocking = self.blocking
+        for link in [*self._links]:
+            if blocking.has(link.peer_id, link.ip) and not link.leaving:
+                self._not_wanted(link)
+        for peer in self.peers:
+            if peer.links:
+                continue
+            if blocking.has_peer(peer.peer_id):
+                self._dialing.not_wanted(peer)
+            elif peer.listed and peer.status is Status.DISCONNECTED and not peer.left:
+                self._dialing.dial(peer)
+
+    def _not_wanted(self, link: IPeerLink) -> None:
+        self.blocking.refused += 1
+        link.deliver = _ignore
+        link.leave(BLOCKED)
+
     # ------------------------------------------------------------ ILinkOwner
 
     def link_made(self, link: IPeerLink) -> None:
@@ -198,20 +273,27 @@ class Mesh:
         self._links[link] = None
         if link.outbound:
             self.admission.dialed()
+        else:
+            self.admission.arrived(link, self._reactor.seconds())
         if self._leaving:
             link.give_up("leaving")
+        elif link.outbound and self.blocking.has_address(link.ip):
+            link.give_up(BLOCKED)
 
     def link_opened(self, link: IPeerLink) -> None:
         """The handshake is done."""
-        if not link.outbound:
-            self.admission.settled()
+        self.admission.settled(link)
+        if self.blocking.has(link.peer_id, link.ip):
+            self._not_wanted(link)
+            self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))
+            return
         self.link_log.opened(link)
-        peer, surplus = self.peers.link_opened(link)
+        peer = self.peers.link_opened(link)
         # A method of the peer, as it were. No peer that has a link is ever forgotten.
         link.deliver = MethodType(self.on_chat, peer)
         self.keepalive.add(link)
         self._dialing.opened(peer, link)
-        surplus = surplus or superseded(peer, link)
+        surplus = self.second_links.opened(peer, link, self._reactor.seconds())
         if surplus is not None:
             surplus.leave(DUPLICATE)
         self.on_open(peer, link)
@@ -235,12 +317,13 @@ class Mesh:
         self.link_log.closed(link, finish)
         if peer is not None:
             self.on_closed(peer, link)
-            if not peer.links:
-                self._dialing.last_link_closed(peer, link, finish)
+            if not self.blocking.has_peer(peer.peer_id):
+                self._dialing.link_closed(peer, link, finish)
+            elif not peer.links:
+                self._dialing.not_wanted(peer)
 
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
-        if not link.outbound:
-            self.admission.settled()
+        self.admission.settled(link)
         if finish.ending is Ending.NAME_IN_USE:
             self.name.in_use(f"at {link.ip}")
         self.link_log.handshake_failed(link, finish, self._reactor.seconds())
@@ -249,12 +332,16 @@ class Mesh:
     def extended(self, link: IPeerLink, message: Said | CatchUp) -> None:
         """A message of our own kind's extensions came."""
         peer = self.peers.get(link.peer_id)
-        if peer is not None:
+        if peer is not None and not self.blocking.has(link.peer_id, link.ip):
             self.on_extended(peer, link, message)
 
-    def acknowledged(self, _link: IPeerLink, msg_id: object) -> None:
+    def acknowledged(self, link: IPeerLink, msg_id: object) -> None:
         """An ACK came."""
-        self.on_ack(msg_id)
+        self.on_ack(link.peer_id, msg_id)
+
+    def ack_overdue(self, peer: Peer, link: IPeerLink) -> None:
+        """An ACK did not come in time for what was sent to `peer` on `link`: use another one."""
+        self.second_links.ack_overdue(peer, link, self._reactor.seconds())
 
     def round_trip(self, link: IPeerLink, seconds: float) -> None:
         """A PING was answered."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.directory import Listing
+from p2pchat.wire.names import bracketed
 
 _log: Final = Log("PeerServer")
 _MAX_TOLD: Final = 100
@@ -37,7 +38,9 @@ class OwnName:
 
     def in_use(self, where: str) -> None:
         """Somebody else was found to use our name."""
-        sentence = f"somebody else uses the name {self._peer_id} ({where}): choose another one"
+        sentence = (
+            f"somebody else uses the name {bracketed(self._peer_id)} ({where}): choose another one"
+        )
         if sentence in self._told or len(self._told) >= _MAX_TOLD:
             return
         self._told.add(sentence)

@@ -1,4 +1,4 @@
-"""Who is known and who is connected: the peer table and the rule for two links with one peer.
+"""Who is known and who is connected: the peer table.
 
 Rules: pure bookkeeping, no I/O and no clock. A peer is CONNECTED exactly while it has a link;
 every other status is set by whoever dials. The table is bounded. A peer that is new takes the
@@ -14,9 +14,10 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from sys import intern
 from typing import Final
 
+from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.directory import Listing
-from p2pchat.wire.address import namespace_of
+from p2pchat.wire.address import namespace_of, network_of
 
 _SAMPLES: Final = 10
 _MAX_ADDRESSES: Final = 8
@@ -64,7 +65,7 @@ class Peer:
         self.left = False
         """Whether it said BYE and has not registered again since."""
         self.links: list[IPeerLink] = []
-        """Live links, the one to send on first."""
+        """Live links; `link_in_use` is the one to write to."""
         self.round_trips: tuple[float, ...] = ()
         """The last ten round-trip times in seconds, oldest first."""
 
@@ -73,25 +74,48 @@ class Peer:
         self.round_trips = (*self.round_trips[1 - _SAMPLES :], seconds)
 
     @property
+    def link_in_use(self) -> IPeerLink:
+        """The link to write to; only for a peer that has a link."""
+        for link in self.links:
+            if not link.leaving:
+                return link
+        return self.links[0]
+
+    @property
+    def links_in_use(self) -> list[IPeerLink]:
+        """The link to write to, and those that take what it has no room for.
+
+        Another link may be somebody else's, who says the peer's name. So only other programs get
+        messages on a second one, and only at the address of the first.
+        """
+        links = self.links
+        if len(links) < 2:
+            return links
+        first = self.link_in_use
+        if first.is_p2pchat:
+            return [first]
+        here = network_of(first.ip)
+        same = (it for it in links if it is not first and not it.is_p2pchat)
+        return [first, *(it for it in same if network_of(it.ip) == here)]
+
+    @property
     def average_round_trip(self) -> float | None:
         """The mean of the samples in seconds, None without any."""
         return sum(self.round_trips) / len(self.round_trips) if self.round_trips else None
 
-    def heard_of(self, listings: Iterable[Listing], own_ip: str, now: float) -> bool:
+    def heard_of(self, listings: Iterable[Listing], rules: AddressRules, now: float) -> bool:
         """Take in what a DISCOVER reply says of this peer; `listings` are its entries.
 
         Returns whether it registered anew since we last looked: its lease ends later, or its
-        address changed. `own_ip` is our address as the rendezvous sees it.
+        address changed. `rules` say which addresses are kept, to be dialed.
         """
         latest = sorted(listings, key=lambda entry: entry.expires_in - entry.ttl, reverse=True)
         expires_at = now + max(entry.expires_in for entry in latest)
         addresses: dict[tuple[str, int], None] = {}
         for entry in latest:
-            if entry.ip == own_ip:
-                # Behind the same router, or on this machine: most routers do not take a
-                # connection to their own public address from inside.
-                addresses["127.0.0.1", entry.port] = None
-            addresses[entry.ip, entry.port] = None
+            addresses.update(dict.fromkeys(rules.dialable(entry.ip, entry.port)))
+            if len(addresses) >= _MAX_ADDRESSES:
+                break
         found = tuple(addresses)[:_MAX_ADDRESSES]
         # Another order, or one address less, is rounding or an old lease that ended.
         renewed = (
@@ -112,8 +136,7 @@ def _nobody_cares(_peer: Peer) -> None:
 class PeerTable:
     """All peers of one node, by peer_id."""
 
-    def __init__(self, own_id: str, max_known: int) -> None:
-        self._own_id = own_id
+    def __init__(self, max_known: int) -> None:
         self.max_known = max_known
         """How many peers have a place; may be changed at any time."""
         self._peers: dict[str, Peer] = {}
@@ -122,6 +145,8 @@ class PeerTable:
         self._connected: dict[str, dict[str, Peer]] = {}
         self.refused = 0
         """Listed peers that found no place in the table."""
+        self.addresses_refused = 0
+        """Addresses of listings that are not dialed, counted each time that they are listed."""
         self.forgotten = 0
         """Peers without a link whose place another one took."""
         self.on_forgotten: Callable[[Peer], None] = _nobody_cares
@@ -165,13 +190,8 @@ class PeerTable:
             self._idle[peer_id] = peer
         return peer
 
-    def link_opened(self, link: IPeerLink) -> tuple[Peer, IPeerLink | None]:
-        """Note a new link; returns its peer, and a link to it that we should end with BYE.
-
-        Both ends of two crossing dials between our own kind know which link stays: the one dialed
-        by the smaller peer_id, which is also the end that closes the other. Links with other
-        programs all stay (protocol, section 1, "accepts", row 6).
-        """
+    def link_opened(self, link: IPeerLink) -> Peer:
+        """Note a new link, as the last of its peer's; returns the peer."""
         peer = self._peers.get(link.peer_id)
         if peer is None:
             # Without a place the table grows: links are limited elsewhere.
@@ -182,23 +202,7 @@ class PeerTable:
         self._connected.setdefault(peer.namespace, {})[peer.peer_id] = peer
         peer.left = False
         peer.links.append(link)
-        return peer, self._surplus(peer, link)
-
-    def _surplus(self, peer: Peer, new: IPeerLink) -> IPeerLink | None:
-        """Put the link that stays first; returns the other one if it is ours to end."""
-        for old in peer.links:
-            if (
-                new.is_p2pchat
-                and new.instance
-                and old.instance == new.instance
-                and old.outbound != new.outbound
-            ):
-                we_are_smaller = self._own_id < peer.peer_id
-                staying, ending = (new, old) if new.outbound is we_are_smaller else (old, new)
-                peer.links.remove(staying)
-                peer.links.insert(0, staying)
-                return ending if we_are_smaller else None
-        return None
+        return peer
 
     def link_closed(self, link: IPeerLink) -> Peer | None:
         """Take a link out; returns its peer, or None when the link was not in the table."""

@@ -52,7 +52,7 @@ class Broadcast:
         lines, self.held, self._size = self.held, [], 0
         block = b"".join(lines)
         for peer in self._peers.connected(self._namespace):
-            for link in peer.links:
+            for link in peer.links_in_use:
                 if link.send_all(lines, block):
                     break
             else:
@@ -69,7 +69,7 @@ class Broadcast:
         size = self._size_before(namespace, line) + len(line)
         count = 0
         for peer in self._peers.connected(namespace):
-            for link in peer.links:
+            for link in peer.links_in_use:
                 if link.has_room(size):
                     break
             else:

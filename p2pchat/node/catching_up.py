@@ -67,7 +67,7 @@ class CatchingUp:
                     encoded = encode(said)
                 except ValueError:
                     continue  # with its time it would be too long for a line
-                if not any(each.send(encoded) for each in (peer.links or [link])):
+                if not any(each.send(encoded) for each in (peer.links_in_use or [link])):
                     return
             if lines:
                 _log.info("{who} catches up: {count} messages", who=peer.peer_id, count=len(lines))

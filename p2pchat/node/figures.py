@@ -84,8 +84,22 @@ _LINKS: Final[_NodeFigures] = {
         lambda node: node.mesh.admission.handshakes,
     ),
     "handshakes_limit": _limit("of those at most", "max_handshakes"),
+    "handshakes_per_address_limit": _limit("of those from one address", "max_handshakes_per_ip"),
+    "gave_way": counter(
+        "connections without HELLO whose place a newcomer took",
+        lambda node: node.mesh.admission.gave_way,
+    ),
+    "displaced": counter(
+        "links that were written to until another of their peer's took over",
+        lambda node: node.mesh.second_links.displaced,
+    ),
     "refused": counter(
         'inbound connections that were told "busy"', lambda node: node.mesh.admission.refused
+    ),
+    "blocked": gauge("entries of the list of who is blocked", lambda node: len(node.mesh.blocking)),
+    "refused_blocked": counter(
+        "links that were refused, or ended, because their peer is blocked",
+        lambda node: node.mesh.blocking.refused,
     ),
     "postponed_dials": counter(
         "dials that wait because there are as many links as may be",
@@ -102,6 +116,10 @@ _LINKS: Final[_NodeFigures] = {
     "ended_stalled": counter(
         "links that ended because they took nothing of a full queue",
         lambda node: node.mesh.link_log.stalled,
+    ),
+    "ended_for_room": counter(
+        "links that ended because all queues together held too much",
+        lambda node: node.mesh.link_log.for_room,
     ),
     "ended_violation": counter(
         "links that ended by a line too long, or by too many bad ones",
@@ -135,6 +153,7 @@ _QUEUES: Final[_NodeFigures] = {
         "bytes that wait to be sent, all links together",
         lambda node: sum(queue.bytes_waiting for queue in _queues(node)),
     ),
+    "waiting_bytes_limit": _limit("of those at most", "max_queues_bytes"),
     "longest_bytes": gauge(
         "bytes that wait on the link where most do",
         lambda node: max((queue.bytes_waiting for queue in _queues(node)), default=0),
@@ -161,6 +180,10 @@ _PEERS: Final[_NodeFigures] = {
     },
     "refused": counter(
         "listed peers that found no place in the table", lambda node: node.peers.refused
+    ),
+    "addresses_refused": counter(
+        "addresses of listings that are not dialed, counted with each listing",
+        lambda node: node.peers.addresses_refused,
     ),
     "forgotten": counter(
         "peers without a link that had to make way", lambda node: node.peers.forgotten

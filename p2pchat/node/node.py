@@ -124,6 +124,7 @@ class ChatNode(MultiService):
                 raise CannotStartError(f"this cannot be our name: {why}") from None
             raise
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
+        factory.refuses = self.mesh.refuses
 
     def _settle(self, me: Identity) -> None:
         """Make what depends on who we are."""
@@ -148,6 +149,8 @@ class ChatNode(MultiService):
         )
         mesh.on_chat = self.incoming.deliver
         mesh.on_ack = self.outgoing.acknowledged
+        mesh.on_moved = self._link_opened
+        self.outgoing.on_overdue = mesh.ack_overdue
         mesh.on_status = self.incoming.status_changed
         mesh.on_notice = self.observers.notice
         self.send = self.outgoing.send
@@ -194,7 +197,7 @@ class ChatNode(MultiService):
     def _discovered(self, listings: Sequence[Listing]) -> None:
         if self.presence.grant is not None:
             self.mesh.name.ip = self.presence.grant.ip
-        self.mesh.discovered(listings)
+        self.mesh.discovered(listings, self._directory.source)
 
     # ------------------------------------------------------------ with a history
 
@@ -206,9 +209,10 @@ class ChatNode(MultiService):
             self._link_opened(peer)
         self.observers.past_known(unread_sentence(history.unread))
 
-    def _link_opened(self, peer: Peer, _link: IPeerLink | None = None) -> None:
+    def _link_opened(self, peer: Peer, link: IPeerLink | None = None) -> None:
         if self.history is not None and self.history.ready:
-            self.outgoing.link_opened(peer)
+            if link is None or link is peer.link_in_use:
+                self.outgoing.link_opened(peer)
             self._catching_up.ask(peer)
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:

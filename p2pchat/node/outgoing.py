@@ -7,11 +7,13 @@
     publish  -> every connected peer of a scope, and history.published
 
 Rules: no I/O. A SEND is pending until its ACK comes, on whatever link, or its time is over, and so
-many are pending at most. To one peer messages leave in the order in which they were written.
+many are pending at most. To one peer messages leave in the order in which they were written. An
+ACK counts only from the peer that was written to.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -28,6 +30,7 @@ from p2pchat.wire.address import namespace_of_scope, split_peer_id
 from p2pchat.wire.codec import encode
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Pub, Said, Send
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
 KEPT: Final = "it is kept, and sent again when a link opens"
@@ -61,6 +64,11 @@ class Published(Struct, frozen=True):
 class _Pending(Struct, gc=False):
     peer_id: str
     sent_at: float
+    link: IPeerLink
+
+
+def _ignore(_peer: Peer, _link: IPeerLink) -> None:
+    """There is nobody to find another link."""
 
 
 class Outgoing:
@@ -87,6 +95,8 @@ class Outgoing:
         self._broadcast = Broadcast(peers, context.batch, context.settings.limits.max_queue_bytes)
         self._pending: dict[str, _Pending] = {}
         self._check_age_at = 0.0
+        self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
+        """Is told the peer and the link of each message whose ACK did not come in time."""
         self.sent = self.published = 0
         """Direct messages sent, and messages published, each counted once."""
         self.delivered = self.undelivered = 0
@@ -127,7 +137,9 @@ class Outgoing:
             self.sent += 1
             _log.info("SEND {to}: {text}", to=peer_id, text=payload)
         elif history is None:
-            raise NotSentError(f"{peer_id} does not keep up: too much waits for it already")
+            raise NotSentError(
+                f"{bracketed(peer_id)} does not keep up: too much waits for it already"
+            )
         else:
             try:
                 history.queue(peer_id, msg_id, payload)
@@ -163,9 +175,9 @@ class Outgoing:
     def _obstacle(self, peer_id: str, peer: Peer | None) -> str:
         """Why a message cannot go out now, as a sentence; empty if it can."""
         if peer is None:
-            return f"no such peer: {shortened(peer_id, 130)} (/peers lists them)"
+            return f"no such peer: {bracketed(peer_id)} (/peers lists them)"
         if not peer.links:
-            return f"no link to {peer_id}: it is {peer.status.value}"
+            return f"no link to {bracketed(peer_id)}: it is {peer.status.value}"
         if self._full:
             return f"{len(self._pending)} messages still wait for their ACK: try later"
         return ""
@@ -174,20 +186,13 @@ class Outgoing:
     def _full(self) -> bool:
         return len(self._pending) >= self._context.settings.limits.max_pending_acks
 
-    def _hand_over(
-        self, peer: Peer, msg_id: str, line: bytes, after: IPeerLink | None = None
-    ) -> IPeerLink | None:
-        """Send a line on the first link that takes it, and await its ACK; None if none does.
-
-        `after`: the link on which it went out before; then the newest one is tried first.
-        """
-        self._pending[msg_id] = _Pending(peer.peer_id, self._context.clock.seconds())
+    def _hand_over(self, peer: Peer, msg_id: str, line: bytes) -> IPeerLink | None:
+        """Send a line on the first link that takes it, and await its ACK; None if none does."""
         if self._broadcast.held:
             self._broadcast.spread()
-        links = peer.links
-        if after is not None and len(links) > 1:
-            links = sorted(links, key=lambda link: link.opened_at, reverse=True)
-        for link in links:
+        now = self._context.clock.seconds()
+        for link in peer.links_in_use:
+            self._pending[msg_id] = _Pending(peer.peer_id, now, link)
             if link.send(line):
                 return link
         self._pending.pop(msg_id, None)
@@ -195,11 +200,19 @@ class Outgoing:
 
     # ------------------------------------------------------------ what became of it
 
-    def acknowledged(self, msg_id: object) -> None:
-        """An ACK came, perhaps after its time; one that nobody waits for is ignored."""
+    def acknowledged(self, peer_id: str, msg_id: object) -> None:
+        """An ACK came from a peer, perhaps after its time.
+
+        One that nobody waits for is ignored, and so is one from another peer than was written to.
+        """
         if not isinstance(msg_id, str):
             return
         history = self._history
+        written: _Pending | Queued | None = self._pending.get(msg_id)
+        if written is None and history is not None:
+            written = history.outbox.get(msg_id)
+        if written is None or written.peer_id != peer_id:
+            return
         waited = None if history is None else history.acknowledged(msg_id)
         pending = self._pending.pop(msg_id, None)
         if pending is not None:
@@ -214,7 +227,9 @@ class Outgoing:
             if waited.earlier:
                 # Who sent it then is no longer there to be told.
                 text = shortened(waited.earlier, 40)
-                self._observers.notice(f'delivered to {waited.peer_id}, which was away: "{text}"')
+                self._observers.notice(
+                    f'delivered to {bracketed(waited.peer_id)}, which was away: "{text}"'
+                )
             self._send_waiting(waited.peer_id)
 
     def sweep(self, now: float) -> None:
@@ -224,12 +239,15 @@ class Outgoing:
             msg_id, pending = next(iter(self._pending.items()))
             if now - pending.sent_at < timeout:
                 break
+            peer = self._peers.get(pending.peer_id)
+            if peer is not None:
+                self.on_overdue(peer, pending.link)
             self._give_up(msg_id, pending.peer_id, f"no ACK within {timeout:g} s")
         history = self._history
         if history is not None:
             for queued in history.outbox.overdue_before(now - (_AGAIN_AFTER - 1) * timeout):
                 peer = self._peers.get(queued.peer_id)
-                if peer is not None and peer.links and peer.links[0].is_p2pchat:
+                if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
                     history.outbox.send_again(queued)
             for peer_id in history.outbox.peers_behind[:_MOST_AT_ONCE]:
                 self._send_waiting(peer_id)
@@ -248,10 +266,11 @@ class Outgoing:
 
     def _give_up(self, msg_id: str, peer_id: str, reason: str) -> None:
         peer, history = self._peers.get(peer_id), self._history
+        used = () if peer is None or not peer.links else (peer.link_in_use,)
         del self._pending[msg_id]
         if history is not None:
             now = self._context.clock.seconds()
-            kept = history.overdue(msg_id, () if peer is None else peer.links, now)
+            kept = history.overdue(msg_id, used, now)
             if kept is not None and kept.again:
                 return
             if kept is not None:
@@ -263,7 +282,7 @@ class Outgoing:
     # ------------------------------------------------------------ what waits in the history
 
     def link_opened(self, peer: Peer) -> None:
-        """A link is new, or the past is known only now: send what waits for this peer."""
+        """Another link is in use, or the past is known only now: send what waits for this peer."""
         if self._history is not None:
             self._history.outbox.link_opened(peer.peer_id)
             self._send_waiting(peer.peer_id)
@@ -282,12 +301,13 @@ class Outgoing:
         outbox = history.outbox
         if not outbox.is_behind(peer_id):
             return
-        window = _WINDOW if peer.links[0].is_p2pchat else _PLAIN_WINDOW
+        used = peer.link_in_use
+        window = _WINDOW if used.is_p2pchat else _PLAIN_WINDOW
         for queued in outbox.due(peer_id, window):
             if self._full:
                 return
-            line = self._line_of_waiting(queued, late=peer.links[0].keeps)
-            link = self._hand_over(peer, queued.msg_id, line, after=queued.link)
+            line = self._line_of_waiting(queued, late=used.keeps)
+            link = self._hand_over(peer, queued.msg_id, line)
             if link is None:
                 return
             outbox.sent(queued, link)

@@ -14,8 +14,10 @@ from twisted.logger import LogLevel
 from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import RateLimited
 from p2pchat.rendezvous import requests
-from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.long_replies import LongReply
+from p2pchat.rendezvous.registry import Registry, Verdict
 from p2pchat.rendezvous.requests import Discover, Invalid, Register
+from p2pchat.wire.address import network_of
 
 _log = Log("Rendezvous")
 
@@ -32,8 +34,8 @@ class Answers:
         self._monotonic = monotonic
         self._limited = RateLimited(_log, limit=1)
 
-    def reply(self, line: bytes, ip: str) -> bytes:
-        """The reply line to the request line (without its newline) that came from `ip`."""
+    def reply(self, line: bytes, ip: str) -> bytes | LongReply:
+        """The reply to the request line (without its newline) that came from `ip`: one line."""
         self.given += 1
         now = self._monotonic()
         try:
@@ -51,23 +53,19 @@ class Answers:
             )
             return requests.INTERNAL_ERROR
         if _log.debugging:
-            _log.debug("{ip}: {line} -> {reply}", ip=ip, line=_head(line), reply=_head(reply))
+            said = reply.piece(0) or b"" if isinstance(reply, LongReply) else reply
+            _log.debug("{ip}: {line} -> {reply}", ip=ip, line=_head(line), reply=_head(said))
         return reply
 
-    def _obey(self, line: bytes, ip: str, now: float) -> bytes:
+    def _obey(self, line: bytes, ip: str, now: float) -> bytes | LongReply:
         registry = self.registry
         request = requests.parse(line)
         if isinstance(request, Register):
             namespace, name, port = request.namespace, request.name, request.port
-            if registry.register(ip, namespace, name, port, request.ttl, now):
+            verdict = registry.register(ip, namespace, name, port, request.ttl, now)
+            if verdict is Verdict.GRANTED:
                 return requests.granted(request.ttl, ip, port)
-            self._limited.warn(
-                now,
-                "full",
-                "The registry is full ({limit} registrations): new ones are refused",
-                limit=registry.limit,
-            )
-            return requests.FULL
+            return self._refused(verdict, request, ip, now)
         if isinstance(request, Invalid) and not request.of_a_registered_peer:
             return request.reply
         if not registry.knows(ip, now):
@@ -78,6 +76,20 @@ class Answers:
             return registry.discover(request.namespace, now)
         gone = registry.unregister(ip, request.namespace, request.name, request.port, now)
         return requests.OK if gone else requests.NO_MATCH
+
+    def _refused(self, verdict: Verdict, request: Register, ip: str, now: float) -> bytes:
+        registry, limited = self.registry, self._limited
+        if verdict is Verdict.BANNED:
+            name = f"{request.name}@{request.namespace}"
+            limited.info(now, "banned", "Banned: {ip} may not register [{name}]", ip=ip, name=name)
+            return requests.BANNED
+        if verdict is Verdict.TOO_MANY:
+            text = "{ip} has its {limit} registrations: more are refused"
+            limited.warn(now, "share", text, ip=network_of(ip), limit=registry.per_address)
+            return requests.TOO_MANY
+        text = "The registry is full ({limit} registrations): new ones are refused"
+        limited.warn(now, "full", text, limit=registry.limit)
+        return requests.FULL
 
 
 def _head(line: bytes) -> str:

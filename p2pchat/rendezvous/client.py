@@ -30,15 +30,17 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
-    RequestRefused,
+    ListingTooLong,
     Unreachable,
 )
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
-from p2pchat.wire.address import host_and_port
+from p2pchat.wire.address import LOOPBACK, host_and_port
 from p2pchat.wire.text import shortened
 
 MAX_REPLY: Final = 64 * 1024 * 1024
 """Bytes of the longest reply: more than half a million peers."""
+_LONG_REPLY: Final = 1024 * 1024
+"""Bytes after which a reply that breaks off counts as too long for the time that there was."""
 _PATIENCE: Final = 6.0
 """How many times `timeout` the reply to a DISCOVER may take in all while its data keeps coming."""
 
@@ -57,6 +59,8 @@ class RendezvousClient:
 
     def __init__(self, reactor: Any, host: str, port: int, timeout: float = 10.0) -> None:
         self.address = host_and_port(host, port)
+        self.source = ""
+        """See `IDirectory.source`."""
         self._reactor = reactor
         self._host = host
         self._port = port
@@ -71,8 +75,14 @@ class RendezvousClient:
     def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
         """DISCOVER; see `IDirectory.discover`."""
         fields: dict[str, object] = {} if namespace is None else {"namespace": namespace}
-        exchange = self._exchange("DISCOVER", fields, _PATIENCE * self._timeout)
-        return cast("Deferred[Sequence[Listing]]", exchange.addCallback(read_listings))
+        exchange = self._start("DISCOVER", fields, _PATIENCE * self._timeout)
+
+        def came_from(reply: bytes) -> bytes:
+            self.source = exchange.source
+            return reply
+
+        reply = exchange.reply.addCallback(came_from)
+        return cast("Deferred[Sequence[Listing]]", reply.addCallback(read_listings))
 
     def unregister(self, namespace: str, name: str, port: int) -> Deferred[None]:
         """UNREGISTER; see `IDirectory.unregister`."""
@@ -80,10 +90,13 @@ class RendezvousClient:
         return self._exchange("UNREGISTER", fields, self._timeout).addCallback(read_ok)
 
     def _exchange(self, kind: str, fields: dict[str, object], longest: float) -> Deferred[bytes]:
+        return self._start(kind, fields, longest).reply
+
+    def _start(self, kind: str, fields: dict[str, object], longest: float) -> _Exchange:
         request = json.dumps({"type": kind, **fields}, separators=(",", ":")).encode() + b"\n"
         exchange = _Exchange(self._reactor, request, self.address, self._timeout, longest)
         exchange.start(self._host, self._port)
-        return exchange.reply
+        return exchange
 
 
 class _Exchange(ClientFactory):
@@ -97,6 +110,8 @@ class _Exchange(ClientFactory):
         self.reply: Deferred[bytes] = Deferred(self._cancelled)
         """Fires with the reply line, or fails with a `DirectoryError`."""
         self.request = request
+        self.source = ""
+        """The IP address at the other end of the connection; loopback if it is ours, too."""
         self._reactor = reactor
         self._address = address
         self._timeout = timeout
@@ -137,11 +152,7 @@ class _Exchange(ClientFactory):
         self._pieces.append(line)
         self._size += len(line)
         if self._size > MAX_REPLY:
-            self._outcome = RequestRefused(
-                f"the answer of the rendezvous at {self._address} is longer than "
-                f"{MAX_REPLY // 1024**2} MiB: ask for one namespace only",
-                "reply_too_long",
-            )
+            self._outcome = self._too_long(f"is longer than {MAX_REPLY // 1024**2} MiB")
         elif newline:
             self._outcome = b"".join(self._pieces)
         return self._outcome is not None
@@ -155,7 +166,7 @@ class _Exchange(ClientFactory):
             elif is_whole(tail):  # some end the reply by closing
                 self._outcome = tail
             else:
-                self._outcome = self._unreachable("the connection broke in the middle of an answer")
+                self._outcome = self._broken_off("the connection broke in the middle of an answer")
         self._finish(self._outcome)
 
     def clientConnectionFailed(
@@ -177,7 +188,7 @@ class _Exchange(ClientFactory):
             self._timer = self._reactor.callLater(until - now, self._time_is_up)
             return
         if self._outcome is None:
-            self._outcome = self._unreachable("no answer came in time")
+            self._outcome = self._broken_off("no answer came in time")
         self._disconnect()
 
     def _cancelled(self, _: Deferred[bytes]) -> None:
@@ -206,6 +217,17 @@ class _Exchange(ClientFactory):
         else:
             self.reply.errback(outcome)
 
+    def _broken_off(self, why: str) -> DirectoryError:
+        if self._size > _LONG_REPLY:
+            return self._too_long(f"broke off after {self._size // 1024**2} MiB")
+        return self._unreachable(why)
+
+    def _too_long(self, how: str) -> ListingTooLong:
+        return ListingTooLong(
+            f"the answer of the rendezvous at {self._address} {how}: ask for one namespace only",
+            "reply_too_long",
+        )
+
     def _unreachable(self, why: str) -> Unreachable:
         return Unreachable(f"the rendezvous at {self._address} cannot be used: {why}")
 
@@ -220,6 +242,8 @@ class _Conversation(Protocol):
 
     def connectionMade(self) -> None:
         """Ask."""
+        here, there = self.transport.getHost().host, self.transport.getPeer().host
+        self._exchange.source = LOOPBACK if here == there else there
         self.transport.write(self._exchange.request)
 
     def dataReceived(self, data: bytes) -> None:

@@ -1,20 +1,26 @@
 """The connections of a rendezvous: one request line, one reply line, close (protocol, section 2).
 
 Rules: every connection ends, whatever the other side does: by its answer, by its deadline, or
-because a newer connection needs its place. A client that sent more than its
-request gets the answer nevertheless: what it sends is read and thrown away until it closes, because
-closing over unread data would make the kernel drop the answer.
+because a newer connection needs its place. A long reply is sent piece by piece, as fast as it is
+read. A client that sent more than its request gets the answer nevertheless: what it sends is read
+and thrown away until it closes, because closing over unread data would make the kernel drop the
+answer.
 """
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, cast
+from contextlib import suppress
+from typing import Any, cast
 
-import msgspec
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, ITCPTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IPullProducer,
+)
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -24,58 +30,29 @@ from p2pchat.logs.limits import RateLimited
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.connection_limit import ConnectionLimit
-from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, Registry
+from p2pchat.rendezvous.limits import Limits
+from p2pchat.rendezvous.long_replies import PIECE, LongReply
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
-from p2pchat.settings.checks import COUNT, SECONDS, whole
 
 _log = Log("Rendezvous")
 
 _LINGER = 2.0
 """Seconds for a client that is still sending to read its answer and close."""
 _SLOWEST_READER = 32_768
-"""Bytes a second that a client must take of a long reply."""
+"""Bytes a second that a client must take of the end of a reply."""
+_NO_PROGRESS = 10.0
+"""Seconds for a client to take a piece of a long reply."""
+_LONGEST_READING = 60.0
+"""Seconds for a client to take a whole long reply: our own clients wait no longer."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rendezvous puts up with."""
-
-    per_minute: Annotated[
-        int,
-        whole("N", 0)(
-            "from one address, which is blocked for a minute beyond it; 0: any number; loopback is "
-            "exempt",
-            "connections-per-minute",
-        ),
-    ] = 50
-    """More: many peers behind one router are served. Fewer: one address costs less."""
-    connections: Annotated[
-        int,
-        COUNT("at a time; beyond it, new ones wait and slow ones are cut off", "max-connections"),
-    ] = 700
-    """A burst may exceed it by a sixth and 100. More: more memory and descriptors (most systems
-    allow 1,024 to a process). Fewer: when many come, the rest waits sooner."""
-    registrations: Annotated[
-        int,
-        COUNT(
-            "beyond it, new ones are refused (registry_full) and renewals are not",
-            "max-registrations",
-        ),
-    ] = MAX_REGISTRATIONS
-    """More: larger namespaces, and more memory."""
-    idle: Annotated[float, SECONDS("without a byte of a request", "idle-timeout")] = 5.0
-    """Longer: slow networks. Shorter: less held by silence."""
-    total: Annotated[
-        float, SECONDS("for a whole request, however slowly it comes", "request-timeout")
-    ] = 30.0
-    """Longer: slow networks. Shorter: a request that dribbles in holds a place for less time."""
-
-
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IPullProducer)
 class RequestProtocol(Protocol):
     """One connection: collects a line, sends the answer, ends."""
 
-    transport: ITCPTransport
+    transport: Any
 
     def __init__(self, factory: RendezvousFactory, ip: str, greeting: bytes | None = None) -> None:
         self._factory = factory
@@ -87,6 +64,9 @@ class RequestProtocol(Protocol):
         self._received: bytes | bytearray = b""
         self._latest = 0.0
         self._answered = False
+        self._linger = False
+        self._reading: LongReply | None = None
+        self._next_piece = 0
 
     def connectionMade(self) -> None:
         """Start the clocks; send a blocked address away at once."""
@@ -122,7 +102,9 @@ class RequestProtocol(Protocol):
 
     def readConnectionLost(self) -> None:
         """The client closed its side: what came is the request."""
-        if self._answered:
+        if self._reading is not None:
+            self._linger = False
+        elif self._answered:
             self.transport.loseConnection()
         else:
             self._answer(self._factory.answers.reply(bytes(self._received), self._ip), linger=False)
@@ -134,31 +116,66 @@ class RequestProtocol(Protocol):
         """Leave the books."""
         self._answered = True
         self._received = b""
+        self._read_no_more()
         self._factory.connections.remove(self)
 
     def expire(self) -> None:
         """The deadline has passed: say so to a client that owes us a request, cut off any other."""
         if self._answered:
-            self.transport.abortConnection()
+            self.abandon()
         else:
             self._factory.timed_out += 1
             self._answer(requests.TIMED_OUT, linger=True)
 
     def abandon(self) -> None:
-        """End at once, without an answer."""
+        """End at once, without an answer or in the middle of it."""
         self._answered = True
+        self._read_no_more()
         self.transport.abortConnection()
 
-    def _answer(self, reply: bytes, *, linger: bool) -> None:
+    def _answer(self, reply: bytes | LongReply, *, linger: bool) -> None:
         self._answered = True
         self._received = b""
-        transport = self.transport
-        transport.write(reply)
-        if linger:
-            transport.loseWriteConnection()
+        self._linger = linger
+        if isinstance(reply, LongReply):
+            reply.readers[self] = None
+            self._reading = reply
+            self._latest = self._factory.monotonic() + _LONGEST_READING
+            notice_progress(self.transport)
+            # Asks for a piece now, and for another one whenever the last one has left.
+            self.transport.registerProducer(self, False)
         else:
-            transport.loseConnection()
-        self.deadline = self._factory.monotonic() + _LINGER + len(reply) / _SLOWEST_READER
+            self.transport.write(reply)
+            self._answered_whole(len(reply))
+
+    def _answered_whole(self, size: int) -> None:
+        if self._linger:
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
+        self.deadline = self._factory.monotonic() + _LINGER + size / _SLOWEST_READER
+
+    def _read_no_more(self) -> None:
+        reply, self._reading = self._reading, None
+        if reply is not None:
+            self._factory.answers.registry.long_replies.end(reply, self)
+
+    def resumeProducing(self) -> None:
+        """The last piece of a long reply has left: send the next one."""
+        if self._reading is None:
+            return  # it was cut off
+        piece = self._reading.piece(self._next_piece)
+        if piece is None:
+            self._read_no_more()
+            self.transport.unregisterProducer()
+            self._answered_whole(PIECE)
+            return
+        self._next_piece += 1
+        self.deadline = min(self._factory.monotonic() + _NO_PROGRESS, self._latest)
+        self.transport.write(piece)
+
+    def stopProducing(self) -> None:
+        """The connection is gone; `connectionLost` follows."""
 
 
 class RendezvousFactory(ServerFactory):
@@ -183,6 +200,8 @@ class RendezvousFactory(ServerFactory):
         self.connections = ConnectionLimit(limits.connections, reactor, monotonic)
         self.timed_out = 0
         """Connections that never finished a request."""
+        self.banned = 0
+        """Connections of banned addresses."""
         self._stopping = False
         self._limited = RateLimited(_log, limit=1)
 
@@ -193,6 +212,10 @@ class RendezvousFactory(ServerFactory):
         address = cast("IPv4Address | IPv6Address", addr)
         ip = plain_ip(address.host)
         now = self.monotonic()
+        if self.answers.registry.bans.address(ip):
+            self.banned += 1
+            self._limited.info(now, "banned address", "Banned: {ip} is turned away", ip=ip)
+            return None
         verdict = self.throttle.admit(ip, now)
         if verdict == PASS:
             self.connections.make_room(now)
@@ -213,3 +236,15 @@ class RendezvousFactory(ServerFactory):
         """Cut off every connection, take no new ones, leave nothing for the reactor to do."""
         self._stopping = True
         self.connections.stop()
+
+
+def notice_progress(transport: Any) -> None:
+    """Have the kernel hold little of what the other end of this TCP transport has not taken.
+
+    Or it would hold megabytes, nobody could tell a slow reader from one that reads nothing, and
+    each of them would cost that much of the kernel's memory.
+    """
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None and hasattr(transport, "getHandle"):
+        with suppress(OSError):  # a kernel that does not know it
+            transport.getHandle().setsockopt(socket.IPPROTO_TCP, option, 2 * PIECE)

@@ -68,6 +68,10 @@ class RequestRefused(DirectoryError):
         self.code = code
 
 
+class ListingTooLong(RequestRefused):
+    """The listing is more than can be read, or than the rendezvous tells: ask for less."""
+
+
 class IDirectory(Interface):
     """Where peers announce themselves and find each other (protocol, section 2).
 
@@ -76,6 +80,10 @@ class IDirectory(Interface):
     """
 
     address: str = Attribute("What to call this directory in messages to the person.")
+    source: str = Attribute(
+        "The IP address that the latest answer to a DISCOVER came from; loopback if that is this "
+        "machine, empty before the first one."
+    )
 
     def register(namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """Announce `name@namespace` on `port` for `ttl` seconds; register again before it ends."""

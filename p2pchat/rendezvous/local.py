@@ -19,8 +19,8 @@ from twisted.internet.interfaces import IDelayedCall
 
 from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.server import RendezvousService
+from p2pchat.wire.address import LOOPBACK
 
-LOOPBACK: Final = "127.0.0.1"
 _log: Final = Log("LocalRendezvous")
 _TRY_EVERY: Final = 1.5
 

@@ -21,6 +21,7 @@ from p2pchat.rendezvous.directory import (
     DirectoryError,
     Grant,
     Listing,
+    ListingTooLong,
     NotRegistered,
     RequestRefused,
 )
@@ -47,6 +48,10 @@ _ADVICE: Final = {
     "namespace_required": "it wants a namespace in the request",
     "peer_credentials_do_not_match": "it has no such registration from our address",
     "registry_full": "it is full: try again later, or use another rendezvous",
+    "too_many_registrations": "our address has all the registrations that one may have: "
+    "end other nodes here, or have whoever runs it allow more",
+    "banned": "our name is banned: choose another one, or ask whoever runs it",
+    "listing_too_long": "its listing is too long: ask for one namespace only",
     "internal_error": "it failed to answer: try again later, and tell whoever runs it",
     "unknown command": "it does not know the request: is it a rendezvous of this protocol?",
 }
@@ -114,6 +119,13 @@ def is_whole(reply: bytes) -> bool:
 def refusal(text: str) -> DirectoryError:
     """The error that a rendezvous's code or sentence stands for."""
     shown = shortened(text)
+    code = text.strip().lower().split(" (")[0]
+    advice = _ADVICE.get(code, "tell whoever runs it")
+    sentence = f"the rendezvous refused: {advice} ({shown})"
+    if code == "listing_too_long":
+        return ListingTooLong(sentence, text)
+    if code in _ADVICE:
+        return RequestRefused(sentence, text)
     if _NOT_REGISTERED.search(text):
         return NotRegistered("the rendezvous does not know us (any more)")
     if _BLOCKED.search(text):
@@ -125,9 +137,7 @@ def refusal(text: str) -> DirectoryError:
             f"connections: wait ({shown})",
             seconds,
         )
-    code = text.strip().lower().split(" (")[0]
-    advice = _ADVICE.get(code, "tell whoever runs it")
-    return RequestRefused(f"the rendezvous refused: {advice} ({shown})", text)
+    return RequestRefused(sentence, text)
 
 
 # ---------------------------------------------------------------- below: any JSON whatever

@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IPushProducer
 
 from p2pchat.logs.levels import Log
-from p2pchat.rendezvous.connection import Limits, RendezvousFactory
+from p2pchat.rendezvous.connection import RendezvousFactory
+from p2pchat.rendezvous.limits import Limits
 from p2pchat.rendezvous.registry import Registry
 
 _log = Log("Rendezvous")
@@ -43,7 +44,9 @@ class RendezvousService(Service):
         if reactor is None:
             from twisted.internet import reactor
         limits = Limits() if limits is None else limits
-        self.registry = Registry(limits.registrations) if registry is None else registry
+        if registry is None:
+            registry = Registry(limits.registrations, limits.per_address)
+        self.registry = registry
         self.factory = RendezvousFactory(self.registry, limits, reactor, monotonic)
         self._reactor = reactor
         self._port = port
@@ -98,13 +101,15 @@ class RendezvousService(Service):
         factory = self.factory
         _log.info(
             "Rendezvous stopped: {requests} requests, {registered} registered; turned away "
-            "{turned_away}, timed out {timed_out}, evicted {evicted}, refused {refused}, "
-            "failed {failures}",
+            "{turned_away}, banned {banned}, timed out {timed_out}, evicted {evicted}, cut off "
+            "{cut_off}, refused {refused}, failed {failures}",
             requests=factory.answers.given,
             registered=len(self.registry),
             turned_away=factory.throttle.turned_away,
+            banned=factory.banned,
             timed_out=factory.timed_out,
             evicted=factory.connections.evicted,
+            cut_off=self.registry.long_replies.cut_off,
             refused=self.registry.refused,
             failures=factory.answers.failures,
         )

@@ -30,7 +30,7 @@ from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import IDirectory
-from p2pchat.rendezvous.local import LOOPBACK, LocalRendezvous
+from p2pchat.rendezvous.local import LocalRendezvous
 from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions
@@ -43,6 +43,7 @@ from p2pchat.service.process import (
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.values import Settings
+from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.text import printable
 
 __all__ = ["Options", "Program", "main", "makeService"]

@@ -1,7 +1,8 @@
 """The rendezvous server as a program: the service that its options describe, and running it.
 
 `p2pchat-rendezvous` runs it in the foreground and logs to standard error; `twistd
-p2pchat-rendezvous` and `twist p2pchat-rendezvous` take the same options.
+p2pchat-rendezvous` and `twist p2pchat-rendezvous` take the same options. SIGHUP has the file of
+bans read again, and the log reopened.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from p2pchat.service.process import (
     use_steady_clock,
 )
 from p2pchat.service.rendezvous_options import RendezvousOptions
+from p2pchat.service.rendezvous_reload import Reload
+from p2pchat.settings.checks import ConfigError
 from p2pchat.sqlite import ForeignFileError
 from p2pchat.wire.text import printable
 
@@ -50,8 +53,13 @@ def makeService(options: RendezvousOptions) -> MultiService:
     poll_directly(reactor)
     place, limits = options.settings.server, options.settings.limits
     limits = replace(limits, connections=_possible_connections(limits.connections))
-    registry = Registry(limits.registrations)
+    registry = Registry(limits.registrations, limits.per_address)
+    reload = Reload(reactor, registry, place.ban_file, reactor.stop)
     service = MultiService()
+    try:
+        reload.read()
+    except ConfigError as error:
+        _leave(str(error))
     if place.database is not None:
         # First in, so that it is last out: what the server still changes is written.
         persistence = Persistence(registry, RegistrationFile(place.database), reactor=reactor)
@@ -60,11 +68,14 @@ def makeService(options: RendezvousOptions) -> MultiService:
             persistence.load()
         except ForeignFileError as error:
             _leave(f"database: {error}")
+    reload.setServiceParent(service)
     server = RendezvousService(place.port, place.interface or "", registry=registry, limits=limits)
     server.setServiceParent(service)
+    reload.take_signal()  # before anybody hears that the port is open
     try:
         server.listen()
     except CannotListenError as error:
+        reload.stopService()
         address = f"{place.interface or '*'}:{place.port}"
         _leave(f"port: cannot listen on {address}: {reason(error)}")
     return service

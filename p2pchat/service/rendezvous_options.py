@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from msgspec import Struct
 
-from p2pchat.rendezvous.connection import Limits
+from p2pchat.rendezvous.limits import Limits
 from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import HOST, LEVEL, PATH, PORT_OR_FREE, ConfigError, checked_text
 from p2pchat.settings.reading import changed
@@ -28,6 +28,10 @@ class PlaceSettings(Struct, frozen=True, kw_only=True):
     ] = None
     database: Annotated[
         str | None, PATH("keep registrations in FILE, so that a restart finds them")
+    ] = None
+    ban_file: Annotated[
+        str | None,
+        PATH("addresses, networks and NAME@NAMESPACE to refuse, one a line; SIGHUP reads it again"),
     ] = None
 
 
@@ -80,6 +84,8 @@ class RendezvousOptions(CommandOptions):
         }
         if "server.database" in values:
             values["server.database"] = _usable(values["server.database"])
+        if "server.ban_file" in values:  # a daemon leaves its folder
+            values["server.ban_file"] = _whole(values["server.ban_file"])
         self.settings = changed(ServerSettings(), values)
         self.choose_log(self.logging, "-")
 
@@ -92,10 +98,14 @@ class RendezvousOptions(CommandOptions):
 
 def _usable(database: str) -> str:
     """The whole path of a database that could exist; raises ConfigError."""
-    path = os.path.abspath(os.path.expanduser(database))
+    path = _whole(database)
     folder = os.path.dirname(path)
     if os.path.isdir(path):
         raise ConfigError(f"database: {path} is a folder, not a file")
     if not os.path.isdir(folder):
         raise ConfigError(f"database: there is no folder {folder}")
     return path
+
+
+def _whole(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))

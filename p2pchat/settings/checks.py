@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from p2pchat.wire.blocklist import block_entry
+from p2pchat.wire.names import is_hidden
 from p2pchat.wire.text import printable, shortened
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 FORMATS: Final = ("text", "json")
 
 _LARGEST: Final = 1_000_000_000  # thirty years, a gigabyte: beyond this it is a slip of the hand
+_MOST_BLOCKED: Final = 10_000
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 
@@ -129,6 +132,8 @@ def _accept_label(value: object) -> str:
         raise Unfit("a text without @")
     if printable(value) != value:
         raise Unfit("a text without control characters")
+    if any(map(is_hidden, value)):
+        raise Unfit("a text without characters that cannot be seen")
     return value
 
 
@@ -180,6 +185,19 @@ def _accept_path(value: object) -> str:
     return value
 
 
+def _accept_blocked(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    if not isinstance(value, (list, tuple)) or len(value) > _MOST_BLOCKED:
+        raise Unfit(f"a list of at most {_MOST_BLOCKED} names and addresses")
+    if not all(isinstance(entry, str) for entry in value):
+        raise Unfit("a list of texts")
+    try:
+        return tuple(block_entry(entry) for entry in value)
+    except ValueError as why:
+        raise Unfit(f"names, NAME@*, *@NAMESPACE, addresses or networks ({why})") from None
+
+
 COUNT: Final = whole("N", 1)
 SECONDS: Final = number("SECONDS", above=0)
 PORT: Final = whole("PORT", 1, 65535)
@@ -191,6 +209,7 @@ ENDPOINT: Final = Kind("ENDPOINT", _accept_endpoint)
 PATH: Final = Kind("FILE", _accept_path)
 LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
+BLOCKED: Final = Kind("LIST", _accept_blocked)
 YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
 
 

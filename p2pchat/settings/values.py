@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import Struct
 
 from p2pchat.settings.checks import (
+    BLOCKED,
     COUNT,
     ENDPOINT,
     FORMAT,
@@ -196,10 +197,18 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     cannot take all places."""
     max_handshakes: Annotated[int, COUNT("inbound links without HELLO at once")] = 1000
     """More: a storm of arrivals passes. Fewer: silent connections take less memory."""
+    max_handshakes_per_ip: Annotated[int, COUNT("of those at once from one address")] = 100
+    """Loopback may have half of all. More: a storm of arrivals from behind one router passes.
+    Fewer: one machine has a smaller part of the places, which are taken in turn."""
     max_queue_bytes: Annotated[int, whole("BYTES", 65536)("waiting to be sent to a peer")] = (
         1_048_576
     )
     """More: slow peers lose nothing in a burst. Less: one that does not read costs less memory."""
+    max_queues_bytes: Annotated[int, whole("BYTES", 1_048_576)("waiting to be sent in all")] = (
+        67_108_864
+    )
+    """Beyond this the links with the longest queues end. More: more slow peers at once lose
+    nothing. Less: many that do not read cost less memory."""
     stall_timeout: Annotated[float, SECONDS("end a link that takes nothing so long")] = 30.0
     """The link's queue is full meanwhile. Longer: outages of the network pass. Shorter: memory is
     freed sooner."""
@@ -217,10 +226,24 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
         100_000
     )
     """More: repetitions are known for longer; each costs some 200 bytes."""
+    dial_rate: Annotated[int, COUNT("dials a second")] = 50
+    """To whatever addresses. Higher: a large namespace is met sooner. Lower: a lying listing makes
+    us send less."""
+    dial_rate_per_address: Annotated[int, COUNT("dials a second to one address")] = 10
+    """An IPv6 network of 64 bits is one address, and so is this machine. Higher: many peers behind
+    one router are met sooner. Lower: who is listed and is no peer is bothered less."""
+    max_dials_per_address: Annotated[int, COUNT("dials under way to one address")] = 8
+    """More: slow peers behind one router are met sooner. Fewer: less is open at somebody who is no
+    peer."""
     max_known_peers: Annotated[int, COUNT("peers in the table")] = 20_000
     """Linked or not. More: larger namespaces. Fewer: a lying rendezvous can fill less memory."""
     max_pending_acks: Annotated[int, COUNT("messages waiting for an ACK")] = 10_000
     """More: larger bursts. Fewer: less memory."""
+    blocked: Annotated[
+        tuple[str, ...], BLOCKED("peers, addresses and networks to have no link with")
+    ] = ()
+    """NAME@NAMESPACE, NAME@*, *@NAMESPACE, an address or a network. A name proves nothing: whoever
+    is blocked may come back with another one, and an address may be shared."""
 
 
 class ControlSettings(Struct, frozen=True, kw_only=True):

@@ -19,11 +19,13 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
+    ListingTooLong,
     NotRegistered,
     RequestRefused,
     Unreachable,
 )
 from p2pchat.testing.network import FakeHost
+from p2pchat.wire.address import LOOPBACK, is_loopback
 
 
 @implementer(IDirectory)
@@ -34,6 +36,7 @@ class StaticDirectory:
     """
 
     address = "a fixed list"
+    source = LOOPBACK
 
     def __init__(
         self, peers: Iterable[tuple[str, str, int]] = (), *, ip: str = "127.0.0.1"
@@ -84,6 +87,8 @@ class Fault(enum.Enum):
     NOT_REGISTERED = "it says that it does not know us"
     BLOCKED = "it refuses us for thirty seconds at a time"
     REFUSING = "it does not like our name"
+    TOO_LONG = "its listing of all namespaces is too long"
+    ALL_TOO_LONG = "every listing of it is too long"
 
 
 class FakeRendezvous:
@@ -95,6 +100,8 @@ class FakeRendezvous:
     def __init__(self, clock: Any, *, delay: float = 0.02) -> None:
         self.fault = Fault.NONE
         self.delay = delay
+        self.source = "10.255.255.254"
+        """The IP address that its answers come from."""
         self.requests: list[tuple[float, str, str]] = []
         """Every request so far: when, from which address, and its type."""
         self._clock = clock
@@ -143,6 +150,11 @@ class FakeRendezvousClient:
         self._rendezvous = rendezvous
         self._host = host
 
+    @property
+    def source(self) -> str:
+        """See `IDirectory`; a host of that name is this machine."""
+        return LOOPBACK if is_loopback(self._host.ip) else self._rendezvous.source
+
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """See `IDirectory`."""
 
@@ -154,6 +166,9 @@ class FakeRendezvousClient:
 
     def discover(self, namespace: str | None) -> Deferred[Sequence[Listing]]:
         """See `IDirectory`."""
+        too_long = {Fault.ALL_TOO_LONG} if namespace else {Fault.ALL_TOO_LONG, Fault.TOO_LONG}
+        if self._rendezvous.fault in too_long:
+            return self._ask("DISCOVER", self._too_long, self._nonsense)
         return self._ask("DISCOVER", lambda: self._rendezvous.listings(namespace), self._nonsense)
 
     def unregister(
@@ -166,6 +181,9 @@ class FakeRendezvousClient:
         return self._ask(
             "UNREGISTER", lambda: self._rendezvous.remove(f"{name}@{namespace}"), lambda: None
         )
+
+    def _too_long(self) -> DirectoryError:
+        return ListingTooLong("its listing is too long", "listing_too_long")
 
     def _nonsense(self) -> list[Listing]:
         """Peers that do not exist, names that cannot be, and ourselves under other names."""
@@ -184,7 +202,8 @@ class FakeRendezvousClient:
             if error is not None:
                 reply.errback(error)
             else:
-                reply.callback(lie() if fault is Fault.LYING else answer())
+                said = lie() if fault is Fault.LYING else answer()
+                reply.errback(said) if isinstance(said, DirectoryError) else reply.callback(said)
 
         delay = rendezvous.delay
         if fault is Fault.SLOW:

@@ -84,6 +84,7 @@ class FakeHost(Machine):
         super().__init__(network, ip)
         self.network = network
         self._calls: list[DelayedCall] = []
+        self._many_calls = 200
 
     # ------------------------------------------------------------ what goes wrong
 
@@ -129,8 +130,9 @@ class FakeHost(Machine):
         """See `IReactorTime`."""
         call = self.network.clock.callLater(delay, callable, *args, **kw)
         self._calls.append(call)
-        if len(self._calls) > 200:
+        if len(self._calls) > self._many_calls:
             self._calls = self.getDelayedCalls()
+            self._many_calls = max(200, 2 * len(self._calls))
         return call
 
     def getDelayedCalls(self) -> list[DelayedCall]:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import Final
 
-from p2pchat.wire.text import shortened
+from p2pchat.wire.names import bracketed, is_escaped, visible
 
 EVERYONE: Final = "*"
 """The scope of a message to every connected peer."""
+
+LOOPBACK: Final = "127.0.0.1"
+"""This machine, for whatever runs on it."""
 
 _MAX_PART: Final = 64
 _MOST_NAMES: Final = 10
@@ -31,27 +36,35 @@ def split_peer_id(peer_id: str) -> tuple[str, str]:
     a control character.
     """
     name, at, namespace = peer_id.rpartition("@")
-    shown = shortened(peer_id, 80)
+    shown = bracketed(peer_id)
     if not at:
-        raise ValueError(f'"{shown}" has no @: a peer_id is name@namespace')
+        raise ValueError(f"{shown} has no @: a peer_id is name@namespace")
     for part, what in ((name, "name"), (namespace, "namespace")):
         if not 0 < len(part) <= _MAX_PART:
-            raise ValueError(f'the {what} in "{shown}" must have 1 to {_MAX_PART} characters')
+            raise ValueError(f"the {what} in {shown} must have 1 to {_MAX_PART} characters")
     if _CONTROL.search(peer_id):
-        raise ValueError(f'"{shown}" holds control characters')
+        raise ValueError(f"{shown} holds control characters")
     return name, namespace
 
 
 def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
-    """The one of these that a bare name means; the name as it is when there is none.
+    """The one of these that a bare name means, or a name as it is shown; as it is without any.
 
     Raises `AmbiguousNameError`, with a sentence, when there are several.
     """
-    whole = sorted({peer_id for peer_id in peer_ids if peer_id.rpartition("@")[0] == name})
+    whole = sorted({peer_id for peer_id in peer_ids if _is_called(name, peer_id)})
     if len(whole) > 1:
         more = ", ..." if len(whole) > _MOST_NAMES else ""
-        raise AmbiguousNameError(f"{name} may be any of {', '.join(whole[:_MOST_NAMES])}{more}")
+        names = ", ".join(map(bracketed, whole[:_MOST_NAMES]))
+        raise AmbiguousNameError(f"{bracketed(name)} may be any of {names}{more}")
     return whole[0] if whole else name
+
+
+def _is_called(name: str, peer_id: str) -> bool:
+    called = peer_id.rpartition("@")[0]
+    return name in (called, peer_id) or (
+        is_escaped(name) and name in (visible(called), visible(peer_id))
+    )
 
 
 def namespace_of(peer_id: str) -> str:
@@ -81,13 +94,34 @@ def namespace_of_scope(scope: str) -> str | None:
     if scope == EVERYONE:
         return None
     if not scope.startswith("#") or not 0 < len(scope) - 1 <= _MAX_PART or _CONTROL.search(scope):
-        raise ValueError(f'"{shortened(scope, 80)}" is neither * nor #namespace')
+        raise ValueError(f"{bracketed(scope)} is neither * nor #namespace")
     return scope[1:]
 
 
 def is_loopback(ip: str) -> bool:
     """Whether only this machine can reach `ip`, IPv4 or IPv6."""
     return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
+
+
+@lru_cache(maxsize=1024)
+def network_of(ip: str) -> str:
+    """What counts as one address: an IPv4 address, or the network of 64 bits of an IPv6 address.
+
+    Whoever has one address of such a network has them all. An IPv4 address that is written as an
+    IPv6 one is the IPv4 address. A link-local address counts for itself, because all machines of a
+    link share that network.
+    """
+    if ":" not in ip:
+        return ip
+    try:
+        address = IPv6Address(ip)
+    except ValueError:
+        return ip
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    if address.is_link_local:
+        return ip
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
 
 
 def host_and_port(host: str, port: int) -> str:

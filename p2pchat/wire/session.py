@@ -33,6 +33,7 @@ from p2pchat.wire.messages import (
     Send,
     Unknown,
 )
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import (
     Acknowledged,
     Deliver,
@@ -171,12 +172,15 @@ class Session:
                     Remark(
                         "info",
                         "not for us",
-                        f"{peer_id} sent us a message for {shortened(message.dst, 80)}: dropped",
+                        f"{bracketed(peer_id)} sent us a message for {bracketed(message.dst)}: "
+                        "dropped",
                     )
                 )
             elif message.ttl <= 0:
                 remarks.append(
-                    Remark("info", "ttl", f"{peer_id} sent a message with ttl <= 0: dropped")
+                    Remark(
+                        "info", "ttl", f"{bracketed(peer_id)} sent a message with ttl <= 0: dropped"
+                    )
                 )
             else:
                 ours.append(message)
@@ -188,8 +192,8 @@ class Session:
                 Remark(
                     "warn",
                     "claimed src",
-                    f"{peer_id} sent {claims} message(s) in the name of "
-                    f"{shortened(claimed, 80)}: shown as from {peer_id}",
+                    f"{bracketed(peer_id)} sent {claims} message(s) in the name of "
+                    f"{bracketed(claimed)}: shown as from {bracketed(peer_id)}",
                 )
             )
         if ours:
@@ -245,7 +249,9 @@ class Session:
         if hello.instance and hello.instance == self.me.instance:
             return self.finish(Ending.SELF, "a connection from ourselves")
         if hello.peer_id == self.me.peer_id:
-            return self.finish(Ending.NAME_IN_USE, f"somebody else is {hello.peer_id}, too")
+            return self.finish(
+                Ending.NAME_IN_USE, f"somebody else is {bracketed(hello.peer_id)}, too"
+            )
         try:
             split_peer_id(hello.peer_id)
         except ValueError as why:
@@ -260,7 +266,9 @@ class Session:
         peer_id = answer.peer_id or self.dialed or ""
         if peer_id == self.me.peer_id:
             if answer.instance:
-                return self.finish(Ending.NAME_IN_USE, f"somebody else is {peer_id}, too")
+                return self.finish(
+                    Ending.NAME_IN_USE, f"somebody else is {bracketed(peer_id)}, too"
+                )
             # Some clients answer with the caller's id; who was dialed is what we know of them.
             peer_id = self.dialed or ""
         try:
@@ -306,7 +314,9 @@ class Session:
         if isinstance(message, Said):
             ours = self.me.addresses if message.require_ack else self.me.scopes
             if message.dst not in ours or message.ttl <= 0:
-                text = f"{self.peer_id} sent us a late message for {shortened(message.dst, 80)}"
+                text = (
+                    f"{bracketed(self.peer_id)} sent us a late message for {bracketed(message.dst)}"
+                )
                 return [Remark("info", "not for us", f"{text}: dropped")]
         return [Extended(message)]
 
@@ -317,7 +327,11 @@ class Session:
     def on_ping(self, ping: Ping, _now: float) -> list[Output]:
         """Answered with its own id and time, of whatever type they are."""
         if ping.ttl <= 0:
-            return [Remark("info", "ttl", f"{self.peer_id} sent a PING with ttl <= 0: dropped")]
+            return [
+                Remark(
+                    "info", "ttl", f"{bracketed(self.peer_id)} sent a PING with ttl <= 0: dropped"
+                )
+            ]
         pong = Pong(ping.msg_id, ping.timestamp)
         return [Transmit(pong)]
 

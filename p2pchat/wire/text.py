@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
+from itertools import groupby
 from typing import Final
 
 MARKS: Final = 8
@@ -20,8 +22,12 @@ MARKS: Final = 8
 # embeddings and isolates, line and paragraph separators, a stray byte order mark); halves of
 # surrogate pairs, which no UTF-8 output can carry.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
+# Vowels and finals of Korean syllables, and their fillers.
+_HALF_SYLLABLES: Final = re.compile("[\u115f-\u11ff\u3164\ud7b0-\ud7ff\uffa0]")
+_EMOJI: Final = re.compile("[\U0001f000-\U0001faff]")
+_MOST_REMEMBERED: Final = 10_000
 
 
 def printable(text: str) -> str:
@@ -36,14 +42,35 @@ def printable(text: str) -> str:
 
 
 def _visible(match: re.Match[str]) -> str:
-    return match.group().encode("unicode_escape").decode("ascii")
+    found = match.group()
+    # One between other characters, thousands of times, is what costs most.
+    return _escape(found) if len(found) == 1 else found.encode("unicode_escape").decode("ascii")
 
 
-def _is_mark(character: str) -> bool:
-    """Whether it takes no room of its own: accents, joiners, vowel signs, parts of a syllable."""
-    return character >= "\u0300" and (
-        unicodedata.category(character) in ("Mn", "Me", "Cf") or "\u1160" <= character <= "\u11ff"
-    )
+@lru_cache(maxsize=256)
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+class _MarkTable(dict[str, bool]):
+    """Whether a character takes no room of its own: accents, joiners, vowel signs, half syllables.
+
+    It is asked for each character of what strangers write, and so remembers the answers.
+    """
+
+    def __missing__(self, character: str) -> bool:
+        found = character >= "\u0300" and (
+            unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf")
+            or _HALF_SYLLABLES.match(character) is not None
+            # What is not assigned yet may become a mark, but not where emoji are added.
+            or (unicodedata.category(character) == "Cn" and not _EMOJI.match(character))
+        )
+        if len(self) < _MOST_REMEMBERED:
+            self[character] = found
+        return found
+
+
+_is_mark: Final = _MarkTable().__getitem__
 
 
 def _marks_counted(text: str) -> str:
@@ -51,19 +78,11 @@ def _marks_counted(text: str) -> str:
     if not any(map(_is_mark, text[MARKS :: MARKS + 1])):
         return text
     kept: list[str] = []
-    run = 0
-    for character in text:
-        if _is_mark(character):
-            run += 1
-            if run > MARKS:
-                continue
-        elif run:
-            if run > MARKS:
-                kept.append(f"(+{run - MARKS:,} marks)")
-            run = 0
-        kept.append(character)
-    if run > MARKS:
-        kept.append(f"(+{run - MARKS:,} marks)")
+    for marks, run in groupby(text, _is_mark):
+        characters = "".join(run)
+        if marks and len(characters) > MARKS:
+            characters = f"{characters[:MARKS]}(+{len(characters) - MARKS:,} marks)"
+        kept.append(characters)
     return "".join(kept)
 
 

@@ -45,7 +45,7 @@ class MessageLineTests(SynchronousTestCase):
 
     def test_a_name_cannot_pass_for_another_one(self) -> None:
         self.assertEqual(
-            self.line(Send("1", "", "", "x"), "bob@CIC] hi [x@y"), "[bob@CIC\\x5d hi [x@y] x"
+            self.line(Send("1", "", "", "x"), "bob@CIC] hi [x@y"), "[bob@CIC\\x5d hi \\x5bx@y] x"
         )
 
     @given(st.text(), st.text(), st.text())
@@ -74,7 +74,7 @@ class WordingTests(SynchronousTestCase):
         )
         self.assertEqual(
             left_out_line(1, "b\x07@C", kept=False),
-            "… 1 more messages from b\\x07@C (the log has them at DEBUG)",
+            "… 1 more messages from [b\\x07@C] (the log has them at DEBUG)",
         )
 
     def test_only_what_a_person_would_notice_is_told_of_a_peer(self) -> None:
@@ -82,13 +82,13 @@ class WordingTests(SynchronousTestCase):
         for status, left, line in (
             ("CONNECTING", False, None),
             ("DISCONNECTED", False, None),
-            ("CONNECTED", False, "* bob@CIC is connected"),
+            ("CONNECTED", False, "* [bob@CIC] is connected"),
             ("CONNECTED", False, None),
-            ("DISCONNECTED", False, "* bob@CIC is disconnected"),
+            ("DISCONNECTED", False, "* [bob@CIC] is disconnected"),
             ("CONNECTING", False, None),
             ("DISCONNECTED", False, None),
-            ("STALE", False, "* bob@CIC does not answer: STALE (/reconnect tries again)"),
-            ("CONNECTED", False, "* bob@CIC is connected"),
-            ("DISCONNECTED", True, "* bob@CIC has left"),
+            ("STALE", False, "* [bob@CIC] does not answer: STALE (/reconnect tries again)"),
+            ("CONNECTED", False, "* [bob@CIC] is connected"),
+            ("DISCONNECTED", True, "* [bob@CIC] has left"),
         ):
             self.assertEqual(lines.line("bob@CIC", status, left=left), line)

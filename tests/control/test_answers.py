@@ -61,7 +61,7 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual(self.later()[0]["to"], "bob@CIC")
         self.place.alice.peers.listed("bob@XYZ")
         answer = self.client.ask("send", to="bob", text="oi")
-        self.assertIn("may be any of bob@CIC, bob@XYZ", answer["error"])
+        self.assertIn("may be any of [bob@CIC], [bob@XYZ]", answer["error"])
 
     def test_what_cannot_be_sent(self) -> None:
         for to, text, code, why in [

@@ -55,11 +55,11 @@ class PersonTests(RunCase):
 
     def test_what_became_of_a_message_follows(self) -> None:
         answer = self.client.ask("run", line="/msg bob olá ✓")
-        self.assertEqual((answer["lines"], answer["done"]), (["bob is bob@CIC"], True))
+        self.assertEqual((answer["lines"], answer["done"]), (["[bob] is [bob@CIC]"], True))
         (outcome,) = self.later()
         self.assertEqual((outcome["event"], outcome["time"]), ("outcome", STAMP))
         self.assertEqual(outcome["peer_id"], "bob@CIC")
-        self.assertRegex(outcome["line"], r"^delivered to bob@CIC in \d")
+        self.assertRegex(outcome["line"], r"^delivered to .bob@CIC. in \d")
         self.assertEqual(self.town.seen(self.place.alice).acked, [("bob@CIC", outcome["msg_id"])])
         self.assertEqual(self.bob.texts, ["olá ✓"])
 
@@ -67,14 +67,14 @@ class PersonTests(RunCase):
         self.town.host_of(self.place.bob).unplug()
         self.client.ask("run", line="/msg bob oi")
         (line,) = self.outcomes(6)
-        self.assertIn('not delivered to bob@CIC: no ACK within 5 s ("oi")', line)
+        self.assertIn('not delivered to [bob@CIC]: no ACK within 5 s ("oi")', line)
 
     def test_or_that_it_waits(self) -> None:
         self.client.ask("run", line="/msg bob oi")
         (msg_id,) = self.place.alice.outgoing._pending
         self.place.alice.observers.queued("bob@CIC", msg_id)
         (outcome,) = self.client.heard()
-        self.assertIn("queued: bob@CIC gets it", outcome["line"])
+        self.assertIn("queued: [bob@CIC] gets it", outcome["line"])
 
     def test_what_others_say_through_the_node_is_theirs(self) -> None:
         other = self.place.client()

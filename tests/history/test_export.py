@@ -82,11 +82,11 @@ class ExportTests(FileCase):
         self.assertEqual(len(self.shown.splitlines()), 2)
         self.assertEqual(self.run_it("eva", "--file", self.path), 0)
         self.assertEqual(
-            (self.shown, self.err.getvalue()), ("", "p2pchat: nothing is kept of eva\n")
+            (self.shown, self.err.getvalue()), ("", "p2pchat: nothing is kept of [eva]\n")
         )
         self.keep(self.arrival("bob@UnB", send("s2", "x")))
         self.assertEqual(self.run_it("bob", "--file", self.path), 1)
-        self.assertIn("bob may be any of bob@CIC, bob@UnB", self.err.getvalue())
+        self.assertIn("[bob] may be any of [bob@CIC], [bob@UnB]", self.err.getvalue())
 
     def test_the_file_of_a_name_that_is_not_one_of_a_file(self) -> None:
         for peer_id in ("joão@sala azul", "alice@CIC"):

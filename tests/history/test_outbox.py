@@ -102,7 +102,7 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.check_room("bob@CIC")
         self.add(99)
         error = self.assertRaises(OutboxFullError, self.outbox.check_room, "bob@CIC")
-        self.assertEqual(str(error), "100 messages wait for bob@CIC already (/outbox lists them)")
+        self.assertEqual(str(error), "100 messages wait for [bob@CIC] already (/outbox lists them)")
         self.outbox.check_room("eva@CIC")
         self.add(*range(100, 150), to="eva@CIC")
         error = self.assertRaises(OutboxFullError, self.outbox.check_room, "zé@CIC")

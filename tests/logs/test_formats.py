@@ -45,7 +45,7 @@ class JsonTests(SynchronousTestCase):
                 "time": "2001-09-09T01:46:40.500Z",
                 "level": "WARNING",
                 "component": "Test",
-                "text": "bob@CIC after 12.3 ms",
+                "text": "[bob@CIC] after 12.3 ms",
                 "fields": {"peer": "bob@CIC", "ms": 12.34, "n": 3},
             },
         )

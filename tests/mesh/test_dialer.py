@@ -7,7 +7,10 @@ from typing import Any
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.dialer import LASTING, Dialer, DialSlots
+from p2pchat.mesh.dial_budget import DialBudget
+from p2pchat.mesh.dial_pauses import DialPauses
+from p2pchat.mesh.dial_queue import DialQueue
+from p2pchat.mesh.dialer import LASTING, Dialer
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol
@@ -51,10 +54,20 @@ class DialerTestCase(SynchronousTestCase):
         self.away = self.network.host(AWAY)
         self.statuses: list[Status] = []
         self.dials: list[tuple[float, str, int]] = []
-        self.slots = DialSlots(Admission(LimitSettings()), 2)
+        self.queue = self.make_queue(2)
         self.peer = Peer("bob@CIC")
         self.peer.addresses = ((AWAY, 4000),)
         self.dialer = self.make()
+
+    def make_queue(self, places: int) -> DialQueue:
+        limits = LimitSettings()
+        pauses = DialPauses(lambda low, high: min(max(1.0, low), high))
+        return DialQueue(self.home, Admission(limits), DialBudget(limits), pauses, places)
+
+    def status(self, _: Peer, status: Status) -> None:
+        """Note a new status; one that is not new is none, for the node as well."""
+        if self.statuses[-1:] != [status]:
+            self.statuses.append(status)
 
     def make(self, peer: Peer | None = None, jitter: float = 1.0, **connection: Any) -> Dialer:
         self.owner = MeshOfOne()
@@ -67,8 +80,8 @@ class DialerTestCase(SynchronousTestCase):
             context,
             self.counting(),
             self.owner.peer,
-            self.slots,
-            lambda _, status: self.statuses.append(status),
+            self.queue,
+            self.status,
             lambda low, high: min(max(jitter, low), high),
         )
         return self.owner.dialer
@@ -240,6 +253,7 @@ class SessionTests(DialerTestCase):
 
     def test_an_inbound_link_that_came_while_we_dialed_in_vain(self) -> None:
         self.dialer.dial()
+        self.network.run(0)
         inbound: Any = object()
         self.peer.links.append(inbound)
         self.network.run(100)
@@ -302,15 +316,24 @@ class AddressTests(DialerTestCase):
         self.assertEqual([port for _, _, port in self.dials], [4000, 5000])
 
     def test_what_cannot_be_dialed_is_passed_over(self) -> None:
-        odd = [("", 1), ("a..b", 1), ("x" * 64, 1), (AWAY, 0), (AWAY, -1), (AWAY, 65_536)]
-        self.peer.addresses = (*odd, (AWAY, 4000), ("bob.example", 4000))
+        odd = [
+            ("", 1),
+            ("bob.example", 4000),
+            ("x" * 64, 1),
+            ("0x7f.1", 4000),
+            ("2130706433", 4000),
+        ]
+        odd += [(AWAY, 0), (AWAY, -1), (AWAY, 65_536)]
+        self.peer.addresses = (*odd, (AWAY, 4000))
         self.dialer.dial()
         self.network.run(1)
-        self.assertEqual([host for _, host, _ in self.dials], [AWAY, "bob.example"])
+        self.assertEqual([(host, port) for _, host, port in self.dials], [(AWAY, 4000)])
         self.dialer.stop()
         self.peer.addresses = tuple(odd)
         self.dialer.dial()
-        self.assertFalse(self.dialer.busy)
+        self.network.run(200)
+        self.assertEqual(len(self.dials), 1)
+        self.assertIs(self.statuses[-1], Status.STALE)
 
 
 class StopTests(DialerTestCase):
@@ -323,7 +346,7 @@ class StopTests(DialerTestCase):
         before = len(self.dials)
         self.network.run(100)
         self.assertEqual(len(self.dials), before)
-        self.assertEqual(self.slots._free, 2)
+        self.assertEqual(self.queue._free, 2)
         self.assertEqual(self.home.getDelayedCalls(), [])
         self.assertEqual(self.home.connections(), [])
 
@@ -349,15 +372,17 @@ class StopTests(DialerTestCase):
         self.assertEqual(len(self.owner.of("closed")), 1)
 
     def test_while_it_waits_for_a_place(self) -> None:
-        self.slots = DialSlots(Admission(LimitSettings()), 0)
+        self.queue = self.make_queue(0)
         self.dialer = self.make()
         self.dialer.dial()
+        self.network.run(1)
         self.assertTrue(self.dialer.busy)
         self.dialer.stop()
         self.assertFalse(self.dialer.busy)
-        self.slots.release()
-        self.assertEqual(self.dials, [])
-        self.assertEqual(self.slots._free, 1)
+        self.queue._free = 1
+        self.network.run(1)
+        self.assertEqual((self.dials, self.statuses), ([], []))
+        self.assertEqual(self.home.getDelayedCalls(), [])
 
 
 class SlotTests(DialerTestCase):
@@ -367,7 +392,7 @@ class SlotTests(DialerTestCase):
         pairs = []
         for number in range(count):
             peer = Peer(f"p{number}@CIC")
-            peer.addresses = ((AWAY, 5000 + number % 1000),)
+            peer.addresses = ((AWAY, 5000 + number),)
             pairs.append((peer, self.make(peer, max_reconnect_attempts=1)))
         return pairs
 
@@ -393,17 +418,14 @@ class SlotTests(DialerTestCase):
             dialer.stop()
         self.network.run(1)
         self.assertEqual(len(self.dials), 4)
-        self.assertEqual(self.slots._free, 2)
+        self.assertEqual(self.queue._free, 2)
         self.assertFalse(any(dialer.busy for _, dialer in pairs))
 
     def test_dialing_again_while_waiting_takes_one_place(self) -> None:
-        self.slots = DialSlots(Admission(LimitSettings()), 0)
-        self.dialer = self.make()
         self.dialer.dial()
         self.dialer.stop()
         self.dialer.dial()
-        self.slots.release()
-        self.assertEqual(len(self.dials), 1)
         self.network.run(1)
-        self.assertEqual(self.slots._free, 1)
+        self.assertEqual(len(self.dials), 1)
+        self.assertEqual(self.queue._free, 2)
         self.dialer.stop()

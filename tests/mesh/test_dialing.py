@@ -118,15 +118,16 @@ class WinningBackTests(MeshTestCase):
         self.town.run(1)
         self.assertEqual(self.town.seen(again).texts, ["hello again"])
 
-    def test_a_machine_that_vanished_and_came_back_is_reached_at_once(self) -> None:
+    def test_a_machine_that_vanished_and_came_back_is_reached_two_seconds_later(self) -> None:
         alice, bob = self.pair()
         host = self.town.host_of(bob)
         host.unplug()
         self.town.kill(bob)
         host.plug_in()
         again = self.town.node("bob@CIC", ip=host.ip)
-        self.town.run(1)
+        self.town.run(3)
         self.assertEqual(self.town.links(alice), {"bob@CIC": 2})
+        self.assertEqual(alice.mesh.second_links.displaced, 1)
         alice.send("bob@CIC", "on the new link")
         self.town.run(1)
         self.assertEqual(self.town.seen(again).texts, ["on the new link"])

@@ -28,7 +28,11 @@ class ListenerTests(SynchronousTestCase):
         self.factory.admission = Admission(limits)
 
     def connects(self, ip: str) -> object:
-        return self.factory.buildProtocol(IPv4Address("TCP", ip, 50_000))
+        protocol = self.factory.buildProtocol(IPv4Address("TCP", ip, 50_000))
+        if isinstance(protocol, PeerProtocol):
+            protocol.ip = ip
+            self.factory.admission.arrived(protocol, 0.0)
+        return protocol
 
     def test_who_finds_a_place_gets_a_link(self) -> None:
         link = self.connects("10.0.0.2")
@@ -38,7 +42,9 @@ class ListenerTests(SynchronousTestCase):
 
     def test_who_finds_none_is_told_so(self) -> None:
         for _ in range(2):
-            self.connects("10.0.0.2")
+            link = self.connects("10.0.0.2")
+            assert isinstance(link, PeerProtocol)
+            self.factory.admission.settled(link)
         refusal = self.connects("10.0.0.2")
         assert isinstance(refusal, Refusal)
         transport = StringTransport()

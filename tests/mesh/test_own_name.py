@@ -34,7 +34,7 @@ class OwnNameTests(SynchronousTestCase):
         ):
             self.told.clear()
             self.name.listed(entries)
-            start = "somebody else uses the name alice@CIC (registered at "
+            start = "somebody else uses the name [alice@CIC] (registered at "
             self.assertEqual(self.told, [f"{start}{at}): choose another one" for at in strange])
 
     def test_before_our_address_is_known_nothing_is_strange(self) -> None:

@@ -1,14 +1,14 @@
-"""The peer table: what listings say, who is connected, who gives way, and which link stays."""
+"""The peer table: what listings say, who is connected, who gives way, and which link is used."""
 
 from __future__ import annotations
 
-from itertools import permutations
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.rendezvous.directory import Listing
 from tests.support.fake_link import FakeLink
@@ -45,7 +45,7 @@ class HeardOfTests(SynchronousTestCase):
         self.peer = Peer("bob@CIC")
 
     def heard(self, *entries: Listing, now: float = 0.0, own_ip: str = "") -> bool:
-        return self.peer.heard_of(entries, own_ip, now)
+        return self.peer.heard_of(entries, AddressRules("127.0.0.1", own_ip), now)
 
     def test_the_first_time(self) -> None:
         self.assertTrue(self.heard(listing(), now=10.0))
@@ -75,12 +75,12 @@ class HeardOfTests(SynchronousTestCase):
 
     def test_of_several_addresses_the_latest_registration_is_first(self) -> None:
         self.heard(
-            listing("192.0.2.1", 1, ttl=7200, left=100),  # registered 7100 s ago
-            listing("192.0.2.2", 2, ttl=60, left=50),  # 10 s ago
-            listing("192.0.2.3", 3, ttl=7200, left=7000),  # 200 s ago
+            listing("192.0.2.1", 4001, ttl=7200, left=100),  # registered 7100 s ago
+            listing("192.0.2.2", 4002, ttl=60, left=50),  # 10 s ago
+            listing("192.0.2.3", 4003, ttl=7200, left=7000),  # 200 s ago
         )
         self.assertEqual(
-            self.peer.addresses, (("192.0.2.2", 2), ("192.0.2.3", 3), ("192.0.2.1", 1))
+            self.peer.addresses, (("192.0.2.2", 4002), ("192.0.2.3", 4003), ("192.0.2.1", 4001))
         )
         self.assertEqual(self.peer.expires_at, 7000)
 
@@ -90,8 +90,8 @@ class HeardOfTests(SynchronousTestCase):
 
     def test_another_order_of_the_same_addresses_is_no_renewal(self) -> None:
         """Two registrations of one second change places as their remaining time is rounded."""
-        first = ("192.0.2.1", 1)
-        second = ("192.0.2.2", 2)
+        first = ("192.0.2.1", 4001)
+        second = ("192.0.2.2", 4002)
         self.heard(listing(*first, left=50), listing(*second, left=50), now=0.0)
         self.assertFalse(self.heard(listing(*first, left=48), listing(*second, left=49), now=1.0))
         self.assertEqual(self.peer.addresses, (second, first))
@@ -129,7 +129,7 @@ class HeardOfTests(SynchronousTestCase):
 
 class TableTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.table = PeerTable("alice@CIC", 3)
+        self.table = PeerTable(3)
 
     def open(self, peer_id: str, **options: Any) -> FakeLink:
         link = FakeLink(peer_id, **options)
@@ -140,7 +140,7 @@ class TableTests(SynchronousTestCase):
         """What a DISCOVER reply that names this peer does."""
         peer = self.table.listed(peer_id)
         if peer is not None:
-            peer.heard_of([listing()], "", 0.0)
+            peer.heard_of([listing()], AddressRules(""), 0.0)
         return peer
 
     def known(self) -> list[str]:
@@ -274,129 +274,38 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(self.table.connected(), [])
 
 
-class TwoLinksTests(SynchronousTestCase):
-    """Two links with one peer: which one is sent on, and which one ends ("accepts", row 6)."""
+class LinksInUseTests(SynchronousTestCase):
+    """Which of a peer's links is written to ("accepts", row 6)."""
 
-    def pair(self, own_id: str, first: FakeLink, second: FakeLink) -> tuple[object, list[object]]:
-        """The link that we should end, and the links in their order."""
-        table = PeerTable(own_id, 10)
-        self.assertIsNone(table.link_opened(first)[1])
-        peer, surplus = table.link_opened(second)
-        return surplus, [*peer.links]
+    def links(self, *links: FakeLink) -> tuple[Peer, FakeLink, list[FakeLink]]:
+        table = PeerTable(10)
+        for link in links:
+            peer = table.link_opened(link)
+        return peer, peer.link_in_use, peer.links_in_use  # type: ignore[return-value]
 
     def test_when_the_first_ends_the_second_is_sent_on(self) -> None:
-        table = PeerTable("alice@CIC", 10)
+        table = PeerTable(10)
         first, second = FakeLink("bob@CIC"), FakeLink("bob@CIC", outbound=True)
         table.link_opened(first)
-        peer, _ = table.link_opened(second)
+        peer = table.link_opened(second)
         table.link_closed(first)
         self.assertEqual((peer.links, table.connected()), ([second], [peer]))
 
-    def test_the_smaller_id_ends_what_the_other_dialed(self) -> None:
-        for own_id, peer_id in (
-            ("alice@CIC", "bob@CIC"),
-            ("Zoe@CIC", "alice@CIC"),  # code points, not the alphabet
-            ("alice@CIC", "alice@x"),
-            ("a@x", "aa@x"),
-            ("z@x", "é@x"),
-            ("\uffff@x", "\U0001f600@x"),  # not the order of UTF-16 units
-        ):
-            ours = FakeLink(peer_id, outbound=True, instance="b")
-            theirs = FakeLink(peer_id, outbound=False, instance="b")
-            self.assertEqual(self.pair(own_id, ours, theirs), (theirs, [ours, theirs]))
-            self.assertEqual(self.pair(own_id, theirs, ours), (theirs, [ours, theirs]))
-            # The other end: it sends on the link that stays, and waits for the other's BYE.
-            ours = FakeLink(own_id, outbound=True, instance="a")
-            theirs = FakeLink(own_id, outbound=False, instance="a")
-            self.assertEqual(self.pair(peer_id, ours, theirs), (None, [theirs, ours]))
-            self.assertEqual(self.pair(peer_id, theirs, ours), (None, [theirs, ours]))
+    def test_the_first_that_is_not_leaving(self) -> None:
+        first, second = FakeLink(instance="a"), FakeLink(instance="b")
+        peer, used, all_used = self.links(first, second)
+        self.assertEqual((used, all_used), (first, [first]))
+        first.leaving = True
+        self.assertEqual((peer.link_in_use, peer.links_in_use), (second, [second]))
+        second.leaving = True
+        self.assertIs(peer.link_in_use, first)
 
-    def test_otherwise_both_stay_and_the_first_is_sent_on(self) -> None:
-        for why, old, new in (
-            ("some clients keep one link per direction and send on either", "", ""),
-            ("it started again, and its old link is not known to be dead", "before", "after"),
-            ("a plain link beside one of our kind", "b", ""),
-        ):
-            for outbound in (True, False):
-                for own_id in ("alice@CIC", "zoe@CIC"):
-                    first = FakeLink("bob@CIC", outbound=outbound, instance=old)
-                    second = FakeLink("bob@CIC", outbound=not outbound, instance=new)
-                    self.assertEqual(self.pair(own_id, first, second), (None, [first, second]), why)
-        first, second = (FakeLink("bob@CIC", instance="b") for _ in range(2))
-        self.assertEqual(self.pair("alice@CIC", first, second), (None, [first, second]))
-        # One of our kind that does not name its process is never taken for another.
-        first, second = FakeLink("bob@CIC", outbound=True), FakeLink("bob@CIC")
-        first.is_p2pchat = second.is_p2pchat = True
-        self.assertEqual(self.pair("alice@CIC", first, second), (None, [first, second]))
-
-    def test_of_three_links_one_of_the_other_direction_ends(self) -> None:
-        table = PeerTable("alice@CIC", 10)
-        first, second = (FakeLink("bob@CIC", instance="b") for _ in range(2))
-        ours = FakeLink("bob@CIC", outbound=True, instance="b")
-        table.link_opened(first)
-        table.link_opened(second)
-        peer, surplus = table.link_opened(ours)
-        self.assertIs(surplus, first)
-        self.assertEqual(peer.links, [ours, first, second])
-
-
-class Node:
-    """A table, and its ends of two connections with the other node."""
-
-    def __init__(self, own_id: str, peer_id: str) -> None:
-        self.own_id = own_id
-        self.table = PeerTable(own_id, 10)
-        self.ends = {
-            dialer: FakeLink(peer_id, outbound=dialer == own_id, instance=f"of {peer_id}")
-            for dialer in (own_id, peer_id)
-        }
-
-    def open(self, dialer: str) -> str | None:
-        """The handshake of the connection that `dialer` dialed is done; who dialed what ends."""
-        _, surplus = self.table.link_opened(self.ends[dialer])
-        return next((name for name, link in self.ends.items() if link is surplus), None)
-
-    def close(self, dialer: str) -> None:
-        self.table.link_closed(self.ends[dialer])
-
-    @property
-    def kept(self) -> list[str]:
-        links = [link for peer in self.table.connected() for link in peer.links]
-        return [name for link in links for name, end in self.ends.items() if end is link]
-
-
-class CrossingDialsTests(SynchronousTestCase):
-    """Both nodes dial at once: whatever is opened first where, both keep the same connection."""
-
-    def test_both_ends_agree_in_every_order(self) -> None:
-        orders = 0
-        for low, high in (("alice@CIC", "bob@CIC"), ("Zoe@CIC", "alice@CIC")):
-            steps = [(node, dialer) for node in (low, high) for dialer in (low, high)]
-            for order in permutations(steps):
-                # Who listens has opened the session before who dialed reads HELLO_OK.
-                if order.index((high, low)) > order.index((low, low)):
-                    continue
-                if order.index((low, high)) > order.index((high, high)):
-                    continue
-                orders += 1
-                self.check(low, high, order)
-        self.assertEqual(orders, 12)
-
-    def check(self, low: str, high: str, order: tuple[tuple[str, str], ...]) -> None:
-        nodes = {low: Node(low, high), high: Node(high, low)}
-        ended: list[tuple[str, str]] = []
-        for name, dialer in order:
-            ending = nodes[name].open(dialer)
-            if ending is not None:
-                ended.append((name, ending))
-        # The BYE of the one that ends a link comes after all that opened it.
-        self.assertEqual(ended, [(low, high)], order)
-        for name in (low, high):
-            # Before the BYE arrives, both send on the one that stays.
-            self.assertEqual(nodes[name].kept, [low, high], order)
-            nodes[name].close(high)
-            self.assertEqual(nodes[name].kept, [low], order)
-            self.assertEqual(len(nodes[name].table.connected()), 1)
+    def test_only_another_program_at_one_address_is_written_to_on_two(self) -> None:
+        first, beside, elsewhere, ours = (FakeLink() for _ in range(4))
+        elsewhere.ip = "10.0.0.66"
+        ours.is_p2pchat = True
+        _, used, all_used = self.links(first, elsewhere, ours, beside)
+        self.assertEqual((used, all_used), (first, [first, beside]))
 
 
 NAMES = [f"{name}@{namespace}" for namespace in ("x", "y") for name in "bcd"]
@@ -410,17 +319,16 @@ EVENT = st.one_of(
 class ModelTests(SynchronousTestCase):
     @given(st.integers(1, 7), st.lists(EVENT, max_size=60))
     def test_against_a_naive_model(self, room: int, events: list[tuple[Any, ...]]) -> None:
-        table = PeerTable("c@a", room)
+        table = PeerTable(room)
         links: list[FakeLink] = []
         for what, *details in events:
             if what == "open":
                 peer_id, outbound, instance = details
                 link = FakeLink(peer_id, outbound=outbound, instance=instance)
-                peer, surplus = table.link_opened(link)
+                peer = table.link_opened(link)
                 links.append(link)
                 self.assertEqual(peer.peer_id, peer_id)
-                if surplus is not None:
-                    self.assertIn(surplus, [it for it in links if it.peer_id == peer_id])
+                self.assertIs(peer.links[-1], link)
             elif what == "close" and links:
                 link = links.pop(details[0] % len(links))
                 closed = table.link_closed(link)
@@ -432,7 +340,7 @@ class ModelTests(SynchronousTestCase):
                     if peer_or_none is None:
                         self.assertGreaterEqual(len(table), room)
                     else:
-                        peer_or_none.heard_of([listing()], "", 0.0)
+                        peer_or_none.heard_of([listing()], AddressRules(""), 0.0)
                 table.not_listed(details[0])
             self.check(table, links, room)
 

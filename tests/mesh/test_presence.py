@@ -296,6 +296,55 @@ class FaultTests(PresenceTestCase):
         self.assertLess(len(self.asked()), 20)
         self.assertEqual(len(self.listed), 5)
 
+    def test_a_listing_of_all_that_is_too_long(self) -> None:
+        """The node looks for its own namespace, says so once, and tries all again in an hour."""
+        self.rendezvous.enter("bob@CIC", "10.0.0.9", 4000, ttl=86_400)
+        self.rendezvous.enter("spam@x", "10.0.0.8", 4000, ttl=86_400)
+        self.rendezvous.fault = Fault.TOO_LONG
+        looked = self.outcome(self.presence.first_look())
+        self.start(1)
+        self.assertEqual((looked, self.listed), ([None], [["bob@CIC", "me@CIC"]]))
+        results = self.outcome(self.presence.discover())
+        self.run_for(1)
+        self.assertEqual([entry.peer_id for entry in results[0]], ["bob@CIC", "me@CIC"])
+        self.run_for(3500)
+        self.assertEqual(len(self.asked("DISCOVER")), 2 + 1 + 58)
+        self.run_for(3600)
+        sentence = (
+            "rendezvous rendezvous.test:8080: the listing of all namespaces is too long, so only "
+            "CIC is looked for"
+        )
+        self.assertEqual((self.notices, self.presence.trouble), ([sentence], ""))
+        self.rendezvous.fault = Fault.NONE
+        self.run_for(3700)
+        self.assertEqual({*self.listed[-1]}, {"bob@CIC", "spam@x", "me@CIC"})
+        self.rendezvous.fault = Fault.TOO_LONG
+        self.run_for(61)
+        self.assertEqual(self.notices, [sentence] * 2)
+
+    def test_the_listing_of_our_own_namespace_is_too_long_as_well(self) -> None:
+        self.rendezvous.fault = Fault.ALL_TOO_LONG
+        looked = self.outcome(self.presence.first_look())
+        self.start(1)
+        results = self.outcome(self.presence.discover())
+        self.run_for(8000)
+        self.assertEqual((looked, self.listed), ([None], []))
+        self.assertIn("too long", str(results[0].value))
+        self.assertEqual(len(self.notices), 2)
+        self.assertIn("the listing of CIC is too long, so nobody new is found", self.notices[1])
+        self.assertLess(len(self.asked("DISCOVER")), 140)
+        self.assertTrue(self.rendezvous.knows("me@CIC"))
+        self.rendezvous.fault = Fault.TOO_LONG
+        self.run_for(61)
+        self.assertEqual(self.listed, [["me@CIC"]])
+
+    def test_a_listing_that_is_a_little_older_than_our_registration(self) -> None:
+        self.patch(self.presence.directory, "discover", lambda *_: succeed([]))
+        self.start(30)
+        self.assertEqual(len(self.asked("REGISTER")), 1)
+        self.run_for(60)
+        self.assertEqual(len(self.asked("REGISTER")), 2)
+
     def test_the_budget(self) -> None:
         self.start()
         results = [self.outcome(self.presence.discover()) for _ in range(1)]
@@ -354,6 +403,18 @@ class StopTests(PresenceTestCase):
         self.assertEqual(done, [None])
         self.assertEqual(len(self.asked("UNREGISTER")), 1)
         self.assertEqual(len(self.asked()), 2)
+
+    def test_while_somebody_waits_for_a_shorter_listing(self) -> None:
+        self.rendezvous.fault = Fault.TOO_LONG
+        self.start(1)
+        self.patch(RequestSchedule, "may_ask", lambda *_: len(self.asked("DISCOVER")) < 3)
+        self.presence._scope.listed()
+        self.presence._scope._all_again_at = 0.0
+        results = self.outcome(self.presence.discover())
+        self.run_for(1)
+        self.assertEqual(results, [])
+        self.presence.stopService()
+        self.assertIsInstance(results[0].value, DirectoryError)
 
     def test_while_it_discovers(self) -> None:
         looked = self.outcome(self.presence.first_look())

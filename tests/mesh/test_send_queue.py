@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.send_queue import UNPACED, SendQueue, WriteBatch, write_now
+from p2pchat.mesh.link.send_queue import MAX_ANSWERS, UNPACED, SendQueue, WriteBatch, write_now
 from p2pchat.testing.clock import FakeClock
 
 
@@ -92,6 +92,59 @@ class KinTests(OutflowTestCase):
         self.queue.put(b"y" * 200)
         self.assertTrue(self.queue.overfull)
         self.assertEqual(self.queue.full_since, 1000.0)
+
+    def test_answers_that_nobody_reads_are_few(self) -> None:
+        queue = self.make(1 << 20)
+        queue.pauseProducing()
+        queue.answer(b"x" * MAX_ANSWERS)
+        self.assertFalse(queue.overfull)
+        queue.answer(b"x")
+        queue.flush()
+        self.assertTrue(queue.overfull)
+        self.assertEqual(queue.full_since, 1000.0)
+        queue.resumeProducing()
+        self.assertEqual((queue.overfull, queue.full_since), (False, None))
+
+    def test_answers_behind_messages_of_ours_are_no_reason_to_stop_reading(self) -> None:
+        """Or two ends that flood each other would both wait for the other to read."""
+        queue = self.make(1 << 20)
+        queue.pauseProducing()
+        queue.offer(b"x" * 200_000)
+        queue.answer(b"x" * 200_000)
+        self.assertFalse(queue.overfull)
+        queue.answer(b"x")
+        self.assertTrue(queue.overfull)
+
+    def test_what_outlives_a_turn_is_counted_over_all_queues(self) -> None:
+        asked: list[int] = []
+        self.batch.max_waiting = 1000
+        self.batch.on_too_much = lambda: asked.append(self.batch.waiting)
+        queues = [self.make(10_000) for _ in range(3)]
+        for queue in queues:
+            queue.put(b"x" * 900)
+        self.clock.run(0)
+        self.assertEqual((self.batch.waiting, asked), (0, []), "it all left in its turn")
+        for queue in queues[:2]:
+            queue.pauseProducing()
+            queue.put(b"x" * 600)
+            self.clock.run(0)
+        self.assertEqual((self.batch.waiting, asked), (1200, [1200]))
+        queues[0].resumeProducing()
+        self.assertEqual(self.batch.waiting, 600)
+        queues[1].put(b"y")
+        queues[1].flush()
+        self.assertEqual((self.batch.waiting, asked), (601, [1200]))
+        queues[1].drop()
+        queues[1].drop()
+        self.assertEqual(self.batch.waiting, 0)
+
+    def test_answers_weigh_more_than_messages_of_ours(self) -> None:
+        small, large, ours = (self.make(10_000) for _ in range(3))
+        small.answer(b"x")
+        large.answer(b"x" * 2)
+        ours.put(b"x" * 9000)
+        queues = sorted((small, ours, large), key=lambda queue: queue.burden, reverse=True)
+        self.assertEqual(queues, [large, small, ours])
 
     def test_it_tells_when_there_is_room_again(self) -> None:
         told: list[int] = []

@@ -14,7 +14,7 @@ from tests.support.fake_link import FakeLink
 class BroadcastTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.peers = PeerTable("alice@CIC", 100)
+        self.peers = PeerTable(100)
         self.broadcast = Broadcast(self.peers, WriteBatch(self.clock), 400)
         self.links = [FakeLink(peer_id) for peer_id in ("bob@CIC", "carol@CIC", "dave@UnB")]
         for link in self.links:

@@ -56,10 +56,10 @@ class SendTests(TalkingTestCase):
         stale.status = Status.STALE
         for to, text, sentence in (
             ("alice@CIC", "x", "that is yourself"),
-            ("eve@CIC", "x", "no such peer: eve@CIC (/peers lists them)"),
-            ("e\x1b", "x", "no such peer: e\\x1b (/peers lists them)"),
-            ("carol@CIC", "x", "no link to carol@CIC: it is UNKNOWN"),
-            ("dave@CIC", "x", "no link to dave@CIC: it is STALE"),
+            ("eve@CIC", "x", "no such peer: [eve@CIC] (/peers lists them)"),
+            ("e\x1b", "x", "no such peer: [e\\x1b] (/peers lists them)"),
+            ("carol@CIC", "x", "no link to [carol@CIC]: it is UNKNOWN"),
+            ("dave@CIC", "x", "no link to [dave@CIC]: it is STALE"),
             (
                 "bob@CIC",
                 "x" * 40_000,
@@ -69,7 +69,7 @@ class SendTests(TalkingTestCase):
             self.assertNotSent(sentence, partial(self.send, to, text, 1.0))
         link.takes = False
         self.assertNotSent(
-            "bob@CIC does not keep up: too much waits for it already",
+            "[bob@CIC] does not keep up: too much waits for it already",
             lambda: self.send("bob@CIC", "x", 1.0),
         )
         self.assertEqual((self.outgoing.pending, link.lines, self.logged()), (0, [], []))
@@ -247,9 +247,9 @@ class PublishTests(TalkingTestCase):
 
     def test_what_cannot_be_published_gets_a_sentence(self) -> None:
         for scope, text, sentence in (
-            ("CIC", "x", '"CIC" is neither * nor #namespace'),
-            ("", "x", '"" is neither * nor #namespace'),
-            ("#\x1b", "x", '"#\\x1b" is neither * nor #namespace'),
+            ("CIC", "x", "[CIC] is neither * nor #namespace"),
+            ("", "x", "[] is neither * nor #namespace"),
+            ("#\x1b", "x", "[#\\x1b] is neither * nor #namespace"),
             ("*", "é" * 20_000, "the message is too long: 40,100 bytes, at most 32,768 fit into"),
         ):
             with self.assertRaises(NotSentError) as caught:
@@ -313,7 +313,7 @@ class RoomTests(SynchronousTestCase):
     def test_what_is_told_is_what_leaves(
         self, rooms: list[int], said: list[tuple[str, int]], turn_ends: set[int]
     ) -> None:
-        clock, peers = Clock(), PeerTable("alice@CIC", 100)
+        clock, peers = Clock(), PeerTable(100)
         links = [SmallLink(peer_id) for peer_id in PEERS]
         for link, room in zip(links, rooms, strict=True):
             link.room = room

@@ -33,8 +33,8 @@ class Conversations(ProcessCase):
         await self.port_of(alice)
         bob = self.chat("bob", *group)
         await self.port_of(bob)  # how long a busy machine takes to start it does not count
-        await bob.expect("Outbound connected: alice@lobby", seconds=5)
-        await alice.expect("Inbound connected: bob@lobby")
+        await bob.expect("Outbound connected: .alice@lobby.", seconds=5)
+        await alice.expect("Inbound connected: .bob@lobby.")
         bob.say(f"/msg alice@lobby {TEXT}")
         await alice.expect(r"^\[bob@lobby\] " + TEXT + "$")
         await bob.expect("delivered")
@@ -64,23 +64,23 @@ class Conversations(ProcessCase):
         alice.say("/msg nobody@lobby hi")
         alice.end_input()
         self.assertEqual(await alice.ended, 1)
-        self.assertIn("queued: no such peer here yet: nobody@lobby", alice.output)
+        self.assertIn("queued: no such peer here yet: [nobody@lobby]", alice.output)
 
     async def test_another_node_takes_the_rendezvous_over(self) -> None:
         group = local_group(self)
         host = self.chat("host", *group)
         await host.expect("This node serves the machine's rendezvous")
         alice = self.chat("alice", *group)
-        await alice.expect("Outbound connected: host@lobby")
+        await alice.expect("Outbound connected: .host@lobby.")
         bob = self.chat("bob", *group)
-        await bob.expect("Outbound connected: alice@lobby")
+        await bob.expect("Outbound connected: .alice@lobby.")
         host.signal(signal.SIGKILL)
         await host.ended
         await self._either(alice, bob, "This node serves the machine's rendezvous")
         carol = self.chat("carol", *group)
-        await carol.expect("connected: alice@lobby")
-        await carol.expect("connected: bob@lobby")
-        self.assertNotIn("Closed: bob@lobby", alice.output)
+        await carol.expect("connected: .alice@lobby.")
+        await carol.expect("connected: .bob@lobby.")
+        self.assertNotIn("Closed: [bob@lobby]", alice.output)
 
     async def _either(self, one: Program, other: Program, pattern: str) -> None:
         from twisted.internet.defer import DeferredList

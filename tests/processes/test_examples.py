@@ -35,7 +35,7 @@ class BotTests(ServiceCase):
         return self.chat("bob", "--no-control", "--history", "none", *options)
 
     async def echoes(self, bob: Program, bot: str) -> None:
-        await bob.expect(f"connected: {bot}")
+        await bob.expect(f"connected: .{bot}")
         bob.say(f"/msg {bot} olá, ação ✓ 'and' \"quotes\" $HOME")
         await bob.expect(rf"^\[{bot}\] echo: olá, ação ✓ 'and' \"quotes\" \$HOME$")
         bob.say("/pub * to everyone")
@@ -57,7 +57,7 @@ class BotTests(ServiceCase):
 
         bot.signal(signal.SIGINT)
         self.assertEqual(await bot.ended, 0, bot.output)
-        await bob.expect("echo@lobby has left")
+        await bob.expect(".echo@lobby. has left")
 
     async def test_the_bot_in_shell(self) -> None:
         await self.node("alice")

@@ -39,8 +39,8 @@ class FaultCase(ProcessCase):
         alice = self.chat("alice", *self.group, *alice_options)
         await self.port_of(alice)
         bob = self.chat("bob", *self.group, *bob_options)
-        await bob.expect("connected: alice@lobby")
-        await alice.expect("connected: bob@lobby")
+        await bob.expect("connected: .alice@lobby.")
+        await alice.expect("connected: .bob@lobby.")
         return alice, bob
 
     async def talk(self, one: Program, other: Program, text: str) -> None:
@@ -73,14 +73,14 @@ class StoppedTests(FaultCase):
         alice.signal(signal.SIGCONT)
         await alice.expect(r"^\[bob@lobby\] wake up$")
         await self.talk(alice, bob, "good morning")
-        self.assertNotIn("Closed: bob@lobby", alice.output)
-        self.assertNotIn("Closed: alice@lobby", bob.output)
+        self.assertNotIn("Closed: [bob@lobby]", alice.output)
+        self.assertNotIn("Closed: [alice@lobby]", bob.output)
         # Bob sleeps: alice finds out, and has him back when he wakes up.
         bob.signal(signal.SIGSTOP)
-        await alice.expect("Closed: bob@lobby .*silent for 1.5 s")
+        await alice.expect("Closed: .bob@lobby. .*silent for 1.5 s")
         bob.signal(signal.SIGCONT)
-        await bob.expect("Closed: alice@lobby")
-        await bob.expect(r"(?s)Closed: alice@lobby.*connected: alice@lobby")
+        await bob.expect("Closed: .alice@lobby.")
+        await bob.expect(r"(?s)Closed: .alice@lobby.*connected: .alice@lobby.")
         await self.talk(bob, alice, "here I am")
         self.assertNotIn("Traceback", alice.output + bob.output)
 
@@ -113,7 +113,7 @@ class DescriptorTests(FaultCase):
         for one in crowd:
             one.close()
         bob = self.chat("bob", *self.group)
-        await bob.expect("connected: alice@lobby")
+        await bob.expect("connected: .alice@lobby.")
         await self.talk(bob, alice, "room again")
         self.assertNotIn("Traceback", alice.output)
 
@@ -142,7 +142,7 @@ class LogTests(FaultCase):
         limited = self.shell(
             "alice", "ulimit -f 8", "--log-file", "small.log", "--log-level", "DEBUG"
         )
-        await bob.expect("connected: alice@lobby")
+        await bob.expect("connected: .alice@lobby.")
         for number in range(40):
             limited.say(f"/msg bob@lobby {'x' * 100} {number}")
         await bob.expect(r"^\[alice@lobby\] x* 39$")
@@ -158,7 +158,7 @@ class LogTests(FaultCase):
         limited = self.shell("alice", "ulimit -f 200", "--log-file", "-", history=True)
         await self.port_of(limited)
         bob = self.chat("bob", *self.group)
-        await bob.expect("connected: alice@lobby")
+        await bob.expect("connected: .alice@lobby.")
         for number in range(150):
             bob.say(f"/msg alice@lobby {'x' * 2000} {number}")
         await limited.expect(r"^\[bob@lobby \(not kept\)\] x* 149$")
@@ -175,7 +175,7 @@ class LogTests(FaultCase):
         await full.expect("The log cannot be written to /dev/full: No space left on device")
         log = self.folder / "gone.log"
         alice = self.chat("alice", *self.group, "--log-file", "gone.log", "--stay")
-        await self.until(lambda: log.exists() and "connected: full@lobby" in log.read_text())
+        await self.until(lambda: log.exists() and "connected: [full@lobby]" in log.read_text())
         await self.talk(full, alice, "with no log")
         log.unlink()
         alice.say("/pub * one")
@@ -205,19 +205,19 @@ class StandardDescriptorTests(FaultCase):
             name = f"n{int(stay)}"
             options = ("--log-file", f"{name}.log", *(("--stay",) if stay else ()))
             program = self.shell(name, ":", *options)
-            await watcher.expect(f"connected: {name}@lobby")
+            await watcher.expect(f"connected: .{name}@lobby.")
             log = self.folder / f"{name}.log"
-            await self.until(lambda log=log: "connected: watcher@lobby" in log.read_text())
+            await self.until(lambda log=log: "connected: [watcher@lobby]" in log.read_text())
             assert program.transport is not None
             program.transport.closeStdout()
             watcher.say(f"/msg {name}@lobby nobody sees this")
             if not stay:
-                await watcher.expect(f"Closed: {name}@lobby .said BYE")
+                await watcher.expect(f"Closed: .{name}@lobby. .said BYE")
                 await program.ended
             else:
-                await watcher.expect(rf"(?s)connected: {name}.*delivered to {name}@lobby")
+                await watcher.expect(rf"(?s)connected: .{name}.*delivered to .{name}@lobby.")
                 watcher.say(f"/msg {name}@lobby still there")
-                await watcher.expect(rf"(?s)(delivered to {name}@lobby.*){{2}}")
+                await watcher.expect(rf"(?s)(delivered to .{name}@lobby..*){{2}}")
             self.assertNotIn("Traceback", (self.folder / f"{name}.log").read_text())
 
     async def test_a_terminal_that_hangs_up(self) -> None:
@@ -228,12 +228,12 @@ class StandardDescriptorTests(FaultCase):
             options = ("--log-file", f"{name}.log", *(("--plain",) if plain else ()))
             program = self.shell(name, "export TERM=xterm", *options, terminal=True)
             log = self.folder / f"{name}.log"
-            await watcher.expect(f"connected: {name}@lobby")
+            await watcher.expect(f"connected: .{name}@lobby.")
             # Before its own end has opened, too, there would be nobody to say BYE to.
-            await self.until(lambda log=log: "connected: watcher@lobby" in log.read_text())
+            await self.until(lambda log=log: "connected: [watcher@lobby]" in log.read_text())
             assert program.transport is not None
             program.transport.loseConnection()
-            await watcher.expect(f"Closed: {name}@lobby .said BYE")
+            await watcher.expect(f"Closed: .{name}@lobby. .said BYE")
             await program.ended
             self.assertNotIn("Traceback", log.read_text())
 
@@ -243,12 +243,12 @@ class SameNameTests(FaultCase):
         first = self.chat("alice", *self.group)
         await self.port_of(first)
         second = self.chat("alice", *self.group)
-        await second.expect("somebody else uses the name alice@lobby")
+        await second.expect("somebody else uses the name .alice@lobby.")
         bob = self.chat("bob", *self.group)
-        await bob.expect("connected: alice@lobby")
-        await first.expect("somebody else uses the name alice@lobby")
+        await bob.expect("connected: .alice@lobby.")
+        await first.expect("somebody else uses the name .alice@lobby.")
         bob.say("/msg alice@lobby which of you?")
-        await bob.expect("delivered to alice@lobby")
+        await bob.expect("delivered to .alice@lobby.")
         said = "somebody else uses the name"
         self.assertLess(len(re.findall(said, first.output + second.output)), 20)
         self.assertNotIn("Traceback", first.output + second.output + bob.output)
@@ -283,5 +283,5 @@ class RendezvousTests(FaultCase):
         alice = self.chat("alice", *where)
         await alice.expect("Registered alice@lobby")
         bob = self.chat("bob", *where)
-        await bob.expect("connected: alice@lobby")
+        await bob.expect("connected: .alice@lobby.")
         await self.talk(bob, alice, "over six")

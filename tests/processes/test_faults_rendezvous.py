@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from tests.support.processes import ProcessCase, Program, reactor
+from tests.support.processes import BIN, ProcessCase, Program, reactor
 
 
 def ask(at: int, /, **fields: Any) -> dict[str, Any]:
@@ -121,6 +121,92 @@ class DisasterTests(ServerCase):
         self.assertEqual(await server.ended, 0)
         self.assertEqual(server.output.count("cannot be used"), 1)
         self.assertNotIn("Traceback", server.output)
+
+
+class BanTests(ServerCase):
+    """The file of bans, and SIGHUP."""
+
+    def ban(self, *lines: str) -> None:
+        (self.folder / "bans").write_text("\n".join(lines))
+
+    def register(self, port: int, name: str) -> Any:
+        return deferToThread(ask, port, type="REGISTER", namespace="n", name=name, port=4000)
+
+    async def check(self, server: Program, port: int) -> None:
+        """From `mallory` banned to `eve` banned, and then to a file that is wrong."""
+        self.assertEqual((await self.register(port, "mallory"))["message"], "banned")
+        for name in ("eve", "bob"):
+            self.assertEqual((await self.register(port, name))["status"], "OK")
+        self.ban("# who is banned now", "eve@*")
+        server.signal(signal.SIGHUP)
+        await server.expect(r"Read \S+/bans: 1 registrations ended")
+        listing = await deferToThread(ask, port, type="DISCOVER")
+        self.assertEqual([peer["name"] for peer in listing["peers"]], ["bob"])
+        self.assertEqual((await self.register(port, "mallory"))["status"], "OK")
+        self.ban("eve")
+        server.signal(signal.SIGHUP)
+        await server.expect("ERROR .*bans: line 1: expected .*: the bans stay as they were")
+        self.assertEqual((await self.register(port, "eve"))["message"], "banned")
+        server.signal(signal.SIGTERM)
+        self.assertIn(await server.ended, (0, -signal.SIGTERM))  # twistd ends by the signal
+        self.assertNotIn("Traceback", server.output)
+
+    async def test_sighup_reads_the_file_again(self) -> None:
+        self.ban("mallory@n")
+        await self.check(*await self.serve("--ban-file", "bans"))
+
+    async def test_under_twistd_as_well(self) -> None:
+        self.ban("mallory@n")
+        command = [str(BIN / "twistd"), "-n", "--pidfile=", "p2pchat-rendezvous", "--port", "0"]
+        options = ["--interface", "127.0.0.1", "--ban-file", "bans"]
+        server = self.start("twistd", *command, *options, stdin=False)
+        port = int((await server.expect(r"Rendezvous listens on \S+:(\d+)"))[1])
+        await self.check(server, port)
+
+    async def test_the_bans_hold_for_what_the_database_brings(self) -> None:
+        server, port = await self.serve("--database", "r.db")
+        for name in ("mallory", "bob"):
+            await self.register(port, name)
+        server.signal(signal.SIGTERM)
+        await server.ended
+        self.ban("mallory@*")
+        server, port = await self.serve("--database", "r.db", "--ban-file", "bans")
+        await server.expect("Took over 1 registrations")
+        listing = await deferToThread(ask, port, type="DISCOVER")
+        self.assertEqual([peer["name"] for peer in listing["peers"]], ["bob"])
+
+    async def test_a_banned_address_hears_nothing(self) -> None:
+        self.ban("127.0.0.0/8")
+        server, port = await self.serve("--ban-file", "bans")
+        with self.assertRaises((OSError, ValueError)):
+            await self.register(port, "bob")
+        await server.expect("Banned: 127.0.0.1 is turned away")
+
+    async def test_a_file_that_cannot_be_used_ends_the_start(self) -> None:
+        self.ban("mallory")
+        for name, words in (("bans", "bans: line 1: expected"), ("gone", "gone: cannot be read")):
+            command = [sys.executable, "-m", "p2pchat.service.rendezvous", "--port", "0"]
+            server = self.start("rendezvous", *command, "--ban-file", name, stdin=False)
+            self.assertEqual(await server.ended, 1)
+            self.assertRegex(server.output, f"^ban-file: .*{words}.*\n$")
+
+    async def test_without_a_file_it_stays_and_its_log_is_reopened(self) -> None:
+        server, port = await self.serve("--log-file", "-")
+        server.signal(signal.SIGHUP)
+        self.assertEqual((await self.register(port, "bob"))["status"], "OK")
+        server.signal(signal.SIGTERM)
+        self.assertEqual(await server.ended, 0)
+
+    async def test_a_window_that_is_closed_ends_it(self) -> None:
+        command = [sys.executable, "-m", "p2pchat.service.rendezvous", "--interface", "127.0.0.1"]
+        server = self.start("rendezvous", *command, "--port", "0", terminal=True)
+        await server.expect("Rendezvous listens on")
+        server.signal(signal.SIGHUP)
+        await deferLater(reactor, 0.2)
+        self.assertIsNone(server.status)
+        assert server.transport is not None
+        server.transport.loseConnection()
+        self.assertEqual(await server.ended, 0)
 
 
 class SlowTests(ServerCase):

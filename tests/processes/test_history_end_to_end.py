@@ -42,16 +42,16 @@ class RestartTests(HistoryCase):
         bob = self.chat("bob", *group)
         await bob.expect(r"^\[alice@lobby, said \d\d:\d\d\] para quando voltares$")
         await bob.expect(r"^\[alice@lobby -> \*, said \d\d:\d\d\] e a todos$")
-        await alice.expect('delivered to bob@lobby, which was away: "para quando voltares"')
+        await alice.expect('delivered to .bob@lobby., which was away: "para quando voltares"')
         await self.kill(bob)
         bob = self.chat("bob", *group)
-        await bob.expect("alice@lobby is connected")
+        await bob.expect(".alice@lobby. is connected")
         bob.say("/history alice@lobby")
         await bob.expect(r"\[alice@lobby, said .*\] para quando voltares$")
         bob.say("/search VOLTARES quando")
         await bob.expect(r"(?s)para quando voltares\n.*para quando voltares\n")
         bob.say("/forget alice@lobby")
-        await bob.expect("forgot 2 messages of and to alice@lobby")
+        await bob.expect("forgot 2 messages of and to .alice@lobby.")
         bob.say("/quit")
         self.assertEqual(await bob.ended, 0)
         self.assertEqual(await self.kept("bob"), [])
@@ -67,9 +67,9 @@ class RestartTests(HistoryCase):
             for _ in range(100):
                 alice.say(f"/msg bob@lobby n{said}")
                 said += 1
-            await alice.expect(rf"SEND bob@lobby.*: n{said - chance.randint(1, 99)}$")
+            await alice.expect(rf"SEND .bob@lobby.*: n{said - chance.randint(1, 99)}$")
             if chance.random() < 0.5:
-                delivered += alice.output.count("delivered to bob@lobby")
+                delivered += alice.output.count("delivered to [bob@lobby]")
                 await self.kill(alice)
                 alice = self.chat("alice", *group)
             else:
@@ -114,13 +114,13 @@ class FileTests(HistoryCase):
         group = local_group(self)
         alice = self.chat("alice", *group, "--history", "none")
         bob = self.chat("bob", *group, "--history", "none")
-        await alice.expect("bob@lobby is connected")
+        await alice.expect(".bob@lobby. is connected")
         alice.say("/msg bob@lobby oi")
-        await alice.expect("delivered to bob@lobby")
+        await alice.expect("delivered to .bob@lobby.")
         alice.say("/history")
         await alice.expect(r"this node keeps nothing \(--history none\)")
         alice.say("/msg eva@lobby oi")
-        await alice.expect("no such peer: eva@lobby")
+        await alice.expect("no such peer: .eva@lobby.")
         for chat in (alice, bob):
             chat.say("/quit")
             await chat.ended

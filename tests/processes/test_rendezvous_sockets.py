@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from typing import Any
 
 from twisted.internet import reactor as global_reactor
@@ -10,15 +12,17 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from p2pchat.rendezvous.connection import Limits
 from p2pchat.rendezvous.connection_limit import begin_small_batches
+from p2pchat.rendezvous.limits import Limits
 from p2pchat.rendezvous.server import RendezvousService
 
 reactor: Any = global_reactor
+DISCOVER = b'{"type":"DISCOVER","namespace":"a"}\n'
 REGISTER = b'{"type":"REGISTER","namespace":"CIC","name":"alice","port":4000}\n'
 
 
@@ -52,13 +56,45 @@ class Asking(Protocol):
         self.done.callback(b"".join(self.received))
 
 
+class Slow(Asking):
+    """Reads what there is, and then nothing for so many seconds."""
+
+    def __init__(self, data: bytes, pause: float) -> None:
+        super().__init__(data, half_close=False)
+        self.pause = pause
+        self.again: Any = None
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        transport: Any = self.transport
+        transport.pauseProducing()
+        self.again = reactor.callLater(self.pause, transport.resumeProducing)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.wait_no_more()
+        super().connectionLost(reason)
+
+    def wait_no_more(self) -> None:
+        if self.again is not None and self.again.active():
+            self.again.cancel()
+
+
 def ask(port: int, data: bytes, half_close: bool = False) -> Deferred[bytes]:
     asking = Asking(data, half_close)
+    connect(port, asking)
+    return asking.done
+
+
+def connect(port: int, asking: Asking) -> None:
     factory = ClientFactory()
     factory.noisy = False
     factory.buildProtocol = lambda _: asking  # type: ignore[method-assign,assignment]
     reactor.connectTCP("127.0.0.1", port, factory)
-    return asking.done
 
 
 class SocketTests(TestCase):
@@ -69,6 +105,13 @@ class SocketTests(TestCase):
         service.startService()
         self.addCleanup(service.stopService)
         self.assertNotEqual(service.port, 0)
+        return service
+
+    def filled(self, **settings: Any) -> RendezvousService:
+        service = self.serve(**settings)
+        now = service.factory.monotonic()
+        for i in range(20_000):
+            service.registry.register("127.0.0.1", "a", f"peer{i:050}", 4000, 7200, now)
         return service
 
     async def test_half_closed_without_a_newline(self) -> None:
@@ -82,13 +125,30 @@ class SocketTests(TestCase):
         self.assertIn(b"line_too_long", await ask(port, b"x" * 3_000_000, half_close=True))
 
     async def test_a_long_listing_arrives_whole(self) -> None:
-        service = self.serve()
-        now = service.factory.monotonic()
-        for i in range(20_000):
-            service.registry.register("127.0.0.1", "a", f"peer{i}", 4000, 7200, now)
-        reply = await ask(service.port, b'{"type":"DISCOVER","namespace":"a"}\n')
+        reply = await ask(self.filled().port, DISCOVER)
         self.assertGreater(len(reply), 1_500_000)
         self.assertEqual(len(json.loads(reply)["peers"]), 20_000)
+
+    async def test_a_long_listing_for_who_has_closed_its_half_or_sent_more(self) -> None:
+        service = self.filled()
+        for line in (DISCOVER[:-1], DISCOVER, DISCOVER + b"x" * 100_000):
+            reply = await ask(service.port, line, half_close=True)
+            self.assertEqual(len(json.loads(reply)["peers"]), 20_000)
+
+    async def test_who_reads_nothing_is_cut_off_and_who_reads_slowly_is_not(self) -> None:
+        """Ten seconds of the server's clock pass in one."""
+        service = self.filled(monotonic=lambda: 10 * time.monotonic())
+        slow, silent = Slow(DISCOVER, 0.02), Slow(DISCOVER, 3600)
+        for asking in (slow, silent):
+            connect(service.port, asking)
+        self.assertEqual(len(json.loads(await slow.done)["peers"]), 20_000)
+        while service.factory.connections:
+            await deferLater(reactor, 0.02)
+        silent.pause = 0
+        silent.wait_no_more()
+        transport: Any = silent.transport
+        transport.resumeProducing()
+        self.assertLess(len(await silent.done), 1_500_000)
 
     async def test_a_storm_beyond_the_limit_loses_nobody(self) -> None:
         service = self.serve(limits=Limits(connections=5))

@@ -35,8 +35,8 @@ class ServiceCase(ProcessCase):
         """Alice, who is talked to through her socket, and bob, a person at a console."""
         alice = await self.node("alice")
         bob = self.chat("bob", *self.group, "--no-control", "--history", "none")
-        await bob.expect("connected: alice@lobby")
-        await alice.expect("connected: bob@lobby")
+        await bob.expect("connected: .alice@lobby.")
+        await alice.expect("connected: .bob@lobby.")
         return alice, bob
 
     def client(self, *words: str, **more: Any) -> Program:
@@ -61,7 +61,7 @@ class ClientTests(ServiceCase):
         await self.run_client(0, "send", "#lobby", "-", typed="from a pipe")
         await bob.expect(r"^\[alice@lobby -> #lobby\] from a pipe$")
         said = await self.run_client(1, "send", "nobody@lobby", "hi")
-        self.assertIn("no such peer: nobody@lobby", said)
+        self.assertIn("no such peer: [nobody@lobby]", said)
         self.assertIn("bob@lobby", await self.run_client(0, "peers"))
         (link,) = json.loads(await self.run_client(0, "conn", "--json"))
         self.assertEqual(link["peer_id"], "bob@lobby")
@@ -84,7 +84,7 @@ class ClientTests(ServiceCase):
         pipe.say(f"/msg bob@lobby {TEXT}")
         pipe.end_input()
         self.assertEqual(await pipe.ended, 0, pipe.output)
-        self.assertIn("delivered to bob@lobby", pipe.output)
+        self.assertIn("delivered to [bob@lobby]", pipe.output)
         await bob.expect(rf"^\[alice@lobby\] {TEXT}$")
         told = tail.expect(r"^\{.*\}$")
         while not told.called:
@@ -165,7 +165,7 @@ class SignalTests(ServiceCase):
         node.signal(signal.SIGTERM)
         await node.ended
         said = [json.loads(line) for line in node.output.splitlines()]
-        self.assertIn("alice@lobby has left", [line["text"] for line in said])
+        self.assertIn("[alice@lobby] has left", [line["text"] for line in said])
 
     async def test_no_control_socket(self) -> None:
         await self.node("alice", "--no-control")

@@ -11,7 +11,9 @@ from twisted.trial.unittest import TestCase
 
 from p2pchat.logs import levels as logs
 from p2pchat.rendezvous.answers import Answers
+from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.registry import Registry
+from tests.support.replies import whole
 
 IP = "192.0.2.1"
 REGISTER = b'{"type":"REGISTER","namespace":"CIC","name":"alice","port":4000}'
@@ -30,7 +32,7 @@ class AnswersTestCase(TestCase):
         self.answers = Answers(registry, lambda: self.now)
 
     def ask(self, line: bytes, ip: str = IP) -> bytes:
-        return self.answers.reply(line, ip)
+        return whole(self.answers.reply(line, ip))
 
     def message(self, line: bytes, ip: str = IP) -> str:
         reply = self.ask(line, ip)
@@ -85,6 +87,33 @@ class AnswersTests(AnswersTestCase):
         told = [event for event in self.events if "full" in (event["log_format"] or "")]
         self.assertEqual(len(told), 1)
 
+    def test_an_address_that_has_its_share(self) -> None:
+        self.begin(Registry(per_address=1))
+        self.ask(REGISTER)
+        other = REGISTER.replace(b"alice", b"bob")
+        self.assertEqual({self.message(other) for _ in range(3)}, {"too_many_registrations"})
+        self.assertEqual(self.ask(REGISTER), GRANTED)
+        self.assertEqual(self.ask(other, "192.0.2.2"), GRANTED.replace(b".1", b".2"))
+        (told,) = [event for event in self.events if "more are refused" in event["log_format"]]
+        self.assertEqual((told["ip"], told["limit"]), (IP, 1))
+
+    def test_a_banned_name(self) -> None:
+        self.registry.ban(Bans(["alice@*"]))
+        self.assertEqual({self.message(REGISTER) for _ in range(3)}, {"banned"})
+        self.assertEqual(self.ask(REGISTER.replace(b"alice", b"bob")), GRANTED)
+        (told,) = [event for event in self.events if "Banned" in event["log_format"]]
+        self.assertEqual((told["ip"], told["name"]), (IP, "alice@CIC"))
+
+    def test_a_listing_too_long_for_every_client(self) -> None:
+        self.registry.long_replies.most = 100_000
+        for number in range(1000):
+            name = "\U0001f600" * 60 + f"{number:04}"
+            self.registry.register(f"10.0.0.{number // 10}", name, name, 1, 60, self.now)
+        self.registry.register(IP, "CIC", "alice", 4000, 60, self.now)
+        self.assertEqual(self.message(DISCOVER), "listing_too_long")
+        own = json.loads(self.ask(b'{"type":"DISCOVER","namespace":"CIC"}'))
+        self.assertEqual([peer["name"] for peer in own["peers"]], ["alice"])
+
     def test_a_fault_of_ours_is_answered_and_logged_once(self) -> None:
         class Faulty(Registry):
             def knows(self, ip: str, now: float) -> bool:
@@ -103,8 +132,14 @@ class AnswersTests(AnswersTestCase):
         self.addCleanup(logs.set_level, logs.get_level())
         logs.set_level("DEBUG")
         self.ask(b"\xff\x1b")
+        for number in range(1000):
+            self.registry.register(IP, "CIC", f"name{number}", 4000, 60, self.now)
+        self.registry.per_address = 0
+        self.ask(DISCOVER)
         shown = [event for event in self.events if "line" in event]
         self.assertEqual(shown[0]["ip"], IP)
+        self.assertTrue(shown[1]["reply"].startswith('{"status":"OK","peers":[{'))
+        self.assertLess(len(shown[1]["reply"]), 250)
 
 
 class TenThousandTests(AnswersTestCase):
@@ -131,11 +166,13 @@ class TenThousandTests(AnswersTestCase):
         self.assertEqual({peer["namespace"] for peer in listed}, {"ns3"})
         self.now += 61
         self.assertEqual(len(self.peers()), 5_000)
+        self.assertEqual(self.registry._networks.total(), 5_000)
         for number in range(0, 10_000, 2):
             self.request(number, type="UNREGISTER")
         self.assertEqual(len(self.registry), 0)
         # Nothing of them is left: no namespace, no address, and soon no entry of the expiry heap.
         self.assertEqual((self.registry._namespaces, self.registry._addresses), ({}, {}))
+        self.assertEqual((self.registry._networks, self.registry._sizes), ({}, {None: 0}))
         self.now += 90_000
         self.registry.expire(self.now)
         self.assertEqual(self.registry._expiry, [])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver, StringTransport
 from twisted.logger import globalLogPublisher
@@ -26,11 +27,13 @@ from p2pchat.rendezvous.directory import (
     Grant,
     IDirectory,
     Listing,
+    ListingTooLong,
     NotRegistered,
     RequestRefused,
     Unreachable,
 )
 from p2pchat.rendezvous.replies import read_grant, read_listings, refusal
+from p2pchat.testing.network import FakeNetwork
 from p2pchat.wire.text import printable
 
 
@@ -174,6 +177,38 @@ class RequestTests(ClientCase):
             self.assertEqual(self.discover(*pieces), [])
 
 
+class SourceTests(SynchronousTestCase):
+    """Which address an answer came from: what it may name depends on that."""
+
+    def test_the_other_end_of_the_connection_or_this_machine(self) -> None:
+        network = FakeNetwork(1)
+        home, away = network.host("10.0.0.1"), network.host("10.0.0.9")
+
+        class Answering(Protocol):
+            transport: Any
+
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.write(b'{"status":"OK","peers":[]}\n')
+                self.transport.loseConnection()
+
+        factory: Any = ServerFactory.forProtocol(Answering)
+        factory.noisy = False
+        for host in (home, away):
+            host.listenTCP(8080, factory)
+        for ip, source in (
+            ("10.0.0.9", "10.0.0.9"),
+            ("10.0.0.1", "127.0.0.1"),
+            ("127.0.0.1", "127.0.0.1"),
+        ):
+            client = RendezvousClient(home, ip, 8080)
+            client.register("CIC", "a", 4000, 60)
+            network.run(1)
+            self.assertEqual(client.source, "")
+            reply = client.discover(None)
+            network.run(1)
+            self.assertEqual((self.successResultOf(reply), client.source), ([], source))
+
+
 class TroubleTests(ClientCase):
     """Connections that fail, break, or take too long."""
 
@@ -274,8 +309,25 @@ class TroubleTests(ClientCase):
     def test_a_reply_that_is_too_long(self) -> None:
         with mock.patch.object(client_module, "MAX_REPLY", 1024 * 1024):
             found = self.discover(b"[" + b" " * 1024 * 1024)
-        self.assertError(RequestRefused, found, "1 MiB")
+        self.assertError(ListingTooLong, found, "1 MiB")
         self.assertEqual(found.code, "reply_too_long")
+
+    def test_a_long_reply_that_breaks_off_or_does_not_come_in_time(self) -> None:
+        """The server cuts off who is too slow for it, and we who is too slow for us."""
+        for wait in (0, 61):
+            for size, kind in ((1_000_000, Unreachable), (2_200_000, ListingTooLong)):
+                deferred = self.client.discover(None)
+                self.server.accept()
+                self.server.say(b"[" + b" " * size)
+                for _ in range(wait):
+                    self.server.advance(1)
+                    if not deferred.called:
+                        self.server.say(b" ")
+                if not wait:
+                    self.server.close()
+                self.server.advance(0)
+                words = "" if kind is Unreachable else "2 MiB"
+                self.assertError(kind, self.result(deferred), words)
 
     def test_cancelled_while_connecting(self) -> None:
         deferred = self.client.discover(None)
@@ -330,6 +382,9 @@ class ErrorTests(ClientCase):
             ("line_too_long", "shorter"),
             ("Unknown command", "does not know the request"),
             ("registry_full", "try again later"),
+            ("too_many_registrations", "end other nodes here"),
+            ("banned", "choose another one"),
+            ("listing_too_long", "one namespace only"),
             ("no peers for you \x1b[2J", "\\x1b[2J"),
         ):
             for field in ("message", "error", "detail"):

@@ -15,7 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from p2pchat.rendezvous import requests
-from p2pchat.rendezvous.connection import Limits, RendezvousFactory, RequestProtocol
+from p2pchat.rendezvous.bans import Bans
+from p2pchat.rendezvous.connection import RendezvousFactory, RequestProtocol
+from p2pchat.rendezvous.limits import Limits
 from p2pchat.rendezvous.registry import Registry
 
 IP = "192.0.2.1"
@@ -29,6 +31,16 @@ class FakeTransport(StringTransport):
 
     half_closed = False
     aborted = False
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        super().registerProducer(producer, streaming)
+        if not streaming:  # as a real one
+            producer.resumeProducing()
+
+    def take(self) -> None:
+        """The other end has read all that was written."""
+        if self.producer is not None:
+            self.producer.resumeProducing()
 
     def loseWriteConnection(self) -> None:
         self.half_closed = True
@@ -87,6 +99,14 @@ class ServerCase(SynchronousTestCase):
         connection = self.connect(ip)
         assert connection is not None
         return connection
+
+    def register(self, count: int) -> None:
+        """Have so many names registered, and one of loopback."""
+        registry, now = self.factory.answers.registry, self.clock.seconds()
+        for number in range(count):
+            ip = f"10.0.{number // 200}.{number % 200}"
+            registry.register(ip, "a", f"x{number}", 1, 7200, now)
+        registry.register("127.0.0.1", "a", "me", 1, 7200, now)
 
     def lose(self, protocol: RequestProtocol) -> None:
         protocol.connectionLost(Failure(ConnectionDone()))
@@ -224,15 +244,14 @@ class DeadlineTests(ServerCase):
         self.assertEqual(transport.value(), requests.TIMED_OUT)
         self.lose(protocol)
 
-    def test_a_reply_that_nobody_reads_has_an_end(self) -> None:
-        for i in range(3000):
-            self.factory.answers.registry.register(IP, "a", f"x{i}", 1, 7200, self.clock.seconds())
-        protocol, transport = self.connected()
+    def test_a_short_reply_that_nobody_reads_has_an_end(self) -> None:
+        self.register(500)
+        protocol, transport = self.connected("127.0.0.1")
         protocol.dataReceived(DISCOVER)
-        self.assertGreater(len(transport.value()), 200_000)
-        self.advance(6)
+        self.assertGreater(len(transport.value()), 40_000)
+        self.advance(3)
         self.assertEqual(transport.state, "closing")
-        self.advance(12)
+        self.advance(1)
         self.assertEqual(transport.state, "aborted")
         self.lose(protocol)
 
@@ -253,6 +272,122 @@ class DeadlineTests(ServerCase):
         self.factory.stop()
         self.factory.resume()
         self.assertIsNotNone(self.connect())
+
+
+class LongReplyTests(ServerCase):
+    """A reply in pieces, and readers that take them slowly, not at all, or all at once."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.register(10_000)
+        self.replies = self.factory.answers.registry.long_replies
+
+    def asking(self, line: bytes = DISCOVER) -> tuple[RequestProtocol, FakeTransport]:
+        protocol, transport = self.connected("127.0.0.1")
+        protocol.dataReceived(line)
+        return protocol, transport
+
+    def advance(self, seconds: float) -> None:
+        self.clock.pump([0.25] * round(seconds / 0.25))
+
+    def test_piece_by_piece_as_it_is_read(self) -> None:
+        protocol, transport = self.asking()
+        sizes = [len(transport.value())]
+        while transport.state == "open":
+            transport.take()
+            sizes.append(len(transport.value()))
+        self.assertEqual(len(json.loads(transport.value())["peers"]), 10_001)
+        self.assertLess(max(b - a for a, b in zip([0, *sizes], sizes, strict=False)), 140_000)
+        self.assertEqual((transport.state, transport.producer), ("closing", None))
+        self.lose(protocol)
+
+    def test_a_client_that_has_sent_more_or_closed_its_half_gets_it_all(self) -> None:
+        for line, close, end in (
+            (DISCOVER * 3, False, "lingering"),
+            (DISCOVER * 3, True, "closing"),
+            (DISCOVER, True, "closing"),
+            (DISCOVER[:-1], True, "closing"),
+        ):
+            protocol, transport = self.asking(line)
+            if close:
+                protocol.readConnectionLost()
+            self.assertEqual(transport.state, "open")
+            while transport.producer is not None:
+                transport.take()
+            self.assertEqual(len(json.loads(transport.value())["peers"]), 10_001)
+            self.assertEqual(transport.state, end)
+            self.lose(protocol)
+
+    def test_who_reads_nothing_is_cut_off_after_ten_seconds(self) -> None:
+        protocol, transport = self.asking()
+        self.advance(9.75)
+        self.assertEqual(transport.state, "open")
+        self.advance(0.5)
+        self.assertEqual(transport.state, "aborted")
+        self.assertLess(len(transport.value()), 140_000)
+        transport.take()  # the reactor may ask once more
+        self.assertLess(len(transport.value()), 140_000)
+        self.lose(protocol)
+
+    def test_who_reads_very_slowly_is_cut_off_after_a_minute(self) -> None:
+        protocol, transport = self.asking()
+        for _ in range(6):
+            self.advance(9)
+            transport.take()
+            self.assertEqual(transport.state, "open")
+        self.advance(6.25)
+        self.assertEqual(transport.state, "aborted")
+        self.lose(protocol)
+
+    def test_three_hundred_readers_that_read_nothing_share_one_piece(self) -> None:
+        readers = [self.asking() for _ in range(300)]
+        (reply,) = self.replies._kept
+        self.assertEqual((len(reply.readers), len(reply._pieces)), (300, 1))
+        self.advance(10.5)
+        self.assertEqual({transport.state for _, transport in readers}, {"aborted"})
+        for protocol, _ in readers:
+            self.lose(protocol)
+        self.assertEqual(len(reply.readers), 0)
+
+    def test_stalling_readers_of_ever_new_replies_never_hold_more_than_the_most(self) -> None:
+        self.asking()
+        self.replies.most = 3 * self.replies.size
+        for _ in range(40):
+            self.clock.advance(1)
+            self.asking()
+            self.assertLessEqual(self.replies.size, self.replies.most)
+
+    def test_who_gives_way_is_cut_off(self) -> None:
+        protocol, transport = self.asking()
+        self.replies.most = self.replies.size
+        for _ in range(2):
+            self.advance(5)
+            transport.take()
+        self.asking()
+        self.assertEqual((transport.state, self.replies.cut_off), ("aborted", 1))
+        self.lose(protocol)
+
+    def test_lost_evicted_or_stopped_it_is_read_no_more(self) -> None:
+        self.lose(self.asking()[0])
+        self.asking()[0].abandon()
+        (reply,) = self.replies._kept
+        self.assertEqual(reply.readers, {})
+        protocol, _ = self.asking()
+        self.factory.stop()
+        self.assertEqual(reply.readers, {})
+        protocol.stopProducing()
+        self.lose(protocol)
+
+
+class BanTests(ServerCase):
+    def test_a_banned_address_is_turned_away_without_a_word(self) -> None:
+        self.factory.answers.registry.ban(Bans(["192.0.2.0/24", "2001:db8::/32"]))
+        for ip in (IP, "::ffff:192.0.2.9", "2001:db8::9"):
+            self.assertIsNone(self.connect(ip))
+        self.assertEqual(self.factory.banned, 3)
+        self.assertIn(b'"OK"', self.ask(REGISTER, "203.0.113.1"))
+        self.factory.answers.registry.ban(Bans())
+        self.assertEqual(self.ask(REGISTER), GRANTED)
 
 
 class CrowdTests(ServerCase):
@@ -338,6 +473,17 @@ class CrowdTests(ServerCase):
         self.assertIn(b'"OK"', self.ask(REGISTER, "192.0.2.2"))
         self.clock.advance(47.5)
         self.assertEqual(self.ask(REGISTER), GRANTED)
+
+    def test_a_network_of_ipv6_is_throttled_as_one_address(self) -> None:
+        passed = 0
+        for number in range(200):
+            connection = self.connect(f"2001:db8:1:2:{number:x}::1")
+            assert connection is not None
+            connection[0].dataReceived(REGISTER)
+            passed += b'"OK"' in connection[1].value()
+            self.lose(connection[0])
+        self.assertEqual(passed, 50)
+        self.assertIn(b'"OK"', self.ask(REGISTER, "2001:db8:1:3::1"))
 
     def test_blocked_addresses_take_no_place_of_others(self) -> None:
         self.begin(Limits(connections=4, per_minute=1))

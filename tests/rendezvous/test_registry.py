@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.rendezvous.registry import Registration, Registry
+from p2pchat.rendezvous.bans import Bans
+from p2pchat.rendezvous.long_replies import size_of
+from p2pchat.rendezvous.registry import PER_ADDRESS, Registration, Registry, Verdict
+from tests.support.replies import whole
 
 IP = "192.0.2.1"
 
 
 def listed(registry: Registry, namespace: str | None, now: float) -> list[dict[str, Any]]:
-    reply = registry.discover(namespace, now)
+    reply = whole(registry.discover(namespace, now))
     assert reply.endswith(b"}\n")
     assert reply.isascii()
     fields = json.loads(reply)
@@ -122,12 +125,12 @@ class RegistryTests(SynchronousTestCase):
 
     def test_a_full_registry_refuses_new_ones_and_renews(self) -> None:
         registry = Registry(limit=2)
-        self.assertTrue(registry.register(IP, "a", "x", 1, 60, 0.0))
-        self.assertTrue(registry.register(IP, "a", "y", 1, 5, 0.0))
-        self.assertFalse(registry.register(IP, "a", "z", 1, 60, 1.0))
-        self.assertTrue(registry.register(IP, "a", "x", 2, 60, 1.0))
+        self.assertIs(registry.register(IP, "a", "x", 1, 60, 0.0), Verdict.GRANTED)
+        self.assertIs(registry.register(IP, "a", "y", 1, 5, 0.0), Verdict.GRANTED)
+        self.assertIs(registry.register(IP, "a", "z", 1, 60, 1.0), Verdict.FULL)
+        self.assertIs(registry.register(IP, "a", "x", 2, 60, 1.0), Verdict.GRANTED)
         self.assertEqual((len(registry), registry.refused), (2, 1))
-        self.assertTrue(registry.register(IP, "a", "z", 1, 60, 5.0))
+        self.assertIs(registry.register(IP, "a", "z", 1, 60, 5.0), Verdict.GRANTED)
 
     def test_the_expiry_heap_stays_small_under_renewals(self) -> None:
         for i in range(20_000):
@@ -160,7 +163,79 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual([each.live for each in heard], [False])
 
 
-ips = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"])
+class ShareTests(SynchronousTestCase):
+    """Nobody takes all the places."""
+
+    def taken(self, registry: Registry, ips: list[str], count: int = 400) -> int:
+        """How many of so many new names these addresses get, in turn."""
+        verdicts = [
+            registry.register(ips[number % len(ips)], "n", f"x{number}", 1, 60, 0.0)
+            for number in range(count)
+        ]
+        self.assertLessEqual({*verdicts}, {Verdict.GRANTED, Verdict.TOO_MANY})
+        return verdicts.count(Verdict.GRANTED)
+
+    def test_one_address(self) -> None:
+        registry = Registry()
+        self.assertEqual(self.taken(registry, [IP]), PER_ADDRESS)
+        self.assertEqual(registry.refused, 400 - PER_ADDRESS)
+        self.assertIs(registry.register(IP, "n", "x0", 2, 60, 1.0), Verdict.GRANTED)
+        self.assertEqual(self.taken(registry, ["192.0.2.2"]), PER_ADDRESS)
+
+    def test_a_network_of_ipv6_is_one_address(self) -> None:
+        network = [f"2001:db8:1:2:{number:x}::{number:x}" for number in range(400)]
+        self.assertEqual(self.taken(Registry(), network), PER_ADDRESS)
+        networks = [f"2001:db8:1:{number:x}::1" for number in range(400)]
+        self.assertEqual(self.taken(Registry(), networks), 400)
+
+    def test_a_place_is_given_back(self) -> None:
+        registry = Registry(per_address=2)
+        registry.register(IP, "n", "x", 1, 5, 0.0)
+        registry.register(IP, "n", "y", 1, 60, 0.0)
+        self.assertIs(registry.register(IP, "n", "z", 1, 60, 1.0), Verdict.TOO_MANY)
+        self.assertIs(registry.register(IP, "n", "z", 1, 60, 5.0), Verdict.GRANTED)
+        self.assertEqual(registry.unregister(IP, "n", "y", None, 6.0), 1)
+        self.assertIs(registry.register(IP, "n", "w", 1, 60, 6.0), Verdict.GRANTED)
+
+    def test_loopback_and_a_share_of_any_number(self) -> None:
+        for ip in ("127.0.0.1", "127.1.2.3", "::1"):
+            self.assertEqual(self.taken(Registry(), [ip]), 400)
+        self.assertEqual(self.taken(Registry(per_address=0), [IP]), 400)
+
+    def test_a_store_brings_no_more_than_the_share(self) -> None:
+        registry = Registry(per_address=2)
+        stored = [Registration(IP, "n", f"x{number}", 1, 60, 60.0) for number in range(9)]
+        self.assertEqual(registry.restore(stored), 2)
+        self.assertIs(registry.register(IP, "n", "z", 1, 60, 1.0), Verdict.TOO_MANY)
+
+
+class BanTests(SynchronousTestCase):
+    def test_banned_names_are_refused_and_renewals_of_them_too(self) -> None:
+        registry = Registry()
+        registry.register(IP, "n", "mallory", 1, 60, 0.0)
+        registry.register(IP, "n", "bob", 1, 60, 0.0)
+        registry.register("203.0.113.7", "n", "eve", 1, 60, 0.0)
+        heard: list[tuple[str, bool]] = []
+        registry.journal = lambda each: heard.append((each.name, each.live))
+        self.assertEqual(registry.ban(Bans(["mallory@*", "203.0.113.0/24"])), 2)
+        self.assertEqual(sorted(heard), [("eve", False), ("mallory", False)])
+        self.assertEqual(names(registry, None, 0.0), ["bob"])
+        self.assertIs(registry.register(IP, "n", "mallory", 1, 60, 0.0), Verdict.BANNED)
+        self.assertEqual(registry.ban(Bans()), 0)
+        self.assertIs(registry.register(IP, "n", "mallory", 1, 60, 0.0), Verdict.GRANTED)
+
+    def test_a_store_does_not_bring_them_back(self) -> None:
+        registry = Registry()
+        registry.ban(Bans(["mallory@n", "203.0.113.7"]))
+        stored = [
+            Registration(ip, "n", name, 1, 60, 60.0)
+            for ip, name in ((IP, "mallory"), ("203.0.113.7", "eve"), (IP, "bob"), ("?", "odd"))
+        ]
+        self.assertEqual(registry.restore(stored), 2)
+        self.assertEqual(names(registry, None, 0.0), ["bob", "odd"])
+
+
+ips = st.sampled_from(["192.0.2.1", "198.51.100.2", "2001:db8::1", "2001:db8::2"])
 spaces = st.sampled_from(["a", "b", "ç"])
 labels = st.sampled_from(["x", "y", '"z\\'])
 
@@ -171,7 +246,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1000.0
-        self.registry = Registry(limit=6)
+        self.registry = Registry(limit=6, per_address=3)
         self.model: dict[tuple[str, str, str], tuple[int, int, float]] = {}
 
     def sweep(self) -> None:
@@ -185,9 +260,15 @@ class RegistryMachine(RuleBasedStateMachine):
     def register(self, ip: str, space: str, name: str, port: int, ttl: int) -> None:
         self.sweep()
         key = (ip, space, name)
-        fits = key in self.model or len(self.model) < 6
-        assert self.registry.register(ip, space, name, port, ttl, self.now) == fits
-        if fits:
+        network = ip[:9]  # the two IPv6 addresses are in one
+        expected = Verdict.GRANTED
+        if key not in self.model:
+            if len(self.model) == 6:
+                expected = Verdict.FULL
+            elif sum(key[0].startswith(network) for key in self.model) == 3:
+                expected = Verdict.TOO_MANY
+        assert self.registry.register(ip, space, name, port, ttl, self.now) is expected
+        if expected is Verdict.GRANTED:
             self.model[key] = (port, ttl, self.now + ttl)
 
     @rule(ip=ips, space=spaces, name=st.none() | labels, port=st.none() | st.integers(1, 3))
@@ -228,6 +309,9 @@ class RegistryMachine(RuleBasedStateMachine):
     @invariant()
     def counts(self) -> None:
         assert len(self.registry) == len([*self.registry]) <= 6
+        assert self.registry._networks.total() == len(self.registry)
+        sizes = self.registry._sizes
+        assert sizes[None] * 2 == sizes.total() == 2 * sum(map(size_of, self.registry))
 
 
 class ModelTests(SynchronousTestCase):

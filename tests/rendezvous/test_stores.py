@@ -14,12 +14,13 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from p2pchat import sqlite
-from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.registry import Registry, Verdict
 from p2pchat.rendezvous.stores import journal as persistence_module
 from p2pchat.rendezvous.stores.journal import Persistence
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row
 from p2pchat.sqlite import ForeignFileError
 from tests.support.histories import SteppedThread
+from tests.support.replies import whole
 
 IP = "192.0.2.1"
 
@@ -33,7 +34,7 @@ class Machine:
         self.clock.advance(settings.pop("monotonic", 500.0))
         self.wall = settings.pop("wall", 1_000_000.0)
         self.thread = SteppedThread()
-        self.registry = Registry(settings.pop("limit", 1000))
+        self.registry = Registry(settings.pop("limit", 1000), per_address=0)
         self.database = RegistrationFile(path, **settings)
         self.persistence = Persistence(
             self.registry,
@@ -59,7 +60,8 @@ class Machine:
 
     def register(self, name: str, ttl: int = 7200, port: int = 4000) -> None:
         now = self.clock.seconds()
-        assert self.registry.register(IP, "CIC", name, port, ttl, now)
+        verdict = self.registry.register(IP, "CIC", name, port, ttl, now)
+        assert verdict is Verdict.GRANTED
 
     def unregister(self, name: str) -> None:
         assert self.registry.unregister(IP, "CIC", name, None, self.clock.seconds())
@@ -67,7 +69,7 @@ class Machine:
     @property
     def peers(self) -> dict[str, int]:
         """Name to expires_in."""
-        reply = json.loads(self.registry.discover(None, self.clock.seconds()))
+        reply = json.loads(whole(self.registry.discover(None, self.clock.seconds())))
         return {peer["name"]: peer["expires_in"] for peer in reply["peers"]}
 
 

@@ -83,6 +83,32 @@ class ThrottleTests(SynchronousTestCase):
         self.assertEqual(throttle.admit("192.0.2.9", 0.0), SILENT)
         self.assertEqual(throttle.admit("192.0.2.0", 0.0), PASS)
 
+    def test_a_blocked_address_is_not_forgotten_for_others(self) -> None:
+        """Nobody buys one address its freedom with ten thousand others."""
+        throttle = Throttle(limit=1, capacity=10)
+        throttle.admit(IP, 0.0)
+        self.assertEqual(throttle.admit(IP, 0.0), SILENT)
+        for number in range(10_000):
+            throttle.admit(f"10.0.{number >> 8}.{number & 255}", 1.0)
+        self.assertEqual(len(throttle), 10)
+        self.assertEqual(throttle.admit(IP, 2.0), 58)
+
+    def test_when_all_are_blocked_a_new_one_is_counted_nevertheless(self) -> None:
+        throttle = Throttle(limit=1, capacity=3)
+        for number in range(4):
+            for verdict in (PASS, SILENT):
+                self.assertEqual(throttle.admit(f"192.0.2.{number}", float(number)), verdict)
+        self.assertEqual((len(throttle), throttle.forgotten), (3, 1))
+        self.assertEqual(throttle.admit("192.0.2.3", 4.0), 59)
+        self.assertEqual(throttle.admit("192.0.2.0", 4.0), PASS)
+        self.assertEqual(len(throttle), 4)
+
+    def test_a_network_of_ipv6_is_one_address(self) -> None:
+        throttle = Throttle()
+        verdicts = [throttle.admit(f"2001:db8:1:2::{number:x}", 0.0) for number in range(4900)]
+        self.assertEqual((verdicts.count(PASS), len(throttle)), (50, 1))
+        self.assertEqual(throttle.admit("2001:db8:1:3::1", 0.0), PASS)
+
     @given(st.lists(st.floats(0, 30), max_size=60))
     def test_never_more_than_the_limit_in_a_window(self, waits: list[float]) -> None:
         throttle, now, passed = Throttle(limit=3, window=20), 0.0, []

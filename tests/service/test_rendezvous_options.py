@@ -41,11 +41,17 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(
             msgspec.to_builtins(settings),
             {
-                "server": {"port": 8080, "interface": None, "database": None},
+                "server": {
+                    "port": 8080,
+                    "interface": None,
+                    "database": None,
+                    "ban_file": None,
+                },
                 "limits": {
                     "per_minute": 50,
                     "connections": 700,
                     "registrations": 100_000,
+                    "per_address": 256,
                     "idle": 5.0,
                     "total": 30.0,
                 },
@@ -57,16 +63,23 @@ class OptionsTests(SynchronousTestCase):
         settings = self.parse(
             *("--port", "0", "--interface", "[::1]", "--database", "x.db", "--log-level", "debug"),
             *("--connections-per-minute=0", "--max-connections=5", "--max-registrations=7"),
+            *("--registrations-per-address=0", "--ban-file=x.bans"),
             *("--idle-timeout=.5", "--request-timeout=9", "--log-file=a.log"),
         ).settings
         self.assertEqual(
             msgspec.to_builtins(settings),
             {
-                "server": {"port": 0, "interface": "::1", "database": os.path.abspath("x.db")},
+                "server": {
+                    "port": 0,
+                    "interface": "::1",
+                    "database": os.path.abspath("x.db"),
+                    "ban_file": os.path.abspath("x.bans"),
+                },
                 "limits": {
                     "per_minute": 0,
                     "connections": 5,
                     "registrations": 7,
+                    "per_address": 0,
                     "idle": 0.5,
                     "total": 9.0,
                 },
@@ -110,7 +123,7 @@ class OptionsTests(SynchronousTestCase):
         shown = str(RendezvousOptions())
         for option in RendezvousOptions().longOpt:
             self.assertIn(f"--{option.rstrip('=')} ", shown)
-        for default in ("(8080)", "(50)", "(700)", "(100000)", "(5)", "(30)", "(INFO)"):
+        for default in ("(8080)", "(50)", "(700)", "(100000)", "(256)", "(5)", "(30)", "(INFO)"):
             self.assertIn(default, shown)
 
     def test_under_twistd(self) -> None:

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from p2pchat.history.durable import DurableHistory
+from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
@@ -46,6 +47,7 @@ class FakeMesh:
         self.links: list[FakeLink] = []
         self.dialing = False
         self.absent = 0
+        self.blocking = Blocking(["*@spam"], lambda: None)
 
     @property
     def crowded(self) -> bool:
@@ -69,7 +71,7 @@ class FakeNode:
         self.settings = settings or Settings(limits=LimitSettings(max_pending_acks=10))
         self.me = Identity.of(ME)
         self.observers = Observers()
-        self.peers = PeerTable(ME, 100)
+        self.peers = PeerTable(100)
         self.presence = FakePresence()
         self.mesh = FakeMesh()
         context = fake_context(ME, self.settings, clock, "id")
@@ -80,7 +82,7 @@ class FakeNode:
 
     def acknowledge(self, link: FakeLink) -> None:
         """The ACK for the latest message on a link comes."""
-        self.outgoing.acknowledged(link.chat[-1].msg_id)
+        self.outgoing.acknowledged(link.peer_id, link.chat[-1].msg_id)
 
     # ---------------------------------------------------------------- what a test arranges
 
@@ -94,7 +96,7 @@ class FakeNode:
         link = FakeLink(peer_id, outbound=outbound)
         link.is_p2pchat, link.opened_at, link.address = is_p2pchat, self.clock.seconds(), ADDRESS
         link.queue.limit = 1000
-        peer, _ = self.peers.link_opened(link)
+        peer = self.peers.link_opened(link)
         self.mesh.links.append(link)
         peer.status = Status.CONNECTED
         self.observers.status_changed(peer)

@@ -7,6 +7,7 @@ what was delivered was heard; nothing is heard twice; and on each link messages 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -56,6 +57,10 @@ class Account:
             self.heard.setdefault(self._links.index(link), []).extend(texts)
 
         node.mesh.on_chat = listening
+        # A link that is open already knows whom it delivers to.
+        for open_link in node.mesh.links:
+            peer = node.peers.get(open_link.peer_id)
+            open_link.deliver = partial(listening, peer)
 
     def say(self, one: int, text: str) -> None:
         """Have node number `one` say it to the other."""

@@ -75,6 +75,8 @@ class FakeLink:
 
     def tick(self, now: float) -> None: ...
 
+    def look(self) -> None: ...
+
     def has_room(self, size: int) -> bool:
         return self.takes
 

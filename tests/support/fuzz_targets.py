@@ -33,6 +33,7 @@ from p2pchat.wire.messages import (
 )
 from tests.support.lines import fields_of
 from tests.support.links import TestedLink, hello
+from tests.support.replies import whole
 
 REASONS: Final = ("not JSON", "not UTF-8", "not an object", "nested too deeply")
 """What is said of a line that is no message."""
@@ -91,12 +92,12 @@ def request(data: bytes) -> None:
     answers = Answers(Registry(), lambda: 1000.0)
     answers.reply(b'{"type":"REGISTER","namespace":"n","name":"me","port":1}', "10.0.0.1")
     for ip in ("10.0.0.1", "10.0.0.2"):
-        reply = answers.reply(line, ip)
+        reply = whole(answers.reply(line, ip))
         assert reply.endswith(b"\n")
         assert reply.count(b"\n") == 1
         assert json.loads(reply)["status"] in ("OK", "ERROR")
     assert not answers.failures
-    listing = answers.reply(b'{"type":"DISCOVER"}', "10.0.0.1")
+    listing = whole(answers.reply(b'{"type":"DISCOVER"}', "10.0.0.1"))
     if b"not_registered" not in listing:
         assert json.loads(listing.decode("ascii"))["status"] == "OK"
     assert requests.parse(line) == requests._parse_odd(line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall
 from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory, connectionDone
@@ -316,6 +316,30 @@ class FloatTimes(ForeignPeer):
 
     def on_send(self, message: dict[str, Any]) -> None:
         self.say("ACK", msg_id=message["msg_id"], timestamp=1714979289.25)
+
+
+class Impostor(ForeignPeer):
+    """Says somebody else's name, and with it what the real one tells to whoever asks."""
+
+    told: ClassVar[dict[str, Any]] = {}
+
+    def greeting(self) -> dict[str, Any]:
+        return super().greeting() | (self.told or {"agent": "p2pchat/9", "instance": "a spy"})
+
+
+class AnswersOnItsNewestLink(ForeignPeer):
+    """Dials again without closing its old link, which it reads, and answers on the new one."""
+
+    newest: ClassVar[list[ForeignPeer]] = []
+
+    def opened(self) -> None:
+        super().opened()
+        self.newest.append(self)
+
+    def say(self, kind: str, **fields: Any) -> str:
+        if kind not in ("PONG", "ACK") or self.newest[-1] is self:
+            return super().say(kind, **fields)
+        return self.newest[-1].say(kind, **fields)
 
 
 class ClosesASecondLink(ForeignPeer):

@@ -59,8 +59,8 @@ class TalkingTestCase(SynchronousTestCase):
         self.patch(outgoing, "_log", log)
         self.make()
 
-    def make(self, **limits: int) -> None:
-        self.peers = PeerTable("alice@CIC", 100)
+    def make(self, **limits: Any) -> None:
+        self.peers = PeerTable(100)
         self.heard = Heard()
         settings = Settings(
             connection=ConnectionSettings(ack_timeout=5.0), limits=LimitSettings(**limits)
@@ -79,10 +79,10 @@ class TalkingTestCase(SynchronousTestCase):
         self.clock.rightNow = now
         return self.outgoing.send(peer_id, text)
 
-    def acknowledged(self, msg_id: object, now: float) -> None:
-        """An ACK comes at this time."""
+    def acknowledged(self, msg_id: object, now: float, peer_id: str = "bob@CIC") -> None:
+        """An ACK of this peer comes at this time."""
         self.clock.rightNow = now
-        self.outgoing.acknowledged(msg_id)
+        self.outgoing.acknowledged(peer_id, msg_id)
 
     def linked(self, peer_id: str = "bob@CIC") -> FakeLink:
         link = FakeLink(peer_id)

@@ -164,7 +164,7 @@ class NodeMachine(RuleBasedStateMachine):
         admission = mesh.admission
         assert admission.links == len(mesh._links) <= 6 + admission.dials + 1
         inbound = [link for link in mesh._links if not link.outbound]
-        assert sum(admission._per_ip.values()) == len(inbound)
+        assert sum(admission._per_address.values()) == len(inbound)
         assert admission.handshakes == sum(not link.peer_id for link in inbound) <= 3
         assert admission.dials >= 0
         assert len(node.peers) <= 6 + 6

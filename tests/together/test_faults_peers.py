@@ -25,6 +25,23 @@ class Raw(ForeignPeer):
         pass
 
 
+class Renewing(Program):
+    """Dials again half a second after a connection has ended."""
+
+    target = ""
+
+    def keep_dialing(self, target: str) -> None:
+        self.target = target
+        self._look()
+
+    def _look(self) -> None:
+        if self.target:
+            if not self.live:
+                self.links.clear()
+                self.dial(self.target)
+            self.host.callLater(0.5, self._look)
+
+
 class FaultTestCase(ForeignTestCase):
     """`me@CIC` has a well-behaved friend, `friend@CIC`, who must never notice anything."""
 
@@ -99,6 +116,73 @@ class SlowPeerTests(FaultTestCase):
         self.assertEqual(self.figures["handshakes"], 0)
 
 
+class SilentCrowdTests(FaultTestCase):
+    """Connections without HELLO, renewed as soon as they end, and newcomers who want to come in."""
+
+    settings = Settings(connection=ConnectionSettings(discovery_interval=20))
+
+    def besiege(self, ips: list[str], target: str = NODE_IP) -> None:
+        """Keep 1,200 silent connections, as far as they are let, and have 30 newcomers come."""
+        programs = [
+            Renewing(self.town.network.host(ips[number % len(ips)]), "raw@CIC", Raw)
+            for number in range(1200)
+        ]
+        for program in programs:
+            program.keep_dialing(target)
+        self.run_for(2)
+        for number in range(30):
+            newcomer = self.program(name=f"newcomer{number}@CIC")
+            newcomer.dial(NODE_IP)
+            self.run_for(0.3)
+            self.assertTrue(newcomer.link.open, number)
+        figures = self.figures
+        self.assertGreater(figures["gave_way"] + figures["refused"], 100)
+        self.assertLessEqual(figures["handshakes"], 1000)
+        for program in programs:
+            program.target = ""
+        self.run_for(12)
+        self.assertEqual(self.figures["handshakes"], 0)
+
+    def test_from_one_address(self) -> None:
+        self.besiege(["10.0.6.1"])
+
+    def test_from_fifty_addresses(self) -> None:
+        self.besiege([f"10.0.6.{n}" for n in range(50)])
+
+    def test_from_this_machine(self) -> None:
+        self.besiege([NODE_IP], "127.0.0.1")
+
+
+class UnreadAnswersTests(FaultTestCase):
+    """Peers that ask, and never read what is answered."""
+
+    settings = Settings(
+        connection=ConnectionSettings(discovery_interval=20),
+        limits=LimitSettings(peer_rate=0, max_queues_bytes=1_048_576),
+    )
+
+    def test_all_of_them_together_are_bounded(self) -> None:
+        programs = [self.program(name=f"deaf{n}@CIC") for n in range(40)]
+        for program in programs:
+            program.dial(NODE_IP)
+        self.run_for(1)
+        for program in programs:
+            program.link.transport.pauseProducing()
+        batch = self.node.mesh.context.batch
+        for _ in range(20):
+            for program in programs:
+                if not program.link.closed:
+                    program.link.say("PING", msg_id="x" * 30_000, timestamp=None)
+            self.run_for(0.2)
+            self.assertLessEqual(batch.waiting, 1_048_576)
+            self.assertLessEqual(self.figures["longest_bytes"], 65_536 + 2 * 32_768)
+        self.assertGreater(self.figures["ended_for_room"], 5)
+        for program in programs:
+            program.link.transport.abortConnection()
+        self.run_for(1)
+        self.assertEqual(batch.waiting, 0)
+
+
 class FloodTests(FaultTestCase):
     settings = Settings(
         connection=ConnectionSettings(discovery_interval=20),
@@ -160,7 +244,7 @@ class FloodTests(FaultTestCase):
         self.assertEqual(self.figures["connections"], 1)
         self.assertLessEqual(len(host.getDelayedCalls()), before[0] + 2)
         self.assertEqual(len(host.connections()), before[1])
-        self.assertEqual(self.node.mesh.admission._per_ip.get(program.host.ip, 0), 0)
+        self.assertEqual(self.node.mesh.admission._per_address.get(program.host.ip, 0), 0)
 
     def test_a_thousand_names_from_one_stranger(self) -> None:
         host = self.program().host
@@ -183,7 +267,7 @@ class NameTests(FaultTestCase):
         self.run_for(3)
         self.assertEqual(program.live, [])
         self.assertEqual(len(self.seen.notices), 1)
-        self.assertIn("somebody else uses the name me@CIC", self.seen.notices[0])
+        self.assertIn("somebody else uses the name [me@CIC]", self.seen.notices[0])
 
     def test_a_friend_s(self) -> None:
         impostor = self.dials_us(name="friend@CIC")

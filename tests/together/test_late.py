@@ -197,24 +197,26 @@ class SentMessagesTests(SynchronousTestCase):
         (msg_id,) = self.sent._awaited
         self.assertEqual(
             self.sent.queued("bob@CIC", msg_id),
-            "queued: bob@CIC gets it after what waits already (/outbox)",
+            "queued: [bob@CIC] gets it after what waits already (/outbox)",
         )
         self.assertEqual((self.sent.pending, self.sent.waiting), (0, 1))
         self.assertEqual(
             self.sent.undelivered("bob@CIC", msg_id, "no ACK"),
-            'not delivered to bob@CIC: no ACK ("oi")',
+            'not delivered to [bob@CIC]: no ACK ("oi")',
         )
-        self.assertEqual(self.sent.delivered("bob@CIC", msg_id, 60.0), 'delivered to bob@CIC: "oi"')
+        self.assertEqual(
+            self.sent.delivered("bob@CIC", msg_id, 60.0), 'delivered to [bob@CIC]: "oi"'
+        )
         self.assertEqual(self.sent.waiting, 0)
         self.assertIsNone(self.sent.delivered("bob@CIC", msg_id, 60.0))
         self.assertIsNone(self.sent.queued("bob@CIC", "of a bot"))
 
     def test_queued_for_somebody_away(self) -> None:
         for peer_id, line in (
-            ("zoe@CIC", "queued: zoe@CIC is not connected, and gets it when it is (/outbox)"),
+            ("zoe@CIC", "queued: [zoe@CIC] is not connected, and gets it when it is (/outbox)"),
             (
                 "eva@CIC",
-                "queued: no such peer here yet: eva@CIC (is that its name?). "
+                "queued: no such peer here yet: [eva@CIC] (is that its name?). "
                 "It gets the message when it comes (/outbox)",
             ),
         ):

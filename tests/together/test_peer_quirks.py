@@ -378,12 +378,56 @@ class AcceptsTests(ForeignTestCase):
         self.assertEqual(sorted(self.seen.texts), ["on ours", "on theirs"])
         self.assertEqual([ack["msg_id"] for ack in theirs.got("ACK")], [msg_id])
         self.assertEqual([ack["msg_id"] for ack in ours.got("ACK")], [other])
-        self.assertEqual((ours.texts, theirs.texts), (["to you"], []))
+        self.assertEqual((ours.texts, theirs.texts), ([], ["to you"]))
         ours.transport.loseConnection()
         self.run_for(1)
         self.assertEqual(self.peer().status, Status.CONNECTED)
         self.assertTalks(theirs)
         self.assertEqual(len(program.links), 2)
+        self.assertEqual(self.seen.notices, [])
+
+    def test_6_one_that_comes_back_while_its_old_link_is_half_open(self) -> None:
+        old = self.dials_us()
+        program = Program(old.host, "bob@CIC")
+        for end in self.town.network.between(old.host, self.town.host_of(self.node)):
+            end.severed = end.other.severed = True
+        self.run_for(10)
+        program.dial(NODE_IP)
+        self.run_for(0.3)
+        self.assertTalks(program.link)
+        self.assertEqual((old.texts, self.seen.failed, self.seen.notices), ([], [], []))
+        self.run_for(130)
+        self.assertEqual(self.town.links(self.node), {"bob@CIC": 1})
+
+    def test_6_one_that_answers_everything_on_its_newest_link(self) -> None:
+        self.patch(quirks.AnswersOnItsNewestLink, "newest", [])
+        old = self.dials_us(quirks.AnswersOnItsNewestLink)
+        program = Program(old.host, "bob@CIC", quirks.AnswersOnItsNewestLink)
+        program.dial(NODE_IP)
+        self.run_for(0.5)
+        for _ in range(5):
+            self.assertTalks(program.link)
+            self.run_for(40)
+        self.assertTrue(program.link.open and not program.link.closed)
+
+    def test_6_after_an_ack_time_out_the_other_link_is_used(self) -> None:
+        class Mute(ForeignPeer):
+            def on_send(self, message: dict[str, Any]) -> None:
+                pass
+
+        program = self.program()
+        program.dial(NODE_IP)
+        self.run_for(0.5)
+        program.kind = Mute
+        program.dial(NODE_IP)
+        self.run_for(0.5)
+        first, mute = program.links
+        self.node.send("bob@CIC", "1")
+        self.run_for(6)
+        self.node.send("bob@CIC", "2")
+        self.run_for(1)
+        self.assertEqual((mute.texts, first.texts), (["1"], ["2"]))
+        self.assertEqual((len(self.seen.failed), len(self.seen.acked)), (1, 1))
 
     def test_6_a_second_dial_that_is_closed(self) -> None:
         first = self.dials_us()

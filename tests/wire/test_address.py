@@ -11,6 +11,7 @@ from p2pchat.wire.address import (
     is_loopback,
     namespace_of,
     namespace_of_scope,
+    network_of,
     scope_of,
     split_peer_id,
 )
@@ -40,14 +41,14 @@ class SplitPeerIdTests(SynchronousTestCase):
 
     def test_what_is_no_peer_id_gets_a_sentence(self) -> None:
         for peer_id, sentence in (
-            ("", '"" has no @: a peer_id is name@namespace'),
-            ("alice", '"alice" has no @: a peer_id is name@namespace'),
-            ("@CIC", 'the name in "@CIC" must have 1 to 64 characters'),
-            ("alice@", 'the namespace in "alice@" must have 1 to 64 characters'),
-            ("@", 'the name in "@" must have 1 to 64 characters'),
-            ("a" * 65 + "@b", f'the name in "{"a" * 65}@b" must have 1 to 64 characters'),
-            ("a@" + "b" * 65, f'the namespace in "a@{"b" * 65}" must have 1 to 64 characters'),
-            ("a\x1b@b", '"a\\x1b@b" holds control characters'),
+            ("", "[] has no @: a peer_id is name@namespace"),
+            ("alice", "[alice] has no @: a peer_id is name@namespace"),
+            ("@CIC", "the name in [@CIC] must have 1 to 64 characters"),
+            ("alice@", "the namespace in [alice@] must have 1 to 64 characters"),
+            ("@", "the name in [@] must have 1 to 64 characters"),
+            ("a" * 65 + "@b", f"the name in [{'a' * 39}…] must have 1 to 64 characters"),
+            ("a@" + "b" * 65, f"the namespace in [a@{'b' * 37}…] must have 1 to 64 characters"),
+            ("a\x1b@b", "[a\\x1b@b] holds control characters"),
         ):
             with self.assertRaises(ValueError) as caught:
                 split_peer_id(peer_id)
@@ -100,12 +101,29 @@ class ScopeTests(SynchronousTestCase):
             ("**", "**"),
             ("alice@CIC", "alice@CIC"),
             ("#a\nb", "#a\\nb"),
-            ("#" + "n" * 65, "#" + "n" * 65),
-            ("x" * 100, "x" * 79 + "…"),
+            ("#" + "n" * 65, "#" + "n" * 38 + "…"),
+            ("x" * 100, "x" * 39 + "…"),
         ):
             with self.assertRaises(ValueError) as caught:
                 namespace_of_scope(scope)
-            self.assertEqual(str(caught.exception), f'"{shown}" is neither * nor #namespace')
+            self.assertEqual(str(caught.exception), f"[{shown}] is neither * nor #namespace")
+
+
+class NetworkTests(SynchronousTestCase):
+    def test_what_counts_as_one_address(self) -> None:
+        for ip, network in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:c000:201", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1%eth0", "2001:db8:1:3::/64"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("::1", "::/64"),
+            ("not:an:address", "not:an:address"),
+            ("", ""),
+        ):
+            self.assertEqual(network_of(ip), network)
 
 
 class WhereItBelongsTests(SynchronousTestCase):

@@ -18,7 +18,7 @@ class IdentityTests(SynchronousTestCase):
     def test_an_impossible_peer_id_is_refused(self) -> None:
         with self.assertRaises(ValueError) as caught:
             Identity.of("alice")
-        self.assertEqual(str(caught.exception), '"alice" has no @: a peer_id is name@namespace')
+        self.assertEqual(str(caught.exception), "[alice] has no @: a peer_id is name@namespace")
 
     def test_only_another_p2pchat_is_told_of_our_extensions(self) -> None:
         me = Identity.of("alice@CIC", features=(*FEATURES, HISTORY))

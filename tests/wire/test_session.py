@@ -93,23 +93,23 @@ class HandshakeTests(SessionTestCase):
 
     def test_impossible_peer_ids_are_refused(self) -> None:
         for peer_id, why in (
-            ("bob", '"bob" has no @: a peer_id is name@namespace'),
-            ("@CIC", 'the name in "@CIC" must have 1 to 64 characters'),
-            ("bob@", 'the namespace in "bob@" must have 1 to 64 characters'),
-            ("bob@" + "n" * 65, f'the namespace in "bob@{"n" * 65}" must have 1 to 64 characters'),
-            ("b\x1bob@CIC", '"b\\x1bob@CIC" holds control characters'),
-            ("b\ud800b@CIC", '"b\\ud800b@CIC" holds control characters'),
+            ("bob", "[bob] has no @: a peer_id is name@namespace"),
+            ("@CIC", "the name in [@CIC] must have 1 to 64 characters"),
+            ("bob@", "the namespace in [bob@] must have 1 to 64 characters"),
+            ("bob@" + "n" * 65, f"the namespace in [bob@{'n' * 35}…] must have 1 to 64 characters"),
+            ("b\x1bob@CIC", "[b\\x1bob@CIC] holds control characters"),
+            ("b\ud800b@CIC", "[b\\ud800b@CIC] holds control characters"),
         ):
             for session, kind in ((inbound(), Hello), (outbound(), HelloOk)):
                 outputs = session.receive(kind(peer_id), 1.0)
                 self.assertEnds(session, outputs, Ending.REFUSED, f"impossible peer_id: {why}")
         session = inbound()
-        why = 'impossible peer_id: "" has no @: a peer_id is name@namespace'
+        why = "impossible peer_id: [] has no @: a peer_id is name@namespace"
         self.assertEnds(session, session.receive(Hello(""), 1.0), Ending.REFUSED, why)
 
     def test_our_own_name(self) -> None:
         """From ourselves, it ends quietly; from anybody else, the person is told."""
-        us, too = "our-instance", "somebody else is alice@CIC, too"
+        us, too = "our-instance", "somebody else is [alice@CIC], too"
         for session, message, ending, reason in (
             (
                 inbound(),
@@ -155,16 +155,16 @@ class HandshakeTests(SessionTestCase):
 
 
 def for_somebody_else(dst: str) -> Remark:
-    text = f"bob@CIC sent us a message for {dst}: dropped"
+    text = f"[bob@CIC] sent us a message for [{dst}]: dropped"
     return Remark("info", "not for us", text)
 
 
 def claimed(count: int, src: str) -> Remark:
-    text = f"bob@CIC sent {count} message(s) in the name of {src}: shown as from bob@CIC"
+    text = f"[bob@CIC] sent {count} message(s) in the name of [{src}]: shown as from [bob@CIC]"
     return Remark("warn", "claimed src", text)
 
 
-SPENT = Remark("info", "ttl", "bob@CIC sent a message with ttl <= 0: dropped")
+SPENT = Remark("info", "ttl", "[bob@CIC] sent a message with ttl <= 0: dropped")
 
 
 class ChatTests(SessionTestCase):
@@ -297,7 +297,7 @@ class ExtensionTests(SessionTestCase):
             ("alice", True, 0, False),
         ):
             said = Said("s", "bob@CIC", dst, "oi", 1.0, wants_ack, ttl)
-            text = f"bob@CIC sent us a late message for {dst}: dropped"
+            text = f"[bob@CIC] sent us a late message for [{dst}]: dropped"
             expected = Extended(said) if ours else Remark("info", "not for us", text)
             self.assertEqual(session.receive(said, 1.0), [expected])
 
@@ -345,7 +345,7 @@ class PingTests(SessionTestCase):
             self.assertEqual(outputs, [Transmit(Pong(Raw(raw), Raw(raw)))])
 
     def test_a_ttl_that_ran_out(self) -> None:
-        text = "bob@CIC sent a PING with ttl <= 0: dropped"
+        text = "[bob@CIC] sent a PING with ttl <= 0: dropped"
         outputs = opened().receive(Ping(raw_json("q"), ttl=0), 1.0)
         self.assertEqual(outputs, [Remark("info", "ttl", text)])
 

@@ -17,6 +17,7 @@ from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.outgoing import NotSentError
 from p2pchat.wire.address import namespace_of
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
 
@@ -29,7 +30,9 @@ def _msg(person: Person, rest: str) -> Answer:
         person.sent.send(whole_id, text)
     except NotSentError as why:
         return wrong(f"not sent: {why}")
-    return Reply() if whole_id == peer_id else said(f"{peer_id} is {whole_id}")
+    return (
+        Reply() if whole_id == peer_id else said(f"{bracketed(peer_id)} is {bracketed(whole_id)}")
+    )
 
 
 def _pub(person: Person, rest: str) -> Answer:
@@ -46,7 +49,7 @@ def _pub(person: Person, rest: str) -> Answer:
     if dropped:
         sentence += f", not to {dropped} that did not keep up"
     elif not count:
-        sentence += ": nobody is connected" + ("" if scope == "*" else f" in {scope}")
+        sentence += ": nobody is connected" + ("" if scope == "*" else f" in {bracketed(scope)}")
     return Reply([printable(sentence)], ok=not dropped)
 
 

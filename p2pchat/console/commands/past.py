@@ -20,11 +20,14 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.outbox import Stage
 from p2pchat.history.records import ABANDONED, WAITING, Record
 from p2pchat.wire.address import the_one_called
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable, shortened
 
 LINES: Final = 20
 """Lines that /history and /search show when no number is given."""
 _MOST: Final = 1000
+_ROOM: Final = 64_000
+"""Characters that one answer shows: what strangers said must not hold the node up."""
 _STATES: Final = {WAITING: " (waits)", ABANDONED: " (given up)"}
 _STAGES: Final = {
     Stage.UNSENT: "waits for a link",
@@ -50,7 +53,7 @@ def recent(
 
     def last(conversation: str) -> Deferred[list[str]]:
         history.mark_read(conversation)
-        nothing = f"nothing is kept of {conversation}"
+        nothing = f"nothing is kept of {bracketed(conversation)}"
         return history.recent(conversation, count).addCallback(_history_lines, nothing)
 
     return kept_peer(history, " ".join(words), resolve).addCallback(last)
@@ -76,7 +79,7 @@ def outbox(history: DurableHistory, rest: str, resolve: Callable[[str], str]) ->
     if words[:1] != ["cancel"]:
         to = whom(" ".join(words)) if words else None
         lines = [
-            f"{number}  {line_moment(queued.entry.at)}  to {queued.peer_id}: "
+            f"{number}  {line_moment(queued.entry.at)}  to {bracketed(queued.peer_id)}: "
             f"{shortened(queued.entry.text, 60)}  ({_STAGES[queued.stage]})"
             for number, queued in enumerate(waiting, 1)
             if to in (None, queued.peer_id)
@@ -113,7 +116,7 @@ def forget(
         def deleted(count: int) -> list[str]:
             forgotten(peer_id)
             messages = f"{count} message{'' if count == 1 else 's'}"
-            return [f"forgot {messages} of and to {peer_id}"]
+            return [f"forgot {messages} of and to {bracketed(peer_id)}"]
 
         return history.forget(peer_id).addCallback(deleted)
 
@@ -142,15 +145,22 @@ def _number(text: str) -> int:
 
 
 def _history_lines(lines: Sequence[Record], nothing: str) -> list[str]:
-    return [*map(history_line, lines)] or [nothing]
+    if not lines:
+        return [nothing]
+    most = max(200, _ROOM // len(lines))
+    return [history_line(line, most) for line in lines]
 
 
-def history_line(line: Record) -> str:
-    """One message as a line for a person."""
+def history_line(line: Record, most: int | None = None) -> str:
+    """One message as a line for a person, with at most so many characters of its text."""
     to = "" if line.sender == line.conversation else line.conversation
     late = "" if line.said is None else f", said {line_moment(line.said)}"
     who, state = sender(line.sender, to=to, note=late), _STATES.get(line.state, "")
-    return f"{line_moment(line.at)} {who}{printable(line.text)}{state}"
+    text = line.text
+    if most is not None and len(text) > most:
+        more = f"… {len(text) - most:,} more characters (p2pchat history shows them)"
+        return f"{line_moment(line.at)} {who}{printable(text[:most])}{more}{state}"
+    return f"{line_moment(line.at)} {who}{printable(text)}{state}"
 
 
 def line_moment(when: float) -> str:

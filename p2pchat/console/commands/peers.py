@@ -1,4 +1,4 @@
-"""The commands about peers and the links with them: /peers, /conn, /rtt, /reconnect.
+"""The commands about peers and the links with them: /peers, /conn, /rtt, /reconnect, /block.
 
     /peers #CIC   ->  a Deferred of a Reply: the rendezvous is asked
     /conn         ->  a Reply with a table
@@ -15,7 +15,7 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands.row import Command, Person, until
-from p2pchat.console.replies import Answer, Reply, Table, said, tabled
+from p2pchat.console.replies import Answer, Reply, Table, said, tabled, wrong
 from p2pchat.console.reports import (
     link_rows,
     links_table,
@@ -25,7 +25,8 @@ from p2pchat.console.reports import (
     round_trips_table,
 )
 from p2pchat.rendezvous.directory import DirectoryError, Listing
-from p2pchat.wire.address import namespace_of_scope
+from p2pchat.wire.address import namespace_of_scope, the_one_called
+from p2pchat.wire.text import shortened
 
 PONG_WAIT: Final = 1.0
 """Seconds that /rtt waits for the answers of peers that have no sample yet."""
@@ -38,10 +39,12 @@ def _peers(person: Person, rest: str) -> Answer:
     except ValueError:
         return PEERS.misused()
 
+    known = {node.me.peer_id, *person.sent.written_to}
+
     def table(listings: Sequence[Listing] | None) -> Table:
         rows = peer_rows(node.peers, namespace, listings)
         others = [row for row in rows if row.peer_id != node.me.peer_id]
-        return peers_table(others, namespace, asked=listings is not None)
+        return peers_table(others, namespace, asked=listings is not None, known=known)
 
     def not_asked(failure: Failure) -> Reply:
         failure.trap(DirectoryError)
@@ -79,6 +82,41 @@ def _reconnect(person: Person, _: str) -> Answer:
     return said(f"dialing {count} peer{'' if count == 1 else 's'}")
 
 
+def _block(person: Person, rest: str) -> Answer:
+    blocking, name = person.node.mesh.blocking, rest.strip()
+    if not name:
+        lines = [f"{shortened(entry, 130)} (limits.blocked)" for entry in blocking.configured]
+        lines += [f"{shortened(entry, 130)} (until this program ends)" for entry in blocking.added]
+        return said(*(lines or ["nobody is blocked"]))
+    try:
+        entry = blocking.block(_whole(person, name))
+    except ValueError as why:
+        return wrong(str(why))
+    shown = shortened(entry, 130)
+    if entry in blocking.configured:
+        return said(f"[{shown}] is blocked by limits.blocked")
+    return said(
+        f"[{shown}] is blocked until this program ends",
+        "to keep it, add it to limits.blocked in the configuration; a reload applies that",
+    )
+
+
+def _unblock(person: Person, rest: str) -> Answer:
+    blocking, name = person.node.mesh.blocking, rest.strip()
+    if not name:
+        return UNBLOCK.misused()
+    try:
+        entry = blocking.unblock(the_one_called(name, blocking.added))
+    except ValueError as why:
+        return wrong(str(why))
+    return said(f"[{shortened(entry, 130)}] is not blocked any more")
+
+
+def _whole(person: Person, name: str) -> str:
+    """The peer_id that a bare name of a known peer means; anything else as it is."""
+    return the_one_called(name, (peer.peer_id for peer in person.node.peers))
+
+
 PEERS: Final = Command(
     "peers", "[* | #namespace]", "ask the rendezvous who is there, and list them", _peers
 )
@@ -86,4 +124,14 @@ CONN: Final = Command("conn", "", "the links: direction, since when, messages in
 RTT: Final = Command("rtt", "", "the round-trip times of the peers", _rtt)
 RECONNECT: Final = Command(
     "reconnect", "", "dial every peer that is not connected, now", _reconnect
+)
+BLOCK: Final = Command(
+    "block",
+    "[peer_id | NAME@* | *@NAMESPACE | address | network]",
+    "have no link with these until the program ends; alone: list who is blocked",
+    _block,
+    needs_peers=False,
+)
+UNBLOCK: Final = Command(
+    "unblock", "<entry>", "take back what /block added", _unblock, needs_peers=False
 )

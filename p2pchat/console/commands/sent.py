@@ -12,6 +12,7 @@ from typing import Final
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outgoing import NotSentError
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
+from p2pchat.wire.names import bracketed, is_escaped, visible
 from p2pchat.wire.text import printable, shortened
 
 _MOST_QUEUED: Final = 10_000
@@ -26,6 +27,8 @@ class SentMessages:
         self._node = node
         self._awaited: dict[str, str] = {}
         self._queued: dict[str, str] = {}
+        self.written_to: dict[str, None] = {}
+        """To whom the person wrote in this session: they know these names."""
 
     @property
     def pending(self) -> int:
@@ -41,7 +44,7 @@ class SentMessages:
         """Split "whom text". A name may hold spaces, if it is one that we know."""
         word, text = first_word(rest)
         if word and "@" not in word and " " in text:
-            known = [peer.peer_id for peer in self._node.peers if " " in peer.peer_id]
+            known = [visible(peer.peer_id) for peer in self._node.peers if " " in peer.peer_id]
             matching = [peer_id for peer_id in known if rest.startswith(peer_id + " ")]
             if matching:
                 word = max(matching, key=len)
@@ -49,11 +52,11 @@ class SentMessages:
         return word, text
 
     def resolve(self, name: str) -> str:
-        """The peer_id that a bare name means; anything else as it is.
+        """The peer_id that a bare name means, or a name as it is shown; anything else as it is.
 
         Raises `NotSentError` when it may mean several.
         """
-        if "@" in name:
+        if "@" in name and not is_escaped(name):
             return name
         try:
             return the_one_called(name, [peer.peer_id for peer in self._node.peers])
@@ -63,15 +66,16 @@ class SentMessages:
     def send(self, peer_id: str, text: str) -> None:
         """Send, and remember it; raises `NotSentError`."""
         self._awaited[self._node.send(peer_id, text)] = text[: _SHOWN + 1]
+        self.written_to[peer_id] = None
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> str | None:
         """The ACK came: the line to show, None when the message was not from here."""
         if self._awaited.pop(msg_id, None) is not None:
-            return printable(f"delivered to {peer_id} in {seconds * 1000:.1f} ms")
+            return printable(f"delivered to {bracketed(peer_id)} in {seconds * 1000:.1f} ms")
         text = self._queued.pop(msg_id, None)
         if text is None:
             return None
-        return printable(f'delivered to {peer_id}: "{shortened(text, _SHOWN)}"')
+        return printable(f'delivered to {bracketed(peer_id)}: "{shortened(text, _SHOWN)}"')
 
     def queued(self, peer_id: str, msg_id: str) -> str | None:
         """The message waits for a link: the line to show, None when it was not from here."""
@@ -81,12 +85,16 @@ class SentMessages:
         self._wait(msg_id, text)
         peer = self._node.peers.get(peer_id)
         if peer is not None and peer.links:
-            return printable(f"queued: {peer_id} gets it after what waits already (/outbox)")
+            return printable(
+                f"queued: {bracketed(peer_id)} gets it after what waits already (/outbox)"
+            )
         if peer is None:
             # Perhaps a slip of the pen.
-            unknown = f"queued: no such peer here yet: {peer_id} (is that its name?)."
+            unknown = f"queued: no such peer here yet: {bracketed(peer_id)} (is that its name?)."
             return printable(f"{unknown} It gets the message when it comes (/outbox)")
-        return printable(f"queued: {peer_id} is not connected, and gets it when it is (/outbox)")
+        return printable(
+            f"queued: {bracketed(peer_id)} is not connected, and gets it when it is (/outbox)"
+        )
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> str | None:
         """No ACK came: the line to show, None when the message was not from here."""
@@ -98,7 +106,9 @@ class SentMessages:
             text = self._queued.get(msg_id)
         if text is None:
             return None
-        return printable(f'not delivered to {peer_id}: {reason} ("{shortened(text, _SHOWN)}")')
+        return printable(
+            f'not delivered to {bracketed(peer_id)}: {reason} ("{shortened(text, _SHOWN)}")'
+        )
 
     def _wait(self, msg_id: str, text: str) -> None:
         if len(self._queued) >= _MOST_QUEUED:

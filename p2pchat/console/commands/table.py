@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.console.commands.messages import MSG, PUB
 from p2pchat.console.commands.past_replies import FORGET, HISTORY, OUTBOX, SEARCH
-from p2pchat.console.commands.peers import CONN, PEERS, RECONNECT, RTT
+from p2pchat.console.commands.peers import BLOCK, CONN, PEERS, RECONNECT, RTT, UNBLOCK
 from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, said, wrong
@@ -135,6 +135,8 @@ COMMANDS: Final = (
     RTT,
     STATS,
     RECONNECT,
+    BLOCK,
+    UNBLOCK,
     LOG,
     HELP,
     QUIT,

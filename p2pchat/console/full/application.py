@@ -44,6 +44,7 @@ from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs
 from p2pchat.console.full.pane import MessagePane
 from p2pchat.console.full.widths import cut, steady
+from p2pchat.wire.names import visible
 
 _INPUT_ROWS: Final = 4
 _MENU_ROWS: Final = 6
@@ -128,7 +129,7 @@ class ChatScreen:
         return self.app.output.get_size().columns
 
     def _prompt(self) -> StyleAndTextTuples:
-        key = steady(self._conversations.current.key)
+        key = steady(visible(self._conversations.current.key))
         return [("class:prompt", cut(key, max(8, self._columns() // 3)) + "> ")]
 
     def _bar(self) -> StyleAndTextTuples:

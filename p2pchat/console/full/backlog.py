@@ -11,7 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from p2pchat.console.full.entries import EntryKind, Glyphs, PaneEntry, Row, day_row, rule_row
+from p2pchat.console.full.entries import (
+    EntryKind,
+    Glyphs,
+    PaneEntry,
+    Row,
+    day_row,
+    in_parts,
+    rule_row,
+)
 
 _SLACK: Final = 1.25
 
@@ -57,8 +65,9 @@ class Backlog:
             return
         if unread and self._unread_from is None:
             self._unread_from = self._first + len(self)
-        self._entries.append(entry)
-        self._characters += entry.size
+        for part in in_parts(entry):
+            self._entries.append(part)
+            self._characters += part.size
         if len(self) > self._limit * _SLACK or self._characters > self._room * _SLACK:
             self._forget()
 
@@ -77,13 +86,13 @@ class Backlog:
         """
         room = max(0, self._limit - len(self))
         taken: list[PaneEntry] = []
-        for entry in reversed(earlier):
+        for entry in reversed([part for each in earlier for part in in_parts(each)]):
             self._characters += entry.size
             if len(taken) == room or self._characters > self._room:
                 self._characters -= entry.size
                 break
             taken.append(entry)
-            if entry.kind is EntryKind.MESSAGE and unread > 0:
+            if entry.kind is EntryKind.MESSAGE and unread > 0 and not entry.continues:
                 unread -= 1
                 self._unread_from = self._first - len(taken)
         self._session_from = self._first

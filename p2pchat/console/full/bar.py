@@ -1,6 +1,6 @@
 """The bar between the messages and the line being typed.
 
-     alice@CIC  registered  3/5 links  #CIC  unread: bob@CIC 2, * 14     ↓ 12 below
+     alice@CIC  registered  3/5 links  [#CIC]  unread: [bob@CIC] 2, [*] 14     ↓ 12 below
 
 Rules: pure. What matters most stays when the terminal is narrow: what is unread, then where one is,
 then the links, the rendezvous, and last who one is oneself.
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from p2pchat.console.full.entries import Row
 from p2pchat.console.full.widths import cut, steady, width
+from p2pchat.wire.names import bracketed, visible
 
 _LONGEST_UNREAD: Final = 20
 _GAP: Final = "  "
@@ -71,10 +72,10 @@ def _parts(state: BarState) -> list[tuple[int, str, str]]:
     unread = ", ".join(_unread(*each) for each in state.unread)
     urgent = any(each[2] for each in state.unread)
     return [
-        (5, "class:bar", " " + steady(state.own_id)),
+        (5, "class:bar", " " + steady(visible(state.own_id))),
         rendezvous,
         (2, "class:bar", f"{state.up}/{state.known} links"),
-        (1, "class:bar", steady(state.current) if state.current else "all"),
+        (1, "class:bar", steady(bracketed(state.current)) if state.current else "all"),
         (0, "class:bar-alarm" if urgent else "class:bar-unread", unread and f"unread: {unread}"),
         (1, "class:bar-unread", f"{state.below} below" if state.below else ""),
         (6, "class:bar", f"{state.left_out:,} left out" if state.left_out else ""),
@@ -86,4 +87,4 @@ def _taken(parts: Sequence[tuple[int, str, str]]) -> int:
 
 
 def _unread(key: str, count: int, urgent: bool) -> str:
-    return f"{cut(steady(key), _LONGEST_UNREAD)} {count:,}{'!' if urgent else ''}"
+    return f"[{cut(steady(visible(key)), _LONGEST_UNREAD)}] {count:,}{'!' if urgent else ''}"

@@ -6,7 +6,7 @@ and of many only the first hundred.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -16,6 +16,7 @@ from prompt_toolkit.document import Document
 from p2pchat.console.full.vocabulary import known_commands
 from p2pchat.logs.levels import LEVELS
 from p2pchat.mesh.peers import PeerTable, Status
+from p2pchat.wire.names import visible
 from p2pchat.wire.text import printable
 
 _MOST: Final = 100
@@ -24,8 +25,14 @@ _MOST: Final = 100
 class ChatCompleter(Completer):
     """Completes the word before the cursor, as its command needs it."""
 
-    def __init__(self, peers: PeerTable, own_namespace: str) -> None:
+    def __init__(
+        self,
+        peers: PeerTable,
+        own_namespace: str,
+        blocked: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._peers = peers
+        self._blocked = blocked
         self._own_namespace = own_namespace
 
     def get_completions(
@@ -52,10 +59,12 @@ class ChatCompleter(Completer):
         ]
 
     def _arguments(self, command: str) -> Iterator[tuple[str, str]]:
-        if command in ("to", "msg", "history", "outbox", "forget"):
+        if command in ("to", "msg", "history", "outbox", "forget", "block"):
             yield from ((f"{name} ", meta) for name, meta in self._people())
         if command in ("to", "pub", "peers", "history"):
             yield from ((f"{name} ", meta) for name, meta in self._scopes())
+        if command == "unblock":
+            yield from ((entry, "blocked") for entry in self._blocked())
         if command == "log":
             yield from ((level, "") for level in LEVELS)
         if command == "help":
@@ -65,7 +74,7 @@ class ChatCompleter(Completer):
         order = [Status.CONNECTED, *(each for each in Status if each is not Status.CONNECTED)]
         peers = sorted(self._peers, key=lambda peer: (order.index(peer.status), peer.peer_id))
         for peer in peers:
-            yield peer.peer_id, peer.status.value
+            yield visible(peer.peer_id), peer.status.value
 
     def _scopes(self) -> Iterator[tuple[str, str]]:
         counts = {self._own_namespace: 0}
@@ -76,4 +85,4 @@ class ChatCompleter(Completer):
             up += connected
         yield "*", f"{up} connected"
         for namespace in sorted(counts):
-            yield f"#{namespace}", f"{counts[namespace]} connected"
+            yield visible(f"#{namespace}"), f"{counts[namespace]} connected"

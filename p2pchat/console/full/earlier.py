@@ -134,7 +134,7 @@ class Earlier:
         """What a line looks like: as it would if it had been said in this session."""
         where, text, sender = line.conversation, line.text, line.sender
         if line.state == RECEIVED:
-            named = where == sender or self._named.search(text) is not None
+            named = where == sender or self._named(text)
             note = "" if line.said is None else f"(said {moment(line.said, line.at)})"
             return PaneEntry(
                 line.at,

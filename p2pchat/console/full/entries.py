@@ -15,21 +15,26 @@ from __future__ import annotations
 import enum
 import re
 import time
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from p2pchat.console.full.colours import colour_of
 from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
 from p2pchat.console.wording import in_brackets
+from p2pchat.wire.names import CELLS
 
 Row: TypeAlias = list[tuple[str, str]]
 """One row of the screen: (style, text) after (style, text)."""
 
 _INDENT: Final = 8
-_LONGEST_NAME: Final = 40
+_PART: Final = 2000
+"""Characters that are drawn in one go: more than a screen of text in most terminals."""
+_WORD: Final = 100
+_LONGEST_NAME: Final = CELLS
 
 
 class EntryKind(enum.Enum):
@@ -97,6 +102,10 @@ class PaneEntry(Struct, eq=False):
     note: str = ""
     """What stands behind the mark."""
     table: Table | None = None
+    continues: bool = False
+    """Whether its text goes on with that of the entry before it."""
+    parts: list[PaneEntry] | None = None
+    """What `in_parts` made of it."""
     drawn: tuple[object, list[Row]] | None = None
     """The rows as they were last drawn, and for what."""
 
@@ -116,11 +125,12 @@ class PaneEntry(Struct, eq=False):
     def _draw(self, columns: int, together: bool, glyphs: Glyphs) -> list[Row]:
         if self.table is not None:
             return [[("class:answer", line)] for line in fitted(self.table, columns)]
-        style, prefix = self._prefix(together)
         clock = time.strftime("%H:%M ", time.localtime(self.at))
+        style, prefix = self._prefix(together, max(4, columns - len(clock) - _INDENT))
         indent = min(_INDENT, columns // 4)
         room = max(2, columns - indent)
-        prefix = cut(steady(prefix), max(4, columns - len(clock) - _INDENT))
+        if self.continues:
+            clock, prefix = " " * indent, ""
         first, *others = wrap(prefix + steady(self.text), max(2, columns - len(clock)), room)
         text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
         rows: list[Row] = [
@@ -145,8 +155,17 @@ class PaneEntry(Struct, eq=False):
             elif part:
                 rows += [[("", " " * indent), (style, row)] for row in wrap(part, room, room)]
 
-    def _prefix(self, together: bool) -> tuple[str, str]:
-        name, where = (in_brackets(each, _LONGEST_NAME) for each in (self.speaker, self.where))
+    def _prefix(self, together: bool, room: int) -> tuple[str, str]:
+        """Style and text; where there is little room the names give way, and not their bracket."""
+        most = _LONGEST_NAME
+        style, text = self._named_so(together, most)
+        while text and width(text) > room and most > 1:
+            most = max(1, min(most, room) - 1)
+            style, text = self._named_so(together, most)
+        return style, text
+
+    def _named_so(self, together: bool, most: int) -> tuple[str, str]:
+        name, where = (steady(in_brackets(each, most)) for each in (self.speaker, self.where))
         if self.kind is EntryKind.OWN:
             return "class:own", f"[-> {where}] " if together else f"[{name}] "
         if self.kind is EntryKind.MESSAGE:
@@ -156,10 +175,33 @@ class PaneEntry(Struct, eq=False):
         return "class:event", ""
 
 
-def naming(peer_id: str) -> re.Pattern[str]:
-    """Finds the name in a peer_id as a word of its own, however it is written."""
+def in_parts(entry: PaneEntry) -> list[PaneEntry]:
+    """The entry, after others for the beginning of its text, if that is too long to draw at once.
+
+    Nothing of a text is left out, and what a screen shows of it costs no more than a short one.
+    """
+    if entry.parts is None:
+        parts, text, start = [], entry.text, 0
+        while len(text) - start > _PART:
+            end = text.rfind(" ", start + _PART - _WORD, start + _PART) + 1 or start + _PART
+            part = structs.replace(entry, text=text[start:end], continues=start > 0)
+            part.msg_id, part.mark, part.note, part.drawn = "", Mark.NONE, "", None
+            parts.append(part)
+            start = end
+        # The last one is the entry itself: its mark may still change.
+        entry.text, entry.continues = text[start:], start > 0
+        entry.parts = [*parts, entry]
+    return entry.parts
+
+
+def naming(peer_id: str) -> Callable[[str], bool]:
+    """Tells whether a text has the name of a peer_id as a word of its own, however it is written.
+
+    Of a long text only the beginning counts, as much as is drawn at once.
+    """
     name = re.escape(peer_id.rpartition("@")[0])
-    return re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)
+    search = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE).search
+    return lambda text: search(text, 0, _PART) is not None
 
 
 def day_row(at: float, columns: int, glyphs: Glyphs) -> Row:

@@ -22,6 +22,7 @@ from prompt_toolkit.keys import Keys
 
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
+from p2pchat.wire.names import visible
 
 MOST_LINES: Final = 500
 """Lines that may be pasted at once."""
@@ -114,7 +115,7 @@ class Keyboard:
 
     def _name_whom(self, _event: KeyPressEvent) -> None:
         line = self._screen.line
-        line.text = f"/msg {self._conversations.last_speaker} "
+        line.text = f"/msg {visible(self._conversations.last_speaker)} "
         line.cursor_position = len(line.text)
 
     def _interrupt(self, _event: KeyPressEvent) -> None:

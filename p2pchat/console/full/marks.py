@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from p2pchat.console.full.entries import Mark, PaneEntry
+from p2pchat.wire.names import bracketed
 
 MOST_AWAITED: Final = 20_000
 """Messages whose mark may still change."""
@@ -53,5 +54,8 @@ class Marks:
         """The message waits for a link; False when it is not followed."""
         entry = self._awaited.get(msg_id)
         if entry is not None:
-            entry.mark, entry.note = Mark.WAITING, f"waits until {peer_id} is connected (/outbox)"
+            entry.mark, entry.note = (
+                Mark.WAITING,
+                f"waits until {bracketed(peer_id)} is connected (/outbox)",
+            )
         return entry is not None

@@ -22,6 +22,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
 from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.repetitions import id_text
 from p2pchat.wire.text import printable
 
@@ -126,7 +127,7 @@ class News(Observer):
         direct = isinstance(message, Send)
         where = conversation_of(peer_id, None if direct else message.dst)
         claims = bool(message.src) and message.src != peer_id
-        named = direct or self._named.search(message.payload) is not None
+        named = direct or self._named(message.payload)
         msg_id = id_text(message.msg_id)
         return PaneEntry(
             now, EntryKind.MESSAGE, message.payload, peer_id, where, claims, named, msg_id
@@ -141,7 +142,7 @@ class News(Observer):
         """No ACK came."""
         if self._marks.undelivered(msg_id, reason):
             if reason.startswith("left") and len(self.lost) < _MOST_LOST:
-                self.lost.append(printable(f"not delivered to {peer_id}: {reason}"))
+                self.lost.append(printable(f"not delivered to {bracketed(peer_id)}: {reason}"))
             self._changed()
 
     def queued(self, peer_id: str, msg_id: str) -> None:

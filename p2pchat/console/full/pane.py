@@ -7,7 +7,7 @@ character into a cell anew each time, which on a large screen takes as long as a
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from prompt_toolkit.layout import Container, Dimension
 from prompt_toolkit.layout.mouse_handlers import MouseHandlers
@@ -18,6 +18,20 @@ from p2pchat.console.full.entries import Glyphs, Row
 
 Cells: TypeAlias = "dict[int, Char]"
 """The characters of one row, by their column."""
+_MOST_REMEMBERED: Final = 20_000
+
+
+class _CharTable(dict[tuple[str, str], Char]):
+    """A character in a style, made once: a large screen has tens of thousands of them."""
+
+    def __missing__(self, key: tuple[str, str]) -> Char:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        made = self[key] = Char(*key)
+        return made
+
+
+_chars: Final = _CharTable()
 
 
 class MessagePane(Container):
@@ -82,10 +96,11 @@ def cells_of(row: Row, columns: int) -> Cells:
     column = last = 0
     for style, text in row:
         for character in text:
-            cell = Char(character, style)
+            cell = _chars[character, style]
             if cell.width == 0 and column:
                 # An accent of its own: it belongs to the character before.
-                cells[last] = Char(cells[last].char + character, cells[last].style)
+                before = cells[last]
+                cells[last] = _chars[before.char + character, before.style]
                 continue
             if column + cell.width > columns:
                 return cells

@@ -139,7 +139,11 @@ class FullConsole(Service):
             self.conversations,
             state=self._state,
             glyphs=glyphs,
-            completer=ChatCompleter(node.peers, node.me.peer_id.rpartition("@")[2]),
+            completer=ChatCompleter(
+                node.peers,
+                node.me.peer_id.rpartition("@")[2],
+                lambda: node.mesh.blocking.added,
+            ),
             history=history,
             screen_input=screen_input,
             output=output,

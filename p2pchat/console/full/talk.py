@@ -33,6 +33,7 @@ from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outgoing import NotSentError
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
+from p2pchat.wire.names import bracketed
 
 
 class Talk:
@@ -171,7 +172,7 @@ class Talk:
         if lines:
             self._conversations.switch(peer_id)
         else:
-            self._tell(f"no such peer: {peer_id} (/peers lists them)")
+            self._tell(f"no such peer: {bracketed(peer_id)} (/peers lists them)")
         return False
 
     def _reply(self, rest: str) -> None:

@@ -22,6 +22,8 @@ from p2pchat.wire.messages import Pub, Send
 ROOM: Final = 1_048_576
 """Bytes that may wait before what is not an answer to the person is left out."""
 _MOST: Final = 8 * ROOM
+_ROOM_OF_A_TURN: Final = 64_000
+"""Characters of messages that are formatted at once: a flood of long ones is left out sooner."""
 
 
 @implementer(IPushProducer)
@@ -209,15 +211,26 @@ class Digest:
             # A flood: wait until there is a second's worth to show.
             self._due = self._clock.callLater(self._allowance.second_in, self._show)
             return
-        lines = [
-            line
-            for peer_id, batch in self._recent
-            for line in (message_lines(peer_id, batch) if peer_id else batch)  # type: ignore[arg-type]
-        ]
-        left_out = self._count - shown
+        lines = self._last_lines(shown)
+        left_out = self._count - len(lines)
         self._recent.clear()
         self._kept = self._count = 0
         if left_out:
             self.left_out += left_out
             self._screen.write([left_out_line(left_out, kept=self._in_history)])
-        self._screen.write(lines[-shown:])  # type: ignore[arg-type]
+        self._screen.write(lines)
+
+    def _last_lines(self, count: int) -> list[str]:
+        """At most so many of what waits, the last ones, as far as one turn can format them."""
+        chosen: list[str] = []
+        room = _ROOM_OF_A_TURN
+        for peer_id, batch in reversed(self._recent):
+            for each in reversed(batch):
+                text = each if isinstance(each, str) else each.payload
+                # What is printable as it came costs next to nothing.
+                size = 0 if text.isascii() and text.isprintable() else len(text)
+                if len(chosen) == count or (chosen and size > room):
+                    return chosen[::-1]
+                room -= size
+                chosen += [each] if isinstance(each, str) else message_lines(peer_id, [each])
+        return chosen[::-1]

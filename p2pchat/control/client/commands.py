@@ -19,6 +19,7 @@ from p2pchat.control.client.finding import Choice, Node, Refused, find
 from p2pchat.control.client.options import parser_of
 from p2pchat.control.paths import ControlError
 from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import printable
 
 
@@ -158,7 +159,7 @@ def _history(options: argparse.Namespace) -> int:
             else:
                 _write(history_line(line))
         if nothing and options.conversation:
-            _complain(f"nothing is kept of {options.conversation}")
+            _complain(f"nothing is kept of {bracketed(options.conversation)}")
     except HistoryError as why:
         _complain(str(why))
         return 1
@@ -171,7 +172,7 @@ def _completion(options: argparse.Namespace) -> int:
             answer = node.ask("peers", ask=False)
         # One that begins with a dash would be an option of the command that it completes.
         names = [peer["peer_id"] for peer in answer["peers"]]
-        _print_lines(name for name in names if not name.startswith("-"))
+        _print_lines(visible(name) for name in names if not name.startswith("-"))
         return 0
     from p2pchat.control.client.completion import SCRIPTS
 

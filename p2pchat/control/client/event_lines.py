@@ -12,14 +12,15 @@ import time
 from typing import Any
 
 from p2pchat.console.wording import said_note, sender
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
 
 def message_line(event: dict[str, Any]) -> str:
     """A message as a line."""
-    to = text_of(event.get("to"))
+    to = _name(event.get("to"))
     begin = sender(
-        text_of(event.get("from")),
+        _name(event.get("from")),
         to=to if to.startswith(("*", "#")) else "",
         claims="claims" in event,
         note=_note(event),
@@ -29,7 +30,7 @@ def message_line(event: dict[str, Any]) -> str:
 
 def event_line(event: dict[str, Any]) -> str:
     """Any event as a line, as `p2pchat tail` shows it."""
-    kind, peer_id = event.get("event"), text_of(event.get("peer_id"))
+    kind, peer_id = event.get("event"), bracketed(_name(event.get("peer_id")))
     if kind == "message":
         return message_line(event)
     if kind == "peer":
@@ -48,6 +49,11 @@ def text_of(value: object) -> str:
     if value is None:
         return ""
     return printable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _name(value: object) -> str:
+    """A field that names a peer or a scope, as it came."""
+    return value if isinstance(value, str) else text_of(value)
 
 
 def _note(event: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from p2pchat.control.paths import (
     runtime_folder,
     sockets_in,
 )
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
 ANSWER_TIMEOUT: Final = 90.0
@@ -195,7 +196,7 @@ def _matches(node: Node, choice: Choice) -> bool:
 
 
 def _named(node: Node) -> str:
-    return f"{shortened(node.peer_id, 130)} (pid {node.hello.get('pid')})"
+    return f"{bracketed(node.peer_id)} (pid {node.hello.get('pid')})"
 
 
 def _object(line: bytes) -> dict[str, Any]:

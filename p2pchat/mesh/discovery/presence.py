@@ -18,12 +18,14 @@ from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.discovery.schedule import RequestSchedule
+from p2pchat.mesh.discovery.scope import DiscoveryScope
 from p2pchat.rendezvous.directory import (
     Blocked,
     DirectoryError,
     Grant,
     IDirectory,
     Listing,
+    ListingTooLong,
     NotRegistered,
     RequestRefused,
 )
@@ -31,6 +33,8 @@ from p2pchat.rendezvous.directory import (
 _log: Final = Log("Discovery")
 _TICK: Final = 0.5
 _UNREGISTER_TIMEOUT: Final = 0.7
+_LISTING_AGE: Final = 2.0
+"""Seconds that a listing may be old: it need not hold us yet if we registered since."""
 
 
 class Presence(Service):
@@ -57,6 +61,7 @@ class Presence(Service):
         self._clock = clock
         self._name, self._namespace = name, namespace
         self._schedule = schedule
+        self._scope = DiscoveryScope(namespace, directory.address, on_notice)
         self._ttl = ttl
         self._on_listings = on_listings
         self._on_notice = on_notice
@@ -65,6 +70,7 @@ class Presence(Service):
         """What the rendezvous granted; None while we are not registered."""
         self.trouble = ""
         """Why the last request failed; empty while all is well."""
+        self._granted_at = float("-inf")
         self._unknown = False
         self._perhaps_registered = False
         self._registering: Deferred[Grant] | None = None
@@ -91,6 +97,7 @@ class Presence(Service):
         for request in (self._registering, self._discovering):
             if request is not None:
                 request.cancel()
+        self._refuse_waiting(DirectoryError("the request was broken off"))
         self._looked()
 
     def configure(self, *, ttl: int, interval: float) -> None:
@@ -167,7 +174,7 @@ class Presence(Service):
 
     def _discover(self, now: float) -> None:
         self._schedule.discovering(now)
-        request = self._discovering = self.directory.discover(None)
+        request = self._discovering = self.directory.discover(self._scope.choose(now))
         request.addBoth(self._discover_over)
         request.addCallbacks(self._discovered, self._discover_failed)
         request.addErrback(self._unexpected)
@@ -192,7 +199,8 @@ class Presence(Service):
             )
         self._well_again()
         self.grant = grant
-        self._schedule.granted(grant.ttl, self._clock.seconds())
+        self._granted_at = self._clock.seconds()
+        self._schedule.granted(grant.ttl, self._granted_at)
         if self.running:
             self._tick()
 
@@ -203,13 +211,16 @@ class Presence(Service):
 
     def _discovered(self, listings: Sequence[Listing]) -> None:
         self._unknown = False
+        now = self._clock.seconds()
         own = f"{self._name}@{self._namespace}"
+        self._scope.listed()
         if self.grant is not None:
             self._well_again()
-            if not any(entry.peer_id == own and entry.port == self.port for entry in listings):
+            listed = any(entry.peer_id == own and entry.port == self.port for entry in listings)
+            if not listed and now - self._granted_at > _LISTING_AGE:
                 # The rendezvous lost us, or is another one that took its place.
                 _log.debug("The rendezvous does not list us: registering again")
-                self._schedule.renew(self._clock.seconds())
+                self._schedule.renew(now)
         self._on_listings(listings)
         self._looked()
         waiting, self._waiting = self._waiting, []
@@ -217,14 +228,26 @@ class Presence(Service):
             deferred.callback(listings)
 
     def _discover_failed(self, failure: Failure) -> None:
-        waiting, self._waiting = self._waiting, []
-        self._failed(failure)
         reason = failure.value
+        if isinstance(reason, ListingTooLong):
+            now = self._clock.seconds()
+            if self._scope.too_long(now):
+                # Whoever waits for the listing gets the shorter one.
+                self._schedule.discover(now)
+                self._tick()
+                return
+            self._looked()
+        else:
+            self._failed(failure)
         if not isinstance(reason, DirectoryError):
             reason = DirectoryError("the request was broken off")
         elif isinstance(reason, NotRegistered):
             # The person has nothing to do but to ask once more.
             reason = NotRegistered(f"{reason}: we register again, ask in a moment")
+        self._refuse_waiting(reason)
+
+    def _refuse_waiting(self, reason: DirectoryError) -> None:
+        waiting, self._waiting = self._waiting, []
         for deferred in waiting:
             deferred.errback(reason)
 

@@ -82,6 +82,10 @@ class RequestSchedule:
         """Have us register and discover at the next opportunity."""
         self._register_at = self._discover_at = now
 
+    def discover(self, now: float) -> None:
+        """Have us discover at the next opportunity."""
+        self._discover_at = now
+
     def registering(self, now: float) -> None:
         """A REGISTER is sent."""
         self._count(now)

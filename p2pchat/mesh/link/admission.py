@@ -1,19 +1,48 @@
-"""Who may still connect: links in all, links from one address, handshakes in progress.
+"""Who may still connect: links in all, links from one address, connections without HELLO.
 
-Rules: pure counting; whoever is admitted must be released once, by the same address. Loopback has
-no limit of its own: everybody on this machine shares it. A dial under way has a descriptor, too,
-and so it takes a place.
+Rules: pure counting; `now` is the node's clock. Whoever is admitted must be `arrived` at once, then
+`settled` and `released`, by the same link. An IPv6 /64 is one address. Loopback has no limit of
+links: everybody on this machine shares it. A dial under way has a descriptor, too, and so it takes
+a place.
+
+Who says nothing keeps nobody out. When the places without HELLO are taken, the connection that has
+been silent for longest gives way to a newcomer:
+
+- after a second, because a HELLO comes with the connection on any network that works;
+- after a tenth of it to a newcomer from the same address, or from one that has no place yet. So one
+  address, however fast it dials, does not keep its own neighbours out, nor anybody else.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from p2pchat.settings.values import LimitSettings
-from p2pchat.wire.address import is_loopback
+from p2pchat.wire.address import is_loopback, network_of
 
 _RESERVE: Final = 128
 """Descriptors that are not for links; a quarter of them, but at least 32, where they are few."""
+GRACE: Final = 1.0
+"""Seconds in which nobody has to give way to somebody from another address with places."""
+SHORT_GRACE: Final = 0.1
+"""Seconds in which nobody has to give way at all."""
+
+
+_TRIES: Final = 8
+"""Connections at most that are heard for one newcomer."""
+_LOOPBACK: Final = "loopback"
+
+
+class Silent(Protocol):
+    """A connection without HELLO."""
+
+    ip: str
+
+    def look(self) -> None:
+        """Read what has come already."""
+
+    def give_up(self, reason: str) -> None:
+        """End at once."""
 
 
 class Admission:
@@ -22,15 +51,19 @@ class Admission:
     def __init__(self, limits: LimitSettings, max_descriptors: int | None = None) -> None:
         self._max_descriptors = max_descriptors
         self.configure(limits)
-        self._per_ip: dict[str, int] = {}
+        self._per_address: dict[str, int] = {}
+        # Oldest first: the places without HELLO, in all and by address, and since when.
+        self._silent: dict[Silent, float] = {}
+        self._silent_at: dict[str, dict[Silent, float]] = {}
+        self._spoke = False
         self.links = 0
         """Connections at present, in both directions."""
-        self.handshakes = 0
-        """Inbound connections that have not opened yet."""
         self.dials = 0
         """Dials under way; one whose connection is there counts among the links, too."""
         self.refused = 0
         """Inbound connections that found no place since the start."""
+        self.gave_way = 0
+        """Connections without HELLO that a newcomer took the place of."""
         self.postponed = 0
         """Dials that found no place since the start, and wait."""
 
@@ -42,46 +75,118 @@ class Admission:
             # accepted before the first of them is refused.
             reserve = min(_RESERVE, max(32, self._max_descriptors // 4))
             self.max_links = min(self.max_links, max(1, self._max_descriptors - reserve))
-        self._max_per_ip = limits.max_links_per_ip
-        self._max_handshakes = limits.max_handshakes
+        self._max_per_address = limits.max_links_per_ip
+        # Half of the places are for links, and for our own dials, whoever says nothing.
+        self._max_silent = min(limits.max_handshakes, max(1, self.max_links // 2))
+        self._max_silent_per_address = limits.max_handshakes_per_ip
 
-    def admit(self, ip: str) -> str | None:
-        """Take a place for an inbound connection; the reason when there is none."""
-        reason = None
+    @property
+    def handshakes(self) -> int:
+        """Inbound connections that have not opened yet."""
+        return len(self._silent)
+
+    def admit(self, ip: str, now: float) -> str | None:
+        """Whether an inbound connection may come; the reason when there is no place.
+
+        One that may come is to be told to `arrived`.
+        """
+        address = _place(ip)
+        for _ in range(_TRIES):
+            reason = self._obstacle(address)
+            if reason is None or self._one_gives_way(address, now):
+                return None
+            if not self._spoke:
+                break
+        self.refused += 1
+        return reason
+
+    def _obstacle(self, address: str) -> str | None:
+        """Why nobody can come from this address at the moment, None if somebody can."""
         if not self.has_room:
-            reason = "too many links"
-        elif self.handshakes >= self._max_handshakes:
-            reason = "too many handshakes in progress"
-        elif self._per_ip.get(ip, 0) >= self._max_per_ip and not is_loopback(ip):
-            reason = "too many links from one address"
-        if reason is not None:
-            self.refused += 1
-            return reason
-        self.links += 1
-        self.handshakes += 1
-        self._per_ip[ip] = self._per_ip.get(ip, 0) + 1
+            return "too many links"
+        if len(self._silent) >= self._max_silent:
+            return "too many handshakes in progress"
+        if len(self._silent_at.get(address, ())) >= self._share_of(address):
+            return "too many handshakes from one address"
+        if self._is_crowded(address):
+            return "too many links from one address"
         return None
+
+    def arrived(self, link: Silent, now: float) -> None:
+        """An inbound connection that was admitted is there."""
+        address = _place(link.ip)
+        self.links += 1
+        self._per_address[address] = self._per_address.get(address, 0) + 1
+        self._silent[link] = now
+        self._silent_at.setdefault(address, {})[link] = now
+
+    def dialed(self) -> None:
+        """Count an outbound connection; whoever dials asks `has_room` before."""
+        self.links += 1
 
     @property
     def has_room(self) -> bool:
         """Whether one more link may be made, in either direction."""
         return self.links + self.dials < self.max_links
 
-    def dialed(self) -> None:
-        """Count an outbound connection; whoever dials asks `has_room` before."""
-        self.links += 1
-
-    def settled(self) -> None:
-        """An admitted connection has opened, or ended before it did."""
-        self.handshakes -= 1
+    def settled(self, link: Silent) -> None:
+        """An admitted connection has opened, or ended before it did; may be called again."""
+        if self._silent.pop(link, None) is not None:
+            address = _place(link.ip)
+            beside = self._silent_at[address]
+            del beside[link]
+            if not beside:
+                del self._silent_at[address]
 
     def release(self, ip: str, *, inbound: bool) -> None:
         """Give a place back."""
         self.links -= 1
         if not inbound:
             return
-        left = self._per_ip.get(ip, 0) - 1
+        address = _place(ip)
+        left = self._per_address.get(address, 0) - 1
         if left > 0:
-            self._per_ip[ip] = left
+            self._per_address[address] = left
         else:
-            self._per_ip.pop(ip, None)
+            self._per_address.pop(address, None)
+
+    def _share_of(self, address: str) -> int:
+        """How many places without HELLO one address may have: a half for all of this machine."""
+        if address == _LOOPBACK:
+            return max(self._max_silent_per_address, self._max_silent // 2)
+        return self._max_silent_per_address
+
+    def _is_crowded(self, address: str) -> bool:
+        """Whether an address has all the links that it may have."""
+        links = self._per_address.get(address, 0)
+        return address != _LOOPBACK and links >= self._max_per_address
+
+    def _one_gives_way(self, address: str, now: float) -> bool:
+        """Have the oldest without HELLO end, if it had its time; whether it did.
+
+        Many connections come in one turn of the reactor, before anything of theirs was read. So
+        the oldest is heard first; `_spoke` says that it had sent its HELLO.
+        """
+        beside = self._silent_at.get(address, {})
+        full = len(beside) >= self._share_of(address) or self._is_crowded(address)
+        candidates = beside if full else self._silent
+        self._spoke = False
+        if not candidates:
+            return False
+        link, since = next(iter(candidates.items()))
+        link.look()
+        if link not in self._silent:
+            self._spoke = True
+            return False
+        same = _place(link.ip) == address
+        if now - since < (GRACE if beside and not same else SHORT_GRACE):
+            return False
+        self.gave_way += 1
+        self.settled(link)
+        link.give_up("said nothing, and gave way to a newcomer")
+        return True
+
+
+def _place(ip: str) -> str:
+    """What counts as one address: a host, an IPv6 /64, or this machine."""
+    return _LOOPBACK if is_loopback(ip) else network_of(ip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.interfaces import IAddress, ITCPTransport
@@ -16,6 +17,8 @@ from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Bye
 
 _log: Final = Log("PeerServer")
+BLOCKED: Final = "blocked"
+"""The reason of a BYE to somebody who is blocked."""
 
 
 class PeerServerFactory(ServerFactory):
@@ -27,28 +30,33 @@ class PeerServerFactory(ServerFactory):
 
     def __init__(self) -> None:
         self._limited = RateLimited(_log, limit=1)
+        self.refuses: Callable[[str], bool] = lambda _ip: False
+        """Says of an address whether nothing is wanted from it."""
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """A connection came."""
         ip = getattr(addr, "host", "")
-        reason = self.admission.admit(ip)
+        if self.refuses(ip):
+            return Refusal(self.context, BLOCKED)
+        now = self.context.clock.seconds()
+        reason = self.admission.admit(ip, now)
         if reason is None:
             return PeerProtocol(self.context)
-        now = self.context.clock.seconds()
         self._limited.warn(now, reason, "Refused {ip}: {reason}", ip=ip, reason=reason)
-        return Refusal(self.context)
+        return Refusal(self.context, "busy")
 
 
 class Refusal(Protocol):
-    """Tells whoever found no place so, and closes."""
+    """Tells whoever is not let in the `reason`, and closes."""
 
     transport: ITCPTransport
 
-    def __init__(self, context: LinkContext) -> None:
+    def __init__(self, context: LinkContext, reason: str) -> None:
         self._context = context
+        self._reason = reason
 
     def connectionMade(self) -> None:
         """Say BYE at once."""
         me = self._context.me.peer_id
-        self.transport.write(encode(Bye(self._context.new_id(), me, "", "busy")))
+        self.transport.write(encode(Bye(self._context.new_id(), me, "", self._reason)))
         self.transport.loseConnection()

@@ -33,6 +33,7 @@ from p2pchat.wire.codec import (
 )
 from p2pchat.wire.liberal import WireError
 from p2pchat.wire.messages import Ack, Message, Pub, Send
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import (
     Acknowledged,
     Deliver,
@@ -139,7 +140,7 @@ class PeerProtocol(LineReceiver):
         if self._tail and len(self._tail) >= MAX_LINE and not self._deaf:
             self._overlong()
         queue.flush()
-        overfull = queue.bytes_waiting > queue.limit
+        overfull = queue.overfull
         self._lines_read += count
         limit = self._read_limit
         if (
@@ -246,11 +247,14 @@ class PeerProtocol(LineReceiver):
 
     def _transmit(self, message: Message) -> None:
         try:
-            self._send_queue.put(encode(message))
+            self._send_queue.answer(encode(message))
         except MessageTooLongError:
             # Only an echo of an enormous id can be too long; its sender gets no answer.
             self._context.owner.remarked(
-                self, Remark("info", "long answer", f"an answer to {self.peer_id} was too long")
+                self,
+                Remark(
+                    "info", "long answer", f"an answer to {bracketed(self.peer_id)} was too long"
+                ),
             )
 
     def _opened(self) -> None:
@@ -318,7 +322,7 @@ class PeerProtocol(LineReceiver):
         acks: list[Message] = [Ack(msg_id, timestamp) for msg_id in msg_ids]
         block = encode_all(acks) if self.is_p2pchat else None
         if block is not None:
-            self._send_queue.put(block)
+            self._send_queue.answer(block)
         else:
             for ack in acks:
                 self._transmit(ack)
@@ -343,6 +347,12 @@ class PeerProtocol(LineReceiver):
         self._deaf = True
         self.session.state = State.CLOSED
         self.transport.abortConnection()
+
+    def look(self) -> None:
+        """Read what has come already, before the reactor's turn for it."""
+        read = getattr(self.transport, "doRead", None)
+        if read is not None and not self._deaf and read() is not None:
+            self.give_up("the other end is gone")
 
     def tick(self, now: float) -> None:
         """Look at the deadlines of the handshake and of the closing; about once a second."""

@@ -58,6 +58,9 @@ class IPeerLink(Interface):
     def give_up(reason: str) -> None:
         """End a link that no longer works, without a word that nobody would read."""
 
+    def look() -> None:
+        """Read what has come already, before the reactor's turn for it."""
+
     def tick(now: float) -> None:
         """Look at the deadlines of the handshake and of the closing; about once a second."""
 

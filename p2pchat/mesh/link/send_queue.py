@@ -6,13 +6,15 @@ they read at once, and lose what follows HELLO_OK in one segment (protocol, sect
 link").
 
 Rules: a line is either taken whole or refused; the order of lines never changes. What waits is
-bounded: chat lines are refused beyond `limit` bytes; the few answers that a session itself sends
-are always taken (their number is bounded by what we read, and we stop reading a peer that does
-not read us). Whatever is full and does not move gets a date, so that its link can be ended.
+bounded: chat lines are refused beyond `limit` bytes. The answers that a session itself sends are
+always taken, but a peer that leaves many of them unread is no longer read itself. Whatever is full
+and does not move gets a date, so that its link can be ended. The bytes that outlive a turn are
+counted over all links of a node, because many short queues are as large as one long one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,8 +26,14 @@ FIRST_PAUSE: Final = 0.1
 """Seconds between the handshake and the first line on a plain link."""
 PAUSE: Final = 0.05
 """Seconds between two lines on a plain link."""
+MAX_ANSWERS: Final = 65_536
+"""Bytes of answers that may wait for one peer, unless more of our own messages wait there, too."""
 UNPACED: Final = 32
 """More waiting lines than this on a plain link, or half of what may wait, leave without pauses."""
+
+
+def _ignore() -> None:
+    """Nobody watches over all queues."""
 
 
 class WriteBatch:
@@ -36,6 +44,12 @@ class WriteBatch:
         self._dirty: list[SendQueue] = []
         self._first: list[Callable[[], None]] = []
         self._scheduled = False
+        self.max_waiting = math.inf
+        """Bytes that may outlive a turn, in all queues together; may be changed at any time."""
+        self.on_too_much: Callable[[], None] = _ignore
+        """Is called when more do; it is to end links until `waiting` is less."""
+        self.waiting = 0
+        """Bytes that have outlived a turn, in all queues together."""
         self.crowded: set[SendQueue] = set()
         """The queues in which more waits than half of what may, or that refused a line."""
 
@@ -48,6 +62,12 @@ class WriteBatch:
         """Call this when the current turn ends, before anything is flushed."""
         self._schedule()
         self._first.append(call)
+
+    def outlive(self, more: int) -> None:
+        """So many more bytes wait than at the end of an earlier turn, or fewer."""
+        self.waiting += more
+        if more > 0 and self.waiting > self.max_waiting:
+            self.on_too_much()
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -76,8 +96,10 @@ class SendQueue:
     """
 
     __slots__ = (
+        "_answers",
         "_batch",
         "_blocked",
+        "_counted",
         "_deliver",
         "_due",
         "_first_at",
@@ -99,6 +121,7 @@ class SendQueue:
         self._half = limit // 2
         self._waiting: list[bytes] = []
         self.bytes_waiting = 0
+        self._answers = self._counted = 0
         self.refused = 0
         """Lines that were refused because too much waited."""
         self.full_since: float | None = None
@@ -132,6 +155,11 @@ class SendQueue:
             self._due = True
             self._batch.add(self)
 
+    def answer(self, line: bytes) -> None:
+        """Queue what the session itself says, in any case."""
+        self._answers += len(line)
+        self.put(line)
+
     def offer_all(self, lines: list[bytes], block: bytes) -> bool:
         """Queue several lines if there is room for all; `block` is the lines joined."""
         if self._resume_at is None:
@@ -149,8 +177,20 @@ class SendQueue:
 
     @property
     def overfull(self) -> bool:
-        """Whether more waits than may: the other end asks, and does not read our answers."""
-        return self.bytes_waiting > self.limit
+        """Whether more waits than may: the other end asks, and does not read our answers.
+
+        Two ends that both send much have their own messages before the answers. They must not
+        both stop reading for those.
+        """
+        answers = self._answers
+        if answers <= MAX_ANSWERS:
+            return self.bytes_waiting > self.limit
+        return self.bytes_waiting > self.limit or 2 * answers > self.bytes_waiting
+
+    @property
+    def burden(self) -> tuple[bool, int]:
+        """How early this queue gives way: answers before our messages, many bytes before few."""
+        return 2 * self._answers > self.bytes_waiting, self.bytes_waiting
 
     @property
     def blocked(self) -> bool:
@@ -166,17 +206,23 @@ class SendQueue:
         """Write what waits, unless the other end does not read or a pause is due."""
         self._due = False
         waiting = self._waiting
-        if not waiting or self._blocked:
+        if not waiting:
+            return
+        if self._blocked:
+            self._count()
             return
         if self._resume_at is not None:
             self._write_paced()
+            self._count()
             return
         block = b"".join(waiting)
         waiting.clear()
         if self._batch.crowded:
             self._batch.crowded.discard(self)
             self.full_since = None
-        self.bytes_waiting = 0
+        self.bytes_waiting = self._answers = 0
+        if self._counted:
+            self._count()
         self._deliver(block)
 
     def close(self) -> None:
@@ -188,7 +234,8 @@ class SendQueue:
     def drop(self) -> None:
         """Forget what waits; safe to call at any time."""
         self._waiting.clear()
-        self.bytes_waiting = 0
+        self.bytes_waiting = self._answers = 0
+        self._count()
         self._batch.crowded.discard(self)
         self._blocked = True
         if self._pacing is not None:
@@ -210,6 +257,7 @@ class SendQueue:
             self._deliver(line)
         del waiting[:written]
         if written:
+            self._answers = min(self._answers, self.bytes_waiting)
             self.full_since = None
             if self.bytes_waiting <= self._half:
                 self._batch.crowded.discard(self)
@@ -222,6 +270,15 @@ class SendQueue:
         self._pacing = None
         self.flush()
         self._relieved()
+
+    def _count(self) -> None:
+        """Have the bytes that outlive this turn counted."""
+        more = self.bytes_waiting - self._counted
+        if more:
+            self._counted = self.bytes_waiting
+            if self.overfull:
+                self._full()
+            self._batch.outlive(more)
 
     def _crowded(self) -> None:
         self._batch.crowded.add(self)

@@ -36,7 +36,7 @@ class MsgTests(CommandCase):
         msg_id = str(self.link.chat[-1].msg_id)
         self.assertEqual(
             self.commands.sent.delivered("bob@CIC", msg_id, 0.0123),
-            "delivered to bob@CIC in 12.3 ms",
+            "delivered to [bob@CIC] in 12.3 ms",
         )
         self.assertEqual(self.commands.sent.pending, 0)
 
@@ -45,16 +45,16 @@ class MsgTests(CommandCase):
         msg_id = str(self.link.chat[-1].msg_id)
         line = self.commands.sent.undelivered("bob@CIC", msg_id, "no ACK within 5 s")
         self.assertEqual(
-            line, 'not delivered to bob@CIC: no ACK within 5 s ("\\x1b' + "x" * 38 + '…")'
+            line, 'not delivered to [bob@CIC]: no ACK within 5 s ("\\x1b' + "x" * 38 + '…")'
         )
         self.assertEqual(self.commands.sent.pending, 0)
 
     def test_what_is_queued_says_what_it_waits_for(self) -> None:
         self.node.knows("carol@CIC")
         for peer_id, why in (
-            ("bob@CIC", "bob@CIC gets it after what waits already"),
-            ("carol@CIC", "carol@CIC is not connected, and gets it when it is"),
-            ("eva@CIC", "no such peer here yet: eva@CIC (is that its name?)."),
+            ("bob@CIC", "[bob@CIC] gets it after what waits already"),
+            ("carol@CIC", "[carol@CIC] is not connected, and gets it when it is"),
+            ("eva@CIC", "no such peer here yet: [eva@CIC] (is that its name?)."),
         ):
             self.reply("/msg bob@CIC hi")
             msg_id = str(self.link.chat[-1].msg_id)
@@ -69,9 +69,9 @@ class MsgTests(CommandCase):
     def test_what_cannot_be_sent_is_told(self) -> None:
         self.node.knows("carol@CIC", Status.STALE)
         for line, why in (
-            ("/msg nobody@CIC hi", "no such peer: nobody@CIC"),
-            ("/msg nobody hi", "no such peer: nobody"),
-            ("/msg carol@CIC hi", "no link to carol@CIC: it is STALE"),
+            ("/msg nobody@CIC hi", "no such peer: [nobody@CIC]"),
+            ("/msg nobody hi", "no such peer: [nobody]"),
+            ("/msg carol@CIC hi", "no link to [carol@CIC]: it is STALE"),
             (f"/msg {ME} hi", "that is yourself"),
             ("/msg bob@CIC " + "x" * 40_000, "the message is too long"),
         ):
@@ -82,13 +82,13 @@ class MsgTests(CommandCase):
 
     def test_a_bare_name_that_one_peer_has_is_enough(self) -> None:
         reply = self.reply("/msg bob hi")
-        self.assertEqual((reply.lines, reply.ok), (["bob is bob@CIC"], True))
+        self.assertEqual((reply.lines, reply.ok), (["[bob] is [bob@CIC]"], True))
         self.assertEqual(self.link.chat[-1].dst, "bob@CIC")
 
     def test_an_ambiguous_name_is_not_sent(self) -> None:
         self.node.knows("bob@UnB")
         reply = self.reply("/msg bob hi")
-        self.assertEqual(reply.lines, ["not sent: bob may be any of bob@CIC, bob@UnB"])
+        self.assertEqual(reply.lines, ["not sent: [bob] may be any of [bob@CIC], [bob@UnB]"])
         self.assertEqual((reply.ok, self.link.chat), (False, []))
         for n in range(10):
             self.node.knows(f"bob@n{n}")
@@ -108,7 +108,7 @@ class PubTests(CommandCase):
         for line, text in (
             ("/pub * hi", "published to 1 peer"),
             ("/PUB #CIC hi", "published to 1 peer"),
-            ("/pub #UnB hi", "published to 0 peers: nobody is connected in #UnB"),
+            ("/pub #UnB hi", "published to 0 peers: nobody is connected in [#UnB]"),
         ):
             reply = self.reply(line)
             self.assertEqual((reply.lines, reply.ok), ([text], True))
@@ -149,7 +149,7 @@ class PubTests(CommandCase):
                     self.assertEqual((bob.chat[-1].dst, bob.chat[-1].payload), (scope, payload))
                 else:
                     self.assertEqual(bob.lines, [])
-                    self.assertTrue(said.endswith(f"nobody is connected in {scope}"), said)
+                    self.assertTrue(said.endswith(f"nobody is connected in [{scope}]"), said)
                 rest = line.removeprefix("/pub ")
                 self.assertEqual(
                     scope_and_text(rest, self.node.me.peer_id, self.node.peers), (scope, payload)

@@ -68,27 +68,29 @@ class HistoryTests(CommandCase):
         self.assertEqual(len(self.say("/history bob@CIC")), 2)
         self.assertEqual(len(self.say("/history #CIC 1")), 1)
         self.assertEqual(len(self.say("/history * 9")), 1)
-        self.assertEqual(self.say("/history eva@CIC"), ["nothing is kept of eva@CIC"])
+        self.assertEqual(self.say("/history eva@CIC"), ["nothing is kept of [eva@CIC]"])
 
     def test_a_bare_name(self) -> None:
         self.keep_some()
         self.node.meets("bob@CIC")
         self.assertEqual(len(self.say("/history bob")), 2)
         self.node.meets("bob@UnB")
-        self.assertEqual(self.say("/history bob", ok=False), ["bob may be any of bob@CIC, bob@UnB"])
+        self.assertEqual(
+            self.say("/history bob", ok=False), ["[bob] may be any of [bob@CIC], [bob@UnB]"]
+        )
 
     def test_a_bare_name_of_somebody_who_is_away(self) -> None:
         self.keep_some()
         self.assertEqual(len(self.say("/history bob")), 2)
         self.assertEqual(len(self.say("/outbox bob")), 1)
         self.assertEqual(self.say("/outbox cancel bob"), ["cancelled 1 message"])
-        self.assertEqual(self.say("/forget alice"), ["forgot 0 messages of and to alice"])
-        self.assertEqual(self.say("/forget bob"), ["forgot 5 messages of and to bob@CIC"])
-        self.assertEqual(self.say("/forget eva"), ["forgot 0 messages of and to eva"])
+        self.assertEqual(self.say("/forget alice"), ["forgot 0 messages of and to [alice]"])
+        self.assertEqual(self.say("/forget bob"), ["forgot 5 messages of and to [bob@CIC]"])
+        self.assertEqual(self.say("/forget eva"), ["forgot 0 messages of and to [eva]"])
         self.history.queue("eva@CIC", "m3", "x")
         self.history.queue("eva@UnB", "m4", "x")
         self.clock.advance(GATHER)
-        several = ["eva may be any of eva@CIC, eva@UnB"]
+        several = ["[eva] may be any of [eva@CIC], [eva@UnB]"]
         for line in ("/history eva", "/forget eva", "/outbox eva", "/outbox cancel eva"):
             self.assertEqual(self.say(line, ok=False), several)
 
@@ -113,9 +115,9 @@ class HistoryTests(CommandCase):
 
     def test_forget(self) -> None:
         self.keep_some()
-        self.assertEqual(self.say("/forget bob@CIC"), ["forgot 5 messages of and to bob@CIC"])
+        self.assertEqual(self.say("/forget bob@CIC"), ["forgot 5 messages of and to [bob@CIC]"])
         self.assertEqual(len(self.say("/history")), 1)
-        self.assertEqual(self.say("/forget eva@CIC"), ["forgot 0 messages of and to eva@CIC"])
+        self.assertEqual(self.say("/forget eva@CIC"), ["forgot 0 messages of and to [eva@CIC]"])
 
     def test_a_file_that_cannot_be_read(self) -> None:
         with open(self.path, "wb") as file:
@@ -141,7 +143,7 @@ class OutboxTests(CommandCase):
         self.assertNoResult(asked)
         self.thread.step()
         self.clock.advance(1)
-        self.assertIn("to bob@CIC: até já", self.successResultOf(asked).lines[0])
+        self.assertIn("to [bob@CIC]: até já", self.successResultOf(asked).lines[0])
 
     def test_a_past_that_takes_for_ever_is_not_waited_for(self) -> None:
         self.node.history = self.start(at_once=False)
@@ -158,8 +160,8 @@ class OutboxTests(CommandCase):
         self.assertEqual(
             self.say("/outbox"),
             [
-                "1  2026-09-21 14:13  to bob@CIC: até já  (on its way)",
-                "2  2026-09-21 14:13  to a]b@CIC: estranho  (waits for a link)",
+                "1  2026-09-21 14:13  to [bob@CIC]: até já  (on its way)",
+                "2  2026-09-21 14:13  to [a\\x5db@CIC]: estranho  (waits for a link)",
             ],
         )
         self.assertEqual(len(self.say("/outbox bob@CIC")), 1)

@@ -30,11 +30,11 @@ class PeersTests(CommandCase):
         self.assertEqual(
             self.successResultOf(answer).lines,
             [
-                "peer_id      address         status",
-                "\\x1b[2J@CIC  10.0.0.1:4004   UNKNOWN",
-                "bob@CIC      10.0.0.1:4001   CONNECTED",
-                "zoe@UnB      10.0.0.9:40000  CONNECTED (not listed)",
-                "日本@CIC     [::1]:4003      UNKNOWN",
+                "peer_id         address         status",
+                "\\x1b\\x5b2J@CIC  10.0.0.1:4004   UNKNOWN",
+                "bob@CIC         10.0.0.1:4001   CONNECTED",
+                "zoe@UnB         10.0.0.9:40000  CONNECTED (not listed)",
+                "日本@CIC        [::1]:4003      UNKNOWN",
             ],
         )
 
@@ -45,7 +45,7 @@ class PeersTests(CommandCase):
         self.assertEqual([line.split()[0] for line in lines], ["peer_id", "zoe@UnB"])
 
     def test_nobody(self) -> None:
-        for line, text in (("/peers", "no other peers"), ("/peers #X", "no other peers in #X")):
+        for line, text in (("/peers", "no other peers"), ("/peers #X", "no other peers in [#X]")):
             answer = self.ask(line)
             self.node.presence.asked[-1].callback([listing(ME)])
             self.assertEqual(self.successResultOf(answer).lines, [text])
@@ -147,3 +147,46 @@ class LinkTests(CommandCase):
         self.node.loses(link)
         self.clock.advance(0.02)
         self.assertEqual(self.successResultOf(answer).lines, ["no links, and no round-trip times"])
+
+
+class BlockTests(CommandCase):
+    def test_a_peer_until_the_program_ends(self) -> None:
+        self.node.knows("bob@CIC")
+        for name in ("bob@CIC", "bob"):
+            self.assertEqual(
+                [*self.reply(f"/block {name}").lines],
+                [
+                    "[bob@CIC] is blocked until this program ends",
+                    "to keep it, add it to limits.blocked in the configuration; a reload applies"
+                    " that",
+                ],
+            )
+        self.assertTrue(self.node.mesh.blocking.has_peer("bob@CIC"))
+        self.assertEqual([*self.reply("/unblock bob").lines], ["[bob@CIC] is not blocked any more"])
+        self.assertFalse(self.node.mesh.blocking.has_peer("bob@CIC"))
+
+    def test_what_is_blocked(self) -> None:
+        self.reply("/block 192.0.2.7")
+        self.assertEqual(
+            [*self.reply("/block").lines],
+            ["*@spam (limits.blocked)", "192.0.2.7/32 (until this program ends)"],
+        )
+        again = self.reply("/block *@spam")
+        self.assertEqual([*again.lines], ["[*@spam] is blocked by limits.blocked"])
+        self.node.mesh.blocking.configure([])
+        self.reply("/unblock 192.0.2.7")
+        self.assertEqual([*self.reply("/block").lines], ["nobody is blocked"])
+
+    def test_what_cannot_be_blocked_or_unblocked(self) -> None:
+        self.node.knows("zoe@CIC")
+        self.node.knows("zoe@UnB")
+        for line, why in (
+            ("/block nobody", '"nobody" is no peer_id, NAME@*, *@NAMESPACE, address or network'),
+            ("/block zoe", "zoe may be any of zoe@CIC, zoe@UnB"),
+            ("/block *@*", '"*@*" would block everybody'),
+            ("/unblock", "usage: /unblock <entry>"),
+            ("/unblock zoe@CIC", "zoe@CIC is not blocked (/block lists what is)"),
+            ("/unblock *@spam", "*@spam is in limits.blocked: take it out there, and reload"),
+        ):
+            answer = self.reply(line)
+            self.assertEqual(([*answer.lines], answer.ok), ([why], False))

@@ -50,7 +50,7 @@ class ConversationTests(ConsoleCase):
 
     def test_whom_to_must_make_sense(self) -> None:
         for typed, answer in (
-            ("/to nobody@CIC", "no such peer: nobody@CIC"),
+            ("/to nobody@CIC", "no such peer: [nobody@CIC]"),
             ("/to alice@CIC", "that is yourself"),
             ("/to #", "neither * nor #namespace"),
         ):
@@ -131,9 +131,9 @@ class ConversationTests(ConsoleCase):
         self.town.node("bob@LAB")
         self.town.run_until_meshed()
         self.type("/msg bob oi\r")
-        self.assertIn("not sent: bob may be any of bob@CIC, bob@LAB", self.messages[-1])
+        self.assertIn("not sent: [bob] may be any of [bob@CIC], [bob@LAB]", self.messages[-1])
         self.type("/to bob\r")
-        self.assertIn("bob may be any of", self.messages[-1])
+        self.assertIn("[bob] may be any of", self.messages[-1])
 
 
 class MarkTests(ConsoleCase):
@@ -155,13 +155,13 @@ class MarkTests(ConsoleCase):
         self.run_for(6)
         self.assertEqual(
             self.messages[-2:],
-            ["[-> bob@CIC] oi ✗ no ACK within 5 s", "* bob@CIC is disconnected"],
+            ["[-> bob@CIC] oi ✗ no ACK within 5 s", "* [bob@CIC] is disconnected"],
         )
 
     def test_what_cannot_be_sent_is_kept_with_its_mark(self) -> None:
         self.type("/msg dave@CIC meu texto\r")
         self.assertEqual(self.messages[-1], "[-> dave@CIC] meu texto ✗")
-        self.assertIn("        not sent: no such peer: dave@CIC", self.screen.rows[-3])
+        self.assertIn("        not sent: no such peer: [dave@CIC]", self.screen.rows[-3])
         self.type("/pub #nowhere meu texto\r")
         self.assertEqual(self.messages[-1], "[-> #nowhere] meu texto ✗ nobody is connected")
         self.alice.peers.listed("eva@two words")
@@ -189,7 +189,7 @@ class MarkTests(ConsoleCase):
         observers.queued("bob@CIC", "id of the message")
         self.run_for(0.2)
         self.assertEqual(
-            self.messages[-1], "[-> bob@CIC] oi … waits until bob@CIC is connected (/outbox)"
+            self.messages[-1], "[-> bob@CIC] oi … waits until [bob@CIC] is connected (/outbox)"
         )
         observers.undelivered("bob@CIC", "id of the message", "too old")
         self.run_for(0.2)

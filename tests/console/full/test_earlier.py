@@ -128,7 +128,7 @@ class PastTests(EarlierCase):
         self.restart()
         self.type("/to bob\r")
         self.assertEqual(self.said(), ["[bob@CIC] um", "[bob@CIC] dois"])
-        times = [row[:5] for row in self.screen.rows if "[bob@CIC]" in row]
+        times = [row[:5] for row in self.screen.rows if "[bob@CIC] " in row]
         self.assertEqual(times, ["12:00", "12:02"])
         self.hear("bob", "três")
         self.assertEqual(self.said(), ["[bob@CIC] um", "[bob@CIC] dois", "[bob@CIC] três"])
@@ -212,7 +212,7 @@ class PastTests(EarlierCase):
         self.assertEqual(
             self.said(),
             [
-                "[alice@CIC] espera … waits until bob@CIC is connected (/outbox)",
+                "[alice@CIC] espera … waits until [bob@CIC] is connected (/outbox)",
                 "[alice@CIC] cancelada ✗ given up",
             ],
         )
@@ -238,12 +238,12 @@ class PastTests(EarlierCase):
             self.assertEqual((self.prompt, self.said()), ("bob@CIC>", ["[bob@CIC] até logo"]))
         for name in ("eva@CIC", "eva"):
             self.type(f"/to {name}\r")
-            self.assertIn(f"no such peer: {name} (", self.messages[-1])
+            self.assertIn(f"no such peer: [{name}] (", self.messages[-1])
         self.assertEqual(self.prompt, "bob@CIC>")
         self.type("/msg bob@UnB oi\r/to bob\r")
         self.run_for(1)
         self.type("/to bob\r")
-        self.assertIn("bob may be any of bob@CIC, bob@UnB", self.messages[-1])
+        self.assertIn("[bob] may be any of [bob@CIC], [bob@UnB]", self.messages[-1])
 
     def test_text_of_others_is_harmless(self) -> None:
         self.hear("bob", "\x1b[2J\x07\r\n[carol@CIC] falso")
@@ -286,17 +286,17 @@ class UnreadTests(EarlierCase):
             self.hear("bob", "um")
             self.hear("bob", "dois")
             self.hear("carol", "três", "*")
-            self.assertIn("unread: bob@CIC 2!, * 1", self.bar)
+            self.assertIn("unread: [bob@CIC] 2!, [*] 1", self.bar)
             self.again(end)
-            self.assertIn("unread: bob@CIC 2!, * 1", self.bar)
+            self.assertIn("unread: [bob@CIC] 2!, [*] 1", self.bar)
             self.assertFalse([row for row in self.messages if "not seen yet" in row])
             self.type(ALT_A)
             self.assertEqual(self.prompt, "bob@CIC>")
-            self.assertIn("unread: * 1", self.bar)
+            self.assertIn("unread: [*] 1", self.bar)
             self.assertTrue(self.screen.rows[-5].startswith("── new ──"))
             self.assertEqual(self.said()[-2:], ["[bob@CIC] um", "[bob@CIC] dois"])
             self.again(end)
-            self.assertIn("unread: * 1", self.bar)
+            self.assertIn("unread: [*] 1", self.bar)
             self.assertNotIn("bob@CIC 2", self.bar)
             self.type(ALT_A + ALT_A)
             self.assertNotIn("unread", self.bar)
@@ -308,7 +308,7 @@ class UnreadTests(EarlierCase):
         self.hear("bob", "um")
         self.hear("carol", "dois")
         self.again(self.kill)
-        self.assertIn("unread: carol@CIC 1!", self.bar)
+        self.assertIn("unread: [carol@CIC] 1!", self.bar)
         self.assertNotIn("bob@CIC 1", self.bar)
 
     def test_all_together_is_where_everything_is_seen(self) -> None:
@@ -327,11 +327,11 @@ class UnreadTests(EarlierCase):
         self.hear("bob", "um")
         self.again(self.kill)
         self.hear("bob", "dois")
-        self.assertIn("unread: bob@CIC 2!", self.bar)
+        self.assertIn("unread: [bob@CIC] 2!", self.bar)
         self.type("/to #UnB\r/to\r")
-        self.assertIn("unread: bob@CIC 2!", self.bar)
+        self.assertIn("unread: [bob@CIC] 2!", self.bar)
         self.again(self.kill)
-        self.assertIn("unread: bob@CIC 2!", self.bar)
+        self.assertIn("unread: [bob@CIC] 2!", self.bar)
         self.type(ALT_A)
         self.assertEqual(self.said(), ["[bob@CIC] um", "[bob@CIC] dois"])
 
@@ -341,7 +341,7 @@ class UnreadTests(EarlierCase):
             self.other("bob").send("alice@CIC", f"{number}")
             self.run_for(0.1)
         self.again(self.kill)
-        self.assertIn("unread: bob@CIC 80!", self.bar)
+        self.assertIn("unread: [bob@CIC] 80!", self.bar)
         self.type(ALT_A)
         self.assertEqual(len(self.console.conversations.current.backlog), 80)
 
@@ -358,11 +358,11 @@ class UnreadTests(EarlierCase):
 
         self.patch(self.kept, "recent", later)
         self.type("/to bob\r/to #UnB\r")
-        self.assertIn("unread: bob@CIC 1!", self.bar)
+        self.assertIn("unread: [bob@CIC] 1!", self.bar)
         for waits, words in asked:
             recent(*words).addCallback(waits.callback)
         self.run_for(1)
-        self.assertIn("unread: bob@CIC 1!", self.bar)
+        self.assertIn("unread: [bob@CIC] 1!", self.bar)
         self.type("/to bob\r")
         self.assertNotIn("unread", self.bar)
         self.again(self.kill)
@@ -376,9 +376,9 @@ class UnreadTests(EarlierCase):
         self.type("/to bob\r")
         self.assertNotIn("unread", self.bar, "it is on the screen")
         self.type("/to #UnB\r")
-        self.assertIn("unread: bob@CIC 1!", self.bar)
+        self.assertIn("unread: [bob@CIC] 1!", self.bar)
         self.again(self.kill)
-        self.assertIn("unread: bob@CIC 1!", self.bar)
+        self.assertIn("unread: [bob@CIC] 1!", self.bar)
 
     def test_history_of_a_conversation_reads_it(self) -> None:
         self.type("/to #UnB\r")
@@ -402,7 +402,7 @@ class UnreadTests(EarlierCase):
         self.writing.step()
         self.run_for(1)
         self.assertEqual(self.said(), ["[bob@CIC] um"])
-        self.assertIn("unread: * 1", self.bar)
+        self.assertIn("unread: [*] 1", self.bar)
         self.type("/to\r")
         self.assertIn("[carol@CIC -> *] dois", self.said())
 
@@ -419,7 +419,7 @@ class ForgetTests(EarlierCase):
         self.assertEqual(self.said(), ["[bob@CIC] um"])
         self.type("/forget bob\r")
         self.assertEqual(self.said(), [])
-        self.assertIn("forgot 2 messages of and to bob@CIC", self.messages[-1])
+        self.assertIn("forgot 2 messages of and to [bob@CIC]", self.messages[-1])
         for place, left in (("", "[carol@CIC -> *] três"), ("*", "[carol@CIC] três")):
             self.type(f"/to {place}\r")
             self.assertEqual(self.said(), [left])
@@ -438,7 +438,7 @@ class ForgetTests(EarlierCase):
         self.start()
         self.type("/to #UnB\r")
         self.hear("bob", "dois")
-        self.assertIn("unread: bob@CIC 2!", self.bar)
+        self.assertIn("unread: [bob@CIC] 2!", self.bar)
         self.type("/forget bob\r")
         self.assertNotIn("unread", self.bar)
 
@@ -474,7 +474,7 @@ class NothingKeptTests(ConsoleCase):
         self.type("/to bob\r")
         self.assertEqual(self.messages, ["[bob@CIC] um"])
         self.type("/to eva@CIC\r")
-        self.assertIn("no such peer: eva@CIC", self.messages[-1])
+        self.assertIn("no such peer: [eva@CIC]", self.messages[-1])
         self.type("/forget bob\r")
         self.assertIn("keeps nothing", self.messages[-1])
         self.assertEqual(self.messages[0], "[bob@CIC] um")

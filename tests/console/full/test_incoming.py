@@ -30,12 +30,12 @@ class IncomingTests(ConsoleCase):
         self.hear("carol", "um", "*")
         self.hear("carol", "dois", "*")
         self.hear("bob", "três")
-        self.assertIn("unread: bob@CIC 1!, * 2", self.bar)
+        self.assertIn("unread: [bob@CIC] 1!, [*] 2", self.bar)
         self.assertEqual(self.messages, [])
         self.type(ALT_A)
         self.assertEqual(self.prompt, "bob@CIC>")
         self.assertEqual(self.messages, ["[bob@CIC] três"])
-        self.assertIn("unread: * 2", self.bar)
+        self.assertIn("unread: [*] 2", self.bar)
         self.type(ALT_A)
         self.assertEqual(self.prompt, "*>")
         self.assertEqual(self.messages, ["[carol@CIC] um", "[carol@CIC] dois"])
@@ -94,9 +94,9 @@ class IncomingTests(ConsoleCase):
         self.assertNotEqual(colours, {"default"})
 
     def test_text_from_others_cannot_forge_anything(self) -> None:
-        evil = "a\x1b[2J\r\n12:00 * carol@CIC has left\u202e"
+        evil = "a\x1b[2J\r\n12:00 * [carol@CIC] has left\u202e"
         self.hear("bob", evil)
-        self.assertIn("[bob@CIC] a\\x1b[2J\\r\\n12:00 * carol@CIC has left\\u202e", self.messages)
+        self.assertIn("[bob@CIC] a\\x1b[2J\\r\\n12:00 * [carol@CIC] has left\\u202e", self.messages)
         peer = self.alice.peers.get("bob@CIC")
         assert peer is not None
         self.alice.observers.received(peer, [Send("1", "carol@CIC", "alice@CIC", "oi")])
@@ -153,7 +153,7 @@ class IncomingTests(ConsoleCase):
         self.hear("bob", "oi")
         self.town.leave(self.other("bob"))
         self.run_for(2)
-        self.assertEqual(self.messages[-1], "* bob@CIC has left")
+        self.assertEqual(self.messages[-1], "* [bob@CIC] has left")
         self.assertIn("2/3 links", self.bar)
 
     def test_warnings_are_shown_in_every_conversation(self) -> None:

@@ -160,7 +160,7 @@ class SizeTests(ConsoleCase):
         self.assertTrue(all(len(row) <= 40 for row in self.screen.rows))
         self.type("/to bob@CIC\r")
         self.hear("carol", "oi")
-        self.assertIn("unread: carol@CIC 1!", self.bar)
+        self.assertIn("unread: [carol@CIC] 1!", self.bar)
         self.type("x" * 60)
         self.assertEqual(self.screen.rows[-2:], ["bob@CIC> " + "x" * 31, "x" * 29])
         self.type("\r")
@@ -228,7 +228,7 @@ class LeavingTests(ConsoleCase):
         words: list[str] = []
         self.console._terminal = Restored(words)  # type: ignore[assignment]
         self.stop()
-        self.assertEqual(words, ["not delivered to bob@CIC: left before the ACK came\r\n"])
+        self.assertEqual(words, ["not delivered to [bob@CIC]: left before the ACK came\r\n"])
 
     def test_the_screen_is_given_back(self) -> None:
         self.stop()

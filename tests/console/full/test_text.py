@@ -190,7 +190,7 @@ class BarTests(SynchronousTestCase):
         return row
 
     def test_what_it_tells(self) -> None:
-        self.assertEqual(self.bar(60).rstrip(), " alice@CIC  registered  3/5 links  #CIC")
+        self.assertEqual(self.bar(60).rstrip(), " alice@CIC  registered  3/5 links  [#CIC]")
         self.assertIn("registering", self.bar(60, registered=False))
         self.assertIn("no rendezvous", self.bar(60, trouble=True))
         self.assertIn("  all", self.bar(60, current=""))
@@ -199,9 +199,9 @@ class BarTests(SynchronousTestCase):
 
     def test_what_matters_most_stays_in_a_narrow_one(self) -> None:
         unread = [("bob@CIC", 2, True), ("*", 14, False)]
-        self.assertIn("#CIC  unread: bob@CIC 2!, * 14", self.bar(40, unread=unread))
+        self.assertIn("[#CIC]  unread: [bob@CIC] 2!, [*] 14", self.bar(40, unread=unread))
         self.assertNotIn("alice", self.bar(40, unread=unread))
-        self.assertIn("unread: bo…", self.bar(12, unread=unread))
+        self.assertIn("unread: [b…", self.bar(12, unread=unread))
 
     @given(st.integers(1, 100), TEXT, st.integers(0, 99))
     def test_it_always_fits(self, columns: int, name: str, count: int) -> None:

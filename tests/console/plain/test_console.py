@@ -73,7 +73,7 @@ class ScriptTests(ConsoleCase):
         link = self.node.meets("bob@CIC")
         self.type("/msg bob@CIC olá 🙂", "/pub * x")
         self.assertEqual([message.payload for message in link.chat], ["olá 🙂", "x"])
-        self.assertEqual(self.shown(), ["* bob@CIC is connected", "published to 1 peer"])
+        self.assertEqual(self.shown(), ["* [bob@CIC] is connected", "published to 1 peer"])
 
     def test_the_end_of_a_script_waits_for_its_acks(self) -> None:
         link = self.node.meets("bob@CIC")
@@ -82,7 +82,7 @@ class ScriptTests(ConsoleCase):
         self.assertEqual(self.left, [])
         self.node.acknowledge(link)
         self.assertEqual(self.left, [0])
-        self.assertEqual(self.shown()[-1], "delivered to bob@CIC in 0.0 ms")
+        self.assertEqual(self.shown()[-1], "delivered to [bob@CIC] in 0.0 ms")
 
     def test_no_ack_makes_the_status_1(self) -> None:
         self.node.meets("bob@CIC")
@@ -119,14 +119,14 @@ class ScriptTests(ConsoleCase):
         self.assertEqual(
             self.shown(),
             [
-                "* bob@CIC is connected",
+                "* [bob@CIC] is connected",
                 "[bob@CIC] hi\\x1b[2J",
                 "[bob@CIC -> #CIC] all",
                 "* your name is in use\\n",
                 "WARNING [Router] odd\\x07",
-                "* bob@CIC has left",
-                "* bob@CIC is connected",
-                "* bob@CIC is disconnected",
+                "* [bob@CIC] has left",
+                "* [bob@CIC] is connected",
+                "* [bob@CIC] is disconnected",
             ],
         )
 

@@ -158,7 +158,7 @@ class StatusTests(ScriptCase):
         self.assertEqual(self.left, [])
         self.node.acknowledge(link)
         self.assertEqual(self.left, [0])
-        self.assertTrue(self.shown[-1].startswith("delivered to bob@CIC in "))
+        self.assertTrue(self.shown[-1].startswith("delivered to [bob@CIC] in "))
 
     def test_no_ack_is_1(self) -> None:
         self.node.meets("bob@CIC")
@@ -166,7 +166,7 @@ class StatusTests(ScriptCase):
         self.queue.end()
         self.pass_time(6)
         self.assertEqual(self.left, [1])
-        self.assertEqual(self.shown, ['not delivered to bob@CIC: no ACK within 5 s ("hi")'])
+        self.assertEqual(self.shown, ['not delivered to [bob@CIC]: no ACK within 5 s ("hi")'])
 
     def test_every_kind_of_wrong_use_is_1(self) -> None:
         for line in ("/msg nobody@CIC hi", "/msg", "/nonsense", "hello", None):
@@ -341,7 +341,7 @@ class BackpressureTests(ScriptCase):
         while not self.left:
             self.assertLessEqual(self.node.outgoing.pending, 10)
             for message in self.link.chat:
-                self.node.outgoing.acknowledged(message.msg_id)
+                self.node.outgoing.acknowledged("bob@CIC", message.msg_id)
             self.clock.advance(0.05)
         self.assertEqual((self.link.sent, self.left), (200, [0]))
 

@@ -100,12 +100,12 @@ class TranscriptTests(ScreenCase):
         transcript = Transcript(screen := Screen(self.clock))
         screen.connect(output := StringTransport())
         transcript.received("alice@CIC", sends(*map(str, range(10_000))))
-        transcript.event("* bob@CIC has left")
+        transcript.event("* [bob@CIC] has left")
         transcript.close()
         self.clock.advance(0)
         shown = output.value().decode().splitlines()
         self.assertEqual((len(shown), shown[0]), (10_001, "[alice@CIC] 0"))
-        self.assertEqual((shown[-1], screen.left_out), ("* bob@CIC has left", 0))
+        self.assertEqual((shown[-1], screen.left_out), ("* [bob@CIC] has left", 0))
 
     def test_beyond_the_room_it_is_counted(self) -> None:
         transcript = Transcript(self.screen)
@@ -132,11 +132,11 @@ class DigestTests(ScreenCase):
 
     def test_a_few_lines_are_shown_at_the_end_of_the_turn(self) -> None:
         self.receive("a", "b")
-        self.digest.event("* bob@CIC is connected")
+        self.digest.event("* [bob@CIC] is connected")
         self.receive("c")
         self.assertEqual(
             self.settle(0),
-            ["[alice@CIC] a", "[alice@CIC] b", "* bob@CIC is connected", "[alice@CIC] c"],
+            ["[alice@CIC] a", "[alice@CIC] b", "* [bob@CIC] is connected", "[alice@CIC] c"],
         )
 
     def test_a_burst_shows_its_last_lines_and_the_number_of_the_others(self) -> None:

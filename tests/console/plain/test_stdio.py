@@ -114,7 +114,7 @@ class PipeTests(ConsoleCase):
         self.assertEqual(self.left, [])
         self.node.acknowledge(link)
         self.assertEqual(self.left, [0])
-        self.assertEqual(self.shown()[-1], "delivered to bob@CIC in 0.0 ms")
+        self.assertEqual(self.shown()[-1], "delivered to [bob@CIC] in 0.0 ms")
 
     def test_a_full_chunk_is_followed_by_what_else_is_there(self) -> None:
         link = self.node.meets("bob@CIC")

@@ -130,7 +130,7 @@ class EventTests(AttachCase):
             {"event": "notice", "text": "beware\n"},
             {"event": "newer", "text": "not for us"},
             {"event": "left_out", "count": 12},
-            {"event": "outcome", "line": "delivered to bob@CIC\x07"},
+            {"event": "outcome", "line": "delivered to [bob@CIC]\x07"},
         ]
         self.assertEqual(self.attach(b""), 0)
         self.assertEqual(
@@ -138,11 +138,11 @@ class EventTests(AttachCase):
             {
                 "[bob@CIC] olá ✓",
                 "[bob@CIC -> #CIC] esc \\x1b[2J",
-                "* bob@CIC has left",
-                "* eve@CIC is connected",
+                "* [bob@CIC] has left",
+                "* [eve@CIC] is connected",
                 "* beware\\n",
                 "… 12 more messages (/history shows them)",
-                "delivered to bob@CIC\\x07",
+                "delivered to [bob@CIC]\\x07",
             },
         )
 

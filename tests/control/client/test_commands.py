@@ -168,7 +168,7 @@ class TailTests(CommandCase):
 
     def test_for_a_person(self) -> None:
         self.assertEqual(self.do("tail", {"id": 1, "ok": True}, *self.EVENTS), 0)
-        self.assertEqual(self.shown, "[bob@CIC] oi\\ta\n* bob@CIC is STALE\n")
+        self.assertEqual(self.shown, "[bob@CIC] oi\\ta\n* [bob@CIC] is STALE\n")
         self.assertIn("the node stops", self.complaint)
         self.assertEqual(self.asked[0]["events"], [*EVENT_KINDS])
 

@@ -1,0 +1,175 @@
+"""Which address may be dialed, by where it was heard of: pure rules, and nothing is looked up.
+
+    PUBLIC    anybody may name it
+    PRIVATE   10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7   a source that is at one itself
+    LINK      169.254/16, fe80::/10                             a source on the same link
+    MACHINE   127/8, 0/8, ::1, ::                               a source on this machine
+    NOWHERE   multicast, broadcast, reserved                    nobody: TCP reaches nothing there
+
+Rules: an address has a reach, and so has its source. A source may name what lies as near as itself
+or farther away. A listing must hold literal addresses in their usual form: a host name could mean
+another machine at the time of the dial, and looking it up would be a request that strangers cause.
+An IPv4 address inside an IPv6 one counts as well. No port below 1024 is dialed.
+"""
+
+from __future__ import annotations
+
+import enum
+import socket
+from typing import Final, NamedTuple
+
+from p2pchat.wire.address import LOOPBACK
+
+_LOWEST_PORT: Final = 1024
+_HIGHEST_PORT: Final = 65_535
+_MAX_SCOPE: Final = 15
+"""Characters of the longest name that an interface can have."""
+
+
+class Reach(enum.IntEnum):
+    """How near an address is. A source may name addresses up to its own reach."""
+
+    PUBLIC = 0
+    PRIVATE = 1
+    LINK = 2
+    MACHINE = 3
+    NOWHERE = 4
+
+
+class Address(NamedTuple):
+    """A literal IP address that was understood."""
+
+    text: str
+    """Its usual form, which is what is dialed."""
+    reach: Reach
+    key: str
+    """What budgets count by: the IPv4 address, the IPv6 network of 64 bits, or this machine."""
+
+
+class AddressRules:
+    """The rules for what one source names.
+
+    `source` is the source's IP address. An empty or unreadable one counts as public. `own_ip` is
+    our address as the source sees it, empty while that is not known.
+    """
+
+    def __init__(self, source: str, own_ip: str = "") -> None:
+        there, ours = read_address(source), read_address(own_ip)
+        self._reach = Reach.PUBLIC if there is None else there.reach
+        self._own_ip = "" if ours is None else ours.text
+        self.refused = 0
+        """Addresses that were refused so far."""
+        self.example = ""
+        """The first of them and the reason."""
+
+    def dialable(self, ip: str, port: int) -> list[tuple[str, int]]:
+        """Where to dial for this entry of a listing, best first; nothing if it is refused."""
+        address = read_address(ip)
+        reason = self._against(address, port)
+        if reason:
+            self.refused += 1
+            self.example = self.example or f"{ip} port {port}: {reason}"
+        if reason or address is None:
+            return []
+        if address.text == self._own_ip and address.text != LOOPBACK:
+            # Behind the same router, or on this machine: most routers do not take a connection to
+            # their own public address from inside.
+            return [(LOOPBACK, port), (address.text, port)]
+        return [(address.text, port)]
+
+    def _against(self, address: Address | None, port: int) -> str:
+        if address is None:
+            return "not an IP address in its usual form"
+        if not _LOWEST_PORT <= port <= _HIGHEST_PORT:
+            return f"peers listen on ports from {_LOWEST_PORT} on"
+        if address.reach is Reach.NOWHERE:
+            return "no single machine is there"
+        if address.reach > self._reach:
+            return f"it is of the kind {address.reach.name}, its source {self._reach.name}"
+        return ""
+
+
+def read_address(text: str) -> Address | None:
+    """Understand a literal IPv4 or IPv6 address; None for all else, shortened forms included.
+
+    An IPv6 address may have a scope (`fe80::1%eth0`) where it needs one.
+    """
+    try:
+        return _ipv4(socket.inet_pton(socket.AF_INET, text))
+    except (OSError, ValueError):
+        pass
+    literal, percent, scope = text.partition("%")
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, literal)
+    except (OSError, ValueError):
+        return None
+    if packed.startswith(_MAPPED):
+        return None if percent else _ipv4(packed[12:])
+    address = _ipv6(packed)
+    if not percent:
+        return address
+    if address.reach is not Reach.LINK or not 0 < len(scope) <= _MAX_SCOPE:
+        return None
+    return address._replace(text=f"{address.text}%{scope}")
+
+
+def _ipv4(packed: bytes) -> Address:
+    text = socket.inet_ntop(socket.AF_INET, packed)
+    reach = _reach(packed, _IPV4)
+    return Address(text, reach, _THIS_MACHINE if reach is Reach.MACHINE else text)
+
+
+def _ipv6(packed: bytes) -> Address:
+    text, reach = socket.inet_ntop(socket.AF_INET6, packed), _reach(packed, _IPV6)
+    if reach is Reach.MACHINE:
+        return Address(text, reach, _THIS_MACHINE)
+    for prefix, start in _EMBEDDING:
+        if packed.startswith(prefix):
+            inner = _ipv4(packed[start : start + 4])
+            return Address(text, max(reach, inner.reach), inner.key)
+    return Address(text, reach, socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64")
+
+
+def _reach(packed: bytes, networks: list[tuple[int, int, Reach]]) -> Reach:
+    number, bits = int.from_bytes(packed), 8 * len(packed)
+    for prefix, length, reach in networks:
+        if number >> (bits - length) == prefix:
+            return reach
+    return Reach.PUBLIC
+
+
+def _network(text: str, reach: Reach) -> tuple[int, int, Reach]:
+    literal, _, length = text.partition("/")
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in literal else socket.AF_INET, literal)
+    return int.from_bytes(packed) >> (8 * len(packed) - int(length)), int(length), reach
+
+
+_THIS_MACHINE: Final = "this machine"
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+_EMBEDDING: Final = (
+    (bytes(12), 12),  # IPv4-compatible, ::a.b.c.d
+    (bytes(8) + b"\xff\xff\x00\x00", 12),  # IPv4-translated, ::ffff:0:a.b.c.d
+    (b"\x00\x64\xff\x9b" + bytes(8), 12),  # NAT64, 64:ff9b::a.b.c.d
+    (b"\x20\x02", 2),  # 6to4, 2002:aabb:ccdd::
+)
+_IPV4: Final = [
+    _network(network, reach)
+    for reach, networks in (
+        (Reach.MACHINE, "0.0.0.0/8 127.0.0.0/8"),
+        (Reach.LINK, "169.254.0.0/16"),
+        (Reach.PRIVATE, "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 198.18.0.0/15"),
+        (Reach.PRIVATE, "192.0.0.0/24"),
+        (Reach.NOWHERE, "224.0.0.0/4 240.0.0.0/4"),
+    )
+    for network in networks.split()
+]
+_IPV6: Final = [
+    _network(network, reach)
+    for reach, networks in (
+        (Reach.MACHINE, "::/128 ::1/128"),
+        (Reach.LINK, "fe80::/10"),
+        (Reach.PRIVATE, "fc00::/7 fec0::/10 64:ff9b:1::/48"),
+        (Reach.NOWHERE, "ff00::/8"),
+    )
+    for network in networks.split()
+]

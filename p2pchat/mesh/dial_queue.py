@@ -1,0 +1,154 @@
+"""Whose turn it is to dial: the dials that are wanted, and those that are under way.
+
+    ask() -> waits -> may_begin()? -> begin() -> over()
+               |           no, the peer was reached meanwhile
+               +-> withdraw()
+
+Rules: dials begin in a turn of their own, at most a hundred wishes a turn. Peers that we had a link
+with come first. Among equals, each address has its turn, however many names wait for it. What may
+begin is said by the `DialBudget`. Places for dials are bounded, because each has a descriptor.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from p2pchat.mesh.dial_budget import DialBudget
+from p2pchat.mesh.dial_pauses import DialPauses
+from p2pchat.mesh.link.admission import Admission
+
+_MAX_DIALS: Final = 128
+_WISHES_A_TURN: Final = 100
+
+
+class Dial:
+    """One dial, wanted or under way: who makes it, and where; `address` is its budget's key."""
+
+    __slots__ = ("address", "host", "known", "port", "wanted_by")
+
+    def __init__(self, wanted_by: Dials, host: str, port: int, address: str, *, known: bool):
+        self.wanted_by = wanted_by
+        self.host = host
+        self.port = port
+        self.address = address
+        self.known = known
+        """Whether the peer had a link before."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where it leads."""
+        return self.host, self.port
+
+
+class Dials(Protocol):
+    """Who makes dials."""
+
+    def may_begin(self, dial: Dial) -> bool:
+        """Whether the dial is still to be made; if not, it is forgotten."""
+
+    def begin(self, dial: Dial) -> None:
+        """Dial now; `DialQueue.over` must follow, but not before this has returned."""
+
+
+class DialQueue:
+    """The queue of one node. `limit` is how many dials may be under way."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        admission: Admission,
+        budget: DialBudget,
+        pauses: DialPauses,
+        limit: int = _MAX_DIALS,
+    ) -> None:
+        self.admission = admission
+        self.budget = budget
+        self.pauses = pauses
+        self._clock = clock
+        self._free = limit
+        self._known: _Waiting = OrderedDict()
+        self._new: _Waiting = OrderedDict()
+        self._next: IDelayedCall | None = None
+        self._due = 0.0
+
+    def ask(self, dial: Dial) -> None:
+        """Have it begin when it may."""
+        waiting = self._known if dial.known else self._new
+        waiting.setdefault(dial.address, OrderedDict())[dial] = None
+        self._look_in(0)
+
+    def withdraw(self, dial: Dial) -> None:
+        """It waits, and is not wanted any more."""
+        waiting = self._known if dial.known else self._new
+        del waiting[dial.address][dial]
+        if not waiting[dial.address]:
+            del waiting[dial.address]
+        if self._next is not None and not (self._known or self._new):
+            self._next.cancel()
+            self._next = None
+
+    def over(self, dial: Dial) -> None:
+        """A dial that had begun has ended."""
+        self._free += 1
+        self.admission.dials -= 1
+        self.budget.ended(dial.address)
+        if self._known or self._new:
+            self._look_in(0)
+
+    # ------------------------------------------------------------ who is next
+
+    def _look(self) -> None:
+        """Begin what may begin now, and look again when more may."""
+        self._next = None
+        now = self._clock.seconds()
+        for _ in range(_WISHES_A_TURN):
+            if self._free <= 0 or not (self._known or self._new):
+                return
+            wait = self.budget.wait(now)
+            dial = None
+            if not wait:
+                dial, wait = self._take(self._known, now)
+                if dial is None:
+                    dial, wait_too = self._take(self._new, now)
+                    wait = min(wait, wait_too)
+            if dial is None:
+                if wait < float("inf"):
+                    self._look_in(wait)
+                return
+            if dial.wanted_by.may_begin(dial):
+                self._free -= 1
+                self.admission.dials += 1
+                self.budget.began(dial.address, now)
+                dial.wanted_by.begin(dial)
+        self._look_in(0)
+
+    def _take(self, waiting: _Waiting, now: float) -> tuple[Dial | None, float]:
+        """Take out the next dial that may begin; None, and the seconds until one may."""
+        soonest = float("inf")
+        for address, dials in waiting.items():
+            wait = self.budget.wait_for(address, now)
+            if not wait:
+                dial, _ = dials.popitem(last=False)
+                if dials:
+                    waiting.move_to_end(address)
+                else:
+                    del waiting[address]
+                return dial, 0.0
+            # Few addresses can be at their limits: dials are limited in all.
+            soonest = min(soonest, wait)
+        return None, soonest
+
+    def _look_in(self, seconds: float) -> None:
+        due = self._clock.seconds() + seconds
+        if self._next is not None:
+            if self._due <= due:
+                return
+            self._next.cancel()
+        self._due = due
+        self._next = self._clock.callLater(seconds, self._look)
+
+
+_Waiting = OrderedDict[str, OrderedDict[Dial, None]]
