@@ -147,9 +147,10 @@ class Database:
         """
         # A segment is named by its first message: only when it is filed its last one is known.
         (last,) = self._file.open().execute("SELECT max(id) FROM segment").fetchone()
-        while last is not None and self._file.open().execute(
-            "SELECT 1 FROM segment WHERE id <= ?", (last,)
-        ).fetchone():
+        while (
+            last is not None
+            and self._file.open().execute("SELECT 1 FROM segment WHERE id <= ?", (last,)).fetchone()
+        ):
             self.file()
             yield 0
         (last,) = self._file.open().execute("SELECT max(id) FROM message").fetchone()

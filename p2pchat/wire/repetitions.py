@@ -12,7 +12,10 @@ from p2pchat.wire.messages import Pub, Send
 
 LONGEST_ID: Final = 128
 """Characters of an id that is remembered as it is; no honest one is longer."""
-_NOTHING: Final[dict[str, int | None]] = {}
+_SHORT: Final = 64
+"""Characters of a text that is remembered as it is."""
+_Mark = str | int | None
+_NOTHING: Final[dict[str, _Mark]] = {}
 
 
 class RecentIds:
@@ -68,7 +71,7 @@ class RecentIds:
 
         `text`: what the message says; None when that is not known, and then any text is the same.
         """
-        mark = None if text is None else hash(text)
+        mark = None if text is None else _mark(text)
         half = self._of_strangers
         if peer_id in self.friends:
             # What it said as a stranger is with those.
@@ -86,7 +89,7 @@ class RecentIds:
 
     def forget(self, peer_id: str, key: str, text: str | None = None) -> None:
         """Take an id, with this text, for new the next time."""
-        mark = None if text is None else hash(text)
+        mark = None if text is None else _mark(text)
         for half in (self._of_friends, self._of_strangers):
             half.forget(peer_id, key, mark)
 
@@ -110,8 +113,8 @@ class _Half:
 
     def __init__(self, limit: int) -> None:
         self._half = max(1, limit // 2)
-        self._recent: dict[str, dict[str, int | None]] = {}
-        self._older: dict[str, dict[str, int | None]] = {}
+        self._recent: dict[str, dict[str, _Mark]] = {}
+        self._older: dict[str, dict[str, _Mark]] = {}
         self._recent_count = 0
         self._older_count = 0
 
@@ -127,17 +130,26 @@ class _Half:
         recent = self._recent.get(peer_id)
         if recent is None or len(ids) > self._half - self._recent_count:
             return False
-        new: dict[str, int | None] = dict(zip(ids, map(hash, texts), strict=True))
         older = self._older.get(peer_id, _NOTHING)
-        if len(new) < len(ids) or not (
-            recent.keys().isdisjoint(new) and older.keys().isdisjoint(new)
-        ):
+        try:
+            if not (recent.keys().isdisjoint(ids) and older.keys().isdisjoint(ids)):
+                return False
+        except TypeError:
+            return False  # lists and objects have no hash
+        before = len(recent)
+        if max(map(len, texts), default=0) <= _SHORT:
+            recent.update(zip(ids, texts, strict=True))
+        else:
+            recent.update(zip(ids, map(_mark, texts), strict=True))
+        if len(recent) - before < len(ids):
+            # Some are the same among themselves.
+            for key in ids:
+                recent.pop(key, None)
             return False
-        recent.update(new)
-        self._added(len(new))
+        self._added(len(ids))
         return True
 
-    def find(self, peer_id: str, key: str, mark: int | None) -> _Known:
+    def find(self, peer_id: str, key: str, mark: _Mark) -> _Known:
         """Whether this id is here, with this text."""
         recent = self._recent.get(peer_id, _NOTHING)
         older = self._older.get(peer_id, _NOTHING) if self._older else _NOTHING
@@ -149,7 +161,7 @@ class _Half:
         other = _variant(key, mark)
         return _Known.SAME if other in recent or other in older else _Known.OTHER_TEXT
 
-    def add(self, peer_id: str, key: str, mark: int | None) -> None:
+    def add(self, peer_id: str, key: str, mark: _Mark) -> None:
         """Remember an id."""
         recent = self._recent.get(peer_id)
         if recent is None:
@@ -157,7 +169,7 @@ class _Half:
         recent[key] = mark
         self._added(1)
 
-    def forget(self, peer_id: str, key: str, mark: int | None) -> None:
+    def forget(self, peer_id: str, key: str, mark: _Mark) -> None:
         """Take an id, with this text, for new the next time."""
         for generation in (self._recent, self._older):
             ids = generation.get(peer_id)
@@ -176,7 +188,7 @@ class _Half:
         return self._recent_count + self._older_count
 
 
-def _variant(key: str, mark: int | None) -> str:
+def _variant(key: str, mark: _Mark) -> str:
     """Under what a second text of one id is remembered."""
     return f"{key}\0{mark}"
 
@@ -191,14 +203,15 @@ def id_text(msg_id: object) -> str:
     return text if len(text) <= LONGEST_ID else f"{text[:64]}…{crc32(text.encode()):08x}"
 
 
+def _mark(text: str) -> str | int:
+    """What is remembered of a text: itself if it is short, which costs no time, else a hash."""
+    return text if len(text) <= _SHORT else hash(text)
+
+
 def _usual(ids: list[Any]) -> bool:
     """Whether all ids are strings of a usual length."""
     try:
         lengths = {*map(len, ids)}
-        return (
-            0 not in lengths
-            and max(lengths, default=0) <= LONGEST_ID
-            and {*map(type, ids)} == {str}
-        )
     except TypeError:
         return False  # numbers and null have no length
+    return 0 not in lengths and max(lengths, default=0) <= LONGEST_ID

@@ -32,8 +32,8 @@ class EntryTests(SynchronousTestCase):
             ("*@*", '"*@*" would block everybody'),
             ("0.0.0.0/0", '"0.0.0.0/0" would block everybody'),
             ("::/0", '"::/0" would block everybody'),
-            ("@CIC", 'the name in [@CIC] must have 1 to 64 characters'),
-            ("b\x1b@CIC", '[b\\x1b@CIC] holds control characters'),
+            ("@CIC", "the name in [@CIC] must have 1 to 64 characters"),
+            ("b\x1b@CIC", "[b\\x1b@CIC] holds control characters"),
             ("192.0.2.7/33", '"192.0.2.7/33" is no peer_id, NAME@*, *@NAMESPACE, address or'),
         ):
             with self.assertRaises(ValueError) as caught:
