@@ -15,7 +15,6 @@ LONGEST_ID: Final = 128
 _SHORT: Final = 64
 """Characters of a text that is remembered as it is."""
 _Mark = str | int | None
-_NOTHING: Final[dict[str, _Mark]] = {}
 
 
 class RecentIds:
@@ -106,6 +105,61 @@ class _Known(enum.Enum):
     OTHER_TEXT = "it was there with another text only"
 
 
+class _Ids:
+    """The ids of one sender, with a mark of each text.
+
+    The marks are looked for only when an id comes again, so they are put in order only then.
+    """
+
+    __slots__ = ("_keys", "_marks", "_texts", "ids")
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self._marks: dict[str, _Mark] | None = None
+        self._keys: list[str] = []
+        self._texts: list[_Mark] = []
+
+    def add(self, key: str, mark: _Mark) -> None:
+        """Remember one more."""
+        self.ids.add(key)
+        self._keys.append(key)
+        self._texts.append(mark)
+
+    def adds(self, keys: list[str], texts: list[str]) -> bool:
+        """Remember all of these, none of which is here, unless two of them are the same."""
+        ids = self.ids
+        before = len(ids)
+        ids.update(keys)
+        if len(ids) - before < len(keys):
+            ids.difference_update(keys)
+            return False
+        self._keys += keys
+        # Texts that are short on average take no more room than so many short ones.
+        self._texts += texts if len("".join(texts)) <= _SHORT * len(texts) else map(_mark, texts)
+        return True
+
+    def mark_of(self, key: str) -> _Mark:
+        """The mark of the text of an id that is here."""
+        return self._in_order()[key]
+
+    def discard(self, key: str) -> None:
+        """Forget one, if it is here."""
+        self.ids.discard(key)
+        self._in_order().pop(key, None)
+
+    def _in_order(self) -> dict[str, _Mark]:
+        if self._marks is None:
+            self._marks = {}
+        for key, text in zip(self._keys, self._texts, strict=True):
+            self._marks[key] = _mark(text) if type(text) is str else text
+        self._keys.clear()
+        self._texts.clear()
+        return self._marks
+
+
+_NOTHING: Final = _Ids()
+
+
 class _Half:
     """Ids of some senders, at most `limit`: two generations that take turns.
 
@@ -114,8 +168,8 @@ class _Half:
 
     def __init__(self, limit: int) -> None:
         self._half = max(1, limit // 2)
-        self._recent: dict[str, dict[str, _Mark]] = {}
-        self._older: dict[str, dict[str, _Mark]] = {}
+        self._recent: dict[str, _Ids] = {}
+        self._older: dict[str, _Ids] = {}
         self._recent_count = 0
         self._older_count = 0
 
@@ -133,19 +187,11 @@ class _Half:
             return False
         older = self._older.get(peer_id, _NOTHING)
         try:
-            if not (recent.keys().isdisjoint(ids) and older.keys().isdisjoint(ids)):
+            if not (recent.ids.isdisjoint(ids) and older.ids.isdisjoint(ids)):
                 return False
         except TypeError:
             return False  # lists and objects have no hash
-        before = len(recent)
-        if max(map(len, texts), default=0) <= _SHORT:
-            recent.update(zip(ids, texts, strict=True))
-        else:
-            recent.update(zip(ids, map(_mark, texts), strict=True))
-        if len(recent) - before < len(ids):
-            # Some are the same among themselves.
-            for key in ids:
-                recent.pop(key, None)
+        if not recent.adds(ids, texts):
             return False
         self._added(len(ids))
         return True
@@ -154,20 +200,20 @@ class _Half:
         """Whether this id is here, with this text."""
         recent = self._recent.get(peer_id, _NOTHING)
         older = self._older.get(peer_id, _NOTHING) if self._older else _NOTHING
-        if key not in recent and key not in older:
+        if key not in recent.ids and key not in older.ids:
             return _Known.NOT
-        marks = {ids[key] for ids in (recent, older) if key in ids}
+        marks = {each.mark_of(key) for each in (recent, older) if key in each.ids}
         if mark is None or mark in marks or None in marks:
             return _Known.SAME
         other = _variant(key, mark)
-        return _Known.SAME if other in recent or other in older else _Known.OTHER_TEXT
+        return _Known.SAME if other in recent.ids or other in older.ids else _Known.OTHER_TEXT
 
     def add(self, peer_id: str, key: str, mark: _Mark) -> None:
         """Remember an id."""
         recent = self._recent.get(peer_id)
         if recent is None:
-            recent = self._recent[peer_id] = {}
-        recent[key] = mark
+            recent = self._recent[peer_id] = _Ids()
+        recent.add(key, mark)
         self._added(1)
 
     def forget(self, peer_id: str, key: str, mark: _Mark) -> None:
@@ -175,9 +221,9 @@ class _Half:
         for generation in (self._recent, self._older):
             ids = generation.get(peer_id)
             if ids is not None:
-                if mark is None or ids.get(key) in (mark, None):
-                    ids.pop(key, None)
-                ids.pop(_variant(key, mark), None)
+                if key in ids.ids and (mark is None or ids.mark_of(key) in (mark, None)):
+                    ids.discard(key)
+                ids.discard(_variant(key, mark))
 
     def _added(self, count: int) -> None:
         self._recent_count += count

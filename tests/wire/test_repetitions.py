@@ -125,6 +125,32 @@ class RecentIdsTests(SynchronousTestCase):
             self.assertEqual(ids, new)
             self.assertEqual(len(by_chunks), len(one_by_one))
 
+    @given(
+        st.lists(
+            st.lists(
+                st.tuples(st.integers(0, 9), st.sampled_from(["", "x", "y" * 64, "z" * 999])),
+                max_size=6,
+            ),
+            max_size=12,
+        )
+    )
+    def test_an_id_with_its_text_is_new_once_alone_or_in_a_chunk(
+        self, chunks: list[list[tuple[int, str]]]
+    ) -> None:
+        one_by_one, by_chunks = RecentIds(1000), RecentIds(1000)
+        known: set[tuple[str, str]] = set()
+        for chunk in chunks:
+            messages = [Pub(str(key), payload=text) for key, text in chunk]
+            new = []
+            for message in messages:
+                said = (str(message.msg_id), message.payload)
+                is_new = one_by_one.is_new("bob", *said)
+                self.assertEqual(is_new, said not in known)
+                if is_new:
+                    known.add(said)
+                    new.append(message)
+            self.assertEqual(by_chunks.fresh("bob", list[Pub | Send](messages))[0], new)
+
 
 class IdTextTests(SynchronousTestCase):
     def test_usual_ids_are_themselves(self) -> None:
