@@ -54,6 +54,8 @@ class Format(NamedTuple):
     """The statements that begin a new file."""
     page_size: int = 4096
     """Bytes. Larger: less work for a large transaction, and more to write for a small one."""
+    gives_back: bool = False
+    """Whether pages that hold nothing any more can be given back to the disk, a few at a time."""
     synchronous: str = "FULL"
     """`FULL`: a transaction survives a crash of the machine. `NORMAL`: no sync for each; the
     latest transactions may be lost, the file may not."""
@@ -173,6 +175,14 @@ class File:
         return aside
 
 
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """The bytes of the file that hold something."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * page_size)
+
+
 def is_damage(trouble: BaseException) -> bool:
     """Whether `trouble` means that the file itself is broken, and not the way to it."""
     return getattr(trouble, "sqlite_errorcode", None) in _DAMAGED
@@ -195,6 +205,8 @@ def _begin(connection: sqlite3.Connection, path: str, form: Format) -> None:
         raise _foreign(path)
     if not tables:
         connection.execute(f"PRAGMA page_size={form.page_size}")
+        if form.gives_back:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("BEGIN IMMEDIATE")
         for statement in form.tables:
             connection.execute(statement)

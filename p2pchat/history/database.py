@@ -14,15 +14,19 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from p2pchat.history import deleting, filing, past, words
+from p2pchat.history import deleting, filing, past, shares, words
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.records import Batch, Loaded
+from p2pchat.history.room import Room
 from p2pchat.history.schema import FORMAT
 from p2pchat.history.segments import arrived, join
-from p2pchat.sqlite import File, is_damage
+from p2pchat.history.shares import Shares
+from p2pchat.sqlite import File, is_damage, used_bytes
 
 _MOST_ROWS: Final = 100
 _FORGOTTEN_AT_ONCE: Final = 5000
+_MAX_WAL: Final = 16_000_000
+"""Bytes of the -wal that are kept when it is emptied; it is when it has a thousand pages."""
 
 
 class Committed(NamedTuple):
@@ -32,6 +36,8 @@ class Committed(NamedTuple):
     """Messages in the file that are not filed yet."""
     aside: str
     """What the damaged file is called now, if there was one; else empty."""
+    size: int = 0
+    """The bytes of the file that hold something."""
 
 
 class Database:
@@ -44,6 +50,7 @@ class Database:
     def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
         self._file = File(path, FORMAT, connect, on_open=self._opened)
         self._names = Names()
+        self._room = Room(self._file, self._names)
         self.unfiled = 0
         """Messages that are stored, but not filed yet."""
         self.has_words = True
@@ -84,7 +91,7 @@ class Database:
                 raise
             aside = self._set_aside()
             self._commit(batch)
-        return Committed(self.unfiled, aside)
+        return Committed(self.unfiled, aside, used_bytes(self._file.open()))
 
     def file(self) -> int:
         """Take a step of filing; returns how many messages are not filed yet.
@@ -96,20 +103,39 @@ class Database:
         self.unfiled = max(0, self.unfiled - count) if count else 0
         return self.unfiled
 
-    def prune(self, before: float, max_bytes: int, limit: int) -> int:
-        """Delete up to `limit` of the oldest messages if they are too old, or the file too large.
+    def prune(self, before: float, limit: int) -> int:
+        """Delete up to `limit` of the messages that came before `before` (wall clock).
 
-        `before`: wall clock; `max_bytes`: 0 for no limit. What still waits to be delivered stays.
-        Returns how many were deleted: call again while it is not 0.
+        What still waits to be delivered stays. Returns how many were deleted: call again while it
+        is not 0.
         """
         connection = self._file.open()
-        too_large = 0 < max_bytes < deleting.size(connection)
         first = connection.execute("SELECT data FROM segment ORDER BY id LIMIT 1").fetchone()
-        if first and (too_large or arrived(first[0]) < before):
+        if first and arrived(first[0]) < before:
             self.file()
-        gone = deleting.oldest(self._file.open(), limit, None if too_large else before)
+        gone = deleting.oldest(self._file.open(), limit, before)
         self._delete(gone)
         return len(gone)
+
+    def make_room(self, limits: Shares) -> int:
+        """Delete what is beyond `limits`, all of it; returns how many messages are not filed yet.
+
+        It takes about as long as storing what is too much has taken.
+        """
+        if limits.max_bytes:
+            went = self._room.make(limits)
+            self.unfiled = max(0, self.unfiled - went)
+        return self.unfiled
+
+    def give_back(self) -> bool:
+        """Give some free pages of the file back to the disk; whether there are more."""
+        return self._room.give_back()
+
+    def drop_unused_names(self) -> None:
+        """Delete the names of whom nothing is kept, when there are many and all is filed."""
+        if not self.unfiled:
+            drop_unused(self._file.open())
+            self._names.forget()
 
     def forget(self, peer_id: str) -> Iterator[int]:
         """Delete what `peer_id` said and what was said to it, a step at a time.
@@ -118,7 +144,8 @@ class Database:
         other calls may be made. What the peer says meanwhile may stay.
         """
         last = filing.last_id(self._file.open())
-        while filing.indexed_upto(self._file.open()) < last:
+        # Making room may take the last ones away meanwhile, so their ids may never be indexed.
+        while filing.waits(self._file.open(), last):
             self.file()
             yield 0
         connection = self._file.open()
@@ -150,9 +177,12 @@ class Database:
     def _opened(self, connection: sqlite3.Connection) -> None:
         """Make the connection ready; what was known of the file may be wrong now."""
         self._names.forget()
+        self._room.forget()
         # Else what was deleted stays in the file until its place is used again.
         connection.execute("PRAGMA secure_delete=ON")
-        self.has_words = words.prepare(connection)
+        # Else the -wal stays as large as it was once.
+        connection.execute(f"PRAGMA journal_size_limit={_MAX_WAL}")
+        self.has_words = self._room.has_words = words.prepare(connection)
 
     def _number(self, connection: sqlite3.Connection) -> partial[int]:
         return partial(self._names.number, connection)
@@ -171,6 +201,7 @@ class Database:
                 next_id=filing.last_id(connection) + 1,
                 seen=past.seen(connection, remembered, since),
                 waiting=past.waiting(connection),
+                friends=shares.friends(connection),
                 unread=past.unread(connection),
                 unfiled=self.unfiled,
                 has_words=self.has_words,
@@ -183,7 +214,7 @@ class Database:
         segments = [*join(batch.pieces)]
         if 0 < len(segments) <= _MOST_ROWS and not (batch.entries or batch.changes or batch.read):
             # One statement, one transaction: the usual batch of a node that is spoken to.
-            values = ",".join(["(?,?,?)"] * len(segments))
+            values = ",".join(["(?,?,?,?)"] * len(segments))
             try:
                 self._file.open().execute(
                     f"INSERT INTO segment VALUES {values}", [*chain.from_iterable(segments)]
@@ -194,7 +225,7 @@ class Database:
         else:
             with self._file.transaction() as connection:
                 number = self._number(connection)
-                connection.executemany("INSERT INTO segment VALUES (?,?,?)", segments)
+                connection.executemany("INSERT INTO segment VALUES (?,?,?,?)", segments)
                 filing.enter(connection, number, batch.entries, has_words=self.has_words)
                 connection.executemany(
                     "UPDATE message SET state = ? WHERE id = ?",
@@ -204,7 +235,7 @@ class Database:
                     "UPDATE name SET read_upto = max(read_upto, ?) WHERE id = ?",
                     [(upto, number(name)) for name, upto in batch.read.items()],
                 )
-        self.unfiled += sum(messages for _, messages, _ in segments) + len(batch.entries)
+        self.unfiled += sum(messages for _, messages, _, _ in segments) + len(batch.entries)
 
     def _delete(self, ids: list[int]) -> None:
         if ids:

@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from sqlite3 import Connection
 
-from p2pchat.history import words
+from p2pchat.history import shares, words
 from p2pchat.history.records import WAITING
 
 
-def size(connection: Connection) -> int:
-    """The bytes of the file that hold something."""
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-    return int((pages - free) * page_size)
+def oldest(connection: Connection, limit: int, before: float) -> list[int]:
+    """The ids of those of the `limit` oldest messages that came before a time (wall clock).
 
-
-def oldest(connection: Connection, limit: int, before: float | None = None) -> list[int]:
-    """The ids of the `limit` oldest messages that no longer wait to be delivered.
-
-    `before`: of these, only those that came before a time (wall clock). None that is younger than
-    what is still a segment.
+    None that still waits to be delivered, or is younger than what is still a segment.
     """
     found = connection.execute(
         "SELECT id FROM (SELECT id, at FROM message WHERE state != ?1 AND"
         " id < (SELECT coalesce(min(id), 1 << 62) FROM segment) ORDER BY id LIMIT ?2)"
-        " WHERE ?3 IS NULL OR at < ?3 * 1000.0",
+        " WHERE at < ?3 * 1000.0",
         (WAITING, limit, before),
     )
     return [id_ for (id_,) in found]
@@ -49,6 +40,7 @@ def delete(connection: Connection, ids: Iterable[int], *, has_words: bool) -> No
     """Delete these messages, inside a transaction of the caller."""
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY)")
     connection.executemany("INSERT INTO gone VALUES (?)", ((id_,) for id_ in ids))
+    shares.uncount(connection)
     if has_words:
         words.remove(connection)
     else:

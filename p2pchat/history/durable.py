@@ -24,7 +24,7 @@ from p2pchat.history.past import EVERYTHING
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Loaded, Record
 from p2pchat.history.segments import pack
-from p2pchat.history.store import Store
+from p2pchat.history.store import Limits, Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
@@ -60,7 +60,8 @@ class Storage(Struct):
 class DurableHistory(OwnMessages):
     """Keeps messages in one file. Call `open` once, `sweep` several times a second, `stop` last.
 
-    `seen` is filled with the ids of the past. Set the `on_...` before `open`.
+    `seen` is filled with the ids of the past, and its `friends` with those of the past. Set the
+    `on_...` before `open`.
     """
 
     def __init__(
@@ -71,8 +72,9 @@ class DurableHistory(OwnMessages):
         seen: RecentIds,
         storage: Storage,
     ) -> None:
-        make_database, max_bytes = storage.make_database, settings.max_bytes
-        store = Store(clock, storage.writing, make_database, self._written, max_bytes)
+        self._friends = seen.friends
+        make_database, limits = storage.make_database, Limits.of(settings)
+        store = Store(clock, storage.writing, make_database, self._written, limits)
         super().__init__(own_id, settings, store, storage.wall)
         self.settings = settings
         """What goes by them may change while the node runs; see `configure`."""
@@ -110,7 +112,7 @@ class DurableHistory(OwnMessages):
     def configure(self, settings: HistorySettings) -> None:
         """Go by these settings from now on, as far as they can change while a node runs."""
         self.settings = self.outbox.settings = settings
-        self._store.tidying.max_bytes = settings.max_bytes
+        self._store.configure(settings)
 
     def sweep(self, now: float) -> None:
         """Do what is done now and then; `now` is seconds of the node's clock."""
@@ -159,7 +161,9 @@ class DurableHistory(OwnMessages):
             # What others say of the time may be anything.
             arrival.said = [min(max(0.0, when), wall) for when in arrival.said]
         first = self._store.next_id(len(messages))
-        if self._store.hold(pack(first, peer_id, wall, messages, ids, arrival.said), arrival):
+        stranger = peer_id not in self._friends.known
+        piece = pack(first, peer_id, wall, messages, ids, arrival.said, stranger=stranger)
+        if self._store.hold(piece, arrival):
             if arrival.said is not None and type(messages[-1]) is Pub:
                 self._caught_up(peer_id, ids[-1])
             return True
@@ -211,6 +215,7 @@ class DurableHistory(OwnMessages):
         """Delete what was said by and to a peer, and what waits for it; fires with how many."""
         self.cancel([queued.msg_id for queued in self.outbox.of_peer(peer_id)])
         self.unread.pop(peer_id, None)
+        self._friends.forget(peer_id)
 
         def delete(_: object) -> Deferred[int]:
             forgetting = self._store.tidying.forget(peer_id)
@@ -286,8 +291,9 @@ class DurableHistory(OwnMessages):
 
     def _remember(self, loaded: Loaded) -> None:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""
-        for sender, msg_id, caught_up in loaded.seen:
-            self._seen.is_new(sender, msg_id)
+        self._friends.wrote_to(*loaded.friends)
+        for sender, msg_id, caught_up, text in loaded.seen:
+            self._seen.is_new(sender, msg_id, text)
             if caught_up:
                 self._caught_up(sender, msg_id)
         loaded.seen.clear()

@@ -14,8 +14,8 @@ from itertools import chain, islice
 from sqlite3 import Connection
 from typing import Final
 
-from p2pchat.history import words
-from p2pchat.history.records import Record
+from p2pchat.history import shares, words
+from p2pchat.history.records import PUBLISHED, Record
 from p2pchat.history.segments import Row, encodable, rows, unpack
 
 AT_ONCE: Final = 5000
@@ -46,6 +46,10 @@ def enter(
         if row[0] <= upto and connection.execute(_INSERT + _ROW, row).rowcount > 0:
             # It was to be stored earlier, and could not be.
             _index(connection, row[0] - 1, row[0], has_words=has_words)
+    friends = {row[2] for row in new} | {row[1] for row in new if row[6] != PUBLISHED}
+    connection.executemany(
+        "UPDATE name SET friend = 1 WHERE id = ? AND NOT friend", [(one,) for one in friends]
+    )
 
 
 def _row(record: Record, number: Callable[[str], int]) -> Row[int]:
@@ -65,7 +69,9 @@ def step(connection: Connection, number: Callable[[str], int], *, has_words: boo
     """File the oldest of what is not filed yet; returns how many messages, 0 when all are."""
     stored: list[bytes] = []
     upto, following, count, room = 0, _MOST, 0, _BYTES
-    for id_, messages, data in connection.execute("SELECT * FROM segment ORDER BY id"):
+    for id_, messages, data in connection.execute(
+        "SELECT id, count, data FROM segment ORDER BY id"
+    ):
         if count >= AT_ONCE or room <= 0:
             following = id_
             break
@@ -102,10 +108,21 @@ def indexed_upto(connection: Connection) -> int:
 def last_id(connection: Connection) -> int:
     """The largest id that was given, as far as the file tells."""
     (last,) = connection.execute(
-        "SELECT max(upto, coalesce((SELECT max(id) FROM message), 0)) FROM indexed"
+        "SELECT max(upto, coalesce((SELECT max(id) FROM message), 0),"
+        " coalesce((SELECT max(read_upto) FROM name), 0)) FROM indexed"
     ).fetchone()
     segment = connection.execute("SELECT data FROM segment ORDER BY id DESC LIMIT 1").fetchone()
     return max(last, unpack(segment[0])[-1].id) if segment else int(last)
+
+
+def waits(connection: Connection, upto: int) -> bool:
+    """Whether a message with an id up to this one is not filed, or not indexed."""
+    (some,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM segment WHERE id <= ?1) OR EXISTS"
+        " (SELECT 1 FROM message WHERE id > (SELECT upto FROM indexed) AND id <= ?1)",
+        (upto,),
+    ).fetchone()
+    return bool(some)
 
 
 def _index(connection: Connection, after: int, upto: int, *, has_words: bool) -> None:
@@ -114,6 +131,7 @@ def _index(connection: Connection, after: int, upto: int, *, has_words: bool) ->
         " WHERE id > ? AND id <= ? ORDER BY conversation, id",
         (after, upto),
     )
+    shares.count(connection, after, upto)
     if has_words:
         words.add(connection, after, upto)
     else:

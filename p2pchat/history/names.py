@@ -40,7 +40,7 @@ def drop_unused(connection: Connection) -> None:
     (names,) = connection.execute("SELECT count(*) FROM name").fetchone()
     if names > MANY:
         connection.execute(
-            "DELETE FROM name WHERE text != ''"
+            "DELETE FROM name WHERE text != '' AND NOT friend"
             " AND NOT EXISTS (SELECT 1 FROM message_of WHERE conversation = name.id)"
             " AND id NOT IN (SELECT sender FROM message)"
         )

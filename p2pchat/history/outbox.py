@@ -2,8 +2,8 @@
 
 Rules: no I/O and no clock. Per peer, messages leave in the order in which they were written, a few
 at a time, and keep their msg_id until they are acknowledged, cancelled or too old. One whose ACK
-did not come is sent again when the next link opens, not on the same one: what is no longer
-acknowledged there was most likely read, and other programs would show it twice.
+did not come is sent again when the next link opens. On the same one only our own kind gets it
+again, after a while: other programs most likely read it, and would show it twice.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class Queued(Struct, gc=False):
     """Whether it was said in an earlier run."""
     link: IPeerLink | None = None
     """Where it went out, while that link is open."""
+    again: bool = False
+    """Whether it was sent again on the same link: that its ACK is late has been told."""
 
     @property
     def peer_id(self) -> str:
@@ -74,6 +76,7 @@ class Outbox:
         self._by_peer: dict[str, dict[str, Queued]] = {}
         self._unsent: dict[str, dict[str, Queued]] = {}
         self._on_their_way: dict[str, int] = {}
+        self._overdue: dict[str, float] = {}
         self.refused = 0
         """Messages that found no place."""
         self.expired = 0
@@ -131,6 +134,7 @@ class Outbox:
         queued = self._by_id.pop(msg_id, None)
         if queued is not None:
             self._move(queued, Stage.OVERDUE)
+            self._overdue.pop(msg_id, None)
             _remove(self._by_peer, queued)
         return queued
 
@@ -158,17 +162,37 @@ class Outbox:
         queued.link = link
         self._move(queued, Stage.ON_ITS_WAY)
 
-    def overdue(self, queued: Queued, links: Sequence[IPeerLink]) -> None:
+    def overdue(self, queued: Queued, links: Sequence[IPeerLink], now: float) -> None:
         """Its ACK did not come in time; the others need not wait for it.
 
-        `links`: those that are open. On one that is newer than its own it goes out again: the older
-        one may be half dead.
+        `now`: of the node's clock; see `overdue_before`. `links`: those that are open. On one that
+        is newer than its own it goes out again: the older one may be half dead.
         """
         if queued.stage is Stage.ON_ITS_WAY:
             self._move(queued, Stage.OVERDUE)
+            self._overdue[queued.msg_id] = now
             since = queued.link.opened_at if queued.link is not None else math.inf
             if any(link.opened_at > since for link in links):
                 self._send_again(queued.peer_id, [queued])
+
+    def overdue_before(self, when: float) -> list[Queued]:
+        """Those that have been overdue since `when` or longer; each is given once.
+
+        Tell `send_again` those that may go out on the same link.
+        """
+        late = []
+        for msg_id, since in self._overdue.items():
+            if since > when:
+                break
+            late.append(msg_id)
+        for msg_id in late:
+            del self._overdue[msg_id]
+        return [self._by_id[msg_id] for msg_id in late]
+
+    def send_again(self, queued: Queued) -> None:
+        """It is to go out once more, on whatever link there is."""
+        queued.again = True
+        self._send_again(queued.peer_id, [queued])
 
     def link_opened(self, peer_id: str) -> None:
         """A link is new: what was not acknowledged on another one goes out again."""
@@ -194,6 +218,8 @@ class Outbox:
         peer_id, before = queued.peer_id, queued.stage
         if before is stage:
             return
+        if before is Stage.OVERDUE:
+            self._overdue.pop(queued.msg_id, None)
         if before is Stage.UNSENT:
             _remove(self._unsent, queued)
         elif before is Stage.ON_ITS_WAY:

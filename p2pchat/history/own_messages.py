@@ -56,15 +56,15 @@ class OwnMessages:
         waited = max(0.0, self._wall() - queued.entry.at)
         return Waited(queued.peer_id, waited, queued.entry.text if queued.earlier else "")
 
-    def overdue(self, msg_id: str, links: Sequence[IPeerLink]) -> bool:
-        """No ACK came in time; whether the message is kept and will be sent again.
+    def overdue(self, msg_id: str, links: Sequence[IPeerLink], now: float) -> Queued | None:
+        """No ACK came in time: the message, if it is kept and will be sent again.
 
-        `links`: those that are open to its peer.
+        `links`: those that are open to its peer; `now`: of the node's clock.
         """
         queued = self.outbox.get(msg_id)
         if queued is not None:
-            self.outbox.overdue(queued, links)
-        return queued is not None
+            self.outbox.overdue(queued, links, now)
+        return queued
 
     def cancel(self, msg_ids: Sequence[str]) -> int:
         """Send these messages no more; returns how many of them were waiting."""

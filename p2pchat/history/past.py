@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from sqlite3 import Connection
 from typing import Final
 
+from p2pchat.history import shares
 from p2pchat.history.names import MANY
 from p2pchat.history.records import RECEIVED, Record
 from p2pchat.history.schema import FIELDS, NAMES
@@ -19,36 +21,57 @@ from p2pchat.history.segments import rows
 EVERYTHING: Final = ""
 """The name under which is noted how far the person has seen all conversations."""
 _MAX_UNREAD: Final = 1000
+_LONG: Final = 2000
+"""Characters of a text that is not read at the start to tell another text of the same id."""
 
 
-def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, str, bool]]:
-    """Sender, msg_id and whether it is a PUB that came late, of the last received messages.
+_Seen = tuple[int, str, str, bool, int, str | None]
+"""Id, sender, msg_id, whether it is a PUB that came late, arrival in ms, and text."""
 
-    Oldest first, at most `limit`, and only those that came after `since` (wall clock).
+
+def seen(
+    connection: Connection, limit: int, since: float
+) -> list[tuple[str, str, bool, str | None]]:
+    """Sender, msg_id, whether it is a PUB that came late, and text, of the last received messages.
+
+    Oldest first; half of `limit` of friends at most and half of strangers, and only those that came
+    after `since` (wall clock). The text is None when it is long, or not as it was received.
     """
-    found: list[tuple[str, str, bool, int]] = []
-    for (data,) in connection.execute("SELECT data FROM segment ORDER BY id DESC"):
-        latest = [
-            (sender, msg_id, place != sender and said is not None, at)
-            for _, place, sender, msg_id, at, said, _, _ in rows(data, str)
-            if msg_id
-        ]
-        found += reversed(latest)
-        if len(found) >= limit:
-            break
+    half = max(1, limit // 2)
+    halves = _latest_unfiled(connection, half)
     names = dict(connection.execute("SELECT id, text FROM name"))
-    filed = connection.execute(
-        "SELECT sender, msg_id, conversation != sender AND said IS NOT NULL, at FROM message"
-        " WHERE state = ? AND msg_id != '' ORDER BY id DESC LIMIT ?",
-        (RECEIVED, max(0, limit - len(found))),
-    )
-    found += [(names[sender], msg_id, bool(late), at) for sender, msg_id, late, at in filed]
-    latest_first = found[:limit]
+    for friend, found in enumerate(halves):
+        filed = connection.execute(
+            "SELECT m.id, sender, msg_id, conversation != sender AND said IS NOT NULL, at,"
+            " CASE WHEN length(m.text) <= ? AND NOT instr(m.text, '\\ud') THEN m.text END"
+            " FROM message m JOIN name n ON n.id = m.sender"
+            " WHERE state = ? AND msg_id != '' AND friend = ? ORDER BY m.id DESC LIMIT ?",
+            (_LONG, RECEIVED, friend, max(0, half - len(found))),
+        )
+        found += [
+            (id_, names[sender], msg_id, bool(late), at, text)
+            for id_, sender, msg_id, late, at, text in filed
+        ]
     return [
-        (sender, msg_id, caught_up)
-        for sender, msg_id, caught_up, at in reversed(latest_first)
+        (sender, msg_id, caught_up, text)
+        for _, sender, msg_id, caught_up, at, text in sorted(chain(*halves))
         if at >= since * 1000
     ]
+
+
+def _latest_unfiled(connection: Connection, most: int) -> tuple[list[_Seen], list[_Seen]]:
+    """The latest messages in segments, `most` of strangers and `most` of friends at most."""
+    friends = frozenset(shares.friends(connection))
+    halves: tuple[list[_Seen], list[_Seen]] = [], []
+    for (data,) in connection.execute("SELECT data FROM segment ORDER BY id DESC"):
+        for id_, place, sender, msg_id, at, said, _, text in reversed([*rows(data, str)]):
+            half = halves[sender in friends]
+            if msg_id and len(half) < most:
+                known = text if len(text) <= _LONG and "\\ud" not in text else None
+                half.append((id_, sender, msg_id, place != sender and said is not None, at, known))
+        if len(halves[0]) == len(halves[1]) == most:
+            break
+    return halves
 
 
 def waiting(connection: Connection) -> list[Record]:
@@ -68,7 +91,7 @@ def unread(connection: Connection) -> dict[str, int]:
             connection.execute(
                 "SELECT text, (SELECT count(*) FROM (SELECT 1 FROM message_of WHERE"
                 " conversation = name.id AND id > max(name.read_upto, ?) AND received LIMIT ?))"
-                " FROM name ORDER BY id LIMIT ?",
+                " FROM name ORDER BY friend DESC, id LIMIT ?",
                 (seen_upto, _MAX_UNREAD, MANY),
             )
         )

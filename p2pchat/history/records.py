@@ -54,6 +54,8 @@ class Piece(Struct, frozen=True, gc=False):
     """The id of the first one; the others follow."""
     messages: int
     data: bytes
+    stranger: bool = False
+    """Whether we never wrote to that peer."""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -77,10 +79,14 @@ class Loaded(Struct):
     """What a node needs to know of the past when it starts."""
 
     next_id: int = 1
-    seen: list[tuple[str, str, bool]] = field(default_factory=list)
-    """Sender, msg_id and whether it is a PUB that came late, of the latest, oldest first."""
+    seen: list[tuple[str, str, bool, str | None]] = field(default_factory=list)
+    """Sender, msg_id, whether it is a PUB that came late, and the text unless it is long.
+
+    Of the latest, oldest first."""
     waiting: list[Record] = field(default_factory=list)
     """The outbox, oldest first."""
+    friends: list[str] = field(default_factory=list)
+    """The peers to whom we wrote."""
     unread: dict[str, int] = field(default_factory=dict)
     """Conversation -> how many of its messages the person has not seen, 1000 at most."""
     unfiled: int = 0

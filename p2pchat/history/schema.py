@@ -3,6 +3,9 @@
     segment      what was received and is not filed yet: many messages in one row; see `segments`
     message      each message that is filed or ours, in the order of its id
     message_of   the messages of each conversation
+    message_by   the messages of each sender
+    name         peers and scopes; of a sender, the bytes of its messages that are indexed, and
+                 whether it is a friend: we ourselves, or one to whom we wrote
     words        the messages that hold a word (FTS5); see `words`
     indexed      how far these two indexes go: all of `message` `upto` an id, and nothing above it;
                  and whether `words` is whole
@@ -26,14 +29,17 @@ _STATE: Final = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enum
 
 FORMAT: Final = Format(
     application=0x70327068,
-    number=3,
+    number=4,
     tables=(
         # Peers and scopes: a conversation, a sender, or both.
         "CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE,"
-        " read_upto INTEGER NOT NULL DEFAULT 0)",
+        " read_upto INTEGER NOT NULL DEFAULT 0, friend INTEGER NOT NULL DEFAULT 0,"
+        " bytes INTEGER NOT NULL DEFAULT 0)",
+        "CREATE INDEX name_friend ON name (bytes) WHERE friend",
         "CREATE TABLE message (id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL,"
         " sender INTEGER NOT NULL, msg_id TEXT NOT NULL, at INTEGER NOT NULL, said INTEGER,"
         " state INTEGER NOT NULL, text TEXT NOT NULL)",
+        "CREATE INDEX message_by ON message (sender)",
         "CREATE INDEX message_published ON message (id) WHERE state = 1",
         "CREATE INDEX message_waiting ON message (id) WHERE state = 3",
         # With `received`, so that what is unread is counted without a look at `message`.
@@ -41,14 +47,16 @@ FORMAT: Final = Format(
         " received INTEGER NOT NULL, PRIMARY KEY (conversation, id)) WITHOUT ROWID",
         "CREATE TABLE indexed (upto INTEGER NOT NULL, words INTEGER NOT NULL)",
         "INSERT INTO indexed VALUES (0, 0)",
-        # id: of the first message.
-        "CREATE TABLE segment (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL)",
+        # id: of the first message; strangers: the bytes of what strangers said.
+        "CREATE TABLE segment (id INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
+        " strangers INTEGER NOT NULL, data BLOB NOT NULL)",
         "CREATE VIEW said AS SELECT m.id, datetime(m.at / 1000, 'unixepoch', 'localtime') AS time,"
         f" c.text AS conversation, s.text AS sender, CASE m.state {_STATE} END AS state, m.text"
         " FROM message m JOIN name c ON c.id = m.conversation JOIN name s ON s.id = m.sender",
     ),
     # A large batch costs a fifth less than with 4096, and a single message no more.
     page_size=16384,
+    gives_back=True,
 )
 
 FIELDS: Final = "m.id, c.text, s.text, m.msg_id, m.at / 1000.0, m.state, m.text, m.said / 1000.0"

@@ -40,11 +40,13 @@ def pack(
     messages: Sequence[Send | Pub],
     ids: list[str],
     said: Sequence[float] | None = None,
+    *,
+    stranger: bool = False,
 ) -> Piece:
     """What `peer_id` sent in one go: `first` is the id of the first message, `at` when it came.
 
     `ids`: of the messages, as `repetitions.id_text` writes them. `said`: for messages that came
-    late, when each of them was said (wall clock).
+    late, when each of them was said (wall clock). `stranger`: whether we never wrote to it.
     """
     dsts = None
     if [*map(type, messages)].count(Send) < len(ids):
@@ -57,11 +59,11 @@ def pack(
         data = _encode(part)
     except UnicodeEncodeError:
         data = _encode(_encodable(part))
-    return Piece(first, len(ids), data)
+    return Piece(first, len(ids), data, stranger)
 
 
-def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, bytes]]:
-    """The rows of `segment` for `pieces`, in order: first id, number of messages, data."""
+def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, int, bytes]]:
+    """The rows of `segment` for `pieces`, in order: first id, messages, strangers' bytes, data."""
     joined: list[Piece] = []
     count = 0
     for piece in pieces:
@@ -74,8 +76,19 @@ def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, bytes]]:
         yield _segment(joined, count)
 
 
-def _segment(pieces: list[Piece], count: int) -> tuple[int, int, bytes]:
-    return pieces[0].first, count, _encode([msgspec.Raw(piece.data) for piece in pieces])
+def _segment(pieces: list[Piece], count: int) -> tuple[int, int, int, bytes]:
+    strangers = sum(len(piece.data) for piece in pieces if piece.stranger)
+    data = _encode([msgspec.Raw(piece.data) for piece in pieces])
+    return pieces[0].first, count, strangers, data
+
+
+def without(data: bytes, stays: Callable[[str], bool]) -> tuple[int, bytes]:
+    """A segment with the messages of those peers only that stay: how many, and its data.
+
+    Raises `ValueError` when the segment is damaged.
+    """
+    parts = [part for part in _decode(data) if stays(part[1])]
+    return sum(len(part[3]) for part in parts), _encode(parts)
 
 
 def encodable(text: str) -> str:

@@ -12,7 +12,7 @@ until there is nothing else to do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -20,9 +20,11 @@ from twisted.python.failure import Failure
 
 from p2pchat.history.database import Committed, Database
 from p2pchat.history.records import Change, Loaded, Piece, Record
+from p2pchat.history.shares import Shares
 from p2pchat.history.tidying import MAX_UNFILED, QUIET, Tidying
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
 from p2pchat.logs.levels import Log
+from p2pchat.settings.values import HistorySettings
 from p2pchat.sqlite import Worker
 
 _log: Final = Log("History")
@@ -35,8 +37,11 @@ MANY: Final = 8000
 """Messages that are enough for a batch: more cost memory, and the disk does not get any faster."""
 _LARGE: Final = 4_000_000
 """Bytes that are enough for a batch."""
-MAX_WAITING: Final = 32_000_000
-"""Bytes of messages, roughly, that may wait while the disk does not keep up."""
+MAX_WAITING: Final = 64_000_000
+"""Bytes of messages, roughly, that may wait while the disk does not keep up. Nobody has them all:
+see `Limits`."""
+_STRANGERS: Final = ""
+"""The name under which the bytes of all strangers are counted."""
 _OBJECT: Final = 500
 _RETRY: Final = 5.0
 _READ_AFTER: Final = 0.5
@@ -45,11 +50,26 @@ _MAX_READ: Final = 10_000
 _MAX_AGAIN: Final = 20_000
 
 
+class Limits(NamedTuple):
+    """How much may be in the file, and how much may wait to be stored."""
+
+    file: Shares
+    waiting: Shares
+
+    @classmethod
+    def of(cls, settings: HistorySettings) -> Limits:
+        """The limits that these settings set."""
+        strangers, peer = settings.strangers_share, settings.peer_share
+        return cls(
+            Shares.of(settings.max_bytes, strangers, peer),
+            Shares.of(MAX_WAITING, strangers, peer),
+        )
+
+
 class Store:
     """One history file, written in batches. `make_database` is called in the thread.
 
-    `on_written` hears what became of each batch. `max_bytes`: the size beyond which the oldest
-    messages go; 0 for no limit.
+    `on_written` hears what became of each batch. `limits`: see `Limits`.
     """
 
     def __init__(
@@ -58,19 +78,21 @@ class Store:
         thread: Worker,
         make_database: Callable[[], Database],
         on_written: Callable[[Unstored, Outcome], None],
-        max_bytes: int,
+        limits: Limits,
     ) -> None:
         self._clock = clock
         self._thread = thread
         self._make_database = make_database
         self._on_written = on_written
-        self.tidying = Tidying(self.call, self._busy, max_bytes)
+        self.tidying = Tidying(self.call, self._busy, limits.file)
+        self._limits = limits
         self._database: Database | None = None
         self._next = Unstored()
         self._writing: Unstored | None = None
         self._timer: IDelayedCall | None = None
         self._next_id = 1
         self._waiting = 0
+        self._waiting_of: dict[str, int] = {}
         self._idle_since = 0.0
         self._retry_at = 0.0
         self._flushes: list[Deferred[None]] = []
@@ -113,6 +135,11 @@ class Store:
 
         return self.call(load).addErrback(failed).addCallback(loaded)
 
+    def configure(self, settings: HistorySettings) -> None:
+        """Go by the limits of these settings from now on."""
+        self._limits = Limits.of(settings)
+        self.tidying.limits = self._limits.file
+
     # ------------------------------------------------------------ what is to be kept
 
     def next_id(self, count: int = 1) -> int:
@@ -122,13 +149,22 @@ class Store:
         return number
 
     def hold(self, piece: Piece, arrival: Arrival) -> bool:
-        """Keep messages that came; False, and they are not, when too much waits already."""
+        """Keep messages that came; False, and they are not, when too much waits already.
+
+        That is more than the share of their sender, or of all strangers, or more than may wait.
+        """
         unstored = self._next
         # A message that is not shown yet is there twice: packed, and as it came.
-        self._waiting += 2 * len(piece.data) + _OBJECT * len(arrival.messages)
-        if self._waiting > MAX_WAITING:
+        size = 2 * len(piece.data) + _OBJECT * len(arrival.messages)
+        whose, share = (_STRANGERS, self._limits.waiting.strangers)
+        if not piece.stranger:
+            whose, share = arrival.peer.peer_id, self._limits.waiting.peer
+        of_these = self._waiting_of.get(whose, 0) + size
+        if of_these > share or self._waiting + size > self._limits.waiting.max_bytes:
             self.refused += piece.messages
             return False
+        self._waiting += size
+        self._waiting_of[whose] = of_these
         unstored.pieces.append(piece)
         unstored.arrivals.append(arrival)
         unstored.count += piece.messages
@@ -253,6 +289,7 @@ class Store:
             self._read_at = now + _READ_EVERY
         self._next = Unstored()
         self._waiting = 0
+        self._waiting_of.clear()
         committed = self.call(lambda database: database.commit(writing))
         committed.addCallbacks(self._written, self._failed)
 
@@ -266,7 +303,10 @@ class Store:
             _log.info("The history is written again")
         self._on_written(done, Outcome(again=again, aside=committed.aside))
         self.tidying.unfiled = committed.unfiled
-        if committed.unfiled > MAX_UNFILED:
+        most = self._limits.file.max_bytes
+        if most and committed.size > most:
+            self.tidying.make_room()
+        elif committed.unfiled > MAX_UNFILED:
             self.tidying.overloaded(done.count)
         self._after_write()
 

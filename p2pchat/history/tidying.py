@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.history.database import Database
 from p2pchat.history.filing import AT_ONCE
+from p2pchat.history.shares import Shares
 from p2pchat.logs.levels import Log
 
 _log: Final = Log("History")
@@ -37,18 +38,18 @@ _RETRY: Final = 5.0
 class Tidying:
     """Steps of tidying up. `call` makes a call on the database; `busy` tells whether others wait.
 
-    `max_bytes`: the size beyond which the oldest messages go; 0 for no limit.
+    `limits`: the size beyond which messages go, and whose go first.
     """
 
     def __init__(
         self,
         call: Callable[[Callable[[Database], Any]], Deferred[Any]],
         busy: Callable[[], bool],
-        max_bytes: int,
+        limits: Shares,
     ) -> None:
         self._call = call
         self._busy = busy
-        self.max_bytes = max_bytes
+        self.limits = limits
         """May be changed at any time."""
         self._prune_at = 0.0
         self._file_at = _FILE_LATEST
@@ -58,6 +59,7 @@ class Tidying:
         """Whether a step is being made."""
         self.unfiled = 0
         """Messages that are stored, but not filed yet."""
+        self._making_room = False
 
     def when_quiet(self, now: float, before: float) -> None:
         """Do what waits, if anything does; `before`: what came then (wall clock) is too old."""
@@ -119,16 +121,38 @@ class Tidying:
         self._file_at = self._now + _FILE_LATEST
         self._call(file).addCallbacks(done, self._failed)
 
+    def make_room(self) -> None:
+        """The file is too large: make room before the next batch is written."""
+
+        def done(unfiled: int) -> None:
+            self._making_room = False
+            self.unfiled = unfiled
+
+        def failed(failure: Failure) -> None:
+            self._making_room = False
+            self._failed(failure)
+
+        if not self._making_room:
+            self._making_room = True
+            limits = self.limits
+            self._call(lambda database: database.make_room(limits)).addCallbacks(done, failed)
+
     def _prune(self, before: float, limit: int, *, more: bool) -> None:
-        def done(deleted: int) -> None:
+        limits = self.limits
+
+        def prune(database: Database) -> bool:
+            if database.prune(before, limit):
+                return True
+            self.unfiled = database.make_room(limits)
+            database.drop_unused_names()
+            return more and database.give_back()
+
+        def done(left: bool) -> None:
             self.running = False
-            if not deleted:
+            if not left:
                 self._prune_at = self._now + _PRUNE_EVERY
             elif more and not self._busy():
                 self._prune(before, limit, more=more)
-
-        def prune(database: Database) -> int:
-            return database.prune(before, self.max_bytes, limit)
 
         self.running = True
         self._call(prune).addCallbacks(done, self._failed)

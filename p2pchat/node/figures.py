@@ -143,6 +143,10 @@ _LINKS: Final[_NodeFigures] = {
         "messages a second from one peer (limits.peer_rate; 0: any)",
         lambda node: node.settings.limits.peer_rate,
     ),
+    "bytes_limit": limit(
+        "bytes a second from one peer (limits.peer_bytes; 0: any)",
+        lambda node: node.settings.limits.peer_bytes,
+    ),
 }
 _QUEUES: Final[_NodeFigures] = {
     "waiting_bytes": gauge(
@@ -205,6 +209,10 @@ _MESSAGES: Final[_NodeFigures] = {
     "dropped": counter(
         "published messages not sent to a peer that did not keep up",
         lambda node: node.outgoing.dropped,
+    ),
+    "other_texts": counter(
+        "messages that had the id of another one and another text; they were shown",
+        lambda node: node.incoming.other_texts,
     ),
     "bad_lines": counter(
         "lines that were no message", lambda node: node.mesh.link_log.remarks["bad line"]

@@ -6,7 +6,8 @@
             -> repeated: acknowledged when its first copy is safe
 
 Rules: no I/O. A message that came before is acknowledged again and told once. The memory of ids is
-bounded and forgets the oldest; of an id that is longer than any honest one only a hash is kept.
+bounded and forgets the oldest, a friend's and a stranger's apart; the same id with another text is
+another message. Of an id that is longer than any honest one only a hash is kept.
 What comes before the past is known waits, because a repetition could not be told from what is new.
 """
 
@@ -64,6 +65,11 @@ class Incoming:
     def remembered(self) -> int:
         """How many ids are kept to know repetitions."""
         return len(self._seen)
+
+    @property
+    def other_texts(self) -> int:
+        """Messages that had the id of another one, and another text."""
+        return self._seen.other_texts
 
     def deliver(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
         """Take in the messages that came together on a link; there is at least one."""
@@ -134,7 +140,7 @@ class Incoming:
     ) -> None:
         acks: list[object] = [message.msg_id] if message.require_ack else []
         key = id_text(message.msg_id)
-        if key and not self._seen.is_new(peer.peer_id, key):
+        if key and not self._seen.is_new(peer.peer_id, key, message.payload):
             self.duplicates += 1
             self._repeated(history, Arrival(peer, link, acks))
             return
@@ -195,8 +201,8 @@ class Showing:
         self._seen = seen
         self._waiting: dict[str, int] = {}
         self._afterwards: dict[str, Callable[[], None]] = {}
-        self._unkept: dict[tuple[str, str], None] = {}
-        """Peers and ids of messages that were shown and are not kept, the latest ones."""
+        self._unkept: dict[tuple[str, str, int], None] = {}
+        """Peers, ids and hashes of texts: what was shown and is not kept, the latest."""
 
     def nothing_waits(self, peer_id: str) -> bool:
         """Whether a message of this peer may be shown now."""
@@ -243,8 +249,8 @@ class Showing:
         for message in messages:
             key = id_text(message.msg_id)
             if key:
-                self._unkept[peer.peer_id, key] = None
-                self._seen.forget(peer.peer_id, key)
+                self._unkept[peer.peer_id, key, hash(message.payload)] = None
+                self._seen.forget(peer.peer_id, key, message.payload)
         while len(self._unkept) > _MAX_UNKEPT:
             del self._unkept[next(iter(self._unkept))]
         if new:
@@ -271,7 +277,7 @@ class Showing:
         return [
             at
             for at, message in enumerate(messages)
-            if (peer_id, id_text(message.msg_id)) not in self._unkept
+            if (peer_id, id_text(message.msg_id), hash(message.payload)) not in self._unkept
         ]
 
 

@@ -41,6 +41,7 @@ from p2pchat.node.sweep import Sweep
 from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
 from p2pchat.wire.repetitions import RecentIds
@@ -87,6 +88,8 @@ class ChatNode(MultiService):
         self._make_history = make_history
         self.history: DurableHistory | None = None
         """What keeps messages, None when nothing is kept."""
+        self.friends = Friends()
+        """The peers to whom we ever wrote, as far as it is known."""
         self.settings = settings
         self.observers = Observers()
         self.started_at = reactor.seconds()
@@ -131,7 +134,7 @@ class ChatNode(MultiService):
             self._reactor, me, settings, max_descriptors=self._max_descriptors, jitter=self._jitter
         )
         self.peers = mesh.peers
-        seen = RecentIds(settings.limits.remembered_ids)
+        seen = RecentIds(settings.limits.remembered_ids, self.friends)
         if self._make_history is not None:
             self.history = self._make_history(me.peer_id, seen)
             self.history.on_queued = self.observers.queued
@@ -141,7 +144,9 @@ class ChatNode(MultiService):
             mesh.on_closed = self._link_closed
             mesh.on_extended = self._extended
         self.incoming = Incoming(self.observers, seen, self.history)
-        self.outgoing = Outgoing(mesh.context, mesh.peers, self.observers, self.history)
+        self.outgoing = Outgoing(
+            mesh.context, mesh.peers, self.observers, self.history, self.friends
+        )
         mesh.on_chat = self.incoming.deliver
         mesh.on_ack = self.outgoing.acknowledged
         mesh.on_moved = self._link_opened

@@ -2,7 +2,8 @@
 
     send     -> a link that takes it, and history.on_its_way;  or, if none does, history.queue
     ACK      -> delivered
-    no ACK   -> undelivered; what is kept goes out again, with the same msg_id, on the next link
+    no ACK   -> undelivered; what is kept goes out again, with the same msg_id, on the next link,
+                or after `3 * ack_timeout` on the same one if the peer is of our own kind
     publish  -> every connected peer of a scope, and history.published
 
 Rules: no I/O. A SEND is pending until its ACK comes, on whatever link, or its time is over, and so
@@ -27,6 +28,7 @@ from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.observers import Observers
 from p2pchat.wire.address import namespace_of_scope, split_peer_id
 from p2pchat.wire.codec import encode
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Pub, Said, Send
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
@@ -37,6 +39,8 @@ _TOO_OLD: Final = "it waited for too long and is given up"
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
 _CHECK_AGE_EVERY: Final = 60.0
+_AGAIN_AFTER: Final = 3
+"""Times `ack_timeout` after which our own kind gets a message again on the same link."""
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
 _PLAIN_WINDOW: Final = 32
@@ -70,7 +74,8 @@ def _ignore(_peer: Peer, _link: IPeerLink) -> None:
 class Outgoing:
     """Sends and publishes for one node, within the limits of `context.settings`.
 
-    `history`, if there is one, keeps what was said, and what waits for a link or an ACK.
+    `history`, if there is one, keeps what was said, and what waits for a link or an ACK. `friends`
+    learns to whom we wrote.
     """
 
     def __init__(
@@ -79,7 +84,9 @@ class Outgoing:
         peers: PeerTable,
         observers: Observers,
         history: DurableHistory | None = None,
+        friends: Friends | None = None,
     ) -> None:
+        self._friends = Friends() if friends is None else friends
         self._context = context
         self._own_id = context.me.peer_id
         self._peers = peers
@@ -139,6 +146,7 @@ class Outgoing:
             except OutboxFullError as why:
                 raise NotSentError(str(why)) from None
             _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
+        self._friends.wrote_to(peer_id)
         return msg_id
 
     def publish(self, scope: str, payload: str) -> Published:
@@ -237,6 +245,10 @@ class Outgoing:
             self._give_up(msg_id, pending.peer_id, f"no ACK within {timeout:g} s")
         history = self._history
         if history is not None:
+            for queued in history.outbox.overdue_before(now - (_AGAIN_AFTER - 1) * timeout):
+                peer = self._peers.get(queued.peer_id)
+                if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
+                    history.outbox.send_again(queued)
             for peer_id in history.outbox.peers_behind[:_MOST_AT_ONCE]:
                 self._send_waiting(peer_id)
             if now >= self._check_age_at:
@@ -255,9 +267,14 @@ class Outgoing:
     def _give_up(self, msg_id: str, peer_id: str, reason: str) -> None:
         peer, history = self._peers.get(peer_id), self._history
         used = () if peer is None or not peer.links else (peer.link_in_use,)
-        if history is not None and history.overdue(msg_id, used):
-            reason = f"{reason}: {KEPT}"
         del self._pending[msg_id]
+        if history is not None:
+            now = self._context.clock.seconds()
+            kept = history.overdue(msg_id, used, now)
+            if kept is not None and kept.again:
+                return
+            if kept is not None:
+                reason = f"{reason}: {KEPT}"
         self.undelivered += 1
         _log.warn("Not delivered to {peer}: {why}", peer=peer_id, why=reason)
         self._observers.undelivered(peer_id, msg_id, reason)

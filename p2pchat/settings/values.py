@@ -102,6 +102,16 @@ class HistorySettings(Struct, frozen=True, kw_only=True):
         int, whole("BYTES", 0)("delete the oldest beyond this size; 0: never", "history-max-bytes")
     ] = 500_000_000
     """Larger: a longer past, at some 150 bytes and the text's words for each message."""
+    strangers_share: Annotated[
+        int, whole("PERCENT", 1, 100)("of max_bytes, for all to whom we never wrote together")
+    ] = 25
+    """Of what may wait to be stored, too. More: more of what is said in a room is kept. Less:
+    strangers leave more room to those whom we know."""
+    peer_share: Annotated[
+        int, whole("PERCENT", 1, 100)("of max_bytes, for each peer to whom we wrote")
+    ] = 25
+    """The same for one whom we know. More: who talks much is kept for longer. Less: one that went
+    mad takes less from the others. Beyond a share nothing goes while there is room."""
     outbox_ttl: Annotated[float, SECONDS("how long a message waits for a peer")] = 604_800.0
     """Longer: a long absence loses nothing. Shorter: nobody gets what has long lost its meaning."""
     outbox_max_per_peer: Annotated[int, COUNT("messages waiting for one peer")] = 1000
@@ -205,6 +215,11 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     peer_rate: Annotated[float, number("N")("messages a second from one peer; 0: any")] = 2000.0
     """A peer that sends more on average is read more slowly. Higher: faster bulk traffic. Lower:
     one peer cannot keep us from the others."""
+    peer_bytes: Annotated[int, whole("BYTES", 0)("bytes a second from one peer; 0: any")] = (
+        1_048_576
+    )
+    """The same for long messages. `peer_rate` 0 means any number of bytes, too. At most a second's
+    worth is read at once."""
     max_bad_lines: Annotated[int, COUNT("unreadable lines in a row that end a link")] = 20
     """More: broken clients stay. Fewer: noise ends sooner."""
     remembered_ids: Annotated[int, COUNT("message ids kept to know repetitions", restart=True)] = (

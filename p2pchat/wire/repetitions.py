@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import enum
 import json
-from collections.abc import Set
 from typing import Any, Final
 from zlib import crc32
 
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Pub, Send
 
 LONGEST_ID: Final = 128
 """Characters of an id that is remembered as it is; no honest one is longer."""
-_NOTHING: Final[frozenset[str]] = frozenset()
+_SHORT: Final = 64
+"""Characters of a text that is remembered as it is."""
+_Mark = str | int | None
 
 
 class RecentIds:
-    """The ids of the last messages, at least half of `limit` and at most all of it.
+    """The ids of the last messages, with a hash of each text, `limit` of them at most.
 
-    Ids are kept by sender: nobody can make us take somebody else's message for a repetition. Two
-    generations that take turns cost less than a queue: when one is full, the older one goes.
+    Friends have one half of the places and strangers the other, so that no stranger pushes out what
+    a friend said. At least half of either is always there. Ids are kept by sender: nobody can make
+    us take somebody else's message for a repetition. The same id with another text is another
+    message. `friends`: who is one may change at any time.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, friends: Friends | None = None) -> None:
         self.limit = limit
-        self._half = max(1, limit // 2)
-        self._recent: dict[str, set[str]] = {}
-        self._older: dict[str, set[str]] = {}
-        self._recent_count = 0
-        self._older_count = 0
+        self.friends = Friends() if friends is None else friends
+        self._known_friends = self.friends.known
+        self._of_friends = _Half(max(1, limit // 2))
+        self._of_strangers = _Half(max(1, limit - limit // 2))
+        self.other_texts = 0
+        """Messages that had the id of another one, and another text."""
 
     def fresh(self, peer_id: str, messages: list[Send | Pub]) -> tuple[list[Send | Pub], list[str]]:
         """Remember what a peer sent; returns what was not there before, in its order.
@@ -35,59 +41,203 @@ class RecentIds:
         And the ids of that, as `id_text` writes them.
         """
         if len(messages) == 1:
-            msg_id = messages[0].msg_id
+            message = messages[0]
+            msg_id = message.msg_id
             if type(msg_id) is not str or len(msg_id) > LONGEST_ID:
                 msg_id = id_text(msg_id)
-            return (messages, [msg_id]) if not msg_id or self.is_new(peer_id, msg_id) else ([], [])
+            if not msg_id or self.is_new(peer_id, msg_id, message.payload):
+                return messages, [msg_id]
+            return [], []
         ids = [message.msg_id for message in messages]
-        recent = self._recent.get(peer_id)
+        friend = peer_id in self._known_friends
+        half = self._of_friends if friend else self._of_strangers
         if (
-            recent is not None
-            and len(ids) <= self._half - self._recent_count
-            and _usual_and_new(ids, recent, self._older.get(peer_id, _NOTHING))
+            _usual(ids)
+            and half.adds(peer_id, ids, [message.payload for message in messages])
+            and not (friend and self._of_strangers.has_of(peer_id))
         ):
-            # What nearly every chunk is: no id was there before, and there is room for them all.
-            before = len(recent)
-            recent.update(ids)
-            added = len(recent) - before
-            self._recent_count += added
-            if self._recent_count >= self._half:
-                self._take_turns()
-            return (messages, ids) if added == len(ids) else _first_of_each(messages)
+            return messages, ids
         fresh: list[Send | Pub] = []
         keys: list[str] = []
         for message in messages:
             key = id_text(message.msg_id)
-            if not key or self.is_new(peer_id, key):
+            if not key or self.is_new(peer_id, key, message.payload):
                 fresh.append(message)
                 keys.append(key)
         return fresh, keys
 
-    def is_new(self, peer_id: str, key: str) -> bool:
-        """Remember one id, as `id_text` writes it; False when it was remembered already."""
-        recent = self._recent.get(peer_id)
-        if recent is None:
-            recent = self._recent[peer_id] = set()
-        if key in recent or (self._older and key in self._older.get(peer_id, _NOTHING)):
-            return False
-        recent.add(key)
-        self._recent_count += 1
-        if self._recent_count >= self._half:
-            self._take_turns()
+    def is_new(self, peer_id: str, key: str, text: str | None = None) -> bool:
+        """Remember one id, as `id_text` writes it; False when it was remembered already.
+
+        `text`: what the message says; None when that is not known, and then any text is the same.
+        """
+        mark = None if text is None else _mark(text)
+        half = self._of_strangers
+        if peer_id in self._known_friends:
+            # What it said as a stranger is with those.
+            if half.has_of(peer_id) and half.find(peer_id, key, mark) is _Known.SAME:
+                return False
+            half = self._of_friends
+        match half.find(peer_id, key, mark):
+            case _Known.SAME:
+                return False
+            case _Known.OTHER_TEXT:
+                self.other_texts += 1
+                key = _variant(key, mark)
+        half.add(peer_id, key, mark)
         return True
 
-    def forget(self, peer_id: str, key: str) -> None:
-        """Take an id for new the next time."""
-        for ids in (self._recent.get(peer_id), self._older.get(peer_id)):
-            if ids is not None:
-                ids.discard(key)
+    def forget(self, peer_id: str, key: str, text: str | None = None) -> None:
+        """Take an id, with this text, for new the next time."""
+        mark = None if text is None else _mark(text)
+        for half in (self._of_friends, self._of_strangers):
+            half.forget(peer_id, key, mark)
 
-    def _take_turns(self) -> None:
-        self._older, self._older_count = self._recent, self._recent_count
-        self._recent, self._recent_count = {}, 0
+    def __len__(self) -> int:
+        return len(self._of_friends) + len(self._of_strangers)
+
+
+class _Known(enum.Enum):
+    """What is known of an id."""
+
+    NOT = "it is new"
+    SAME = "it was there with this text"
+    OTHER_TEXT = "it was there with another text only"
+
+
+class _Ids:
+    """The ids of one sender, with a mark of each text.
+
+    The marks are looked for only when an id comes again, so they are put in order only then.
+    """
+
+    __slots__ = ("_keys", "_marks", "_texts", "ids")
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self._marks: dict[str, _Mark] | None = None
+        self._keys: list[str] = []
+        self._texts: list[_Mark] = []
+
+    def add(self, key: str, mark: _Mark) -> None:
+        """Remember one more."""
+        self.ids.add(key)
+        self._keys.append(key)
+        self._texts.append(mark)
+
+    def adds(self, keys: list[str], texts: list[str]) -> bool:
+        """Remember all of these, none of which is here, unless two of them are the same."""
+        ids = self.ids
+        before = len(ids)
+        ids.update(keys)
+        if len(ids) - before < len(keys):
+            ids.difference_update(keys)
+            return False
+        self._keys += keys
+        # Texts that are short on average take no more room than so many short ones.
+        self._texts += texts if len("".join(texts)) <= _SHORT * len(texts) else map(_mark, texts)
+        return True
+
+    def mark_of(self, key: str) -> _Mark:
+        """The mark of the text of an id that is here."""
+        return self._in_order()[key]
+
+    def discard(self, key: str) -> None:
+        """Forget one, if it is here."""
+        self.ids.discard(key)
+        self._in_order().pop(key, None)
+
+    def _in_order(self) -> dict[str, _Mark]:
+        if self._marks is None:
+            self._marks = {}
+        for key, text in zip(self._keys, self._texts, strict=True):
+            self._marks[key] = _mark(text) if type(text) is str else text
+        self._keys.clear()
+        self._texts.clear()
+        return self._marks
+
+
+_NOTHING: Final = _Ids()
+
+
+class _Half:
+    """Ids of some senders, at most `limit`: two generations that take turns.
+
+    That costs less than a queue: when one is full, the older one goes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(1, limit // 2)
+        self._recent: dict[str, _Ids] = {}
+        self._older: dict[str, _Ids] = {}
+        self._recent_count = 0
+        self._older_count = 0
+
+    def has_of(self, peer_id: str) -> bool:
+        """Whether any id of this sender is here."""
+        return peer_id in self._recent or peer_id in self._older
+
+    def adds(self, peer_id: str, ids: list[str], texts: list[str]) -> bool:
+        """Remember all of these if there is room, and no id was there before; else none.
+
+        That is what nearly every chunk is.
+        """
+        recent = self._recent.get(peer_id)
+        if recent is None or len(ids) > self._half - self._recent_count:
+            return False
+        older = self._older.get(peer_id, _NOTHING)
+        try:
+            if not (recent.ids.isdisjoint(ids) and older.ids.isdisjoint(ids)):
+                return False
+        except TypeError:
+            return False  # lists and objects have no hash
+        if not recent.adds(ids, texts):
+            return False
+        self._added(len(ids))
+        return True
+
+    def find(self, peer_id: str, key: str, mark: _Mark) -> _Known:
+        """Whether this id is here, with this text."""
+        recent = self._recent.get(peer_id, _NOTHING)
+        older = self._older.get(peer_id, _NOTHING) if self._older else _NOTHING
+        if key not in recent.ids and key not in older.ids:
+            return _Known.NOT
+        marks = {each.mark_of(key) for each in (recent, older) if key in each.ids}
+        if mark is None or mark in marks or None in marks:
+            return _Known.SAME
+        other = _variant(key, mark)
+        return _Known.SAME if other in recent.ids or other in older.ids else _Known.OTHER_TEXT
+
+    def add(self, peer_id: str, key: str, mark: _Mark) -> None:
+        """Remember an id."""
+        recent = self._recent.get(peer_id)
+        if recent is None:
+            recent = self._recent[peer_id] = _Ids()
+        recent.add(key, mark)
+        self._added(1)
+
+    def forget(self, peer_id: str, key: str, mark: _Mark) -> None:
+        """Take an id, with this text, for new the next time."""
+        for generation in (self._recent, self._older):
+            ids = generation.get(peer_id)
+            if ids is not None:
+                if key in ids.ids and (mark is None or ids.mark_of(key) in (mark, None)):
+                    ids.discard(key)
+                ids.discard(_variant(key, mark))
+
+    def _added(self, count: int) -> None:
+        self._recent_count += count
+        if self._recent_count >= self._half:
+            self._older, self._older_count = self._recent, self._recent_count
+            self._recent, self._recent_count = {}, 0
 
     def __len__(self) -> int:
         return self._recent_count + self._older_count
+
+
+def _variant(key: str, mark: _Mark) -> str:
+    """Under what a second text of one id is remembered."""
+    return f"{key}\0{mark}"
 
 
 def id_text(msg_id: object) -> str:
@@ -100,21 +250,15 @@ def id_text(msg_id: object) -> str:
     return text if len(text) <= LONGEST_ID else f"{text[:64]}…{crc32(text.encode()):08x}"
 
 
-def _usual_and_new(ids: list[Any], recent: Set[str], older: Set[str]) -> bool:
-    """Whether all ids are strings of a usual length, and none of them is remembered."""
+def _mark(text: str) -> str | int:
+    """What is remembered of a text: itself if it is short, which costs no time, else a hash."""
+    return text if len(text) <= _SHORT else hash(text)
+
+
+def _usual(ids: list[Any]) -> bool:
+    """Whether all ids are strings of a usual length."""
     try:
         lengths = {*map(len, ids)}
-        if 0 in lengths or max(lengths, default=0) > LONGEST_ID:
-            return False
-        return recent.isdisjoint(ids) and older.isdisjoint(ids)
     except TypeError:
-        # What else may be an id has no length (numbers, null), or no hash (lists, objects).
-        return False
-
-
-def _first_of_each(messages: list[Send | Pub]) -> tuple[list[Send | Pub], list[str]]:
-    """Without the messages whose id an earlier one of them has; and the ids."""
-    first: dict[str, Send | Pub] = {}
-    for message in messages:
-        first.setdefault(message.msg_id, message)
-    return [*first.values()], [*first]
+        return False  # numbers and null have no length
+    return 0 not in lengths and max(lengths, default=0) <= LONGEST_ID

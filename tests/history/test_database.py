@@ -7,7 +7,7 @@ import sqlite3
 import stat
 
 from p2pchat.history import database as database_module
-from p2pchat.history import deleting, filing, names, past, schema, words
+from p2pchat.history import filing, names, past, schema, words
 from p2pchat.history.database import Database
 from p2pchat.history.records import (
     ABANDONED,
@@ -20,7 +20,8 @@ from p2pchat.history.records import (
     Piece,
 )
 from p2pchat.history.segments import MOST, join, unpack
-from p2pchat.sqlite import ForeignFileError
+from p2pchat.history.shares import Shares
+from p2pchat.sqlite import ForeignFileError, used_bytes
 from tests.support.histories import FULL, NOW, BrokenConnection, FileCase, pub, send
 
 
@@ -51,7 +52,7 @@ class CommitTests(FileCase):
         waiting = self.entry("bob@CIC", "m1", "espera", WAITING)
         self.keep(self.arrival("bob@CIC", send("1", "oi")))
         done = self.database.commit(Batch(entries=[waiting]))
-        self.assertEqual(done, (1, ""))
+        self.assertEqual(done[:2], (1, ""))
         published = self.entry("#CIC", "m2", "digo", PUBLISHED)
         self.database.commit(
             Batch(
@@ -136,10 +137,10 @@ class SegmentTests(FileCase):
         third, large, last = piece(10), piece(MOST + 50), piece(1)
         segments = [*join([first, second, third, large, last])]
         self.assertEqual(
-            [(first, messages) for first, messages, _ in segments],
+            [(first, messages) for first, messages, _, _ in segments],
             [(1, MOST), (third.first, 10), (large.first, MOST + 50), (last.first, 1)],
         )
-        lines = [line for _, _, data in segments for line in unpack(data)]
+        lines = [line for _, _, _, data in segments for line in unpack(data)]
         self.assertEqual(
             [line.id for line in lines],
             [*range(1, MOST + 1), *range(gap.first + 1, last.first + 1)],
@@ -227,7 +228,12 @@ class LoadTests(FileCase):
         loaded = self.open().load(100, 0)
         self.assertEqual(loaded.next_id, 8)
         self.assertEqual(
-            loaded.seen, [("bob@CIC", "1", False), ("bob@CIC", "2", False), ("eva@CIC", "3", False)]
+            loaded.seen,
+            [
+                ("bob@CIC", "1", False, "a"),
+                ("bob@CIC", "2", False, "b"),
+                ("eva@CIC", "3", False, "c"),
+            ],
         )
         self.assertEqual(loaded.waiting, [entries[0]])
         self.assertEqual(loaded.unread, {"bob@CIC": 2, "eva@CIC": 1})
@@ -236,10 +242,41 @@ class LoadTests(FileCase):
     def test_the_ids_are_bounded_by_number_and_age(self) -> None:
         for number in range(20):
             self.keep(self.arrival("bob@CIC", send(str(number), "x"), at=NOW + number))
-        ids = [msg_id for _, msg_id, _ in self.database.load(5, 0).seen]
+        ids = [msg_id for _, msg_id, _, _ in self.database.load(10, 0).seen]
         self.assertEqual(ids, ["15", "16", "17", "18", "19"])
-        ids = [msg_id for _, msg_id, _ in self.database.load(100, NOW + 18).seen]
+        ids = [msg_id for _, msg_id, _, _ in self.database.load(100, NOW + 18).seen]
         self.assertEqual(ids, ["18", "19"])
+
+    def test_strangers_push_out_no_id_of_a_friend_filed_or_not(self) -> None:
+        self.database.commit(Batch(entries=[self.entry("bob@CIC", "m", "oi", DELIVERED)]))
+        long, odd = "x" * 2001, "\ud800"
+        self.keep(self.arrival("bob@CIC", send("1", "a"), send("2", long)))
+        self.keep(
+            self.arrival("bob@CIC", pub("3", "b"), said=[NOW]),
+            self.arrival("bob@CIC", send("4", odd), send("5", long)),
+            file=False,
+        )
+        for number in range(9):
+            self.keep(self.arrival("eve@CIC", send(str(number), "e", "eve@CIC")), file=False)
+        of_bob = [
+            ("bob@CIC", "2", False, None),
+            ("bob@CIC", "3", True, "b"),
+            ("bob@CIC", "4", False, None),
+            ("bob@CIC", "5", False, None),
+        ]
+        of_eve = [("eve@CIC", str(number), False, "e") for number in range(5, 9)]
+        self.assertEqual(self.database.load(8, 0).seen, of_bob + of_eve)
+        self.assertEqual(self.database.load(4, 0).seen, of_bob[2:] + of_eve[2:])
+        while self.database.file():
+            pass
+        self.assertEqual(self.database.load(8, 0).seen, of_bob + of_eve)
+        self.assertEqual(self.database.load(100, 0).seen[0], ("bob@CIC", "1", False, "a"))
+
+    def test_an_id_that_was_seen_is_not_given_again_when_its_message_is_gone(self) -> None:
+        self.keep(self.arrival("eve@CIC", send("1", "a"), send("2", "b")), file=False)
+        self.database.commit(Batch(read={past.EVERYTHING: 2}))
+        self.database.make_room(Shares(1, 0, 0))
+        self.assertEqual(self.database.load(9, 0).next_id, 3)
 
     def test_everything_was_seen(self) -> None:
         self.keep(self.arrival("bob@CIC", send("1", "a"), pub("2", "b")))
@@ -249,7 +286,7 @@ class LoadTests(FileCase):
     def test_names_of_nobody_are_dropped_when_there_are_many(self) -> None:
         self.patch(names, "MANY", 2)
         self.keep(*(self.arrival(f"p{n}@CIC", send(str(n), "x"), at=n) for n in range(5)))
-        self.database.prune(3, 0, 100)
+        self.database.prune(3, 100)
         self.database.close()
         self.open().load(9, 0)
         with sqlite3.connect(self.path) as connection:
@@ -316,8 +353,8 @@ class SchemaTests(FileCase):
     def test_a_file_of_another_format_is_left_alone(self) -> None:
         for number, what in (
             (1, "an older p2pchat"),
-            (2, "an older p2pchat"),
-            (4, "a newer p2pchat"),
+            (3, "an older p2pchat"),
+            (5, "a newer p2pchat"),
         ):
             path = f"{self.path}.{number}"
             database = self.other_format(path, number)
@@ -329,7 +366,7 @@ class SchemaTests(FileCase):
                 (database.file,),
             ):
                 error = self.assertRaises(ForeignFileError, call, *values)
-                for word in (path, f"format {number}", "format 3", what):
+                for word in (path, f"format {number}", "format 4", what):
                     self.assertIn(word, str(error))
             with open(path, "rb") as file:
                 self.assertEqual(file.read(), before)
@@ -399,30 +436,29 @@ class DeletingTests(FileCase):
         )
 
     def test_by_age(self) -> None:
-        self.assertEqual([self.database.prune(NOW + 4, 0, 3) for _ in range(3)], [3, 1, 0])
+        self.assertEqual([self.database.prune(NOW + 4, 3) for _ in range(3)], [3, 1, 0])
         self.assertEqual(len(self.reader.recent(None, 99)), 6)
         self.assertEqual(self.reader.search("palavra3", 9), [])
         self.assertEqual(len(self.reader.search("palavra4", 9)), 1)
 
     def size(self) -> int:
-        return deleting.size(self.database._file.open())
+        return used_bytes(self.database._file.open())
 
     def test_by_size(self) -> None:
         text = "x" * 5000
         self.keep(*(self.arrival("bob@CIC", send(f"l{n:03}", text)) for n in range(400)))
         limit = self.size() // 2
-        while self.database.prune(0, limit, 7):
-            pass
+        self.database.make_room(Shares.of(limit, 25, 25))
         self.assertLess(self.size(), limit)
         left = self.reader.recent(None, 999)
         self.assertGreater(len(left), 100)
         self.assertEqual(left[-1].msg_id, "l399")
-        pages = self.size()
-        self.assertEqual(self.database.prune(0, pages, 7), 0)
+        self.database.make_room(Shares.of(self.size(), 25, 25))
+        self.assertEqual(self.reader.recent(None, 999), left)
 
     def test_what_waits_stays(self) -> None:
         self.database.commit(Batch(entries=[self.entry("bob@CIC", "m", "espera", WAITING, 5)]))
-        while self.database.prune(NOW * 2, 0, 3):
+        while self.database.prune(NOW * 2, 3):
             pass
         self.assertEqual(self.texts(self.reader.recent(None, 9)), ["espera"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from p2pchat.history import durable, store
+from p2pchat.history import durable, store, tidying
 from p2pchat.history.filing import AT_ONCE
 from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
@@ -171,7 +171,8 @@ class ReceivingTests(HistoryCase):
         self.assertEqual(self.history.caught_up_with("bob@CIC"), "4")
 
     def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
-        self.patch(store, "MAX_WAITING", 10_000)
+        self.patch(store, "MAX_WAITING", 40_000)
+        self.history.configure(self.history.settings)
         self.receive(send("first", "x"))
         self.clock.advance(GATHER)
         for number in range(80):
@@ -521,8 +522,8 @@ class OutboxTests(HistoryCase):
         self.assertIsNotNone(self.history.acknowledged("m2"))
         self.clock.advance(GATHER)
         self.assertEqual([event for event in self.told.take() if event[0] == "queued"], [])
-        self.assertTrue(self.history.overdue("m1", [self.link]))
-        self.assertFalse(self.history.overdue("m2", [self.link]))
+        self.assertIsNotNone(self.history.overdue("m1", [self.link], 0.0))
+        self.assertIsNone(self.history.overdue("m2", [self.link], 0.0))
         self.assertEqual([each.stage for each in self.history.outbox], [Stage.OVERDUE])
         self.restart()
         self.assertEqual([each.msg_id for each in self.history.outbox.due("bob@CIC", 8)], ["m1"])
@@ -708,7 +709,7 @@ class TidyingTests(HistoryCase):
         self.assertEqual(self.history._store.tidying.unfiled, 0)
 
     def test_filing_that_has_too_much_to_do_does_not_wait(self) -> None:
-        self.patch(store, "MAX_UNFILED", 3000)
+        self.patch(tidying, "MAX_UNFILED", 3000)
         self.start()
         self.receive(*(send(str(n), "x") for n in range(5000)))
         self.assertLess(self.history._store.tidying.unfiled, 3001)

@@ -16,6 +16,7 @@ from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import DELIVERED, PUBLISHED, RECEIVED, WAITING, Batch, Change, Record
 from p2pchat.history.segments import pack, unpack
+from p2pchat.history.shares import Shares
 from tests.support.histories import NOW, FileCase, pub, send
 
 ME = "alice@CIC"
@@ -111,17 +112,23 @@ class Model:
 
     def prune(self, age: int) -> None:
         before = self.wall - age
-        while self.database.prune(before, 0, 5):
+        while self.database.prune(before, 5):
             pass
         self.drop(
             record for record in self.records if record.at < before and record.state != WAITING
         )
 
     def shrink(self, limit: int) -> None:
-        count = self.database.prune(0, 1, limit)
-        oldest = [record for record in self.records if record.state != WAITING]
-        assert min(1, len(oldest)) <= count <= limit
-        self.drop(oldest[:count])
+        """Of each sender the oldest go; which of them, `tests.history.test_shares` looks at."""
+        self.database.make_room(Shares.of(limit * 16384, 25, 25))
+        left = {record.id for record in self.reader.recent(None, 10_000)}
+        for record in self.records:
+            if record.id not in left:
+                assert record.state != WAITING
+        for sender in {record.sender for record in self.records}:
+            stays = [one.id in left for one in self.records if one.sender == sender]
+            assert sender == ME or stays == sorted(stays)
+        self.drop([record for record in self.records if record.id not in left])
 
     def forget(self, peer_id: str) -> None:
         gone = [one for one in self.records if peer_id in (one.sender, one.conversation)]
@@ -138,7 +145,12 @@ class Model:
         loaded = self.database.load(1000, 0)
         received = [record for record in self.records if record.state == RECEIVED]
         assert loaded.seen == [
-            (one.sender, one.msg_id, one.conversation != one.sender and one.said is not None)
+            (
+                one.sender,
+                one.msg_id,
+                one.conversation != one.sender and one.said is not None,
+                one.text,
+            )
             for one in received
         ]
         assert loaded.waiting == [one for one in self.records if one.state == WAITING]

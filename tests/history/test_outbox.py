@@ -32,6 +32,20 @@ class OutboxTests(SynchronousTestCase):
     def add(self, *numbers: int, to: str = "bob@CIC") -> list[Queued]:
         return [self.outbox.add(entry(number, to)) for number in numbers]
 
+    def test_what_is_overdue_for_long_may_go_out_on_the_same_link(self) -> None:
+        first, second = self.add(1, 2)
+        for at, queued in enumerate((first, second)):
+            self.outbox.sent(queued, LINK)
+            self.outbox.overdue(queued, [LINK], float(at))
+        self.assertEqual(self.outbox.overdue_before(-1.0), [])
+        self.assertEqual(self.outbox.overdue_before(0.5), [first])
+        self.assertEqual(self.outbox.overdue_before(0.5), [], "once")
+        self.outbox.send_again(first)
+        self.assertTrue(first.again)
+        self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1])
+        self.outbox.take("m2")
+        self.assertEqual(self.outbox.overdue_before(9.0), [])
+
     def test_in_order_a_few_at_a_time(self) -> None:
         self.add(*range(1, WINDOW + 4))
         due = self.outbox.due("bob@CIC", 8)
@@ -48,8 +62,8 @@ class OutboxTests(SynchronousTestCase):
         one, two = self.add(1, 2)
         self.outbox.sent(one, LINK)
         self.outbox.sent(two, LINK)
-        self.outbox.overdue(one, [LINK])
-        self.outbox.overdue(one, [LINK])
+        self.outbox.overdue(one, [LINK], 0.0)
+        self.outbox.overdue(one, [LINK], 0.0)
         self.assertEqual(self.outbox.due("bob@CIC", 8), [])
         self.assertFalse(self.outbox.is_behind("bob@CIC"))
         self.outbox.link_opened("bob@CIC")
@@ -57,7 +71,7 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.link_closed("bob@CIC", LINK)
         self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1, 2])
         self.assertTrue(self.outbox.is_behind("bob@CIC"))
-        self.outbox.overdue(one, [LINK])
+        self.outbox.overdue(one, [LINK], 0.0)
         self.assertIs(one.stage, Stage.UNSENT)
 
     def test_only_what_went_out_on_a_link_goes_with_it(self) -> None:
@@ -66,7 +80,7 @@ class OutboxTests(SynchronousTestCase):
         self.outbox.sent(one, LINK)
         self.outbox.sent(two, other)
         self.outbox.sent(three, LINK)
-        self.outbox.overdue(one, [LINK])
+        self.outbox.overdue(one, [LINK], 0.0)
         self.outbox.link_closed("bob@CIC", LINK)
         self.assertEqual(ids(self.outbox.due("bob@CIC", 8)), [1, 3, 4])
         self.assertEqual((one.link, two.link), (None, other))
@@ -132,7 +146,7 @@ class OutboxTests(SynchronousTestCase):
             elif step == "lose":
                 outbox.link_closed(peer_id, LINK)
             elif waiting and step == "overdue":
-                outbox.overdue(waiting[which % len(waiting)], [LINK])
+                outbox.overdue(waiting[which % len(waiting)], [LINK], 0.0)
             elif waiting:
                 outbox.take(waiting[which % len(waiting)].msg_id)
             for each in ("bob@CIC", "eva@CIC"):

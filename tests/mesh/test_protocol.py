@@ -334,6 +334,25 @@ class ReadingTests(LinkTestCase):
         self.assertTrue(tested.transport.half_closed)
         self.assertEqual(tested.link._put_off, b"")
 
+    def test_bytes_count_as_well_in_whatever_pieces_they_come(self) -> None:
+        line = json.dumps(send(payload="x" * 1000)).encode() + b"\n"
+        for size in (len(line), 100):
+            tested = self.make(limits(peer_bytes=10_000))
+            data = line * 12
+            for at in range(0, len(data), size):
+                tested.hear(data[at : at + size])
+            self.assertFalse(tested.transport.reading, size)
+            tested.clock.run(1)
+            self.assertTrue(tested.transport.reading)
+            self.assertEqual(tested.link.rate_pauses, 1)
+            tested.lose()
+        for fast in (limits(peer_bytes=0), limits(peer_rate=0)):
+            tested = self.make(fast)
+            tested.hear(*[line for _ in range(1500)])
+            tested.clock.run(0)
+            self.assertTrue(tested.transport.reading)
+            tested.lose()
+
     def test_who_does_not_read_our_answers_is_not_read(self) -> None:
         tested = self.make(limits(max_queue_bytes=500, peer_rate=0))
         tested.link.queue.pauseProducing()

@@ -95,7 +95,7 @@ class DeliverTests(TalkingTestCase):
 
     def test_long_ids_are_not_kept(self) -> None:
         self.deliver(Send("x" * 30_000), Send(["y" * 30_000]), Send("z" * 128))
-        kept = self.seen._recent["bob@CIC"]
+        kept = self.seen._of_strangers._recent["bob@CIC"].ids
         self.assertEqual(len(kept), 3)
         for msg_id in kept:
             self.assertLess(sys.getsizeof(msg_id), 300)

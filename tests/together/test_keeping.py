@@ -349,6 +349,21 @@ class DirectTests(KeepingCase):
         self.assertEqual(self.kept("bob@CIC"), ["cabe", "não cabe"])
         self.town.close()
 
+    def test_what_was_refused_comes_again_on_the_same_link_and_is_told_once(self) -> None:
+        alice, bob = self.node("alice@CIC"), self.node("bob@CIC")
+        self.meet()
+        FullDatabase.full.add(self.path("bob@CIC"))
+        alice.send("bob@CIC", "não cabe")
+        self.town.run(40)
+        self.assertEqual(len(self.town.seen(alice).failed), 1)
+        FullDatabase.full.clear()
+        self.town.run(16)
+        self.assertEqual(len(self.town.seen(alice).acked), 1)
+        self.assertEqual(self.texts(bob), ["não cabe"])
+        self.assertEqual(self.kept("bob@CIC"), ["não cabe"])
+        self.assertEqual(len(alice.history.outbox) if alice.history else 1, 0)
+        self.town.close()
+
     def test_a_node_without_a_history_gets_a_plain_message(self) -> None:
         alice = self.node("alice@CIC")
         alice.send("bob@CIC", "esperou")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.wire.messages import Pub
+from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import LONGEST_ID, RecentIds, id_text
 
 
@@ -55,8 +55,48 @@ class RecentIdsTests(SynchronousTestCase):
             self.assertEqual(recent.fresh("bob", chunk)[0], again, odd)
             self.assertEqual(recent.fresh("bob", chunk[1:2])[0], again, odd)
 
+    def test_strangers_push_no_friend_s_ids_out(self) -> None:
+        recent = RecentIds(1000)
+        recent.friends.wrote_to("bob")
+        for n in range(100):
+            self.assertTrue(recent.is_new("bob", str(n), "x"))
+        for n in range(2000):
+            recent.fresh(f"eve{n % 7}", [Pub(f"{n}"), Pub(f"{n}b")])
+        self.assertFalse(any(recent.is_new("bob", str(n), "x") for n in range(100)))
+        self.assertLessEqual(len(recent), 1000)
+
+    def test_what_a_friend_said_as_a_stranger_is_known(self) -> None:
+        recent = RecentIds(100)
+        recent.fresh("bob", pubs("a", "b"))
+        recent.friends.wrote_to("bob")
+        self.assertEqual(recent.fresh("bob", pubs("a", "b")), ([], []))
+        self.assertEqual(recent.fresh("bob", pubs("a", "c"))[1], ["c"])
+        self.assertEqual(recent.fresh("bob", pubs("c", "b", "d"))[1], ["d"])
+
+    def test_another_text_is_another_message_whatever_kind_it_is(self) -> None:
+        recent = RecentIds(100)
+        false, true = Pub("1", payload="falso"), Send("1", payload="verdadeiro")
+        for first, second in ((false, true), (true, false)):
+            self.assertEqual(recent.fresh("bob", [first])[0], [first] * (first is false))
+            self.assertEqual(recent.fresh("bob", [second])[0], [second] * (first is false))
+        self.assertEqual(recent.other_texts, 1)
+        self.assertEqual(recent.fresh("eva", [false, true, false])[0], [false, true])
+        self.assertEqual(recent.fresh("eva", [false, true])[0], [])
+        recent.forget("eva", "1", "verdadeiro")
+        self.assertEqual(recent.fresh("eva", [true, false])[0], [true])
+        for n in range(20):
+            recent.is_new("eva", f"more {n}", "x")
+        self.assertEqual(recent.fresh("eva", [false, true])[0], [])
+
+    def test_a_text_that_is_not_known_is_the_same(self) -> None:
+        recent = RecentIds(100)
+        self.assertTrue(recent.is_new("bob", "1"))
+        self.assertFalse(recent.is_new("bob", "1", "x"))
+        recent.is_new("bob", "2", "x")
+        self.assertFalse(recent.is_new("bob", "2"))
+
     def test_an_older_generation_still_counts(self) -> None:
-        recent = RecentIds(4)
+        recent = RecentIds(8)
         for ids in (("a", "b"), ("c",)):
             recent.fresh("bob", pubs(*ids))
         self.assertEqual(recent.fresh("bob", pubs("a", "c")), ([], []))
@@ -70,7 +110,7 @@ class RecentIdsTests(SynchronousTestCase):
         for chunk in chunks:
             new = []
             for key in chunk:
-                known = key in taken[-(limit // 2) :] if limit > 1 else key in taken[-1:]
+                known = key in taken[-max(1, (limit - limit // 2) // 2) :]
                 is_new = one_by_one.is_new("bob", str(key))
                 if known:
                     self.assertFalse(is_new)
@@ -79,11 +119,37 @@ class RecentIdsTests(SynchronousTestCase):
                 if is_new:
                     taken.append(key)
                     new.append(str(key))
-                self.assertLessEqual(len(one_by_one), limit)
+                self.assertLessEqual(len(one_by_one), max(1, limit))
             fresh, ids = by_chunks.fresh("bob", pubs(*map(str, chunk)))
             self.assertEqual([message.msg_id for message in fresh], new)
             self.assertEqual(ids, new)
             self.assertEqual(len(by_chunks), len(one_by_one))
+
+    @given(
+        st.lists(
+            st.lists(
+                st.tuples(st.integers(0, 9), st.sampled_from(["", "x", "y" * 64, "z" * 999])),
+                max_size=6,
+            ),
+            max_size=12,
+        )
+    )
+    def test_an_id_with_its_text_is_new_once_alone_or_in_a_chunk(
+        self, chunks: list[list[tuple[int, str]]]
+    ) -> None:
+        one_by_one, by_chunks = RecentIds(1000), RecentIds(1000)
+        known: set[tuple[str, str]] = set()
+        for chunk in chunks:
+            messages = [Pub(str(key), payload=text) for key, text in chunk]
+            new = []
+            for message in messages:
+                said = (str(message.msg_id), message.payload)
+                is_new = one_by_one.is_new("bob", *said)
+                self.assertEqual(is_new, said not in known)
+                if is_new:
+                    known.add(said)
+                    new.append(message)
+            self.assertEqual(by_chunks.fresh("bob", list[Pub | Send](messages))[0], new)
 
 
 class IdTextTests(SynchronousTestCase):

@@ -5,14 +5,15 @@
     #CIC, *     what is published to a namespace, or to everyone
 
 Rules: pure bookkeeping. Whatever is said is in the common backlog and in that of its conversation;
-both are bounded, and so is the number of conversations: strangers can open them, and the one in
-which nothing was said for longest goes. All together show what comes, and so it is seen there; but
-a conversation with unread messages of earlier sessions stays unread until it is opened itself.
+both are bounded, and so is the number of conversations: strangers can open them. Of theirs the one
+in which nothing was said for longest goes, and one of a friend only when there is no other. All
+together show what comes, and so it is seen there; but a conversation with unread messages of
+earlier sessions stays unread until it is opened itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -46,6 +47,8 @@ class Conversation:
         """Messages that came in this session while another conversation was on the screen."""
         self.urgent = False
         """Whether one of these is meant for the person."""
+        self.ours = False
+        """Whether we said something in it in this session."""
         self.complete = False
         """Whether what was said in earlier sessions is in the backlog, too."""
         self.backlog = (
@@ -60,12 +63,16 @@ class Conversations:
 
     `on_shown` is called when a conversation comes onto the screen, `on_seen` with the key of one of
     which all has been seen. `earlier`: conversation -> unread messages of earlier sessions.
+    `friends`: those to whom we ever wrote; `home`: the scope of our own namespace.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, friends: Container[str] = (), home: str = "") -> None:
+        self._friends = friends
+        self._usual = (home, EVERYONE)
         self._together = Conversation(TOGETHER, together=True)
         self._all: dict[str, Conversation] = {}
         self._speakers: dict[str, None] = {}
+        self._friends_who_spoke: dict[str, None] = {}
         self._came_from: str | None = None
         self.current = self._together
         self.earlier: Mapping[str, int] = {}
@@ -80,14 +87,26 @@ class Conversations:
 
     def has_spoken(self, peer_id: str) -> bool:
         """Whether this peer wrote to us, or we to it, not too long ago."""
-        return peer_id in self._speakers
+        return peer_id in self._speakers or peer_id in self._friends_who_spoke
 
     def unread(self) -> list[Unread]:
-        """Those with unread messages: the urgent ones first, then the longest unread."""
-        keys = dict.fromkeys(islice(self.earlier, MOST))
+        """Those with unread messages: friends first, then the urgent ones, the longest unread."""
+        earlier: Iterable[str] = self.earlier
+        if len(self.earlier) > MOST:
+            earlier = sorted(earlier, key=self._is_foreign)
+        keys = dict.fromkeys(islice(earlier, MOST))
         keys.update(dict.fromkeys(key for key, each in self._all.items() if each.unread))
         keys.pop(self.current.key, None)
-        return sorted(map(self._unread, keys), key=lambda each: not each.urgent)
+        return sorted(
+            map(self._unread, keys),
+            key=lambda each: (each.key not in self._friends, not each.urgent),
+        )
+
+    def _is_foreign(self, key: str) -> bool:
+        """Whether a conversation is none of a friend, of a usual scope, or of those we spoke in."""
+        each = self._all.get(key)
+        ours = each is not None and each.ours
+        return not ours and key not in self._friends and key not in self._usual
 
     def _unread(self, key: str) -> Unread:
         earlier, each = self.earlier.get(key, 0), self._all.get(key)
@@ -117,6 +136,7 @@ class Conversations:
             self.last_speaker = entry.speaker
             self._spoke(entry.speaker)
         elif entry.kind is EntryKind.OWN:
+            conversation.ours = True
             self._spoke(entry.where)
 
     def answer(self, entry: PaneEntry) -> None:
@@ -169,13 +189,16 @@ class Conversations:
         conversation = self._all.pop(key, None) or Conversation(key)
         self._all[key] = conversation
         if len(self._all) > MOST:
-            oldest = next(key for key, each in self._all.items() if each is not self.current)
-            del self._all[oldest]
+            others = [key for key, each in self._all.items() if each is not self.current]
+            # The one that is active now was just made, and stays.
+            del self._all[next(filter(self._is_foreign, others[:-1]), others[0])]
             self.forgotten += 1
         return conversation
 
     def _spoke(self, peer_id: str) -> None:
         self._speakers.pop(peer_id, None)
-        self._speakers[peer_id] = None
-        if len(self._speakers) > _SPEAKERS:
-            del self._speakers[next(iter(self._speakers))]
+        spoke = self._friends_who_spoke if peer_id in self._friends else self._speakers
+        spoke.pop(peer_id, None)
+        spoke[peer_id] = None
+        if len(spoke) > _SPEAKERS:
+            del spoke[next(iter(spoke))]

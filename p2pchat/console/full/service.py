@@ -105,7 +105,7 @@ class FullConsole(Service):
         self._task: Task[None] | None = None
         self._drawn_at = clock.seconds() - _REDRAW
         self._drawing = False
-        self.conversations = Conversations()
+        self.conversations = Conversations(node.friends, "#" + node.settings.peer.namespace)
         glyphs = Glyphs.of(encoding)
         marks = Marks()
         self._talk = Talk(

@@ -11,11 +11,14 @@ from typing import Any, Final
 
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.node.node import ChatNode
+from p2pchat.wire.codec import MAX_LINE
 
 STALLED: Final = 0.25
 """Seconds without any progress after which the others wait for a link no longer."""
 LAST_CHANCE: Final = 2.0
 """The same, when nobody else waits."""
+_UNDERWAY: Final = 16 << 20
+"""Bytes that the two operating systems may still hold when nothing waits here."""
 LONGEST_DRAIN: Final = 60.0
 """Seconds that the peers have at most to take and read what was published."""
 
@@ -112,10 +115,12 @@ class Draining:
                 asked[link] = self._last_sample(link)
                 link.ping()
         settings = self._node.settings
-        needed = settings.connection.ack_timeout
-        if settings.limits.peer_rate:
+        needed, limits = settings.connection.ack_timeout, settings.limits
+        if limits.peer_rate:
             most = max((link.sent for link in asked), default=0)
-            needed += most / settings.limits.peer_rate
+            needed += most / limits.peer_rate
+            if limits.peer_bytes:
+                needed += min(most * MAX_LINE, _UNDERWAY) / limits.peer_bytes
         self._asked_at = now
         self._read_by = now + min(needed, LONGEST_DRAIN)
         return asked

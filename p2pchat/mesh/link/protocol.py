@@ -81,6 +81,7 @@ class PeerProtocol(LineReceiver):
         self._gone = False
         self._close_by = 0.0
         self._lines_read = 0
+        self._bytes_read = 0
         self.deliver: Callable[[IPeerLink, list[Send | Pub]], None]
         self.peer_id = ""
         self.is_p2pchat = False
@@ -110,7 +111,7 @@ class PeerProtocol(LineReceiver):
         write = MethodType(write_now, self.transport)
         self._send_queue = SendQueue(context.batch, write, limits.max_queue_bytes)
         self._read_limit = ReadLimit(
-            self._clock, self.transport, limits.peer_rate, self._read_again
+            self._clock, self.transport, limits.peer_rate, limits.peer_bytes, self._read_again
         )
         self._send_queue.on_drained = self._read_limit.answers_taken
         self.transport.registerProducer(self._send_queue, True)
@@ -123,6 +124,7 @@ class PeerProtocol(LineReceiver):
         """Bytes came: one split, then every line that is complete."""
         if self._deaf:
             return
+        self._bytes_read += len(data)
         count = 1
         if self._tail or self._put_off or data.find(b"\n") != len(data) - 1:
             # More or less than the one whole line that a conversation brings.
@@ -156,9 +158,15 @@ class PeerProtocol(LineReceiver):
         queue.flush()
         overfull = queue.overfull
         self._lines_read += count
-        if (overfull or more or self._lines_read > self._read_limit.unasked) and not self._deaf:
-            self._read_limit.took(self._lines_read, now, overfull=overfull, more=more)
-            self._lines_read = 0
+        limit = self._read_limit
+        if (
+            overfull
+            or more
+            or self._lines_read > limit.unasked
+            or self._bytes_read > limit.unasked_bytes
+        ) and not self._deaf:
+            limit.took(self._lines_read, self._bytes_read, now, overfull=overfull, more=more)
+            self._lines_read = self._bytes_read = 0
 
     def readConnectionLost(self) -> None:
         """The other end will send no more; what we still owe it may leave, then we close."""

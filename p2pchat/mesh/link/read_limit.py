@@ -35,12 +35,14 @@ _ON: Final = Reading.ON
 class ReadLimit:
     """Pauses and resumes one transport.
 
-    `rate` is lines a second on average, 0 for any. `on_resume` is called when reading may go on,
-    and may use up the allowance again.
+    `rate` is lines a second on average, 0 for any, and then any number of bytes, too; `byte_rate`
+    is bytes a second, 0 for any. `on_resume` is called when reading may go on, and may use up the
+    allowance again.
     """
 
     __slots__ = (
         "_allowance",
+        "_bytes",
         "_clock",
         "_more",
         "_on_resume",
@@ -49,20 +51,30 @@ class ReadLimit:
         "_transport",
         "pauses",
         "unasked",
+        "unasked_bytes",
     )
 
     def __init__(
-        self, clock: IReactorTime, transport: Any, rate: float, on_resume: Callable[[], None]
+        self,
+        clock: IReactorTime,
+        transport: Any,
+        rate: float,
+        byte_rate: float,
+        on_resume: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._transport = transport
         self._allowance = TokenBucket(rate, clock.seconds()) if rate else None
+        byte_rate = byte_rate if rate else 0
+        self._bytes = TokenBucket(byte_rate, clock.seconds()) if byte_rate else None
         self._on_resume = on_resume
         self._reading = Reading.ON
         self._more = False
         self._resume: IDelayedCall | None = None
         self.unasked = rate / _A_SECOND if rate else math.inf
         """So many lines may be read before `took` hears of them, all at once."""
+        self.unasked_bytes = byte_rate / _A_SECOND if byte_rate else math.inf
+        """And so many bytes."""
         self.pauses = 0
         """How often we stopped reading because the peer sent too fast."""
 
@@ -71,15 +83,18 @@ class ReadLimit:
         """Whether we do not read at the moment."""
         return self._reading is not Reading.ON
 
-    def took(self, lines: int, now: float, *, overfull: bool, more: bool) -> None:
-        """So many lines were taken in; `overfull` says that too many answers wait to be read.
+    def took(self, lines: int, size: int, now: float, *, overfull: bool, more: bool) -> None:
+        """So many lines were taken in, and so many bytes were read.
 
-        `more` says that lines were read which are not taken in: they are to be in `on_resume`.
+        `overfull` says that too many answers wait to be read. `more` says that lines were read
+        which are not taken in: they are to be in `on_resume`.
         """
         if self._reading is not _ON:
             return
         self._more = more
         wait = 0.0 if self._allowance is None else self._allowance.take(lines, now)
+        if self._bytes is not None:
+            wait = max(wait, self._bytes.take(size, now))
         if wait:
             self._reading = Reading.TOO_FAST
             self.pauses += 1

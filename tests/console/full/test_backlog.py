@@ -202,6 +202,27 @@ class ConversationsTests(SynchronousTestCase):
         self.assertFalse(talks.has_spoken("0@C"))
         self.assertTrue(talks.has_spoken("2999@C"))
 
+    def test_strangers_take_no_mark_from_a_friend_or_a_room(self) -> None:
+        talks = Conversations(friends={"bob@C"}, home="#C")
+        talks.switch("eva@C")
+        talks.add(PaneEntry(EPOCH, EntryKind.OWN, "oi", "me@C", "#nosso"))
+        for where in ("bob@C", "#C", "*", "#nosso"):
+            talks.add(self.message(where, "bob@C"))
+        for number in range(3000):
+            talks.add(self.message(f"{number}@C"))
+        keys = [each.key for each in talks.unread()]
+        self.assertEqual(keys[0], "bob@C")
+        self.assertLessEqual({"#C", "*", "#nosso"}, {*keys})
+        self.assertEqual(len(keys), MOST - 1)
+        self.assertTrue(talks.has_spoken("bob@C"))
+        self.assertTrue(talks.next_unread())
+        self.assertEqual(talks.current.key, "bob@C")
+
+    def test_strangers_of_earlier_sessions_do_not_either(self) -> None:
+        talks = Conversations(friends={"bob@C"})
+        talks.earlier = {f"{number}@C": 1 for number in range(3000)} | {"bob@C": 2}
+        self.assertEqual(talks.unread()[0][:2], ("bob@C", 2))
+
     def test_nothing_happens_in_conversations_that_do_not_exist(self) -> None:
         talks = Conversations()
         talks.add(PaneEntry(EPOCH, EntryKind.EVENT, "has left", where="bob@C"))

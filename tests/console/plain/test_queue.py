@@ -421,7 +421,7 @@ class DrainingTests(ScriptCase):
     def test_a_peer_has_the_time_to_read_that_it_may_take(self) -> None:
         self.link.sent = 20_000
         self.queue.end()
-        self.pass_time(14.9)
+        self.pass_time(30.9)
         self.assertEqual(self.left, [])
         self.pass_time(0.2)
         self.assertEqual(self.left, [1])
