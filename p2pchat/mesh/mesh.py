@@ -37,7 +37,8 @@ from p2pchat.wire.outputs import Ending, Finish, Remark
 
 _LEAVE_TIMEOUT: Final = 2.0
 _PEERS_A_TURN: Final = 100
-"""Peers of a listing that are taken in without a look at anything else."""
+_ENTRIES_A_TURN: Final = 1000
+"""Peers of a listing, and entries of it, that are taken in without a look at anything else."""
 
 
 def _ignore(*_: object) -> None:
@@ -223,7 +224,9 @@ class Mesh:
 
     def _take_in(self, listings: Iterable[Listing], source: str, *, whole: bool) -> Iterator[None]:
         by_id: dict[str, list[Listing]] = {}
-        for entry in listings:
+        for number, entry in enumerate(listings, 1):
+            if number % _ENTRIES_A_TURN == 0:
+                yield
             if not self.blocking.has(entry.peer_id, entry.ip):
                 by_id.setdefault(entry.peer_id, []).append(entry)
         self.name.listed(by_id.pop(self.context.me.peer_id, []))
