@@ -18,12 +18,12 @@ _HOMES: Final = {
     "ChatNode": "node.node",
     "ConnectionSettings": "settings.values",
     "LimitSettings": "settings.values",
-    "NotSentError": "node.outgoing",
+    "NotSentError": "node.outcomes",
     "Observer": "node.observers",
     "Peer": "mesh.peers",
     "PeerSettings": "settings.values",
     "Pub": "wire.messages",
-    "Published": "node.outgoing",
+    "Published": "node.publishing",
     "RendezvousClient": "rendezvous.client",
     "RendezvousSettings": "settings.values",
     "Send": "wire.messages",
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from p2pchat.mesh.peers import Status as Status
     from p2pchat.node.node import ChatNode as ChatNode
     from p2pchat.node.observers import Observer as Observer
-    from p2pchat.node.outgoing import NotSentError as NotSentError
-    from p2pchat.node.outgoing import Published as Published
+    from p2pchat.node.outcomes import NotSentError as NotSentError
+    from p2pchat.node.publishing import Published as Published
     from p2pchat.rendezvous.client import RendezvousClient as RendezvousClient
     from p2pchat.settings.values import ConnectionSettings as ConnectionSettings
     from p2pchat.settings.values import LimitSettings as LimitSettings

@@ -23,7 +23,7 @@ from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import link_rows, peer_rows, round_trip_rows
-from p2pchat.control.feed import Deliveries, EventFeed
+from p2pchat.control.feed import EventFeed
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import EVENT_KINDS, PROTOCOL
 from p2pchat.control.requests import Fields, Request, RequestError
@@ -31,7 +31,7 @@ from p2pchat.control.running import CommandRunner
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
-from p2pchat.node.outgoing import NotSentError
+from p2pchat.node.outcomes import Became, News, NotSentError
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError
@@ -63,7 +63,6 @@ class Requests:
         self._node = node
         self._clock = clock
         self._timestamp = timestamp
-        self._deliveries = Deliveries(node.observers)
         self._runners: dict[Outgoing, CommandRunner] = {}
         self._stop = stop
         self._reload = reload
@@ -112,20 +111,26 @@ class Requests:
             return self._publish(to, text)
         if "@" not in to or is_escaped(to):
             to = self._named(to)
+        answer: Deferred[Fields] = Deferred()
+
+        def told(news: News) -> None:
+            """What is told first is the answer; an event will tell what becomes of it later."""
+            if not news.first:
+                return
+            which = {"to": to, "msg_id": news.msg_id}
+            if news.became is Became.DELIVERED:
+                answer.callback({**which, "seconds": round(news.seconds, 6)})
+            elif news.became is Became.QUEUED:
+                sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
+                answer.errback(RequestError("queued", sentence, **which))
+            else:
+                answer.errback(RequestError("not_delivered", news.reason, **which))
+
         try:
-            msg_id = self._node.send(to, text)
+            self._node.send(to, text, told)
         except NotSentError as why:
             raise RequestError("not_sent", str(why)) from None
-
-        def settled(outcome: Fields) -> Fields:
-            if "queued" in outcome:
-                sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
-                raise RequestError("queued", sentence, to=to, msg_id=msg_id)
-            if "reason" in outcome:
-                raise RequestError("not_delivered", outcome["reason"], to=to, msg_id=msg_id)
-            return {"to": to, "msg_id": msg_id, **outcome}
-
-        return self._deliveries.of(msg_id).addCallback(settled)
+        return answer
 
     def _publish(self, scope: str, text: str) -> Answer:
         try:

@@ -1,15 +1,12 @@
-"""What clients of the control socket hear of the node: events, and what became of their messages.
+"""What clients of the control socket hear of the node: its events.
 
-Rules: nobody listens, nothing is done: both observers belong to the node only while somebody waits
+Rules: nobody listens, nothing is done: the observer belongs to the node only while somebody waits
 for something. An event is encoded once, whoever hears it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
-
-from twisted.internet.defer import Deferred
 
 from p2pchat.control.events import (
     Event,
@@ -25,7 +22,7 @@ from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
-from p2pchat.node.observers import Observer, Observers
+from p2pchat.node.observers import Observer
 from p2pchat.wire.messages import Pub, Send
 
 
@@ -126,44 +123,3 @@ class EventFeed(Observer):
         if history is not None and attended is not (out in self._attending):
             self._attending ^= {out}
             history.attending += 1 if attended else -1
-
-
-class Deliveries(Observer):
-    """Waits for what becomes of single messages; the node bounds how many can be pending."""
-
-    def __init__(self, observers: Observers) -> None:
-        self._observers = observers
-        self._waiting: dict[str, Deferred[dict[str, Any]]] = {}
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def of(self, msg_id: str) -> Deferred[dict[str, Any]]:
-        """Fires with {"seconds": …} when the message was delivered, or with {"reason": …}."""
-        if not self._waiting:
-            self._observers.add(self)
-        waiting = self._waiting[msg_id] = Deferred()
-        return waiting
-
-    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:  # noqa: ARG002
-        """An ACK came."""
-        self._settle(msg_id, {"seconds": round(seconds, 6)})
-
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:  # noqa: ARG002
-        """No ACK came."""
-        self._settle(msg_id, {"reason": reason})
-
-    def queued(self, peer_id: str, msg_id: str) -> None:
-        """It waits until there is a link."""
-        self._settle(msg_id, {"queued": peer_id})
-
-    def _settle(self, msg_id: str, outcome: dict[str, Any]) -> None:
-        waiting = self._take(msg_id)
-        if waiting is not None:
-            waiting.callback(outcome)
-
-    def _take(self, msg_id: str) -> Deferred[dict[str, Any]] | None:
-        waiting = self._waiting.pop(msg_id, None)
-        if waiting is not None and not self._waiting:
-            self._observers.remove(self)
-        return waiting

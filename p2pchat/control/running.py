@@ -30,10 +30,10 @@ from p2pchat.control.events import outcome_event
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.requests import Fields, RequestError
 from p2pchat.node.node import ChatNode
-from p2pchat.node.observers import Observer
+from p2pchat.node.outcomes import News
 
 
-class CommandRunner(Observer):
+class CommandRunner:
     """Runs lines for the client of `out`; call `close` when it is gone."""
 
     def __init__(
@@ -44,17 +44,18 @@ class CommandRunner(Observer):
         self._out = out
         self._timestamp = timestamp
         self._commands = Commands(node, clock)
+        self._commands.sent.on_news = self._told
         self._backpressure = Backpressure(node)
         self._script: deque[tuple[str, Deferred[Fields]]] = deque()
         self._left = self._running = self._looked = self._met = self._failed = self._closed = False
-        node.observers.add(self)
+        self._script_run: list[Deferred[None]] = []
         node.presence.first_look().addBoth(self._have_looked)
 
     def close(self) -> None:
         """Run nothing more; the client is gone."""
         self._closed = True
         self._script.clear()
-        self._node.observers.remove(self)
+        self._commands.sent.on_news = lambda _news, _line: None
 
     def run(self, line: str, *, script: bool) -> Deferred[Fields]:
         """Run a line; fires with its reply when what it says is written, or refused.
@@ -81,6 +82,9 @@ class CommandRunner(Observer):
             reply = self._run(line)
             yield reply.addBoth(answered.callback)
         self._running = False
+        waiting, self._script_run = self._script_run, []
+        for each in waiting:
+            each.callback(None)
 
     @inlineCallbacks
     def _turn(self, line: str) -> Generator[Deferred[Any], Any, None]:
@@ -106,8 +110,12 @@ class CommandRunner(Observer):
 
         `done` is False when something was not delivered, is queued, or has not been read in time.
         """
-        yield self._until(lambda: not self._running and not self._commands.sent.pending)
-        lines = []
+        sent, lines = self._commands.sent, []
+        if self._running:
+            script_run: Deferred[None] = Deferred()
+            self._script_run.append(script_run)
+            yield script_run
+        yield sent.settled()
         if self._commands.published:
             # What was published a moment ago is written at the end of this turn.
             yield deferLater(self._clock, 0)
@@ -117,8 +125,8 @@ class CommandRunner(Observer):
             if draining.failed:
                 self._failed = True
                 lines.append("not all peers have read what was published")
-        done = not self._failed and not self._commands.sent.waiting
-        self._failed = False
+        done = not (self._failed or sent.failed or sent.waiting)
+        self._failed, sent.failed = False, 0
         return {"lines": lines, "done": done}
 
     def _until(self, come: Callable[[], bool], seconds: float = math.inf) -> Deferred[None]:
@@ -130,22 +138,6 @@ class CommandRunner(Observer):
     def _peers_met(self) -> bool:
         return self._looked and not self._node.mesh.dials_under_way()
 
-    # ------------------------------------------------------------ INodeObserver
-
-    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
-        """The ACK for a message came."""
-        self._tell(peer_id, msg_id, self._commands.sent.delivered(peer_id, msg_id, seconds))
-
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        """No ACK came."""
-        line = self._commands.sent.undelivered(peer_id, msg_id, reason)
-        self._failed = self._failed or line is not None
-        self._tell(peer_id, msg_id, line)
-
-    def queued(self, peer_id: str, msg_id: str) -> None:
-        """A message waits until there is a link."""
-        self._tell(peer_id, msg_id, self._commands.sent.queued(peer_id, msg_id))
-
-    def _tell(self, peer_id: str, msg_id: str, line: str | None) -> None:
-        if line is not None:
-            self._out.tell(outcome_event(peer_id, msg_id, line, self._timestamp()))
+    def _told(self, news: News, line: str) -> None:
+        """Something became of a message that was said here."""
+        self._out.tell(outcome_event(news.peer_id, news.msg_id, line, self._timestamp()))

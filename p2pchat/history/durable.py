@@ -1,10 +1,11 @@
 """The history of a node: what came is kept before it is acknowledged and shown.
 
-    messages       -> keep(...) -> Store -> on_settled: they are safe, or could not be stored
-    a SEND of ours -> queue(...) or on_its_way(...) -> Outbox -> acknowledged(...)
+    what came -> keep(...)  -> Store -> on_settled: it is safe, or could not be stored
+    what is ours -> enter(...) -> Store -> on_entered: the same
 
 Rules: runs in the reactor's thread and never blocks. Who keeps a message hears once what became of
-it. The person is told once when keeping fails, and once when it works again.
+it. The person is told once when keeping fails, and once when it works again. What is to be done in
+order and before the past is known waits for `when_ready`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Database
-from p2pchat.history.outbox import Stage
-from p2pchat.history.own_messages import OwnMessages
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Loaded, Record
@@ -57,7 +56,7 @@ class Storage(Struct):
     """Is called when nothing touches the file any more."""
 
 
-class DurableHistory(OwnMessages):
+class DurableHistory:
     """Keeps messages in one file. Call `open` once, `sweep` several times a second, `stop` last.
 
     `seen` is filled with the ids of the past, and its `friends` with those of the past. Set the
@@ -74,8 +73,10 @@ class DurableHistory(OwnMessages):
     ) -> None:
         self._friends = seen.friends
         make_database, limits = storage.make_database, Limits.of(settings)
-        store = Store(clock, storage.writing, make_database, self._written, limits)
-        super().__init__(own_id, settings, store, storage.wall)
+        self._store = Store(clock, storage.writing, make_database, self._written, limits)
+        self._own_id = own_id
+        self.wall = storage.wall
+        """The wall clock, which alone outlives a restart."""
         self.settings = settings
         """What goes by them may change while the node runs; see `configure`."""
         self._seen = seen
@@ -83,10 +84,16 @@ class DurableHistory(OwnMessages):
         self._reader: Reader | None = None
         self._last_caught_up: dict[str, str] = {}
         self._told = False
+        self._opening = False
+        self._waiting: list[Deferred[None]] = []
         self.on_settled: Callable[[list[Arrival], bool], None] = _ignore
         """Gets the arrivals of each batch in their order, and whether they are stored."""
-        self.on_queued: Callable[[str, str], None] = _ignore
-        """Is told the peer_id and msg_id of each message of ours that waits safely for a link."""
+        self.on_past: Callable[[list[Record]], None] = _ignore
+        """Gets our messages of earlier runs that are not acknowledged yet, oldest first."""
+        self.on_entered: Callable[[list[Record], str], None] = _ignore
+        """Gets our messages of each batch, and why they could not be stored; empty if they are."""
+        self.on_enter_again: Callable[[bool], None] = _ignore
+        """Is told when messages of ours are to be entered again: all, or those not stored."""
         self.on_notice: Callable[[str], None] = _ignore
         """Is told what the person should know, in a sentence."""
         self.attending = 0
@@ -99,11 +106,9 @@ class DurableHistory(OwnMessages):
     # ------------------------------------------------------------ start and stop
 
     def open(self) -> Deferred[None]:
-        """Begin to read the past; fires when it is known, and the history is ready.
-
-        It is not ready then if it was stopped meanwhile.
-        """
-        wall = self._wall()
+        """Begin to read the past; fires when it is known, or cannot be: then all is ready."""
+        self._opening = True
+        wall = self.wall()
         # A sender keeps what we did not acknowledge for its own outbox_ttl, which we do not know.
         since = wall - 2 * self.settings.outbox_ttl
         loaded = self._store.open(self._seen.limit, since, int(wall * 1e6), self._remember)
@@ -111,17 +116,25 @@ class DurableHistory(OwnMessages):
 
     def configure(self, settings: HistorySettings) -> None:
         """Go by these settings from now on, as far as they can change while a node runs."""
-        self.settings = self.outbox.settings = settings
+        self.settings = settings
         self._store.configure(settings)
 
     def sweep(self, now: float) -> None:
         """Do what is done now and then; `now` is seconds of the node's clock."""
         age = self.settings.max_age
-        self._store.sweep(now, self._wall() - age if age else -_FOREVER)
+        self._store.sweep(now, self.wall() - age if age else -_FOREVER)
 
-    def flush(self) -> Deferred[None]:
-        """Write what waits; fires when that is done, or has failed."""
-        return self._store.flush()
+    def when_ready(self) -> Deferred[None]:
+        """Fires when the past is known, to all who wait in the order in which they asked."""
+        if self.ready or not self._opening:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
+
+    def flush(self) -> Deferred[str]:
+        """Write what waits; fires with why that could not be done, empty when it is."""
+        return self.when_ready().addCallback(lambda _: self._store.flush())
 
     def stop(self) -> Deferred[None]:
         """Write what waits, and close the file."""
@@ -136,7 +149,28 @@ class DurableHistory(OwnMessages):
         def close(_: object) -> Deferred[None]:
             return self._store.stop().addBoth(lambda _: self._storage.on_closed())
 
-        return self._store.flush().addCallback(close_reader).addCallback(close)
+        return self.flush().addCallback(close_reader).addCallback(close)
+
+    # ------------------------------------------------------------ what is ours
+
+    def enter(self, entry: Record) -> None:
+        """Keep a message of ours, which gets its number unless it has one; `on_entered` follows."""
+        if not entry.id:
+            entry.id = self._store.next_id()
+        self._store.enter(entry)
+
+    def enter_when_ready(self, entry: Record) -> None:
+        """The same, once the past is known."""
+        if self.ready:
+            self.enter(entry)
+        else:
+            self.when_ready().addCallback(lambda _: self.enter(entry))
+
+    def change(self, entry: Record, state: int) -> None:
+        """A message of ours has a new state."""
+        entry.state = state
+        if entry.id:
+            self._store.change(entry)
 
     # ------------------------------------------------------------ what came
 
@@ -150,13 +184,18 @@ class DurableHistory(OwnMessages):
         """Whether the latest attempt to store something failed."""
         return self._store.failing
 
+    @property
+    def why(self) -> str:
+        """What was wrong when one failed last; empty if none did."""
+        return self._store.why
+
     def keep(self, arrival: Arrival, messages: list[Send | Pub], ids: list[str]) -> bool:
         """Store new messages, all that `arrival` is of; `on_settled` follows.
 
         Unless it returns False: then too much waits already, and they are not kept. `ids`: theirs,
         as `id_text` writes them.
         """
-        peer_id, wall = arrival.peer.peer_id, self._wall()
+        peer_id, wall = arrival.peer.peer_id, self.wall()
         if arrival.said is not None:
             # What others say of the time may be anything.
             arrival.said = [min(max(0.0, when), wall) for when in arrival.said]
@@ -204,7 +243,7 @@ class DurableHistory(OwnMessages):
         self, scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[int]]:
         """PUBs of ours that a peer has missed, not older than `age`; see `Reader.published`."""
-        since = self._wall() - age
+        since = self.wall() - age
         return self._read(lambda reader: reader.published(scopes, after, since, count))
 
     def numbered(self, ids: Sequence[int]) -> Deferred[list[Record]]:
@@ -212,24 +251,35 @@ class DurableHistory(OwnMessages):
         return self._read(lambda reader: reader.numbered(ids))
 
     def forget(self, peer_id: str) -> Deferred[int]:
-        """Delete what was said by and to a peer, and what waits for it; fires with how many."""
-        self.cancel([queued.msg_id for queued in self.outbox.of_peer(peer_id)])
-        self.unread.pop(peer_id, None)
-        self._friends.forget(peer_id)
+        """Delete what was said by and to a peer; fires with how many messages.
 
-        def delete(_: object) -> Deferred[int]:
+        Fails with a `HistoryError` when it cannot be done: then nothing has changed.
+        """
+
+        def delete(trouble: str) -> Deferred[int]:
+            if trouble:  # what is not written yet would be, after all
+                raise HistoryError(f"could not be deleted: {trouble}")
             forgetting = self._store.tidying.forget(peer_id)
-            return Deferred.fromCoroutine(forgetting).addErrback(failed)
+            return Deferred.fromCoroutine(forgetting).addCallbacks(deleted, failed)
+
+        def deleted(count: int) -> int:
+            self.unread.pop(peer_id, None)
+            self._friends.forget(peer_id)
+            return count
 
         def failed(failure: Failure) -> NoReturn:
             raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
 
-        return self._store.flush().addCallback(delete)
+        return self.flush().addCallback(delete)
 
     def mark_read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation."""
-        self.unread.pop(conversation, None)
-        self._store.read(conversation)
+
+        def read(_: object) -> None:
+            self.unread.pop(conversation, None)
+            self._store.read(conversation)
+
+        self.when_ready().addCallback(read)
 
     def _read(self, ask: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
         def read() -> list[_T]:
@@ -246,16 +296,17 @@ class DurableHistory(OwnMessages):
     # ------------------------------------------------------------ what the store tells
 
     def _opened(self, past: Loaded) -> None:
-        if not self.ready:
-            return
         if past.aside:
-            self._replaced(past.aside)
+            self._tell_replaced(past.aside)
         if self._store.failing:
             self._tell(self._store.why)
         self.unread = past.unread
-        self.older_first(past.waiting)
+        self.on_past(past.waiting)
         if not past.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
 
     def _written(self, done: Unstored, outcome: Outcome) -> None:
         """A batch is safe, or lost."""
@@ -267,25 +318,25 @@ class DurableHistory(OwnMessages):
                 if arrival.said is not None:  # it is to come again
                     self._last_caught_up.pop(arrival.peer.peer_id, None)
             self.on_settled(done.arrivals, False)
+            self.on_entered(done.entries, outcome.trouble)
             return
         if outcome.again and self._told:
             self._told = False
             self._notice("messages are kept again")
         if outcome.aside:
-            self._replaced(outcome.aside)
+            # Begin the new one with what is not delivered yet.
+            self._tell_replaced(outcome.aside)
+            self.on_enter_again(True)
         self.on_settled(done.arrivals + done.repeats, True)
         if done.arrivals and self.attending:
             self._store.read(EVERYTHING)
-        for entry in done.entries:
-            queued = self.outbox.get(entry.msg_id)
-            if queued is not None and queued.stage is Stage.UNSENT:
-                self.on_queued(entry.conversation, entry.msg_id)
+        if done.entries:
+            self.on_entered(done.entries, "")
+        if outcome.again:
+            self.on_enter_again(False)
 
-    def _replaced(self, aside: str) -> None:
-        """The file was damaged: begin the new one with what is not delivered yet."""
+    def _tell_replaced(self, aside: str) -> None:
         self._notice(f"the history file was damaged: it is now {aside}, and a new one begun")
-        for queued in self.outbox:
-            self._store.enter(queued.entry)
 
     # ------------------------------------------------------------ pieces
 

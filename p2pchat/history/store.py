@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
@@ -91,11 +91,11 @@ class Store:
         self._writing: Unstored | None = None
         self._timer: IDelayedCall | None = None
         self._next_id = 1
+        self._stored_upto = 0
         self._waiting = 0
         self._waiting_of: dict[str, int] = {}
         self._idle_since = 0.0
         self._retry_at = 0.0
-        self._flushes: list[Deferred[None]] = []
         self._read: dict[str, int] = {}
         self._read_at = 0.0
         self._closed = False
@@ -129,8 +129,9 @@ class Store:
 
         def loaded(past: Loaded) -> Loaded:
             self._next_id = past.next_id
+            self._stored_upto = past.next_id - 1
             self.tidying.unfiled = past.unfiled
-            self.ready = not self._closed
+            self.ready = True
             return past
 
         return self.call(load).addErrback(failed).addCallback(loaded)
@@ -232,10 +233,12 @@ class Store:
         elif self._database is not None:
             tidying.when_quiet(now, before)
 
-    def flush(self) -> Deferred[None]:
-        """Write what waits now; fires when it is written, or could not be."""
-        flushed: Deferred[None] = Deferred()
-        self._flushes.append(flushed)
+    def flush(self) -> Deferred[str]:
+        """Write what waits now, once more if that failed; fires with why it fails, or empty."""
+        if self._closed:
+            return succeed("it is closed")
+        flushed: Deferred[str] = Deferred()
+        self._next.flushes.append(flushed)
         self._after_write()
         return flushed
 
@@ -301,6 +304,8 @@ class Store:
         again, self.failing = self.failing, False
         if again:
             _log.info("The history is written again")
+        if done.entries:
+            self._stored_upto = max(self._stored_upto, *(entry.id for entry in done.entries))
         self._on_written(done, Outcome(again=again, aside=committed.aside))
         self.tidying.unfiled = committed.unfiled
         most = self._limits.file.max_bytes
@@ -308,6 +313,7 @@ class Store:
             self.tidying.make_room()
         elif committed.unfiled > MAX_UNFILED:
             self.tidying.overloaded(done.count)
+        self._flushed(done, "")
         self._after_write()
 
     def _failed(self, failure: Failure) -> None:
@@ -320,26 +326,31 @@ class Store:
         unstored.repeats.clear()
         unstored.count -= len(unstored.entries)
         unstored.entries = (done.entries + unstored.entries)[-_MAX_AGAIN:]
-        unstored.changes = (done.changes + unstored.changes)[-_MAX_AGAIN:]
         unstored.count += len(unstored.entries)
+        # What was never stored is entered in its latest state.
+        changes = done.changes + unstored.changes
+        unstored.changes = [change for change in changes if change.id <= self._stored_upto]
         self._read = done.read | self._read
         self._on_written(done, Outcome(trouble=self.why))
+        self._flushed(done, self.why)
         self._after_write()
 
     def _after_write(self) -> None:
         """Go on with the next batch, at once if somebody waits for it."""
         if self._writing is not None:
             return
-        something = self._something_waits()
-        nothing = not something and not self._read
-        if nothing or not self.ready or (self.failing and not self._next.arrivals):
-            flushes, self._flushes = self._flushes, []
-            for flushed in flushes:
-                flushed.callback(None)
-        elif self._flushes:
-            self._write(with_read=True)
-        elif something:
-            self._soon()
+        if self._something_waits() or (self._read and self._next.flushes):
+            if self._next.flushes:
+                self._write(with_read=True)
+            elif not self.failing or self._next.arrivals:
+                self._soon()
+        else:
+            self._flushed(self._next, "")
+
+    def _flushed(self, done: Unstored, why: str) -> None:
+        flushes, done.flushes = done.flushes, []
+        for flushed in flushes:
+            flushed.callback(why)
 
     def _trouble(self, failure: Failure) -> None:
         self.why = str(failure.value) or type(failure.value).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from twisted.internet.defer import Deferred
 
 from p2pchat.history.records import Batch
 from p2pchat.mesh.link.seams import IPeerLink
@@ -36,6 +37,8 @@ class Unstored(Batch):
     """Messages, others' and ours."""
     awaited: bool = False
     """Whether somebody waits for an ACK."""
+    flushes: list[Deferred[str]] = field(default_factory=list)
+    """Those who wait until it is written: with why it is lost, or an empty text."""
 
 
 class Outcome(NamedTuple):

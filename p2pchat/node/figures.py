@@ -195,7 +195,7 @@ _MESSAGES: Final[_NodeFigures] = {
         "of those, how many were acknowledged", lambda node: node.outgoing.delivered
     ),
     "undelivered": counter("of those, how many were not", lambda node: node.outgoing.undelivered),
-    "published": counter("messages published", lambda node: node.outgoing.published),
+    "published": counter("messages published", lambda node: node.outgoing.publishing.count),
     "received": counter(
         "messages received, repetitions not counted", lambda node: node.incoming.received
     ),
@@ -208,7 +208,7 @@ _MESSAGES: Final[_NodeFigures] = {
     ),
     "dropped": counter(
         "published messages not sent to a peer that did not keep up",
-        lambda node: node.outgoing.dropped,
+        lambda node: node.outgoing.publishing.dropped,
     ),
     "other_texts": counter(
         "messages that had the id of another one and another text; they were shown",

@@ -13,7 +13,7 @@ What comes before the past is known waits, because a repetition could not be tol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from p2pchat.history.durable import DurableHistory
@@ -22,22 +22,22 @@ from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observers
+from p2pchat.node.showing import Showing
 from p2pchat.wire.messages import Pub, Said, Send
 from p2pchat.wire.repetitions import RecentIds, id_text
 
 _log: Final = Log("Router")
-_MAX_EARLY: Final = 2000
-_MAX_UNKEPT: Final = 10_000
-_NAMES: Final = 5
+_MAX_EARLY: Final = 10_000
+"""Batches that wait for the past: a link that brought one is read no further until it is known."""
 
 
 class _Early(NamedTuple):
-    """Messages that came before the past was known."""
+    """Messages that came before the past was known; or, without any, a new status."""
 
     peer: Peer
-    link: IPeerLink
-    messages: list[Send | Pub]
-    said: float | None
+    link: IPeerLink | None = None
+    messages: Sequence[Send | Pub] = ()
+    said: float | None = None
 
 
 class Incoming:
@@ -110,23 +110,32 @@ class Incoming:
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went; who says something and leaves is heard first."""
-        self._showing.after(peer.peer_id, lambda: self._observers.status_changed(peer))
+        if any(early.peer is peer for early in self._early):
+            self._early.append(_Early(peer))
+        else:
+            self._showing.status_changed(peer)
 
     def past_known(self) -> None:
-        """The history is ready: take in what came before that."""
+        """The history is ready: take in what came before that, in its order."""
         early, self._early = self._early, []
         for peer, link, messages, said in early:
-            if said is None:
-                self.deliver(peer, link, messages)
+            if link is None:
+                self._showing.status_changed(peer)
+            elif said is None:
+                self.deliver(peer, link, [*messages])
             else:
                 assert self._history is not None
                 self._keep_late(self._history, peer, link, messages[0], said)
+        for link in dict.fromkeys(each.link for each in early if each.link is not None):
+            link.read_on()
 
     # ------------------------------------------------------------ with a history
 
     def _put_off(self, history: DurableHistory, early: _Early) -> None:
+        assert early.link is not None
         if len(self._early) < _MAX_EARLY:
             self._early.append(early)
+            early.link.hold()
         else:
             history.not_kept += len(early.messages)
 
@@ -169,7 +178,7 @@ class Incoming:
         elif at_once:
             self._observers.received(peer, messages)
         else:
-            showing.waits(peer.peer_id)
+            showing.waits(arrival)
 
     def _repeated(self, history: DurableHistory, arrival: Arrival) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""
@@ -179,115 +188,14 @@ class Incoming:
     def _settled(self, arrivals: list[Arrival], stored: bool) -> None:
         """The history has written these: acknowledge, then show. Or it could not: only show."""
         if not stored:
-            self._showing.not_stored(arrivals)
+            for arrival in arrivals:
+                self._showing.not_stored(arrival)
             return
         for arrival in arrivals:
             if arrival.acks:
                 _acknowledge(arrival.peer, arrival.link, arrival.acks)
         for arrival in arrivals:
             self._showing.stored(arrival)
-
-
-class Showing:
-    """Tells the observers what came: when it is safe, or at once if it cannot come again.
-
-    Nothing of a peer overtakes what still waits. What could not be kept is told with a mark, and
-    once: its sender got no ACK and sends it again. Then it is kept, and not told a second time.
-    `seen`: the ids of what came.
-    """
-
-    def __init__(self, observers: Observers, seen: RecentIds) -> None:
-        self._observers = observers
-        self._seen = seen
-        self._waiting: dict[str, int] = {}
-        self._afterwards: dict[str, Callable[[], None]] = {}
-        self._unkept: dict[tuple[str, str, int], None] = {}
-        """Peers, ids and hashes of texts: what was shown and is not kept, the latest."""
-
-    def nothing_waits(self, peer_id: str) -> bool:
-        """Whether a message of this peer may be shown now."""
-        return peer_id not in self._waiting and not self._unkept
-
-    def waits(self, peer_id: str) -> None:
-        """Messages of this peer are to be shown later: `stored` or `not_stored` must follow."""
-        self._waiting[peer_id] = self._waiting.get(peer_id, 0) + 1
-
-    def after(self, peer_id: str, call: Callable[[], None]) -> None:
-        """Make a call when nothing of this peer waits; of several that wait, only the last one."""
-        if peer_id in self._waiting:
-            self._afterwards[peer_id] = call
-        else:
-            call()
-
-    def stored(self, arrival: Arrival) -> None:
-        """What waited is stored: show it, unless it was when an earlier copy could not be kept."""
-        self._waited(arrival)
-        peer, messages, said = arrival.peer, arrival.messages, arrival.said
-        if self._unkept and messages:
-            new = self._not_shown(peer.peer_id, messages)
-            messages = [messages[at] for at in new]
-            said = None if said is None else [said[at] for at in new]
-        if messages and said is None:
-            self._observers.received(peer, messages)
-        elif messages and said is not None:
-            self._observers.received_late(peer, messages, said)
-        self._next(peer.peer_id)
-
-    def not_stored(self, arrivals: Sequence[Arrival]) -> None:
-        """What waited could not be stored: show it with a mark, and take it for new again."""
-        for arrival in arrivals:
-            self._waited(arrival)
-        for arrival in arrivals:
-            self.refused(arrival)
-
-    def refused(self, arrival: Arrival) -> None:
-        """The same for messages that had not begun to wait."""
-        peer, messages = arrival.peer, arrival.messages
-        if not messages:
-            return
-        new = [messages[at] for at in self._not_shown(peer.peer_id, messages)]
-        for message in messages:
-            key = id_text(message.msg_id)
-            if key:
-                self._unkept[peer.peer_id, key, hash(message.payload)] = None
-                self._seen.forget(peer.peer_id, key, message.payload)
-        while len(self._unkept) > _MAX_UNKEPT:
-            del self._unkept[next(iter(self._unkept))]
-        if new:
-            self._observers.received_unkept(peer, new)
-        self._next(peer.peer_id)
-
-    def _waited(self, arrival: Arrival) -> None:
-        if arrival.messages:
-            peer_id = arrival.peer.peer_id
-            left = self._waiting.get(peer_id, 0) - 1
-            if left > 0:
-                self._waiting[peer_id] = left
-            else:
-                self._waiting.pop(peer_id, None)
-
-    def _next(self, peer_id: str) -> None:
-        if self._afterwards and peer_id not in self._waiting:
-            call = self._afterwards.pop(peer_id, None)
-            if call is not None:
-                call()
-
-    def _not_shown(self, peer_id: str, messages: Sequence[Send | Pub]) -> list[int]:
-        """Which of these have not been shown although they were not kept, by their places."""
-        return [
-            at
-            for at, message in enumerate(messages)
-            if (peer_id, id_text(message.msg_id), hash(message.payload)) not in self._unkept
-        ]
-
-
-def unread_sentence(unread: Mapping[str, int]) -> str:
-    """What nobody has seen yet, for the person: conversation -> count; empty if there is none."""
-    if not unread:
-        return ""
-    counts = [f"{count} of {name}" for name, count in unread.items()]
-    more = f", and {len(counts) - _NAMES} more" if len(counts) > _NAMES else ""
-    return f"not seen yet: {', '.join(counts[:_NAMES])}{more} (/history shows them)"
 
 
 def _to_acknowledge(messages: list[Send | Pub]) -> list[object]:

@@ -33,9 +33,10 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.mesh import Mesh
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.catching_up import CatchingUp
-from p2pchat.node.incoming import Incoming, unread_sentence
+from p2pchat.node.incoming import Incoming
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
+from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
 from p2pchat.rendezvous.directory import IDirectory, Listings
@@ -137,7 +138,6 @@ class ChatNode(MultiService):
         seen = RecentIds(settings.limits.remembered_ids, self.friends)
         if self._make_history is not None:
             self.history = self._make_history(me.peer_id, seen)
-            self.history.on_queued = self.observers.queued
             self.history.on_notice = self.observers.notice
             self._catching_up = CatchingUp(me.peer_id, self.history, mesh.context.new_id)
             mesh.on_open = self._link_opened
@@ -155,8 +155,8 @@ class ChatNode(MultiService):
         mesh.on_notice = self.observers.notice
         self.send = self.outgoing.send
         """Send a direct message: `send(peer_id, text)`; see `Outgoing.send`."""
-        self.publish = self.outgoing.publish
-        """Publish to `*` or `#namespace`: `publish(scope, text)`; see `Outgoing.publish`."""
+        self.publish = self.outgoing.publishing.publish
+        """Publish to `*` or `#namespace`: `publish(scope, text)`; see `Publishing.publish`."""
         name, namespace = split_peer_id(me.peer_id)
         self._directory.max_listed = settings.limits.max_known_peers
         ttl, interval = self._lease(settings)
@@ -193,6 +193,7 @@ class ChatNode(MultiService):
         self.mesh.configure(settings)
         if self.history is not None:
             self.history.configure(settings.history)
+            self.outgoing.outbox.settings = settings.history
         ttl, interval = self._lease(settings)
         self.presence.configure(ttl=ttl, interval=interval)
 
@@ -204,8 +205,6 @@ class ChatNode(MultiService):
     # ------------------------------------------------------------ with a history
 
     def _past_known(self, history: DurableHistory) -> None:
-        if not history.ready:
-            return
         self.incoming.past_known()
         for peer in self.peers.connected():
             self._link_opened(peer)
@@ -250,20 +249,27 @@ class ChatNode(MultiService):
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        """Leave in order: BYE to all links, up to two seconds for the answers, UNREGISTER."""
+        """Leave in order: BYE to all links, up to two seconds for the answers, UNREGISTER.
+
+        Whatever was accepted is delivered, or written to the history, or told to be lost.
+        """
         if self._port is not None:
             yield maybeDeferred(self._port.stopListening)
         yield maybeDeferred(super().stopService)
         if not self._settled:
             return
-        self.outgoing.flush()
-        self.outgoing.give_up_all("left before the ACK came")
+        if self.history is not None:
+            yield self.history.when_ready()
+        self.outgoing.leave("left before the ACK came")
         if self.history is not None:
             # What came before our farewell can still be acknowledged.
             yield self.history.flush()
         yield self.mesh.leave()
         yield self.presence.withdraw()
+        self.outgoing.give_up_all()
         if self.history is not None:
+            yield self.history.flush()
+            self.outgoing.close()
             yield self.history.stop()
         self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)

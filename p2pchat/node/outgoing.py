@@ -1,41 +1,46 @@
-"""What we say: it goes to links, waits in the history, or comes back with a sentence.
+"""What we say to one peer: it goes to a link, or waits for one, until it comes to its end.
 
-    send     -> a link that takes it, and history.on_its_way;  or, if none does, history.queue
+    send     -> a link that takes it;  or, with a history, it waits for one
     ACK      -> delivered
     no ACK   -> undelivered; what is kept goes out again, with the same msg_id, on the next link,
                 or after `3 * ack_timeout` on the same one if the peer is of our own kind
-    publish  -> every connected peer of a scope, and history.published
 
-Rules: no I/O. A SEND is pending until its ACK comes, on whatever link, or its time is over, and so
-many are pending at most. To one peer messages leave in the order in which they were written. An
-ACK counts only from the peer that was written to.
+Rules: no I/O. Each direct message is one `OwnMessage` in one `Outbox`, with a history or without,
+until its end, which is told once. So many are on their way at most. To one peer messages leave in
+the order in which they were written. An ACK counts only from the peer that was written to. With a
+history, nothing leaves before the past is known: what is said before waits in its order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec import Struct
+from twisted.internet.defer import Deferred
 
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.outbox import OutboxFullError, Queued
+from p2pchat.history.records import ABANDONED, DELIVERED, WAITING, Record
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
-from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.observers import Observers
-from p2pchat.wire.address import namespace_of_scope, split_peer_id
+from p2pchat.node.outbox import Outbox, OutboxFullError, OwnMessage, Stage
+from p2pchat.node.outcomes import Became, News, NotSentError, Outcomes, Teller
+from p2pchat.node.publishing import Publishing, line_of
+from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.codec import encode
 from p2pchat.wire.friends import Friends
-from p2pchat.wire.messages import Pub, Said, Send
+from p2pchat.wire.messages import Said, Send
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
 KEPT: Final = "it is kept, and sent again when a link opens"
 """What follows the reason why a message was not delivered yet."""
+CANCELLED: Final = "cancelled"
 _TOO_OLD: Final = "it waited for too long and is given up"
+_PERHAPS: Final = ", though it may have arrived"
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
 _CHECK_AGE_EVERY: Final = 60.0
@@ -47,35 +52,14 @@ _PLAIN_WINDOW: Final = 32
 """The same to another program, which gets them one at a time, with pauses."""
 
 
-class NotSentError(Exception):
-    """A message that could not be sent; the text is the sentence for the person."""
-
-
-class Published(Struct, frozen=True):
-    """What became of a PUB."""
-
-    msg_id: str
-    peers: int
-    """Peers that it was sent to."""
-    dropped: int
-    """Connected peers that it was not sent to, because too much already waits for them."""
-
-
-class _Pending(Struct, gc=False):
-    peer_id: str
-    sent_at: float
-    link: IPeerLink
-
-
 def _ignore(_peer: Peer, _link: IPeerLink) -> None:
     """There is nobody to find another link."""
 
 
 class Outgoing:
-    """Sends and publishes for one node, within the limits of `context.settings`.
+    """Sends for one node, within the limits of `context.settings`.
 
-    `history`, if there is one, keeps what was said, and what waits for a link or an ACK. `friends`
-    learns to whom we wrote.
+    `history`, if there is one, keeps what was said. `friends` learns to whom we wrote.
     """
 
     def __init__(
@@ -92,111 +76,151 @@ class Outgoing:
         self._peers = peers
         self._observers = observers
         self._history = history
-        self._broadcast = Broadcast(peers, context.batch, context.settings.limits.max_queue_bytes)
-        self._pending: dict[str, _Pending] = {}
+        self.publishing = Publishing(context, peers, history)
+        """What goes to everybody of a scope."""
+        self._outcomes = Outcomes(observers)
+        self._leaving = ""
+        self._gone = False
         self._check_age_at = 0.0
+        self.outbox = Outbox(HistorySettings() if history is None else history.settings)
+        """The direct messages that have not come to their end."""
+        if history is not None:
+            history.on_past = self.outbox.put_before
+            history.on_entered = self._entered
+            history.on_enter_again = self._enter_again
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told the peer and the link of each message whose ACK did not come in time."""
-        self.sent = self.published = 0
-        """Direct messages sent, and messages published, each counted once."""
-        self.delivered = self.undelivered = 0
-        """What became of the direct messages."""
+        self.sent = 0
+        """Direct messages that went out, each time that they did."""
 
     @property
     def pending(self) -> int:
         """How many messages wait for their ACK."""
-        return len(self._pending)
+        return self.outbox.on_their_way
 
     @property
-    def dropped(self) -> int:
-        """Deliveries of a PUB that were dropped because too much waited for the peer."""
-        return self._broadcast.dropped
+    def delivered(self) -> int:
+        """How many direct messages were acknowledged."""
+        return self._outcomes.delivered
+
+    @property
+    def undelivered(self) -> int:
+        """How often a direct message was told not to be delivered, perhaps yet."""
+        return self._outcomes.undelivered
 
     # ------------------------------------------------------------ what a person says
 
-    def send(self, peer_id: str, payload: str) -> str:
+    def send(self, peer_id: str, payload: str, tell: Teller | None = None) -> str:
         """Send a direct message, or have it wait for a link if there is a history.
 
-        Returns its msg_id, to which `delivered`, `undelivered` or `queued` of the observers refer.
-        Raises `NotSentError` when there is no such peer, no link, no room, or the text is too long.
+        Returns its msg_id. What becomes of it is told to `tell`, and by `delivered`, `undelivered`
+        and `queued` to all observers; its end comes for certain, and once. Raises `NotSentError`
+        when there is no such peer, no link, no room, or the text is too long.
         """
         if peer_id == self._own_id:
             raise NotSentError("that is yourself")
-        peer, history = self._peers.get(peer_id), self._history
+        history, peer = self._history, self._peers.get(peer_id)
         obstacle = self._obstacle(peer_id, peer)
-        if obstacle and (history is None or (peer is None and not _is_peer_id(peer_id))):
+        if obstacle and (history is None or self._gone or not _is_peer_id(peer_id)):
             raise NotSentError(obstacle)
-        message = Send(self._context.new_id(), self._own_id, peer_id, payload, True)
-        line, msg_id, link = _line_of(message), str(message.msg_id), None
-        overtakes = history is not None and history.outbox.is_behind(peer_id)
-        if peer is not None and not obstacle and not overtakes:
-            link = self._hand_over(peer, msg_id, line)
-        if link is not None:
-            if history is not None:
-                history.on_its_way(peer_id, msg_id, payload, link)
+        wire = Send(self._context.new_id(), self._own_id, peer_id, payload, True)
+        line, msg_id = line_of(wire), str(wire.msg_id)
+        at = 0.0 if history is None else history.wall()
+        message = OwnMessage(Record(0, peer_id, self._own_id, msg_id, at, WAITING, payload), tell)
+        waits = bool(obstacle) or self.outbox.is_behind(peer_id) or not self._past_is_known
+        if waits:
+            self._check_room(peer_id)
+        self.outbox.add(message)
+        if waits:
+            self.outbox.unsent(message)
+        elif peer is not None and not self._hand_over(peer, message, line):
+            self._wait_for_room(message)
+        if history is not None:
+            history.enter_when_ready(message.entry)
+        if message.stage is Stage.UNSENT:
+            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
+        else:
             self.sent += 1
             _log.info("SEND {to}: {text}", to=peer_id, text=payload)
-        elif history is None:
-            raise NotSentError(
-                f"{bracketed(peer_id)} does not keep up: too much waits for it already"
-            )
-        else:
-            try:
-                history.queue(peer_id, msg_id, payload)
-            except OutboxFullError as why:
-                raise NotSentError(str(why)) from None
-            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
         self._friends.wrote_to(peer_id)
         return msg_id
 
-    def publish(self, scope: str, payload: str) -> Published:
-        """Send a message to every connected peer (`*`), or to those of a namespace (`#name`).
+    def cancel(self, messages: Sequence[OwnMessage], reason: str = CANCELLED) -> int:
+        """Send these no more; returns how many of them had not come to their end."""
+        count = 0
+        for message in messages:
+            if self.outbox.get(message.msg_id) is message:
+                count += 1
+                perhaps = "" if message.sent_at is None else _PERHAPS
+                self._over(message, ABANDONED, reason + perhaps)
+        return count
 
-        Raises `NotSentError` for an impossible scope or a text that is too long.
+    def forget(self, peer_id: str) -> Deferred[int]:
+        """Delete what was said by and to a peer, and what waits for it; fires with how many.
+
+        Fails with a `HistoryError` when it cannot be deleted: then nothing has changed. There must
+        be a history, and it must be ready.
         """
-        try:
-            namespace = namespace_of_scope(scope)
-        except ValueError as why:
-            raise NotSentError(str(why)) from None
-        message = Pub(self._context.new_id(), self._own_id, scope, payload, False)
-        line, msg_id = _line_of(message), str(message.msg_id)
-        dropped = self._broadcast.add(namespace, line)
-        peers = self._peers.count_connected(namespace) - dropped
-        self.published += 1
-        _log.info("PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=payload)
-        if self._history is not None:
-            self._history.published(scope, msg_id, payload)
-        return Published(msg_id, peers, dropped)
+        history, said = self._history, self.outbox.of_peer(peer_id)
+        assert history is not None
 
-    def flush(self) -> None:
-        """Hand over to the links what was published in this turn, for example before a farewell."""
-        self._broadcast.spread()
+        def deleted(count: int) -> int:
+            self.cancel(said, "forgotten")
+            for message in self.outbox.of_peer(peer_id):
+                # It was said meanwhile, and may have been deleted, too.
+                history.enter(message.entry)
+            return count
+
+        return history.forget(peer_id).addCallback(deleted)
+
+    @property
+    def _past_is_known(self) -> bool:
+        return self._history is None or self._history.ready
 
     def _obstacle(self, peer_id: str, peer: Peer | None) -> str:
         """Why a message cannot go out now, as a sentence; empty if it can."""
+        if self._leaving:
+            return "this node is leaving"
         if peer is None:
             return f"no such peer: {bracketed(peer_id)} (/peers lists them)"
         if not peer.links:
             return f"no link to {bracketed(peer_id)}: it is {peer.status.value}"
         if self._full:
-            return f"{len(self._pending)} messages still wait for their ACK: try later"
+            return f"{self.pending} messages still wait for their ACK: try later"
         return ""
 
     @property
     def _full(self) -> bool:
-        return len(self._pending) >= self._context.settings.limits.max_pending_acks
+        return self.pending >= self._context.settings.limits.max_pending_acks
 
-    def _hand_over(self, peer: Peer, msg_id: str, line: bytes) -> IPeerLink | None:
-        """Send a line on the first link that takes it, and await its ACK; None if none does."""
-        if self._broadcast.held:
-            self._broadcast.spread()
+    def _check_room(self, peer_id: str) -> None:
+        try:
+            self.outbox.check_room(peer_id)
+        except OutboxFullError as why:
+            raise NotSentError(str(why)) from None
+
+    def _wait_for_room(self, message: OwnMessage) -> None:
+        """No link took a new message: it waits, or raises `NotSentError` and is forgotten."""
+        try:
+            if self._history is None:
+                whom = bracketed(message.peer_id)
+                raise NotSentError(f"{whom} does not keep up: too much waits for it already")
+            self._check_room(message.peer_id)
+        except NotSentError:
+            self.outbox.take(message.msg_id)
+            raise
+        self.outbox.unsent(message)
+
+    def _hand_over(self, peer: Peer, message: OwnMessage, line: bytes) -> bool:
+        """Send a line on the first link that takes it, and await its ACK; whether one did."""
+        self.publishing.flush()
         now = self._context.clock.seconds()
         for link in peer.links_in_use:
-            self._pending[msg_id] = _Pending(peer.peer_id, now, link)
+            # Before it leaves: the ACK may be as quick.
+            self.outbox.sent(message, link, now)
             if link.send(line):
-                return link
-        self._pending.pop(msg_id, None)
-        return None
+                return True
+        return False
 
     # ------------------------------------------------------------ what became of it
 
@@ -207,114 +231,182 @@ class Outgoing:
         """
         if not isinstance(msg_id, str):
             return
-        history = self._history
-        written: _Pending | Queued | None = self._pending.get(msg_id)
-        if written is None and history is not None:
-            written = history.outbox.get(msg_id)
-        if written is None or written.peer_id != peer_id:
+        message, history = self.outbox.get(msg_id), self._history
+        if message is None or message.peer_id != peer_id:
             return
-        waited = None if history is None else history.acknowledged(msg_id)
-        pending = self._pending.pop(msg_id, None)
-        if pending is not None:
-            seconds = self._context.clock.seconds() - pending.sent_at
-            self.delivered += 1
-            _log.debug("ACK from {peer} after {ms:.1f} ms", peer=pending.peer_id, ms=seconds * 1e3)
-            self._observers.delivered(pending.peer_id, msg_id, seconds)
-        elif waited is not None:
-            self.delivered += 1
-            self._observers.delivered(waited.peer_id, msg_id, waited.seconds)
-        if waited is not None:
-            if waited.earlier:
-                # Who sent it then is no longer there to be told.
-                text = shortened(waited.earlier, 40)
-                self._observers.notice(
-                    f'delivered to {bracketed(waited.peer_id)}, which was away: "{text}"'
-                )
-            self._send_waiting(waited.peer_id)
+        if message.stage is Stage.ON_ITS_WAY and message.sent_at is not None:
+            seconds = self._context.clock.seconds() - message.sent_at
+        else:
+            seconds = 0.0 if history is None else max(0.0, history.wall() - message.entry.at)
+        _log.debug("ACK from {peer} after {ms:.1f} ms", peer=peer_id, ms=seconds * 1e3)
+        self._over(message, DELIVERED, seconds=seconds)
+        if message.earlier:
+            # Who sent it then is no longer there to be told.
+            text = shortened(message.entry.text, 40)
+            self._observers.notice(f'delivered to {bracketed(peer_id)}, which was away: "{text}"')
+        if self.outbox.is_behind(peer_id):
+            self._send_waiting(peer_id)
 
     def sweep(self, now: float) -> None:
         """Report what is overdue, and send what waited for room; call it several times a second."""
         timeout = self._context.settings.connection.ack_timeout
-        while self._pending:
-            msg_id, pending = next(iter(self._pending.items()))
-            if now - pending.sent_at < timeout:
-                break
-            peer = self._peers.get(pending.peer_id)
-            if peer is not None:
-                self.on_overdue(peer, pending.link)
-            self._give_up(msg_id, pending.peer_id, f"no ACK within {timeout:g} s")
-        history = self._history
-        if history is not None:
-            for queued in history.outbox.overdue_before(now - (_AGAIN_AFTER - 1) * timeout):
-                peer = self._peers.get(queued.peer_id)
-                if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
-                    history.outbox.send_again(queued)
-            for peer_id in history.outbox.peers_behind[:_MOST_AT_ONCE]:
-                self._send_waiting(peer_id)
-            if now >= self._check_age_at:
-                self._check_age_at = now + _CHECK_AGE_EVERY
-                for queued in history.too_old():
-                    _log.warn("Not delivered to {peer}: {why}", peer=queued.peer_id, why=_TOO_OLD)
-                    self._observers.undelivered(queued.peer_id, queued.msg_id, _TOO_OLD)
+        for message in self.outbox.late(now - timeout):
+            peer = self._peers.get(message.peer_id)
+            if peer is not None and message.link is not None:
+                self.on_overdue(peer, message.link)
+            if message.stage is Stage.ON_ITS_WAY:
+                self._no_ack(message, peer, f"no ACK within {timeout:g} s")
+        history, outbox = self._history, self.outbox
+        if history is None or not history.ready:
+            return
+        for message in outbox.overdue_before(now - (_AGAIN_AFTER - 1) * timeout):
+            peer = self._peers.get(message.peer_id)
+            if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
+                outbox.send_again(message)
+        for peer_id in outbox.peers_behind[:_MOST_AT_ONCE]:
+            self._send_waiting(peer_id)
+        if now >= self._check_age_at:
+            self._check_age_at = now + _CHECK_AGE_EVERY
+            for message in outbox.too_old(history.wall()):
+                self._over(message, ABANDONED, _TOO_OLD)
 
-    def give_up_all(self, reason: str) -> None:
-        """Report every pending message as undelivered: the node stops."""
-        for msg_id, pending in [*self._pending.items()]:
-            # Observers may send, or take an ACK, while they hear of the others.
-            if msg_id in self._pending:
-                self._give_up(msg_id, pending.peer_id, reason)
-
-    def _give_up(self, msg_id: str, peer_id: str, reason: str) -> None:
-        peer, history = self._peers.get(peer_id), self._history
+    def _no_ack(self, message: OwnMessage, peer: Peer | None, reason: str) -> None:
+        if self._history is None:
+            self._over(message, ABANDONED, reason)
+            return
         used = () if peer is None or not peer.links else (peer.link_in_use,)
-        del self._pending[msg_id]
-        if history is not None:
-            now = self._context.clock.seconds()
-            kept = history.overdue(msg_id, used, now)
-            if kept is not None and kept.again:
-                return
-            if kept is not None:
-                reason = f"{reason}: {KEPT}"
-        self.undelivered += 1
-        _log.warn("Not delivered to {peer}: {why}", peer=peer_id, why=reason)
-        self._observers.undelivered(peer_id, msg_id, reason)
+        self.outbox.overdue(message, used, self._context.clock.seconds())
+        if not message.again:
+            self._tell(message, Became.LATE, reason=f"{reason}: {self._kept(message)}")
+
+    def _kept(self, message: OwnMessage) -> str:
+        """What happens with a message that is not delivered yet."""
+        history = self._history
+        if message.stored or history is None or not history.failing:
+            return KEPT
+        return f"it could not be kept ({history.why}), and is sent again when a link opens"
+
+    def _over(
+        self, message: OwnMessage, state: int, reason: str = "", *, seconds: float = 0.0
+    ) -> None:
+        """A message has come to its end."""
+        self.outbox.take(message.msg_id)
+        if self._history is not None:
+            self._history.change(message.entry, state)
+        became = Became.DELIVERED if state == DELIVERED else Became.UNDELIVERED
+        self._tell(message, became, seconds=seconds, reason=reason)
+
+    def _tell(
+        self, message: OwnMessage, became: Became, *, seconds: float = 0.0, reason: str = ""
+    ) -> None:
+        first, message.told = message.told is None, became
+        entry = message.entry
+        self._outcomes.tell(
+            News(message.peer_id, message.msg_id, entry.text, became, first, seconds, reason),
+            message.tell,
+        )
+
+    # ------------------------------------------------------------ the end of the node
+
+    def leave(self, reason: str) -> None:
+        """Nothing more goes to a link: the node says farewell, and ACKs may still come."""
+        self.publishing.flush()
+        self._leaving = reason
+
+    def give_up_all(self) -> None:
+        """The links are gone, and nothing more is accepted: tell what is not told yet."""
+        self._gone = self.publishing.closed = True
+        for message in self.outbox:
+            # Observers may do anything while they hear of the others.
+            if self._history is None:
+                if self.outbox.get(message.msg_id) is message:
+                    self._over(message, ABANDONED, self._leaving)
+            elif message.stage is Stage.ON_ITS_WAY:
+                self._left_behind(message)
+                self.outbox.unsent(message)
+
+    def close(self) -> None:
+        """What could be written is written: tell what is lost with this node."""
+        if self._history is not None:
+            why = self._history.why or "this node left too early"
+            for message in self.outbox:
+                if not message.stored:
+                    self._over(message, ABANDONED, f"it could not be kept ({why}), and is lost")
+
+    def _left_behind(self, message: OwnMessage) -> None:
+        if message.told is not Became.LATE:
+            reason = f"{self._leaving}: {self._kept(message)}"
+            self._tell(message, Became.LATE, reason=reason)
 
     # ------------------------------------------------------------ what waits in the history
 
     def link_opened(self, peer: Peer) -> None:
         """Another link is in use, or the past is known only now: send what waits for this peer."""
-        if self._history is not None:
-            self._history.outbox.link_opened(peer.peer_id)
-            self._send_waiting(peer.peer_id)
+        self.outbox.link_opened(peer.peer_id)
+        self._send_waiting(peer.peer_id)
 
     def link_closed(self, peer: Peer, link: IPeerLink) -> None:
         """A link is gone: what it may not have delivered goes out on another one, if there is."""
-        if self._history is not None:
-            self._history.outbox.link_closed(peer.peer_id, link)
+        if self._leaving:
+            for message in self.outbox.of_peer(peer.peer_id):
+                if message.link is link and message.stage is Stage.ON_ITS_WAY:
+                    self._left_behind(message)
+        self.outbox.link_closed(peer.peer_id, link)
+        if peer.links:
             self._send_waiting(peer.peer_id)
+        else:
+            for message in self.outbox.of_peer(peer.peer_id):
+                self._tell_if_it_waits(message)
+
+    def _entered(self, entries: Sequence[Record], trouble: str) -> None:
+        """These are stored, or could not be."""
+        for entry in entries:
+            message = self.outbox.get(entry.msg_id)
+            if message is not None and message.entry is entry:
+                message.stored = not trouble
+                self._tell_if_it_waits(message)
+
+    def _enter_again(self, everything: bool) -> None:
+        """The history is written again, perhaps in a new file: have it hold what waits."""
+        assert self._history is not None
+        for message in self.outbox:
+            if everything or not message.stored:
+                message.stored = False
+                self._history.enter(message.entry)
+
+    def _tell_if_it_waits(self, message: OwnMessage) -> None:
+        """Tell once that a message has no link, as soon as it is safe, or cannot be."""
+        peer, history = self._peers.get(message.peer_id), self._history
+        if message.stage is not Stage.UNSENT or (peer is not None and peer.links):
+            return
+        if message.stored and message.told in (None, Became.UNKEPT):
+            self._tell(message, Became.QUEUED)
+        elif (
+            not message.stored and message.told is None and history is not None and history.failing
+        ):
+            reason = f"it could not be kept ({history.why}), and goes out if a link opens"
+            self._tell(message, Became.UNKEPT, reason=reason)
 
     def _send_waiting(self, peer_id: str) -> None:
         """Send the next messages that wait for this peer, as far as there is room."""
-        peer, history = self._peers.get(peer_id), self._history
-        if history is None or peer is None or not peer.links:
+        peer = self._peers.get(peer_id)
+        if self._leaving or peer is None or not peer.links or not self._past_is_known:
             return
-        outbox = history.outbox
+        outbox = self.outbox
         if not outbox.is_behind(peer_id):
             return
         used = peer.link_in_use
         window = _WINDOW if used.is_p2pchat else _PLAIN_WINDOW
-        for queued in outbox.due(peer_id, window):
+        for message in outbox.due(peer_id, window):
             if self._full:
                 return
-            line = self._line_of_waiting(queued, late=used.keeps)
-            link = self._hand_over(peer, queued.msg_id, line)
-            if link is None:
+            line = self._line_of_waiting(message.entry, late=used.keeps)
+            if not self._hand_over(peer, message, line):
+                outbox.not_taken(message)
                 return
-            outbox.sent(queued, link)
             self.sent += 1
 
-    def _line_of_waiting(self, queued: Queued, *, late: bool) -> bytes:
-        entry = queued.entry
+    def _line_of_waiting(self, entry: Record, *, late: bool) -> bytes:
         if late:
             try:
                 return encode(
@@ -322,15 +414,7 @@ class Outgoing:
                 )
             except ValueError:
                 pass  # the longest texts leave no room for the time
-        return _line_of(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
-
-
-def _line_of(message: Send | Pub) -> bytes:
-    """The line for a message of a person; raises `NotSentError` when it is too long."""
-    try:
-        return encode(message)
-    except ValueError as why:
-        raise NotSentError(str(why)) from None
+        return line_of(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
 
 
 def _is_peer_id(peer_id: str) -> bool:

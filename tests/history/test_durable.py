@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 
+from p2pchat.history.outbox import OutboxFullError, Stage
+
 from p2pchat.history import durable, store, tidying
 from p2pchat.history.filing import AT_ONCE
-from p2pchat.history.outbox import OutboxFullError, Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import GATHER, MANY
 from p2pchat.history.tidying import QUIET, WORTH_FILING
@@ -294,7 +295,7 @@ class FailingTests(HistoryCase):
     def test_our_own_messages_are_tried_again(self) -> None:
         self.start()
         BrokenConnection.trouble = FULL
-        self.history.queue("bob@CIC", "m1", "espera")
+        self.say("bob@CIC", "espera")
         self.history.on_its_way("bob@CIC", "m2", "vai", self.link)
         self.history.acknowledged("m2")
         self.history.mark_read("bob@CIC")
@@ -320,7 +321,7 @@ class FailingTests(HistoryCase):
         self.start()
         BrokenConnection.trouble = FULL
         for number in range(20):
-            self.history.published("*", f"p{number}", str(number))
+            self.outgoing.publishing.publish("*", str(number))
             self.clock.advance(GATHER)
         BrokenConnection.trouble = None
         self.sweep(6)
@@ -328,21 +329,21 @@ class FailingTests(HistoryCase):
 
     def test_a_past_that_cannot_be_read(self) -> None:
         self.start()
-        self.history.published("*", "old", "old")
+        self.outgoing.publishing.publish("*", "old")
         self.clock.advance(GATHER)
         self.patch(
             store.Store, "call", _failing_first(store.Store.call, sqlite3.OperationalError("?"))
         )
         self.restart()
         self.assertEqual(self.told.take(), [("told", "messages are no longer kept: ?"), ("ready",)])
-        self.history.published("*", "new", "new")
+        self.outgoing.publishing.publish("*", "new")
         self.clock.advance(GATHER)
         # The ids of the past are not known, and yet none is taken twice.
         self.assertEqual(self.lines(), ["old", "new"])
 
     def test_a_damaged_file_gets_the_outbox_again(self) -> None:
         self.start()
-        self.history.queue("bob@CIC", "m1", "espera")
+        self.say("bob@CIC", "espera")
         self.clock.advance(GATHER)
         self.sweep()
         self.told.take()
@@ -359,7 +360,7 @@ class FailingTests(HistoryCase):
         self.clock.advance(GATHER)
         self.successResultOf(self.history.stop())
         self.restart()
-        self.assertEqual([each.msg_id for each in self.history.outbox], ["m1"])
+        self.assertEqual([each.msg_id for each in self.outbox], ["m1"])
 
     def test_a_damaged_file_at_the_start(self) -> None:
         with open(self.path, "wb") as file:
@@ -495,8 +496,8 @@ class OutboxTests(HistoryCase):
         self.start(at_once=False)
         self.thread.step()
         self.told.take()
-        self.history.queue("bob@CIC", "m1", "um")
-        self.history.queue("bob@CIC", "m2", "dois")
+        self.say("bob@CIC", "um")
+        self.say("bob@CIC", "dois")
         self.clock.advance(GATHER)
         self.assertEqual(self.told.take(), [])
         self.thread.step()
@@ -505,7 +506,7 @@ class OutboxTests(HistoryCase):
         )
         self.restart()
         self.assertEqual(
-            [(each.msg_id, each.entry.text) for each in self.history.outbox.due("bob@CIC", 8)],
+            [(each.msg_id, each.entry.text) for each in self.outbox.due("bob@CIC", 8)],
             [("m1", "um"), ("m2", "dois")],
         )
         self.wall += 3
@@ -513,7 +514,7 @@ class OutboxTests(HistoryCase):
         self.assertIsNone(self.history.acknowledged("m1"))
         self.clock.advance(GATHER)
         self.restart()
-        self.assertEqual([each.msg_id for each in self.history.outbox], ["m2"])
+        self.assertEqual([each.msg_id for each in self.outbox], ["m2"])
 
     def test_what_was_sent_and_not_acknowledged_survives_too(self) -> None:
         self.start()
@@ -524,22 +525,22 @@ class OutboxTests(HistoryCase):
         self.assertEqual([event for event in self.told.take() if event[0] == "queued"], [])
         self.assertIsNotNone(self.history.overdue("m1", [self.link], 0.0))
         self.assertIsNone(self.history.overdue("m2", [self.link], 0.0))
-        self.assertEqual([each.stage for each in self.history.outbox], [Stage.OVERDUE])
+        self.assertEqual([each.stage for each in self.outbox], [Stage.OVERDUE])
         self.restart()
-        self.assertEqual([each.msg_id for each in self.history.outbox.due("bob@CIC", 8)], ["m1"])
+        self.assertEqual([each.msg_id for each in self.outbox.due("bob@CIC", 8)], ["m1"])
 
     def test_what_is_said_before_the_past_is_known_comes_after_it(self) -> None:
         self.start()
-        self.history.queue("bob@CIC", "m1", "antes")
+        self.say("bob@CIC", "antes")
         self.clock.advance(GATHER)
         self.restart(at_once=False)
-        self.history.queue("bob@CIC", "m2", "depois")
+        self.say("bob@CIC", "depois")
         self.history.on_its_way("bob@CIC", "m3", "também", self.link)
-        self.history.published("*", "m4", "a todos")
+        self.outgoing.publishing.publish("*", "a todos")
         self.assertIsNotNone(self.history.acknowledged("m3"))
         self.thread.at_once = True
         self.thread.step()
-        self.assertEqual([each.msg_id for each in self.history.outbox], ["m1", "m2"])
+        self.assertEqual([each.msg_id for each in self.outbox], ["m1", "m2"])
         self.clock.advance(GATHER)
         self.assertEqual(self.lines(), ["antes", "depois", "também", "a todos"])
         states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
@@ -547,21 +548,21 @@ class OutboxTests(HistoryCase):
 
     def test_limits(self) -> None:
         self.start(outbox_max_per_peer=1)
-        self.history.queue("bob@CIC", "m1", "um")
+        self.say("bob@CIC", "um")
         self.assertRaises(OutboxFullError, self.history.queue, "bob@CIC", "m2", "dois")
 
     def test_cancelling(self) -> None:
         self.start()
-        self.history.queue("bob@CIC", "m1", "um")
+        self.say("bob@CIC", "um")
         self.assertEqual(self.history.cancel(["m1", "nobody"]), 1)
         self.clock.advance(GATHER)
         (line,) = self.successResultOf(self.history.recent(None, 9))
         self.assertEqual(line.state, ABANDONED)
-        self.assertEqual(len(self.history.outbox), 0)
+        self.assertEqual(len(self.outbox), 0)
 
     def test_what_waited_for_too_long_is_given_up(self) -> None:
         self.start(outbox_ttl=60.0)
-        self.history.queue("bob@CIC", "m1", "um")
+        self.say("bob@CIC", "um")
         self.clock.advance(GATHER)
         self.wall += 61
         self.sweep(61)
@@ -570,11 +571,11 @@ class OutboxTests(HistoryCase):
         self.assertEqual(self.history.too_old(), [])
         self.clock.advance(GATHER)
         self.restart(outbox_ttl=60.0)
-        self.assertEqual(len(self.history.outbox), 0)
+        self.assertEqual(len(self.outbox), 0)
 
     def test_our_publications(self) -> None:
         self.start()
-        self.history.published("#CIC", "m1", "a todos")
+        self.outgoing.publishing.publish("#CIC", "a todos")
         self.clock.advance(GATHER)
         ids = self.successResultOf(self.history.published_since(("#CIC",), "", 9, 9))
         (line,) = self.successResultOf(self.history.numbered([*ids, 10**9]))
@@ -588,14 +589,14 @@ class PersonTests(HistoryCase):
     def test_search_and_forget(self) -> None:
         self.start()
         self.receive(send("1", "uma palavra"))
-        self.history.queue("bob@CIC", "m1", "outra palavra")
+        self.say("bob@CIC", "outra palavra")
         found = self.successResultOf(self.history.search("palavra", 9))
         self.assertEqual(found, [], "not safe yet")
         self.clock.advance(GATHER)
         self.assertEqual(len(self.successResultOf(self.history.search("palavra", 9))), 2)
         self.history.unread["bob@CIC"] = 3
         self.assertEqual(self.successResultOf(self.history.forget("bob@CIC")), 2)
-        self.assertEqual((self.lines(), len(self.history.outbox)), ([], 0))
+        self.assertEqual((self.lines(), len(self.outbox)), ([], 0))
         self.assertEqual(self.history.unread, {})
 
     def test_a_file_that_cannot_be_searched(self) -> None:
@@ -716,13 +717,13 @@ class TidyingTests(HistoryCase):
 
     def test_other_limits_while_it_runs(self) -> None:
         self.start()
-        self.history.queue("bob@CIC", "m1", "um")
+        self.say("bob@CIC", "um")
         self.receive(send("1", "oi"))
         self.sweep()
         settings = HistorySettings(max_age=10.0, outbox_ttl=5.0, outbox_max=1, max_bytes=4096)
         self.history.configure(settings)
         with self.assertRaisesRegex(OutboxFullError, "1 messages wait already"):
-            self.history.queue("eva@CIC", "m2", "dois")
+            self.say("eva@CIC", "dois")
         self.wall += 11
         self.sweep(61)
         self.assertEqual([queued.msg_id for queued in self.history.too_old()], ["m1"])

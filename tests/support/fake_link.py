@@ -68,7 +68,7 @@ class FakeLink:
         self.waits_for_us = False
         self.dialed = peer_id if outbound else None
         self.ip, self.address = "10.0.0.9", "10.0.0.9:4000"
-        self.leaving = False
+        self.leaving = self.held = False
         self.rate_pauses = 0
         self.transport: Any = None
         self.queue = SendQueue(InstantBatch(), self.lines.append, 1 << 20)
@@ -76,6 +76,12 @@ class FakeLink:
     def tick(self, now: float) -> None: ...
 
     def look(self) -> None: ...
+
+    def hold(self) -> None:
+        self.held = True
+
+    def read_on(self) -> None:
+        self.held = False
 
     def has_room(self, size: int) -> bool:
         return self.takes

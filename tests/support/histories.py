@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import Batch, Piece, Record
 from p2pchat.history.segments import pack
-from p2pchat.mesh.peers import Peer
+from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.incoming import Incoming
 from p2pchat.node.observers import Observer, Observers
-from p2pchat.settings.values import HistorySettings
+from p2pchat.node.outgoing import Outgoing
+from p2pchat.settings.values import HistorySettings, Settings
 from p2pchat.sqlite import Worker
 from p2pchat.wire.messages import Pub, Said, Send
 from p2pchat.wire.repetitions import RecentIds, id_text
-from tests.support.fake_link import FakeLink
+from tests.support.fake_link import FakeLink, fake_context
 
 NOW = 1_790_000_000.0
 
@@ -89,6 +91,12 @@ class Told(Observer):
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         self.events.append(("queued", peer_id, msg_id))
+
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
+        self.events.append(("delivered", peer_id, msg_id, seconds))
+
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+        self.events.append(("undelivered", peer_id, msg_id, reason))
 
     def past_known(self, unread: str) -> None:
         self.events.append(("ready",))
@@ -171,6 +179,7 @@ class HistoryCase(FileCase):
         self.told = Told()
         self.link = FakeLink()
         self.peer = Peer("bob@CIC")
+        self.ids = count(1)
 
     def start(self, *, at_once: bool = True, **settings: Any) -> DurableHistory:
         self.thread = SteppedThread(at_once=at_once)
@@ -188,17 +197,33 @@ class HistoryCase(FileCase):
         )
         observers = Observers()
         observers.add(self.told)
-        history.on_queued, history.on_notice = observers.queued, observers.notice
+        history.on_notice = observers.notice
         incoming = Incoming(observers, seen, history)
+        self.peers = PeerTable(100)
+        context = fake_context("alice@CIC", Settings(), self.clock)
+        context.new_id = lambda: f"m{next(self.ids)}"
+        self.outgoing = Outgoing(context, self.peers, observers, history, seen.friends)
+        self.outbox = self.outgoing.outbox
         self.history, self.incoming = history, incoming
 
         def opened(_: None) -> None:
-            if history.ready:
-                incoming.past_known()
-                observers.past_known("")
+            incoming.past_known()
+            for peer in self.peers.connected():
+                self.outgoing.link_opened(peer)
+            observers.past_known("")
 
         history.open().addCallback(opened)
         return history
+
+    def say(self, peer_id: str, text: str) -> str:
+        """Send a direct message; its msg_id is m1, m2 and so on, over restarts."""
+        return self.outgoing.send(peer_id, text)
+
+    def linked(self, link: FakeLink | None = None) -> FakeLink:
+        """Another link is open, to bob@CIC unless it says something else."""
+        link = link or self.link
+        self.outgoing.link_opened(self.peers.link_opened(link))
+        return link
 
     def restart(self, **settings: Any) -> DurableHistory:
         """A new process on the same file, after the other one was killed."""
@@ -228,6 +253,7 @@ class HistoryCase(FileCase):
     def sweep(self, seconds: float = 1.0) -> None:
         self.clock.advance(seconds)
         self.history.sweep(self.clock.seconds())
+        self.outgoing.sweep(self.clock.seconds())
 
 
 FULL = sqlite3.OperationalError("database or disk is full")

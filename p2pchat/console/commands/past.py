@@ -17,8 +17,9 @@ from twisted.internet.defer import Deferred
 
 from p2pchat.console.wording import sender
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.outbox import Stage
 from p2pchat.history.records import ABANDONED, WAITING, Record
+from p2pchat.node.outbox import Stage
+from p2pchat.node.outgoing import Outgoing
 from p2pchat.wire.address import the_one_called
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable, shortened
@@ -30,6 +31,7 @@ _ROOM: Final = 64_000
 """Characters that one answer shows: what strangers said must not hold the node up."""
 _STATES: Final = {WAITING: " (waits)", ABANDONED: " (given up)"}
 _STAGES: Final = {
+    Stage.NEW: "waits for a link",
     Stage.UNSENT: "waits for a link",
     Stage.ON_ITS_WAY: "on its way",
     Stage.OVERDUE: "no ACK came: sent again on the next link",
@@ -67,10 +69,10 @@ def search(history: DurableHistory, rest: str) -> Deferred[list[str]]:
     return history.search(rest.strip(), LINES).addCallback(_history_lines, nothing)
 
 
-def outbox(history: DurableHistory, rest: str, resolve: Callable[[str], str]) -> list[str]:
+def outbox(outgoing: Outgoing, rest: str, resolve: Callable[[str], str]) -> list[str]:
     """List what waits, or cancel: `rest` is `[peer]` or `cancel peer | number | all`."""
     words = rest.split()
-    waiting = [*history.outbox]
+    waiting = [*outgoing.outbox]
 
     def whom(name: str) -> str:
         whole = resolve(name)
@@ -98,11 +100,12 @@ def outbox(history: DurableHistory, rest: str, resolve: Callable[[str], str]) ->
     else:
         to = whom(what)
         chosen = [queued for queued in waiting if queued.peer_id == to]
-    count = history.cancel([queued.msg_id for queued in chosen])
+    count = outgoing.cancel(chosen)
     return [f"cancelled {count} message{'' if count == 1 else 's'}"]
 
 
 def forget(
+    outgoing: Outgoing,
     history: DurableHistory,
     rest: str,
     resolve: Callable[[str], str],
@@ -118,7 +121,7 @@ def forget(
             messages = f"{count} message{'' if count == 1 else 's'}"
             return [f"forgot {messages} of and to {bracketed(peer_id)}"]
 
-        return history.forget(peer_id).addCallback(deleted)
+        return outgoing.forget(peer_id).addCallback(deleted)
 
     return kept_peer(history, rest.strip(), resolve).addCallback(delete)
 

@@ -11,16 +11,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands import past
-from p2pchat.console.commands.row import Command, Person, until
+from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError
-from p2pchat.node.outgoing import NotSentError
+from p2pchat.node.outcomes import NotSentError
 from p2pchat.wire.address import AmbiguousNameError
 
 _Question: TypeAlias = "Callable[[DurableHistory], list[str] | Deferred[list[str]]]"
@@ -38,13 +39,14 @@ def _search(person: Person, rest: str) -> Answer:
 
 def _outbox(person: Person, rest: str) -> Answer:
     whole = partial(_conversation, person.sent)
-    return _asked(OUTBOX, person, lambda history: past.outbox(history, rest, whole))
+    return _asked(OUTBOX, person, lambda _: past.outbox(person.node.outgoing, rest, whole))
 
 
 def _forget(person: Person, rest: str) -> Answer:
     whole = partial(_conversation, person.sent)
+    outgoing, forgotten = person.node.outgoing, person.forgotten
     return _asked(
-        FORGET, person, lambda history: past.forget(history, rest, whole, person.forgotten)
+        FORGET, person, lambda history: past.forget(outgoing, history, rest, whole, forgotten)
     )
 
 
@@ -86,8 +88,8 @@ def _asked(command: Command, person: Person, ask: _Question) -> Answer:
         return wrong("this node keeps nothing (--history none)")
     if not history.ready:
         # What waits from earlier runs is not known yet, a moment after the start.
-        ready = until(person.clock, lambda: history.ready, _READY_WAIT)
-        return ready.addCallback(lambda _: _answer(command, history, ask))
+        ready = history.when_ready().addTimeout(_READY_WAIT, person.clock)
+        return ready.addCallbacks(lambda _: _answer(command, history, ask), _not_ready)
     return _answer(command, history, ask)
 
 
@@ -101,6 +103,11 @@ def _answer(command: Command, history: DurableHistory, ask: _Question) -> Answer
     if isinstance(answer, Deferred):
         return answer.addCallbacks(lambda lines: said(*lines), _not_read)
     return said(*answer)
+
+
+def _not_ready(failure: Failure) -> Reply:
+    failure.trap(defer.TimeoutError)
+    return wrong("the history is not read yet, and nothing was done: try again in a moment")
 
 
 def _not_read(failure: Failure) -> Reply:

@@ -1,21 +1,23 @@
 """The direct messages of one person: to whom, and what became of them.
 
-Rules: no I/O. A message is remembered until its ACK came or is overdue; the node bounds how many
-are, by refusing the next one. What other parts of the program send through the same node is theirs.
+Rules: no I/O. The node tells what becomes of each message; here it becomes a line, and is counted.
+What other parts of the program send through the same node is theirs.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
+from twisted.internet.defer import Deferred, succeed
+
 from p2pchat.node.node import ChatNode
-from p2pchat.node.outgoing import NotSentError
+from p2pchat.node.outcomes import Became, News, NotSentError
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
 from p2pchat.wire.names import bracketed, is_escaped, visible
 from p2pchat.wire.text import printable, shortened
 
-_MOST_QUEUED: Final = 10_000
 _SHOWN: Final = 40
 """Characters of a message by which a person knows it again."""
 
@@ -25,20 +27,25 @@ class SentMessages:
 
     def __init__(self, node: ChatNode) -> None:
         self._node = node
-        self._awaited: dict[str, str] = {}
-        self._queued: dict[str, str] = {}
+        self._settled: list[Deferred[None]] = []
+        self.pending = 0
+        """Messages of which nothing is known yet."""
+        self.waiting = 0
+        """Messages that wait for a link, or for a second attempt."""
+        self.failed = 0
+        """How often a message was told not to have arrived, perhaps yet."""
+        self.on_news: Callable[[News, str], None] = lambda _news, _line: None
+        """Is told what became of a message, with a line about it to show."""
         self.written_to: dict[str, None] = {}
         """To whom the person wrote in this session: they know these names."""
 
-    @property
-    def pending(self) -> int:
-        """How many messages wait for their ACK."""
-        return len(self._awaited)
-
-    @property
-    def waiting(self) -> int:
-        """How many messages wait for a link, or for a second attempt."""
-        return len(self._queued)
+    def settled(self) -> Deferred[None]:
+        """Fires when nothing is pending."""
+        if not self.pending:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._settled.append(waiting)
+        return waiting
 
     def addressee(self, rest: str) -> tuple[str, str]:
         """Split "whom text". A name may hold spaces, if it is one that we know."""
@@ -64,56 +71,43 @@ class SentMessages:
             raise NotSentError(str(why)) from None
 
     def send(self, peer_id: str, text: str) -> None:
-        """Send, and remember it; raises `NotSentError`."""
-        self._awaited[self._node.send(peer_id, text)] = text[: _SHOWN + 1]
+        """Send, and hear what becomes of it; raises `NotSentError`."""
+        self.pending += 1
+        try:
+            self._node.send(peer_id, text, self._told)
+        except NotSentError:
+            self.pending -= 1
+            raise
         self.written_to[peer_id] = None
 
-    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> str | None:
-        """The ACK came: the line to show, None when the message was not from here."""
-        if self._awaited.pop(msg_id, None) is not None:
-            return printable(f"delivered to {bracketed(peer_id)} in {seconds * 1000:.1f} ms")
-        text = self._queued.pop(msg_id, None)
-        if text is None:
-            return None
-        return printable(f'delivered to {bracketed(peer_id)}: "{shortened(text, _SHOWN)}"')
-
-    def queued(self, peer_id: str, msg_id: str) -> str | None:
-        """The message waits for a link: the line to show, None when it was not from here."""
-        text = self._awaited.pop(msg_id, None)
-        if text is None:
-            return None
-        self._wait(msg_id, text)
-        peer = self._node.peers.get(peer_id)
-        if peer is not None and peer.links:
-            return printable(
-                f"queued: {bracketed(peer_id)} gets it after what waits already (/outbox)"
-            )
-        if peer is None:
-            # Perhaps a slip of the pen.
-            unknown = f"queued: no such peer here yet: {bracketed(peer_id)} (is that its name?)."
-            return printable(f"{unknown} It gets the message when it comes (/outbox)")
-        return printable(
-            f"queued: {bracketed(peer_id)} is not connected, and gets it when it is (/outbox)"
-        )
-
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> str | None:
-        """No ACK came: the line to show, None when the message was not from here."""
-        text = self._awaited.pop(msg_id, None)
-        if text is not None:
-            # Should the node keep it, or its ACK come late, that is told, too.
-            self._wait(msg_id, text)
+    def _told(self, news: News) -> None:
+        """Something became of a message."""
+        if news.first:
+            self.pending -= 1
+            self.waiting += not news.over
         else:
-            text = self._queued.get(msg_id)
-        if text is None:
-            return None
-        return printable(
-            f'not delivered to {bracketed(peer_id)}: {reason} ("{shortened(text, _SHOWN)}")'
-        )
+            self.waiting -= news.over
+        self.failed += bool(news.reason)
+        self.on_news(news, printable(self._line(news)))
+        if not self.pending:
+            settled, self._settled = self._settled, []
+            for waiting in settled:
+                waiting.callback(None)
 
-    def _wait(self, msg_id: str, text: str) -> None:
-        if len(self._queued) >= _MOST_QUEUED:
-            del self._queued[next(iter(self._queued))]
-        self._queued[msg_id] = text
+    def _line(self, news: News) -> str:
+        who, text = bracketed(news.peer_id), shortened(news.text, _SHOWN)
+        match news.became:
+            case Became.DELIVERED if news.first:
+                return f"delivered to {who} in {news.seconds * 1000:.1f} ms"
+            case Became.DELIVERED:
+                return f'delivered to {who}: "{text}"'
+            case Became.QUEUED if self._node.peers.get(news.peer_id) is None:
+                # Perhaps a slip of the pen.
+                unknown = f"queued: no such peer here yet: {who} (is that its name?)."
+                return f"{unknown} It gets the message when it comes (/outbox)"
+            case Became.QUEUED:
+                return f"queued: {who} is not connected, and gets it when it is (/outbox)"
+        return f'not delivered to {who}: {news.reason} ("{text}")'
 
 
 def first_word(rest: str) -> tuple[str, str]:

@@ -20,10 +20,10 @@ from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.wording import moment
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.outbox import Stage
 from p2pchat.history.records import ABANDONED, DELIVERED, RECEIVED, WAITING, HistoryError, Record
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
+from p2pchat.node.outbox import Stage
 
 _log: Final = Log("Terminal")
 LINES: Final = 50
@@ -157,7 +157,7 @@ class Earlier:
 
     def _waiting(self, entry: PaneEntry) -> PaneEntry:
         """Follow what becomes of a message, if that is not known meanwhile."""
-        queued = self._history.outbox.get(entry.msg_id)
+        queued = self._node.outgoing.outbox.get(entry.msg_id)
         if queued is None:
             return self._marks.followed(entry.msg_id) or entry
         entry.mark = Mark.WAITING

@@ -28,13 +28,12 @@ class Backpressure:
 
     def __init__(self, node: ChatNode) -> None:
         self._node = node
-        self._max_pending = node.settings.limits.max_pending_acks
         self._progress: dict[IPeerLink, tuple[int, object, float]] = {}
 
     @property
     def many_pending(self) -> bool:
         """Whether the node would soon refuse to send, because too many ACKs are pending."""
-        return self._node.outgoing.pending * 2 > self._max_pending
+        return self._node.outgoing.pending * 2 > self._node.settings.limits.max_pending_acks
 
     def should_wait(self, now: float) -> bool:
         """Whether to send nothing more for the moment; ask again shortly."""

@@ -26,6 +26,7 @@ from p2pchat.console.wording import StatusLines, late_lines, message_lines
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
+from p2pchat.node.outcomes import News
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.text import printable
 
@@ -57,6 +58,7 @@ class PlainConsole(Observer):
         )
         self._status_lines = StatusLines()
         self._commands = Commands(node, clock)
+        self._commands.sent.on_news = self._told
         self._queue = CommandQueue(
             clock,
             self._commands,
@@ -96,6 +98,11 @@ class PlainConsole(Observer):
         """Show one line, for example a warning of the log, between the others."""
         self._news.event(printable(line))
 
+    def _told(self, _news: News, line: str) -> None:
+        """Something became of a message that was typed here."""
+        self._screen.write([line])
+        self._queue.look()
+
     def _greeting(self) -> list[str]:
         node = self._node
         interface = node.settings.peer.interface
@@ -120,28 +127,6 @@ class PlainConsole(Observer):
         """Messages came."""
         if not self._screen.gone:
             self._news.received(peer.peer_id, messages)
-
-    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
-        """The ACK for a message came."""
-        line = self._commands.sent.delivered(peer_id, msg_id, seconds)
-        if line is not None:
-            self._screen.write([line])
-            self._queue.look()
-
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        """No ACK came."""
-        line = self._commands.sent.undelivered(peer_id, msg_id, reason)
-        if line is not None:
-            self._screen.write([line])
-            self._queue.failed = True
-            self._queue.look()
-
-    def queued(self, peer_id: str, msg_id: str) -> None:
-        """A message waits until there is a link."""
-        line = self._commands.sent.queued(peer_id, msg_id)
-        if line is not None:
-            self._screen.write([line])
-            self._queue.look()
 
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """Messages came that were said a while ago."""

@@ -70,7 +70,7 @@ class CommandQueue:
         self._next: IDelayedCall | None = None
         self._meet_by: IDelayedCall | None = None
         self.failed = False
-        """Whether some line was wrong, or some message did not arrive: the exit status."""
+        """Whether some line was wrong, or what was published was not read in time."""
 
     def start(self, reader: IPushProducer) -> None:
         """Take lines from now on; `reader`, where they come from, is paused while they wait."""
@@ -219,10 +219,13 @@ class CommandQueue:
             self._go(0)
         elif self._lines or self._under_way:
             pass  # whatever they wait for runs on
-        elif self._commands.sent.pending or not self._drained():
+        elif self._commands.sent.pending:
+            pass  # `look` will tell
+        elif not self._drained():
             self._again()
         else:
-            self._go(1 if self.failed or self._commands.sent.waiting else 0)
+            sent = self._commands.sent
+            self._go(1 if self.failed or sent.failed or sent.waiting else 0)
 
     def _drained(self) -> bool:
         draining = self._draining

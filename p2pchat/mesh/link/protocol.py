@@ -319,6 +319,16 @@ class PeerProtocol(LineReceiver):
         self.sent += 1
         return True
 
+    def hold(self) -> None:
+        """Read no further, until `read_on` is called."""
+        if not self._deaf:
+            self._read_limit.hold()
+
+    def read_on(self) -> None:
+        """Read again what was held."""
+        if not self._deaf:
+            self._read_limit.go_on()
+
     def has_room(self, size: int) -> bool:
         """Whether `size` more bytes would be taken now."""
         return self.session.state is State.OPEN and self._send_queue.has_room(size)

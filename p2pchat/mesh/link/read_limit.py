@@ -26,6 +26,7 @@ class Reading(enum.Enum):
     TOO_FAST = "it sends faster than it may"
     NOT_READ = "it does not read our answers"
     BUSY = "not all that was read is taken in"
+    HELD = "it cannot be taken in yet"
 
 
 _ON: Final = Reading.ON
@@ -116,9 +117,24 @@ class ReadLimit:
         else:
             self._read_again()
 
+    def hold(self) -> None:
+        """Read no further until `go_on`."""
+        if self._reading is not Reading.HELD:
+            self._forget_timer()
+            self._reading = Reading.HELD
+            self._transport.pauseProducing()
+
+    def go_on(self) -> None:
+        """Read again, in a turn of its own."""
+        if self._reading is Reading.HELD:
+            self._go_on_soon()
+
     def stop(self) -> None:
         """The session is over: have no more part in whether the transport is read."""
         self._reading = Reading.ON
+        self._forget_timer()
+
+    def _forget_timer(self) -> None:
         if self._resume is not None:
             self._resume.cancel()
             self._resume = None

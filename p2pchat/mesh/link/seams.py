@@ -61,6 +61,12 @@ class IPeerLink(Interface):
     def look() -> None:
         """Read what has come already, before the reactor's turn for it."""
 
+    def hold() -> None:
+        """Read no further, until `read_on` is called."""
+
+    def read_on() -> None:
+        """Read again what was held; nothing happens if it was not."""
+
     def tick(now: float) -> None:
         """Look at the deadlines of the handshake and of the closing; about once a second."""
 

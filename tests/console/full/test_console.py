@@ -176,7 +176,7 @@ class MarkTests(ConsoleCase):
         self.assertEqual(len(self.messages), 2)
 
     def test_those_that_did_not_keep_up_are_counted(self) -> None:
-        from p2pchat.node.outgoing import Published
+        from p2pchat.node.publishing import Published
 
         self.patch(self.alice, "publish", lambda *_: Published("1", 1, 1))
         self.type("/pub * oi\r")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from p2pchat.history.outbox import Outbox, OutboxFullError, Queued, Stage
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.history.outbox import Outbox, OutboxFullError, Queued, Stage
 from p2pchat.history.records import WAITING, Record
 from p2pchat.settings.values import HistorySettings
 from tests.support.fake_link import FakeLink

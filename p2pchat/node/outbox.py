@@ -1,0 +1,287 @@
+"""Direct messages of ours that have not come to their end: one object for each, in one stage.
+
+    UNSENT -> ON_ITS_WAY -> the end: delivered, given up, or cancelled
+       ^          |  no ACK in time
+       |          v
+       +------ OVERDUE      its link closed, or another one opened
+
+Rules: no I/O and no clock; `now` is of the node's clock. Per peer, messages leave in the order in
+which they were written, a few at a time, and keep their msg_id. One whose ACK did not come is sent
+again when the next link opens. On the same one only our own kind gets it again, after a while:
+other programs most likely read it, and would show it twice.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from p2pchat.history.records import Record
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.node.outcomes import Became, Teller
+from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.names import bracketed
+
+
+class OutboxFullError(Exception):
+    """No place for another message; the text is the sentence for the person."""
+
+
+class Stage(enum.Enum):
+    """How far a message has come."""
+
+    NEW = "not looked at yet"
+    UNSENT = "waits for a link"
+    ON_ITS_WAY = "on its way"
+    OVERDUE = "not acknowledged"
+
+
+class OwnMessage(Struct, gc=False):
+    """One message that waits for its ACK."""
+
+    entry: Record
+    tell: Teller | None = None
+    """Who said it; None when that was in an earlier run."""
+    stage: Stage = Stage.NEW
+    link: IPeerLink | None = None
+    """Where it went out, while that link is open."""
+    sent_at: float | None = None
+    """When it went out last; None while it has not in this run."""
+    stored: bool = False
+    """Whether it is safe in the history."""
+    told: Became | None = None
+    """What was told last."""
+    earlier: bool = False
+    """Whether it was said in an earlier run."""
+    again: bool = False
+    """Whether it was sent again on the same link: that its ACK is late has been told."""
+
+    @property
+    def peer_id(self) -> str:
+        """Whom it is for."""
+        return self.entry.conversation
+
+    @property
+    def msg_id(self) -> str:
+        """Its id, the same however often it is sent."""
+        return self.entry.msg_id
+
+
+class Outbox:
+    """All of them. Those that wait do so within the limits of `settings`."""
+
+    def __init__(self, settings: HistorySettings) -> None:
+        self.settings = settings
+        """What goes by them may change at any time: what waits already stays."""
+        self._by_id: dict[str, OwnMessage] = {}
+        self._by_peer: dict[str, dict[str, OwnMessage]] = {}
+        self._unsent: dict[str, dict[str, OwnMessage]] = {}
+        self._on_their_way: dict[str, OwnMessage] = {}
+        self._on_their_way_to: dict[str, int] = {}
+        self._overdue: dict[str, float] = {}
+        self.refused = 0
+        """Messages that found no place."""
+        self.expired = 0
+        """Messages that were given up because they waited for too long."""
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[OwnMessage]:
+        return iter([*self._by_id.values()])
+
+    def get(self, msg_id: str) -> OwnMessage | None:
+        """The message of this id, if it has not come to its end."""
+        return self._by_id.get(msg_id)
+
+    def of_peer(self, peer_id: str) -> list[OwnMessage]:
+        """All messages for a peer, in order."""
+        return [*self._by_peer.get(peer_id, {}).values()]
+
+    @property
+    def on_their_way(self) -> int:
+        """How many wait for their ACK."""
+        return len(self._on_their_way)
+
+    @property
+    def peers_behind(self) -> list[str]:
+        """The peers for whom something is unsent."""
+        return [*self._unsent]
+
+    def is_behind(self, peer_id: str) -> bool:
+        """Whether another message to this peer would overtake one that is unsent."""
+        return peer_id in self._unsent
+
+    # ------------------------------------------------------------ in and out
+
+    def check_room(self, peer_id: str) -> None:
+        """Raise `OutboxFullError` unless one more message may wait for `peer_id`."""
+        settings = self.settings
+        waiting = len(self._by_peer.get(peer_id, ())) - self._on_their_way_to.get(peer_id, 0)
+        if waiting >= settings.outbox_max_per_peer:
+            self.refused += 1
+            raise OutboxFullError(
+                f"{settings.outbox_max_per_peer} messages wait for {bracketed(peer_id)} "
+                "already (/outbox lists them)"
+            )
+        if len(self._by_id) - len(self._on_their_way) >= settings.outbox_max:
+            self.refused += 1
+            raise OutboxFullError(
+                f"{settings.outbox_max} messages wait already (/outbox lists them)"
+            )
+
+    def add(self, message: OwnMessage) -> None:
+        """Note a message, the latest for its peer; then tell `sent` or `unsent`."""
+        self._by_id[message.msg_id] = message
+        of_peer = self._by_peer.get(message.peer_id)
+        if of_peer is None:
+            of_peer = self._by_peer[message.peer_id] = {}
+        of_peer[message.msg_id] = message
+
+    def put_before(self, earlier: Sequence[Record]) -> None:
+        """Put the messages of earlier runs, which are stored, before those said meanwhile.
+
+        None of the latter may have been sent.
+        """
+        newer = [*self._by_id.values()]
+        for message in newer:
+            self.take(message.msg_id)
+        for entry in earlier:
+            told = Became.QUEUED
+            self.add(OwnMessage(entry, stored=True, told=told, earlier=True))
+        for message in newer:
+            self.add(message)
+        for message in self:
+            self.unsent(message)
+
+    def take(self, msg_id: str) -> OwnMessage | None:
+        """Take a message out: it has come to its end."""
+        message = self._by_id.pop(msg_id, None)
+        if message is not None:
+            self._move(message, Stage.NEW)
+            _remove(self._by_peer, message)
+        return message
+
+    def too_old(self, now: float) -> list[OwnMessage]:
+        """Those that have waited for longer than they may; `now` is the wall clock."""
+        ttl = self.settings.outbox_ttl
+        old = [message for message in self._by_id.values() if now - message.entry.at > ttl]
+        self.expired += len(old)
+        return old
+
+    # ------------------------------------------------------------ sending
+
+    def due(self, peer_id: str, window: int) -> list[OwnMessage]:
+        """The next messages to send on a link that is open; tell each that was to `sent`.
+
+        `window`: how many may be on their way at a time.
+        """
+        free = window - self._on_their_way_to.get(peer_id, 0)
+        return [*self._unsent.get(peer_id, {}).values()][: max(0, free)]
+
+    def sent(self, message: OwnMessage, link: IPeerLink, now: float) -> None:
+        """It goes out on this link."""
+        self._move(message, Stage.NEW)
+        message.link, message.sent_at = link, now
+        self._move(message, Stage.ON_ITS_WAY)
+
+    def unsent(self, message: OwnMessage) -> None:
+        """It waits for a link, or for room on one."""
+        message.link = None
+        self._move(message, Stage.UNSENT)
+
+    def not_taken(self, message: OwnMessage) -> None:
+        """No link took what was `sent`: it waits, in its place before those said later."""
+        self.unsent(message)
+        self._in_order(message.peer_id)
+
+    def late(self, before: float) -> list[OwnMessage]:
+        """Those that are on their way, and went out then or earlier, oldest first."""
+        late = []
+        for message in self._on_their_way.values():
+            if message.sent_at is not None and message.sent_at > before:
+                break
+            late.append(message)
+        return late
+
+    def overdue(self, message: OwnMessage, links: Sequence[IPeerLink], now: float) -> None:
+        """Its ACK did not come in time; the others need not wait for it.
+
+        `links`: those that are open. On one that is newer than its own it goes out again: the
+        older one may be half dead.
+        """
+        self._move(message, Stage.OVERDUE)
+        self._overdue[message.msg_id] = now
+        since = message.link.opened_at if message.link is not None else math.inf
+        if any(link.opened_at > since for link in links):
+            self._send_again(message.peer_id, [message])
+
+    def overdue_before(self, when: float) -> list[OwnMessage]:
+        """Those that have been overdue since `when` or longer; each is given once.
+
+        Tell `send_again` those that may go out on the same link.
+        """
+        late = []
+        for msg_id, since in self._overdue.items():
+            if since > when:
+                break
+            late.append(msg_id)
+        for msg_id in late:
+            del self._overdue[msg_id]
+        return [self._by_id[msg_id] for msg_id in late]
+
+    def send_again(self, message: OwnMessage) -> None:
+        """It is to go out once more, on whatever link there is."""
+        message.again = True
+        self._send_again(message.peer_id, [message])
+
+    def link_opened(self, peer_id: str) -> None:
+        """A link is new: what was not acknowledged on another one goes out again."""
+        self._send_again(
+            peer_id, [each for each in self.of_peer(peer_id) if each.stage is Stage.OVERDUE]
+        )
+
+    def link_closed(self, peer_id: str, link: IPeerLink) -> None:
+        """A link is gone: what went out on it and is not acknowledged goes out again."""
+        self._send_again(peer_id, [each for each in self.of_peer(peer_id) if each.link is link])
+
+    def _send_again(self, peer_id: str, again: Sequence[OwnMessage]) -> None:
+        for message in again:
+            self.unsent(message)
+        if again:
+            self._in_order(peer_id)
+
+    def _in_order(self, peer_id: str) -> None:
+        in_order = sorted(self._unsent[peer_id].values(), key=lambda each: each.entry.id)
+        self._unsent[peer_id] = {message.msg_id: message for message in in_order}
+
+    def _move(self, message: OwnMessage, stage: Stage) -> None:
+        before = message.stage
+        if before is stage:
+            return
+        peer_id, msg_id = message.peer_id, message.msg_id
+        if before is Stage.OVERDUE:
+            self._overdue.pop(msg_id, None)
+        elif before is Stage.UNSENT:
+            _remove(self._unsent, message)
+        elif before is Stage.ON_ITS_WAY:
+            del self._on_their_way[msg_id]
+            self._on_their_way_to[peer_id] -= 1
+            if not self._on_their_way_to[peer_id]:
+                del self._on_their_way_to[peer_id]
+        message.stage = stage
+        if stage is Stage.UNSENT:
+            self._unsent.setdefault(peer_id, {})[msg_id] = message
+        elif stage is Stage.ON_ITS_WAY:
+            self._on_their_way[msg_id] = message
+            self._on_their_way_to[peer_id] = self._on_their_way_to.get(peer_id, 0) + 1
+
+
+def _remove(by_peer: dict[str, dict[str, OwnMessage]], message: OwnMessage) -> None:
+    of_peer = by_peer[message.peer_id]
+    del of_peer[message.msg_id]
+    if not of_peer:
+        del by_peer[message.peer_id]

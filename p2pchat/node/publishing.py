@@ -1,0 +1,107 @@
+"""What we publish: to every connected peer of a scope, and into the history.
+
+Rules: no I/O. With a history, nothing leaves before the past is known: what is published before
+waits in its order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from p2pchat.history.durable import DurableHistory
+from p2pchat.history.records import PUBLISHED, Record
+from p2pchat.logs.levels import Log
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.peers import PeerTable
+from p2pchat.node.broadcast import Broadcast
+from p2pchat.node.outcomes import NotSentError
+from p2pchat.wire.address import namespace_of_scope
+from p2pchat.wire.codec import encode
+from p2pchat.wire.messages import Pub, Send
+
+_log: Final = Log("Router")
+_MOST_EARLY: Final = 10_000
+"""Publications that wait until the past is known."""
+
+
+class Published(Struct, frozen=True):
+    """What became of a PUB."""
+
+    msg_id: str
+    peers: int
+    """Peers that it was sent to."""
+    dropped: int
+    """Connected peers that it was not sent to, because too much already waits for them."""
+
+
+class Publishing:
+    """Publishes for one node. `history`, if there is one, keeps what was published."""
+
+    def __init__(
+        self, context: LinkContext, peers: PeerTable, history: DurableHistory | None = None
+    ) -> None:
+        self._context = context
+        self._peers = peers
+        self._history = history
+        self._broadcast = Broadcast(peers, context.batch, context.settings.limits.max_queue_bytes)
+        self._early = 0
+        self.count = 0
+        """Messages published."""
+        self.closed = False
+        """Whether nothing more is accepted."""
+
+    @property
+    def dropped(self) -> int:
+        """Deliveries that were dropped because too much waited for the peer."""
+        return self._broadcast.dropped
+
+    def publish(self, scope: str, payload: str) -> Published:
+        """Send a message to every connected peer (`*`), or to those of a namespace (`#name`).
+
+        Raises `NotSentError` for an impossible scope or a text that is too long.
+        """
+        if self.closed:
+            raise NotSentError("this node is leaving")
+        try:
+            namespace = namespace_of_scope(scope)
+        except ValueError as why:
+            raise NotSentError(str(why)) from None
+        history, dropped = self._history, 0
+        message = Pub(self._context.new_id(), self._context.me.peer_id, scope, payload, False)
+        line, msg_id = line_of(message), str(message.msg_id)
+        if history is None:
+            dropped = self._broadcast.add(namespace, line)
+        else:
+            entry = Record(0, scope, message.src, msg_id, history.wall(), PUBLISHED, payload)
+            if history.ready:
+                dropped = self._broadcast.add(namespace, line)
+                history.enter(entry)
+            elif self._early < _MOST_EARLY:
+                self._early += 1
+                history.when_ready().addCallback(self._publish_late, history, entry, line)
+            else:
+                raise NotSentError("the history is not read yet: try later")
+        peers = self._peers.count_connected(namespace) - dropped
+        self.count += 1
+        _log.info("PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=payload)
+        return Published(msg_id, peers, dropped)
+
+    def flush(self) -> None:
+        """Hand over to the links what was published in this turn, for example before a farewell."""
+        if self._broadcast.held:
+            self._broadcast.spread()
+
+    def _publish_late(self, _: object, history: DurableHistory, entry: Record, line: bytes) -> None:
+        self._early -= 1
+        history.enter(entry)
+        self._broadcast.add(namespace_of_scope(entry.conversation), line)
+
+
+def line_of(message: Send | Pub) -> bytes:
+    """The line for a message of a person; raises `NotSentError` when it is too long."""
+    try:
+        return encode(message)
+    except ValueError as why:
+        raise NotSentError(str(why)) from None
