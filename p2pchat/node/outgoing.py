@@ -92,6 +92,8 @@ class Outgoing:
         """Is told the peer and the link of each message whose ACK did not come in time."""
         self.sent = 0
         """Direct messages that went out, each time that they did."""
+        self.lost = 0
+        """Direct messages that could neither be delivered nor kept when the node left."""
 
     @property
     def pending(self) -> int:
@@ -331,6 +333,7 @@ class Outgoing:
             why = self._history.why or "this node left too early"
             for message in self.outbox:
                 if not message.stored:
+                    self.lost += 1
                     self._over(message, ABANDONED, f"it could not be kept ({why}), and is lost")
 
     def _left_behind(self, message: OwnMessage) -> None:

@@ -157,6 +157,8 @@ class Program(Service):
         """Stop in the reverse order: the console shows what happens until the end."""
         self.companions.leaving()
         yield self.node.stopService()
+        if self.node.outgoing.lost:
+            self.status = self.status or 1
         yield self.companions.stopService()
         if self._rendezvous is not None:
             yield maybeDeferred(self._rendezvous.stopService)

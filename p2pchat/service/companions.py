@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import MultiService
 
 from p2pchat.control.paths import ControlError
 from p2pchat.control.service import ControlService
@@ -56,7 +56,6 @@ class Companions(MultiService):
         self.control: ControlService | None = None
         self.hook: MessageHook | None = None
         self._notify: NotifyService | None = None
-        self._leave_first: list[Service] = []
 
     def listen(self) -> None:
         """Open the control socket and the port for metrics, as far as the settings want them.
@@ -76,13 +75,13 @@ class Companions(MultiService):
         self._set_hook(self._node.settings)
         self._notify = notify_service(self._reactor, self._status)
         if self._notify is not None:
-            self._add_until_leaving(self._notify)
+            self._notify.setServiceParent(self)
 
     def leaving(self) -> None:
-        """Tell systemd that the node is about to stop, and run no more hooks."""
-        self._notify = None
-        while self._leave_first:
-            self._leave_first.pop().disownServiceParent()
+        """Tell systemd that the node is about to stop; hooks run until it has left."""
+        notify, self._notify = self._notify, None
+        if notify is not None:
+            notify.disownServiceParent()
 
     def reload(self) -> list[str]:
         """Read the settings again; returns sentences on what came of it, which are logged, too.
@@ -149,11 +148,7 @@ class Companions(MultiService):
         self.hook = MessageHook(self._reactor, self._node.me.peer_id, settings.hooks, environ)
         self._node.observers.add(self.hook)
         self._node.counting.append(self.hook.section)
-        self._add_until_leaving(self.hook)
-
-    def _add_until_leaving(self, part: Service) -> None:
-        part.setServiceParent(self)
-        self._leave_first.append(part)
+        self.hook.setServiceParent(self)
 
     def _reload(self) -> list[str]:
         if self._reread is None:

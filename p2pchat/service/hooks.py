@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
@@ -38,6 +39,8 @@ _LOOK_EVERY: Final = 1.0
 """Seconds between two looks at what is left of groups whose program has ended."""
 _MAX_COMPLAINT: Final = 500
 """Bytes of what a program writes to standard error that are kept for the log."""
+_LAST: Final = 2.0
+"""Seconds that programs have to end when the node has left."""
 
 
 class MessageHook(Service, Observer):
@@ -70,6 +73,8 @@ class MessageHook(Service, Observer):
         self._running: set[_Run] = set()
         self._left_behind: dict[int, float] = {}
         self._look: IDelayedCall | None = None
+        self._over: Deferred[None] | None = None
+        self._ended_for_good = False
         self.started = self.failed = self.timed_out = self.left_out = 0
 
     def configure(self, settings: HookSettings) -> None:
@@ -93,9 +98,28 @@ class MessageHook(Service, Observer):
 
     # ------------------------------------------------------------ running
 
-    def stopService(self) -> None:
-        """Start nothing more and kill what runs."""
+    def stopService(self) -> Deferred[None] | None:
+        """Take no more messages; fires when what runs and waits has ended, or was killed.
+
+        That is within 2 s: what came with a farewell has its program run, too.
+        """
         super().stopService()
+        if not self._running and not self._waiting:
+            self._end()
+            return None
+        self._over = Deferred()
+        patience = self._reactor.callLater(_LAST, self._end)
+
+        def over(_: None) -> None:
+            if patience.active():
+                patience.cancel()
+
+        return self._over.addCallback(over)
+
+    def _end(self) -> None:
+        """Start nothing more and kill what runs."""
+        self._ended_for_good = True
+        self.left_out += len(self._waiting)
         self._waiting.clear()
         for run in [*self._running]:
             self._kill(run)
@@ -105,16 +129,21 @@ class MessageHook(Service, Observer):
         if self._look is not None:
             self._look.cancel()
             self._look = None
+        if self._over is not None:
+            over, self._over = self._over, None
+            over.callback(None)
 
     def section(self) -> Section[MessageHook]:
         """What is counted here, for a snapshot."""
         return Section("hooks", _FIGURES, self)
 
     def _run_next(self) -> None:
-        while self._waiting and self.busy < self.max_running and self.running:
+        while self._waiting and self.busy < self.max_running and not self._ended_for_good:
             event = self._waiting.popleft()
             if self.program is not None:
                 self._run(self.program, event)
+        if self._over is not None and not self._running and not self._waiting:
+            self._end()
 
     @property
     def busy(self) -> int:
@@ -156,13 +185,13 @@ class MessageHook(Service, Observer):
     def _ended(self, run: _Run, status: str) -> None:
         self._running.discard(run)
         if run.deadline is not None:
-            if self.running and self._groups.alive(run.group):
+            if not self._ended_for_good and self._groups.alive(run.group):
                 self._left_behind[run.group] = run.deadline.getTime()
                 if self._look is None:
                     self._look = self._reactor.callLater(_LOOK_EVERY, self._look_behind)
             run.deadline.cancel()
             run.deadline = None
-            if status and self.running:
+            if status and not self._ended_for_good:
                 self.failed += 1
                 said = run.complaint.decode("utf-8", "replace").strip()
                 self._remark("status", f"The hook ended with {status}: {said or 'without a word'}")

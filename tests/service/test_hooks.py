@@ -226,6 +226,8 @@ class HookTests(SynchronousTestCase):
         self.groups.living = {one.pid}
         one.exit()
         self.hook.stopService()
+        self.assertEqual(self.groups.killed, [])
+        self.reactor.advance(2)
         self.assertEqual(sorted(self.groups.killed), groups)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -261,13 +263,30 @@ class HookTests(SynchronousTestCase):
     def test_the_end(self) -> None:
         self.hook.received(BOB, messages(4))
         self.reactor.started[0].over = True  # it is over, and we have not heard of it yet
-        self.hook.stopService()
+        stopped = self.hook.stopService()
+        assert stopped is not None
+        self.hook.received(BOB, messages(1))
+        self.reactor.advance(1.9)
+        self.assertNoResult(stopped)
+        self.reactor.advance(0.1)
+        self.successResultOf(stopped)
         self.assertEqual(self.reactor.started[1].signals, ["KILL"])
         self.reactor.started[0].exit()
-        self.hook.received(BOB, messages(1))
         self.assertEqual(len(self.reactor.started), 2)
+        self.assertEqual((self.figures()["left_out"], self.figures()["waiting"]), (2, 0))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(self.log(), [])
+
+    def test_what_came_with_the_farewell_has_its_program_run(self) -> None:
+        self.hook.received(BOB, messages(3))
+        stopped = self.hook.stopService()
+        assert stopped is not None
+        self.reactor.started[0].exit()
+        self.assertEqual(len(self.reactor.started), 3)
+        for process in self.reactor.started[1:]:
+            process.exit()
+        self.successResultOf(stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
 class RealHookTests(TestCase):

@@ -80,7 +80,10 @@ class CommandQueue:
             self._commands.node.presence.first_look().addBoth(lambda _: self._dials())
 
     def stop(self) -> None:
-        """Run nothing more."""
+        """Run nothing more; the node has left."""
+        if self._lines and not self._left:
+            many = f"{len(self._lines)} lines were" if len(self._lines) > 1 else "one line was"
+            self._show([f"{many} not run: this node leaves"])
         self._left = True
         self._lines.clear()
         self._cancel_next()
@@ -151,6 +154,8 @@ class CommandQueue:
     def _run(self) -> None:
         if self._running or self._left or self._next is not None:
             return
+        if not self._commands.node.running:
+            return  # it leaves: whoever has us run will stop us
         self._running = True
         try:
             self._run_lines()
