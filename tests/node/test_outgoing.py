@@ -155,7 +155,7 @@ class AckTests(TalkingTestCase):
         self.linked()
         for _ in range(3):
             self.send("bob@CIC", "x", 10.0)
-        self.outgoing.give_up_all("left before the ACK came")
+        self.give_up_all("left before the ACK came")
         self.assertEqual(
             self.heard.events,
             [("undelivered", "bob@CIC", f"id-{n}", "left before the ACK came") for n in (1, 2, 3)],
@@ -170,15 +170,18 @@ class AckTests(TalkingTestCase):
         def then() -> None:
             self.heard.then = None
             self.acknowledged("id-3", 11.0)
-            self.send("bob@CIC", "again", 11.0)
+            self.assertNotSent("this node is leaving", lambda: self.send("bob@CIC", "again", 11.0))
+            asked.append("again")
+
+        asked: list[str] = []
 
         self.heard.then = then
-        self.outgoing.give_up_all("leaving")
+        self.give_up_all("leaving")
         self.assertEqual(
             [event[::2] for event in self.heard.events],
             [("undelivered", "id-1"), ("delivered", "id-3"), ("undelivered", "id-2")],
         )
-        self.assertEqual(self.outgoing.pending, 1)
+        self.assertEqual((self.outgoing.pending, asked), (0, ["again"]))
 
 
 class PublishTests(TalkingTestCase):
@@ -191,7 +194,7 @@ class PublishTests(TalkingTestCase):
         return [link.peer_id for link in self.links for _ in link.lines]
 
     def test_to_everyone(self) -> None:
-        self.assertEqual(self.outgoing.publish("*", "oi"), Published("id-1", 4, 0))
+        self.assertEqual(self.outgoing.publishing.publish("*", "oi"), Published("id-1", 4, 0))
         self.assertEqual(self.reached(), ["bob@CIC", "carol@CIC", "dave@olá", "eve@cic"])
         self.assertEqual(
             self.links[0].messages,
@@ -217,34 +220,34 @@ class PublishTests(TalkingTestCase):
         ):
             for link in self.links:
                 link.lines.clear()
-            self.assertEqual(self.outgoing.publish(scope, "oi").peers, len(reached))
+            self.assertEqual(self.outgoing.publishing.publish(scope, "oi").peers, len(reached))
             self.assertEqual(self.reached(), reached)
 
     def test_the_same_bytes_go_to_everyone(self) -> None:
-        self.outgoing.publish("*", "oi")
+        self.outgoing.publishing.publish("*", "oi")
         self.assertEqual(len({id(link.lines[0]) for link in self.links}), 1)
 
     def test_once_to_a_peer_with_two_links(self) -> None:
         second = self.linked("bob@CIC")
-        self.assertEqual(self.outgoing.publish("*", "oi").peers, 4)
+        self.assertEqual(self.outgoing.publishing.publish("*", "oi").peers, 4)
         self.assertEqual((len(self.links[0].lines), second.lines), (1, []))
 
     def test_a_peer_that_does_not_keep_up_is_counted(self) -> None:
         self.links[0].takes = self.links[1].takes = False
         self.batch.crowded.add(SendQueue(self.batch, lambda _: None, 0))
         second = self.linked("carol@CIC")
-        self.assertEqual(self.outgoing.publish("#CIC", "oi"), Published("id-1", 1, 1))
-        self.assertEqual((len(second.lines), self.outgoing.dropped), (1, 1))
-        self.outgoing.publish("#CIC", "oi")
-        self.assertEqual(self.outgoing.dropped, 2)
+        self.assertEqual(self.outgoing.publishing.publish("#CIC", "oi"), Published("id-1", 1, 1))
+        self.assertEqual((len(second.lines), self.outgoing.publishing.dropped), (1, 1))
+        self.outgoing.publishing.publish("#CIC", "oi")
+        self.assertEqual(self.outgoing.publishing.dropped, 2)
 
     def test_a_peer_that_vanishes_before_the_turn_ends_is_counted(self) -> None:
         self.links[0].takes = False
-        self.outgoing.publish("*", "oi")
-        self.assertEqual(self.outgoing.dropped, 1)
+        self.outgoing.publishing.publish("*", "oi")
+        self.assertEqual(self.outgoing.publishing.dropped, 1)
 
     def test_nobody_is_asked_for_an_ack(self) -> None:
-        self.outgoing.publish("*", "oi")
+        self.outgoing.publishing.publish("*", "oi")
         self.assertEqual(self.outgoing.pending, 0)
 
     def test_what_cannot_be_published_gets_a_sentence(self) -> None:
@@ -255,7 +258,7 @@ class PublishTests(TalkingTestCase):
             ("*", "é" * 20_000, "the message is too long: 40,100 bytes, at most 32,768 fit into"),
         ):
             with self.assertRaises(NotSentError) as caught:
-                self.outgoing.publish(scope, text)
+                self.outgoing.publishing.publish(scope, text)
             self.assertTrue(str(caught.exception).startswith(sentence), caught.exception)
         self.assertEqual((self.reached(), self.logged()), ([], []))
 
@@ -284,7 +287,7 @@ class AnythingTests(TalkingTestCase):
                 case "t":
                     self.outgoing.sweep(now)
             self.assertLessEqual(self.outgoing.pending, 6)
-        self.outgoing.give_up_all("leaving")
+        self.give_up_all("leaving")
         self.assertEqual(sorted(event[2] for event in self.heard.events), sorted(sent))
         for event in self.heard.events:
             if event[0] == "delivered":
@@ -328,11 +331,11 @@ class RoomTests(SynchronousTestCase):
         outgoing = Outgoing(context, peers, Observers())
         told = dropped = 0
         for number, (scope, size) in enumerate(said):
-            published = outgoing.publish(scope, "x" * size)
+            published = outgoing.publishing.publish(scope, "x" * size)
             told += published.peers
             dropped += published.dropped
             if number in turn_ends:
                 clock.advance(0)
         clock.advance(0)
         self.assertEqual(sum(len(link.lines) for link in links), told)
-        self.assertEqual(outgoing.dropped, dropped)
+        self.assertEqual(outgoing.publishing.dropped, dropped)

@@ -78,11 +78,16 @@ class FakeNode:
         self.batch = context.batch
         self.outgoing = Outgoing(context, self.peers, self.observers)
         self.send = self.outgoing.send
-        self.publish = self.outgoing.publish
+        self.publish = self.outgoing.publishing.publish
 
     def acknowledge(self, link: FakeLink) -> None:
         """The ACK for the latest message on a link comes."""
         self.outgoing.acknowledged(link.peer_id, link.chat[-1].msg_id)
+
+    def gives_up_all(self) -> None:
+        """It leaves, and its links are gone."""
+        self.outgoing.leave("left before the ACK came")
+        self.outgoing.give_up_all()
 
     # ---------------------------------------------------------------- what a test arranges
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.levels import Log, get_level, set_level
 from p2pchat.mesh.peers import Peer, PeerTable
-from p2pchat.node import incoming, outgoing
+from p2pchat.node import incoming, outcomes, outgoing, publishing
 from p2pchat.node.incoming import Incoming
 from p2pchat.node.observers import Observer, Observers
 from p2pchat.node.outcomes import NotSentError
@@ -56,8 +56,8 @@ class TalkingTestCase(SynchronousTestCase):
         set_level("INFO")
         self.log_events: list[LogEvent] = []
         log = Log("Router", observer=self.log_events.append)  # type: ignore[arg-type]
-        self.patch(incoming, "_log", log)
-        self.patch(outgoing, "_log", log)
+        for module in (incoming, outcomes, outgoing, publishing):
+            self.patch(module, "_log", log)
         self.make()
 
     def make(self, **limits: Any) -> None:
@@ -84,6 +84,11 @@ class TalkingTestCase(SynchronousTestCase):
         """An ACK of this peer comes at this time."""
         self.clock.rightNow = now
         self.outgoing.acknowledged(peer_id, msg_id)
+
+    def give_up_all(self, reason: str) -> None:
+        """The node leaves for this reason, and its links are gone."""
+        self.outgoing.leave(reason)
+        self.outgoing.give_up_all()
 
     def linked(self, peer_id: str = "bob@CIC") -> FakeLink:
         link = FakeLink(peer_id)

@@ -228,7 +228,7 @@ class FloodTests(FaultTestCase):
         self.assertFalse(deaf.closed)
         self.run_for(8)
         self.assertEqual(self.figures["ended_stalled"], 1)
-        self.assertEqual(self.node.outgoing.dropped, dropped)
+        self.assertEqual(self.node.outgoing.publishing.dropped, dropped)
 
     def test_one_that_connects_and_disconnects_a_thousand_times(self) -> None:
         program = self.program(name="flap@CIC")

@@ -99,7 +99,7 @@ class ScriptTests(ConsoleCase):
         self.node.send("bob@CIC", "from a bot")
         self.node.acknowledge(link)
         self.node.send("bob@CIC", "from a bot")
-        self.node.outgoing.give_up_all("left")
+        self.node.gives_up_all()
         self.assertEqual(self.shown(), [])
 
     def test_a_long_line_is_refused(self) -> None:
@@ -144,7 +144,7 @@ class ScriptTests(ConsoleCase):
     def test_stopping_writes_what_is_still_to_be_seen_and_hears_no_more(self) -> None:
         self.node.meets("bob@CIC")
         self.type("/msg bob@CIC hi")
-        self.node.outgoing.give_up_all("left before the ACK came")
+        self.node.gives_up_all()
         self.console.stop()
         self.assertIn("left before the ACK came", self.shown()[-1])
         self.node.meets("carol@CIC")

@@ -136,7 +136,7 @@ class PipeTests(ConsoleCase):
     def test_stopping_writes_what_is_still_to_be_seen(self) -> None:
         self.node.meets("bob@CIC")
         self.type("/msg bob@CIC hi\n")
-        self.node.outgoing.give_up_all("left before the ACK came")
+        self.node.gives_up_all()
         self.successResultOf(cast("Deferred[None]", self.console.stopService()))
         self.assertIn("left before the ACK came", self.shown()[-1])
         self.assertTrue(self.descriptors.restored)
