@@ -18,7 +18,7 @@ _HOMES: Final = {
     "ChatNode": "node.node",
     "ConnectionSettings": "settings.values",
     "LimitSettings": "settings.values",
-    "NotSentError": "node.outcomes",
+    "NotSentError": "node.news",
     "Observer": "node.observers",
     "Peer": "mesh.peers",
     "PeerSettings": "settings.values",
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from p2pchat.mesh.link.ports import CannotStartError as CannotStartError
     from p2pchat.mesh.peers import Peer as Peer
     from p2pchat.mesh.peers import Status as Status
+    from p2pchat.node.news import NotSentError as NotSentError
     from p2pchat.node.node import ChatNode as ChatNode
     from p2pchat.node.observers import Observer as Observer
-    from p2pchat.node.outcomes import NotSentError as NotSentError
     from p2pchat.node.publishing import Published as Published
     from p2pchat.rendezvous.client import RendezvousClient as RendezvousClient
     from p2pchat.settings.values import ConnectionSettings as ConnectionSettings

@@ -30,8 +30,8 @@ from p2pchat.control.requests import Fields, Request, RequestError
 from p2pchat.control.running import CommandRunner
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
+from p2pchat.node.news import Became, News, NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.node.outcomes import Became, News, NotSentError
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError

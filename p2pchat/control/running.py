@@ -19,7 +19,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
 from p2pchat.console.commands.row import until
 from p2pchat.console.commands.table import Commands
@@ -29,8 +28,8 @@ from p2pchat.console.replies import Reply
 from p2pchat.control.events import outcome_event
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.requests import Fields, RequestError
+from p2pchat.node.news import News
 from p2pchat.node.node import ChatNode
-from p2pchat.node.outcomes import News
 
 
 class CommandRunner:
@@ -98,6 +97,8 @@ class CommandRunner:
     def _run(self, line: str) -> Generator[Deferred[Any], Any, Fields]:
         if self._left:
             raise RequestError("refused", "nothing is run after a /quit")
+        if not self._node.running:
+            raise RequestError("refused", "this node is leaving")
         reply: Reply = yield maybeDeferred(self._commands.run, line)
         self._left = self._left or reply.leave
         return {"lines": [*reply.lines], "done": reply.ok, "leave": reply.leave}
@@ -117,8 +118,6 @@ class CommandRunner:
             yield script_run
         yield sent.settled()
         if self._commands.published:
-            # What was published a moment ago is written at the end of this turn.
-            yield deferLater(self._clock, 0)
             draining = Draining(self._node)
             yield self._until(lambda: draining.done(self._clock.seconds()))
             self._commands.published = 0

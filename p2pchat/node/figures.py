@@ -192,9 +192,11 @@ _PEERS: Final[_NodeFigures] = {
 _MESSAGES: Final[_NodeFigures] = {
     "sent": counter("direct messages sent", lambda node: node.outgoing.sent),
     "delivered": counter(
-        "of those, how many were acknowledged", lambda node: node.outgoing.delivered
+        "of those, how many were acknowledged", lambda node: node.outgoing.outcomes.delivered
     ),
-    "undelivered": counter("of those, how many were not", lambda node: node.outgoing.undelivered),
+    "undelivered": counter(
+        "of those, how many were not", lambda node: node.outgoing.outcomes.undelivered
+    ),
     "published": counter("messages published", lambda node: node.outgoing.publishing.count),
     "received": counter(
         "messages received, repetitions not counted", lambda node: node.incoming.received

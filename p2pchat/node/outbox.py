@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from p2pchat.history.records import Record
 from p2pchat.mesh.link.seams import IPeerLink
-from p2pchat.node.outcomes import Became, Teller
+from p2pchat.node.news import Became, Teller
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.names import bracketed
 

@@ -1,83 +1,148 @@
-"""What became of a direct message of ours: told to all observers, and to who said it.
+"""What becomes of each direct message of ours: its one state, told to the observers and its author.
 
-    (nothing) -> QUEUED, LATE, UNKEPT, in any order, or none of them -> DELIVERED or UNDELIVERED
+    stored              -> QUEUED, if there is no link to its peer
+    could not be stored -> UNKEPT, in the same case
+    no ACK in time      -> LATE, if there is a history; else its end
+    ACK, cancelled, too old, lost with this node -> its end
 
-Rules: the last two are the end of a message; one of them comes once, and nothing after it.
+Rules: no I/O. An end is told once, and noted in the history.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
+from p2pchat.history.durable import DurableHistory
+from p2pchat.history.records import ABANDONED, DELIVERED, Record
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.node.news import Became, News
 from p2pchat.node.observers import Observers
+from p2pchat.node.outbox import Outbox, OwnMessage, Stage
 
+KEPT: Final = "it is kept, and sent again when a link opens"
+"""What follows the reason why a message was not delivered yet."""
 _log: Final = Log("Router")
 
 
-class NotSentError(Exception):
-    """A message that is not accepted; the text is the sentence for the person."""
-
-
-class Became(enum.Enum):
-    """What can be told."""
-
-    QUEUED = "it is safe, and waits for a link"
-    LATE = "no ACK came in time; it is kept, and goes out again"
-    UNKEPT = "there is no link, and it could not be stored"
-    DELIVERED = "its ACK came"
-    UNDELIVERED = "it is given up, or cancelled"
-
-
-class News(NamedTuple):
-    """What became of a message, for who said it."""
-
-    peer_id: str
-    msg_id: str
-    text: str
-    became: Became
-    first: bool = True
-    """Whether nothing was told of it before."""
-    seconds: float = 0.0
-    """Until its ACK came."""
-    reason: str = ""
-    """Why it is not delivered, as a sentence."""
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will be told of it."""
-        return self.became in (Became.DELIVERED, Became.UNDELIVERED)
-
-
-Teller: TypeAlias = "Callable[[News], None]"
-"""Is told what becomes of one message."""
-
-
 class Outcomes:
-    """Tells, and counts."""
+    """Tells what becomes of the messages of `outbox`. `history`, if there is one, keeps them."""
 
-    def __init__(self, observers: Observers) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        peers: PeerTable,
+        observers: Observers,
+        history: DurableHistory | None,
+    ) -> None:
+        self._outbox = outbox
+        self._peers = peers
         self._observers = observers
-        self.delivered = self.undelivered = 0
-        """Direct messages that were acknowledged, and that were told not to be, perhaps yet."""
+        self._history = history
+        self.delivered = 0
+        """Direct messages that were acknowledged."""
+        self.undelivered = 0
+        """How often one was told not to be delivered, perhaps yet."""
+        self.lost = 0
+        """Direct messages that could neither be delivered nor kept when the node left."""
+        if history is not None:
+            history.on_past = outbox.put_before
+            history.on_entered = self._entered
+            history.on_enter_again = self._enter_again
 
-    def tell(self, news: News, teller: Teller | None) -> None:
-        """Something became of a message; `teller`: who said it, if there still is somebody."""
-        peer_id, msg_id, reason = news.peer_id, news.msg_id, news.reason
-        match news.became:
+    def delivered_after(self, message: OwnMessage, seconds: float) -> None:
+        """Its ACK came."""
+        self._over(message, DELIVERED, seconds=seconds)
+
+    def give_up(self, message: OwnMessage, reason: str) -> None:
+        """It is sent no more."""
+        self._over(message, ABANDONED, reason=reason)
+
+    def no_ack(self, message: OwnMessage, peer: Peer | None, reason: str, now: float) -> None:
+        """No ACK came in time."""
+        if self._history is None:
+            self.give_up(message, reason)
+            return
+        used = () if peer is None or not peer.links else (peer.link_in_use,)
+        self._outbox.overdue(message, used, now)
+        if not message.again:
+            self._late(message, reason)
+
+    def left_behind(self, message: OwnMessage, reason: str) -> None:
+        """This node leaves before the ACK came."""
+        if message.told is not Became.LATE:
+            self._late(message, reason)
+
+    def lose_unstored(self) -> None:
+        """This node ends: tell of what is neither delivered nor stored."""
+        assert self._history is not None
+        why = self._history.why or "this node left too early"
+        for message in self._outbox:
+            if not message.stored:
+                self.lost += 1
+                self.give_up(message, f"it could not be kept ({why}), and is lost")
+
+    def look(self, message: OwnMessage) -> None:
+        """Tell once that a message has no link, as soon as it is safe, or cannot be."""
+        peer, history = self._peers.get(message.peer_id), self._history
+        if message.stage is not Stage.UNSENT or (peer is not None and peer.links):
+            return
+        if message.stored:
+            if message.told in (None, Became.UNKEPT):
+                self._tell(message, Became.QUEUED)
+        elif message.told is None and history is not None and history.failing:
+            reason = f"it could not be kept ({history.why}), and goes out if a link opens"
+            self._tell(message, Became.UNKEPT, reason=reason)
+
+    def _entered(self, entries: Sequence[Record], trouble: str) -> None:
+        """These are stored, or could not be."""
+        for entry in entries:
+            message = self._outbox.get(entry.msg_id)
+            if message is not None and message.entry is entry:
+                message.stored = not trouble
+                self.look(message)
+
+    def _enter_again(self, everything: bool) -> None:
+        """The history is written again, perhaps in a new file: have it hold what waits."""
+        assert self._history is not None
+        for message in self._outbox:
+            if everything or not message.stored:
+                message.stored = False
+                self._history.enter(message.entry)
+
+    def _late(self, message: OwnMessage, reason: str) -> None:
+        history, then = self._history, KEPT
+        if history is not None and history.failing and not message.stored:
+            then = f"it could not be kept ({history.why}), and is sent again when a link opens"
+        self._tell(message, Became.LATE, reason=f"{reason}: {then}")
+
+    def _over(
+        self, message: OwnMessage, state: int, *, seconds: float = 0.0, reason: str = ""
+    ) -> None:
+        self._outbox.take(message.msg_id)
+        if self._history is not None:
+            self._history.change(message.entry, state)
+        became = Became.DELIVERED if state == DELIVERED else Became.UNDELIVERED
+        self._tell(message, became, seconds=seconds, reason=reason)
+
+    def _tell(
+        self, message: OwnMessage, became: Became, *, seconds: float = 0.0, reason: str = ""
+    ) -> None:
+        first, message.told = message.told is None, became
+        peer_id, msg_id, text = message.peer_id, message.msg_id, message.entry.text
+        match became:
             case Became.DELIVERED:
                 self.delivered += 1
-                self._observers.delivered(peer_id, msg_id, news.seconds)
+                self._observers.delivered(peer_id, msg_id, seconds)
             case Became.QUEUED:
                 self._observers.queued(peer_id, msg_id)
             case _:
                 self.undelivered += 1
                 _log.warn("Not delivered to {peer}: {why}", peer=peer_id, why=reason)
                 self._observers.undelivered(peer_id, msg_id, reason)
-        if teller is not None:
+        if message.tell is not None:
             try:
-                teller(news)
+                message.tell(News(peer_id, msg_id, text, became, first, seconds, reason))
             except Exception:
                 _log.failure("Who said a message failed when it heard of it")

@@ -19,14 +19,15 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.records import ABANDONED, DELIVERED, WAITING, Record
+from p2pchat.history.records import WAITING, Record
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.node.news import NotSentError, Teller
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OutboxFullError, OwnMessage, Stage
-from p2pchat.node.outcomes import Became, News, NotSentError, Outcomes, Teller
+from p2pchat.node.outcomes import Outcomes
 from p2pchat.node.publishing import Publishing, line_of
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.address import split_peer_id
@@ -36,8 +37,6 @@ from p2pchat.wire.messages import Said, Send
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
-KEPT: Final = "it is kept, and sent again when a link opens"
-"""What follows the reason why a message was not delivered yet."""
 CANCELLED: Final = "cancelled"
 _TOO_OLD: Final = "it waited for too long and is given up"
 _PERHAPS: Final = ", though it may have arrived"
@@ -78,37 +77,22 @@ class Outgoing:
         self._history = history
         self.publishing = Publishing(context, peers, history)
         """What goes to everybody of a scope."""
-        self._outcomes = Outcomes(observers)
         self._leaving = ""
         self._gone = False
         self._check_age_at = 0.0
         self.outbox = Outbox(HistorySettings() if history is None else history.settings)
         """The direct messages that have not come to their end."""
-        if history is not None:
-            history.on_past = self.outbox.put_before
-            history.on_entered = self._entered
-            history.on_enter_again = self._enter_again
+        self.outcomes = Outcomes(self.outbox, peers, observers, history)
+        """What becomes of them."""
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told the peer and the link of each message whose ACK did not come in time."""
         self.sent = 0
         """Direct messages that went out, each time that they did."""
-        self.lost = 0
-        """Direct messages that could neither be delivered nor kept when the node left."""
 
     @property
     def pending(self) -> int:
         """How many messages wait for their ACK."""
         return self.outbox.on_their_way
-
-    @property
-    def delivered(self) -> int:
-        """How many direct messages were acknowledged."""
-        return self._outcomes.delivered
-
-    @property
-    def undelivered(self) -> int:
-        """How often a direct message was told not to be delivered, perhaps yet."""
-        return self._outcomes.undelivered
 
     # ------------------------------------------------------------ what a person says
 
@@ -154,7 +138,7 @@ class Outgoing:
             if self.outbox.get(message.msg_id) is message:
                 count += 1
                 perhaps = "" if message.sent_at is None else _PERHAPS
-                self._over(message, ABANDONED, reason + perhaps)
+                self.outcomes.give_up(message, reason + perhaps)
         return count
 
     def forget(self, peer_id: str) -> Deferred[int]:
@@ -241,7 +225,7 @@ class Outgoing:
         else:
             seconds = 0.0 if history is None else max(0.0, history.wall() - message.entry.at)
         _log.debug("ACK from {peer} after {ms:.1f} ms", peer=peer_id, ms=seconds * 1e3)
-        self._over(message, DELIVERED, seconds=seconds)
+        self.outcomes.delivered_after(message, seconds)
         if message.earlier:
             # Who sent it then is no longer there to be told.
             text = shortened(message.entry.text, 40)
@@ -254,10 +238,11 @@ class Outgoing:
         timeout = self._context.settings.connection.ack_timeout
         for message in self.outbox.late(now - timeout):
             peer = self._peers.get(message.peer_id)
+            if message.stage is not Stage.ON_ITS_WAY:
+                continue  # whoever heard of the others has had it cancelled
             if peer is not None and message.link is not None:
                 self.on_overdue(peer, message.link)
-            if message.stage is Stage.ON_ITS_WAY:
-                self._no_ack(message, peer, f"no ACK within {timeout:g} s")
+            self.outcomes.no_ack(message, peer, f"no ACK within {timeout:g} s", now)
         history, outbox = self._history, self.outbox
         if history is None or not history.ready:
             return
@@ -270,43 +255,7 @@ class Outgoing:
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
             for message in outbox.too_old(history.wall()):
-                self._over(message, ABANDONED, _TOO_OLD)
-
-    def _no_ack(self, message: OwnMessage, peer: Peer | None, reason: str) -> None:
-        if self._history is None:
-            self._over(message, ABANDONED, reason)
-            return
-        used = () if peer is None or not peer.links else (peer.link_in_use,)
-        self.outbox.overdue(message, used, self._context.clock.seconds())
-        if not message.again:
-            self._tell(message, Became.LATE, reason=f"{reason}: {self._kept(message)}")
-
-    def _kept(self, message: OwnMessage) -> str:
-        """What happens with a message that is not delivered yet."""
-        history = self._history
-        if message.stored or history is None or not history.failing:
-            return KEPT
-        return f"it could not be kept ({history.why}), and is sent again when a link opens"
-
-    def _over(
-        self, message: OwnMessage, state: int, reason: str = "", *, seconds: float = 0.0
-    ) -> None:
-        """A message has come to its end."""
-        self.outbox.take(message.msg_id)
-        if self._history is not None:
-            self._history.change(message.entry, state)
-        became = Became.DELIVERED if state == DELIVERED else Became.UNDELIVERED
-        self._tell(message, became, seconds=seconds, reason=reason)
-
-    def _tell(
-        self, message: OwnMessage, became: Became, *, seconds: float = 0.0, reason: str = ""
-    ) -> None:
-        first, message.told = message.told is None, became
-        entry = message.entry
-        self._outcomes.tell(
-            News(message.peer_id, message.msg_id, entry.text, became, first, seconds, reason),
-            message.tell,
-        )
+                self.outcomes.give_up(message, _TOO_OLD)
 
     # ------------------------------------------------------------ the end of the node
 
@@ -322,24 +271,15 @@ class Outgoing:
             # Observers may do anything while they hear of the others.
             if self._history is None:
                 if self.outbox.get(message.msg_id) is message:
-                    self._over(message, ABANDONED, self._leaving)
+                    self.outcomes.give_up(message, self._leaving)
             elif message.stage is Stage.ON_ITS_WAY:
-                self._left_behind(message)
+                self.outcomes.left_behind(message, self._leaving)
                 self.outbox.unsent(message)
 
     def close(self) -> None:
         """What could be written is written: tell what is lost with this node."""
         if self._history is not None:
-            why = self._history.why or "this node left too early"
-            for message in self.outbox:
-                if not message.stored:
-                    self.lost += 1
-                    self._over(message, ABANDONED, f"it could not be kept ({why}), and is lost")
-
-    def _left_behind(self, message: OwnMessage) -> None:
-        if message.told is not Became.LATE:
-            reason = f"{self._leaving}: {self._kept(message)}"
-            self._tell(message, Became.LATE, reason=reason)
+            self.outcomes.lose_unstored()
 
     # ------------------------------------------------------------ what waits in the history
 
@@ -353,42 +293,13 @@ class Outgoing:
         if self._leaving:
             for message in self.outbox.of_peer(peer.peer_id):
                 if message.link is link and message.stage is Stage.ON_ITS_WAY:
-                    self._left_behind(message)
+                    self.outcomes.left_behind(message, self._leaving)
         self.outbox.link_closed(peer.peer_id, link)
         if peer.links:
             self._send_waiting(peer.peer_id)
         else:
             for message in self.outbox.of_peer(peer.peer_id):
-                self._tell_if_it_waits(message)
-
-    def _entered(self, entries: Sequence[Record], trouble: str) -> None:
-        """These are stored, or could not be."""
-        for entry in entries:
-            message = self.outbox.get(entry.msg_id)
-            if message is not None and message.entry is entry:
-                message.stored = not trouble
-                self._tell_if_it_waits(message)
-
-    def _enter_again(self, everything: bool) -> None:
-        """The history is written again, perhaps in a new file: have it hold what waits."""
-        assert self._history is not None
-        for message in self.outbox:
-            if everything or not message.stored:
-                message.stored = False
-                self._history.enter(message.entry)
-
-    def _tell_if_it_waits(self, message: OwnMessage) -> None:
-        """Tell once that a message has no link, as soon as it is safe, or cannot be."""
-        peer, history = self._peers.get(message.peer_id), self._history
-        if message.stage is not Stage.UNSENT or (peer is not None and peer.links):
-            return
-        if message.stored and message.told in (None, Became.UNKEPT):
-            self._tell(message, Became.QUEUED)
-        elif (
-            not message.stored and message.told is None and history is not None and history.failing
-        ):
-            reason = f"it could not be kept ({history.why}), and goes out if a link opens"
-            self._tell(message, Became.UNKEPT, reason=reason)
+                self.outcomes.look(message)
 
     def _send_waiting(self, peer_id: str) -> None:
         """Send the next messages that wait for this peer, as far as there is room."""

@@ -16,7 +16,7 @@ from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.peers import PeerTable
 from p2pchat.node.broadcast import Broadcast
-from p2pchat.node.outcomes import NotSentError
+from p2pchat.node.news import NotSentError
 from p2pchat.wire.address import namespace_of_scope
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Pub, Send

@@ -157,7 +157,7 @@ class Program(Service):
         """Stop in the reverse order: the console shows what happens until the end."""
         self.companions.leaving()
         yield self.node.stopService()
-        if self.node.outgoing.lost:
+        if self.node.outgoing.outcomes.lost:
             self.status = self.status or 1
         yield self.companions.stopService()
         if self._rendezvous is not None:

@@ -15,7 +15,7 @@ from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.mesh.peers import Peer
-from p2pchat.node.outcomes import NotSentError
+from p2pchat.node.news import NotSentError
 from p2pchat.wire.address import namespace_of
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable

@@ -21,7 +21,7 @@ from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError
-from p2pchat.node.outcomes import NotSentError
+from p2pchat.node.news import NotSentError
 from p2pchat.wire.address import AmbiguousNameError
 
 _Question: TypeAlias = "Callable[[DurableHistory], list[str] | Deferred[list[str]]]"

@@ -12,8 +12,8 @@ from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 
+from p2pchat.node.news import Became, News, NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.node.outcomes import Became, News, NotSentError
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
 from p2pchat.wire.names import bracketed, is_escaped, visible
 from p2pchat.wire.text import printable, shortened

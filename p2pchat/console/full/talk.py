@@ -30,8 +30,8 @@ from p2pchat.console.replies import Reply
 from p2pchat.console.reports import round_trip_rows
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Record
+from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.node.outcomes import NotSentError
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
 from p2pchat.wire.names import bracketed
 

@@ -86,6 +86,8 @@ class Draining:
         """Whether there is no more to wait for; ask again shortly, until it is true."""
         if self._sent_by is None:
             self._sent_by = now + LONGEST_DRAIN
+            # What was published in this turn would leave at its end.
+            self._node.outgoing.publishing.flush()
         if self._unread is None:
             waiting = [
                 link

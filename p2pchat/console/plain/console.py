@@ -24,9 +24,9 @@ from p2pchat.console.plain.queue import CommandQueue
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.console.wording import StatusLines, late_lines, message_lines
 from p2pchat.mesh.peers import Peer
+from p2pchat.node.news import News
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.outcomes import News
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.text import printable
 

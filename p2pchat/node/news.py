@@ -1,0 +1,50 @@
+"""What can be told of a direct message of ours, to who said it.
+
+    QUEUED, LATE, UNKEPT, in any order, or none of them -> DELIVERED or UNDELIVERED
+
+Rules: the last two are the end of a message; one of them comes once, and nothing after it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+
+class NotSentError(Exception):
+    """A message that is not accepted; the text is the sentence for the person."""
+
+
+class Became(enum.Enum):
+    """What can be told."""
+
+    QUEUED = "it is safe, and waits for a link"
+    LATE = "no ACK came in time; it is kept, and goes out again"
+    UNKEPT = "there is no link, and it could not be stored"
+    DELIVERED = "its ACK came"
+    UNDELIVERED = "it is given up, or cancelled"
+
+
+class News(NamedTuple):
+    """What became of a message, for who said it."""
+
+    peer_id: str
+    msg_id: str
+    text: str
+    became: Became
+    first: bool = True
+    """Whether nothing was told of it before."""
+    seconds: float = 0.0
+    """Until its ACK came."""
+    reason: str = ""
+    """Why it is not delivered, as a sentence."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be told of it."""
+        return self.became in (Became.DELIVERED, Became.UNDELIVERED)
+
+
+Teller: TypeAlias = "Callable[[News], None]"
+"""Is told what becomes of one message."""
