@@ -73,7 +73,7 @@ class Told(Observer):
         self.events: list[tuple[Any, ...]] = []
 
     def _texts(self, messages: list[Send | Pub]) -> list[str]:
-        return [message.payload for message in messages]
+        return [it.payload + " (reused id)" * it.other_text for it in messages]
 
     def status_changed(self, peer: Peer) -> None:
         self.events.append(("status", peer.peer_id))
