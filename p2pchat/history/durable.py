@@ -150,6 +150,16 @@ class DurableHistory(OwnMessages):
         """Whether the latest attempt to store something failed."""
         return self._store.failing
 
+    @property
+    def refused(self) -> int:
+        """Messages that were not kept because too much waited to be stored."""
+        return self._store.refused
+
+    @property
+    def removed(self) -> int:
+        """Messages that were deleted because there was no room."""
+        return self._store.tidying.removed
+
     def keep(self, arrival: Arrival, messages: list[Send | Pub], ids: list[str]) -> bool:
         """Store new messages, all that `arrival` is of; `on_settled` follows.
 

@@ -260,6 +260,8 @@ class FloodTests(HistoryCase):
                     largest = max(largest, os.path.getsize(self.path))
         self.assertEqual(self.lines("bob@CIC"), ["oi", *(f"palavra {n}" for n in range(62))])
         self.assertLess(largest, MAX + 1_000_000, "a batch of half a megabyte, and its filing")
+        left = len(self.reader.recent(None, 10_000))
+        self.assertEqual(self.history.removed + left, 62 * 17 + 1)
         for _ in range(100):
             self.sweep(61)
         self.assertEqual(len(self.lines("bob@CIC")), 63)
@@ -271,10 +273,10 @@ class FloodTests(HistoryCase):
         self.history._friends.wrote_to("bob@CIC")
         for number in range(900):
             self.come(f"eve{number}@CIC", send("1", LONG))
-        refused = self.history._store.refused
+        refused = self.history.refused
         self.assertGreater(refused, 500)
         self.come("bob@CIC", *(send(str(n), LONG) for n in range(60)))
-        self.assertEqual(self.history._store.refused, refused)
+        self.assertEqual(self.history.refused, refused)
         waiting = self.history._store._waiting
         self.assertLess(waiting, store.MAX_WAITING // 2)
         self.thread.at_once = True
