@@ -302,8 +302,8 @@ class DurableHistory(OwnMessages):
     def _remember(self, loaded: Loaded) -> None:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""
         self._friends.wrote_to(*loaded.friends)
-        for sender, msg_id, caught_up, text in loaded.seen:
-            self._seen.is_new(sender, msg_id, text)
+        for sender, msg_id, caught_up, mark in loaded.seen:
+            self._seen.is_new(sender, msg_id, mark)
             if caught_up:
                 self._caught_up(sender, msg_id)
         loaded.seen.clear()

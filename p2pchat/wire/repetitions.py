@@ -14,7 +14,8 @@ LONGEST_ID: Final = 128
 """Characters of an id that is remembered as it is; no honest one is longer."""
 _SHORT: Final = 64
 """Characters of a text that is remembered as it is."""
-_Mark = str | int | None
+Mark = str | int | None
+"""What is remembered of a text, see `mark_of`; None when that is not known."""
 # What is known of an id; more is larger. No enum: this is asked for every message.
 _NEW: Final = 0
 _OTHER_TEXT: Final = 1
@@ -54,7 +55,7 @@ class RecentIds:
             msg_id = message.msg_id
             if type(msg_id) is not str or len(msg_id) > LONGEST_ID:
                 msg_id = id_text(msg_id)
-            known = self._remember(peer_id, msg_id, message.payload) if msg_id else _NEW
+            known = self._remember(peer_id, msg_id, mark_of(message.payload)) if msg_id else _NEW
             if known == _SAME:
                 return [], [], ()
             return messages, [msg_id], () if known == _NEW else (0,)
@@ -73,7 +74,7 @@ class RecentIds:
         others: list[int] = []
         for message in messages:
             key = id_text(message.msg_id)
-            known = self._remember(peer_id, key, message.payload) if key else _NEW
+            known = self._remember(peer_id, key, mark_of(message.payload)) if key else _NEW
             if known == _SAME:
                 continue
             if known == _OTHER_TEXT:
@@ -82,22 +83,21 @@ class RecentIds:
             keys.append(key)
         return fresh, keys, others
 
-    def is_new(self, peer_id: str, key: str, text: str | None = None) -> bool:
+    def is_new(self, peer_id: str, key: str, mark: Mark = None) -> bool:
         """Remember one id, as `id_text` writes it; False when it was remembered already.
 
-        `text`: what the message says; None when that is not known, and then any text is the same.
+        `mark`: that of its text; if it is None, any text is the same.
         """
-        return self._remember(peer_id, key, text) != _SAME
+        return self._remember(peer_id, key, mark) != _SAME
 
     def forget(self, peer_id: str, key: str, text: str) -> None:
         """Take an id for new the next time it comes with this text, and with this text only."""
-        mark = _mark(text)
+        mark = mark_of(text)
         for half in (self._of_friends, self._of_strangers):
             half.forget(peer_id, key, mark)
 
-    def _remember(self, peer_id: str, key: str, text: str | None) -> int:
-        """Remember one id with its text; returns what was known of it before."""
-        mark = None if text is None else _mark(text)
+    def _remember(self, peer_id: str, key: str, mark: Mark) -> int:
+        """Remember one id with the mark of its text; returns what was known of it before."""
         half, as_stranger = self._of_strangers, _NEW
         if peer_id in self._known_friends:
             # What it said as a stranger is with those.
@@ -128,12 +128,12 @@ class _Ids:
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
-        self._marks: dict[str, _Mark | set[_Mark]] = {}
+        self._marks: dict[str, Mark | set[Mark]] = {}
         """A set only for an id that came with several texts."""
         self._keys: list[str] = []
-        self._texts: list[_Mark] = []
+        self._texts: list[Mark] = []
 
-    def add(self, key: str, mark: _Mark) -> None:
+    def add(self, key: str, mark: Mark) -> None:
         """Remember one more."""
         self.ids.add(key)
         self._keys.append(key)
@@ -149,10 +149,10 @@ class _Ids:
             return False
         self._keys += keys
         # Texts that are short on average take no more room than so many short ones.
-        self._texts += texts if len("".join(texts)) <= _SHORT * len(texts) else map(_mark, texts)
+        self._texts += texts if len("".join(texts)) <= _SHORT * len(texts) else map(mark_of, texts)
         return True
 
-    def find(self, key: str, mark: _Mark) -> int:
+    def find(self, key: str, mark: Mark) -> int:
         """Whether this id is here, with this text."""
         if key not in self.ids:
             return _NEW
@@ -161,7 +161,7 @@ class _Ids:
         same = mark is None or mark in marks or None in marks
         return _SAME if same else _OTHER_TEXT
 
-    def forget(self, key: str, mark: _Mark) -> None:
+    def forget(self, key: str, mark: Mark) -> None:
         """Forget this text of an id; the id with its last one."""
         if key not in self.ids:
             return
@@ -173,10 +173,10 @@ class _Ids:
             del marks[key]
             self.ids.discard(key)
 
-    def _in_order(self) -> dict[str, _Mark | set[_Mark]]:
+    def _in_order(self) -> dict[str, Mark | set[Mark]]:
         marks = self._marks
         for key, text in zip(self._keys, self._texts, strict=True):
-            mark = _mark(text) if type(text) is str else text
+            mark = mark_of(text) if type(text) is str else text
             there = marks.setdefault(key, mark)
             if isinstance(there, set):
                 there.add(mark)
@@ -229,7 +229,7 @@ class _Half:
         self._added(len(ids))
         return True
 
-    def find(self, peer_id: str, key: str, mark: _Mark) -> int:
+    def find(self, peer_id: str, key: str, mark: Mark) -> int:
         """Whether this id is here, with this text."""
         recent = self._recent.get(peer_id, _NOTHING)
         older = self._older.get(peer_id, _NOTHING) if self._older else _NOTHING
@@ -237,7 +237,7 @@ class _Half:
             return _NEW
         return max(recent.find(key, mark), older.find(key, mark))
 
-    def add(self, peer_id: str, key: str, mark: _Mark) -> None:
+    def add(self, peer_id: str, key: str, mark: Mark) -> None:
         """Remember an id."""
         recent = self._recent.get(peer_id)
         if recent is None:
@@ -245,7 +245,7 @@ class _Half:
         recent.add(key, mark)
         self._added(1)
 
-    def forget(self, peer_id: str, key: str, mark: _Mark) -> None:
+    def forget(self, peer_id: str, key: str, mark: Mark) -> None:
         """Take an id, with this text, for new the next time."""
         for generation in (self._recent, self._older):
             ids = generation.get(peer_id)
@@ -272,8 +272,11 @@ def id_text(msg_id: object) -> str:
     return text if len(text) <= LONGEST_ID else f"{text[:64]}…{crc32(text.encode()):08x}"
 
 
-def _mark(text: str) -> str | int:
-    """What is remembered of a text: itself if it is short, which costs no time, else a hash."""
+def mark_of(text: str) -> str | int:
+    """What is remembered of a text: itself if it is short, which costs no time, else a hash.
+
+    The hash is good for as long as the process runs.
+    """
     return text if len(text) <= _SHORT else hash(text)
 
 

@@ -306,6 +306,21 @@ class FailingTests(HistoryCase):
         self.assertEqual(sorted(self.lines()), ["a sós", "falso", "tarde", "verdadeiro"])
         self.assertEqual(self.acked(), ["1"] * 3)
 
+    def test_after_a_restart_too_however_long_they_are(self) -> None:
+        for filed in (False, True):
+            self.start()
+            first, second = (pub(filed, letter * 9000) for letter in "fv")
+            for message in (first, second):
+                self.receive(message)
+            self.clock.advance(GATHER)
+            while filed and self.database.file():
+                pass
+            self.restart()
+            self.told.take()
+            self.receive(second, first, pub(filed, "t" * 9000))
+            self.clock.advance(GATHER)
+            self.assertEqual(self.told.take(), [("kept", "bob@CIC", ["t" * 9000 + " (reused id)"])])
+
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
         self.patch(incoming, "_MAX_UNKEPT", 3)
         self.start()

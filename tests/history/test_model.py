@@ -17,6 +17,7 @@ from p2pchat.history.reading import Reader
 from p2pchat.history.records import DELIVERED, PUBLISHED, RECEIVED, WAITING, Batch, Change, Record
 from p2pchat.history.segments import pack, unpack
 from p2pchat.history.shares import Shares
+from p2pchat.wire.repetitions import mark_of
 from tests.support.histories import NOW, FileCase, pub, send
 
 ME = "alice@CIC"
@@ -155,7 +156,7 @@ class Model:
                 one.sender,
                 one.msg_id,
                 one.conversation != one.sender and one.said is not None,
-                one.text,
+                mark_of(one.text),
             )
             for one in received
         ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.wire.messages import Pub, Send
-from p2pchat.wire.repetitions import LONGEST_ID, RecentIds, id_text
+from p2pchat.wire.repetitions import LONGEST_ID, RecentIds, id_text, mark_of
 
 
 def pubs(*ids: Any) -> list[Any]:
@@ -96,12 +96,12 @@ class RecentIdsTests(SynchronousTestCase):
         for first, second in (("falso", "verdadeiro"), ("f" * 999, "v" * 999), ("", "v")):
             recent = RecentIds(100)
             for text in (first, second):
-                self.assertTrue(recent.is_new("bob", "1", text))
+                self.assertTrue(recent.is_new("bob", "1", mark_of(text)))
             recent.forget("bob", "1", first)
-            self.assertFalse(recent.is_new("bob", "1", second))
-            self.assertTrue(recent.is_new("bob", "1", first))
+            self.assertFalse(recent.is_new("bob", "1", mark_of(second)))
+            self.assertTrue(recent.is_new("bob", "1", mark_of(first)))
             for text in (first, second):
-                self.assertFalse(recent.is_new("bob", "1", text))
+                self.assertFalse(recent.is_new("bob", "1", mark_of(text)))
                 recent.forget("bob", "1", text)
             self.assertEqual(recent.fresh("bob", [Pub("1", payload=first)])[2], ())
 
@@ -185,7 +185,7 @@ class RecentIdsTests(SynchronousTestCase):
             new, others = [], []
             for message in messages:
                 said = (str(message.msg_id), message.payload)
-                is_new = one_by_one.is_new("bob", *said)
+                is_new = one_by_one.is_new("bob", said[0], mark_of(said[1]))
                 self.assertEqual(is_new, said not in known)
                 if is_new:
                     others += [len(new)] * any(key == said[0] for key, _ in known)
