@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from p2pchat.settings.values import LimitSettings
-from p2pchat.wire.address import is_loopback, network_of
+from p2pchat.wire.address import THIS_MACHINE, network_of
 
 _RESERVE: Final = 128
 """Descriptors that are not for links; a quarter of them, but at least 32, where they are few."""
@@ -30,7 +30,6 @@ SHORT_GRACE: Final = 0.1
 
 _TRIES: Final = 8
 """Connections at most that are heard for one newcomer."""
-_LOOPBACK: Final = "loopback"
 
 
 class Silent(Protocol):
@@ -90,7 +89,7 @@ class Admission:
 
         One that may come is to be told to `arrived`.
         """
-        address = _place(ip)
+        address = network_of(ip)
         for _ in range(_TRIES):
             reason = self._obstacle(address)
             if reason is None or self._one_gives_way(address, now):
@@ -114,7 +113,7 @@ class Admission:
 
     def arrived(self, link: Silent, now: float) -> None:
         """An inbound connection that was admitted is there."""
-        address = _place(link.ip)
+        address = network_of(link.ip)
         self.links += 1
         self._per_address[address] = self._per_address.get(address, 0) + 1
         self._silent[link] = now
@@ -132,7 +131,7 @@ class Admission:
     def settled(self, link: Silent) -> None:
         """An admitted connection has opened, or ended before it did; may be called again."""
         if self._silent.pop(link, None) is not None:
-            address = _place(link.ip)
+            address = network_of(link.ip)
             beside = self._silent_at[address]
             del beside[link]
             if not beside:
@@ -143,7 +142,7 @@ class Admission:
         self.links -= 1
         if not inbound:
             return
-        address = _place(ip)
+        address = network_of(ip)
         left = self._per_address.get(address, 0) - 1
         if left > 0:
             self._per_address[address] = left
@@ -152,14 +151,14 @@ class Admission:
 
     def _share_of(self, address: str) -> int:
         """How many places without HELLO one address may have: a half for all of this machine."""
-        if address == _LOOPBACK:
+        if address == THIS_MACHINE:
             return max(self._max_silent_per_address, self._max_silent // 2)
         return self._max_silent_per_address
 
     def _is_crowded(self, address: str) -> bool:
         """Whether an address has all the links that it may have."""
         links = self._per_address.get(address, 0)
-        return address != _LOOPBACK and links >= self._max_per_address
+        return address != THIS_MACHINE and links >= self._max_per_address
 
     def _one_gives_way(self, address: str, now: float) -> bool:
         """Have the oldest without HELLO end, if it had its time; whether it did.
@@ -178,15 +177,10 @@ class Admission:
         if link not in self._silent:
             self._spoke = True
             return False
-        same = _place(link.ip) == address
+        same = network_of(link.ip) == address
         if now - since < (GRACE if beside and not same else SHORT_GRACE):
             return False
         self.gave_way += 1
         self.settled(link)
         link.give_up("said nothing, and gave way to a newcomer")
         return True
-
-
-def _place(ip: str) -> str:
-    """What counts as one address: a host, an IPv6 /64, or this machine."""
-    return _LOOPBACK if is_loopback(ip) else network_of(ip)
