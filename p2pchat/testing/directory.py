@@ -7,7 +7,7 @@ each host is seen under its own address, and leases end when they should.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -39,6 +39,7 @@ class StaticDirectory:
     address = "a fixed list"
     source = LOOPBACK
     max_listed = 20_000
+    wanted: Container[str] = ()
 
     def __init__(
         self, peers: Iterable[tuple[str, str, int]] = (), *, ip: str = "127.0.0.1"
@@ -148,6 +149,7 @@ class FakeRendezvousClient:
 
     address = "rendezvous.test:8080"
     max_listed = 20_000
+    wanted: Container[str] = ()
 
     def __init__(self, rendezvous: FakeRendezvous, host: FakeHost) -> None:
         self._rendezvous = rendezvous

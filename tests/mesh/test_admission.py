@@ -97,7 +97,7 @@ class LinkTests(SynchronousTestCase):
     def test_links_that_we_dialed_count_and_are_never_refused(self) -> None:
         door = Door(links=2)
         for _ in range(3):
-            door.it.dialed()
+            door.it.dialed(HERE)
         self.assertEqual(door.it.links, 3)
         self.assertEqual(self.refused(door, HERE), "too many links")
         for _ in range(2):
@@ -126,7 +126,7 @@ class LinkTests(SynchronousTestCase):
 
     def test_dialing_an_address_takes_no_place_of_its_inbound_links(self) -> None:
         door = Door(per_ip=1)
-        door.it.dialed()
+        door.it.dialed(HERE)
         door.open(HERE)
         door.it.release(HERE, inbound=False)
         self.assertEqual(self.refused(door, HERE), "too many links from one address")

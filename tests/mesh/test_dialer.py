@@ -18,6 +18,7 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.outputs import Ending, Finish
 from tests.support.links import RecordingOwner
@@ -62,7 +63,11 @@ class DialerTestCase(SynchronousTestCase):
     def make_queue(self, places: int) -> DialQueue:
         limits = LimitSettings()
         pauses = DialPauses(lambda low, high: min(max(1.0, low), high))
-        return DialQueue(self.home, Admission(limits), DialBudget(limits), pauses, places)
+        self.admission = Admission(limits)
+        self.friends = Friends()
+        return DialQueue(
+            self.home, self.admission, DialBudget(limits), pauses, self.friends, places
+        )
 
     def status(self, _: Peer, status: Status) -> None:
         """Note a new status; one that is not new is none, for the node as well."""
