@@ -181,7 +181,7 @@ class Mesh:
         asked for again with every line.
         """
         batch, limit = self.context.batch, self.context.settings.limits.max_queues_bytes
-        friends, full = self._friends, [link for link in self._links if link.queue.bytes_waiting]
+        friends, full = self._friends, [link for link in self._links if link.queue.bytes_lasting]
         full.sort(key=lambda it: (it.peer_id not in friends, it.queue.burden), reverse=True)
         for link in full:
             if batch.waiting <= limit * 3 // 4:

@@ -426,6 +426,17 @@ class SlotTests(DialerTestCase):
         self.assertEqual(self.queue._free, 2)
         self.assertFalse(any(dialer.busy for _, dialer in pairs))
 
+    def test_friends_come_first_and_then_who_was_met(self) -> None:
+        self.away.unplug()
+        pairs = self.many(5)
+        pairs[2][1].met = pairs[3][1].met = True
+        self.friends.wrote_to(pairs[3][0].peer_id, pairs[4][0].peer_id)
+        for _, dialer in pairs:
+            dialer.dial()
+        self.network.run(35)
+        ports = [port - 5000 for _, _, port in self.dials]
+        self.assertEqual((ports[:2], ports[2], ports[3:]), ([3, 4], 2, [0, 1]))
+
     def test_dialing_again_while_waiting_takes_one_place(self) -> None:
         self.dialer.dial()
         self.dialer.stop()
