@@ -25,6 +25,7 @@ from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.listener import BLOCKED
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.mesh.link_log import LinkLog
+from p2pchat.mesh.look_alikes import LookAlikes
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.mesh.turns import in_turns
@@ -100,6 +101,7 @@ class Mesh:
             lambda peer: self.on_moved(peer),
             self._friends,
         )
+        self.look_alikes = LookAlikes(self._friends, lambda sentence: self.on_notice(sentence))
         self._links: dict[IPeerLink, None] = {}
         self._dialing = Dialing(
             reactor,
@@ -318,6 +320,7 @@ class Mesh:
             self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))
             return
         self.link_log.opened(link)
+        self.look_alikes.opened(link.peer_id, self._reactor.seconds())
         peer = self.peers.link_opened(link)
         # A method of the peer, as it were. No peer that has a link is ever forgotten.
         link.deliver = MethodType(self.on_chat, peer)
@@ -356,7 +359,8 @@ class Mesh:
         self.admission.settled(link)
         if finish.ending is Ending.NAME_IN_USE:
             self.name.in_use(f"at {link.ip}")
-        self.link_log.handshake_failed(link, finish, self._reactor.seconds())
+        friend = link.dialed in self._friends
+        self.link_log.handshake_failed(link, finish, self._reactor.seconds(), friend=friend)
         self._dialing.handshake_failed(link, finish)
 
     def extended(self, link: IPeerLink, message: Said | CatchUp) -> None:

@@ -218,7 +218,9 @@ class ChatNode(MultiService):
         if not history.ready:
             return
         self.incoming.past_known()
+        now = self.clock.seconds()
         for peer in self.peers.connected():
+            self.mesh.look_alikes.opened(peer.peer_id, now)
             self._link_opened(peer)
         self.observers.past_known(unread_sentence(history.unread))
 

@@ -83,9 +83,7 @@ def read_ok(reply: bytes) -> None:
     _fields(reply)
 
 
-def read_listings(
-    reply: bytes, most: int = sys.maxsize, wanted: Container[str] = ()
-) -> Listings:
+def read_listings(reply: bytes, most: int = sys.maxsize, wanted: Container[str] = ()) -> Listings:
     """The answer to a DISCOVER, without the entries nobody could dial; raises `DirectoryError`.
 
     The first `most` entries are taken, and those of `wanted` peers. The cost grows with the reply:

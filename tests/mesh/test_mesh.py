@@ -35,7 +35,6 @@ class ListedTests(MeshTestCase):
         )
         self.assertEqual(len(alice.peers), 3)
 
-
     def test_a_listing_of_our_namespace_says_nothing_of_others(self) -> None:
         alice = self.town.node("alice@CIC")
         for name in ("bob@CIC", "carol@x"):

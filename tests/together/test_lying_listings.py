@@ -142,7 +142,7 @@ class FloodTests(ListingTestCase):
         self.assertGreater(alice.mesh.admission.postponed, 30)
         self.assertNotIn(Status.STALE, {peer.status for peer in alice.peers})
         # A friend is met there all the same, and a stranger when one of them has gone.
-        friend, stranger = (peer for peer in [*alice.peers][-2:])
+        friend = [*alice.peers][-1]
         alice.friends.wrote_to(friend.peer_id)
         alice.mesh.reconnect()
         self.town.run(2)
@@ -212,10 +212,14 @@ class FloodTests(ListingTestCase):
         for n in range(100):
             self.town.rendezvous.enter(f"p{n}@CIC", VICTIM, 4000)
         self.accepts(self.town.network.host(VICTIM), 4000)
-        alice = self.alice(seconds=50)
+        self.town.rendezvous.enter("bob@CIC", VICTIM, 4001)
+        alice = self.alice()
+        alice.friends.wrote_to("bob@CIC")
+        self.town.run(50)
         self.assertEqual({peer.status for peer in alice.peers}, {Status.STALE})
         said = [text for text in map(formatEvent, lines) if "STALE" in text]
-        self.assertEqual(len(said), 5)
+        self.assertEqual(len(said), 5 + 1)
+        self.assertIn("bob@CIC does not answer: STALE", said)
 
     def test_limits_may_change_while_it_runs(self) -> None:
         for n in range(100):

@@ -127,7 +127,7 @@ class Admission:
         self._dialed[network_of(ip)] += 1
 
     def may_dial(self, address: str, under_way: int, *, friend: bool) -> bool:
-        """Whether one more link of ours may lead to this address, where so many dials are under way.
+        """Whether one more link of ours may lead to this address, with so many dials under way.
 
         A friend has a place beyond those that strangers can take.
         """

@@ -194,7 +194,7 @@ class SendQueue:
 
     @property
     def bytes_lasting(self) -> int:
-        """The bytes that wait for longer than their turn: what all queues together have too much of."""
+        """The bytes that wait for longer than their turn: those that all queues together count."""
         return self._counted
 
     @property
