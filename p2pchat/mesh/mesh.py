@@ -255,7 +255,7 @@ class Mesh:
             if peer is not None and peer.heard_of(entries, rules, now) and not peer.links:
                 self._dialing.registered_anew(peer)
         if whole:
-            self.peers.not_listed(by_id.keys(), namespace)
+            yield from self.peers.not_listed(by_id.keys(), namespace)
         if rules.refused:
             self.peers.addresses_refused += rules.refused
             text = f"{rules.refused} listed addresses are not dialed, the first: {rules.example}"

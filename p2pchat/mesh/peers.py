@@ -16,6 +16,7 @@ a listed friend: links are limited elsewhere.
 from __future__ import annotations
 
 import enum
+from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator
 from sys import intern
 from typing import Final
@@ -26,6 +27,8 @@ from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import namespace_of, network_of
 from p2pchat.wire.friends import Friends
 
+PEERS_A_TURN: Final = 1000
+"""Peers that are looked at without a look at anything else."""
 _SAMPLES: Final = 10
 _MAX_ADDRESSES: Final = 8
 """Addresses that are kept of one peer, the latest registered; each may cost a dial's time-out."""
@@ -144,9 +147,10 @@ class _WithoutLink:
     """Peers without a link, the one without for longest first, friends apart from strangers."""
 
     def __init__(self, friends: Friends) -> None:
-        self._known_friends = friends
-        self._strangers: dict[str, Peer] = {}
-        self._friends: dict[str, Peer] = {}
+        self._known_friends = friends.known
+        # Not dicts, which look for their first entry behind all that were taken out before it.
+        self._strangers: OrderedDict[str, Peer] = OrderedDict()
+        self._friends: OrderedDict[str, Peer] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._strangers) + len(self._friends)
@@ -268,18 +272,19 @@ class PeerTable:
                 del self._connected[peer.namespace]
         return peer
 
-    def not_listed(self, named: Container[str], namespace: str | None = None) -> None:
+    def not_listed(self, named: Container[str], namespace: str | None = None) -> Iterator[None]:
         """A DISCOVER reply named only these: whoever is not among them has no lease any more.
 
-        `namespace` is what was asked for: nothing was said of the others. None is all of them.
+        `namespace` is what was asked for: nothing was said of the others. None is all of them. Go
+        through all of it; it yields after each `PEERS_A_TURN`, when others may have their turn.
         """
-        for peer in self._peers.values():
-            if namespace not in (None, peer.namespace):
-                continue
-            if peer.listed and peer.peer_id not in named:
+        for number, peer in enumerate(self, 1):
+            if peer.listed and namespace in (None, peer.namespace) and peer.peer_id not in named:
                 peer.listed = False
                 if self._idle.discard(peer.peer_id):
                     self._gone.add(peer)
+            if number % PEERS_A_TURN == 0:
+                yield
 
     def _has_place(self, peer_id: str, *, linked: bool) -> bool:
         """Whether this peer, which is new, fits; if need be, another one is forgotten for it."""

@@ -145,6 +145,10 @@ class TableTests(SynchronousTestCase):
             peer.heard_of([listing()], AddressRules(""), 0.0)
         return peer
 
+    def not_listed(self, *said: Any) -> None:
+        for _ in self.table.not_listed(*said):
+            pass
+
     def known(self) -> list[str]:
         return [peer.peer_id for peer in self.table]
 
@@ -191,7 +195,7 @@ class TableTests(SynchronousTestCase):
         bob, carol = self.name("bob@CIC"), self.name("carol@CIC")
         assert bob is not None
         assert carol is not None
-        self.table.not_listed({"carol@CIC": None}.keys())
+        self.not_listed({"carol@CIC": None}.keys())
         self.assertEqual((bob.listed, carol.listed), (False, True))
         self.name("bob@CIC")
         self.assertTrue(bob.listed)
@@ -240,7 +244,7 @@ class TableTests(SynchronousTestCase):
         for name in ("b@x", "c@x", "d@x"):
             self.name(name)
         link = self.open("c@x")
-        self.table.not_listed({"d@x"})
+        self.not_listed({"d@x"})
         self.assertIsNotNone(self.name("e@x"))
         self.assertEqual(self.known(), ["c@x", "d@x", "e@x"])
         self.assertIsNone(self.name("f@x"))
@@ -251,7 +255,7 @@ class TableTests(SynchronousTestCase):
     def test_who_is_listed_again_does_not_give_way(self) -> None:
         for name in ("b@x", "c@x", "d@x"):
             self.name(name)
-        self.table.not_listed(set())
+        self.not_listed(set())
         self.name("b@x")
         self.name("c@x")
         for name in ("e@x", "f@x"):
@@ -289,6 +293,10 @@ class FriendTests(SynchronousTestCase):
             peer.listed = True
         return peer
 
+    def not_listed(self, *said: Any) -> None:
+        for _ in self.table.not_listed(*said):
+            pass
+
     def flood(self, *, how_many: int = 1000, link: bool = False) -> None:
         for n in range(how_many):
             self.listed(f"stranger{n}@x")
@@ -320,7 +328,7 @@ class FriendTests(SynchronousTestCase):
     def test_one_that_no_listing_names_keeps_its_place(self) -> None:
         self.friends.wrote_to("bob@x")
         self.listed("bob@x")
-        self.table.not_listed(())
+        self.not_listed(())
         self.flood(link=True)
         self.assertTrue(self.knows("bob@x"))
 
@@ -343,7 +351,7 @@ class FriendTests(SynchronousTestCase):
         listed = [self.listed(name) for name in names]
         self.assertEqual((listed.count(None), len(self.table)), (100, 100))
         # No listing names them: they make way for the others, but not for strangers.
-        self.table.not_listed(())
+        self.not_listed(())
         self.flood(link=False)
         self.assertTrue(self.knows(names[0]))
         for name in names[100:]:
@@ -366,7 +374,7 @@ class FriendTests(SynchronousTestCase):
     def test_one_listing_of_a_namespace_says_nothing_of_others(self) -> None:
         for name in ("bob@x", "carol@x", "dave@y"):
             self.listed(name)
-        self.table.not_listed({"bob@x"}, "x")
+        self.not_listed({"bob@x"}, "x")
         self.assertEqual([peer.peer_id for peer in self.table if peer.listed], ["bob@x", "dave@y"])
 
 
@@ -441,7 +449,8 @@ class ModelTests(SynchronousTestCase):
                         self.assertGreaterEqual(len(table), room)
                     else:
                         peer_or_none.heard_of([listing()], AddressRules(""), 0.0)
-                table.not_listed(details[0])
+                for _ in table.not_listed(details[0]):
+                    pass
             self.check(table, links, room)
 
     def check(self, table: PeerTable, links: list[FakeLink], room: int) -> None:
