@@ -5,9 +5,9 @@ every other status is set by whoever dials. The table is bounded. A peer that is
 place of one without a link, the one without for longest of the first group that has any:
 
     new               takes the place of
-    a stranger        strangers that no listing names, and of listed ones if it has connected
-    a friend          the same, then of friends that no listing names, and of listed ones if it has
-                      connected
+    a stranger        strangers that no listing names; if it has connected, listed strangers
+    a friend          strangers that no listing names, listed strangers, friends that no listing
+                      names; if it has connected, listed friends
 
 Otherwise an entry of a listing finds no place. A peer with a link keeps its own and takes none from
 a listed friend: links are limited elsewhere.
