@@ -96,6 +96,10 @@ _LINKS: Final[_NodeFigures] = {
         "links that were written to until another of their peer's took over",
         lambda node: node.mesh.second_links.displaced,
     ),
+    "look_alikes_not_told": counter(
+        "links with a name that looks like a friend's, beyond those that the person was told of",
+        lambda node: node.mesh.look_alikes.not_told,
+    ),
     "refused": counter(
         'inbound connections that were told "busy"', lambda node: node.mesh.admission.refused
     ),

@@ -27,8 +27,6 @@ class SentMessages:
         self._node = node
         self._awaited: dict[str, str] = {}
         self._queued: dict[str, str] = {}
-        self.written_to: dict[str, None] = {}
-        """To whom the person wrote in this session: they know these names."""
 
     @property
     def pending(self) -> int:
@@ -66,7 +64,6 @@ class SentMessages:
     def send(self, peer_id: str, text: str) -> None:
         """Send, and remember it; raises `NotSentError`."""
         self._awaited[self._node.send(peer_id, text)] = text[: _SHOWN + 1]
-        self.written_to[peer_id] = None
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> str | None:
         """The ACK came: the line to show, None when the message was not from here."""
