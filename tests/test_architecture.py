@@ -35,10 +35,12 @@ ORDER: Final = (
 PURE: Final = {
     "wire.address",
     "wire.codec",
+    "wire.friends",
     "wire.identity",
     "wire.liberal",
     "wire.messages",
     "wire.names",
+    "wire.networks",
     "wire.outputs",
     "wire.repetitions",
     "wire.session",

@@ -8,7 +8,7 @@ functions; times are passed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from p2pchat.console.replies import Table
 from p2pchat.mesh.peers import Peer
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import host_and_port, namespace_of
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.names import bracketed, skeleton, visible
 from p2pchat.wire.text import printable
 
@@ -124,17 +125,17 @@ def round_trip_rows(peers: Iterable[Peer]) -> list[RoundTripRow]:
 
 
 def peers_table(
-    rows: Iterable[PeerRow], namespace: str | None, *, asked: bool, known: Collection[str] = ()
+    rows: Iterable[PeerRow], namespace: str | None, own_id: str, friends: Friends, *, asked: bool
 ) -> Table:
     """Who is listed or connected; if the rendezvous could not be `asked`, all that are known.
 
-    Names that look like another one are marked, but not the names `known` to be who they seem.
+    Names that look like a friend's, our own or another one are marked, but not friends.
     """
     present = [row for row in rows if row.links or row.listed or not asked]
     shown = present
     if len(present) > MOST_ROWS:
         shown = sorted(present, key=lambda row: not row.links)[:MOST_ROWS]
-    alike = _look_alikes([row.peer_id for row in shown], known)
+    alike = _look_alikes([row.peer_id for row in shown], own_id, friends)
     cells = []
     for row in shown:
         address = row.addresses[0] if row.addresses else row.linked_from or "-"
@@ -149,16 +150,15 @@ def peers_table(
     return Table(("peer_id", "address", "status"), cells, f"no other peers{where}")
 
 
-def _look_alikes(peer_ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
+def _look_alikes(peer_ids: Iterable[str], own_id: str, friends: Friends) -> dict[str, str]:
     """Which of these are easily taken for another one, and for which."""
-    first: dict[str, str] = {}
-    for peer_id in (*known, *peer_ids):
-        first.setdefault(skeleton(peer_id), peer_id)
-    return {
-        peer_id: first[skeleton(peer_id)]
-        for peer_id in peer_ids
-        if first[skeleton(peer_id)] != peer_id and peer_id not in known
-    }
+    first = {skeleton(own_id): own_id}
+    alike = {}
+    for peer_id in peer_ids:
+        one = first.setdefault(skeleton(peer_id), peer_id)
+        if peer_id not in friends and (friends.taken_for(peer_id) or one) != peer_id:
+            alike[peer_id] = friends.taken_for(peer_id) or one
+    return alike
 
 
 def links_table(rows: Iterable[LinkRow], wall_now: float) -> Table:

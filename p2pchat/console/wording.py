@@ -5,8 +5,9 @@
     [alice@CIC -> #CIC] to a namespace       … 12,345 more messages (/history shows them)
 
 Rules: no Twisted and nothing of the node. `(!)` after a peer's id marks a message that claims to be
-from somebody else. A message cannot look like anything but a message: its line begins with a
-bracket, and a bracket in a name that would close it early is made visible.
+from somebody else, `(reused id)` one whose sender used its id before, for another text. A message
+cannot look like anything but a message: its line begins with a bracket, and a bracket in a name
+that would close it early is made visible.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from p2pchat.wire.text import printable
 
 BURST: Final = 200
 """Lines that a terminal shows at once after a quiet time; also the lines kept during a flood."""
+REUSED: Final = " (reused id)"
+"""The note of a message whose sender used the id before, for another text."""
 RATE: Final = 20.0
 """Lines a second that a person can follow."""
 
@@ -36,7 +39,8 @@ def message_lines(peer_id: str, messages: Sequence[Send | Pub], note: str = "") 
         if type(message) is not Send or (message.src != peer_id and message.src):
             claims = bool(message.src) and message.src != peer_id
             to = "" if isinstance(message, Send) else scope_of(message.dst)
-            prefix = sender(peer_id, to=to, claims=claims, note=note)
+            noted = note + REUSED if message.other_text else note
+            prefix = sender(peer_id, to=to, claims=claims, note=noted)
         lines.append(prefix + printable(message.payload))
     return lines
 

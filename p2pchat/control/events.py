@@ -36,14 +36,15 @@ def message_events(
     `to` is our own peer_id for a direct message, and `*` or `#namespace` for a published one.
     `claims` is there only when the message says that it is from somebody else, `said` only for one
     that comes late (`said` gives the seconds since the epoch of each), `kept` only when it is
-    false: the node keeps messages, and could not keep this one.
+    false: the node keeps messages, and could not keep this one. `other_text` is there only when it
+    is true: the peer used the `msg_id` before, for another text.
     """
     for n, message in enumerate(messages):
         event = {
             "event": "message",
             "time": at,
             "from": peer_id,
-            "to": own_id if type(message) is Send else scope_of(message.dst),
+            "to": own_id if isinstance(message, Send) else scope_of(message.dst),
             "text": message.payload,
             "msg_id": message.msg_id,
         }
@@ -53,6 +54,8 @@ def message_events(
             event["said"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(said[n]))
         if not kept:
             event["kept"] = False
+        if message.other_text:
+            event["other_text"] = True
         yield event
 
 

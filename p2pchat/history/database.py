@@ -127,6 +127,11 @@ class Database:
             self.unfiled = max(0, self.unfiled - went)
         return self.unfiled
 
+    @property
+    def removed(self) -> int:
+        """Messages that were deleted because there was no room."""
+        return self._room.removed
+
     def give_back(self) -> bool:
         """Give some free pages of the file back to the disk; whether there are more."""
         return self._room.give_back()

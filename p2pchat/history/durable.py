@@ -189,6 +189,16 @@ class DurableHistory:
         """What was wrong when one failed last; empty if none did."""
         return self._store.why
 
+    @property
+    def refused(self) -> int:
+        """Messages that were not kept because too much waited to be stored."""
+        return self._store.refused
+
+    @property
+    def removed(self) -> int:
+        """Messages that were deleted because there was no room."""
+        return self._store.tidying.removed
+
     def keep(self, arrival: Arrival, messages: list[Send | Pub], ids: list[str]) -> bool:
         """Store new messages, all that `arrival` is of; `on_settled` follows.
 
@@ -343,8 +353,8 @@ class DurableHistory:
     def _remember(self, loaded: Loaded) -> None:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""
         self._friends.wrote_to(*loaded.friends)
-        for sender, msg_id, caught_up, text in loaded.seen:
-            self._seen.is_new(sender, msg_id, text)
+        for sender, msg_id, caught_up, mark in loaded.seen:
+            self._seen.is_new(sender, msg_id, mark)
             if caught_up:
                 self._caught_up(sender, msg_id)
         loaded.seen.clear()

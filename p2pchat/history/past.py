@@ -17,46 +17,47 @@ from p2pchat.history.names import MANY
 from p2pchat.history.records import RECEIVED, Record
 from p2pchat.history.schema import FIELDS, NAMES
 from p2pchat.history.segments import rows
+from p2pchat.wire.repetitions import Mark, mark_of
 
 EVERYTHING: Final = ""
 """The name under which is noted how far the person has seen all conversations."""
 _MAX_UNREAD: Final = 1000
-_LONG: Final = 2000
-"""Characters of a text that is not read at the start to tell another text of the same id."""
+_Seen = tuple[int, str, str, bool, int, Mark]
+"""Id, sender, msg_id, whether it is a PUB that came late, arrival in ms, and its text's mark."""
 
 
-_Seen = tuple[int, str, str, bool, int, str | None]
-"""Id, sender, msg_id, whether it is a PUB that came late, arrival in ms, and text."""
-
-
-def seen(
-    connection: Connection, limit: int, since: float
-) -> list[tuple[str, str, bool, str | None]]:
+def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, str, bool, Mark]]:
     """Sender, msg_id, whether it is a PUB that came late, and text, of the last received messages.
 
     Oldest first; half of `limit` of friends at most and half of strangers, and only those that came
-    after `since` (wall clock). The text is None when it is long, or not as it was received.
+    after `since` (wall clock). Of a text there is the mark; None when it may not be as it came.
     """
+    connection.create_function("mark_of", 1, _mark_of)
     half = max(1, limit // 2)
     halves = _latest_unfiled(connection, half)
     names = dict(connection.execute("SELECT id, text FROM name"))
     for friend, found in enumerate(halves):
         filed = connection.execute(
             "SELECT m.id, sender, msg_id, conversation != sender AND said IS NOT NULL, at,"
-            " CASE WHEN length(m.text) <= ? AND NOT instr(m.text, '\\ud') THEN m.text END"
+            " mark_of(m.text)"
             " FROM message m JOIN name n ON n.id = m.sender"
             " WHERE state = ? AND msg_id != '' AND friend = ? ORDER BY m.id DESC LIMIT ?",
-            (_LONG, RECEIVED, friend, max(0, half - len(found))),
+            (RECEIVED, friend, max(0, half - len(found))),
         )
         found += [
-            (id_, names[sender], msg_id, bool(late), at, text)
-            for id_, sender, msg_id, late, at, text in filed
+            (id_, names[sender], msg_id, bool(late), at, mark)
+            for id_, sender, msg_id, late, at, mark in filed
         ]
     return [
-        (sender, msg_id, caught_up, text)
-        for _, sender, msg_id, caught_up, at, text in sorted(chain(*halves))
+        (sender, msg_id, caught_up, mark)
+        for _, sender, msg_id, caught_up, at, mark in sorted(chain(*halves))
         if at >= since * 1000
     ]
+
+
+def _mark_of(text: str) -> Mark:
+    """The mark of a text that is kept; None if it may have been changed to be kept."""
+    return None if "\\ud" in text else mark_of(text)
 
 
 def _latest_unfiled(connection: Connection, most: int) -> tuple[list[_Seen], list[_Seen]]:
@@ -67,8 +68,8 @@ def _latest_unfiled(connection: Connection, most: int) -> tuple[list[_Seen], lis
         for id_, place, sender, msg_id, at, said, _, text in reversed([*rows(data, str)]):
             half = halves[sender in friends]
             if msg_id and len(half) < most:
-                known = text if len(text) <= _LONG and "\\ud" not in text else None
-                half.append((id_, sender, msg_id, place != sender and said is not None, at, known))
+                late = place != sender and said is not None
+                half.append((id_, sender, msg_id, late, at, _mark_of(text)))
         if len(halves[0]) == len(halves[1]) == most:
             break
     return halves

@@ -10,6 +10,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from p2pchat.wire.repetitions import Mark
+
 RECEIVED: Final = 0
 """A message of somebody else."""
 PUBLISHED: Final = 1
@@ -79,8 +81,8 @@ class Loaded(Struct):
     """What a node needs to know of the past when it starts."""
 
     next_id: int = 1
-    seen: list[tuple[str, str, bool, str | None]] = field(default_factory=list)
-    """Sender, msg_id, whether it is a PUB that came late, and the text unless it is long.
+    seen: list[tuple[str, str, bool, Mark]] = field(default_factory=list)
+    """Sender, msg_id, whether it is a PUB that came late, and the text's mark.
 
     Of the latest, oldest first."""
     waiting: list[Record] = field(default_factory=list)

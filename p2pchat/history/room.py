@@ -4,7 +4,7 @@
     small enough -> its free pages beyond the limit are given back
 
 Rules: plain calls that may block, made by one thread at a time. What still waits to be delivered
-stays. No message of a friend goes as long as strangers have more than their share, or while the
+stays. Nobody within its share loses a message while others are over theirs, and no friend while the
 index of words holds what was deleted.
 """
 
@@ -16,7 +16,7 @@ from typing import Final
 from p2pchat.history import deleting, filing, shares, words
 from p2pchat.history.names import Names
 from p2pchat.history.segments import without
-from p2pchat.history.shares import Shares
+from p2pchat.history.shares import STRANGERS, Shares
 from p2pchat.sqlite import File, used_bytes
 
 _STEP_BYTES: Final = 4_000_000
@@ -74,31 +74,51 @@ class Room:
 
     def _step(self, connection: Connection, limits: Shares, wanted: int) -> int | None:
         """Take a step; returns how many unfiled messages went, None when nothing can go."""
-        who = shares.loser(connection, limits, self._spared)
-        if who is None or (who.friend and not who.over):
-            # What is not filed of friends is counted for nobody.
+        over, loses = shares.losers(connection, limits, wanted, self._spared)
+        if not over:
+            # What is not filed of friends is counted for nobody: one of them may be over its share.
             filed = self._filed(connection)
-            if filed or who is None:
+            if filed or not loses:
                 return filed or None
-        if who.friend and self._merged(connection):
-            return 0
-        after = 0 if who.friend else self._no_strangers_upto
-        ids = shares.oldest_of(connection, who.friend, after, wanted, _STEP_MESSAGES)
+        if STRANGERS in loses:
+            return self._strangers_lose(connection, loses[STRANGERS])
+        if not self._merged(connection):
+            self._friends_lose(connection, loses, wanted)
+        return 0
+
+    def _friends_lose(self, connection: Connection, loses: dict[int, int], wanted: int) -> None:
+        """Delete the oldest messages of friends, so many bytes of each, but not above `wanted`."""
+        gone: list[int] = []
+        for friend, size in loses.items():
+            room = _STEP_MESSAGES - len(gone)
+            if wanted <= 0 or not room:
+                break
+            ids, found = shares.oldest_of(connection, friend, 0, min(size, wanted), room)
+            gone += ids
+            wanted -= found
+            if not ids:
+                self._spared.add(friend)
+        self._delete(connection, gone)
+
+    def _strangers_lose(self, connection: Connection, wanted: int) -> int:
+        """Delete the oldest messages of strangers; returns how many unfiled ones went."""
+        after = self._no_strangers_upto
+        ids, _ = shares.oldest_of(connection, STRANGERS, after, wanted, _STEP_MESSAGES)
         if ids:
-            with self._file.transaction():
-                deleting.delete(connection, ids, has_words=self.has_words)
-            self.removed += len(ids)
-            self._deleted = True
-            if not who.friend:
-                self._no_strangers_upto = ids[-1]
-            return 0
-        if who.friend:
-            self._spared.add(who.friend)
+            self._delete(connection, ids)
+            self._no_strangers_upto = ids[-1]
             return 0
         self._no_strangers_upto = filing.indexed_upto(connection)
         with self._file.transaction():
             shares.nothing_of_strangers(connection)
             return self._stripped(connection, wanted)
+
+    def _delete(self, connection: Connection, ids: list[int]) -> None:
+        if ids:
+            with self._file.transaction():
+                deleting.delete(connection, ids, has_words=self.has_words)
+            self.removed += len(ids)
+            self._deleted = True
 
     def _filed(self, connection: Connection) -> int:
         """Take a step of filing; returns how many messages are filed now."""

@@ -4,13 +4,15 @@
     segment.strangers what strangers have in what is not filed yet
 
 Strangers are one group with one share, each friend has a share, and so have we. Rules: plain calls
-on a connection. Who is over its share loses its oldest messages first, strangers before friends;
-then strangers, down to nothing; and only then the friend that has most.
+on a connection. Who is over its share loses its oldest messages first, down to its share, strangers
+before friends; then strangers, down to nothing; and only then a friend. Of friends always the one
+that has most loses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import pairwise
 from sqlite3 import Connection
 from typing import Final, NamedTuple
 
@@ -34,13 +36,17 @@ class Shares(NamedTuple):
         return cls(max_bytes, max_bytes * strangers // 100, max_bytes * peer // 100)
 
 
-class Loser(NamedTuple):
+STRANGERS: Final = 0
+"""The number that stands for all strangers where others stand with those of their names."""
+
+
+class Losers(NamedTuple):
     """Who loses messages next."""
 
-    friend: int
-    """The number of its name; 0 for strangers."""
     over: bool
-    """Whether it has more than its share."""
+    """Whether they have more than their shares."""
+    loses: dict[int, int]
+    """Bytes that each loses: friends, or `STRANGERS` alone."""
 
 
 def count(connection: Connection, after: int, upto: int) -> None:
@@ -64,10 +70,13 @@ def _add(connection: Connection, which: str, sign: int) -> None:
     connection.executemany("UPDATE name SET bytes = max(0, bytes + ?) WHERE id = ?", sizes)
 
 
-def loser(connection: Connection, shares: Shares, spared: Iterable[int] = ()) -> Loser | None:
-    """Who loses next; None when nobody has anything that is filed, or is a stranger's.
+def losers(
+    connection: Connection, shares: Shares, wanted: int, spared: Iterable[int] = ()
+) -> Losers:
+    """Who loses next, when so many bytes are to go: strangers, or the friends that have most.
 
-    `spared`: the friends of whom nothing may go.
+    Nobody when nobody has anything that is filed, or is a stranger's. `spared`: the friends of whom
+    nothing may go.
     """
     (filed, stored) = connection.execute(
         "SELECT (SELECT coalesce(sum(bytes), 0) FROM name WHERE NOT friend),"
@@ -75,16 +84,30 @@ def loser(connection: Connection, shares: Shares, spared: Iterable[int] = ()) ->
     ).fetchone()
     strangers = filed + stored
     if strangers > shares.strangers:
-        return Loser(0, over=True)
-    most = connection.execute(
+        return Losers(True, {STRANGERS: min(wanted, strangers - shares.strangers)})
+    friends = connection.execute(
         "SELECT id, bytes FROM name WHERE friend AND bytes > 0"
-        f" AND id NOT IN ({','.join(map(str, spared))}) ORDER BY bytes DESC LIMIT 1"
-    ).fetchone()
-    if most and most[1] > shares.peer:
-        return Loser(most[0], over=True)
-    if strangers:
-        return Loser(0, over=False)
-    return Loser(most[0], over=False) if most else None
+        f" AND id NOT IN ({','.join(map(str, spared))}) ORDER BY bytes DESC"
+    ).fetchall()
+    over = [each for each in friends if each[1] > shares.peer]
+    if strangers and not over:
+        return Losers(False, {STRANGERS: wanted})
+    most, least = (over, shares.peer) if over else (friends, 0)
+    left = _left([size for _, size in most], wanted, least)
+    return Losers(bool(over), {who: size - left for who, size in most if size > left})
+
+
+def _left(sizes: list[int], wanted: int, least: int) -> int:
+    """What the largest of these keep when the largest one always loses next, `least` at least.
+
+    `sizes`: in falling order, each more than `least`. `wanted`: what they lose together.
+    """
+    lost = 0
+    for count, (size, following) in enumerate(pairwise([*sizes, least]), 1):
+        lost += count * (size - following)
+        if lost >= wanted:
+            return following + (lost - wanted) // count
+    return least
 
 
 def nothing_of_strangers(connection: Connection) -> None:
@@ -93,27 +116,26 @@ def nothing_of_strangers(connection: Connection) -> None:
 
 
 def oldest_of(
-    connection: Connection, friend: int, after: int, wanted: int, limit: int
-) -> list[int]:
-    """The ids of the oldest messages of a friend, or of strangers for 0, of `wanted` bytes.
+    connection: Connection, whose: int, after: int, wanted: int, limit: int
+) -> tuple[list[int], int]:
+    """The ids of the oldest messages of a friend, or of `STRANGERS`, and how many bytes they have.
 
-    At most `limit`, of those that are indexed and do not wait, above the id `after`.
+    That is `wanted` or a little more, but they are at most `limit`. They are indexed, do not wait,
+    and are above the id `after`.
     """
-    whose = "sender = :friend" if friend else "NOT (SELECT friend FROM name WHERE name.id = sender)"
+    which = "sender = :whose" if whose else "NOT (SELECT friend FROM name WHERE name.id = sender)"
     rows = connection.execute(
-        f"SELECT id, {_SIZE} FROM message WHERE {whose} AND id > :after AND state != 3"
+        f"SELECT id, {_SIZE} FROM message WHERE {which} AND id > :after AND state != 3"
         " AND id <= (SELECT upto FROM indexed) ORDER BY id LIMIT :limit",
-        {"friend": friend, "after": after, "limit": limit},
+        {"whose": whose, "after": after, "limit": limit},
     )
-    return [*_of_bytes(rows, wanted)]
-
-
-def _of_bytes(rows: Iterator[tuple[int, int]], wanted: int) -> Iterator[int]:
+    ids, found = [], 0
     for id_, size in rows:
-        if wanted <= 0:
-            return
-        wanted -= size
-        yield id_
+        if found >= wanted:
+            break
+        ids.append(id_)
+        found += size
+    return ids, found
 
 
 def friends(connection: Connection) -> list[str]:

@@ -59,6 +59,8 @@ class Tidying:
         """Whether a step is being made."""
         self.unfiled = 0
         """Messages that are stored, but not filed yet."""
+        self.removed = 0
+        """Messages that were deleted because there was no room."""
         self._making_room = False
 
     def when_quiet(self, now: float, before: float) -> None:
@@ -128,6 +130,9 @@ class Tidying:
             self._making_room = False
             self.unfiled = unfiled
 
+        def make(database: Database) -> int:
+            return self._make_room(database, limits)
+
         def failed(failure: Failure) -> None:
             self._making_room = False
             self._failed(failure)
@@ -135,7 +140,12 @@ class Tidying:
         if not self._making_room:
             self._making_room = True
             limits = self.limits
-            self._call(lambda database: database.make_room(limits)).addCallbacks(done, failed)
+            self._call(make).addCallbacks(done, failed)
+
+    def _make_room(self, database: Database, limits: Shares) -> int:
+        unfiled = database.make_room(limits)
+        self.removed = database.removed
+        return unfiled
 
     def _prune(self, before: float, limit: int, *, more: bool) -> None:
         limits = self.limits
@@ -143,7 +153,7 @@ class Tidying:
         def prune(database: Database) -> bool:
             if database.prune(before, limit):
                 return True
-            self.unfiled = database.make_room(limits)
+            self.unfiled = self._make_room(database, limits)
             database.drop_unused_names()
             return more and database.give_back()
 

@@ -18,7 +18,7 @@ import enum
 import socket
 from typing import Final, NamedTuple
 
-from p2pchat.wire.address import LOOPBACK
+from p2pchat.wire.address import LOOPBACK, THIS_MACHINE, embedded_ipv4, network_of
 
 _LOWEST_PORT: Final = 1024
 _HIGHEST_PORT: Final = 65_535
@@ -43,7 +43,7 @@ class Address(NamedTuple):
     """Its usual form, which is what is dialed."""
     reach: Reach
     key: str
-    """What budgets count by: the IPv4 address, the IPv6 network of 64 bits, or this machine."""
+    """What budgets count by; see `network_of`."""
 
 
 class AddressRules:
@@ -110,24 +110,25 @@ def read_address(text: str) -> Address | None:
         return address
     if address.reach is not Reach.LINK or not 0 < len(scope) <= _MAX_SCOPE:
         return None
-    return address._replace(text=f"{address.text}%{scope}")
+    text = f"{address.text}%{scope}"
+    return address._replace(text=text, key=network_of(text))
 
 
 def _ipv4(packed: bytes) -> Address:
     text = socket.inet_ntop(socket.AF_INET, packed)
     reach = _reach(packed, _IPV4)
-    return Address(text, reach, _THIS_MACHINE if reach is Reach.MACHINE else text)
+    return Address(text, reach, THIS_MACHINE if reach is Reach.MACHINE else text)
 
 
 def _ipv6(packed: bytes) -> Address:
     text, reach = socket.inet_ntop(socket.AF_INET6, packed), _reach(packed, _IPV6)
     if reach is Reach.MACHINE:
-        return Address(text, reach, _THIS_MACHINE)
-    for prefix, start in _EMBEDDING:
-        if packed.startswith(prefix):
-            inner = _ipv4(packed[start : start + 4])
-            return Address(text, max(reach, inner.reach), inner.key)
-    return Address(text, reach, socket.inet_ntop(socket.AF_INET6, packed[:8] + bytes(8)) + "/64")
+        return Address(text, reach, THIS_MACHINE)
+    four = embedded_ipv4(packed)
+    if four is not None:
+        inner = _ipv4(four)
+        return Address(text, max(reach, inner.reach), inner.key)
+    return Address(text, reach, network_of(text))
 
 
 def _reach(packed: bytes, networks: list[tuple[int, int, Reach]]) -> Reach:
@@ -144,14 +145,7 @@ def _network(text: str, reach: Reach) -> tuple[int, int, Reach]:
     return int.from_bytes(packed) >> (8 * len(packed) - int(length)), int(length), reach
 
 
-_THIS_MACHINE: Final = "this machine"
 _MAPPED: Final = bytes(10) + b"\xff\xff"
-_EMBEDDING: Final = (
-    (bytes(12), 12),  # IPv4-compatible, ::a.b.c.d
-    (bytes(8) + b"\xff\xff\x00\x00", 12),  # IPv4-translated, ::ffff:0:a.b.c.d
-    (b"\x00\x64\xff\x9b" + bytes(8), 12),  # NAT64, 64:ff9b::a.b.c.d
-    (b"\x20\x02", 2),  # 6to4, 2002:aabb:ccdd::
-)
 _IPV4: Final = [
     _network(network, reach)
     for reach, networks in (

@@ -51,6 +51,10 @@ class DialBudget:
             return 0.0
         return times[-self._rate_to_one] + 1 - now + _ROUNDING
 
+    def under_way(self, address: str) -> int:
+        """How many dials to this address have not ended."""
+        return self._under_way[address]
+
     def began(self, address: str, now: float) -> None:
         """A dial begins; it must be given back with `ended`."""
         self._recent.append((now, address))

@@ -4,13 +4,15 @@
                |           no, the peer was reached meanwhile
                +-> withdraw()
 
-Rules: dials begin in a turn of their own, at most a hundred wishes a turn. Peers that we had a link
-with come first. Among equals, each address has its turn, however many names wait for it. What may
-begin is said by the `DialBudget`. Places for dials are bounded, because each has a descriptor.
+Rules: dials begin in a turn of their own, at most a hundred wishes a turn. Friends come first, then
+peers that we had a link with. Among equals, each address has its turn, however many names wait for
+it. What may begin is said by the `DialBudget`. Places for dials are bounded, because each has a
+descriptor.
 """
 
 from __future__ import annotations
 
+import enum
 from collections import OrderedDict
 from typing import Final, Protocol
 
@@ -19,23 +21,32 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from p2pchat.mesh.dial_budget import DialBudget
 from p2pchat.mesh.dial_pauses import DialPauses
 from p2pchat.mesh.link.admission import Admission
+from p2pchat.wire.friends import Friends
 
 _MAX_DIALS: Final = 128
 _WISHES_A_TURN: Final = 100
 
 
+class Rank(enum.IntEnum):
+    """Who comes first."""
+
+    FRIEND = 0
+    MET = 1
+    """We had a link with the peer."""
+    NEW = 2
+
+
 class Dial:
     """One dial, wanted or under way: who makes it, and where; `address` is its budget's key."""
 
-    __slots__ = ("address", "host", "known", "port", "wanted_by")
+    __slots__ = ("address", "host", "port", "rank", "wanted_by")
 
-    def __init__(self, wanted_by: Dials, host: str, port: int, address: str, *, known: bool):
+    def __init__(self, wanted_by: Dials, host: str, port: int, address: str, rank: Rank) -> None:
         self.wanted_by = wanted_by
         self.host = host
         self.port = port
         self.address = address
-        self.known = known
-        """Whether the peer had a link before."""
+        self.rank = rank
 
     @property
     def place(self) -> tuple[str, int]:
@@ -62,31 +73,32 @@ class DialQueue:
         admission: Admission,
         budget: DialBudget,
         pauses: DialPauses,
+        friends: Friends,
         limit: int = _MAX_DIALS,
     ) -> None:
         self.admission = admission
         self.budget = budget
         self.pauses = pauses
+        self.friends = friends
         self._clock = clock
         self._free = limit
-        self._known: _Waiting = OrderedDict()
-        self._new: _Waiting = OrderedDict()
+        self._waiting: tuple[_Waiting, ...] = tuple(OrderedDict() for _ in Rank)
         self._next: IDelayedCall | None = None
         self._due = 0.0
 
     def ask(self, dial: Dial) -> None:
         """Have it begin when it may."""
-        waiting = self._known if dial.known else self._new
+        waiting = self._waiting[dial.rank]
         waiting.setdefault(dial.address, OrderedDict())[dial] = None
         self._look_in(0)
 
     def withdraw(self, dial: Dial) -> None:
         """It waits, and is not wanted any more."""
-        waiting = self._known if dial.known else self._new
+        waiting = self._waiting[dial.rank]
         del waiting[dial.address][dial]
         if not waiting[dial.address]:
             del waiting[dial.address]
-        if self._next is not None and not (self._known or self._new):
+        if self._next is not None and not any(self._waiting):
             self._next.cancel()
             self._next = None
 
@@ -95,8 +107,13 @@ class DialQueue:
         self._free += 1
         self.admission.dials -= 1
         self.budget.ended(dial.address)
-        if self._known or self._new:
+        if any(self._waiting):
             self._look_in(0)
+
+    def may_link(self, dial: Dial) -> bool:
+        """Whether its address may have one more link of ours."""
+        under_way, friend = self.budget.under_way(dial.address), dial.rank is Rank.FRIEND
+        return self.admission.may_dial(dial.address, under_way, friend=friend)
 
     # ------------------------------------------------------------ who is next
 
@@ -105,15 +122,9 @@ class DialQueue:
         self._next = None
         now = self._clock.seconds()
         for _ in range(_WISHES_A_TURN):
-            if self._free <= 0 or not (self._known or self._new):
+            if self._free <= 0 or not any(self._waiting):
                 return
-            wait = self.budget.wait(now)
-            dial = None
-            if not wait:
-                dial, wait = self._take(self._known, now)
-                if dial is None:
-                    dial, wait_too = self._take(self._new, now)
-                    wait = min(wait, wait_too)
+            dial, wait = self._first(now)
             if dial is None:
                 if wait < float("inf"):
                     self._look_in(wait)
@@ -125,8 +136,21 @@ class DialQueue:
                 dial.wanted_by.begin(dial)
         self._look_in(0)
 
-    def _take(self, waiting: _Waiting, now: float) -> tuple[Dial | None, float]:
+    def _first(self, now: float) -> tuple[Dial | None, float]:
         """Take out the next dial that may begin; None, and the seconds until one may."""
+        wait = self.budget.wait(now)
+        if wait:
+            return None, wait
+        soonest = float("inf")
+        for waiting in self._waiting:
+            dial, wait = self._take(waiting, now)
+            if dial is not None:
+                return dial, 0.0
+            soonest = min(soonest, wait)
+        return None, soonest
+
+    def _take(self, waiting: _Waiting, now: float) -> tuple[Dial | None, float]:
+        """The same of dials of one rank."""
         soonest = float("inf")
         for address, dials in waiting.items():
             wait = self.budget.wait_for(address, now)

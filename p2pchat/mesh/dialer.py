@@ -32,7 +32,7 @@ from twisted.python.failure import Failure
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.addresses import read_address
 from p2pchat.mesh.dial_pauses import backoff
-from p2pchat.mesh.dial_queue import Dial, DialQueue
+from p2pchat.mesh.dial_queue import Dial, DialQueue, Rank
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.link.seams import IPeerLink
@@ -126,11 +126,17 @@ class Dialer(ClientFactory):
             host, port = self._untried.pop(0)
             address = read_address(host)
             if address is not None and 0 < port < 65_536:
-                dial = Dial(self, host, port, address.key, known=self.met)
+                dial = Dial(self, host, port, address.key, self._rank)
                 self._waiting = dial
                 self._queue.ask(dial)
                 return
         self._failed(why)
+
+    @property
+    def _rank(self) -> Rank:
+        if self._peer.peer_id in self._queue.friends:
+            return Rank.FRIEND
+        return Rank.MET if self.met else Rank.NEW
 
     def may_begin(self, dial: Dial) -> bool:
         """Whether to dial, now that it is our turn. Called by `DialQueue` only."""
@@ -141,6 +147,12 @@ class Dialer(ClientFactory):
             return False
         if not self._queue.admission.has_room:
             self._postpone()
+            return False
+        if not self._queue.may_link(dial):
+            if self._untried:
+                self._next_address("its address has as many links as it may")
+            else:
+                self._postpone()
             return False
         now = self._context.clock.seconds()
         holder = self._queue.pauses.holder(self._peer.peer_id, dial.place, now)

@@ -52,7 +52,8 @@ class Dialing:
         self._peers = peers
         self._on_status = on_status
         self._budget = DialBudget(context.settings.limits)
-        self._queue = DialQueue(reactor, admission, self._budget, DialPauses(jitter))
+        pauses = DialPauses(jitter)
+        self._queue = DialQueue(reactor, admission, self._budget, pauses, peers.friends)
         self._jitter = jitter
         self._tell = tell
         self._stopped = False
@@ -151,7 +152,8 @@ class Dialing:
         if status is peer.status or self._stopped:
             return
         before, peer.status = peer.status, status
-        if status is Status.STALE and not self._dialer_of(peer).met:
+        friend = peer.peer_id in self._peers.friends
+        if status is Status.STALE and not friend and not self._dialer_of(peer).met:
             # A listing can name thousands who are not there.
             text = f"{peer.peer_id} does not answer: STALE"
             self._tell("warn", "stale", text, self._reactor.seconds())

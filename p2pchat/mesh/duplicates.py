@@ -22,6 +22,7 @@ from p2pchat.logs.limits import Repetitions
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.wire.address import network_of
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.text import shortened
 
 DUPLICATE: Final = "duplicate link"
@@ -44,8 +45,9 @@ class _Question(NamedTuple):
 class SecondLinks:
     """Orders the links of each peer; the first that is not leaving is written to.
 
-    `own_id` is our peer_id. `tell` gets sentences for the person. `on_moved` is called with a peer
-    whose messages leave on another link from now on.
+    `own_id` is our peer_id. `tell` gets sentences for the person, friends' ones however many of
+    strangers there are. `on_moved` is called with a peer whose messages leave on another link from
+    now on.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class SecondLinks:
         now: float,
         tell: Callable[[str], None],
         on_moved: Callable[[Peer], None],
+        friends: Friends | None = None,
     ) -> None:
+        self._friends = Friends() if friends is None else friends
         self._own_id = own_id
         self._tell = tell
         self._on_moved = on_moved
@@ -62,8 +66,10 @@ class SecondLinks:
         self._unheard: dict[IPeerLink, tuple[Peer, float]] = {}
         self._ending: dict[IPeerLink, tuple[Peer, float]] = {}
         self._looked_at = now
-        self._told: Repetitions[str] = Repetitions(1, _TOLD_INTERVAL, 256)
-        self._told_in_all: Repetitions[str] = Repetitions(_TOLD_AT_MOST, _TOLD_INTERVAL, 1)
+        self._told: tuple[Repetitions[str], ...] = tuple(
+            Repetitions(1, _TOLD_INTERVAL, 256) for _ in range(2)
+        )
+        self._told_in_all: Repetitions[bool] = Repetitions(_TOLD_AT_MOST, _TOLD_INTERVAL, 2)
         self.displaced = 0
         """Links that were in use, were not heard when they were doubted, and gave way."""
 
@@ -145,7 +151,10 @@ class SecondLinks:
         self._on_moved(peer)
 
     def _tell_of(self, peer: Peer, new: IPeerLink, used: IPeerLink, now: float) -> None:
-        if self._told.tell(peer.peer_id, now) is None or self._told_in_all.tell("", now) is None:
+        friend = peer.peer_id in self._friends
+        if self._told[friend].tell(peer.peer_id, now) is None:
+            return
+        if self._told_in_all.tell(friend, now) is None:
             return
         sentence = (
             f"[{shortened(peer.peer_id, 40)}] has a second link, from {new.ip} "

@@ -59,11 +59,17 @@ class LinkLog:
             reason=f": {finish.reason}" if finish.reason else "",
         )
 
-    def handshake_failed(self, link: IPeerLink, finish: Finish, now: float) -> None:
-        """A connection is gone before its handshake was done; tell it."""
+    def handshake_failed(
+        self, link: IPeerLink, finish: Finish, now: float, *, friend: bool
+    ) -> None:
+        """A connection is gone before its handshake was done; tell it.
+
+        `friend`: we dialed a friend, whose lines are told however many of strangers there are.
+        """
         level = "debug" if finish.ending in _EXPECTED else "info"
         way = f"to {link.dialed}" if link.dialed else "from"
-        self.tell(level, "handshake", f"No session {way} {link.address}: {finish.reason}", now)
+        kind = "handshake with friends" if friend else "handshake"
+        self.tell(level, kind, f"No session {way} {link.address}: {finish.reason}", now)
 
     def tell(self, level: str, kind: str, text: str, now: float) -> None:
         """Log a line that strangers can cause, unless its kind had its lines for this minute."""

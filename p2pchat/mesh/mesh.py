@@ -25,12 +25,14 @@ from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.listener import BLOCKED
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.mesh.link_log import LinkLog
+from p2pchat.mesh.look_alikes import LookAlikes
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.mesh.turns import in_turns
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import CatchUp, Pub, Said, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
@@ -49,8 +51,8 @@ def _ignore(*_: object) -> None:
 class Mesh:
     """All links of one node. `reactor` provides IReactorTCP and IReactorTime.
 
-    `jitter` gives a number between two others. Set those of the `on_...` that you care for before
-    the first connection is made.
+    `jitter` gives a number between two others. `friends` are those who never pay for strangers. Set
+    those of the `on_...` that you care for before the first connection is made.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Mesh:
         *,
         max_descriptors: int | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
+        friends: Friends | None = None,
     ) -> None:
         self._reactor = reactor
+        self._friends = Friends() if friends is None else friends
         self.on_chat: Callable[[Peer, IPeerLink, list[Send | Pub]], None] = _ignore
         """Gets the messages that come, without a method of ours in between."""
         self.on_extended: Callable[[Peer, IPeerLink, Said | CatchUp], None] = _ignore
@@ -85,7 +89,7 @@ class Mesh:
         self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.context.batch.on_too_much = self._end_longest
         self.admission = Admission(settings.limits, max_descriptors)
-        self.peers = PeerTable(settings.limits.max_known_peers)
+        self.peers = PeerTable(settings.limits.max_known_peers, self._friends)
         self.keepalive = KeepAlive(settings.connection.ping_interval, reactor.seconds())
         self.name = OwnName(me.peer_id, lambda sentence: self.on_notice(sentence))
         self.link_log = LinkLog()
@@ -95,7 +99,9 @@ class Mesh:
             reactor.seconds(),
             lambda sentence: self.on_notice(sentence),
             lambda peer: self.on_moved(peer),
+            self._friends,
         )
+        self.look_alikes = LookAlikes(self._friends, lambda sentence: self.on_notice(sentence))
         self._links: dict[IPeerLink, None] = {}
         self._dialing = Dialing(
             reactor,
@@ -172,11 +178,14 @@ class Mesh:
     def _end_longest(self) -> None:
         """All queues together hold too much: end the links with the longest.
 
-        First come the ones in which answers wait that nobody reads, then the ones with messages of
-        ours. A quarter becomes free, so that this is not asked for again with every line.
+        First come the links of strangers, and of those the ones in which answers wait that nobody
+        reads, then the ones with messages of ours. A quarter becomes free, so that this is not
+        asked for again with every line.
         """
         batch, limit = self.context.batch, self.context.settings.limits.max_queues_bytes
-        for link in sorted(self._links, key=lambda link: link.queue.burden, reverse=True):
+        friends, full = self._friends, [link for link in self._links if link.queue.bytes_lasting]
+        full.sort(key=lambda it: (it.peer_id not in friends, it.queue.burden), reverse=True)
+        for link in full:
             if batch.waiting <= limit * 3 // 4:
                 break
             self.link_log.for_room += 1
@@ -212,17 +221,24 @@ class Mesh:
     # ------------------------------------------------------------ what the rendezvous says
 
     def discovered(
-        self, listings: Iterable[Listing], source: str, *, whole: bool = True
+        self,
+        listings: Iterable[Listing],
+        source: str,
+        *,
+        whole: bool = True,
+        namespace: str | None = None,
     ) -> Deferred[None]:
         """Take in a DISCOVER reply: who is new, or registered anew, is dialed.
 
         `source` is the IP address that the reply came from; see `AddressRules`. `whole` says that
-        whoever is not among these has no registration. The result fires when all is done, which
-        takes several turns of the reactor for many peers.
+        whoever of `namespace`, or of all for None, is not among these has no registration. The
+        result fires when all is done, which takes several turns of the reactor for many peers.
         """
-        return in_turns(self._reactor, self._take_in(listings, source, whole=whole))
+        return in_turns(self._reactor, self._take_in(listings, source, whole, namespace))
 
-    def _take_in(self, listings: Iterable[Listing], source: str, *, whole: bool) -> Iterator[None]:
+    def _take_in(
+        self, listings: Iterable[Listing], source: str, whole: bool, namespace: str | None
+    ) -> Iterator[None]:
         by_id: dict[str, list[Listing]] = {}
         for number, entry in enumerate(listings, 1):
             if number % _ENTRIES_A_TURN == 0:
@@ -239,7 +255,7 @@ class Mesh:
             if peer is not None and peer.heard_of(entries, rules, now) and not peer.links:
                 self._dialing.registered_anew(peer)
         if whole:
-            self.peers.not_listed(by_id.keys())
+            yield from self.peers.not_listed(by_id.keys(), namespace)
         if rules.refused:
             self.peers.addresses_refused += rules.refused
             text = f"{rules.refused} listed addresses are not dialed, the first: {rules.example}"
@@ -288,7 +304,7 @@ class Mesh:
         """A connection exists; its handshake begins."""
         self._links[link] = None
         if link.outbound:
-            self.admission.dialed()
+            self.admission.dialed(link.ip)
         else:
             self.admission.arrived(link, self._reactor.seconds())
         if self._leaving:
@@ -304,6 +320,7 @@ class Mesh:
             self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))
             return
         self.link_log.opened(link)
+        self.look_alikes.opened(link.peer_id, self._reactor.seconds())
         peer = self.peers.link_opened(link)
         # A method of the peer, as it were. No peer that has a link is ever forgotten.
         link.deliver = MethodType(self.on_chat, peer)
@@ -342,7 +359,8 @@ class Mesh:
         self.admission.settled(link)
         if finish.ending is Ending.NAME_IN_USE:
             self.name.in_use(f"at {link.ip}")
-        self.link_log.handshake_failed(link, finish, self._reactor.seconds())
+        friend = link.dialed in self._friends
+        self.link_log.handshake_failed(link, finish, self._reactor.seconds(), friend=friend)
         self._dialing.handshake_failed(link, finish)
 
     def extended(self, link: IPeerLink, message: Said | CatchUp) -> None:

@@ -2,14 +2,21 @@
 
 Rules: pure bookkeeping, no I/O and no clock. A peer is CONNECTED exactly while it has a link;
 every other status is set by whoever dials. The table is bounded. A peer that is new takes the
-place of the one that has been without a link for longest among those that no listing names; when
-there is none, whoever has connected takes the place of a listed peer without a link, and an entry
-of a listing finds no place.
+place of one without a link, the one without for longest of the first group that has any:
+
+    new               takes the place of
+    a stranger        strangers that no listing names; if it has connected, listed strangers
+    a friend          strangers that no listing names, listed strangers, friends that no listing
+                      names; if it has connected, listed friends
+
+Otherwise an entry of a listing finds no place. A peer with a link keeps its own and takes none from
+a listed friend: links are limited elsewhere.
 """
 
 from __future__ import annotations
 
 import enum
+from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator
 from sys import intern
 from typing import Final
@@ -18,7 +25,10 @@ from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import namespace_of, network_of
+from p2pchat.wire.friends import Friends
 
+PEERS_A_TURN: Final = 1000
+"""Peers that are looked at without a look at anything else."""
 _SAMPLES: Final = 10
 _MAX_ADDRESSES: Final = 8
 """Addresses that are kept of one peer, the latest registered; each may cost a dial's time-out."""
@@ -133,15 +143,58 @@ def _nobody_cares(_peer: Peer) -> None:
     """Nothing is kept of a peer elsewhere."""
 
 
-class PeerTable:
-    """All peers of one node, by peer_id."""
+class _WithoutLink:
+    """Peers without a link, the one without for longest first, friends apart from strangers."""
 
-    def __init__(self, max_known: int) -> None:
+    def __init__(self, friends: Friends) -> None:
+        self._known_friends = friends.known
+        # Not dicts, which look for their first entry behind all that were taken out before it.
+        self._strangers: OrderedDict[str, Peer] = OrderedDict()
+        self._friends: OrderedDict[str, Peer] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._strangers) + len(self._friends)
+
+    def __iter__(self) -> Iterator[Peer]:
+        yield from self._strangers.values()
+        yield from self._friends.values()
+
+    def add(self, peer: Peer) -> None:
+        friend = peer.peer_id in self._known_friends
+        (self._friends if friend else self._strangers)[peer.peer_id] = peer
+
+    def discard(self, peer_id: str) -> bool:
+        """Take one out; whether it was there."""
+        peer = self._strangers.pop(peer_id, None) or self._friends.pop(peer_id, None)
+        return peer is not None
+
+    def stranger(self) -> Peer | None:
+        """The first stranger."""
+        strangers = self._strangers
+        while strangers:
+            peer = next(iter(strangers.values()))
+            if peer.peer_id not in self._known_friends:
+                return peer
+            # We have written to it since: that happens once to each.
+            self._friends[peer.peer_id] = strangers.pop(peer.peer_id)
+        return None
+
+    def friend(self) -> Peer | None:
+        """The first friend; ask for a stranger before."""
+        return next(iter(self._friends.values()), None)
+
+
+class PeerTable:
+    """All peers of one node, by peer_id. `friends`: who is one may change at any time."""
+
+    def __init__(self, max_known: int, friends: Friends | None = None) -> None:
         self.max_known = max_known
         """How many peers have a place; may be changed at any time."""
+        self.friends = Friends() if friends is None else friends
+        """Those who keep their places before others."""
         self._peers: dict[str, Peer] = {}
-        self._idle: dict[str, Peer] = {}
-        self._gone: dict[str, Peer] = {}
+        self._idle = _WithoutLink(self.friends)
+        self._gone = _WithoutLink(self.friends)
         self._connected: dict[str, dict[str, Peer]] = {}
         self.refused = 0
         """Listed peers that found no place in the table."""
@@ -182,12 +235,13 @@ class PeerTable:
         """The peer that a listing names, made if it is new; None when there is no place for it."""
         peer = self._peers.get(peer_id)
         if peer is None:
-            if not self._has_place(self._gone):
+            if not self._has_place(peer_id, linked=False):
                 self.refused += 1
                 return None
-            peer = self._peers[peer_id] = self._idle[peer_id] = Peer(peer_id)
-        elif self._gone.pop(peer_id, None) is not None:
-            self._idle[peer_id] = peer
+            peer = self._peers[peer_id] = Peer(peer_id)
+            self._idle.add(peer)
+        elif self._gone.discard(peer_id):
+            self._idle.add(peer)
         return peer
 
     def link_opened(self, link: IPeerLink) -> Peer:
@@ -195,10 +249,10 @@ class PeerTable:
         peer = self._peers.get(link.peer_id)
         if peer is None:
             # Without a place the table grows: links are limited elsewhere.
-            self._has_place(self._gone or self._idle)
+            self._has_place(link.peer_id, linked=True)
             peer = self._peers[link.peer_id] = Peer(link.peer_id)
-        self._idle.pop(peer.peer_id, None)
-        self._gone.pop(peer.peer_id, None)
+        self._idle.discard(peer.peer_id)
+        self._gone.discard(peer.peer_id)
         self._connected.setdefault(peer.namespace, {})[peer.peer_id] = peer
         peer.left = False
         peer.links.append(link)
@@ -211,29 +265,45 @@ class PeerTable:
             return None
         peer.links.remove(link)
         if not peer.links:
-            (self._idle if peer.listed else self._gone)[peer.peer_id] = peer
+            (self._idle if peer.listed else self._gone).add(peer)
             of_namespace = self._connected[peer.namespace]
             del of_namespace[peer.peer_id]
             if not of_namespace:
                 del self._connected[peer.namespace]
         return peer
 
-    def not_listed(self, named: Container[str]) -> None:
-        """A DISCOVER reply named only these: whoever is not among them has no lease any more."""
-        for peer in self._peers.values():
-            if peer.listed and peer.peer_id not in named:
-                peer.listed = False
-                if self._idle.pop(peer.peer_id, None) is not None:
-                    self._gone[peer.peer_id] = peer
+    def not_listed(self, named: Container[str], namespace: str | None = None) -> Iterator[None]:
+        """A DISCOVER reply named only these: whoever is not among them has no lease any more.
 
-    def _has_place(self, replaceable: dict[str, Peer]) -> bool:
-        """Whether one more peer fits, if need be for the first one of `replaceable`."""
+        `namespace` is what was asked for: nothing was said of the others. None is all of them. Go
+        through all of it; it yields after each `PEERS_A_TURN`, when others may have their turn.
+        """
+        for number, peer in enumerate(self, 1):
+            if peer.listed and namespace in (None, peer.namespace) and peer.peer_id not in named:
+                peer.listed = False
+                if self._idle.discard(peer.peer_id):
+                    self._gone.add(peer)
+            if number % PEERS_A_TURN == 0:
+                yield
+
+    def _has_place(self, peer_id: str, *, linked: bool) -> bool:
+        """Whether this peer, which is new, fits; if need be, another one is forgotten for it."""
+        idle, gone = self._idle, self._gone
         if len(self._peers) < self.max_known:
             return True
-        if not replaceable:
+        friend = peer_id in self.friends
+        peer = gone.stranger()
+        if peer is None and (linked or friend):
+            peer = idle.stranger()
+        if peer is None and friend:
+            if not linked and len(idle) + len(gone) < self.max_known:
+                return True
+            peer = gone.friend() or (idle.friend() if linked else None)
+        if peer is None:
             return False
-        peer_id, peer = next(iter(replaceable.items()))
-        del self._peers[peer_id], replaceable[peer_id]
+        del self._peers[peer.peer_id]
+        idle.discard(peer.peer_id)
+        gone.discard(peer.peer_id)
         self.forgotten += 1
         self.on_forgotten(peer)
         return True

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from p2pchat import __version__
+from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.output import LogCounters, counters, lost_lines
 from p2pchat.mesh.link.send_queue import SendQueue
 from p2pchat.mesh.peers import Status
@@ -26,6 +27,8 @@ _NodeFigures: TypeAlias = Mapping[str, Figure[ChatNode]]
 def statistics(node: ChatNode) -> Statistics:
     """All counters and limits of a node that listens, and of who counts something beside it."""
     sections: list[Section[Any]] = [Section(name, each, node) for name, each in _NODE.items()]
+    if node.history is not None:
+        sections.append(Section("history", _HISTORY, node.history))
     return Statistics(
         [*sections, Section("log", _LOG, counters), *(make() for make in node.counting)]
     )
@@ -92,6 +95,10 @@ _LINKS: Final[_NodeFigures] = {
     "displaced": counter(
         "links that were written to until another of their peer's took over",
         lambda node: node.mesh.second_links.displaced,
+    ),
+    "look_alikes_not_told": counter(
+        "links with a name that looks like a friend's, beyond those that the person was told of",
+        lambda node: node.mesh.look_alikes.not_told,
     ),
     "refused": counter(
         'inbound connections that were told "busy"', lambda node: node.mesh.admission.refused
@@ -253,6 +260,19 @@ _NODE: Final = {
     "peers": _PEERS,
     "messages": _MESSAGES,
     "rendezvous": _RENDEZVOUS,
+}
+_HISTORY: Final[Mapping[str, Figure[DurableHistory]]] = {
+    "failing": gauge(
+        "1 while messages cannot be stored, otherwise 0", lambda history: int(history.failing)
+    ),
+    "not_kept": counter("messages that could not be stored", lambda history: history.not_kept),
+    "refused": counter(
+        "of those, how many because too much waited to be stored", lambda history: history.refused
+    ),
+    "removed": counter(
+        "messages that were deleted because there was no room (history.max_bytes)",
+        lambda history: history.removed,
+    ),
 }
 _LOG: Final[Mapping[str, Figure[LogCounters]]] = {
     "debug": counter("lines at DEBUG", lambda log: log.by_level["DEBUG"]),

@@ -23,8 +23,8 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observers
 from p2pchat.node.showing import Showing
-from p2pchat.wire.messages import Pub, Said, Send
-from p2pchat.wire.repetitions import RecentIds, id_text
+from p2pchat.wire.messages import Pub, Said, Send, marked
+from p2pchat.wire.repetitions import RecentIds
 
 _log: Final = Log("Router")
 _MAX_EARLY: Final = 10_000
@@ -77,25 +77,26 @@ class Incoming:
         if history is not None and not history.ready:
             self._put_off(history, _Early(peer, link, messages, None))
             return
-        fresh, ids = self._seen.fresh(peer.peer_id, messages)
+        fresh, ids, others = self._seen.fresh(peer.peer_id, messages)
         self.received += len(fresh)
         if fresh is not messages:
             self.duplicates += len(messages) - len(fresh)
         if fresh and _log.debugging:
             _tell_log(peer.peer_id, fresh)
+        shown = _shown(fresh, others) if others else fresh
         if history is None:
             acks = _to_acknowledge(messages)
             if acks:
                 _acknowledge(peer, link, acks)
             if fresh:
-                self._observers.received(peer, fresh)
+                self._observers.received(peer, shown)
             return
         if len(fresh) < len(messages):
             new = {id(message) for message in fresh}
             repeated = [message for message in messages if id(message) not in new]
             self._repeated(history, Arrival(peer, link, _to_acknowledge(repeated)))
         if fresh:
-            self._keep(history, Arrival(peer, link, _to_acknowledge(fresh)), fresh, ids)
+            self._keep(history, Arrival(peer, link, _to_acknowledge(fresh)), fresh, ids, shown)
 
     def deliver_late(self, peer: Peer, link: IPeerLink, message: Said) -> None:
         """Take in a message that was said a while ago; only with a history."""
@@ -148,15 +149,16 @@ class Incoming:
         said: float,
     ) -> None:
         acks: list[object] = [message.msg_id] if message.require_ack else []
-        key = id_text(message.msg_id)
-        if key and not self._seen.is_new(peer.peer_id, key, message.payload):
+        fresh, ids, others = self._seen.fresh(peer.peer_id, [message])
+        if not fresh:
             self.duplicates += 1
             self._repeated(history, Arrival(peer, link, acks))
             return
         self.received += 1
         if _log.debugging:
-            _tell_log(peer.peer_id, [message])
-        self._keep(history, Arrival(peer, link, acks, said=[said]), [message], [key])
+            _tell_log(peer.peer_id, fresh)
+        shown = _shown(fresh, others)
+        self._keep(history, Arrival(peer, link, acks, said=[said]), fresh, ids, shown)
 
     def _keep(
         self,
@@ -164,19 +166,23 @@ class Incoming:
         arrival: Arrival,
         messages: list[Send | Pub],
         ids: list[str],
+        shown: list[Send | Pub],
     ) -> None:
-        """Have new messages stored, and shown when that is done, or at once if it may be."""
+        """Have new messages stored, and shown when that is done, or at once if it may be.
+
+        `shown`: the same, some with a mark.
+        """
         peer, showing = arrival.peer, self._showing
         # An ACK that does not come has a message sent again, and so has catching up.
         comes_once = not arrival.acks and arrival.said is None and not arrival.link.keeps
         at_once = comes_once and not history.failing and showing.nothing_waits(peer.peer_id)
         if not at_once:
-            arrival.messages = messages
+            arrival.messages = shown
         if not history.keep(arrival, messages, ids):
-            arrival.messages = messages
+            arrival.messages = shown
             showing.refused(arrival)
         elif at_once:
-            self._observers.received(peer, messages)
+            self._observers.received(peer, shown)
         else:
             showing.waits(arrival)
 
@@ -196,6 +202,14 @@ class Incoming:
                 _acknowledge(arrival.peer, arrival.link, arrival.acks)
         for arrival in arrivals:
             self._showing.stored(arrival)
+
+
+def _shown(messages: list[Send | Pub], others: Sequence[int]) -> list[Send | Pub]:
+    """These messages, with a mark on those whose id was there with another text."""
+    shown = [*messages]
+    for at in others:
+        shown[at] = marked(shown[at])
+    return shown
 
 
 def _to_acknowledge(messages: list[Send | Pub]) -> list[object]:

@@ -132,7 +132,12 @@ class ChatNode(MultiService):
         settings = self.settings
         self.me = me
         mesh = self.mesh = Mesh(
-            self._reactor, me, settings, max_descriptors=self._max_descriptors, jitter=self._jitter
+            self._reactor,
+            me,
+            settings,
+            max_descriptors=self._max_descriptors,
+            jitter=self._jitter,
+            friends=self.friends,
         )
         self.peers = mesh.peers
         seen = RecentIds(settings.limits.remembered_ids, self.friends)
@@ -159,6 +164,7 @@ class ChatNode(MultiService):
         """Publish to `*` or `#namespace`: `publish(scope, text)`; see `Publishing.publish`."""
         name, namespace = split_peer_id(me.peer_id)
         self._directory.max_listed = settings.limits.max_known_peers
+        self._directory.wanted = self.friends
         ttl, interval = self._lease(settings)
         budget = None if self._local else REQUESTS_A_MINUTE
         self.presence = Presence(
@@ -200,13 +206,20 @@ class ChatNode(MultiService):
     def _discovered(self, listings: Listings) -> Deferred[None]:
         if self.presence.grant is not None:
             self.mesh.name.ip = self.presence.grant.ip
-        return self.mesh.discovered(listings, self._directory.source, whole=listings.whole)
+        return self.mesh.discovered(
+            listings,
+            self._directory.source,
+            whole=listings.whole,
+            namespace=listings.namespace,
+        )
 
     # ------------------------------------------------------------ with a history
 
     def _past_known(self, history: DurableHistory) -> None:
         self.incoming.past_known()
+        now = self.clock.seconds()
         for peer in self.peers.connected():
+            self.mesh.look_alikes.opened(peer.peer_id, now)
             self._link_opened(peer)
         self.observers.past_known(unread_sentence(history.unread))
 

@@ -29,7 +29,10 @@ class INodeObserver(Interface):
         """`peer.status` has a new value."""
 
     def received(peer: Peer, messages: list[Send | Pub]) -> None:
-        """New messages, repetitions taken out. A `src` other than the peer's id is only a claim."""
+        """New messages, repetitions taken out. A `src` other than the peer's id is only a claim.
+
+        `other_text` of a message tells that the peer used its id before, for another text.
+        """
 
     def received_late(peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """New messages that were said a while ago, at these times (wall clock)."""

@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from p2pchat.wire.networks import Networks, read_network
+
 
 class BansError(ValueError):
     """A line cannot be understood; the text says which, and what was expected."""
@@ -26,9 +28,7 @@ class Bans:
     """What these lines ban: nothing by default."""
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
-        # By version and number of bits behind the network's own: a look-up for each length of
-        # network, however many there are.
-        self._networks: dict[tuple[int, int], set[int]] = {}
+        self._networks = Networks()
         self._names: set[str] = set()
         patterns: list[str] = []
         for number, line in enumerate(lines, 1):
@@ -45,32 +45,15 @@ class Bans:
         self._pattern = re.compile("|".join(patterns), re.DOTALL) if patterns else None
 
     def _add_network(self, entry: str, number: int) -> None:
-        from ipaddress import ip_network
-
         try:
-            network = ip_network(entry.removeprefix("::ffff:"), strict=False)
+            self._networks.add(read_network(entry))
         except ValueError:
             sentence = f"line {number}: expected an address, a network or NAME@NAMESPACE"
             raise BansError(sentence) from None
-        behind = network.max_prefixlen - network.prefixlen
-        numbers = self._networks.setdefault((network.version, behind), set())
-        numbers.add(int(network.network_address) >> behind)
 
     def address(self, ip: str) -> bool:
         """Whether this address may not connect."""
-        if not self._networks:
-            return False
-        from ipaddress import ip_address
-
-        try:
-            address = ip_address(ip.partition("%")[0])
-        except ValueError:
-            return False
-        number, version = int(address), address.version
-        return any(
-            version == of and number >> behind in numbers
-            for (of, behind), numbers in self._networks.items()
-        )
+        return ip in self._networks
 
     def name(self, namespace: str, name: str) -> bool:
         """Whether this name may not be registered in this namespace."""

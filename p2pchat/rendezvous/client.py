@@ -8,6 +8,7 @@ is gone, so that nothing is left when a Deferred has fired.
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from functools import partial
 from typing import Any, Final
 
@@ -65,6 +66,8 @@ class RendezvousClient:
         """See `IDirectory.source`."""
         self.max_listed = 20_000
         """See `IDirectory.max_listed`."""
+        self.wanted: Container[str] = ()
+        """See `IDirectory.wanted`."""
         self._told = False
         self._reactor = reactor
         self._host = host
@@ -80,7 +83,7 @@ class RendezvousClient:
     def discover(self, namespace: str | None) -> Deferred[Listings]:
         """DISCOVER; see `IDirectory.discover`."""
         fields: dict[str, object] = {} if namespace is None else {"namespace": namespace}
-        reader = ReplyReader(self.max_listed)
+        reader = ReplyReader(self.max_listed, self.wanted)
         exchange = self._start("DISCOVER", fields, _PATIENCE * self._timeout, reader)
         most = self.max_listed
 
@@ -92,7 +95,7 @@ class RendezvousClient:
         return answer.addCallback(answered)
 
     def _listings(self, reply: bytes | Listings, most: int) -> Listings:
-        listings = read_listings(reply, most) if isinstance(reply, bytes) else reply
+        listings = reply if isinstance(reply, Listings) else read_listings(reply, most, self.wanted)
         if listings.odd:
             _log.debug(
                 "Left out {count} entries of a listing that nobody could dial, the first: {entry}",

@@ -5,6 +5,8 @@ Shared by the client (which reads them) and by everything that only wants to kno
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -40,12 +42,16 @@ class Listing(msgspec.Struct, frozen=True, gc=False):
 class Listings(list[Listing]):
     """The peers of a DISCOVER reply, as many as are taken."""
 
+    seen = 0
+    """Entries that were looked at."""
     odd = 0
     """Entries that nobody could dial, and that are not among these."""
     example = ""
     """The first of them, fit for a log."""
     whole = True
     """Whether the reply named no more; what is not among these may be registered else."""
+    namespace: str | None = None
+    """What was asked for, None for all; the reply says nothing of other namespaces."""
 
 
 class DirectoryError(Exception):
@@ -94,6 +100,7 @@ class IDirectory(Interface):
         "machine, empty before the first one."
     )
     max_listed: int = Attribute("How many entries of a listing are read; may change at any time.")
+    wanted: Container[str] = Attribute("Whose entries are looked for beyond these.")
 
     def register(namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """Announce `name@namespace` on `port` for `ttl` seconds; register again before it ends."""

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -83,11 +83,11 @@ def read_ok(reply: bytes) -> None:
     _fields(reply)
 
 
-def read_listings(reply: bytes, most: int = sys.maxsize) -> Listings:
+def read_listings(reply: bytes, most: int = sys.maxsize, wanted: Container[str] = ()) -> Listings:
     """The answer to a DISCOVER, without the entries nobody could dial; raises `DirectoryError`.
 
-    At most `most` entries are looked at. The cost grows with the reply: `ReplyReader` reads long
-    ones in pieces.
+    The first `most` entries are taken, and those of `wanted` peers. The cost grows with the reply:
+    `ReplyReader` reads long ones in pieces.
     """
     try:
         usual = _decode_listings(reply)
@@ -95,20 +95,20 @@ def read_listings(reply: bytes, most: int = sys.maxsize) -> Listings:
         pass
     else:
         if _is_ok(usual.status):
-            return _taken(usual.peers, most)
-    return _taken(_entries(reply), most)
+            return _taken(usual.peers, most, wanted)
+    return _taken(_entries(reply), most, wanted)
 
 
-def read_entries(entries: bytes, most: int) -> Listings:
+def read_entries(entries: bytes, most: int, wanted: Container[str] = ()) -> Listings:
     """The same of a list of entries by itself."""
     try:
-        return _taken(_decode_entries(entries), most)
+        return _taken(_decode_entries(entries), most, wanted)
     except (ValueError, RecursionError):
         pass
     found = _decode(entries)
     if not isinstance(found, list):
         raise not_of_this_protocol(entries)
-    return _taken(found, most)
+    return _taken(found, most, wanted)
 
 
 def is_whole(reply: bytes) -> bool:
@@ -194,9 +194,10 @@ def _entries(reply: bytes) -> list[Any]:
     return peers
 
 
-def _taken(entries: Sequence[object], most: int) -> Listings:
-    """Those of the first `most` entries that somebody could dial."""
+def _taken(entries: Sequence[object], most: int, wanted: Container[str]) -> Listings:
+    """Those of the first `most` entries, and of `wanted` peers, that somebody could dial."""
     taken = Listings()
+    taken.seen = len(entries)
     for entry in entries[:most]:
         listing = _listing(entry)
         if listing is not None:
@@ -206,6 +207,12 @@ def _taken(entries: Sequence[object], most: int) -> Listings:
             taken.example = _shown(entry)
         taken.odd += 1
     taken.whole = len(entries) <= most
+    if wanted:
+        for entry in entries[most:]:
+            if type(entry) is not Listing or entry.peer_id in wanted:
+                listing = _listing(entry)
+                if listing is not None and listing.peer_id in wanted:
+                    taken.append(listing)
     return taken
 
 

@@ -5,12 +5,15 @@
 
 Rules: pure. A reply of at most `SHORT` bytes is collected, and read in whatever form it has. Of a
 longer one only the form matters that servers have: scalar fields, then `peers`. Its entries are
-found by a pattern that cannot backtrack. An entry may be odd, but neither long nor deep.
+found by a pattern that cannot backtrack. An entry may be odd, but neither long nor deep. Of the
+entries beyond those that we take, only the peers that are wanted are taken, or strangers could list
+so many of theirs that nobody finds a friend.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Final
 
 from p2pchat.rendezvous.directory import Listings, RequestRefused
@@ -18,6 +21,8 @@ from p2pchat.rendezvous.replies import is_whole, not_of_this_protocol, read_entr
 
 SHORT: Final = 32_768
 """Bytes of the longest reply that is read whole."""
+_FARTHEST: Final = 100_000
+"""Entries in which the wanted ones are looked for: as many as a rendezvous of ours has."""
 _MAX_ENTRY: Final = 8192
 """Bytes of the longest entry; an honest one of the longest names has some 1,500."""
 
@@ -48,12 +53,14 @@ class ReplyReader:
     """Reads one reply: call `feed` until it says that no more is needed, or `ended`.
 
     `most` is the number of entries to take of a listing; None for a reply that is no listing.
+    `wanted` are the peers to look for beyond these.
     """
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, most: int | None = None, wanted: Container[str] = ()) -> None:
         self.result: bytes | Listings | None = None
         """The line of a short reply, the listings of a long one; None while it is not whole."""
         self._most = most
+        self._wanted = wanted
         self._buffer = b""
         self._listings: Listings | None = None
 
@@ -111,13 +118,15 @@ class ReplyReader:
         if run.end():
             entries = run.group() + entries if entries.strip() else run.group()[:-1]
         assert self._most is not None
-        room = self._most - len(listings) - listings.odd
-        read = read_entries(b"[" + entries + b"]", room)
+        room = max(0, self._most - listings.seen)
+        read = read_entries(b"[" + entries + b"]", room, self._wanted)
         listings += read
+        listings.seen += read.seen
         listings.odd += read.odd
         listings.example = listings.example or read.example
-        listings.whole = read.whole
-        if last or not read.whole:
+        listings.whole = listings.seen <= self._most
+        farthest = max(self._most, _FARTHEST) if self._wanted else self._most
+        if last or listings.seen > farthest or len(listings) > 2 * self._most:
             self.result = listings
             self._buffer = b""
             return

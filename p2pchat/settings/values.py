@@ -193,8 +193,9 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     max_links: Annotated[int, COUNT("links at once")] = 10_000
     """More: larger meshes; each costs some 10 KiB and a file descriptor."""
     max_links_per_ip: Annotated[int, COUNT("links at once from one address")] = 256
-    """Loopback has no such limit. More: room for many peers behind one router. Fewer: one machine
-    cannot take all places."""
+    """Those that come and those that we dial, each; a friend may be dialed beyond it. Loopback has
+    no such limit. More: room for many peers behind one router. Fewer: one machine cannot take all
+    places."""
     max_handshakes: Annotated[int, COUNT("inbound links without HELLO at once")] = 1000
     """More: a storm of arrivals passes. Fewer: silent connections take less memory."""
     max_handshakes_per_ip: Annotated[int, COUNT("of those at once from one address")] = 100
@@ -236,7 +237,8 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     """More: slow peers behind one router are met sooner. Fewer: less is open at somebody who is no
     peer."""
     max_known_peers: Annotated[int, COUNT("peers in the table")] = 20_000
-    """Linked or not. More: larger namespaces. Fewer: a lying rendezvous can fill less memory."""
+    """Linked or not. Friends, those to whom we wrote, take the places of others. More: larger
+    namespaces. Fewer: a lying rendezvous can fill less memory."""
     max_pending_acks: Annotated[int, COUNT("messages waiting for an ACK")] = 10_000
     """More: larger bursts. Fewer: less memory."""
     blocked: Annotated[

@@ -7,7 +7,7 @@ each host is seen under its own address, and leases end when they should.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -39,6 +39,7 @@ class StaticDirectory:
     address = "a fixed list"
     source = LOOPBACK
     max_listed = 20_000
+    wanted: Container[str] = ()
 
     def __init__(
         self, peers: Iterable[tuple[str, str, int]] = (), *, ip: str = "127.0.0.1"
@@ -148,6 +149,7 @@ class FakeRendezvousClient:
 
     address = "rendezvous.test:8080"
     max_listed = 20_000
+    wanted: Container[str] = ()
 
     def __init__(self, rendezvous: FakeRendezvous, host: FakeHost) -> None:
         self._rendezvous = rendezvous
@@ -172,8 +174,7 @@ class FakeRendezvousClient:
         too_long = {Fault.ALL_TOO_LONG} if namespace else {Fault.ALL_TOO_LONG, Fault.TOO_LONG}
         if self._rendezvous.fault in too_long:
             return self._ask("DISCOVER", self._too_long, self._nonsense)
-        listings = self._rendezvous.listings
-        return self._ask("DISCOVER", lambda: Listings(listings(namespace)), self._nonsense)
+        return self._ask("DISCOVER", lambda: self._listings(namespace), self._nonsense)
 
     def unregister(
         self,
@@ -185,6 +186,13 @@ class FakeRendezvousClient:
         return self._ask(
             "UNREGISTER", lambda: self._rendezvous.remove(f"{name}@{namespace}"), lambda: None
         )
+
+    def _listings(self, namespace: str | None) -> Listings:
+        found = self._rendezvous.listings(namespace)
+        beyond = [entry for entry in found[self.max_listed :] if entry.peer_id in self.wanted]
+        listings = Listings([*found[: self.max_listed], *beyond])
+        listings.whole = len(found) <= self.max_listed
+        return listings
 
     def _too_long(self) -> DirectoryError:
         return ListingTooLong("its listing is too long", "listing_too_long")

@@ -20,9 +20,19 @@ EVERYONE: Final = "*"
 LOOPBACK: Final = "127.0.0.1"
 """This machine, for whatever runs on it."""
 
+THIS_MACHINE: Final = "this machine"
+"""What all addresses of loopback count as."""
+
 _MAX_PART: Final = 64
 _MOST_NAMES: Final = 10
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_EMBEDDING: Final = (
+    (bytes(10) + b"\xff\xff", 12),  # IPv4-mapped, ::ffff:a.b.c.d
+    (bytes(12), 12),  # IPv4-compatible, ::a.b.c.d
+    (bytes(8) + b"\xff\xff\x00\x00", 12),  # IPv4-translated, ::ffff:0:a.b.c.d
+    (b"\x00\x64\xff\x9b" + bytes(8), 12),  # NAT64, 64:ff9b::a.b.c.d
+    (b"\x20\x02", 2),  # 6to4, 2002:aabb:ccdd::
+)
 
 
 class AmbiguousNameError(ValueError):
@@ -105,23 +115,36 @@ def is_loopback(ip: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def network_of(ip: str) -> str:
-    """What counts as one address: an IPv4 address, or the network of 64 bits of an IPv6 address.
+    """What counts as one address, for every limit that has a share for each.
 
-    Whoever has one address of such a network has them all. An IPv4 address that is written as an
-    IPv6 one is the IPv4 address. A link-local address counts for itself, because all machines of a
-    link share that network.
+    This machine is one, and so are an IPv4 address and the network of 64 bits of an IPv6 address:
+    whoever has one address of such a network has them all. An IPv4 address inside an IPv6 one is
+    the IPv4 address. A link-local address counts for itself, because all machines of a link share
+    that network.
     """
+    if is_loopback(ip):
+        return THIS_MACHINE
     if ":" not in ip:
         return ip
     try:
         address = IPv6Address(ip)
     except ValueError:
         return ip
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
+    inner = embedded_ipv4(address.packed)
+    if inner is not None:
+        # Whatever it says: who comes from such an address is not this machine.
+        return ".".join(map(str, inner))
     if address.is_link_local:
         return ip
     return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
+def embedded_ipv4(packed: bytes) -> bytes | None:
+    """The four bytes of the IPv4 address inside an IPv6 address of sixteen; None without one."""
+    for prefix, start in _EMBEDDING:
+        if packed.startswith(prefix):
+            return packed[start : start + 4]
+    return None
 
 
 def host_and_port(host: str, port: int) -> str:

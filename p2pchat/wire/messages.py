@@ -19,7 +19,7 @@ these, and back, is `p2pchat.wire.codec`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from msgspec import Raw, Struct
 
@@ -84,6 +84,8 @@ class Send(Message, tag="SEND"):
     payload: str = ""
     require_ack: bool = False
     ttl: int = 1
+    other_text: ClassVar[bool] = False
+    """Whether its sender used the id before, for another text; see `marked`."""
 
 
 class Pub(Message, tag="PUB"):
@@ -95,6 +97,29 @@ class Pub(Message, tag="PUB"):
     payload: str = ""
     require_ack: bool = False
     ttl: int = 1
+    other_text: ClassVar[bool] = False
+    """As in `Send`."""
+
+
+class MarkedSend(Send, tag="SEND"):
+    """A SEND whose id was there with another text."""
+
+    other_text = True
+
+
+class MarkedPub(Pub, tag="PUB"):
+    """A PUB whose id was there with another text."""
+
+    other_text = True
+
+
+def marked(message: Send | Pub) -> Send | Pub:
+    """A copy that says of itself that its id was there with another text.
+
+    A class of its own, because no message that is not marked should pay for a mark.
+    """
+    kind = MarkedSend if isinstance(message, Send) else MarkedPub
+    return kind(message.msg_id, message.src, message.dst, message.payload, message.require_ack)
 
 
 class Said(Message, tag="SAID"):

@@ -116,8 +116,12 @@ def skeleton(name: str) -> str:
 
     It is only compared with other skeletons, and never shown.
     """
-    name = unicodedata.normalize("NFKD", name).casefold()
-    seen = "".join(
-        each for each in name if not is_hidden(each) and unicodedata.category(each) != "Mn"
-    )
-    return seen.translate(_LOOKS).replace("rn", "m").replace("vv", "w")
+    return "".join(map(_look, name)).replace("rn", "m").replace("vv", "w")
+
+
+@lru_cache(maxsize=32_768)
+def _look(character: str) -> str:
+    # One at a time, and remembered: some become eighteen others.
+    folded = unicodedata.normalize("NFKD", character).casefold()
+    seen = [it for it in folded if unicodedata.category(it) != "Mn" and not is_hidden(it)]
+    return "".join(seen).translate(_LOOKS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 from zlib import crc32
 
@@ -14,7 +14,14 @@ LONGEST_ID: Final = 128
 """Characters of an id that is remembered as it is; no honest one is longer."""
 _SHORT: Final = 64
 """Characters of a text that is remembered as it is."""
-_Mark = str | int | None
+Mark = str | int | None
+"""What is remembered of a text, see `mark_of`; None when that is not known."""
+# What is known of an id; more is larger. No enum: this is asked for every message.
+_NEW: Final = 0
+_OTHER_TEXT: Final = 1
+"""It was there with another text only."""
+_SAME: Final = 2
+"""It was there with this text."""
 
 
 class RecentIds:
@@ -35,74 +42,80 @@ class RecentIds:
         self.other_texts = 0
         """Messages that had the id of another one, and another text."""
 
-    def fresh(self, peer_id: str, messages: list[Send | Pub]) -> tuple[list[Send | Pub], list[str]]:
+    def fresh(
+        self, peer_id: str, messages: list[Send | Pub]
+    ) -> tuple[list[Send | Pub], list[str], Sequence[int]]:
         """Remember what a peer sent; returns what was not there before, in its order.
 
-        And the ids of that, as `id_text` writes them.
+        And the ids of that, as `id_text` writes them. And the places of those whose id was there
+        with another text.
         """
         if len(messages) == 1:
             message = messages[0]
             msg_id = message.msg_id
             if type(msg_id) is not str or len(msg_id) > LONGEST_ID:
                 msg_id = id_text(msg_id)
-            if not msg_id or self.is_new(peer_id, msg_id, message.payload):
-                return messages, [msg_id]
-            return [], []
+            known = self._remember(peer_id, msg_id, mark_of(message.payload)) if msg_id else _NEW
+            if known == _SAME:
+                return [], [], ()
+            return messages, [msg_id], () if known == _NEW else (0,)
         ids = [message.msg_id for message in messages]
         friend = peer_id in self._known_friends
-        half = self._of_friends if friend else self._of_strangers
+        strangers = self._of_strangers
+        half = self._of_friends if friend else strangers
         if (
             _usual(ids)
+            and not (friend and strangers.has_of(peer_id) and strangers.has_any(peer_id, ids))
             and half.adds(peer_id, ids, [message.payload for message in messages])
-            and not (friend and self._of_strangers.has_of(peer_id))
         ):
-            return messages, ids
+            return messages, ids, ()
         fresh: list[Send | Pub] = []
         keys: list[str] = []
+        others: list[int] = []
         for message in messages:
             key = id_text(message.msg_id)
-            if not key or self.is_new(peer_id, key, message.payload):
-                fresh.append(message)
-                keys.append(key)
-        return fresh, keys
+            known = self._remember(peer_id, key, mark_of(message.payload)) if key else _NEW
+            if known == _SAME:
+                continue
+            if known == _OTHER_TEXT:
+                others.append(len(fresh))
+            fresh.append(message)
+            keys.append(key)
+        return fresh, keys, others
 
-    def is_new(self, peer_id: str, key: str, text: str | None = None) -> bool:
+    def is_new(self, peer_id: str, key: str, mark: Mark = None) -> bool:
         """Remember one id, as `id_text` writes it; False when it was remembered already.
 
-        `text`: what the message says; None when that is not known, and then any text is the same.
+        `mark`: that of its text; if it is None, any text is the same.
         """
-        mark = None if text is None else _mark(text)
-        half = self._of_strangers
-        if peer_id in self._known_friends:
-            # What it said as a stranger is with those.
-            if half.has_of(peer_id) and half.find(peer_id, key, mark) is _Known.SAME:
-                return False
-            half = self._of_friends
-        match half.find(peer_id, key, mark):
-            case _Known.SAME:
-                return False
-            case _Known.OTHER_TEXT:
-                self.other_texts += 1
-                key = _variant(key, mark)
-        half.add(peer_id, key, mark)
-        return True
+        return self._remember(peer_id, key, mark) != _SAME
 
-    def forget(self, peer_id: str, key: str, text: str | None = None) -> None:
-        """Take an id, with this text, for new the next time."""
-        mark = None if text is None else _mark(text)
+    def forget(self, peer_id: str, key: str, text: str) -> None:
+        """Take an id for new the next time it comes with this text, and with this text only."""
+        mark = mark_of(text)
         for half in (self._of_friends, self._of_strangers):
             half.forget(peer_id, key, mark)
 
+    def _remember(self, peer_id: str, key: str, mark: Mark) -> int:
+        """Remember one id with the mark of its text; returns what was known of it before."""
+        half, as_stranger = self._of_strangers, _NEW
+        if peer_id in self._known_friends:
+            # What it said as a stranger is with those.
+            if half.has_of(peer_id):
+                as_stranger = half.find(peer_id, key, mark)
+            half = self._of_friends
+        known = half.find(peer_id, key, mark)
+        if known == as_stranger == _NEW:
+            half.add(peer_id, key, mark)
+            return known
+        known = max(known, as_stranger)
+        if known == _OTHER_TEXT:
+            self.other_texts += 1
+            half.add(peer_id, key, mark)
+        return known
+
     def __len__(self) -> int:
         return len(self._of_friends) + len(self._of_strangers)
-
-
-class _Known(enum.Enum):
-    """What is known of an id."""
-
-    NOT = "it is new"
-    SAME = "it was there with this text"
-    OTHER_TEXT = "it was there with another text only"
 
 
 class _Ids:
@@ -115,11 +128,12 @@ class _Ids:
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
-        self._marks: dict[str, _Mark] | None = None
+        self._marks: dict[str, Mark | set[Mark]] = {}
+        """A set only for an id that came with several texts."""
         self._keys: list[str] = []
-        self._texts: list[_Mark] = []
+        self._texts: list[Mark] = []
 
-    def add(self, key: str, mark: _Mark) -> None:
+    def add(self, key: str, mark: Mark) -> None:
         """Remember one more."""
         self.ids.add(key)
         self._keys.append(key)
@@ -135,26 +149,42 @@ class _Ids:
             return False
         self._keys += keys
         # Texts that are short on average take no more room than so many short ones.
-        self._texts += texts if len("".join(texts)) <= _SHORT * len(texts) else map(_mark, texts)
+        self._texts += texts if len("".join(texts)) <= _SHORT * len(texts) else map(mark_of, texts)
         return True
 
-    def mark_of(self, key: str) -> _Mark:
-        """The mark of the text of an id that is here."""
-        return self._in_order()[key]
+    def find(self, key: str, mark: Mark) -> int:
+        """Whether this id is here, with this text."""
+        if key not in self.ids:
+            return _NEW
+        there = self._in_order()[key]
+        marks = there if isinstance(there, set) else (there,)
+        same = mark is None or mark in marks or None in marks
+        return _SAME if same else _OTHER_TEXT
 
-    def discard(self, key: str) -> None:
-        """Forget one, if it is here."""
-        self.ids.discard(key)
-        self._in_order().pop(key, None)
+    def forget(self, key: str, mark: Mark) -> None:
+        """Forget this text of an id; the id with its last one."""
+        if key not in self.ids:
+            return
+        marks = self._in_order()
+        there = marks[key]
+        if isinstance(there, set):
+            there.discard(mark)
+        if there in (mark, set()):
+            del marks[key]
+            self.ids.discard(key)
 
-    def _in_order(self) -> dict[str, _Mark]:
-        if self._marks is None:
-            self._marks = {}
+    def _in_order(self) -> dict[str, Mark | set[Mark]]:
+        marks = self._marks
         for key, text in zip(self._keys, self._texts, strict=True):
-            self._marks[key] = _mark(text) if type(text) is str else text
+            mark = mark_of(text) if type(text) is str else text
+            there = marks.setdefault(key, mark)
+            if isinstance(there, set):
+                there.add(mark)
+            elif there != mark:
+                marks[key] = {there, mark}
         self._keys.clear()
         self._texts.clear()
-        return self._marks
+        return marks
 
 
 _NOTHING: Final = _Ids()
@@ -177,6 +207,15 @@ class _Half:
         """Whether any id of this sender is here."""
         return peer_id in self._recent or peer_id in self._older
 
+    def has_any(self, peer_id: str, ids: list[str]) -> bool:
+        """Whether any of these ids of a sender is here, or may be."""
+        recent = self._recent.get(peer_id, _NOTHING).ids
+        older = self._older.get(peer_id, _NOTHING).ids
+        try:
+            return not (recent.isdisjoint(ids) and older.isdisjoint(ids))
+        except TypeError:
+            return True  # lists and objects have no hash
+
     def adds(self, peer_id: str, ids: list[str], texts: list[str]) -> bool:
         """Remember all of these if there is room, and no id was there before; else none.
 
@@ -185,30 +224,20 @@ class _Half:
         recent = self._recent.get(peer_id)
         if recent is None or len(ids) > self._half - self._recent_count:
             return False
-        older = self._older.get(peer_id, _NOTHING)
-        try:
-            if not (recent.ids.isdisjoint(ids) and older.ids.isdisjoint(ids)):
-                return False
-        except TypeError:
-            return False  # lists and objects have no hash
-        if not recent.adds(ids, texts):
+        if self.has_any(peer_id, ids) or not recent.adds(ids, texts):
             return False
         self._added(len(ids))
         return True
 
-    def find(self, peer_id: str, key: str, mark: _Mark) -> _Known:
+    def find(self, peer_id: str, key: str, mark: Mark) -> int:
         """Whether this id is here, with this text."""
         recent = self._recent.get(peer_id, _NOTHING)
         older = self._older.get(peer_id, _NOTHING) if self._older else _NOTHING
         if key not in recent.ids and key not in older.ids:
-            return _Known.NOT
-        marks = {each.mark_of(key) for each in (recent, older) if key in each.ids}
-        if mark is None or mark in marks or None in marks:
-            return _Known.SAME
-        other = _variant(key, mark)
-        return _Known.SAME if other in recent.ids or other in older.ids else _Known.OTHER_TEXT
+            return _NEW
+        return max(recent.find(key, mark), older.find(key, mark))
 
-    def add(self, peer_id: str, key: str, mark: _Mark) -> None:
+    def add(self, peer_id: str, key: str, mark: Mark) -> None:
         """Remember an id."""
         recent = self._recent.get(peer_id)
         if recent is None:
@@ -216,14 +245,12 @@ class _Half:
         recent.add(key, mark)
         self._added(1)
 
-    def forget(self, peer_id: str, key: str, mark: _Mark) -> None:
+    def forget(self, peer_id: str, key: str, mark: Mark) -> None:
         """Take an id, with this text, for new the next time."""
         for generation in (self._recent, self._older):
             ids = generation.get(peer_id)
             if ids is not None:
-                if key in ids.ids and (mark is None or ids.mark_of(key) in (mark, None)):
-                    ids.discard(key)
-                ids.discard(_variant(key, mark))
+                ids.forget(key, mark)
 
     def _added(self, count: int) -> None:
         self._recent_count += count
@@ -233,11 +260,6 @@ class _Half:
 
     def __len__(self) -> int:
         return self._recent_count + self._older_count
-
-
-def _variant(key: str, mark: _Mark) -> str:
-    """Under what a second text of one id is remembered."""
-    return f"{key}\0{mark}"
 
 
 def id_text(msg_id: object) -> str:
@@ -250,8 +272,11 @@ def id_text(msg_id: object) -> str:
     return text if len(text) <= LONGEST_ID else f"{text[:64]}…{crc32(text.encode()):08x}"
 
 
-def _mark(text: str) -> str | int:
-    """What is remembered of a text: itself if it is short, which costs no time, else a hash."""
+def mark_of(text: str) -> str | int:
+    """What is remembered of a text: itself if it is short, which costs no time, else a hash.
+
+    The hash is good for as long as the process runs.
+    """
     return text if len(text) <= _SHORT else hash(text)
 
 

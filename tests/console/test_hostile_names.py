@@ -19,6 +19,7 @@ from p2pchat.history.records import RECEIVED, Record
 from p2pchat.logs.formats import screen_line, text_line
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Send
 from p2pchat.wire.names import CELLS, bracketed, cells, is_hidden
 from tests.support.terminals import MISSING
@@ -92,7 +93,7 @@ class PlaceTests(SynchronousTestCase):
 
     def test_in_a_table_it_is_one_cell(self) -> None:
         rows = [PeerRow(name, "CONNECTED", ["10.0.0.1:4"], True, 1, "", None) for name in NAMES]
-        lines = peers_table(rows, None, asked=True).lines()
+        lines = peers_table(rows, None, "me@k", Friends(), asked=True).lines()
         self.assertEqual(len(lines), len(NAMES) + 1)
         for line in lines[1:]:
             self.assertEqual(line.count("  10.0.0.1:4  CONNECTED"), 1)
@@ -101,7 +102,7 @@ class PlaceTests(SynchronousTestCase):
     def test_a_room_of_strangers_is_cut_and_who_is_linked_stays(self) -> None:
         rows = [PeerRow(f"x{at}@k", "UNKNOWN", [], True, 0, "", None) for at in range(9000)]
         rows.append(PeerRow("zoe@k", "CONNECTED", [], True, 1, "10.0.0.1:4", None))
-        lines = peers_table(rows, None, asked=True).lines()
+        lines = peers_table(rows, None, "me@k", Friends(), asked=True).lines()
         self.assertEqual(len(lines), 502)
         self.assertTrue(lines[1].startswith("zoe@k"))
         self.assertIn("… 8,501 more", lines[-1])
@@ -109,9 +110,19 @@ class PlaceTests(SynchronousTestCase):
     def test_look_alikes_of_a_known_name_are_marked(self) -> None:
         names = ("b0b@k", "bob@k", "eva@k")
         rows = [PeerRow(name, "UNKNOWN", ["a"], True, 0, "", None) for name in names]
-        lines = peers_table(rows, None, asked=True, known={"bob@k"}).lines()
+        friends = Friends()
+        friends.wrote_to("bob@k")
+        lines = peers_table(rows, None, "me@k", friends, asked=True).lines()
         self.assertTrue(lines[1].endswith("UNKNOWN, looks like [bob@k]"), lines[1])
         self.assertTrue(all(line.endswith("UNKNOWN") for line in lines[2:]))
+        # Also while the friend itself is away, and when it is our own name.
+        lines = peers_table(rows[:1], None, "me@k", friends, asked=True).lines()
+        self.assertTrue(lines[1].endswith("UNKNOWN, looks like [bob@k]"), lines[1])
+        lines = peers_table(rows[:1], None, "bob@k", Friends(), asked=True).lines()
+        self.assertTrue(lines[1].endswith("UNKNOWN, looks like [bob@k]"), lines[1])
+        friends.wrote_to("b0b@k")
+        lines = peers_table(rows, None, "me@k", friends, asked=True).lines()
+        self.assertTrue(all(line.endswith("UNKNOWN") for line in lines[1:]))
 
 
 class FullConsoleTests(SynchronousTestCase):

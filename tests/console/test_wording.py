@@ -15,7 +15,7 @@ from p2pchat.console.wording import (
     said_note,
     sender,
 )
-from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.messages import Pub, Send, marked
 
 
 class MessageLineTests(SynchronousTestCase):
@@ -42,6 +42,13 @@ class MessageLineTests(SynchronousTestCase):
     def test_a_claim_to_be_somebody_else_is_marked(self) -> None:
         self.assertEqual(self.line(Send("1", "bob@CIC", "ana@CIC", "oi")), "[alice@CIC (!)] oi")
         self.assertEqual(self.line(Pub("1", "bob@CIC", "*", "oi")), "[alice@CIC (!) -> *] oi")
+
+    def test_an_id_that_comes_with_another_text_is_marked(self) -> None:
+        self.assertEqual(self.line(marked(Send("1", "", "", "oi"))), "[alice@CIC (reused id)] oi")
+        claim = marked(Pub("1", "bob@CIC", "*", "oi"))
+        self.assertEqual(self.line(claim), "[alice@CIC (!) -> * (reused id)] oi")
+        (unkept,) = message_lines("alice@CIC", [claim], " (not kept)")
+        self.assertEqual(unkept, "[alice@CIC (!) -> * (not kept) (reused id)] oi")
 
     def test_a_name_cannot_pass_for_another_one(self) -> None:
         self.assertEqual(

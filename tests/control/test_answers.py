@@ -12,7 +12,7 @@ from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.settings.checks import ConfigError
 from p2pchat.testing.directory import Fault
-from p2pchat.wire.messages import Send
+from p2pchat.wire.messages import Pub, Send
 from tests.support.control_sockets import STAMP, ControlledTown
 
 
@@ -179,8 +179,19 @@ class AnswerTests(SynchronousTestCase):
         late, unkept, queued = self.client.heard()
         self.assertEqual((late["text"], late["said"]), ("oi", "2001-09-09T01:46:40Z"))
         self.assertNotIn("kept", late)
+        self.assertNotIn("other_text", late)
         self.assertEqual((unkept["text"], unkept["kept"]), ("ai", False))
         self.assertEqual((queued["event"], queued["msg_id"]), ("queued", "m"))
+
+    def test_an_id_that_comes_with_another_text_is_marked(self) -> None:
+        self.client.ask("subscribe")
+        peer, link = self.place.alice.peers.get("bob@CIC"), next(iter(self.place.alice.mesh.links))
+        assert peer is not None
+        for message in (Pub("1", "", "#CIC", "falso"), Send("1", payload="verdadeiro")):
+            self.place.alice.incoming.deliver(peer, link, [message])
+        false, true = self.client.heard()
+        self.assertEqual((false["text"], false.get("other_text")), ("falso", None))
+        self.assertEqual((true["to"], true["other_text"]), ("alice@CIC", True))
 
     def test_only_some_events_and_then_none(self) -> None:
         self.client.ask("subscribe", events=["peer"])

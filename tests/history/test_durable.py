@@ -284,6 +284,44 @@ class FailingTests(HistoryCase):
         self.clock.advance(GATHER)
         self.assertEqual(self.told.take()[-1], ("late", "bob@CIC", ["b"], [NOW - 1]))
 
+    def test_two_texts_of_an_id_are_each_kept_and_shown_once(self) -> None:
+        self.start()
+        false, true, late = send("1", "falso"), pub("1", "verdadeiro"), pub("1", "tarde")
+        self.told.take()
+        BrokenConnection.trouble = FULL
+        self.receive(false)
+        self.clock.advance(GATHER)
+        BrokenConnection.trouble = None
+        self.receive(true)
+        self.receive(send("1", "a sós"))
+        self.clock.advance(GATHER)
+        self.receive_late([NOW - 2], late)
+        for _ in range(2):
+            self.receive(true, false)
+            self.receive_late([NOW - 2, NOW - 1], late, true)
+            self.clock.advance(GATHER)
+        self.assertEqual(
+            [event[2] for event in self.told.take() if event[0] != "told"],
+            [["falso"], ["verdadeiro"], ["a sós (reused id)"], ["tarde (reused id)"]],
+        )
+        self.assertEqual(sorted(self.lines()), ["a sós", "falso", "tarde", "verdadeiro"])
+        self.assertEqual(self.acked(), ["1"] * 3)
+
+    def test_after_a_restart_too_however_long_they_are(self) -> None:
+        for filed in (False, True):
+            self.start()
+            first, second = (pub(filed, letter * 9000) for letter in "fv")
+            for message in (first, second):
+                self.receive(message)
+            self.clock.advance(GATHER)
+            while filed and self.database.file():
+                pass
+            self.restart()
+            self.told.take()
+            self.receive(second, first, pub(filed, "t" * 9000))
+            self.clock.advance(GATHER)
+            self.assertEqual(self.told.take(), [("kept", "bob@CIC", ["t" * 9000 + " (reused id)"])])
+
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
         self.patch(incoming, "_MAX_UNKEPT", 3)
         self.start()

@@ -17,6 +17,7 @@ from p2pchat.history.reading import Reader
 from p2pchat.history.records import DELIVERED, PUBLISHED, RECEIVED, WAITING, Batch, Change, Record
 from p2pchat.history.segments import pack, unpack
 from p2pchat.history.shares import Shares
+from p2pchat.wire.repetitions import mark_of
 from tests.support.histories import NOW, FileCase, pub, send
 
 ME = "alice@CIC"
@@ -60,6 +61,8 @@ class Model:
         self.seen_upto: dict[str, int] = {}
         self.next_id = 1
         self.wall = NOW
+        self.friends: set[str] = set()
+        """To whom something was said, and who is not forgotten."""
 
     @property
     def records(self) -> list[Record]:
@@ -75,7 +78,8 @@ class Model:
             for n, (dst, text) in enumerate(what)
         ]
         ids = [str(message.msg_id) for message in messages]
-        piece = pack(self.next_id, peer_id, self.wall, messages, ids, said)
+        stranger = peer_id not in self.friends
+        piece = pack(self.next_id, peer_id, self.wall, messages, ids, said, stranger=stranger)
         self.database.commit(Batch([piece]))
         self.kept.update((record.id, record) for record in unpack(b"\x91" + piece.data))
         self.next_id += len(messages)
@@ -86,6 +90,8 @@ class Model:
         record = Record(self.next_id, to, ME, f"{self.next_id}", self.wall, state, text)
         self.next_id += 1
         self.unwritten.append(record)
+        if state == WAITING:
+            self.friends.add(to)
         if not fails:
             self.write_again()
 
@@ -134,6 +140,7 @@ class Model:
         gone = [one for one in self.records if peer_id in (one.sender, one.conversation)]
         assert sum(self.database.forget(peer_id)) == len(gone)
         self.drop(gone)
+        self.friends.discard(peer_id)
         self.seen_upto.pop(peer_id, None)
 
     def drop(self, gone: Any) -> None:
@@ -149,7 +156,7 @@ class Model:
                 one.sender,
                 one.msg_id,
                 one.conversation != one.sender and one.said is not None,
-                one.text,
+                mark_of(one.text),
             )
             for one in received
         ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pchat.history import store
+from p2pchat.history import store, words
 from p2pchat.history.records import DELIVERED, WAITING, Batch
 from p2pchat.history.shares import Shares
 from p2pchat.mesh.peers import Peer
@@ -74,6 +75,57 @@ class MakingRoomTests(FileCase):
             self.assertEqual((left["bob@CIC"], left["eve@CIC"]), (5, 20))
             self.assertGreater(left["mad@CIC"], 20)
             self.said("mad@CIC", 50)
+
+    def test_who_is_over_its_share_loses_no_more_than_what_is_over(self) -> None:
+        for filed in (True, False):
+            self.setUp()
+            self.befriend("bob@CIC", "eva@CIC", "ana@CIC")
+            for peer, count in (("bob", 30), ("eve", 24), ("eva", 22), ("ana", 22)):
+                self.said(f"{peer}@CIC", count)
+            if filed:
+                self.file_all()
+            self.database.make_room(self.limits)
+            self.assertLessEqual(self.size(), MAX)
+            left = self.left()
+            self.assertEqual((left["eva@CIC"], left["ana@CIC"]), (22, 22))
+            self.assertEqual(left["bob@CIC"], 26, "a share of 750,000 bytes")
+            self.assertLess(left["eve@CIC"], 24)
+
+    def test_strangers_lose_no_more_than_what_is_over_while_a_friend_is_over(self) -> None:
+        self.befriend("mad@CIC")
+        self.said("eve@CIC", 30)
+        self.said("mad@CIC", 100)
+        for filed in (False, True):
+            if filed:
+                self.said("eve@CIC", 4)
+                self.said("mad@CIC", 30)
+                self.file_all()
+            self.database.make_room(self.limits)
+            self.assertLessEqual(self.size(), MAX)
+            self.assertEqual(self.left()["eve@CIC"], 26)
+            self.assertGreater(self.left()["mad@CIC"], 26)
+
+    def test_friends_over_their_shares_lose_together(self) -> None:
+        """The index of words is merged before friends lose: not for each of them."""
+        merges: list[bool] = []
+        merge = words.merge
+
+        def counted(connection: Any, *, begin: bool) -> bool:
+            merges.append(begin)
+            return merge(connection, begin=begin)
+
+        self.patch(words, "merge", counted)
+        friends = [f"p{number}@CIC" for number in range(20)]
+        self.befriend(*friends)
+        for peer in friends:
+            self.said(peer, 6)
+        self.file_all()
+        self.database.make_room(Shares(3_400_000, 0, 150_000))
+        self.assertLessEqual(self.size(), 3_400_000)
+        left = [self.left()[peer] for peer in friends]
+        # Each is down to its share of five messages first; some more lose one each.
+        self.assertEqual(({*left}, left.count(4) < 9), ({4, 5}, True))
+        self.assertLess(merges.count(True), 4)
 
     def test_strangers_lose_all_before_a_friend_within_its_share_loses(self) -> None:
         limits = Shares.of(1_000_000, 90, 90)
@@ -154,22 +206,36 @@ class MakingRoomTests(FileCase):
         self.doCleanups()
         self.setUp()
         self.befriend("bob@CIC", "eva@CIC")
-        limits, counts = Shares.of(2_000_000, 25, 25), {"bob@CIC": 0, "eva@CIC": 0}
+        limits = Shares.of(2_000_000, 25, 25)
         for at, (name, count) in enumerate(said):
             self.said(f"{name}@CIC", count)
-            counts[f"{name}@CIC"] = counts.get(f"{name}@CIC", 0) + count
             if at % 3 == 1:
                 self.database.file()
             if at % 2:
+                before = self.sizes()
                 self.database.make_room(limits)
                 self.assertLessEqual(self.size(), 2_000_000)
-        # With 17 messages a friend is within its share, and loses nothing as long as strangers have
-        # any; with more than 30 friends alone are too many.
-        of_friends = (counts["bob@CIC"], counts["eva@CIC"])
-        if sum(of_friends) <= 30 and max(of_friends) <= 17:
-            left = self.left()
-            self.assertEqual(left.get("bob@CIC", 0), counts["bob@CIC"])
-            self.assertEqual(left.get("eva@CIC", 0), counts["eva@CIC"])
+                self.assertShared(before, self.sizes(), limits)
+
+    def sizes(self) -> dict[str, int]:
+        """What each friend has, and strangers together, in bytes."""
+        sizes = {"bob@CIC": 0, "eva@CIC": 0, "strangers": 0}
+        for sender, count in self.left().items():
+            if sender != "alice@CIC":
+                sizes[sender if sender in sizes else "strangers"] += count * len(LONG)
+        return sizes
+
+    def assertShared(self, before: dict[str, int], after: dict[str, int], limits: Shares) -> None:
+        """Nobody has lost a message that somebody else should have lost."""
+        strangers, a_message = after["strangers"], len(LONG) + 500
+        friends_over = [who for who in ("bob@CIC", "eva@CIC") if after[who] > limits.peer]
+        for who, share in (("bob@CIC", limits.peer), ("eva@CIC", limits.peer)):
+            if after[who] < before[who]:
+                self.assertLessEqual(strangers, limits.strangers)
+                if after[who] + a_message < share:
+                    self.assertEqual((strangers, friends_over), (0, []))
+        if strangers < before["strangers"] and strangers + a_message < limits.strangers:
+            self.assertEqual(friends_over, [])
 
 
 class FloodTests(HistoryCase):
@@ -194,6 +260,8 @@ class FloodTests(HistoryCase):
                     largest = max(largest, os.path.getsize(self.path))
         self.assertEqual(self.lines("bob@CIC"), ["oi", *(f"palavra {n}" for n in range(62))])
         self.assertLess(largest, MAX + 1_000_000, "a batch of half a megabyte, and its filing")
+        left = len(self.reader.recent(None, 10_000))
+        self.assertEqual(self.history.removed + left, 62 * 17 + 1)
         for _ in range(100):
             self.sweep(61)
         self.assertEqual(len(self.lines("bob@CIC")), 63)
@@ -205,10 +273,10 @@ class FloodTests(HistoryCase):
         self.history._friends.wrote_to("bob@CIC")
         for number in range(900):
             self.come(f"eve{number}@CIC", send("1", LONG))
-        refused = self.history._store.refused
+        refused = self.history.refused
         self.assertGreater(refused, 500)
         self.come("bob@CIC", *(send(str(n), LONG) for n in range(60)))
-        self.assertEqual(self.history._store.refused, refused)
+        self.assertEqual(self.history.refused, refused)
         waiting = self.history._store._waiting
         self.assertLess(waiting, store.MAX_WAITING // 2)
         self.thread.at_once = True

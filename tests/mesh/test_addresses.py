@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.addresses import AddressRules, Reach, read_address
+from p2pchat.wire.address import network_of
 
 PUBLIC = ("8.8.8.8", "192.0.2.1", "203.0.113.9", "100.63.255.255", "100.128.0.0", "2001:db8::1")
 PRIVATE = (
@@ -152,3 +153,10 @@ class KeyTests(SynchronousTestCase):
     def test_an_ipv4_address_is_one_however_it_is_written(self) -> None:
         for text in ("::ffff:192.0.2.1", "::192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::5"):
             self.assertEqual(self.key(text), "192.0.2.1")
+
+    def test_each_machine_of_a_link_is_one(self) -> None:
+        self.assertNotEqual(self.key("fe80::1%eth0"), self.key("fe80::2%eth0"))
+
+    def test_all_that_counts_addresses_counts_the_same(self) -> None:
+        for text in (*PUBLIC, *PRIVATE, "::ffff:192.0.2.1", "2002:c000:201::5", "fe80::1%eth0"):
+            self.assertEqual(self.key(text), network_of(text), text)

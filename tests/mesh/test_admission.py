@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.link.admission import GRACE, SHORT_GRACE, Admission
 from p2pchat.settings.values import LimitSettings
+from p2pchat.wire.address import network_of
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
@@ -97,7 +98,7 @@ class LinkTests(SynchronousTestCase):
     def test_links_that_we_dialed_count_and_are_never_refused(self) -> None:
         door = Door(links=2)
         for _ in range(3):
-            door.it.dialed()
+            door.it.dialed(HERE)
         self.assertEqual(door.it.links, 3)
         self.assertEqual(self.refused(door, HERE), "too many links")
         for _ in range(2):
@@ -126,10 +127,30 @@ class LinkTests(SynchronousTestCase):
 
     def test_dialing_an_address_takes_no_place_of_its_inbound_links(self) -> None:
         door = Door(per_ip=1)
-        door.it.dialed()
+        door.it.dialed(HERE)
         door.open(HERE)
         door.it.release(HERE, inbound=False)
         self.assertEqual(self.refused(door, HERE), "too many links from one address")
+
+    def test_what_we_dial_has_the_same_share(self) -> None:
+        door = Door(per_ip=3)
+        door.open(HERE)
+        door.it.dialed(HERE)
+        self.assertTrue(door.it.may_dial(HERE, 1, friend=False))
+        self.assertFalse(door.it.may_dial(HERE, 2, friend=False))
+        self.assertTrue(door.it.may_dial(HERE, 4, friend=True))
+        self.assertFalse(door.it.may_dial(HERE, 5, friend=True))
+        door.it.release(HERE, inbound=False)
+        self.assertTrue(door.it.may_dial(HERE, 2, friend=False))
+        self.assertEqual(door.it._dialed, {})
+        door.it.dialed("2001:db8::1")
+        self.assertFalse(door.it.may_dial(network_of("2001:db8::2"), 2, friend=False))
+
+    def test_this_machine_may_be_dialed_any_number_of_times(self) -> None:
+        door = Door(per_ip=1)
+        door.it.dialed("127.0.0.1")
+        door.it.dialed("::1")
+        self.assertTrue(door.it.may_dial(network_of("127.0.0.1"), 5, friend=False))
 
     def test_loopback_has_no_limit_of_links(self) -> None:
         door = Door(links=10, per_ip=1)

@@ -18,6 +18,7 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.outputs import Ending, Finish
 from tests.support.links import RecordingOwner
@@ -62,7 +63,11 @@ class DialerTestCase(SynchronousTestCase):
     def make_queue(self, places: int) -> DialQueue:
         limits = LimitSettings()
         pauses = DialPauses(lambda low, high: min(max(1.0, low), high))
-        return DialQueue(self.home, Admission(limits), DialBudget(limits), pauses, places)
+        self.admission = Admission(limits)
+        self.friends = Friends()
+        return DialQueue(
+            self.home, self.admission, DialBudget(limits), pauses, self.friends, places
+        )
 
     def status(self, _: Peer, status: Status) -> None:
         """Note a new status; one that is not new is none, for the node as well."""
@@ -420,6 +425,17 @@ class SlotTests(DialerTestCase):
         self.assertEqual(len(self.dials), 4)
         self.assertEqual(self.queue._free, 2)
         self.assertFalse(any(dialer.busy for _, dialer in pairs))
+
+    def test_friends_come_first_and_then_who_was_met(self) -> None:
+        self.away.unplug()
+        pairs = self.many(5)
+        pairs[2][1].met = pairs[3][1].met = True
+        self.friends.wrote_to(pairs[3][0].peer_id, pairs[4][0].peer_id)
+        for _, dialer in pairs:
+            dialer.dial()
+        self.network.run(35)
+        ports = [port - 5000 for _, _, port in self.dials]
+        self.assertEqual((ports[:2], ports[2], ports[3:]), ([3, 4], 2, [0, 1]))
 
     def test_dialing_again_while_waiting_takes_one_place(self) -> None:
         self.dialer.dial()

@@ -11,6 +11,7 @@ from p2pchat.mesh.duplicates import CROSSING, DUPLICATE, SecondLinks
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.node.node import ChatNode
 from p2pchat.testing.nodes import FakeTown
+from p2pchat.wire.friends import Friends
 from tests.support.fake_link import FakeLink
 from tests.support.quirky_peers import ForeignPeer, Impostor, Program
 from tests.support.towns import MeshTestCase
@@ -23,7 +24,8 @@ class Links:
         self.table = PeerTable(10)
         self.told: list[str] = []
         self.moved: list[Peer] = []
-        self.rules = SecondLinks(own_id, 100.0, self.told.append, self.moved.append)
+        self.friends = Friends()
+        self.rules = SecondLinks(own_id, 100.0, self.told.append, self.moved.append, self.friends)
         self.peer_id = peer_id
         self.now = 100.0
 
@@ -187,6 +189,14 @@ class SecondLinksTests(SynchronousTestCase):
             links.open()
             links.open(ip="10.0.0.66")
         self.assertEqual(len(links.told), 10)
+        # Nor keep what concerns a friend from being told, once a minute.
+        links.friends.wrote_to("bob@CIC")
+        links.peer_id = "bob@CIC"
+        links.open()
+        for _ in range(3):
+            links.open(ip="10.0.0.66")
+        self.assertEqual(len(links.told), 11)
+        self.assertIn("[bob@CIC] has a second link", links.told[-1])
 
     def test_an_ipv6_network_is_one_address(self) -> None:
         links = Links()

@@ -8,6 +8,7 @@ from twisted.internet.protocol import ServerFactory
 
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import LimitSettings, Settings
+from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
 from tests.support.quirky_peers import ForeignPeer, NeverAnswersBye, Program
 from tests.support.towns import MeshTestCase
@@ -33,6 +34,16 @@ class ListedTests(MeshTestCase):
             [Listing(f"p{n}", "CIC", "10.0.5.5", 4000, 1, 1) for n in range(9)], "10.0.0.9"
         )
         self.assertEqual(len(alice.peers), 3)
+
+    def test_a_listing_of_our_namespace_says_nothing_of_others(self) -> None:
+        alice = self.town.node("alice@CIC")
+        for name in ("bob@CIC", "carol@x"):
+            self.rendezvous.enter(name, "10.0.0.9", 4000, ttl=30)
+        self.town.run(1)
+        self.rendezvous.fault = Fault.TOO_LONG
+        self.town.run(121)
+        peers = {peer.peer_id: peer.listed for peer in alice.peers}
+        self.assertEqual(peers, {"bob@CIC": False, "carol@x": True})
 
 
 class LimitTests(MeshTestCase):

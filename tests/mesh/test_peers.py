@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.rendezvous.directory import Listing
+from p2pchat.wire.friends import Friends
 from tests.support.fake_link import FakeLink
 
 
@@ -129,7 +130,8 @@ class HeardOfTests(SynchronousTestCase):
 
 class TableTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.table = PeerTable(3)
+        self.friends = Friends()
+        self.table = PeerTable(3, self.friends)
 
     def open(self, peer_id: str, **options: Any) -> FakeLink:
         link = FakeLink(peer_id, **options)
@@ -142,6 +144,10 @@ class TableTests(SynchronousTestCase):
         if peer is not None:
             peer.heard_of([listing()], AddressRules(""), 0.0)
         return peer
+
+    def not_listed(self, *said: Any) -> None:
+        for _ in self.table.not_listed(*said):
+            pass
 
     def known(self) -> list[str]:
         return [peer.peer_id for peer in self.table]
@@ -189,7 +195,7 @@ class TableTests(SynchronousTestCase):
         bob, carol = self.name("bob@CIC"), self.name("carol@CIC")
         assert bob is not None
         assert carol is not None
-        self.table.not_listed({"carol@CIC": None}.keys())
+        self.not_listed({"carol@CIC": None}.keys())
         self.assertEqual((bob.listed, carol.listed), (False, True))
         self.name("bob@CIC")
         self.assertTrue(bob.listed)
@@ -238,7 +244,7 @@ class TableTests(SynchronousTestCase):
         for name in ("b@x", "c@x", "d@x"):
             self.name(name)
         link = self.open("c@x")
-        self.table.not_listed({"d@x"})
+        self.not_listed({"d@x"})
         self.assertIsNotNone(self.name("e@x"))
         self.assertEqual(self.known(), ["c@x", "d@x", "e@x"])
         self.assertIsNone(self.name("f@x"))
@@ -249,7 +255,7 @@ class TableTests(SynchronousTestCase):
     def test_who_is_listed_again_does_not_give_way(self) -> None:
         for name in ("b@x", "c@x", "d@x"):
             self.name(name)
-        self.table.not_listed(set())
+        self.not_listed(set())
         self.name("b@x")
         self.name("c@x")
         for name in ("e@x", "f@x"):
@@ -272,6 +278,104 @@ class TableTests(SynchronousTestCase):
         for peer in self.table.connected():
             self.table.link_closed(peer.links[0])
         self.assertEqual(self.table.connected(), [])
+
+
+class FriendTests(SynchronousTestCase):
+    """Strangers, however many, take no place from those to whom we wrote."""
+
+    def setUp(self) -> None:
+        self.friends = Friends()
+        self.table = PeerTable(100, self.friends)
+
+    def listed(self, peer_id: str) -> Peer | None:
+        peer = self.table.listed(peer_id)
+        if peer is not None:
+            peer.listed = True
+        return peer
+
+    def not_listed(self, *said: Any) -> None:
+        for _ in self.table.not_listed(*said):
+            pass
+
+    def flood(self, *, how_many: int = 1000, link: bool = False) -> None:
+        for n in range(how_many):
+            self.listed(f"stranger{n}@x")
+            if link:
+                opened = FakeLink(f"passer{n}@x")
+                self.table.link_opened(opened)
+                self.table.link_closed(opened)
+
+    def knows(self, peer_id: str) -> bool:
+        return self.table.get(peer_id) is not None
+
+    def test_one_that_registers_later_takes_the_place_of_a_listed_stranger(self) -> None:
+        self.friends.wrote_to("bob@x")
+        self.flood()
+        self.assertIsNotNone(self.listed("bob@x"))
+        self.assertEqual((len(self.table), self.table.forgotten), (100, 1))
+        self.assertFalse(self.knows("stranger0@x"))
+
+    def test_one_that_dials_in_later_keeps_its_place(self) -> None:
+        self.friends.wrote_to("bob@x")
+        self.flood()
+        link = FakeLink("bob@x")
+        self.table.link_opened(link)
+        self.table.link_closed(link)
+        self.flood(link=True)
+        self.assertTrue(self.knows("bob@x"))
+        self.assertEqual(len(self.table), 100)
+
+    def test_one_that_no_listing_names_keeps_its_place(self) -> None:
+        self.friends.wrote_to("bob@x")
+        self.listed("bob@x")
+        self.not_listed(())
+        self.flood(link=True)
+        self.assertTrue(self.knows("bob@x"))
+
+    def test_one_to_whom_we_wrote_since_it_came(self) -> None:
+        self.listed("bob@x")
+        self.friends.wrote_to("bob@x")
+        self.flood(link=True)
+        self.assertTrue(self.knows("bob@x"))
+
+    def test_strangers_with_links_take_no_place_from_a_listed_one(self) -> None:
+        for n in range(150):
+            self.table.link_opened(FakeLink(f"stranger{n}@x"))
+        self.friends.wrote_to("bob@x")
+        self.assertIsNotNone(self.listed("bob@x"))
+        self.assertIsNone(self.listed("carol@x"))
+
+    def test_many_friends_are_bounded_too(self) -> None:
+        names = [f"friend{n}@x" for n in range(200)]
+        self.friends.wrote_to(*names)
+        listed = [self.listed(name) for name in names]
+        self.assertEqual((listed.count(None), len(self.table)), (100, 100))
+        # No listing names them: they make way for the others, but not for strangers.
+        self.not_listed(())
+        self.flood(link=False)
+        self.assertTrue(self.knows(names[0]))
+        for name in names[100:]:
+            self.assertIsNotNone(self.listed(name))
+        self.assertEqual(len(self.table), 100)
+        link = FakeLink(names[0])
+        self.table.link_opened(link)
+        self.assertEqual(len(self.table), 100)
+        self.assertFalse(self.knows(names[100]))
+
+    def test_a_stranger_that_connects_to_a_table_of_friends(self) -> None:
+        names = [f"friend{n}@x" for n in range(100)]
+        self.friends.wrote_to(*names)
+        for name in names:
+            self.listed(name)
+        self.flood(link=True)
+        self.assertTrue(all(map(self.knows, names)))
+        self.assertLessEqual(len(self.table), 101)
+
+    def test_one_listing_of_a_namespace_says_nothing_of_others(self) -> None:
+        for name in ("bob@x", "carol@x", "dave@y"):
+            self.listed(name)
+        self.not_listed({"bob@x"}, "x")
+        self.assertEqual([peer.peer_id for peer in self.table if peer.listed], ["bob@x", "dave@y"])
 
 
 class LinksInUseTests(SynchronousTestCase):
@@ -313,13 +417,15 @@ EVENT = st.one_of(
     st.tuples(st.just("open"), st.sampled_from(NAMES), st.booleans(), st.sampled_from(["", "i"])),
     st.tuples(st.just("close"), st.integers(0, 50)),
     st.tuples(st.just("list"), st.sets(st.sampled_from(NAMES))),
+    st.tuples(st.just("write"), st.sampled_from(NAMES)),
 )
 
 
 class ModelTests(SynchronousTestCase):
     @given(st.integers(1, 7), st.lists(EVENT, max_size=60))
     def test_against_a_naive_model(self, room: int, events: list[tuple[Any, ...]]) -> None:
-        table = PeerTable(room)
+        friends = Friends()
+        table = PeerTable(room, friends)
         links: list[FakeLink] = []
         for what, *details in events:
             if what == "open":
@@ -334,6 +440,8 @@ class ModelTests(SynchronousTestCase):
                 closed = table.link_closed(link)
                 assert closed is not None
                 self.assertNotIn(link, closed.links)
+            elif what == "write":
+                friends.wrote_to(*details)
             elif what == "list":
                 for peer_id in sorted(details[0]):
                     peer_or_none = table.listed(peer_id)
@@ -341,7 +449,8 @@ class ModelTests(SynchronousTestCase):
                         self.assertGreaterEqual(len(table), room)
                     else:
                         peer_or_none.heard_of([listing()], AddressRules(""), 0.0)
-                table.not_listed(details[0])
+                for _ in table.not_listed(details[0]):
+                    pass
             self.check(table, links, room)
 
     def check(self, table: PeerTable, links: list[FakeLink], room: int) -> None:
@@ -361,8 +470,8 @@ class ModelTests(SynchronousTestCase):
         # One that lost its link stays until somebody new needs the place.
         self.assertLessEqual(len(table), max(room, len(NAMES)))
         idle = [peer for peer in table if not peer.links]
-        self.assertCountEqual([*table._idle.values(), *table._gone.values()], idle)
-        for peer in table._idle.values():
+        self.assertCountEqual([*table._idle, *table._gone], idle)
+        for peer in table._idle:
             self.assertTrue(peer.listed)
-        for peer in table._gone.values():
+        for peer in table._gone:
             self.assertFalse(peer.listed)

@@ -28,6 +28,7 @@ class PresenceTestCase(SynchronousTestCase):
         self.host = self.network.host("10.0.0.1")
         self.rendezvous = FakeRendezvous(self.network.clock)
         self.listed: list[list[str]] = []
+        self.scopes: list[str | None] = []
         self.notices: list[str] = []
         self.presence = self.make(self.rendezvous.at(self.host))
 
@@ -38,6 +39,7 @@ class PresenceTestCase(SynchronousTestCase):
 
     def take_in(self, found: Listings) -> Deferred[None]:
         self.listed.append([entry.peer_id for entry in found])
+        self.scopes.append(found.namespace)
         return succeed(None)
 
     def make(
@@ -318,9 +320,11 @@ class FaultTests(PresenceTestCase):
             "CIC is looked for"
         )
         self.assertEqual((self.notices, self.presence.trouble), ([sentence], ""))
+        self.assertEqual({*self.scopes}, {"CIC"})
         self.rendezvous.fault = Fault.NONE
         self.run_for(3700)
         self.assertEqual({*self.listed[-1]}, {"bob@CIC", "spam@x", "me@CIC"})
+        self.assertIsNone(self.scopes[-1])
         self.rendezvous.fault = Fault.TOO_LONG
         self.run_for(61)
         self.assertEqual(self.notices, [sentence] * 2)

@@ -63,6 +63,24 @@ class DeliverTests(TalkingTestCase):
         self.incoming.deliver(peer, carol, [Send("i")])
         self.assertEqual([event[1] for event in self.heard.events], ["bob@CIC", "carol@CIC"])
 
+    def test_the_same_id_with_another_text_is_acknowledged_and_shown_with_a_mark(self) -> None:
+        false = Pub("i", "bob@CIC", "*", "falso")
+        true = Send("i", "bob@CIC", "alice@CIC", "verdadeiro", True)
+        for messages in ([false], [true], [true], [Send("j"), false, Pub("i", dst="*"), true]):
+            self.deliver(*messages)
+        said = [(it.payload, it.other_text, isinstance(it, Send)) for it in self.shown()]
+        self.assertEqual(
+            said,
+            [
+                ("falso", False, False),
+                ("verdadeiro", True, True),
+                ("", False, True),
+                ("", True, False),
+            ],
+        )
+        self.assertEqual(self.link.acknowledged, ["i"] * 3)
+        self.assertEqual((self.incoming.duplicates, self.incoming.other_texts), (3, 2))
+
     def test_order_is_kept(self) -> None:
         messages: list[Send | Pub] = [Send(str(n)) if n % 2 else Pub(str(n)) for n in range(10)]
         self.deliver(*messages, messages[3])

@@ -41,6 +41,7 @@ class NodeFigureTests(SynchronousTestCase):
             self.assertEqual(found["messages"][name], 1, name)
         self.assertEqual(found["rendezvous"]["registered"], 1)
         self.assertEqual(found["control"]["clients"], 0)
+        self.assertNotIn("history", found, "nothing is kept")
         self.assertGreater(float(found["program"]["peak_memory_bytes"] or 0), 1_000_000)
         before = found["program"]["uptime_seconds"]
         place.town.run(10)

@@ -442,6 +442,16 @@ class ListingTests(ClientCase):
     def test_usual(self) -> None:
         self.assertEqual(self.listed(self.GOOD, self.entry(extra=[1])), [self.ALICE] * 2)
 
+    def test_the_first_ones_and_who_is_wanted(self) -> None:
+        self.client.max_listed = 1
+        self.client.wanted = {"bob@CIC"}
+        bob = self.entry(name="bob")
+        listings = self.listed(self.GOOD, self.GOOD, bob)
+        self.assertEqual([entry.name for entry in listings], ["alice", "bob"])
+        self.assertFalse(listings.whole)
+        long = self.listed(*[self.GOOD] * 1000, bob)
+        self.assertEqual([entry.name for entry in long], ["alice", "bob"])
+
     def test_odd_but_usable(self) -> None:
         for changes, expected in (
             ({"port": "4000"}, self.ALICE),

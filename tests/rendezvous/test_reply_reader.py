@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,9 +31,11 @@ def reply(*entries: object, status: str = "OK") -> bytes:
     return json.dumps({"status": status, "peers": [*entries, *[ENTRY] * MANY]}).encode()
 
 
-def read(data: bytes, *, most: int | None = 20_000, size: int = 1000) -> bytes | Listings | None:
+def read(
+    data: bytes, *, most: int | None = 20_000, size: int = 1000, wanted: Container[str] = ()
+) -> bytes | Listings | None:
     """What a reply comes to that arrives in chunks of this size, and then ends."""
-    reader = ReplyReader(most)
+    reader = ReplyReader(most, wanted)
     for start in range(0, len(data), size):
         if reader.feed(data[start : start + size]):
             return reader.result
@@ -117,3 +120,45 @@ class LongReplyTests(SynchronousTestCase):
             return
         found = read(data, size=size)
         self.assertEqual((found, found.odd), (whole, whole.odd))  # type: ignore[union-attr]
+
+
+class WantedTests(SynchronousTestCase):
+    """Those to whom we wrote are found behind any number of strangers."""
+
+    def found(self, *entries: object, most: int, wanted: Container[str]) -> Listings:
+        data = json.dumps({"status": "OK", "peers": [*[ENTRY] * MANY, *entries]}).encode()
+        listings = read(data, most=most, wanted=wanted)
+        assert isinstance(listings, Listings)
+        return listings
+
+    def test_behind_more_than_we_take(self) -> None:
+        friend = ENTRY | {"name": "bob"}
+        odd = ENTRY | {"name": "carol", "port": "4001"}
+        for entries in ([friend], [5, friend], [odd, friend, ENTRY]):
+            listings = self.found(*entries, most=10, wanted={"bob@CIC"})
+            self.assertEqual([peer.name for peer in listings[10:]], ["bob"])
+            self.assertEqual((len(listings), listings.whole), (11, False))
+        both = self.found(odd, friend, most=10, wanted={"bob@CIC", "carol@CIC"})
+        self.assertEqual([peer.name for peer in both[10:]], ["carol", "bob"])
+        self.assertEqual(len(self.found(friend, most=10, wanted=())), 10)
+
+    def test_in_a_short_reply(self) -> None:
+        line = json.dumps({"status": "OK", "peers": [ENTRY, ENTRY, ENTRY | {"name": "bob"}]})
+        listings = read_listings(line.encode(), 1, {"bob@CIC"})
+        self.assertEqual([peer.name for peer in listings], [ENTRY["name"], "bob"])
+
+    def test_not_without_end(self) -> None:
+        piece = b"[]," * 1000
+        reader = ReplyReader(10, {"bob@CIC"})
+        self.assertFalse(reader.feed(b'{"status":"OK","peers":['))
+        pieces = next(n for n in range(1000) if reader.feed(piece))
+        self.assertEqual(pieces, 100)
+
+    def test_nor_as_many_as_one_likes_of_one_friend(self) -> None:
+        friend = ENTRY | {"name": "bob"}
+        reader = ReplyReader(1000, {"bob@CIC"})
+        reader.feed(b'{"status":"OK","peers":[')
+        piece = json.dumps([friend] * 100)[1:-1].encode() + b","
+        next(n for n in range(1000) if reader.feed(piece))
+        assert isinstance(reader.result, Listings)
+        self.assertLessEqual(len(reader.result), 2100)

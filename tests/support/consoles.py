@@ -16,6 +16,7 @@ from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import LimitSettings, Settings
+from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from tests.support.fake_link import FakeLink, fake_context
 
@@ -71,12 +72,13 @@ class FakeNode:
         self.settings = settings or Settings(limits=LimitSettings(max_pending_acks=10))
         self.me = Identity.of(ME)
         self.observers = Observers()
-        self.peers = PeerTable(100)
+        self.friends = Friends()
+        self.peers = PeerTable(100, self.friends)
         self.presence = FakePresence()
         self.mesh = FakeMesh()
         context = fake_context(ME, self.settings, clock, "id")
         self.batch = context.batch
-        self.outgoing = Outgoing(context, self.peers, self.observers)
+        self.outgoing = Outgoing(context, self.peers, self.observers, friends=self.friends)
         self.send = self.outgoing.send
         self.publish = self.outgoing.publishing.publish
 

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory, Storage
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import Batch, Piece, Record
+from p2pchat.history.records import PUBLISHED, Batch, Piece, Record
 from p2pchat.history.segments import pack
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.incoming import Incoming
@@ -75,7 +75,7 @@ class Told(Observer):
         self.events: list[tuple[Any, ...]] = []
 
     def _texts(self, messages: list[Send | Pub]) -> list[str]:
-        return [message.payload for message in messages]
+        return [it.payload + " (reused id)" * it.other_text for it in messages]
 
     def status_changed(self, peer: Peer) -> None:
         self.events.append(("status", peer.peer_id))
@@ -136,6 +136,7 @@ class FileCase(SynchronousTestCase):
         self.reader = Reader(self.path)
         self.addCleanup(self.reader.close)
         self.next_id = 1
+        self.friends = {"alice@CIC"}
         self.addCleanup(setattr, BrokenConnection, "trouble", None)
 
     def open(self) -> Database:
@@ -150,14 +151,16 @@ class FileCase(SynchronousTestCase):
         at: float = NOW,
         said: list[float] | None = None,
     ) -> Piece:
-        piece = pack(
-            self.next_id, peer_id, at, messages, [id_text(m.msg_id) for m in messages], said
-        )
+        """What a peer sent: a stranger, unless there was an `entry` to it before."""
+        ids, stranger = [id_text(m.msg_id) for m in messages], peer_id not in self.friends
+        piece = pack(self.next_id, peer_id, at, messages, ids, said, stranger=stranger)
         self.next_id += len(messages)
         return piece
 
     def entry(self, to: str, msg_id: str, text: str, state: int, at: float = NOW) -> Record:
         self.next_id += 1
+        if state != PUBLISHED:
+            self.friends.add(to)
         return Record(self.next_id - 1, to, "alice@CIC", msg_id, at, state, text)
 
     def keep(self, *pieces: Piece, file: bool = True) -> None:

@@ -182,6 +182,32 @@ class UnreadAnswersTests(FaultTestCase):
         self.run_for(1)
         self.assertEqual(batch.waiting, 0)
 
+    def test_friends_are_the_last_to_lose_their_link(self) -> None:
+        programs = [self.program(name=f"deaf{n}@CIC") for n in range(40)]
+        for program in programs:
+            program.dial(NODE_IP)
+        quiet = self.dials_us(name="quiet@CIC")
+        self.node.friends.wrote_to("friend@CIC")
+        for program in programs:
+            program.link.transport.pauseProducing()
+        self.friend.transport.pauseProducing()
+        for _ in range(12):
+            self.node.send("friend@CIC", "x" * 30_000)
+            self.run_for(0.2)
+        longest = max(self.node.mesh.links, key=lambda link: link.queue.bytes_waiting)
+        self.assertEqual(longest.peer_id, "friend@CIC")
+        for _ in range(15):
+            self.node.publish("*", "x" * 20_000)
+            self.run_for(0.2)
+        self.assertGreater(self.figures["ended_for_room"], 5)
+        # Who takes no room makes none.
+        linked = {link.peer_id for link in self.node.mesh.links}
+        self.assertLessEqual({"friend@CIC", "quiet@CIC"}, linked)
+        self.assertFalse(quiet.closed)
+        self.friend.transport.resumeProducing()
+        self.run_for(5)
+        self.seen.failed.clear()  # the ACKs came too late
+
 
 class FloodTests(FaultTestCase):
     settings = Settings(

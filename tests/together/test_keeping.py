@@ -18,6 +18,7 @@ from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.peers import Peer, Status
+from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode, MakeHistory
 from p2pchat.node.observers import Observer
 from p2pchat.node.outcomes import NotSentError
@@ -336,6 +337,8 @@ class DirectTests(KeepingCase):
             ["messages are no longer kept: database or disk is full"],
         )
         self.assertEqual(self.town.seen(alice).acked, [])
+        figures = statistics(bob).snapshot()["history"]
+        self.assertEqual(figures, {"failing": 1, "not_kept": 1, "refused": 0, "removed": 0})
         FullDatabase.full.clear()
         alice.send("bob@CIC", "cabe")
         self.town.run(1)

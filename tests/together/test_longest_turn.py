@@ -78,7 +78,7 @@ class ReplyTests(TurnTestCase):
     """What a rendezvous answers, whole or cut at any place."""
 
     def reply(self, data: bytes) -> Iterator[object]:
-        reader = ReplyReader(20_000)
+        reader = ReplyReader(20_000, {"bob@CIC"})
         try:
             for start in range(0, len(data), CHUNK):
                 if reader.feed(data[start : start + CHUNK]):
@@ -178,7 +178,7 @@ class ListingTests(MeshTestCase, TurnTestCase):
                 Listing(who, "CIC", f"10.9.{n // 250}.{n % 250}", 4000, 60, 60 - n / many)
                 for n, who in enumerate(names)
             ]
-            return alice.mesh._take_in(listings, "10.255.255.254", whole=True)
+            return alice.mesh._take_in(listings, "10.255.255.254", True, None)
 
         for name in ("own", "one", "p", "p"):
             with self.subTest(name=name):

@@ -116,6 +116,44 @@ class FloodTests(ListingTestCase):
         alice = self.alice(seconds=2)
         self.assertEqual(self.town.links(alice), {"bob@CIC": 1})
 
+    def test_a_friend_that_registers_later_finds_a_place(self) -> None:
+        for n in range(1000):
+            self.town.rendezvous.enter(f"p{n}@CIC", VICTIM, 2000 + n)
+        alice = self.alice(LimitSettings(max_known_peers=100), seconds=3)
+        alice.friends.wrote_to("bob@CIC")
+        for name, ip in (("bob", "10.0.7.7"), ("carol", "10.0.7.8")):
+            Program(self.town.network.host(ip), f"{name}@CIC").listen()
+            self.town.rendezvous.enter(f"{name}@CIC", ip, 4000)
+        alice.presence.discover()
+        self.town.run(2)
+        self.assertEqual(self.town.links(alice), {"bob@CIC": 1})
+        self.assertEqual(len(alice.peers), 100)
+
+    def test_an_address_that_answers_has_no_more_links_than_its_share(self) -> None:
+        victim = self.town.network.host(VICTIM)
+        names = [f"p{n}@CIC" for n in range(60)]
+        for n, name in enumerate(names):
+            Program(victim, name).listen(4000 + n)
+            self.town.rendezvous.enter(name, VICTIM, 4000 + n)
+        limits = LimitSettings(max_links_per_ip=20, max_known_peers=100)
+        alice = self.alice(limits, seconds=30)
+        self.assertEqual(len(self.town.links(alice)), 20)
+        self.assertEqual(len(self.dials), 20)
+        self.assertGreater(alice.mesh.admission.postponed, 30)
+        self.assertNotIn(Status.STALE, {peer.status for peer in alice.peers})
+        # A friend is met there all the same, and a stranger when one of them has gone.
+        friend = [*alice.peers][-1]
+        alice.friends.wrote_to(friend.peer_id)
+        alice.mesh.reconnect()
+        self.town.run(2)
+        self.assertTrue(friend.links)
+        alice.mesh.links[0].leave("enough")
+        alice.mesh.links[1].leave("enough")
+        self.town.run(2)
+        alice.mesh.reconnect()
+        self.town.run(2)
+        self.assertEqual(len(self.town.links(alice)), 20)
+
     def test_twenty_thousand_addresses(self) -> None:
         for n in range(MANY):
             self.town.rendezvous.enter(f"p{n}@CIC", f"10.{n // 250 + 100}.{n % 250}.1", 4000)
@@ -174,10 +212,14 @@ class FloodTests(ListingTestCase):
         for n in range(100):
             self.town.rendezvous.enter(f"p{n}@CIC", VICTIM, 4000)
         self.accepts(self.town.network.host(VICTIM), 4000)
-        alice = self.alice(seconds=50)
+        self.town.rendezvous.enter("bob@CIC", VICTIM, 4001)
+        alice = self.alice()
+        alice.friends.wrote_to("bob@CIC")
+        self.town.run(50)
         self.assertEqual({peer.status for peer in alice.peers}, {Status.STALE})
         said = [text for text in map(formatEvent, lines) if "STALE" in text]
-        self.assertEqual(len(said), 5)
+        self.assertEqual(len(said), 5 + 1)
+        self.assertIn("bob@CIC does not answer: STALE", said)
 
     def test_limits_may_change_while_it_runs(self) -> None:
         for n in range(100):

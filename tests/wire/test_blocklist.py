@@ -83,5 +83,10 @@ class MatchTests(SynchronousTestCase):
         ):
             self.assertEqual(entries.has_address(ip), blocked, ip)
 
+    def test_ipv4_as_a_whole_is_everybody_in_ipv6_too(self) -> None:
+        for everybody in ("0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"):
+            with self.assertRaisesRegex(ValueError, "would block everybody"):
+                block_entry(everybody)
+
     def test_nothing(self) -> None:
         self.assertFalse(BlockList().has_peer("bob@CIC") or BlockList().has_address("192.0.2.7"))

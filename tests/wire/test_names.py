@@ -77,6 +77,8 @@ class LookAlikeTests(SynchronousTestCase):
             ("alice@CIC", "ａｌｉｃｅ@CIC"),
             ("joão@k", "joao@k"),
             ("moo@k", "rn00@k"),
+            ("\ud55c@k", "\u1112\u1161\u11ab@k"),
+            ("\ufb01@k", "fi@k"),
         ):
             self.assertEqual(skeleton(one), skeleton(other), other)
 

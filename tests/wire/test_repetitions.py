@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.wire.messages import Pub, Send
-from p2pchat.wire.repetitions import LONGEST_ID, RecentIds, id_text
+from p2pchat.wire.repetitions import LONGEST_ID, RecentIds, id_text, mark_of
 
 
 def pubs(*ids: Any) -> list[Any]:
@@ -27,30 +27,31 @@ class RecentIdsTests(SynchronousTestCase):
     def test_what_is_forgotten_is_new(self) -> None:
         recent = RecentIds(100)
         for n in range(3):
-            recent.is_new("bob", str(n))
-        recent.forget("bob", "0")
-        recent.forget("bob", "2")
-        recent.forget("nobody", "2")
-        self.assertEqual([recent.is_new("bob", str(n)) for n in range(3)], [True, False, True])
+            recent.is_new("bob", str(n), "x")
+        for who, key, text in (("bob", "0", "x"), ("bob", "2", "x"), ("nobody", "2", "x")):
+            recent.forget(who, key, text)
+        recent.forget("bob", "1", "y")
+        found = [recent.is_new("bob", str(n), "x") for n in range(3)]
+        self.assertEqual(found, [True, False, True])
 
     def test_fresh_keeps_the_order_and_takes_repetitions_out(self) -> None:
         recent = RecentIds(100)
         first = pubs("a", "b")
-        self.assertEqual(recent.fresh("bob", first), (first, ["a", "b"]))
+        self.assertEqual(recent.fresh("bob", first)[:2], (first, ["a", "b"]))
         again = pubs("c", "a", "d", "c", "", None, "", 7, [7], 7)
-        fresh, ids = recent.fresh("bob", again)
+        fresh, ids, _ = recent.fresh("bob", again)
         self.assertEqual([it.msg_id for it in fresh], ["c", "d", "", None, "", 7, [7]])
         self.assertEqual(ids, ["c", "d", "", "", "", "7", "[7]"])
-        self.assertEqual(recent.fresh("carol", first), (first, ["a", "b"]))
+        self.assertEqual(recent.fresh("carol", first)[:2], (first, ["a", "b"]))
         twice = pubs("e", "f", "e")
-        self.assertEqual(recent.fresh("bob", twice), (twice[:2], ["e", "f"]))
+        self.assertEqual(recent.fresh("bob", twice)[:2], (twice[:2], ["e", "f"]))
 
     def test_odd_ids_among_usual_ones(self) -> None:
         for odd in (7, 2.5, True, None, "", [1, 2], {"a": 1}, "x" * (LONGEST_ID + 1)):
             recent = RecentIds(100)
             recent.fresh("bob", pubs("first"))
             chunk = pubs("a", odd, "b")
-            self.assertEqual(recent.fresh("bob", chunk), (chunk, ["a", id_text(odd), "b"]), odd)
+            self.assertEqual(recent.fresh("bob", chunk)[:2], (chunk, ["a", id_text(odd), "b"]), odd)
             again = [] if id_text(odd) else [chunk[1]]
             self.assertEqual(recent.fresh("bob", chunk)[0], again, odd)
             self.assertEqual(recent.fresh("bob", chunk[1:2])[0], again, odd)
@@ -69,9 +70,12 @@ class RecentIdsTests(SynchronousTestCase):
         recent = RecentIds(100)
         recent.fresh("bob", pubs("a", "b"))
         recent.friends.wrote_to("bob")
-        self.assertEqual(recent.fresh("bob", pubs("a", "b")), ([], []))
+        self.assertEqual(recent.fresh("bob", pubs("a", "b"))[0], [])
         self.assertEqual(recent.fresh("bob", pubs("a", "c"))[1], ["c"])
         self.assertEqual(recent.fresh("bob", pubs("c", "b", "d"))[1], ["d"])
+        # What a friend says from now on is with the friends', and as fast as ever.
+        self.assertEqual(recent.fresh("bob", pubs("e", "f"))[1], ["e", "f"])
+        self.assertEqual(recent.fresh("bob", [Pub("a", payload="x"), Pub("g")])[2], [0])
 
     def test_another_text_is_another_message_whatever_kind_it_is(self) -> None:
         recent = RecentIds(100)
@@ -88,6 +92,39 @@ class RecentIdsTests(SynchronousTestCase):
             recent.is_new("eva", f"more {n}", "x")
         self.assertEqual(recent.fresh("eva", [false, true])[0], [])
 
+    def test_two_texts_of_an_id_are_each_judged_on_their_own(self) -> None:
+        for first, second in (("falso", "verdadeiro"), ("f" * 999, "v" * 999), ("", "v")):
+            recent = RecentIds(100)
+            for text in (first, second):
+                self.assertTrue(recent.is_new("bob", "1", mark_of(text)))
+            recent.forget("bob", "1", first)
+            self.assertFalse(recent.is_new("bob", "1", mark_of(second)))
+            self.assertTrue(recent.is_new("bob", "1", mark_of(first)))
+            for text in (first, second):
+                self.assertFalse(recent.is_new("bob", "1", mark_of(text)))
+                recent.forget("bob", "1", text)
+            self.assertEqual(recent.fresh("bob", [Pub("1", payload=first)])[2], ())
+
+    def test_a_second_text_outlives_the_first_one(self) -> None:
+        recent = RecentIds(20)
+        recent.is_new("bob", "1", "falso")
+        for n in range(4):
+            recent.is_new("bob", f"more {n}", "x")
+        recent.is_new("bob", "1", "verdadeiro")
+        for n in range(4):
+            recent.is_new("bob", f"others {n}", "x")
+        self.assertTrue(recent.is_new("bob", "1", "falso"), "it was among the older half")
+        self.assertFalse(recent.is_new("bob", "1", "verdadeiro"))
+
+    def test_it_says_which_had_another_text(self) -> None:
+        recent = RecentIds(100)
+        recent.fresh("bob", [Send("1", payload="a")])
+        again = [Pub("2"), Pub("1", payload="a"), Pub("1", payload="b"), Pub("2", payload="c")]
+        fresh, _, others = recent.fresh("bob", [*again])
+        self.assertEqual((fresh, others), ([again[0], *again[2:]], [1, 2]))
+        self.assertEqual(recent.fresh("bob", [Send("2", payload="d")])[2], (0,))
+        self.assertEqual(recent.other_texts, 3)
+
     def test_a_text_that_is_not_known_is_the_same(self) -> None:
         recent = RecentIds(100)
         self.assertTrue(recent.is_new("bob", "1"))
@@ -99,7 +136,7 @@ class RecentIdsTests(SynchronousTestCase):
         recent = RecentIds(8)
         for ids in (("a", "b"), ("c",)):
             recent.fresh("bob", pubs(*ids))
-        self.assertEqual(recent.fresh("bob", pubs("a", "c")), ([], []))
+        self.assertEqual(recent.fresh("bob", pubs("a", "c"))[0], [])
 
     @given(st.integers(1, 12), st.lists(st.lists(st.integers(0, 15), max_size=6), max_size=30))
     def test_the_last_half_is_known_and_never_more_than_the_limit(
@@ -120,7 +157,7 @@ class RecentIdsTests(SynchronousTestCase):
                     taken.append(key)
                     new.append(str(key))
                 self.assertLessEqual(len(one_by_one), max(1, limit))
-            fresh, ids = by_chunks.fresh("bob", pubs(*map(str, chunk)))
+            fresh, ids, _ = by_chunks.fresh("bob", pubs(*map(str, chunk)))
             self.assertEqual([message.msg_id for message in fresh], new)
             self.assertEqual(ids, new)
             self.assertEqual(len(by_chunks), len(one_by_one))
@@ -132,24 +169,35 @@ class RecentIdsTests(SynchronousTestCase):
                 max_size=6,
             ),
             max_size=12,
-        )
+        ),
+        st.integers(0, 12),
     )
     def test_an_id_with_its_text_is_new_once_alone_or_in_a_chunk(
-        self, chunks: list[list[tuple[int, str]]]
+        self, chunks: list[list[tuple[int, str]]], befriended: int
     ) -> None:
         one_by_one, by_chunks = RecentIds(1000), RecentIds(1000)
         known: set[tuple[str, str]] = set()
-        for chunk in chunks:
+        for at, chunk in enumerate(chunks):
             messages = [Pub(str(key), payload=text) for key, text in chunk]
-            new = []
+            if at == befriended:
+                for recent in (one_by_one, by_chunks):
+                    recent.friends.wrote_to("bob")
+            new, others = [], []
             for message in messages:
                 said = (str(message.msg_id), message.payload)
-                is_new = one_by_one.is_new("bob", *said)
+                is_new = one_by_one.is_new("bob", said[0], mark_of(said[1]))
                 self.assertEqual(is_new, said not in known)
                 if is_new:
+                    others += [len(new)] * any(key == said[0] for key, _ in known)
                     known.add(said)
                     new.append(message)
-            self.assertEqual(by_chunks.fresh("bob", list[Pub | Send](messages))[0], new)
+            fresh, _, marked = by_chunks.fresh("bob", list[Pub | Send](messages))
+            self.assertEqual((fresh, [*marked]), (new, others))
+            if at % 3 == 1 and chunk:
+                gone = (str(chunk[0][0]), chunk[0][1])
+                known.discard(gone)
+                for recent in (one_by_one, by_chunks):
+                    recent.forget("bob", *gone)
 
 
 class IdTextTests(SynchronousTestCase):

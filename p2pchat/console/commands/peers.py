@@ -39,12 +39,11 @@ def _peers(person: Person, rest: str) -> Answer:
     except ValueError:
         return PEERS.misused()
 
-    known = {node.me.peer_id, *person.sent.written_to}
-
     def table(listings: Sequence[Listing] | None) -> Table:
         rows = peer_rows(node.peers, namespace, listings)
-        others = [row for row in rows if row.peer_id != node.me.peer_id]
-        return peers_table(others, namespace, asked=listings is not None, known=known)
+        own_id = node.me.peer_id
+        others = [row for row in rows if row.peer_id != own_id]
+        return peers_table(others, namespace, own_id, node.friends, asked=listings is not None)
 
     def not_asked(failure: Failure) -> Reply:
         failure.trap(DirectoryError)

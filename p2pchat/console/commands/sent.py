@@ -36,8 +36,6 @@ class SentMessages:
         """How often a message was told not to have arrived, perhaps yet."""
         self.on_news: Callable[[News, str], None] = lambda _news, _line: None
         """Is told what became of a message, with a line about it to show."""
-        self.written_to: dict[str, None] = {}
-        """To whom the person wrote in this session: they know these names."""
 
     def settled(self) -> Deferred[None]:
         """Fires when nothing is pending."""
@@ -78,7 +76,6 @@ class SentMessages:
         except NotSentError:
             self.pending -= 1
             raise
-        self.written_to[peer_id] = None
 
     def _told(self, news: News) -> None:
         """Something became of a message."""

@@ -16,7 +16,7 @@ from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import EntryKind, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
-from p2pchat.console.wording import StatusLines, left_out_line, moment
+from p2pchat.console.wording import REUSED, StatusLines, left_out_line, moment
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
@@ -115,7 +115,7 @@ class News(Observer):
         ring = False
         for peer_id, message, remark in arrived:
             entry = self._entry(now, peer_id, message)
-            entry.note = remark
+            entry.note = (remark + REUSED).lstrip() if message.other_text else remark
             ring = ring or entry.named
             self._conversations.add(entry)
         if ring and self._clock.seconds() - self._rung_at >= _BELL:

@@ -11,7 +11,7 @@ import json
 import time
 from typing import Any
 
-from p2pchat.console.wording import said_note, sender
+from p2pchat.console.wording import REUSED, said_note, sender
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
@@ -23,7 +23,7 @@ def message_line(event: dict[str, Any]) -> str:
         _name(event.get("from")),
         to=to if to.startswith(("*", "#")) else "",
         claims="claims" in event,
-        note=_note(event),
+        note=_note(event) + (REUSED if event.get("other_text") is True else ""),
     )
     return begin + text_of(event.get("text"))
 

@@ -173,8 +173,9 @@ class Presence(Service):
 
     def _discover(self, now: float) -> None:
         self._schedule.discovering(now)
-        request = self._discovering = self.directory.discover(self._scope.choose(now))
-        request.addCallback(self._take_in)
+        namespace = self._scope.choose(now)
+        request = self._discovering = self.directory.discover(namespace)
+        request.addCallback(self._take_in, namespace)
         request.addBoth(self._discover_over)
         request.addCallbacks(self._discovered, self._discover_failed)
         request.addErrback(self._unexpected)
@@ -208,7 +209,8 @@ class Presence(Service):
         if failure.check(RequestRefused):
             self._schedule.refused(self._clock.seconds())
 
-    def _take_in(self, listings: Listings) -> Deferred[Listings]:
+    def _take_in(self, listings: Listings, namespace: str | None) -> Deferred[Listings]:
+        listings.namespace = namespace
         self._unknown = False
         self._scope.listed()
         if self.grant is not None:

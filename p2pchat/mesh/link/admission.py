@@ -1,9 +1,9 @@
-"""Who may still connect: links in all, links from one address, connections without HELLO.
+"""Who may still connect: links in all, links with one address, connections without HELLO.
 
 Rules: pure counting; `now` is the node's clock. Whoever is admitted must be `arrived` at once, then
 `settled` and `released`, by the same link. An IPv6 /64 is one address. Loopback has no limit of
 links: everybody on this machine shares it. A dial under way has a descriptor, too, and so it takes
-a place.
+a place. The links that we dialed count apart from those that came: neither keeps the other out.
 
 Who says nothing keeps nobody out. When the places without HELLO are taken, the connection that has
 been silent for longest gives way to a newcomer:
@@ -15,10 +15,11 @@ been silent for longest gives way to a newcomer:
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final, Protocol
 
 from p2pchat.settings.values import LimitSettings
-from p2pchat.wire.address import is_loopback, network_of
+from p2pchat.wire.address import THIS_MACHINE, network_of
 
 _RESERVE: Final = 128
 """Descriptors that are not for links; a quarter of them, but at least 32, where they are few."""
@@ -30,7 +31,6 @@ SHORT_GRACE: Final = 0.1
 
 _TRIES: Final = 8
 """Connections at most that are heard for one newcomer."""
-_LOOPBACK: Final = "loopback"
 
 
 class Silent(Protocol):
@@ -51,7 +51,8 @@ class Admission:
     def __init__(self, limits: LimitSettings, max_descriptors: int | None = None) -> None:
         self._max_descriptors = max_descriptors
         self.configure(limits)
-        self._per_address: dict[str, int] = {}
+        self._per_address: Counter[str] = Counter()
+        self._dialed: Counter[str] = Counter()
         # Oldest first: the places without HELLO, in all and by address, and since when.
         self._silent: dict[Silent, float] = {}
         self._silent_at: dict[str, dict[Silent, float]] = {}
@@ -90,7 +91,7 @@ class Admission:
 
         One that may come is to be told to `arrived`.
         """
-        address = _place(ip)
+        address = network_of(ip)
         for _ in range(_TRIES):
             reason = self._obstacle(address)
             if reason is None or self._one_gives_way(address, now):
@@ -114,15 +115,24 @@ class Admission:
 
     def arrived(self, link: Silent, now: float) -> None:
         """An inbound connection that was admitted is there."""
-        address = _place(link.ip)
+        address = network_of(link.ip)
         self.links += 1
-        self._per_address[address] = self._per_address.get(address, 0) + 1
+        self._per_address[address] += 1
         self._silent[link] = now
         self._silent_at.setdefault(address, {})[link] = now
 
-    def dialed(self) -> None:
-        """Count an outbound connection; whoever dials asks `has_room` before."""
+    def dialed(self, ip: str) -> None:
+        """Count an outbound connection; whoever dials asks `has_room` and `may_dial` before."""
         self.links += 1
+        self._dialed[network_of(ip)] += 1
+
+    def may_dial(self, address: str, under_way: int, *, friend: bool) -> bool:
+        """Whether one more link of ours may lead to this address, with so many dials under way.
+
+        A friend has a place beyond those that strangers can take.
+        """
+        share = self._max_per_address * (2 if friend else 1)
+        return address == THIS_MACHINE or self._dialed[address] + under_way < share
 
     @property
     def has_room(self) -> bool:
@@ -132,7 +142,7 @@ class Admission:
     def settled(self, link: Silent) -> None:
         """An admitted connection has opened, or ended before it did; may be called again."""
         if self._silent.pop(link, None) is not None:
-            address = _place(link.ip)
+            address = network_of(link.ip)
             beside = self._silent_at[address]
             del beside[link]
             if not beside:
@@ -141,25 +151,20 @@ class Admission:
     def release(self, ip: str, *, inbound: bool) -> None:
         """Give a place back."""
         self.links -= 1
-        if not inbound:
-            return
-        address = _place(ip)
-        left = self._per_address.get(address, 0) - 1
-        if left > 0:
-            self._per_address[address] = left
-        else:
-            self._per_address.pop(address, None)
+        counts, address = self._per_address if inbound else self._dialed, network_of(ip)
+        counts[address] -= 1
+        if counts[address] <= 0:
+            del counts[address]
 
     def _share_of(self, address: str) -> int:
         """How many places without HELLO one address may have: a half for all of this machine."""
-        if address == _LOOPBACK:
+        if address == THIS_MACHINE:
             return max(self._max_silent_per_address, self._max_silent // 2)
         return self._max_silent_per_address
 
     def _is_crowded(self, address: str) -> bool:
         """Whether an address has all the links that it may have."""
-        links = self._per_address.get(address, 0)
-        return address != _LOOPBACK and links >= self._max_per_address
+        return address != THIS_MACHINE and self._per_address[address] >= self._max_per_address
 
     def _one_gives_way(self, address: str, now: float) -> bool:
         """Have the oldest without HELLO end, if it had its time; whether it did.
@@ -178,15 +183,10 @@ class Admission:
         if link not in self._silent:
             self._spoke = True
             return False
-        same = _place(link.ip) == address
+        same = network_of(link.ip) == address
         if now - since < (GRACE if beside and not same else SHORT_GRACE):
             return False
         self.gave_way += 1
         self.settled(link)
         link.give_up("said nothing, and gave way to a newcomer")
         return True
-
-
-def _place(ip: str) -> str:
-    """What counts as one address: a host, an IPv6 /64, or this machine."""
-    return _LOOPBACK if is_loopback(ip) else network_of(ip)

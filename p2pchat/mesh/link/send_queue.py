@@ -193,6 +193,11 @@ class SendQueue:
         return 2 * self._answers > self.bytes_waiting, self.bytes_waiting
 
     @property
+    def bytes_lasting(self) -> int:
+        """The bytes that wait for longer than their turn: those that all queues together count."""
+        return self._counted
+
+    @property
     def blocked(self) -> bool:
         """Whether the other end does not read what we send."""
         return self._blocked

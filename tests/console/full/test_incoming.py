@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.messages import Pub, Send, marked
 from tests.support.terminals import EPOCH, MISSING, ConsoleCase
 
 ALT_A = "\x1ba"
@@ -115,14 +115,18 @@ class IncomingTests(ConsoleCase):
         assert peer is not None
         messages: list[Send | Pub] = [Send("1", payload="um"), Send("2", payload="dois")]
         self.alice.observers.received_late(peer, messages, [EPOCH - 3600, EPOCH - 86_400])
-        self.alice.observers.received_unkept(peer, [Send("3", payload="três")])
+        unkept = [Send("3", payload="três"), marked(Send("3", payload="quatro"))]
+        self.alice.observers.received_unkept(peer, unkept)
+        self.alice.observers.received(peer, [marked(Send("3", payload="cinco"))])
         self.run_for(0.3)
         self.assertEqual(
-            self.messages[-3:],
+            self.messages[-5:],
             [
                 "[bob@CIC] um (said 11:00)",
                 "[bob@CIC] dois (said 2026-01-30 12:00)",
                 "[bob@CIC] três (not kept)",
+                "[bob@CIC] quatro (not kept) (reused id)",
+                "[bob@CIC] cinco (reused id)",
             ],
         )
 

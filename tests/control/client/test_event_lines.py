@@ -31,6 +31,8 @@ class EventLineTests(SynchronousTestCase):
         self.assertRegex(late, r"^\[b@C, said 2001-09-(08|09) \d\d:\d\d\] oi$")
         self.assertEqual(message_line({**message, "kept": False}), "[b@C (not kept)] oi")
         self.assertEqual(message_line({**message, "said": "yesterday"}), "[b@C] oi")
+        other = {**message, "other_text": True, "kept": False}
+        self.assertEqual(message_line(other), "[b@C (not kept) (reused id)] oi")
 
     def test_a_field_that_is_missing_or_no_text(self) -> None:
         self.assertEqual((text_of(None), text_of([1]), text_of("\n")), ("", "[1]", "\\n"))
