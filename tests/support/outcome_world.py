@@ -12,10 +12,8 @@ they run freely, all nodes are there for `QUIET` seconds at most, and then leave
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -29,6 +27,7 @@ from tests.support.outcome_acts import NOBODY, do
 from tests.support.outcome_checks import file_violations, public_violations
 from tests.support.outcome_inner import Violation, inner_violations
 from tests.support.outcome_node import Life, Shared
+from tests.support.outcome_storage import memory_folder
 
 NAMES: Final = ("alice@CIC", "bob@CIC", "carol@CIC")
 ACTS: Final = 60
@@ -38,6 +37,8 @@ _A_WHILE: Final = 4.0
 _LEAST_QUIET: Final = 16.0
 """The same, at least: longer than the wait before something is sent again on the same link."""
 _LEAVING: Final = 20.0
+_AFTERWARDS: Final = 6.0
+"""Seconds until a question to a history that was stopped is given up."""
 _WEIGHTS: Final = {
     "run": 16,
     "step": 18,
@@ -93,7 +94,7 @@ class OutcomeWorld:
 
     def _happen(self) -> None:
         for name in NAMES:
-            self._start(name)
+            self._start(name, self._chance.choice(_SLEEPS))
         kinds, weights = [*_WEIGHTS], [*_WEIGHTS.values()]
         for self._acts in range(1, ACTS + 1):
             self._act(self._chance.choices(kinds, weights)[0])
@@ -101,8 +102,8 @@ class OutcomeWorld:
         self._settle()
         for life in self._lives.values():
             life.stop()
-        self._pass(_LEAVING, self._all_gone)
-        self._pass(_LEAVING)
+        self._pass(_LEAVING, until=self._all_gone)
+        self._pass(_AFTERWARDS)
         for name, life in self._lives.items():
             if not life.gone:
                 self._find(Violation("G0", "it does not leave", name))
@@ -120,14 +121,15 @@ class OutcomeWorld:
         """Do something; its random choices are made even if there is nobody to do it."""
         chance, number = self._chance, self._acts
         name, to = chance.choice(NAMES), chance.choice((*NAMES, NOBODY))
-        several, share = chance.randint(1, 6), chance.random()
+        several, share, sleep = chance.randint(1, 6), chance.random(), chance.choice(_SLEEPS)
         dice = random.Random(chance.getrandbits(32))
         life = self._lives[name]
         if to == name:
             to = NAMES[(NAMES.index(name) + 1) % len(NAMES)]
         if kind == "run":
-            self._tell(f"{share**3:.3f} s pass")
-            self._pass(0.001 + share**3)
+            seconds = 0.001 + 0.999 * share**3
+            self._tell(f"{seconds:.3f} s pass")
+            self._pass(seconds)
         elif kind == "step":
             self._step(several)
         elif kind == "break" and to != NOBODY:
@@ -136,17 +138,17 @@ class OutcomeWorld:
         elif kind == "start":
             for each in NAMES:
                 if self._lives[each].gone:
-                    self._start(each)
+                    self._start(each, sleep)
                     return
         elif life.up:
             do(self._shared, life, kind, to, f"{kind} {number}", dice)
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, sleep: int) -> None:
         self._tell(f"{name}: starts")
         ip = f"10.0.0.{NAMES.index(name) + 1}"
         life = self._lives[name] = Life(self._shared, name, ip, self._written[name])
         self._all_lives.append(life)
-        self._awake_at[name] = self._acts + self._chance.choice(_SLEEPS)
+        self._awake_at[name] = self._acts + sleep
 
     def _step(self, several: int) -> None:
         """Some calls of one node's threads, of which each sleeps for a while after its start."""
@@ -188,7 +190,7 @@ class OutcomeWorld:
         while quiet < QUIET and (quiet < _LEAST_QUIET or not self._quiet()):
             for name, life in self._lives.items():
                 if life.gone:
-                    self._start(name)
+                    self._start(name, 0)
                     quiet = 0.0
             self._pass(_A_WHILE)
             quiet += _A_WHILE
@@ -238,12 +240,6 @@ class OutcomeWorld:
         if self._tell_line is not None:
             now = self._town.network.clock.seconds() - 1000.0
             self._tell_line(f"{self._acts:3} {now:8.3f} {line}")
-
-
-def memory_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder for a world, where a sync costs nothing if the system has such a place."""
-    fast = "/dev/shm"
-    return tempfile.TemporaryDirectory(dir=fast if os.access(fast, os.W_OK) else None)
 
 
 def main() -> None:
