@@ -1,0 +1,166 @@
+"""What was said in a world, and what became of it: told to its sender, and shown to its receivers.
+
+    account.say("alice@CIC", "bob@CIC", "script 3")  ->  a text that nobody else says
+    account.accepted(text, msg_id)                   the node took it
+    account.told(msg_id, "delivered")                in the order in which it is told
+    account.shown("bob@CIC", text)                   in the order in which it is shown
+
+Rules: one account for all runs of all nodes of a world. Nothing here knows a node. What a person
+asks to cancel, or to forget, is a `Window`: from the request to its answer anything may happen to
+the messages that it is about, but each of them has one end all the same.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Final
+
+from msgspec import Struct, field
+
+QUEUED: Final = "queued"
+KEPT: Final = "undelivered, but kept"
+DELIVERED: Final = "delivered"
+CANCELLED: Final = "cancelled"
+GIVEN_UP: Final = "given up"
+ENDS: Final = (DELIVERED, CANCELLED, GIVEN_UP)
+
+
+class Message(Struct):
+    """One message that was said, whether or not a node took it."""
+
+    text: str
+    sender: str
+    to: str
+    """A peer_id, `*` or `#namespace`."""
+    origin: str
+    """Who said it: "send", or the name of a control request or of a script."""
+    msg_id: str = ""
+    """Empty as long as no node took it."""
+    place: int = 0
+    """Its place in the order in which messages were taken."""
+    told: list[str] = field(default_factory=list)
+    perhaps_cancelled: bool = False
+    """Whether somebody asked for it, and may or may not have been in time."""
+    forgotten: bool = False
+    """Whether its sender has certainly deleted it."""
+
+    @property
+    def direct(self) -> bool:
+        """Whether it is for one peer."""
+        return not self.to.startswith(("*", "#"))
+
+    @property
+    def ended(self) -> bool:
+        """Whether its end was told."""
+        return any(outcome in ENDS for outcome in self.told)
+
+
+class Window(Struct):
+    """A request to cancel or forget, from when it is made until it is answered."""
+
+    who: str
+    peer: str | None
+    """Whose messages, None for all."""
+    forgets: bool
+    before: list[Message]
+    """What was certainly taken before it."""
+
+
+class Account:
+    """All that was said, told and shown."""
+
+    def __init__(self) -> None:
+        self.by_text: dict[str, Message] = {}
+        self.by_id: dict[str, Message] = {}
+        self.by_origin: dict[str, list[Message]] = {}
+        self.open: dict[tuple[str, str], dict[str, Message]] = {}
+        """Sender and origin -> the messages of which nothing was told yet, by msg_id."""
+        self.shown_to: dict[str, list[Message]] = {}
+        self.strange: list[str] = []
+        """What was told or shown and was never said, as sentences."""
+        self.perhaps_forgotten: set[tuple[str, str]] = set()
+        """Who has perhaps deleted which text."""
+        self._windows: list[Window] = []
+        self._numbers = count(1)
+        self._places = count(1)
+
+    # ------------------------------------------------------------ what happens
+
+    def say(self, sender: str, to: str, origin: str) -> str:
+        """A new text for a message that is about to be said."""
+        text = f"{sender.split('@')[0]} {next(self._numbers)}"
+        message = self.by_text[text] = Message(text, sender, to, origin)
+        self.by_origin.setdefault(origin, []).append(message)
+        return text
+
+    def accepted(self, text: str, msg_id: str) -> None:
+        """A node took it."""
+        message = self.by_text[text]
+        message.msg_id, message.place = msg_id, next(self._places)
+        self.by_id[msg_id] = message
+        if message.direct:
+            self.open.setdefault((message.sender, message.origin), {})[msg_id] = message
+        for window in self._windows:
+            self._mark(window, message)
+
+    def told(self, msg_id: str, outcome: str) -> str:
+        """Its sender's node told this of it; returns its text."""
+        message = self.by_id.get(msg_id)
+        if message is None:
+            self.strange.append(f"{outcome}: a message that nobody said")
+            return "?"
+        message.told.append(outcome)
+        whose = (message.sender, message.origin)
+        awaited = self.open.get(whose, {})
+        if awaited.pop(msg_id, None) is not None and not awaited:
+            del self.open[whose]
+        return message.text
+
+    def shown(self, receiver: str, text: str) -> None:
+        """A node showed it."""
+        message = self.by_text.get(text)
+        if message is None or not message.msg_id:
+            self.strange.append(f"{receiver} was shown {text!r}, which nobody said")
+        else:
+            self.shown_to.setdefault(receiver, []).append(message)
+
+    # ------------------------------------------------------------ cancelling and forgetting
+
+    def asks(self, who: str, peer: str | None, *, forgets: bool) -> Window:
+        """Somebody asks to cancel, or to forget, what waits for a peer, or for all of them."""
+        own = [each for each in self.by_id.values() if (each.sender, each.to) == (who, peer)]
+        window = Window(who, peer, forgets, own if forgets else [])
+        self._windows.append(window)
+        for message in self.by_text.values():
+            self._mark(window, message)
+        return window
+
+    def answered(self, window: Window, *, done: bool) -> None:
+        """It is over; `done`: the answer was that it is done."""
+        if window not in self._windows:
+            return
+        for message in self.by_text.values():
+            self._mark(window, message)
+        self._windows.remove(window)
+        if done:
+            for message in window.before:
+                message.forgotten = True
+
+    def _mark(self, window: Window, message: Message) -> None:
+        who, peer = window.who, window.peer
+        if not message.msg_id:
+            return
+        concerns_own = message.sender == who and message.direct and peer in (None, message.to)
+        if concerns_own and not message.ended:
+            message.perhaps_cancelled = True
+        if window.forgets and (concerns_own or message.sender == peer):
+            self.perhaps_forgotten.add((who, message.text))
+
+    # ------------------------------------------------------------ questions
+
+    def times_shown(self, receiver: str) -> dict[str, int]:
+        """How often each text was shown there."""
+        times: dict[str, int] = {}
+        for message in self.shown_to.get(receiver, ()):
+            times[message.text] = times.get(message.text, 0) + 1
+        return times

@@ -1,0 +1,80 @@
+"""The checks of a world that look inside a node: who holds a message, and what is to become of it.
+
+Rules: all that knows how a node keeps its messages is in `inner_violations`. Everything else of a
+world goes by what a node tells and shows, and by its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from p2pchat.history.outbox import Stage
+from p2pchat.node.node import ChatNode
+
+
+class Violation(NamedTuple):
+    """Something that must not be."""
+
+    check: str
+    """Which check found it, for example L2."""
+    kind: str
+    """What was wrong, the same words each time."""
+    what: str = ""
+    """The message or the node with which."""
+
+
+def inner_violations(
+    node: ChatNode, waited: Collection[str], written: Collection[str]
+) -> list[Violation]:
+    """What is wrong in a node between two turns; it is asked after each of them.
+
+    `waited`: the msg_ids that a script or a control request waits for, and of which nothing was
+    told yet. `written`: those of our messages that are in the file.
+    """
+    history, outgoing = node.history, node.outgoing
+    assert history is not None
+    wrong: list[Violation] = []
+    if not history.ready:
+        if outgoing.sent:
+            wrong.append(Violation("L4", "a direct message went out before the past was known"))
+        elif any(link.sent for link in node.mesh.links):
+            wrong.append(Violation("L4", "another line went out before the past was known"))
+    outbox, pending = history.outbox, outgoing._pending
+    if not (waited or pending or len(outbox)):
+        return wrong
+    store = history._store
+    batches = [batch for batch in (store._next, store._writing) if batch is not None]
+    gathered = {entry.msg_id for batch in batches for entry in batch.entries}
+    for msg_id in waited:
+        if msg_id in pending:
+            continue
+        queued = outbox.get(msg_id)
+        if queued is None:
+            wrong.append(Violation("L1", "it waits for a message that nobody has", msg_id))
+        elif queued.stage is not Stage.UNSENT:
+            wrong.append(Violation("L1", f"nobody tells the end of one {queued.stage}", msg_id))
+        elif queued.entry.id and msg_id not in gathered:
+            wrong.append(Violation("L1", "UNSENT and written, and nothing was told", msg_id))
+    wrong += [
+        Violation("L2", "its deadline runs, but it does not wait", msg_id)
+        for msg_id in pending
+        if outbox.get(msg_id) is None
+    ]
+    for queued in outbox if len(outbox) else ():
+        msg_id, stage, link = queued.msg_id, queued.stage, queued.link
+        peer = node.peers.get(queued.peer_id)
+        links = () if peer is None else peer.links
+        if stage is Stage.ON_ITS_WAY and link not in links:
+            wrong.append(Violation("L2", "ON_ITS_WAY, and its link is closed", msg_id))
+        if stage is Stage.ON_ITS_WAY and msg_id not in pending:
+            wrong.append(Violation("L2", "ON_ITS_WAY without a deadline", msg_id))
+        if stage is Stage.OVERDUE and link is None:
+            wrong.append(Violation("L2", "OVERDUE, and it was never handed to a link", msg_id))
+        if (stage is Stage.UNSENT) is not (msg_id in outbox._unsent.get(queued.peer_id, ())):
+            wrong.append(Violation("L2", f"{stage}, and the table of UNSENT differs", msg_id))
+        if history.ready and not queued.entry.id:
+            wrong.append(Violation("L5", "the past is known, and it has no number", msg_id))
+        elif history.ready and msg_id not in gathered and msg_id not in written:
+            wrong.append(Violation("L5", "neither in the file nor in a batch", msg_id))
+    return wrong
