@@ -97,6 +97,9 @@ class Outgoing:
         self._check_age_at = 0.0
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told the peer and the link of each message whose ACK did not come in time."""
+        self.on_dropped: Callable[[Peer], None] = lambda _: None
+        """Is told of each connected peer that did not get what was published."""
+        self._broadcast.on_dropped = lambda peer: self.on_dropped(peer)
         self.sent = self.published = 0
         """Direct messages sent, and messages published, each counted once."""
         self.delivered = self.undelivered = 0
