@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from p2pchat.mesh.link.protocol import PeerProtocol
@@ -260,3 +261,69 @@ class FullDiskTests(GapCase):
         self.meet()
         self.assertEqual(self.texts(bob), ["4"])
         self.town.close()
+
+
+class WorldTests(GapCase):
+    """Three nodes that publish while everything fails now and then."""
+
+    NAMES = ("alice@CIC", "bob@CIC", "eva@CIC")
+
+    def test_all_that_its_publisher_keeps_is_at_everybody_in_the_end(self) -> None:
+        for seed in range(4):
+            with self.subTest(seed=seed):
+                self.seed = seed
+                self.setUp()
+                self.live(random.Random(seed))
+
+    def live(self, chance: random.Random) -> None:
+        full: set[str] = set()
+        send_all = PeerProtocol.send_all
+
+        def sometimes_full(link: PeerProtocol, *lines: Any) -> bool:
+            return link.peer_id not in full and send_all(link, *lines)
+
+        queues = self.patch(PeerProtocol, "send_all", sometimes_full)
+        nodes = {name: self.node(name, catch_up=5000) for name in self.NAMES}
+        for number in range(60):
+            for name, node in nodes.items():
+                node.publish(chance.choice(("*", "#CIC")), f"{name} {number}")
+            for thread in self.threads:
+                thread.at_once = chance.random() < 0.6
+                for _ in range(chance.randrange(3)):
+                    if thread.calls:
+                        thread.step()
+            self.town.run(chance.random())
+            one, other = chance.sample(self.NAMES, 2)
+            match chance.randrange(12):
+                case 0 | 1:
+                    hosts = self.town.host_of(nodes[one]), self.town.host_of(nodes[other])
+                    self.town.network.break_links(*hosts)
+                case 2:
+                    self.work()
+                    self.town.kill(nodes[one])
+                    nodes[one] = self.node(one, catch_up=5000)
+                case 3:
+                    FullDatabase.full = {self.path(one)} - FullDatabase.full
+                case 4 | 5:
+                    full ^= {one}
+        FullDatabase.full = set()
+        full.clear()
+        self.work()
+        self.town.run(150)
+        for publisher in self.NAMES:
+            said = [text for text in self.kept(publisher) if text.startswith(publisher)]
+            self.assertGreater(len(said), 20)
+            for other in self.NAMES:
+                heard = [text for text in self.kept(other) if text.startswith(publisher)]
+                # Who is killed may have said more than it keeps.
+                self.assertEqual({*said} - {*heard}, set(), f"{publisher} at {other}")
+                self.assertEqual(len(heard), len({*heard}), "kept twice")
+        queues.restore()
+        self.town.close()
+
+    def work(self) -> None:
+        """Have the disks do what they were asked for."""
+        for thread in self.threads:
+            thread.at_once = True
+            while thread.calls:
+                thread.step()
