@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.history.database import Database
 from p2pchat.history.past import EVERYTHING
+from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Loaded, Record
 from p2pchat.history.segments import pack
@@ -33,7 +34,6 @@ from p2pchat.wire.repetitions import RecentIds
 
 _T = TypeVar("_T")
 _log: Final = Log("History")
-_MAX_LAST: Final = 20_000
 _FOREVER: Final = 1e12
 
 
@@ -82,7 +82,8 @@ class DurableHistory:
         self._seen = seen
         self._storage = storage
         self._reader: Reader | None = None
-        self._last_caught_up: dict[str, str] = {}
+        self.places = Places()
+        """How far we have caught up with each peer."""
         self._told = False
         self._opening = False
         self._waiting: list[Deferred[None]] = []
@@ -212,11 +213,16 @@ class DurableHistory:
         first = self._store.next_id(len(messages))
         stranger = peer_id not in self._friends.known
         piece = pack(first, peer_id, wall, messages, ids, arrival.said, stranger=stranger)
-        if self._store.hold(piece, arrival):
-            if arrival.said is not None and type(messages[-1]) is Pub:
-                self._caught_up(peer_id, ids[-1])
+        late = arrival.said is not None and type(messages[-1]) is Pub
+        beyond_gap = late and self.places.has_gap(peer_id)
+        if not beyond_gap and self._store.hold(piece, arrival):
+            if late:
+                self.places.moved(peer_id, ids[-1])
             return True
-        self._tell("the disk does not keep up")
+        if _is_to_come_again(arrival, messages):
+            self.places.refused(peer_id)
+        if not beyond_gap:
+            self._tell("the disk does not keep up")
         self.not_kept += len(messages)
         return False
 
@@ -226,13 +232,6 @@ class DurableHistory:
         False when they are safe already: then acknowledge them now.
         """
         return self._store.repeat(arrival)
-
-    def caught_up_with(self, peer_id: str) -> str:
-        """The msg_id of the last PUB of a peer with which we caught up; empty when none is known.
-
-        What came live after it does not count: something may be missing in between.
-        """
-        return self._last_caught_up.get(peer_id, "")
 
     # ------------------------------------------------------------ what a person asks for
 
@@ -325,8 +324,8 @@ class DurableHistory:
                 self._tell(outcome.trouble)
             self.not_kept += sum(piece.messages for piece in done.pieces)
             for arrival in done.arrivals:
-                if arrival.said is not None:  # it is to come again
-                    self._last_caught_up.pop(arrival.peer.peer_id, None)
+                if _is_to_come_again(arrival, arrival.messages):
+                    self.places.lost(arrival.peer.peer_id)
             self.on_settled(done.arrivals, False)
             self.on_entered(done.entries, outcome.trouble)
             return
@@ -356,14 +355,8 @@ class DurableHistory:
         for sender, msg_id, caught_up, mark in loaded.seen:
             self._seen.is_new(sender, msg_id, mark)
             if caught_up:
-                self._caught_up(sender, msg_id)
+                self.places.moved(sender, msg_id)
         loaded.seen.clear()
-
-    def _caught_up(self, peer_id: str, msg_id: str) -> None:
-        last = self._last_caught_up
-        if peer_id not in last and len(last) >= _MAX_LAST:
-            del last[next(iter(last))]
-        last[peer_id] = msg_id
 
     def _tell(self, why: str) -> None:
         if not self._told:
@@ -373,3 +366,8 @@ class DurableHistory:
     def _notice(self, sentence: str) -> None:
         _log.warn("{text}", text=sentence)
         self.on_notice(sentence)
+
+
+def _is_to_come_again(arrival: Arrival, messages: Sequence[Send | Pub]) -> bool:
+    """Whether the peer can be asked for these once more: it keeps what it published."""
+    return arrival.link.keeps and any(type(message) is Pub for message in messages)

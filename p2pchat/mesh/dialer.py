@@ -75,6 +75,8 @@ class Dialer(ClientFactory):
         self._connector: IConnector | None = None
         self._link: PeerProtocol | None = None
         self._untried: list[tuple[str, int]] = []
+        self._knew: frozenset[tuple[str, int]] = frozenset()
+        """All addresses of the present attempt."""
         self._waiting: Dial | None = None
         self._dial: Dial | None = None
         self._place = ("", 0)
@@ -90,15 +92,25 @@ class Dialer(ClientFactory):
         return bool(self._wait or self._waiting or self._dial)
 
     def dial(self) -> None:
-        """Start over, now: forget earlier failures. Nothing if an attempt is under way."""
+        """Start over, now: forget earlier failures.
+
+        An attempt that is under way goes on, unless the peer has an address that is none of its.
+        """
         self.failures = self._short_sessions = 0
         self._cancel_wait()
+        if self.busy and not self._knew.issuperset(self._peer.addresses):
+            self._drop_attempt()
         if not self.busy:
             self._attempt()
 
     def stop(self) -> None:
         """Dial no more, and drop an attempt that is under way."""
         self._cancel_wait()
+        self._drop_attempt()
+
+    # ------------------------------------------------------------ what happens to an attempt
+
+    def _drop_attempt(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._queue.withdraw(waiting)
@@ -109,10 +121,9 @@ class Dialer(ClientFactory):
         if connector is not None:
             connector.disconnect()
 
-    # ------------------------------------------------------------ what happens to an attempt
-
     def _attempt(self) -> None:
         self._untried = [*self._peer.addresses]
+        self._knew = frozenset(self._untried)
         if self._peer.links or not self._untried:
             return
         if not self._queue.admission.has_room:

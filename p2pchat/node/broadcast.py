@@ -8,8 +8,14 @@ was not crowded has room for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from p2pchat.mesh.link.send_queue import WriteBatch
-from p2pchat.mesh.peers import PeerTable
+from p2pchat.mesh.peers import Peer, PeerTable
+
+
+def _ignore(_peer: Peer) -> None:
+    """Nobody makes up for what is dropped."""
 
 
 class Broadcast:
@@ -26,6 +32,8 @@ class Broadcast:
         self._without = 0
         self.dropped = 0
         """Deliveries to peers that were gone, or full, when the turn ended."""
+        self.on_dropped: Callable[[Peer], None] = _ignore
+        """Is told of each such peer."""
 
     def add(self, namespace: str | None, line: bytes) -> int:
         """Send one PUB to the connected peers of a namespace, or to all for None, this turn.
@@ -57,6 +65,7 @@ class Broadcast:
                     break
             else:
                 self.dropped += len(lines)
+                self.on_dropped(peer)
 
     def _size_before(self, namespace: str | None, line: bytes) -> int:
         """Bytes that will leave in one block with this line; what cannot is spread now."""

@@ -1,19 +1,31 @@
 """Asking a peer for what it published while we were away, and answering one that asks.
 
+    ask()    -> CATCH_UP, from our place on   once for each process of a peer, on one link
+    answer() -> searched -> SAID ... SAID     on the link where it asked, and nowhere else
+                   ^            |
+                   +- more() ---+             something may have been missed after all
+
 Rules: only between nodes that keep messages, in one namespace; only what the asked one published
-itself; bounded in number and age by both; asked and answered once for each process of a peer that
-is connected, because an answer costs a search. An answer is read some messages at a time, takes no
-more than half of what may wait for a link, and goes on when that has left. What comes live says
-nothing of what was missed before it: only what was caught up moves the place to go on from.
+itself; bounded in number and age by both. An answer is one sequence without a gap: what comes on a
+link is in order, so what has come of it tells the asker where to go on. When that link ends, the
+asker asks on another one. What was published live may be lost as well: dropped for want of room, or
+with another link of the peer. Then the one who published it goes on with its answer, from where
+that ended. What comes live moves no place.
+A search comes after all that was published before the question is written, and so many seconds
+after the last one on that link. An answer is read some messages at a time, and takes no more than
+half of what may wait for a link.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
+from math import inf
 from typing import Final
 
 from msgspec import Struct, field
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.history.durable import DurableHistory
@@ -23,22 +35,34 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.wire.address import EVERYONE, namespace_of
 from p2pchat.wire.codec import encode
-from p2pchat.wire.messages import CatchUp, Said
+from p2pchat.wire.messages import CatchUp, Pub, Said
 
 _log: Final = Log("Router")
 _AT_ONCE: Final = 16
 """Messages of one answer that are in memory at once, half a MiB of the longest."""
+_AGAIN_AFTER: Final = 5.0
+"""Seconds between two searches for one link: longer spares the disk, shorter closes gaps sooner."""
+_AFTER_FAULT: Final = 60.0
+"""The same when the disk failed."""
 
 
-class _Answer(Struct):
-    """What one peer is still to get."""
+class _Answer(Struct, eq=False):
+    """What one peer is told on one link, from `after` on."""
 
     peer: Peer
     link: IPeerLink
     """Where it asked."""
+    after: str
+    """The msg_id of the last message that it was sent; at first, of the last one that it has."""
+    limit: int
+    max_age: float
+    more: bool = True
+    """Whether the history is to be searched, once more or for the first time."""
+    due: float = -inf
+    """When it may be, seconds of the node's clock."""
     missed: deque[int] = field(default_factory=deque)
-    """The ids of the messages in our history, oldest first."""
-    reading: bool = True
+    """The ids of the messages that were found, oldest first."""
+    reading: bool = False
     """Whether the history is being read for it."""
     sent: int = 0
 
@@ -46,110 +70,182 @@ class _Answer(Struct):
 class CatchingUp:
     """One node's side of it, within the limits of the history's settings.
 
-    Call `sweep` several times a second.
+    Call `ask` for each link that opens, `link_closed` for each that is gone, and `sweep` several
+    times a second.
     """
 
     def __init__(self, own_id: str, history: DurableHistory, new_id: Callable[[], str]) -> None:
         self._namespace = namespace_of(own_id)
         self._history = history
         self._new_id = new_id
-        self._asked: dict[str, str] = {}
-        self._answered: dict[str, str] = {}
-        self._answers: dict[str, _Answer] = {}
+        self._now = 0.0
+        self._look_at = self._try_at = 0.0
+        self._asked: dict[Peer, dict[str, IPeerLink]] = {}
+        """Where each process of a peer was asked, by its instance."""
+        self._to_ask: dict[Peer, None] = {}
+        """Peers whose links had no room for the question."""
+        self._answers: dict[Peer, _Answer] = {}
+        self._under_way: dict[_Answer, None] = {}
 
     def ask(self, peer: Peer) -> None:
-        """Ask a peer that is connected, unless that was done."""
+        """Ask each process of a peer that is connected, unless that was done."""
         limits = self._history.settings
         if not limits.catch_up or peer.namespace != self._namespace:
             return
+        asked = self._asked.setdefault(peer, {})
+        self._to_ask.pop(peer, None)
         for link in peer.links:
-            if link.keeps and self._asked.get(peer.peer_id) != link.instance:
-                self._asked[peer.peer_id] = link.instance
-                after = self._history.caught_up_with(peer.peer_id)
-                request = CatchUp(self._new_id(), after, limits.catch_up, limits.catch_up_age)
-                link.send(encode(request))
-                return
+            where = asked.get(link.instance)
+            if not link.keeps or link.leaving or (where in peer.links and not where.leaving):
+                continue
+            after = self._history.places.last(peer.peer_id)
+            request = CatchUp(self._new_id(), after, limits.catch_up, limits.catch_up_age)
+            if link.send(encode(request)):
+                asked[link.instance] = link
+                self._history.places.asked(peer.peer_id)
+            else:
+                self._to_ask[peer] = None
 
     def answer(self, peer: Peer, link: IPeerLink, request: CatchUp) -> None:
-        """Send what a peer missed."""
-        history, peer_id = self._history, peer.peer_id
-        count = min(request.limit, history.settings.catch_up)
-        age = min(request.max_age, history.settings.catch_up_age)
-        if peer.namespace != self._namespace or self._answered.get(peer_id) == link.instance:
+        """Send what a peer missed; what it was told before counts no more."""
+        settings = self._history.settings
+        count = min(request.limit, settings.catch_up)
+        age = min(request.max_age, settings.catch_up_age)
+        if peer.namespace != self._namespace or count <= 0 or age <= 0:
             return
-        self._answered[peer_id] = link.instance
-        if count <= 0 or age <= 0:
-            return
-        answer = self._answers[peer_id] = _Answer(peer, link)
-        scopes = (EVERYONE, "#" + self._namespace)
+        before = self._answers.get(peer)
+        answer = self._answers[peer] = _Answer(peer, link, request.after, count, age)
+        if before is not None:
+            self._under_way.pop(before, None)
+            if before.link is link:
+                answer.due = before.due
+        self._under_way[answer] = None
+        self._go_on(answer)
 
-        def begin(missed: list[int]) -> None:
-            answer.missed.extend(missed)
+    def more(self, peer: Peer) -> None:
+        """Something that was published may not have reached this peer, although it has a link."""
+        answer = self._answers.get(peer)
+        if answer is not None:
+            answer.more = True
+            self._under_way[answer] = None
+
+    def sweep(self, now: float) -> None:
+        """Go on with what is due, or for which there is room again."""
+        self._now = now
+        for answer in [*self._under_way]:
             self._go_on(answer)
+        for peer in [*self._to_ask]:
+            self.ask(peer)
+        if now >= self._look_at:
+            self._look_at = now + _AGAIN_AFTER
+            self._ask_again(now)
 
-        # What was published a moment ago is to be found, too.
-        found = history.flush().addCallback(
-            lambda _: history.published_since(scopes, request.after, age, count)
-        )
-        found.addCallback(begin).addErrback(self._not_read, answer)
+    def link_closed(self, peer: Peer, link: IPeerLink) -> None:
+        """A link of this peer is gone, and what was on its way there may be, too."""
+        answer = self._answers.get(peer)
+        if answer is not None and (answer.link is link or not peer.links):
+            del self._answers[peer]
+            self._under_way.pop(answer, None)
+        else:
+            self.more(peer)
+        if peer.links:
+            self.ask(peer)
+        else:
+            self._asked.pop(peer, None)
+            self._to_ask.pop(peer, None)
 
-    def sweep(self, _now: float) -> None:
-        """Go on with the answers for which there is room again."""
-        for answer in [*self._answers.values()]:
-            if not answer.reading:
-                self._go_on(answer)
-
-    def lost(self, peer_id: str) -> None:
-        """No link with this peer is left: the next time it may ask, and is asked, again."""
-        self._asked.pop(peer_id, None)
-        self._answered.pop(peer_id, None)
-        self._answers.pop(peer_id, None)
+    def _ask_again(self, now: float) -> None:
+        """Ask those of whom something was not kept, when their answers have ended."""
+        quiet = self._history.places.quiet()
+        if not quiet or (self._history.failing and now < self._try_at):
+            return
+        # As long as the disk is full, nobody else may give us anything to try it with.
+        self._try_at = now + _AFTER_FAULT
+        for peer, asked in [*self._asked.items()]:
+            if peer.peer_id in quiet:
+                asked.clear()
+                self.ask(peer)
 
     # ------------------------------------------------------------ an answer
 
     def _go_on(self, answer: _Answer) -> None:
-        """Read and send some more, if there is room for it."""
-        peer_id = answer.peer.peer_id
-        answer.reading = False
-        if self._answers.get(peer_id) is not answer:
+        """Search, or read and send some more, if it is time and there is room for it."""
+        if answer.reading or self._answers.get(answer.peer) is not answer:
             return
-        if not answer.missed:
-            del self._answers[peer_id]
+        if answer.missed:
+            if _has_room(answer.link):
+                answer.reading = True
+                some = [*islice(answer.missed, _AT_ONCE)]
+                read = self._history.numbered(some).addCallback(self._send, answer, some[-1])
+                read.addErrback(self._not_read, answer)
+        elif not answer.more:
+            self._under_way.pop(answer, None)
             if answer.sent:
-                _log.info("{who} catches up: {n} messages", who=peer_id, n=answer.sent)
-        elif _link_with_room(answer) is not None:
-            answer.reading = True
-            some = [*answer.missed][:_AT_ONCE]
-            read = self._history.numbered(some).addCallback(self._send, answer, some[-1])
-            read.addErrback(self._not_read, answer)
+                who = answer.peer.peer_id
+                _log.info("{who} catches up: {n} messages", who=who, n=answer.sent)
+                answer.sent = 0
+        elif self._may_search(answer):
+            self._search(answer)
+
+    def _may_search(self, answer: _Answer) -> bool:
+        history = self._history
+        if history.failing and answer.due > -inf:
+            return False  # there would be nothing new
+        return history.ready and self._now >= answer.due
+
+    def _search(self, answer: _Answer) -> None:
+        answer.reading = True
+        answer.more = False
+        answer.due = self._now + _AGAIN_AFTER
+        history, scopes = self._history, (EVERYONE, "#" + self._namespace)
+
+        def search(_: str) -> Deferred[list[int]]:
+            # What the disk does not take is to be found when it does.
+            answer.more = answer.more or history.failing
+            return history.published_since(scopes, answer.after, answer.max_age, answer.limit)
+
+        def found(missed: list[int]) -> None:
+            answer.reading = False
+            answer.missed.extend(missed)
+            self._go_on(answer)
+
+        # What was published a moment ago is to be found, too.
+        searched = history.flush().addCallback(search).addCallback(found)
+        searched.addErrback(self._not_read, answer)
 
     def _send(self, records: list[Record], answer: _Answer, last: int) -> None:
         """Send these, all that there still are of the next ones up to the id `last`."""
-        missed = answer.missed
+        answer.reading = False
+        if self._answers.get(answer.peer) is not answer:
+            return
+        missed, link = answer.missed, answer.link
         for record in records:
-            said = Said(record.msg_id, record.sender, record.conversation, record.text, record.at)
-            try:
-                line = encode(said)
-            except ValueError:
-                continue  # with its time it would be too long for a line
-            link = _link_with_room(answer)
-            if link is None or not link.send(line):
+            if not _has_room(link) or not link.send(_line_of(record)):
                 last = record.id - 1
                 break
+            answer.after = record.msg_id
             answer.sent += 1
         while missed and missed[0] <= last:
             missed.popleft()
         self._go_on(answer)
 
     def _not_read(self, failure: Failure, answer: _Answer) -> None:
-        answer.missed.clear()
-        self._go_on(answer)
         _log.warn("{why}", why=failure.getErrorMessage())
+        answer.reading = False
+        answer.missed.clear()
+        answer.more = True
+        answer.due = self._now + _AFTER_FAULT
 
 
-def _link_with_room(answer: _Answer) -> IPeerLink | None:
-    """The link to send on: the one where the peer asked, as long as that is there."""
-    for link in (answer.link, *answer.peer.links):
-        if not link.leaving and link.has_room(link.queue.limit // 2):
-            return link
-    return None
+def _has_room(link: IPeerLink) -> bool:
+    """Whether an answer may send one more on its link."""
+    return not link.leaving and link.has_room(link.queue.limit // 2)
+
+
+def _line_of(record: Record) -> bytes:
+    msg_id, sender, scope, text = record.msg_id, record.sender, record.conversation, record.text
+    try:
+        return encode(Said(msg_id, sender, scope, text, record.at))
+    except ValueError:
+        # The longest texts leave no room for the time.
+        return encode(Pub(msg_id, sender, scope, text))

@@ -139,6 +139,7 @@ class Incoming:
             early.link.hold()
         else:
             history.not_kept += len(early.messages)
+            history.places.refused(early.peer.peer_id)
 
     def _keep_late(
         self,

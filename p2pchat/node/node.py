@@ -152,6 +152,8 @@ class ChatNode(MultiService):
         self.outgoing = Outgoing(
             mesh.context, mesh.peers, self.observers, self.history, self.friends
         )
+        if self.history is not None:
+            self.outgoing.publishing.on_dropped = self._catching_up.more
         mesh.on_chat = self.incoming.deliver
         mesh.on_ack = self.outgoing.acknowledged
         mesh.on_moved = self._link_opened
@@ -231,8 +233,7 @@ class ChatNode(MultiService):
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
         self.outgoing.link_closed(peer, link)
-        if not peer.links:
-            self._catching_up.lost(peer.peer_id)
+        self._catching_up.link_closed(peer, link)
 
     def _extended(self, peer: Peer, link: IPeerLink, message: Said | CatchUp) -> None:
         if isinstance(message, Said):

@@ -6,6 +6,7 @@ waits in its order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import PUBLISHED, Record
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.context import LinkContext
-from p2pchat.mesh.peers import PeerTable
+from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.news import NotSentError
 from p2pchat.wire.address import namespace_of_scope
@@ -47,6 +48,9 @@ class Publishing:
         self._history = history
         self._broadcast = Broadcast(peers, context.batch, context.settings.limits.max_queue_bytes)
         self._early = 0
+        self.on_dropped: Callable[[Peer], None] = lambda _: None
+        """Is told of each connected peer that did not get what was published."""
+        self._broadcast.on_dropped = lambda peer: self.on_dropped(peer)
         self.count = 0
         """Messages published."""
         self.closed = False

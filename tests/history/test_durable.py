@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from p2pchat.history.outbox import OutboxFullError, Stage
-
-from p2pchat.history import durable, store, tidying
+from p2pchat.history import store, tidying
 from p2pchat.history.filing import AT_ONCE
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import GATHER, MANY
@@ -165,11 +163,11 @@ class ReceivingTests(HistoryCase):
                 ("late", "bob@CIC", ["y"], [0.0]),
             ],
         )
-        self.assertEqual(self.history.caught_up_with("bob@CIC"), "4")
+        self.assertEqual(self.history.places.last("bob@CIC"), "4")
         self.receive(pub("5", "live"))
-        self.assertEqual(self.history.caught_up_with("bob@CIC"), "4")
+        self.assertEqual(self.history.places.last("bob@CIC"), "4")
         self.restart()
-        self.assertEqual(self.history.caught_up_with("bob@CIC"), "4")
+        self.assertEqual(self.history.places.last("bob@CIC"), "4")
 
     def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
         self.patch(store, "MAX_WAITING", 40_000)
@@ -452,7 +450,7 @@ class RestartTests(HistoryCase):
         self.assertEqual(self.told.take(), [("ready",), ("kept", "bob@CIC", ["três"])])
         self.assertEqual(sorted(map(str, self.acked())), ["1", "3"])
         self.assertEqual(self.lines(), ["um", "dois", "três"])
-        self.assertEqual(self.history.caught_up_with("bob@CIC"), "")
+        self.assertEqual(self.history.places.last("bob@CIC"), "")
 
     def test_messages_that_come_before_the_past_is_known_are_put_off(self) -> None:
         self.start(at_once=False)
@@ -489,13 +487,6 @@ class RestartTests(HistoryCase):
             self.clock.advance(GATHER)
             self.restart()
         self.assertEqual(self.lines(), ["0", "1", "2"])
-
-    def test_who_was_caught_up_with_is_bounded(self) -> None:
-        self.patch(durable, "_MAX_LAST", 2)
-        self.start()
-        for number in range(4):
-            self.history._caught_up(f"p{number}@CIC", "id")
-        self.assertEqual([*self.history._last_caught_up], ["p2@CIC", "p3@CIC"])
 
     def test_stop_writes_what_waits_and_leaves_no_thread(self) -> None:
         self.start(at_once=False)

@@ -320,6 +320,38 @@ class AddressTests(DialerTestCase):
         self.network.run(2)
         self.assertEqual([port for _, _, port in self.dials], [4000, 5000])
 
+    def test_a_new_address_is_dialed_at_once(self) -> None:
+        """However far the attempt at the old one is."""
+        for seconds, silent in ((0.0, False), (5.0, True), (5.0, False)):
+            self.setUp()
+            if silent:
+                self.away.unplug()
+            else:
+                self.answers(name="")
+            there = self.network.host("10.0.0.3")
+            self.answers(4001, host=there)
+            self.dialer.dial()
+            self.network.run(seconds)
+            self.peer.addresses = (("10.0.0.3", 4001), (AWAY, 4000))
+            self.dialer.dial()
+            self.network.run(1)
+            self.assertEqual(self.dials[-1], (seconds, "10.0.0.3", 4001))
+            self.assertEqual(self.owner.of("opened"), ["bob@CIC"])
+            self.assertEqual((self.dialer.busy, self.queue.admission.dials), (False, 0))
+            self.assertEqual(self.home.getDelayedCalls(), [])
+
+    def test_a_renewed_registration_does_not_break_off_the_attempt(self) -> None:
+        self.away.unplug()
+        self.peer.addresses = (("10.0.0.3", 4001), (AWAY, 4000))
+        self.dialer.dial()
+        self.network.run(5)
+        self.peer.addresses = ((AWAY, 4000),)
+        for _ in range(5):
+            self.dialer.dial()
+            self.network.run(1)
+        self.assertEqual(len(self.dials), 2)
+        self.dialer.stop()
+
     def test_what_cannot_be_dialed_is_passed_over(self) -> None:
         odd = [
             ("", 1),

@@ -112,14 +112,32 @@ class PlainSailingTests(PresenceTestCase):
         self.start(100)
         self.assertGreater(len(self.asked("DISCOVER")), 60)
 
-    def test_discover_asks_now_and_answers_everybody(self) -> None:
+    def test_discover_asks_now_and_answers_everybody_with_what_was_asked_afterwards(self) -> None:
         self.start()
-        first, second = self.presence.discover(), self.presence.discover()
-        results = self.outcome(first), self.outcome(second)
+        results = [self.outcome(self.presence.discover()) for _ in range(4)]
         self.run_for(1)
-        self.assertEqual(len(self.asked("DISCOVER")), 2)
-        self.assertEqual([[e.peer_id for e in r[0]] for r in results], [["me@CIC"], ["me@CIC"]])
-        self.assertEqual(len(self.listed), 2)
+        self.assertEqual(len(self.asked("DISCOVER")), 3, "one that was there, and one for the rest")
+        self.assertEqual([[e.peer_id for e in r[0]] for r in results], [["me@CIC"]] * 4)
+        self.assertEqual(len(self.listed), 3)
+
+    def test_a_question_is_not_answered_by_a_request_that_was_sent_before(self) -> None:
+        self.start()
+        listings, answers = self.rendezvous.listings, [Listings()]
+        self.patch(self.rendezvous, "listings", lambda *_: answers.pop() if answers else listings())
+        early = self.outcome(self.presence.discover())
+        self.rendezvous.enter("bob@CIC", "10.0.0.9", 4000)
+        late = self.outcome(self.presence.discover())
+        self.run_for(1)
+        self.assertEqual(early, [[]])
+        self.assertEqual([entry.peer_id for entry in late[0]], ["me@CIC", "bob@CIC"])
+
+    def test_who_may_not_ask_once_more_is_told(self) -> None:
+        self.start()
+        early, late = (self.outcome(self.presence.discover()) for _ in range(2))
+        self.patch(RequestSchedule, "may_ask", lambda *_: False)
+        self.run_for(1)
+        self.assertEqual([entry.peer_id for entry in early[0]], ["me@CIC"])
+        self.assertIn("too often", str(late[0].value))
 
     def test_the_first_look(self) -> None:
         before = self.outcome(self.presence.first_look())
@@ -219,10 +237,10 @@ class FaultTests(PresenceTestCase):
         self.rendezvous.forget()
         asked = len(self.asked())
         results = self.outcome(self.presence.discover())
-        self.run_for(0.1)
         self.rendezvous.fault = Fault.NONE
-        self.run_for(2)
+        self.run_for(0.1)
         self.assertTrue(self.rendezvous.knows("me@CIC"))
+        self.run_for(2)
         self.assertEqual(len(self.asked()), asked + 3)  # DISCOVER, REGISTER, DISCOVER
         self.assertIsInstance(results[0].value, DirectoryError)
 
@@ -375,6 +393,108 @@ class FaultTests(PresenceTestCase):
         self.assertEqual(len(self.asked()), 4)
 
 
+class OwnMachineTests(PresenceTestCase):
+    """A directory that the nodes of this machine share, and that changes hands among them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.presence = self.local()
+
+    def local(self) -> Presence:
+        return self.make(self.rendezvous.at(self.host), interval=3.0, budget=None, ttl=30)
+
+    def look(self) -> list[Any]:
+        return self.outcome(self.presence.first_look())
+
+    def names(self, answer: list[Any]) -> list[str]:
+        return sorted(entry.peer_id for entry in answer[0])
+
+    def test_who_registers_at_a_new_one_within_an_interval_is_met(self) -> None:
+        looked = self.look()
+        self.start(0.1)
+        asked = self.outcome(self.presence.discover())
+        self.run_for(3.3)
+        self.rendezvous.enter("bob@CIC", "10.0.0.9", 4000, ttl=30)
+        self.run_for(0.5)
+        self.assertEqual((looked, asked), ([], []))
+        self.run_for(0.7)
+        self.assertEqual(looked, [None])
+        self.assertEqual(self.names(asked), ["bob@CIC", "me@CIC"])
+        self.assertIn("bob@CIC", self.listed[-1])
+
+    def test_one_that_has_known_somebody_for_longer_is_believed_at_once(self) -> None:
+        self.rendezvous.enter("bob@CIC", "10.0.0.9", 4000, ttl=30)
+        self.run_for(6)
+        looked = self.look()
+        self.start(0.1)
+        self.assertEqual(looked, [None])
+
+    def test_and_so_is_one_that_has_known_us_for_longer(self) -> None:
+        self.start(10)
+        for _ in range(12):
+            asked = self.outcome(self.presence.discover())
+            self.run_for(0.5)
+            self.assertEqual(self.names(asked), ["me@CIC"])
+
+    def test_one_that_does_not_know_us_has_just_taken_over(self) -> None:
+        self.start(9)
+        self.rendezvous.fault = Fault.NOT_REGISTERED
+        refused = self.outcome(self.presence.discover())
+        self.rendezvous.fault = Fault.NONE
+        self.rendezvous.forget()
+        self.run_for(0.1)
+        self.assertTrue(self.rendezvous.knows("me@CIC"))
+        self.assertIn("ask in a moment", str(refused[0].value))
+        asked = self.outcome(self.presence.discover())
+        self.run_for(3)
+        self.assertEqual(asked, [])
+        self.rendezvous.enter("bob@CIC", "10.0.0.9", 4000, ttl=30)
+        self.run_for(1.5)
+        self.assertEqual(self.names(asked), ["bob@CIC", "me@CIC"])
+
+    def test_while_nobody_serves_it_a_first_look_waits_a_little(self) -> None:
+        self.rendezvous.fault = Fault.DEAD
+        looked = self.look()
+        self.start(1)
+        self.assertEqual(looked, [])
+        self.rendezvous.fault = Fault.NONE
+        self.rendezvous.enter("bob@CIC", "10.0.0.9", 4000, ttl=30)
+        self.run_for(4.5)
+        self.assertEqual((looked, self.listed[-1]), ([None], ["bob@CIC", "me@CIC"]))
+
+    def test_but_not_for_ever(self) -> None:
+        for fault in (Fault.DEAD, Fault.REFUSING, Fault.NOT_REGISTERED, Fault.LYING):
+            self.rendezvous.fault = fault
+            self.presence = self.local()
+            looked = self.look()
+            self.start(8)
+            self.assertEqual(looked, [None], fault)
+            self.presence.stopService()
+            self.run_for(1)
+
+    def test_it_changes_hands_while_we_register(self) -> None:
+        self.start(0)
+        self.run_for(0.01)
+        self.assertEqual(self.asked(), [0.0])
+        self.presence.register_anew()
+        self.run_for(0.1)
+        kinds = [kind for _, _, kind in self.rendezvous.requests]
+        self.assertEqual(kinds, ["REGISTER", "REGISTER", "DISCOVER"])
+        self.assertTrue(self.rendezvous.knows("me@CIC"))
+
+    def test_it_changes_hands_while_we_discover(self) -> None:
+        self.start(10)
+        self.rendezvous.enter("old@CIC", "10.0.0.9", 4000)
+        asked = self.outcome(self.presence.discover())
+        self.run_for(0.01)
+        self.rendezvous.forget()
+        self.presence.register_anew()
+        self.run_for(6)
+        self.assertEqual(self.names(asked), ["me@CIC"])
+        self.assertNotIn(["me@CIC", "old@CIC"], self.listed)
+        self.assertEqual((self.notices, self.presence.trouble), ([], ""))
+
+
 class _Forgetful(StaticDirectory):
     """Grants a registration and denies it."""
 
@@ -403,6 +523,23 @@ class StopTests(PresenceTestCase):
         self.assertEqual(done, [None])
         self.assertEqual(len(self.asked("UNREGISTER")), 1)
         self.assertEqual(len(self.asked()), 2)
+
+    def test_a_registration_under_way_is_not_handled_after_the_withdrawal(self) -> None:
+        for delay in (0.3, 0.6):
+            self.rendezvous.requests.clear()
+            self.presence = self.make(self.rendezvous.at(self.host))
+            self.rendezvous.delay = delay
+            self.start(0.01)
+            self.presence.stopService()
+            self.rendezvous.delay = 0.02
+            done = self.outcome(self.presence.withdraw())
+            self.assertEqual(len(self.asked()), 1)
+            self.run_for(0.7)
+            self.assertEqual(done, [None])
+            self.run_for(1)
+            self.assertFalse(self.rendezvous.knows("me@CIC"))
+            kinds = [kind for _, _, kind in self.rendezvous.requests]
+            self.assertEqual(kinds, ["REGISTER", "UNREGISTER"])
 
     def test_while_somebody_waits_for_a_shorter_listing(self) -> None:
         self.rendezvous.fault = Fault.TOO_LONG

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from p2pchat.history.outbox import Stage
 from p2pchat.node.node import ChatNode
+from p2pchat.node.outbox import Stage
 
 
 class Violation(NamedTuple):
@@ -40,27 +40,29 @@ def inner_violations(
             wrong.append(Violation("L4", "a direct message went out before the past was known"))
         elif any(link.sent for link in node.mesh.links):
             wrong.append(Violation("L4", "another line went out before the past was known"))
-    outbox, pending = history.outbox, outgoing._pending
-    if not (waited or pending or len(outbox)):
+    outbox = outgoing.outbox
+    if not (waited or len(outbox)):
         return wrong
+    pending = outbox._on_their_way
     store = history._store
     batches = [batch for batch in (store._next, store._writing) if batch is not None]
     gathered = {entry.msg_id for batch in batches for entry in batch.entries}
     for msg_id in waited:
+        queued = outbox.get(msg_id)
         if msg_id in pending:
             continue
-        queued = outbox.get(msg_id)
         if queued is None:
             wrong.append(Violation("L1", "it waits for a message that nobody has", msg_id))
-        elif queued.stage is not Stage.UNSENT:
+            continue
+        peer = node.peers.get(queued.peer_id)
+        linked = peer is not None and bool(peer.links)
+        if queued.stage is not Stage.UNSENT:
             wrong.append(Violation("L1", f"nobody tells the end of one {queued.stage}", msg_id))
-        elif queued.entry.id and msg_id not in gathered:
+        elif queued.entry.id and msg_id not in gathered and not linked:
             wrong.append(Violation("L1", "UNSENT and written, and nothing was told", msg_id))
-    wrong += [
-        Violation("L2", "its deadline runs, but it does not wait", msg_id)
-        for msg_id in pending
-        if outbox.get(msg_id) is None
-    ]
+    sent = [message.sent_at or 0.0 for message in pending.values()]
+    if sent != sorted(sent):
+        wrong.append(Violation("L3", "the deadlines are not in order", node.me.peer_id))
     for queued in outbox if len(outbox) else ():
         msg_id, stage, link = queued.msg_id, queued.stage, queued.link
         peer = node.peers.get(queued.peer_id)

@@ -19,9 +19,10 @@ from p2pchat.control.answers import Requests
 from p2pchat.control.requests import Request, RequestError
 from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.peers import Peer
+from p2pchat.node.news import Teller
 from p2pchat.node.observers import Observer
-from p2pchat.node.outgoing import KEPT as KEPT_SENTENCE
-from p2pchat.node.outgoing import Published
+from p2pchat.node.outcomes import KEPT as KEPT_SENTENCE
+from p2pchat.node.publishing import Published
 from p2pchat.settings.values import ConnectionSettings, HistorySettings, LimitSettings, Settings
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.wire.messages import Pub, Send
@@ -197,8 +198,8 @@ class Life(Observer):
 
     # ------------------------------------------------------------ what is noted
 
-    def _sends(self, peer_id: str, payload: str) -> str:
-        msg_id = self._send(peer_id, payload)
+    def _sends(self, peer_id: str, payload: str, tell: Teller | None = None) -> str:
+        msg_id = self._send(peer_id, payload, tell)
         self._account.accepted(payload, msg_id)
         return msg_id
 
@@ -222,7 +223,8 @@ class Life(Observer):
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         kept = KEPT if KEPT_SENTENCE in reason else GIVEN_UP
-        self._told(msg_id, CANCELLED if reason == "cancelled" else kept, f" ({reason})")
+        cancelled = reason.startswith(("cancelled", "forgotten"))
+        self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         for message in messages:

@@ -545,7 +545,7 @@ class DirectTests(KeepingCase):
 
 
 class CatchingUpTests(KeepingCase):
-    def test_what_cannot_be_read_or_sent_is_not_given(self) -> None:
+    def test_the_longest_text_comes_without_its_time(self) -> None:
         alice = self.node("alice@CIC")
         for size in range(32_768, 0, -1):
             try:
@@ -557,16 +557,18 @@ class CatchingUpTests(KeepingCase):
         self.town.run(1)
         bob = self.node("bob@CIC")
         self.meet()
-        self.assertEqual(self.texts(bob), ["y"])
+        self.assertEqual(self.texts(bob), ["x" * size, "y"])
+        self.assertEqual(self.late(bob), ["y"])
         eva = self.node("eva@CIC", catch_up_age=1e-9)
         self.meet()
         self.assertEqual(self.texts(eva), [])
         # Twice at the same time is once too often.
         (peer,) = [peer for peer in alice.peers.connected() if peer.peer_id == "bob@CIC"]
         request = CatchUp("c", "", 10, 60.0)
+        sent = peer.links[0].sent
         alice.mesh.on_extended(peer, peer.links[0], request)
         self.town.run(1)
-        self.assertEqual(self.texts(bob), ["y"])
+        self.assertEqual(peer.links[0].sent, sent)
         self.town.close()
 
     def test_a_history_that_cannot_be_read(self) -> None:
@@ -745,7 +747,7 @@ class CatchingUpTests(KeepingCase):
             self.assertEqual(link.messages[-1]["payload"], str(number))
             self.assertEqual(link.sent, number - 9)
             link.takes = True
-        alice._catching_up.lost(peer.peer_id)
+        alice._catching_up.link_closed(peer, link)
         self.town.run(1)
         self.assertEqual(link.sent, 10)
         peer.links = links

@@ -1,8 +1,9 @@
 """Being found and finding: registration with its renewal, and periodic discovery.
 
 Rules: whatever the rendezvous does, nothing here raises and nothing waits for it: one LoopingCall
-looks at what is due, and there is at most one request of a kind under way. A change of state is
-logged once, not once an attempt.
+looks at what is due, and there is at most one request of a kind under way. Whoever asks is answered
+by a request that was sent afterwards, and by a directory that has settled; see `RequestSchedule`. A
+change of state is logged once, not once an attempt.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from p2pchat.rendezvous.directory import (
 
 _log: Final = Log("Discovery")
 _TICK: Final = 0.5
-_UNREGISTER_TIMEOUT: Final = 0.7
+_WITHDRAW_TIMEOUT: Final = 0.7
 
 
 class Presence(Service):
@@ -71,10 +72,12 @@ class Presence(Service):
         self.trouble = ""
         """Why the last request failed; empty while all is well."""
         self._unknown = False
-        self._perhaps_registered = False
         self._registering: Deferred[Grant] | None = None
         self._discovering: Deferred[Listings] | None = None
         self._waiting: list[Deferred[Listings]] = []
+        """Who is answered by the DISCOVER under way, or by the next one if there is none."""
+        self._later: list[Deferred[Listings]] = []
+        """Who asked while it was under way, and is answered by the one after it."""
         self._loop = LoopingCall(self._guarded_tick)
         self._loop.clock = clock
         self._first_look: list[Deferred[None]] | None = []
@@ -92,10 +95,8 @@ class Presence(Service):
         super().stopService()
         if self._loop.running:
             self._loop.stop()
-        self._perhaps_registered = self._registering is not None
-        for request in (self._registering, self._discovering):
-            if request is not None:
-                request.cancel()
+        if self._discovering is not None:
+            self._discovering.cancel()
         self._refuse_waiting(DirectoryError("the request was broken off"))
         self._looked()
 
@@ -105,17 +106,33 @@ class Presence(Service):
         self._schedule.configure(interval, self._clock.seconds())
 
     def withdraw(self) -> Deferred[None]:
-        """UNREGISTER, if we may be registered; fires within a second, whatever happens."""
-        if self.grant is None and not self._perhaps_registered:
-            return succeed(None)
+        """UNREGISTER, if we may be registered; fires within a second, whatever happens.
+
+        A REGISTER under way ends first, or it might be handled last.
+        """
+        until = self._clock.seconds() + _WITHDRAW_TIMEOUT
+        request = self._registering
+        if request is None:
+            return succeed(None) if self.grant is None else self._unregister(until)
+        withdrawn: Deferred[None] = Deferred()
+
+        def over(_: object) -> None:
+            self._unregister(until).chainDeferred(withdrawn)
+
+        request.addTimeout(_WITHDRAW_TIMEOUT / 2, self._clock).addBoth(over)
+        return withdrawn
+
+    def _unregister(self, until: float) -> Deferred[None]:
         self.grant = None
-        self._perhaps_registered = False
         request = self.directory.unregister(self._namespace, self._name, self.port)
-        request.addTimeout(_UNREGISTER_TIMEOUT, self._clock)
+        request.addTimeout(until - self._clock.seconds(), self._clock)
         return request.addErrback(self._not_withdrawn)
 
     def first_look(self) -> Deferred[None]:
-        """Fires when the first DISCOVER has been answered, or has failed."""
+        """Fires when the first DISCOVER has been answered, or has failed.
+
+        A directory of our own machine that may have just taken over has some seconds for that.
+        """
         if self._first_look is None:
             return succeed(None)
         waiting: Deferred[None] = Deferred()
@@ -127,6 +144,11 @@ class Presence(Service):
         self._schedule.renew_and_discover(self._clock.seconds())
         self._schedule.reset_backoff()
         if self.running:
+            # What was sent before went to another one.
+            self._later, self._waiting = self._waiting + self._later, []
+            for request in (self._registering, self._discovering):
+                if request is not None:
+                    request.cancel()
             self._tick()
 
     def discover(self) -> Deferred[Listings]:
@@ -138,9 +160,9 @@ class Presence(Service):
         if not self.running:
             return fail(DirectoryError("the node is not running"))
         if self._discovering is None and not self._schedule.may_ask(now):
-            return fail(DirectoryError("the rendezvous was asked too often: try again in a minute"))
+            return fail(_too_often())
         waiting: Deferred[Listings] = Deferred()
-        self._waiting.append(waiting)
+        self._later.append(waiting)
         if self._discovering is None:
             self._discover(now)
         return waiting
@@ -172,6 +194,7 @@ class Presence(Service):
         request.addErrback(self._unexpected)
 
     def _discover(self, now: float) -> None:
+        self._waiting, self._later = self._waiting + self._later, []
         self._schedule.discovering(now)
         namespace = self._scope.choose(now)
         request = self._discovering = self.directory.discover(namespace)
@@ -205,6 +228,8 @@ class Presence(Service):
             self._tick()
 
     def _register_failed(self, failure: Failure) -> None:
+        if not self.running:
+            return  # nobody waits for it any more
         self._failed(failure)
         if failure.check(RequestRefused):
             self._schedule.refused(self._clock.seconds())
@@ -227,12 +252,25 @@ class Presence(Service):
         return who == (self._name, self._namespace, self.port)
 
     def _discovered(self, listings: Listings) -> None:
+        now = self._clock.seconds()
+        if not self._schedule.settled(now):
+            oldest = max((entry.ttl - entry.expires_in for entry in listings), default=0.0)
+            self._schedule.listed(oldest, now)
+            if not self._schedule.settled(now):
+                return
         self._looked()
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
             deferred.callback(listings)
+        if self._later and self._discovering is None:
+            if self._schedule.may_ask(now):
+                self._discover(now)
+            else:
+                self._refuse_waiting(_too_often())
 
     def _discover_failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return  # who broke it off looks after who waits
         reason = failure.value
         if isinstance(reason, ListingTooLong):
             now = self._clock.seconds()
@@ -252,7 +290,7 @@ class Presence(Service):
         self._refuse_waiting(reason)
 
     def _refuse_waiting(self, reason: DirectoryError) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._later = self._waiting + self._later, [], []
         for deferred in waiting:
             deferred.errback(reason)
 
@@ -269,6 +307,7 @@ class Presence(Service):
                 self._unknown = True
                 _log.info("The rendezvous does not know us any more: registering again")
                 self._schedule.renew_and_discover(now)
+                self._tick()
                 return
         if isinstance(reason, Blocked):
             self._schedule.blocked(reason.seconds, now)
@@ -283,7 +322,8 @@ class Presence(Service):
         else:
             _log.debug("{text}; next try in {wait:.0f} s", text=sentence, wait=wait)
         self.trouble = sentence
-        self._looked()
+        if self._schedule.settled(now):
+            self._looked()
 
     def _well_again(self) -> None:
         if self._unknown:  # it grants registrations; whether it keeps them is not known yet
@@ -307,3 +347,7 @@ class Presence(Service):
     def _unexpected(self, failure: Failure) -> None:
         _log.failure("A fault of our own while talking to the rendezvous", failure)
         self._looked()
+
+
+def _too_often() -> DirectoryError:
+    return DirectoryError("the rendezvous was asked too often: try again in a minute")

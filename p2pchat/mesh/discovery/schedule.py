@@ -3,6 +3,7 @@
     granted ---- half the lease ----> renewal is due
     discovering --- the interval ---> discovery is due
     failed ------- the backoff -----> both are due, the renewal only if there is none in force
+    renew_and_discover -- SETTLES --> a directory of our own machine has everybody who is there
 
 Rules: pure, times are passed in as seconds of the node's clock. Requests have a budget a minute,
 far below what makes a rendezvous block us (protocol, section 2, "the client's side"). A rendezvous
@@ -17,6 +18,12 @@ from typing import Final
 
 REQUESTS_A_MINUTE: Final = 20
 """What we ask of a rendezvous at most; it blocks whoever asks more than 50 times."""
+SETTLES: Final = 4.0
+"""Seconds after which all nodes of a machine have found the one of them that took over as its
+directory: the longest time between two DISCOVER requests there, and a second. Shorter: a script
+that starts just then misses some; longer: it waits where it is alone."""
+_ROUNDING: Final = 1.0
+"""Seconds by which a registration may be younger than a listing says."""
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 30.0
 _LONGEST_BLOCK: Final = 600.0
@@ -43,7 +50,7 @@ class RequestSchedule:
         self._jitter = jitter
         self._asked: list[float] = []
         self._register_at = self._discover_at = self._silent_until = 0.0
-        self._discovered_at = float("-inf")
+        self._discovered_at = self._whole_from = float("-inf")
         self._retry = _FIRST_RETRY
         # However short the lease that is granted, something is left of the budget for discovery.
         self._shortest_lease = 1.0 if budget is None else 100 / budget
@@ -72,6 +79,13 @@ class RequestSchedule:
         self._asked = [at for at in self._asked if now - at < 60]
         return len(self._asked) < self._budget
 
+    def settled(self, now: float) -> bool:
+        """Whether a listing names everybody who is there, as far as anybody can know.
+
+        Not one of a directory of our own machine that may have taken over a moment ago.
+        """
+        return now >= self._whole_from
+
     # ------------------------------------------------------------ what happens
 
     def renew(self, now: float) -> None:
@@ -79,8 +93,10 @@ class RequestSchedule:
         self._register_at = now
 
     def renew_and_discover(self, now: float) -> None:
-        """Have us register and discover at the next opportunity."""
+        """Have us register and discover at the next opportunity: the directory may be a new one."""
         self._register_at = self._discover_at = now
+        if self._budget is None:
+            self._whole_from = now + SETTLES
 
     def discover(self, now: float) -> None:
         """Have us discover at the next opportunity."""
@@ -95,6 +111,15 @@ class RequestSchedule:
         self._count(now)
         self._discovered_at = now
         self._discover_at = now + self._interval
+
+    def listed(self, oldest: float, now: float) -> None:
+        """A listing came, in which `oldest` is the greatest age of a registration in seconds.
+
+        The directory is at least as old. If it has not settled, we discover when it has.
+        """
+        self._whole_from = min(self._whole_from, now - oldest + _ROUNDING + SETTLES)
+        if now < self._whole_from:
+            self._discover_at = min(self._discover_at, self._whole_from)
 
     def _count(self, now: float) -> None:
         if self._budget is not None:
