@@ -86,6 +86,8 @@ class DurableHistory:
         """How far we have caught up with each peer."""
         self._told = False
         self._opening = False
+        self._forgetting = 0
+        self._all_forgotten: list[Deferred[None]] = []
         self._waiting: list[Deferred[None]] = []
         self.on_settled: Callable[[list[Arrival], bool], None] = _ignore
         """Gets the arrivals of each batch in their order, and whether they are stored."""
@@ -138,7 +140,15 @@ class DurableHistory:
         return self.when_ready().addCallback(lambda _: self._store.flush())
 
     def stop(self) -> Deferred[None]:
-        """Write what waits, and close the file."""
+        """Write what waits, delete what is to be deleted, and close the file."""
+
+        def forget(_: object) -> Deferred[None]:
+            # A deletion that ended half-way would be told not to have been made.
+            forgotten: Deferred[None] = Deferred()
+            if not self._forgetting:
+                return succeed(None)
+            self._all_forgotten.append(forgotten)
+            return forgotten
 
         def close_reader(_: object) -> Deferred[None]:
             # First, so that who writes is the last one, and leaves one file behind.
@@ -150,7 +160,8 @@ class DurableHistory:
         def close(_: object) -> Deferred[None]:
             return self._store.stop().addBoth(lambda _: self._storage.on_closed())
 
-        return self.flush().addCallback(close_reader).addCallback(close)
+        flushed = self.flush().addCallback(forget)
+        return flushed.addCallback(close_reader).addCallback(close)
 
     # ------------------------------------------------------------ what is ours
 
@@ -271,6 +282,14 @@ class DurableHistory:
             forgetting = self._store.tidying.forget(peer_id)
             return Deferred.fromCoroutine(forgetting).addCallbacks(deleted, failed)
 
+        def over(count: int | Failure) -> int | Failure:
+            self._forgetting -= 1
+            if not self._forgetting:
+                waiting, self._all_forgotten = self._all_forgotten, []
+                for each in waiting:
+                    each.callback(None)
+            return count
+
         def deleted(count: int) -> int:
             self.unread.pop(peer_id, None)
             self._friends.forget(peer_id)
@@ -279,7 +298,8 @@ class DurableHistory:
         def failed(failure: Failure) -> NoReturn:
             raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
 
-        return self.flush().addCallback(delete)
+        self._forgetting += 1
+        return self.flush().addCallback(delete).addBoth(over)
 
     def mark_read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation."""

@@ -90,7 +90,7 @@ class CatchingUp:
     def ask(self, peer: Peer) -> None:
         """Ask each process of a peer that is connected, unless that was done."""
         limits = self._history.settings
-        if not limits.catch_up or peer.namespace != self._namespace:
+        if not limits.catch_up or peer.namespace != self._namespace or not self._history.ready:
             return
         asked = self._asked.setdefault(peer, {})
         self._to_ask.pop(peer, None)

@@ -60,12 +60,10 @@ class RecentIds:
                 return [], [], ()
             return messages, [msg_id], () if known == _NEW else (0,)
         ids = [message.msg_id for message in messages]
-        friend = peer_id in self._known_friends
-        strangers = self._of_strangers
-        half = self._of_friends if friend else strangers
+        half, other = self._halves(peer_id)
         if (
             _usual(ids)
-            and not (friend and strangers.has_of(peer_id) and strangers.has_any(peer_id, ids))
+            and not (other.has_of(peer_id) and other.has_any(peer_id, ids))
             and half.adds(peer_id, ids, [message.payload for message in messages])
         ):
             return messages, ids, ()
@@ -98,21 +96,26 @@ class RecentIds:
 
     def _remember(self, peer_id: str, key: str, mark: Mark) -> int:
         """Remember one id with the mark of its text; returns what was known of it before."""
-        half, as_stranger = self._of_strangers, _NEW
-        if peer_id in self._known_friends:
-            # What it said as a stranger is with those.
-            if half.has_of(peer_id):
-                as_stranger = half.find(peer_id, key, mark)
-            half = self._of_friends
+        half, other = self._halves(peer_id)
         known = half.find(peer_id, key, mark)
-        if known == as_stranger == _NEW:
+        if other.has_of(peer_id):
+            known = max(known, other.find(peer_id, key, mark))
+        if known == _NEW:
             half.add(peer_id, key, mark)
             return known
-        known = max(known, as_stranger)
         if known == _OTHER_TEXT:
             self.other_texts += 1
             half.add(peer_id, key, mark)
         return known
+
+    def _halves(self, peer_id: str) -> tuple[_Half, _Half]:
+        """Where to remember what this peer says; and where that is which it said before.
+
+        That is if it became a friend, or was forgotten.
+        """
+        if peer_id in self._known_friends:
+            return self._of_friends, self._of_strangers
+        return self._of_strangers, self._of_friends
 
     def __len__(self) -> int:
         return len(self._of_friends) + len(self._of_strangers)

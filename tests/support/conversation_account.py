@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.outcomes import NotSentError
+from p2pchat.node.news import NotSentError
 
 
 class _Ear(Observer):
