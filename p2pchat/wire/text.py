@@ -32,9 +32,9 @@ def printable(text: str) -> str:
 
     The result is one line, can always be encoded as UTF-8, and holds nothing that a terminal obeys.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    text = _UNSAFE.sub(_visible, text)
+    # What Python calls printable holds nothing unsafe, and is known in a tenth of the time.
+    if not text.isprintable():
+        text = _UNSAFE.sub(_visible, text)
     return text if text.isascii() else _marks_counted(text)
 
 
