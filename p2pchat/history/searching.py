@@ -25,12 +25,12 @@ class Query:
         self._as_it_stands = ""
         self.part = ""
         """Stands so in each text that is looked for; empty when nothing is known to."""
-        if not tokens or UNSPACED.search(plain):
+        if not tokens or re.search(UNSPACED, plain):
             same = self._as_it_stands = words.casefold()
             if same == words == words.upper():
                 # Text without upper and lower case stands so in what is stored.
                 self.part = same
-            tokens = [one for one in as_indexed(words) if UNSPACED.match(one) and one.isalnum()]
+            tokens = [one for one in as_indexed(words) if re.match(UNSPACED, one) and one.isalnum()]
         self._whole = {token for token in tokens if not token.endswith("*")}
         self._beginnings = {token[:-1] for token in tokens if token.endswith("*")}
         self._parts = (*self._whole, *self._beginnings)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
+from functools import cache
 from typing import Final
 
 from p2pchat.rendezvous.directory import Listings, RequestRefused
@@ -41,12 +42,17 @@ def _nested(depth: int) -> bytes:
 _SCALAR: Final = rb"(?:" + _STRING + rb'|[^][{}",: \t\r]++)'
 _VALUE: Final = _BLANK + rb"(?:" + _nested(4) + rb"|" + _SCALAR + rb")" + _BLANK
 _FIELD: Final = _BLANK + _STRING + _BLANK + rb":" + _BLANK + _SCALAR + _BLANK + rb","
-_OPENING: Final = re.compile(
-    rb"(?:\{(?:" + _FIELD + rb")*+" + _BLANK + rb'"peers"' + _BLANK + rb":" + _BLANK + rb")?\[",
-    re.DOTALL,
+_OPENING: Final = (
+    rb"(?:\{(?:" + _FIELD + rb")*+" + _BLANK + rb'"peers"' + _BLANK + rb":" + _BLANK + rb")?\["
 )
-_RUN: Final = re.compile(rb"(?:" + _VALUE + rb",)*+", re.DOTALL)
-_LAST: Final = re.compile(rb"(" + _VALUE + rb"|" + _BLANK + rb")\]", re.DOTALL)
+_RUN: Final = rb"(?:" + _VALUE + rb",)*+"
+_LAST: Final = rb"(" + _VALUE + rb"|" + _BLANK + rb")\]"
+
+
+@cache
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    """The pattern, compiled when the first long reply comes: few nodes ever see one."""
+    return re.compile(pattern, re.DOTALL)
 
 
 class ReplyReader:
@@ -96,7 +102,7 @@ class ReplyReader:
 
     def _open(self) -> None:
         """Go over to a listing of any length, whose entries begin here."""
-        opening = _OPENING.match(self._buffer)
+        opening = _compiled(_OPENING).match(self._buffer)
         if opening is None or self._most is None:
             raise RequestRefused(
                 f"the answer is longer than {SHORT // 1024} KiB and no listing: "
@@ -111,9 +117,9 @@ class ReplyReader:
 
     def _read(self, listings: Listings) -> None:
         """Take the entries that are whole."""
-        run = _RUN.match(self._buffer)
+        run = _compiled(_RUN).match(self._buffer)
         assert run is not None  # it may be empty
-        last = _LAST.match(self._buffer, run.end())
+        last = _compiled(_LAST).match(self._buffer, run.end())
         entries = last.group(1) if last else b""
         if run.end():
             entries = run.group() + entries if entries.strip() else run.group()[:-1]

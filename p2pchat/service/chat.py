@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
@@ -30,8 +30,6 @@ from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import IDirectory
-from p2pchat.rendezvous.local import LocalRendezvous
-from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions
 from p2pchat.service.process import (
@@ -45,6 +43,9 @@ from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.text import printable
+
+if TYPE_CHECKING:
+    from p2pchat.rendezvous.server import RendezvousService
 
 __all__ = ["Options", "Program", "main", "makeService"]
 
@@ -74,7 +75,8 @@ class Program(Service):
         self._settings_file = settings_file
         self.status = 0
         self._leaving = False
-        self._rendezvous: RendezvousService | LocalRendezvous | None = None
+        self._rendezvous: Service | None = None
+        self._for_others: RendezvousService | None = None
         self._console: Service | None = None
         directory, local = self._directory(settings)
         self.node = ChatNode(
@@ -91,16 +93,24 @@ class Program(Service):
         self.companions = Companions(reactor, self.node, stop=self.leave, reread=reread)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
-        """The rendezvous to use, and whether only this machine does; makes ours if we serve."""
+        """The rendezvous to use, and whether only this machine does; makes ours if we serve.
+
+        A server of ours is imported here: who uses another one starts without its ten modules.
+        """
         where = settings.rendezvous
         if where.serve is not None:
+            from p2pchat.rendezvous.server import RendezvousService
+
             host, port = serve_address(where.serve)
-            self._rendezvous = RendezvousService(port, host or "", reactor=self._reactor)
+            self._for_others = RendezvousService(port, host or "", reactor=self._reactor)
+            self._rendezvous = self._for_others
             if where.host is None:
                 # Ask it under the address that others see, or they would be told loopback.
                 return RendezvousClient(self._reactor, host or _own_address(), port), False
         if where.host is not None:
             return RendezvousClient(self._reactor, where.host, where.port), False
+        from p2pchat.rendezvous.local import LocalRendezvous
+
         self._rendezvous = LocalRendezvous(
             self._reactor, where.local_port, lambda: self.node.presence.register_anew()
         )
@@ -110,8 +120,8 @@ class Program(Service):
         """Take the ports, or raise `CannotStartError` with the sentence for the person."""
         try:
             self.node.listen()
-            if isinstance(self._rendezvous, RendezvousService):
-                self._rendezvous.listen()
+            if self._for_others is not None:
+                self._for_others.listen()
             self.companions.listen()
         except (ConfigError, HistoryError) as why:
             raise CannotStartError(str(why)) from None

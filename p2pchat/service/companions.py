@@ -1,7 +1,9 @@
 """What other programs have of a running node: control socket, metrics, hook, systemd, reload.
 
 Rules: what the settings ask for must work, or the program does not start. The one exception is a
-control socket in the usual place, which nobody asked for: if it fails, the log says so.
+control socket in the usual place, which nobody asked for: if it fails, the log says so. A part that
+only a start can ask for is imported when it does; what a reload may ask for is there before it, or
+it would come from whatever an upgrade has put on the disk meanwhile.
 """
 
 from __future__ import annotations
@@ -10,21 +12,23 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import MultiService
 
 from p2pchat.control.paths import ControlError
-from p2pchat.control.service import ControlService
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import reopen
 from p2pchat.node.node import ChatNode
 from p2pchat.service.hooks import MessageHook
-from p2pchat.service.notify import NotifyService, notify_service
 from p2pchat.service.reload import apply
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.values import Settings
 from p2pchat.wire.text import shortened
+
+if TYPE_CHECKING:
+    from p2pchat.control.service import ControlService
+    from p2pchat.service.notify import NotifyService
 
 _log: Final = Log("Program")
 OFF: Final = "off"
@@ -73,9 +77,8 @@ class Companions(MultiService):
         """Begin; the node has started."""
         super().startService()
         self._set_hook(self._node.settings)
-        self._notify = notify_service(self._reactor, self._status)
-        if self._notify is not None:
-            self._notify.setServiceParent(self)
+        if "NOTIFY_SOCKET" in os.environ:
+            self._notify_systemd()
 
     def leaving(self) -> None:
         """Tell systemd that the node is about to stop; hooks run until it has left."""
@@ -111,6 +114,8 @@ class Companions(MultiService):
     # ------------------------------------------------------------ the parts
 
     def _open_control(self, path: str | None) -> None:
+        from p2pchat.control.service import ControlService
+
         whole = None if path is None else os.path.abspath(os.path.expanduser(path))
         control = ControlService(
             self._reactor, self._node, stop=self._stop, reload=self.reload, path=whole
@@ -149,6 +154,13 @@ class Companions(MultiService):
         self._node.observers.add(self.hook)
         self._node.counting.append(self.hook.section)
         self.hook.setServiceParent(self)
+
+    def _notify_systemd(self) -> None:
+        from p2pchat.service.notify import notify_service
+
+        self._notify = notify_service(self._reactor, self._status)
+        if self._notify is not None:
+            self._notify.setServiceParent(self)
 
     def _reload(self) -> list[str]:
         if self._reread is None:
