@@ -133,6 +133,7 @@ class ChatNode(MultiService):
         mesh = self.mesh = Mesh(
             self._reactor, me, settings, max_descriptors=self._max_descriptors, jitter=self._jitter
         )
+        mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers
         seen = RecentIds(settings.limits.remembered_ids, self.friends)
         if self._make_history is not None:
