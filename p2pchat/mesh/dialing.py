@@ -23,6 +23,7 @@ from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.settings.values import LimitSettings
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import Ending, Finish
 
 _log: Final = Log("PeerClient")
@@ -151,16 +152,14 @@ class Dialing:
             status = Status.CONNECTED
         if status is peer.status or self._stopped:
             return
-        before, peer.status = peer.status, status
+        peer.status = status
         friend = peer.peer_id in self._peers.friends
         if status is Status.STALE and not friend and not self._dialer_of(peer).met:
             # A listing can name thousands who are not there.
-            text = f"{peer.peer_id} does not answer: STALE"
+            text = f"{bracketed(peer.peer_id)} does not answer: STALE"
             self._tell("warn", "stale", text, self._reactor.seconds())
         elif status is Status.STALE:
             _log.warn("{peer} does not answer: STALE", peer=peer.peer_id)
-        elif status is Status.DISCONNECTED and before is Status.CONNECTED:
-            _log.info("{peer} is DISCONNECTED", peer=peer.peer_id)
         else:
             _log.debug("{peer} is {status}", peer=peer.peer_id, status=status.value)
         self._on_status(peer)

@@ -7,17 +7,21 @@ start of the node, and of single links only when they are gone.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from typing import Final
 
 from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import Ending, Finish
 
 _server_log: Final = Log("PeerServer")
 _client_log: Final = Log("PeerClient")
 _EXPECTED: Final = frozenset((Ending.SELF, Ending.LOST, Ending.LEFT))
 """How handshakes fail every day."""
+_LINKS_A_MINUTE: Final = 60
+"""Links of strangers that are told as they begin, and as many as they end."""
 
 
 class LinkLog:
@@ -34,14 +38,16 @@ class LinkLog:
         """Links that were ended because they took nothing of a full queue."""
         self.for_room = 0
         """Links that were ended because all queues together held too much."""
+        self.friends: Container[str] = ()
+        """Peers whose links are told, however many they are."""
         self._limited = RateLimited(Log("Protocol"))
+        self._out = RateLimited(_client_log, limit=_LINKS_A_MINUTE)
+        self._in = RateLimited(_server_log, limit=_LINKS_A_MINUTE)
 
-    def opened(self, link: IPeerLink) -> None:
+    def opened(self, link: IPeerLink, now: float) -> None:
         """A handshake is done."""
-        if link.outbound:
-            _client_log.info("Outbound connected: {peer}", peer=link.peer_id)
-        else:
-            _server_log.info("Inbound connected: {peer}", peer=link.peer_id)
+        way = "Outbound" if link.outbound else "Inbound"
+        self._tell_link(link, now, "links", "{way} connected: {peer}", way=way)
 
     def ended(self, link: IPeerLink, finish: Finish) -> None:
         """A connection is gone, whether or not its handshake was done; count it."""
@@ -49,14 +55,12 @@ class LinkLog:
         self.refused_lines += link.queue.refused
         self.endings[finish.ending] += 1
 
-    def closed(self, link: IPeerLink, finish: Finish) -> None:
+    def closed(self, link: IPeerLink, finish: Finish, now: float) -> None:
         """A link whose handshake was done is gone; tell it."""
-        log = _client_log if link.outbound else _server_log
-        log.info(
-            "Closed: {peer} ({ending}{reason})",
-            peer=link.peer_id,
-            ending=finish.ending.value,
-            reason=f": {finish.reason}" if finish.reason else "",
+        reason = f": {finish.reason}" if finish.reason else ""
+        text = "Closed: {peer} ({ending}{reason})"
+        self._tell_link(
+            link, now, "links that ended", text, ending=finish.ending.value, reason=reason
         )
 
     def handshake_failed(
@@ -67,7 +71,7 @@ class LinkLog:
         `friend`: we dialed a friend, whose lines are told however many of strangers there are.
         """
         level = "debug" if finish.ending in _EXPECTED else "info"
-        way = f"to {link.dialed}" if link.dialed else "from"
+        way = f"to {bracketed(link.dialed)}" if link.dialed else "from"
         kind = "handshake with friends" if friend else "handshake"
         self.tell(level, kind, f"No session {way} {link.address}: {finish.reason}", now)
 
@@ -78,4 +82,15 @@ class LinkLog:
 
     def flush(self, now: float) -> None:
         """Tell how many lines were left out; call it about once a second."""
-        self._limited.flush(now)
+        for limited in (self._limited, self._out, self._in):
+            limited.flush(now)
+
+    def _tell_link(
+        self, link: IPeerLink, now: float, kind: str, text: str, **fields: object
+    ) -> None:
+        if link.peer_id in self.friends:
+            log = _client_log if link.outbound else _server_log
+            log.info(text, peer=link.peer_id, **fields)
+        else:
+            limited = self._out if link.outbound else self._in
+            limited.info(now, kind, text, peer=link.peer_id, **fields)

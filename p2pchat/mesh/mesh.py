@@ -319,7 +319,7 @@ class Mesh:
             self._not_wanted(link)
             self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))
             return
-        self.link_log.opened(link)
+        self.link_log.opened(link, self._reactor.seconds())
         self.look_alikes.opened(link.peer_id, self._reactor.seconds())
         peer = self.peers.link_opened(link)
         # A method of the peer, as it were. No peer that has a link is ever forgotten.
@@ -347,7 +347,7 @@ class Mesh:
     def _open_link_closed(self, link: IPeerLink, finish: Finish) -> None:
         self.keepalive.remove(link)
         peer = self.peers.link_closed(link)
-        self.link_log.closed(link, finish)
+        self.link_log.closed(link, finish, self._reactor.seconds())
         if peer is not None:
             self.on_closed(peer, link)
             if not self.blocking.has_peer(peer.peer_id):

@@ -139,6 +139,7 @@ class ChatNode(MultiService):
             jitter=self._jitter,
             friends=self.friends,
         )
+        mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers
         seen = RecentIds(settings.limits.remembered_ids, self.friends)
         if self._make_history is not None:

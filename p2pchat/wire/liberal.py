@@ -93,11 +93,12 @@ def _finite(digits: str) -> float:
 def _too_deep(fields: dict[str, Any]) -> bool:
     level: list[Any] = [fields]
     for _ in range(_MAX_DEPTH):
+        # Only what may hold more goes on: a line has room for 10,000 values, each of them costs.
         level = [
             inner
             for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
         ]
         if not level:
             return False

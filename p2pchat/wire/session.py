@@ -363,7 +363,8 @@ class Session:
     @property
     def other_end(self) -> str:
         """Who is there, as far as we know: for a log."""
-        return self.peer_id or self.dialed or "a stranger"
+        name = self.peer_id or self.dialed
+        return bracketed(name) if name else "a stranger"
 
     def _farewell(self, reason: str) -> Bye:
         to = self.peer_id or self.dialed or ""
@@ -376,7 +377,9 @@ class Session:
 
 
 def _type(message: Message | Unknown) -> str:
-    return message.type if isinstance(message, Unknown) else str(message.__struct_config__.tag)
+    if isinstance(message, Unknown):
+        return f"[{message.type}]"  # a stranger's word, like a name
+    return str(message.__struct_config__.tag)
 
 
 _STEPS: Final[dict[State, dict[type, _Step]]] = {

@@ -353,6 +353,34 @@ class ReadingTests(LinkTestCase):
             self.assertTrue(tested.transport.reading)
             tested.lose()
 
+    def test_what_must_be_read_line_by_line_has_a_rate_for_all_strangers_together(self) -> None:
+        """Fifty links that sent 30 kB of lists a line took all of the processor: PONGs in 1 s."""
+        tested = self.make()
+        odd = b'{"type":"X","a":[' + b"[]," * 10_000 + b"[]]}\n"
+        texts = [json.dumps(send(n)).encode() + b"\n" for n in range(8)]
+        for text in texts:
+            tested.hear(odd + text)
+        self.assertEqual(tested.owner.texts, [str(n) for n in range(6)])
+        self.assertFalse(tested.transport.reading)
+        self.assertTrue(tested.link.waits_for_us)
+        tested.clock.run(1)
+        self.assertEqual(tested.owner.texts, [str(n) for n in range(8)])
+        self.assertTrue(tested.transport.reading)
+
+    def test_a_friend_does_not_wait_for_what_strangers_send(self) -> None:
+        tested = self.make()
+        context = tested.link._context
+        context.odd_wait("stranger@CIC", b"," * 100_000, tested.clock.seconds())
+        tested.hear(b'{"type":"X"}\n', send(1))
+        self.assertEqual(tested.owner.texts, [])
+        tested.lose()
+        tested = self.make()
+        context = tested.link._context
+        context.odd_wait("stranger@CIC", b"," * 100_000, tested.clock.seconds())
+        context.friends = {"bob@CIC"}
+        tested.hear(b'{"type":"X"}\n', send(1))
+        self.assertEqual(tested.owner.texts, ["1"])
+
     def test_who_does_not_read_our_answers_is_not_read(self) -> None:
         tested = self.make(limits(max_queue_bytes=500, peer_rate=0))
         tested.link.queue.pauseProducing()

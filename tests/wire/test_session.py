@@ -282,7 +282,7 @@ class ExtensionTests(SessionTestCase):
             session = inbound(Identity.of("alice@CIC", features=ours))
             session.receive(Hello("bob@CIC", features=theirs, agent=agent), 1.0)
             self.assertIs(session.keeps, keeps)
-            remark = Remark("debug", "unexpected", "ignored CATCH_UP from bob@CIC in state open")
+            remark = Remark("debug", "unexpected", "ignored CATCH_UP from [bob@CIC] in state open")
             self.assertEqual(session.receive(ask, 1.0), [Extended(ask) if keeps else remark])
 
     def test_whom_a_late_message_is_for(self) -> None:
@@ -369,7 +369,7 @@ class BadLineTests(SessionTestCase):
     def test_the_limit_is_a_setting(self) -> None:
         session = opened(max_bad_lines=1)
         remark, farewell, finish = session.bad_line("not UTF-8")
-        self.assertEqual(remark, Remark("warn", "bad line", "bad line from bob@CIC: not UTF-8"))
+        self.assertEqual(remark, Remark("warn", "bad line", "bad line from [bob@CIC]: not UTF-8"))
         self.assertEqual(farewell, Transmit(Bye("id-1", "alice@CIC", "bob@CIC", "protocol error")))
         self.assertEqual(finish, Finish(Ending.VIOLATION, "protocol error"))
 

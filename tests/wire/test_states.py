@@ -92,7 +92,7 @@ def bye(reason: str, msg_id: str = "id-1", to: str = "bob@CIC") -> Transmit:
     return Transmit(Bye(msg_id, "alice@CIC", to, reason))
 
 
-def ignored(what: str, who: str = "bob@CIC", state: str = "open") -> list[Output]:
+def ignored(what: str, who: str = "[bob@CIC]", state: str = "open") -> list[Output]:
     return [Remark("debug", "unexpected", f"ignored {what} from {who} in state {state}")]
 
 
@@ -133,7 +133,7 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "CATCH_UP": not_hello("CATCH_UP"),
         "BYE": not_hello("BYE"),
         "BYE_OK": not_hello("BYE_OK"),
-        "unknown": not_hello("RELAY"),
+        "unknown": not_hello("[RELAY]"),
         "bad line": ([bad_line("a stranger")], AWAIT_HELLO),
         "20th bad line": ([bad_line("a stranger"), bye("protocol error", to=""), ERROR], CLOSED),
         "line too long": ([long_line("a stranger"), bye("line_too_long", to=""), TOO_LONG], CLOSED),
@@ -159,10 +159,10 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "CATCH_UP": waiting("CATCH_UP"),
         "BYE": ([Finish(Ending.REFUSED, "the other end answered BYE: leaving")], CLOSED),
         "BYE_OK": waiting("BYE_OK"),
-        "unknown": waiting("RELAY"),
-        "bad line": ([bad_line("bob@CIC")], AWAIT_HELLO_OK),
-        "20th bad line": ([bad_line("bob@CIC"), bye("protocol error"), ERROR], CLOSED),
-        "line too long": ([long_line("bob@CIC"), bye("line_too_long"), TOO_LONG], CLOSED),
+        "unknown": waiting("[RELAY]"),
+        "bad line": ([bad_line("[bob@CIC]")], AWAIT_HELLO_OK),
+        "20th bad line": ([bad_line("[bob@CIC]"), bye("protocol error"), ERROR], CLOSED),
+        "line too long": ([long_line("[bob@CIC]"), bye("line_too_long"), TOO_LONG], CLOSED),
         "start": ([HELLO_OF_OURS], AWAIT_HELLO_OK),
         "ping": (NOTHING, AWAIT_HELLO_OK),
         "leave": ([Finish(Ending.LEFT, "leaving")], CLOSED),
@@ -185,10 +185,10 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "CATCH_UP": (ignored("CATCH_UP"), OPEN),
         "BYE": ([BYE_OK_OF_OURS, Finish(Ending.SAID_BYE, "leaving")], CLOSED),
         "BYE_OK": (ignored("BYE_OK"), OPEN),
-        "unknown": (ignored("RELAY"), OPEN),
-        "bad line": ([bad_line("bob@CIC")], OPEN),
-        "20th bad line": ([bad_line("bob@CIC"), bye("protocol error"), ERROR], CLOSED),
-        "line too long": ([long_line("bob@CIC"), bye("line_too_long"), TOO_LONG], CLOSED),
+        "unknown": (ignored("[RELAY]"), OPEN),
+        "bad line": ([bad_line("[bob@CIC]")], OPEN),
+        "20th bad line": ([bad_line("[bob@CIC]"), bye("protocol error"), ERROR], CLOSED),
+        "line too long": ([long_line("[bob@CIC]"), bye("line_too_long"), TOO_LONG], CLOSED),
         "start": (NOTHING, OPEN),
         "ping": ([Transmit(Ping(raw_json("id-1"), raw_json(TIMESTAMP)))], OPEN),
         "leave": ([bye("leaving")], CLOSING),
@@ -212,10 +212,10 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "CATCH_UP": (ignored("CATCH_UP", state="closing"), CLOSING),
         "BYE": ([BYE_OK_OF_OURS, Finish(Ending.LEFT, "leaving")], CLOSED),
         "BYE_OK": ([Finish(Ending.LEFT, "BYE answered")], CLOSED),
-        "unknown": (ignored("RELAY", state="closing"), CLOSING),
-        "bad line": ([bad_line("bob@CIC")], CLOSING),
-        "20th bad line": ([bad_line("bob@CIC"), Finish(Ending.LEFT, "protocol error")], CLOSED),
-        "line too long": ([long_line("bob@CIC"), Finish(Ending.LEFT, "line_too_long")], CLOSED),
+        "unknown": (ignored("[RELAY]", state="closing"), CLOSING),
+        "bad line": ([bad_line("[bob@CIC]")], CLOSING),
+        "20th bad line": ([bad_line("[bob@CIC]"), Finish(Ending.LEFT, "protocol error")], CLOSED),
+        "line too long": ([long_line("[bob@CIC]"), Finish(Ending.LEFT, "line_too_long")], CLOSED),
         "start": (NOTHING, CLOSING),
         "ping": (NOTHING, CLOSING),
         "leave": (NOTHING, CLOSING),

@@ -143,10 +143,17 @@ class PeerProtocol(LineReceiver):
             lines = data.split(b"\n", LINES_A_TURN)
             self._put_off = lines.pop()
             data, count = data[: -len(self._put_off)], LINES_A_TURN
+        self.heard_at = now = self._clock.seconds()
+        limit = self._read_limit
+        messages: list[Any] | None = decode_block(data, count)
+        if messages is None:
+            wait = self._context.odd_wait(self.peer_id, data, now)
+            if wait:
+                self._put_off = data + self._put_off
+                limit.took(0, 0, now, overfull=False, more=True, wait=wait)
+                return
         queue = self._send_queue
         queue.hold()
-        self.heard_at = now = self._clock.seconds()
-        messages: list[Any] | None = decode_block(data, count)
         if messages is not None and self.session.welcomes(messages):
             self.received += count
             self.deliver(self, messages)
@@ -158,7 +165,6 @@ class PeerProtocol(LineReceiver):
         queue.flush()
         overfull = queue.overfull
         self._lines_read += count
-        limit = self._read_limit
         if (
             overfull
             or more

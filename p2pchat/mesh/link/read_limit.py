@@ -84,16 +84,20 @@ class ReadLimit:
         """Whether we do not read at the moment."""
         return self._reading is not Reading.ON
 
-    def took(self, lines: int, size: int, now: float, *, overfull: bool, more: bool) -> None:
+    def took(
+        self, lines: int, size: int, now: float, *, overfull: bool, more: bool, wait: float = 0.0
+    ) -> None:
         """So many lines were taken in, and so many bytes were read.
 
         `overfull` says that too many answers wait to be read. `more` says that lines were read
-        which are not taken in: they are to be in `on_resume`.
+        which are not taken in: they are to be in `on_resume`. `wait` is seconds
+        until that may be, at the least.
         """
         if self._reading is not _ON:
             return
         self._more = more
-        wait = 0.0 if self._allowance is None else self._allowance.take(lines, now)
+        if self._allowance is not None:
+            wait = max(wait, self._allowance.take(lines, now))
         if self._bytes is not None:
             wait = max(wait, self._bytes.take(size, now))
         if wait:

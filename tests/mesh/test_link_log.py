@@ -1,0 +1,47 @@
+"""What is told of links: strangers that come and go cannot push all else out of the log."""
+
+from __future__ import annotations
+
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.mesh.link_log import LinkLog
+from p2pchat.wire.outputs import Ending, Finish
+from tests.support.fake_link import FakeLink
+
+
+class FloodTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.lines: list[str] = []
+        self.log = LinkLog()
+        self.log.friends = {"alice@CIC"}
+        globalLogPublisher.addObserver(self.note)
+        self.addCleanup(globalLogPublisher.removeObserver, self.note)
+
+    def note(self, event: dict[str, object]) -> None:
+        self.lines.append(formatEvent(event))
+
+    def come_and_go(self, peer_id: str, now: float) -> None:
+        link = FakeLink(peer_id)
+        self.log.opened(link, now)
+        self.log.closed(link, Finish(Ending.LOST, "x" * 80), now)
+
+    def test_strangers_are_counted_and_a_friend_is_told(self) -> None:
+        """1,400 links a second, each under a new name, wrote 2,600 lines a second."""
+        for number in range(1400):
+            self.come_and_go(f"n{number}@CIC", 1.0)
+        self.assertEqual(len(self.lines), 2 * 60)
+        self.lines.clear()
+        self.come_and_go("alice@CIC", 2.0)
+        self.assertEqual(
+            [line.split(":")[0] for line in self.lines], ["Inbound connected", "Closed"]
+        )
+        self.lines.clear()
+        self.log.flush(62.0)
+        self.assertEqual(
+            self.lines,
+            [
+                "… and 1340 more (links) within 60 s",
+                "… and 1340 more (links that ended) within 60 s",
+            ],
+        )
