@@ -8,7 +8,7 @@ links. What comes with every message takes the shortest way.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from types import MethodType
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
-from p2pchat.mesh.turns import in_turns
+from p2pchat.mesh.turns import Turns
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
@@ -63,6 +63,8 @@ class Mesh:
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._reactor = reactor
+        self.turns = Turns(reactor)
+        """Where all of the node's work that takes long is done."""
         self.on_chat: Callable[[Peer, IPeerLink, list[Send | Pub]], None] = _ignore
         """Gets the messages that come, without a method of ours in between."""
         self.on_extended: Callable[[Peer, IPeerLink, Said | CatchUp], None] = _ignore
@@ -220,9 +222,11 @@ class Mesh:
         whoever is not among these has no registration. The result fires when all is done, which
         takes several turns of the reactor for many peers.
         """
-        return in_turns(self._reactor, self._take_in(listings, source, whole=whole))
+        return self.turns.do(self._take_in(listings, source, whole=whole))
 
-    def _take_in(self, listings: Iterable[Listing], source: str, *, whole: bool) -> Iterator[None]:
+    def _take_in(
+        self, listings: Iterable[Listing], source: str, *, whole: bool
+    ) -> Generator[None, None, None]:
         by_id: dict[str, list[Listing]] = {}
         for number, entry in enumerate(listings, 1):
             if number % _ENTRIES_A_TURN == 0:
