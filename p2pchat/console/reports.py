@@ -25,7 +25,7 @@ MOST_ROWS: Final = 500
 """Peers that are listed for a person: strangers may register as many names as they like."""
 
 
-class PeerRow(Struct, frozen=True):
+class PeerRow(Struct, frozen=True, gc=False):
     """One peer that is known, or listed."""
 
     peer_id: str

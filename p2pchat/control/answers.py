@@ -178,7 +178,7 @@ class Requests:
 
         def listed(_: object, trouble: str = "") -> Deferred[Fields]:
             rows = self._node.mesh.turns.do(peer_rows(self._node.peers, namespace))
-            return rows.addCallback(lambda rows: {"peers": to_builtins(rows), "trouble": trouble})
+            return rows.addCallback(lambda rows: {"peers": rows, "trouble": trouble})
 
         def not_asked(failure: Failure) -> Deferred[Fields]:
             failure.trap(DirectoryError)

@@ -24,7 +24,7 @@ from p2pchat.wire.messages import Pub, Send
 ROOM: Final = 1_048_576
 """Bytes that may wait before what is not an answer to the person is left out."""
 _MOST: Final = 8 * ROOM
-_ROOM_OF_A_TURN: Final = 64_000
+_ROOM_OF_A_TURN: Final = 32_000
 """Characters of messages that are formatted at once: a flood of long ones is left out sooner."""
 _LEAST: Final = 100
 
@@ -145,17 +145,21 @@ class Transcript:
         self._screen = screen
         self._waiting: deque[tuple[str, Send | Pub | str, str]] = deque()
         self._characters = 0
+        self._formatted = 0
 
     def received(
         self, peer_id: str, messages: Sequence[Send | Pub], notes: Sequence[str] = ()
     ) -> None:
         """Messages came from this peer; `notes` as in `Digest.received`."""
         screen = self._screen
+        if not screen.waiting:
+            self._formatted = 0
         if screen.full or self._characters > ROOM:
             screen.skip(len(messages))
-        elif notes or self._waiting or screen.waiting > _ROOM_OF_A_TURN:
+        elif notes or self._waiting or self._formatted > _ROOM_OF_A_TURN:
             self._wait([*zip(repeat(peer_id), messages, notes or repeat(""), strict=False)])
         else:
+            self._formatted += sum([len(message.payload) for message in messages])
             screen.write(message_lines(peer_id, messages))
 
     def event(self, line: str) -> None:
@@ -273,8 +277,8 @@ class Digest:
                 reversed(batch), reversed(notes) if notes else repeat(""), strict=False
             ):
                 text = each if isinstance(each, str) else each.payload
-                # What is printable as it came costs next to nothing.
-                size = 0 if text.isascii() and text.isprintable() else len(text)
+                # What is printable as it came costs little.
+                size = len(text) // (20 if text.isascii() and text.isprintable() else 1)
                 if len(chosen) == count or (chosen and size > room):
                     return chosen[::-1]
                 room -= size
