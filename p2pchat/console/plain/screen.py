@@ -156,7 +156,7 @@ class Transcript:
             self._formatted = 0
         if screen.full or self._characters > ROOM:
             screen.skip(len(messages))
-        elif notes or self._waiting or self._formatted > _ROOM_OF_A_TURN:
+        elif notes or self._waiting or self._formatted > _ROOM_OF_A_TURN // 2:
             self._wait([*zip(repeat(peer_id), messages, notes or repeat(""), strict=False)])
         else:
             self._formatted += sum([len(message.payload) for message in messages])
