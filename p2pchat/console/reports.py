@@ -8,7 +8,7 @@ functions; times are passed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -21,11 +21,12 @@ from p2pchat.wire.friends import Friends
 from p2pchat.wire.names import bracketed, skeleton, visible
 from p2pchat.wire.text import printable
 
+_ROWS_A_PIECE: Final = 1000
 MOST_ROWS: Final = 500
 """Peers that are listed for a person: strangers may register as many names as they like."""
 
 
-class PeerRow(Struct, frozen=True):
+class PeerRow(Struct, frozen=True, gc=False):
     """One peer that is known, or listed."""
 
     peer_id: str
@@ -64,8 +65,8 @@ class RoundTripRow(Struct, frozen=True):
 
 def peer_rows(
     peers: Iterable[Peer], namespace: str | None, listings: Sequence[Listing] | None = None
-) -> list[PeerRow]:
-    """Who is known, and who is listed without being known.
+) -> Generator[None, None, list[PeerRow]]:
+    """Who is known, and who is listed without being known; made piece by piece, see `Turns`.
 
     `listings` is what the rendezvous has just told, None when it was not asked: then what the node
     knows of it counts. `namespace` narrows it down, None does not.
@@ -73,9 +74,16 @@ def peer_rows(
     known = {peer.peer_id: peer for peer in peers}
     # The latest registration last, so that its address stays.
     latest = sorted(listings or (), key=lambda entry: entry.expires_in - entry.ttl)
-    listed = {entry.peer_id: (entry.ip, entry.port) for entry in latest}
-    rows = []
-    for peer_id in sorted({*known, *listed}):
+    yield
+    listed = {}
+    for number, entry in enumerate(latest, 1):
+        listed[entry.peer_id] = (entry.ip, entry.port)
+        if number % _ROWS_A_PIECE == 0:
+            yield
+    rows: list[PeerRow] = []
+    for number, peer_id in enumerate(sorted({*known, *listed}), 1):
+        if number % _ROWS_A_PIECE == 0:
+            yield
         if namespace not in (None, namespace_of(peer_id)):
             continue
         peer = known.get(peer_id) or Peer(peer_id)

@@ -13,7 +13,7 @@ that would close it early is made visible.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -30,7 +30,7 @@ RATE: Final = 20.0
 """Lines a second that a person can follow."""
 
 
-def message_lines(peer_id: str, messages: Sequence[Send | Pub], note: str = "") -> list[str]:
+def message_lines(peer_id: str, messages: Iterable[Send | Pub], note: str = "") -> list[str]:
     """A line for each message that came from this peer; `note` stands before the bracket closes."""
     direct = sender(peer_id, note=note)
     lines = []
@@ -43,17 +43,6 @@ def message_lines(peer_id: str, messages: Sequence[Send | Pub], note: str = "") 
             prefix = sender(peer_id, to=to, claims=claims, note=noted)
         lines.append(prefix + printable(message.payload))
     return lines
-
-
-def late_lines(
-    peer_id: str, messages: Sequence[Send | Pub], said: Sequence[float], now: float
-) -> list[str]:
-    """The same for messages that were said at these times; `now` is the wall clock, too."""
-    return [
-        line
-        for message, when in zip(messages, said, strict=False)
-        for line in message_lines(peer_id, [message], said_note(when, now))
-    ]
 
 
 @lru_cache(maxsize=1024)

@@ -181,11 +181,11 @@ class Requests:
             return self._text(f"/peers {request.scope}")
         asked: Deferred[Any] = self._node.presence.discover() if request.ask else succeed(None)
 
-        def listed(_: object, trouble: str = "") -> Fields:
-            rows = peer_rows(self._node.peers, namespace)
-            return {"peers": to_builtins(rows), "trouble": trouble}
+        def listed(_: object, trouble: str = "") -> Deferred[Fields]:
+            rows = self._node.mesh.turns.do(peer_rows(self._node.peers, namespace))
+            return rows.addCallback(lambda rows: {"peers": rows, "trouble": trouble})
 
-        def not_asked(failure: Failure) -> Fields:
+        def not_asked(failure: Failure) -> Deferred[Fields]:
             failure.trap(DirectoryError)
             return listed(None, failure.getErrorMessage())
 

@@ -7,8 +7,9 @@ number of clients; what waits for one that does not read is the business of
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Final
 
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
@@ -22,6 +23,7 @@ from p2pchat.control.protocol import MAX_REQUEST
 from p2pchat.control.requests import Fields, Request, RequestError, read_request
 from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import RateLimited
+from p2pchat.mesh.turns import Turns
 
 _log: Final = Log("Control")
 MAX_CLIENTS: Final = 64
@@ -38,9 +40,11 @@ class ControlFactory(ServerFactory):
     noisy = False
 
     def __init__(
-        self, clock: IReactorTime, requests: Requests, on_empty: Callable[[], None]
+        self, clock: IReactorTime, requests: Requests, turns: Turns, on_empty: Callable[[], None]
     ) -> None:
         self._clock = clock
+        self.turns = turns
+        """Where requests are taken in."""
         self._on_empty = on_empty
         self._remarks = RateLimited(_log)
         self.requests = requests
@@ -81,9 +85,13 @@ class ControlFactory(ServerFactory):
 class ControlConnection(Protocol):
     """One client."""
 
+    transport: Any
+
     def __init__(self, factory: ControlFactory) -> None:
         self._factory = factory
         self._lines = InputLines(MAX_REQUEST)
+        self._untaken: deque[str | None] = deque()
+        self._taking = self._paused = False
         self._pending = 0
         self._no_more_requests = False
         self.out = Outgoing(lambda: factory.does_not_read(self))
@@ -102,17 +110,12 @@ class ControlConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Requests came."""
-        for line in self._lines.feed(data):
-            if self.out.ended:
-                return
-            self._take(line)
+        self._requests_came(self._lines.feed(data))
 
     def readConnectionLost(self) -> None:
         """The client asks nothing more; it still gets its answers, and the events it wants."""
-        for line in self._lines.finish():
-            self._take(line)
         self._no_more_requests = True
-        self._end_if_done()
+        self._requests_came(self._lines.finish())
 
     def writeConnectionLost(self) -> None:
         """We never close only our side."""
@@ -123,6 +126,31 @@ class ControlConnection(Protocol):
         self._factory.went(self)
 
     # ------------------------------------------------------------ requests and answers
+
+    def _requests_came(self, lines: Sequence[str | None]) -> None:
+        """Take them as soon as there is time; the client is not read while some of them wait."""
+        self._untaken += lines
+        if self._taking:
+            return
+        self._taking = True
+        taken = self._factory.turns.do(self._take_all())
+        taken.addCallback(lambda _: self._all_taken())
+        if self._taking and not self._no_more_requests:
+            self._paused = True
+            self.transport.pauseProducing()
+
+    def _take_all(self) -> Generator[None, None, None]:
+        while self._untaken and not self.out.ended:
+            self._take(self._untaken.popleft())
+            yield
+
+    def _all_taken(self) -> None:
+        self._taking = False
+        self._untaken.clear()
+        if self._paused and not self.out.ended:
+            self.transport.resumeProducing()
+        self._paused = False
+        self._end_if_done()
 
     def _take(self, line: str | None) -> None:
         if line is None:
@@ -180,6 +208,7 @@ class ControlConnection(Protocol):
         """A client that closed its side has everything it asked for."""
         if (
             self._no_more_requests
+            and not self._taking
             and not self.out.ended
             and not self._pending
             and not self._factory.requests.feed.has(self.out)

@@ -121,4 +121,4 @@ def encode_json(value: object) -> bytes:
         # A peer can send half of a surrogate pair, which only an escape can carry.
         import json
 
-        return json.dumps(value).encode("ascii") + b"\n"
+        return json.dumps(msgspec.to_builtins(value)).encode("ascii") + b"\n"

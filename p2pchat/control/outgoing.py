@@ -50,7 +50,8 @@ class Outgoing:
 
     def tell(self, fields: Fields) -> None:
         """Send an object."""
-        self._write(encode_json(fields))
+        if not self.ended:
+            self._write(encode_json(fields))
 
     def missed(self, count: int) -> bool:
         """Whether so many events are left out, unseen, because others were already."""

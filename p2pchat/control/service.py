@@ -80,7 +80,7 @@ class ControlService(Service):
             node, reactor, stop=stop, timestamp=timestamp or Timestamps(), reload=reload
         )
         """What answers."""
-        self.factory = ControlFactory(reactor, self.requests, self._no_clients)
+        self.factory = ControlFactory(reactor, self.requests, node.mesh.turns, self._no_clients)
         """What makes the connections, and knows them."""
 
     def listen(self) -> None:

@@ -8,7 +8,7 @@ links. What comes with every message takes the shortest way.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from types import MethodType
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.look_alikes import LookAlikes
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
-from p2pchat.mesh.turns import in_turns
+from p2pchat.mesh.turns import Turns
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
@@ -67,6 +67,8 @@ class Mesh:
     ) -> None:
         self._reactor = reactor
         self._friends = Friends() if friends is None else friends
+        self.turns = Turns(reactor)
+        """Where all of the node's work that takes long is done."""
         self.on_chat: Callable[[Peer, IPeerLink, list[Send | Pub]], None] = _ignore
         """Gets the messages that come, without a method of ours in between."""
         self.on_extended: Callable[[Peer, IPeerLink, Said | CatchUp], None] = _ignore
@@ -234,11 +236,11 @@ class Mesh:
         whoever of `namespace`, or of all for None, is not among these has no registration. The
         result fires when all is done, which takes several turns of the reactor for many peers.
         """
-        return in_turns(self._reactor, self._take_in(listings, source, whole, namespace))
+        return self.turns.do(self._take_in(listings, source, whole, namespace))
 
     def _take_in(
         self, listings: Iterable[Listing], source: str, whole: bool, namespace: str | None
-    ) -> Iterator[None]:
+    ) -> Generator[None, None, None]:
         by_id: dict[str, list[Listing]] = {}
         for number, entry in enumerate(listings, 1):
             if number % _ENTRIES_A_TURN == 0:

@@ -1,38 +1,74 @@
-"""Work that would take too long for one turn of the reactor, done in several."""
+"""Work that would take too long for one turn of the reactor, done in several.
+
+    turns = Turns(reactor)
+    turns.do(work())        # a Deferred: it fires when all of the work is done
+
+Rules: all that is given to one `Turns` shares the time of a turn, a piece of each after the other.
+A clock that stands still, as in a test, has everything done at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+_T = TypeVar("_T")
 
-def in_turns(clock: IReactorTime, work: Iterator[None]) -> Deferred[None]:
-    """Do a piece of `work` now, and one in each later turn, until there is no more.
+SHARE: Final = 0.01
+"""Seconds of a turn after which no further piece is begun."""
 
-    A piece is what `work` does between two of its `yield`s. The result fires when all is done, and
-    fails with whatever `work` raises. Cancel it to have no more done.
+
+class Turns:
+    """Does work piece by piece. A piece is what a generator does up to a `yield`: a few ms.
+
+    `clock` measures how long the pieces of a turn have taken.
     """
-    later: IDelayedCall | None = None
 
-    def cancelled(_: Deferred[None]) -> None:
-        if later is not None:
-            later.cancel()
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._work: deque[tuple[Generator[None, None, Any], Deferred[Any]]] = deque()
+        self._under_way = False
+        self._later: IDelayedCall | None = None
 
-    done: Deferred[None] = Deferred(cancelled)
+    def do(self, work: Generator[None, None, _T]) -> Deferred[_T]:
+        """Begin now, unless other work is under way, and go on in later turns until all is done.
 
-    def go_on() -> None:
-        nonlocal later
-        later = None
-        try:
-            next(work)
-        except StopIteration:
-            done.callback(None)
-        except Exception:
-            done.errback()
-        else:
-            later = clock.callLater(0, go_on)
+        The result fires with what `work` returns, or fails with what it raises. Cancel it to have
+        no more done.
+        """
+        done: Deferred[_T] = Deferred(self._cancelled)
+        self._work.append((work, done))
+        if not self._under_way:
+            self._under_way = True
+            self._go_on()
+        return done
 
-    go_on()
-    return done
+    def _cancelled(self, done: Deferred[Any]) -> None:
+        self._work = deque(each for each in self._work if each[1] is not done)
+        if not self._work and self._later is not None:
+            self._later.cancel()
+            self._later = None
+            self._under_way = False
+
+    def _go_on(self) -> None:
+        self._later = None
+        until = self._clock.seconds() + SHARE
+        while self._work:
+            work, done = self._work.popleft()
+            try:
+                next(work)
+            except StopIteration as end:
+                done.callback(end.value)
+            except Exception:
+                done.errback()
+            else:
+                if not done.called:
+                    self._work.append((work, done))
+            if self._work and self._clock.seconds() >= until:
+                self._later = self._clock.callLater(0, self._go_on)
+                return
+        self._under_way = False

@@ -62,7 +62,8 @@ def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
 
     Raises `AmbiguousNameError`, with a sentence, when there are several.
     """
-    whole = sorted({peer_id for peer_id in peer_ids if _is_called(name, peer_id)})
+    escaped = is_escaped(name)
+    whole = sorted({peer_id for peer_id in peer_ids if _is_called(name, peer_id, escaped)})
     if len(whole) > 1:
         more = ", ..." if len(whole) > _MOST_NAMES else ""
         names = ", ".join(map(bracketed, whole[:_MOST_NAMES]))
@@ -70,11 +71,9 @@ def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
     return whole[0] if whole else name
 
 
-def _is_called(name: str, peer_id: str) -> bool:
+def _is_called(name: str, peer_id: str, escaped: bool) -> bool:
     called = peer_id.rpartition("@")[0]
-    return name in (called, peer_id) or (
-        is_escaped(name) and name in (visible(called), visible(peer_id))
-    )
+    return name in (called, peer_id) or (escaped and name in (visible(called), visible(peer_id)))
 
 
 def namespace_of(peer_id: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Generator, Sequence
+from typing import TypeVar, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.peers import Peer, PeerTable, Status
+from p2pchat.mesh.turns import Turns
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
@@ -21,6 +22,7 @@ from p2pchat.wire.identity import Identity
 from tests.support.fake_link import FakeLink, fake_context
 
 ME = "ana@CIC"
+_T = TypeVar("_T")
 ADDRESS = "10.0.0.9:40000"
 """The other end of every link."""
 
@@ -44,7 +46,8 @@ class FakePresence:
 
 
 class FakeMesh:
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.turns = Turns(clock)
         self.links: list[FakeLink] = []
         self.dialing = False
         self.absent = 0
@@ -75,7 +78,7 @@ class FakeNode:
         self.friends = Friends()
         self.peers = PeerTable(100, self.friends)
         self.presence = FakePresence()
-        self.mesh = FakeMesh()
+        self.mesh = FakeMesh(clock)
         context = fake_context(ME, self.settings, clock, "id")
         self.batch = context.batch
         self.outgoing = Outgoing(context, self.peers, self.observers, friends=self.friends)
@@ -127,3 +130,13 @@ def listing(
 ) -> Listing:
     name, _, namespace = peer_id.rpartition("@")
     return Listing(name, namespace, ip, port, 60, expires_in)
+
+
+def done(work: Generator[None, None, _T]) -> _T:
+    """What work for several turns comes to, done at once."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: _T = end.value
+            return found

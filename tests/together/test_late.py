@@ -8,7 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.sent import SentMessages
-from p2pchat.console.wording import late_lines, moment
+from p2pchat.console.wording import message_lines, moment, said_note
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer, Observers
 from p2pchat.wire.codec import decode, encode
@@ -175,13 +175,11 @@ class ScreenTests(SynchronousTestCase):
         now = time.mktime((2026, 1, 31, 15, 0, 0, 0, 0, -1))
         self.assertEqual(moment(now - 3600, now), "14:00")
         self.assertEqual(moment(now - 86_400, now), "2026-01-30 15:00")
-        lines = late_lines(
-            "bob@CIC",
-            [Send("1", "bob@CIC", "", "a"), Pub("2", "eva@CIC", "#CIC", "b")],
-            [now - 60, now - 120],
-            now,
+        said = said_note(now - 60, now)
+        lines = message_lines(
+            "bob@CIC", [Send("1", "bob@CIC", "", "a"), Pub("2", "eva@CIC", "#CIC", "b")], said
         )
-        self.assertEqual(lines, ["[bob@CIC, said 14:59] a", "[bob@CIC (!) -> #CIC, said 14:58] b"])
+        self.assertEqual(lines, ["[bob@CIC, said 14:59] a", "[bob@CIC (!) -> #CIC, said 14:59] b"])
 
 
 class SentMessagesTests(SynchronousTestCase):

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands.row import Command, Person, until
-from p2pchat.console.replies import Answer, Reply, Table, said, tabled, wrong
+from p2pchat.console.replies import Answer, Reply, said, tabled, wrong
 from p2pchat.console.reports import (
+    PeerRow,
     link_rows,
     links_table,
     peer_rows,
@@ -39,20 +41,24 @@ def _peers(person: Person, rest: str) -> Answer:
     except ValueError:
         return PEERS.misused()
 
-    def table(listings: Sequence[Listing] | None) -> Table:
-        rows = peer_rows(node.peers, namespace, listings)
-        own_id = node.me.peer_id
-        others = [row for row in rows if row.peer_id != own_id]
-        return peers_table(others, namespace, own_id, node.friends, asked=listings is not None)
+    own_id = node.me.peer_id
 
-    def not_asked(failure: Failure) -> Reply:
+    def reply(listings: Sequence[Listing] | None, *lines: str) -> Deferred[Reply]:
+        def listed(rows: Sequence[PeerRow]) -> Reply:
+            others = [row for row in rows if row.peer_id != own_id]
+            asked = listings is not None
+            table = peers_table(others, namespace, own_id, node.friends, asked=asked)
+            return tabled(table, *lines)
+
+        rows = node.mesh.turns.do(peer_rows(node.peers, namespace, listings))
+        return rows.addCallback(listed)
+
+    def not_asked(failure: Failure) -> Deferred[Reply]:
         failure.trap(DirectoryError)
         why = failure.getErrorMessage()
-        return tabled(table(None), f"the rendezvous could not be asked: {why}", "what is known:")
+        return reply(None, f"the rendezvous could not be asked: {why}", "what is known:")
 
-    return node.presence.discover().addCallbacks(
-        lambda listings: tabled(table(listings)), not_asked
-    )
+    return node.presence.discover().addCallbacks(reply, not_asked)
 
 
 def _conn(person: Person, _: str) -> Answer:

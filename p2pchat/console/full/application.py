@@ -87,7 +87,7 @@ class ChatScreen:
         self._conversations = conversations
         self._state = state
         self.question = ""
-        self.pane = MessagePane(conversations, glyphs)
+        self.pane = MessagePane(conversations, glyphs, self._covered)
         self.line = Buffer(
             completer=completer,
             history=history,
@@ -141,6 +141,10 @@ class ChatScreen:
         """Draw everything: the terminal does not show what we think."""
         self.app.renderer.clear()
         self.app.invalidate()
+
+    def _covered(self) -> int:
+        """Rows above the bar that the menu may take."""
+        return _MENU_ROWS if self.line.complete_state is not None else 0
 
     def _columns(self) -> int:
         return self.app.output.get_size().columns

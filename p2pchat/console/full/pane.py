@@ -1,12 +1,15 @@
 """The messages on the screen.
 
 Rules: drawing is what the screen costs, and most rows are those of the last drawing: what they
-became, cell by cell, is kept as long as they are seen. A prompt_toolkit `Window` would turn every
-character into a cell anew each time, which on a large screen takes as long as a hundred messages.
+became is kept as long as they are seen. A prompt_toolkit `Window` would turn every character into a
+cell anew each time, and its renderer looks at, and writes, cell after cell: 20,000 of them on a
+terminal of 400 columns. So a piece of text in one style is one character to it, as wide as the
+text. Only where the menu of completions may lie above the pane, cells are cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from prompt_toolkit.layout import Container, Dimension
@@ -15,6 +18,7 @@ from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs, Row
+from p2pchat.console.full.widths import fit, width
 
 Cells: TypeAlias = "dict[int, Char]"
 """The characters of one row, by their column."""
@@ -32,16 +36,26 @@ class _CharTable(dict[tuple[str, str], Char]):
 
 
 _chars: Final = _CharTable()
+_COVERED: Final = Char("", "")
 
 
 class MessagePane(Container):
-    """Shows the end of the current conversation, or the part of it that was scrolled to."""
+    """Shows the end of the current conversation, or the part of it that was scrolled to.
 
-    def __init__(self, conversations: Conversations, glyphs: Glyphs) -> None:
+    `covered` tells how many rows at the end something else may be drawn on, in part.
+    """
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        glyphs: Glyphs,
+        covered: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._conversations = conversations
+        self._covered = covered
         self._glyphs = glyphs
         # The row is kept with its cells, so that nothing else can come to have its id.
-        self._drawn: dict[int, tuple[Row, Cells]] = {}
+        self._drawn: dict[tuple[int, bool], tuple[Row, Cells]] = {}
         self._columns, self._height = 80, 20
 
     def scroll(self, pages: float) -> None:
@@ -66,9 +80,14 @@ class MessagePane(Container):
         rows = backlog.visible(self._columns, self._height, self._glyphs)
         before, self._drawn = self._drawn, {}
         line = write_position.ypos + write_position.height - len(rows)
-        for row in rows:
-            kept = before.get(id(row)) or (row, cells_of(row, write_position.width))
-            self._drawn[id(row)] = kept
+        singly = len(rows) - self._covered()
+        for number, row in enumerate(rows):
+            key = id(row), number >= singly
+            kept = before.get(key)
+            if kept is None:
+                make = cells_of if number >= singly else pieces_of
+                kept = row, make(row, write_position.width)
+            self._drawn[key] = kept
             screen.data_buffer[line].update(kept[1])
             line += 1
 
@@ -90,6 +109,24 @@ class MessagePane(Container):
         return []
 
 
+def pieces_of(row: Row, columns: int) -> Cells:
+    """Each text of a row as one character as wide as it is, as far as they fit."""
+    cells: Cells = {}
+    column = 0
+    for style, text in row:
+        taken = width(text)
+        if taken > columns - column:
+            text = text[: fit(text, columns - column)]
+            taken = width(text)
+        if taken:
+            # What is not covered would be left there when less is drawn the next time.
+            cells.update(dict.fromkeys(range(column + 1, column + taken), _COVERED))
+            piece = cells[column] = Char("", style)
+            piece.char, piece.width = text, taken  # as it would find out in twice the time
+            column += taken
+    return cells
+
+
 def cells_of(row: Row, columns: int) -> Cells:
     """The cells of a row, as far as they fit."""
     cells: Cells = {}
@@ -107,6 +144,6 @@ def cells_of(row: Row, columns: int) -> Cells:
             last = column
             cells[column] = cell
             for covered in range(column + 1, column + cell.width):
-                cells[covered] = Char("", "")
+                cells[covered] = _COVERED
             column += max(1, cell.width)
     return cells

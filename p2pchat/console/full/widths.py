@@ -7,6 +7,8 @@ joiners and variation selectors, which turn several characters into one on some 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Final
 
 from prompt_toolkit.utils import get_cwidth
@@ -14,6 +16,20 @@ from prompt_toolkit.utils import get_cwidth
 from p2pchat.wire.text import printable
 
 _DISPUTED: Final = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f]")
+_MOST_REMEMBERED: Final = 20_000
+
+
+class _WidthTable(dict[str, int]):
+    """The columns of a character. Of a full screen with marks 180,000 are asked for."""
+
+    def __missing__(self, character: str) -> int:
+        found = get_cwidth(character)
+        if len(self) < _MOST_REMEMBERED:
+            self[character] = found
+        return found
+
+
+_width_of: Final = _WidthTable().__getitem__
 
 
 def steady(text: str) -> str:
@@ -24,7 +40,7 @@ def steady(text: str) -> str:
 
 def width(text: str) -> int:
     """Columns."""
-    return len(text) if text.isascii() else sum(map(get_cwidth, text))
+    return len(text) if text.isascii() else sum(map(_width_of, text))
 
 
 def fit(text: str, room: int, start: int = 0) -> int:
@@ -32,11 +48,13 @@ def fit(text: str, room: int, start: int = 0) -> int:
     end = start + room
     if text.isascii():
         return min(end, len(text))
-    used = 0
-    for index in range(start, len(text)):
-        used += get_cwidth(text[index])
+    # As far as one mark on each cell goes at a time: what is behind the end costs little.
+    used, step = 0, max(64, 2 * room)
+    for begin in range(start, len(text), step):
+        widths = [*accumulate(map(_width_of, text[begin : begin + step]), initial=used)]
+        used = widths[-1]
         if used > room:
-            return index
+            return begin + bisect_right(widths, room) - 1
     return len(text)
 
 

@@ -22,7 +22,7 @@ from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.queue import CommandQueue
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
-from p2pchat.console.wording import StatusLines, late_lines, message_lines
+from p2pchat.console.wording import StatusLines, said_note
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import News
 from p2pchat.node.node import ChatNode
@@ -54,7 +54,9 @@ class PlainConsole(Observer):
         self._screen = screen
         self._script = script
         self._news: Digest | Transcript = (
-            Digest(clock, screen, kept=node.history is not None) if watched else Transcript(screen)
+            Digest(clock, screen, kept=node.history is not None)
+            if watched
+            else Transcript(node.mesh.turns, screen)
         )
         self._status_lines = StatusLines()
         self._commands = Commands(node, clock)
@@ -130,13 +132,12 @@ class PlainConsole(Observer):
 
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """Messages came that were said a while ago."""
-        for line in late_lines(peer.peer_id, messages, said, time.time()):
-            self._news.event(line)
+        now = time.time()
+        self._news.received(peer.peer_id, messages, [said_note(when, now) for when in said])
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        for line in message_lines(peer.peer_id, messages, " (not kept)"):
-            self._news.event(line)
+        self._news.received(peer.peer_id, messages, [" (not kept)"] * len(messages))
 
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""

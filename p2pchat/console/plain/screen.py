@@ -9,7 +9,8 @@ comes in, a `Transcript` shows everything, and a `Digest`, for terminals, what a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
@@ -17,13 +18,15 @@ from zope.interface import implementer
 
 from p2pchat.console.wording import BURST, RATE, left_out_line, message_lines
 from p2pchat.mesh.link.bucket import TokenBucket
+from p2pchat.mesh.turns import Turns
 from p2pchat.wire.messages import Pub, Send
 
 ROOM: Final = 1_048_576
 """Bytes that may wait before what is not an answer to the person is left out."""
 _MOST: Final = 8 * ROOM
-_ROOM_OF_A_TURN: Final = 64_000
+_ROOM_OF_A_TURN: Final = 32_000
 """Characters of messages that are formatted at once: a flood of long ones is left out sooner."""
+_LEAST: Final = 100
 
 
 @implementer(IPushProducer)
@@ -60,6 +63,11 @@ class Screen:
     def full(self) -> bool:
         """Whether so much waits that only answers to the person should be written."""
         return self._bytes > self._room
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait: what was written in this turn, and what nobody has read."""
+        return self._bytes
 
     def write(self, lines: Sequence[str]) -> None:
         """Show these lines, at the end of the reactor's turn."""
@@ -127,27 +135,63 @@ class Screen:
 
 
 class Transcript:
-    """Shows everything, as far as the screen has room."""
+    """Shows everything, as far as the screen has room.
 
-    def __init__(self, screen: Screen) -> None:
+    What comes together is formatted at once, and a flood in later `turns`, in its order.
+    """
+
+    def __init__(self, turns: Turns, screen: Screen) -> None:
+        self._turns = turns
         self._screen = screen
+        self._waiting: deque[tuple[str, Send | Pub | str, str]] = deque()
+        self._characters = 0
+        self._formatted = 0
 
-    def received(self, peer_id: str, messages: Sequence[Send | Pub]) -> None:
-        """Messages came from this peer."""
-        if self._screen.full:
-            self._screen.skip(len(messages))
+    def received(
+        self, peer_id: str, messages: Sequence[Send | Pub], notes: Sequence[str] = ()
+    ) -> None:
+        """Messages came from this peer; `notes` as in `Digest.received`."""
+        screen = self._screen
+        if not screen.waiting:
+            self._formatted = 0
+        if screen.full or self._characters > ROOM:
+            screen.skip(len(messages))
+        elif notes or self._waiting or self._formatted > _ROOM_OF_A_TURN // 2:
+            self._wait([*zip(repeat(peer_id), messages, notes or repeat(""), strict=False)])
         else:
-            self._screen.write(message_lines(peer_id, messages))
+            self._formatted += sum([len(message.payload) for message in messages])
+            screen.write(message_lines(peer_id, messages))
 
     def event(self, line: str) -> None:
         """Something else happened."""
-        if self._screen.full:
-            self._screen.skip(1)
+        screen = self._screen
+        if screen.full or self._characters > ROOM:
+            screen.skip(1)
+        elif self._waiting:
+            self._wait([("", line, "")])
         else:
-            self._screen.write([line])
+            screen.write([line])
 
     def close(self) -> None:
-        """Nothing is kept here."""
+        """Show what still waits."""
+        for _ in self._format():
+            pass
+
+    def _wait(self, lines: Sequence[tuple[str, Send | Pub | str, str]]) -> None:
+        begun = bool(self._waiting)
+        self._waiting += lines
+        self._characters += sum(_characters(line) for _, line, _ in lines)
+        if not begun:
+            self._turns.do(self._format())
+
+    def _format(self) -> Generator[None, None, None]:
+        while self._waiting:
+            peer_id, line, note = self._waiting.popleft()
+            self._characters -= _characters(line)
+            self._screen.write(
+                [line] if isinstance(line, str) else message_lines(peer_id, [line], note)
+            )
+            yield
 
 
 class Digest:
@@ -163,7 +207,7 @@ class Digest:
         self._screen = screen
         self._in_history = kept
         screen.on_room = self._room
-        self._recent: deque[tuple[str, Sequence[Send | Pub | str]]] = deque()
+        self._recent: deque[tuple[str, Sequence[Send | Pub | str], Sequence[str]]] = deque()
         self._kept = 0
         self._count = 0
         self._allowance = TokenBucket(RATE, clock.seconds(), BURST)
@@ -171,9 +215,11 @@ class Digest:
         self.left_out = 0
         """Lines that were left out since the start."""
 
-    def received(self, peer_id: str, messages: Sequence[Send | Pub]) -> None:
-        """Messages came from this peer."""
-        self._take(peer_id, messages)
+    def received(
+        self, peer_id: str, messages: Sequence[Send | Pub], notes: Sequence[str] = ()
+    ) -> None:
+        """Messages came from this peer; `notes` stand before their brackets close, if there are."""
+        self._take(peer_id, messages, notes)
 
     def event(self, line: str) -> None:
         """Something else happened."""
@@ -186,11 +232,13 @@ class Digest:
         self._allowance.fill_a_second()
         self._show()
 
-    def _take(self, peer_id: str, lines: Sequence[Send | Pub | str]) -> None:
+    def _take(
+        self, peer_id: str, lines: Sequence[Send | Pub | str], notes: Sequence[str] = ()
+    ) -> None:
         count = len(lines)
         if count > BURST:
-            lines = lines[-BURST:]
-        self._recent.append((peer_id, lines))
+            lines, notes = lines[-BURST:], notes[-BURST:]
+        self._recent.append((peer_id, lines, notes))
         self._count += count
         self._kept += len(lines)
         while self._kept - len(self._recent[0][1]) >= BURST:
@@ -224,13 +272,20 @@ class Digest:
         """At most so many of what waits, the last ones, as far as one turn can format them."""
         chosen: list[str] = []
         room = _ROOM_OF_A_TURN
-        for peer_id, batch in reversed(self._recent):
-            for each in reversed(batch):
+        for peer_id, batch, notes in reversed(self._recent):
+            for each, note in zip(
+                reversed(batch), reversed(notes) if notes else repeat(""), strict=False
+            ):
                 text = each if isinstance(each, str) else each.payload
-                # What is printable as it came costs next to nothing.
-                size = 0 if text.isascii() and text.isprintable() else len(text)
+                # What is printable as it came costs little.
+                size = len(text) // (20 if text.isascii() and text.isprintable() else 1)
                 if len(chosen) == count or (chosen and size > room):
                     return chosen[::-1]
                 room -= size
-                chosen += [each] if isinstance(each, str) else message_lines(peer_id, [each])
+                chosen += [each] if isinstance(each, str) else message_lines(peer_id, [each], note)
         return chosen[::-1]
+
+
+def _characters(line: Send | Pub | str) -> int:
+    """How much a line that waits counts, a short one with what it takes by itself."""
+    return _LEAST + len(line if isinstance(line, str) else line.payload)

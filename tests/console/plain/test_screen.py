@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.console.wording import BURST, RATE
+from p2pchat.mesh.turns import Turns
 from p2pchat.wire.messages import Pub, Send
 
 
@@ -97,7 +98,7 @@ class ScreenTests(ScreenCase):
 
 class TranscriptTests(ScreenCase):
     def test_everything_is_shown(self) -> None:
-        transcript = Transcript(screen := Screen(self.clock))
+        transcript = Transcript(Turns(self.clock), screen := Screen(self.clock))
         screen.connect(output := StringTransport())
         transcript.received("alice@CIC", sends(*map(str, range(10_000))))
         transcript.event("* [bob@CIC] has left")
@@ -108,7 +109,7 @@ class TranscriptTests(ScreenCase):
         self.assertEqual((shown[-1], screen.left_out), ("* [bob@CIC] has left", 0))
 
     def test_beyond_the_room_it_is_counted(self) -> None:
-        transcript = Transcript(self.screen)
+        transcript = Transcript(Turns(self.clock), self.screen)
         self.screen.pauseProducing()
         transcript.event("x" * 1001)
         transcript.event("y")
