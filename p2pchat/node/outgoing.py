@@ -28,7 +28,7 @@ from p2pchat.node.news import NotSentError, Teller
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OutboxFullError, OwnMessage, Stage
 from p2pchat.node.outcomes import Outcomes
-from p2pchat.node.publishing import Publishing, line_of
+from p2pchat.node.publishing import Publishing
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.codec import encode
@@ -110,7 +110,11 @@ class Outgoing:
         if obstacle and (history is None or self._gone or not _is_peer_id(peer_id)):
             raise NotSentError(obstacle)
         wire = Send(self._context.new_id(), self._own_id, peer_id, payload, True)
-        line, msg_id = line_of(wire), str(wire.msg_id)
+        msg_id = str(wire.msg_id)
+        try:
+            line = encode(wire)
+        except ValueError as why:
+            raise NotSentError(str(why)) from None
         at = 0.0 if history is None else history.wall()
         message = OwnMessage(Record(0, peer_id, self._own_id, msg_id, at, WAITING, payload), tell)
         waits = bool(obstacle) or self.outbox.is_behind(peer_id) or not self._past_is_known
@@ -199,7 +203,8 @@ class Outgoing:
 
     def _hand_over(self, peer: Peer, message: OwnMessage, line: bytes) -> bool:
         """Send a line on the first link that takes it, and await its ACK; whether one did."""
-        self.publishing.flush()
+        if self.publishing.broadcast.held:
+            self.publishing.flush()
         now = self._context.clock.seconds()
         for link in peer.links_in_use:
             # Before it leaves: the ACK may be as quick.
@@ -328,7 +333,7 @@ class Outgoing:
                 )
             except ValueError:
                 pass  # the longest texts leave no room for the time
-        return line_of(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
+        return encode(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
 
 
 def _is_peer_id(peer_id: str) -> bool:
