@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.sent import SentMessages
@@ -454,6 +456,121 @@ class FullDiskTests(OutcomeCase):
 
 async def _cannot_forget(_: str) -> int:
     raise FULL
+
+
+ACTS = (
+    "say link lose full room ack old_ack cancel forget sweep time step disk_full disk_free".split()
+)
+
+
+class AnythingTests(OutcomeCase):
+    """Whatever happens in whichever order."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        st.booleans(),
+        st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 7)), max_size=60),
+    )
+    def test_each_message_is_told_of_and_has_one_end(
+        self, ready: bool, acts: list[tuple[str, int]]
+    ) -> None:
+        self.doCleanups()
+        self.setUp()
+        self.start()
+        if ready:
+            self.step()
+        self.links: list[FakeLink] = []
+        self.news: dict[str, list[News]] = {}
+        self.forgetting: list[Any] = []
+        for act, n in acts:
+            self.act(act, n)
+            self.check()
+        BrokenConnection.trouble = None
+        for link in self.links:
+            link.takes = True
+        for _ in range(10):
+            self.clock.advance(1)
+            self.step()
+            self.sweep(5)
+            self.check()
+        for msg_id, news in self.news.items():
+            self.assertTrue(news, f"nothing was told of {msg_id}")
+        states = {line.msg_id: line.state for line in self.ours()}
+        for message in self.outbox:
+            self.assertEqual(states[message.msg_id], WAITING)
+            self.assertTrue(message.stored)
+            self.assertIn(message.stage, (Stage.OVERDUE, Stage.UNSENT))
+        for msg_id, news in self.news.items():
+            if news[-1].over and msg_id in states:
+                delivered = news[-1].became is Became.DELIVERED
+                self.assertEqual(states[msg_id], DELIVERED if delivered else ABANDONED)
+
+    def ours(self) -> list[Any]:
+        kept = self.successResultOf(self.history.recent(None, 9999))
+        return [line for line in kept if line.sender == "alice@CIC"]
+
+    def act(self, act: str, n: int) -> None:
+        link = self.links[n % len(self.links)] if self.links else None
+        names = ("bob@CIC", "eva@CIC")
+        match act:
+            case "say":
+                news: list[News] = []
+                self.news[self.outgoing.send(names[n % 2], f"text {n}", news.append)] = news
+            case "link":
+                new = FakeLink(names[n % 2], instance="own kind" if n > 4 else "")
+                new.opened_at = self.clock.seconds()
+                self.links.append(self.linked(new) if self.history.ready else self.early(new))
+            case "lose" if link is not None:
+                self.links.remove(link)
+                self.disconnected(link)
+            case "full" | "room" if link is not None:
+                link.takes = act == "room"
+            case "ack" | "old_ack":
+                waiting = [m for m in self.outbox if m.sent_at is not None]
+                if act == "old_ack":
+                    self.outgoing.acknowledged(names[n % 2], f"m{n}")
+                elif waiting:
+                    message = waiting[n % len(waiting)]
+                    self.outgoing.acknowledged(message.peer_id, message.msg_id)
+            case "cancel":
+                self.outgoing.cancel([*self.outbox][n : n + 2])
+            case "forget" if self.history.ready:
+                forgetting = self.outgoing.forget(names[n % 2])
+                forgetting.addErrback(lambda failure: failure.trap(HistoryError))
+                self.forgetting.append(forgetting)
+            case "sweep":
+                self.sweep(n)
+            case "time":
+                self.clock.advance(n / 50)
+            case "step" if self.thread.calls:
+                self.thread.step()
+            case "disk_full" | "disk_free":
+                BrokenConnection.trouble = FULL if act == "disk_full" else None
+
+    def early(self, link: FakeLink) -> FakeLink:
+        """A link is open before the past is known."""
+        self.peers.link_opened(link)
+        return link
+
+    def check(self) -> None:
+        """What holds at any time."""
+        if not self.history.ready:
+            self.assertEqual([link for link in self.links if link.lines], [])
+        times = [m.sent_at or 0.0 for m in self.outbox.late(1e9)]
+        self.assertEqual(times, sorted(times))
+        for message in self.outbox:
+            if message.stage is Stage.ON_ITS_WAY:
+                self.assertIn(message.link, self.links)
+            if message.stage is Stage.OVERDUE:
+                self.assertIsNotNone(message.sent_at)
+        for msg_id, news in self.news.items():
+            self.assertEqual([each.first for each in news], [True, *[False] * 99][: len(news)])
+            over = [each.over for each in news]
+            self.assertEqual(sum(over), sum(over[-1:]), f"the end comes once, and last: {news}")
+            self.assertEqual(any(over), self.outbox.get(msg_id) is None, msg_id)
+            became = [each.became for each in news]
+            for kind in (Became.UNKEPT, Became.QUEUED):
+                self.assertLessEqual(became.count(kind), 1, became)
 
 
 class OrderTests(OutcomeCase):
