@@ -6,9 +6,13 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.sent import SentMessages
+from p2pchat.console.commands.table import Commands
+from p2pchat.console.plain.backpressure import Backpressure, Draining
+from p2pchat.console.plain.queue import CommandQueue
 from p2pchat.history import store
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, DELIVERED, WAITING, HistoryError
@@ -18,6 +22,7 @@ from p2pchat.node.news import Became, News
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import Stage
 from p2pchat.node.outcomes import KEPT
+from p2pchat.settings.values import Settings
 from p2pchat.testing.nodes import FakeTown
 from tests.support.consoles import FakeNode
 from tests.support.fake_link import FakeLink
@@ -217,6 +222,67 @@ class BeforeThePastTests(OutcomeCase):
         self.start()
         self.step()
         self.assertEqual(self.history.unread, {})
+
+
+class ScriptTests(OutcomeCase):
+    """A script that says more than may wait, to a peer that is there and acknowledges."""
+
+    def run_script(self) -> tuple[list[int], list[str]]:
+        node = FakeNode(self.clock, Settings())
+        node.send, node.peers, node.history = self.outgoing.send, self.peers, self.history
+        node.outgoing = self.outgoing
+        node.mesh.links.append(self.linked() if self.history.ready else self.link)
+        if not self.history.ready:
+            self.peers.link_opened(self.link)
+        commands, self.left = Commands(node.real, self.clock), list[int]()
+        shown: list[str] = []
+        self.queue = CommandQueue(
+            self.clock,
+            commands,
+            Backpressure(node.real),
+            Draining(node.real),
+            show=shown.extend,
+            leave=self.left.append,
+            script=True,
+        )
+        commands.sent.on_news = lambda _news, _line: self.queue.look()
+        self.queue.start(StringTransport())
+        self.queue.add([f"/msg bob@CIC {number}" for number in range(3000)])
+        self.queue.end()
+        return self.left, shown
+
+    def pass_time(self) -> None:
+        for _ in range(400):
+            if self.left:
+                break
+            self.clock.advance(0.05)
+            self.step()
+            self.outgoing.sweep(self.clock.seconds())
+            lines, self.link.lines = self.link.chat, []
+            for message in lines:
+                self.outgoing.acknowledged("bob@CIC", message.msg_id)
+
+    def test_after_the_past_is_known(self) -> None:
+        self.loaded()
+        left, shown = self.run_script()
+        self.pass_time()
+        self.assertEqual((left, shown), ([0], []))
+
+    def test_before_the_past_is_known(self) -> None:
+        self.start()
+        left, shown = self.run_script()
+        self.clock.advance(0.1)
+        self.pass_time()
+        self.assertEqual((left, shown), ([0], []))
+
+    def test_while_there_is_no_room_for_a_moment(self) -> None:
+        self.loaded()
+        self.link.takes = False
+        left, shown = self.run_script()
+        self.clock.advance(0.1)
+        self.link.takes = True
+        self.pass_time()
+        self.assertEqual((left, shown), ([0], []))
 
 
 class LinkTests(OutcomeCase):

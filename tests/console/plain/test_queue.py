@@ -339,6 +339,16 @@ class BackpressureTests(ScriptCase):
             self.clock.advance(0.05)
         self.assertEqual((self.link.sent, self.left), (200, [0]))
 
+    def test_another_limit_counts_at_once(self) -> None:
+        limits = LimitSettings(max_pending_acks=4)
+        self.queue.add(["/msg bob@CIC 1", "/msg bob@CIC 2"])
+        self.node.settings = Settings(limits=limits)
+        self.queue.add(["/msg bob@CIC 3", "/msg bob@CIC 4"])
+        self.assertEqual(self.link.sent, 3)
+        self.node.acknowledge(self.link)
+        self.clock.advance(0.05)
+        self.assertEqual(self.link.sent, 4)
+
     def test_it_looks_often_enough_for_long_lines(self) -> None:
         text = "x" * 8000
         self.queue.add([f"/pub * {text}"] * 3)
