@@ -10,6 +10,7 @@ order and before the past is known waits for `when_ready`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, TypeVar
 
@@ -24,6 +25,7 @@ from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Loaded, Record
 from p2pchat.history.segments import pack
+from p2pchat.history.shares import Held
 from p2pchat.history.store import Limits, Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
 from p2pchat.logs.levels import Log
@@ -35,6 +37,7 @@ from p2pchat.wire.repetitions import RecentIds
 _T = TypeVar("_T")
 _log: Final = Log("History")
 _FOREVER: Final = 1e12
+_WEIGH_EVERY: Final = 5.0
 
 
 def _ignore(*_: object) -> None:
@@ -54,6 +57,8 @@ class Storage(Struct):
     """The wall clock."""
     on_closed: Callable[[], None] = _ignore
     """Is called when nothing touches the file any more."""
+    path: str = ""
+    """Where the file is, for who wants to know its size."""
 
 
 class DurableHistory:
@@ -71,6 +76,7 @@ class DurableHistory:
         seen: RecentIds,
         storage: Storage,
     ) -> None:
+        self._clock = clock
         self._friends = seen.friends
         make_database, limits = storage.make_database, Limits.of(settings)
         self._store = Store(clock, storage.writing, make_database, self._written, limits)
@@ -105,6 +111,11 @@ class DurableHistory:
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
         self.not_kept = 0
         """Messages that could not be stored."""
+        self.path = storage.path
+        """Where the file is."""
+        self.held = Held()
+        """Who has how much of it; see `weigh`."""
+        self._weighed_at = -_FOREVER
 
     # ------------------------------------------------------------ start and stop
 
@@ -211,6 +222,16 @@ class DurableHistory:
         """Messages that were deleted because there was no room."""
         return self._store.tidying.removed
 
+    @property
+    def batches(self) -> int:
+        """How many times something was stored."""
+        return self._store.batches
+
+    @property
+    def unstored_bytes(self) -> int:
+        """Bytes, roughly, of what came and waits to be stored."""
+        return self._store.waiting
+
     def keep(self, arrival: Arrival, messages: list[Send | Pub], ids: list[str]) -> bool:
         """Store new messages, all that `arrival` is of; `on_settled` follows.
 
@@ -300,6 +321,20 @@ class DurableHistory:
 
         self._forgetting += 1
         return self.flush().addCallback(delete).addBoth(over)
+
+    def weigh(self) -> None:
+        """Have `held` be as it is now, a moment later; not more often than every few seconds."""
+        now = self._clock.seconds()
+        if not self.ready or now - self._weighed_at < _WEIGH_EVERY or not os.path.exists(self.path):
+            return
+        self._weighed_at = now
+
+        def weighed(found: list[Held]) -> None:
+            for self.held in found:
+                pass
+
+        # Why it cannot be read is told to who wants to read something.
+        self._read(lambda reader: reader.held()).addCallbacks(weighed, lambda _: None)
 
     def mark_read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation."""
