@@ -18,8 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import __version__
 from p2pchat.console.plain.stdio import has_input
-from p2pchat.logs.levels import get_level, set_level
 from p2pchat.history.schema import FORMAT
+from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import twistd_observer
 from p2pchat.service import chat_options as options
 from p2pchat.service.chat_options import ChatOptions, login_name
