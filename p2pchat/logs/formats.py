@@ -35,8 +35,8 @@ Formatter: TypeAlias = "Callable[[LogEvent], str]"
 def text_line(event: LogEvent) -> str:
     """`event` as a line for a person, and indented lines for the traceback of a failure."""
     seconds = event.get("log_time") or 0.0
-    moment, offset = _stamp(int(seconds))
-    stamp = f"{moment},{int(seconds * 1000) % 1000:03d}{offset}"
+    moment, zone = _stamp(int(seconds))
+    stamp = f"{moment},{int(seconds * 1000) % 1000:03d}{zone}"
     return f"{stamp} {level_name(level_of(event)):<7} {untimed_line(event)}"
 
 
