@@ -10,7 +10,6 @@ order and before the past is known waits for `when_ready`.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, TypeVar
@@ -26,9 +25,9 @@ from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Loaded, Record
 from p2pchat.history.segments import pack
-from p2pchat.history.shares import Held
 from p2pchat.history.store import Limits, Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
+from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
 from p2pchat.sqlite import ClosedError, Worker
@@ -38,7 +37,6 @@ from p2pchat.wire.repetitions import RecentIds
 _T = TypeVar("_T")
 _log: Final = Log("History")
 _FOREVER: Final = 1e12
-_WEIGH_EVERY: Final = 5.0
 
 
 def _ignore(*_: object) -> None:
@@ -77,7 +75,6 @@ class DurableHistory:
         seen: RecentIds,
         storage: Storage,
     ) -> None:
-        self._clock = clock
         self._friends = seen.friends
         make_database, limits = storage.make_database, Limits.of(settings)
         self._store = Store(clock, storage.writing, make_database, self._written, limits)
@@ -112,11 +109,8 @@ class DurableHistory:
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
         self.not_kept = 0
         """Messages that could not be stored."""
-        self.path = storage.path
-        """Where the file is."""
-        self.held = Held()
-        """Who has how much of it; see `weigh`."""
-        self._weighed_at = -_FOREVER
+        self.weight = Weight(clock, storage.path, self._store, lambda: self._read(Reader.held))
+        """How large the file is, and what waits for it."""
 
     # ------------------------------------------------------------ start and stop
 
@@ -221,16 +215,6 @@ class DurableHistory:
         """Messages that were deleted because there was no room."""
         return self._store.tidying.removed
 
-    @property
-    def batches(self) -> int:
-        """How many times something was stored."""
-        return self._store.batches
-
-    @property
-    def unstored_bytes(self) -> int:
-        """Bytes, roughly, of what came and waits to be stored."""
-        return self._store.waiting
-
     def keep(self, arrival: Arrival, messages: list[Send | Pub], ids: list[str]) -> bool:
         """Store new messages, all that `arrival` is of; `on_settled` follows.
 
@@ -320,20 +304,6 @@ class DurableHistory:
 
         self._forgetting += 1
         return self.flush().addCallback(delete).addBoth(over)
-
-    def weigh(self) -> None:
-        """Have `held` be as it is now, a moment later; not more often than every few seconds."""
-        now = self._clock.seconds()
-        if not self.ready or now - self._weighed_at < _WEIGH_EVERY or not os.path.exists(self.path):
-            return
-        self._weighed_at = now
-
-        def weighed(found: list[Held]) -> None:
-            for self.held in found:
-                pass
-
-        # Why it cannot be read is told to who wants to read something.
-        self._read(lambda reader: reader.held()).addCallbacks(weighed, lambda _: None)
 
     def mark_read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation."""

@@ -10,16 +10,14 @@ import os
 import resource
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from p2pchat import __version__
-from p2pchat.history.durable import DurableHistory
-from p2pchat.history.store import MAX_WAITING
 from p2pchat.logs.output import LogCounters, counters, lost_lines
 from p2pchat.mesh.link.send_queue import SendQueue
 from p2pchat.mesh.peers import Status
+from p2pchat.node.history_figures import history_section
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Figure, Section, Statistics, counter, gauge, limit, text
 from p2pchat.wire.outputs import Ending
@@ -27,19 +25,11 @@ from p2pchat.wire.outputs import Ending
 _NodeFigures: TypeAlias = Mapping[str, Figure[ChatNode]]
 
 
-class _Kept(NamedTuple):
-    """A node that keeps messages, and what keeps them."""
-
-    node: ChatNode
-    history: DurableHistory
-
-
 def statistics(node: ChatNode) -> Statistics:
     """All counters and limits of a node that listens, and of who counts something beside it."""
     sections: list[Section[Any]] = [Section(name, each, node) for name, each in _NODE.items()]
     if node.history is not None:
-        node.history.weigh()
-        sections.append(Section("history", _HISTORY, _Kept(node, node.history)))
+        sections.append(history_section(node, node.history))
     return Statistics(
         [*sections, Section("log", _LOG, counters), *(make() for make in node.counting)]
     )
@@ -82,25 +72,6 @@ def _descriptors() -> int | None:
 def _descriptor_limit() -> int | None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
-
-
-def _file_size(history: DurableHistory) -> int:
-    size = 0
-    for ending in ("", "-wal"):
-        with suppress(OSError):
-            size += os.path.getsize(history.path + ending)
-    return size
-
-
-def _oldest(kept: _Kept) -> float:
-    times = (message.entry.at for message in kept.node.outgoing.outbox)
-    now = kept.history.wall()
-    return round(max(0.0, now - min(times, default=now)), 1)
-
-
-def _share(kept: _Kept, percent: int) -> int | None:
-    """A share of `history.max_bytes`, in bytes."""
-    return kept.history.settings.max_bytes * percent // 100 or None
 
 
 def _queues(node: ChatNode) -> Iterator[SendQueue]:
@@ -322,56 +293,6 @@ _NODE: Final = {
     "peers": _PEERS,
     "messages": _MESSAGES,
     "rendezvous": _RENDEZVOUS,
-}
-_HISTORY: Final[Mapping[str, Figure[_Kept]]] = {
-    "failing": gauge(
-        "1 while messages cannot be stored, otherwise 0", lambda kept: int(kept.history.failing)
-    ),
-    "waiting": gauge(
-        "direct messages of ours that have not come to their end",
-        lambda kept: len(kept.node.outgoing.outbox),
-    ),
-    "waiting_limit": limit(
-        "of those at most (history.outbox_max)", lambda kept: kept.history.settings.outbox_max
-    ),
-    "oldest_seconds": gauge("age of the oldest of those, 0 when there is none", _oldest),
-    "batches": counter("times that something was stored", lambda kept: kept.history.batches),
-    "unstored_bytes": gauge(
-        "what came and waits to be stored, roughly", lambda kept: kept.history.unstored_bytes
-    ),
-    "unstored_bytes_limit": limit("of that at most", lambda _: MAX_WAITING),
-    "not_kept": counter("messages that could not be stored", lambda kept: kept.history.not_kept),
-    "refused": counter(
-        "of those, how many because too much waited to be stored",
-        lambda kept: kept.history.refused,
-    ),
-    "removed": counter(
-        "messages that were deleted because there was no room (history.max_bytes)",
-        lambda kept: kept.history.removed,
-    ),
-    "size_bytes": gauge("size of the file, with its -wal", lambda kept: _file_size(kept.history)),
-    "size_bytes_limit": limit(
-        "from where on the oldest are deleted (history.max_bytes)",
-        lambda kept: kept.history.settings.max_bytes or None,
-    ),
-    "strangers_bytes": gauge(
-        "of that, what all strangers said together", lambda kept: kept.history.held.strangers
-    ),
-    "strangers_bytes_limit": limit(
-        "beyond it they lose messages first (history.strangers_share)",
-        lambda kept: _share(kept, kept.history.settings.strangers_share),
-    ),
-    "friends_bytes": gauge(
-        "of that, what we said, and those to whom we wrote, as far as it is filed",
-        lambda kept: kept.history.held.friends,
-    ),
-    "largest_friend_bytes": gauge(
-        "of that, what the one said who said most", lambda kept: kept.history.held.most
-    ),
-    "largest_friend_bytes_limit": limit(
-        "beyond it a friend loses messages before others do (history.peer_share)",
-        lambda kept: _share(kept, kept.history.settings.peer_share),
-    ),
 }
 _LOG: Final[Mapping[str, Figure[LogCounters]]] = {
     "debug": counter("lines at DEBUG", lambda log: log.by_level["DEBUG"]),

@@ -17,8 +17,8 @@ from typing import Any
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from p2pchat.logs.file import LogFile
-from p2pchat.node import figures
 from p2pchat.node.figures import statistics
+from p2pchat.node.history_figures import HISTORY
 from p2pchat.node.stats import FigureKind
 from p2pchat.testing import connected_pair
 from tests.processes.test_service import ServiceCase
@@ -162,7 +162,7 @@ class PrometheusTests(SynchronousTestCase):
         place = ControlledTown()
         self.addCleanup(place.close)
         sections = {section.name: section.figures for section in statistics(place.alice).sections}
-        sections["history"] = figures._HISTORY
+        sections["history"] = HISTORY
         there = {
             f"p2pchat_{name}_{figure}"
             + ("_total" if each[figure].kind is FigureKind.COUNTER else "")
