@@ -90,6 +90,12 @@ class ChatOptions(CommandOptions):
         file, warnings = ({}, []) if self.file is None else load(self.file)
         return resolve(self._given(), file), warnings
 
+    def formats(self) -> list[str]:
+        """See `CommandOptions`: who updates wants to know whether there is a way back."""
+        from p2pchat.history.schema import FORMAT
+
+        return [f"history format {FORMAT.number}"]
+
     def getUsage(self, width: int | None = None) -> str:
         """What --help says below its first line."""
         text = super().getUsage(width)

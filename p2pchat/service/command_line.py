@@ -114,15 +114,16 @@ class CommandOptions(usage.Options):
 
     def opt_version(self) -> NoReturn:
         """Show the version and exit."""
-        from p2pchat.history.schema import FORMAT
         from twisted import __version__ as twisted_version
 
         python = ".".join(map(str, sys.version_info[:3]))
-        sys.stdout.write(
-            f"{self.program} {__version__} (Twisted {twisted_version}, Python {python}, "
-            f"history format {FORMAT.number})\n"
-        )
+        parts = [f"Twisted {twisted_version}", f"Python {python}", *self.formats()]
+        sys.stdout.write(f"{self.program} {__version__} ({', '.join(parts)})\n")
         raise SystemExit(0)
+
+    def formats(self) -> list[str]:
+        """The formats of the program's files, for --version."""
+        return []
 
     @property
     def command(self) -> str:
