@@ -79,9 +79,10 @@ class JournalTests(SynchronousTestCase):
     def test_a_word_at_the_start(self) -> None:
         for journal, shown in ((False, "no\\n port\n"), (True, "<3>no\\n port\n")):
             self.patch(output, "is_journal", lambda _, journal=journal: journal)
-            self.patch(sys, "stderr", io.StringIO())
+            stream = io.StringIO()
+            self.patch(sys, "stderr", stream)
             complain("no\n port")
-            self.assertEqual(sys.stderr.getvalue(), shown)  # type: ignore[attr-defined]
+            self.assertEqual(stream.getvalue(), shown)
 
 
 class OffsetTests(SynchronousTestCase):

@@ -34,13 +34,13 @@ class TwistdUserTests(ProcessCase):
         self.place = self.folder.resolve() / "run"
         self.place.mkdir(mode=0o755)
         self.folder.chmod(0o755)
-        self.chat = ("p2pchat", "--name", "relay", *local_group(self), "--port", "0")
+        self.words = ("p2pchat", "--name", "relay", *local_group(self), "--port", "0")
 
     async def test_everything_is_the_users_and_closed_to_others(self) -> None:
         os.chown(self.place, self.user.pw_uid, self.user.pw_gid)
         self.addCleanup(os.umask, os.umask(0))
         files = ("--log-file", "log", "--history", "deep/er/kept", "--control", "socket")
-        command = (*self.twistd, "--rundir", "run", "--umask", "0", *self.chat, *files)
+        command = (*self.twistd, "--rundir", "run", "--umask", "0", *self.words, *files)
         program = self.start("twistd", *command, stdin=False)
         await self._until(lambda: self._logged("Registered") and all(map(self._made, MODES)))
         for name, mode in MODES.items():
@@ -59,7 +59,7 @@ class TwistdUserTests(ProcessCase):
             (("--history", "none", "--control", "x/y"), "no control socket: "),
             (("--log-file", "/proc/version"), "log-file: nobody cannot write /proc/version: "),
         ):
-            command = (*self.twistd, "--rundir", "run", *self.chat, *options)
+            command = (*self.twistd, "--rundir", "run", *self.words, *options)
             program = self.start("twistd", *command, stdin=False)
             self.assertEqual(await program.ended, 1, program.output)
             self.assertRegex(program.output, rf"^{why}")
