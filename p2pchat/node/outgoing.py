@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import WAITING, Record
 from p2pchat.logs.levels import Log
+from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
@@ -55,6 +56,10 @@ def _ignore(_peer: Peer, _link: IPeerLink) -> None:
     """There is nobody to find another link."""
 
 
+def _nothing() -> None:
+    """Nobody remembers anything else of a peer."""
+
+
 class Outgoing:
     """Sends for one node, within the limits of `context.settings`.
 
@@ -86,6 +91,8 @@ class Outgoing:
         """What becomes of them."""
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told the peer and the link of each message whose ACK did not come in time."""
+        self.on_forgotten: Callable[[], None] = _nothing
+        """Is told when what was said by and to a peer has been deleted."""
         self.sent = 0
         """Direct messages that went out, each time that they did."""
 
@@ -130,10 +137,10 @@ class Outgoing:
         elif history is not None:
             history.when_ready().addCallback(self._enter_early, history, message)
         if message.stage is Stage.UNSENT:
-            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
+            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=logged(payload))
         else:
             self.sent += 1
-            _log.info("SEND {to}: {text}", to=peer_id, text=payload)
+            _log.info("SEND {to}: {text}", to=peer_id, text=logged(payload))
         self._friends.wrote_to(peer_id)
         return msg_id
 
@@ -168,6 +175,7 @@ class Outgoing:
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
+            self.on_forgotten()
 
         return history.forget(peer_id, deleted)
 

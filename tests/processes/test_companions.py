@@ -161,7 +161,7 @@ class CompanionsTests(TestCase):
         systemd = Systemd(os.path.join(self.folder, "notify"))
         self.addCleanup(systemd.socket.close)
         os.environ["NOTIFY_SOCKET"] = systemd.address
-        made = self.make(lambda: self.node.settings, control__path=OFF)
+        made = self.make(lambda: (self.node.settings, []), control__path=OFF)
         made.listen()
         made.startService()
         ((ready, status),) = systemd.heard()
@@ -185,23 +185,24 @@ class CompanionsTests(TestCase):
         reopened: list[float] = []
         self.patch(companions, "reopen", lambda: reopened.append(1))
         new = changed(self.settings, control__path=OFF, hooks__message=sys.executable)
-        made = self.make(lambda: new, control__path=OFF)
+        made = self.make(lambda: (new, ["config.json: hook.x: unknown setting"]), control__path=OFF)
         made.listen()
         made.startService()
         self.assertIsNone(made.hook)
         said = made.reload()
-        self.assertEqual(said, [f"hooks.message is {sys.executable} now, it was unset"])
+        told = f"hooks.message is {sys.executable} now, it was unset"
+        self.assertEqual(said, ["config.json: hook.x: unknown setting", told])
         self.assertIsNotNone(made.hook)
         self.assertEqual(reopened, [1])
         self.assertIn("Reloaded: hooks.message", self.log()[-1])
 
     def test_a_reload_that_cannot_be(self) -> None:
-        def wrong() -> Settings:
+        def wrong() -> tuple[Settings, list[str]]:
             raise ConfigError("limits.max_links: expected a number")
 
         for reread, why in (
             (wrong, "nothing was changed: limits.max_links"),
-            (lambda: changed(self.settings, hooks__message="/no/bot"), "cannot be run"),
+            (lambda: (changed(self.settings, hooks__message="/no/bot"), []), "cannot be run"),
             (None, "no settings to read again"),
         ):
             made = self.make(reread, control__path=OFF)
