@@ -49,6 +49,7 @@ _OPEN: Final[dict[type, str]] = {
     Ping: "on_ping",
     Pong: "on_pong",
     Bye: "on_bye",
+    ByeOk: "on_bye_ok_early",
     Hello: "on_hello_again",
 }
 _ANY: Final[tuple[type, ...]] = (
