@@ -126,7 +126,7 @@ class SendQueue:
         self.refused = 0
         """Lines that were refused because too much waited."""
         self.written = 0
-        """Lines that have left, on a plain link."""
+        """Lines that have left a plain link in their time: at its end, they may not be read."""
         self.full_since: float | None = None
         """Since when the queue has been full and nothing left it, None while it is not."""
         self.on_drained: Callable[[], None] | None = None
@@ -240,8 +240,6 @@ class SendQueue:
 
     def close(self) -> None:
         """The link ends: write what waits without pauses, and take no more part in anything."""
-        if self._resume_at is not None and not self._blocked:
-            self.written = self.place
         self._resume_at = None
         self.flush()
         self.drop()
