@@ -9,8 +9,9 @@ Rules: no I/O and no clock; `now` is of the node's clock. Per peer, messages lea
 which they were written, a few at a time, and keep their msg_id. One whose ACK did not come is sent
 again when the next link opens. On the same one only our own kind gets it again, after a while:
 other programs most likely read it, and would show it twice. For the same reason they get it
-`MOST_TIMES` at most. Some end the link at a line that they cannot take: behind whichever message
-that happened twice, it goes out alone, when none of the others waits or is on its way.
+`MOST_TIMES` at most. Some end the link at a line that they cannot take. Since that happened behind
+a message, one at a time is on its way to that peer, so that nobody is blamed for another. Once it
+has happened twice, the message goes out after all others.
 """
 
 from __future__ import annotations
@@ -112,8 +113,8 @@ class Outbox:
         self._on_their_way: dict[str, OwnMessage] = {}
         self._on_their_way_to: dict[str, int] = {}
         self._overdue: dict[str, float] = {}
-        self._with_last: set[str] = set()
-        """The peers that have a message which goes last."""
+        self._with_care: set[str] = set()
+        """The peers to whom one message at a time is on its way."""
         self.refused = 0
         """Messages that found no place."""
         self.expired = 0
@@ -145,8 +146,10 @@ class Outbox:
 
     def is_behind(self, peer_id: str) -> bool:
         """Whether another message to this peer would overtake one that is unsent."""
-        if peer_id in self._with_last:
-            return any(not it.goes_last for it in self._unsent.get(peer_id, {}).values())
+        if peer_id in self._with_care:
+            return peer_id in self._on_their_way_to or any(
+                not message.goes_last for message in self._unsent.get(peer_id, {}).values()
+            )
         return peer_id in self._unsent
 
     def has_unsent(self, peer_id: str) -> bool:
@@ -201,8 +204,8 @@ class Outbox:
         if message is not None:
             self._move(message, Stage.NEW)
             _remove(self._by_peer, message)
-            if message.goes_last and not any(it.goes_last for it in self.of_peer(message.peer_id)):
-                self._with_last.discard(message.peer_id)
+            if message.ended and not any(each.ended for each in self.of_peer(message.peer_id)):
+                self._with_care.discard(message.peer_id)
         return message
 
     def too_old(self, now: float) -> list[OwnMessage]:
@@ -221,11 +224,9 @@ class Outbox:
         """
         away = self._on_their_way_to.get(peer_id, 0)
         waiting = [*self._unsent.get(peer_id, {}).values()]
-        if peer_id in self._with_last:
-            first = [message for message in waiting if not message.goes_last]
-            if not first and not away:
-                return waiting[:1]
-            waiting = first
+        if peer_id in self._with_care:
+            window = 1
+            waiting.sort(key=lambda message: message.goes_last)
         return waiting[: max(0, window - away)]
 
     def sent(self, message: OwnMessage, link: IPeerLink, now: float) -> None:
@@ -324,8 +325,7 @@ class Outbox:
             return None
         first = min(behind, key=lambda each: each.place)
         first.ended += 1
-        if first.goes_last:
-            self._with_last.add(peer_id)
+        self._with_care.add(peer_id)
         return first
 
     def _send_again(self, peer_id: str, again: Sequence[OwnMessage]) -> None:

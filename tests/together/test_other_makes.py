@@ -218,6 +218,20 @@ class CannotTakeTests(OtherMakesCase):
         self.run_for(30)
         self.assertEqual(self.bob.status, Status.CONNECTED)
 
+    def test_several_that_it_cannot_take_cost_none_of_the_others(self) -> None:
+        program = self.program(quirks.ClosesAtLongLines)
+        for number in range(3):
+            self.say(f"{number} {LONG}")
+            for _ in range(20):
+                self.say(f"{number} short")
+        self.run_for(240)
+        texts = [text for link in program.links for text in link.texts]
+        self.assertEqual(sorted(texts), sorted(f"{n} short" for n in (0, 1, 2) for _ in range(20)))
+        outcomes = [(text[2:7], became) for text, became, _ in self.news if became.value]
+        self.assertEqual(outcomes.count(("short", Became.DELIVERED)), 60)
+        self.assertEqual(outcomes.count(("xxxxx", Became.UNCONFIRMED)), 3)
+        self.assertEqual(self.outbox(), ["nothing waits"])
+
     def test_what_is_said_meanwhile_goes_first_too(self) -> None:
         program = self.program(quirks.ClosesAtLongLines)
         self.say(LONG)
