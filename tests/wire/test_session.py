@@ -325,6 +325,24 @@ class PingTests(SessionTestCase):
             self.assertEqual(session.answered(pong, 2.0), [])
         self.assertEqual(session.receive(Pong(Raw(b'"\\u0069d-1"')), 2.0), [Measured(1.0)])
 
+    def test_a_pong_that_comes_on_another_link_is_for_the_ping_of_its_id(self) -> None:
+        session = self.pinged("id-1", "id-2")
+        self.assertEqual(session.answered(Pong(raw_json("id-1")), 3.0), [Measured(2.0)])
+        self.assertEqual(session.answered(Pong(raw_json("id-1")), 3.0), [])
+        session.finish(Ending.LOST, "gone")
+        self.assertEqual(session.answered(Pong(raw_json("id-2")), 3.0), [])
+
+    def test_so_is_a_bye_ok(self) -> None:
+        session = opened()
+        self.assertEqual(session.answered(ByeOk(""), 1.0), [])
+        (said,) = session.leave("leaving", 1.0)
+        assert isinstance(said, Transmit) and isinstance(said.message, Bye)
+        self.assertEqual(session.answered(ByeOk("another"), 1.0), [])
+        self.assertEqual(
+            session.answered(ByeOk(said.message.msg_id), 1.0),
+            [Finish(Ending.LEFT, "BYE answered on another link")],
+        )
+
     def test_pongs_may_come_in_any_order(self) -> None:
         session = self.pinged("id-1", "id-2")
         self.assertEqual(session.receive(Pong(raw_json("id-2")), 3.0), [Measured(1.0)])
