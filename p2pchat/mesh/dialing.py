@@ -3,7 +3,8 @@
 Rules: this is the only place that decides whether a peer is dialed. A peer that said BYE is not
 dialed until it registers again; one that was lost is dialed with backoff; one that is STALE waits
 for a renewed registration, an inbound connection, the person's /reconnect or a message for it. How
-a peer is dialed is its `Dialer`'s affair. When it is dialed is said by the `DialQueue`, whoever wants it.
+a peer is dialed is its `Dialer`'s affair. When it is dialed is said by the `DialQueue`, whoever
+wants it.
 """
 
 from __future__ import annotations

@@ -29,7 +29,6 @@ from p2pchat.node.news import Became, Teller
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.names import bracketed
 
-
 MOST_TIMES: Final = 3
 """How often another program gets a message that it does not acknowledge."""
 _ENDED: Final = 2

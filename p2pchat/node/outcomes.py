@@ -28,6 +28,7 @@ KEPT: Final = "it is kept, and sent again"
 """What follows the reason why a message was not delivered yet; then it is said when."""
 AGAIN_AFTER: Final = 3
 """Times `ack_timeout` after which our own kind gets a message again on the same link."""
+_NOT_DELIVERED: Final = "Not delivered to {peer}: {why}"
 _NEXT_LINK: Final = "when a link opens"
 _log: Final = Log("Router")
 
@@ -175,7 +176,8 @@ class Outcomes:
                 self._observers.queued(peer_id, msg_id)
             case _:
                 self.undelivered += 1
-                _log.warn("Not delivered to {peer}: {why}", peer=peer_id, why=reason)
+                which = "{peer}: {why}" if became is Became.UNCONFIRMED else _NOT_DELIVERED
+                _log.warn(which, peer=peer_id, why=reason)
                 self._observers.undelivered(peer_id, msg_id, reason)
         if message.tell is not None:
             try:

@@ -11,8 +11,7 @@ from p2pchat.control.events import undelivered_event
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import ABANDONED, DELIVERED
 from p2pchat.mesh.peers import Peer, Status
-from p2pchat.node.node import ChatNode
-from p2pchat.node.news import NOT_CONFIRMED, Became, News
+from p2pchat.node.news import Became, News
 from tests.support import quirky_peers as quirks
 from tests.support.quirky_peers import ForeignPeer, Program
 from tests.together.test_keeping import KeepingCase
@@ -158,8 +157,9 @@ class NewPortTests(OtherMakesCase):
         self.list(4001)
         self.run_for(60)
         self.assertEqual((len(program.links), len(program.live)), (1, 1))
-        self.assertEqual([status for _, status in self.town.seen(self.alice).statuses].count(
-            Status.CONNECTED), 1)
+        self.assertEqual(
+            [status for _, status in self.town.seen(self.alice).statuses].count(Status.CONNECTED), 1
+        )
         self.say("still here")
         self.run_for(1)
         self.assertEqual(program.link.texts, ["still here"])
@@ -410,8 +410,9 @@ class ReusedIdTests(OtherMakesCase):
         self.run_for(1)
         self.list(4000)
         for text in ("um", "dois"):
-            program.link.say("SEND", msg_id="1", src=BOB, dst="alice@CIC", payload=text,
-                             require_ack=True)
+            program.link.say(
+                "SEND", msg_id="1", src=BOB, dst="alice@CIC", payload=text, require_ack=True
+            )
         self.run_for(1)
         self.assertEqual(self.texts(self.alice), ["dois"])
         self.assertEqual(len(program.link.got("ACK")), 2)
@@ -430,8 +431,9 @@ class WantedTests(OtherMakesCase):
         return program
 
     def dials(self) -> int:
-        return sum(1 for _, status in self.town.seen(self.alice).statuses
-                   if status is Status.CONNECTING)
+        return sum(
+            1 for _, status in self.town.seen(self.alice).statuses if status is Status.CONNECTING
+        )
 
     def test_it_is_dialed_now(self) -> None:
         program = self.lost()

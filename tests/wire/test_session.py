@@ -336,7 +336,8 @@ class PingTests(SessionTestCase):
         session = opened()
         self.assertEqual(session.answered(ByeOk(""), 1.0), [])
         (said,) = session.leave("leaving", 1.0)
-        assert isinstance(said, Transmit) and isinstance(said.message, Bye)
+        assert isinstance(said, Transmit)
+        assert isinstance(said.message, Bye)
         self.assertEqual(session.answered(ByeOk("another"), 1.0), [])
         self.assertEqual(
             session.answered(ByeOk(said.message.msg_id), 1.0),

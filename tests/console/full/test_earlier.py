@@ -182,7 +182,9 @@ class PastTests(EarlierCase):
         self.run_for(1)
         self.type("/to bob\r")
         said = ["[bob@CIC] ontem", "[bob@CIC] anteontem", "[bob@CIC] hoje (reused id)"]
-        self.assertEqual([row.split(" (")[0] for row in self.said()], [it.split(" (")[0] for it in said])
+        self.assertEqual(
+            [row.split(" (")[0] for row in self.said()], [it.split(" (")[0] for it in said]
+        )
 
     def test_what_is_read_before_it_is_shown_is_there_once(self) -> None:
         self.type("/to carol\r")
