@@ -9,7 +9,7 @@ wants it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from math import inf
 from typing import Any, Final
 
@@ -73,28 +73,27 @@ class Dialing:
         if not self._stopped:
             self._dialer_of(peer).dial()
 
-    def registered_anew(self, peer: Peer) -> None:
-        """A peer without a link registered since we last looked: it is there, whatever was."""
-        peer.left = False
-        self.dial(peer)
+    def registered_anew(self, peer: Peer, before: Collection[tuple[str, int]]) -> None:
+        """A peer registered since we last looked, when it had the addresses `before`.
+
+        One without a link is there, whatever was. If another program that is connected is
+        elsewhere, it has probably been started again, and its links here are dead or soon will be.
+        Our own kind dials us itself.
+        """
+        if not peer.links:
+            peer.left = False
+            self.dial(peer)
+        elif before and not self._stopped and not peer.link_in_use.is_p2pchat:
+            led_to = {link.address for link in peer.links if link.outbound}
+            found = (it for it in peer.addresses if it not in before)
+            new = [(host, port) for host, port in found if f"{host}:{port}" not in led_to]
+            if new:
+                self._dialer_of(peer).dial_also(new)
 
     def wanted(self, peer: Peer) -> None:
         """Somebody writes to a peer without a link: dial it before its time, unless it has left."""
         if not self._stopped and not peer.left:
             self._dialer_of(peer).hurry()
-
-    def registered_elsewhere(self, peer: Peer, before: Container[tuple[str, int]]) -> None:
-        """A connected peer has other addresses than `before`.
-
-        Another program has probably been started again, and its links here are dead or soon will
-        be. Our own kind dials us itself.
-        """
-        if self._stopped or peer.link_in_use.is_p2pchat:
-            return
-        led_to = {link.address for link in peer.links if link.outbound}
-        new = [it for it in peer.addresses if it not in before and f"{it[0]}:{it[1]}" not in led_to]
-        if new:
-            self._dialer_of(peer).dial_also(new)
 
     def not_wanted(self, peer: Peer) -> None:
         """Dial this peer no more, until `dial` is called again."""

@@ -38,8 +38,6 @@ from p2pchat.wire.messages import ByeOk, CatchUp, Pong, Pub, Said, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
 _LEAVE_TIMEOUT: Final = 2.0
-_MOST_ANSWERED: Final = 16
-"""Links of one peer whose questions an answer on another link is held against: each costs time."""
 _PEERS_A_TURN: Final = 100
 _ENTRIES_A_TURN: Final = 1000
 """Peers of a listing, and entries of it, that are taken in without a look at anything else."""
@@ -263,10 +261,7 @@ class Mesh:
             peer = self._listed(peer_id)
             before = () if peer is None else peer.addresses
             if peer is not None and peer.heard_of(entries, rules, now):
-                if not peer.links:
-                    self._dialing.registered_anew(peer)
-                elif before:
-                    self._dialing.registered_elsewhere(peer, before)
+                self._dialing.registered_anew(peer, before)
         if whole:
             yield from self.peers.not_listed(by_id.keys(), namespace)
         if rules.refused:
@@ -393,9 +388,8 @@ class Mesh:
     def answered_elsewhere(self, link: IPeerLink, answer: Pong | ByeOk) -> None:
         """An answer came that belongs to another link of the same peer, if to any."""
         peer = self.peers.get(link.peer_id)
-        for other in () if peer is None else peer.links[:_MOST_ANSWERED]:
-            if other is not link and not other.is_p2pchat and other.answered(answer):
-                return
+        if peer is not None:
+            self.second_links.answered(peer, link, answer)
 
     def round_trip(self, link: IPeerLink, seconds: float) -> None:
         """A PING was answered."""

@@ -344,13 +344,11 @@ class Session:
         return [Transmit(answer), *self.finish(ending, shortened(bye.reason, 80))]
 
     def on_bye_ok(self, answer: ByeOk, _now: float) -> list[Output]:
-        """The other end has heard that we leave, here or on another link: any id will do."""
+        """The other end has heard that we leave: here, with any id, or on another link."""
         elsewhere: list[Output] = [] if answer.msg_id == self._bye_id else [Elsewhere(answer)]
+        if self.state is not _CLOSING:
+            return elsewhere
         return [*elsewhere, *self.finish(Ending.LEFT, "BYE answered")]
-
-    def on_bye_ok_early(self, answer: ByeOk, now: float) -> list[Output]:
-        """We have not said BYE here, but perhaps on another link."""
-        return self.on_unexpected(answer, now) if self.is_p2pchat else [Elsewhere(answer)]
 
     def answered(self, answer: Pong | ByeOk, now: float) -> list[Output]:
         """What an answer does that came on another link of this peer; nothing if it is not ours.
