@@ -158,7 +158,8 @@ class Outcomes:
         seconds: float = 0.0,
         reason: str = "",
     ) -> None:
-        self._outbox.take(message.msg_id)
+        if self._outbox.take(message.msg_id) is None:
+            return  # whoever heard of another one has ended it
         if self._history is not None:
             self._history.change(message.entry, state)
         self._tell(message, became, seconds=seconds, reason=reason)

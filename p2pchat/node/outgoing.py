@@ -166,14 +166,29 @@ class Outgoing:
         history, said = self._history, self.outbox.of_peer(peer_id)
         assert history is not None
 
-        def deleted(count: int) -> int:
+        def deleted() -> None:
             self.cancel(said, "forgotten")
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
-            return count
 
-        return history.forget(peer_id).addCallback(deleted)
+        return history.forget(peer_id, deleted)
+
+    @property
+    def congested(self) -> bool:
+        """Whether what goes out by itself, when there is room or the past is known, is so much
+        that the next message may soon be refused."""
+        most = self.outbox.settings.outbox_max_per_peer // 2
+        if len(self.outbox) - self.pending <= most:
+            return False
+        return any(
+            self.outbox.unsent_to(peer_id) > most and (not self._ready or self._is_linked(peer_id))
+            for peer_id in self.outbox.peers_behind
+        )
+
+    def _is_linked(self, peer_id: str) -> bool:
+        peer = self._peers.get(peer_id)
+        return peer is not None and bool(peer.links)
 
     @property
     def _ready(self) -> bool:
