@@ -53,10 +53,14 @@ class Reader(Protocol):
 
 
 def pieces(peers: Iterable[Leased], now: float) -> Iterator[bytes]:
-    """The reply with these peers as of `now`, in pieces of `PIECE` bytes at most."""
+    """The reply with those of these peers whose lease goes on, in pieces of at most `PIECE` bytes.
+    """
     entries, size, separator = [b'{"status":"OK","peers":['], FRAME, b""
     for peer in peers:
-        entry = b"%b%b%d}" % (separator, peer.encoded, peer.until - now)
+        left = peer.until - now
+        if left <= 0:
+            continue  # it has ended, and is still to be taken out
+        entry = b"%b%b%d}" % (separator, peer.encoded, left)
         separator = b","
         size += len(entry)
         if size > PIECE:

@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.rendezvous.registry import Registry, Verdict
-from p2pchat.service.rendezvous_reload import Reload, read_bans
+from p2pchat.service.rendezvous_reload import Reload, reading
 from p2pchat.settings.checks import ConfigError
+from p2pchat.turns import at_once
 from tests.support.loglines import captured
 
 
@@ -31,12 +32,12 @@ class FileTests(SynchronousTestCase):
 
     def refused(self, path: str) -> str:
         with self.assertRaises(ConfigError) as caught:
-            read_bans(path)
+            at_once(reading(path))
         return str(caught.exception)
 
     def test_a_file(self) -> None:
         path = self.write("\ufeff# why\r\n192.0.2.0/24\r\nolá@CIC".encode())
-        bans = read_bans(path)
+        bans = at_once(reading(path))
         self.assertTrue(bans.address("192.0.2.9"))
         self.assertTrue(bans.name("CIC", "olá"))
 
