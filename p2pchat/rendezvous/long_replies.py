@@ -53,7 +53,7 @@ class Reader(Protocol):
 
 
 def pieces(peers: Iterable[Leased], now: float) -> Iterator[bytes]:
-    """The reply with those of these peers whose lease goes on, in pieces of at most `PIECE` bytes.
+    """The reply with those of these peers that are still there, in pieces of at most `PIECE` bytes.
     """
     entries, size, separator = [b'{"status":"OK","peers":['], FRAME, b""
     for peer in peers:

@@ -16,7 +16,7 @@ import enum
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from itertools import chain, islice
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
@@ -115,7 +115,8 @@ class Registry:
         """Called with every registration that is new or renewed (it is `live`) or gone (it is not),
         except what `restore` brings."""
         self._namespaces: dict[str, dict[tuple[str, str], Registration]] = {}
-        self._addresses: dict[str, dict[tuple[str, str], Registration]] = {}
+        # Most addresses have one: a dictionary for each would be most work of a collection.
+        self._addresses: dict[str, Registration | dict[tuple[str, str], Registration]] = {}
         self._networks: Counter[str] = Counter()
         self._sizes: Counter[str | None] = Counter()  # of replies: by namespace, None for all
         self._count = 0
@@ -136,7 +137,13 @@ class Registry:
     def knows(self, ip: str, now: float) -> bool:
         """Whether `ip` has a live registration."""
         self.expire(now)
-        return any(peer.until > now for peer in self._addresses.get(ip, {}).values())
+        return any(peer.until > now for peer in self._own(ip))
+
+    def _own(self, ip: str) -> Collection[Registration]:
+        own = self._addresses.get(ip)
+        if own is None:
+            return ()
+        return own.values() if isinstance(own, dict) else (own,)
 
     def register(
         self, ip: str, namespace: str, name: str, port: int, ttl: int, now: float
@@ -177,8 +184,8 @@ class Registry:
 
     def _make_room(self, ip: str, now: float) -> bool:
         """Take out what has ended of this address, or within this second; whether there was any."""
-        own, ending = self._addresses.get(ip, {}), self._ends.get(_second(now), {})
-        likely = chain(islice(own.values(), _LOOKS), islice(ending, _LOOKS))
+        ending = self._ends.get(_second(now), {})
+        likely = chain(islice(self._own(ip), _LOOKS), islice(ending, _LOOKS))
         ended = [peer for peer in likely if peer.until <= now][:_FEW]
         for peer in ended:
             if peer.live:
@@ -213,9 +220,12 @@ class Registry:
         """
         self.bans = bans
         ended = 0
-        for number, registration in enumerate(self.all()):
-            if not number % _PIECE:
+        looked_at = self.all()
+        looked_at.reverse()
+        while looked_at:
+            if not len(looked_at) % _PIECE:
                 yield
+            registration = looked_at.pop()  # or the last of those that end would go all at once
             if registration.live and bans.registration(*registration.key):
                 self._drop(registration)
                 ended += 1
@@ -251,25 +261,21 @@ class Registry:
     ) -> int:
         """Remove what `ip` has in `namespace` (of that name, on that port); how many that were."""
         self.expire(now)
-        own = self._addresses.get(ip, {})
         if name is not None:
-            one = own.get((namespace, name))
-            candidates = [one] if one is not None else []
+            one = self._namespaces.get(namespace, {}).get((ip, name))
+            candidates: Collection[Registration] = [one] if one is not None else []
         else:
-            candidates = [peer for peer in own.values() if peer.namespace == namespace]
-        leaving = [
-            peer for peer in candidates if peer.until > now and (port is None or peer.port == port)
-        ]
-        if len(leaving) <= _FEW:
-            for peer in leaving:
-                self._drop(peer)
-        else:
-            for peer in leaving:
-                self._ends[_second(peer.until)].pop(peer)
+            candidates = self._own(ip)
+        ends, withdrawn = self._ends, []
+        for peer in candidates:
+            if peer.namespace == namespace and peer.until > now and port in (None, peer.port):
+                del ends[_second(peer.until)][peer]
                 peer.until = _ENDED
-                self._file_end(peer)
-            self.behind = True
-        return len(leaving)
+                withdrawn.append(peer)
+        if withdrawn:
+            self._end_at(_second(_ENDED)).update(dict.fromkeys(withdrawn))
+            self.expire(now)
+        return len(withdrawn)
 
     def expire(self, now: float, most: int = _FEW) -> None:
         """Take out what has ended by `now`, up to `most`; `behind` says whether there is more."""
@@ -293,17 +299,24 @@ class Registry:
         ip, namespace, name = registration.key
         # Last in its namespace: clients that keep the last of several addresses get the newest.
         self._namespaces.setdefault(namespace, {})[ip, name] = registration
-        self._addresses.setdefault(ip, {})[namespace, name] = registration
+        own = self._addresses.get(ip)
+        if own is None or (not isinstance(own, dict) and own.key == registration.key):
+            self._addresses[ip] = registration
+        elif isinstance(own, dict):
+            own[namespace, name] = registration
+        else:
+            both = {(each.namespace, each.name): each for each in (own, registration)}
+            self._addresses[ip] = both
         self._resize(namespace, size_of(registration))
-        self._file_end(registration)
+        self._end_at(_second(registration.until))[registration] = None
 
-    def _file_end(self, registration: Registration) -> None:
-        second = _second(registration.until)
+    def _end_at(self, second: int) -> dict[Registration, None]:
+        """Those that end by this second, to put more in."""
         ending = self._ends.get(second)
         if ending is None:
             ending = self._ends[second] = {}
             heapq.heappush(self._seconds, second)
-        ending[registration] = None
+        return ending
 
     def _drop(self, registration: Registration) -> None:
         ip, namespace, name = registration.key
@@ -314,8 +327,9 @@ class Registry:
         if not peers:
             del self._namespaces[namespace]
         own = self._addresses[ip]
-        del own[namespace, name]
-        if not own:
+        if isinstance(own, dict):
+            del own[namespace, name]
+        if own is registration or not own:
             del self._addresses[ip]
         self._count -= 1
         self._resize(namespace, -size_of(registration))

@@ -187,7 +187,7 @@ class BanTests(ServerCase):
         for name, words in (("bans", "bans: line 1: expected"), ("gone", "gone: cannot be read")):
             command = [sys.executable, "-m", "p2pchat.service.rendezvous", "--port", "0"]
             server = self.start("rendezvous", *command, "--ban-file", name, stdin=False)
-            self.assertEqual(await server.ended, 1)
+            self.assertEqual(await server.ended, 2)
             self.assertRegex(server.output, f"^ban-file: .*{words}.*\n$")
 
     async def test_without_a_file_it_stays_and_its_log_is_reopened(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -67,7 +67,7 @@ class Persistence(Service):
         self._thread = thread or Worker(reactor, "database")
         self._turns = Turns(reactor)
         self._loaded = False
-        self._pending: dict[Key, Registration] = {}
+        self._pending: dict[Key, Registration | None] = {}  # None: it is gone
         self._whole = False
         self._timer: Any = None
         self._quiet: Any = None
@@ -121,7 +121,7 @@ class Persistence(Service):
 
     def _note(self, registration: Registration) -> None:
         """Remember a change, and see that it is written soon."""
-        self._pending[registration.key] = registration
+        self._pending[registration.key] = registration if registration.live else None
         if len(self._pending) > _MAX_PENDING:
             self._pending.clear()
             self._whole = True
@@ -163,9 +163,9 @@ class Persistence(Service):
                 self._database.claim()
                 load = partial(self._database.load, self._wall())
                 await self._turns.do(self._restore(*await self._thread.run(load)))
-            changed, whole = self._take()
-            if changed or whole:
-                await self._thread.run(partial(self._write, changed, whole))
+            changed, gone, whole = self._take()
+            if changed or gone or whole:
+                await self._thread.run(partial(self._write, changed, gone, whole))
                 self.written += 1
         except Exception as trouble:  # whatever it is, the rendezvous goes on
             self._failed(trouble)
@@ -174,22 +174,26 @@ class Persistence(Service):
                 self.failing = False
                 _log.info("The database {path} is written again", path=self._database.path)
 
-    def _take(self) -> tuple[list[Registration], bool]:
+    def _take(self) -> tuple[list[Registration], list[Key], bool]:
         """What is to be written, and whether it is all there is; nothing is pending afterwards."""
         pending, self._pending = self._pending, {}
         whole, self._whole = self._whole, False
-        return self._registry.all() if whole else [*pending.values()], whole
+        if whole:
+            return self._registry.all(), [], True
+        changed = [each for each in pending.values() if each is not None]
+        return changed, [key for key, each in pending.items() if each is None], False
 
-    def _write(self, changed: list[Registration], whole: bool) -> None:
-        """Write in the wall clock's time. In the thread: all of them take a while."""
+    def _write(self, changed: list[Registration], gone: list[Key], whole: bool) -> None:
+        """Write in the wall clock's time, in the thread."""
         epoch = self._wall() - self._monotonic()
-        rows = [
-            Row(each.ip, each.namespace, each.name, each.port, each.ttl, epoch + each.until)
-            for each in changed
-            if each.live
-        ]
-        gone = [each.key for each in changed if not each.live]
-        self._database.write(rows, gone, whole=whole)
+
+        def rows() -> Iterator[Row]:
+            # One after the other: nobody else could run while all of them are thrown away at once.
+            while changed:
+                it = changed.pop()
+                yield Row(it.ip, it.namespace, it.name, it.port, it.ttl, epoch + it.until)
+
+        self._database.write(rows(), gone, whole=whole)
 
     def _restore(self, rows: list[Row], aside: str | None) -> Generator[None, None, None]:
         self._loaded = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -91,7 +92,7 @@ class RegistrationFile:
         aside = self._file.set_aside()
         return self._read(now), aside
 
-    def write(self, rows: list[Row], gone: list[_Key], *, whole: bool) -> None:
+    def write(self, rows: Iterable[Row], gone: list[_Key], *, whole: bool) -> None:
         """Store `rows` and remove `gone` in one transaction; `whole`: keep nothing but `rows`."""
         with self._file.transaction() as connection:
             if whole:
