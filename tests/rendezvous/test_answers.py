@@ -60,6 +60,12 @@ class AnswersTests(AnswersTestCase):
         stranger, mismatch = "peer_not_registered", "peer_credentials_do_not_match"
         for line, to_stranger, to_peer in (
             (b'{"type":"DISCOVER","namespace":""}', "bad_namespace", "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":"%b"}' % (65 * b"x"), *2 * ("bad_namespace",)),
+            (b'{"type":"DISCOVER","namespace":5}', stranger, "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":0}', stranger, "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":["CIC"]}', stranger, "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":false}', stranger, "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":"\\ud800"}', stranger, "bad_namespace"),
             (b'{"type":"UNREGISTER"}', stranger, "namespace_required"),
             (b'{"type":"UNREGISTER","namespace":""}', stranger, "bad_namespace"),
             (b'{"type":"UNREGISTER","namespace":"a","port":"abc"}', stranger, "bad_port (abc)"),
