@@ -25,6 +25,7 @@ from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.rendezvous.stores.journal import Persistence
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.service.command_line import WRONG
+from p2pchat.service.notify import notify_service
 from p2pchat.service.process import (
     descriptor_limit,
     fill_standard_descriptors,
@@ -32,7 +33,7 @@ from p2pchat.service.process import (
     use_steady_clock,
 )
 from p2pchat.service.rendezvous_options import RendezvousOptions
-from p2pchat.service.rendezvous_reload import Reload, ignore_early_hang_up
+from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
 from p2pchat.sqlite import ForeignFileError, InUseError
 from p2pchat.wire.text import printable
@@ -70,6 +71,9 @@ def makeService(options: RendezvousOptions) -> MultiService:
         )
         server.setServiceParent(service)
         server.listen()
+        notify = notify_service(reactor, lambda: f"{len(registry)} registrations")
+        if notify is not None:
+            notify.setServiceParent(service)
     except ConfigError as error:
         service.release()
         _leave(str(error), WRONG)
@@ -89,7 +93,6 @@ def makeService(options: RendezvousOptions) -> MultiService:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server in the foreground until it is told to stop; the exit status."""
     fill_standard_descriptors()
-    ignore_early_hang_up()
     options = RendezvousOptions()
     options.parseOptions(sys.argv[1:] if argv is None else argv)
     logging = options.logging

@@ -28,7 +28,6 @@ from p2pchat.wire.text import shortened
 
 _log: Final = Log("Rendezvous")
 _MOST: Final = 1_048_576
-_STANDARD: Final = (0, 1, 2)
 _MODE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -51,12 +50,6 @@ def reading(path: str) -> Generator[None, None, Bans]:
         raise ConfigError(f"{shown}: not UTF-8 text") from None
     except BansError as why:
         raise ConfigError(f"{shown}: {why}") from None
-
-
-def ignore_early_hang_up() -> None:
-    """Have SIGHUP not end a program without a terminal that has not come to `Reload` yet."""
-    if not any(map(os.isatty, _STANDARD)) and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 class Reload(MultiService):
@@ -99,7 +92,7 @@ class Reload(MultiService):
         """Take SIGHUP, and remember the terminal whose end is ours: by now a daemon has left it."""
         self.take_signal()
         if self._before != signal.SIG_IGN:  # as under nohup, which is to outlive its terminal
-            self._terminals = [number for number in _STANDARD if os.isatty(number)]
+            self._terminals = [number for number in (0, 1, 2) if os.isatty(number)]
         super().startService()
 
     def stopService(self) -> Deferred[Any]:
