@@ -210,6 +210,21 @@ class BatchTests(PersistenceCase):
         machine.stop()
         self.assertEqual(self.stored(), {"alice"})
 
+    def test_nobody_else_may_read_it_whoever_made_it(self) -> None:
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        for made in (False, True):
+            if made:
+                os.chmod(self.path, 0o644)
+            machine = self.machine()
+            machine.register("alice")
+            machine.wait(0.2)
+            self.assertEqual({os.stat(each.path).st_mode & 0o777 for each in self.files()}, {0o600})
+            machine.stop()
+
+    def files(self) -> list[os.DirEntry[str]]:
+        return [*os.scandir(os.path.dirname(self.path))]
+
     def test_two_servers_do_not_share_a_file(self) -> None:
         machine = self.machine()
         other = f"{self.path}.link"

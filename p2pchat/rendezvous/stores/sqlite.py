@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -61,12 +62,15 @@ class RegistrationFile:
 
         Raises `InUseError` when another server has it, and `OSError`.
         """
+        if self._lock is not None:
+            return
+        self._lock = lock(os.path.realpath(self.path))
         if self._lock is None:
-            self._lock = lock(os.path.realpath(self.path))
-            if self._lock is None:
-                raise InUseError(
-                    f"{self.path} is in use by another rendezvous: choose another file, or end that"
-                )
+            raise InUseError(
+                f"{self.path} is in use by another rendezvous: choose another file, or end that one"
+            )
+        with suppress(OSError):  # there is none yet, or it is somebody else's
+            os.chmod(self.path, 0o600)  # an earlier version left it to the umask
 
     def release(self) -> None:
         """Let another server have the file; call it when the file is closed."""
