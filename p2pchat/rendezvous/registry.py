@@ -36,7 +36,7 @@ from p2pchat.rendezvous.requests import LISTING_TOO_LONG
 from p2pchat.wire.address import is_loopback, network_of
 
 MAX_REGISTRATIONS: Final = 100_000
-"""When all are taken: 140 MB of memory and a listing of 10 MB with usual names; 380 MB with the
+"""When all are taken: 100 MB of memory and a listing of 10 MB with usual names; 320 MB with the
 longest names, and a listing that is too long beyond 40,000 of them."""
 PER_ADDRESS: Final = 256
 """Registrations of one address: enough for a classroom behind one router, and for no flood."""

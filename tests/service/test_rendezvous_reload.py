@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -114,6 +116,37 @@ class ReloadTests(SynchronousTestCase):
         self.assertNotEqual(signal.getsignal(signal.SIGHUP), before)
         self.reload.stopService()
         self.assertEqual(signal.getsignal(signal.SIGHUP), before)
+
+    def test_nothing_is_ended_while_what_belongs_to_it_stops(self) -> None:
+        """Its database may take a while: the signal must not have its default effect yet."""
+        before = signal.getsignal(signal.SIGHUP)
+        stopping: Deferred[None] = Deferred()
+        child = Service()
+        self.patch(child, "stopService", lambda: stopping)
+        child.setServiceParent(self.reload)
+        self.reload.startService()
+        self.reload._terminals = [9999]
+        self.reload.stopService()
+        self.hang_up()
+        self.assertEqual(self.left, 0)
+        stopping.callback(None)
+        self.assertEqual(signal.getsignal(signal.SIGHUP), before)
+
+    def test_a_second_signal_while_the_file_is_read_begins_anew(self) -> None:
+        seconds = iter(range(1_000_000))
+        clock = Threads()
+        clock.seconds = lambda: float(next(seconds))  # type: ignore[method-assign]
+        self.reload = Reload(clock, self.registry, str(self.path), lambda: None)
+        self.begin()
+        self.path.write_text("# much\n" * 1000 + "mallory@n")
+        self.hang_up()
+        self.path.write_text("eve@n")
+        self.hang_up()
+        while clock.calls:
+            clock.calls.pop(0).func()
+        self.assertIs(self.register("mallory"), Verdict.GRANTED)
+        self.assertIs(self.register("eve"), Verdict.BANNED)
+        self.assertEqual(len(self.lines()), 1)
 
     def test_a_window_that_is_closed_ends_the_server_once(self) -> None:
         outer, inner = os.openpty()
