@@ -16,9 +16,8 @@ from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
 
-from p2pchat.logs.formats import text_line
 from p2pchat.logs.levels import Log, set_level
-from p2pchat.logs.output import start_logging, wanted
+from p2pchat.logs.output import complain, start_logging, stream_format, wanted
 from p2pchat.mesh.link.ports import reason
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
@@ -36,7 +35,6 @@ from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
 from p2pchat.sqlite import ForeignFileError, InUseError
-from p2pchat.wire.text import printable
 
 _log: Final = Log("Rendezvous")
 
@@ -65,7 +63,10 @@ def makeService(options: RendezvousOptions) -> MultiService:
             # First in, so that it is last out: what the server still changes is written.
             persistence = Persistence(registry, RegistrationFile(place.database), reactor=reactor)
             persistence.setServiceParent(service)
-            persistence.load()
+            with options.files():
+                persistence.load()
+            if options.user is not None and persistence.failing:
+                raise ConfigError(f"database: {options.user.name} cannot use {place.database}")
         server = RendezvousService(
             place.port, place.interface or "", registry=registry, limits=limits
         )
@@ -113,8 +114,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _log_to_stderr(level: str) -> None:
+    text = stream_format("text", 2)
+
     def line(event: LogEvent) -> str | None:
-        return text_line(event) if wanted(event) else None
+        return text(event) if wanted(event) else None
 
     set_level(level)
     observer = FileLogObserver(sys.stderr, line)
@@ -140,7 +143,7 @@ def _possible_connections(wanted: int) -> int:
 
 
 def _leave(sentence: str, status: int = 1) -> NoReturn:
-    sys.stderr.write(printable(sentence) + "\n")
+    complain(sentence)
     raise SystemExit(status)
 
 
