@@ -126,6 +126,7 @@ class ChatNode(MultiService):
             raise
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
         factory.refuses = self.mesh.refuses
+        factory.take_turns(port)
 
     def _settle(self, me: Identity) -> None:
         """Make what depends on who we are."""
