@@ -327,7 +327,24 @@ class FailingTests(HistoryCase):
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
         self.clock.advance(GATHER)
-        self.assertLessEqual(len(self.incoming._showing._unkept), 3)
+        self.assertLessEqual(len(self.incoming._showing._unkept_of_strangers), 3)
+
+    def test_strangers_do_not_push_out_what_is_remembered_of_a_friend(self) -> None:
+        self.patch(showing, "_MAX_UNKEPT", 3)
+        self.start()
+        self.incoming._seen.friends.wrote_to("bob@CIC")
+        BrokenConnection.trouble = FULL
+        self.receive(send("1", "de um amigo"))
+        self.clock.advance(GATHER)
+        for name in range(10):
+            self.incoming.deliver(Peer(f"x{name}@CIC"), self.link, [send("1", "de outro")])
+            self.clock.advance(GATHER)
+        self.told.take()
+        BrokenConnection.trouble = None
+        self.receive(send("1", "de um amigo"))
+        self.clock.advance(GATHER)
+        self.assertEqual([event for event in self.told.take() if event[1:2] == ("bob@CIC",)], [])
+        self.assertIn("de um amigo", self.lines())
 
     def test_our_own_messages_are_tried_again(self) -> None:
         self.start()
