@@ -220,7 +220,11 @@ class ChatNode(MultiService):
     # ------------------------------------------------------------ with a history
 
     def _past_known(self, history: DurableHistory) -> None:
-        self.incoming.past_known()
+        """Take in what came before that, which may take several turns, and go on from there."""
+        taken_in = self.mesh.turns.do(self.incoming.past_known())
+        taken_in.addCallback(lambda _: self._past_taken_in(history))
+
+    def _past_taken_in(self, history: DurableHistory) -> None:
         now = self.clock.seconds()
         for peer in self.peers.connected():
             self.mesh.look_alikes.opened(peer.peer_id, now)

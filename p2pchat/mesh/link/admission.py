@@ -1,9 +1,10 @@
 """Who may still connect: links in all, links with one address, connections without HELLO.
 
 Rules: pure counting; `now` is the node's clock. Whoever is admitted must be `arrived` at once, then
-`opened` or `settled`, and `released`, by the same link. An IPv6 /64 is one address. Loopback has no limit of
-links, nor of those that are new: everybody on this machine shares it. A dial under way has a descriptor, too, and so it takes
-a place. The links that we dialed count apart from those that came: neither keeps the other out.
+`opened` or `settled`, and `released`, by the same link. An IPv6 /64 is one address. Loopback has no
+limit of links, nor of those that are new: everybody on this machine shares it. A dial under way has
+a descriptor, too, and so it takes a place. The links that we dialed count apart from those that
+came: neither keeps the other out.
 
 Who says nothing keeps nobody out. When the places without HELLO are taken, the connection that has
 been silent for longest gives way to a newcomer:
