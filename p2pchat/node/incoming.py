@@ -125,7 +125,8 @@ class Incoming:
 
         What comes meanwhile waits behind it.
         """
-        early, links = self._early, {}
+        early = self._early
+        links: dict[IPeerLink, None] = {}
         while early:
             first = early.popleft()
             self._puts_off = False
