@@ -163,7 +163,8 @@ class Incoming:
             early.link.hold()
         else:
             history.not_kept += len(early.messages)
-            history.places.refused(early.peer.peer_id)
+            if early.link.keeps and any(type(message) is Pub for message in early.messages):
+                history.places.refused(early.peer.peer_id)
 
     def _keep_late(
         self,
