@@ -160,6 +160,7 @@ class ChatNode(MultiService):
         mesh.on_ack = self.outgoing.acknowledged
         mesh.on_moved = self._link_opened
         self.outgoing.on_overdue = mesh.ack_overdue
+        self.outgoing.on_wanted = mesh.wanted
         mesh.on_status = self.incoming.status_changed
         mesh.on_notice = self.observers.notice
         self.send = self.outgoing.send
@@ -221,6 +222,7 @@ class ChatNode(MultiService):
 
     def _past_known(self, history: DurableHistory) -> None:
         """Take in what came before that, which may take several turns, and go on from there."""
+        history.weight.look()
         taken_in = self.mesh.turns.do(self.incoming.past_known())
         taken_in.addCallback(lambda _: self._past_taken_in(history))
 
