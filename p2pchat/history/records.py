@@ -97,3 +97,5 @@ class Loaded(Struct):
     """What the damaged file is called now; empty when there was none."""
     has_words: bool = True
     """Whether there is an index of words; without, a search reads every message."""
+    unreadable: int = 0
+    """Rows that could not be read and are left out."""

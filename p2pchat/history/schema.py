@@ -57,8 +57,12 @@ FORMAT: Final = Format(
     # A large batch costs a fifth less than with 4096, and a single message no more.
     page_size=16384,
     gives_back=True,
+    option="--history FILE",
 )
 
-FIELDS: Final = "m.id, c.text, s.text, m.msg_id, m.at / 1000.0, m.state, m.text, m.said / 1000.0"
+FIELDS: Final = (
+    "m.id, c.text, s.text, CAST(m.msg_id AS TEXT), m.at / 1000.0, m.state, CAST(m.text AS TEXT),"
+    " m.said / 1000.0"
+)
 """Those of `records.Record`, of a row of `message m` with its `NAMES`."""
 NAMES: Final = "JOIN name c ON c.id = m.conversation JOIN name s ON s.id = m.sender"
