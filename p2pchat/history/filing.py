@@ -124,7 +124,7 @@ def last_id(connection: Connection) -> int:
     if segment is None:
         return int(last)
     # Ids have gaps where messages between two pieces were ours.
-    return max(int(last), segment[0], *(record.id for record in unpack(segment[1])))
+    return int(max(last, segment[0], *(record.id for record in unpack(segment[1]))))
 
 
 def waits(connection: Connection, upto: int) -> bool:

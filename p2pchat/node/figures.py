@@ -263,7 +263,12 @@ _NODE: Final = {
 }
 _HISTORY: Final[Mapping[str, Figure[DurableHistory]]] = {
     "failing": gauge(
-        "1 while messages cannot be stored, otherwise 0", lambda history: int(history.failing)
+        "1 while messages are not kept, otherwise 0", lambda history: int(history.failing)
+    ),
+    "ready": gauge("1 when the past is known, before 0", lambda history: int(history.ready)),
+    "unreadable": counter(
+        "damaged places of the file; what was there is left out",
+        lambda history: history.unreadable,
     ),
     "not_kept": counter("messages that could not be stored", lambda history: history.not_kept),
     "refused": counter(

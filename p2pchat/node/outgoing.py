@@ -244,6 +244,8 @@ class Outgoing:
                 self.on_overdue(peer, message.link)
             self.outcomes.no_ack(message, peer, f"no ACK within {timeout:g} s", now)
         history, outbox = self._history, self.outbox
+        if history is not None and history.failing:
+            self.outcomes.look_at_unstored()
         if history is None or not history.ready:
             return
         for message in outbox.overdue_before(now - (_AGAIN_AFTER - 1) * timeout):
