@@ -10,6 +10,7 @@ order and before the past is known waits for `when_ready`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, TypeVar
 
@@ -89,7 +90,7 @@ class DurableHistory:
         self._opening = False
         self._forgetting = 0
         self._all_forgotten: list[Deferred[None]] = []
-        self._waiting: list[Deferred[None]] = []
+        self._waiting: deque[Deferred[None]] = deque()
         self.on_settled: Callable[[list[Arrival], bool], None] = _ignore
         """Gets the arrivals of each batch in their order, and whether they are stored."""
         self.on_past: Callable[[list[Record]], None] = _ignore
@@ -194,13 +195,6 @@ class DurableHistory:
             entry.id = self._store.next_id()
         self._store.enter(entry)
 
-    def enter_when_ready(self, entry: Record) -> None:
-        """The same, once the past is known."""
-        if self.ready:
-            self.enter(entry)
-        else:
-            self.when_ready().addCallback(lambda _: self.enter(entry))
-
     def change(self, entry: Record, state: int) -> None:
         """A message of ours has a new state."""
         entry.state = state
@@ -210,9 +204,14 @@ class DurableHistory:
     # ------------------------------------------------------------ what came
 
     @property
-    def ready(self) -> bool:
-        """Whether the past is known, so that a repetition can be told from what is new."""
+    def past_is_known(self) -> bool:
+        """Whether the past is read, so that messages of ours can get their numbers."""
         return self._store.ready
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is, and all is done that waited for that; see `when_ready`."""
+        return self._store.ready and not self._waiting
 
     @property
     def failing(self) -> bool:
@@ -371,9 +370,8 @@ class DurableHistory:
             self.on_enter_again(True)
         if not past.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.callback(None)
+        while self._waiting:
+            self._waiting.popleft().callback(None)
 
     def _written(self, done: Unstored, outcome: Outcome) -> None:
         """A batch is safe, or lost."""
