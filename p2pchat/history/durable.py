@@ -359,7 +359,7 @@ class DurableHistory:
             self._notice("what waits from earlier is known now, and messages are kept")
         if past.aside:
             self._tell_replaced(past.aside)
-        if past.unreadable:
+        elif past.unreadable:
             self.unreadable += past.unreadable
             self._notice(
                 f"the history is damaged in {past.unreadable} places: what was there is left out"
