@@ -149,6 +149,13 @@ class Database:
         """Give some free pages of the file back to the disk; whether there are more."""
         return self._room.give_back()
 
+    def checkpoint(self) -> None:
+        """Move what is in the -wal into the file itself, so that a copy of it holds everything.
+
+        Nobody is waited for: what a reader still needs of the -wal stays there until next time.
+        """
+        self._file.open().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def drop_unused_names(self) -> None:
         """Delete the names of whom nothing is kept, when there are many and all is filed."""
         if not self.unfiled:

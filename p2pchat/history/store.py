@@ -365,6 +365,7 @@ class Store:
             self._stored_upto = max(self._stored_upto, *(entry.id for entry in done.entries))
         self._on_written(done, Outcome(again=again, aside=committed.aside))
         self.tidying.unfiled = committed.unfiled
+        self.tidying.in_wal = True
         most = self._limits.file.max_bytes
         if most and committed.size > most:
             self.tidying.make_room()

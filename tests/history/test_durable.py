@@ -807,7 +807,9 @@ class TidyingTests(HistoryCase):
         self.clock.advance(GATHER)
         self.thread.at_once = False
         self.sweep(QUIET)
-        # Looking for what is too old is all there is to do.
+        # Looking for what is too old is all there is to do, and moving the -wal to the file.
+        self.thread.step()
+        self.sweep(QUIET)
         self.thread.step()
         self.sweep(QUIET)
         self.assertEqual(self.thread.calls, [])
