@@ -65,23 +65,24 @@ class Database:
         """Where the file is."""
         return self._file.path
 
-    def load(self, remembered: int, since: float) -> Loaded:
+    def load(self, remembered: int, since: float, now: float = 0.0) -> Loaded:
         """What a node needs of the past; an empty past when there is no file.
 
         `remembered`: how many ids at most, of messages that came after `since` (wall clock). Rows
         that are damaged are left out; a file whose pages are is put aside, with what could be read
-        of it in what is returned.
+        of it in what is returned. `now`, if it is not 0, is what the wall clock says: when it is
+        ahead of all in the file, `since` is by as much less.
         """
         if not os.path.exists(self.path):
             return Loaded()
         try:
-            return self._load(remembered, since)
+            return self._load(remembered, since, now)
         except _PERHAPS_ROWS as trouble:
             if not mending.is_curable(trouble):
                 raise
         try:
             self._mend()
-            return self._load(remembered, since)
+            return self._load(remembered, since, now)
         except _PERHAPS_ROWS as trouble:
             if not mending.is_beyond_repair(trouble):
                 raise
@@ -210,14 +211,17 @@ class Database:
         # Else the -wal stays as large as it was once.
         connection.execute(f"PRAGMA journal_size_limit={_MAX_WAL}")
         past.prepare(connection)
+        past.prepare_runs(connection)
         self.has_words = self._room.has_words = words.prepare(connection)
 
     def _number(self, connection: sqlite3.Connection) -> partial[int]:
         return partial(self._names.number, connection)
 
-    def _load(self, remembered: int, since: float) -> Loaded:
+    def _load(self, remembered: int, since: float, now: float) -> Loaded:
         try:
             connection = self._file.open()
+            newest = past.newest(connection)
+            since -= max(0.0, now - newest)
             (self.unfiled,) = connection.execute(
                 "SELECT (SELECT coalesce(sum(count), 0) FROM segment) +"
                 " (SELECT count(*) FROM message WHERE id > (SELECT upto FROM indexed))"
@@ -233,6 +237,8 @@ class Database:
                 unread=past.unread(connection),
                 unfiled=self.unfiled,
                 has_words=self.has_words,
+                runs=past.runs(connection),
+                newest=newest,
                 unreadable=past.unreadable(connection),
             )
         except BaseException:
@@ -286,7 +292,9 @@ class Database:
 
     def _commit(self, batch: Batch) -> None:
         segments = [*join(batch.pieces)]
-        if 0 < len(segments) <= _MOST_ROWS and not (batch.entries or batch.changes or batch.read):
+        if 0 < len(segments) <= _MOST_ROWS and not (
+            batch.entries or batch.changes or batch.read or batch.runs
+        ):
             # One statement, one transaction: the usual batch of a node that is spoken to.
             values = ",".join(["(?,?,?,?)"] * len(segments))
             try:
@@ -309,6 +317,8 @@ class Database:
                     "UPDATE name SET read_upto = max(read_upto, ?) WHERE id = ?",
                     [(upto, number(name)) for name, upto in batch.read.items()],
                 )
+                if batch.runs:
+                    past.note_runs(connection, batch.runs)
         self.unfiled += sum(messages for _, messages, _, _ in segments) + len(batch.entries)
 
     def _delete(self, ids: list[int]) -> None:

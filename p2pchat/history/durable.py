@@ -23,7 +23,8 @@ from p2pchat.history.database import Database
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError, Loaded, Record
+from p2pchat.history.records import HistoryError, Loaded, Record, Run
+from p2pchat.history.running import Running
 from p2pchat.history.segments import pack
 from p2pchat.history.store import HANGS_AFTER, Limits, Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
@@ -86,7 +87,7 @@ class DurableHistory:
         self._reader: Reader | None = None
         self.places = Places()
         """How far we have caught up with each peer."""
-        self._told = False
+        self._told = self._stopping = False
         self._opening = False
         self._forgetting = 0
         self._all_forgotten: list[Deferred[None]] = []
@@ -105,6 +106,9 @@ class DurableHistory:
         """How many consoles show everything as it comes: then it counts as read."""
         self.unread: dict[str, int] = {}
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
+        self._running = Running()
+        self._store.to_note = self._to_note
+        self._store.notes_wait = lambda: self._stopping and self._running.last_waits
         self.unreadable = 0
         """Damaged places of the file; what was there is left out."""
         self.not_kept = 0
@@ -118,7 +122,7 @@ class DurableHistory:
         wall = self.wall()
         # A sender keeps what we did not acknowledge for its own outbox_ttl, which we do not know.
         since = wall - 2 * self.settings.outbox_ttl
-        loaded = self._store.open(self._seen.limit, since, self._remember)
+        loaded = self._store.open(self._seen.limit, since, wall, self._remember)
         return loaded.addCallback(self._opened)
 
     def configure(self, settings: HistorySettings) -> None:
@@ -129,7 +133,8 @@ class DurableHistory:
     def sweep(self, now: float) -> None:
         """Do what is done now and then; `now` is seconds of the node's clock."""
         age, store = self.settings.max_age, self._store
-        store.sweep(now, self.wall() - age if age else -_FOREVER)
+        self._running.look(now, self.wall())
+        store.sweep(now, self._running.wall(now) - age if age else -_FOREVER)
         if store.failing and not self._told and (store.hangs or not store.ready):
             self._told = True
             if store.ready:
@@ -170,6 +175,7 @@ class DurableHistory:
         def close(_: object) -> Deferred[None]:
             return self._store.stop().addBoth(lambda _: self._storage.on_closed())
 
+        self._stopping = True
         flushed = self.flush().addCallback(forget)
         return flushed.addCallback(close_reader).addCallback(close)
 
@@ -193,7 +199,12 @@ class DurableHistory:
         """Keep a message of ours, which gets its number unless it has one; `on_entered` follows."""
         if not entry.id:
             entry.id = self._store.next_id()
+            self._running.entering(entry.id, self._clock.seconds(), self.wall())
         self._store.enter(entry)
+
+    def age(self, entry: Record) -> float:
+        """For how many seconds a message of ours has waited, whatever the wall clock says."""
+        return self._running.age(entry, self._clock.seconds())
 
     def change(self, entry: Record, state: int) -> None:
         """A message of ours has a new state."""
@@ -285,7 +296,7 @@ class DurableHistory:
         self, scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[int]]:
         """PUBs of ours that a peer has missed, not older than `age`; see `Reader.published`."""
-        since = self.wall() - age
+        since = self._running.wall(self._clock.seconds()) - age
         return self._read(lambda reader: reader.published(scopes, after, since, count))
 
     def numbered(self, ids: Sequence[int]) -> Deferred[list[Record]]:
@@ -364,6 +375,7 @@ class DurableHistory:
             self._notice(
                 f"the history is damaged in {past.unreadable} places: what was there is left out"
             )
+        self._running.loaded(past, self._clock.seconds(), self.wall())
         self.unread = past.unread
         self.on_past(past.waiting)
         if past.aside:
@@ -399,6 +411,9 @@ class DurableHistory:
             self.on_entered(done.entries, "")
         if outcome.again:
             self.on_enter_again(False)
+
+    def _to_note(self) -> list[Run]:
+        return self._running.to_note(self._clock.seconds(), self.wall(), last=self._stopping)
 
     def _tell_replaced(self, aside: str) -> None:
         self._notice(f"the history file was damaged: it is now {aside}, and a new one begun")

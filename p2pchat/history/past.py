@@ -7,16 +7,16 @@ as it is: to file it first would take ten times as long.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from sqlite3 import Connection
 from typing import Final
 
 from p2pchat.history import shares
 from p2pchat.history.names import MANY
-from p2pchat.history.records import RECEIVED, Record
+from p2pchat.history.records import RECEIVED, Record, Run
 from p2pchat.history.schema import FIELDS, NAMES
-from p2pchat.history.segments import is_whole, rows
+from p2pchat.history.segments import arrived, is_whole, rows
 from p2pchat.wire.repetitions import Mark, mark_of
 
 EVERYTHING: Final = ""
@@ -106,6 +106,42 @@ def waiting(connection: Connection) -> list[Record]:
         f" AND NOT ({_BAD_TEXT}) ORDER BY m.id"
     )
     return [Record(*row) for row in found]
+
+
+def prepare_runs(connection: Connection) -> None:
+    """Have the table of the node's runs, which older programs of this format do not know."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS run"
+        " (id INTEGER PRIMARY KEY, total INTEGER NOT NULL, wall INTEGER NOT NULL)"
+    )
+
+
+def runs(connection: Connection) -> list[Run]:
+    """What was noted of earlier runs."""
+    rows = connection.execute("SELECT id, total / 1000.0, wall / 1000.0 FROM run")
+    return [Run(*row) for row in rows]
+
+
+def note_runs(connection: Connection, rows: Iterable[Run]) -> None:
+    """Write rows of this run, and delete those of which nothing waits any more."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO run VALUES (?, ?, ?)",
+        [(row.id, int(row.total * 1000), int(row.wall * 1000)) for row in rows],
+    )
+    connection.execute(
+        "DELETE FROM run WHERE id > 0 AND id < (SELECT max(id) FROM run WHERE id <="
+        " coalesce((SELECT min(id) FROM message WHERE state = 3), 1 << 62))"
+    )
+
+
+def newest(connection: Connection) -> float:
+    """The latest time in the file, of messages and runs; 0 when there is none."""
+    (latest,) = connection.execute(
+        "SELECT max(coalesce((SELECT at FROM message ORDER BY id DESC LIMIT 1), 0),"
+        " coalesce((SELECT wall FROM run WHERE id = 0), 0))"
+    ).fetchone()
+    segment = connection.execute("SELECT data FROM segment ORDER BY id DESC LIMIT 1").fetchone()
+    return max(float(latest) / 1000, arrived(segment[0]) if segment else 0.0)
 
 
 def unreadable(connection: Connection) -> int:

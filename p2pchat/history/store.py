@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Committed, Database
-from p2pchat.history.records import PUBLISHED, Change, Loaded, Piece, Record
+from p2pchat.history.records import PUBLISHED, Change, Loaded, Piece, Record, Run
 from p2pchat.history.shares import Shares
 from p2pchat.history.tidying import MAX_UNFILED, QUIET, Tidying
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
@@ -114,12 +114,16 @@ class Store:
         not ended."""
         self.why = ""
         """What was wrong then."""
+        self.to_note: Callable[[], list[Run]] = list
+        """Gives what is to be noted of this run with the next batch."""
+        self.notes_wait: Callable[[], bool] = bool
+        """Whether something is to be noted although there is no other batch."""
         self.batches = 0
         self.refused = 0
         """Messages that were not kept because the disk did not keep up."""
 
     def open(
-        self, remembered: int, since: float, prepare: Callable[[Loaded], None]
+        self, remembered: int, since: float, now: float, prepare: Callable[[Loaded], None]
     ) -> Deferred[Loaded]:
         """Read the past, if need be again and again; fires with it when messages can be held.
 
@@ -128,7 +132,7 @@ class Store:
         opened: Deferred[Loaded] = Deferred()
 
         def load(database: Database) -> Loaded:
-            past = database.load(remembered, since)
+            past = database.load(remembered, since, now)
             prepare(past)
             return past
 
@@ -347,6 +351,7 @@ class Store:
             # Also where it is never quiet: what was seen must not be unread after a crash.
             writing.read, self._read = self._read, {}
             self._read_at = now + _READ_EVERY
+        writing.runs = self.to_note()
         self._next = Unstored()
         self._waiting = 0
         self._waiting_of.clear()
@@ -398,7 +403,8 @@ class Store:
         """Go on with the next batch, at once if somebody waits for it."""
         if self._writing is not None:
             return
-        if self._something_waits() or (self._read and self._next.flushes):
+        last = bool(self._next.flushes) and (bool(self._read) or self.notes_wait())
+        if self._something_waits() or last:
             if self._next.flushes:
                 self._write(with_read=True)
             elif not self.failing or self._next.arrivals:

@@ -271,7 +271,7 @@ class Outgoing:
             self._send_waiting(peer_id)
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
-            self._give_up_old(outbox.too_old(history.wall()))
+            self._give_up_old(outbox.too_old(history.age))
 
     def _give_up_old(self, old: Sequence[OwnMessage]) -> None:
         for message in old:
