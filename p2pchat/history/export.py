@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from p2pchat import sqlite
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import STATES, HistoryError, Record
 from p2pchat.settings.paths import default_history_path, safe
+from p2pchat.sqlite import ForeignFileError, copy
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
 
 _SUFFIX: Final = ".sqlite"
@@ -68,12 +68,12 @@ def backup(path: str, target: str) -> None:
     from p2pchat.history.schema import FORMAT
 
     try:
-        sqlite.copy(path, target, FORMAT)
+        copy(path, target, FORMAT)
     except FileExistsError:
         raise HistoryError(
             f"{target} is there already, and is left as it is: choose another name"
         ) from None
-    except (sqlite.ForeignFileError, OSError, sqlite3.Error) as why:
+    except (ForeignFileError, OSError, sqlite3.Error) as why:
         reason = f"{why.filename}: {why.strerror}" if isinstance(why, OSError) else why
         raise HistoryError(f"no copy of {path} was made: {reason}") from None
 

@@ -10,12 +10,13 @@
     indexed      how far these two indexes go: all of `message` `upto` an id, and nothing above it;
                  and whether `words` is whole
     said         `message` for the eyes of a person
+    run          see `running`; made when it is missing
 
 What was received moves from `segment` to `message` when it is quiet, and is indexed then, as ours
 is. No segment has a message with an id that is indexed. Times are in ms since the epoch.
 
 Rules: a change of the tables is a new number, and a program reads the format of its own number and
-no other. `words` has none: it can be made, or be missing, at any time.
+no other. `words`, `run` and `damaged` have none: they can be made, or be missing, at any time.
 """
 
 from __future__ import annotations
