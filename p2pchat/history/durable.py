@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, TypeVar
 
 from msgspec import Struct
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -28,6 +28,7 @@ from p2pchat.history.running import Running
 from p2pchat.history.segments import pack
 from p2pchat.history.store import HANGS_AFTER, Limits, Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
+from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
 from p2pchat.sqlite import ClosedError, Worker
@@ -56,6 +57,8 @@ class Storage(Struct):
     """The wall clock."""
     on_closed: Callable[[], None] = _ignore
     """Is called when nothing touches the file any more."""
+    path: str = ""
+    """Where the file is, for who wants to know its size."""
 
 
 class DurableHistory:
@@ -89,8 +92,7 @@ class DurableHistory:
         """How far we have caught up with each peer."""
         self._told = self._stopping = False
         self._opening = False
-        self._forgetting = 0
-        self._all_forgotten: list[Deferred[None]] = []
+        self._deleting = DeferredLock()
         self._waiting: deque[Deferred[None]] = deque()
         self.on_settled: Callable[[list[Arrival], bool], None] = _ignore
         """Gets the arrivals of each batch in their order, and whether they are stored."""
@@ -113,6 +115,8 @@ class DurableHistory:
         """Damaged places of the file; what was there is left out."""
         self.not_kept = 0
         """Messages that could not be stored."""
+        self.weight = Weight(clock, storage.path, self._store, lambda: self._read(Reader.held))
+        """How large the file is, and what waits for it."""
 
     # ------------------------------------------------------------ start and stop
 
@@ -157,14 +161,6 @@ class DurableHistory:
     def stop(self) -> Deferred[None]:
         """Write what waits, delete what is to be deleted, and close the file."""
 
-        def forget(_: object) -> Deferred[None]:
-            # A deletion that ended half-way would be told not to have been made.
-            forgotten: Deferred[None] = Deferred()
-            if not self._forgetting:
-                return succeed(None)
-            self._all_forgotten.append(forgotten)
-            return forgotten
-
         def close_reader(_: object) -> Deferred[None]:
             # First, so that who writes is the last one, and leaves one file behind.
             closed: Deferred[None] = succeed(None)
@@ -176,7 +172,9 @@ class DurableHistory:
             return self._store.stop().addBoth(lambda _: self._storage.on_closed())
 
         self._stopping = True
-        flushed = self.flush().addCallback(forget)
+        # A deletion that ended half-way would be told not to have been made.
+        nothing_is_deleted = self._deleting.acquire()
+        flushed = nothing_is_deleted.addCallback(lambda _: self.flush())
         return flushed.addCallback(close_reader).addCallback(close)
 
     def abandon(self) -> None:
@@ -303,36 +301,29 @@ class DurableHistory:
         """The messages of ours with these ids; see `Reader.numbered`."""
         return self._read(lambda reader: reader.numbered(ids))
 
-    def forget(self, peer_id: str) -> Deferred[int]:
+    def forget(self, peer_id: str, deleted: Callable[[], None]) -> Deferred[int]:
         """Delete what was said by and to a peer; fires with how many messages.
 
-        Fails with a `HistoryError` when it cannot be done: then nothing has changed.
+        `deleted` is called as soon as that is done: what is entered then is kept. Fails with a
+        `HistoryError` when it cannot be done: then nothing has changed.
         """
 
         def delete(trouble: str) -> Deferred[int]:
             if trouble:  # what is not written yet would be, after all
                 raise HistoryError(f"could not be deleted: {trouble}")
             forgetting = self._store.tidying.forget(peer_id)
-            return Deferred.fromCoroutine(forgetting).addCallbacks(deleted, failed)
+            return Deferred.fromCoroutine(forgetting).addCallbacks(done, failed)
 
-        def over(count: int | Failure) -> int | Failure:
-            self._forgetting -= 1
-            if not self._forgetting:
-                waiting, self._all_forgotten = self._all_forgotten, []
-                for each in waiting:
-                    each.callback(None)
-            return count
-
-        def deleted(count: int) -> int:
+        def done(count: int) -> int:
             self.unread.pop(peer_id, None)
             self._friends.forget(peer_id)
+            deleted()
             return count
 
         def failed(failure: Failure) -> NoReturn:
             raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
 
-        self._forgetting += 1
-        return self.flush().addCallback(delete).addBoth(over)
+        return self._deleting.run(lambda: self.flush().addCallback(delete))
 
     def mark_read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation."""

@@ -222,6 +222,7 @@ class ChatNode(MultiService):
     # ------------------------------------------------------------ with a history
 
     def _past_known(self, history: DurableHistory) -> None:
+        history.weight.look()
         self.incoming.past_known()
         now = self.clock.seconds()
         for peer in self.peers.connected():

@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import WAITING, Record
 from p2pchat.logs.levels import Log
+from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
@@ -56,6 +57,10 @@ def _ignore(_peer: Peer, _link: IPeerLink) -> None:
     """There is nobody to find another link."""
 
 
+def _nothing() -> None:
+    """Nobody remembers anything else of a peer."""
+
+
 class Outgoing:
     """Sends for one node, within the limits of `context.settings`.
 
@@ -87,6 +92,8 @@ class Outgoing:
         """What becomes of them."""
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told the peer and the link of each message whose ACK did not come in time."""
+        self.on_forgotten: Callable[[], None] = _nothing
+        """Is told when what was said by and to a peer has been deleted."""
         self.sent = 0
         """Direct messages that went out, each time that they did."""
 
@@ -131,10 +138,10 @@ class Outgoing:
         elif history is not None:
             history.when_ready().addCallback(self._enter_early, history, message)
         if message.stage is Stage.UNSENT:
-            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
+            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=logged(payload))
         else:
             self.sent += 1
-            _log.info("SEND {to}: {text}", to=peer_id, text=payload)
+            _log.info("SEND {to}: {text}", to=peer_id, text=logged(payload))
         self._friends.wrote_to(peer_id)
         return msg_id
 
@@ -164,14 +171,30 @@ class Outgoing:
         history, said = self._history, self.outbox.of_peer(peer_id)
         assert history is not None
 
-        def deleted(count: int) -> int:
+        def deleted() -> None:
             self.cancel(said, "forgotten")
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
-            return count
+            self.on_forgotten()
 
-        return history.forget(peer_id).addCallback(deleted)
+        return history.forget(peer_id, deleted)
+
+    @property
+    def congested(self) -> bool:
+        """Whether what goes out by itself, when there is room or the past is known, is so much
+        that the next message may soon be refused."""
+        most = self.outbox.settings.outbox_max_per_peer // 2
+        if len(self.outbox) - self.pending <= most:
+            return False
+        return any(
+            self.outbox.unsent_to(peer_id) > most and (not self._ready or self._is_linked(peer_id))
+            for peer_id in self.outbox.peers_behind
+        )
+
+    def _is_linked(self, peer_id: str) -> bool:
+        peer = self._peers.get(peer_id)
+        return peer is not None and bool(peer.links)
 
     @property
     def _ready(self) -> bool:

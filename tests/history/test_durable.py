@@ -684,7 +684,7 @@ class OutboxTests(HistoryCase):
         self.thread.step()
         self.assertEqual([each.msg_id for each in self.outbox], ["m1", "m2"])
         self.clock.advance(GATHER)
-        self.assertEqual([each.payload for each in self.link.chat], ["a todos", "antes", "depois"])
+        self.assertEqual([each.payload for each in self.link.chat], ["antes", "depois", "a todos"])
         self.assertEqual(self.lines(), ["antes", "depois", "também", "a todos"])
         states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
         self.assertEqual(states, [WAITING, WAITING, ABANDONED, PUBLISHED])
