@@ -162,6 +162,7 @@ class ChatNode(MultiService):
         mesh.on_ack = self.outgoing.acknowledged
         mesh.on_moved = self._link_opened
         self.outgoing.on_overdue = mesh.ack_overdue
+        self.outgoing.on_wanted = mesh.wanted
         mesh.on_status = self.incoming.status_changed
         mesh.on_notice = self.observers.notice
         self.send = self.outgoing.send
