@@ -69,8 +69,8 @@ INTERNAL: Final = {
     "threadCallQueue",
 }
 """Names without an underscore that Twisted promises nobody, and that nothing of ours has."""
-NAMED_TUPLES: Final = ("_asdict", "_make", "_replace")
-"""Public, although they begin as private names do: they cannot collide with fields so."""
+PUBLIC: Final = ("_asdict", "_make", "_replace", "_exit")
+"""Public, although they begin as private names do: of named tuples, and of `os`."""
 INTERNAL_MODULES: Final = ("twisted.internet.base", "twisted.internet.posixbase")
 
 
@@ -138,7 +138,7 @@ class Scan(ast.NodeVisitor):
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.endswith("__") and name not in NAMED_TUPLES
+    return name.startswith("_") and not name.endswith("__") and name not in PUBLIC
 
 
 def defined(tree: ast.AST) -> Iterator[str]:

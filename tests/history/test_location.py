@@ -128,7 +128,8 @@ class ClaimTests(SynchronousTestCase):
         connection.close()
         error = self.assertRaises(HistoryError, claim, self.path)
         self.assertEqual(
-            str(error), f"{self.path} is the database of another program: choose another file"
+            str(error),
+            f"{self.path} is the database of another program: choose another file (--history FILE)",
         )
         os.unlink(self.path)
         database = Database(self.path)
