@@ -136,6 +136,13 @@ class Database:
         """Give some free pages of the file back to the disk; whether there are more."""
         return self._room.give_back()
 
+    def renew_words(self) -> bool:
+        """Take a step in making an index of words of before anew; whether there are more."""
+        if not self.has_words:
+            return False
+        with self._file.transaction() as connection:
+            return words.renew(connection)
+
     def drop_unused_names(self) -> None:
         """Delete the names of whom nothing is kept, when there are many and all is filed."""
         if not self.unfiled:

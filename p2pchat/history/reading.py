@@ -72,8 +72,7 @@ class Reader:
     def search(self, words: str, count: int) -> list[Record]:
         """The last `count` messages that hold all of `words`, oldest first.
 
-        Case and accents do not matter; `word*` also finds what begins so. In a script without
-        spaces `words` is looked for as it stands.
+        What can be asked is in `searching`.
         """
         query = Query(words)
 

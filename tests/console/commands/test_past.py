@@ -135,7 +135,9 @@ class HistoryTests(CommandCase):
     def test_nothing_is_kept(self) -> None:
         self.node.history = None
         for line in ("/history", "/search x", "/outbox", "/forget bob@CIC"):
-            self.assertEqual(self.asked(line, ok=False), ["this node keeps nothing (--history none)"])
+            self.assertEqual(
+                self.asked(line, ok=False), ["this node keeps nothing (--history none)"]
+            )
 
 
 class OutboxTests(CommandCase):
