@@ -119,7 +119,7 @@ class File:
             check(self.path, self._form)
             target = self.path
             if self._read_only:
-                target = f"file:{quote(os.path.abspath(self.path))}?mode=ro"
+                target = f"file:{quote(os.fsencode(os.path.abspath(self.path)))}?mode=ro"
             else:
                 _create_private(self.path)
             connection = self._connect(

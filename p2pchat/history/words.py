@@ -61,9 +61,9 @@ class _Characters(dict[int, str | None]):
         character = chr(code)
         category = unicodedata.category(character)
         found: str | None = " "
-        if category[0] == "M" and _is_dropped(character):
-            found = None
-        elif category == "Cf" and character != "\u200b":  # which parts words
+        if (category[0] == "M" and _is_dropped(character)) or (
+            category == "Cf" and character != "\u200b"  # which parts words
+        ):
             found = None
         elif category[0] in "LNM":
             alone = any(first <= code <= last for first, last in _UNSPACED)

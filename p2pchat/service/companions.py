@@ -116,7 +116,7 @@ class Companions(MultiService):
     def _open_control(self, path: str | None) -> None:
         from p2pchat.control.service import ControlService
 
-        whole = None if path is None else os.path.abspath(os.path.expanduser(path))
+        whole = None if path is None else os.path.abspath(path)
         control = ControlService(
             self._reactor, self._node, stop=self._stop, reload=self.reload, path=whole
         )
@@ -181,5 +181,5 @@ class Companions(MultiService):
 def _check_hook(settings: Settings) -> None:
     """Raise `ConfigError` when the hook names a program that cannot be run."""
     program = settings.hooks.message
-    if program is not None and shutil.which(os.path.expanduser(program)) is None:
+    if program is not None and shutil.which(program) is None:
         raise ConfigError(f"hooks.message: {shortened(program)} cannot be run")

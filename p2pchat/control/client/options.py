@@ -7,6 +7,7 @@ status 2, as `argparse` does.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -59,7 +60,12 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         which = parser.add_argument_group("which node, when several run")
         which.add_argument("--name", metavar="NAME", help="the one of this name")
         which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
-        which.add_argument("--control", metavar="PATH", help="the one with this control socket")
+        which.add_argument(
+            "--control",
+            metavar="PATH",
+            help="the one with this control socket",
+            type=os.path.expanduser,
+        )
     return parser
 
 
@@ -83,7 +89,12 @@ def _peers_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _history_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
-    parser.add_argument("--file", metavar="FILE", help="this file, and not one of your data folder")
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        help="this file, and not one of your data folder",
+        type=os.path.expanduser,
+    )
 
 
 def _completion_arguments(parser: argparse.ArgumentParser) -> None:
