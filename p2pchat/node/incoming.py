@@ -139,7 +139,8 @@ class Incoming:
             early.link.hold()
         else:
             history.not_kept += len(early.messages)
-            history.places.refused(early.peer.peer_id)
+            if early.link.keeps and any(type(message) is Pub for message in early.messages):
+                history.places.refused(early.peer.peer_id)
 
     def _keep_late(
         self,
@@ -178,14 +179,17 @@ class Incoming:
         comes_once = not arrival.acks and arrival.said is None and not arrival.link.keeps
         at_once = comes_once and not history.failing and showing.nothing_waits(peer.peer_id)
         if not at_once:
+            # Before it is kept: that may be over at once.
             arrival.messages = shown
+            showing.waits(arrival)
         if not history.keep(arrival, messages, ids):
-            arrival.messages = shown
+            if at_once:
+                arrival.messages = shown
+            else:
+                showing.takes_back(arrival)
             showing.refused(arrival)
         elif at_once:
             self._observers.received(peer, shown)
-        else:
-            showing.waits(arrival)
 
     def _repeated(self, history: DurableHistory, arrival: Arrival) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""

@@ -111,6 +111,10 @@ class Outbox:
         """The peers for whom something is unsent."""
         return [*self._unsent]
 
+    def unsent_to(self, peer_id: str) -> int:
+        """How many messages are unsent for a peer."""
+        return len(self._unsent.get(peer_id, ()))
+
     def is_behind(self, peer_id: str) -> bool:
         """Whether another message to this peer would overtake one that is unsent."""
         return peer_id in self._unsent

@@ -120,7 +120,8 @@ class Outcomes:
     def _over(
         self, message: OwnMessage, state: int, *, seconds: float = 0.0, reason: str = ""
     ) -> None:
-        self._outbox.take(message.msg_id)
+        if self._outbox.take(message.msg_id) is None:
+            return  # whoever heard of another one has ended it
         if self._history is not None:
             self._history.change(message.entry, state)
         became = Became.DELIVERED if state == DELIVERED else Became.UNDELIVERED

@@ -28,7 +28,7 @@ from p2pchat.node.news import NotSentError, Teller
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OutboxFullError, OwnMessage, Stage
 from p2pchat.node.outcomes import Outcomes
-from p2pchat.node.publishing import Publishing, line_of
+from p2pchat.node.publishing import Publishing
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.codec import encode
@@ -110,10 +110,14 @@ class Outgoing:
         if obstacle and (history is None or self._gone or not _is_peer_id(peer_id)):
             raise NotSentError(obstacle)
         wire = Send(self._context.new_id(), self._own_id, peer_id, payload, True)
-        line, msg_id = line_of(wire), str(wire.msg_id)
+        msg_id = str(wire.msg_id)
+        try:
+            line = encode(wire)
+        except ValueError as why:
+            raise NotSentError(str(why)) from None
         at = 0.0 if history is None else history.wall()
         message = OwnMessage(Record(0, peer_id, self._own_id, msg_id, at, WAITING, payload), tell)
-        waits = bool(obstacle) or self.outbox.is_behind(peer_id) or not self._past_is_known
+        waits = bool(obstacle) or self.outbox.is_behind(peer_id) or not self._ready
         if waits:
             self._check_room(peer_id)
         self.outbox.add(message)
@@ -121,8 +125,10 @@ class Outgoing:
             self.outbox.unsent(message)
         elif peer is not None and not self._hand_over(peer, message, line):
             self._wait_for_room(message)
-        if history is not None:
-            history.enter_when_ready(message.entry)
+        if history is not None and history.ready:
+            history.enter(message.entry)
+        elif history is not None:
+            history.when_ready().addCallback(self._enter_early, history, message)
         if message.stage is Stage.UNSENT:
             _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
         else:
@@ -131,15 +137,22 @@ class Outgoing:
         self._friends.wrote_to(peer_id)
         return msg_id
 
+    def _enter_early(self, _: object, history: DurableHistory, message: OwnMessage) -> None:
+        history.enter(message.entry)
+        self._send_waiting(message.peer_id)
+
     def cancel(self, messages: Sequence[OwnMessage], reason: str = CANCELLED) -> int:
         """Send these no more; returns how many of them had not come to their end."""
         count = 0
         for message in messages:
             if self.outbox.get(message.msg_id) is message:
                 count += 1
-                perhaps = "" if message.sent_at is None else _PERHAPS
-                self.outcomes.give_up(message, reason + perhaps)
+                self._give_up(message, reason)
         return count
+
+    def _give_up(self, message: OwnMessage, reason: str) -> None:
+        perhaps = "" if message.sent_at is None else _PERHAPS
+        self.outcomes.give_up(message, reason + perhaps)
 
     def forget(self, peer_id: str) -> Deferred[int]:
         """Delete what was said by and to a peer, and what waits for it; fires with how many.
@@ -150,17 +163,32 @@ class Outgoing:
         history, said = self._history, self.outbox.of_peer(peer_id)
         assert history is not None
 
-        def deleted(count: int) -> int:
+        def deleted() -> None:
             self.cancel(said, "forgotten")
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
-            return count
 
-        return history.forget(peer_id).addCallback(deleted)
+        return history.forget(peer_id, deleted)
 
     @property
-    def _past_is_known(self) -> bool:
+    def congested(self) -> bool:
+        """Whether what goes out by itself, when there is room or the past is known, is so much
+        that the next message may soon be refused."""
+        most = self.outbox.settings.outbox_max_per_peer // 2
+        if len(self.outbox) - self.pending <= most:
+            return False
+        return any(
+            self.outbox.unsent_to(peer_id) > most and (not self._ready or self._is_linked(peer_id))
+            for peer_id in self.outbox.peers_behind
+        )
+
+    def _is_linked(self, peer_id: str) -> bool:
+        peer = self._peers.get(peer_id)
+        return peer is not None and bool(peer.links)
+
+    @property
+    def _ready(self) -> bool:
         return self._history is None or self._history.ready
 
     def _obstacle(self, peer_id: str, peer: Peer | None) -> str:
@@ -199,7 +227,8 @@ class Outgoing:
 
     def _hand_over(self, peer: Peer, message: OwnMessage, line: bytes) -> bool:
         """Send a line on the first link that takes it, and await its ACK; whether one did."""
-        self.publishing.flush()
+        if self.publishing.broadcast.held:
+            self.publishing.flush()
         now = self._context.clock.seconds()
         for link in peer.links_in_use:
             # Before it leaves: the ACK may be as quick.
@@ -255,7 +284,7 @@ class Outgoing:
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
             for message in outbox.too_old(history.wall()):
-                self.outcomes.give_up(message, _TOO_OLD)
+                self._give_up(message, _TOO_OLD)
 
     # ------------------------------------------------------------ the end of the node
 
@@ -304,7 +333,9 @@ class Outgoing:
     def _send_waiting(self, peer_id: str) -> None:
         """Send the next messages that wait for this peer, as far as there is room."""
         peer = self._peers.get(peer_id)
-        if self._leaving or peer is None or not peer.links or not self._past_is_known:
+        if self._leaving or peer is None or not peer.links:
+            return
+        if self._history is not None and not self._history.past_is_known:
             return
         outbox = self.outbox
         if not outbox.is_behind(peer_id):
@@ -328,7 +359,7 @@ class Outgoing:
                 )
             except ValueError:
                 pass  # the longest texts leave no room for the time
-        return line_of(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
+        return encode(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
 
 
 def _is_peer_id(peer_id: str) -> bool:

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.link.send_queue import SendQueue, WriteBatch
 from p2pchat.mesh.peers import PeerTable, Status
+from p2pchat.node.news import NotSentError
 from p2pchat.node.observers import Observers
-from p2pchat.node.outcomes import NotSentError
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.publishing import Published
 from p2pchat.settings.values import LimitSettings, Settings

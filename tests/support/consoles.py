@@ -68,6 +68,7 @@ class FakeNode:
     """The parts of a ChatNode that a console touches, with a real router and peer table."""
 
     port = 4000
+    running = True
     history: DurableHistory | None = None
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:

@@ -177,9 +177,9 @@ class OutboxTests(CommandCase):
         self.assertEqual(self.asked("/outbox eva@CIC"), ["nothing waits"])
 
     def test_a_long_list(self) -> None:
-        for number in range(1000):
+        for _ in range(1000):
             self.say("bob@CIC", "x")
-        for number in range(5):
+        for _ in range(5):
             self.say("eva@CIC", "x")
         lines = self.asked("/outbox")
         self.assertEqual((len(lines), lines[-1]), (1001, "… and 5 more"))
