@@ -124,7 +124,7 @@ class ChatOptions(CommandOptions):
         login, name = _login(), login_name()
         if self.settings.peer.name is not None or not login or login == name:
             return []
-        return [f"{bracketed(login)} cannot be a name here: you are {bracketed(name)} (see --name)"]
+        return [f"the login name cannot be a name here: you are {bracketed(name)} (see --name)"]
 
     def _own_path(self) -> str:
         peer = self.settings.peer

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from p2pchat.history import reading
 from p2pchat.history import words as index
+from p2pchat.history.database import Database
+from p2pchat.history.reading import Reader
 from p2pchat.history.records import DELIVERED, PUBLISHED, WAITING, Batch, HistoryError, Record
 from tests.support.histories import NOW, FileCase, pub, send
 
@@ -71,6 +73,29 @@ class RecentTests(FileCase):
             connection.execute("UPDATE segment SET data = x'00'")
         connection.close()
         self.assertRaises(HistoryError, self.reader.recent, None, 9)
+
+
+class PathTests(FileCase):
+    def test_a_folder_whose_name_is_no_utf_8_is_read_as_it_was_written(self) -> None:
+        folder = os.path.join(os.path.dirname(self.path), "jos\udce9 ?#%")
+        os.mkdir(folder)
+        self.path = os.path.join(folder, "x.sqlite")
+        self.database, self.reader = Database(self.path), Reader(self.path)
+        self.addCleanup(self.database.close)
+        self.addCleanup(self.reader.close)
+        self.keep(self.arrival("bob@CIC", send("1", "oi")))
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["oi"])
+
+    def test_peers_are_called_in_every_spelling(self) -> None:
+        for peer_id in ("jos\u00e9@CIC", " bob@CIC", "bob@CIC"):
+            self.keep(self.arrival(peer_id, send("1", "oi", peer_id)))
+        for name, found in (
+            ("jose\u0301", ["jos\u00e9@CIC"]),
+            ("jose\u0301@CIC", ["jos\u00e9@CIC"]),
+            ("\\x20bob@CIC", [" bob@CIC"]),
+            ("bob", ["bob@CIC"]),
+        ):
+            self.assertEqual(self.reader.peers_called(name), found)
 
 
 class SearchTests(FileCase):

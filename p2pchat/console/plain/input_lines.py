@@ -2,8 +2,8 @@
 
 Rules: nothing that is typed or piped in raises, and what is kept of an unfinished line is bounded.
 Lines end with LF or CRLF; bytes that are not UTF-8 become U+FFFD; a last line without a newline
-counts as a line. A terminal that edits lines itself cuts a long one in silence: a line that may have
-been cut is too long.
+counts as a line. A terminal that edits lines itself cuts a long one in silence: a line that may
+have been cut is too long.
 """
 
 from __future__ import annotations
