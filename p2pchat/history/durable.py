@@ -27,6 +27,7 @@ from p2pchat.history.records import HistoryError, Loaded, Record
 from p2pchat.history.segments import pack
 from p2pchat.history.store import Limits, Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
+from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
 from p2pchat.sqlite import ClosedError, Worker
@@ -55,6 +56,8 @@ class Storage(Struct):
     """The wall clock."""
     on_closed: Callable[[], None] = _ignore
     """Is called when nothing touches the file any more."""
+    path: str = ""
+    """Where the file is, for who wants to know its size."""
 
 
 class DurableHistory:
@@ -105,6 +108,8 @@ class DurableHistory:
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
         self.not_kept = 0
         """Messages that could not be stored."""
+        self.weight = Weight(clock, storage.path, self._store, lambda: self._read(Reader.held))
+        """How large the file is, and what waits for it."""
 
     # ------------------------------------------------------------ start and stop
 

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.unstored import Arrival
 from p2pchat.logs.levels import Log
+from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observers
@@ -235,4 +236,4 @@ def _acknowledge(peer: Peer, link: IPeerLink, msg_ids: list[object]) -> None:
 def _tell_log(peer_id: str, messages: list[Send | Pub]) -> None:
     for message in messages:
         to = message.dst if type(message) is Pub else "us"
-        _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=message.payload)
+        _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=logged(message.payload))

@@ -3,7 +3,8 @@
     send     -> a link that takes it;  or, with a history, it waits for one
     ACK      -> delivered
     no ACK   -> undelivered; what is kept goes out again, with the same msg_id, on the next link,
-                or after `3 * ack_timeout` on the same one if the peer is of our own kind
+                or after `3 * ack_timeout` on the same one if the peer is of our own kind. After
+                the third time to another program: the end, "sent, not confirmed"
 
 Rules: no I/O. Each direct message is one `OwnMessage` in one `Outbox`, with a history or without,
 until its end, which is told once. So many are on their way at most. To one peer messages leave in
@@ -21,13 +22,14 @@ from twisted.internet.defer import Deferred
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import WAITING, Record
 from p2pchat.logs.levels import Log
+from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.news import NotSentError, Teller
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OutboxFullError, OwnMessage, Stage
-from p2pchat.node.outcomes import Outcomes
+from p2pchat.node.outcomes import AGAIN_AFTER, Outcomes
 from p2pchat.node.publishing import Publishing
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.address import split_peer_id
@@ -43,16 +45,18 @@ _PERHAPS: Final = ", though it may have arrived"
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
 _CHECK_AGE_EVERY: Final = 60.0
-_AGAIN_AFTER: Final = 3
-"""Times `ack_timeout` after which our own kind gets a message again on the same link."""
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
 _PLAIN_WINDOW: Final = 32
 """The same to another program, which gets them one at a time, with pauses."""
 
 
-def _ignore(_peer: Peer, _link: IPeerLink) -> None:
+def _ignore(*_: object) -> None:
     """There is nobody to find another link."""
+
+
+def _nothing() -> None:
+    """Nobody remembers anything else of a peer."""
 
 
 class Outgoing:
@@ -86,6 +90,10 @@ class Outgoing:
         """What becomes of them."""
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told the peer and the link of each message whose ACK did not come in time."""
+        self.on_forgotten: Callable[[], None] = _nothing
+        """Is told when what was said by and to a peer has been deleted."""
+        self.on_wanted: Callable[[Peer], None] = _ignore
+        """Is told of each peer for whom something is said, and that has no link."""
         self.sent = 0
         """Direct messages that went out, each time that they did."""
 
@@ -107,6 +115,8 @@ class Outgoing:
             raise NotSentError("that is yourself")
         history, peer = self._history, self._peers.get(peer_id)
         obstacle = self._obstacle(peer_id, peer)
+        if peer is not None and not peer.links and not self._leaving:
+            self.on_wanted(peer)
         if obstacle and (history is None or self._gone or not _is_peer_id(peer_id)):
             raise NotSentError(obstacle)
         wire = Send(self._context.new_id(), self._own_id, peer_id, payload, True)
@@ -130,10 +140,10 @@ class Outgoing:
         elif history is not None:
             history.when_ready().addCallback(self._enter_early, history, message)
         if message.stage is Stage.UNSENT:
-            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
+            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=logged(payload))
         else:
             self.sent += 1
-            _log.info("SEND {to}: {text}", to=peer_id, text=payload)
+            _log.info("SEND {to}: {text}", to=peer_id, text=logged(payload))
         self._friends.wrote_to(peer_id)
         return msg_id
 
@@ -168,6 +178,7 @@ class Outgoing:
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
+            self.on_forgotten()
 
         return history.forget(peer_id, deleted)
 
@@ -234,6 +245,8 @@ class Outgoing:
             # Before it leaves: the ACK may be as quick.
             self.outbox.sent(message, link, now)
             if link.send(line):
+                if not link.is_p2pchat:
+                    self.outbox.taken(message, link)
                 return True
         return False
 
@@ -259,7 +272,7 @@ class Outgoing:
             # Who sent it then is no longer there to be told.
             text = shortened(message.entry.text, 40)
             self._observers.notice(f'delivered to {bracketed(peer_id)}, which was away: "{text}"')
-        if self.outbox.is_behind(peer_id):
+        if self.outbox.has_unsent(peer_id):
             self._send_waiting(peer_id)
 
     def sweep(self, now: float) -> None:
@@ -271,11 +284,11 @@ class Outgoing:
                 continue  # whoever heard of the others has had it cancelled
             if peer is not None and message.link is not None:
                 self.on_overdue(peer, message.link)
-            self.outcomes.no_ack(message, peer, f"no ACK within {timeout:g} s", now)
+            self.outcomes.no_ack(message, peer, timeout, now)
         history, outbox = self._history, self.outbox
         if history is None or not history.ready:
             return
-        for message in outbox.overdue_before(now - (_AGAIN_AFTER - 1) * timeout):
+        for message in outbox.overdue_before(now - (AGAIN_AFTER - 1) * timeout):
             peer = self._peers.get(message.peer_id)
             if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
                 outbox.send_again(message)
@@ -303,7 +316,8 @@ class Outgoing:
                     self.outcomes.give_up(message, self._leaving)
             elif message.stage is Stage.ON_ITS_WAY:
                 self.outcomes.left_behind(message, self._leaving)
-                self.outbox.unsent(message)
+                if self.outbox.get(message.msg_id) is message:
+                    self.outbox.unsent(message)
 
     def close(self) -> None:
         """What could be written is written: tell what is lost with this node."""
@@ -323,12 +337,22 @@ class Outgoing:
             for message in self.outbox.of_peer(peer.peer_id):
                 if message.link is link and message.stage is Stage.ON_ITS_WAY:
                     self.outcomes.left_behind(message, self._leaving)
-        self.outbox.link_closed(peer.peer_id, link)
+        elif not link.is_p2pchat:
+            self._ended_behind(peer.peer_id, link)
+        for message in self.outbox.link_closed(peer.peer_id, link):
+            self.outcomes.unconfirmed(message)
         if peer.links:
             self._send_waiting(peer.peer_id)
         else:
             for message in self.outbox.of_peer(peer.peer_id):
                 self.outcomes.look(message)
+
+    def _ended_behind(self, peer_id: str, link: IPeerLink) -> None:
+        """Another program has closed a link: perhaps at a message that it cannot take."""
+        message = self.outbox.ended_behind(peer_id, link)
+        if message is not None and message.goes_last:
+            text = "{who} has closed {n} links behind one message ({id}): the others go first"
+            _log.warn(text, who=peer_id, n=message.ended, id=message.msg_id)
 
     def _send_waiting(self, peer_id: str) -> None:
         """Send the next messages that wait for this peer, as far as there is room."""
@@ -338,7 +362,7 @@ class Outgoing:
         if self._history is not None and not self._history.past_is_known:
             return
         outbox = self.outbox
-        if not outbox.is_behind(peer_id):
+        if not outbox.has_unsent(peer_id):
             return
         used = peer.link_in_use
         window = _WINDOW if used.is_p2pchat else _PLAIN_WINDOW

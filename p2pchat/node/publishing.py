@@ -14,6 +14,7 @@ from msgspec import Struct
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import PUBLISHED, Record
 from p2pchat.logs.levels import Log
+from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.broadcast import Broadcast
@@ -94,7 +95,9 @@ class Publishing:
                 raise NotSentError("the history is not read yet: try later")
         peers = self._peers.count_connected(namespace) - dropped
         self.count += 1
-        _log.info("PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=payload)
+        _log.info(
+            "PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=logged(payload)
+        )
         return Published(msg_id, peers, dropped)
 
     def flush(self) -> None:

@@ -13,17 +13,24 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import ClassVar, NoReturn
 
 from twisted.logger import LogLevel
 from twisted.python import usage
 
 from p2pchat import __version__
-from p2pchat.logs.output import TWISTD_LOGGER, prepare_twistd, twistd_observer
+from p2pchat.logs.output import (
+    TWISTD_LOGGER,
+    FilesOf,
+    complain,
+    prepare_twistd,
+    twistd_observer,
+)
+from p2pchat.service.daemon import User, be_private, hand_over_log, move_in, obey
 from p2pchat.settings.checks import ConfigError, shown
 from p2pchat.settings.table import OptionGroup
 from p2pchat.settings.values import LoggingSettings
-from p2pchat.wire.text import printable
 
 
 class CommandOptions(usage.Options):
@@ -42,6 +49,11 @@ class CommandOptions(usage.Options):
     groups: ClassVar[Sequence[OptionGroup]] = ()
     """Every option, in the order of --help; one without a metavar is a flag."""
 
+    user: User | None = None
+    """As whom twistd will run the process, None if nothing changes."""
+    files: FilesOf = nullcontext
+    """Makes the context in which to make files that the process will use."""
+
     optParameters: Sequence[Sequence[object]] = ()
     optFlags: Sequence[Sequence[object]] = ()
 
@@ -55,8 +67,14 @@ class CommandOptions(usage.Options):
         ]
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse `options` (default: the process's), or leave with a sentence: SystemExit 1 or 2."""
+        """Parse `options` (default: the process's), or leave with a sentence: SystemExit 1 or 2.
+
+        From here on the process makes its files as twistd was told, for its user alone.
+        """
         try:
+            be_private()
+            self.user = obey(self.parent)
+            self.files = move_in(self.user)
             usage.Options.parseOptions(self, options)
         except ConfigError as error:
             _leave(str(error), 1)
@@ -88,7 +106,10 @@ class CommandOptions(usage.Options):
             # Unless the person told twist where to log, and did not tell us.
             parent["fileLogObserverFactory"] = twistd_observer
             parent["logLevel"] = LogLevel.debug  # the threshold is ours
-        prepare_twistd(logging, path)
+        if self.user is not None and path != "-":
+            path = os.path.abspath(os.path.expanduser(path))
+            hand_over_log(path, self.user, usual=logging.file is None and path == foreground)
+        prepare_twistd(logging, path, self.files)
         return path
 
     def opt_version(self) -> NoReturn:
@@ -96,10 +117,13 @@ class CommandOptions(usage.Options):
         from twisted import __version__ as twisted_version
 
         python = ".".join(map(str, sys.version_info[:3]))
-        sys.stdout.write(
-            f"{self.program} {__version__} (Twisted {twisted_version}, Python {python})\n"
-        )
+        parts = [f"Twisted {twisted_version}", f"Python {python}", *self.formats()]
+        sys.stdout.write(f"{self.program} {__version__} ({', '.join(parts)})\n")
         raise SystemExit(0)
+
+    def formats(self) -> list[str]:
+        """The formats of the program's files, for --version."""
+        return []
 
     @property
     def command(self) -> str:
@@ -155,5 +179,5 @@ class CommandOptions(usage.Options):
 
 
 def _leave(sentence: str, status: int) -> NoReturn:
-    sys.stderr.write(printable(sentence) + "\n")
+    complain(sentence)
     raise SystemExit(status)

@@ -16,9 +16,8 @@ from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
 
-from p2pchat.logs.formats import text_line
 from p2pchat.logs.levels import Log, set_level
-from p2pchat.logs.output import start_logging, wanted
+from p2pchat.logs.output import complain, start_logging, stream_format, wanted
 from p2pchat.mesh.link.ports import reason
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
@@ -34,7 +33,6 @@ from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
 from p2pchat.sqlite import ForeignFileError
-from p2pchat.wire.text import printable
 
 _log: Final = Log("Rendezvous")
 
@@ -65,9 +63,12 @@ def makeService(options: RendezvousOptions) -> MultiService:
         persistence = Persistence(registry, RegistrationFile(place.database), reactor=reactor)
         persistence.setServiceParent(service)
         try:
-            persistence.load()
+            with options.files():
+                persistence.load()
         except ForeignFileError as error:
             _leave(f"database: {error}")
+        if options.user is not None and persistence.failing:
+            _leave(f"database: {options.user.name} cannot use {place.database}")
     reload.setServiceParent(service)
     server = RendezvousService(place.port, place.interface or "", registry=registry, limits=limits)
     server.setServiceParent(service)
@@ -104,8 +105,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _log_to_stderr(level: str) -> None:
+    text = stream_format("text", 2)
+
     def line(event: LogEvent) -> str | None:
-        return text_line(event) if wanted(event) else None
+        return text(event) if wanted(event) else None
 
     set_level(level)
     observer = FileLogObserver(sys.stderr, line)
@@ -131,7 +134,7 @@ def _possible_connections(wanted: int) -> int:
 
 
 def _leave(sentence: str) -> NoReturn:
-    sys.stderr.write(printable(sentence) + "\n")
+    complain(sentence)
     raise SystemExit(1)
 
 

@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import __version__
 from p2pchat.console.plain.stdio import has_input
+from p2pchat.history.schema import FORMAT
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import twistd_observer
 from p2pchat.service import chat_options as options
@@ -99,15 +100,19 @@ class ValueTests(OptionsTestCase):
         folder = os.getcwd()
         os.chdir("/")
         try:
-            settings = options.reread()
+            settings, warnings = options.reread()
         finally:
             os.chdir(folder)
         self.assertEqual((settings.limits.peer_rate, settings.peer.name), (7, "option"))
+        self.assertEqual(warnings, [])
+        self.write("config.json", {"limits": {"peer_rat": 7}})
+        (warning,) = options.reread()[1]
+        self.assertIn("limits.peer_rat: unknown setting, ignored", warning)
         self.write("config.json", {"limits": {"peer_rate": "fast"}})
         self.assertRaises(ConfigError, options.reread)
         os.remove("config.json")
         self.assertRaises(ConfigError, options.reread)
-        self.assertEqual(self.parse().reread(), resolve({}, {}))
+        self.assertEqual(self.parse().reread(), (resolve({}, {}), []))
 
     def test_flags_and_their_absence(self) -> None:
         self.assertFalse(self.parse().stay)
@@ -253,6 +258,7 @@ class HelpTests(OptionsTestCase):
             self.parse("--version")
         self.assertEqual(caught.exception.code, 0)
         self.assertTrue(self.out.getvalue().startswith(f"p2pchat {__version__} (Twisted "))
+        self.assertIn(f", history format {FORMAT.number})", self.out.getvalue())
 
     def test_a_command_without_examples(self) -> None:
         class Bare(CommandOptions):

@@ -196,6 +196,7 @@ class HistoryCase(FileCase):
             reading=self.reading,
             make_reader=lambda: Reader(self.path),
             wall=lambda: self.wall,
+            path=self.path,
         )
         history = DurableHistory(
             self.clock, "alice@CIC", HistorySettings(**settings), seen, storage

@@ -215,7 +215,7 @@ class SentMessagesTests(HistoryCase):
             self.news,
             [
                 "queued: [bob@CIC] is not connected, and gets it when it is (/outbox)",
-                f'not delivered to [bob@CIC]: no ACK within 5 s: {KEPT} ("oi")',
+                f'not delivered to [bob@CIC]: no ACK within 5 s: {KEPT} when a link opens ("oi")',
                 'delivered to [bob@CIC]: "oi"',
             ],
         )
