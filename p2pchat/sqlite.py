@@ -10,9 +10,11 @@ rescue.
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +39,10 @@ _APPLICATION: Final = slice(68, 72)
 
 class ForeignFileError(Exception):
     """The file is not for us to use; the text is a sentence that says what to do."""
+
+
+class InUseError(Exception):
+    """Another process of ours has the file; the text is a sentence that says so."""
 
 
 class ClosedError(Exception):
@@ -68,7 +74,10 @@ def check(path: str, form: Format) -> None:
     find it damaged.
     """
     try:
-        with open(path, "rb") as file:
+        # A pipe would have us wait until somebody writes into it.
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "It is no regular file")
             head = file.read(100)
     except FileNotFoundError:
         return
@@ -86,6 +95,10 @@ def check(path: str, form: Format) -> None:
             f"{path} has format {number} of {age} p2pchat, and this one knows only format"
             f" {form.number}: {remedy}, or choose another file"
         )
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class File:

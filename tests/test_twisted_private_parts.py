@@ -49,6 +49,7 @@ PLACES: Final = {
         "threadCallQueue",
     },
     "rendezvous/connection_limit.py begin_small_batches": {"numberAccepts"},
+    "mesh/link/listener.py accept_few": {"numberAccepts"},
     "console/plain/backpressure.py _sign": {"dataBuffer", "offset"},
     "console/full/event_loop.py _directly": {"callWithLogger"},
     "testing/clock.py FakeClock": {"activate_delay", "delayed_time", "twisted.internet.base"},
@@ -231,6 +232,7 @@ class InstalledTests(SynchronousTestCase):
         port = self.reactor().listenTCP(0, ServerFactory(), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         self.has(port, "rendezvous/connection_limit.py begin_small_batches")
+        self.has(port, "mesh/link/listener.py accept_few")
 
     def test_a_reactor(self) -> None:
         self.has(self.reactor(), "service/process.py poll_directly", "running", "seconds")

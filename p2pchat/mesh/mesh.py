@@ -28,9 +28,9 @@ from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.look_alikes import LookAlikes
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
-from p2pchat.mesh.turns import Turns
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
+from p2pchat.turns import Turns
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
@@ -322,7 +322,8 @@ class Mesh:
 
     def link_opened(self, link: IPeerLink) -> None:
         """The handshake is done."""
-        self.admission.settled(link)
+        if not link.outbound:
+            self.admission.opened(link, self._reactor.seconds())
         if self.blocking.has(link.peer_id, link.ip):
             self._not_wanted(link)
             self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))

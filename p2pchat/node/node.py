@@ -126,6 +126,7 @@ class ChatNode(MultiService):
             raise
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
         factory.refuses = self.mesh.refuses
+        factory.take_turns(port)
 
     def _settle(self, me: Identity) -> None:
         """Make what depends on who we are."""
@@ -220,8 +221,12 @@ class ChatNode(MultiService):
     # ------------------------------------------------------------ with a history
 
     def _past_known(self, history: DurableHistory) -> None:
+        """Take in what came before that, which may take several turns, and go on from there."""
         history.weight.look()
-        self.incoming.past_known()
+        taken_in = self.mesh.turns.do(self.incoming.past_known())
+        taken_in.addCallback(lambda _: self._past_taken_in(history))
+
+    def _past_taken_in(self, history: DurableHistory) -> None:
         now = self.clock.seconds()
         for peer in self.peers.connected():
             self.mesh.look_alikes.opened(peer.peer_id, now)

@@ -1,10 +1,10 @@
 """A command line that answers mistakes with one sentence and a meaningful exit status.
 
 Rules: a command line is made from its groups of options. What is not understood (an unknown
-option, a stray word) ends the program with status 2, a value that cannot be used with status 1.
-Each has one sentence on standard error and never a traceback; under twistd and twist as well, which
-would exit with status 0 or print everything. Under both the log is ours, in our format and in our
-file, unless the person asked them for another one.
+option, a stray word) and a value that cannot be used end the program with status 2, which says that
+to start it again is of no use. Each has one sentence on standard error and never a traceback; under
+twistd and twist as well, which would exit with status 0 or print everything. Under both the log is
+ours, in our format and in our file, unless the person asked them for another one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import ClassVar, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 from twisted.logger import LogLevel
 from twisted.python import usage
@@ -31,6 +31,9 @@ from p2pchat.service.daemon import User, be_private, hand_over_log, move_in, obe
 from p2pchat.settings.checks import ConfigError, shown
 from p2pchat.settings.table import OptionGroup
 from p2pchat.settings.values import LoggingSettings
+
+WRONG: Final = 2
+"""The exit status when somebody has to change the command line or a file before the next start."""
 
 
 class CommandOptions(usage.Options):
@@ -67,7 +70,7 @@ class CommandOptions(usage.Options):
         ]
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse `options` (default: the process's), or leave with a sentence: SystemExit 1 or 2.
+        """Parse `options` (default: the process's), or leave with a sentence: SystemExit 2.
 
         From here on the process makes its files as twistd was told, for its user alone.
         """
@@ -77,11 +80,11 @@ class CommandOptions(usage.Options):
             self.files = move_in(self.user)
             usage.Options.parseOptions(self, options)
         except ConfigError as error:
-            _leave(str(error), 1)
+            _leave(str(error), WRONG)
         except usage.UsageError as error:
             command = self.command
             hint = self._hint(str(error))
-            _leave(f"{command}: {error}{hint}; see {command} --help", 2)
+            _leave(f"{command}: {error}{hint}; see {command} --help", WRONG)
 
     def parseArgs(self, *words: str) -> None:
         """Refuse words that are not options."""

@@ -13,8 +13,11 @@ from p2pchat.history.tidying import QUIET, WORTH_FILING
 from p2pchat.mesh.peers import Peer
 from p2pchat.node import incoming, showing
 from p2pchat.node.news import NotSentError
+from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Stage
 from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.messages import Send
+from p2pchat.wire.repetitions import RecentIds
 from tests.support.fake_link import FakeLink
 from tests.support.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
 
@@ -327,7 +330,24 @@ class FailingTests(HistoryCase):
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
         self.clock.advance(GATHER)
-        self.assertLessEqual(len(self.incoming._showing._unkept), 3)
+        self.assertLessEqual(len(self.incoming._showing._unkept_of_strangers), 3)
+
+    def test_strangers_do_not_push_out_what_is_remembered_of_a_friend(self) -> None:
+        self.patch(showing, "_MAX_UNKEPT", 3)
+        self.start()
+        self.incoming._seen.friends.wrote_to("bob@CIC")
+        BrokenConnection.trouble = FULL
+        self.receive(send("1", "de um amigo"))
+        self.clock.advance(GATHER)
+        for name in range(10):
+            self.incoming.deliver(Peer(f"x{name}@CIC"), self.link, [send("1", "de outro")])
+            self.clock.advance(GATHER)
+        self.told.take()
+        BrokenConnection.trouble = None
+        self.receive(send("1", "de um amigo"))
+        self.clock.advance(GATHER)
+        self.assertEqual([event for event in self.told.take() if event[1:2] == ("bob@CIC",)], [])
+        self.assertIn("de um amigo", self.lines())
 
     def test_our_own_messages_are_tried_again(self) -> None:
         self.start()
@@ -476,6 +496,26 @@ class RestartTests(HistoryCase):
             [("ready",), ("kept", "bob@CIC", ["0"]), ("late", "bob@CIC", ["1"], [NOW - 1])],
         )
         self.assertEqual((self.history.not_kept, self.acked()), (1, ["0"]))
+
+    def test_what_came_before_the_past_is_known_is_taken_in_piece_by_piece(self) -> None:
+        self.start()
+        kept: list[str] = []
+
+        def keep(_arrival: object, messages: list[Send], _ids: object) -> bool:
+            kept.append(messages[0].payload)
+            return True
+
+        self.patch(self.history, "keep", keep)
+        again = incoming.Incoming(Observers(), RecentIds(100), self.history)
+        for text in "012":
+            again.deliver(self.peer, self.link, [send(text, text)])
+        pieces = again.past_known()
+        next(pieces)
+        again.deliver(self.peer, self.link, [send("3", "3")])
+        self.assertEqual(kept, ["0"])
+        self.assertEqual([*pieces], [None] * 3)
+        again.deliver(self.peer, self.link, [send("4", "4")])
+        self.assertEqual(kept, [*"01234"])
 
     def test_a_message_of_ours_before_the_past_is_known_is_told_when_it_is_safe(self) -> None:
         self.start(at_once=False)

@@ -137,15 +137,15 @@ class ValueTests(OptionsTestCase):
 
 
 class ErrorTests(OptionsTestCase):
-    def test_wrong_values_end_with_status_1_and_one_sentence(self) -> None:
+    def test_wrong_values_end_with_status_2_and_one_sentence(self) -> None:
         self.assertEqual(
-            self.leaves(1, "--ping-interval", "soon"),
+            self.leaves(2, "--ping-interval", "soon"),
             '--ping-interval: expected a number above 0, got "soon"\n',
         )
-        self.assertIn("--bell: expected yes or no", self.leaves(1, "--bell", "maybe"))
-        self.assertIn("--rendezvous: expected", self.leaves(1, "--rendezvous", "x:99999"))
+        self.assertIn("--bell: expected yes or no", self.leaves(2, "--bell", "maybe"))
+        self.assertIn("--rendezvous: expected", self.leaves(2, "--rendezvous", "x:99999"))
         self.write("other.json", {"console": {"bell": 3}})
-        self.assertIn("console.bell: expected", self.leaves(1, "--config", "other.json"))
+        self.assertIn("console.bell: expected", self.leaves(2, "--config", "other.json"))
 
     def test_a_later_sentence_names_what_was_typed(self) -> None:
         options = self.parse("--on-message", "/bin/x")
@@ -154,7 +154,7 @@ class ErrorTests(OptionsTestCase):
 
     def test_bytes_that_are_no_text(self) -> None:
         self.assertEqual(
-            self.leaves(1, "--name", "jos\udce9"),
+            self.leaves(2, "--name", "jos\udce9"),
             '--name: expected text in UTF-8, got "jos\\udce9"\n',
         )
         path = self.parse("--history", "/jos\udce9/x").settings.history.file
@@ -173,8 +173,8 @@ class ErrorTests(OptionsTestCase):
             (settings.control.path, settings.hooks.message),
             (f"{home}/c", f"{home}/m"),
         )
-        self.assertIn("~USER", self.leaves(1, "--history", "~nobody at all/x"))
-        self.assertIn(f"{home}/no.json: ", self.leaves(1, "--config", "~/no.json"))
+        self.assertIn("~USER", self.leaves(2, "--history", "~nobody at all/x"))
+        self.assertIn(f"{home}/no.json: ", self.leaves(2, "--config", "~/no.json"))
 
     def test_each_kind_of_wrong_value(self) -> None:
         self.write("bad.json", {"peer": {"port": "4000"}})
@@ -188,7 +188,7 @@ class ErrorTests(OptionsTestCase):
             ["--config", "bad.json"],
         ):
             self.err.truncate(0)
-            self.assertEqual(self.leaves(1, *words).count("\n"), 1)
+            self.assertEqual(self.leaves(2, *words).count("\n"), 1)
 
     def test_a_file_that_somebody_else_may_change_is_not_read(self) -> None:
         hook = {"hooks": {"message": "/tmp/evil"}}
@@ -209,13 +209,34 @@ class ErrorTests(OptionsTestCase):
         if os.stat(".").st_uid not in (0, 12345):
             self.assertIn("it belongs to", self.parse().warnings[0])
 
+    def test_a_link_is_followed_and_each_place_on_the_way_counts(self) -> None:
+        for folder in ("ours", "theirs"):
+            os.mkdir(folder)
+            self.write(f"{folder}/config.json", {"peer": {"name": folder}})
+        os.symlink("theirs/config.json", "config.json")
+        self.assertEqual(self.parse().settings.peer.name, "theirs")
+        os.chmod("theirs", 0o777)
+        options = self.parse()
+        self.assertIsNone(options.file)
+        self.assertIn("theirs: everybody may write it", options.warnings[0])
+        # One that leads there by way of a folder of ours, and of a folder that is a link.
+        os.symlink("../theirs", "ours/away")
+        os.symlink("away/config.json", "ours/link")
+        os.unlink("config.json")
+        os.symlink("ours/link", "config.json")
+        self.assertIsNone(self.parse().file)
+        os.chmod("theirs", 0o755)
+        self.assertEqual(self.parse().settings.peer.name, "theirs")
+        os.chmod("theirs/config.json", 0o666)
+        self.assertIn("theirs/config.json: everybody may write it", self.parse().warnings[0])
+
     def test_a_fifo_is_refused_at_once(self) -> None:
         os.mkfifo("config.json")
-        self.assertIn("it is no regular file", self.leaves(1))
+        self.assertIn("it is no regular file", self.leaves(2))
 
     def test_a_file_that_is_there_must_be_right(self) -> None:
         os.symlink("nowhere", "config.json")
-        self.assertEqual(self.leaves(1), "config.json: cannot be read: No such file or directory\n")
+        self.assertEqual(self.leaves(2), "config.json: cannot be read: No such file or directory\n")
 
     def test_what_is_not_understood_ends_with_status_2(self) -> None:
         end = "; see p2pchat --help\n"
@@ -324,7 +345,7 @@ class TwistdTests(OptionsTestCase):
 
     def test_errors_have_their_status_there_too(self) -> None:
         for words, status, sentence in (
-            (["--ping-interval", "soon"], 1, "--ping-interval: expected "),
+            (["--ping-interval", "soon"], 2, "--ping-interval: expected "),
             (["--foo"], 2, "twistd p2pchat: option --foo not recognized"),
         ):
             self.err.truncate(0)

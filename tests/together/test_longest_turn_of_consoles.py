@@ -11,9 +11,9 @@ from twisted.internet.testing import StringTransport
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.console.reports import peer_rows
-from p2pchat.mesh.turns import Turns
 from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.directory import Listing
+from p2pchat.turns import Turns
 from p2pchat.wire.messages import Pub, Send
 from tests.support.control_sockets import ControlledTown
 from tests.support.towns import MeshTestCase

@@ -39,10 +39,10 @@ class OtherMakesCase(KeepingCase):
         """A program that listens, is listed, and is linked to."""
         program = Program(self.town.network.host("10.0.1.1"), BOB, kind)
         program.listen(port)
-        self.list(port)
+        self.list_bob(port)
         return program
 
-    def list(self, port: int, ip: str = "10.0.1.1") -> None:
+    def list_bob(self, port: int, ip: str = "10.0.1.1") -> None:
         self.town.rendezvous.enter(BOB, ip, port)
         self.alice.presence.discover()
         self.run_for(1)
@@ -142,7 +142,7 @@ class NewPortTests(OtherMakesCase):
             end.severed = end.other.severed = True
         program.host.ports[4000].close()
         program.listen(4001)
-        self.list(4001)
+        self.list_bob(4001)
         self.assertEqual(len(program.links), 2)
         self.say("there")
         self.run_for(1)
@@ -154,7 +154,7 @@ class NewPortTests(OtherMakesCase):
 
     def test_nobody_there_changes_nothing_and_is_dialed_once(self) -> None:
         program = self.program()
-        self.list(4001)
+        self.list_bob(4001)
         self.run_for(60)
         self.assertEqual((len(program.links), len(program.live)), (1, 1))
         self.assertEqual(
@@ -173,14 +173,14 @@ class NewPortTests(OtherMakesCase):
         program = Program(self.town.network.host("10.0.1.1"), BOB)
         program.listen()
         self.dials_us(program)
-        self.list(4000)
+        self.list_bob(4000)
         self.assertEqual(len(program.links), 1)
 
     def test_a_port_that_we_are_linked_to_is_not_dialed_again(self) -> None:
         program = self.program()
         program.listen(4001)
         for port in (4001, 4000, 4001, 4000):
-            self.list(port)
+            self.list_bob(port)
         self.assertEqual(len(program.links), 2)
 
     def test_our_own_kind_comes_by_itself(self) -> None:
@@ -190,7 +190,7 @@ class NewPortTests(OtherMakesCase):
         self.assertTrue(self.bob.addresses)
         trap = Program(self.town.network.host("10.0.1.1"), BOB)
         trap.listen()
-        self.list(4000)
+        self.list_bob(4000)
         self.run_for(30)
         self.assertEqual(trap.links, [])
 
@@ -408,7 +408,7 @@ class ReusedIdTests(OtherMakesCase):
         self.town.kill(self.alice)
         self.alice = self.node("alice@CIC")
         self.run_for(1)
-        self.list(4000)
+        self.list_bob(4000)
         for text in ("um", "dois"):
             program.link.say(
                 "SEND", msg_id="1", src=BOB, dst="alice@CIC", payload=text, require_ack=True
