@@ -276,7 +276,7 @@ def _number_in_wal(path: str, known: int) -> int:
 
 
 def _address(path: str, how: str) -> str:
-    return f"file:{quote(os.path.abspath(path))}?{how}"
+    return f"file:{quote(os.fsencode(os.path.abspath(path)))}?{how}"
 
 
 def _on_read_only_medium(path: str) -> bool:

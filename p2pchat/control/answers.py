@@ -35,8 +35,8 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError
-from p2pchat.wire.address import AmbiguousNameError, namespace_of_scope, the_one_called
-from p2pchat.wire.names import bracketed, is_escaped
+from p2pchat.wire.address import AmbiguousNameError, namespace_of_scope
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
 Answer: TypeAlias = "Fields | Deferred[Fields]"
@@ -109,8 +109,7 @@ class Requests:
             raise RequestError("not_sent", sentence)
         if to.startswith("#") or to == "*":
             return self._publish(to, text)
-        if "@" not in to or is_escaped(to):
-            to = self._named(to)
+        to = self._named(to)
         answer: Deferred[Fields] = Deferred()
 
         def told(news: News) -> None:
@@ -145,9 +144,9 @@ class Requests:
         }
 
     def _named(self, name: str) -> str:
-        """The peer_id of the one peer that has this name."""
+        """The peer_id of the one peer that has this name; one of nobody has to be whole."""
         try:
-            found = the_one_called(name, [peer.peer_id for peer in self._node.peers])
+            found = self._node.peers.called(name)
         except AmbiguousNameError as why:
             raise RequestError("not_sent", str(why)) from None
         if "@" in found:

@@ -157,6 +157,13 @@ class Database:
         """
         self._file.open().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
+    def renew_words(self) -> bool:
+        """Take a step in making an index of words of before anew; whether there are more."""
+        if not self.has_words:
+            return False
+        with self._file.transaction() as connection:
+            return words.renew(connection)
+
     def drop_unused_names(self) -> None:
         """Delete the names of whom nothing is kept, when there are many and all is filed."""
         if not self.unfiled:

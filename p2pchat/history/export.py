@@ -17,7 +17,7 @@ from p2pchat.history.reading import Reader
 from p2pchat.history.records import STATES, HistoryError, Record
 from p2pchat.settings.paths import default_history_path, safe
 from p2pchat.sqlite import ForeignFileError, copy
-from p2pchat.wire.address import AmbiguousNameError, the_one_called
+from p2pchat.wire.address import AmbiguousNameError, is_plain, the_one_called
 
 _SUFFIX: Final = ".sqlite"
 _CHECKSUM: Final = re.compile("-[0-9a-f]{8}$")
@@ -95,8 +95,8 @@ def as_json(record: Record) -> dict[str, Any]:
 
 
 def _whole(reader: Reader, name: str) -> str:
-    """The conversation that a bare name means, if it means one; else the name as it is."""
-    if "@" in name or name.startswith(("#", "*")):
+    """The conversation that a name means, if it means one; else the name as it is."""
+    if is_plain(name) or name.startswith(("#", "*")):
         return name
     try:
         return the_one_called(name, reader.peers_called(name))

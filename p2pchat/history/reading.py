@@ -21,6 +21,7 @@ from p2pchat.history.searching import Query
 from p2pchat.history.segments import encodable, unpack
 from p2pchat.history.shares import Held, held
 from p2pchat.sqlite import File, ForeignFileError
+from p2pchat.wire.address import is_called, is_plain
 
 _T = TypeVar("_T")
 _AT_ONCE: Final = 1000
@@ -74,8 +75,7 @@ class Reader:
     def search(self, words: str, count: int) -> list[Record]:
         """The last `count` messages that hold all of `words`, oldest first.
 
-        Case and accents do not matter; `word*` also finds what begins so. In a script without
-        spaces `words` is looked for as it stands.
+        What can be asked is in `searching`.
         """
         query = Query(words)
 
@@ -125,17 +125,20 @@ class Reader:
         return self._read(read)
 
     def peers_called(self, name: str) -> list[str]:
-        """The peers of this bare name who said something, or to whom something was said."""
-        first = f"{name}@"
+        """The peers of this name who said something, or to whom something was said."""
+        # Others are written in several ways, and looked for among all names.
+        first, last = (f"{name}@", f"{name}A") if is_plain(f"{name}@") else ("", chr(0x10FFFF))
 
         def read(connection: sqlite3.Connection) -> list[str]:
             rows = connection.execute(
-                "SELECT text FROM name WHERE text >= ? AND text < ?", (first, f"{name}A")
+                "SELECT text FROM name WHERE text >= ? AND text < ?", (first, last)
             )
             found = {text for (text,) in rows}
             for (data,) in connection.execute("SELECT data FROM segment"):
                 found.update(one.sender for one in unpack(data) if one.sender.startswith(first))
-            return sorted(peer_id for peer_id in found if peer_id.rpartition("@")[0] == name)
+            return sorted(
+                peer_id for peer_id in found if "@" in peer_id and is_called(name, peer_id)
+            )
 
         return self._read(read)
 

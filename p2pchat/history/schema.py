@@ -8,7 +8,8 @@
                  whether it is a friend: we ourselves, or one to whom we wrote
     words        the messages that hold a word (FTS5); see `words`
     indexed      how far these two indexes go: all of `message` `upto` an id, and nothing above it;
-                 and whether `words` is whole
+                 and of which words `words` has all
+    renewed      the id up to which `words` has been made anew, while it is not whole
     said         `message` for the eyes of a person
     run          see `running`; made when it is missing
 

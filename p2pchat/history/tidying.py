@@ -168,7 +168,7 @@ class Tidying:
                 return True
             self.unfiled = self._make_room(database, limits)
             database.drop_unused_names()
-            return more and database.give_back()
+            return more and (database.renew_words() or database.give_back())
 
         def done(left: bool) -> None:
             self.running = False

@@ -10,42 +10,108 @@ SQLite without FTS5 has no such index; then a search reads every message.
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from itertools import filterfalse
 from sqlite3 import Connection, DatabaseError, OperationalError
 from typing import Final
 
 from p2pchat.sqlite import is_index_damage
 
-UNSPACED: Final = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff]"
-"""A character of a script without spaces between words. To the index each is a word.
+VERSION: Final = 2
+"""What `indexed.words` says of an index that is whole and of these words.
 
-Compiled where it is first needed: that takes 4 ms, which are not for every start."""
+A change of what a word is, is a new number. An index with another one is made anew, a step at a
+time, when it is quiet; until then a search reads every message."""
 WORDS: Final = (
     "CREATE VIRTUAL TABLE words USING fts5 (text, content='', columnsize=0, detail='none',"
     " tokenize='ascii')"
 )
 _PAGE_SIZE: Final = 1000
 """Bytes; 4050 is usual. With less, a rare word and a common one are found together sooner."""
-_WORD: Final = re.compile(r"[^\W_]+")
 _MERGED_AT_ONCE: Final = 1000
 """Pages of the index that a step of merging writes, in some 20 ms."""
+_RENEWED_AT_ONCE: Final = 5000
+"""Messages that a step of making the index anew takes, in some 40 ms."""
+_ALL: Final = 1 << 62
+_MOST_REMEMBERED: Final = 20_000
+# Scripts without blanks between words, from the first to the last character of each range: South
+# East Asia, Java and Bali, China and Japan.
+_UNSPACED: Final = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x1950, 0x1B7F),
+    (0x2E80, 0xA4CF),
+    (0xA980, 0xA9FF),
+    (0xAA60, 0xAADF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+# The classes of marks without which a word is still the same: what is laid over a letter, dots
+# below, the points of Hebrew, Arabic and Syriac, and all accents, which begin with the last one.
+_DROPPED_CLASSES: Final = (1, 7, *range(10, 37))
+_FIRST_ACCENT: Final = 200
 
 
-def folded(text: str) -> str:
-    """Lower case and without accents: what looks alike is alike."""
-    if text.isascii():
-        return text.lower()
-    plain = unicodedata.normalize("NFKD", text.lower())
-    return "".join(filterfalse(unicodedata.combining, plain))
+class _Characters(dict[int, str | None]):
+    """What becomes of each character of a folded text, for `str.translate`.
+
+    Letters, digits and vowel signs stay; accents and what cannot be seen go; a character of a
+    script without blanks stands alone, and anything else becomes a blank.
+    """
+
+    def __missing__(self, code: int) -> str | None:
+        character = chr(code)
+        category = unicodedata.category(character)
+        found: str | None = " "
+        if (category[0] == "M" and _is_dropped(character)) or (
+            category == "Cf" and character != "\u200b"  # which parts words
+        ):
+            found = None
+        elif category[0] in "LNM":
+            alone = any(first <= code <= last for first, last in _UNSPACED)
+            found = f" {character} " if alone else character
+        if len(self) < _MOST_REMEMBERED:
+            self[code] = found
+        return found
+
+
+def _is_dropped(mark: str) -> bool:
+    """Whether a word with this mark is found without it."""
+    kind = unicodedata.combining(mark)
+    return (
+        kind >= _FIRST_ACCENT
+        or kind in _DROPPED_CLASSES
+        or unicodedata.category(mark) == "Me"
+        # Joiners and selectors of variants, which have no look of their own.
+        or mark == "\u034f"
+        or "\u180b" <= mark <= "\u180f"
+        or "\ufe00" <= mark <= "\ufe0f"
+        or mark >= "\U000e0100"
+    )
+
+
+_characters: Final = _Characters()
+
+
+def words_of(text: str) -> str:
+    """The words of a text in their order, folded, with one blank between two.
+
+    Case and accents do not matter, and neither does the form of Unicode. Vowel signs do. Of a
+    script without blanks between words each character is a word.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text)
+        # Folding may make what is not decomposed yet.
+        text = unicodedata.normalize("NFKD", text.casefold())
+    else:
+        text = text.lower()
+    return " ".join(text.translate(_characters).split())
 
 
 def as_indexed(text: str) -> str:
-    """A text as the index of words gets it: folded words that stand apart."""
-    if text.isascii():
-        return text  # that much SQLite does as we do
-    return " ".join(_WORD.findall(re.sub(UNSPACED, r" \g<0> ", folded(text))))
+    """A text as the index of words gets it."""
+    # SQLite does with ASCII as we do.
+    return text if text.isascii() else words_of(text)
 
 
 def _of_stored(text: bytes) -> str:
@@ -53,8 +119,10 @@ def _of_stored(text: bytes) -> str:
 
 
 def usable(connection: Connection) -> bool:
-    """Whether there is an index of words that this SQLite can read."""
+    """Whether there is a whole index of these words that this SQLite can read."""
     try:
+        if not _is_whole(connection):
+            return False
         connection.execute("SELECT rowid FROM words LIMIT 0")
     except OperationalError as trouble:
         # "no such table", or "no such module" where another SQLite has made it.
@@ -65,36 +133,37 @@ def usable(connection: Connection) -> bool:
 
 
 def prepare(connection: Connection) -> bool:
-    """See that there is a whole index of words; False when this SQLite cannot have one.
+    """See to an index of words; False when this SQLite cannot have one.
 
-    Called outside of a transaction.
+    It is whole, or `renew` is to be called while that returns True. Called outside of a
+    transaction.
     """
     connection.create_function("as_indexed", 1, _of_stored, deterministic=True)
-    upto, whole = connection.execute("SELECT upto, words FROM indexed").fetchone()
+    (upto,) = connection.execute("SELECT upto FROM indexed").fetchone()
     there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'words'").fetchone()
     try:
-        if there and not usable(connection):
-            return False
+        if there and _is_whole(connection):
+            if not usable(connection):
+                return False
+            if _has_the_last(connection, upto):
+                return True
+            missed(connection)
+        elif there:
+            connection.execute("SELECT rowid FROM words LIMIT 0")
     except DatabaseError as trouble:
+        if "no such module" in str(trouble):
+            return False
         if not is_broken(trouble):
             raise
         _drop_broken(connection)
         there = None
-    if there and whole and _has_the_last(connection, upto):
-        return True
     try:
         connection.execute("BEGIN IMMEDIATE")
-        if there:
-            try:
-                connection.execute("DROP TABLE words")
-            except DatabaseError as trouble:
-                if not is_broken(trouble):
-                    raise
-                _drop_broken(connection)
-        connection.execute(WORDS)
-        connection.execute("INSERT INTO words (words, rank) VALUES ('pgsz', ?)", (_PAGE_SIZE,))
-        add(connection, 0, upto)
-        connection.execute("UPDATE indexed SET words = 1")
+        if not there:
+            missed(connection)
+        # A file of few messages need not wait until it is quiet.
+        while (upto <= _RENEWED_AT_ONCE or not there) and renew(connection):
+            there = True
         connection.execute("COMMIT")
     except OperationalError as trouble:
         if connection.in_transaction:
@@ -105,12 +174,68 @@ def prepare(connection: Connection) -> bool:
     return True
 
 
+def renew(connection: Connection) -> bool:
+    """Take a step in making the index anew; whether there are more. In a transaction."""
+    if _is_whole(connection):
+        return False
+    after = _made_upto(connection)
+    if after is None:
+        try:
+            connection.execute("DROP TABLE IF EXISTS words")
+        except DatabaseError as trouble:
+            if not is_broken(trouble):
+                raise
+            _drop_broken(connection)
+        connection.execute(WORDS)
+        connection.execute("INSERT INTO words (words, rank) VALUES ('pgsz', ?)", (_PAGE_SIZE,))
+        connection.execute("DROP TABLE IF EXISTS renewed")
+        connection.execute("CREATE TABLE renewed (upto INTEGER NOT NULL)")
+        connection.execute("INSERT INTO renewed VALUES (0)")
+        connection.execute("UPDATE indexed SET words = 0")
+        return True
+    ids = connection.execute(
+        "SELECT id FROM message WHERE id > ? AND id <= (SELECT upto FROM indexed)"
+        " ORDER BY id LIMIT ?",
+        (after, _RENEWED_AT_ONCE),
+    ).fetchall()
+    if ids:
+        (upto,) = ids[-1]
+        connection.execute("UPDATE renewed SET upto = ?", (upto,))
+        add(connection, after, upto)
+    if len(ids) == _RENEWED_AT_ONCE:
+        return True
+    connection.execute("UPDATE indexed SET words = ?", (VERSION,))
+    connection.execute("DROP TABLE renewed")
+    return False
+
+
+def _is_whole(connection: Connection) -> bool:
+    (version,) = connection.execute("SELECT words FROM indexed").fetchone()
+    return bool(version == VERSION)
+
+
+def _made_upto(connection: Connection) -> int | None:
+    """The id up to which the index has all words; None when not even its beginning is made."""
+    (version,) = connection.execute("SELECT words FROM indexed").fetchone()
+    if version == VERSION:
+        return _ALL
+    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'renewed'").fetchone()
+    # Another number: a program of before has made an index of its own meanwhile.
+    if version or not there:
+        return None
+    (upto,) = connection.execute("SELECT upto FROM renewed").fetchone()
+    return int(upto)
+
+
 def add(connection: Connection, after: int, upto: int) -> None:
-    """Put the messages with these ids into the index: those above `after`, up to `upto`."""
+    """Put the messages with these ids into the index: those above `after`, up to `upto`.
+
+    Those to which the index is not made yet come when it is their turn.
+    """
     connection.execute(
         "INSERT INTO words (rowid, text) SELECT id, as_indexed(CAST(text AS BLOB)) FROM message"
         " WHERE id > ? AND id <= ?",
-        (after, upto),
+        (after, min(upto, _made_upto(connection) or 0)),
     )
 
 
@@ -120,6 +245,8 @@ def remove(connection: Connection) -> None:
         "INSERT INTO words (words, rowid, text)"
         " SELECT 'delete', id, as_indexed(CAST(text AS BLOB))"
         " FROM gone CROSS JOIN message USING (id) WHERE id <= (SELECT upto FROM indexed)"
+        " AND id <= ?",
+        (_made_upto(connection) or 0,),
     )
 
 
@@ -128,12 +255,12 @@ def _has_the_last(connection: Connection, upto: int) -> bool:
     last = connection.execute(
         "SELECT id, CAST(text AS BLOB) FROM message WHERE id <= ? ORDER BY id DESC LIMIT 1", (upto,)
     ).fetchone()
-    found = _WORD.search(_of_stored(last[1]).lower()) if last else None
-    if found is None:
+    words = words_of(last[1].decode("utf-8", "replace")).split() if last else []
+    if not words:
         return True
     query = "SELECT 1 FROM words WHERE words MATCH ? AND rowid = ?"
     try:
-        return connection.execute(query, (f'"{found[0]}"', last[0])).fetchone() is not None
+        return connection.execute(query, (f'"{words[0]}"', last[0])).fetchone() is not None
     except DatabaseError as trouble:
         if not is_broken(trouble):
             raise
@@ -164,6 +291,7 @@ def _drop_broken(connection: Connection) -> None:
 def missed(connection: Connection) -> None:
     """The index could not follow a change: the next SQLite that can is to make a new one."""
     connection.execute("UPDATE indexed SET words = 0")
+    connection.execute("DROP TABLE IF EXISTS renewed")
 
 
 def merge(connection: Connection, *, begin: bool) -> bool:

@@ -18,14 +18,16 @@ from __future__ import annotations
 import enum
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import chain
 from sys import intern
 from typing import Final
 
 from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.directory import Listing
-from p2pchat.wire.address import namespace_of, network_of
+from p2pchat.wire.address import is_plain, namespace_of, network_of, the_one_called
 from p2pchat.wire.friends import Friends
+from p2pchat.wire.names import is_escaped
 
 PEERS_A_TURN: Final = 1000
 """Peers that are looked at without a look at anything else."""
@@ -218,6 +220,20 @@ class PeerTable:
     def get(self, peer_id: str) -> Peer | None:
         """The peer of this id, if it is known."""
         return self._peers.get(peer_id)
+
+    def called(self, name: str) -> str:
+        """The peer_id that a person means by a name: bare, whole, or as it is shown.
+
+        A bare name means one who is known here; a whole one in another form of Unicode, a friend,
+        too. One that means nobody is returned as it is. Raises `AmbiguousNameError` when it may
+        mean several.
+        """
+        if is_plain(name) or (name in self._peers and not is_escaped(name)):
+            return name
+        known: Iterable[str] = self._peers
+        if "@" in name:
+            known = chain(known, self.friends.known)
+        return the_one_called(name, known)
 
     def connected(self, namespace: str | None = None) -> list[Peer]:
         """The peers that have a link: those of one namespace, or all for None."""

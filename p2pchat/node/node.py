@@ -42,7 +42,7 @@ from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
 from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.settings.values import Settings
-from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.address import MAX_NAME, split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
@@ -115,7 +115,7 @@ class ChatNode(MultiService):
         peer = self.settings.peer
         factory = PeerServerFactory()
         port, nth = open_port(self._reactor, factory, peer, loopback=self._local)
-        name = peer.name or (self._login if nth == 1 else f"{self._login}{nth}")
+        name = peer.name or self._login_name(nth)
         features = FEATURES if self._make_history is None else (*FEATURES, HISTORY)
         self._port = port
         try:
@@ -316,6 +316,11 @@ class ChatNode(MultiService):
         if self.history is not None and self._settled:
             self.outgoing.close()
             self._abandon(self.history)
+
+    def _login_name(self, nth: int) -> str:
+        """The name of the n-th node of one person."""
+        number = str(nth) if nth > 1 else ""
+        return self._login[: MAX_NAME - len(number)] + number
 
     def ping_all(self) -> None:
         """Ask every link for a sign of life, and so for a round-trip time, now."""

@@ -263,7 +263,7 @@ def makeService(options: ChatOptions) -> Program:
     try:
         program.bind()
     except CannotStartError as why:
-        _refuse(str(why))
+        _refuse(options.in_options(str(why)))
     # Now, and once more when the reactor has set its own.
     _take_signals(reactor, program)
     reactor.callWhenRunning(_take_signals, reactor, program)

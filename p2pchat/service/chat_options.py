@@ -15,9 +15,11 @@ from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import split_address
 from p2pchat.settings.owners import distrusted
 from p2pchat.settings.paths import default_log_path
-from p2pchat.settings.reading import Values, check_text, load, resolve
+from p2pchat.settings.reading import Values, check_text, in_options, load, resolve
 from p2pchat.settings.table import DEFAULT_FILE, OPTION_GROUPS, SETTINGS
 from p2pchat.settings.values import Settings
+from p2pchat.wire.address import MAX_NAME
+from p2pchat.wire.names import bracketed, is_hidden
 from p2pchat.wire.text import printable
 
 
@@ -62,6 +64,8 @@ class ChatOptions(CommandOptions):
     def postOptions(self) -> None:
         """Resolve the settings, and see to the log; raises ConfigError for a wrong value."""
         path, refused = self["config"], []
+        if path is not None:
+            path = os.path.expanduser(path)
         if path is None and os.path.lexists(DEFAULT_FILE):
             why = distrusted(DEFAULT_FILE)
             if why:
@@ -72,8 +76,8 @@ class ChatOptions(CommandOptions):
         # A daemon may leave the folder before it is told to read the file again.
         self.file = None if path is None else os.path.abspath(path)
         file, warnings = ({}, []) if path is None else load(path)
-        self.warnings = [*refused, *warnings]
         self.settings = resolve(self._given(), file)
+        self.warnings = [*refused, *warnings, *self._login_warnings()]
         parent, logging = self.parent, self.settings.logging
         if parent is not None and self.twistd_stays and parent["pidfile"] == "twistd.pid":
             # Nobody asked for one, and it would keep a second node from starting in this folder.
@@ -116,9 +120,21 @@ class ChatOptions(CommandOptions):
             if setting.key == "rendezvous.host":
                 text, port = split_address(text)
                 if port is not None:
-                    values["rendezvous.port"] = check_text("rendezvous.port", port)
+                    values["rendezvous.port"] = check_text("rendezvous.port", port, "rendezvous")
             values[setting.key] = check_text(setting.key, text)
         return values
+
+    def in_options(self, sentence: str) -> str:
+        """A sentence about a setting, with the option's name if it was given as one."""
+        given = [setting.key for setting in SETTINGS if self[setting.option] is not None]
+        return in_options(sentence, given)
+
+    def _login_warnings(self) -> list[str]:
+        """A sentence for who is called otherwise than the login name, and has not said how."""
+        login, name = _login(), login_name()
+        if self.settings.peer.name is not None or not login or login == name:
+            return []
+        return [f"the login name cannot be a name here: you are {bracketed(name)} (see --name)"]
 
     def _own_path(self) -> str:
         peer = self.settings.peer
@@ -126,12 +142,17 @@ class ChatOptions(CommandOptions):
 
 
 def login_name() -> str:
-    """The login name, as far as it can be the name of a peer; "peer" when there is none."""
+    """The login name, made fit to be the name of a peer; "peer" when nothing is left of it."""
+    seen = (it for it in _login().partition("@")[0] if not is_hidden(it))
+    fit = printable("".join(seen))
+    return fit.lstrip("#* ")[:MAX_NAME].strip() or "peer"
+
+
+def _login() -> str:
+    """The login name as the system has it; empty when there is none."""
     import getpass
 
     try:
-        name = getpass.getuser()
+        return getpass.getuser()
     except (ImportError, KeyError, OSError):
-        return "peer"
-    name = name.partition("@")[0].strip()[:64]
-    return name if name and printable(name) == name else "peer"
+        return ""

@@ -133,7 +133,7 @@ class Companions(MultiService):
     def _open_control(self, path: str | None) -> None:
         from p2pchat.control.service import ControlService
 
-        whole = None if path is None else os.path.abspath(os.path.expanduser(path))
+        whole = None if path is None else os.path.abspath(path)
         control = ControlService(
             self._reactor, self._node, stop=self._stop, reload=self.reload, path=whole
         )

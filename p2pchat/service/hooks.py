@@ -32,7 +32,7 @@ from p2pchat.service.process_groups import ProcessGroups
 from p2pchat.settings.values import HookSettings
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
-from p2pchat.wire.text import shortened
+from p2pchat.wire.text import printable, shortened
 
 _log: Final = Log("Hooks")
 _LOOK_EVERY: Final = 1.0
@@ -64,7 +64,7 @@ class MessageHook(Service, Observer):
     ) -> None:
         self._reactor = reactor
         self._own_id = own_id
-        self._environ = dict(environ)
+        self._environ = {os.fsencode(name): os.fsencode(it) for name, it in environ.items()}
         self.configure(settings)
         self._timestamp = timestamp or Timestamps()
         self._groups = groups or ProcessGroups()
@@ -79,7 +79,7 @@ class MessageHook(Service, Observer):
 
     def configure(self, settings: HookSettings) -> None:
         """Go by these settings from the next program on."""
-        self.program = None if settings.message is None else os.path.expanduser(settings.message)
+        self.program = None if settings.message is None else settings.message
         self.timeout = settings.timeout
         self.max_running = settings.max_running
         self.max_waiting = settings.max_waiting
@@ -157,7 +157,8 @@ class MessageHook(Service, Observer):
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         try:
             self._groups.check(program)
-            command = self._groups.command(program)
+            # Bytes, because a path may be no UTF-8.
+            command = [*map(os.fsencode, self._groups.command(program))]
             self._reactor.spawnProcess(
                 run, command[0], command, self._environ, childFDs={0: "w", 1: null, 2: "r"}
             )
@@ -259,7 +260,7 @@ class _Run(ProcessProtocol):
 
 _FIGURES: Final[Mapping[str, Figure[MessageHook]]] = {
     "program": text(
-        "what runs for each message; empty for nothing", lambda hook: hook.program or ""
+        "what runs for each message; empty for nothing", lambda hook: printable(hook.program or "")
     ),
     "running": gauge("programs that run, or have left something running", lambda hook: hook.busy),
     "running_limit": limit("of those at most (hooks.max_running)", lambda hook: hook.max_running),

@@ -78,14 +78,14 @@ class RendezvousOptions(CommandOptions):
     def postOptions(self) -> None:
         """Check every value, and see to the log under twistd; raises ConfigError."""
         values = {
-            setting.key: checked_text(setting.option, setting.kind, self[setting.option])
+            setting.key: checked_text(f"--{setting.option}", setting.kind, self[setting.option])
             for setting in _SETTINGS
             if self[setting.option] is not None
         }
         if "server.database" in values:
             values["server.database"] = _usable(values["server.database"])
         if "server.ban_file" in values:  # a daemon leaves its folder
-            values["server.ban_file"] = _whole(values["server.ban_file"])
+            values["server.ban_file"] = os.path.abspath(values["server.ban_file"])
         self.settings = changed(ServerSettings(), values)
         self.choose_log(self.logging, "-")
 
@@ -98,14 +98,10 @@ class RendezvousOptions(CommandOptions):
 
 def _usable(database: str) -> str:
     """The whole path of a database that could exist; raises ConfigError."""
-    path = _whole(database)
+    path = os.path.abspath(database)
     folder = os.path.dirname(path)
     if os.path.isdir(path):
-        raise ConfigError(f"database: {path} is a folder, not a file")
+        raise ConfigError(f"--database: {path} is a folder, not a file")
     if not os.path.isdir(folder):
-        raise ConfigError(f"database: there is no folder {folder}")
+        raise ConfigError(f"--database: there is no folder {folder}")
     return path
-
-
-def _whole(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(path))

@@ -7,13 +7,14 @@ number into one, and the same kind decides. A string is never a number in a file
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from p2pchat.wire.blocklist import block_entry
 from p2pchat.wire.names import is_hidden
-from p2pchat.wire.text import printable, shortened
+from p2pchat.wire.text import is_text, printable, shortened
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 FORMATS: Final = ("text", "json")
@@ -130,6 +131,8 @@ def _accept_label(value: object) -> str:
         raise Unfit("a text of 1 to 64 characters")
     if "@" in value:
         raise Unfit("a text without @")
+    if value.strip() != value:
+        raise Unfit("a text without blanks at its ends")
     if printable(value) != value:
         raise Unfit("a text without control characters")
     if any(map(is_hidden, value)):
@@ -182,7 +185,14 @@ def _accept_endpoint(value: object) -> str:
 def _accept_path(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise Unfit("the name of a file")
-    return value
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        raise Unfit("the name of a file") from None
+    whole = os.path.expanduser(value)
+    if whole.startswith("~"):
+        raise Unfit("~ or ~USER, a user of this machine, before the name of a file")
+    return whole
 
 
 def _accept_blocked(value: object) -> tuple[str, ...]:
@@ -225,8 +235,10 @@ def checked(name: str, kind: Kind, value: object) -> Any:
 
 
 def checked_text(name: str, kind: Kind, text: str) -> Any:
-    """The same as `checked` for a `text` from the command line."""
+    """The same as `checked` for a `text` from the command line; `name` is that of the option."""
     value = kind.from_text(text)
+    if kind is not PATH and not is_text(text):
+        raise ConfigError(f"{name}: expected text in UTF-8, got {shown(text)}")
     try:
         return kind.accept(value)
     except Unfit as unfit:

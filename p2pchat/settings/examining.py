@@ -6,7 +6,6 @@ the first one only.
 
 from __future__ import annotations
 
-import os
 import shutil
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -44,7 +43,7 @@ def examine(path: str) -> Findings:
 def hook_trouble(settings: Settings) -> str:
     """Why the program for each message cannot be run; empty when it can, or there is none."""
     program = settings.hooks.message
-    if program is None or shutil.which(os.path.expanduser(program)) is not None:
+    if program is None or shutil.which(program) is not None:
         return ""
     return f"hooks.message: {shortened(program)} cannot be run"
 

@@ -7,6 +7,7 @@ is a warning, so that a newer file still starts an older program. Any part of a 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
@@ -28,6 +29,9 @@ _MAX_FILE: Final = 100_000
 """Bytes of the longest file: some twenty times the example, and read again in one turn."""
 _MAX_WARNINGS: Final = 20
 _LONGEST_NAME: Final = 60
+_STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?')
+"""A string of JSON; what names something has a colon behind it."""
+_COMMENT: Final = re.compile(r"[\s,]*(//|/\*|#)")
 _SECTIONS: Final = Settings.__struct_fields__
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 
@@ -40,9 +44,19 @@ def check(key: str, value: object) -> Any:
     return checked(key, _BY_KEY[key].kind, value)
 
 
-def check_text(key: str, text: str) -> Any:
-    """The same as `check` for a `text` from the command line."""
-    return checked_text(key, _BY_KEY[key].kind, text)
+def check_text(key: str, text: str, option: str = "") -> Any:
+    """The same as `check` for a `text` from the command line; the sentence names the option.
+
+    `option`: the one that was used, if it is not that of the setting.
+    """
+    setting = _BY_KEY[key]
+    return checked_text(f"--{option or setting.option}", setting.kind, text)
+
+
+def in_options(sentence: str, given: Collection[str]) -> str:
+    """A sentence that begins with the name of a setting; of one in `given` the option is named."""
+    key, colon, rest = sentence.partition(":")
+    return f"--{_BY_KEY[key].option}:{rest}" if colon and key in given else sentence
 
 
 def resolve(options: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
@@ -64,7 +78,8 @@ def changed(settings: _Root, values: Mapping[str, Any]) -> _Root:
 
 
 def load(path: str) -> tuple[Values, list[str]]:
-    """Read the configuration file `path`: what it sets, and a warning for each unknown name.
+    """Read the configuration file `path`: what it sets, and a warning for each name that is
+    unknown, or there twice.
 
     Give the first to `resolve` and show the second to the person. Raises ConfigError when the
     file cannot be read, is not JSON, or holds a wrong value.
@@ -80,11 +95,12 @@ def gather(path: str) -> tuple[Values, list[str], list[str]]:
 
     Raises ConfigError when the file cannot be read or is not JSON.
     """
-    content = _parsed(path, _read(path))
+    text = _read(path)
+    content = _parsed(path, text)
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected an object, got {shown(content)}")
+        raise ConfigError(f"{shortened(path)}: expected an object, got {shown(content)}")
     values: Values = {}
-    warnings: list[str] = []
+    warnings = [f"{name} is there twice: the last one counts" for name in _twice(text, content)]
     errors: list[str] = []
     unknown = 0
     for section, fields in content.items():
@@ -143,10 +159,45 @@ def _parsed(path: str, content: str) -> object:
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
+        comment = _COMMENT.match(content, error.pos)
+        if comment is not None:
+            line = content.count("\n", 0, comment.end()) + 1
+            sentence = f"line {line} has a comment, and JSON has none: take it out"
+            raise ConfigError(f"{shortened(path)}: {sentence}") from None
         where = f"line {error.lineno}, column {error.colno}"
         raise ConfigError(f"{shortened(path)}: not JSON at {where}: {error.msg}") from None
     except (RecursionError, ValueError):
         raise ConfigError(f"{shortened(path)}: not a configuration") from None
+
+
+def _twice(text: str, content: Mapping[str, object]) -> list[str]:
+    """The names that stand more than once in one object, the first of many."""
+    keys = sum(bool(colon) for colon in _STRINGS.findall(text))
+    if keys <= len(content) + sum(len(it) for it in content.values() if isinstance(it, dict)):
+        return []
+    # Only a file with a fault, or with objects that are no settings, pays for json.
+    import json
+    from collections import Counter
+
+    twice: dict[int, list[str]] = {}
+    kept: list[dict[str, object]] = []
+
+    def object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        made = dict(pairs)
+        kept.append(made)  # or another one may get its identity
+        times = Counter(name for name, _ in pairs)
+        twice[id(made)] = [name for name in made if times[name] > 1]
+        return made
+
+    try:
+        whole = json.loads(text, object_pairs_hook=object_of)
+    except (RecursionError, ValueError):
+        return []  # what json does not take, and msgspec does
+    found = [*twice[id(whole)]]
+    for section, fields in whole.items():
+        if isinstance(fields, dict):
+            found += [f"{section}.{field}" for field in twice[id(fields)]]
+    return [shortened(name, _LONGEST_NAME) for name in found[:_MAX_WARNINGS]]
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

@@ -7,6 +7,7 @@ scope   = "*" / "#" namespace          everyone / everyone of a namespace
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -23,7 +24,8 @@ LOOPBACK: Final = "127.0.0.1"
 THIS_MACHINE: Final = "this machine"
 """What all addresses of loopback count as."""
 
-_MAX_PART: Final = 64
+MAX_NAME: Final = 64
+"""Characters of the longest name, and of the longest namespace."""
 _MOST_NAMES: Final = 10
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _EMBEDDING: Final = (
@@ -50,8 +52,8 @@ def split_peer_id(peer_id: str) -> tuple[str, str]:
     if not at:
         raise ValueError(f"{shown} has no @: a peer_id is name@namespace")
     for part, what in ((name, "name"), (namespace, "namespace")):
-        if not 0 < len(part) <= _MAX_PART:
-            raise ValueError(f"the {what} in {shown} must have 1 to {_MAX_PART} characters")
+        if not 0 < len(part) <= MAX_NAME:
+            raise ValueError(f"the {what} in {shown} must have 1 to {MAX_NAME} characters")
     if _CONTROL.search(peer_id):
         raise ValueError(f"{shown} holds control characters")
     return name, namespace
@@ -60,10 +62,12 @@ def split_peer_id(peer_id: str) -> tuple[str, str]:
 def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
     """The one of these that a bare name means, or a name as it is shown; as it is without any.
 
+    The form of Unicode does not matter, unless one of them is called exactly like a whole `name`.
     Raises `AmbiguousNameError`, with a sentence, when there are several.
     """
-    escaped = is_escaped(name)
-    whole = sorted({peer_id for peer_id in peer_ids if _is_called(name, peer_id, escaped)})
+    whole = sorted({peer_id for peer_id in peer_ids if is_called(name, peer_id)})
+    if name in whole and not is_escaped(name):
+        return name
     if len(whole) > 1:
         more = ", ..." if len(whole) > _MOST_NAMES else ""
         names = ", ".join(map(bracketed, whole[:_MOST_NAMES]))
@@ -71,9 +75,24 @@ def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
     return whole[0] if whole else name
 
 
-def _is_called(name: str, peer_id: str, escaped: bool) -> bool:
+def is_called(name: str, peer_id: str) -> bool:
+    """Whether a name may mean this peer: bare or whole, as it is, or as it is shown."""
     called = peer_id.rpartition("@")[0]
-    return name in (called, peer_id) or (escaped and name in (visible(called), visible(peer_id)))
+    if name in (called, peer_id):
+        return True
+    if is_escaped(name):
+        return _spelt(name) in (_spelt(visible(called)), _spelt(visible(peer_id)))
+    return not name.isascii() and _spelt(name) in (_spelt(called), _spelt(peer_id))
+
+
+def is_plain(name: str) -> bool:
+    """Whether it can mean no peer of another whole name: a peer_id that has one spelling."""
+    return "@" in name and name.isascii() and not is_escaped(name)
+
+
+def _spelt(name: str) -> str:
+    """The same for all spellings of a name: the forms of Unicode, and blanks that are escaped."""
+    return unicodedata.normalize("NFC", name).replace("\\x20", " ")
 
 
 def namespace_of(peer_id: str) -> str:
@@ -102,7 +121,7 @@ def namespace_of_scope(scope: str) -> str | None:
     """The namespace that `#namespace` names, or None for `*`; raises `ValueError` otherwise."""
     if scope == EVERYONE:
         return None
-    if not scope.startswith("#") or not 0 < len(scope) - 1 <= _MAX_PART or _CONTROL.search(scope):
+    if not scope.startswith("#") or not 0 < len(scope) - 1 <= MAX_NAME or _CONTROL.search(scope):
         raise ValueError(f"{bracketed(scope)} is neither * nor #namespace")
     return scope[1:]
 

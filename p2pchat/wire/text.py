@@ -113,6 +113,15 @@ def shortened(text: str, limit: int = 200) -> str:
     return printable(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
+def is_text(word: str) -> bool:
+    """Whether a word of the command line is text, and not bytes that are no UTF-8."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def system_reason(error: OSError) -> str:
     """What the operating system says went wrong, for error sentences."""
     return error.strerror or type(error).__name__

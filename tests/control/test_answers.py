@@ -73,6 +73,12 @@ class AnswerTests(SynchronousTestCase):
         answer = self.client.ask("send", to="bob", text="oi")
         self.assertIn("may be any of [bob@CIC], [bob@XYZ]", answer["error"])
 
+    def test_a_name_in_another_form_of_unicode(self) -> None:
+        self.place.alice.peers.listed("jos\u00e9@CIC")
+        for to in ("jose\u0301", "jose\u0301@CIC"):
+            answer = self.client.ask("send", to=to, text="oi")
+            self.assertIn("jos\u00e9@CIC", answer["error"])
+
     def test_what_cannot_be_sent(self) -> None:
         for to, text, code, why in [
             ("nobody@CIC", "oi", "not_sent", "no such peer"),

@@ -228,7 +228,7 @@ def holds(text: str, query: str) -> bool:
     same = {"olá": "ola", "OLA": "ola", "e\u0301": "e", "é": "e", "Olá": "ola"}
     there = [same.get(word, word) for word in text.split(" ")]
     if query in ("日本", "本日"):
-        return query in text
+        return query in text.replace(" ", "")
     return all(
         any(one.startswith(word[:-1]) for one in there)
         if word.endswith("*")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import unicodedata
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pchat.history import reading
-from p2pchat.history.records import PUBLISHED, WAITING, Batch, HistoryError
+from p2pchat.history import words as index
+from p2pchat.history.database import Database
+from p2pchat.history.reading import Reader
+from p2pchat.history.records import DELIVERED, PUBLISHED, WAITING, Batch, HistoryError, Record
 from tests.support.histories import NOW, FileCase, pub, send
 
 
@@ -70,6 +75,29 @@ class RecentTests(FileCase):
         self.assertEqual(self.reader.recent(None, 9), [])
 
 
+class PathTests(FileCase):
+    def test_a_folder_whose_name_is_no_utf_8_is_read_as_it_was_written(self) -> None:
+        folder = os.path.join(os.path.dirname(self.path), "jos\udce9 ?#%")
+        os.mkdir(folder)
+        self.path = os.path.join(folder, "x.sqlite")
+        self.database, self.reader = Database(self.path), Reader(self.path)
+        self.addCleanup(self.database.close)
+        self.addCleanup(self.reader.close)
+        self.keep(self.arrival("bob@CIC", send("1", "oi")))
+        self.assertEqual(self.texts(self.reader.recent(None, 9)), ["oi"])
+
+    def test_peers_are_called_in_every_spelling(self) -> None:
+        for peer_id in ("jos\u00e9@CIC", " bob@CIC", "bob@CIC"):
+            self.keep(self.arrival(peer_id, send("1", "oi", peer_id)))
+        for name, found in (
+            ("jose\u0301", ["jos\u00e9@CIC"]),
+            ("jose\u0301@CIC", ["jos\u00e9@CIC"]),
+            ("\\x20bob@CIC", [" bob@CIC"]),
+            ("bob", ["bob@CIC"]),
+        ):
+            self.assertEqual(self.reader.peers_called(name), found)
+
+
 class SearchTests(FileCase):
     TEXTS = (
         "Olá, João! Amanhã às 10h?",
@@ -109,16 +137,24 @@ class SearchTests(FileCase):
             ("天気", (4,)),
             ("気天", ()),
             ("ﾃﾞｰﾀ", (6,)),
-            ("データ", ()),
-            ("日 天", ()),
+            ("データ", (6,)),
+            ("日 天", (4,)),
+            ("今天", ()),
             ("日は", (4,)),
             ("今日は天気がいい", (4,)),
             ("!", (0,)),
             ("\ud83d", ()),
-            ("いい*", ()),
+            ("いい*", (4,)),
+            ('"de novo"', (1,)),
+            ("“de novo”", (1,)),
+            ('"novo de"', ()),
+            ('ola "novo"', (1,)),
+            ('"o rato ro"*', (5,)),
+            ("est*, estrela", (3,)),
+            ('"o rato', (5,)),
             ("天気 rato", ()),
             ("\ud83d", ()),
-            ("日\ud83d", ()),
+            ("日\ud83d", (4,)),
             ("50_", (2,)),
             ("%", (2,)),
             ("***", ()),
@@ -132,6 +168,84 @@ class SearchTests(FileCase):
             self.next_id = 1
             self.keep_texts()
             self.assertFinds(words, *numbers)
+
+    def test_every_word_that_was_said_is_found_by_itself(self) -> None:
+        texts = (
+            "नमस्ते दोस्तों, हिन्दी में",
+            "السَّلَامُ عَلَيْكُمْ",
+            "שָׁלוֹם עולם",
+            "வணக்கம் நண்பரே",
+            "నమస్కారం మిత్రమా",
+            "བཀྲ་ཤིས་བདེ་ལེགས།",
+            "می‌خواهم بروم",
+            "안녕하세요 여러분",
+            "Straße ΣΊΣΥΦΟΣ ǅ İstanbul",
+            "бой Й ё",
+            "Việt Nam",
+        )
+        for text in texts:
+            self.keep(self.arrival("bob@CIC", send(f"{self.next_id}", text)), file=False)
+        for text in texts:
+            ours = Record(self.next_id, "bob@CIC", "alice@CIC", text, NOW, DELIVERED, text)
+            self.next_id += 1
+            self.database.commit(Batch(entries=[ours]))
+        for _ in range(2):
+            for text in texts:
+                for word in filter(None, re.split("[ ,་།]+", text)):
+                    forms = [unicodedata.normalize(form, word) for form in ("NFC", "NFD")]
+                    for asked in (*forms, word.upper(), word.casefold(), word + "*"):
+                        found = self.texts(self.reader.search(asked, 99))
+                        self.assertEqual(found, [text, text], ascii(asked))
+            self.database.file()
+
+    def test_another_vowel_is_another_word_and_an_accent_is_not(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "नमस्ते"), send("2", "السَّلَامُ"), send("3", "é")))
+        for words, count in (("नमस्ता", 0), ("नमसत", 0), ("السلام", 1), ("e", 1), ("É", 1)):
+            self.assertEqual(len(self.reader.search(words, 9)), count, words)
+
+    def test_any_two_following_characters_without_blanks(self) -> None:
+        texts = ("今日は天気がいい", "สวัสดีครับน้ำ", "សួស្តីពិភពលោក", "မင်္ဂလာပါ", "𠀀𠀁が好き")
+        self.keep(self.arrival("bob@CIC", *(send(text, text) for text in texts)), file=False)
+        for _ in range(2):
+            for text in texts:
+                for at in range(len(text) - 1):
+                    found = self.texts(self.reader.search(text[at : at + 2], 9))
+                    self.assertIn(text, found, text[at : at + 2])
+            self.database.file()
+
+    def test_an_index_of_other_words_is_made_anew_when_it_is_quiet(self) -> None:
+        self.patch(index, "_RENEWED_AT_ONCE", 2)
+        texts = ["नमस्ते", "velho mundo", "नमस्ते 3", "x", "नमस्ते 5"]
+        self.keep(*(self.arrival("bob@CIC", send(text, text)) for text in texts))
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("DROP TABLE words")
+            connection.execute(index.WORDS)
+            connection.execute("UPDATE indexed SET words = 1")
+        connection.close()
+
+        def found() -> list[str]:
+            return self.texts(self.reader.search("नमस्ते", 99))
+
+        steps = 0
+        while True:
+            self.assertEqual(found(), [text for text in texts if text.startswith("न")])
+            self.database.close()  # it goes on where it was
+            if not self.database.renew_words():
+                break
+            steps += 1
+            # Meanwhile messages come and go.
+            texts.append(f"नमस्ते {steps}!")
+            self.keep(self.arrival("eva@CIC", send(texts[-1], texts[-1])))
+            if steps == 2:
+                self.database._delete([1])
+                texts.pop(0)
+        self.assertGreater(steps, 2)
+        with sqlite3.connect(self.path) as connection:
+            self.assertEqual(connection.execute("SELECT words FROM indexed").fetchone(), (2,))
+            named = connection.execute("SELECT rowid FROM words WHERE words MATCH 'नमस्ते'")
+            ids = [id_ for (id_,) in named]
+        connection.close()
+        self.assertEqual(ids, [record.id for record in self.reader.search("नमस्ते", 99)])
 
     def test_the_last_ones(self) -> None:
         for number in range(30):

@@ -19,6 +19,19 @@ def listing(ip: str = "192.0.2.7", port: int = 4000, ttl: float = 60, left: floa
     return Listing("bob", "CIC", ip, port, ttl, left)
 
 
+class CalledTests(SynchronousTestCase):
+    def test_a_friend_who_is_away_is_found_in_another_form_of_unicode(self) -> None:
+        friends = Friends()
+        friends.wrote_to("jos\u00e9@CIC")
+        table = PeerTable(9, friends)
+        self.assertEqual(table.called("jose\u0301@CIC"), "jos\u00e9@CIC")
+        self.assertEqual(table.called("jose\u0301"), "jose\u0301")
+        table.listed("jos\u00e9@CIC")
+        self.assertEqual(table.called("jose\u0301"), "jos\u00e9@CIC")
+        table.listed("jose\u0301@CIC")
+        self.assertEqual(table.called("jose\u0301@CIC"), "jose\u0301@CIC")
+
+
 class PeerTests(SynchronousTestCase):
     def test_a_new_peer(self) -> None:
         peer = Peer("bob@home@CIC")

@@ -179,7 +179,7 @@ class Mistakes(ProcessCase):
     async def test_wrong_value_in_the_file(self) -> None:
         config = {"connection": {"ping_interval": "soon"}}
         (self.folder / "config.json").write_text(json.dumps(config))
-        sentence = 'connection.ping_interval: expected a number above 0, got "soon"'
+        sentence = '--ping-interval: expected a number above 0, got "soon"'
         await self._ends(1, sentence, sys.executable, "-m", "p2pchat")
         await self._ends(1, sentence, str(BIN / "twistd"), "-n", "p2pchat")
 

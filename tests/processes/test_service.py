@@ -177,11 +177,11 @@ class SignalTests(ServiceCase):
         port = taken.getsockname()[1]
         for options, sentence in (
             (("--control", "/nowhere/x"), "no control socket: /nowhere/x: No such file"),
-            (("--on-message", "/no/bot"), "hooks.message: /no/bot cannot be run"),
+            (("--on-message", "/no/bot"), "--on-message: /no/bot cannot be run"),
             (("--listen", "tcp:many"), "cannot listen on tcp:many"),
             (
                 ("--serve-rendezvous", f"127.0.0.1:{port}"),
-                f"rendezvous.serve: cannot listen on port {port}: Address already in use",
+                f"--serve-rendezvous: cannot listen on port {port}: Address already in use",
             ),
         ):
             node = self.chat("alice", *self.group, *options, stdin=False)

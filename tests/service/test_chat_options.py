@@ -140,8 +140,41 @@ class ErrorTests(OptionsTestCase):
     def test_wrong_values_end_with_status_2_and_one_sentence(self) -> None:
         self.assertEqual(
             self.leaves(2, "--ping-interval", "soon"),
-            'connection.ping_interval: expected a number above 0, got "soon"\n',
+            '--ping-interval: expected a number above 0, got "soon"\n',
         )
+        self.assertIn("--bell: expected yes or no", self.leaves(2, "--bell", "maybe"))
+        self.assertIn("--rendezvous: expected", self.leaves(2, "--rendezvous", "x:99999"))
+        self.write("other.json", {"console": {"bell": 3}})
+        self.assertIn("console.bell: expected", self.leaves(2, "--config", "other.json"))
+
+    def test_a_later_sentence_names_what_was_typed(self) -> None:
+        options = self.parse("--on-message", "/bin/x")
+        self.assertEqual(options.in_options("hooks.message: no"), "--on-message: no")
+        self.assertEqual(options.in_options("rendezvous.serve: no"), "rendezvous.serve: no")
+
+    def test_bytes_that_are_no_text(self) -> None:
+        self.assertEqual(
+            self.leaves(2, "--name", "jos\udce9"),
+            '--name: expected text in UTF-8, got "jos\\udce9"\n',
+        )
+        path = self.parse("--history", "/jos\udce9/x").settings.history.file
+        self.assertEqual(path, "/jos\udce9/x")
+
+    def test_the_home_in_every_path(self) -> None:
+        home = os.path.expanduser("~")
+        settings = self.parse(
+            *("--history", "~/h", "--log-file", "~/l", "--control", "~/c", "--on-message", "~/m")
+        ).settings
+        self.assertEqual(
+            (settings.history.file, settings.logging.file),
+            (f"{home}/h", f"{home}/l"),
+        )
+        self.assertEqual(
+            (settings.control.path, settings.hooks.message),
+            (f"{home}/c", f"{home}/m"),
+        )
+        self.assertIn("~USER", self.leaves(2, "--history", "~nobody at all/x"))
+        self.assertIn(f"{home}/no.json: ", self.leaves(2, "--config", "~/no.json"))
 
     def test_each_kind_of_wrong_value(self) -> None:
         self.write("bad.json", {"peer": {"port": "4000"}})
@@ -312,7 +345,7 @@ class TwistdTests(OptionsTestCase):
 
     def test_errors_have_their_status_there_too(self) -> None:
         for words, status, sentence in (
-            (["--ping-interval", "soon"], 2, "connection.ping_interval: expected "),
+            (["--ping-interval", "soon"], 2, "--ping-interval: expected "),
             (["--foo"], 2, "twistd p2pchat: option --foo not recognized"),
         ):
             self.err.truncate(0)
@@ -380,10 +413,18 @@ class SurroundingsTests(OptionsTestCase):
             ("x" * 70, "x" * 64),
             (" ", "peer"),
             ("@", "peer"),
-            ("a\x1bb", "peer"),
+            ("a\x1bb", "ab"),
+            ("jos\udce9", "jos"),
+            ("z\u200bx", "zx"),
+            ("#*bob", "bob"),
+            ("x" * 63 + " y", "x" * 63),
         ):
             self.patch(getpass, "getuser", lambda login=login: login)
             self.assertEqual(login_name(), name)
+            told = [f"the login name cannot be a name here: you are [{name}] (see --name)"]
+            warnings = [*self.parse().warnings]
+            self.assertEqual(warnings[:1] if len(name) < 40 else told, told * (login != name))
+            self.assertEqual([*self.parse("--name", "eva").warnings], [])
 
     def test_without_a_login_name(self) -> None:
         def fail() -> str:

@@ -138,7 +138,8 @@ class HookTests(SynchronousTestCase):
         self.hook.received(BOB, messages(1))
         (process,) = self.reactor.started
         self.assertEqual(
-            self.reactor.commands, [("setsid", ["setsid", "/bin/bot"], {"P2PCHAT_PEER_ID": ME})]
+            self.reactor.commands,
+            [(b"setsid", [b"setsid", b"/bin/bot"], {b"P2PCHAT_PEER_ID": ME.encode()})],
         )
         self.assertEqual(
             json.loads(process.written),

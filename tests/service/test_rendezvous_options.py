@@ -91,24 +91,24 @@ class OptionsTests(SynchronousTestCase):
         for words, sentence in (
             (
                 ("--port", "abc"),
-                'port: expected a whole number from 0 to 65535, got "abc"\n',
+                '--port: expected a whole number from 0 to 65535, got "abc"\n',
             ),
-            (("--port", "70000"), "port: expected a whole number from 0 to 65535, got 70000\n"),
+            (("--port", "70000"), "--port: expected a whole number from 0 to 65535, got 70000\n"),
             (
                 ("--max-connections", "0"),
-                "max-connections: expected a whole number above 0, got 0\n",
+                "--max-connections: expected a whole number above 0, got 0\n",
             ),
-            (("--idle-timeout", "-1"), "idle-timeout: expected a number above 0, got -1\n"),
+            (("--idle-timeout", "-1"), "--idle-timeout: expected a number above 0, got -1\n"),
             (
                 ("--log-level", "x"),
-                'log-level: expected one of DEBUG, INFO, WARNING, ERROR, got "x"\n',
+                '--log-level: expected one of DEBUG, INFO, WARNING, ERROR, got "x"\n',
             ),
             (
                 ("--interface", "a b"),
-                'interface: expected a host name or an IP address, got "a b"\n',
+                '--interface: expected a host name or an IP address, got "a b"\n',
             ),
-            (("--database", "/none/x"), "database: there is no folder /none\n"),
-            (("--database", "/"), "database: / is a folder, not a file\n"),
+            (("--database", "/none/x"), "--database: there is no folder /none\n"),
+            (("--database", "/"), "--database: / is a folder, not a file\n"),
         ):
             with self.subTest(words=words):
                 self.assertEqual(self.leaves(*words), (sentence, 2))

@@ -150,7 +150,7 @@ class CheckTests(SynchronousTestCase):
             self.assertEqual((key, check_text(key, text)), (key, used))
 
     def test_wrong_text_is_quoted_and_wrong_numbers_are_shown_as_typed(self) -> None:
-        port = "peer.port: expected a whole number from 0 to 65535, got "
+        port = "--port: expected a whole number from 0 to 65535, got "
         for text, got in (
             ("soon", '"soon"'),
             ("", '""'),
@@ -255,6 +255,33 @@ class LoadTests(SynchronousTestCase):
             file.write(content)
         self.addCleanup(os.remove, path)
         return path
+
+    def test_names_that_are_there_twice_are_told(self) -> None:
+        path = self.file(
+            b'{"console": {"bell": true}, "peer": {"name": "a\\":", "name": "b", "name": "c"},'
+            b' "console": {"bell": false}, "x": {"y": {"z": 1}}}'
+        )
+        values, warnings = load(path)
+        self.assertEqual(values, {"peer.name": "c", "console.bell": False})
+        told = [warning.removeprefix(f"{path}: ") for warning in warnings]
+        self.assertEqual(
+            told[:2],
+            [
+                "console is there twice: the last one counts",
+                "peer.name is there twice: the last one counts",
+            ],
+        )
+
+    def test_a_comment_has_its_sentence(self) -> None:
+        for content, line in (
+            (b'# a\n{"peer": {}}', 1),
+            (b'{\n"peer": {}, // b\n"console": {}}', 2),
+            (b'{"peer": {}\n  /* c */}', 2),
+            (b'{"peer": {}}\n\n// d', 3),
+        ):
+            sentence = f"line {line} has a comment, and JSON has none: take it out"
+            self.assertIn(sentence, self.refused(content))
+        self.assertEqual(self.load({"peer": {"name": "# // /*"}})[1], [])
 
     def load(self, content: object) -> tuple[dict[str, Any], list[str]]:
         path = self.file(json.dumps(content).encode())

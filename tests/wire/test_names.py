@@ -51,6 +51,27 @@ class VisibleTests(SynchronousTestCase):
         self.assertEqual(the_one_called("bob\\u202e", names), "bob\u202e@k")
         self.assertEqual(the_one_called("zoe\\u202e@k", names), "zoe\\u202e@k")
 
+    def test_a_name_is_found_in_every_form_of_unicode(self) -> None:
+        composed, apart = "jos\u00e9@k", "jose\u0301@k"
+        for known, name, found in (
+            ([composed], "jose\u0301", composed),
+            ([composed], apart, composed),
+            ([apart], "jos\u00e9", apart),
+            ([composed, apart], composed, composed),
+            ([composed, apart], apart, apart),
+            ([composed], "jose", "jose"),
+        ):
+            self.assertEqual(the_one_called(name, known), found)
+        with self.assertRaises(AmbiguousNameError):
+            the_one_called("jos\u00e9", [composed, apart])
+        with self.assertRaises(AmbiguousNameError):
+            the_one_called("jos\u00e9", [composed, "jose\u0301@other"])
+
+    def test_blanks_at_the_ends_are_reachable(self) -> None:
+        for name in (" bob@k", "bob @k", "bob@k ", "bob@ k", "a b@my room"):
+            for typed in (name, visible(name), name.replace(" ", "\\x20")):
+                self.assertEqual(the_one_called(typed, ["bob@k", name]), name)
+
     def test_a_name_that_is_anothers_visible_form_is_not_guessed(self) -> None:
         with self.assertRaises(AmbiguousNameError):
             the_one_called("bob\\u202e@k", ["bob\u202e@k", "bob\\u202e@k"])

@@ -20,7 +20,7 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, WAITING, Record
 from p2pchat.node.outbox import OwnMessage, Stage
 from p2pchat.node.outgoing import Outgoing
-from p2pchat.wire.address import the_one_called
+from p2pchat.wire.address import is_plain, the_one_called
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable, shortened
 
@@ -128,7 +128,7 @@ def forget(
 
 
 def kept_peer(history: DurableHistory, name: str, resolve: Callable[[str], str]) -> Deferred[str]:
-    """The peer_id that a bare name means to `resolve`, or else to the history; others as they are.
+    """The peer_id that a name means to `resolve`, or else to the history; others as they are.
 
     Fails with an `AmbiguousNameError` when it may mean several.
     """
@@ -136,7 +136,7 @@ def kept_peer(history: DurableHistory, name: str, resolve: Callable[[str], str])
     from twisted.internet.defer import succeed
 
     whole = resolve(name)
-    if "@" in whole or whole.startswith(("#", "*")):
+    if is_plain(whole) or whole.startswith(("#", "*")):
         return succeed(whole)
     return history.peers_called(whole).addCallback(lambda found: the_one_called(whole, found))
 

@@ -94,7 +94,7 @@ def _block(person: Person, rest: str) -> Answer:
         lines += [f"{shortened(entry, 130)} (until this program ends)" for entry in blocking.added]
         return said(*(lines or ["nobody is blocked"]))
     try:
-        entry = blocking.block(_whole(person, name))
+        entry = blocking.block(person.node.peers.called(name))
     except ValueError as why:
         return wrong(str(why))
     shown = shortened(entry, 130)
@@ -115,11 +115,6 @@ def _unblock(person: Person, rest: str) -> Answer:
     except ValueError as why:
         return wrong(str(why))
     return said(f"[{shortened(entry, 130)}] is not blocked any more")
-
-
-def _whole(person: Person, name: str) -> str:
-    """The peer_id that a bare name of a known peer means; anything else as it is."""
-    return the_one_called(name, (peer.peer_id for peer in person.node.peers))
 
 
 PEERS: Final = Command(

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from p2pchat.node.news import Became, News, NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.wire.address import AmbiguousNameError, the_one_called
-from p2pchat.wire.names import bracketed, is_escaped, visible
+from p2pchat.wire.address import AmbiguousNameError
+from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import printable, shortened
 
 _SHOWN: Final = 40
@@ -48,7 +48,7 @@ class SentMessages:
     def addressee(self, rest: str) -> tuple[str, str]:
         """Split "whom text". A name may hold spaces, if it is one that we know."""
         word, text = first_word(rest)
-        if word and "@" not in word and " " in text:
+        if word and " " in text and self._node.peers.get(word) is None:
             known = [visible(peer.peer_id) for peer in self._node.peers if " " in peer.peer_id]
             matching = [peer_id for peer_id in known if rest.startswith(peer_id + " ")]
             if matching:
@@ -57,14 +57,12 @@ class SentMessages:
         return word, text
 
     def resolve(self, name: str) -> str:
-        """The peer_id that a bare name means, or a name as it is shown; anything else as it is.
+        """The peer_id that a name means, as `PeerTable.called` finds it.
 
         Raises `NotSentError` when it may mean several.
         """
-        if "@" in name and not is_escaped(name):
-            return name
         try:
-            return the_one_called(name, [peer.peer_id for peer in self._node.peers])
+            return self._node.peers.called(name)
         except AmbiguousNameError as why:
             raise NotSentError(str(why)) from None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
+from unicodedata import normalize
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -20,6 +21,11 @@ from p2pchat.wire.names import visible
 from p2pchat.wire.text import printable
 
 _MOST: Final = 100
+
+
+def _folded(text: str) -> str:
+    """Text without its case and the form of Unicode; an accent comes after its letter."""
+    return text.casefold() if text.isascii() else normalize("NFD", text).casefold()
 
 
 class ChatCompleter(Completer):
@@ -51,8 +57,8 @@ class ChatCompleter(Completer):
             )
         else:
             offered, word = self._arguments(word[1:].lower()), rest
-        wanted = word.casefold()
-        fitting = (each for each in offered if each[0].casefold().startswith(wanted))
+        wanted = _folded(word)
+        fitting = (each for each in offered if _folded(each[0]).startswith(wanted))
         return [
             Completion(text, -len(word), display=printable(text.rstrip()), display_meta=meta)
             for text, meta in islice(fitting, _MOST)

@@ -22,6 +22,7 @@ from prompt_toolkit.keys import Keys
 
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
+from p2pchat.wire.codec import MAX_LINE
 from p2pchat.wire.names import bracketed, visible
 
 MOST_LINES: Final = 500
@@ -137,6 +138,12 @@ class Keyboard:
 
     def _take_paste(self, data: str) -> None:
         text = data.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+        size = max(len(each.encode("utf-8", "replace")) for each in text.split("\n"))
+        if size > MAX_LINE:
+            self._tell(
+                f"nothing was pasted: a line has {size:,} bytes, a message {MAX_LINE:,} at most"
+            )
+            return
         line = self._screen.line
         if "\n" not in text.rstrip("\n"):
             line.insert_text(text.rstrip("\n"))

@@ -2,15 +2,43 @@
 
 Rules: nothing that is typed or piped in raises, and what is kept of an unfinished line is bounded.
 Lines end with LF or CRLF; bytes that are not UTF-8 become U+FFFD; a last line without a newline
-counts as a line.
+counts as a line. A terminal that edits lines itself cuts a long one in silence: a line that may
+have been cut is too long.
 """
 
 from __future__ import annotations
 
+import os
+import sys
+import termios
 from typing import Final
 
 MAX_LINE: Final = 65_536
 """Bytes of the longest line that is kept; twice what any message can hold."""
+
+_MAX_CANON: Final = 4095
+
+
+def longest_line(fd: int, longest: int = MAX_LINE) -> int:
+    """Bytes of a line from this descriptor, `longest` at most, that is whole for certain.
+
+    A terminal keeps so many of a line that it lets a person edit, and drops the rest.
+    """
+    try:
+        mode = termios.tcgetattr(fd)[3]
+        if not mode & termios.ICANON:
+            return longest
+        # What Linux says itself is a minimum of long ago.
+        most = _MAX_CANON if sys.platform == "linux" else os.fpathconf(fd, "PC_MAX_CANON")
+    except (OSError, ValueError, termios.error):
+        return longest  # no terminal
+    return min(most - 1, longest)
+
+
+def too_long(*, script: bool) -> str:
+    """What is said about a line that was too long, from a script or from a terminal."""
+    more = "" if script else " (a terminal may have cut it; a pipe takes more)"
+    return f"that line is too long: nothing was sent{more}"
 
 
 class InputLines:

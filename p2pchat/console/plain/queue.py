@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure, Draining
+from p2pchat.console.plain.input_lines import too_long
 from p2pchat.console.replies import Reply
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.peers import Peer
@@ -198,7 +199,7 @@ class CommandQueue:
 
     def _run_line(self, line: str | None) -> None:
         if line is None:
-            self._done(Reply(["that line is too long: nothing was sent"], ok=False))
+            self._done(Reply([too_long(script=self._script)], ok=False))
             return
         try:
             answer = self._commands.run(line)

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from p2pchat.console.plain.console import PlainConsole
-from p2pchat.console.plain.input_lines import InputLines
+from p2pchat.console.plain.input_lines import MAX_LINE, InputLines, longest_line
 from p2pchat.console.plain.screen import Screen
 from p2pchat.node.node import ChatNode
 
@@ -89,7 +89,10 @@ class StdioConsole(Service):
         """Take hold of input and output."""
         super().startService()
         protocol = ConsoleProtocol(
-            self._console, self._descriptors.read_more, on_output_lost=self._output_lost
+            self._console,
+            self._descriptors.read_more,
+            on_output_lost=self._output_lost,
+            longest=self._descriptors.longest,
         )
         self._transport = self._descriptors.attach(protocol)
         if self._descriptors.unseen:
@@ -142,11 +145,12 @@ class ConsoleProtocol(Protocol):
         read_more: Callable[[], bytes],
         *,
         on_output_lost: Callable[[], None],
+        longest: int = MAX_LINE,
     ) -> None:
         self._console = console
         self._read_more = read_more
         self._on_output_lost = on_output_lost
-        self._lines = InputLines()
+        self._lines = InputLines(longest)
 
     def dataReceived(self, data: bytes) -> None:
         """Something was typed, or came through the pipe."""
@@ -177,6 +181,8 @@ class StandardDescriptors:
         self._blocking = {fd: _get_blocking(fd) for fd in (stdin, stdout)}
         self.terminal_in = os.isatty(stdin)
         self.terminal_out = os.isatty(stdout)
+        self.longest = longest_line(stdin)
+        """Bytes of a line that is whole for certain."""
         self.unseen = _is_null(stdout)
         """Whether nobody can ever see what is written."""
         self.encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"

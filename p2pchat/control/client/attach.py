@@ -13,7 +13,7 @@ import select
 import time
 from typing import Any, Final
 
-from p2pchat.console.plain.input_lines import InputLines
+from p2pchat.console.plain.input_lines import InputLines, longest_line, too_long
 from p2pchat.console.wording import StatusLines
 from p2pchat.control.client.event_lines import message_line, text_of
 from p2pchat.control.client.finding import Node
@@ -68,7 +68,7 @@ class _Attached:
         self._shown = shown
         self._statuses = statuses
         self._script = script
-        self._lines = InputLines(_LONGEST)
+        self._lines = InputLines(longest_line(stdin, _LONGEST))
         self._under_way: set[int] = set()
         self._settling: int | None = None
         self._unsettled = self._failed = self._ended = False
@@ -113,7 +113,7 @@ class _Attached:
         for line in self._lines.feed(data) if data else self._lines.finish():
             if line is None:
                 self._failed = True
-                self._shown.answer(["that line is too long: nothing was sent"])
+                self._shown.answer([too_long(script=self._script)])
             elif line.strip():
                 self._unsettled = True
                 self._under_way.add(self._node.tell("run", line=line, script=self._script))

@@ -11,21 +11,27 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from p2pchat.control.client.finding import Choice, Node, Refused, find
 from p2pchat.control.client.options import parser_of
 from p2pchat.control.paths import ControlError
-from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.control.protocol import EVENT_KINDS, MAX_TEXT
 from p2pchat.wire.names import bracketed, visible
-from p2pchat.wire.text import printable
+from p2pchat.wire.text import is_text, printable, shortened
+
+_TOO_LONG: Final = f"the text is too long: a message has at most {MAX_TEXT:,} bytes"
 
 
 def run(words: Sequence[str]) -> int:
     """Do what these words say, the first of which names a command; returns the exit status."""
     options = parser_of(words[0]).parse_args(words[1:])
+    for word in _texts(options):
+        if not is_text(word):
+            _complain(f"an argument is no UTF-8 text: {shortened(word, 60)}")
+            return 2
     try:
         return _RUN[words[0]](options)
     except ControlError as why:
@@ -43,6 +49,14 @@ def run(words: Sequence[str]) -> int:
 # -------------------------------------------------------------------- the commands
 
 
+def _texts(options: argparse.Namespace) -> Iterator[str]:
+    """All that was said and is no path, which may be any bytes."""
+    for name, value in vars(options).items():
+        if name not in ("control", "file", "config"):
+            words = value if isinstance(value, list) else [value]
+            yield from (word for word in words if isinstance(word, str))
+
+
 def _node(options: argparse.Namespace) -> Node:
     return find(Choice(options.control, options.name, options.namespace))
 
@@ -53,6 +67,8 @@ def _send(options: argparse.Namespace) -> int:
         text = sys.stdin.buffer.read(1_048_576).decode("utf-8", "replace").removesuffix("\n")
     with _node(options) as node:
         try:
+            if len(text.encode()) > MAX_TEXT:
+                raise Refused({"ok": False, "code": "not_sent", "error": _TOO_LONG})
             answer = node.ask("send", to=options.to, text=text)
         except Refused as why:
             if options.json:

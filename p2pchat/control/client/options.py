@@ -7,6 +7,7 @@ status 2, as `argparse` does.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -66,7 +67,12 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         which = parser.add_argument_group("which node, when several run")
         which.add_argument("--name", metavar="NAME", help="the one of this name")
         which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
-        which.add_argument("--control", metavar="PATH", help="the one with this control socket")
+        which.add_argument(
+            "--control",
+            metavar="PATH",
+            help="the one with this control socket",
+            type=os.path.expanduser,
+        )
     return parser
 
 
@@ -97,7 +103,13 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", nargs="?", help=f"the file ({DEFAULT_FILE})")
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        nargs="?",
+        help=f"the file ({DEFAULT_FILE})",
+        type=os.path.expanduser,
+    )
 
 
 def _history_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +117,12 @@ def _history_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", metavar="backup FILE", nargs="?", help="or: write a copy of the whole history"
     )
-    parser.add_argument("--file", metavar="FILE", help="this file, and not one of your data folder")
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        help="this file, and not one of your data folder",
+        type=os.path.expanduser,
+    )
 
 
 def _completion_arguments(parser: argparse.ArgumentParser) -> None:

@@ -116,6 +116,13 @@ class KeyTests(ConsoleCase):
         self.type(PASTE.format("uma linha só\n"))
         self.assertEqual(self.prompt, "> uma linha só")
 
+    def test_a_paste_that_no_message_can_hold_is_refused(self) -> None:
+        self.type("/to bob@CIC\r")
+        for text in "é" * 20_000, "um\n" + "x" * 40_000:
+            self.type(PASTE.format(text))
+            self.assertIn("nothing was pasted: a line has 40,000 bytes", self.messages[-1])
+            self.assertEqual(self.prompt, "bob@CIC>")
+
     def test_a_paste_behind_a_command_is_for_that_command(self) -> None:
         self.type("/msg bob@CIC " + PASTE.format("um\ndois"))
         self.type("y")

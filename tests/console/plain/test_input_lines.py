@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import termios
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.console.plain.input_lines import MAX_LINE, InputLines
+from p2pchat.console.plain.input_lines import MAX_LINE, InputLines, longest_line
 
 
 class InputLinesTests(SynchronousTestCase):
@@ -15,6 +18,25 @@ class InputLinesTests(SynchronousTestCase):
         self.assertEqual(lines.feed(b"a\nb\r\n\nc"), ["a", "b", ""])
         self.assertEqual(lines.finish(), ["c"])
         self.assertEqual(lines.finish(), [])
+
+    def test_a_terminal_that_cuts_lines_gives_none_that_may_be_cut(self) -> None:
+        ours, typed = os.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, typed)
+        longest = longest_line(typed)
+        lines = InputLines(longest)
+        for size in (4094, 4095, 6000):
+            for part in (b"x" * size)[:2000], (b"x" * size)[2000:] + b"\n":
+                os.write(ours, part)
+            data = os.read(typed, 65536)
+            whole = data == b"x" * size + b"\n"
+            self.assertIs(whole, size < 6000)
+            self.assertEqual(lines.feed(data), ["x" * size] if size == longest else [None])
+            os.read(ours, 65536)
+        mode = termios.tcgetattr(typed)
+        mode[3] &= ~termios.ICANON
+        termios.tcsetattr(typed, termios.TCSANOW, mode)
+        self.assertEqual(longest_line(typed), MAX_LINE)
 
     def test_what_is_not_utf_8_is_replaced(self) -> None:
         self.assertEqual(InputLines().feed(b"ol\xe1 \xff\n"), ["ol\ufffd \ufffd"])

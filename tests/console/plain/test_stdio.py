@@ -14,6 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.plain import stdio as standard_io
+from p2pchat.console.plain.input_lines import MAX_LINE
 from p2pchat.console.plain.stdio import (
     CHUNK,
     ConsoleProtocol,
@@ -42,6 +43,7 @@ class FakeDescriptors(StandardDescriptors):
     def __init__(self, terminal_in: bool, terminal_out: bool, unseen: bool = False) -> None:
         self.terminal_in, self.terminal_out, self.unseen = terminal_in, terminal_out, unseen
         self.encoding = "utf-8"
+        self.longest = MAX_LINE
         self.stdio = Stdio()
         self.more = b""
         self.restored = False

@@ -15,7 +15,8 @@ from p2pchat.control.client.commands import run
 from p2pchat.control.client.finding import Choice
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.paths import ControlError
-from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.control.protocol import EVENT_KINDS, MAX_TEXT
+from p2pchat.wire.codec import MAX_LINE
 from tests.support.control_sockets import asked_of, scripted
 
 
@@ -95,6 +96,33 @@ class SendTests(CommandCase):
         answer = {"id": 1, "ok": False, "code": "not_sent", "error": "no such peer"}
         self.assertEqual(self.do("send bob@CIC oi --json", answer), 1)
         self.assertEqual(json.loads(self.shown)["code"], "not_sent")
+
+    def test_bytes_that_are_no_text_are_told_at_once(self) -> None:
+        for command in (
+            "send caf\udce9@CIC oi",
+            "send bob@CIC a caf\udce9",
+            "peers #\udce9",
+            "status --name \udce9",
+            "tail --fields \udce9",
+        ):
+            self.assertEqual(self.do(command), 2)
+            self.assertIn("an argument is no UTF-8 text: ", self.complaint)
+            self.assertEqual((self.asked, self.choices), ([], []))
+
+    def test_a_path_may_be_any_bytes_and_begin_with_the_home(self) -> None:
+        self.do("send bob@CIC oi --control ~/caf\udce9", {"id": 1, "ok": True})
+        home = os.path.expanduser("~/caf\udce9")
+        self.assertEqual(self.choices, [Choice(home, None, None)])
+
+    def test_a_text_that_no_message_can_hold_is_not_even_asked_for(self) -> None:
+        self.assertEqual(MAX_TEXT, MAX_LINE)
+        self.type("é" * 20_000)
+        self.assertEqual(self.do("send bob@CIC -"), 1)
+        self.assertEqual(self.asked, [])
+        self.assertEqual(
+            self.complaint,
+            "p2pchat: not delivered: the text is too long: a message has at most 32,768 bytes\n",
+        )
 
     def test_published(self) -> None:
         done = {"id": 1, "ok": True, "peers": 2, "dropped": 0}
