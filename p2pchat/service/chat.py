@@ -20,6 +20,7 @@ from twisted.internet.error import CannotListenError
 
 from p2pchat.console.full import choose
 from p2pchat.console.plain.stdio import make_console
+from p2pchat.control.client.standard import complain, fill_standard_descriptors, forget_output
 from p2pchat.control.paths import ControlError
 from p2pchat.history.location import NONE
 from p2pchat.history.opening import history_maker
@@ -34,7 +35,6 @@ from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions
 from p2pchat.service.process import (
     descriptor_limit,
-    fill_standard_descriptors,
     poll_directly,
     use_steady_clock,
 )
@@ -42,7 +42,6 @@ from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import LOOPBACK
-from p2pchat.wire.text import printable
 
 if TYPE_CHECKING:
     from p2pchat.rendezvous.server import RendezvousService
@@ -168,7 +167,7 @@ class Program(Service):
         self.companions.leaving()
         yield self.node.stopService()
         if self.node.outgoing.outcomes.lost:
-            self.status = self.status or 1
+            self.status = 1
         yield self.companions.stopService()
         if self._rendezvous is not None:
             yield maybeDeferred(self._rendezvous.stopService)
@@ -202,7 +201,7 @@ def makeService(options: ChatOptions) -> Program:
         _log.info("Settings read from {path}", path=options.file)
     for sentence in options.warnings:
         _log.warn("{text}", text=sentence)
-        sys.stderr.write(f"warning: {printable(sentence)}\n")
+        complain(f"warning: {sentence}")
     try:
         program.bind()
     except CannotStartError as why:
@@ -215,9 +214,11 @@ def makeService(options: ChatOptions) -> Program:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
-    fill_standard_descriptors()
+    output_closed = fill_standard_descriptors()
     options = ChatOptions()
     options.parseOptions(sys.argv[1:] if argv is None else [*argv])
+    if output_closed:
+        forget_output()
     if choose.wanted(plain=options.plain, log_path=options.log_path):
         choose.install()
     from twisted.internet import reactor
@@ -271,7 +272,7 @@ def _own_address() -> str:
 
 def _refuse(sentence: str) -> NoReturn:
     _log.error("{text}", text=sentence)
-    sys.stderr.write(printable(sentence) + "\n")
+    complain(sentence)
     raise SystemExit(1)
 
 

@@ -19,11 +19,11 @@ from twisted.logger import LogLevel
 from twisted.python import usage
 
 from p2pchat import __version__
+from p2pchat.control.client.standard import complain, guarded
 from p2pchat.logs.output import TWISTD_LOGGER, prepare_twistd, twistd_observer
 from p2pchat.settings.checks import ConfigError, shown
 from p2pchat.settings.table import OptionGroup
 from p2pchat.settings.values import LoggingSettings
-from p2pchat.wire.text import printable
 
 
 class CommandOptions(usage.Options):
@@ -96,10 +96,11 @@ class CommandOptions(usage.Options):
         from twisted import __version__ as twisted_version
 
         python = ".".join(map(str, sys.version_info[:3]))
-        sys.stdout.write(
-            f"{self.program} {__version__} (Twisted {twisted_version}, Python {python})\n"
-        )
-        raise SystemExit(0)
+        _show(f"{self.program} {__version__} (Twisted {twisted_version}, Python {python})")
+
+    def opt_help(self) -> NoReturn:
+        """Show what there is and exit."""
+        _show(str(self))
 
     @property
     def command(self) -> str:
@@ -155,5 +156,9 @@ class CommandOptions(usage.Options):
 
 
 def _leave(sentence: str, status: int) -> NoReturn:
-    sys.stderr.write(printable(sentence) + "\n")
+    complain(sentence)
     raise SystemExit(status)
+
+
+def _show(text: str) -> NoReturn:
+    raise SystemExit(guarded(lambda: sys.stdout.write(text + "\n") and 0))

@@ -16,6 +16,7 @@ from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
 
+from p2pchat.control.client.standard import complain, fill_standard_descriptors, forget_output
 from p2pchat.logs.formats import text_line
 from p2pchat.logs.levels import Log, set_level
 from p2pchat.logs.output import start_logging, wanted
@@ -26,7 +27,6 @@ from p2pchat.rendezvous.stores.journal import Persistence
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.service.process import (
     descriptor_limit,
-    fill_standard_descriptors,
     poll_directly,
     use_steady_clock,
 )
@@ -34,7 +34,6 @@ from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
 from p2pchat.sqlite import ForeignFileError
-from p2pchat.wire.text import printable
 
 _log: Final = Log("Rendezvous")
 
@@ -83,9 +82,11 @@ def makeService(options: RendezvousOptions) -> MultiService:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server in the foreground until it is told to stop; the exit status."""
-    fill_standard_descriptors()
+    output_closed = fill_standard_descriptors()
     options = RendezvousOptions()
     options.parseOptions(sys.argv[1:] if argv is None else argv)
+    if output_closed:
+        forget_output()
     logging = options.logging
     if logging.file is None:
         _log_to_stderr(logging.level)
@@ -131,7 +132,7 @@ def _possible_connections(wanted: int) -> int:
 
 
 def _leave(sentence: str) -> NoReturn:
-    sys.stderr.write(printable(sentence) + "\n")
+    complain(sentence)
     raise SystemExit(1)
 
 
