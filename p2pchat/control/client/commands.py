@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from p2pchat.console.wording import WAITS
 from p2pchat.control.client.finding import Choice, NoAnswerError, Node, Refused, find
@@ -55,7 +55,7 @@ def _send(options: argparse.Namespace) -> int:
             answer = node.ask("send", to=options.to, text=text)
         except Refused as why:
             if options.json:
-                _print_json(why.answer)
+                _show_what_became(why.answer)
             # A node of an earlier version says it in one of these cases only.
             later = why.answer.get("later", why.answer.get("code") == "queued") is True
             _complain(f"not delivered{' yet' if later else ''}: {why}")
@@ -64,7 +64,7 @@ def _send(options: argparse.Namespace) -> int:
             _complain(f"{why}: it may be sent all the same, now or when the node starts again")
             return WAITS
     if options.json:
-        _print_json(answer)
+        _show_what_became(answer)
     if "peers" not in answer:
         return 0
     if answer["dropped"]:
@@ -72,6 +72,11 @@ def _send(options: argparse.Namespace) -> int:
     elif not answer["peers"]:
         _complain("not delivered: nobody is connected")
     return 0 if answer["peers"] and not answer["dropped"] else 1
+
+
+def _show_what_became(answer: dict[str, Any]) -> None:
+    """Whether it can be shown or not, the exit status is about the message."""
+    guarded(lambda: _print_json(answer))
 
 
 def _input() -> str:

@@ -7,8 +7,9 @@ status 2, as `argparse` does.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.protocol import EVENT_KINDS
@@ -39,6 +40,12 @@ _EXAMPLES: Final = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: Any = None) -> None:
+        """Print it, or fail: what `argparse` cannot write it forgets in silence."""
+        (file or sys.stdout).write(self.format_help())
+
+
 def parser_of(name: str) -> argparse.ArgumentParser:
     """What reads the options of the command of this name."""
     about = dict(SUBCOMMANDS)[name]
@@ -46,7 +53,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     examples = _EXAMPLES.get(name, ((f"p2pchat {name}", ""),))
     width = max(len(example) for example, _ in examples)
     shown = [f"  {example:<{width}}  {remark}".rstrip() for example, remark in examples]
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"p2pchat {name}",
         description="\n".join([text, "", "Examples:", *shown]),
         formatter_class=argparse.RawDescriptionHelpFormatter,

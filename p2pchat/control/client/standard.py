@@ -18,8 +18,6 @@ from contextlib import suppress
 
 from p2pchat.wire.text import printable, shortened, system_reason
 
-_MODES = {0: "r", 1: "w", 2: "w"}
-
 
 def fill_standard_descriptors() -> bool:
     """Open the null device where standard input, output or error are closed.
@@ -28,23 +26,28 @@ def fill_standard_descriptors() -> bool:
     into it. Call it before anything is opened. Returns whether standard output was closed: writing
     there fails, so that nobody takes it for written; `forget_output` has it go nowhere.
     """
-    output_closed = False
+    closed = []
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
             # The lowest number that is free: this one.
             os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
-            output_closed = output_closed or number == 1
+            closed.append(number)
         if getattr(sys, name) is None:
-            stream = open(number, _MODES[number], closefd=False)  # noqa: SIM115
+            # A number that something else has by now is not written to.
+            where = number if number in closed else os.devnull
+            stream = open(where, "w" if number else "r", closefd=where != number)  # noqa: SIM115
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
-    return output_closed
+    return 1 in closed
 
 
 def guarded(program: Callable[[], object]) -> int:
     """Run a short program that returns its exit status, or leaves with it; returns that status."""
+    if sys.stdout is None:  # in somebody else's program, as twistd
+        complain("p2pchat: standard output is closed")
+        return 1
     status: object = 0
     try:
         try:
