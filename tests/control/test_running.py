@@ -13,7 +13,6 @@ from p2pchat.console.plain.queue import MEETING
 from p2pchat.testing.directory import Fault
 from tests.support.control_sockets import STAMP, Client, ControlledTown
 
-
 NOTHING_OPEN = {"failed": False, "waiting": 0}
 
 

@@ -17,7 +17,10 @@ from p2pchat.control.protocol import EVENT_KINDS
 _EXAMPLES: Final = {
     "attach": (("p2pchat attach", "type /help there; Ctrl-D leaves, and the node runs on"),),
     "send": (
-        ("p2pchat send bob@CIC 'the build is green'", "waits until bob has it"),
+        (
+            "p2pchat send bob@CIC 'the build is green'",
+            "exit status 0: bob has it; 1: not sent; 2: not understood; 3: kept, sent later",
+        ),
         ("p2pchat send '#CIC' 'lunch?'", "to everyone of a namespace; '*' is everyone"),
         ("uptime | p2pchat send bob@CIC -", "the text comes from a pipe"),
     ),

@@ -105,12 +105,6 @@ class SendTests(CommandCase):
         self.assertEqual(self.do("send bob@CIC oi", {"ok": False, "error": "not a request"}), 1)
         self.assertEqual(self.complaint, "p2pchat: not delivered: not a request\n")
 
-    def test_output_that_is_full_says_nothing_of_the_message(self) -> None:
-        self.patch(sys, "stdout", open("/dev/full", "w"))  # noqa: SIM115
-        self.patch(os, "dup2", lambda *_: None)
-        self.assertEqual(self.do("send bob@CIC oi --json", {"id": 1, "ok": True}), 0)
-        self.assertIn("standard output: No space left", self.complaint)
-
     def test_for_programs(self) -> None:
         answer = {"id": 1, "ok": False, "code": "not_sent", "error": "no such peer"}
         self.assertEqual(self.do("send bob@CIC oi --json", answer), 1)
