@@ -11,7 +11,8 @@ asks for the name, so that a program which needs few of them starts fast.
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-__version__ = "1.0.0"
+__version__ = "1.1.0.dev0"
+"""What was built (PEP 440): with `.dev0` it is on its way to that version, and not released."""
 
 _HOMES: Final = {
     "CannotStartError": "mesh.link.ports",

@@ -39,6 +39,10 @@ class ForeignFileError(Exception):
     """The file is not for us to use; the text is a sentence that says what to do."""
 
 
+class InUseError(Exception):
+    """Another process of ours has the file; the text is a sentence that says so."""
+
+
 class ClosedError(Exception):
     """The thread has ended: nothing is done any more."""
 

@@ -24,7 +24,7 @@ ORDER: Final = (
     ("history",),
     ("mesh",),
     ("rendezvous",),
-    ("sqlite",),
+    ("locks", "sqlite", "turns"),
     ("logs",),
     ("settings",),
     ("wire",),

@@ -92,7 +92,8 @@ def peer_rows(
             PeerRow(
                 peer_id,
                 peer.status.value,
-                [host_and_port(*address) for address in addresses],
+                # No list, which every collection of garbage would look at.
+                tuple(host_and_port(*address) for address in addresses),
                 peer.listed if listings is None else peer_id in listed,
                 len(peer.links),
                 peer.links[0].address if peer.links else "",

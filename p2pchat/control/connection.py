@@ -30,7 +30,7 @@ from p2pchat.control.requests import (
 )
 from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import RateLimited
-from p2pchat.mesh.turns import Turns
+from p2pchat.turns import Turns
 
 _log: Final = Log("Control")
 MAX_CLIENTS: Final = 64

@@ -96,8 +96,8 @@ class CommandRunner:
     def _turn(self, line: str) -> Generator[Deferred[Any], Any, None]:
         """Fires when a line of a script may be run."""
         if not self._met and not self._commands.may_run(line):
-            yield self._until(self._peers_met, MEETING)
-            self._met = True
+            yield self._until(lambda: self._peers_met() or self._commands.may_run(line), MEETING)
+            self._met = self._peers_met() or not self._commands.may_run(line)
         yield self._until(
             lambda: self._out.has_room and not self._backpressure.should_wait(self._clock.seconds())
         )

@@ -10,11 +10,12 @@ order and before the past is known waits for `when_ready`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, TypeVar
 
 from msgspec import Struct
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -26,6 +27,7 @@ from p2pchat.history.records import HistoryError, Loaded, Record
 from p2pchat.history.segments import pack
 from p2pchat.history.store import Limits, Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
+from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
 from p2pchat.sqlite import ClosedError, Worker
@@ -54,6 +56,8 @@ class Storage(Struct):
     """The wall clock."""
     on_closed: Callable[[], None] = _ignore
     """Is called when nothing touches the file any more."""
+    path: str = ""
+    """Where the file is, for who wants to know its size."""
 
 
 class DurableHistory:
@@ -86,9 +90,8 @@ class DurableHistory:
         """How far we have caught up with each peer."""
         self._told = False
         self._opening = False
-        self._forgetting = 0
-        self._all_forgotten: list[Deferred[None]] = []
-        self._waiting: list[Deferred[None]] = []
+        self._deleting = DeferredLock()
+        self._waiting: deque[Deferred[None]] = deque()
         self.on_settled: Callable[[list[Arrival], bool], None] = _ignore
         """Gets the arrivals of each batch in their order, and whether they are stored."""
         self.on_past: Callable[[list[Record]], None] = _ignore
@@ -105,6 +108,8 @@ class DurableHistory:
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
         self.not_kept = 0
         """Messages that could not be stored."""
+        self.weight = Weight(clock, storage.path, self._store, lambda: self._read(Reader.held))
+        """How large the file is, and what waits for it."""
 
     # ------------------------------------------------------------ start and stop
 
@@ -142,14 +147,6 @@ class DurableHistory:
     def stop(self) -> Deferred[None]:
         """Write what waits, delete what is to be deleted, and close the file."""
 
-        def forget(_: object) -> Deferred[None]:
-            # A deletion that ended half-way would be told not to have been made.
-            forgotten: Deferred[None] = Deferred()
-            if not self._forgetting:
-                return succeed(None)
-            self._all_forgotten.append(forgotten)
-            return forgotten
-
         def close_reader(_: object) -> Deferred[None]:
             # First, so that who writes is the last one, and leaves one file behind.
             closed: Deferred[None] = succeed(None)
@@ -160,7 +157,9 @@ class DurableHistory:
         def close(_: object) -> Deferred[None]:
             return self._store.stop().addBoth(lambda _: self._storage.on_closed())
 
-        flushed = self.flush().addCallback(forget)
+        # A deletion that ended half-way would be told not to have been made.
+        nothing_is_deleted = self._deleting.acquire()
+        flushed = nothing_is_deleted.addCallback(lambda _: self.flush())
         return flushed.addCallback(close_reader).addCallback(close)
 
     # ------------------------------------------------------------ what is ours
@@ -171,13 +170,6 @@ class DurableHistory:
             entry.id = self._store.next_id()
         self._store.enter(entry)
 
-    def enter_when_ready(self, entry: Record) -> None:
-        """The same, once the past is known."""
-        if self.ready:
-            self.enter(entry)
-        else:
-            self.when_ready().addCallback(lambda _: self.enter(entry))
-
     def change(self, entry: Record, state: int) -> None:
         """A message of ours has a new state."""
         entry.state = state
@@ -187,9 +179,14 @@ class DurableHistory:
     # ------------------------------------------------------------ what came
 
     @property
-    def ready(self) -> bool:
-        """Whether the past is known, so that a repetition can be told from what is new."""
+    def past_is_known(self) -> bool:
+        """Whether the past is read, so that messages of ours can get their numbers."""
         return self._store.ready
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is, and all is done that waited for that; see `when_ready`."""
+        return self._store.ready and not self._waiting
 
     @property
     def failing(self) -> bool:
@@ -270,36 +267,29 @@ class DurableHistory:
         """The messages of ours with these ids; see `Reader.numbered`."""
         return self._read(lambda reader: reader.numbered(ids))
 
-    def forget(self, peer_id: str) -> Deferred[int]:
+    def forget(self, peer_id: str, deleted: Callable[[], None]) -> Deferred[int]:
         """Delete what was said by and to a peer; fires with how many messages.
 
-        Fails with a `HistoryError` when it cannot be done: then nothing has changed.
+        `deleted` is called as soon as that is done: what is entered then is kept. Fails with a
+        `HistoryError` when it cannot be done: then nothing has changed.
         """
 
         def delete(trouble: str) -> Deferred[int]:
             if trouble:  # what is not written yet would be, after all
                 raise HistoryError(f"could not be deleted: {trouble}")
             forgetting = self._store.tidying.forget(peer_id)
-            return Deferred.fromCoroutine(forgetting).addCallbacks(deleted, failed)
+            return Deferred.fromCoroutine(forgetting).addCallbacks(done, failed)
 
-        def over(count: int | Failure) -> int | Failure:
-            self._forgetting -= 1
-            if not self._forgetting:
-                waiting, self._all_forgotten = self._all_forgotten, []
-                for each in waiting:
-                    each.callback(None)
-            return count
-
-        def deleted(count: int) -> int:
+        def done(count: int) -> int:
             self.unread.pop(peer_id, None)
             self._friends.forget(peer_id)
+            deleted()
             return count
 
         def failed(failure: Failure) -> NoReturn:
             raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
 
-        self._forgetting += 1
-        return self.flush().addCallback(delete).addBoth(over)
+        return self._deleting.run(lambda: self.flush().addCallback(delete))
 
     def mark_read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation."""
@@ -333,9 +323,8 @@ class DurableHistory:
         self.on_past(past.waiting)
         if not past.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.callback(None)
+        while self._waiting:
+            self._waiting.popleft().callback(None)
 
     def _written(self, done: Unstored, outcome: Outcome) -> None:
         """A batch is safe, or lost."""

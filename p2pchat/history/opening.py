@@ -33,6 +33,7 @@ def history_maker(reactor: Any, settings: Settings) -> Callable[[str, RecentIds]
             make_reader=partial(Reader, taken.path),
             wall=time.time,
             on_closed=taken.release,
+            path=taken.path,
         )
         return DurableHistory(reactor, own_id, settings.history, seen, storage)
 

@@ -18,6 +18,7 @@ from p2pchat.history.records import HistoryError, Record
 from p2pchat.history.schema import FIELDS, FORMAT, NAMES
 from p2pchat.history.searching import Query
 from p2pchat.history.segments import encodable, unpack
+from p2pchat.history.shares import Held, held
 from p2pchat.sqlite import File, ForeignFileError
 
 _T = TypeVar("_T")
@@ -128,6 +129,10 @@ class Reader:
             return sorted(peer_id for peer_id in found if peer_id.rpartition("@")[0] == name)
 
         return self._read(read)
+
+    def held(self) -> list[Held]:
+        """Who has how much in the file; nothing when there is none."""
+        return self._read(lambda connection: [held(connection)])
 
     def everything(self, conversation: str | None = None) -> Iterator[Record]:
         """All messages, oldest first, some at a time, so that writing goes on meanwhile."""

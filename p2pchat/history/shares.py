@@ -49,6 +49,28 @@ class Losers(NamedTuple):
     """Bytes that each loses: friends, or `STRANGERS` alone."""
 
 
+class Held(NamedTuple):
+    """How many bytes of messages who has in the file."""
+
+    strangers: int = 0
+    friends: int = 0
+    """All of them together, and we ourselves."""
+    most: int = 0
+    """The one who has most."""
+
+
+def held(connection: Connection) -> Held:
+    """Who has how much now; of friends as far as it is filed."""
+    return Held(
+        *connection.execute(
+            "SELECT (SELECT coalesce(sum(bytes), 0) FROM name WHERE NOT friend)"
+            " + (SELECT coalesce(sum(strangers), 0) FROM segment),"
+            " (SELECT coalesce(sum(bytes), 0) FROM name WHERE friend),"
+            " (SELECT coalesce(max(bytes), 0) FROM name WHERE friend)"
+        ).fetchone()
+    )
+
+
 def count(connection: Connection, after: int, upto: int) -> None:
     """Count the messages above `after`, up to `upto`, for their senders."""
     _add(connection, f"message WHERE id > {int(after)} AND id <= {int(upto)}", 1)

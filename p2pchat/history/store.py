@@ -136,6 +136,11 @@ class Store:
 
         return self.call(load).addErrback(failed).addCallback(loaded)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes, roughly, of messages that came and wait for the next batch."""
+        return self._waiting
+
     def configure(self, settings: HistorySettings) -> None:
         """Go by the limits of these settings from now on."""
         self._limits = Limits.of(settings)

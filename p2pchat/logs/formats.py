@@ -1,8 +1,8 @@
 """How a log event becomes text: a line for a person, an object for a program, a line for a screen.
 
-Rules: one line an event, `2026-01-31 12:00:00,123 INFO    [PeerServer] text`, in local time, with
-every character made printable; only a failure has more lines, indented. As JSON it is one object
-a line, whatever it is.
+Rules: one line an event, `2026-01-31 12:00:00,123+0100 INFO    [PeerServer] text`, in local time
+with its distance from UTC, every character made printable; only a failure has more lines, indented.
+As JSON it is one object a line, whatever it is.
 """
 
 from __future__ import annotations
@@ -35,9 +35,14 @@ Formatter: TypeAlias = "Callable[[LogEvent], str]"
 def text_line(event: LogEvent) -> str:
     """`event` as a line for a person, and indented lines for the traceback of a failure."""
     seconds = event.get("log_time") or 0.0
-    level = level_name(level_of(event))
-    stamp = f"{_stamp(int(seconds))},{int(seconds * 1000) % 1000:03d}"
-    line = f"{stamp} {level:<7} [{_component(event)}] {_text(event)}\n"
+    moment, zone = _stamp(int(seconds))
+    stamp = f"{moment},{int(seconds * 1000) % 1000:03d}{zone}"
+    return f"{stamp} {level_name(level_of(event)):<7} {untimed_line(event)}"
+
+
+def untimed_line(event: LogEvent) -> str:
+    """The same without time and level, for who has both by itself."""
+    line = f"[{_component(event)}] {_text(event)}\n"
     if "log_failure" in event:
         line += "".join(f"    {printable(part)}\n" for part in _trace(event))
     return line
@@ -88,9 +93,16 @@ FORMATTERS: Final[dict[str, Formatter]] = {"text": text_line, "json": json_line}
 """The formats of a log file, by the names that a person gives them."""
 
 
+def untimed(format_line: Formatter) -> Formatter:
+    """The formatter to use where each line gets its time from elsewhere."""
+    return untimed_line if format_line is text_line else format_line
+
+
 @lru_cache(maxsize=2)
-def _stamp(second: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+def _stamp(second: int) -> tuple[str, str]:
+    """Date and time of day; and how far they are from UTC."""
+    local = time.localtime(second)
+    return time.strftime("%Y-%m-%d %H:%M:%S", local), time.strftime("%z", local)
 
 
 def level_of(event: LogEvent) -> LogLevel:

@@ -10,8 +10,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Final
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Final, TextIO, TypeAlias
 
 from twisted.logger import (
     ILogObserver,
@@ -25,9 +25,15 @@ from zope.interface import implementer
 
 from p2pchat.logs.file import LogFile
 from p2pchat.logs.formats import FORMATTERS, Formatter, is_twisted, level_of, screen_line, text_line
+from p2pchat.logs.journal import for_journal, is_journal, marked
 from p2pchat.logs.levels import LEVELS, enabled, level_name, set_level
 from p2pchat.logs.limits import RepeatedFaults
+from p2pchat.logs.texts import show_texts
 from p2pchat.settings.values import LoggingSettings
+from p2pchat.wire.text import printable
+
+FilesOf: TypeAlias = Callable[[], AbstractContextManager[object]]
+"""What makes the context in which files are made, so that they belong to the right user."""
 
 
 def wanted(event: LogEvent) -> bool:
@@ -125,18 +131,26 @@ def start_logging(
     and standard error are left alone. Call once; close what is returned at the very end.
     """
     set_level(settings.level)
+    show_texts(settings.texts)
     observer = _file_observer(settings, path, warn or _to_stderr)
     globalLogBeginner.beginLoggingTo([counters, observer], redirectStandardIO=False)
     return observer.file
 
 
-def prepare_twistd(settings: LoggingSettings, path: str) -> None:
-    """Set the process's level, and say what `twistd_observer` is to make."""
+def prepare_twistd(settings: LoggingSettings, path: str, files: FilesOf = nullcontext) -> None:
+    """Set the process's level, and say what `twistd_observer` is to make.
+
+    `files`: in what the file is made, so that it belongs to the user as whom the process will run.
+    """
     global _make_observer
     set_level(settings.level)
-    _make_observer = lambda: LogPublisher(  # noqa: E731
-        counters, _file_observer(settings, path, _to_stderr)
-    )
+    show_texts(settings.texts)
+
+    def make() -> LogPublisher:
+        with files():
+            return LogPublisher(counters, _file_observer(settings, path, _to_stderr))
+
+    _make_observer = make
 
 
 def reopen() -> None:
@@ -174,15 +188,31 @@ def _file_observer(
             os.makedirs(os.path.dirname(file.path), mode=0o700, exist_ok=True)
     file.open(time.time())
     _open_files.append(file)
-    return FileObserver(file, FORMATTERS[settings.format])
+    return FileObserver(file, stream_format(settings.format, 1 if path == "-" else None))
+
+
+def stream_format(name: str, descriptor: int | None) -> Formatter:
+    """The formatter of this name for what goes to a descriptor, or to a file for None."""
+    formatter = FORMATTERS[name]
+    if descriptor is not None and is_journal(descriptor):
+        return for_journal(formatter)
+    return formatter
+
+
+def complain(sentence: str, level: str = "ERROR", stream: TextIO | None = None) -> None:
+    """Tell the person who started the program, on standard error, or the journal if it is that."""
+    stream = sys.stderr if stream is None else stream
+    with suppress(OSError, ValueError):
+        if stream is not None:
+            line = printable(sentence) + "\n"
+            stream.write(marked(level, line) if is_journal(2) else line)
+            stream.flush()
 
 
 def _to_stderr(sentence: str) -> None:
     # Not sys.stderr, which twistd replaces by the log that has just failed.
-    with suppress(OSError, ValueError):
-        if sys.__stderr__ is not None:
-            sys.__stderr__.write(sentence + "\n")
-            sys.__stderr__.flush()
+    if sys.__stderr__ is not None:
+        complain(sentence, "WARNING", sys.__stderr__)
 
 
 def _repeated(count: int, now: float) -> LogEvent:

@@ -13,11 +13,15 @@ opened, whoever dialed, lets n grow, too, so that an end that accepts and drops 
 but it answers, and does not become STALE. Only a session that lasted resets n. Each dial waits for
 its turn in the `DialQueue`. An address and port where another name is dialed, or was in vain, fails
 without a dial (`DialPauses`), and such an attempt counts as all but the last one.
+
+Two attempts are beside this: `hurry` makes one now, which does not count if it fails; `dial_also`
+makes one although the peer is connected, and nothing comes of it if it fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final
 
 from twisted.internet.interfaces import (
@@ -80,6 +84,12 @@ class Dialer(ClientFactory):
         self._waiting: Dial | None = None
         self._dial: Dial | None = None
         self._place = ("", 0)
+        self._also = False
+        """Whether the present attempt is made although the peer is connected."""
+        self._hurried = False
+        """Whether the present attempt, or the next one, is made before its time."""
+        self._ended_at = -inf
+        """When the last dial, or the last link, ended."""
         self.met = False
         """Whether the peer had a link."""
         self._short_sessions = 0
@@ -97,11 +107,35 @@ class Dialer(ClientFactory):
         An attempt that is under way goes on, unless the peer has an address that is none of its.
         """
         self.failures = self._short_sessions = 0
+        self._hurried = False
         self._cancel_wait()
         if self.busy and not self._knew.issuperset(self._peer.addresses):
             self._drop_attempt()
         if not self.busy:
             self._attempt()
+
+    def hurry(self) -> None:
+        """Somebody writes to the peer: dial now, or as soon as the shortest pause has passed."""
+        if self._peer.links or self._waiting or self._dial or not self._peer.addresses:
+            return
+        now = self._context.clock.seconds()
+        delay = self._ended_at + self._context.settings.connection.reconnect_backoff_base - now
+        if self._wait is not None and self._wait.getTime() <= now + max(0.0, delay):
+            return
+        self._cancel_wait()
+        self._hurried = True
+        if delay > 0:
+            self._wait = self._context.clock.callLater(delay, self._time_to_dial)
+        else:
+            self._attempt()
+
+    def dial_also(self, places: Sequence[tuple[str, int]]) -> None:
+        """Dial these places once, one after the other, although the peer is connected."""
+        if self._queue.admission.has_room:
+            self._drop_attempt()
+            self._also, self._untried = True, [*places]
+            self._knew = frozenset(places)
+            self._next_address("none of its new addresses can be dialed")
 
     def stop(self) -> None:
         """Dial no more, and drop an attempt that is under way."""
@@ -115,6 +149,7 @@ class Dialer(ClientFactory):
         if waiting is not None:
             self._queue.withdraw(waiting)
         self._untried.clear()
+        self._also = False
         connector, self._connector = self._connector, None
         self._link = None
         self._dial_over()
@@ -122,6 +157,7 @@ class Dialer(ClientFactory):
             connector.disconnect()
 
     def _attempt(self) -> None:
+        self._also = False
         self._untried = [*self._peer.addresses]
         self._knew = frozenset(self._untried)
         if self._peer.links or not self._untried:
@@ -152,7 +188,7 @@ class Dialer(ClientFactory):
     def may_begin(self, dial: Dial) -> bool:
         """Whether to dial, now that it is our turn. Called by `DialQueue` only."""
         self._waiting = None
-        if self._peer.links:
+        if self._peer.links and not self._also:
             # It has reached us meanwhile.
             self._untried.clear()
             return False
@@ -203,17 +239,20 @@ class Dialer(ClientFactory):
     def opened(self, link: IPeerLink) -> None:
         """A session opened on a connection that was dialed here; perhaps to somebody else."""
         if link is self._link:
+            self._also = self._also and link.peer_id != self._peer.peer_id
             self._not_here(f"{bracketed(link.peer_id)} answered instead")
 
     def connected(self) -> None:
         """The peer has a link, whoever dialed it: the next attempt need not be made."""
         self.failures = 0
+        self._hurried = False
         self.met = True
         self._cancel_wait()
 
     def link_lost(self, lasted: float) -> None:
         """The peer's last link ended after `lasted` seconds; the node wants it back."""
         self.met = True
+        self._ended_at = self._context.clock.seconds()
         self._short_sessions = 0 if lasted >= LASTING else self._short_sessions + 1
         if self._dial is not None:
             self._on_status(self._peer, Status.CONNECTING)
@@ -229,7 +268,7 @@ class Dialer(ClientFactory):
     def _not_here(self, why: str) -> None:
         self._connector = self._link = None
         self._dial_over()
-        if self._peer.links:
+        if self._peer.links and not self._also:
             # We have reached it, or it has reached us.
             self._untried.clear()
         else:
@@ -245,7 +284,11 @@ class Dialer(ClientFactory):
         self._wait = self._context.clock.callLater(delay, self._time_to_dial)
 
     def _failed(self, why: str) -> None:
-        self.failures += 1
+        self._also = False
+        if self._peer.links:
+            return
+        hurried, self._hurried = self._hurried, False
+        self.failures += not hurried
         limit = self._attempts
         _log.debug(
             "Attempt {n} of {limit} to reach {peer} failed: {why}",
@@ -282,6 +325,7 @@ class Dialer(ClientFactory):
     def _dial_over(self) -> None:
         dial, self._dial = self._dial, None
         if dial is not None:
+            self._ended_at = self._context.clock.seconds()
             self._pause(dial.place)
             self._queue.over(dial)
 

@@ -2,13 +2,14 @@
 
 Rules: this is the only place that decides whether a peer is dialed. A peer that said BYE is not
 dialed until it registers again; one that was lost is dialed with backoff; one that is STALE waits
-for a renewed registration, an inbound connection or the person's /reconnect. How a peer is dialed
-is its `Dialer`'s affair. When it is dialed is said by the `DialQueue`, whoever wants it.
+for a renewed registration, an inbound connection, the person's /reconnect or a message for it. How
+a peer is dialed is its `Dialer`'s affair. When it is dialed is said by the `DialQueue`, whoever
+wants it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 from typing import Any, Final
 
@@ -72,10 +73,27 @@ class Dialing:
         if not self._stopped:
             self._dialer_of(peer).dial()
 
-    def registered_anew(self, peer: Peer) -> None:
-        """A peer without a link registered since we last looked: it is there, whatever was."""
-        peer.left = False
-        self.dial(peer)
+    def registered_anew(self, peer: Peer, before: Collection[tuple[str, int]]) -> None:
+        """A peer registered since we last looked, when it had the addresses `before`.
+
+        One without a link is there, whatever was. If another program that is connected is
+        elsewhere, it has probably been started again, and its links here are dead or soon will be.
+        Our own kind dials us itself.
+        """
+        if not peer.links:
+            peer.left = False
+            self.dial(peer)
+        elif before and not self._stopped and not peer.link_in_use.is_p2pchat:
+            led_to = {link.address for link in peer.links if link.outbound}
+            found = (it for it in peer.addresses if it not in before)
+            new = [(host, port) for host, port in found if f"{host}:{port}" not in led_to]
+            if new:
+                self._dialer_of(peer).dial_also(new)
+
+    def wanted(self, peer: Peer) -> None:
+        """Somebody writes to a peer without a link: dial it before its time, unless it has left."""
+        if not self._stopped and not peer.left:
+            self._dialer_of(peer).hurry()
 
     def not_wanted(self, peer: Peer) -> None:
         """Dial this peer no more, until `dial` is called again."""

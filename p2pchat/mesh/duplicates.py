@@ -23,6 +23,7 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.wire.address import network_of
 from p2pchat.wire.friends import Friends
+from p2pchat.wire.messages import ByeOk, Pong
 from p2pchat.wire.text import shortened
 
 DUPLICATE: Final = "duplicate link"
@@ -32,6 +33,8 @@ ANSWER_WITHIN: Final = 2.0
 CROSSING: Final = 20.0
 """Seconds between two links from dials that crossed: a dial that was under way and its handshake
 take no longer."""
+_MOST_ASKED: Final = 16
+"""Links of a peer that an answer on another one is held against: each costs time."""
 _TOLD_INTERVAL: Final = 60.0
 _TOLD_AT_MOST: Final = 10
 _log: Final = Log("PeerServer")
@@ -109,6 +112,12 @@ class SecondLinks:
             _put_first(peer, other)
         else:
             self._ask(peer, now)
+
+    def answered(self, peer: Peer, link: IPeerLink, answer: Pong | ByeOk) -> None:
+        """An answer came on `link` that belongs to another link of another program, if to any."""
+        for other in peer.links[:_MOST_ASKED]:
+            if other is not link and not other.is_p2pchat and other.answered(answer):
+                return
 
     def look(self, now: float) -> None:
         """Judge the links that were doubted; call it several times a second."""

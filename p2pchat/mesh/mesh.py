@@ -28,13 +28,13 @@ from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.look_alikes import LookAlikes
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
-from p2pchat.mesh.turns import Turns
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
+from p2pchat.turns import Turns
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import CatchUp, Pub, Said, Send
+from p2pchat.wire.messages import ByeOk, CatchUp, Pong, Pub, Said, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
 _LEAVE_TIMEOUT: Final = 2.0
@@ -152,6 +152,11 @@ class Mesh:
             self._dialing.dial(peer)
         return len(absent)
 
+    def wanted(self, peer: Peer) -> None:
+        """Somebody writes to this peer, which has no link: dial it now, if it may be dialed."""
+        if not self.blocking.has_peer(peer.peer_id):
+            self._dialing.wanted(peer)
+
     def dials_under_way(self) -> bool:
         """Whether a first attempt to reach some listed peer has not ended yet."""
         return self._dialing.under_way()
@@ -254,8 +259,9 @@ class Mesh:
             if number % _PEERS_A_TURN == 0:
                 yield
             peer = self._listed(peer_id)
-            if peer is not None and peer.heard_of(entries, rules, now) and not peer.links:
-                self._dialing.registered_anew(peer)
+            before = () if peer is None else peer.addresses
+            if peer is not None and peer.heard_of(entries, rules, now):
+                self._dialing.registered_anew(peer, before)
         if whole:
             yield from self.peers.not_listed(by_id.keys(), namespace)
         if rules.refused:
@@ -378,6 +384,12 @@ class Mesh:
     def ack_overdue(self, peer: Peer, link: IPeerLink) -> None:
         """An ACK did not come in time for what was sent to `peer` on `link`: use another one."""
         self.second_links.ack_overdue(peer, link, self._reactor.seconds())
+
+    def answered_elsewhere(self, link: IPeerLink, answer: Pong | ByeOk) -> None:
+        """An answer came that belongs to another link of the same peer, if to any."""
+        peer = self.peers.get(link.peer_id)
+        if peer is not None:
+            self.second_links.answered(peer, link, answer)
 
     def round_trip(self, link: IPeerLink, seconds: float) -> None:
         """A PING was answered."""

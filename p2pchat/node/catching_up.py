@@ -84,7 +84,9 @@ class CatchingUp:
         """Where each process of a peer was asked, by its instance."""
         self._to_ask: dict[Peer, None] = {}
         """Peers whose links had no room for the question."""
-        self._answers: dict[Peer, _Answer] = {}
+        self._answers: dict[Peer, dict[IPeerLink, _Answer]] = {}
+        """What each peer is told, by the link where it asked; the last one counts. Of two links the
+        question that was asked first may come last, and its link end then."""
         self._under_way: dict[_Answer, None] = {}
 
     def ask(self, peer: Peer) -> None:
@@ -107,27 +109,33 @@ class CatchingUp:
                 self._to_ask[peer] = None
 
     def answer(self, peer: Peer, link: IPeerLink, request: CatchUp) -> None:
-        """Send what a peer missed; what it was told before counts no more."""
+        """Send what a peer missed; what it is told elsewhere waits until this link ends."""
         settings = self._history.settings
         count = min(request.limit, settings.catch_up)
         age = min(request.max_age, settings.catch_up_age)
         if peer.namespace != self._namespace or count <= 0 or age <= 0:
             return
-        before = self._answers.get(peer)
-        answer = self._answers[peer] = _Answer(peer, link, request.after, count, age)
+        answers = self._answers.setdefault(peer, {})
+        before = answers.pop(link, None)
+        for each in answers.values():
+            self._under_way.pop(each, None)
+        answer = answers[link] = _Answer(peer, link, request.after, count, age)
         if before is not None:
             self._under_way.pop(before, None)
-            if before.link is link:
-                answer.due = before.due
+            answer.due = before.due
         self._under_way[answer] = None
         self._go_on(answer)
 
     def more(self, peer: Peer) -> None:
         """Something that was published may not have reached this peer, although it has a link."""
-        answer = self._answers.get(peer)
+        answer = self._current(peer)
         if answer is not None:
             answer.more = True
             self._under_way[answer] = None
+
+    def _current(self, peer: Peer) -> _Answer | None:
+        answers = self._answers.get(peer)
+        return next(reversed(answers.values())) if answers else None
 
     def sweep(self, now: float) -> None:
         """Go on with what is due, or for which there is room again."""
@@ -142,12 +150,13 @@ class CatchingUp:
 
     def link_closed(self, peer: Peer, link: IPeerLink) -> None:
         """A link of this peer is gone, and what was on its way there may be, too."""
-        answer = self._answers.get(peer)
-        if answer is not None and (answer.link is link or not peer.links):
-            del self._answers[peer]
+        answers = self._answers.get(peer, {})
+        answer = answers.pop(link, None)
+        if answer is not None:
             self._under_way.pop(answer, None)
-        else:
-            self.more(peer)
+        if not answers:
+            self._answers.pop(peer, None)
+        self.more(peer)
         if peer.links:
             self.ask(peer)
         else:
@@ -170,7 +179,7 @@ class CatchingUp:
 
     def _go_on(self, answer: _Answer) -> None:
         """Search, or read and send some more, if it is time and there is room for it."""
-        if answer.reading or self._answers.get(answer.peer) is not answer:
+        if answer.reading or self._current(answer.peer) is not answer:
             return
         if answer.missed:
             if _has_room(answer.link):
@@ -216,7 +225,7 @@ class CatchingUp:
     def _send(self, records: list[Record], answer: _Answer, last: int) -> None:
         """Send these, all that there still are of the next ones up to the id `last`."""
         answer.reading = False
-        if self._answers.get(answer.peer) is not answer:
+        if self._current(answer.peer) is not answer:
             return
         missed, link = answer.missed, answer.link
         for record in records:

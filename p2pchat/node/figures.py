@@ -6,6 +6,7 @@ nothing, and costs nobody anything between two snapshots.
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,10 +14,10 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from p2pchat import __version__
-from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.output import LogCounters, counters, lost_lines
 from p2pchat.mesh.link.send_queue import SendQueue
 from p2pchat.mesh.peers import Status
+from p2pchat.node.history_figures import history_section
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Figure, Section, Statistics, counter, gauge, limit, text
 from p2pchat.wire.outputs import Ending
@@ -28,7 +29,7 @@ def statistics(node: ChatNode) -> Statistics:
     """All counters and limits of a node that listens, and of who counts something beside it."""
     sections: list[Section[Any]] = [Section(name, each, node) for name, each in _NODE.items()]
     if node.history is not None:
-        sections.append(Section("history", _HISTORY, node.history))
+        sections.append(history_section(node, node.history))
     return Statistics(
         [*sections, Section("log", _LOG, counters), *(make() for make in node.counting)]
     )
@@ -52,6 +53,27 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def _memory() -> int | None:
+    # proc(5): pages in all, and those that are in memory.
+    try:
+        with open("/proc/self/statm", encoding="utf-8") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _descriptors() -> int | None:
+    try:
+        return len(os.listdir("/dev/fd")) - 1  # without the one that lists them
+    except OSError:
+        return None
+
+
+def _descriptor_limit() -> int | None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
 def _queues(node: ChatNode) -> Iterator[SendQueue]:
     return (link.queue for link in node.mesh.links)
 
@@ -69,7 +91,10 @@ _PROGRAM: Final[_NodeFigures] = {
         lambda node: round(node.clock.seconds() - node.started_at, 1),
     ),
     "cpu_seconds": counter("processor time used by the process", lambda _: _cpu_seconds()),
+    "resident_memory_bytes": gauge("resident memory", lambda _: _memory()),
     "peak_memory_bytes": gauge("largest resident memory so far", lambda _: _peak_memory()),
+    "descriptors": gauge("files and sockets that are open", lambda _: _descriptors()),
+    "descriptors_limit": limit("of those at most", lambda _: _descriptor_limit()),
 }
 _LINKS: Final[_NodeFigures] = {
     "open": gauge("links whose handshake is done", lambda node: len(node.mesh.links)),
@@ -231,7 +256,7 @@ _MESSAGES: Final[_NodeFigures] = {
         "lines that passed the limit, each of which ended its link",
         lambda node: node.mesh.link_log.remarks["long line"],
     ),
-    "not_for_us": counter(
+    "for_others": counter(
         "messages for somebody else, which were dropped",
         lambda node: node.mesh.link_log.remarks["not for us"],
     ),
@@ -249,6 +274,14 @@ _RENDEZVOUS: Final[_NodeFigures] = {
     "registered": gauge(
         "1 while we are registered, otherwise 0", lambda node: int(node.presence.grant is not None)
     ),
+    "registered_seconds": gauge(
+        "seconds since we registered; 0 while we are not",
+        lambda node: (
+            0
+            if node.presence.grant is None
+            else round(node.clock.seconds() - node.presence.registered_at, 1)
+        ),
+    ),
     "trouble": text(
         "why the last request failed, empty when it did not", lambda node: node.presence.trouble
     ),
@@ -260,19 +293,6 @@ _NODE: Final = {
     "peers": _PEERS,
     "messages": _MESSAGES,
     "rendezvous": _RENDEZVOUS,
-}
-_HISTORY: Final[Mapping[str, Figure[DurableHistory]]] = {
-    "failing": gauge(
-        "1 while messages cannot be stored, otherwise 0", lambda history: int(history.failing)
-    ),
-    "not_kept": counter("messages that could not be stored", lambda history: history.not_kept),
-    "refused": counter(
-        "of those, how many because too much waited to be stored", lambda history: history.refused
-    ),
-    "removed": counter(
-        "messages that were deleted because there was no room (history.max_bytes)",
-        lambda history: history.removed,
-    ),
 }
 _LOG: Final[Mapping[str, Figure[LogCounters]]] = {
     "debug": counter("lines at DEBUG", lambda log: log.by_level["DEBUG"]),

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.unstored import Arrival
 from p2pchat.logs.levels import Log
+from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observers
@@ -139,7 +140,8 @@ class Incoming:
             early.link.hold()
         else:
             history.not_kept += len(early.messages)
-            history.places.refused(early.peer.peer_id)
+            if early.link.keeps and any(type(message) is Pub for message in early.messages):
+                history.places.refused(early.peer.peer_id)
 
     def _keep_late(
         self,
@@ -178,14 +180,17 @@ class Incoming:
         comes_once = not arrival.acks and arrival.said is None and not arrival.link.keeps
         at_once = comes_once and not history.failing and showing.nothing_waits(peer.peer_id)
         if not at_once:
+            # Before it is kept: that may be over at once.
             arrival.messages = shown
+            showing.waits(arrival)
         if not history.keep(arrival, messages, ids):
-            arrival.messages = shown
+            if at_once:
+                arrival.messages = shown
+            else:
+                showing.takes_back(arrival)
             showing.refused(arrival)
         elif at_once:
             self._observers.received(peer, shown)
-        else:
-            showing.waits(arrival)
 
     def _repeated(self, history: DurableHistory, arrival: Arrival) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""
@@ -231,4 +236,4 @@ def _acknowledge(peer: Peer, link: IPeerLink, msg_ids: list[object]) -> None:
 def _tell_log(peer_id: str, messages: list[Send | Pub]) -> None:
     for message in messages:
         to = message.dst if type(message) is Pub else "us"
-        _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=message.payload)
+        _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=logged(message.payload))

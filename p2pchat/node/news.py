@@ -1,15 +1,18 @@
 """What can be told of a direct message of ours, to who said it.
 
-    QUEUED, LATE, UNKEPT, in any order, or none of them -> DELIVERED or UNDELIVERED
+    QUEUED, LATE, UNKEPT, in any order, or none of them -> DELIVERED, UNDELIVERED or UNCONFIRMED
 
-Rules: the last two are the end of a message; one of them comes once, and nothing after it.
+Rules: the last three are the end of a message; one of them comes once, and nothing after it.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
+
+NOT_CONFIRMED: Final = "sent, not confirmed"
+"""How the reason begins for which a message ends that was sent, and perhaps read."""
 
 
 class NotSentError(Exception):
@@ -24,6 +27,7 @@ class Became(enum.Enum):
     UNKEPT = "there is no link, and it could not be stored"
     DELIVERED = "its ACK came"
     UNDELIVERED = "it is given up, or cancelled"
+    UNCONFIRMED = "another program got it several times, and never acknowledged it"
 
 
 class News(NamedTuple):
@@ -43,7 +47,7 @@ class News(NamedTuple):
     @property
     def over(self) -> bool:
         """Whether nothing more will be told of it."""
-        return self.became in (Became.DELIVERED, Became.UNDELIVERED)
+        return self.became in (Became.DELIVERED, Became.UNDELIVERED, Became.UNCONFIRMED)
 
 
 Teller: TypeAlias = "Callable[[News], None]"

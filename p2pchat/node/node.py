@@ -159,6 +159,7 @@ class ChatNode(MultiService):
         mesh.on_ack = self.outgoing.acknowledged
         mesh.on_moved = self._link_opened
         self.outgoing.on_overdue = mesh.ack_overdue
+        self.outgoing.on_wanted = mesh.wanted
         mesh.on_status = self.incoming.status_changed
         mesh.on_notice = self.observers.notice
         self.send = self.outgoing.send
@@ -219,6 +220,7 @@ class ChatNode(MultiService):
     # ------------------------------------------------------------ with a history
 
     def _past_known(self, history: DurableHistory) -> None:
+        history.weight.look()
         self.incoming.past_known()
         now = self.clock.seconds()
         for peer in self.peers.connected():

@@ -8,7 +8,10 @@
 Rules: no I/O and no clock; `now` is of the node's clock. Per peer, messages leave in the order in
 which they were written, a few at a time, and keep their msg_id. One whose ACK did not come is sent
 again when the next link opens. On the same one only our own kind gets it again, after a while:
-other programs most likely read it, and would show it twice.
+other programs most likely read it, and would show it twice. For the same reason they get it
+`MOST_TIMES` at most. Some end the link at a line that they cannot take. Since that happened behind
+a message, one at a time is on its way to that peer, so that nobody is blamed for another. Once it
+has happened twice, the message goes out after all others.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -24,6 +28,11 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.node.news import Became, Teller
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.names import bracketed
+
+MOST_TIMES: Final = 3
+"""How often another program gets a message that it does not acknowledge."""
+_ENDED: Final = 2
+"""How often a link ends behind a message before the others go first."""
 
 
 class OutboxFullError(Exception):
@@ -58,6 +67,12 @@ class OwnMessage(Struct, gc=False):
     """Whether it was said in an earlier run."""
     again: bool = False
     """Whether it was sent again on the same link: that its ACK is late has been told."""
+    times: int = 0
+    """How often it went out to another program."""
+    place: int = 0
+    """That of its line in the queue of `link`, if that leads to another program."""
+    ended: int = 0
+    """How often the other end closed its link behind it."""
 
     @property
     def peer_id(self) -> str:
@@ -68,6 +83,21 @@ class OwnMessage(Struct, gc=False):
     def msg_id(self) -> str:
         """Its id, the same however often it is sent."""
         return self.entry.msg_id
+
+    @property
+    def goes_last(self) -> bool:
+        """Whether its peer most likely cannot take it, so that the others go first."""
+        return self.ended >= _ENDED
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its line is written, as far as another program's link can tell."""
+        return self.link is None or self.place <= self.link.queue.written
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has gone out as often as it may."""
+        return self.times >= MOST_TIMES and self.has_left
 
 
 class Outbox:
@@ -82,6 +112,8 @@ class Outbox:
         self._on_their_way: dict[str, OwnMessage] = {}
         self._on_their_way_to: dict[str, int] = {}
         self._overdue: dict[str, float] = {}
+        self._with_care: set[str] = set()
+        """The peers to whom one message at a time is on its way."""
         self.refused = 0
         """Messages that found no place."""
         self.expired = 0
@@ -111,8 +143,20 @@ class Outbox:
         """The peers for whom something is unsent."""
         return [*self._unsent]
 
+    def unsent_to(self, peer_id: str) -> int:
+        """How many messages are unsent for a peer."""
+        return len(self._unsent.get(peer_id, ()))
+
     def is_behind(self, peer_id: str) -> bool:
         """Whether another message to this peer would overtake one that is unsent."""
+        if peer_id in self._with_care:
+            return peer_id in self._on_their_way_to or any(
+                not message.goes_last for message in self._unsent.get(peer_id, {}).values()
+            )
+        return peer_id in self._unsent
+
+    def has_unsent(self, peer_id: str) -> bool:
+        """Whether anything for this peer is unsent."""
         return peer_id in self._unsent
 
     # ------------------------------------------------------------ in and out
@@ -163,6 +207,8 @@ class Outbox:
         if message is not None:
             self._move(message, Stage.NEW)
             _remove(self._by_peer, message)
+            if message.ended and not any(each.ended for each in self.of_peer(message.peer_id)):
+                self._with_care.discard(message.peer_id)
         return message
 
     def too_old(self, now: float) -> list[OwnMessage]:
@@ -179,14 +225,23 @@ class Outbox:
 
         `window`: how many may be on their way at a time.
         """
-        free = window - self._on_their_way_to.get(peer_id, 0)
-        return [*self._unsent.get(peer_id, {}).values()][: max(0, free)]
+        away = self._on_their_way_to.get(peer_id, 0)
+        waiting = [*self._unsent.get(peer_id, {}).values()]
+        if peer_id in self._with_care:
+            window = 1
+            waiting.sort(key=lambda message: message.goes_last)
+        return waiting[: max(0, window - away)]
 
     def sent(self, message: OwnMessage, link: IPeerLink, now: float) -> None:
         """It goes out on this link."""
         self._move(message, Stage.NEW)
         message.link, message.sent_at = link, now
         self._move(message, Stage.ON_ITS_WAY)
+
+    def taken(self, message: OwnMessage, link: IPeerLink) -> None:
+        """Another program's link has taken what was `sent`."""
+        message.times += 1
+        message.place = link.queue.place
 
     def unsent(self, message: OwnMessage) -> None:
         """It waits for a link, or for room on one."""
@@ -216,7 +271,7 @@ class Outbox:
         self._move(message, Stage.OVERDUE)
         self._overdue[message.msg_id] = now
         since = message.link.opened_at if message.link is not None else math.inf
-        if any(link.opened_at > since for link in links):
+        if message.times < MOST_TIMES and any(link.opened_at > since for link in links):
             self._send_again(message.peer_id, [message])
 
     def overdue_before(self, when: float) -> list[OwnMessage]:
@@ -240,13 +295,41 @@ class Outbox:
 
     def link_opened(self, peer_id: str) -> None:
         """A link is new: what was not acknowledged on another one goes out again."""
-        self._send_again(
-            peer_id, [each for each in self.of_peer(peer_id) if each.stage is Stage.OVERDUE]
-        )
+        overdue = [each for each in self.of_peer(peer_id) if each.stage is Stage.OVERDUE]
+        self._send_again(peer_id, [each for each in overdue if each.times < MOST_TIMES])
 
-    def link_closed(self, peer_id: str, link: IPeerLink) -> None:
-        """A link is gone: what went out on it and is not acknowledged goes out again."""
-        self._send_again(peer_id, [each for each in self.of_peer(peer_id) if each.link is link])
+    def link_closed(self, peer_id: str, link: IPeerLink) -> list[OwnMessage]:
+        """A link is gone: what went out on it and is not acknowledged goes out again.
+
+        Not what is spent: its ACK may still come on another link, until its time is over. Returns
+        those whose time is over.
+        """
+        gone = [each for each in self.of_peer(peer_id) if each.link is link]
+        spent = [each for each in gone if each.spent]
+        again = [each for each in gone if not each.spent]
+        for each in again:
+            if not link.is_p2pchat and not each.has_left:
+                each.times -= 1
+        self._send_again(peer_id, again)
+        return [each for each in spent if each.stage is Stage.OVERDUE]
+
+    def ended_behind(self, peer_id: str, link: IPeerLink) -> OwnMessage | None:
+        """The other end closes a link of another program: returns the message behind which it did.
+
+        That is the first that went out a moment ago and is not acknowledged. Call it before
+        `link_closed`.
+        """
+        behind = [
+            each
+            for each in self.of_peer(peer_id)
+            if each.link is link and each.stage is Stage.ON_ITS_WAY and each.has_left
+        ]
+        if not behind:
+            return None
+        first = min(behind, key=lambda each: each.place)
+        first.ended += 1
+        self._with_care.add(peer_id)
+        return first
 
     def _send_again(self, peer_id: str, again: Sequence[OwnMessage]) -> None:
         for message in again:

@@ -2,10 +2,11 @@
 
     stored              -> QUEUED, if there is no link to its peer
     could not be stored -> UNKEPT, in the same case
-    no ACK in time      -> LATE, if there is a history; else its end
+    no ACK in time      -> LATE, if there is a history and it goes out again; else its end
     ACK, cancelled, too old, lost with this node -> its end
 
-Rules: no I/O. An end is told once, and noted in the history.
+Rules: no I/O. An end is told once, and noted in the history. What is told to happen next is what
+does happen.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, DELIVERED, Record
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.peers import Peer, PeerTable
-from p2pchat.node.news import Became, News
+from p2pchat.node.news import NOT_CONFIRMED, Became, News
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OwnMessage, Stage
+from p2pchat.wire.names import bracketed
+from p2pchat.wire.text import shortened
 
-KEPT: Final = "it is kept, and sent again when a link opens"
-"""What follows the reason why a message was not delivered yet."""
+KEPT: Final = "it is kept, and sent again"
+"""What follows the reason why a message was not delivered yet; then it is said when."""
+AGAIN_AFTER: Final = 3
+"""Times `ack_timeout` after which our own kind gets a message again on the same link."""
+_NOT_DELIVERED: Final = "Not delivered to {peer}: {why}"
+_NEXT_LINK: Final = "when a link opens"
 _log: Final = Log("Router")
 
 
@@ -53,26 +60,51 @@ class Outcomes:
 
     def delivered_after(self, message: OwnMessage, seconds: float) -> None:
         """Its ACK came."""
-        self._over(message, DELIVERED, seconds=seconds)
+        self._over(message, DELIVERED, became=Became.DELIVERED, seconds=seconds)
 
     def give_up(self, message: OwnMessage, reason: str) -> None:
         """It is sent no more."""
         self._over(message, ABANDONED, reason=reason)
 
-    def no_ack(self, message: OwnMessage, peer: Peer | None, reason: str, now: float) -> None:
-        """No ACK came in time."""
+    def unconfirmed(self, message: OwnMessage) -> None:
+        """Another program got it as often as it may: it was perhaps read each time."""
+        why = f"no ACK came, though it went out {message.times} times"
+        if message.ended == message.times:
+            why = f"each of {message.times} times the other end closed the link behind it"
+        reason = f"{NOT_CONFIRMED}: {why}"
+        self._over(message, ABANDONED, became=Became.UNCONFIRMED, reason=reason)
+        if message.earlier:
+            # Who said it in an earlier run is no longer there to be told.
+            text = shortened(message.entry.text, 40)
+            self._observers.notice(f'{bracketed(message.peer_id)}: {reason} ("{text}")')
+
+    def no_ack(self, message: OwnMessage, peer: Peer | None, timeout: float, now: float) -> None:
+        """No ACK came within `timeout` seconds."""
+        reason = f"no ACK within {timeout:g} s"
         if self._history is None:
             self.give_up(message, reason)
             return
+        if message.spent:
+            self.unconfirmed(message)
+            return
         used = () if peer is None or not peer.links else (peer.link_in_use,)
         self._outbox.overdue(message, used, now)
-        if not message.again:
-            self._late(message, reason)
+        if message.again:
+            return
+        if message.stage is Stage.UNSENT:
+            self._late(message, reason, "now, on another link")
+        elif used and used[0].is_p2pchat:
+            seconds = (AGAIN_AFTER - 1) * timeout
+            self._late(message, reason, f"in {seconds:g} s, or {_NEXT_LINK} before")
+        else:
+            self._late(message, reason, _NEXT_LINK)
 
     def left_behind(self, message: OwnMessage, reason: str) -> None:
         """This node leaves before the ACK came."""
-        if message.told is not Became.LATE:
-            self._late(message, reason)
+        if message.spent:
+            self.unconfirmed(message)
+        elif message.told is not Became.LATE:
+            self._late(message, reason, _NEXT_LINK)
 
     def lose_unstored(self) -> None:
         """This node ends: tell of what is neither delivered nor stored."""
@@ -111,19 +143,25 @@ class Outcomes:
                 message.stored = False
                 self._history.enter(message.entry)
 
-    def _late(self, message: OwnMessage, reason: str) -> None:
+    def _late(self, message: OwnMessage, reason: str, when: str) -> None:
         history, then = self._history, KEPT
         if history is not None and history.failing and not message.stored:
-            then = f"it could not be kept ({history.why}), and is sent again when a link opens"
-        self._tell(message, Became.LATE, reason=f"{reason}: {then}")
+            then = f"it could not be kept ({history.why}), and is sent again"
+        self._tell(message, Became.LATE, reason=f"{reason}: {then} {when}")
 
     def _over(
-        self, message: OwnMessage, state: int, *, seconds: float = 0.0, reason: str = ""
+        self,
+        message: OwnMessage,
+        state: int,
+        *,
+        became: Became = Became.UNDELIVERED,
+        seconds: float = 0.0,
+        reason: str = "",
     ) -> None:
-        self._outbox.take(message.msg_id)
+        if self._outbox.take(message.msg_id) is None:
+            return  # whoever heard of another one has ended it
         if self._history is not None:
             self._history.change(message.entry, state)
-        became = Became.DELIVERED if state == DELIVERED else Became.UNDELIVERED
         self._tell(message, became, seconds=seconds, reason=reason)
 
     def _tell(
@@ -139,7 +177,8 @@ class Outcomes:
                 self._observers.queued(peer_id, msg_id)
             case _:
                 self.undelivered += 1
-                _log.warn("Not delivered to {peer}: {why}", peer=peer_id, why=reason)
+                which = "{peer}: {why}" if became is Became.UNCONFIRMED else _NOT_DELIVERED
+                _log.warn(which, peer=peer_id, why=reason)
                 self._observers.undelivered(peer_id, msg_id, reason)
         if message.tell is not None:
             try:

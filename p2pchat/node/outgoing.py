@@ -3,7 +3,8 @@
     send     -> a link that takes it;  or, with a history, it waits for one
     ACK      -> delivered
     no ACK   -> undelivered; what is kept goes out again, with the same msg_id, on the next link,
-                or after `3 * ack_timeout` on the same one if the peer is of our own kind
+                or after `3 * ack_timeout` on the same one if the peer is of our own kind. After
+                the third time to another program: the end, "sent, not confirmed"
 
 Rules: no I/O. Each direct message is one `OwnMessage` in one `Outbox`, with a history or without,
 until its end, which is told once. So many are on their way at most. To one peer messages leave in
@@ -21,14 +22,15 @@ from twisted.internet.defer import Deferred
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import WAITING, Record
 from p2pchat.logs.levels import Log
+from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.news import NotSentError, Teller
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OutboxFullError, OwnMessage, Stage
-from p2pchat.node.outcomes import Outcomes
-from p2pchat.node.publishing import Publishing, line_of
+from p2pchat.node.outcomes import AGAIN_AFTER, Outcomes
+from p2pchat.node.publishing import Publishing
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.codec import encode
@@ -43,16 +45,18 @@ _PERHAPS: Final = ", though it may have arrived"
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
 _CHECK_AGE_EVERY: Final = 60.0
-_AGAIN_AFTER: Final = 3
-"""Times `ack_timeout` after which our own kind gets a message again on the same link."""
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
 _PLAIN_WINDOW: Final = 32
 """The same to another program, which gets them one at a time, with pauses."""
 
 
-def _ignore(_peer: Peer, _link: IPeerLink) -> None:
+def _ignore(*_: object) -> None:
     """There is nobody to find another link."""
+
+
+def _nothing() -> None:
+    """Nobody remembers anything else of a peer."""
 
 
 class Outgoing:
@@ -86,6 +90,10 @@ class Outgoing:
         """What becomes of them."""
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told the peer and the link of each message whose ACK did not come in time."""
+        self.on_forgotten: Callable[[], None] = _nothing
+        """Is told when what was said by and to a peer has been deleted."""
+        self.on_wanted: Callable[[Peer], None] = _ignore
+        """Is told of each peer for whom something is said, and that has no link."""
         self.sent = 0
         """Direct messages that went out, each time that they did."""
 
@@ -107,13 +115,19 @@ class Outgoing:
             raise NotSentError("that is yourself")
         history, peer = self._history, self._peers.get(peer_id)
         obstacle = self._obstacle(peer_id, peer)
+        if peer is not None and not peer.links and not self._leaving:
+            self.on_wanted(peer)
         if obstacle and (history is None or self._gone or not _is_peer_id(peer_id)):
             raise NotSentError(obstacle)
         wire = Send(self._context.new_id(), self._own_id, peer_id, payload, True)
-        line, msg_id = line_of(wire), str(wire.msg_id)
+        msg_id = str(wire.msg_id)
+        try:
+            line = encode(wire)
+        except ValueError as why:
+            raise NotSentError(str(why)) from None
         at = 0.0 if history is None else history.wall()
         message = OwnMessage(Record(0, peer_id, self._own_id, msg_id, at, WAITING, payload), tell)
-        waits = bool(obstacle) or self.outbox.is_behind(peer_id) or not self._past_is_known
+        waits = bool(obstacle) or self.outbox.is_behind(peer_id) or not self._ready
         if waits:
             self._check_room(peer_id)
         self.outbox.add(message)
@@ -121,15 +135,21 @@ class Outgoing:
             self.outbox.unsent(message)
         elif peer is not None and not self._hand_over(peer, message, line):
             self._wait_for_room(message)
-        if history is not None:
-            history.enter_when_ready(message.entry)
+        if history is not None and history.ready:
+            history.enter(message.entry)
+        elif history is not None:
+            history.when_ready().addCallback(self._enter_early, history, message)
         if message.stage is Stage.UNSENT:
-            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=payload)
+            _log.info("SEND {to}, which waits: {text}", to=peer_id, text=logged(payload))
         else:
             self.sent += 1
-            _log.info("SEND {to}: {text}", to=peer_id, text=payload)
+            _log.info("SEND {to}: {text}", to=peer_id, text=logged(payload))
         self._friends.wrote_to(peer_id)
         return msg_id
+
+    def _enter_early(self, _: object, history: DurableHistory, message: OwnMessage) -> None:
+        history.enter(message.entry)
+        self._send_waiting(message.peer_id)
 
     def cancel(self, messages: Sequence[OwnMessage], reason: str = CANCELLED) -> int:
         """Send these no more; returns how many of them had not come to their end."""
@@ -137,9 +157,12 @@ class Outgoing:
         for message in messages:
             if self.outbox.get(message.msg_id) is message:
                 count += 1
-                perhaps = "" if message.sent_at is None else _PERHAPS
-                self.outcomes.give_up(message, reason + perhaps)
+                self._give_up(message, reason)
         return count
+
+    def _give_up(self, message: OwnMessage, reason: str) -> None:
+        perhaps = "" if message.sent_at is None else _PERHAPS
+        self.outcomes.give_up(message, reason + perhaps)
 
     def forget(self, peer_id: str) -> Deferred[int]:
         """Delete what was said by and to a peer, and what waits for it; fires with how many.
@@ -150,17 +173,33 @@ class Outgoing:
         history, said = self._history, self.outbox.of_peer(peer_id)
         assert history is not None
 
-        def deleted(count: int) -> int:
+        def deleted() -> None:
             self.cancel(said, "forgotten")
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
-            return count
+            self.on_forgotten()
 
-        return history.forget(peer_id).addCallback(deleted)
+        return history.forget(peer_id, deleted)
 
     @property
-    def _past_is_known(self) -> bool:
+    def congested(self) -> bool:
+        """Whether what goes out by itself, when there is room or the past is known, is so much
+        that the next message may soon be refused."""
+        most = self.outbox.settings.outbox_max_per_peer // 2
+        if len(self.outbox) - self.pending <= most:
+            return False
+        return any(
+            self.outbox.unsent_to(peer_id) > most and (not self._ready or self._is_linked(peer_id))
+            for peer_id in self.outbox.peers_behind
+        )
+
+    def _is_linked(self, peer_id: str) -> bool:
+        peer = self._peers.get(peer_id)
+        return peer is not None and bool(peer.links)
+
+    @property
+    def _ready(self) -> bool:
         return self._history is None or self._history.ready
 
     def _obstacle(self, peer_id: str, peer: Peer | None) -> str:
@@ -199,12 +238,15 @@ class Outgoing:
 
     def _hand_over(self, peer: Peer, message: OwnMessage, line: bytes) -> bool:
         """Send a line on the first link that takes it, and await its ACK; whether one did."""
-        self.publishing.flush()
+        if self.publishing.broadcast.held:
+            self.publishing.flush()
         now = self._context.clock.seconds()
         for link in peer.links_in_use:
             # Before it leaves: the ACK may be as quick.
             self.outbox.sent(message, link, now)
             if link.send(line):
+                if not link.is_p2pchat:
+                    self.outbox.taken(message, link)
                 return True
         return False
 
@@ -230,7 +272,7 @@ class Outgoing:
             # Who sent it then is no longer there to be told.
             text = shortened(message.entry.text, 40)
             self._observers.notice(f'delivered to {bracketed(peer_id)}, which was away: "{text}"')
-        if self.outbox.is_behind(peer_id):
+        if self.outbox.has_unsent(peer_id):
             self._send_waiting(peer_id)
 
     def sweep(self, now: float) -> None:
@@ -242,11 +284,11 @@ class Outgoing:
                 continue  # whoever heard of the others has had it cancelled
             if peer is not None and message.link is not None:
                 self.on_overdue(peer, message.link)
-            self.outcomes.no_ack(message, peer, f"no ACK within {timeout:g} s", now)
+            self.outcomes.no_ack(message, peer, timeout, now)
         history, outbox = self._history, self.outbox
         if history is None or not history.ready:
             return
-        for message in outbox.overdue_before(now - (_AGAIN_AFTER - 1) * timeout):
+        for message in outbox.overdue_before(now - (AGAIN_AFTER - 1) * timeout):
             peer = self._peers.get(message.peer_id)
             if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
                 outbox.send_again(message)
@@ -255,7 +297,7 @@ class Outgoing:
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
             for message in outbox.too_old(history.wall()):
-                self.outcomes.give_up(message, _TOO_OLD)
+                self._give_up(message, _TOO_OLD)
 
     # ------------------------------------------------------------ the end of the node
 
@@ -274,7 +316,8 @@ class Outgoing:
                     self.outcomes.give_up(message, self._leaving)
             elif message.stage is Stage.ON_ITS_WAY:
                 self.outcomes.left_behind(message, self._leaving)
-                self.outbox.unsent(message)
+                if self.outbox.get(message.msg_id) is message:
+                    self.outbox.unsent(message)
 
     def close(self) -> None:
         """What could be written is written: tell what is lost with this node."""
@@ -294,20 +337,32 @@ class Outgoing:
             for message in self.outbox.of_peer(peer.peer_id):
                 if message.link is link and message.stage is Stage.ON_ITS_WAY:
                     self.outcomes.left_behind(message, self._leaving)
-        self.outbox.link_closed(peer.peer_id, link)
+        elif not link.is_p2pchat:
+            self._ended_behind(peer.peer_id, link)
+        for message in self.outbox.link_closed(peer.peer_id, link):
+            self.outcomes.unconfirmed(message)
         if peer.links:
             self._send_waiting(peer.peer_id)
         else:
             for message in self.outbox.of_peer(peer.peer_id):
                 self.outcomes.look(message)
 
+    def _ended_behind(self, peer_id: str, link: IPeerLink) -> None:
+        """Another program has closed a link: perhaps at a message that it cannot take."""
+        message = self.outbox.ended_behind(peer_id, link)
+        if message is not None and message.goes_last:
+            text = "{who} has closed {n} links behind one message ({id}): the others go first"
+            _log.warn(text, who=peer_id, n=message.ended, id=message.msg_id)
+
     def _send_waiting(self, peer_id: str) -> None:
         """Send the next messages that wait for this peer, as far as there is room."""
         peer = self._peers.get(peer_id)
-        if self._leaving or peer is None or not peer.links or not self._past_is_known:
+        if self._leaving or peer is None or not peer.links:
+            return
+        if self._history is not None and not self._history.past_is_known:
             return
         outbox = self.outbox
-        if not outbox.is_behind(peer_id):
+        if not outbox.has_unsent(peer_id):
             return
         used = peer.link_in_use
         window = _WINDOW if used.is_p2pchat else _PLAIN_WINDOW
@@ -328,7 +383,7 @@ class Outgoing:
                 )
             except ValueError:
                 pass  # the longest texts leave no room for the time
-        return line_of(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
+        return encode(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
 
 
 def _is_peer_id(peer_id: str) -> bool:

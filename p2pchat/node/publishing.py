@@ -14,13 +14,14 @@ from msgspec import Struct
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import PUBLISHED, Record
 from p2pchat.logs.levels import Log
+from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.news import NotSentError
 from p2pchat.wire.address import namespace_of_scope
 from p2pchat.wire.codec import encode
-from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.messages import Pub
 
 _log: Final = Log("Router")
 _MOST_EARLY: Final = 10_000
@@ -46,11 +47,12 @@ class Publishing:
         self._context = context
         self._peers = peers
         self._history = history
-        self._broadcast = Broadcast(peers, context.batch, context.settings.limits.max_queue_bytes)
+        self.broadcast = Broadcast(peers, context.batch, context.settings.limits.max_queue_bytes)
+        """What is held until the turn ends."""
         self._early = 0
         self.on_dropped: Callable[[Peer], None] = lambda _: None
         """Is told of each connected peer that did not get what was published."""
-        self._broadcast.on_dropped = lambda peer: self.on_dropped(peer)
+        self.broadcast.on_dropped = lambda peer: self.on_dropped(peer)
         self.count = 0
         """Messages published."""
         self.closed = False
@@ -59,7 +61,7 @@ class Publishing:
     @property
     def dropped(self) -> int:
         """Deliveries that were dropped because too much waited for the peer."""
-        return self._broadcast.dropped
+        return self.broadcast.dropped
 
     def publish(self, scope: str, payload: str) -> Published:
         """Send a message to every connected peer (`*`), or to those of a namespace (`#name`).
@@ -74,13 +76,17 @@ class Publishing:
             raise NotSentError(str(why)) from None
         history, dropped = self._history, 0
         message = Pub(self._context.new_id(), self._context.me.peer_id, scope, payload, False)
-        line, msg_id = line_of(message), str(message.msg_id)
+        msg_id = str(message.msg_id)
+        try:
+            line = encode(message)
+        except ValueError as why:
+            raise NotSentError(str(why)) from None
         if history is None:
-            dropped = self._broadcast.add(namespace, line)
+            dropped = self.broadcast.add(namespace, line)
         else:
             entry = Record(0, scope, message.src, msg_id, history.wall(), PUBLISHED, payload)
             if history.ready:
-                dropped = self._broadcast.add(namespace, line)
+                dropped = self.broadcast.add(namespace, line)
                 history.enter(entry)
             elif self._early < _MOST_EARLY:
                 self._early += 1
@@ -89,23 +95,17 @@ class Publishing:
                 raise NotSentError("the history is not read yet: try later")
         peers = self._peers.count_connected(namespace) - dropped
         self.count += 1
-        _log.info("PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=payload)
+        _log.info(
+            "PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=logged(payload)
+        )
         return Published(msg_id, peers, dropped)
 
     def flush(self) -> None:
         """Hand over to the links what was published in this turn, for example before a farewell."""
-        if self._broadcast.held:
-            self._broadcast.spread()
+        if self.broadcast.held:
+            self.broadcast.spread()
 
     def _publish_late(self, _: object, history: DurableHistory, entry: Record, line: bytes) -> None:
         self._early -= 1
         history.enter(entry)
-        self._broadcast.add(namespace_of_scope(entry.conversation), line)
-
-
-def line_of(message: Send | Pub) -> bytes:
-    """The line for a message of a person; raises `NotSentError` when it is too long."""
-    try:
-        return encode(message)
-    except ValueError as why:
-        raise NotSentError(str(why)) from None
+        self.broadcast.add(namespace_of_scope(entry.conversation), line)

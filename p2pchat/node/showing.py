@@ -50,6 +50,13 @@ class Showing:
             turns = self._turns[arrival.peer.peer_id] = deque()
         turns.append(arrival)
 
+    def takes_back(self, arrival: Arrival) -> None:
+        """These messages, the last ones that waited, are not being stored after all."""
+        turns = self._turns[arrival.peer.peer_id]
+        turns.pop()
+        if not turns:
+            del self._turns[arrival.peer.peer_id]
+
     def status_changed(self, peer: Peer) -> None:
         """A peer has a new status; of several that follow each other only the last one is told."""
         turns = self._turns.get(peer.peer_id)

@@ -18,7 +18,7 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 Number: TypeAlias = int | float
 Value: TypeAlias = Number | str | None
-"""None is a limit that does not apply."""
+"""None is a limit that does not apply, or what the system does not tell."""
 Snapshot: TypeAlias = dict[str, Mapping[str, Value]]
 """Section to figure to value."""
 
@@ -51,8 +51,8 @@ def counter(meaning: str, read: Callable[[Subject], Number]) -> Figure[Subject]:
     return Figure(FigureKind.COUNTER, meaning, read)
 
 
-def gauge(meaning: str, read: Callable[[Subject], Number]) -> Figure[Subject]:
-    """A figure that is as it is at the moment."""
+def gauge(meaning: str, read: Callable[[Subject], Number | None]) -> Figure[Subject]:
+    """A figure that is as it is at the moment; None where the system does not tell it."""
     return Figure(FigureKind.GAUGE, meaning, read)
 
 

@@ -9,15 +9,33 @@
 
 Rules: one a line. `#` at the beginning of a line, or behind a blank, begins a comment. `*` in a
 name or namespace stands for any characters, none included. A line that cannot be understood is an
-error that names the line, and nothing of the others counts then.
+error that names the line, and nothing of the others counts then. So is an entry too many or too
+long: each registration is compared with each entry that has a star.
 """
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from typing import Final
 
+from p2pchat.rendezvous.patterns import Pattern
+from p2pchat.rendezvous.requests import MAX_NAME
+from p2pchat.turns import at_once
 from p2pchat.wire.networks import Networks, read_network
+
+MAX_ENTRIES: Final = 50_000
+"""Entries of a file. More: a file takes longer to read, and more memory."""
+MAX_PATTERNS: Final = 1_000
+"""Entries with a star. More: each registration takes longer."""
+MAX_STARS: Final = 8
+"""Stars of one entry, for the same reason."""
+
+_MAX_LENGTH: Final = 2 * MAX_NAME + 1 + MAX_STARS
+_COMMENT: Final = re.compile(r"(?:^|\s)#")  # one blank: for any number, it would go back
+_PIECE: Final = 200
+"""Lines between two times that others may have a turn."""
 
 
 class BansError(ValueError):
@@ -30,26 +48,50 @@ class Bans:
     def __init__(self, lines: Iterable[str] = ()) -> None:
         self._networks = Networks()
         self._names: set[str] = set()
-        patterns: list[str] = []
-        for number, line in enumerate(lines, 1):
-            entry = re.sub(r"(^|\s)#.*", "", line).strip()
-            if not entry:
-                continue
-            name, _, namespace = entry.rpartition("@")
-            if not (name and namespace):
-                self._add_network(entry, number)
-            elif "*" in entry:
-                patterns.append(".*".join(map(re.escape, entry.split("*"))))
-            else:
-                self._names.add(entry)
-        self._pattern = re.compile("|".join(patterns), re.DOTALL) if patterns else None
+        self._patterns: list[Pattern] = []
+        self._entries = 0
+        at_once(self._take(lines))
 
-    def _add_network(self, entry: str, number: int) -> None:
-        try:
-            self._networks.add(read_network(entry))
-        except ValueError:
-            sentence = f"line {number}: expected an address, a network or NAME@NAMESPACE"
-            raise BansError(sentence) from None
+    @staticmethod
+    def reading(text: str) -> Generator[None, None, Bans]:
+        """What the lines of `text` ban, read piece by piece; raises `BansError`."""
+        bans = Bans()
+        yield from bans._take(io.StringIO(text, newline=None))
+        return bans
+
+    def _take(self, lines: Iterable[str]) -> Generator[None, None, None]:
+        for number, line in enumerate(lines, 1):
+            if not number % _PIECE:
+                yield
+            entry = line.strip()
+            if "#" in entry:
+                entry = _COMMENT.split(entry, maxsplit=1)[0].rstrip()
+            if entry:
+                try:
+                    self._add(entry)
+                except ValueError as why:
+                    raise BansError(f"line {number}: {why}") from None
+
+    def _add(self, entry: str) -> None:
+        self._entries += 1
+        if self._entries > MAX_ENTRIES:
+            raise ValueError(f"more than {MAX_ENTRIES} entries")
+        if len(entry) > _MAX_LENGTH:
+            raise ValueError(f"longer than {_MAX_LENGTH} characters, which no name is")
+        name, _, namespace = entry.rpartition("@")
+        if not (name and namespace):
+            try:
+                self._networks.add(read_network(entry))
+            except ValueError:
+                raise ValueError("expected an address, a network or NAME@NAMESPACE") from None
+        elif "*" not in entry:
+            self._names.add(entry)
+        elif entry.count("*") > MAX_STARS:
+            raise ValueError(f"more than {MAX_STARS} stars")
+        elif len(self._patterns) >= MAX_PATTERNS:
+            raise ValueError(f"more than {MAX_PATTERNS} entries with a star")
+        else:
+            self._patterns.append(Pattern(entry))
 
     def address(self, ip: str) -> bool:
         """Whether this address may not connect."""
@@ -57,12 +99,10 @@ class Bans:
 
     def name(self, namespace: str, name: str) -> bool:
         """Whether this name may not be registered in this namespace."""
-        if not self._names and self._pattern is None:
+        if not self._names and not self._patterns:
             return False
         peer_id = f"{name}@{namespace}"
-        if peer_id in self._names:
-            return True
-        return self._pattern is not None and self._pattern.fullmatch(peer_id) is not None
+        return peer_id in self._names or any(each.matches(peer_id) for each in self._patterns)
 
     def registration(self, ip: str, namespace: str, name: str) -> bool:
         """Whether either forbids this registration."""

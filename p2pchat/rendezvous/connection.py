@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
@@ -35,6 +36,7 @@ from p2pchat.rendezvous.long_replies import PIECE, LongReply
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
+from p2pchat.turns import Turns
 
 _log = Log("Rendezvous")
 
@@ -91,7 +93,7 @@ class RequestProtocol(Protocol):
         received = self._received
         end = received.find(b"\n", searched)
         if 0 <= end < MAX_REQUEST:
-            reply = self._factory.answers.reply(bytes(received[:end]), self._ip)
+            reply = self._factory.reply(bytes(received[:end]), self._ip)
             self._answer(reply, linger=end + 1 < len(received))
         elif len(received) > MAX_REQUEST:
             self._answer(requests.TOO_LONG, linger=True)
@@ -107,7 +109,7 @@ class RequestProtocol(Protocol):
         elif self._answered:
             self.transport.loseConnection()
         else:
-            self._answer(self._factory.answers.reply(bytes(self._received), self._ip), linger=False)
+            self._answer(self._factory.reply(bytes(self._received), self._ip), linger=False)
 
     def writeConnectionLost(self) -> None:
         """Our own half is closed, as `_answer` asked for; wait for the client's."""
@@ -206,6 +208,8 @@ class RendezvousFactory(ServerFactory):
         self.banned = 0
         """Connections of banned addresses."""
         self._stopping = False
+        self._turns = Turns(reactor)
+        self._tidying: Deferred[None] | None = None
         self._limited = RateLimited(_log, limit=1)
 
     def buildProtocol(self, addr: IAddress | None) -> RequestProtocol | None:
@@ -231,6 +235,18 @@ class RendezvousFactory(ServerFactory):
         sentence = requests.blocked(ip, address.port, self.throttle.limit, verdict)
         return RequestProtocol(self, ip, greeting=sentence)
 
+    def reply(self, line: bytes, ip: str) -> bytes | LongReply:
+        """The reply to a request line; what has ended is taken out in the turns that follow."""
+        reply = self.answers.reply(line, ip)
+        registry = self.answers.registry
+        if registry.behind and self._tidying is None:
+            self._tidying = self._turns.do(registry.tidying(self.monotonic()))
+            self._tidying.addBoth(self._tidied)
+        return reply
+
+    def _tidied(self, _: object) -> None:
+        self._tidying = None
+
     def resume(self) -> None:
         """Take connections, again after `stop`."""
         self._stopping = False
@@ -238,6 +254,8 @@ class RendezvousFactory(ServerFactory):
     def stop(self) -> None:
         """Cut off every connection, take no new ones, leave nothing for the reactor to do."""
         self._stopping = True
+        if self._tidying is not None:
+            self._tidying.cancel()
         self.connections.stop()
 
 

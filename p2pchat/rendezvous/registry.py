@@ -1,21 +1,27 @@
 """Who is registered until when, in memory.
 
 Rules: a registration is one (ip, namespace, name); registering it again replaces it. Time comes in
-as `now`, seconds of a clock that never jumps. What has expired is gone before any question is
-answered. Every question costs the same with ten registrations as with a hundred thousand, except a
-DISCOVER. A short reply to one is kept until something changes or the next second, a long one for a
-second whatever changes. One address, or one IPv6 network of 64 bits, has a share of the places, so
-that nobody can take them all. Who is banned has none.
+as `now`, seconds of a clock that never jumps. What has expired counts for no answer, and is taken
+out of the books a few at each question. When many leases end together, `behind` says that there are
+more, and somebody is to do `tidying` in several turns. Every question costs the same with ten
+registrations as with a hundred thousand, except a DISCOVER. A short reply to one is kept until
+something changes or the next second, a long one for a second whatever changes. One address, or one
+IPv6 network of 64 bits, has a share of the places, so that nobody can take them all. Who is banned
+has none.
 """
 
 from __future__ import annotations
 
 import enum
 import heapq
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
+from itertools import chain, islice
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
+
+import msgspec
 
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.long_replies import (
@@ -30,13 +36,19 @@ from p2pchat.rendezvous.requests import LISTING_TOO_LONG
 from p2pchat.wire.address import is_loopback, network_of
 
 MAX_REGISTRATIONS: Final = 100_000
-"""When all are taken: 140 MB of memory and a listing of 10 MB with usual names; 380 MB with the
+"""When all are taken: 100 MB of memory and a listing of 10 MB with usual names; 320 MB with the
 longest names, and a listing that is too long beyond 40,000 of them."""
 PER_ADDRESS: Final = 256
 """Registrations of one address: enough for a classroom behind one router, and for no flood."""
 
-_COMPACT_ABOVE: Final = 1_000
-"""Dead entries in the expiry heap that are never worth a compaction."""
+_FEW: Final = 32
+"""Registrations that one question takes out: many questions may come in one turn."""
+_LOOKS: Final = 1_000
+"""Registrations that are looked at, of two kinds, before a new one is refused."""
+_PIECE: Final = 10
+"""Registrations between two times that others may have a turn."""
+_ENDED: Final = -1.0
+"""When a lease ended that was withdrawn."""
 
 Key = tuple[str, str, str]
 """(ip, namespace, name)."""
@@ -54,25 +66,26 @@ class Verdict(enum.Enum):
     """This name may not be registered."""
 
 
-class Registration:
+# No cycle leads through one, and many would make each of the collector's rounds long.
+class Registration(msgspec.Struct, eq=False, gc=False):
     """One lease: `name@namespace` at `ip`:`port`, granted for `ttl` seconds, ending at `until`."""
 
-    __slots__ = ("encoded", "ip", "live", "name", "namespace", "port", "ttl", "until")
+    ip: str
+    namespace: str
+    name: str
+    port: int
+    ttl: int
+    until: float
+    live: bool = True
+    """Whether it is in the books."""
+    encoded: bytes = b""
+    """Its entry of a listing, up to the time that is left."""
 
-    def __init__(
-        self, ip: str, namespace: str, name: str, port: int, ttl: int, until: float
-    ) -> None:
-        self.ip = ip
-        self.namespace = namespace
-        self.name = name
-        self.port = port
-        self.ttl = ttl
-        self.until = until
-        self.live = True
+    def __post_init__(self) -> None:
         # ASCII: some clients decode a reply piece by piece, which would split longer characters.
         self.encoded = (
-            f'{{"ip":{quoted(ip)},"port":{port},"name":{quoted(name)},'
-            f'"namespace":{quoted(namespace)},"ttl":{ttl},"expires_in":'
+            f'{{"ip":{quoted(self.ip)},"port":{self.port},"name":{quoted(self.name)},'
+            f'"namespace":{quoted(self.namespace)},"ttl":{self.ttl},"expires_in":'
         ).encode("ascii")
 
     @property
@@ -96,32 +109,41 @@ class Registry:
         self.bans = Bans()
         """Who is banned; `ban` changes it."""
         self.long_replies = LongReplies()
+        self.behind = False
+        """Whether there is something for `tidying` to do."""
         self.journal: Callable[[Registration], None] | None = None
         """Called with every registration that is new or renewed (it is `live`) or gone (it is not),
         except what `restore` brings."""
         self._namespaces: dict[str, dict[tuple[str, str], Registration]] = {}
-        self._addresses: dict[str, dict[tuple[str, str], Registration]] = {}
+        # Most addresses have one: a dictionary for each would be most work of a collection.
+        self._addresses: dict[str, Registration | dict[tuple[str, str], Registration]] = {}
         self._networks: Counter[str] = Counter()
         self._sizes: Counter[str | None] = Counter()  # of replies: by namespace, None for all
         self._count = 0
-        self._expiry: list[tuple[float, int, Registration]] = []
-        self._serial = 0
+        # What ends within one second, by the whole second behind it, and a heap of these.
+        self._ends: dict[int, dict[Registration, None]] = {}
+        self._seconds: list[int] = []
         self._replies: dict[str | None, bytes] = {}
         self._replies_of = 0  # the second that they were made in
 
     def __len__(self) -> int:
-        """How many registrations there are, those that expire at the next question included."""
+        """How many registrations there are, those included that ended and are not taken out yet."""
         return self._count
 
-    def __iter__(self) -> Iterator[Registration]:
+    def all(self) -> list[Registration]:
         """All registrations, the oldest or longest not renewed first within each namespace."""
-        for peers in self._namespaces.values():
-            yield from peers.values()
+        return [*chain.from_iterable(peers.values() for peers in self._namespaces.values())]
 
     def knows(self, ip: str, now: float) -> bool:
         """Whether `ip` has a live registration."""
         self.expire(now)
-        return ip in self._addresses
+        return any(peer.until > now for peer in self._own(ip))
+
+    def _own(self, ip: str) -> Collection[Registration]:
+        own = self._addresses.get(ip)
+        if own is None:
+            return ()
+        return own.values() if isinstance(own, dict) else (own,)
 
     def register(
         self, ip: str, namespace: str, name: str, port: int, ttl: int, now: float
@@ -135,14 +157,15 @@ class Registry:
         old = peers.pop((ip, name), None) if peers is not None else None
         if old is not None:
             old.live = False
+            self._ends[_second(old.until)].pop(old)
             self._resize(namespace, -size_of(old))
-        elif self._count >= self.limit:
-            self.refused += 1
-            return Verdict.FULL
-        elif self._has_its_share(ip):
-            self.refused += 1
-            return Verdict.TOO_MANY
         else:
+            refusal = self._refusal(ip)
+            if refusal is not None and self._make_room(ip, now):
+                refusal = self._refusal(ip)
+            if refusal is not None:
+                self.refused += 1
+                return refusal
             self._count += 1
             self._networks[network_of(ip)] += 1
         registration = Registration(ip, namespace, name, port, ttl, now + ttl)
@@ -154,31 +177,59 @@ class Registry:
         share = self.per_address
         return share > 0 and self._networks[network_of(ip)] >= share and not is_loopback(ip)
 
-    def restore(self, registrations: Iterable[Registration]) -> int:
-        """Take over registrations from a store; how many that were.
+    def _refusal(self, ip: str) -> Verdict | None:
+        if self._count >= self.limit:
+            return Verdict.FULL
+        return Verdict.TOO_MANY if self._has_its_share(ip) else None
+
+    def _make_room(self, ip: str, now: float) -> bool:
+        """Take out what has ended of this address, or within this second; whether there was any."""
+        ending = self._ends.get(_second(now), {})
+        likely = chain(islice(self._own(ip), _LOOKS), islice(ending, _LOOKS))
+        ended = [peer for peer in likely if peer.until <= now][:_FEW]
+        for peer in ended:
+            if peer.live:
+                self._drop(peer)
+        return bool(ended)
+
+    def restoring(self, registrations: Iterable[Registration]) -> Generator[None, None, int]:
+        """Take over registrations from a store, piece by piece; how many that were.
 
         What is registered already stays as it is. What there is no place for is left out, and so is
         what is banned.
         """
-        before = self._count
-        for registration in registrations:
+        restored = 0
+        for number, registration in enumerate(registrations):
+            if not number % _PIECE:
+                yield
             ip, namespace, name = registration.key
             known = (ip, name) in self._namespaces.get(namespace, {})
-            full = self._count >= self.limit or self._has_its_share(ip)
-            if not known and not full and not self.bans.registration(ip, namespace, name):
+            fits = not known and self._refusal(ip) is None
+            if fits and not self.bans.registration(ip, namespace, name):
                 self._count += 1
                 self._networks[network_of(ip)] += 1
                 self._file(registration)
+                restored += 1
         self._replies.clear()
-        return self._count - before
+        return restored
 
-    def ban(self, bans: Bans) -> int:
-        """Have these bans hold from now on; how many registrations they have ended."""
+    def ban(self, bans: Bans) -> Generator[None, None, int]:
+        """Have these bans hold from now on; how many registrations they have ended.
+
+        Whoever is banned is refused at once. What they have registered is taken out piece by piece.
+        """
         self.bans = bans
-        banned = [each for each in self if bans.registration(*each.key)]
-        for registration in banned:
-            self._drop(registration)
-        return len(banned)
+        ended = 0
+        looked_at = self.all()
+        looked_at.reverse()
+        while looked_at:
+            if not len(looked_at) % _PIECE:
+                yield
+            registration = looked_at.pop()  # or the last of those that end would go all at once
+            if registration.live and bans.registration(*registration.key):
+                self._drop(registration)
+                ended += 1
+        return ended
 
     def discover(self, namespace: str | None, now: float) -> bytes | LongReply:
         """The reply that lists `namespace`, or everybody for None; a line, or a long one."""
@@ -186,7 +237,7 @@ class Registry:
         long = self.long_replies.recent(namespace, now)
         if long is not None:
             return long
-        if self._replies_of != int(now):
+        if self._replies_of != int(now) or self.behind or self._ends.get(_second(now)):
             self._replies_of = int(now)
             self._replies.clear()
         reply = self._replies.get(namespace)
@@ -195,10 +246,10 @@ class Registry:
         size = FRAME + self._sizes[namespace]
         if size > self.long_replies.most:
             return LISTING_TOO_LONG
-        peers = self if namespace is None else self._namespaces.get(namespace, {}).values()
+        # A copy: a long one is read while registrations come and go.
+        peers = self.all() if namespace is None else [*self._namespaces.get(namespace, {}).values()]
         if size > SHORT:
-            # A copy: it is read while registrations come and go.
-            made = LongReply(pieces([*peers], now), size, now)
+            made = LongReply(pieces(peers, now), size, now)
             return self.long_replies.add(namespace, made)
         reply = b"".join(pieces(peers, now))
         if self._sizes[namespace]:
@@ -210,47 +261,75 @@ class Registry:
     ) -> int:
         """Remove what `ip` has in `namespace` (of that name, on that port); how many that were."""
         self.expire(now)
-        own = self._addresses.get(ip, {})
         if name is not None:
-            one = own.get((namespace, name))
-            candidates = [one] if one is not None else []
+            one = self._namespaces.get(namespace, {}).get((ip, name))
+            candidates: Collection[Registration] = [one] if one is not None else []
         else:
-            candidates = [peer for peer in own.values() if peer.namespace == namespace]
-        leaving = [peer for peer in candidates if port is None or peer.port == port]
-        for peer in leaving:
-            self._drop(peer)
-        return len(leaving)
+            candidates = self._own(ip)
+        ends, withdrawn = self._ends, []
+        for peer in candidates:
+            if peer.namespace == namespace and peer.until > now and port in (None, peer.port):
+                del ends[_second(peer.until)][peer]
+                peer.until = _ENDED
+                withdrawn.append(peer)
+        if withdrawn:
+            self._end_at(_second(_ENDED)).update(dict.fromkeys(withdrawn))
+            self.expire(now)
+        return len(withdrawn)
 
-    def expire(self, now: float) -> None:
-        """Forget what has ended by `now`."""
-        expiry = self._expiry
-        while expiry and expiry[0][0] <= now:
-            registration = heapq.heappop(expiry)[2]
-            if registration.live:
-                self._drop(registration)
+    def expire(self, now: float, most: int = _FEW) -> None:
+        """Take out what has ended by `now`, up to `most`; `behind` says whether there is more."""
+        seconds, ends = self._seconds, self._ends
+        while seconds and seconds[0] <= now and most > 0:
+            most -= 1
+            ending = ends[seconds[0]]
+            if ending:
+                self._drop(ending.popitem()[0])  # the last: the first is not found at once
+            else:
+                del ends[heapq.heappop(seconds)]
+        self.behind = bool(seconds) and seconds[0] <= now
+
+    def tidying(self, now: float) -> Generator[None, None, None]:
+        """Take out all that has ended by `now`, piece by piece."""
+        while self.behind:
+            yield
+            self.expire(now, _PIECE)
 
     def _file(self, registration: Registration) -> None:
         ip, namespace, name = registration.key
         # Last in its namespace: clients that keep the last of several addresses get the newest.
         self._namespaces.setdefault(namespace, {})[ip, name] = registration
-        self._addresses.setdefault(ip, {})[namespace, name] = registration
+        own = self._addresses.get(ip)
+        if own is None or (not isinstance(own, dict) and own.key == registration.key):
+            self._addresses[ip] = registration
+        elif isinstance(own, dict):
+            own[namespace, name] = registration
+        else:
+            both = {(each.namespace, each.name): each for each in (own, registration)}
+            self._addresses[ip] = both
         self._resize(namespace, size_of(registration))
-        self._serial += 1
-        heapq.heappush(self._expiry, (registration.until, self._serial, registration))
-        if len(self._expiry) > 2 * self._count + _COMPACT_ABOVE:
-            self._expiry = [entry for entry in self._expiry if entry[2].live]
-            heapq.heapify(self._expiry)
+        self._end_at(_second(registration.until))[registration] = None
+
+    def _end_at(self, second: int) -> dict[Registration, None]:
+        """Those that end by this second, to put more in."""
+        ending = self._ends.get(second)
+        if ending is None:
+            ending = self._ends[second] = {}
+            heapq.heappush(self._seconds, second)
+        return ending
 
     def _drop(self, registration: Registration) -> None:
         ip, namespace, name = registration.key
         registration.live = False
+        self._ends[_second(registration.until)].pop(registration, None)
         peers = self._namespaces[namespace]
         del peers[ip, name]
         if not peers:
             del self._namespaces[namespace]
         own = self._addresses[ip]
-        del own[namespace, name]
-        if not own:
+        if isinstance(own, dict):
+            del own[namespace, name]
+        if own is registration or not own:
             del self._addresses[ip]
         self._count -= 1
         self._resize(namespace, -size_of(registration))
@@ -273,3 +352,8 @@ class Registry:
             self._replies.pop(None, None)
         if self.journal is not None:
             self.journal(registration)
+
+
+def _second(until: float) -> int:
+    """The first whole second by which a lease has ended."""
+    return math.ceil(until)

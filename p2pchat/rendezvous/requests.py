@@ -181,7 +181,9 @@ def _check_register(fields: dict[str, Any]) -> Request:
 def _check_discover(fields: dict[str, Any]) -> Request:
     namespace = fields.get("namespace")
     if namespace is not None and not _is_name(namespace):
-        return _BAD_NAMESPACE
+        # The reference looks at the length of a text before it asks who it is that asks.
+        wrong_length = isinstance(namespace, str) and not 0 < len(namespace) <= MAX_NAME
+        return Invalid(_BAD_NAMESPACE.reply, of_a_registered_peer=not wrong_length)
     return Discover(namespace)
 
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Generator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from twisted.application.service import Service
@@ -20,30 +21,35 @@ from twisted.internet.error import CannotListenError
 
 from p2pchat.console.full import choose
 from p2pchat.console.plain.stdio import make_console
-from p2pchat.control.client.standard import complain, fill_standard_descriptors, forget_output
+from p2pchat.console.typed_lines import take_words_out
+from p2pchat.control.client.standard import fill_standard_descriptors, forget_output
 from p2pchat.control.paths import ControlError
+from p2pchat.history.durable import DurableHistory
 from p2pchat.history.location import NONE
 from p2pchat.history.opening import history_maker
 from p2pchat.history.records import HistoryError
 from p2pchat.logs.levels import Log
-from p2pchat.logs.output import show_on_screen, start_logging
+from p2pchat.logs.output import FilesOf, complain, show_on_screen, start_logging
 from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import ChatOptions, login_name
-from p2pchat.service.companions import Companions
+from p2pchat.service.companions import Companions, Reread
+from p2pchat.service.machines_rendezvous import of_another_user
 from p2pchat.service.process import (
     descriptor_limit,
     poll_directly,
     use_steady_clock,
 )
 from p2pchat.settings.checks import ConfigError, serve_address
-from p2pchat.settings.paths import default_log_path
+from p2pchat.settings.paths import default_log_path, typed_lines_path
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import LOOPBACK
+from p2pchat.wire.repetitions import RecentIds
 
 if TYPE_CHECKING:
+    from p2pchat.rendezvous.local import LocalRendezvous
     from p2pchat.rendezvous.server import RendezvousService
 
 __all__ = ["Options", "Program", "main", "makeService"]
@@ -57,7 +63,8 @@ class Program(Service):
     """Everything that one process runs: the node, a rendezvous if it serves one, the console.
 
     `status` is what the process should exit with. `stay` keeps it running when piped input ends.
-    `reread` reads the settings again when somebody asks for a reload.
+    `reread` reads the settings again when somebody asks for a reload. `files` is in what files are
+    made, so that they belong to the user as whom the process will run.
     """
 
     def __init__(
@@ -66,16 +73,19 @@ class Program(Service):
         settings: Settings,
         *,
         stay: bool = False,
-        reread: Callable[[], Settings] | None = None,
+        reread: Reread | None = None,
         settings_file: str | None = None,
+        files: FilesOf = nullcontext,
     ) -> None:
         self._reactor = reactor
+        self._files = files
         self._stay = stay
         self._settings_file = settings_file
         self.status = 0
         self._leaving = False
         self._rendezvous: Service | None = None
         self._for_others: RendezvousService | None = None
+        self._local: LocalRendezvous | None = None
         self._console: Service | None = None
         directory, local = self._directory(settings)
         self.node = ChatNode(
@@ -85,11 +95,15 @@ class Program(Service):
             login=login_name() if settings.peer.name is None else settings.peer.name,
             local=local,
             max_descriptors=descriptor_limit(),
-            make_history=(
-                None if settings.history.file == NONE else history_maker(reactor, settings)
-            ),
+            make_history=None if settings.history.file == NONE else self._make_history,
         )
-        self.companions = Companions(reactor, self.node, stop=self.leave, reread=reread)
+        self.companions = Companions(
+            reactor, self.node, stop=self.leave, reread=reread, files=files
+        )
+
+    def _make_history(self, own_id: str, seen: RecentIds) -> DurableHistory:
+        with self._files():
+            return history_maker(self._reactor, self.node.settings)(own_id, seen)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve.
@@ -110,7 +124,7 @@ class Program(Service):
             return RendezvousClient(self._reactor, where.host, where.port), False
         from p2pchat.rendezvous.local import LocalRendezvous
 
-        self._rendezvous = LocalRendezvous(
+        self._rendezvous = self._local = LocalRendezvous(
             self._reactor, where.local_port, lambda: self.node.presence.register_anew()
         )
         return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
@@ -119,6 +133,7 @@ class Program(Service):
         """Take the ports, or raise `CannotStartError` with the sentence for the person."""
         try:
             self.node.listen()
+            self.node.outgoing.on_forgotten = _forget_what_was_typed
             if self._for_others is not None:
                 self._for_others.listen()
             self.companions.listen()
@@ -137,6 +152,8 @@ class Program(Service):
             self._rendezvous.startService()
         self.node.startService()
         self._start_console()
+        if self._local is not None and not self._local.hosting:
+            self._say(of_another_user(self.node.settings.rendezvous.local_port))
         self.companions.startService()
 
     def _start_console(self) -> None:
@@ -152,6 +169,12 @@ class Program(Service):
         plain = make_console(reactor, node, stay=self._stay, on_leave=self.leave)
         if plain is not None:
             self._show(plain, plain.show)
+
+    def _say(self, sentence: str) -> None:
+        """Tell the person, if there is something to tell, and the log."""
+        if sentence:
+            _log.warn("{text}", text=sentence)
+            self.node.observers.notice(sentence)
 
     def _show(self, console: Service, show: Callable[[str], None]) -> None:
         self._console = console
@@ -196,12 +219,13 @@ def makeService(options: ChatOptions) -> Program:
         stay=options.stay,
         reread=options.reread,
         settings_file=options.file,
+        files=options.files,
     )
     if options.file is not None:
         _log.info("Settings read from {path}", path=options.file)
     for sentence in options.warnings:
         _log.warn("{text}", text=sentence)
-        complain(f"warning: {sentence}")
+        complain(f"warning: {sentence}", "WARNING")
     try:
         program.bind()
     except CannotStartError as why:
@@ -256,6 +280,14 @@ def _take_signals(reactor: Any, program: Program) -> None:
         reactor.callFromThread(program.leave if terminal else program.companions.hang_up)
 
     signal.signal(signal.SIGHUP, hang_up)
+
+
+def _forget_what_was_typed() -> None:
+    path = typed_lines_path()
+    try:
+        take_words_out(path)
+    except OSError as why:
+        _log.warn("What was typed is still in {path}: {why}", path=path, why=why.strerror)
 
 
 def _own_address() -> str:

@@ -82,9 +82,19 @@ class ChatOptions(CommandOptions):
         aside = logging.file is None and (parent is None or has_input())
         self.log_path = self.choose_log(logging, self._own_path() if aside else "-")
 
-    def reread(self) -> Settings:
-        """The settings as the file has them now, and the command line; raises ConfigError."""
-        return resolve(self._given(), {} if self.file is None else load(self.file)[0])
+    def reread(self) -> tuple[Settings, list[str]]:
+        """The settings as the file has them now, and the command line; raises ConfigError.
+
+        The sentences are those about the file that the person should see.
+        """
+        file, warnings = ({}, []) if self.file is None else load(self.file)
+        return resolve(self._given(), file), warnings
+
+    def formats(self) -> list[str]:
+        """See `CommandOptions`: who updates wants to know whether there is a way back."""
+        from p2pchat.history.schema import FORMAT
+
+        return [f"history format {FORMAT.number}"]
 
     def getUsage(self, width: int | None = None) -> str:
         """What --help says below its first line."""

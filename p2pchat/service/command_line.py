@@ -1,10 +1,10 @@
 """A command line that answers mistakes with one sentence and a meaningful exit status.
 
 Rules: a command line is made from its groups of options. What is not understood (an unknown
-option, a stray word) ends the program with status 2, a value that cannot be used with status 1.
-Each has one sentence on standard error and never a traceback; under twistd and twist as well, which
-would exit with status 0 or print everything. Under both the log is ours, in our format and in our
-file, unless the person asked them for another one.
+option, a stray word) and a value that cannot be used end the program with status 2, which says that
+to start it again is of no use. Each has one sentence on standard error and never a traceback; under
+twistd and twist as well, which would exit with status 0 or print everything. Under both the log is
+ours, in our format and in our file, unless the person asked them for another one.
 """
 
 from __future__ import annotations
@@ -13,17 +13,28 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import ClassVar, NoReturn
+from contextlib import nullcontext
+from typing import ClassVar, Final, NoReturn
 
 from twisted.logger import LogLevel
 from twisted.python import usage
 
 from p2pchat import __version__
-from p2pchat.control.client.standard import complain, guarded
-from p2pchat.logs.output import TWISTD_LOGGER, prepare_twistd, twistd_observer
+from p2pchat.control.client.standard import guarded
+from p2pchat.logs.output import (
+    TWISTD_LOGGER,
+    FilesOf,
+    complain,
+    prepare_twistd,
+    twistd_observer,
+)
+from p2pchat.service.daemon import User, be_private, hand_over_log, move_in, obey
 from p2pchat.settings.checks import ConfigError, shown
 from p2pchat.settings.table import OptionGroup
 from p2pchat.settings.values import LoggingSettings
+
+WRONG: Final = 2
+"""The exit status when somebody has to change the command line or a file before the next start."""
 
 
 class CommandOptions(usage.Options):
@@ -42,6 +53,11 @@ class CommandOptions(usage.Options):
     groups: ClassVar[Sequence[OptionGroup]] = ()
     """Every option, in the order of --help; one without a metavar is a flag."""
 
+    user: User | None = None
+    """As whom twistd will run the process, None if nothing changes."""
+    files: FilesOf = nullcontext
+    """Makes the context in which to make files that the process will use."""
+
     optParameters: Sequence[Sequence[object]] = ()
     optFlags: Sequence[Sequence[object]] = ()
 
@@ -55,15 +71,21 @@ class CommandOptions(usage.Options):
         ]
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse `options` (default: the process's), or leave with a sentence: SystemExit 1 or 2."""
+        """Parse `options` (default: the process's), or leave with a sentence: SystemExit 2.
+
+        From here on the process makes its files as twistd was told, for its user alone.
+        """
         try:
+            be_private()
+            self.user = obey(self.parent)
+            self.files = move_in(self.user)
             usage.Options.parseOptions(self, options)
         except ConfigError as error:
-            _leave(str(error), 1)
+            _leave(str(error), WRONG)
         except usage.UsageError as error:
             command = self.command
             hint = self._hint(str(error))
-            _leave(f"{command}: {error}{hint}; see {command} --help", 2)
+            _leave(f"{command}: {error}{hint}; see {command} --help", WRONG)
 
     def parseArgs(self, *words: str) -> None:
         """Refuse words that are not options."""
@@ -88,7 +110,10 @@ class CommandOptions(usage.Options):
             # Unless the person told twist where to log, and did not tell us.
             parent["fileLogObserverFactory"] = twistd_observer
             parent["logLevel"] = LogLevel.debug  # the threshold is ours
-        prepare_twistd(logging, path)
+        if self.user is not None and path != "-":
+            path = os.path.abspath(os.path.expanduser(path))
+            hand_over_log(path, self.user, usual=logging.file is None and path == foreground)
+        prepare_twistd(logging, path, self.files)
         return path
 
     def opt_version(self) -> NoReturn:
@@ -96,11 +121,16 @@ class CommandOptions(usage.Options):
         from twisted import __version__ as twisted_version
 
         python = ".".join(map(str, sys.version_info[:3]))
-        _show(f"{self.program} {__version__} (Twisted {twisted_version}, Python {python})")
+        parts = [f"Twisted {twisted_version}", f"Python {python}", *self.formats()]
+        _show(f"{self.program} {__version__} ({', '.join(parts)})")
 
     def opt_help(self) -> NoReturn:
         """Show what there is and exit."""
         _show(str(self))
+
+    def formats(self) -> list[str]:
+        """The formats of the program's files, for --version."""
+        return []
 
     @property
     def command(self) -> str:

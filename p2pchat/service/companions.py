@@ -10,27 +10,39 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from twisted.application.service import MultiService
 
 from p2pchat.control.paths import ControlError
 from p2pchat.logs.levels import Log
-from p2pchat.logs.output import reopen
+from p2pchat.logs.output import FilesOf, reopen
 from p2pchat.node.node import ChatNode
 from p2pchat.service.hooks import MessageHook
 from p2pchat.service.reload import apply
 from p2pchat.settings.checks import ConfigError, serve_address
+from p2pchat.settings.examining import hook_trouble
 from p2pchat.settings.values import Settings
-from p2pchat.wire.text import shortened
 
 if TYPE_CHECKING:
     from p2pchat.control.service import ControlService
     from p2pchat.service.notify import NotifyService
 
 _log: Final = Log("Program")
+
+Reread: TypeAlias = Callable[[], tuple[Settings, list[str]]]
+"""Reads the settings again, and says what the person should see of it; raises `ConfigError`."""
+
+
+class Said(NamedTuple):
+    """What came of a reload, in sentences."""
+
+    warnings: list[str]
+    changes: list[str]
+
+
 OFF: Final = "off"
 """The path that means no control socket."""
 
@@ -39,7 +51,8 @@ class Companions(MultiService):
     """Each of these, if the settings ask for it, as a service of its own.
 
     They start in the order: control socket, metrics, hook, systemd. `stop` ends the program in
-    order; `reread` reads its settings again and may raise `ConfigError`. Call `listen` once the
+    order; `reread` reads its settings again and may raise `ConfigError`. `files`: in what the
+    control socket is made, so that it belongs to the right user. Call `listen` once the
     node listens, start the service after the node, call `leaving` before the node stops, and stop
     the service after it.
     """
@@ -50,13 +63,15 @@ class Companions(MultiService):
         node: ChatNode,
         *,
         stop: Callable[[], None],
-        reread: Callable[[], Settings] | None = None,
+        reread: Reread | None = None,
+        files: FilesOf = nullcontext,
     ) -> None:
         super().__init__()
         self._reactor = reactor
         self._node = node
         self._stop = stop
         self._reread = reread
+        self._files = files
         self.control: ControlService | None = None
         self.hook: MessageHook | None = None
         self._notify: NotifyService | None = None
@@ -104,9 +119,11 @@ class Companions(MultiService):
         finally:
             if self._notify is not None:
                 self._notify.reloaded()
-        for sentence in said:
+        for sentence in said.warnings:
+            _log.warn("{text}", text=sentence)
+        for sentence in said.changes:
             _log.info("Reloaded: {text}", text=sentence)
-        return said
+        return [*said.warnings, *said.changes]
 
     def hang_up(self) -> None:
         """SIGHUP came: reload, with nobody to tell but the log."""
@@ -123,7 +140,8 @@ class Companions(MultiService):
             self._reactor, self._node, stop=self._stop, reload=self.reload, path=whole
         )
         try:
-            control.listen()
+            with self._files():
+                control.listen()
         except ControlError as why:
             if path is not None:
                 raise
@@ -164,13 +182,13 @@ class Companions(MultiService):
         if self._notify is not None:
             self._notify.setServiceParent(self)
 
-    def _reload(self) -> list[str]:
+    def _reload(self) -> Said:
         if self._reread is None:
             raise ConfigError("there are no settings to read again")
-        settings = self._reread()
+        settings, warnings = self._reread()
         _check_hook(settings)
         self._set_hook(settings)
-        return apply(self._node, settings, self.hook)
+        return Said(warnings, apply(self._node, settings, self.hook))
 
     def _status(self) -> str:
         node = self._node
@@ -182,6 +200,6 @@ class Companions(MultiService):
 
 def _check_hook(settings: Settings) -> None:
     """Raise `ConfigError` when the hook names a program that cannot be run."""
-    program = settings.hooks.message
-    if program is not None and shutil.which(os.path.expanduser(program)) is None:
-        raise ConfigError(f"hooks.message: {shortened(program)} cannot be run")
+    trouble = hook_trouble(settings)
+    if trouble:
+        raise ConfigError(trouble)

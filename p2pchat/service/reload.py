@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from p2pchat.logs.levels import set_level
+from p2pchat.logs.texts import show_texts
 from p2pchat.node.node import ChatNode
 from p2pchat.service.hooks import MessageHook
 from p2pchat.settings.reading import changed
@@ -45,6 +46,8 @@ def apply(node: ChatNode, new: Settings, hook: MessageHook | None) -> list[str]:
     node.configure(changed(node.settings, live))
     if "logging.level" in live:
         set_level(new.logging.level)
+    if "logging.texts" in live:
+        show_texts(new.logging.texts)
     if hook is not None:
         hook.configure(new.hooks)
     return said or ["nothing has changed"]

@@ -16,15 +16,16 @@ from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
 
-from p2pchat.control.client.standard import complain, fill_standard_descriptors, forget_output
-from p2pchat.logs.formats import text_line
+from p2pchat.control.client.standard import fill_standard_descriptors, forget_output
 from p2pchat.logs.levels import Log, set_level
-from p2pchat.logs.output import start_logging, wanted
+from p2pchat.logs.output import complain, start_logging, stream_format, wanted
 from p2pchat.mesh.link.ports import reason
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.rendezvous.stores.journal import Persistence
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile
+from p2pchat.service.command_line import WRONG
+from p2pchat.service.notify import notify_service
 from p2pchat.service.process import (
     descriptor_limit,
     poll_directly,
@@ -33,7 +34,7 @@ from p2pchat.service.process import (
 from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
-from p2pchat.sqlite import ForeignFileError
+from p2pchat.sqlite import ForeignFileError, InUseError
 
 _log: Final = Log("Rendezvous")
 
@@ -44,7 +45,8 @@ def makeService(options: RendezvousOptions) -> MultiService:
     """The server that `options` describe, its port already open and its database read.
 
     Both happen here, before a daemon lets go of its terminal, because here a person can still be
-    told in one sentence what is wrong: SystemExit with status 1.
+    told in one sentence what is wrong: SystemExit, with status 2 when it will be wrong the next
+    time, too, else with status 1.
     """
     from twisted.internet import reactor
 
@@ -53,28 +55,37 @@ def makeService(options: RendezvousOptions) -> MultiService:
     place, limits = options.settings.server, options.settings.limits
     limits = replace(limits, connections=_possible_connections(limits.connections))
     registry = Registry(limits.registrations, limits.per_address)
-    reload = Reload(reactor, registry, place.ban_file, reactor.stop)
-    service = MultiService()
+    service = Reload(reactor, registry, place.ban_file, reactor.stop)
+    service.take_signal()  # before anything that takes long: to read, or to restore
     try:
-        reload.read()
-    except ConfigError as error:
-        _leave(str(error))
-    if place.database is not None:
-        # First in, so that it is last out: what the server still changes is written.
-        persistence = Persistence(registry, RegistrationFile(place.database), reactor=reactor)
-        persistence.setServiceParent(service)
-        try:
-            persistence.load()
-        except ForeignFileError as error:
-            _leave(f"database: {error}")
-    reload.setServiceParent(service)
-    server = RendezvousService(place.port, place.interface or "", registry=registry, limits=limits)
-    server.setServiceParent(service)
-    reload.take_signal()  # before anybody hears that the port is open
-    try:
+        service.read()
+        if place.database is not None:
+            # First in, so that it is last out: what the server still changes is written.
+            persistence = Persistence(registry, RegistrationFile(place.database), reactor=reactor)
+            persistence.setServiceParent(service)
+            with options.files():
+                persistence.load()
+            if options.user is not None and persistence.failing:
+                raise ConfigError(f"database: {options.user.name} cannot use {place.database}")
+        server = RendezvousService(
+            place.port, place.interface or "", registry=registry, limits=limits
+        )
+        server.setServiceParent(service)
         server.listen()
+        notify = notify_service(reactor, lambda: f"{len(registry)} registrations")
+        if notify is not None:
+            notify.setServiceParent(service)
+    except ConfigError as error:
+        service.release()
+        _leave(str(error), WRONG)
+    except ForeignFileError as error:
+        service.release()
+        _leave(f"database: {error}", WRONG)
+    except InUseError as error:
+        service.release()
+        _leave(f"database: {error}")
     except CannotListenError as error:
-        reload.stopService()
+        service.release()
         address = f"{place.interface or '*'}:{place.port}"
         _leave(f"port: cannot listen on {address}: {reason(error)}")
     return service
@@ -105,8 +116,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _log_to_stderr(level: str) -> None:
+    text = stream_format("text", 2)
+
     def line(event: LogEvent) -> str | None:
-        return text_line(event) if wanted(event) else None
+        return text(event) if wanted(event) else None
 
     set_level(level)
     observer = FileLogObserver(sys.stderr, line)
@@ -131,9 +144,9 @@ def _possible_connections(wanted: int) -> int:
     return min(wanted, possible)
 
 
-def _leave(sentence: str) -> NoReturn:
+def _leave(sentence: str, status: int = 1) -> NoReturn:
     complain(sentence)
-    raise SystemExit(1)
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

@@ -69,11 +69,23 @@ def load(path: str) -> tuple[Values, list[str]]:
     Give the first to `resolve` and show the second to the person. Raises ConfigError when the
     file cannot be read, is not JSON, or holds a wrong value.
     """
+    values, warnings, errors = gather(path)
+    if errors:
+        raise ConfigError(errors[0])
+    return values, warnings
+
+
+def gather(path: str) -> tuple[Values, list[str], list[str]]:
+    """The same, with a sentence for each wrong value instead of the first one alone.
+
+    Raises ConfigError when the file cannot be read or is not JSON.
+    """
     content = _parsed(path, _read(path))
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected an object, got {shown(content)}")
     values: Values = {}
     warnings: list[str] = []
+    errors: list[str] = []
     unknown = 0
     for section, fields in content.items():
         if section not in _SECTIONS:
@@ -82,7 +94,8 @@ def load(path: str) -> tuple[Values, list[str]]:
                 warnings.append(_unknown(section, [*_SECTIONS, *_BY_KEY]))
             continue
         if not isinstance(fields, dict):
-            raise ConfigError(f"{section}: expected an object, got {shown(fields)}")
+            errors.append(f"{section}: expected an object, got {shown(fields)}")
+            continue
         for field, value in fields.items():
             key = f"{section}.{field}"
             if key not in _BY_KEY:
@@ -90,10 +103,13 @@ def load(path: str) -> tuple[Values, list[str]]:
                 if unknown <= _MAX_WARNINGS:  # a look for similar names takes its time
                     warnings.append(_unknown(key, _BY_KEY))
             elif value is not None or _BY_KEY[key].default is not None:
-                values[key] = check(key, value)
+                try:
+                    values[key] = check(key, value)
+                except ConfigError as wrong:
+                    errors.append(str(wrong))
     if unknown > _MAX_WARNINGS:
         warnings.append(f"… and {unknown - _MAX_WARNINGS} more unknown settings")
-    return values, [f"{shortened(path, 100)}: {warning}" for warning in warnings]
+    return values, [f"{shortened(path, 100)}: {warning}" for warning in warnings], errors
 
 
 def _read(path: str) -> str:

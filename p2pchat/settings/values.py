@@ -166,6 +166,9 @@ class LoggingSettings(Struct, frozen=True, kw_only=True):
         str, FORMAT("text, or json: one object a line", "log-format", restart=True)
     ] = "text"
     """A person reads the text; programs read the objects."""
+    texts: Annotated[bool, YES_OR_NO("the texts of messages, too", "log-texts")] = False
+    """Yes: what was said can be read in the log, whatever is deleted elsewhere. No: that something
+    was said, to whom, and how long it was."""
     max_bytes: Annotated[
         int,
         whole("BYTES", 1024)("put a log file aside at this size", "log-max-bytes", restart=True),

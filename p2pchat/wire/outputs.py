@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from p2pchat.wire.messages import CatchUp, Message, Pub, Said, Send
+from p2pchat.wire.messages import ByeOk, CatchUp, Message, Pong, Pub, Said, Send
 
 
 class Ending(enum.Enum):
@@ -65,6 +65,12 @@ class Measured(Struct, gc=False):
     seconds: float
 
 
+class Elsewhere(Struct, gc=False):
+    """An answer that belongs to another link of the peer, if to any: some clients answer there."""
+
+    answer: Pong | ByeOk
+
+
 class Remark(Struct, gc=False):
     """Something to log. `kind` groups remarks for rate limiting."""
 
@@ -80,4 +86,6 @@ class Finish(Struct, gc=False):
     reason: str
 
 
-Output = Transmit | Opened | Deliver | Extended | Acknowledged | Measured | Remark | Finish
+Output = (
+    Transmit | Opened | Deliver | Extended | Acknowledged | Measured | Elsewhere | Remark | Finish
+)

@@ -37,6 +37,7 @@ from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import (
     Acknowledged,
     Deliver,
+    Elsewhere,
     Ending,
     Extended,
     Finish,
@@ -71,6 +72,7 @@ class Session:
 
     __slots__ = (
         "_bad_lines",
+        "_bye_id",
         "_claimed",
         "_deadline",
         "dialed",
@@ -107,6 +109,7 @@ class Session:
         self._deadline = now + handshake_timeout
         self._bad_lines = 0
         self._claimed = ""
+        self._bye_id = ""
         # Not a dict: it is empty for nearly all of the time, and there are as many as links.
         self.pings: tuple[tuple[Raw, float], ...] = ()
 
@@ -330,7 +333,7 @@ class Session:
             if from_raw(ping[0]) == value:
                 self.pings = tuple(it for it in pings if it is not ping)
                 return [Measured(now - ping[1])]
-        return []
+        return [] if self.is_p2pchat else [Elsewhere(pong)]
 
     def on_bye(self, bye: Bye, _now: float) -> list[Output]:
         """The other end leaves: answer, and close."""
@@ -340,9 +343,25 @@ class Session:
         ending = Ending.LEFT if was_ours else Ending.SAID_BYE
         return [Transmit(answer), *self.finish(ending, shortened(bye.reason, 80))]
 
-    def on_bye_ok(self, _answer: ByeOk, _now: float) -> list[Output]:
-        """The other end has heard that we leave."""
-        return self.finish(Ending.LEFT, "BYE answered")
+    def on_bye_ok(self, answer: ByeOk, _now: float) -> list[Output]:
+        """The other end has heard that we leave: here, with any id, or on another link."""
+        elsewhere: list[Output] = [] if answer.msg_id == self._bye_id else [Elsewhere(answer)]
+        if self.state is not _CLOSING:
+            return elsewhere
+        return [*elsewhere, *self.finish(Ending.LEFT, "BYE answered")]
+
+    def answered(self, answer: Pong | ByeOk, now: float) -> list[Output]:
+        """What an answer does that came on another link of this peer; nothing if it is not ours.
+
+        The id proves that the other end has read the question here: nobody else was told it.
+        """
+        if isinstance(answer, ByeOk):
+            if self.state is not _CLOSING or answer.msg_id != self._bye_id:
+                return []
+            return self.finish(Ending.LEFT, "BYE answered on another link")
+        if not self.takes_chat or all(ping[0] != answer.msg_id for ping in self.pings):
+            return []
+        return self.on_pong(answer, now)
 
     def on_ignored(self, _message: Message | Unknown, _now: float) -> list[Output]:
         """Nothing comes of it."""
@@ -368,7 +387,8 @@ class Session:
 
     def _farewell(self, reason: str) -> Bye:
         to = self.peer_id or self.dialed or ""
-        return Bye(self.new_id(), self.me.peer_id, to, reason)
+        self._bye_id = self.new_id()
+        return Bye(self._bye_id, self.me.peer_id, to, reason)
 
     def _break_off(self, reason: str) -> list[Output]:
         if self.state is State.CLOSING:

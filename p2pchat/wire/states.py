@@ -49,6 +49,7 @@ _OPEN: Final[dict[type, str]] = {
     Ping: "on_ping",
     Pong: "on_pong",
     Bye: "on_bye",
+    ByeOk: "on_bye_ok",
     Hello: "on_hello_again",
 }
 _ANY: Final[tuple[type, ...]] = (
@@ -71,6 +72,6 @@ TABLE: Final[dict[State, dict[type, str]]] = {
     State.AWAIT_HELLO_OK: {HelloOk: "on_hello_ok", Bye: "on_turned_away"},
     State.OPEN: _OPEN,
     # Our BYE may have crossed with messages: they still count, until the other end has seen it.
-    State.CLOSING: _OPEN | {ByeOk: "on_bye_ok", Hello: "on_ignored"},
+    State.CLOSING: _OPEN | {Hello: "on_ignored"},
     State.CLOSED: dict.fromkeys(_ANY, "on_ignored"),
 }

@@ -165,5 +165,5 @@ class LongTextTests(SynchronousTestCase):
         self.assertLess(time.process_time() - began, 0.15)
         clock.advance(0)
         first, *rest = output.value().decode().splitlines()
-        self.assertEqual(first, "… 98 more messages (the log has them at DEBUG)")
-        self.assertEqual((len(rest), digest.left_out), (2, 98))
+        self.assertEqual(first, "… 99 more messages (the log has them at DEBUG)")
+        self.assertEqual((len(rest), digest.left_out), (1, 99))

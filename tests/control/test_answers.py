@@ -10,10 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.control.answers import REQUESTS
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.logs.levels import get_level, set_level
+from p2pchat.node.node import ChatNode
 from p2pchat.settings.checks import ConfigError
 from p2pchat.testing.directory import Fault
 from p2pchat.wire.messages import Pub, Send
 from tests.support.control_sockets import STAMP, ControlledTown
+from tests.support.histories import FULL, BrokenConnection
 
 
 def unusable() -> list[str]:
@@ -27,6 +29,14 @@ class AnswerTests(SynchronousTestCase):
         self.client = self.place.client()
         self.addCleanup(self.client.hang_up)
         self.town = self.place.town
+
+    def keep(self) -> ChatNode:
+        """Go on with a node that has a history."""
+        self.place = ControlledTown(keeps=self)
+        self.addCleanup(self.place.close)
+        self.town, self.client = self.place.town, self.place.client()
+        self.addCleanup(self.client.hang_up)
+        return self.place.alice
 
     def later(self, seconds: float = 0.5) -> list[dict[str, Any]]:
         self.town.run(seconds)
@@ -88,14 +98,31 @@ class AnswerTests(SynchronousTestCase):
         self.assertIn("msg_id", answer)
 
     def test_what_is_kept_for_later(self) -> None:
-        self.place.alice.observers.queued("bob@CIC", "unknown")
-        self.town.host_of(self.place.bob).unplug()
-        self.client.say({"do": "send", "to": "bob@CIC", "text": "oi"})
-        (msg_id,) = self.place.alice.outgoing._pending
-        self.place.alice.observers.queued("bob@CIC", msg_id)
-        (answer,) = self.client.heard()
+        self.keep()
+        self.client.say({"do": "send", "to": "zoe@CIC", "text": "oi"})
+        (answer,) = self.later()
         self.assertEqual((answer["ok"], answer["code"]), (False, "queued"))
         self.assertIn("it is kept", answer["error"])
+
+    def test_what_is_cancelled_or_cannot_be_kept_is_answered_once(self) -> None:
+        alice = self.keep()
+        thread = self.place.thread
+        thread.at_once = False
+        self.client.say({"do": "send", "to": "zoe@CIC", "text": "oi"})
+        self.assertEqual(self.later(), [])
+        alice.outgoing.cancel([*alice.outgoing.outbox])
+        (answer,) = self.client.heard()
+        self.assertEqual((answer["code"], answer["error"]), ("not_delivered", "cancelled"))
+        BrokenConnection.trouble = FULL
+        self.client.say({"do": "send", "to": "zoe@CIC", "text": "olá"})
+        thread.at_once = True
+        while thread.calls:
+            thread.step()
+        (answer,) = self.later(6)
+        self.assertEqual(answer["code"], "not_delivered")
+        self.assertIn("it could not be kept (database or disk is full)", answer["error"])
+        BrokenConnection.trouble = None
+        self.assertEqual(self.later(10), [], "an event tells that it is kept")
 
     def test_publishing(self) -> None:
         for scope, count in (("*", 1), ("#CIC", 1), ("#XYZ", 0)):
@@ -228,10 +255,9 @@ class AnswerTests(SynchronousTestCase):
     def test_nobody_listens_nothing_is_done(self) -> None:
         observers = self.place.alice.observers._observers
         idle = len(observers)
-        self.client.ask("subscribe")
         self.client.say({"do": "send", "to": "bob@CIC", "text": "oi"})
-        self.assertEqual(len(observers), idle + 2)
-        self.town.run(0.5)
+        self.assertEqual(len(observers), idle)
+        self.client.ask("subscribe")
         self.assertEqual(len(observers), idle + 1)
         self.client.hang_up()
         self.assertEqual(len(observers), idle)

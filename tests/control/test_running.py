@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure
 from p2pchat.console.plain.queue import MEETING
+from p2pchat.node.node import ChatNode
 from p2pchat.testing.directory import Fault
 from tests.support.control_sockets import STAMP, Client, ControlledTown
 
@@ -25,6 +26,14 @@ class RunCase(SynchronousTestCase):
         self.client = self.place.client()
         self.addCleanup(self.client.hang_up)
         self.bob = self.town.seen(self.place.bob)
+
+    def keep(self) -> ChatNode:
+        """Go on with a node that has a history."""
+        self.place = ControlledTown(keeps=self)
+        self.addCleanup(self.place.close)
+        self.town, self.client = self.place.town, self.place.client()
+        self.addCleanup(self.client.hang_up)
+        return self.place.alice
 
     def script(self, *lines: str, client: Client | None = None) -> None:
         """A client runs these lines, numbered from 1, as a script."""
@@ -72,11 +81,10 @@ class PersonTests(RunCase):
         self.assertIn('not delivered to [bob@CIC]: no ACK within 5 s ("oi")', line)
 
     def test_or_that_it_waits(self) -> None:
-        self.client.ask("run", line="/msg bob oi")
-        (msg_id,) = self.place.alice.outgoing._pending
-        self.place.alice.observers.queued("bob@CIC", msg_id)
-        (outcome,) = self.client.heard()
-        self.assertIn("queued: [bob@CIC] gets it", outcome["line"])
+        self.keep()
+        self.client.ask("run", line="/msg zoe@CIC oi")
+        (outcome,) = self.later()
+        self.assertIn("queued: no such peer here yet: [zoe@CIC]", outcome["line"])
 
     def test_what_others_say_through_the_node_is_theirs(self) -> None:
         other = self.place.client()
@@ -105,13 +113,14 @@ class PersonTests(RunCase):
         self.assertEqual(self.client.heard()[0]["code"], "failed")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 
-    def test_nobody_runs_lines_nothing_is_heard(self) -> None:
+    def test_who_has_gone_hears_nothing(self) -> None:
         observers = self.place.alice.observers._observers
         idle = len(observers)
-        self.client.ask("run", line="/conn")
-        self.assertEqual(len(observers), idle + 1)
+        self.client.ask("run", line="/msg bob oi")
+        self.assertEqual(len(observers), idle, "only what became of its own messages is told")
         self.client.hang_up()
-        self.assertEqual(len(observers), idle)
+        self.town.run(0.5)
+        self.assertEqual(self.client.heard(), [])
 
 
 class ScriptTests(RunCase):
@@ -209,13 +218,12 @@ class SettleTests(RunCase):
         self.assertIs(answer["done"], False)
 
     def test_what_is_queued_was_not_delivered_yet(self) -> None:
-        self.patch(self.place.alice.mesh, "on_ack", lambda *_: None)
-        self.script("/msg bob oi")
-        self.client.say({"id": 0, "do": "settle"})
-        (msg_id,) = self.place.alice.outgoing._pending
-        self.place.alice.observers.queued("bob@CIC", msg_id)
-        self.assertIs(self.later(1)[-1]["done"], False)
-        self.place.alice.observers.delivered("bob@CIC", msg_id, 1.0)
+        alice = self.keep()
+        self.script("/msg zoe@CIC oi")
+        self.assertIs(self.settle()["done"], False)
+        self.assertIs(self.settle()["done"], False, "it still waits")
+        alice.outgoing.cancel([*alice.outgoing.outbox])
+        self.assertIs(self.settle()["done"], False, "it did not arrive")
         self.assertIs(self.settle()["done"], True)
 
     def test_what_was_published_has_been_read(self) -> None:

@@ -11,8 +11,11 @@ from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import GATHER, MANY
 from p2pchat.history.tidying import QUIET, WORTH_FILING
 from p2pchat.mesh.peers import Peer
-from p2pchat.node import incoming
+from p2pchat.node import incoming, showing
+from p2pchat.node.news import NotSentError
+from p2pchat.node.outbox import Stage
 from p2pchat.settings.values import HistorySettings
+from tests.support.fake_link import FakeLink
 from tests.support.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
 
 
@@ -176,14 +179,10 @@ class ReceivingTests(HistoryCase):
         self.clock.advance(GATHER)
         for number in range(80):
             self.receive(send(f"many{number}", "x" * 1000))
-        self.assertEqual(
-            self.told.take()[:2],
-            [
-                ("told", "messages are no longer kept: the disk does not keep up"),
-                ("not kept", "bob@CIC", ["x" * 1000]),
-            ],
-        )
+        told = ("told", "messages are no longer kept: the disk does not keep up")
+        self.assertEqual(self.told.take(), [told], "nothing overtakes what is being stored")
         self.thread.step()
+        self.assertEqual(self.told.take(), [("kept", "bob@CIC", ["x"])])
         self.clock.advance(GATHER)
         self.thread.step()
         acked = self.acked()
@@ -191,6 +190,8 @@ class ReceivingTests(HistoryCase):
         self.assertEqual(len(acked) + lost, 81)
         self.assertGreater(lost, 0)
         self.assertEqual(self.lines(None)[0], "x")
+        kinds = [event[0] for event in self.told.take()]
+        self.assertEqual(kinds, ["kept"] * (80 - lost) + ["not kept"] * lost)
 
 
 class FailingTests(HistoryCase):
@@ -321,7 +322,7 @@ class FailingTests(HistoryCase):
             self.assertEqual(self.told.take(), [("kept", "bob@CIC", ["t" * 9000 + " (reused id)"])])
 
     def test_what_was_shown_is_remembered_up_to_a_limit(self) -> None:
-        self.patch(incoming, "_MAX_UNKEPT", 3)
+        self.patch(showing, "_MAX_UNKEPT", 3)
         self.start()
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
@@ -331,14 +332,20 @@ class FailingTests(HistoryCase):
     def test_our_own_messages_are_tried_again(self) -> None:
         self.start()
         BrokenConnection.trouble = FULL
-        self.say("bob@CIC", "espera")
-        self.history.on_its_way("bob@CIC", "m2", "vai", self.link)
-        self.history.acknowledged("m2")
+        self.say("eva@CIC", "espera")
+        self.linked()
+        self.say("bob@CIC", "vai")
+        self.outgoing.acknowledged("bob@CIC", "m2")
         self.history.mark_read("bob@CIC")
         self.clock.advance(GATHER)
+        not_kept = "it could not be kept (database or disk is full), and goes out if a link opens"
         self.assertEqual(
             [event for event in self.told.take() if event[0] != "ready"],
-            [("told", "messages are no longer kept: database or disk is full")],
+            [
+                ("delivered", "bob@CIC", "m2", 0.0),
+                ("told", "messages are no longer kept: database or disk is full"),
+                ("undelivered", "eva@CIC", "m1", not_kept),
+            ],
         )
         self.sweep(1)
         self.assertEqual(self.lines(), [])
@@ -347,7 +354,7 @@ class FailingTests(HistoryCase):
         self.sweep(5)
         self.assertEqual(
             self.told.take(),
-            [("told", "messages are kept again"), ("queued", "bob@CIC", "m1")],
+            [("told", "messages are kept again"), ("queued", "eva@CIC", "m1")],
         )
         states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
         self.assertEqual(states, [WAITING, DELIVERED])
@@ -472,13 +479,14 @@ class RestartTests(HistoryCase):
 
     def test_a_message_of_ours_before_the_past_is_known_is_told_when_it_is_safe(self) -> None:
         self.start(at_once=False)
-        self.history.queue("bob@CIC", "1", "olá")
-        self.history.on_its_way("carol@CIC", "2", "olá", self.link)
+        self.linked(FakeLink("carol@CIC"))
+        self.say("bob@CIC", "olá")
+        self.say("carol@CIC", "olá")
         self.thread.step()
         self.assertEqual(self.told.take(), [("ready",)])
         self.clock.advance(GATHER)
         self.thread.step()
-        self.assertEqual(self.told.take(), [("queued", "bob@CIC", "1")])
+        self.assertEqual(self.told.take(), [("queued", "bob@CIC", "m1")])
 
     def test_ids_go_on_where_they_were(self) -> None:
         self.start()
@@ -539,21 +547,35 @@ class OutboxTests(HistoryCase):
             [("m1", "um"), ("m2", "dois")],
         )
         self.wall += 3
-        self.assertEqual(self.history.acknowledged("m1"), ("bob@CIC", 3.0, "um"))
-        self.assertIsNone(self.history.acknowledged("m1"))
+        for _ in range(2):
+            self.outgoing.acknowledged("bob@CIC", "m1")
+        self.assertEqual(
+            self.told.take(),
+            [
+                ("ready",),
+                ("delivered", "bob@CIC", "m1", 3.0),
+                ("told", 'delivered to [bob@CIC], which was away: "um"'),
+            ],
+        )
         self.clock.advance(GATHER)
         self.restart()
         self.assertEqual([each.msg_id for each in self.outbox], ["m2"])
 
     def test_what_was_sent_and_not_acknowledged_survives_too(self) -> None:
         self.start()
-        self.history.on_its_way("bob@CIC", "m1", "um", self.link)
-        self.history.on_its_way("bob@CIC", "m2", "dois", self.link)
-        self.assertIsNotNone(self.history.acknowledged("m2"))
+        self.linked()
+        self.say("bob@CIC", "um")
+        self.say("bob@CIC", "dois")
+        self.outgoing.acknowledged("bob@CIC", "m2")
         self.clock.advance(GATHER)
-        self.assertEqual([event for event in self.told.take() if event[0] == "queued"], [])
-        self.assertIsNotNone(self.history.overdue("m1", [self.link], 0.0))
-        self.assertIsNone(self.history.overdue("m2", [self.link], 0.0))
+        self.sweep(5)
+        self.assertEqual(
+            [event[::2] for event in self.told.take()[1:]],
+            [
+                ("delivered", "m2"),
+                ("undelivered", "m1"),
+            ],
+        )
         self.assertEqual([each.stage for each in self.outbox], [Stage.OVERDUE])
         self.restart()
         self.assertEqual([each.msg_id for each in self.outbox.due("bob@CIC", 8)], ["m1"])
@@ -563,28 +585,36 @@ class OutboxTests(HistoryCase):
         self.say("bob@CIC", "antes")
         self.clock.advance(GATHER)
         self.restart(at_once=False)
+        self.linked()
         self.say("bob@CIC", "depois")
-        self.history.on_its_way("bob@CIC", "m3", "também", self.link)
+        self.say("eva@CIC", "também")
         self.outgoing.publishing.publish("*", "a todos")
-        self.assertIsNotNone(self.history.acknowledged("m3"))
+        self.outgoing.cancel(self.outbox.of_peer("eva@CIC"))
+        self.assertEqual(self.link.lines, [], "nothing leaves before the past is known")
         self.thread.at_once = True
         self.thread.step()
         self.assertEqual([each.msg_id for each in self.outbox], ["m1", "m2"])
         self.clock.advance(GATHER)
+        self.assertEqual([each.payload for each in self.link.chat], ["antes", "depois", "a todos"])
         self.assertEqual(self.lines(), ["antes", "depois", "também", "a todos"])
         states = [line.state for line in self.successResultOf(self.history.recent(None, 9))]
-        self.assertEqual(states, [WAITING, WAITING, DELIVERED, PUBLISHED])
+        self.assertEqual(states, [WAITING, WAITING, ABANDONED, PUBLISHED])
 
     def test_limits(self) -> None:
         self.start(outbox_max_per_peer=1)
         self.say("bob@CIC", "um")
-        self.assertRaises(OutboxFullError, self.history.queue, "bob@CIC", "m2", "dois")
+        with self.assertRaisesRegex(NotSentError, "1 messages wait for .bob@CIC. already"):
+            self.say("bob@CIC", "dois")
 
     def test_cancelling(self) -> None:
         self.start()
         self.say("bob@CIC", "um")
-        self.assertEqual(self.history.cancel(["m1", "nobody"]), 1)
+        cancelled = [*self.outbox]
+        self.assertEqual(self.outgoing.cancel(cancelled), 1)
+        self.assertEqual(self.outgoing.cancel(cancelled), 0)
+        self.assertEqual(self.told.take()[1:], [("undelivered", "bob@CIC", "m1", "cancelled")])
         self.clock.advance(GATHER)
+        self.assertEqual(self.told.take(), [])
         (line,) = self.successResultOf(self.history.recent(None, 9))
         self.assertEqual(line.state, ABANDONED)
         self.assertEqual(len(self.outbox), 0)
@@ -593,11 +623,12 @@ class OutboxTests(HistoryCase):
         self.start(outbox_ttl=60.0)
         self.say("bob@CIC", "um")
         self.clock.advance(GATHER)
-        self.wall += 61
-        self.sweep(61)
-        self.assertEqual([queued.msg_id for queued in self.history.too_old()], ["m1"])
-        self.wall += 61
-        self.assertEqual(self.history.too_old(), [])
+        self.told.take()
+        for _ in range(2):
+            self.wall += 61
+            self.sweep(61)
+        reason = "it waited for too long and is given up"
+        self.assertEqual(self.told.take(), [("undelivered", "bob@CIC", "m1", reason)])
         self.clock.advance(GATHER)
         self.restart(outbox_ttl=60.0)
         self.assertEqual(len(self.outbox), 0)
@@ -624,8 +655,9 @@ class PersonTests(HistoryCase):
         self.clock.advance(GATHER)
         self.assertEqual(len(self.successResultOf(self.history.search("palavra", 9))), 2)
         self.history.unread["bob@CIC"] = 3
-        self.assertEqual(self.successResultOf(self.history.forget("bob@CIC")), 2)
+        self.assertEqual(self.successResultOf(self.outgoing.forget("bob@CIC")), 2)
         self.assertEqual((self.lines(), len(self.outbox)), ([], 0))
+        self.assertEqual(self.told.take()[-1], ("undelivered", "bob@CIC", "m1", "forgotten"))
         self.assertEqual(self.history.unread, {})
 
     def test_a_file_that_cannot_be_searched(self) -> None:
@@ -751,11 +783,13 @@ class TidyingTests(HistoryCase):
         self.sweep()
         settings = HistorySettings(max_age=10.0, outbox_ttl=5.0, outbox_max=1, max_bytes=4096)
         self.history.configure(settings)
-        with self.assertRaisesRegex(OutboxFullError, "1 messages wait already"):
+        self.outbox.settings = settings
+        with self.assertRaisesRegex(NotSentError, "1 messages wait already"):
             self.say("eva@CIC", "dois")
+        self.told.take()
         self.wall += 11
         self.sweep(61)
-        self.assertEqual([queued.msg_id for queued in self.history.too_old()], ["m1"])
+        self.assertEqual([event[::2] for event in self.told.take()], [("undelivered", "m1")])
         self.sweep()
         self.sweep(61)
         self.sweep()

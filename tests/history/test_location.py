@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.history import location
+from p2pchat import locks
 from p2pchat.history.database import Database
 from p2pchat.history.location import claim
 from p2pchat.history.records import HistoryError
@@ -69,7 +69,7 @@ class ClaimTests(SynchronousTestCase):
 
     def test_a_lock_that_is_removed_while_we_wait_for_it_is_not_the_one(self) -> None:
         first = claim(self.path)
-        real = location._is_file
+        real = locks._is_file
         asked: list[bool] = []
 
         def is_file(descriptor: int, path: str) -> bool:
@@ -80,7 +80,7 @@ class ClaimTests(SynchronousTestCase):
 
         os.close(first._descriptor)
         first._descriptor = -1
-        self.patch(location, "_is_file", is_file)
+        self.patch(locks, "_is_file", is_file)
         second = claim(self.path)
         self.assertEqual(asked, [False, True])
         second.release()

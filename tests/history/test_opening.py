@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from p2pchat.history.opening import history_maker
-from p2pchat.history.records import HistoryError
+from p2pchat.history.records import PUBLISHED, HistoryError, Record
 from p2pchat.settings.values import HistorySettings, Settings
 from p2pchat.wire.repetitions import RecentIds
 
@@ -27,7 +27,7 @@ class OpeningTests(TestCase):
         self.assertEqual(
             [path.name for path in self.path.parent.iterdir()], [self.path.name + ".lock"]
         )
-        history.published("#CIC", "m1", "a todos")
+        history.enter(Record(0, "#CIC", "alice@CIC", "m1", 1.0, PUBLISHED, "a todos"))
         await history.flush()
         (line,) = await history.recent("#CIC", 5)
         self.assertEqual((line.sender, line.text), ("alice@CIC", "a todos"))

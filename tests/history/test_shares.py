@@ -247,7 +247,7 @@ class FloodTests(HistoryCase):
     def test_all_of_a_friend_is_kept_and_the_file_stays_small(self) -> None:
         self.start(max_bytes=MAX)
         self.history._friends.wrote_to("bob@CIC")
-        self.history.queue("bob@CIC", "m", "oi")
+        self.say("bob@CIC", "oi")
         largest = 0
         for number in range(62):
             for stranger in ("eve@CIC", f"eve{number}@CIC"):

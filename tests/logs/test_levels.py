@@ -121,7 +121,9 @@ class TextLineTests(LogTestCase):
     def test_the_form_of_a_line(self) -> None:
         seconds = time.mktime((2026, 1, 31, 12, 0, 0, 0, 0, -1)) + 0.123
         line = text_line(event("Connected: {peer}", peer="alice@CIC", log_time=seconds))
-        self.assertEqual(line, "2026-01-31 12:00:00,123 INFO    [Test] Connected: [alice@CIC]\n")
+        offset = time.strftime("%z", time.localtime(seconds))
+        stamp = f"2026-01-31 12:00:00,123{offset}"
+        self.assertEqual(line, f"{stamp} INFO    [Test] Connected: [alice@CIC]\n")
 
     def test_every_level_has_the_same_width(self) -> None:
         for level, name in (

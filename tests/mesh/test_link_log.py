@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.logger import formatEvent, globalLogPublisher
+from typing import Any
+
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.link_log import LinkLog
@@ -15,10 +17,11 @@ class FloodTests(SynchronousTestCase):
         self.lines: list[str] = []
         self.log = LinkLog()
         self.log.friends = {"alice@CIC"}
-        globalLogPublisher.addObserver(self.note)
-        self.addCleanup(globalLogPublisher.removeObserver, self.note)
+        observer: Any = self.note
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
 
-    def note(self, event: dict[str, object]) -> None:
+    def note(self, event: LogEvent) -> None:
         self.lines.append(formatEvent(event))
 
     def come_and_go(self, peer_id: str, now: float) -> None:

@@ -142,7 +142,9 @@ class DeliverTests(TalkingTestCase):
         self.assertEqual(self.logged(), [])
         set_level("DEBUG")
         self.deliver(*(type(it)("new " + it.msg_id, "", it.dst, it.payload) for it in messages))
-        self.assertEqual(self.logged(), ["bob@CIC -> us: oi", "bob@CIC -> #CIC: olá"])
+        self.assertEqual(
+            self.logged(), ["bob@CIC -> us: 2 characters", "bob@CIC -> #CIC: 3 characters"]
+        )
         self.send("bob@CIC", "x", 1.0)
         self.acknowledged("id-1", 1.0321)
         self.assertEqual(self.logged()[3:], ["ACK from bob@CIC after 32.1 ms"])

@@ -47,6 +47,14 @@ class NodeFigureTests(SynchronousTestCase):
         place.town.run(10)
         after = statistics(place.alice).snapshot()["program"]["uptime_seconds"]
         self.assertAlmostEqual(float(after or 0) - float(before or 0), 10, places=1)
+        registered = float(
+            statistics(place.alice).snapshot()["rendezvous"]["registered_seconds"] or 0
+        )
+        self.assertGreater(registered, 10, "renewing is no break")
+        self.assertLessEqual(registered, float(after or 0))
+        memory = float(found["program"]["resident_memory_bytes"] or 0)
+        self.assertTrue(1_000_000 < memory < 100_000_000_000, memory)
+        self.assertGreater(float(found["program"]["descriptors"] or 0), 2)
 
     def test_it_is_json(self) -> None:
         found = statistics(self.place.alice).snapshot()

@@ -137,7 +137,7 @@ class CompanionsTests(TestCase):
         self.assertIn("hooks", statistics(self.node).snapshot())
 
     async def test_the_order(self) -> None:
-        """Hooks and systemd's word end before the node does, the control socket after it."""
+        """Systemd's word ends before the node does, hooks and the control socket after it."""
         systemd = Systemd(os.path.join(self.folder, "notify"))
         self.addCleanup(systemd.socket.close)
         os.environ["NOTIFY_SOCKET"] = systemd.address
@@ -149,12 +149,11 @@ class CompanionsTests(TestCase):
         self.assertTrue(all(part.running for part in made))
         assert made.hook is not None
         made.leaving()
-        self.assertFalse(made.hook.running)
-        self.assertEqual([part.name for part in made], ["control"])
+        self.assertEqual([part.name for part in made], ["control", "hook"])
         assert made.control is not None
-        self.assertTrue(made.control.running)
+        self.assertTrue(made.control.running and made.hook.running)
         await made.stopService()
-        self.assertFalse(made.control.running)
+        self.assertFalse(made.control.running or made.hook.running)
 
     # ------------------------------------------------------------ systemd and reload
 
@@ -162,7 +161,7 @@ class CompanionsTests(TestCase):
         systemd = Systemd(os.path.join(self.folder, "notify"))
         self.addCleanup(systemd.socket.close)
         os.environ["NOTIFY_SOCKET"] = systemd.address
-        made = self.make(lambda: self.node.settings, control__path=OFF)
+        made = self.make(lambda: (self.node.settings, []), control__path=OFF)
         made.listen()
         made.startService()
         ((ready, status),) = systemd.heard()
@@ -186,23 +185,24 @@ class CompanionsTests(TestCase):
         reopened: list[float] = []
         self.patch(companions, "reopen", lambda: reopened.append(1))
         new = changed(self.settings, control__path=OFF, hooks__message=sys.executable)
-        made = self.make(lambda: new, control__path=OFF)
+        made = self.make(lambda: (new, ["config.json: hook.x: unknown setting"]), control__path=OFF)
         made.listen()
         made.startService()
         self.assertIsNone(made.hook)
         said = made.reload()
-        self.assertEqual(said, [f"hooks.message is {sys.executable} now, it was unset"])
+        told = f"hooks.message is {sys.executable} now, it was unset"
+        self.assertEqual(said, ["config.json: hook.x: unknown setting", told])
         self.assertIsNotNone(made.hook)
         self.assertEqual(reopened, [1])
         self.assertIn("Reloaded: hooks.message", self.log()[-1])
 
     def test_a_reload_that_cannot_be(self) -> None:
-        def wrong() -> Settings:
+        def wrong() -> tuple[Settings, list[str]]:
             raise ConfigError("limits.max_links: expected a number")
 
         for reread, why in (
             (wrong, "nothing was changed: limits.max_links"),
-            (lambda: changed(self.settings, hooks__message="/no/bot"), "cannot be run"),
+            (lambda: (changed(self.settings, hooks__message="/no/bot"), []), "cannot be run"),
             (None, "no settings to read again"),
         ):
             made = self.make(reread, control__path=OFF)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 import re
 import runpy
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +16,13 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from p2pchat.logs.file import LogFile
+from p2pchat.node.figures import statistics
+from p2pchat.node.history_figures import HISTORY
+from p2pchat.node.stats import FigureKind
 from p2pchat.testing import connected_pair
 from tests.processes.test_service import ServiceCase
+from tests.support.control_sockets import ControlledTown
 from tests.support.processes import ROOT, Program
 
 EXAMPLES = ROOT / "examples"
@@ -27,8 +36,6 @@ class BotTests(ServiceCase):
         script.parent.mkdir()
         script.write_text(f'#!/bin/sh\nexec {sys.executable} -m p2pchat "$@"\n')
         script.chmod(0o700)
-        import os
-
         self.path = {"PATH": f"{script.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     async def person(self, *options: str) -> Program:
@@ -103,6 +110,69 @@ class FakeBotTests(SynchronousTestCase):
         bot = runpy.run_path(str(EXAMPLES / "echo_bot.py"))
         left = self.assertRaises(SystemExit, bot["main"], "a" * 65, "CIC", "localhost", "1")
         self.assertIn("cannot be our name", str(left))
+
+
+class LogrotateTests(SynchronousTestCase):
+    """What logrotate does as the example says, and what a log makes of it."""
+
+    def test_a_log_goes_on_in_a_new_file(self) -> None:
+        program = shutil.which("logrotate", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+        if program is None:
+            raise SkipTest("there is no logrotate")
+        folder = Path(self.mktemp()).resolve()
+        folder.mkdir(mode=0o700)
+        user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+        example = (EXAMPLES / "logrotate" / "p2pchat").read_text()
+        text = example.replace("su p2pchat p2pchat", f"su {user} {group}")
+        text = text.replace("/var/log/p2pchat/", f"{folder}/")
+        self.assertNotEqual(text, example)
+        configuration = folder / "configuration"
+        configuration.write_text(text)
+        configuration.chmod(0o600)
+        path = folder / "node.log"
+        log = LogFile(str(path), max_bytes=10**9, files=5, warn=self.fail)
+        self.addCleanup(log.close)
+        log.open(0.0)
+        log.write("one\n", 0.0)
+        state = str(folder / "state")
+        rotated: Any = subprocess.run(
+            [program, "-f", "-s", state, str(configuration)], capture_output=True, text=True
+        )
+        self.assertEqual((rotated.returncode, rotated.stderr), (0, ""))
+        log.write("two\n", 0.5)
+        log.write("three\n", 2.0)
+        (moved,) = folder.glob("node.log-*")
+        self.assertEqual(moved.read_text(), "one\ntwo\n", "nothing is lost meanwhile")
+        self.assertEqual(path.read_text(), "three\n")
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+
+
+class PrometheusTests(SynchronousTestCase):
+    path = EXAMPLES / "prometheus" / "p2pchat.rules.yml"
+
+    def test_prometheus_understands_the_rules(self) -> None:
+        if shutil.which("promtool") is None:
+            raise SkipTest("there is no promtool")
+        checked: Any = subprocess.run(
+            ["promtool", "check", "rules", str(self.path)], capture_output=True, text=True
+        )
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+
+    def test_there_are_such_figures(self) -> None:
+        place = ControlledTown()
+        self.addCleanup(place.close)
+        sections = {section.name: section.figures for section in statistics(place.alice).sections}
+        sections["history"] = HISTORY
+        there = {
+            f"p2pchat_{name}_{figure}"
+            + ("_total" if each[figure].kind is FigureKind.COUNTER else "")
+            for name, each in sections.items()
+            for figure in each
+        }
+        rules = re.findall(r"expr: (.*)", self.path.read_text())
+        named = set(re.findall(r"p2pchat_\w+", " ".join(rules)))
+        self.assertGreater(len(named), 8)
+        self.assertEqual(named - there, set())
 
 
 class UnitFileTests(SynchronousTestCase):

@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -163,6 +164,46 @@ class BanTests(ServerCase):
         port = int((await server.expect(r"Rendezvous listens on \S+:(\d+)"))[1])
         await self.check(server, port)
 
+    async def test_a_daemon_that_was_started_at_a_terminal(self) -> None:
+        """It has left the terminal, which is no window that was closed."""
+        self.ban("mallory@n")
+        files = ["--pidfile", "pid", "--logfile", "log"]
+        options = ["--port", "0", "--interface", "127.0.0.1", "--ban-file", "bans"]
+        command = [str(BIN / "twistd"), *files, "p2pchat-rendezvous", *options]
+        starter = self.start("twistd", *command, terminal=True)
+        self.assertEqual(await starter.ended, 0)
+        await self.appears(self.folder / "log", "listens on")
+        pid = int((self.folder / "pid").read_text())
+        self.addCleanup(self.end, pid)
+        for number in range(2):
+            self.ban(f"eve{number}@n")
+            os.kill(pid, signal.SIGHUP)
+            await self.appears(self.folder / "log", "registrations ended", number + 2)
+        os.kill(pid, signal.SIGTERM)
+        await self.appears(self.folder / "log", "Rendezvous stopped")
+
+    async def appears(self, path: Path, words: str, times: int = 1) -> None:
+        for _ in range(200):
+            if path.exists() and path.read_text().count(words) >= times:
+                return
+            await deferLater(reactor, 0.05, lambda: None)
+        self.fail(f"{words!r} is not in {path}")
+
+    def end(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    async def test_a_hang_up_while_it_starts(self) -> None:
+        code = (
+            "import os, signal, sys; from p2pchat.service import rendezvous_start;"
+            "sys.modules['p2pchat.service.rendezvous'] = module = type(sys)('rendezvous');"
+            "module.main = lambda: os.kill(os.getpid(), signal.SIGHUP) or 7;"
+            "import p2pchat.service; p2pchat.service.rendezvous = module;"
+            "sys.exit(rendezvous_start.main())"
+        )
+        server = self.start("rendezvous", sys.executable, "-c", code, stdin=False)
+        self.assertEqual(await server.ended, 7)
+
     async def test_the_bans_hold_for_what_the_database_brings(self) -> None:
         server, port = await self.serve("--database", "r.db")
         for name in ("mallory", "bob"):
@@ -187,7 +228,7 @@ class BanTests(ServerCase):
         for name, words in (("bans", "bans: line 1: expected"), ("gone", "gone: cannot be read")):
             command = [sys.executable, "-m", "p2pchat.service.rendezvous", "--port", "0"]
             server = self.start("rendezvous", *command, "--ban-file", name, stdin=False)
-            self.assertEqual(await server.ended, 1)
+            self.assertEqual(await server.ended, 2)
             self.assertRegex(server.output, f"^ban-file: .*{words}.*\n$")
 
     async def test_without_a_file_it_stays_and_its_log_is_reopened(self) -> None:

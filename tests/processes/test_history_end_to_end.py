@@ -60,7 +60,8 @@ class RestartTests(HistoryCase):
         """Alice sends numbers; both are killed a few times, and nothing is lost or doubled."""
         group = local_group(self)
         chance = random.Random(6)
-        alice, bob = self.chat("alice", *group), self.chat("bob", *group)
+        texts = ("--log-texts", "yes")
+        alice, bob = self.chat("alice", *group, *texts), self.chat("bob", *group)
         await self.port_of(bob)
         said, delivered = 0, 0
         for _ in range(5):
@@ -71,7 +72,7 @@ class RestartTests(HistoryCase):
             if chance.random() < 0.5:
                 delivered += alice.output.count("delivered to [bob@lobby]")
                 await self.kill(alice)
-                alice = self.chat("alice", *group)
+                alice = self.chat("alice", *group, *texts)
             else:
                 await self.kill(bob)
                 bob = self.chat("bob", *group)

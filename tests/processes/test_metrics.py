@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
+import subprocess
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -90,8 +92,28 @@ class MetricsTests(TestCase):
                 elif figure.kind is not FigureKind.TEXT:
                     self.assertRegex(text, rf"(?m)^{name} \S+$")
         self.assertIn("\np2pchat_links_open 1.0\n", text)
-        self.assertRegex(text, r'p2pchat_program_info\{peer_id="alice@CIC",version="[\d.]+"\} 1.0')
+        self.assertRegex(text, r'p2pchat_program_info\{peer_id="alice@CIC",version="[\w.]+"\} 1.0')
         self.assertIn("# HELP p2pchat_links_open links whose handshake is done", text)
+
+    async def test_prometheus_finds_no_fault(self) -> None:
+        """The rules of `promtool check metrics`, and promtool itself where there is one."""
+        self.start()
+        _, text = await self.get("/metrics")
+        for line in text.splitlines():
+            self.assertNotRegex(line, r"^# (HELP|TYPE) \S+ *$")
+        kinds = dict(re.findall(r"(?m)^# TYPE (\S+) (\S+)$", text))
+        helped = re.findall(r"(?m)^# HELP (\S+) ", text)
+        self.assertEqual(sorted(helped), sorted(kinds), "each has both, once")
+        for name, kind in kinds.items():
+            self.assertEqual(name.endswith("_total"), kind == "counter", name)
+            self.assertNotRegex(name, "_(s|ms|us|ns|sec|b|kb|mb|gb|min|h|d)(_|$)", name)
+        samples = re.findall(r"(?m)^(\w+(?:\{[^}]*\})?) \S+$", text)
+        self.assertEqual(len(samples), len(set(samples)))
+        if shutil.which("promtool") is not None:
+            checked: Any = subprocess.run(
+                ["promtool", "check", "metrics"], input=text, capture_output=True, text=True
+            )
+            self.assertEqual((checked.returncode, checked.stderr), (0, ""))
 
     async def test_histograms(self) -> None:
         self.start()

@@ -39,9 +39,15 @@ class MetadataTests(SynchronousTestCase):
 
     def test_the_version(self) -> None:
         self.assertEqual(self.config["metadata"]["version"], "attr: p2pchat.__version__")
-        self.assertRegex(p2pchat.__version__, r"^\d+\.\d+\.\d+$")
+        # PEP 440: a release, or what is on its way to one.
+        self.assertRegex(p2pchat.__version__, r"^\d+\.\d+\.\d+(\.dev\d+)?$")
         changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-        self.assertIn(f"\n## {p2pchat.__version__} ", changes)
+        release, is_on_its_way, _ = p2pchat.__version__.partition(".dev")
+        self.assertRegex(changes, rf"\n## {re.escape(release)} - (\w+)\n")
+        newest = re.search(r"\n## (\S+) - (\S+)\n", changes)
+        assert newest is not None
+        self.assertEqual(newest[1], release)
+        self.assertEqual(newest[2] == "unreleased", bool(is_on_its_way))
 
     def test_what_is_imported_is_required(self) -> None:
         required = self.names("options", "install_requires")

@@ -76,7 +76,7 @@ class ServiceTests(TestCase):
             self.assertRaises(SystemExit) as left,
         ):
             tap.makeService(self.options("--database", path))
-        self.assertEqual(left.exception.code, 1)
+        self.assertEqual(left.exception.code, 2)
         self.assertIn("another program", stderr.getvalue())
 
 
@@ -138,7 +138,7 @@ class ProcessTests(TestCase):
     async def test_the_log_in_a_file(self) -> None:
         path = os.path.abspath(self.mktemp())
         child = self.spawn("--log-file", path, "--port", "-1")
-        self.assertEqual(await child.ended, 1)
+        self.assertEqual(await child.ended, 2)
         self.failureResultOf(child.port)
         self.assertIn(b"port: expected", child.log)
 

@@ -64,6 +64,25 @@ class ProgramTests(ProcessCase):
         self.assertEqual(await program.ended, 0)
         self.assertIn("\x1b[?1049l", program.output)
 
+    async def test_what_was_typed_is_on_the_disk_as_far_as_anything_is(self) -> None:
+        """Nothing with --history none; and after /forget nothing that was said."""
+        typed = self.folder / "state" / "p2pchat" / "typed-lines"
+        for options, kept in ((("--history", "none"), None), ((), b"/peers\n/forget bob@lobby\n")):
+            program = self.on_terminal(*options)
+            await program.expect("/help for help")
+            for line in ("/msg bob@lobby a secret", "another secret", "/peers"):
+                program.say(f"{line}\r")
+            program.say("/forget bob@lobby\r")
+            await program.expect("forgot 1 message|this node keeps nothing")
+            program.say("/quit\r")
+            self.assertEqual(await program.ended, 0)
+            found = typed.read_bytes().replace(b"/quit\n", b"") if typed.exists() else None
+            self.assertEqual(found, kept, options)
+            folder = self.folder / "state"
+            for path in folder.rglob("*"):
+                if path.is_file():
+                    self.assertNotIn(b"secret", path.read_bytes(), path)
+
     async def test_a_signal_gives_the_terminal_back(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             program = self.on_terminal()

@@ -13,6 +13,7 @@ from p2pchat.logs import levels as logs
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.registry import Registry
+from p2pchat.turns import at_once
 from tests.support.replies import whole
 
 IP = "192.0.2.1"
@@ -59,6 +60,12 @@ class AnswersTests(AnswersTestCase):
         stranger, mismatch = "peer_not_registered", "peer_credentials_do_not_match"
         for line, to_stranger, to_peer in (
             (b'{"type":"DISCOVER","namespace":""}', "bad_namespace", "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":"%b"}' % (65 * b"x"), *2 * ("bad_namespace",)),
+            (b'{"type":"DISCOVER","namespace":5}', stranger, "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":0}', stranger, "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":["CIC"]}', stranger, "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":false}', stranger, "bad_namespace"),
+            (b'{"type":"DISCOVER","namespace":"\\ud800"}', stranger, "bad_namespace"),
             (b'{"type":"UNREGISTER"}', stranger, "namespace_required"),
             (b'{"type":"UNREGISTER","namespace":""}', stranger, "bad_namespace"),
             (b'{"type":"UNREGISTER","namespace":"a","port":"abc"}', stranger, "bad_port (abc)"),
@@ -98,7 +105,7 @@ class AnswersTests(AnswersTestCase):
         self.assertEqual((told["ip"], told["limit"]), (IP, 1))
 
     def test_a_banned_name(self) -> None:
-        self.registry.ban(Bans(["alice@*"]))
+        at_once(self.registry.ban(Bans(["alice@*"])))
         self.assertEqual({self.message(REGISTER) for _ in range(3)}, {"banned"})
         self.assertEqual(self.ask(REGISTER.replace(b"alice", b"bob")), GRANTED)
         (told,) = [event for event in self.events if "Banned" in event["log_format"]]
@@ -166,13 +173,15 @@ class TenThousandTests(AnswersTestCase):
         self.assertEqual({peer["namespace"] for peer in listed}, {"ns3"})
         self.now += 61
         self.assertEqual(len(self.peers()), 5_000)
+        at_once(self.registry.tidying(self.now))
         self.assertEqual(self.registry._networks.total(), 5_000)
         for number in range(0, 10_000, 2):
             self.request(number, type="UNREGISTER")
         self.assertEqual(len(self.registry), 0)
-        # Nothing of them is left: no namespace, no address, and soon no entry of the expiry heap.
+        # Nothing of them is left: no namespace, no address, and soon no second when leases end.
         self.assertEqual((self.registry._namespaces, self.registry._addresses), ({}, {}))
         self.assertEqual((self.registry._networks, self.registry._sizes), ({}, {None: 0}))
         self.now += 90_000
         self.registry.expire(self.now)
-        self.assertEqual(self.registry._expiry, [])
+        at_once(self.registry.tidying(self.now))
+        self.assertEqual((self.registry._ends, self.registry._seconds), ({}, []))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.rendezvous.bans import Bans, BansError
+from p2pchat.rendezvous.bans import MAX_ENTRIES, MAX_PATTERNS, MAX_STARS, Bans, BansError
+from p2pchat.rendezvous.patterns import Pattern
 
 
 class NameTests(SynchronousTestCase):
@@ -68,3 +74,33 @@ class MistakeTests(SynchronousTestCase):
                 Bans(["192.0.2.1", line, "bob@CIC"])
             sentence = "line 2: expected an address, a network or NAME@NAMESPACE"
             self.assertEqual(str(caught.exception), sentence)
+
+    def test_what_would_make_questions_slow_is_refused(self) -> None:
+        most = [f"a{number}*@b" for number in range(MAX_PATTERNS)]
+        entries = [f"a{number}@b" for number in range(MAX_ENTRIES)]
+        stars = "*a" * MAX_STARS + "@b"
+        for lines, sentence in (
+            (
+                [*most, "x*@b"],
+                f"line {MAX_PATTERNS + 1}: more than {MAX_PATTERNS} entries with a star",
+            ),
+            ([*entries, "# x", "x@b"], f"line {MAX_ENTRIES + 2}: more than {MAX_ENTRIES} entries"),
+            ([stars, "*" + stars], f"line 2: more than {MAX_STARS} stars"),
+            (["a" * 200 + "@b"], "line 1: longer than 137 characters, which no name is"),
+        ):
+            with self.assertRaises(BansError) as caught:
+                Bans(lines)
+            self.assertEqual(str(caught.exception), sentence)
+
+
+class PatternTests(SynchronousTestCase):
+    @given(st.text("ab*", max_size=9), st.text("ab", max_size=12))
+    def test_they_match_what_a_regular_expression_does(self, text: str, name: str) -> None:
+        pattern = f"{text}*@n"
+        expected = re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), f"{name}@n")
+        self.assertEqual(Pattern(pattern).matches(f"{name}@n"), expected is not None)
+
+    def test_any_number_of_stars_ends_at_once(self) -> None:
+        began = time.process_time()
+        self.assertFalse(Pattern("*a" * 60 + "*b").matches("a" * 129))
+        self.assertLess(time.process_time() - began, 0.05)

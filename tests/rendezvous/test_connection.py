@@ -19,6 +19,7 @@ from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.connection import RendezvousFactory, RequestProtocol
 from p2pchat.rendezvous.limits import Limits
 from p2pchat.rendezvous.registry import Registry
+from p2pchat.turns import at_once
 
 IP = "192.0.2.1"
 REGISTER = b'{"type":"REGISTER","namespace":"CIC","name":"alice","port":4000}\n'
@@ -381,12 +382,12 @@ class LongReplyTests(ServerCase):
 
 class BanTests(ServerCase):
     def test_a_banned_address_is_turned_away_without_a_word(self) -> None:
-        self.factory.answers.registry.ban(Bans(["192.0.2.0/24", "2001:db8::/32"]))
+        at_once(self.factory.answers.registry.ban(Bans(["192.0.2.0/24", "2001:db8::/32"])))
         for ip in (IP, "::ffff:192.0.2.9", "2001:db8::9"):
             self.assertIsNone(self.connect(ip))
         self.assertEqual(self.factory.banned, 3)
         self.assertIn(b'"OK"', self.ask(REGISTER, "203.0.113.1"))
-        self.factory.answers.registry.ban(Bans())
+        at_once(self.factory.answers.registry.ban(Bans()))
         self.assertEqual(self.ask(REGISTER), GRANTED)
 
 

@@ -17,6 +17,7 @@ from p2pchat.rendezvous.long_replies import (
     size_of,
 )
 from p2pchat.rendezvous.registry import Registration, Registry
+from p2pchat.turns import at_once
 from tests.support.replies import whole
 
 WORST = "\U0001f600" * 64
@@ -50,7 +51,7 @@ class PieceTests(SynchronousTestCase):
         kinds = []
         for count in range(500, 800):
             registry = Registry(per_address=0)
-            registry.restore(registrations(count))
+            at_once(registry.restoring(registrations(count)))
             size = FRAME + registry._sizes[None]
             reply = registry.discover(None, 0.0)
             self.assertEqual(isinstance(reply, bytes), size <= SHORT)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -18,7 +19,7 @@ from p2pchat.rendezvous.registry import Registry, Verdict
 from p2pchat.rendezvous.stores import journal as persistence_module
 from p2pchat.rendezvous.stores.journal import Persistence
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row
-from p2pchat.sqlite import ForeignFileError
+from p2pchat.sqlite import ForeignFileError, InUseError
 from tests.support.histories import SteppedThread
 from tests.support.replies import whole
 
@@ -171,9 +172,70 @@ class BatchTests(PersistenceCase):
         machine.wait(0.02)
         self.assertEqual(machine.persistence.written, 1)
         self.assertEqual(self.stored(), {f"p{i}" for i in range(1, 100)})
+        machine.wait(10)
         self.assertEqual(machine.clock.getDelayedCalls(), [])
         machine.stop()
         self.assertEqual(machine.persistence.written, 1)
+
+    def test_in_a_quiet_moment_the_file_itself_holds_everything(self) -> None:
+        machine = self.machine()
+        machine.register("alice")
+        machine.wait(0.2)
+        copy = self.mktemp()
+
+        def copied() -> list[str]:
+            shutil.copy(self.path, copy)
+            with closing(sqlite3.connect(copy)) as connection:
+                return [name for (name,) in connection.execute("SELECT name FROM registration")]
+
+        self.assertEqual(copied(), [])
+        machine.wait(10)
+        self.assertEqual(copied(), ["alice"])
+        machine.register("bob")
+        machine.wait(0.2)
+        machine.wait(10)
+        self.assertEqual(sorted(copied()), ["alice", "bob"])
+        machine.stop()
+
+    def test_somebody_who_reads_the_file_keeps_nothing_from_being_written(self) -> None:
+        machine = self.machine()
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM registration").fetchall()
+            self.patch(sqlite, "BUSY_TIMEOUT", 0.0)
+            machine.register("alice")
+            machine.wait(0.2)
+            machine.wait(10)
+            self.assertFalse(machine.persistence.failing)
+        machine.stop()
+        self.assertEqual(self.stored(), {"alice"})
+
+    def test_nobody_else_may_read_it_whoever_made_it(self) -> None:
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        for made in (False, True):
+            if made:
+                os.chmod(self.path, 0o644)
+            machine = self.machine()
+            machine.register("alice")
+            machine.wait(0.2)
+            self.assertEqual({os.stat(each.path).st_mode & 0o777 for each in self.files()}, {0o600})
+            machine.stop()
+
+    def files(self) -> list[os.DirEntry[str]]:
+        return [*os.scandir(os.path.dirname(self.path))]
+
+    def test_two_servers_do_not_share_a_file(self) -> None:
+        machine = self.machine()
+        other = f"{self.path}.link"
+        os.symlink(os.path.basename(self.path), other)
+        for path in (self.path, other):
+            second = Machine(self, path)
+            with self.assertRaises(InUseError) as refused:
+                second.persistence.load()
+            self.assertIn(f"{path} is in use by another rendezvous", str(refused.exception))
+        machine.stop()
+        self.assertEqual([*Machine(self, other).start().peers], [])
 
     def test_what_changes_while_a_batch_is_written_goes_into_the_next(self) -> None:
         machine = self.machine()

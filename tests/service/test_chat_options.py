@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import __version__
 from p2pchat.console.plain.stdio import has_input
+from p2pchat.history.schema import FORMAT
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import twistd_observer
 from p2pchat.service import chat_options as options
@@ -99,15 +100,19 @@ class ValueTests(OptionsTestCase):
         folder = os.getcwd()
         os.chdir("/")
         try:
-            settings = options.reread()
+            settings, warnings = options.reread()
         finally:
             os.chdir(folder)
         self.assertEqual((settings.limits.peer_rate, settings.peer.name), (7, "option"))
+        self.assertEqual(warnings, [])
+        self.write("config.json", {"limits": {"peer_rat": 7}})
+        (warning,) = options.reread()[1]
+        self.assertIn("limits.peer_rat: unknown setting, ignored", warning)
         self.write("config.json", {"limits": {"peer_rate": "fast"}})
         self.assertRaises(ConfigError, options.reread)
         os.remove("config.json")
         self.assertRaises(ConfigError, options.reread)
-        self.assertEqual(self.parse().reread(), resolve({}, {}))
+        self.assertEqual(self.parse().reread(), (resolve({}, {}), []))
 
     def test_flags_and_their_absence(self) -> None:
         self.assertFalse(self.parse().stay)
@@ -132,9 +137,9 @@ class ValueTests(OptionsTestCase):
 
 
 class ErrorTests(OptionsTestCase):
-    def test_wrong_values_end_with_status_1_and_one_sentence(self) -> None:
+    def test_wrong_values_end_with_status_2_and_one_sentence(self) -> None:
         self.assertEqual(
-            self.leaves(1, "--ping-interval", "soon"),
+            self.leaves(2, "--ping-interval", "soon"),
             'connection.ping_interval: expected a number above 0, got "soon"\n',
         )
 
@@ -150,7 +155,7 @@ class ErrorTests(OptionsTestCase):
             ["--config", "bad.json"],
         ):
             self.err.truncate(0)
-            self.assertEqual(self.leaves(1, *words).count("\n"), 1)
+            self.assertEqual(self.leaves(2, *words).count("\n"), 1)
 
     def test_a_file_that_somebody_else_may_change_is_not_read(self) -> None:
         hook = {"hooks": {"message": "/tmp/evil"}}
@@ -173,11 +178,11 @@ class ErrorTests(OptionsTestCase):
 
     def test_a_fifo_is_refused_at_once(self) -> None:
         os.mkfifo("config.json")
-        self.assertIn("it is no regular file", self.leaves(1))
+        self.assertIn("it is no regular file", self.leaves(2))
 
     def test_a_file_that_is_there_must_be_right(self) -> None:
         os.symlink("nowhere", "config.json")
-        self.assertEqual(self.leaves(1), "config.json: cannot be read: No such file or directory\n")
+        self.assertEqual(self.leaves(2), "config.json: cannot be read: No such file or directory\n")
 
     def test_what_is_not_understood_ends_with_status_2(self) -> None:
         end = "; see p2pchat --help\n"
@@ -220,6 +225,7 @@ class HelpTests(OptionsTestCase):
             self.parse("--version")
         self.assertEqual(caught.exception.code, 0)
         self.assertTrue(self.out.getvalue().startswith(f"p2pchat {__version__} (Twisted "))
+        self.assertIn(f", history format {FORMAT.number})", self.out.getvalue())
 
     def test_a_command_without_examples(self) -> None:
         class Bare(CommandOptions):
@@ -285,7 +291,7 @@ class TwistdTests(OptionsTestCase):
 
     def test_errors_have_their_status_there_too(self) -> None:
         for words, status, sentence in (
-            (["--ping-interval", "soon"], 1, "connection.ping_interval: expected "),
+            (["--ping-interval", "soon"], 2, "connection.ping_interval: expected "),
             (["--foo"], 2, "twistd p2pchat: option --foo not recognized"),
         ):
             self.err.truncate(0)

@@ -111,7 +111,7 @@ class OptionsTests(SynchronousTestCase):
             (("--database", "/"), "database: / is a folder, not a file\n"),
         ):
             with self.subTest(words=words):
-                self.assertEqual(self.leaves(*words), (sentence, 1))
+                self.assertEqual(self.leaves(*words), (sentence, 2))
 
     def test_what_is_not_understood(self) -> None:
         for words in (("--prot", "1"), ("stray",), ("--port",)):

@@ -7,12 +7,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.rendezvous.registry import Registry, Verdict
-from p2pchat.service.rendezvous_reload import Reload, read_bans
+from p2pchat.service.rendezvous_reload import Reload, reading
 from p2pchat.settings.checks import ConfigError
+from p2pchat.turns import at_once
 from tests.support.loglines import captured
 
 
@@ -31,12 +34,12 @@ class FileTests(SynchronousTestCase):
 
     def refused(self, path: str) -> str:
         with self.assertRaises(ConfigError) as caught:
-            read_bans(path)
+            at_once(reading(path))
         return str(caught.exception)
 
     def test_a_file(self) -> None:
         path = self.write("\ufeff# why\r\n192.0.2.0/24\r\nolá@CIC".encode())
-        bans = read_bans(path)
+        bans = at_once(reading(path))
         self.assertTrue(bans.address("192.0.2.9"))
         self.assertTrue(bans.name("CIC", "olá"))
 
@@ -113,6 +116,37 @@ class ReloadTests(SynchronousTestCase):
         self.assertNotEqual(signal.getsignal(signal.SIGHUP), before)
         self.reload.stopService()
         self.assertEqual(signal.getsignal(signal.SIGHUP), before)
+
+    def test_nothing_is_ended_while_what_belongs_to_it_stops(self) -> None:
+        """Its database may take a while: the signal must not have its default effect yet."""
+        before = signal.getsignal(signal.SIGHUP)
+        stopping: Deferred[None] = Deferred()
+        child = Service()
+        self.patch(child, "stopService", lambda: stopping)
+        child.setServiceParent(self.reload)
+        self.reload.startService()
+        self.reload._terminals = [9999]
+        self.reload.stopService()
+        self.hang_up()
+        self.assertEqual(self.left, 0)
+        stopping.callback(None)
+        self.assertEqual(signal.getsignal(signal.SIGHUP), before)
+
+    def test_a_second_signal_while_the_file_is_read_begins_anew(self) -> None:
+        seconds = iter(range(1_000_000))
+        clock = Threads()
+        clock.seconds = lambda: float(next(seconds))  # type: ignore[method-assign]
+        self.reload = Reload(clock, self.registry, str(self.path), lambda: None)
+        self.begin()
+        self.path.write_text("# much\n" * 1000 + "mallory@n")
+        self.hang_up()
+        self.path.write_text("eve@n")
+        self.hang_up()
+        while clock.calls:
+            clock.calls.pop(0).func()
+        self.assertIs(self.register("mallory"), Verdict.GRANTED)
+        self.assertIs(self.register("eve"), Verdict.BANNED)
+        self.assertEqual(len(self.lines()), 1)
 
     def test_a_window_that_is_closed_ends_the_server_once(self) -> None:
         outer, inner = os.openpty()

@@ -11,12 +11,12 @@ from twisted.internet.task import Clock
 from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.peers import Peer, PeerTable, Status
-from p2pchat.mesh.turns import Turns
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import LimitSettings, Settings
+from p2pchat.turns import Turns
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from tests.support.fake_link import FakeLink, fake_context
@@ -68,6 +68,7 @@ class FakeNode:
     """The parts of a ChatNode that a console touches, with a real router and peer table."""
 
     port = 4000
+    running = True
     history: DurableHistory | None = None
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:

@@ -14,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.control.client.finding import Node
 from p2pchat.control.connection import ControlConnection
 from p2pchat.control.service import ControlService
-from p2pchat.node.node import ChatNode
+from p2pchat.node.node import ChatNode, MakeHistory
 from p2pchat.testing.nodes import FakeTown
+from tests.support.histories import keeping
 
 STAMP = "2026-01-31T12:00:00Z"
 
@@ -79,9 +80,14 @@ class Client:
 class ControlledTown:
     """A fake town in which `alice@CIC` has a control socket, and `bob@CIC` is her peer."""
 
-    def __init__(self, *others: str) -> None:
+    def __init__(self, *others: str, keeps: SynchronousTestCase | None = None) -> None:
+        """`keeps`: a test whose `alice@CIC` has a history; its thread is `self.thread`."""
         self.town = FakeTown(5)
-        self.alice: ChatNode = self.town.node("alice@CIC")
+        host = self.town.network.host("10.0.0.1")
+        make: MakeHistory | None = None
+        if keeps is not None:
+            make, self.thread = keeping(keeps, host)
+        self.alice: ChatNode = self.town.node("alice@CIC", ip=host.ip, make_history=make)
         self.bob: ChatNode = self.town.node("bob@CIC")
         for name in others:
             self.town.node(name)

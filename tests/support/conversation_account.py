@@ -12,9 +12,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.news import NotSentError
 
 
 class _Ear(Observer):

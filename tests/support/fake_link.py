@@ -16,7 +16,7 @@ from p2pchat.mesh.link.send_queue import SendQueue, WriteBatch
 from p2pchat.settings.values import Settings
 from p2pchat.wire.codec import decode
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.messages import ByeOk, Pong, Pub, Send
 from tests.support.links import RecordingOwner
 
 
@@ -104,6 +104,9 @@ class FakeLink:
 
     def ping(self) -> None:
         self.pings += 1
+
+    def answered(self, answer: Pong | ByeOk) -> bool:
+        return False
 
     def leave(self, reason: str) -> None:
         self.left.append(reason)

@@ -20,10 +20,12 @@ from p2pchat.history.records import PUBLISHED, Batch, Piece, Record
 from p2pchat.history.segments import pack
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.incoming import Incoming
+from p2pchat.node.node import MakeHistory
 from p2pchat.node.observers import Observer, Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.settings.values import HistorySettings, Settings
 from p2pchat.sqlite import Worker
+from p2pchat.testing.network import FakeHost
 from p2pchat.wire.messages import Pub, Said, Send
 from p2pchat.wire.repetitions import RecentIds, id_text
 from tests.support.fake_link import FakeLink, fake_context
@@ -194,6 +196,7 @@ class HistoryCase(FileCase):
             reading=self.reading,
             make_reader=lambda: Reader(self.path),
             wall=lambda: self.wall,
+            path=self.path,
         )
         history = DurableHistory(
             self.clock, "alice@CIC", HistorySettings(**settings), seen, storage
@@ -257,6 +260,33 @@ class HistoryCase(FileCase):
         self.clock.advance(seconds)
         self.history.sweep(self.clock.seconds())
         self.outgoing.sweep(self.clock.seconds())
+
+
+def keeping(
+    case: SynchronousTestCase, host: FakeHost, *, at_once: bool = True
+) -> tuple[MakeHistory, SteppedThread]:
+    """What makes the history of a node on this host, in a file of the test's, and its thread."""
+    folder = Path(case.mktemp()).resolve()
+    folder.mkdir()
+    path, writing = str(folder / "history.sqlite"), SteppedThread(at_once=at_once)
+
+    def database() -> Database:
+        opened = Database(path, connect)
+        case.addCleanup(opened.close)
+        return opened
+
+    def make(own_id: str, seen: RecentIds) -> DurableHistory:
+        storage = Storage(
+            writing=writing,
+            make_database=database,
+            reading=SteppedThread(),
+            make_reader=lambda: Reader(path),
+            wall=lambda: NOW + host.seconds(),
+        )
+        return DurableHistory(host, own_id, HistorySettings(), seen, storage)
+
+    case.addCleanup(setattr, BrokenConnection, "trouble", None)
+    return make, writing
 
 
 FULL = sqlite3.OperationalError("database or disk is full")

@@ -16,7 +16,7 @@ from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.settings.values import Settings
 from p2pchat.testing.clock import FakeClock
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import CatchUp, Pub, Said, Send
+from p2pchat.wire.messages import ByeOk, CatchUp, Pong, Pub, Said, Send
 from p2pchat.wire.outputs import Finish, Remark
 
 TIME = "2024-05-06T07:08:09Z"
@@ -57,6 +57,9 @@ class RecordingOwner:
 
     def acknowledged(self, link: IPeerLink, msg_id: object) -> None:
         self.events.append(("ack", msg_id))
+
+    def answered_elsewhere(self, link: IPeerLink, answer: Pong | ByeOk) -> None:
+        self.events.append(("elsewhere", answer))
 
     def round_trip(self, link: IPeerLink, seconds: float) -> None:
         self.events.append(("rtt", seconds))

@@ -342,6 +342,53 @@ class AnswersOnItsNewestLink(ForeignPeer):
         return self.newest[-1].say(kind, **fields)
 
 
+class AnswersOnItsOtherLink(ForeignPeer):
+    """Reads all its links, and answers what came on one of them on the other, if there is one."""
+
+    all: ClassVar[list[ForeignPeer]] = []
+
+    def opened(self) -> None:
+        super().opened()
+        self.all.append(self)
+
+    def say(self, kind: str, **fields: Any) -> str:
+        others = [link for link in self.all if link is not self and not link.closed]
+        if kind not in ("PONG", "ACK", "BYE_OK") or not others:
+            return super().say(kind, **fields)
+        return ForeignPeer.say(others[0], kind, **fields)
+
+    def on_bye(self, message: dict[str, Any]) -> None:
+        self.say("BYE_OK", msg_id=message["msg_id"], src=self.peer_id, dst=message["src"])
+
+
+class NeverAcknowledges(ForeignPeer):
+    """Shows what it gets, and says nothing of it."""
+
+    def on_send(self, message: dict[str, Any]) -> None:
+        pass
+
+
+class ClosesAtLongLines(ForeignPeer):
+    """Closes its link at any line of more than 4,096 bytes."""
+
+    def lines(self, data: bytes) -> list[bytes]:
+        lines = super().lines(data)
+        if any(len(line) > 4096 for line in lines):
+            self.transport.loseConnection()
+            return []
+        return lines
+
+
+class CountsItsMessages(ForeignPeer):
+    """Numbers its messages from 1, on each link anew."""
+
+    count = 0
+
+    def send(self, payload: Any, **fields: Any) -> str:
+        self.count += 1
+        return super().send(payload, msg_id=str(self.count), **fields)
+
+
 class ClosesASecondLink(ForeignPeer):
     """Answers HELLO, and closes when it finds that it has a link with the caller already."""
 

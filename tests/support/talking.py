@@ -13,8 +13,8 @@ from p2pchat.logs.levels import Log, get_level, set_level
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node import incoming, outcomes, outgoing, publishing
 from p2pchat.node.incoming import Incoming
-from p2pchat.node.observers import Observer, Observers
 from p2pchat.node.news import NotSentError
+from p2pchat.node.observers import Observer, Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.wire.messages import Pub, Send

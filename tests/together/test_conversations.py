@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.node.outcomes import NotSentError
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.wire.messages import Pub

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.peers import Status
 from p2pchat.node.figures import statistics
+from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.node.outcomes import NotSentError
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.nodes import FakeTown
 from tests.support.conversation_account import Account

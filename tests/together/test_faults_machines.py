@@ -22,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.peers import Status
 from p2pchat.node.figures import statistics
-from p2pchat.node.outcomes import NotSentError
+from p2pchat.node.news import NotSentError
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown

@@ -9,8 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.wording import message_lines, moment, said_note
+from p2pchat.history.store import GATHER
 from p2pchat.mesh.peers import Peer
+from p2pchat.node.news import NotSentError
 from p2pchat.node.observers import Observer, Observers
+from p2pchat.node.outcomes import KEPT
 from p2pchat.wire.codec import decode, encode
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
@@ -28,6 +31,7 @@ from p2pchat.wire.outputs import Extended, Remark, Transmit
 from p2pchat.wire.session import Session
 from p2pchat.wire.states import State
 from tests.support.consoles import FakeNode
+from tests.support.histories import HistoryCase
 from tests.support.sessions import SessionTestCase, inbound
 
 KEEPING = Identity.of("alice@CIC", "p2pchat/1", "ours", (*FEATURES, HISTORY))
@@ -182,53 +186,61 @@ class ScreenTests(SynchronousTestCase):
         self.assertEqual(lines, ["[bob@CIC, said 14:59] a", "[bob@CIC (!) -> #CIC, said 14:59] b"])
 
 
-class SentMessagesTests(SynchronousTestCase):
+class SentMessagesTests(HistoryCase):
     def setUp(self) -> None:
-        from twisted.internet.task import Clock
-
-        self.node = FakeNode(Clock())
-        self.node.meets("bob@CIC")
+        super().setUp()
+        self.start()
+        self.node = FakeNode(self.clock)
+        self.node.send, self.node.peers = self.outgoing.send, self.peers
         self.sent = SentMessages(self.node.real)
+        self.news: list[str] = []
+        self.sent.on_news = lambda _news, line: self.news.append(line)
 
-    def test_queued_and_then_delivered(self) -> None:
+    def counts(self) -> tuple[int, int, int]:
+        return self.sent.pending, self.sent.waiting, self.sent.failed
+
+    def test_queued_then_late_and_then_delivered(self) -> None:
+        self.peers.listed("bob@CIC")
         self.sent.send("bob@CIC", "oi")
-        (msg_id,) = self.sent._awaited
+        self.assertEqual(self.counts(), (1, 0, 0))
+        self.clock.advance(GATHER)
+        self.assertEqual(self.counts(), (0, 1, 0))
+        self.linked()
+        self.sweep(6)
+        self.assertEqual(self.counts(), (0, 1, 1))
+        self.wall += 60
+        self.outgoing.acknowledged("bob@CIC", "m1")
+        self.assertEqual(self.counts(), (0, 0, 1))
         self.assertEqual(
-            self.sent.queued("bob@CIC", msg_id),
-            "queued: [bob@CIC] gets it after what waits already (/outbox)",
+            self.news,
+            [
+                "queued: [bob@CIC] is not connected, and gets it when it is (/outbox)",
+                f'not delivered to [bob@CIC]: no ACK within 5 s: {KEPT} when a link opens ("oi")',
+                'delivered to [bob@CIC]: "oi"',
+            ],
         )
-        self.assertEqual((self.sent.pending, self.sent.waiting), (0, 1))
-        self.assertEqual(
-            self.sent.undelivered("bob@CIC", msg_id, "no ACK"),
-            'not delivered to [bob@CIC]: no ACK ("oi")',
-        )
-        self.assertEqual(
-            self.sent.delivered("bob@CIC", msg_id, 60.0), 'delivered to [bob@CIC]: "oi"'
-        )
-        self.assertEqual(self.sent.waiting, 0)
-        self.assertIsNone(self.sent.delivered("bob@CIC", msg_id, 60.0))
-        self.assertIsNone(self.sent.queued("bob@CIC", "of a bot"))
 
-    def test_queued_for_somebody_away(self) -> None:
-        for peer_id, line in (
-            ("zoe@CIC", "queued: [zoe@CIC] is not connected, and gets it when it is (/outbox)"),
-            (
-                "eva@CIC",
-                "queued: no such peer here yet: [eva@CIC] (is that its name?). "
-                "It gets the message when it comes (/outbox)",
-            ),
-        ):
-            self.node.peers.listed("zoe@CIC")
-            self.sent.send("bob@CIC", "oi")
-            (msg_id,) = self.sent._awaited
-            self.assertEqual(self.sent.queued(peer_id, msg_id), line)
+    def test_what_others_send_is_theirs(self) -> None:
+        self.say("bob@CIC", "of a bot")
+        self.clock.advance(GATHER)
+        self.assertEqual((self.news, self.counts()), ([], (0, 0, 0)))
 
-    def test_what_is_remembered_of_them_is_bounded(self) -> None:
-        from p2pchat.console.commands import sent
+    def test_queued_for_somebody_unknown(self) -> None:
+        self.sent.send("eva@CIC", "oi")
+        self.clock.advance(GATHER)
+        unknown = "queued: no such peer here yet: [eva@CIC] (is that its name?). "
+        self.assertEqual(self.news, [f"{unknown}It gets the message when it comes (/outbox)"])
 
-        self.patch(sent, "_MOST_QUEUED", 2)
-        for _ in range(4):
-            self.sent.send("bob@CIC", "x")
-        for msg_id in [*self.sent._awaited]:
-            self.sent.queued("bob@CIC", msg_id)
-        self.assertEqual(self.sent.waiting, 2)
+    def test_what_is_refused_is_not_counted(self) -> None:
+        self.assertRaises(NotSentError, self.sent.send, "alice@CIC", "oi")
+        self.assertEqual((self.news, self.counts()), ([], (0, 0, 0)))
+        self.successResultOf(self.sent.settled())
+
+    def test_it_is_settled_when_something_is_known_of_all(self) -> None:
+        self.sent.send("eva@CIC", "oi")
+        settled = self.sent.settled()
+        self.assertNoResult(settled)
+        self.outgoing.cancel([*self.outbox])
+        self.successResultOf(settled)
+        self.assertEqual(self.counts(), (0, 0, 1))
+        self.assertEqual(self.news, ['not delivered to [eva@CIC]: cancelled ("oi")'])

@@ -25,6 +25,7 @@ from tests.support.towns import MeshTestCase
 
 LONGEST = 0.2 if "coverage" in sys.modules else 0.05
 """Seconds of CPU that one turn may take. Measuring coverage takes several times as long."""
+RUNS = 6
 CHUNK = 65_536
 """Bytes that a transport hands over at once, at most."""
 
@@ -35,8 +36,16 @@ _Input = TypeVar("_Input")
 
 class TurnTestCase(SynchronousTestCase):
     def assertShort(self, turns: Callable[[_Input], Iterator[object]], given: _Input) -> None:
-        """No step that this input leads to takes too long, in the best of three runs."""
-        self.assertLess(min(_longest(turns(given)) for _ in range(3)), LONGEST)
+        """No step that this input leads to takes too long, in the best of some runs.
+
+        One is enough when nothing else disturbs it; others on the same machine may.
+        """
+        best = LONGEST
+        for _ in range(RUNS):
+            best = _longest(turns(given))
+            if best < LONGEST:
+                return
+        self.fail(f"{best * 1000:.0f} ms for {given!r:.80}")
 
 
 def _longest(turns: Iterator[object]) -> float:

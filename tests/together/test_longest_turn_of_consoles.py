@@ -11,9 +11,9 @@ from twisted.internet.testing import StringTransport
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.console.reports import peer_rows
-from p2pchat.mesh.turns import Turns
 from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.directory import Listing
+from p2pchat.turns import Turns
 from p2pchat.wire.messages import Pub, Send
 from tests.support.control_sockets import ControlledTown
 from tests.support.towns import MeshTestCase
@@ -109,7 +109,7 @@ def fill(node: ChatNode) -> list[Listing]:
         Listing(f"pé{n}", "CIC", f"10.9.{n // 250}.{n % 250}", 4000, 60, 60 - n / many)
         for n in range(many)
     ]
-    for _ in node.mesh._take_in(listings, "10.255.255.254", whole=True):
+    for _ in node.mesh._take_in(listings, "10.255.255.254", True, None):
         pass
     return listings
 

@@ -182,7 +182,7 @@ class RecentIdsTests(SynchronousTestCase):
             if at == befriended:
                 for recent in (one_by_one, by_chunks):
                     recent.friends.wrote_to("bob")
-            new, others = [], []
+            new, others = list[Pub](), list[int]()
             for message in messages:
                 said = (str(message.msg_id), message.payload)
                 is_new = one_by_one.is_new("bob", said[0], mark_of(said[1]))

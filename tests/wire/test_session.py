@@ -29,6 +29,7 @@ from p2pchat.wire.messages import (
 from p2pchat.wire.outputs import (
     Acknowledged,
     Deliver,
+    Elsewhere,
     Ending,
     Extended,
     Finish,
@@ -314,13 +315,34 @@ class PingTests(SessionTestCase):
         session = self.pinged("id-1")
         pong = Pong(raw_json("id-1"), raw_json("1970-01-01T00:00:00Z"))
         self.assertEqual(session.receive(pong, 1.25), [Measured(0.25)])
-        self.assertEqual(session.receive(pong, 1.5), [], "the second PONG measures nothing")
+        self.assertEqual(session.receive(pong, 1.5), [Elsewhere(pong)], "it measures nothing here")
 
     def test_a_pong_of_another_id_measures_nothing(self) -> None:
         session = self.pinged("id-1")
         for raw in (b'"id-2"', b"1", b"null", b'["id-1"]', b'"\\ud800"', b"1e999", b"[" * 9000):
-            self.assertEqual(session.receive(Pong(Raw(raw)), 2.0), [])
+            pong = Pong(Raw(raw))
+            self.assertEqual(session.receive(pong, 2.0), [Elsewhere(pong)])
+            self.assertEqual(session.answered(pong, 2.0), [])
         self.assertEqual(session.receive(Pong(Raw(b'"\\u0069d-1"')), 2.0), [Measured(1.0)])
+
+    def test_a_pong_that_comes_on_another_link_is_for_the_ping_of_its_id(self) -> None:
+        session = self.pinged("id-1", "id-2")
+        self.assertEqual(session.answered(Pong(raw_json("id-1")), 3.0), [Measured(2.0)])
+        self.assertEqual(session.answered(Pong(raw_json("id-1")), 3.0), [])
+        session.finish(Ending.LOST, "gone")
+        self.assertEqual(session.answered(Pong(raw_json("id-2")), 3.0), [])
+
+    def test_so_is_a_bye_ok(self) -> None:
+        session = opened()
+        self.assertEqual(session.answered(ByeOk(""), 1.0), [])
+        (said,) = session.leave("leaving", 1.0)
+        assert isinstance(said, Transmit)
+        assert isinstance(said.message, Bye)
+        self.assertEqual(session.answered(ByeOk("another"), 1.0), [])
+        self.assertEqual(
+            session.answered(ByeOk(said.message.msg_id), 1.0),
+            [Finish(Ending.LEFT, "BYE answered on another link")],
+        )
 
     def test_pongs_may_come_in_any_order(self) -> None:
         session = self.pinged("id-1", "id-2")
@@ -330,7 +352,7 @@ class PingTests(SessionTestCase):
     def test_pings_that_are_never_answered_are_forgotten(self) -> None:
         session = self.pinged(*(f"id-{n}" for n in range(1, 1001)))
         self.assertLessEqual(len(session.pings), 4)
-        self.assertEqual(session.receive(Pong(raw_json("id-1")), 1002.0), [])
+        self.assertEqual(session.answered(Pong(raw_json("id-1")), 1002.0), [])
         self.assertEqual(session.receive(Pong(raw_json("id-997")), 1002.0), [Measured(5.0)])
         self.assertEqual(session.receive(Pong(raw_json("id-1000")), 1002.0), [Measured(2.0)])
 

@@ -33,6 +33,7 @@ from p2pchat.wire.messages import (
 from p2pchat.wire.outputs import (
     Acknowledged,
     Deliver,
+    Elsewhere,
     Ending,
     Finish,
     Opened,
@@ -53,6 +54,8 @@ TIMESTAMP: Final = "2024-05-01T10:00:00Z"
 SEND: Final = Send("s1", "bob@CIC", "alice@CIC", "oi", True)
 PUB: Final = Pub("p1", "bob@CIC", "*", "oi all")
 PING: Final = Ping(raw_json("q1"), raw_json(TIMESTAMP))
+NOT_ASKED: Final = Pong(raw_json("not asked"))
+BYE_OK: Final = ByeOk("x")
 BYE: Final = Bye("b1", "bob@CIC", "alice@CIC", "leaving")
 
 EVENTS: Final[dict[str, Callable[[Session], list[Output]]]] = {
@@ -60,7 +63,7 @@ EVENTS: Final[dict[str, Callable[[Session], list[Output]]]] = {
     "HELLO of carol": lambda it: it.receive(Hello("carol@CIC"), START),
     "HELLO_OK": lambda it: it.receive(HelloOk("bob@CIC"), START),
     "PING": lambda it: it.receive(PING, START),
-    "PONG": lambda it: it.receive(Pong(raw_json("not asked")), START),
+    "PONG": lambda it: it.receive(NOT_ASKED, START),
     "ACK": lambda it: it.receive(Ack("a1"), START),
     "SEND": lambda it: it.receive(SEND, START),
     "PUB": lambda it: it.receive(PUB, START),
@@ -68,7 +71,7 @@ EVENTS: Final[dict[str, Callable[[Session], list[Output]]]] = {
     "SAID": lambda it: it.receive(Said("s1", "bob@CIC", "alice@CIC", "oi", 1.0), START),
     "CATCH_UP": lambda it: it.receive(CatchUp("c1"), START),
     "BYE": lambda it: it.receive(BYE, START),
-    "BYE_OK": lambda it: it.receive(ByeOk("x"), START),
+    "BYE_OK": lambda it: it.receive(BYE_OK, START),
     "unknown": lambda it: it.receive(Unknown("RELAY"), START),
     "bad line": lambda it: it.bad_line("not JSON"),
     "20th bad line": lambda it: [it.bad_line("not JSON") for _ in range(20)][-1],
@@ -176,7 +179,7 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "HELLO of carol": (ignored("HELLO"), OPEN),
         "HELLO_OK": (ignored("HELLO_OK"), OPEN),
         "PING": ([PONG_OF_OURS], OPEN),
-        "PONG": (NOTHING, OPEN),
+        "PONG": ([Elsewhere(NOT_ASKED)], OPEN),
         "ACK": ([Acknowledged("a1")], OPEN),
         "SEND": ([Deliver([SEND])], OPEN),
         "PUB": ([Deliver([PUB])], OPEN),
@@ -184,7 +187,7 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "SAID": (ignored("SAID"), OPEN),
         "CATCH_UP": (ignored("CATCH_UP"), OPEN),
         "BYE": ([BYE_OK_OF_OURS, Finish(Ending.SAID_BYE, "leaving")], CLOSED),
-        "BYE_OK": (ignored("BYE_OK"), OPEN),
+        "BYE_OK": ([Elsewhere(BYE_OK)], OPEN),
         "unknown": (ignored("[RELAY]"), OPEN),
         "bad line": ([bad_line("[bob@CIC]")], OPEN),
         "20th bad line": ([bad_line("[bob@CIC]"), bye("protocol error"), ERROR], CLOSED),
@@ -203,7 +206,7 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "HELLO of carol": (NOTHING, CLOSING),
         "HELLO_OK": (ignored("HELLO_OK", state="closing"), CLOSING),
         "PING": ([PONG_OF_OURS], CLOSING),
-        "PONG": (NOTHING, CLOSING),
+        "PONG": ([Elsewhere(NOT_ASKED)], CLOSING),
         "ACK": ([Acknowledged("a1")], CLOSING),
         "SEND": ([Deliver([SEND])], CLOSING),
         "PUB": ([Deliver([PUB])], CLOSING),
@@ -211,7 +214,7 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "SAID": (ignored("SAID", state="closing"), CLOSING),
         "CATCH_UP": (ignored("CATCH_UP", state="closing"), CLOSING),
         "BYE": ([BYE_OK_OF_OURS, Finish(Ending.LEFT, "leaving")], CLOSED),
-        "BYE_OK": ([Finish(Ending.LEFT, "BYE answered")], CLOSED),
+        "BYE_OK": ([Elsewhere(BYE_OK), Finish(Ending.LEFT, "BYE answered")], CLOSED),
         "unknown": (ignored("[RELAY]", state="closing"), CLOSING),
         "bad line": ([bad_line("[bob@CIC]")], CLOSING),
         "20th bad line": ([bad_line("[bob@CIC]"), Finish(Ending.LEFT, "protocol error")], CLOSED),

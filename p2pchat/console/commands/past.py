@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.console.wording import sender
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, WAITING, Record
-from p2pchat.node.outbox import Stage
+from p2pchat.node.outbox import OwnMessage, Stage
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.wire.address import the_one_called
 from p2pchat.wire.names import bracketed
@@ -36,6 +36,7 @@ _STAGES: Final = {
     Stage.ON_ITS_WAY: "on its way",
     Stage.OVERDUE: "no ACK came: sent again on the next link",
 }
+_GOES_LAST: Final = "its peer closed the link behind it, twice: the others go first"
 
 
 class WrongUseError(Exception):
@@ -82,7 +83,7 @@ def outbox(outgoing: Outgoing, rest: str, resolve: Callable[[str], str]) -> list
         to = whom(" ".join(words)) if words else None
         lines = [
             f"{number}  {line_moment(queued.entry.at)}  to {bracketed(queued.peer_id)}: "
-            f"{shortened(queued.entry.text, 60)}  ({_STAGES[queued.stage]})"
+            f"{shortened(queued.entry.text, 60)}  ({_stage(queued)})"
             for number, queued in enumerate(waiting, 1)
             if to in (None, queued.peer_id)
         ]
@@ -138,6 +139,14 @@ def kept_peer(history: DurableHistory, name: str, resolve: Callable[[str], str])
     if "@" in whole or whole.startswith(("#", "*")):
         return succeed(whole)
     return history.peers_called(whole).addCallback(lambda found: the_one_called(whole, found))
+
+
+def _stage(message: OwnMessage) -> str:
+    """How far a message has come, for a person."""
+    if message.goes_last:
+        return _GOES_LAST
+    again = message.stage is Stage.OVERDUE and message.link is not None and message.link.is_p2pchat
+    return "no ACK came: sent again soon" if again else _STAGES[message.stage]
 
 
 def _number(text: str) -> int:

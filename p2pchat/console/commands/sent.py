@@ -108,6 +108,8 @@ class SentMessages:
     def _line(self, news: News) -> str:
         who, text = bracketed(news.peer_id), shortened(news.text, _SHOWN)
         match news.became:
+            case Became.UNCONFIRMED:
+                return f'{who}: {news.reason} ("{text}")'
             case Became.DELIVERED if news.first:
                 return f"delivered to {who} in {news.seconds * 1000:.1f} ms"
             case Became.DELIVERED:

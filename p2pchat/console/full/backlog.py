@@ -14,6 +14,7 @@ from typing import Final
 from p2pchat.console.full.entries import (
     EntryKind,
     Glyphs,
+    Identity,
     PaneEntry,
     Row,
     day_row,
@@ -41,7 +42,7 @@ class Backlog:
         self._end = (0, 0)
         self._unread_from: int | None = None
         self._session_from: int | None = None
-        self._earlier: frozenset[tuple[str, str]] = frozenset()
+        self._earlier: frozenset[Identity] = frozenset()
         self.forgotten = 0
         """Entries that are no longer kept."""
 
@@ -60,7 +61,7 @@ class Backlog:
 
     def add(self, entry: PaneEntry, *, unread: bool = False) -> None:
         """Append; the first unread one since the last `read` gets a line above it."""
-        if self._earlier and (entry.speaker, entry.msg_id) in self._earlier:
+        if self._earlier and entry.identity in self._earlier:
             # It was read from the history before it came here by itself.
             return
         if unread and self._unread_from is None:
@@ -75,9 +76,9 @@ class Backlog:
         """Everything has been seen: what comes next gets a line of its own."""
         self._unread_from = None
 
-    def holds(self) -> set[tuple[str, str]]:
-        """Who said it and its msg_id, of each message that is in here and has one."""
-        return {(entry.speaker, entry.msg_id) for entry in self._entries if entry.msg_id}
+    def holds(self) -> set[Identity]:
+        """By what each message is known that is in here and has an id."""
+        return {entry.identity for entry in self._entries if entry.msg_id}
 
     def put_before(self, earlier: Sequence[PaneEntry], unread: int) -> None:
         """Put in what was said before all that is here, as far as there is room.
@@ -98,7 +99,7 @@ class Backlog:
         self._session_from = self._first
         self._first -= len(taken)
         self._entries[:0] = reversed(taken)
-        self._earlier = frozenset((each.speaker, each.msg_id) for each in taken if each.msg_id)
+        self._earlier = frozenset(each.identity for each in taken if each.msg_id)
 
     def take_out(self, gone: Callable[[PaneEntry], bool]) -> None:
         """Forget some entries, and go to the end."""

@@ -16,7 +16,7 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from p2pchat.console.full.conversations import Conversation, Conversations
-from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry, naming
+from p2pchat.console.full.entries import EntryKind, Identity, Mark, PaneEntry, identity, naming
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.wording import moment
 from p2pchat.history.durable import DurableHistory
@@ -120,11 +120,11 @@ class Earlier:
             self._told = True
             self._tell(f"earlier messages are not shown: {failure.getErrorMessage()}")
 
-    def _older(self, lines: Sequence[Record], shown: set[tuple[str, str]]) -> Sequence[Record]:
+    def _older(self, lines: Sequence[Record], shown: set[Identity]) -> Sequence[Record]:
         """The lines before the first one that is on the screen already."""
         for place, line in enumerate(lines):
             # One without an id is only known by its time.
-            if (line.msg_id and (line.sender, line.msg_id) in shown) or (
+            if (line.msg_id and identity(line.sender, line.msg_id, line.text) in shown) or (
                 not line.msg_id and line.at >= self._began
             ):
                 return lines[:place]

@@ -26,6 +26,7 @@ from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
 from p2pchat.console.wording import in_brackets
 from p2pchat.wire.names import CELLS
+from p2pchat.wire.repetitions import mark_of
 
 Row: TypeAlias = list[tuple[str, str]]
 """One row of the screen: (style, text) after (style, text)."""
@@ -82,6 +83,10 @@ class Glyphs(Struct, frozen=True):
         return cls({Mark.WAITING: "…", Mark.DELIVERED: "✓", Mark.FAILED: "✗"}, "─")
 
 
+Identity: TypeAlias = tuple[str, str, str | int]
+"""Who said it, its msg_id, and the mark of its text."""
+
+
 class PaneEntry(Struct, eq=False):
     """One piece. `at` is seconds since the epoch; texts are as they came."""
 
@@ -108,6 +113,12 @@ class PaneEntry(Struct, eq=False):
     """What `in_parts` made of it."""
     drawn: tuple[object, list[Row]] | None = None
     """The rows as they were last drawn, and for what."""
+
+    @property
+    def identity(self) -> Identity:
+        """By which it is known again."""
+        text = self.text if self.parts is None else "".join(part.text for part in self.parts)
+        return identity(self.speaker, self.msg_id, text)
 
     @property
     def size(self) -> int:
@@ -173,6 +184,12 @@ class PaneEntry(Struct, eq=False):
             to = f" -> {where}" if together and self.where != self.speaker else ""
             return colour_of(self.speaker), f"[{name}{claim}{to}] "
         return "class:event", ""
+
+
+def identity(speaker: str, msg_id: str, text: str) -> Identity:
+    """By which a message is known again: its id alone may have come with another text before."""
+    # As the history writes what is no Unicode.
+    return speaker, msg_id, mark_of(text.encode("utf-8", "backslashreplace").decode())
 
 
 def in_parts(entry: PaneEntry) -> list[PaneEntry]:

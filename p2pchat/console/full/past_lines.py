@@ -23,16 +23,19 @@ _MOST_BYTES: Final = 1_000_000
 
 
 class PastLines(History):
-    """Lines of earlier sessions, from the file at `path`, and of this one."""
+    """Lines of earlier sessions, from the file at `path`, and of this one.
 
-    def __init__(self, path: str, limit: int = LIMIT) -> None:
+    Without a path there are those of this session alone, and nothing is written.
+    """
+
+    def __init__(self, path: str | None, limit: int = LIMIT) -> None:
         super().__init__()
         self._path = path
         self._limit = limit
         self._failed = False
         # At once, and not when they are first needed: a line that is typed before that, and
         # written to the file, would come twice.
-        self._loaded_strings = self._read()[::-1]
+        self._loaded_strings = [] if path is None else self._read(path)[::-1]
         self._loaded = True
 
     def load_history_strings(self) -> Iterable[str]:
@@ -49,32 +52,28 @@ class PastLines(History):
 
     def store_string(self, string: str) -> None:
         """Append to the file."""
+        if self._path is None:
+            return
         try:
             with open(self._path, "ab", opener=_private) as file:
                 file.write(string.encode("utf-8", "replace") + b"\n")
         except OSError as why:
             self._warn(why)
 
-    def _read(self) -> list[str]:
+    def _read(self, path: str) -> list[str]:
         """The lines of the file, oldest first; it is made shorter when it has become too long."""
         try:
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            with open(self._path, "rb", opener=_private_to_read) as file:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            with open(path, "rb", opener=_private_to_read) as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - _MOST_BYTES))
                 lines = file.read().decode("utf-8", "replace").split("\n")
             kept = [line for line in lines if line][-self._limit :]
             if len(lines) > 2 * self._limit:
-                self._rewrite(kept)
+                _rewrite(path, kept)
         except OSError as why:
             self._warn(why)
             return []
         return kept
-
-    def _rewrite(self, lines: list[str]) -> None:
-        beside = f"{self._path}.{os.getpid()}"
-        with open(beside, "wb", opener=_private) as file:
-            file.write("".join(f"{line}\n" for line in lines).encode())
-        os.replace(beside, self._path)
 
     def _warn(self, why: OSError) -> None:
         if not self._failed:
@@ -84,6 +83,13 @@ class PastLines(History):
                 path=self._path,
                 why=why.strerror,
             )
+
+
+def _rewrite(path: str, lines: list[str]) -> None:
+    beside = f"{path}.{os.getpid()}"
+    with open(beside, "wb", opener=_private) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+    os.replace(beside, path)
 
 
 def _private(path: str, flags: int) -> int:

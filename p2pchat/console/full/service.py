@@ -34,6 +34,7 @@ from p2pchat.console.full.news import News
 from p2pchat.console.full.tables import BARS, PLAIN_BARS
 from p2pchat.console.full.talk import Talk
 from p2pchat.console.full.tty import Terminal
+from p2pchat.history.location import NONE
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.paths import typed_lines_path
@@ -63,6 +64,8 @@ def make_full_console(
     from p2pchat.console.full.tty import Terminal, TerminalStream
 
     stdin: Any = sys.__stdin__
+    # Who wants nothing kept of what is said wants nothing kept of what is typed.
+    typed = None if node.settings.history.file == NONE else typed_lines_path()
     encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
     terminal = Terminal(reactor, os.ttyname(1), encoding)
     stream: Any = TerminalStream(terminal)
@@ -73,7 +76,7 @@ def make_full_console(
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
         output=Vt100_Output(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
-        history=PastLines(typed_lines_path()),
+        history=PastLines(typed),
         encoding=encoding,
         terminal=terminal,
     )

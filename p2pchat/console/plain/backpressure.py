@@ -37,7 +37,7 @@ class Backpressure:
 
     def should_wait(self, now: float) -> bool:
         """Whether to send nothing more for the moment; ask again shortly."""
-        if self.many_pending:
+        if self.many_pending or self._node.outgoing.congested:
             return True
         # Asked once a chunk: the links are looked at only when there is reason to.
         return self._node.mesh.crowded and self.any_moves(

@@ -124,6 +124,7 @@ class PlainConsole(Observer):
         line = self._status_lines.line(peer.peer_id, peer.status.value, left=peer.left)
         if line is not None:
             self._news.event(line)
+        self._queue.met(peer)
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came."""

@@ -23,6 +23,7 @@ from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.replies import Reply
 from p2pchat.console.wording import WAITS
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.peers import Peer
 
 _log: Final = Log("Console")
 MEETING: Final = 10.0
@@ -109,6 +110,11 @@ class CommandQueue:
         """Something that the end may have waited for has happened."""
         if self._ended and not self._commands.sent.pending:
             self._cancel_next()
+            self._run()
+
+    def met(self, peer: Peer) -> None:
+        """A peer has a new status: what is for it need not wait for the others."""
+        if not self._met and self._lines and peer.links:
             self._run()
 
     # ------------------------------------------------------------ waiting

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from p2pchat.console.wording import BURST, RATE, left_out_line, message_lines
 from p2pchat.mesh.link.bucket import TokenBucket
-from p2pchat.mesh.turns import Turns
+from p2pchat.turns import Turns
 from p2pchat.wire.messages import Pub, Send
 
 ROOM: Final = 1_048_576

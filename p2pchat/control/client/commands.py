@@ -104,6 +104,12 @@ def _ask(name: str, key: str) -> Callable[[argparse.Namespace], int]:
 
 
 def _status(options: argparse.Namespace) -> int:
+    if options.check:
+        from p2pchat.control.client.health import check
+
+        health = check(Choice(options.control, options.name, options.namespace))
+        _print_lines([health.line])
+        return health.status
     with _node(options) as node:
         answer = node.ask("status")
     status = {key: value for key, value in answer.items() if key not in ("ok", "id")}
@@ -183,6 +189,22 @@ def _history(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> int:
+    from p2pchat.settings.examining import examine
+    from p2pchat.settings.table import DEFAULT_FILE
+
+    path = options.config or DEFAULT_FILE
+    errors, warnings = examine(path)
+    _print_lines(f"error: {sentence}" for sentence in errors)
+    _print_lines(f"warning: {sentence}" for sentence in warnings)
+    counts = [
+        f"{len(found)} {name}{'' if len(found) == 1 else 's'}"
+        for found, name in ((errors, "error"), (warnings, "warning"))
+    ]
+    _print_lines([f"{path}: {', '.join(counts)}"])
+    return 1 if errors else 0
+
+
 def _completion(options: argparse.Namespace) -> int:
     if options.shell == "peers":
         with find(Choice()) as node:
@@ -208,6 +230,7 @@ _RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "stats": _ask("stats", "stats"),
     "reload": _reload,
     "stop": _stop,
+    "check": _check,
     "history": _history,
     "completion": _completion,
 }

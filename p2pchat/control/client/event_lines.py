@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from p2pchat.console.wording import REUSED, said_note, sender
+from p2pchat.node.news import NOT_CONFIRMED
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
@@ -40,7 +41,10 @@ def event_line(event: dict[str, Any]) -> str:
     if kind == "queued":
         return f"waits for {peer_id}"
     if kind == "undelivered":
-        return f"not delivered to {peer_id}: {text_of(event.get('reason'))}"
+        reason = text_of(event.get("reason"))
+        if reason.startswith(NOT_CONFIRMED):
+            return f"{peer_id}: {reason}"
+        return f"not delivered to {peer_id}: {reason}"
     return f"* {text_of(event.get('text') or kind)}"
 
 

@@ -81,6 +81,10 @@ class Node:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def wait_for(self, timeout: float) -> None:
+        """Wait so many seconds for an answer from now on."""
+        self._socket.settimeout(timeout)
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
@@ -155,8 +159,19 @@ def is_for_nobody(said: dict[str, Any]) -> bool:
     return "event" not in said and said.get("id") is None
 
 
-def find(choice: Choice, folders: Sequence[str] | None = None) -> Node:
-    """The one node that is meant; raises `ControlError` when there is none, or several."""
+def find(
+    choice: Choice, folders: Sequence[str] | None = None, timeout: float = ANSWER_TIMEOUT
+) -> Node:
+    """The one node that is meant; raises `ControlError` when there is none, or several.
+
+    `timeout`: seconds to wait for each of its answers.
+    """
+    node = _find(choice, folders)
+    node.wait_for(timeout)
+    return node
+
+
+def _find(choice: Choice, folders: Sequence[str] | None) -> Node:
     if choice.control is not None:
         return Node(connect(choice.control))
     if folders is None:

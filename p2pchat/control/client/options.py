@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.settings.table import DEFAULT_FILE
 
 _EXAMPLES: Final = {
     "attach": (("p2pchat attach", "type /help there; Ctrl-D leaves, and the node runs on"),),
@@ -31,6 +32,11 @@ _EXAMPLES: Final = {
     ),
     "peers": (("p2pchat peers", ""), ("p2pchat peers '#CIC' --json", "")),
     "stats": (("p2pchat stats", ""), ("p2pchat stats --json", "the same for programs")),
+    "status": (
+        ("p2pchat status", ""),
+        ("p2pchat status --check", "one line, and status 0, 1 or 2, for a monitor"),
+    ),
+    "check": (("p2pchat check /etc/p2pchat/config.json", "status 1 if a start would refuse it"),),
     "history": (
         ("p2pchat history", "all that is kept"),
         ("p2pchat history bob@CIC --json", "one conversation, for programs"),
@@ -65,7 +71,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     _ARGUMENTS.get(name, lambda _: None)(parser)
     if name in ("peers", "conn", "rtt", "stats", "status", "tail", "send", "history"):
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    if name != "completion":
+    if name not in ("completion", "check"):
         which = parser.add_argument_group("which node, when several run")
         which.add_argument("--name", metavar="NAME", help="the one of this name")
         which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
@@ -91,6 +97,18 @@ def _peers_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scope", metavar="*|#NAMESPACE", nargs="?", default="*", help="of whom (*)")
 
 
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="one line; the exit status is 0 when all is well, 1 for a warning, 2 for worse",
+    )
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", nargs="?", help=f"the file ({DEFAULT_FILE})")
+
+
 def _history_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
     parser.add_argument("--file", metavar="FILE", help="this file, and not one of your data folder")
@@ -104,6 +122,8 @@ _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
     "send": _send_arguments,
     "tail": _tail_arguments,
     "peers": _peers_arguments,
+    "status": _status_arguments,
+    "check": _check_arguments,
     "history": _history_arguments,
     "completion": _completion_arguments,
 }

@@ -15,6 +15,7 @@ SUBCOMMANDS: Final = (
     ("stats", "all its counters and limits"),
     ("reload", "have it read its settings again"),
     ("stop", "end it, in order"),
+    ("check", "what is wrong with a configuration; needs no node"),
     ("history", "what was said, from its file; needs no node"),
     ("completion", "completion for bash, zsh or fish"),
 )

@@ -69,6 +69,8 @@ class Presence(Service):
         self.port = 0
         self.grant: Grant | None = None
         """What the rendezvous granted; None while we are not registered."""
+        self.registered_at = 0.0
+        """Since when we are, without a break; in seconds of the clock."""
         self.trouble = ""
         """Why the last request failed; empty while all is well."""
         self._unknown = False
@@ -215,6 +217,7 @@ class Presence(Service):
 
     def _registered(self, grant: Grant) -> None:
         if self.grant is None:
+            self.registered_at = self._clock.seconds()
             _log.info(
                 "Registered {me} at {where} for {ttl:g} s",
                 me=f"{self._name}@{self._namespace}:{self.port}",

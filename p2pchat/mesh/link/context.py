@@ -84,6 +84,16 @@ class LinkContext:
         timestamp = self.timestamp()
         if timestamp != self._ping_time:
             self._ping_time = timestamp
-            ping = Ping(raw_json(self.new_id()), raw_json(timestamp))
-            self._ping = (ping.msg_id, encode(ping))
+            self._ping = self._new_ping(timestamp)
         return self._ping
+
+    def ping_apart(self) -> tuple[Raw, bytes]:
+        """The same for one link alone, whose PONG may come on another: the id is told to no other.
+
+        Else whoever says the peer's name on a link of its own could answer for a dead one.
+        """
+        return self._new_ping(self.timestamp())
+
+    def _new_ping(self, timestamp: str) -> tuple[Raw, bytes]:
+        ping = Ping(raw_json(self.new_id()), raw_json(timestamp))
+        return ping.msg_id, encode(ping)

@@ -33,11 +33,12 @@ from p2pchat.wire.codec import (
     encode_all,
 )
 from p2pchat.wire.liberal import WireError
-from p2pchat.wire.messages import Ack, Message, Pub, Send
+from p2pchat.wire.messages import Ack, ByeOk, Message, Pong, Pub, Send
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import (
     Acknowledged,
     Deliver,
+    Elsewhere,
     Ending,
     Extended,
     Finish,
@@ -263,6 +264,8 @@ class PeerProtocol(LineReceiver):
                     owner.acknowledged(self, output.msg_id)
                 case Measured():
                     owner.round_trip(self, output.seconds)
+                case Elsewhere():
+                    owner.answered_elsewhere(self, output.answer)
                 case Remark():
                     owner.remarked(self, output)
                 case Opened():
@@ -365,9 +368,18 @@ class PeerProtocol(LineReceiver):
     def ping(self) -> None:
         """Ask for a sign of life."""
         if not self._send_queue.blocked:
-            msg_id, line = self._context.ping()
+            context = self._context
+            msg_id, line = context.ping() if self.is_p2pchat else context.ping_apart()
             if self.session.ping(self._clock.seconds(), msg_id):
                 self._send_queue.put(line)
+
+    def answered(self, answer: Pong | ByeOk) -> bool:
+        """Take an answer that came on another link of the peer; whether it was for this one."""
+        outputs = self.session.answered(answer, self._clock.seconds())
+        if outputs:
+            self.heard_at = self._clock.seconds()
+            self._perform(outputs)
+        return bool(outputs)
 
     def leave(self, reason: str) -> None:
         """Say BYE and close when it is answered, or after two seconds."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from zope.interface import Attribute, Interface
 
 from p2pchat.mesh.link.send_queue import SendQueue
-from p2pchat.wire.messages import CatchUp, Pub, Said, Send
+from p2pchat.wire.messages import ByeOk, CatchUp, Pong, Pub, Said, Send
 from p2pchat.wire.outputs import Finish, Remark
 
 
@@ -52,6 +52,9 @@ class IPeerLink(Interface):
     def ping() -> None:
         """Ask for a sign of life."""
 
+    def answered(answer: Pong | ByeOk) -> bool:
+        """Take an answer that came on another link of the peer; whether it was for this one."""
+
     def leave(reason: str) -> None:
         """Say BYE and close, in order, within a few seconds."""
 
@@ -88,6 +91,9 @@ class ILinkOwner(Interface):
 
     def acknowledged(link: IPeerLink, msg_id: object) -> None:
         """An ACK came."""
+
+    def answered_elsewhere(link: IPeerLink, answer: Pong | ByeOk) -> None:
+        """An answer came that belongs to another link of the same peer, if to any."""
 
     def round_trip(link: IPeerLink, seconds: float) -> None:
         """A PING was answered."""

@@ -112,6 +112,7 @@ class SendQueue:
         "limit",
         "on_drained",
         "refused",
+        "written",
     )
 
     def __init__(self, batch: WriteBatch, write: Callable[[bytes], Any], limit: int) -> None:
@@ -124,6 +125,8 @@ class SendQueue:
         self._answers = self._counted = 0
         self.refused = 0
         """Lines that were refused because too much waited."""
+        self.written = 0
+        """Lines that have left a plain link in their time: at its end, they may not be read."""
         self.full_since: float | None = None
         """Since when the queue has been full and nothing left it, None while it is not."""
         self.on_drained: Callable[[], None] | None = None
@@ -159,6 +162,11 @@ class SendQueue:
         """Queue what the session itself says, in any case."""
         self._answers += len(line)
         self.put(line)
+
+    @property
+    def place(self) -> int:
+        """What `written` is when the last line that was taken has left, on a plain link."""
+        return self.written + len(self._waiting)
 
     def offer_all(self, lines: list[bytes], block: bytes) -> bool:
         """Queue several lines if there is room for all; `block` is the lines joined."""
@@ -261,6 +269,7 @@ class SendQueue:
             self.bytes_waiting -= len(line)
             self._deliver(line)
         del waiting[:written]
+        self.written += written
         if written:
             self._answers = min(self._answers, self.bytes_waiting)
             self.full_since = None

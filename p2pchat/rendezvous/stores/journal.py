@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.registry import Key, Registration, Registry
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row
-from p2pchat.sqlite import Worker, is_damage
+from p2pchat.sqlite import ForeignFileError, Worker, is_damage
+from p2pchat.turns import Turns, at_once
 
 _log = Log("Database")
 
 _MAX_PENDING: Final = 50_000
+_GIVE_BACK: Final = 10.0
+"""Seconds from a batch to when the file itself holds it: until then, a copy of it does not."""
 _RETRY: Final = 5.0
 """Seconds between two attempts to write a file that could not be written."""
 
@@ -61,24 +65,31 @@ class Persistence(Service):
         self._wall = wall
         self._monotonic = monotonic
         self._thread = thread or Worker(reactor, "database")
+        self._turns = Turns(reactor)
         self._loaded = False
-        self._pending: dict[Key, Registration] = {}
+        self._pending: dict[Key, Registration | None] = {}  # None: it is gone
         self._whole = False
         self._timer: Any = None
+        self._quiet: Any = None
         self._writing: Deferred[None] | None = None
 
     def load(self) -> None:
         """Take over what the file holds, unless that was done: `startService` does it, too.
 
-        Blocks. Raises `ForeignFileError`; any other trouble is told to the log, and tried
-        again later. The file is closed afterwards, so that the process may still fork.
+        Blocks. Raises `ForeignFileError`, and `InUseError` when another server has the file; any
+        other trouble is told to the log, and tried again later. The file is closed afterwards, so
+        that the process may still fork, and stays ours.
         """
         if self._loaded:
             return
         try:
-            self._restore(*self._database.load(self._wall()))
+            self._database.claim()
+            at_once(self._restore(*self._database.load(self._wall())))
         except (sqlite3.Error, OSError) as trouble:
             self._failed(trouble)
+        except ForeignFileError:
+            self._database.release()
+            raise
         finally:
             self._database.close()
 
@@ -95,20 +106,22 @@ class Persistence(Service):
             await self._writing
         await self._write_batch()
         await self._thread.run(self._database.close)
+        self._database.release()
         self._thread.stop()
 
     def stopService(self) -> Deferred[None]:
         """Write what is left and close the file."""
         super().stopService()
         self._registry.journal = None
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        for timer in (self._timer, self._quiet):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._quiet = None
         return Deferred.fromCoroutine(self._stop())
 
     def _note(self, registration: Registration) -> None:
         """Remember a change, and see that it is written soon."""
-        self._pending[registration.key] = registration
+        self._pending[registration.key] = registration if registration.live else None
         if len(self._pending) > _MAX_PENDING:
             self._pending.clear()
             self._whole = True
@@ -130,17 +143,29 @@ class Persistence(Service):
             self._schedule(_RETRY)
         elif self._pending or self._whole:
             self._schedule(self._interval)
+        if self._quiet is None and self.running:
+            self._quiet = self._reactor.callLater(_GIVE_BACK, self._give_back)
+
+    def _give_back(self) -> None:
+        self._quiet = None
+        if not self.failing:
+            moved = self._thread.run(self._database.give_back)
+            moved.addErrback(self._not_given_back)
+
+    def _not_given_back(self, failure: Failure) -> None:
+        # The next batch finds out, and tells, if it is more than somebody who reads the file.
+        _log.debug("The database stays in two files: {why}", why=failure.getErrorMessage())
 
     async def _write_batch(self) -> None:
         """Bring the file up to date. Never fails: trouble is told, and `failing` set."""
         try:
             if not self._loaded:
+                self._database.claim()
                 load = partial(self._database.load, self._wall())
-                self._restore(*await self._thread.run(load))
-            rows, gone, whole = self._take()
-            if rows or gone or whole:
-                write = partial(self._database.write, rows, gone, whole=whole)
-                await self._thread.run(write)
+                await self._turns.do(self._restore(*await self._thread.run(load)))
+            changed, gone, whole = self._take()
+            if changed or gone or whole:
+                await self._thread.run(partial(self._write, changed, gone, whole))
                 self.written += 1
         except Exception as trouble:  # whatever it is, the rendezvous goes on
             self._failed(trouble)
@@ -149,20 +174,28 @@ class Persistence(Service):
                 self.failing = False
                 _log.info("The database {path} is written again", path=self._database.path)
 
-    def _take(self) -> tuple[list[Row], list[Key], bool]:
-        """What is to be written, in the wall clock's time; nothing is pending afterwards."""
+    def _take(self) -> tuple[list[Registration], list[Key], bool]:
+        """What is to be written, and whether it is all there is; nothing is pending afterwards."""
         pending, self._pending = self._pending, {}
         whole, self._whole = self._whole, False
-        changed = [*self._registry] if whole else [*pending.values()]
-        epoch = self._wall() - self._monotonic()
-        rows = [
-            Row(each.ip, each.namespace, each.name, each.port, each.ttl, epoch + each.until)
-            for each in changed
-            if each.live
-        ]
-        return rows, [each.key for each in changed if not each.live], whole
+        if whole:
+            return self._registry.all(), [], True
+        changed = [each for each in pending.values() if each is not None]
+        return changed, [key for key, each in pending.items() if each is None], False
 
-    def _restore(self, rows: list[Row], aside: str | None) -> None:
+    def _write(self, changed: list[Registration], gone: list[Key], whole: bool) -> None:
+        """Write in the wall clock's time, in the thread."""
+        epoch = self._wall() - self._monotonic()
+
+        def rows() -> Iterator[Row]:
+            # One after the other: nobody else could run while all of them are thrown away at once.
+            while changed:
+                it = changed.pop()
+                yield Row(it.ip, it.namespace, it.name, it.port, it.ttl, epoch + it.until)
+
+        self._database.write(rows(), gone, whole=whole)
+
+    def _restore(self, rows: list[Row], aside: str | None) -> Generator[None, None, None]:
         self._loaded = True
         if aside is not None:
             _log.error(
@@ -171,7 +204,7 @@ class Persistence(Service):
                 aside=aside,
             )
         wall, monotonic = self._wall(), self._monotonic()
-        restored = self._registry.restore(
+        restored = yield from self._registry.restoring(
             # A wall clock that was set back must not make a lease longer than it was granted.
             Registration(
                 row.ip,

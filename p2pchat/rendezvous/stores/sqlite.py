@@ -7,14 +7,18 @@ process loses no finished batch, one of the machine perhaps the latest batches, 
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
+from p2pchat.locks import Lock, lock
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
-from p2pchat.sqlite import File, Format, is_damage
+from p2pchat.sqlite import File, Format, InUseError, is_damage
 
 FORMAT: Final = Format(
     application=0x70327072,
@@ -51,6 +55,28 @@ class RegistrationFile:
 
     def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
         self._file = File(path, FORMAT, connect)
+        self._lock: Lock | None = None
+
+    def claim(self) -> None:
+        """Take the file for this process and its forks, until `release`.
+
+        Raises `InUseError` when another server has it, and `OSError`.
+        """
+        if self._lock is not None:
+            return
+        self._lock = lock(os.path.realpath(self.path))
+        if self._lock is None:
+            raise InUseError(
+                f"{self.path} is in use by another rendezvous: choose another file, or end that one"
+            )
+        with suppress(OSError):  # there is none yet, or it is somebody else's
+            os.chmod(self.path, 0o600)  # an earlier version left it to the umask
+
+    def release(self) -> None:
+        """Let another server have the file; call it when the file is closed."""
+        taken, self._lock = self._lock, None
+        if taken is not None:
+            taken.release()
 
     @property
     def path(self) -> str:
@@ -70,7 +96,7 @@ class RegistrationFile:
         aside = self._file.set_aside()
         return self._read(now), aside
 
-    def write(self, rows: list[Row], gone: list[_Key], *, whole: bool) -> None:
+    def write(self, rows: Iterable[Row], gone: list[_Key], *, whole: bool) -> None:
         """Store `rows` and remove `gone` in one transaction; `whole`: keep nothing but `rows`."""
         with self._file.transaction() as connection:
             if whole:
@@ -82,6 +108,10 @@ class RegistrationFile:
                 "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?)",
                 map(msgspec.structs.astuple, rows),
             )
+
+    def give_back(self) -> None:
+        """Move what was written into the file itself, so that a copy of it holds everything."""
+        self._file.open().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""

@@ -14,6 +14,8 @@ class MsgTests(CommandCase):
     def setUp(self) -> None:
         super().setUp()
         self.link = self.node.meets("bob@CIC")
+        self.news: list[str] = []
+        self.commands.sent.on_news = lambda _news, line: self.news.append(line)
 
     def sent(self, line: str) -> str:
         self.assertEqual(self.reply(line).ok, True)
@@ -33,38 +35,25 @@ class MsgTests(CommandCase):
     def test_delivery_is_told_with_its_time(self) -> None:
         self.assertEqual(self.reply("/msg bob@CIC hi"), Reply())
         self.assertEqual(self.commands.sent.pending, 1)
-        msg_id = str(self.link.chat[-1].msg_id)
-        self.assertEqual(
-            self.commands.sent.delivered("bob@CIC", msg_id, 0.0123),
-            "delivered to [bob@CIC] in 12.3 ms",
-        )
+        self.clock.advance(0.0123)
+        self.node.acknowledge(self.link)
+        self.assertEqual(self.news, ["delivered to [bob@CIC] in 12.3 ms"])
         self.assertEqual(self.commands.sent.pending, 0)
 
     def test_a_missing_ack_is_told_with_the_beginning_of_the_text(self) -> None:
         self.reply("/msg bob@CIC \x1b" + "x" * 100)
-        msg_id = str(self.link.chat[-1].msg_id)
-        line = self.commands.sent.undelivered("bob@CIC", msg_id, "no ACK within 5 s")
-        self.assertEqual(
-            line, 'not delivered to [bob@CIC]: no ACK within 5 s ("\\x1b' + "x" * 38 + '…")'
-        )
+        self.node.outgoing.sweep(5.0)
+        why = "not delivered to [bob@CIC]: no ACK within 5 s"
+        self.assertEqual(self.news, [f'{why} ("\\x1b' + "x" * 38 + '…")'])
         self.assertEqual(self.commands.sent.pending, 0)
 
-    def test_what_is_queued_says_what_it_waits_for(self) -> None:
-        self.node.knows("carol@CIC")
-        for peer_id, why in (
-            ("bob@CIC", "[bob@CIC] gets it after what waits already"),
-            ("carol@CIC", "[carol@CIC] is not connected, and gets it when it is"),
-            ("eva@CIC", "no such peer here yet: [eva@CIC] (is that its name?)."),
-        ):
-            self.reply("/msg bob@CIC hi")
-            msg_id = str(self.link.chat[-1].msg_id)
-            line = self.commands.sent.queued(peer_id, msg_id)
-            self.assertIn(f"queued: {why}", line or "")
-
     def test_what_others_sent_through_the_node_is_not_ours(self) -> None:
-        msg_id = self.node.send("bob@CIC", "from a bot")
-        self.assertIsNone(self.commands.sent.delivered("bob@CIC", msg_id, 0.1))
-        self.assertIsNone(self.commands.sent.undelivered("bob@CIC", msg_id, "no ACK"))
+        self.node.send("bob@CIC", "from a bot")
+        self.node.acknowledge(self.link)
+        self.node.send("bob@CIC", "from a bot")
+        self.node.outgoing.sweep(5.0)
+        self.assertEqual(self.news, [])
+        self.assertEqual(self.commands.sent.failed, 0)
 
     def test_what_cannot_be_sent_is_told(self) -> None:
         self.node.knows("carol@CIC", Status.STALE)

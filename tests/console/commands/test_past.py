@@ -135,7 +135,9 @@ class HistoryTests(CommandCase):
     def test_nothing_is_kept(self) -> None:
         self.node.history = None
         for line in ("/history", "/search x", "/outbox", "/forget bob@CIC"):
-            self.assertEqual(self.asked(line, ok=False), ["this node keeps nothing (--history none)"])
+            self.assertEqual(
+                self.asked(line, ok=False), ["this node keeps nothing (--history none)"]
+            )
 
 
 class OutboxTests(CommandCase):
@@ -175,9 +177,9 @@ class OutboxTests(CommandCase):
         self.assertEqual(self.asked("/outbox eva@CIC"), ["nothing waits"])
 
     def test_a_long_list(self) -> None:
-        for number in range(1000):
+        for _ in range(1000):
             self.say("bob@CIC", "x")
-        for number in range(5):
+        for _ in range(5):
             self.say("eva@CIC", "x")
         lines = self.asked("/outbox")
         self.assertEqual((len(lines), lines[-1]), (1001, "… and 5 more"))

@@ -160,7 +160,16 @@ class BacklogTests(SynchronousTestCase):
         for entry in self.earlier(4):
             backlog.add(entry)
         self.assertEqual(len(backlog), 4)
-        self.assertEqual(backlog.holds(), {("bob@C", f"e{number}") for number in range(4)})
+        self.assertEqual({msg_id for _, msg_id, _ in backlog.holds()}, {"e0", "e1", "e2", "e3"})
+
+    def test_the_same_id_with_another_text_is_another_message(self) -> None:
+        backlog = self.filled(0)
+        backlog.put_before(self.earlier(2), 0)
+        (entry, other) = self.earlier(2)
+        entry.text = "another"
+        backlog.add(entry)
+        backlog.add(other)
+        self.assertEqual(len(backlog), 3)
 
     @given(st.lists(st.booleans(), max_size=12), st.lists(st.booleans(), max_size=12))
     def test_what_is_taken_out_leaves_the_lines_in_their_place(

@@ -15,7 +15,7 @@ from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.node import ChatNode, MakeHistory
 from p2pchat.settings.values import HistorySettings, LimitSettings, Settings
 from p2pchat.testing.network import FakeHost
-from p2pchat.wire.messages import Pub
+from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
 from tests.support.histories import SteppedThread
 from tests.support.terminals import MISSING, ConsoleCase
@@ -162,6 +162,28 @@ class PastTests(EarlierCase):
                 "[-> bob@CIC] três ✓",
                 "[carol@CIC -> #CIC] quatro",
             ],
+        )
+
+    def test_an_id_that_was_used_before_hides_nothing(self) -> None:
+        """One client counts its messages from 1, each time that it is started."""
+        peer = self.alice.peers.get("bob@CIC")
+        assert peer is not None
+        for text in ("ontem", "anteontem"):
+            self.alice.incoming.deliver(
+                peer, peer.link_in_use, [Send(text[0], "bob@CIC", "alice@CIC", text, True)]
+            )
+            self.run_for(0.5)
+        self.restart()
+        peer = self.alice.peers.get("bob@CIC")
+        assert peer is not None
+        self.alice.incoming.deliver(
+            peer, peer.link_in_use, [Send("a", "bob@CIC", "alice@CIC", "hoje", True)]
+        )
+        self.run_for(1)
+        self.type("/to bob\r")
+        said = ["[bob@CIC] ontem", "[bob@CIC] anteontem", "[bob@CIC] hoje (reused id)"]
+        self.assertEqual(
+            [row.split(" (")[0] for row in self.said()], [it.split(" (")[0] for it in said]
         )
 
     def test_what_is_read_before_it_is_shown_is_there_once(self) -> None:
@@ -458,7 +480,7 @@ class ForgetTests(EarlierCase):
 
     def test_what_could_not_be_deleted_stays(self) -> None:
         self.hear("bob", "um")
-        self.patch(self.kept, "forget", lambda _: fail(HistoryError("the disk is full")))
+        self.patch(self.kept, "forget", lambda *_: fail(HistoryError("the disk is full")))
         self.type("/forget bob\r")
         self.assertIn("the disk is full", self.messages[-1])
         self.assertEqual(self.said(), ["[bob@CIC] um"])

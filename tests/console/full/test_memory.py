@@ -49,6 +49,13 @@ class PastLinesTests(SynchronousTestCase):
         self.assertEqual(lines.get_strings(), [])
         self.assertEqual(self.path.read_bytes(), b"")
 
+    def test_without_a_file(self) -> None:
+        lines = PastLines(None)
+        lines.append_string("um")
+        self.assertEqual(lines.get_strings(), ["um"])
+        self.assertFalse(self.path.exists())
+        self.assertEqual(PastLines(None).get_strings(), [])
+
     def test_the_oldest_are_forgotten(self) -> None:
         lines = self.lines(limit=10)
         for number in range(30):

@@ -14,7 +14,7 @@ from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import LAST_CHANCE, STALLED, Backpressure, Draining
 from p2pchat.console.plain.queue import MEETING, CommandQueue
 from p2pchat.console.replies import Answer, Reply
-from p2pchat.node.observers import Observer
+from p2pchat.node.news import News
 from p2pchat.settings.values import LimitSettings, Settings
 from tests.support.consoles import FakeNode, listing
 
@@ -36,19 +36,19 @@ class Reader:
     def stopProducing(self) -> None: ...
 
 
-class QueueCase(SynchronousTestCase, Observer):
+class QueueCase(SynchronousTestCase):
     script = True
     stay = False
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.node = FakeNode(self.clock)
-        self.node.observers.add(self)
         self.shown: list[str] = []
         self.left: list[int] = []
         self.reader = Reader()
         self.node.presence.looked = Deferred()
         self.commands = Commands(self.node.real, self.clock)
+        self.commands.sent.on_news = self.told
         self.queue = CommandQueue(
             self.clock,
             self.commands,
@@ -74,16 +74,9 @@ class QueueCase(SynchronousTestCase, Observer):
             self.node.outgoing.sweep(self.clock.seconds())
             self.clock.advance(0.05)
 
-    # What a console does as an observer.
-    def status_changed(self, peer: object) -> None: ...
-
-    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
-        self.shown.append(str(self.commands.sent.delivered(peer_id, msg_id, seconds)))
-        self.queue.look()
-
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        self.shown.append(str(self.commands.sent.undelivered(peer_id, msg_id, reason)))
-        self.queue.failed = True
+    def told(self, _news: News, line: str) -> None:
+        """What a console does with the news of a message."""
+        self.shown.append(line)
         self.queue.look()
 
 
@@ -140,7 +133,8 @@ class MeetingTests(QueueCase):
         self.queue.add(["/pub * hi"])
         self.queue.stop()
         self.clock.advance(MEETING + 1)
-        self.assertEqual((self.shown, self.left), ([], []))
+        self.assertEqual(self.shown, ["one line was not run: this node leaves"])
+        self.assertEqual(self.left, [])
 
 
 class ScriptCase(QueueCase):
@@ -344,6 +338,16 @@ class BackpressureTests(ScriptCase):
                 self.node.outgoing.acknowledged("bob@CIC", message.msg_id)
             self.clock.advance(0.05)
         self.assertEqual((self.link.sent, self.left), (200, [0]))
+
+    def test_another_limit_counts_at_once(self) -> None:
+        limits = LimitSettings(max_pending_acks=4)
+        self.queue.add(["/msg bob@CIC 1", "/msg bob@CIC 2"])
+        self.node.settings = Settings(limits=limits)
+        self.queue.add(["/msg bob@CIC 3", "/msg bob@CIC 4"])
+        self.assertEqual(self.link.sent, 3)
+        self.node.acknowledge(self.link)
+        self.clock.advance(0.05)
+        self.assertEqual(self.link.sent, 4)
 
     def test_it_looks_often_enough_for_long_lines(self) -> None:
         text = "x" * 8000

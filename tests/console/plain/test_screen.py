@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
 from p2pchat.console.wording import BURST, RATE
-from p2pchat.mesh.turns import Turns
+from p2pchat.turns import Turns
 from p2pchat.wire.messages import Pub, Send
 
 

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.turns import SHARE, Turns
+from p2pchat.turns import SHARE, Turns
 
 
 class TurnsTests(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
     turns = Turns(reactor)
     turns.do(work())        # a Deferred: it fires when all of the work is done
+    at_once(work())         # the same before the reactor runs, when there is nobody to wait
 
 Rules: all that is given to one `Turns` shares the time of a turn, a piece of each after the other.
 A clock that stands still, as in a test, has everything done at once.
@@ -72,3 +73,13 @@ class Turns:
                 self._later = self._clock.callLater(0, self._go_on)
                 return
         self._under_way = False
+
+
+def at_once(work: Generator[None, None, _T]) -> _T:
+    """Do all of the work in one go: before the reactor runs, nobody waits for a turn."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            value: _T = end.value
+            return value
