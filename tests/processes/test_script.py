@@ -57,7 +57,7 @@ class DispatchTests(SynchronousTestCase):
 
 class ImportTests(SynchronousTestCase):
     def imported(self, statement: str) -> set[str]:
-        code = "import sys; {statement}; print(*sys.modules)"
+        code = f"import sys; {statement}; print(*sys.modules)"
         found = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
         )
