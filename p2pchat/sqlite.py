@@ -10,9 +10,11 @@ rescue.
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +27,9 @@ from twisted.python.failure import Failure
 
 _T = TypeVar("_T")
 
-BUSY_TIMEOUT: Final = 5.0
-"""Seconds to wait for another process that has the file."""
+BUSY_TIMEOUT: Final = 4.0
+"""Seconds to wait for another process that has the file. Less than those after which a disk is said
+not to answer."""
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # https://www.sqlite.org/fileformat.html, "The Database Header"
 _MAGIC: Final = b"SQLite format 3\0"
@@ -63,6 +66,8 @@ class Format(NamedTuple):
     synchronous: str = "FULL"
     """`FULL`: a transaction survives a crash of the machine. `NORMAL`: no sync for each; the
     latest transactions may be lost, the file may not."""
+    option: str = ""
+    """The option that names another file, for sentences."""
 
 
 def check(path: str, form: Format) -> None:
@@ -72,7 +77,10 @@ def check(path: str, form: Format) -> None:
     find it damaged.
     """
     try:
-        with open(path, "rb") as file:
+        # A pipe would have us wait until somebody writes into it.
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "It is no regular file")
             head = file.read(100)
     except FileNotFoundError:
         return
@@ -80,16 +88,15 @@ def check(path: str, form: Format) -> None:
     if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20" or not application:
         return
     if application != form.application:
-        raise _foreign(path)
-    number = int.from_bytes(head[_NUMBER], "big")
-    if number != form.number:
-        age, remedy = "an older", "move it away"
-        if number > form.number:
-            age, remedy = "a newer", "use the newer one"
-        raise ForeignFileError(
-            f"{path} has format {number} of {age} p2pchat, and this one knows only format"
-            f" {form.number}: {remedy}, or choose another file"
-        )
+        raise _foreign(path, form)
+    _check_number(path, form, int.from_bytes(head[_NUMBER], "big"))
+    if os.path.exists(path + "-wal"):
+        # A newer program that was killed may have noted its format only there.
+        _check_number(path, form, _number_in_wal(path, form.number))
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class File:
@@ -121,27 +128,38 @@ class File:
         """
         if self._connection is None:
             check(self.path, self._form)
-            target = self.path
-            if self._read_only:
-                target = f"file:{quote(os.path.abspath(self.path))}?mode=ro"
-            else:
+            if not self._read_only:
                 _create_private(self.path)
-            connection = self._connect(
-                target,
-                uri=self._read_only,
-                timeout=BUSY_TIMEOUT,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            try:
-                if not self._read_only:
-                    _begin(connection, self.path, self._form)
-                self._on_open(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
+                self._connection = self._connected(self.path)
+            else:
+                self._connection = self._connected_read_only()
         return self._connection
+
+    def _connected_read_only(self) -> sqlite3.Connection:
+        try:
+            return self._connected(_address(self.path, "mode=ro"))
+        except sqlite3.OperationalError:
+            # A -shm cannot be made there. What is still in a -wal there cannot be read so.
+            if not _on_read_only_medium(self.path):
+                raise
+            return self._connected(_address(self.path, "immutable=1"))
+
+    def _connected(self, target: str) -> sqlite3.Connection:
+        connection: sqlite3.Connection = self._connect(
+            target,
+            uri=self._read_only,
+            timeout=BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            if not self._read_only:
+                _begin(connection, self.path, self._form)
+            self._on_open(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -189,11 +207,81 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 
 def is_damage(trouble: BaseException) -> bool:
     """Whether `trouble` means that the file itself is broken, and not the way to it."""
-    return getattr(trouble, "sqlite_errorcode", None) in _DAMAGED
+    # https://www.sqlite.org/rescode.html: the lowest byte is the kind.
+    return (getattr(trouble, "sqlite_errorcode", None) or 0) & 0xFF in _DAMAGED
 
 
-def _foreign(path: str) -> ForeignFileError:
-    return ForeignFileError(f"{path} is the database of another program: choose another file")
+def is_index_damage(trouble: BaseException) -> bool:
+    """Whether `trouble` means that a virtual table is broken, and the rest need not be."""
+    return getattr(trouble, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT_VTAB
+
+
+def copy(path: str, target: str, form: Format) -> None:
+    """Write a copy of the file at `path` as it is at this moment; who uses it is not disturbed.
+
+    Only the person can read the copy. Raises `FileExistsError` when `target` is there,
+    `ForeignFileError`, `OSError` or `sqlite3.Error`; then there is no copy.
+    """
+    os.stat(path)
+    source = File(path, form, read_only=True)
+    connection = source.open()
+    try:
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            copied = sqlite3.connect(target, timeout=BUSY_TIMEOUT)
+            try:
+                # In one step: in several it would begin anew whenever something is written.
+                connection.backup(copied)
+                copied.execute("PRAGMA journal_mode=DELETE")
+            finally:
+                copied.close()
+        except BaseException:
+            os.unlink(target)
+            raise
+    finally:
+        source.close()
+
+
+def _foreign(path: str, form: Format) -> ForeignFileError:
+    return ForeignFileError(f"{path} is the database of another program: {_another(form)}")
+
+
+def _another(form: Format) -> str:
+    return f"choose another file{form.option and f' ({form.option})'}"
+
+
+def _check_number(path: str, form: Format, number: int) -> None:
+    if number == form.number:
+        return
+    age, remedy = "an older", "move it away"
+    if number > form.number:
+        age, remedy = "a newer", "use the newer one"
+    raise ForeignFileError(
+        f"{path} has format {number} of {age} p2pchat, and this one knows only format"
+        f" {form.number}: {remedy}, or {_another(form)}"
+    )
+
+
+def _number_in_wal(path: str, known: int) -> int:
+    """The number of the format with what the -wal holds; `known` if that cannot be read now."""
+    try:
+        connection = sqlite3.connect(_address(path, "mode=ro"), uri=True, timeout=0)
+        try:
+            (number,) = connection.execute("PRAGMA user_version").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return known  # locked, or damaged: whoever opens it will see
+    return int(number)
+
+
+def _address(path: str, how: str) -> str:
+    return f"file:{quote(os.path.abspath(path))}?{how}"
+
+
+def _on_read_only_medium(path: str) -> bool:
+    """Whether nobody can write beside this file, so that nobody changes it either."""
+    return not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)
 
 
 def _create_private(path: str) -> None:
@@ -206,7 +294,7 @@ def _begin(connection: sqlite3.Connection, path: str, form: Format) -> None:
     (mark,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and mark != form.application:
-        raise _foreign(path)
+        raise _foreign(path, form)
     if not tables:
         connection.execute(f"PRAGMA page_size={form.page_size}")
         if form.gives_back:
@@ -224,8 +312,8 @@ def _begin(connection: sqlite3.Connection, path: str, form: Format) -> None:
 class Worker:
     """One thread, begun by its first call, that makes one call after the other.
 
-    `reactor` provides IReactorFromThreads. Call `stop` at the end: a thread that waits would keep
-    the process alive.
+    `reactor` provides IReactorFromThreads. Call `stop` at the end. A call that never returns does
+    not keep the process alive: then `abandon` it.
     """
 
     def __init__(self, reactor: Any, name: str) -> None:
@@ -245,7 +333,7 @@ class Worker:
         if self._stopped:
             return fail(ClosedError("this program is leaving"))
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name)
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         result: Deferred[_T] = Deferred()
         self._calls.put((call, result))
@@ -258,6 +346,10 @@ class Worker:
         if thread is not None:
             self._calls.put(None)
             thread.join()
+
+    def abandon(self) -> None:
+        """Do nothing more, and wait for nothing: what the thread does now may never end."""
+        self._stopped = True
 
     def _work(self) -> None:
         while (task := self._calls.get()) is not None:

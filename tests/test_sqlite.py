@@ -13,7 +13,16 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from p2pchat.sqlite import ClosedError, File, ForeignFileError, Format, Worker, check, is_damage
+from p2pchat.sqlite import (
+    ClosedError,
+    File,
+    ForeignFileError,
+    Format,
+    Worker,
+    check,
+    copy,
+    is_damage,
+)
 
 FORM = Format(
     application=0x1234, number=7, tables=("CREATE TABLE note (text)", "CREATE TABLE more (text)")
@@ -140,6 +149,17 @@ class ForeignTests(Case):
         self.file(FORM._replace(number=8)).open()
         self.refused("format 8", "format 7", "use the newer one")
 
+    def test_a_newer_format_that_is_only_in_the_log_yet(self) -> None:
+        """As a newer program leaves it that was killed right after it had changed the file."""
+        self.file().open()
+        other = sqlite3.connect(self.path)
+        self.addCleanup(other.close)
+        other.execute(f"PRAGMA user_version={FORM.number + 1}")
+        named = FORM._replace(option="--notes FILE")
+        error = self.assertRaises(ForeignFileError, check, self.path, named)
+        for word in (self.path, "format 8", "format 7", "newer", "(--notes FILE)"):
+            self.assertIn(word, str(error))
+
     def test_a_format_that_was_left_open(self) -> None:
         """By a program that was killed: what is in its -wal stays there, too."""
         file = self.file(FORM._replace(number=8))
@@ -200,6 +220,58 @@ class DamagedTests(Case):
         self.assertTrue(os.path.exists(aside))
 
 
+class CopyTests(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        file = self.file()
+        with file.transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('only in the -wal')")
+        self.target = str(self.folder / "copy.sqlite")
+
+    def test_a_copy_of_a_file_in_use(self) -> None:
+        copy(self.path, self.target, FORM)
+        self.path = self.target
+        self.assertEqual(self.notes(), ["only in the -wal"])
+        self.assertEqual(stat.S_IMODE(os.stat(self.target).st_mode), 0o600)
+        self.assertEqual(
+            sorted(name for name in os.listdir(self.folder) if "copy" in name), ["copy.sqlite"]
+        )
+        check(self.target, FORM)
+        self.file().open()
+
+    def test_nothing_is_overwritten(self) -> None:
+        Path(self.target).write_text("precious")
+        self.assertRaises(FileExistsError, copy, self.path, self.target, FORM)
+        self.assertEqual(Path(self.target).read_text(), "precious")
+
+    def test_what_cannot_be_copied_leaves_nothing_behind(self) -> None:
+        self.assertRaises(ForeignFileError, copy, self.path, self.target, FORM._replace(number=8))
+        nothing = str(self.folder / "nothing")
+        self.assertRaises(FileNotFoundError, copy, nothing, self.target, FORM)
+        self.assertRaises(FileNotFoundError, copy, self.path, f"{nothing}/x", FORM)
+        self.assertFalse(os.path.exists(self.target))
+        self.assertFalse(os.path.exists(nothing))
+
+    def test_a_medium_that_can_only_be_read(self) -> None:
+        """There SQLite cannot make the -shm that it needs, and nobody else can write either."""
+        copy(self.path, self.target, FORM)
+        opened: list[str] = []
+
+        def connect(target: str, **settings: Any) -> sqlite3.Connection:
+            opened.append(target.rpartition("?")[2])
+            if target.endswith("mode=ro"):
+                raise sqlite3.OperationalError("unable to open database file")
+            return sqlite3.connect(target, **settings)
+
+        file = File(self.target, FORM, connect, read_only=True)
+        self.addCleanup(file.close)
+        self.assertRaises(sqlite3.OperationalError, file.open)
+        self.patch(os, "access", lambda *_: False)
+        rows = file.open().execute("SELECT text FROM note").fetchall()
+        self.assertEqual(rows, [("only in the -wal",)])
+        self.assertEqual(opened, ["mode=ro", "mode=ro", "immutable=1"])
+
+
 class WorkerTests(TestCase):
     async def test_calls_run_in_order_in_one_other_thread(self) -> None:
         worker = Worker(reactor, "a file")
@@ -229,6 +301,17 @@ class WorkerTests(TestCase):
         with self.assertRaises(ClosedError):
             await worker.run(lambda: None)
         self.assertNotIn("a file of a test", [each.name for each in threading.enumerate()])
+
+    async def test_a_call_that_never_ends_keeps_nobody(self) -> None:
+        worker, go_on = Worker(reactor, "a file of a test"), threading.Event()
+        result = worker.run(go_on.wait)
+        worker.abandon()
+        await self.assertFailure(worker.run(go_on.wait), ClosedError)
+        (thread,) = [one for one in threading.enumerate() if one.name == "a file of a test"]
+        self.assertTrue(thread.daemon)
+        go_on.set()
+        worker.stop()
+        await result
 
     def test_no_thread_is_begun_for_nothing(self) -> None:
         before = threading.active_count()

@@ -49,6 +49,7 @@ PLACES: Final = {
         "threadCallQueue",
     },
     "rendezvous/connection_limit.py begin_small_batches": {"numberAccepts"},
+    "mesh/link/listener.py accept_few": {"numberAccepts"},
     "console/plain/backpressure.py _sign": {"dataBuffer", "offset"},
     "console/full/event_loop.py _directly": {"callWithLogger"},
     "testing/clock.py FakeClock": {"activate_delay", "delayed_time", "twisted.internet.base"},
@@ -68,8 +69,8 @@ INTERNAL: Final = {
     "threadCallQueue",
 }
 """Names without an underscore that Twisted promises nobody, and that nothing of ours has."""
-NAMED_TUPLES: Final = ("_asdict", "_make", "_replace")
-"""Public, although they begin as private names do: they cannot collide with fields so."""
+PUBLIC: Final = ("_asdict", "_make", "_replace", "_exit")
+"""Public, although they begin as private names do: of named tuples, and of `os`."""
 INTERNAL_MODULES: Final = ("twisted.internet.base", "twisted.internet.posixbase")
 
 
@@ -137,7 +138,7 @@ class Scan(ast.NodeVisitor):
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.endswith("__") and name not in NAMED_TUPLES
+    return name.startswith("_") and not name.endswith("__") and name not in PUBLIC
 
 
 def defined(tree: ast.AST) -> Iterator[str]:
@@ -231,6 +232,7 @@ class InstalledTests(SynchronousTestCase):
         port = self.reactor().listenTCP(0, ServerFactory(), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         self.has(port, "rendezvous/connection_limit.py begin_small_batches")
+        self.has(port, "mesh/link/listener.py accept_few")
 
     def test_a_reactor(self) -> None:
         self.has(self.reactor(), "service/process.py poll_directly", "running", "seconds")

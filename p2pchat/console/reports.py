@@ -18,7 +18,7 @@ from p2pchat.mesh.peers import Peer
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import host_and_port, namespace_of
 from p2pchat.wire.friends import Friends
-from p2pchat.wire.names import bracketed, skeleton, visible
+from p2pchat.wire.names import bracketed, in_table, skeleton
 from p2pchat.wire.text import printable
 
 _ROWS_A_PIECE: Final = 1000
@@ -151,7 +151,7 @@ def peers_table(
         status = f"{row.status} (not listed)" if asked and not row.listed else row.status
         if row.peer_id in alike:
             status += f", looks like {bracketed(alike[row.peer_id])}"
-        cells.append((visible(row.peer_id), printable(address), status))
+        cells.append((in_table(row.peer_id), printable(address), status))
     if len(present) > len(shown):
         more = f"… {len(present) - len(shown):,} more (p2pchat peers --json lists all)"
         cells.append((more, "", ""))
@@ -178,7 +178,7 @@ def links_table(rows: Iterable[LinkRow], wall_now: float) -> Table:
         form = "%H:%M:%S" if age < 86_400 else "%Y-%m-%d %H:%M"
         since = f"{time.strftime(form, time.localtime(wall_now - age))} ({duration(age)})"
         counts = (f"{row.received:,}", f"{row.sent:,}")
-        cells.append((visible(row.peer_id), row.direction, since, *counts))
+        cells.append((in_table(row.peer_id), row.direction, since, *counts))
     return Table(("peer_id", "direction", "since", "in", "out"), cells, "no links")
 
 
@@ -188,7 +188,7 @@ def round_trips_table(rows: Iterable[RoundTripRow]) -> Table:
     cells = []
     for row in rows:
         samples = " ".join(map(_milliseconds, row.samples_seconds)) or "no answer yet"
-        cells.append((visible(row.peer_id), *round_trip_figures(row), samples))
+        cells.append((in_table(row.peer_id), *round_trip_figures(row), samples))
     return Table(head, cells, "no links, and no round-trip times")
 
 

@@ -160,7 +160,7 @@ class Requests:
     # ------------------------------------------------------------ questions
 
     def _status(self, _request: Request, _client: Outgoing) -> Answer:
-        node, presence = self._node, self._node.presence
+        node, presence, history = self._node, self._node.presence, self._node.history
         return {
             **{key: value for key, value in self.hello().items() if key != "event"},
             "port": node.port,
@@ -172,6 +172,7 @@ class Requests:
             "registered": presence.grant is not None,
             "trouble": presence.trouble,
             "history": node.history is not None,
+            "not_kept": history.why if history is not None and history.failing else "",
             "log_level": get_level(),
         }
 

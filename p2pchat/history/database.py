@@ -10,20 +10,23 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from p2pchat.history import deleting, filing, past, shares, words
+from p2pchat.history import deleting, filing, mending, past, shares, words
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.records import Batch, Loaded
 from p2pchat.history.room import Room
 from p2pchat.history.schema import FORMAT
 from p2pchat.history.segments import arrived, join
 from p2pchat.history.shares import Shares
-from p2pchat.sqlite import File, is_damage, used_bytes
+from p2pchat.sqlite import File, is_damage, is_index_damage, used_bytes
 
 _MOST_ROWS: Final = 100
+_PERHAPS_ROWS: Final = (sqlite3.Error, ValueError, TypeError, KeyError)
+"""What reading the past may raise because of damage."""
 _FORGOTTEN_AT_ONCE: Final = 5000
 _MAX_WAL: Final = 16_000_000
 """Bytes of the -wal that are kept when it is emptied; it is when it has a thousand pages."""
@@ -51,6 +54,7 @@ class Database:
         self._file = File(path, FORMAT, connect, on_open=self._opened)
         self._names = Names()
         self._room = Room(self._file, self._names)
+        self._careful = False
         self.unfiled = 0
         """Messages that are stored, but not filed yet."""
         self.has_words = True
@@ -61,21 +65,30 @@ class Database:
         """Where the file is."""
         return self._file.path
 
-    def load(self, remembered: int, since: float) -> Loaded:
+    def load(self, remembered: int, since: float, now: float = 0.0) -> Loaded:
         """What a node needs of the past; an empty past when there is no file.
 
-        `remembered`: how many ids at most, of messages that came after `since` (wall clock).
+        `remembered`: how many ids at most, of messages that came after `since` (wall clock). Rows
+        that are damaged are left out; a file whose pages are is put aside, with what could be read
+        of it in what is returned. `now`, if it is not 0, is what the wall clock says: when it is
+        ahead of all in the file, `since` is by as much less.
         """
         if not os.path.exists(self.path):
             return Loaded()
         try:
-            return self._load(remembered, since)
-        except sqlite3.DatabaseError as damage:
-            if not is_damage(damage):
+            return self._load(remembered, since, now)
+        except _PERHAPS_ROWS as trouble:
+            if not mending.is_curable(trouble):
                 raise
-        except ValueError:
-            pass  # what a row holds is damaged, which SQLite does not see
-        return Loaded(aside=self._set_aside())
+        try:
+            self._mend()
+            return self._load(remembered, since, now)
+        except _PERHAPS_ROWS as trouble:
+            if not mending.is_beyond_repair(trouble):
+                raise
+        rescued = self._rescue(remembered, since)
+        rescued.aside = self._set_aside()
+        return rescued
 
     def commit(self, batch: Batch) -> Committed:
         """Store `batch`.
@@ -89,8 +102,7 @@ class Database:
         except sqlite3.DatabaseError as damage:
             if not is_damage(damage):
                 raise
-            aside = self._set_aside()
-            self._commit(batch)
+            aside = self._commit_mended(batch)
         return Committed(self.unfiled, aside, used_bytes(self._file.open()))
 
     def file(self) -> int:
@@ -98,7 +110,7 @@ class Database:
 
         Call again while it is not 0.
         """
-        with self._file.transaction() as connection:
+        with self._mending(), self._file.transaction() as connection:
             count = filing.step(connection, self._number(connection), has_words=self.has_words)
         self.unfiled = max(0, self.unfiled - count) if count else 0
         return self.unfiled
@@ -109,13 +121,14 @@ class Database:
         What still waits to be delivered stays. Returns how many were deleted: call again while it
         is not 0.
         """
-        connection = self._file.open()
-        first = connection.execute("SELECT data FROM segment ORDER BY id LIMIT 1").fetchone()
-        if first and arrived(first[0]) < before:
-            self.file()
-        gone = deleting.oldest(self._file.open(), limit, before)
-        self._delete(gone)
-        return len(gone)
+        with self._mending():
+            connection = self._file.open()
+            first = connection.execute("SELECT data FROM segment ORDER BY id LIMIT 1").fetchone()
+            if first and arrived(first[0]) < before:
+                self.file()
+            gone = deleting.oldest(self._file.open(), limit, before)
+            self._delete(gone)
+            return len(gone)
 
     def make_room(self, limits: Shares) -> int:
         """Delete what is beyond `limits`, all of it; returns how many messages are not filed yet.
@@ -123,7 +136,8 @@ class Database:
         It takes about as long as storing what is too much has taken.
         """
         if limits.max_bytes:
-            went = self._room.make(limits)
+            with self._mending():
+                went = self._room.make(limits)
             self.unfiled = max(0, self.unfiled - went)
         return self.unfiled
 
@@ -135,6 +149,13 @@ class Database:
     def give_back(self) -> bool:
         """Give some free pages of the file back to the disk; whether there are more."""
         return self._room.give_back()
+
+    def checkpoint(self) -> None:
+        """Move what is in the -wal into the file itself, so that a copy of it holds everything.
+
+        Nobody is waited for: what a reader still needs of the -wal stays there until next time.
+        """
+        self._file.open().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def drop_unused_names(self) -> None:
         """Delete the names of whom nothing is kept, when there are many and all is filed."""
@@ -181,20 +202,26 @@ class Database:
 
     def _opened(self, connection: sqlite3.Connection) -> None:
         """Make the connection ready; what was known of the file may be wrong now."""
+        if self._careful:
+            connection.text_factory = mending.lenient
         self._names.forget()
         self._room.forget()
         # Else what was deleted stays in the file until its place is used again.
         connection.execute("PRAGMA secure_delete=ON")
         # Else the -wal stays as large as it was once.
         connection.execute(f"PRAGMA journal_size_limit={_MAX_WAL}")
+        past.prepare(connection)
+        past.prepare_runs(connection)
         self.has_words = self._room.has_words = words.prepare(connection)
 
     def _number(self, connection: sqlite3.Connection) -> partial[int]:
         return partial(self._names.number, connection)
 
-    def _load(self, remembered: int, since: float) -> Loaded:
+    def _load(self, remembered: int, since: float, now: float) -> Loaded:
         try:
             connection = self._file.open()
+            newest = past.newest(connection)
+            since -= max(0.0, now - newest)
             (self.unfiled,) = connection.execute(
                 "SELECT (SELECT coalesce(sum(count), 0) FROM segment) +"
                 " (SELECT count(*) FROM message WHERE id > (SELECT upto FROM indexed))"
@@ -210,14 +237,64 @@ class Database:
                 unread=past.unread(connection),
                 unfiled=self.unfiled,
                 has_words=self.has_words,
+                runs=past.runs(connection),
+                newest=newest,
+                unreadable=past.unreadable(connection),
             )
         except BaseException:
             self.close()
             raise
 
+    def _mend(self) -> None:
+        """Make the indexes anew, and read less strictly from now on."""
+        self._careful = True
+        self.close()
+        try:
+            mending.make_anew(self._file.open())
+        finally:
+            self.close()
+
+    @contextmanager
+    def _mending(self) -> Iterator[None]:
+        """What fails in here because of an index can be tried again: the index is made anew."""
+        try:
+            yield
+        except sqlite3.DatabaseError as trouble:
+            if is_index_damage(trouble):
+                with suppress(sqlite3.Error), self._file.transaction() as connection:
+                    words.missed(connection)
+                self.close()
+            elif is_damage(trouble) and not self._careful:
+                with suppress(sqlite3.Error):
+                    self._mend()
+            raise
+
+    def _commit_mended(self, batch: Batch) -> str:
+        """Store a batch in a file that is damaged; returns what it is called if that cannot be."""
+        try:
+            self._mend()
+            self._commit(batch)
+        except sqlite3.DatabaseError as damage:
+            if not mending.is_beyond_repair(damage):
+                raise
+            aside = self._set_aside()
+            self._commit(batch)
+            return aside
+        return ""
+
+    def _rescue(self, remembered: int, since: float) -> Loaded:
+        """What can be read of a file with damaged pages."""
+        try:
+            connection = self._file.open()
+        except sqlite3.Error:
+            return Loaded(unreadable=1)
+        return mending.rescue(connection, remembered, since)
+
     def _commit(self, batch: Batch) -> None:
         segments = [*join(batch.pieces)]
-        if 0 < len(segments) <= _MOST_ROWS and not (batch.entries or batch.changes or batch.read):
+        if 0 < len(segments) <= _MOST_ROWS and not (
+            batch.entries or batch.changes or batch.read or batch.runs
+        ):
             # One statement, one transaction: the usual batch of a node that is spoken to.
             values = ",".join(["(?,?,?,?)"] * len(segments))
             try:
@@ -240,6 +317,8 @@ class Database:
                     "UPDATE name SET read_upto = max(read_upto, ?) WHERE id = ?",
                     [(upto, number(name)) for name, upto in batch.read.items()],
                 )
+                if batch.runs:
+                    past.note_runs(connection, batch.runs)
         self.unfiled += sum(messages for _, messages, _, _ in segments) + len(batch.entries)
 
     def _delete(self, ids: list[int]) -> None:
@@ -248,5 +327,5 @@ class Database:
                 deleting.delete(connection, ids, has_words=self.has_words)
 
     def _set_aside(self) -> str:
-        self.unfiled = 0
+        self.unfiled, self._careful = 0, False
         return self._file.set_aside()

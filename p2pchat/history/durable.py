@@ -23,9 +23,10 @@ from p2pchat.history.database import Database
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError, Loaded, Record
+from p2pchat.history.records import HistoryError, Loaded, Record, Run
+from p2pchat.history.running import Running
 from p2pchat.history.segments import pack
-from p2pchat.history.store import Limits, Store
+from p2pchat.history.store import HANGS_AFTER, Limits, Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
 from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
@@ -75,6 +76,7 @@ class DurableHistory:
         seen: RecentIds,
         storage: Storage,
     ) -> None:
+        self._clock = clock
         self._friends = seen.friends
         make_database, limits = storage.make_database, Limits.of(settings)
         self._store = Store(clock, storage.writing, make_database, self._written, limits)
@@ -88,7 +90,7 @@ class DurableHistory:
         self._reader: Reader | None = None
         self.places = Places()
         """How far we have caught up with each peer."""
-        self._told = False
+        self._told = self._stopping = False
         self._opening = False
         self._deleting = DeferredLock()
         self._waiting: deque[Deferred[None]] = deque()
@@ -106,6 +108,11 @@ class DurableHistory:
         """How many consoles show everything as it comes: then it counts as read."""
         self.unread: dict[str, int] = {}
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
+        self._running = Running()
+        self._store.to_note = self._to_note
+        self._store.notes_wait = lambda: self._stopping and self._running.last_waits
+        self.unreadable = 0
+        """Damaged places of the file; what was there is left out."""
         self.not_kept = 0
         """Messages that could not be stored."""
         self.weight = Weight(clock, storage.path, self._store, lambda: self._read(Reader.held))
@@ -114,12 +121,12 @@ class DurableHistory:
     # ------------------------------------------------------------ start and stop
 
     def open(self) -> Deferred[None]:
-        """Begin to read the past; fires when it is known, or cannot be: then all is ready."""
+        """Begin to read the past; fires when it is known, however often that has to be tried."""
         self._opening = True
         wall = self.wall()
         # A sender keeps what we did not acknowledge for its own outbox_ttl, which we do not know.
         since = wall - 2 * self.settings.outbox_ttl
-        loaded = self._store.open(self._seen.limit, since, int(wall * 1e6), self._remember)
+        loaded = self._store.open(self._seen.limit, since, wall, self._remember)
         return loaded.addCallback(self._opened)
 
     def configure(self, settings: HistorySettings) -> None:
@@ -129,8 +136,15 @@ class DurableHistory:
 
     def sweep(self, now: float) -> None:
         """Do what is done now and then; `now` is seconds of the node's clock."""
-        age = self.settings.max_age
-        self._store.sweep(now, self.wall() - age if age else -_FOREVER)
+        age, store = self.settings.max_age, self._store
+        self._running.look(now, self.wall())
+        store.sweep(now, self._running.wall(now) - age if age else -_FOREVER)
+        if store.failing and not self._told and (store.hangs or not store.ready):
+            self._told = True
+            if store.ready:
+                self._notice(f"{store.why}: messages are not kept")
+            else:
+                self._notice(f"what waits from earlier is not known yet: {store.why}")
 
     def when_ready(self) -> Deferred[None]:
         """Fires when the past is known, to all who wait in the order in which they asked."""
@@ -157,10 +171,25 @@ class DurableHistory:
         def close(_: object) -> Deferred[None]:
             return self._store.stop().addBoth(lambda _: self._storage.on_closed())
 
+        self._stopping = True
         # A deletion that ended half-way would be told not to have been made.
         nothing_is_deleted = self._deleting.acquire()
         flushed = nothing_is_deleted.addCallback(lambda _: self.flush())
         return flushed.addCallback(close_reader).addCallback(close)
+
+    def abandon(self) -> None:
+        """End without waiting for the file, instead of `stop`: its disk does not answer.
+
+        The lock on it ends with the process.
+        """
+        self._store.abandon()
+        self._storage.reading.abandon()
+
+    @property
+    def uncertain(self) -> int:
+        """Messages of others, and publications of ours, of which it is not known whether they are
+        kept."""
+        return self._store.uncertain
 
     # ------------------------------------------------------------ what is ours
 
@@ -168,7 +197,12 @@ class DurableHistory:
         """Keep a message of ours, which gets its number unless it has one; `on_entered` follows."""
         if not entry.id:
             entry.id = self._store.next_id()
+            self._running.entering(entry.id, self._clock.seconds(), self.wall())
         self._store.enter(entry)
+
+    def age(self, entry: Record) -> float:
+        """For how many seconds a message of ours has waited, whatever the wall clock says."""
+        return self._running.age(entry, self._clock.seconds())
 
     def change(self, entry: Record, state: int) -> None:
         """A message of ours has a new state."""
@@ -190,12 +224,12 @@ class DurableHistory:
 
     @property
     def failing(self) -> bool:
-        """Whether the latest attempt to store something failed."""
+        """Whether messages are not kept: the past cannot be read, or nothing can be stored."""
         return self._store.failing
 
     @property
     def why(self) -> str:
-        """What was wrong when one failed last; empty if none did."""
+        """Why, the last time that it was so; empty if it never was."""
         return self._store.why
 
     @property
@@ -245,11 +279,11 @@ class DurableHistory:
 
     def recent(self, conversation: str | None, count: int) -> Deferred[list[Record]]:
         """The last messages of a conversation, or of all for None; see `Reader.recent`."""
-        return self._read(lambda reader: reader.recent(conversation, count))
+        return self._read_all(lambda reader: reader.recent(conversation, count))
 
     def search(self, words: str, count: int) -> Deferred[list[Record]]:
         """The last messages that hold `words`; see `Reader.search`."""
-        return self._read(lambda reader: reader.search(words, count))
+        return self._read_all(lambda reader: reader.search(words, count))
 
     def peers_called(self, name: str) -> Deferred[list[str]]:
         """The peers of this bare name, without us; see `Reader.peers_called`."""
@@ -260,7 +294,7 @@ class DurableHistory:
         self, scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[int]]:
         """PUBs of ours that a peer has missed, not older than `age`; see `Reader.published`."""
-        since = self.wall() - age
+        since = self._running.wall(self._clock.seconds()) - age
         return self._read(lambda reader: reader.published(scopes, after, since, count))
 
     def numbered(self, ids: Sequence[int]) -> Deferred[list[Record]]:
@@ -300,6 +334,13 @@ class DurableHistory:
 
         self.when_ready().addCallback(read)
 
+    def _read_all(self, ask: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
+        """Read with what was said just now, as far as it can be written."""
+        if not self.ready or self.failing or not self._store.something_waits:
+            return self._read(ask)
+        written = self._store.flush().addTimeout(HANGS_AFTER, self._clock)
+        return written.addBoth(lambda _: self._read(ask))
+
     def _read(self, ask: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
         def read() -> list[_T]:
             if self._reader is None:
@@ -315,12 +356,21 @@ class DurableHistory:
     # ------------------------------------------------------------ what the store tells
 
     def _opened(self, past: Loaded) -> None:
+        if self._told:
+            self._told = False
+            self._notice("what waits from earlier is known now, and messages are kept")
         if past.aside:
             self._tell_replaced(past.aside)
-        if self._store.failing:
-            self._tell(self._store.why)
+        elif past.unreadable:
+            self.unreadable += past.unreadable
+            self._notice(
+                f"the history is damaged in {past.unreadable} places: what was there is left out"
+            )
+        self._running.loaded(past, self._clock.seconds(), self.wall())
         self.unread = past.unread
         self.on_past(past.waiting)
+        if past.aside:
+            self.on_enter_again(True)
         if not past.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
         while self._waiting:
@@ -352,6 +402,9 @@ class DurableHistory:
             self.on_entered(done.entries, "")
         if outcome.again:
             self.on_enter_again(False)
+
+    def _to_note(self) -> list[Run]:
+        return self._running.to_note(self._clock.seconds(), self.wall(), last=self._stopping)
 
     def _tell_replaced(self, aside: str) -> None:
         self._notice(f"the history file was damaged: it is now {aside}, and a new one begun")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,6 +16,7 @@ from typing import Any, Final
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import STATES, HistoryError, Record
 from p2pchat.settings.paths import default_history_path, safe
+from p2pchat.sqlite import ForeignFileError, copy
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
 
 _SUFFIX: Final = ".sqlite"
@@ -55,6 +57,25 @@ def read(path: str, conversation: str | None) -> Iterator[Record]:
         yield from reader.everything(_whole(reader, conversation) if conversation else None)
     finally:
         reader.close()
+
+
+def backup(path: str, target: str) -> None:
+    """Write a copy of a history file, as it is at this moment, to a new file; may be called while
+    a node uses it.
+
+    Raises `HistoryError`; then there is no copy.
+    """
+    from p2pchat.history.schema import FORMAT
+
+    try:
+        copy(path, target, FORMAT)
+    except FileExistsError:
+        raise HistoryError(
+            f"{target} is there already, and is left as it is: choose another name"
+        ) from None
+    except (ForeignFileError, OSError, sqlite3.Error) as why:
+        reason = f"{why.filename}: {why.strerror}" if isinstance(why, OSError) else why
+        raise HistoryError(f"no copy of {path} was made: {reason}") from None
 
 
 def as_json(record: Record) -> dict[str, Any]:

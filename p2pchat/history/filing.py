@@ -16,7 +16,7 @@ from typing import Final
 
 from p2pchat.history import shares, words
 from p2pchat.history.records import PUBLISHED, Record
-from p2pchat.history.segments import Row, encodable, rows, unpack
+from p2pchat.history.segments import Row, encodable, is_whole, rows, unpack
 
 AT_ONCE: Final = 5000
 """Messages that make a step of filing; what comes meanwhile waits for it, some 40 ms. In smaller
@@ -24,6 +24,8 @@ steps each message costs up to twice as much."""
 _BYTES: Final = 4_000_000
 """Bytes of segments that make a step, if that is sooner."""
 _MOST: Final = 1 << 62
+_DAMAGED: Final = "CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, data)"
+"""The segments that could not be read."""
 # A number that is there already is that of the same message.
 _INSERT: Final = "INSERT OR IGNORE INTO message VALUES "
 _ROW: Final = "(?,?,?,?,?,?,?,?)"
@@ -78,7 +80,12 @@ def step(connection: Connection, number: Callable[[str], int], *, has_words: boo
         upto = id_
         count += messages
         room -= len(data)
-        stored.append(data)
+        if is_whole(data):
+            stored.append(data)
+        else:
+            # It goes out of the way of the others, and is not thrown away.
+            connection.execute(_DAMAGED)
+            connection.execute("INSERT OR IGNORE INTO damaged VALUES (?, ?)", (id_, data))
     _insert(connection, chain.from_iterable(rows(data, number) for data in stored))
     connection.execute("DELETE FROM segment WHERE id <= ?", (upto,))
     after = indexed_upto(connection)
@@ -111,8 +118,13 @@ def last_id(connection: Connection) -> int:
         "SELECT max(upto, coalesce((SELECT max(id) FROM message), 0),"
         " coalesce((SELECT max(read_upto) FROM name), 0)) FROM indexed"
     ).fetchone()
-    segment = connection.execute("SELECT data FROM segment ORDER BY id DESC LIMIT 1").fetchone()
-    return max(last, unpack(segment[0])[-1].id) if segment else int(last)
+    segment = connection.execute(
+        "SELECT id + count - 1, data FROM segment ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    if segment is None:
+        return int(last)
+    # Ids have gaps where messages between two pieces were ours.
+    return int(max(last, segment[0], *(record.id for record in unpack(segment[1]))))
 
 
 def waits(connection: Connection, upto: int) -> bool:

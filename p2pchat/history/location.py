@@ -24,7 +24,8 @@ def claim(path: str) -> Lock:
     Raises `HistoryError` when another node has it, it is the file of another program or of another
     format, or it is out of reach.
     """
-    path = os.path.abspath(path)
+    # By whatever links it is reached, it has one lock, and its other parts stand beside it.
+    path = os.path.realpath(path)
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         taken = lock(path)

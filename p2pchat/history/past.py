@@ -7,16 +7,16 @@ as it is: to file it first would take ten times as long.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from sqlite3 import Connection
 from typing import Final
 
 from p2pchat.history import shares
 from p2pchat.history.names import MANY
-from p2pchat.history.records import RECEIVED, Record
+from p2pchat.history.records import RECEIVED, Record, Run
 from p2pchat.history.schema import FIELDS, NAMES
-from p2pchat.history.segments import rows
+from p2pchat.history.segments import arrived, is_whole, rows
 from p2pchat.wire.repetitions import Mark, mark_of
 
 EVERYTHING: Final = ""
@@ -26,20 +26,33 @@ _Seen = tuple[int, str, str, bool, int, Mark]
 """Id, sender, msg_id, whether it is a PUB that came late, arrival in ms, and its text's mark."""
 
 
+_BAD_TEXT: Final = " OR ".join(
+    f"typeof({column}) != 'text' OR NOT is_text(CAST({column} AS BLOB))"
+    for column in ("m.text", "m.msg_id", "c.text", "s.text")
+)
+"""Whether one that waits is not as it was said; see `prepare`."""
+
+
+def prepare(connection: Connection) -> None:
+    """Make what is asked for in these statements."""
+    connection.create_function("mark_of", 1, _mark_of)
+    connection.create_function("is_text", 1, _is_text)
+    connection.create_function("is_whole", 1, is_whole)
+
+
 def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, str, bool, Mark]]:
     """Sender, msg_id, whether it is a PUB that came late, and text, of the last received messages.
 
     Oldest first; half of `limit` of friends at most and half of strangers, and only those that came
     after `since` (wall clock). Of a text there is the mark; None when it may not be as it came.
     """
-    connection.create_function("mark_of", 1, _mark_of)
     half = max(1, limit // 2)
     halves = _latest_unfiled(connection, half)
     names = dict(connection.execute("SELECT id, text FROM name"))
     for friend, found in enumerate(halves):
         filed = connection.execute(
             "SELECT m.id, sender, msg_id, conversation != sender AND said IS NOT NULL, at,"
-            " mark_of(m.text)"
+            " mark_of(CAST(m.text AS BLOB))"
             " FROM message m JOIN name n ON n.id = m.sender"
             " WHERE state = ? AND msg_id != '' AND friend = ? ORDER BY m.id DESC LIMIT ?",
             (RECEIVED, friend, max(0, half - len(found))),
@@ -47,6 +60,7 @@ def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, st
         found += [
             (id_, names[sender], msg_id, bool(late), at, mark)
             for id_, sender, msg_id, late, at, mark in filed
+            if type(msg_id) is str and type(at) is int
         ]
     return [
         (sender, msg_id, caught_up, mark)
@@ -55,9 +69,17 @@ def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, st
     ]
 
 
-def _mark_of(text: str) -> Mark:
-    """The mark of a text that is kept; None if it may have been changed to be kept."""
-    return None if "\\ud" in text else mark_of(text)
+def _mark_of(text: bytes) -> Mark:
+    """The mark of a text that is kept; None if it may have been changed, to be kept or since."""
+    return mark_of(text.decode()) if b"\\ud" not in text and _is_text(text) else None
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _latest_unfiled(connection: Connection, most: int) -> tuple[list[_Seen], list[_Seen]]:
@@ -65,22 +87,74 @@ def _latest_unfiled(connection: Connection, most: int) -> tuple[list[_Seen], lis
     friends = frozenset(shares.friends(connection))
     halves: tuple[list[_Seen], list[_Seen]] = [], []
     for (data,) in connection.execute("SELECT data FROM segment ORDER BY id DESC"):
+        if not is_whole(data):
+            continue
         for id_, place, sender, msg_id, at, said, _, text in reversed([*rows(data, str)]):
             half = halves[sender in friends]
             if msg_id and len(half) < most:
                 late = place != sender and said is not None
-                half.append((id_, sender, msg_id, late, at, _mark_of(text)))
+                half.append((id_, sender, msg_id, late, at, _mark_of(text.encode())))
         if len(halves[0]) == len(halves[1]) == most:
             break
     return halves
 
 
 def waiting(connection: Connection) -> list[Record]:
-    """The outbox, oldest first."""
+    """The outbox, oldest first; without what is damaged, which `unreadable` counts."""
     found = connection.execute(
-        f"SELECT {FIELDS} FROM message m {NAMES} WHERE m.state = 3 ORDER BY m.id"
+        f"SELECT {FIELDS} FROM message m {NAMES} WHERE m.state = 3"
+        f" AND NOT ({_BAD_TEXT}) ORDER BY m.id"
     )
     return [Record(*row) for row in found]
+
+
+def prepare_runs(connection: Connection) -> None:
+    """Have the table of the node's runs, which older programs of this format do not know."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS run"
+        " (id INTEGER PRIMARY KEY, total INTEGER NOT NULL, wall INTEGER NOT NULL)"
+    )
+
+
+def runs(connection: Connection) -> list[Run]:
+    """What was noted of earlier runs."""
+    rows = connection.execute("SELECT id, total / 1000.0, wall / 1000.0 FROM run")
+    return [Run(*row) for row in rows]
+
+
+def note_runs(connection: Connection, rows: Iterable[Run]) -> None:
+    """Write rows of this run, and delete those of which nothing waits any more."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO run VALUES (?, ?, ?)",
+        [(row.id, int(row.total * 1000), int(row.wall * 1000)) for row in rows],
+    )
+    connection.execute(
+        "DELETE FROM run WHERE id > 0 AND id < (SELECT max(id) FROM run WHERE id <="
+        " coalesce((SELECT min(id) FROM message WHERE state = 3), 1 << 62))"
+    )
+
+
+def newest(connection: Connection) -> float:
+    """The latest time in the file, of messages and runs; 0 when there is none."""
+    (latest,) = connection.execute(
+        "SELECT max(coalesce((SELECT at FROM message ORDER BY id DESC LIMIT 1), 0),"
+        " coalesce((SELECT wall FROM run WHERE id = 0), 0))"
+    ).fetchone()
+    segment = connection.execute("SELECT data FROM segment ORDER BY id DESC LIMIT 1").fetchone()
+    return max(float(latest) / 1000, arrived(segment[0]) if segment else 0.0)
+
+
+def unreadable(connection: Connection) -> int:
+    """How many rows cannot be read: segments, and what waits."""
+    (segments,) = connection.execute(
+        "SELECT count(*) FROM segment WHERE NOT is_whole(data)"
+    ).fetchone()
+    (waiting,) = connection.execute(
+        f"SELECT count(*) FROM message m LEFT JOIN name c ON c.id = m.conversation"
+        " LEFT JOIN name s ON s.id = m.sender WHERE m.state = 3 AND"
+        f" (c.id IS NULL OR s.id IS NULL OR {_BAD_TEXT})"
+    ).fetchone()
+    return int(segments + waiting)
 
 
 def unread(connection: Connection) -> dict[str, int]:
@@ -114,5 +188,6 @@ def _not_indexed(connection: Connection) -> Iterator[tuple[int, str]]:
         (RECEIVED,),
     )
     for (data,) in connection.execute("SELECT data FROM segment"):
-        for row in rows(data, str):
-            yield row[0], row[1]
+        if is_whole(data):
+            for row in rows(data, str):
+                yield row[0], row[1]

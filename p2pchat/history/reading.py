@@ -14,6 +14,7 @@ from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
 
 from p2pchat.history import words as index
+from p2pchat.history.mending import lenient
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.history.schema import FIELDS, FORMAT, NAMES
 from p2pchat.history.searching import Query
@@ -78,11 +79,19 @@ class Reader:
         """
         query = Query(words)
 
-        def read(connection: sqlite3.Connection) -> list[Record]:
+        def look(connection: sqlite3.Connection, *, use_index: bool) -> list[Record]:
             found: list[Record] = []
-            for newest in _candidates(connection, query):
+            for newest in _candidates(connection, query, use_index=use_index):
                 found += islice((one for one in newest if query.matches(one.text)), count)
             return _sorted(found)[-count:]
+
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            try:
+                return look(connection, use_index=True)
+            except sqlite3.DatabaseError as trouble:
+                if not index.is_broken(trouble):
+                    raise
+            return look(connection, use_index=False)
 
         return self._read(read)
 
@@ -168,6 +177,7 @@ class Reader:
 
     def _opened(self, connection: sqlite3.Connection) -> None:
         """A file without a format is one that could not be begun."""
+        connection.text_factory = lenient
         (number,) = connection.execute("PRAGMA user_version").fetchone()
         self._begun = bool(number)
 
@@ -209,12 +219,14 @@ def _rows(
     ]
 
 
-def _candidates(connection: sqlite3.Connection, query: Query) -> Iterator[Iterator[Record]]:
+def _candidates(
+    connection: sqlite3.Connection, query: Query, *, use_index: bool
+) -> Iterator[Iterator[Record]]:
     """Messages that may be what is looked for, each kind newest first."""
     segments = connection.execute("SELECT data FROM segment ORDER BY id DESC")
     yield (record for (data,) in segments for record in reversed(unpack(data)))
     part = encodable(query.part)
-    if query.index_query and index.usable(connection):
+    if use_index and query.index_query and index.usable(connection):
         named = connection.execute(
             f"SELECT {FIELDS} FROM words w CROSS JOIN message m ON m.id = w.rowid {NAMES}"
             " WHERE words MATCH ? AND instr(m.text, ?) ORDER BY w.rowid DESC",

@@ -67,6 +67,15 @@ class Change(Struct, frozen=True, gc=False):
     state: int
 
 
+class Run(Struct, frozen=True, gc=False):
+    """How long the node had run, when the wall clock said something; see `running`."""
+
+    id: int
+    """The first message of ours for which it holds; 0: as it was noted last."""
+    total: float
+    wall: float
+
+
 class Batch(Struct):
     """What is written together, with one sync of the disk."""
 
@@ -75,6 +84,7 @@ class Batch(Struct):
     changes: list[Change] = field(default_factory=list)
     read: dict[str, int] = field(default_factory=dict)
     """Conversation -> the id up to which the person has seen it."""
+    runs: list[Run] = field(default_factory=list)
 
 
 class Loaded(Struct):
@@ -97,3 +107,9 @@ class Loaded(Struct):
     """What the damaged file is called now; empty when there was none."""
     has_words: bool = True
     """Whether there is an index of words; without, a search reads every message."""
+    runs: list[Run] = field(default_factory=list)
+    """What was noted of earlier runs."""
+    newest: float = 0.0
+    """The latest time in the file; 0 when there is none."""
+    unreadable: int = 0
+    """Rows that could not be read and are left out."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from p2pchat.history import deleting, filing, shares, words
 from p2pchat.history.names import Names
-from p2pchat.history.segments import without
+from p2pchat.history.segments import is_whole, without
 from p2pchat.history.shares import STRANGERS, Shares
 from p2pchat.sqlite import File, used_bytes
 
@@ -140,7 +140,7 @@ class Room:
             if row is None:
                 break
             id_, count, strangers, data = row
-            left, rest = without(data, friends.__contains__)
+            left, rest = without(data, friends.__contains__) if is_whole(data) else (0, b"")
             if left:
                 connection.execute(
                     "UPDATE segment SET count = ?, strangers = 0, data = ? WHERE id = ?",

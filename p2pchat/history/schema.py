@@ -10,12 +10,13 @@
     indexed      how far these two indexes go: all of `message` `upto` an id, and nothing above it;
                  and whether `words` is whole
     said         `message` for the eyes of a person
+    run          see `running`; made when it is missing
 
 What was received moves from `segment` to `message` when it is quiet, and is indexed then, as ours
 is. No segment has a message with an id that is indexed. Times are in ms since the epoch.
 
 Rules: a change of the tables is a new number, and a program reads the format of its own number and
-no other. `words` has none: it can be made, or be missing, at any time.
+no other. `words`, `run` and `damaged` have none: they can be made, or be missing, at any time.
 """
 
 from __future__ import annotations
@@ -57,8 +58,12 @@ FORMAT: Final = Format(
     # A large batch costs a fifth less than with 4096, and a single message no more.
     page_size=16384,
     gives_back=True,
+    option="--history FILE",
 )
 
-FIELDS: Final = "m.id, c.text, s.text, m.msg_id, m.at / 1000.0, m.state, m.text, m.said / 1000.0"
+FIELDS: Final = (
+    "m.id, c.text, s.text, CAST(m.msg_id AS TEXT), m.at / 1000.0, m.state, CAST(m.text AS TEXT),"
+    " m.said / 1000.0"
+)
 """Those of `records.Record`, of a row of `message m` with its `NAMES`."""
 NAMES: Final = "JOIN name c ON c.id = m.conversation JOIN name s ON s.id = m.sender"

@@ -31,6 +31,8 @@ _Part = tuple[int, str, int, list[str], list[str | None] | None, list[str], list
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[_Part]).decode
+_DAMAGE: Final = (ValueError, TypeError)
+"""What reading a damaged segment raises."""
 
 
 def pack(
@@ -110,7 +112,7 @@ Row = tuple[int, _N, _N, str, int, int | None, int, str]
 def rows(data: bytes, number: Callable[[str], _N]) -> Iterator[Row[_N]]:
     """The messages in a segment as rows of `message`, in order; `number`: what stands for a name.
 
-    Raises `ValueError` when the segment is damaged.
+    Raises `ValueError` when the segment is damaged, before it gives the first one.
     """
     for first, peer_id, at, ids, dsts, texts, said in _decode(data):
         count, sender = len(ids), number(peer_id)
@@ -136,18 +138,26 @@ def rows(data: bytes, number: Callable[[str], _N]) -> Iterator[Row[_N]]:
         )
 
 
-def unpack(data: bytes, conversation: str | None = None) -> list[Record]:
-    """The messages in a segment, or those of one conversation, in order.
+def is_whole(data: bytes) -> bool:
+    """Whether a segment can be read."""
+    try:
+        return all(len(part[3]) == len(part[5]) for part in _decode(data))
+    except _DAMAGE:
+        return False
 
-    Raises `ValueError` when the segment is damaged.
-    """
-    return [
-        Record(id_, where, sender, msg_id, at / 1000, state, text, said and said / 1000)
-        for id_, where, sender, msg_id, at, said, state, text in rows(data, str)
-        if conversation in (None, where)
-    ]
+
+def unpack(data: bytes, conversation: str | None = None) -> list[Record]:
+    """The messages in a segment, or those of one conversation, in order; none of a damaged one."""
+    try:
+        return [
+            Record(id_, where, sender, msg_id, at / 1000, state, text, said and said / 1000)
+            for id_, where, sender, msg_id, at, said, state, text in rows(data, str)
+            if conversation in (None, where)
+        ]
+    except _DAMAGE:
+        return []
 
 
 def arrived(data: bytes) -> float:
-    """When the first message of a segment came; raises `ValueError` when it is damaged."""
-    return _decode(data)[0][2] / 1000
+    """When the first message of a segment came; long ago when it is damaged."""
+    return _decode(data)[0][2] / 1000 if is_whole(data) else 0.0

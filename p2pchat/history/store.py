@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Committed, Database
-from p2pchat.history.records import Change, Loaded, Piece, Record
+from p2pchat.history.records import PUBLISHED, Change, Loaded, Piece, Record, Run
 from p2pchat.history.shares import Shares
 from p2pchat.history.tidying import MAX_UNFILED, QUIET, Tidying
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
@@ -44,6 +44,9 @@ _STRANGERS: Final = ""
 """The name under which the bytes of all strangers are counted."""
 _OBJECT: Final = 500
 _RETRY: Final = 5.0
+HANGS_AFTER: Final = 5.0
+"""Seconds after which a call that has not returned is one that may never return."""
+NO_ANSWER: Final = "the disk does not answer"
 _READ_AFTER: Final = 0.5
 _READ_EVERY: Final = 2.0
 _MAX_READ: Final = 10_000
@@ -99,42 +102,60 @@ class Store:
         self._read: dict[str, int] = {}
         self._read_at = 0.0
         self._closed = False
+        self._calls = 0
+        self._since = 0.0
+        self._read_past: Callable[[], None] | None = None
+        self.hangs = False
+        """Whether the call that is being made has not returned for long."""
         self.ready = False
         """Whether the past is known; before, nothing may be held."""
         self.failing = False
-        """Whether the latest attempt to write failed."""
+        """Whether nothing is kept: the latest attempt to read the past or to write failed, or has
+        not ended."""
         self.why = ""
         """What was wrong then."""
+        self.to_note: Callable[[], list[Run]] = list
+        """Gives what is to be noted of this run with the next batch."""
+        self.notes_wait: Callable[[], bool] = bool
+        """Whether something is to be noted although there is no other batch."""
         self.batches = 0
         self.refused = 0
         """Messages that were not kept because the disk did not keep up."""
 
     def open(
-        self, remembered: int, since: float, unused: int, prepare: Callable[[Loaded], None]
+        self, remembered: int, since: float, now: float, prepare: Callable[[Loaded], None]
     ) -> Deferred[Loaded]:
-        """Read the past; fires with it when messages can be held. See `Database.load`.
+        """Read the past, if need be again and again; fires with it when messages can be held.
 
-        `unused`: an id that is above all of the past, for when it cannot be read. `prepare` is
-        called with the past before, in the thread.
+        See `Database.load`. `prepare` is called with the past before, in the thread.
         """
+        opened: Deferred[Loaded] = Deferred()
 
         def load(database: Database) -> Loaded:
-            past = database.load(remembered, since)
+            past = database.load(remembered, since, now)
             prepare(past)
             return past
 
-        def failed(failure: Failure) -> Loaded:
+        def failed(failure: Failure) -> None:
+            self.hangs = False
             self._trouble(failure)
-            return Loaded(next_id=unused)
+            self._retry_at = self._clock.seconds() + _RETRY
+            self._read_past = read
 
-        def loaded(past: Loaded) -> Loaded:
+        def loaded(past: Loaded) -> None:
             self._next_id = past.next_id
             self._stored_upto = past.next_id - 1
             self.tidying.unfiled = past.unfiled
             self.ready = True
-            return past
+            self.failing = self.hangs = False
+            opened.callback(past)
 
-        return self.call(load).addErrback(failed).addCallback(loaded)
+        def read() -> None:
+            self._read_past = None
+            self.call(load).addCallbacks(loaded, failed)
+
+        read()
+        return opened
 
     @property
     def waiting(self) -> int:
@@ -216,7 +237,15 @@ class Store:
                 self._database = self._make_database()
             return call(self._database)
 
-        return self._thread.run(run)
+        def returned(result: _T) -> _T:
+            self._calls -= 1
+            self._since = self._clock.seconds()
+            return result
+
+        if not self._calls:
+            self._since = self._clock.seconds()
+        self._calls += 1
+        return self._thread.run(run).addBoth(returned)
 
     def sweep(self, now: float, before: float) -> None:
         """Do what waited for a quiet moment; call it several times a second.
@@ -224,8 +253,19 @@ class Store:
         Messages that came before `before` (wall clock) are too old to be kept.
         """
         tidying = self.tidying
-        if self._closed or not self.ready:
+        if self._closed:
             return
+        if self._calls and now - self._since >= HANGS_AFTER:
+            self._hangs_now()
+            return
+        if not self.ready:
+            if self._read_past is not None and now >= self._retry_at:
+                self._read_past()
+            return
+        if self.hangs:
+            self.hangs = False
+            if self._writing is None and not self._something_waits():
+                self._works_again()
         if self.failing:
             if self._something_waits() and self._writing is None and now >= self._retry_at:
                 self._write()
@@ -256,6 +296,27 @@ class Store:
             return self._thread.run(self._close).addBoth(lambda _: self._thread.stop())
 
         return self.flush().addCallback(close)
+
+    @property
+    def something_waits(self) -> bool:
+        """Whether a message is not written yet."""
+        return self._writing is not None or self._something_waits()
+
+    @property
+    def uncertain(self) -> int:
+        """Messages of others, and publications of ours, that are not written yet."""
+        batches = (self._next,) if self._writing is None else (self._writing, self._next)
+        return sum(
+            sum(piece.messages for piece in batch.pieces)
+            + sum(entry.state == PUBLISHED for entry in batch.entries)
+            for batch in batches
+        )
+
+    def abandon(self) -> None:
+        """Wait for nothing any more: what is being written may be written, or not."""
+        self._closed = True
+        self._forget_timer()
+        self._thread.abandon()
 
     # ------------------------------------------------------------ writing
 
@@ -295,6 +356,7 @@ class Store:
             # Also where it is never quiet: what was seen must not be unread after a crash.
             writing.read, self._read = self._read, {}
             self._read_at = now + _READ_EVERY
+        writing.runs = self.to_note()
         self._next = Unstored()
         self._waiting = 0
         self._waiting_of.clear()
@@ -306,13 +368,14 @@ class Store:
         assert done is not None
         self.batches += 1
         self._idle_since = self._clock.seconds()
-        again, self.failing = self.failing, False
+        again, self.failing, self.hangs = self.failing, False, False
         if again:
             _log.info("The history is written again")
         if done.entries:
             self._stored_upto = max(self._stored_upto, *(entry.id for entry in done.entries))
         self._on_written(done, Outcome(again=again, aside=committed.aside))
         self.tidying.unfiled = committed.unfiled
+        self.tidying.in_wal = True
         most = self._limits.file.max_bytes
         if most and committed.size > most:
             self.tidying.make_room()
@@ -324,6 +387,7 @@ class Store:
     def _failed(self, failure: Failure) -> None:
         done, self._writing = self._writing, None
         assert done is not None
+        self.hangs = False
         self._trouble(failure)
         self._retry_at = self._clock.seconds() + _RETRY
         unstored = self._next
@@ -344,7 +408,8 @@ class Store:
         """Go on with the next batch, at once if somebody waits for it."""
         if self._writing is not None:
             return
-        if self._something_waits() or (self._read and self._next.flushes):
+        last = bool(self._next.flushes) and (bool(self._read) or self.notes_wait())
+        if self._something_waits() or last:
             if self._next.flushes:
                 self._write(with_read=True)
             elif not self.failing or self._next.arrivals:
@@ -358,10 +423,26 @@ class Store:
             flushed.callback(why)
 
     def _trouble(self, failure: Failure) -> None:
-        self.why = str(failure.value) or type(failure.value).__name__
+        self._fails(str(failure.value) or type(failure.value).__name__)
+
+    def _fails(self, why: str) -> None:
+        self.why = why
         if not self.failing:
             self.failing = True
-            _log.error("The history cannot be written: {why}", why=self.why)
+            doing = "written" if self.ready else "read"
+            _log.error("The history cannot be {doing}: {why}", doing=doing, why=why)
+
+    def _hangs_now(self) -> None:
+        if not self.hangs:
+            self.hangs = True
+            self._fails(NO_ANSWER)
+
+    def _works_again(self) -> None:
+        """What took so long was not a batch, and there is none to tell it."""
+        if self.failing:
+            self.failing = False
+            _log.info("The history is written again")
+            self._on_written(Unstored(), Outcome(again=True))
 
     def _something_waits(self) -> bool:
         return bool(self._next.count or self._next.repeats or self._next.changes)

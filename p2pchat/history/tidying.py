@@ -62,6 +62,8 @@ class Tidying:
         self.removed = 0
         """Messages that were deleted because there was no room."""
         self._making_room = False
+        self.in_wal = False
+        """Whether something was written that a copy of the file may not hold yet."""
 
     def when_quiet(self, now: float, before: float) -> None:
         """Do what waits, if anything does; `before`: what came then (wall clock) is too old."""
@@ -73,6 +75,8 @@ class Tidying:
         elif now >= self._prune_at:
             self._prune_at = now + _PRUNE_EVERY
             self._prune(before, _PRUNED_AT_ONCE, more=True)
+        elif self.in_wal:
+            self._checkpoint()
 
     def under_load(self, now: float, before: float) -> None:
         """The same when it is never quiet, as far as it cannot wait."""
@@ -116,12 +120,21 @@ class Tidying:
         def done(left: int) -> None:
             self.running = False
             self.unfiled = left
+            self.in_wal = True
             if left and more and not self._busy():
                 self._file(steps, more=more)
 
         self.running = True
         self._file_at = self._now + _FILE_LATEST
         self._call(file).addCallbacks(done, self._failed)
+
+    def _checkpoint(self) -> None:
+        def done(_: None) -> None:
+            self.running = False
+
+        self.running = True
+        self.in_wal = False
+        self._call(lambda database: database.checkpoint()).addCallbacks(done, self._failed)
 
     def make_room(self) -> None:
         """The file is too large: make room before the next batch is written."""
@@ -159,6 +172,7 @@ class Tidying:
 
         def done(left: bool) -> None:
             self.running = False
+            self.in_wal = self.in_wal or left
             if not left:
                 self._prune_at = self._now + _PRUNE_EVERY
             elif more and not self._busy():

@@ -13,8 +13,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from itertools import filterfalse
-from sqlite3 import Connection, OperationalError
+from sqlite3 import Connection, DatabaseError, OperationalError
 from typing import Final
+
+from p2pchat.sqlite import is_index_damage
 
 UNSPACED: Final = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff]"
 """A character of a script without spaces between words. To the index each is a word.
@@ -46,6 +48,10 @@ def as_indexed(text: str) -> str:
     return " ".join(_WORD.findall(re.sub(UNSPACED, r" \g<0> ", folded(text))))
 
 
+def _of_stored(text: bytes) -> str:
+    return as_indexed(text.decode("utf-8", "replace"))
+
+
 def usable(connection: Connection) -> bool:
     """Whether there is an index of words that this SQLite can read."""
     try:
@@ -63,17 +69,28 @@ def prepare(connection: Connection) -> bool:
 
     Called outside of a transaction.
     """
-    connection.create_function("as_indexed", 1, as_indexed, deterministic=True)
+    connection.create_function("as_indexed", 1, _of_stored, deterministic=True)
     upto, whole = connection.execute("SELECT upto, words FROM indexed").fetchone()
     there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'words'").fetchone()
-    if there and not usable(connection):
-        return False
-    if there and whole:
+    try:
+        if there and not usable(connection):
+            return False
+    except DatabaseError as trouble:
+        if not is_broken(trouble):
+            raise
+        _drop_broken(connection)
+        there = None
+    if there and whole and _has_the_last(connection, upto):
         return True
     try:
         connection.execute("BEGIN IMMEDIATE")
         if there:
-            connection.execute("DROP TABLE words")
+            try:
+                connection.execute("DROP TABLE words")
+            except DatabaseError as trouble:
+                if not is_broken(trouble):
+                    raise
+                _drop_broken(connection)
         connection.execute(WORDS)
         connection.execute("INSERT INTO words (words, rank) VALUES ('pgsz', ?)", (_PAGE_SIZE,))
         add(connection, 0, upto)
@@ -91,7 +108,7 @@ def prepare(connection: Connection) -> bool:
 def add(connection: Connection, after: int, upto: int) -> None:
     """Put the messages with these ids into the index: those above `after`, up to `upto`."""
     connection.execute(
-        "INSERT INTO words (rowid, text) SELECT id, as_indexed(text) FROM message"
+        "INSERT INTO words (rowid, text) SELECT id, as_indexed(CAST(text AS BLOB)) FROM message"
         " WHERE id > ? AND id <= ?",
         (after, upto),
     )
@@ -100,9 +117,48 @@ def add(connection: Connection, after: int, upto: int) -> None:
 def remove(connection: Connection) -> None:
     """Take the messages that `gone` lists, which are still there, out of the index."""
     connection.execute(
-        "INSERT INTO words (words, rowid, text) SELECT 'delete', id, as_indexed(text)"
+        "INSERT INTO words (words, rowid, text)"
+        " SELECT 'delete', id, as_indexed(CAST(text AS BLOB))"
         " FROM gone CROSS JOIN message USING (id) WHERE id <= (SELECT upto FROM indexed)"
     )
+
+
+def _has_the_last(connection: Connection, upto: int) -> bool:
+    """Whether the message that was indexed last is found by its first word."""
+    last = connection.execute(
+        "SELECT id, CAST(text AS BLOB) FROM message WHERE id <= ? ORDER BY id DESC LIMIT 1", (upto,)
+    ).fetchone()
+    found = _WORD.search(_of_stored(last[1]).lower()) if last else None
+    if found is None:
+        return True
+    query = "SELECT 1 FROM words WHERE words MATCH ? AND rowid = ?"
+    try:
+        return connection.execute(query, (f'"{found[0]}"', last[0])).fetchone() is not None
+    except DatabaseError as trouble:
+        if not is_broken(trouble):
+            raise
+        return False
+
+
+def is_broken(trouble: DatabaseError) -> bool:
+    """Whether the index is damaged, or one of the tables in which it is."""
+    return is_index_damage(trouble) or any(
+        sign in str(trouble) for sign in ("vtable constructor failed", "invalid fts5 file format")
+    )
+
+
+def _drop_broken(connection: Connection) -> None:
+    """Take away an index that SQLite cannot open, and so cannot drop."""
+    began = not connection.in_transaction
+    if began:
+        connection.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA writable_schema=ON")
+    connection.execute("DELETE FROM sqlite_master WHERE name = 'words'")
+    for table in ("data", "idx", "content", "docsize", "config"):
+        connection.execute(f"DROP TABLE IF EXISTS words_{table}")
+    if began:
+        connection.execute("COMMIT")
+    connection.execute("PRAGMA writable_schema=RESET")
 
 
 def missed(connection: Connection) -> None:

@@ -322,7 +322,8 @@ class Mesh:
 
     def link_opened(self, link: IPeerLink) -> None:
         """The handshake is done."""
-        self.admission.settled(link)
+        if not link.outbound:
+            self.admission.opened(link, self._reactor.seconds())
         if self.blocking.has(link.peer_id, link.ip):
             self._not_wanted(link)
             self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))

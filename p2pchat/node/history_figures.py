@@ -30,9 +30,8 @@ def history_section(node: ChatNode, history: DurableHistory) -> Section[Kept]:
 
 
 def _oldest(kept: Kept) -> float:
-    times = (message.entry.at for message in kept.node.outgoing.outbox)
-    now = kept.history.wall()
-    return round(max(0.0, now - min(times, default=now)), 1)
+    ages = (kept.history.age(message.entry) for message in kept.node.outgoing.outbox)
+    return round(max(ages, default=0.0), 1)
 
 
 def _share(kept: Kept, percent: int) -> int | None:
@@ -42,7 +41,12 @@ def _share(kept: Kept, percent: int) -> int | None:
 
 HISTORY: Final[Mapping[str, Figure[Kept]]] = {
     "failing": gauge(
-        "1 while messages cannot be stored, otherwise 0", lambda kept: int(kept.history.failing)
+        "1 while messages are not kept, otherwise 0", lambda kept: int(kept.history.failing)
+    ),
+    "ready": gauge("1 when the past is known, before 0", lambda kept: int(kept.history.ready)),
+    "unreadable": counter(
+        "damaged places of the file; what was there is left out",
+        lambda kept: kept.history.unreadable,
     ),
     "waiting": gauge(
         "direct messages of ours that have not come to their end",

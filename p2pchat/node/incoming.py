@@ -13,7 +13,8 @@ What comes before the past is known waits, because a repetition could not be tol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Generator, Sequence
 from typing import Any, Final, NamedTuple
 
 from p2pchat.history.durable import DurableHistory
@@ -30,6 +31,7 @@ from p2pchat.wire.repetitions import RecentIds
 _log: Final = Log("Router")
 _MAX_EARLY: Final = 10_000
 """Batches that wait for the past: a link that brought one is read no further until it is known."""
+_LINKS_A_PIECE: Final = 500
 
 
 class _Early(NamedTuple):
@@ -54,7 +56,9 @@ class Incoming:
         self._seen = seen
         self._history = history
         self._showing = Showing(observers, seen)
-        self._early: list[_Early] = []
+        self._early: deque[_Early] = deque()
+        self._early_peers: set[Peer] = set()
+        self._puts_off = history is not None
         self.received = 0
         """Messages received, each counted once."""
         self.duplicates = 0
@@ -75,7 +79,7 @@ class Incoming:
     def deliver(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
         """Take in the messages that came together on a link; there is at least one."""
         history = self._history
-        if history is not None and not history.ready:
+        if history is not None and self._puts_off:
             self._put_off(history, _Early(peer, link, messages, None))
             return
         fresh, ids, others = self._seen.fresh(peer.peer_id, messages)
@@ -105,31 +109,50 @@ class Incoming:
         assert history is not None
         kind: Any = Send if message.require_ack else Pub
         plain = kind(message.msg_id, message.src, message.dst, message.payload, message.require_ack)
-        if history.ready:
+        if not self._puts_off:
             self._keep_late(history, peer, link, plain, message.said)
         else:
             self._put_off(history, _Early(peer, link, [plain], message.said))
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went; who says something and leaves is heard first."""
-        if any(early.peer is peer for early in self._early):
+        if peer in self._early_peers:
             self._early.append(_Early(peer))
         else:
             self._showing.status_changed(peer)
 
-    def past_known(self) -> None:
-        """The history is ready: take in what came before that, in its order."""
-        early, self._early = self._early, []
-        for peer, link, messages, said in early:
-            if link is None:
-                self._showing.status_changed(peer)
-            elif said is None:
-                self.deliver(peer, link, [*messages])
-            else:
-                assert self._history is not None
-                self._keep_late(self._history, peer, link, messages[0], said)
-        for link in dict.fromkeys(each.link for each in early if each.link is not None):
+    def past_known(self) -> Generator[None, None, None]:
+        """The history is ready: take in what came before that, in its order, piece by piece.
+
+        What comes meanwhile waits behind it.
+        """
+        early = self._early
+        links: dict[IPeerLink, None] = {}
+        while early:
+            first = early.popleft()
+            self._puts_off = False
+            try:
+                self._take_in(first)
+            finally:
+                self._puts_off = True
+            if first.link is not None:
+                links[first.link] = None
+            yield
+        self._puts_off = False
+        self._early_peers.clear()
+        for number, link in enumerate(links, 1):
             link.read_on()
+            if number % _LINKS_A_PIECE == 0:
+                yield
+
+    def _take_in(self, early: _Early) -> None:
+        if early.link is None:
+            self._showing.status_changed(early.peer)
+        elif early.said is None:
+            self.deliver(early.peer, early.link, [*early.messages])
+        else:
+            assert self._history is not None
+            self._keep_late(self._history, early.peer, early.link, early.messages[0], early.said)
 
     # ------------------------------------------------------------ with a history
 
@@ -137,6 +160,7 @@ class Incoming:
         assert early.link is not None
         if len(self._early) < _MAX_EARLY:
             self._early.append(early)
+            self._early_peers.add(early.peer)
             early.link.hold()
         else:
             history.not_kept += len(early.messages)

@@ -36,6 +36,7 @@ from p2pchat.node.catching_up import CatchingUp
 from p2pchat.node.incoming import Incoming
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
+from p2pchat.node.patience import Patience
 from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
@@ -53,6 +54,8 @@ MakeHistory = Callable[[str, RecentIds], DurableHistory]
 """From our peer_id and the ids to fill in to a history; it may raise `CannotStartError`."""
 
 _log: Final = Log("Node")
+FILE_PATIENCE: Final = 10.0
+"""Seconds in all that the history file may take when the node leaves."""
 LOCAL_INTERVAL: Final = 3.0
 """Seconds between two DISCOVER requests to a directory that only this machine's nodes share."""
 LOCAL_LEASE: Final = 30
@@ -126,6 +129,7 @@ class ChatNode(MultiService):
             raise
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
         factory.refuses = self.mesh.refuses
+        factory.take_turns(port)
 
     def _settle(self, me: Identity) -> None:
         """Make what depends on who we are."""
@@ -220,8 +224,12 @@ class ChatNode(MultiService):
     # ------------------------------------------------------------ with a history
 
     def _past_known(self, history: DurableHistory) -> None:
+        """Take in what came before that, which may take several turns, and go on from there."""
         history.weight.look()
-        self.incoming.past_known()
+        taken_in = self.mesh.turns.do(self.incoming.past_known())
+        taken_in.addCallback(lambda _: self._past_taken_in(history))
+
+    def _past_taken_in(self, history: DurableHistory) -> None:
         now = self.clock.seconds()
         for peer in self.peers.connected():
             self.mesh.look_alikes.opened(peer.peer_id, now)
@@ -268,28 +276,46 @@ class ChatNode(MultiService):
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         """Leave in order: BYE to all links, up to two seconds for the answers, UNREGISTER.
 
-        Whatever was accepted is delivered, or written to the history, or told to be lost.
+        Whatever was accepted is delivered, or written to the history, or told to be lost. The file
+        gets `FILE_PATIENCE` in all.
         """
         if self._port is not None:
             yield maybeDeferred(self._port.stopListening)
         yield maybeDeferred(super().stopService)
         if not self._settled:
             return
-        if self.history is not None:
-            yield self.history.when_ready()
+        history, patience = self.history, Patience(self.clock, FILE_PATIENCE)
+        if history is not None:
+            yield patience.wait(history.when_ready())
         self.outgoing.leave("left before the ACK came")
-        if self.history is not None:
+        if history is not None:
             # What came before our farewell can still be acknowledged.
-            yield self.history.flush()
+            yield patience.wait(history.flush())
         yield self.mesh.leave()
         yield self.presence.withdraw()
         self.outgoing.give_up_all()
-        if self.history is not None:
-            yield self.history.flush()
+        if history is not None:
+            yield patience.wait(history.flush())
             self.outgoing.close()
-            yield self.history.stop()
+            in_time = False if patience.over else (yield patience.wait(history.stop()))
+            if not in_time:
+                self._abandon(history)
         self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)
+
+    def _abandon(self, history: DurableHistory) -> None:
+        """The file does not answer: say what may be lost with it."""
+        count = history.uncertain
+        if count:
+            why = history.why or "this node did not wait for the disk"
+            self.observers.notice(f"{count} messages more are perhaps not kept: {why}")
+        history.abandon()
+
+    def lose(self) -> None:
+        """The process ends at once, without `stopService`: tell what is lost, or may be."""
+        if self.history is not None and self._settled:
+            self.outgoing.close()
+            self._abandon(self.history)
 
     def ping_all(self) -> None:
         """Ask every link for a sign of life, and so for a round-trip time, now."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -211,10 +211,10 @@ class Outbox:
                 self._with_care.discard(message.peer_id)
         return message
 
-    def too_old(self, now: float) -> list[OwnMessage]:
-        """Those that have waited for longer than they may; `now` is the wall clock."""
+    def too_old(self, age: Callable[[Record], float]) -> list[OwnMessage]:
+        """Those that have waited for longer than they may; `age` tells for how long."""
         ttl = self.settings.outbox_ttl
-        old = [message for message in self._by_id.values() if now - message.entry.at > ttl]
+        old = [message for message in self._by_id.values() if age(message.entry) > ttl]
         self.expired += len(old)
         return old
 

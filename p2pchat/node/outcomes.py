@@ -118,14 +118,22 @@ class Outcomes:
     def look(self, message: OwnMessage) -> None:
         """Tell once that a message has no link, as soon as it is safe, or cannot be."""
         peer, history = self._peers.get(message.peer_id), self._history
-        if message.stage is not Stage.UNSENT or (peer is not None and peer.links):
+        known = history is None or history.ready
+        if message.stage is not Stage.UNSENT or (peer is not None and peer.links and known):
             return
         if message.stored:
             if message.told in (None, Became.UNKEPT):
                 self._tell(message, Became.QUEUED)
         elif message.told is None and history is not None and history.failing:
-            reason = f"it could not be kept ({history.why}), and goes out if a link opens"
+            then = "if a link opens" if known else "when the history can be read"
+            reason = f"it could not be kept ({history.why}), and goes out {then}"
             self._tell(message, Became.UNKEPT, reason=reason)
+
+    def look_at_unstored(self) -> None:
+        """Messages are not kept, and no batch may come back to say so."""
+        for message in self._outbox:
+            if message.told is None and not message.stored:
+                self.look(message)
 
     def _entered(self, entries: Sequence[Record], trouble: str) -> None:
         """These are stored, or could not be."""

@@ -44,6 +44,7 @@ _TOO_OLD: Final = "it waited for too long and is given up"
 _PERHAPS: Final = ", though it may have arrived"
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
+_TOLD_ONE_BY_ONE: Final = 5
 _CHECK_AGE_EVERY: Final = 60.0
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
@@ -286,6 +287,8 @@ class Outgoing:
                 self.on_overdue(peer, message.link)
             self.outcomes.no_ack(message, peer, timeout, now)
         history, outbox = self._history, self.outbox
+        if history is not None and history.failing:
+            self.outcomes.look_at_unstored()
         if history is None or not history.ready:
             return
         for message in outbox.overdue_before(now - (AGAIN_AFTER - 1) * timeout):
@@ -296,8 +299,21 @@ class Outgoing:
             self._send_waiting(peer_id)
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
-            for message in outbox.too_old(history.wall()):
-                self._give_up(message, _TOO_OLD)
+            self._give_up_old(outbox.too_old(history.age))
+
+    def _give_up_old(self, old: Sequence[OwnMessage]) -> None:
+        for message in old:
+            self._give_up(message, _TOO_OLD)
+        # Who said these is no longer there to be told.
+        earlier = [message for message in old if message.earlier]
+        for message in earlier[:_TOLD_ONE_BY_ONE]:
+            text = shortened(message.entry.text, 40)
+            self._observers.notice(
+                f'not delivered to {bracketed(message.peer_id)}: {_TOO_OLD} ("{text}")'
+            )
+        more = len(earlier) - _TOLD_ONE_BY_ONE
+        if more > 0:
+            self._observers.notice(f"{more} more messages waited for too long and are given up")
 
     # ------------------------------------------------------------ the end of the node
 

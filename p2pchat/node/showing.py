@@ -17,7 +17,8 @@ from p2pchat.node.observers import Observers
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds, id_text
 
-_MAX_UNKEPT: Final = 10_000
+_MAX_UNKEPT: Final = 5000
+"""Marks of friends, and as many of strangers, who so never push out a friend's."""
 _MAX_REFUSED: Final = 2000
 """Messages that were refused, and wait for their turn to be shown with a mark; more are shown out
 of turn."""
@@ -36,12 +37,18 @@ class Showing:
         self._seen = seen
         self._turns: dict[str, deque[_Turn]] = {}
         self._refused = 0
-        self._unkept: dict[tuple[str, str, int], None] = {}
-        """Peers, ids and hashes of texts: what was shown and is not kept, the latest."""
+        self._friends = seen.friends
+        # Peers, ids and hashes of texts: what was shown and is not kept, the latest of each group.
+        self._unkept_of_friends: dict[tuple[str, str, int], None] = {}
+        self._unkept_of_strangers: dict[tuple[str, str, int], None] = {}
 
     def nothing_waits(self, peer_id: str) -> bool:
         """Whether a message of this peer may be shown now."""
-        return peer_id not in self._turns and not self._unkept
+        return (
+            peer_id not in self._turns
+            and not self._unkept_of_strangers
+            and not self._unkept_of_friends
+        )
 
     def waits(self, arrival: Arrival) -> None:
         """These messages are to be shown later: `stored` or `not_stored` must follow, in order."""
@@ -70,7 +77,7 @@ class Showing:
         peer, messages, said = arrival.peer, arrival.messages, arrival.said
         if not messages:
             return
-        if self._unkept:
+        if self._unkept_of_strangers or self._unkept_of_friends:
             new = self._not_shown(peer.peer_id, messages)
             messages = [messages[at] for at in new]
             said = None if said is None else [said[at] for at in new]
@@ -107,12 +114,14 @@ class Showing:
 
     def _mark(self, peer: Peer, messages: list[Send | Pub]) -> None:
         new = [messages[at] for at in self._not_shown(peer.peer_id, messages)]
+        friend = peer.peer_id in self._friends
+        unkept = self._unkept_of_friends if friend else self._unkept_of_strangers
         for message in messages:
             key = id_text(message.msg_id)
             if key:
-                self._unkept[peer.peer_id, key, hash(message.payload)] = None
-        while len(self._unkept) > _MAX_UNKEPT:
-            del self._unkept[next(iter(self._unkept))]
+                unkept[peer.peer_id, key, hash(message.payload)] = None
+        while len(unkept) > _MAX_UNKEPT:
+            del unkept[next(iter(unkept))]
         if new:
             self._observers.received_unkept(peer, new)
 
@@ -134,10 +143,11 @@ class Showing:
 
     def _not_shown(self, peer_id: str, messages: Sequence[Send | Pub]) -> list[int]:
         """Which of these have not been shown although they were not kept, by their places."""
+        # A peer may have become a friend since, or a stranger.
+        friends, strangers = self._unkept_of_friends, self._unkept_of_strangers
+        marks = [(peer_id, id_text(each.msg_id), hash(each.payload)) for each in messages]
         return [
-            at
-            for at, message in enumerate(messages)
-            if (peer_id, id_text(message.msg_id), hash(message.payload)) not in self._unkept
+            at for at, mark in enumerate(marks) if mark not in friends and mark not in strangers
         ]
 
 

@@ -69,9 +69,9 @@ class Sweep:
         _guarded(self._mesh.sweep, now)
         if now < self._judge_from:
             return
-        _guarded(self._outgoing.sweep, now)
         if self._history is not None:
             _guarded(self._history.sweep, now)
+        _guarded(self._outgoing.sweep, now)
         if self._catching_up is not None:
             _guarded(self._catching_up.sweep, now)
         _guarded(self._mesh.look_at_deadlines, now)

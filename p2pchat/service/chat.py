@@ -8,11 +8,12 @@ terminal), so that a port that is taken is one sentence and exit status 1.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Generator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from twisted.application.service import Service
@@ -56,6 +57,11 @@ __all__ = ["Options", "Program", "main", "makeService"]
 
 _log: Final = Log("Program")
 
+_SAME_SIGNAL: Final = 0.5
+"""Seconds within which a second signal is the same one."""
+_LAST_WORDS: Final = 0.05
+"""Seconds for what is said last to reach the terminal."""
+
 Options = ChatOptions  # by this name twistd and twist ask for them
 
 
@@ -83,6 +89,7 @@ class Program(Service):
         self._settings_file = settings_file
         self.status = 0
         self._leaving = False
+        self._signalled_at: float | None = None
         self._rendezvous: Service | None = None
         self._for_others: RendezvousService | None = None
         self._local: LocalRendezvous | None = None
@@ -206,6 +213,33 @@ class Program(Service):
             self.status = status
             self._reactor.stop()
 
+    def signalled(self) -> None:
+        """A signal asks to leave: in order the first time, and at once the second time.
+
+        One that comes within `_SAME_SIGNAL` of the first is the same, passed on by a parent.
+        """
+        now = self._reactor.seconds()
+        if self._signalled_at is None:
+            self._signalled_at = now
+            self.leave()
+        elif now - self._signalled_at >= _SAME_SIGNAL:
+            self._end_at_once()
+
+    def _end_at_once(self) -> None:
+        _log.warn("Asked twice to leave: what is not done yet is not done")
+        self.node.lose()
+        if self._console is not None:
+            maybeDeferred(self._console.stopService)  # which gives the terminal back
+        self._reactor.callLater(_LAST_WORDS, _exit_now, self.status or 1)
+
+
+def _exit_now(status: int) -> NoReturn:
+    """End the process, whatever its threads do."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(status)
+
 
 def makeService(options: ChatOptions) -> Program:
     """The service for parsed options; leaves with a sentence and status 1 if it cannot start."""
@@ -264,20 +298,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _take_signals(reactor: Any, program: Program) -> None:
-    """SIGINT and SIGTERM, however often, and the terminal's hang-up leave in order.
+    """SIGINT, SIGTERM and the terminal's hang-up leave in order; a second one ends at once.
 
     Without a terminal SIGHUP has the settings read again, as daemons do.
     """
 
     def leave(_number: int, _frame: object) -> None:
-        reactor.callFromThread(program.leave)
+        reactor.callFromThread(program.signalled)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
     terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.__stdout__))
 
     def hang_up(_number: int, _frame: object) -> None:
-        reactor.callFromThread(program.leave if terminal else program.companions.hang_up)
+        reactor.callFromThread(program.signalled if terminal else program.companions.hang_up)
 
     signal.signal(signal.SIGHUP, hang_up)
 

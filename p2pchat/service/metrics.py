@@ -171,7 +171,7 @@ class Health(Resource):
         self._node = node
 
     def render_GET(self, request: Request) -> bytes:
-        """200 when we listen and are registered, 503 and the reason otherwise."""
+        """200 when we listen, are registered and keep messages, 503 and the reason otherwise."""
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         why = ill(self._node)
         if not why:
@@ -184,6 +184,8 @@ def ill(node: ChatNode) -> str:
     """Why this node is of no use to others at the moment; empty when it is."""
     if not node.running:
         return "the node is not running"
+    if node.history is not None and node.history.failing:
+        return f"messages are not kept: {node.history.why}"
     if node.presence.grant is None:
         return node.presence.trouble or "not registered with the rendezvous yet"
     return ""

@@ -10,6 +10,11 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Iterator
+from typing import Final
+
+_MOST_LINKS: Final = 40
+"""As many as a system follows."""
 
 
 def whose(found: os.stat_result) -> str:
@@ -27,17 +32,33 @@ def whose(found: os.stat_result) -> str:
 def distrusted(path: str) -> str:
     """Why the file at `path` may be somebody else's, as a sentence's end; empty when it is ours.
 
-    Its folder counts, too: who may write there may put another file in its place.
+    Its folder counts, too: who may write there may put another file in its place. So do each
+    symbolic link on the way to it, and the folder of each.
     """
-    folder = os.path.dirname(os.path.abspath(path))
     try:
-        for place, what in ((os.stat(path), path), (os.stat(folder), folder)):
-            why = whose(place)
+        for number, place in enumerate(_on_the_way(path)):
+            why = whose(os.lstat(place))
             if why:
-                return why if what == path else f"its folder {folder}: {why}"
+                return f"it leads to {place}: {why}" if number else why
+            folder = os.path.dirname(place)
+            why = whose(os.stat(folder))
+            if why:
+                return f"its folder {folder}: {why}"
     except OSError:
         return ""  # reading it says better what is wrong
     return ""
+
+
+def _on_the_way(path: str) -> Iterator[str]:
+    """This path, and what it leads to by symbolic links, one after the other."""
+    for _ in range(_MOST_LINKS):
+        # Folders may be links themselves, and then ".." is not what it looks like.
+        folder = os.path.realpath(os.path.dirname(path))
+        path = os.path.join(folder, os.path.basename(path))
+        yield path
+        if not os.path.islink(path):
+            return
+        path = os.path.join(folder, os.readlink(path))
 
 
 def _own_group(gid: int, uid: int) -> bool:

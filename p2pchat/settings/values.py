@@ -199,6 +199,10 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     """Those that come and those that we dial, each; a friend may be dialed beyond it. Loopback has
     no such limit. More: room for many peers behind one router. Fewer: one machine cannot take all
     places."""
+    link_rate_per_ip: Annotated[int, COUNT("new inbound links a second from one address")] = 30
+    """On average of ten seconds, in which as many may come at once; loopback has no such limit.
+    More: peers behind one router come back sooner. Fewer: one machine that connects again and again
+    costs less."""
     max_handshakes: Annotated[int, COUNT("inbound links without HELLO at once")] = 1000
     """More: a storm of arrivals passes. Fewer: silent connections take less memory."""
     max_handshakes_per_ip: Annotated[int, COUNT("of those at once from one address")] = 100

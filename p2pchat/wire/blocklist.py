@@ -10,6 +10,7 @@ however many names there are; see `networks` for the addresses.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from p2pchat.wire.address import split_peer_id
@@ -17,8 +18,11 @@ from p2pchat.wire.networks import Network, Networks, read_network
 from p2pchat.wire.text import shortened
 
 ANY: Final = "*"
+_REMEMBERED: Final = 16_384
+"""Entries that are read once: with each `/block`, and each reload, the whole list is made anew."""
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def block_entry(text: str) -> str:
     """An entry in its usual form; raises `ValueError` with a sentence when it is none."""
     text = text.strip()
@@ -55,6 +59,7 @@ class BlockList:
         return ip in self._networks
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _network(text: str) -> Network:
     try:
         network = read_network(text)

@@ -5,7 +5,10 @@
 
 Rules: a name is shown in one form everywhere, in which nothing is hidden, and it can be typed so.
 In a sentence of ours it stands in brackets, which it can neither close nor outgrow: a stranger may
-be called like the rest of the sentence.
+be called like the rest of the sentence. A name that is written from right to left has no isolates
+around it: terminals that reorder text drop them, at least at the beginning of a line, and a console
+that does not know them gives them a cell, so that columns shift. Where a terminal reorders, figures
+behind such a name may stand before it.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ CELLS: Final = 40
 _LONGEST: Final = 200  # characters; a peer_id has 129 at most, what only claims to be one has any
 
 # Characters without a look of their own whose category does not tell it: fillers, joiners,
-# selectors of variants, a blank pattern.
+# selectors of variants, blank patterns, heads and hieroglyphs, the place of an object.
 _BLANK: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc"
+    "\U00013441\U00013442\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
 )
 _PLAIN: Final = re.compile(r"[!-Z^-~]+( [!-Z^-~]+)*")
 _ODD_SPACES: Final = re.compile("^ | $|(?<= ) ")
@@ -43,10 +47,13 @@ _LOOKS: Final = {
 
 
 def is_hidden(character: str) -> bool:
-    """Whether it cannot be seen, or moves what stands around it: no name of ours may have it."""
+    """Whether it cannot be seen, or moves what stands around it: no name of ours may have it.
+
+    What is for private use, or not assigned, looks like whatever a font makes of it: often nothing.
+    """
     category = unicodedata.category(character)
     return (
-        category in ("Cc", "Cf", "Cs", "Zl", "Zp", "Cn")
+        category in ("Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co")
         or (category == "Zs" and character != " ")
         or _BLANK.match(character) is not None
     )
@@ -81,6 +88,11 @@ def is_escaped(name: str) -> bool:
 def bracketed(name: str) -> str:
     """A name in a sentence of ours: `[bob@CIC]`, at most `CELLS` columns between the brackets."""
     return f"[{in_cells(visible(name))}]"
+
+
+def in_table(name: str) -> str:
+    """A name in a column of a table: what is longer than `CELLS` would wrap every row."""
+    return in_cells(visible(name))
 
 
 def in_cells(shown: str, most: int = CELLS) -> str:

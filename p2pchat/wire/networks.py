@@ -2,13 +2,16 @@
 
 Rules: no I/O. Entries are few, and what is asked comes from strangers, so a question costs a look
 for each length of a network, however many networks there are. An IPv4 address that is written as
-an IPv6 one is the IPv4 address, in an entry and in a question.
+an IPv6 one is the IPv4 address, in an entry and in a question; one that is inside an IPv6 address,
+as that of who comes through a translator, counts like the IPv6 address itself.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
+
+from p2pchat.wire.address import embedded_ipv4
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -40,7 +43,14 @@ class Networks:
             return False
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        number, version = int(address), address.version
+        if self._has(address.version, int(address)):
+            return True
+        if address.version == 4 or address.is_loopback:
+            return False
+        inner = embedded_ipv4(address.packed)
+        return inner is not None and self._has(4, int.from_bytes(inner))
+
+    def _has(self, version: int, number: int) -> bool:
         return any(
             version == of and number >> behind in numbers
             for (of, behind), numbers in self._numbers.items()

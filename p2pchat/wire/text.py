@@ -5,6 +5,9 @@ cursor, retitles the window or forges a line of a log. `printable` makes such ch
 and leaves everything else, accents, CJK and emoji (with their joiners), as it came. Marks that
 take no room of their own, thousands of them on one letter, are work for whoever draws them: a cell
 keeps `MARKS` of them, and the rest is counted.
+
+What is for private use stays in a text, as symbols of many fonts do: it takes a cell, and hides
+nothing. In a name it is made visible; see `names`.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ MARKS: Final = 8
 """Characters without a width that one cell may hold: the flag of a region has six."""
 
 # C0 and C1 controls and DEL; characters that reverse or hide the text around them (bidi marks,
-# embeddings and isolates, line and paragraph separators, a stray byte order mark); halves of
-# surrogate pairs, which no UTF-8 output can carry.
+# embeddings and isolates, line and paragraph separators, a stray byte order mark, annotations
+# between lines); halves of surrogate pairs, which no UTF-8 output can carry.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]+"
 )
 _MOST_REMEMBERED: Final = 10_000
 

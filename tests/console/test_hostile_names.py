@@ -12,7 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.past import history_line
 from p2pchat.console.plain.screen import Digest, Screen
-from p2pchat.console.reports import PeerRow, peers_table
+from p2pchat.console.reports import (
+    LinkRow,
+    PeerRow,
+    RoundTripRow,
+    links_table,
+    peers_table,
+    round_trips_table,
+)
 from p2pchat.console.wording import StatusLines, left_out_line, message_lines
 from p2pchat.control.client.event_lines import event_line
 from p2pchat.history.records import RECEIVED, Record
@@ -27,6 +34,7 @@ from tests.support.terminals import MISSING
 if not MISSING:
     from p2pchat.console.full.bar import BarState, bar_row
     from p2pchat.console.full.entries import EntryKind, Glyphs, PaneEntry
+    from p2pchat.console.full.tables import round_trips_graph
     from p2pchat.console.full.widths import width
 
 NAMES = (
@@ -98,6 +106,23 @@ class PlaceTests(SynchronousTestCase):
         for line in lines[1:]:
             self.assertEqual(line.count("  10.0.0.1:4  CONNECTED"), 1)
             self.assertFalse([each for each in line if is_hidden(each)])
+
+    def test_a_long_name_widens_no_table(self) -> None:
+        names = [*NAMES, "a" * 64 + "@" + "b" * 64, "bob@k"]
+        peers = [PeerRow(name, "CONNECTED", ["10.0.0.1:4"], True, 1, "", None) for name in names]
+        links = [LinkRow(name, "inbound", "10.0.0.1:4", "", 3.0, 1, 2) for name in names]
+        trips = [RoundTripRow(name, 0.001, (0.001,)) for name in names]
+        tables = [
+            peers_table(peers, None, "me@k", Friends(), asked=True),
+            links_table(links, 0.0),
+            round_trips_table(trips),
+        ]
+        if not MISSING:
+            tables.append(round_trips_graph(trips))
+        for table in tables:
+            self.assertEqual(max(cells(row[0]) for row in table.rows), CELLS)
+            self.assertIn("bob@k", [row[0] for row in table.rows])
+            self.assertLess(max(map(cells, table.lines())), 110)
 
     def test_a_room_of_strangers_is_cut_and_who_is_linked_stays(self) -> None:
         rows = [PeerRow(f"x{at}@k", "UNKNOWN", [], True, 0, "", None) for at in range(9000)]

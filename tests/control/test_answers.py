@@ -138,6 +138,11 @@ class AnswerTests(SynchronousTestCase):
         self.assertIs(answer["registered"], True)
         self.assertEqual((answer["trouble"], answer["interface"]), ("", ""))
         self.assertIs(answer["history"], False)
+        self.assertEqual(answer["not_kept"], "")
+        history = SimpleNamespace(failing=True, why="the disk is full")
+        self.place.alice.history = cast("Any", history)
+        self.addCleanup(setattr, self.place.alice, "history", None)
+        self.assertEqual(self.client.ask("status")["not_kept"], "the disk is full")
 
     def test_peers_known_and_asked_for(self) -> None:
         answer = self.client.ask("peers", ask=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from p2pchat.history import store, tidying
+from p2pchat.history import mending, store, tidying
 from p2pchat.history.filing import AT_ONCE
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import GATHER, MANY
@@ -13,8 +13,11 @@ from p2pchat.history.tidying import QUIET, WORTH_FILING
 from p2pchat.mesh.peers import Peer
 from p2pchat.node import incoming, showing
 from p2pchat.node.news import NotSentError
+from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Stage
 from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.messages import Send
+from p2pchat.wire.repetitions import RecentIds
 from tests.support.fake_link import FakeLink
 from tests.support.histories import FULL, NOW, BrokenConnection, HistoryCase, pub, send
 
@@ -327,7 +330,24 @@ class FailingTests(HistoryCase):
         BrokenConnection.trouble = FULL
         self.receive(*(send(str(n), str(n)) for n in range(10)))
         self.clock.advance(GATHER)
-        self.assertLessEqual(len(self.incoming._showing._unkept), 3)
+        self.assertLessEqual(len(self.incoming._showing._unkept_of_strangers), 3)
+
+    def test_strangers_do_not_push_out_what_is_remembered_of_a_friend(self) -> None:
+        self.patch(showing, "_MAX_UNKEPT", 3)
+        self.start()
+        self.incoming._seen.friends.wrote_to("bob@CIC")
+        BrokenConnection.trouble = FULL
+        self.receive(send("1", "de um amigo"))
+        self.clock.advance(GATHER)
+        for name in range(10):
+            self.incoming.deliver(Peer(f"x{name}@CIC"), self.link, [send("1", "de outro")])
+            self.clock.advance(GATHER)
+        self.told.take()
+        BrokenConnection.trouble = None
+        self.receive(send("1", "de um amigo"))
+        self.clock.advance(GATHER)
+        self.assertEqual([event for event in self.told.take() if event[1:2] == ("bob@CIC",)], [])
+        self.assertIn("de um amigo", self.lines())
 
     def test_our_own_messages_are_tried_again(self) -> None:
         self.start()
@@ -378,11 +398,90 @@ class FailingTests(HistoryCase):
             store.Store, "call", _failing_first(store.Store.call, sqlite3.OperationalError("?"))
         )
         self.restart()
-        self.assertEqual(self.told.take(), [("told", "messages are no longer kept: ?"), ("ready",)])
+        self.assertEqual(self.told.take(), [])
         self.outgoing.publishing.publish("*", "new")
+        self.say("bob@CIC", "espera")
+        self.receive(send("1", "um"))
+        for _ in range(4):
+            self.sweep()
+        # Nothing is taken for new before the past is known, and nothing is shown.
+        self.assertFalse(self.history.ready)
+        self.assertTrue(self.history.failing)
+        self.assertEqual(
+            self.told.take(),
+            [
+                ("told", "what waits from earlier is not known yet: ?"),
+                (
+                    "undelivered",
+                    "bob@CIC",
+                    "m3",
+                    "it could not be kept (?), and goes out when the history can be read",
+                ),
+            ],
+        )
+        self.sweep()
         self.clock.advance(GATHER)
-        # The ids of the past are not known, and yet none is taken twice.
-        self.assertEqual(self.lines(), ["old", "new"])
+        self.assertTrue(self.history.ready)
+        self.assertFalse(self.history.failing)
+        known = "what waits from earlier is known now, and messages are kept"
+        told = self.told.take()
+        self.assertEqual(told[0], ("told", known))
+        self.assertIn(("kept", "bob@CIC", ["um"]), told)
+        self.assertIn(("queued", "bob@CIC", "m3"), told)
+        self.assertEqual(sorted(self.lines()), ["espera", "new", "old", "um"])
+
+    def test_a_disk_that_hangs(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.told.take()
+        self.say("bob@CIC", "espera")
+        self.clock.advance(GATHER)
+        self.sweep(store.HANGS_AFTER - 1)
+        self.assertEqual((self.told.take(), self.history.failing), ([], False))
+        self.sweep()
+        self.say("bob@CIC", "e mais")
+        self.sweep()
+        reason = "it could not be kept (the disk does not answer), and goes out if a link opens"
+        self.assertEqual(
+            self.told.take(),
+            [
+                ("told", "the disk does not answer: messages are not kept"),
+                ("undelivered", "bob@CIC", "m1", reason),
+                ("undelivered", "bob@CIC", "m2", reason),
+            ],
+        )
+        self.assertTrue(self.history.failing)
+        self.sweep(60)
+        self.assertEqual(self.told.take(), [], "once")
+        # A command is answered all the same, with what is on the disk.
+        self.assertEqual(self.lines(), [])
+        self.thread.step()
+        self.assertFalse(self.history.failing)
+        self.clock.advance(GATHER)
+        self.thread.step()
+        self.assertEqual(
+            self.told.take(),
+            [
+                ("told", "messages are kept again"),
+                ("queued", "bob@CIC", "m1"),
+                ("queued", "bob@CIC", "m2"),
+            ],
+        )
+
+    def test_a_disk_that_hangs_while_it_is_tidied_up(self) -> None:
+        self.start(at_once=False)
+        self.thread.step()
+        self.history._store.tidying._file(1, more=False)
+        self.told.take()
+        self.sweep(store.HANGS_AFTER)
+        self.sweep()
+        self.assertEqual(
+            self.told.take(), [("told", "the disk does not answer: messages are not kept")]
+        )
+        self.thread.step()
+        self.sweep()
+        self.assertEqual(self.told.take(), [("told", "messages are kept again")])
+        self.assertFalse(self.history.failing)
 
     def test_a_damaged_file_gets_the_outbox_again(self) -> None:
         self.start()
@@ -391,6 +490,9 @@ class FailingTests(HistoryCase):
         self.sweep()
         self.told.take()
         BrokenConnection.trouble = _damage_once()
+        beyond = sqlite3.DatabaseError("malformed")
+        beyond.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        self.patch(mending, "make_anew", _raising(beyond))
         self.receive(send("1", "um"))
         self.clock.advance(GATHER)
         events = self.told.take()
@@ -426,6 +528,13 @@ def _damage_once() -> sqlite3.Error:
 
     BrokenConnection.execute = execute  # type: ignore[method-assign]
     return damage
+
+
+def _raising(trouble: Exception) -> object:
+    def call(*_: object) -> None:
+        raise trouble
+
+    return call
 
 
 def _failing_first(real: object, trouble: Exception) -> object:
@@ -476,6 +585,26 @@ class RestartTests(HistoryCase):
             [("ready",), ("kept", "bob@CIC", ["0"]), ("late", "bob@CIC", ["1"], [NOW - 1])],
         )
         self.assertEqual((self.history.not_kept, self.acked()), (1, ["0"]))
+
+    def test_what_came_before_the_past_is_known_is_taken_in_piece_by_piece(self) -> None:
+        self.start()
+        kept: list[str] = []
+
+        def keep(_arrival: object, messages: list[Send], _ids: object) -> bool:
+            kept.append(messages[0].payload)
+            return True
+
+        self.patch(self.history, "keep", keep)
+        again = incoming.Incoming(Observers(), RecentIds(100), self.history)
+        for text in "012":
+            again.deliver(self.peer, self.link, [send(text, text)])
+        pieces = again.past_known()
+        next(pieces)
+        again.deliver(self.peer, self.link, [send("3", "3")])
+        self.assertEqual(kept, ["0"])
+        self.assertEqual([*pieces], [None] * 3)
+        again.deliver(self.peer, self.link, [send("4", "4")])
+        self.assertEqual(kept, [*"01234"])
 
     def test_a_message_of_ours_before_the_past_is_known_is_told_when_it_is_safe(self) -> None:
         self.start(at_once=False)
@@ -650,9 +779,7 @@ class PersonTests(HistoryCase):
         self.start()
         self.receive(send("1", "uma palavra"))
         self.say("bob@CIC", "outra palavra")
-        found = self.successResultOf(self.history.search("palavra", 9))
-        self.assertEqual(found, [], "not safe yet")
-        self.clock.advance(GATHER)
+        # What was said just now is written first.
         self.assertEqual(len(self.successResultOf(self.history.search("palavra", 9))), 2)
         self.history.unread["bob@CIC"] = 3
         self.assertEqual(self.successResultOf(self.outgoing.forget("bob@CIC")), 2)
@@ -720,7 +847,9 @@ class TidyingTests(HistoryCase):
         self.clock.advance(GATHER)
         self.thread.at_once = False
         self.sweep(QUIET)
-        # Looking for what is too old is all there is to do.
+        # Looking for what is too old is all there is to do, and moving the -wal to the file.
+        self.thread.step()
+        self.sweep(QUIET)
         self.thread.step()
         self.sweep(QUIET)
         self.assertEqual(self.thread.calls, [])

@@ -97,6 +97,21 @@ class ClaimTests(SynchronousTestCase):
         self.assertEqual(str(error), f"the history file {self.path} cannot be used: Is a directory")
         self.assertEqual(os.listdir(self.folder / "data"), ["alice.sqlite"])
 
+    def test_a_pipe_in_the_files_place_is_refused_at_once(self) -> None:
+        os.makedirs(self.folder / "data")
+        os.mkfifo(self.path)
+        error = self.assertRaises(HistoryError, claim, self.path)
+        self.assertIn("cannot be used: It is no regular file", str(error))
+
+    def test_a_link_to_it_is_the_same_file(self) -> None:
+        first = claim(self.path)
+        link = str(self.folder / "link.sqlite")
+        os.symlink(self.path, link)
+        error = self.assertRaises(HistoryError, claim, link)
+        self.assertIn("another p2pchat uses the history file", str(error))
+        first.release()
+        claim(link).release()
+
     def test_locking_that_fails_otherwise(self) -> None:
         def flock(_descriptor: int, _how: int) -> None:
             raise OSError(37, "No locks available")
@@ -113,7 +128,8 @@ class ClaimTests(SynchronousTestCase):
         connection.close()
         error = self.assertRaises(HistoryError, claim, self.path)
         self.assertEqual(
-            str(error), f"{self.path} is the database of another program: choose another file"
+            str(error),
+            f"{self.path} is the database of another program: choose another file (--history FILE)",
         )
         os.unlink(self.path)
         database = Database(self.path)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.admission import GRACE, SHORT_GRACE, Admission
+from p2pchat.mesh.link.admission import GRACE, SHORT_GRACE, WINDOW, Admission
 from p2pchat.settings.values import LimitSettings
 from p2pchat.wire.address import network_of
 
@@ -43,12 +43,14 @@ class Door:
         handshakes: int = 100,
         share: int = 100,
         descriptors: int | None = None,
+        rate: int = 1000,
     ) -> None:
         limits = LimitSettings(
             max_links=links,
             max_links_per_ip=per_ip,
             max_handshakes=handshakes,
             max_handshakes_per_ip=share,
+            link_rate_per_ip=rate,
         )
         self.it = Admission(limits, descriptors)
         self.now = 100.0
@@ -179,6 +181,48 @@ class LinkTests(SynchronousTestCase):
         it = door.it
         self.assertEqual((it._per_address, it._silent, it._silent_at), ({}, {}, {}))
         self.assertEqual((it.links, it.handshakes), (0, 0))
+
+
+class RateTests(SynchronousTestCase):
+    """Who connects, says HELLO, leaves and comes back at once, again and again."""
+
+    def come_and_go(self, door: Door, ip: str, count: int) -> int:
+        """How many of so many got in."""
+        got_in = 0
+        for _ in range(count):
+            connection = door.come(ip)
+            if connection is not None:
+                got_in += 1
+                door.it.opened(connection, door.now)
+                door.go(connection)
+        return got_in
+
+    def test_an_address_has_a_rate_and_may_use_that_of_ten_seconds_at_once(self) -> None:
+        door = Door(rate=3)
+        self.assertEqual(self.come_and_go(door, HERE, 100), 3 * WINDOW)
+        self.assertEqual(door.why, "too many new links from one address")
+        self.assertEqual(door.it.refused, 100 - 3 * WINDOW)
+        self.assertEqual(self.come_and_go(door, THERE, 20), 20)
+        door.now += WINDOW
+        self.assertEqual(self.come_and_go(door, HERE, 100), 3 * WINDOW)
+
+    def test_who_says_nothing_uses_up_no_rate(self) -> None:
+        door = Door(rate=1)
+        for _ in range(100):
+            connection = door.come(HERE)
+            assert connection is not None
+            door.go(connection)
+        self.assertEqual(self.come_and_go(door, HERE, 1), 1)
+
+    def test_a_network_of_64_bits_is_one_address(self) -> None:
+        door = Door(rate=1)
+        come = [self.come_and_go(door, f"2001:db8::{number:x}", 1) for number in range(1, 30)]
+        self.assertEqual(sum(come), WINDOW)
+
+    def test_this_machine_has_no_such_limit(self) -> None:
+        door = Door(rate=1)
+        self.assertEqual(self.come_and_go(door, "127.0.0.1", 100), 100)
+        self.assertEqual(self.come_and_go(door, "127.0.0.2", 100), 100)
 
 
 class SilentTests(SynchronousTestCase):

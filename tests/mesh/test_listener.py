@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
-from p2pchat.mesh.link.listener import PeerServerFactory, Refusal
+from p2pchat.mesh.link.listener import REFUSALS, PeerServerFactory, Refusal
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.settings.values import LimitSettings, Settings
 from p2pchat.testing.clock import FakeClock
@@ -22,8 +22,9 @@ class ListenerTests(SynchronousTestCase):
     def setUp(self) -> None:
         limits = LimitSettings(max_links_per_ip=2)
         self.factory = PeerServerFactory()
+        self.clock = FakeClock()
         self.factory.context = LinkContext(
-            Identity.of("me@CIC"), Settings(limits=limits), RecordingOwner(), FakeClock()
+            Identity.of("me@CIC"), Settings(limits=limits), RecordingOwner(), self.clock
         )
         self.factory.admission = Admission(limits)
 
@@ -54,6 +55,23 @@ class ListenerTests(SynchronousTestCase):
         self.assertTrue(transport.disconnecting)
         refusal.dataReceived(b"whatever")
         self.assertEqual(self.factory.admission.links, 2)
+        self.assertIsInstance(self.connects("10.0.0.3"), PeerProtocol)
+
+    def test_many_refusals_a_second_are_told_to_some_of_them(self) -> None:
+        for _ in range(2):
+            link = self.connects("10.0.0.2")
+            assert isinstance(link, PeerProtocol)
+            self.factory.admission.settled(link)
+        answers = [self.connects("10.0.0.2") for _ in range(3 * REFUSALS)]
+        self.assertEqual(sum(isinstance(it, Refusal) for it in answers), REFUSALS)
+        self.assertEqual(answers[REFUSALS:], [None] * 2 * REFUSALS)
+        self.clock.run(1)
+        self.assertIsInstance(self.connects("10.0.0.2"), Refusal)
+
+    def test_so_are_those_of_who_is_blocked(self) -> None:
+        self.factory.refuses = lambda ip: ip == "10.0.0.9"
+        answers = [self.connects("10.0.0.9") for _ in range(2 * REFUSALS)]
+        self.assertEqual(sum(isinstance(it, Refusal) for it in answers), REFUSALS)
         self.assertIsInstance(self.connects("10.0.0.3"), PeerProtocol)
 
     def test_an_address_without_an_ip(self) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -147,6 +148,9 @@ class MetricsTests(TestCase):
         self.node.running = 0
         self.assertIn("not running", ill(self.node))
         self.node.running = 1
+        self.node.history = SimpleNamespace(failing=True, why="the disk is full")
+        self.assertEqual(ill(self.node), "messages are not kept: the disk is full")
+        self.node.history = None
 
     async def test_what_else_is_asked(self) -> None:
         self.start()

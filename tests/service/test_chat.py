@@ -7,6 +7,7 @@ import sqlite3
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.link.ports import CannotStartError
+from p2pchat.service import chat
 from p2pchat.service.chat import Program
 from p2pchat.settings.values import (
     ControlSettings,
@@ -69,3 +70,32 @@ class RefusedTests(SynchronousTestCase):
             self.refused(rendezvous=RendezvousSettings(serve="4000")),
             "rendezvous.serve: cannot listen on port 4000: Address already in use",
         )
+
+
+class SignalTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.network = FakeNetwork(1)
+        self.host = self.network.host("10.0.0.1")
+        self.stopped: list[str] = []
+        self.host.stop = lambda: self.stopped.append("in order")  # type: ignore[attr-defined]
+        self.patch(chat, "_exit_now", lambda status: self.stopped.append(f"now: {status}"))
+        settings = Settings(peer=ALICE, history=NO_HISTORY, control=NO_CONTROL)
+        self.program = Program(self.host, settings)
+
+    def test_the_second_one_ends_at_once(self) -> None:
+        self.program.signalled()
+        self.network.run(0.1)
+        self.program.signalled()
+        self.network.run(0.1)
+        self.assertEqual(self.stopped, ["in order"], "a parent passes on what we got as well")
+        self.network.run(0.5)
+        self.program.signalled()
+        self.network.run(0.1)
+        self.assertEqual(self.stopped, ["in order", "now: 1"])
+
+    def test_one_while_it_leaves_already_is_the_first(self) -> None:
+        self.program.leave(1)
+        self.network.run(5)
+        self.program.signalled()
+        self.network.run(5)
+        self.assertEqual(self.stopped, ["in order"])

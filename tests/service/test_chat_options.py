@@ -176,6 +176,27 @@ class ErrorTests(OptionsTestCase):
         if os.stat(".").st_uid not in (0, 12345):
             self.assertIn("it belongs to", self.parse().warnings[0])
 
+    def test_a_link_is_followed_and_each_place_on_the_way_counts(self) -> None:
+        for folder in ("ours", "theirs"):
+            os.mkdir(folder)
+            self.write(f"{folder}/config.json", {"peer": {"name": folder}})
+        os.symlink("theirs/config.json", "config.json")
+        self.assertEqual(self.parse().settings.peer.name, "theirs")
+        os.chmod("theirs", 0o777)
+        options = self.parse()
+        self.assertIsNone(options.file)
+        self.assertIn("theirs: everybody may write it", options.warnings[0])
+        # One that leads there by way of a folder of ours, and of a folder that is a link.
+        os.symlink("../theirs", "ours/away")
+        os.symlink("away/config.json", "ours/link")
+        os.unlink("config.json")
+        os.symlink("ours/link", "config.json")
+        self.assertIsNone(self.parse().file)
+        os.chmod("theirs", 0o755)
+        self.assertEqual(self.parse().settings.peer.name, "theirs")
+        os.chmod("theirs/config.json", 0o666)
+        self.assertIn("theirs/config.json: everybody may write it", self.parse().warnings[0])
+
     def test_a_fifo_is_refused_at_once(self) -> None:
         os.mkfifo("config.json")
         self.assertIn("it is no regular file", self.leaves(2))

@@ -213,7 +213,8 @@ class HistoryCase(FileCase):
         self.history, self.incoming = history, incoming
 
         def opened(_: None) -> None:
-            incoming.past_known()
+            for _ in incoming.past_known():
+                pass
             for peer in self.peers.connected():
                 self.outgoing.link_opened(peer)
             observers.past_known("")

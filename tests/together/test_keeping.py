@@ -20,7 +20,7 @@ from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.node.figures import statistics
 from p2pchat.node.news import NotSentError
-from p2pchat.node.node import ChatNode, MakeHistory
+from p2pchat.node.node import FILE_PATIENCE, ChatNode, MakeHistory
 from p2pchat.node.observers import Observer
 from p2pchat.settings.values import (
     ConnectionSettings,
@@ -147,6 +147,48 @@ class KeepingCase(SynchronousTestCase):
             return [line.text for line in reader.recent(conversation, 10_000)]
         finally:
             reader.close()
+
+
+class HangingTests(KeepingCase):
+    """A disk that does not answer: told, and a node that leaves does not wait for ever."""
+
+    def test_leaving(self) -> None:
+        alice = self.node("alice@CIC", at_once=False)
+        self.threads[0].step()
+        self.town.run(1)
+        hearing = self.town.seen(alice)
+        alice.send("eva@CIC", "perde-se")
+        alice.publish("*", "talvez")
+        self.town.run(1)
+        assert alice.history is not None
+        self.assertFalse(alice.history.failing)
+        self.town.run(6)
+        self.assertTrue(alice.history.failing)
+        self.assertIn("the disk does not answer: messages are not kept", hearing.notices)
+        took = self.town.leave(alice, 14.0)
+        self.assertTrue(FILE_PATIENCE <= took <= FILE_PATIENCE + 3, took)
+        self.assertEqual(alice.outgoing.outcomes.lost, 1)
+        self.assertEqual(
+            hearing.failed[-1][2],
+            "it could not be kept (the disk does not answer), and is lost",
+        )
+        self.assertIn(
+            "1 messages more are perhaps not kept: the disk does not answer", hearing.notices
+        )
+        self.town.check_clean(self.town.host_of(alice))
+
+    def test_leaving_before_the_past_is_known(self) -> None:
+        alice = self.node("alice@CIC", at_once=False)
+        self.town.run(1)
+        alice.send("eva@CIC", "perde-se")
+        self.town.run(6)
+        hearing = self.town.seen(alice)
+        self.assertIn(
+            "what waits from earlier is not known yet: the disk does not answer", hearing.notices
+        )
+        took = self.town.leave(alice, 14.0)
+        self.assertTrue(FILE_PATIENCE <= took <= FILE_PATIENCE + 3, took)
+        self.assertEqual(alice.outgoing.outcomes.lost, 1)
 
 
 class Plain(ForeignPeer):

@@ -51,6 +51,21 @@ class EntryTests(SynchronousTestCase):
 
 
 class MatchTests(SynchronousTestCase):
+    def test_an_address_in_whatever_form_it_comes(self) -> None:
+        entries = BlockList(["192.0.2.7", "2002:a00::/24", "fe80::1"])
+        for ip in (
+            "::ffff:192.0.2.7",
+            "::FFFF:C000:207",
+            "64:ff9b::192.0.2.7",
+            "2002:c000:207::1",
+            "2002:a00:1::",
+            "fe80::1%eth0",
+            "FE80::1%2",
+        ):
+            self.assertTrue(entries.has_address(ip), ip)
+        for ip in ("192.0.2.8", "64:ff9b::192.0.2.8", "::1", "fe80::2%eth0", "192.0.2.7.example"):
+            self.assertFalse(entries.has_address(ip), ip)
+
     def test_names(self) -> None:
         entries = BlockList(["bob@CIC", "eve@*", "*@spam"])
         for peer_id, blocked in (

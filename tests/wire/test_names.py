@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.wire.address import AmbiguousNameError, the_one_called
-from p2pchat.wire.names import CELLS, bracketed, cells, is_hidden, skeleton, visible
+from p2pchat.wire.names import CELLS, bracketed, cells, in_table, is_hidden, skeleton, visible
 
 ANY_TEXT = st.text(st.characters(categories=None), max_size=300)
 
@@ -26,6 +26,11 @@ class VisibleTests(SynchronousTestCase):
             ("b\xa0b@k", "b\\xa0b@k"),
             ("b\u3164b@k", "b\\u3164b@k"),
             ("❤\ufe0f@k", "❤\\ufe0f@k"),
+            ("bob\ue000@k", "bob\\ue000@k"),
+            ("bob\U000f0000\U0010fffd@k", "bob\\U000f0000\\U0010fffd@k"),
+            ("bob\u0378\uffff@k", "bob\\u0378\\uffff@k"),
+            ("bob\ufffc\U0001d159@k", "bob\\ufffc\\U0001d159@k"),
+            ("bob\U00013441\U00016fe4@k", "bob\\U00013441\\U00016fe4@k"),
             ("bob] [ana@k", "bob\\x5d \\x5bana@k"),
             ("bob］@k", "bob\\uff3d@k"),
             ("bob\\x5d@k", "bob\\x5cx5d@k"),
@@ -65,6 +70,19 @@ class BracketTests(SynchronousTestCase):
         self.assertEqual(bracketed("a" * 41), f"[{'a' * 39}…]")
         self.assertEqual(bracketed("世" * 20), f"[{'世' * 20}]")
         self.assertEqual(bracketed("世" * 64), f"[{'世' * 19}…]")
+
+
+class RightToLeftTests(SynchronousTestCase):
+    def test_a_name_from_right_to_left_is_left_as_it_is(self) -> None:
+        # Isolates would be a cell each on some terminals, and are dropped on others.
+        for name in ("שלום@k", "مرحبا@قناة"):
+            self.assertEqual(bracketed(name), f"[{name}]")
+            self.assertEqual(in_table(name), name)
+            self.assertEqual(cells(name), len(name))
+
+    def test_what_would_turn_the_direction_is_seen(self) -> None:
+        for mark in "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+            self.assertEqual(visible(f"שלום{mark}@k"), f"שלום\\u{ord(mark):04x}@k")
 
 
 class LookAlikeTests(SynchronousTestCase):

@@ -23,6 +23,7 @@ class PrintableTests(SynchronousTestCase):
             "👩‍👩‍👧 ☕️",
             "ﷺ",
             "zero\u200dwidth\u200cjoiners",
+            "\ue0b0 main \U000f0001",  # symbols of a font
         ):
             self.assertEqual(printable(text), text)
 
@@ -43,6 +44,7 @@ class PrintableTests(SynchronousTestCase):
             ("\u061c", "\\u061c"),
             ("\ufeff", "\\ufeff"),
             ("\ud83d", "\\ud83d"),
+            ("a\ufff9b\ufffac\ufffb", "a\\ufff9b\\ufffac\\ufffb"),
         ):
             self.assertEqual(printable(text), visible)
 

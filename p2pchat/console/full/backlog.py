@@ -80,6 +80,15 @@ class Backlog:
         """By what each message is known that is in here and has an id."""
         return {entry.identity for entry in self._entries if entry.msg_id}
 
+    def without_room(self, texts: Sequence[str]) -> int:
+        """How many of these, which were said before all that is here, are too far back to keep."""
+        characters, last = self._characters, max(0, len(texts) - self._limit)
+        for at in range(len(texts) - 1, last - 1, -1):
+            characters += len(texts[at])
+            if characters > self._room:
+                return at
+        return last
+
     def put_before(self, earlier: Sequence[PaneEntry], unread: int) -> None:
         """Put in what was said before all that is here, as far as there is room.
 
@@ -87,7 +96,8 @@ class Backlog:
         """
         room = max(0, self._limit - len(self))
         taken: list[PaneEntry] = []
-        for entry in reversed([part for each in earlier for part in in_parts(each)]):
+        # From the end, and no further than there is room: a text may be in a hundred parts.
+        for entry in (part for each in reversed(earlier) for part in reversed(in_parts(each))):
             self._characters += entry.size
             if len(taken) == room or self._characters > self._room:
                 self._characters -= entry.size

@@ -38,6 +38,8 @@ class BarState(Struct, frozen=True):
     """Entries below what is on the screen."""
     left_out: int = 0
     """Messages of a flood that were not shown since the start."""
+    not_kept: bool = False
+    """Whether messages are not kept, though they should be."""
 
 
 def bar_row(state: BarState, columns: int) -> Row:
@@ -74,6 +76,7 @@ def _parts(state: BarState) -> list[tuple[int, str, str]]:
     return [
         (5, "class:bar", " " + steady(visible(state.own_id))),
         rendezvous,
+        (2, "class:bar-alarm", "not kept" if state.not_kept else ""),
         (2, "class:bar", f"{state.up}/{state.known} links"),
         (1, "class:bar", steady(bracketed(state.current)) if state.current else "all"),
         (0, "class:bar-alarm" if urgent else "class:bar-unread", unread and f"unread: {unread}"),

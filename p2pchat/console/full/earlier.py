@@ -105,7 +105,9 @@ class Earlier:
             self._shown(conversation)
             return
         key, backlog = conversation.key, conversation.backlog
-        earlier = [self._entry(line) for line in self._older(lines, backlog.holds())]
+        older = self._older(lines, backlog.holds())
+        older = older[backlog.without_room([line.text for line in older]) :]
+        earlier = [self._entry(line) for line in older]
         backlog.put_before(earlier, self._history.unread.get(key, 0))
         conversation.complete, self._told = True, False
         # If it has left the screen meanwhile, it is still unread.

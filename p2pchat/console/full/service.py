@@ -283,4 +283,5 @@ class FullConsole(Service):
             unread=self.conversations.unread(),
             below=current.backlog.below,
             left_out=self._news.left_out,
+            not_kept=self._node.history is not None and self._node.history.failing,
         )

@@ -14,7 +14,7 @@ from typing import Final
 from p2pchat.console.full.widths import cut, padded, steady, width
 from p2pchat.console.replies import Table
 from p2pchat.console.reports import RoundTripRow, round_trip_figures
-from p2pchat.wire.names import visible
+from p2pchat.wire.names import in_table
 
 _GAP: Final = "  "
 _LEAST: Final = 4
@@ -52,7 +52,7 @@ def round_trips_graph(rows: Iterable[RoundTripRow], bars: str = BARS) -> Table:
     cells = []
     for row in rows:
         graph = sparkline(row.samples_seconds, bars) or "no answer yet"
-        cells.append((visible(row.peer_id), graph, *round_trip_figures(row)))
+        cells.append((in_table(row.peer_id), graph, *round_trip_figures(row)))
     return Table(("peer_id", "samples", "mean ms", "least", "last"), cells)
 
 

@@ -5,7 +5,8 @@
 
 Rules: a script (input from a pipe or a file) needs no sleep and its exit status tells the truth;
 a person at a terminal waits for nothing. While lines wait the input is not read, so what is kept is
-one chunk of it. Nothing waits for ever: each wait ends with a time-out.
+one chunk of it. Nothing waits for ever: each wait ends with a time-out. A chunk holds thousands of
+lines, of which a turn runs as many as its share allows.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _SHORTEST, _LONGEST = 0.001, 0.05
 _LINES_BETWEEN_LOOKS: Final = 32
 _CHARACTERS_BETWEEN_LOOKS: Final = 8192
 _AT_ONCE: Final = 8
+_SHARE: Final = 0.01
+"""Seconds of a turn after which no further line is run."""
 
 
 class CommandQueue:
@@ -174,7 +177,11 @@ class CommandQueue:
             self._finish()
 
     def _run_lines(self) -> None:
+        until = self._clock.seconds() + _SHARE
         while self._lines and not self._left:
+            if self._clock.seconds() >= until:
+                self._next = self._clock.callLater(0, self._look_again)
+                return
             line = self._lines[0]
             if self._under_way >= (1 if self._script else _AT_ONCE):
                 return
@@ -227,7 +234,7 @@ class CommandQueue:
     # ------------------------------------------------------------ leaving
 
     def _finish(self) -> None:
-        if not self._script:
+        if not self._script and self._next is None:
             self._go(0)
         elif self._lines or self._under_way:
             pass  # whatever they wait for runs on

@@ -174,6 +174,8 @@ def _history(options: argparse.Namespace) -> int:
 
     try:
         path = options.file or export.find(options.name, options.namespace)
+        if options.target is not None:
+            return _backup(path, options)
         nothing = True
         for line in export.read(path, options.conversation):
             nothing = False
@@ -186,6 +188,16 @@ def _history(options: argparse.Namespace) -> int:
     except HistoryError as why:
         _complain(str(why))
         return 1
+    return 0
+
+
+def _backup(path: str, options: argparse.Namespace) -> int:
+    from p2pchat.history import export
+
+    if options.conversation != "backup":
+        _complain(f"one conversation at a time, and not {options.target} as well")
+        return 2
+    export.backup(path, options.target)
     return 0
 
 

@@ -40,6 +40,7 @@ _EXAMPLES: Final = {
     "history": (
         ("p2pchat history", "all that is kept"),
         ("p2pchat history bob@CIC --json", "one conversation, for programs"),
+        ("p2pchat history backup FILE", "a copy, also while a node runs"),
     ),
     "completion": (
         ('eval "$(p2pchat completion bash)"', "in ~/.bashrc"),
@@ -111,6 +112,9 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _history_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
+    parser.add_argument(
+        "target", metavar="backup FILE", nargs="?", help="or: write a copy of the whole history"
+    )
     parser.add_argument("--file", metavar="FILE", help="this file, and not one of your data folder")
 
 

@@ -1,9 +1,10 @@
 """Who may still connect: links in all, links with one address, connections without HELLO.
 
 Rules: pure counting; `now` is the node's clock. Whoever is admitted must be `arrived` at once, then
-`settled` and `released`, by the same link. An IPv6 /64 is one address. Loopback has no limit of
-links: everybody on this machine shares it. A dial under way has a descriptor, too, and so it takes
-a place. The links that we dialed count apart from those that came: neither keeps the other out.
+`opened` or `settled`, and `released`, by the same link. An IPv6 /64 is one address. Loopback has no
+limit of links, nor of those that are new: everybody on this machine shares it. A dial under way has
+a descriptor, too, and so it takes a place. The links that we dialed count apart from those that
+came: neither keeps the other out.
 
 Who says nothing keeps nobody out. When the places without HELLO are taken, the connection that has
 been silent for longest gives way to a newcomer:
@@ -27,8 +28,8 @@ GRACE: Final = 1.0
 """Seconds in which nobody has to give way to somebody from another address with places."""
 SHORT_GRACE: Final = 0.1
 """Seconds in which nobody has to give way at all."""
-
-
+WINDOW: Final = 10
+"""Seconds in which an address may have as many new links as its rate allows, all at once, too."""
 _TRIES: Final = 8
 """Connections at most that are heard for one newcomer."""
 
@@ -53,6 +54,8 @@ class Admission:
         self.configure(limits)
         self._per_address: Counter[str] = Counter()
         self._dialed: Counter[str] = Counter()
+        self._opened: Counter[str] = Counter()
+        self._opened_until = 0.0
         # Oldest first: the places without HELLO, in all and by address, and since when.
         self._silent: dict[Silent, float] = {}
         self._silent_at: dict[str, dict[Silent, float]] = {}
@@ -77,6 +80,7 @@ class Admission:
             reserve = min(_RESERVE, max(32, self._max_descriptors // 4))
             self.max_links = min(self.max_links, max(1, self._max_descriptors - reserve))
         self._max_per_address = limits.max_links_per_ip
+        self._most_to_open = limits.link_rate_per_ip * WINDOW
         # Half of the places are for links, and for our own dials, whoever says nothing.
         self._max_silent = min(limits.max_handshakes, max(1, self.max_links // 2))
         self._max_silent_per_address = limits.max_handshakes_per_ip
@@ -92,6 +96,9 @@ class Admission:
         One that may come is to be told to `arrived`.
         """
         address = network_of(ip)
+        if self._opened[address] >= self._most_to_open and now < self._opened_until:
+            self.refused += 1
+            return "too many new links from one address"
         for _ in range(_TRIES):
             reason = self._obstacle(address)
             if reason is None or self._one_gives_way(address, now):
@@ -139,8 +146,18 @@ class Admission:
         """Whether one more link may be made, in either direction."""
         return self.links + self.dials < self.max_links
 
+    def opened(self, link: Silent, now: float) -> None:
+        """An admitted connection has said HELLO. Who says nothing uses up no rate of neighbours."""
+        self.settled(link)
+        if now >= self._opened_until:
+            self._opened.clear()
+            self._opened_until = now + WINDOW
+        address = network_of(link.ip)
+        if address != THIS_MACHINE:
+            self._opened[address] += 1
+
     def settled(self, link: Silent) -> None:
-        """An admitted connection has opened, or ended before it did; may be called again."""
+        """An admitted connection is silent no more, or has ended; may be called again."""
         if self._silent.pop(link, None) is not None:
             address = network_of(link.ip)
             beside = self._silent_at[address]

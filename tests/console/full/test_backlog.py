@@ -145,6 +145,18 @@ class BacklogTests(SynchronousTestCase):
         large.put_before(self.earlier(9), 0)
         self.assertEqual(len(large), 50 + 4)
 
+    def test_what_has_no_room_is_not_even_cut(self) -> None:
+        entries = self.earlier(200)
+        for entry in entries:
+            entry.text = "x" * 32_000
+        backlog = self.filled(0, limit=100)
+        texts = [entry.text for entry in entries]
+        self.assertEqual(backlog.without_room(texts), 200 - 4)
+        self.assertEqual(backlog.without_room(["x"] * 200), 100)
+        self.assertEqual(backlog.without_room([]), 0)
+        backlog.put_before(entries, 0)
+        self.assertEqual(sum(entry.parts is not None for entry in entries), 4)
+
     def test_who_has_scrolled_stays_there(self) -> None:
         backlog = self.filled(20)
         backlog.scroll(5, 40, 5, self.glyphs)

@@ -175,6 +175,10 @@ class EntryTests(SynchronousTestCase):
 class BarTests(SynchronousTestCase):
     skip = MISSING or None
 
+    def test_that_messages_are_not_kept(self) -> None:
+        self.assertNotIn("not kept", self.bar(120))
+        self.assertIn("not kept", self.bar(120, not_kept=True))
+
     def bar(self, columns: int, **changes: object) -> str:
         values = {
             "own_id": "alice@CIC",

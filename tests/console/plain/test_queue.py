@@ -80,6 +80,24 @@ class QueueCase(SynchronousTestCase):
         self.queue.look()
 
 
+class TurnTests(QueueCase):
+    script = False
+
+    def test_a_chunk_of_cheap_lines_leaves_others_their_turn(self) -> None:
+        def run(line: str) -> Answer:
+            self.clock.rightNow += 0.003
+            return Reply([line])
+
+        self.patch(self.commands, "run", run)
+        self.queue.add(["/help"] * 100)
+        self.assertEqual(len(self.shown), 4)
+        self.assertTrue(self.reader.paused)
+        self.queue.end()
+        self.assertEqual(self.left, [])
+        self.clock.advance(0)
+        self.assertEqual((len(self.shown), self.left), (100, [0]))
+
+
 class MeetingTests(QueueCase):
     def test_a_script_waits_for_the_first_look_and_its_dials(self) -> None:
         self.queue.add(["/pub * hi"])

@@ -1,0 +1,180 @@
+"""How old a message is: the time that its node ran, whatever the wall clock says meanwhile."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from p2pchat.history.store import GATHER
+from tests.support.histories import NOW, HistoryCase
+
+DAY = 86_400.0
+YEARS = 30 * 365 * DAY
+
+
+class ClockCase(HistoryCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.start(outbox_ttl=7 * DAY)
+        self.say("bob@CIC", "espera")
+        self.run_for(60)
+
+    def run_for(self, seconds: float, *, steps: int = 10) -> None:
+        """The node runs, and so do both clocks."""
+        for _ in range(steps):
+            self.wall += seconds / steps
+            self.sweep(seconds / steps)
+
+    def again(self, *, off: float = 10.0) -> None:
+        """The node leaves, and starts again when it was off for so long."""
+        self.history.stop()
+        self.wall += off
+        self.clock.advance(5000.0)  # another machine's start
+        self.restart(outbox_ttl=7 * DAY)
+        self.run_for(1)
+
+    def waits(self) -> bool:
+        return any(message.entry.text == "espera" for message in self.outbox)
+
+
+class JumpTests(ClockCase):
+    def test_ten_days_ahead_for_a_minute(self) -> None:
+        self.wall += 10 * DAY
+        self.say("eva@CIC", "no futuro")
+        self.run_for(60)
+        self.wall -= 10 * DAY
+        self.run_for(200)
+        self.assertEqual(len(self.outbox), 2)
+        self.again()
+        self.run_for(200)
+        self.assertEqual(len(self.outbox), 2)
+
+    def test_a_start_while_it_is_ten_days_ahead(self) -> None:
+        self.again(off=10 * DAY)
+        self.say("eva@CIC", "no futuro")
+        self.run_for(60)
+        self.assertEqual(len(self.outbox), 2)
+        self.wall -= 10 * DAY
+        self.run_for(600)
+        self.again()
+        self.run_for(600)
+        self.assertEqual(len(self.outbox), 2)
+
+    def test_a_message_of_thirty_years_ago(self) -> None:
+        self.wall -= YEARS
+        self.say("eva@CIC", "no passado")
+        self.run_for(60)
+        self.wall += YEARS
+        self.run_for(600)
+        self.assertEqual(len(self.outbox), 2)
+        self.again()
+        self.run_for(600)
+        self.assertEqual(len(self.outbox), 2)
+
+    def test_a_whole_run_of_thirty_years_ago(self) -> None:
+        self.again(off=-YEARS)
+        self.say("eva@CIC", "no passado")
+        self.run_for(600)
+        self.again(off=YEARS)
+        self.run_for(600)
+        self.assertEqual(len(self.outbox), 2)
+
+    def test_a_first_run_of_thirty_years_ago(self) -> None:
+        self.history.stop()
+        self.path += ".new"
+        self.wall = NOW - YEARS
+        self.restart(outbox_ttl=7 * DAY)
+        self.say("bob@CIC", "espera")
+        self.run_for(60)
+        self.again(off=YEARS)
+        self.run_for(600)
+        self.assertTrue(self.waits())
+
+    def test_pruning_waits_until_the_clock_is_believed(self) -> None:
+        self.history.configure(self.history.settings.__class__(max_age=5 * DAY))
+        self.outgoing.publishing.publish("*", "digo")
+        self.clock.advance(GATHER)
+        self.wall += 10 * DAY
+        self.run_for(100)
+        self.assertIn("digo", self.lines())
+        self.run_for(300)
+        self.assertNotIn("digo", self.lines())
+
+
+class AgeTests(ClockCase):
+    def test_running_makes_it_old(self) -> None:
+        self.run_for(6.9 * DAY)
+        self.assertTrue(self.waits())
+        self.run_for(0.2 * DAY)
+        self.assertFalse(self.waits())
+
+    def test_being_off_makes_it_old(self) -> None:
+        for _ in range(7):
+            self.again(off=0.99 * DAY)
+            self.assertTrue(self.waits())
+        self.again(off=0.99 * DAY)
+        self.assertFalse(self.waits())
+        self.assertIn(
+            (
+                "told",
+                'not delivered to [bob@CIC]: it waited for too long and is given up ("espera")',
+            ),
+            self.told.take(),
+        )
+
+    def test_being_off_for_long_does_so_when_the_clock_has_said_so_for_a_while(self) -> None:
+        self.again(off=8 * DAY)
+        self.say("eva@CIC", "agora")
+        self.run_for(60)
+        self.assertTrue(self.waits())
+        self.run_for(180)
+        self.assertFalse(self.waits())
+        self.again()
+        self.run_for(300)
+        self.assertEqual([message.entry.text for message in self.outbox], ["agora"])
+
+    def test_both_together(self) -> None:
+        for _ in range(4):
+            self.run_for(0.9 * DAY)
+            self.again(off=0.8 * DAY)
+        self.assertTrue(self.waits())
+        self.again(off=0.8 * DAY)
+        self.assertFalse(self.waits())
+
+    def test_a_killed_node(self) -> None:
+        self.run_for(3 * DAY)
+        self.outgoing.publishing.publish("*", "digo")
+        self.clock.advance(GATHER)
+        self.run_for(0.9 * DAY)
+        self.restart(outbox_ttl=7 * DAY)
+        entry = next(iter(self.outbox)).entry
+        self.assertLess(abs(self.history.age(entry) - 3.9 * DAY), 100)
+
+    def test_many_were_given_up(self) -> None:
+        for number in range(9):
+            self.say(f"p{number}@CIC", "x")
+        self.clock.advance(GATHER)
+        self.again(off=0.0)
+        self.told.take()
+        self.run_for(7.1 * DAY)
+        told = [event[1] for event in self.told.take() if event[0] == "told"]
+        self.assertEqual(len(told), 6)
+        self.assertEqual(told[-1], "5 more messages waited for too long and are given up")
+
+    def test_a_file_from_before_this_was_noted(self) -> None:
+        self.history.stop()
+        connection = sqlite3.connect(self.path)
+        connection.execute("DROP TABLE run")
+        connection.execute("UPDATE message SET at = at - ?", (int(5 * DAY * 1000),))
+        connection.commit()
+        connection.close()
+        self.wall = NOW - 4.5 * DAY
+        self.restart(outbox_ttl=7 * DAY)
+        self.run_for(1)
+        entry = next(iter(self.outbox)).entry
+        self.assertLess(abs(self.history.age(entry) - 0.5 * DAY), 100)
+        self.say("eva@CIC", "agora")
+        self.run_for(6 * DAY)
+        self.again(off=0.4 * DAY)
+        self.assertTrue(self.waits())
+        self.run_for(0.2 * DAY)
+        self.assertFalse(self.waits())
