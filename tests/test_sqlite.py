@@ -261,7 +261,8 @@ class CopyTests(Case):
             opened.append(target.rpartition("?")[2])
             if target.endswith("mode=ro"):
                 raise sqlite3.OperationalError("unable to open database file")
-            return sqlite3.connect(target, **settings)
+            connection: sqlite3.Connection = sqlite3.connect(target, **settings)
+            return connection
 
         file = File(self.target, FORM, connect, read_only=True)
         self.addCleanup(file.close)

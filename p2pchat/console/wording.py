@@ -28,6 +28,8 @@ REUSED: Final = " (reused id)"
 """The note of a message whose sender used the id before, for another text."""
 RATE: Final = 20.0
 """Lines a second that a person can follow."""
+WAITS: Final = 3
+"""The exit status when all was done, except that a message is kept and sent later."""
 
 
 def message_lines(peer_id: str, messages: Iterable[Send | Pub], note: str = "") -> list[str]:

@@ -24,6 +24,7 @@ from p2pchat.console.commands.table import Commands
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import link_rows, peer_rows, round_trip_rows
 from p2pchat.control.feed import EventFeed
+from p2pchat.control.long_answers import LongAnswers
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import EVENT_KINDS, PROTOCOL
 from p2pchat.control.requests import Fields, Request, RequestError
@@ -69,6 +70,7 @@ class Requests:
         self.feed = EventFeed(node, timestamp)
         """Who hears what."""
         self._wall_clock = wall_clock
+        self._listing = LongAnswers(lambda: True)
 
     def hello(self) -> Fields:
         """What every client is told first."""
@@ -121,9 +123,10 @@ class Requests:
                 answer.callback({**which, "seconds": round(news.seconds, 6)})
             elif news.became is Became.QUEUED:
                 sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
-                answer.errback(RequestError("queued", sentence, **which))
+                answer.errback(RequestError("queued", sentence, **which, later=True))
             else:
-                answer.errback(RequestError("not_delivered", news.reason, **which))
+                later = news.became is Became.LATE
+                answer.errback(RequestError("not_delivered", news.reason, **which, later=later))
 
         try:
             self._node.send(to, text, told)
@@ -172,18 +175,22 @@ class Requests:
             "log_level": get_level(),
         }
 
-    def _peers(self, request: Request, _client: Outgoing) -> Answer:
+    def _peers(self, request: Request, client: Outgoing) -> Answer:
         try:
             namespace = namespace_of_scope(request.scope)
         except ValueError as why:
             raise RequestError("bad_request", str(why)) from None
         if request.format == "text":
-            return self._text(f"/peers {request.scope}")
+            return client.long_answers.do(lambda: self._text(f"/peers {request.scope}"))
         asked: Deferred[Any] = self._node.presence.discover() if request.ask else succeed(None)
 
+        def rows() -> Deferred[Any]:
+            return self._node.mesh.turns.do(peer_rows(self._node.peers, namespace))
+
         def listed(_: object, trouble: str = "") -> Deferred[Fields]:
-            rows = self._node.mesh.turns.do(peer_rows(self._node.peers, namespace))
-            return rows.addCallback(lambda rows: {"peers": rows, "trouble": trouble})
+            # One list at a time, for this client and for all of them: a long one takes megabytes.
+            listing: Deferred[Any] = client.long_answers.do(lambda: self._listing.do(rows))
+            return listing.addCallback(lambda rows: {"peers": rows, "trouble": trouble})
 
         def not_asked(failure: Failure) -> Deferred[Fields]:
             failure.trap(DirectoryError)

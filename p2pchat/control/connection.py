@@ -1,14 +1,15 @@
 """One client of the control socket: lines of JSON in, answers and events out.
 
 Rules: the length of a request and the requests that wait for an answer are bounded, and so is the
-number of clients; what waits for one that does not read is the business of
-`p2pchat.control.outgoing`. No fault of a client or in an answer hurts the node or another client.
+number of clients. A client is not read while there is no room for what it asks: too much of it
+waits for its answer, or too many answers wait for the client (`p2pchat.control.outgoing`). No fault
+of a client or in an answer hurts the node or another client.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IReactorTime
@@ -16,11 +17,17 @@ from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from p2pchat.console.plain.input_lines import InputLines
 from p2pchat.control.answers import Requests
 from p2pchat.control.outgoing import Outgoing
-from p2pchat.control.protocol import MAX_REQUEST
-from p2pchat.control.requests import Fields, Request, RequestError, read_request
+from p2pchat.control.reading import ReadingWatch, not_taken
+from p2pchat.control.requests import (
+    Fields,
+    Request,
+    RequestError,
+    RequestLines,
+    TooLong,
+    read_request,
+)
 from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import RateLimited
 from p2pchat.turns import Turns
@@ -29,6 +36,8 @@ _log: Final = Log("Control")
 MAX_CLIENTS: Final = 64
 MAX_PENDING: Final = 1000
 """Requests of one client that may wait for their answer."""
+MAX_PENDING_TEXT: Final = 1_048_576
+"""Characters of those requests after which no more is read."""
 
 
 class ControlFactory(ServerFactory):
@@ -42,7 +51,7 @@ class ControlFactory(ServerFactory):
     def __init__(
         self, clock: IReactorTime, requests: Requests, turns: Turns, on_empty: Callable[[], None]
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self.turns = turns
         """Where requests are taken in."""
         self._on_empty = on_empty
@@ -75,7 +84,7 @@ class ControlFactory(ServerFactory):
         self.disconnected += 1
         self.went(client)
         self._remarks.warn(
-            self._clock.seconds(),
+            self.clock.seconds(),
             "slow",
             "A client of the control socket did not read and was disconnected",
         )
@@ -89,13 +98,14 @@ class ControlConnection(Protocol):
 
     def __init__(self, factory: ControlFactory) -> None:
         self._factory = factory
-        self._lines = InputLines(MAX_REQUEST)
+        self._lines = RequestLines()
         self._untaken: deque[str | None] = deque()
         self._taking = self._paused = False
-        self._pending = 0
+        self._pending = self._pending_text = 0
         self._no_more_requests = False
-        self.out = Outgoing(lambda: factory.does_not_read(self))
+        self.out = Outgoing(lambda: factory.does_not_read(self), self._room_again)
         """What goes to the client; the node knows the client by it."""
+        self._watch = ReadingWatch(factory.clock, self._progress, self._is_waited_for, self._cut)
 
     # ------------------------------------------------------------ Twisted's hooks
 
@@ -106,57 +116,72 @@ class ControlConnection(Protocol):
             self.out.tell(self._factory.requests.hello())
         else:
             self._refuse("busy", "too many programs are connected to this node already")
-            self.out.end()
+            self._end()
 
     def dataReceived(self, data: bytes) -> None:
         """Requests came."""
-        self._requests_came(self._lines.feed(data))
+        self._untaken += self._lines.feed(data)
+        self._take_more()
 
     def readConnectionLost(self) -> None:
         """The client asks nothing more; it still gets its answers, and the events it wants."""
         self._no_more_requests = True
-        self._requests_came(self._lines.finish())
+        self._untaken += self._lines.finish()
+        self._take_more()
+        self._watch.begin()
 
     def writeConnectionLost(self) -> None:
         """We never close only our side."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         """The client is gone."""
+        self._watch.stop()
         self.out.lost()
         self._factory.went(self)
 
     # ------------------------------------------------------------ requests and answers
 
-    def _requests_came(self, lines: Sequence[str | None]) -> None:
-        """Take them as soon as there is time; the client is not read while some of them wait."""
-        self._untaken += lines
-        if self._taking:
+    def _take_more(self) -> None:
+        """Take what came as soon as there are time and room; until then the client is not read."""
+        if self._taking or self.out.ended:
             return
         self._taking = True
         taken = self._factory.turns.do(self._take_all())
-        taken.addCallback(lambda _: self._all_taken())
-        if self._taking and not self._no_more_requests:
-            self._paused = True
-            self.transport.pauseProducing()
+        taken.addCallback(lambda _: self._taken())
+        if self._taking:
+            self._read_on(False)
 
     def _take_all(self) -> Generator[None, None, None]:
-        while self._untaken and not self.out.ended:
+        while self._untaken and self._has_room() and not self.out.ended:
             self._take(self._untaken.popleft())
             yield
 
-    def _all_taken(self) -> None:
+    def _taken(self) -> None:
         self._taking = False
-        self._untaken.clear()
-        if self._paused and not self.out.ended:
-            self.transport.resumeProducing()
-        self._paused = False
+        self._read_on(not self._untaken)
         self._end_if_done()
+        self._watch.begin()
+
+    def _has_room(self) -> bool:
+        """Whether another request can be taken."""
+        return self.out.has_room and self._pending_text < MAX_PENDING_TEXT
+
+    def _room_again(self) -> None:
+        """The client has read what waited."""
+        if self._untaken:
+            self._take_more()
+
+    def _read_on(self, reading: bool) -> None:
+        """Read what the client says from now on, or do not."""
+        if reading is self._paused and not self._no_more_requests and not self.out.ended:
+            self._paused = not reading
+            if reading:
+                self.transport.resumeProducing()
+            else:
+                self.transport.pauseProducing()
 
     def _take(self, line: str | None) -> None:
-        if line is None:
-            self._refuse("too_long", f"a request has at most {MAX_REQUEST} bytes")
-            return
-        if not line.strip():
+        if line is None or (not line.strip() and not isinstance(line, TooLong)):
             return
         self._factory.asked += 1
         try:
@@ -168,12 +193,11 @@ class ControlConnection(Protocol):
             self._refuse("busy", f"{MAX_PENDING} requests wait for their answer", request)
             return
         self._pending += 1
+        self._pending_text += len(line)
         answer = self._factory.requests.answer(request, self.out)
-        answer.addCallbacks(
-            lambda fields: self._say({"ok": True, **fields}, request),
-            lambda failure: self._failed(failure, request),
-        )
-        answer.addCallback(lambda _: self._answered())
+        answer.addCallback(lambda fields: self._say({"ok": True, **fields}, request))
+        answer.addErrback(self._failed, request)
+        answer.addBoth(self._answered, len(line))
         answer.addErrback(lambda failure: _log.failure("An answer could not be given", failure))
 
     def _failed(self, failure: Failure, request: Request) -> None:
@@ -184,9 +208,13 @@ class ControlConnection(Protocol):
             _log.failure("A request on the control socket failed", failure)
             self._refuse("failed", "that did not work, through a fault of ours", request)
 
-    def _answered(self) -> None:
+    def _answered(self, result: object, size: int) -> object:
         self._pending -= 1
+        self._pending_text -= size
+        self._room_again()
         self._end_if_done()
+        self._watch.begin()
+        return result
 
     def _refuse(
         self,
@@ -209,14 +237,36 @@ class ControlConnection(Protocol):
         if (
             self._no_more_requests
             and not self._taking
+            and not self._untaken
             and not self.out.ended
             and not self._pending
             and not self._factory.requests.feed.has(self.out)
         ):
-            self.out.end()
+            self._end()
 
     def say_goodbye(self) -> None:
         """The node stops."""
         self.out.tell({"event": "stopping"})
         if not self.out.ended:
-            self.out.end()
+            self._end()
+
+    def _end(self) -> None:
+        self.out.end()
+        self._watch.begin()
+
+    # ------------------------------------------------------------ one that does not read
+
+    def _progress(self) -> object:
+        return self.out.times_read, not_taken(self.transport)
+
+    def _is_waited_for(self) -> bool:
+        """Whether the node can do nothing more for this client until it reads."""
+        if self.out.ended:
+            return True
+        asks = bool(self._untaken) or self.out.long_answers.waiting
+        hears = self._factory.requests.feed.has(self.out)
+        return self.out.blocked and (asks or (self._no_more_requests and not hears))
+
+    def _cut(self) -> None:
+        self._factory.does_not_read(self)
+        self.out.abort()

@@ -15,10 +15,14 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.console.plain.input_lines import InputLines
+from p2pchat.control.broken import id_in
+from p2pchat.control.protocol import EVENT_KINDS, MAX_REQUEST
 from p2pchat.wire.text import shortened
 
 Fields: TypeAlias = dict[str, Any]
+_BEGINNING: Final = 4096
+"""Bytes of a line that is too long in which its id is looked for."""
 
 
 class RequestError(Exception):
@@ -48,8 +52,27 @@ class Request(Struct, kw_only=True):
     level: str = ""
 
 
+class TooLong(str):
+    """The beginning of a line that is too long to be a request."""
+
+    __slots__ = ()
+
+
+class RequestLines(InputLines):
+    """Splits what a client says into lines, `TooLong` for one of more than `MAX_REQUEST` bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(MAX_REQUEST)
+
+    def _too_long(self, beginning: bytes) -> str:
+        return TooLong(beginning[:_BEGINNING].decode("utf-8", "replace"))
+
+
 def read_request(line: str) -> Request:
     """The request that a line holds; raises `RequestError`, with its id, when it holds none."""
+    if isinstance(line, TooLong):
+        sentence = f"a request has at most {MAX_REQUEST} bytes"
+        raise RequestError("too_long", sentence, **id_in(line))
     try:
         return _decode(line)
     except (msgspec.DecodeError, RecursionError, ValueError) as why:
@@ -71,4 +94,4 @@ def _id_of(line: str) -> Fields:
     try:
         return {"id": _decode_id(line).id}
     except (msgspec.DecodeError, RecursionError, ValueError):
-        return {}
+        return id_in(line + "\n")

@@ -6,16 +6,18 @@
     runner.settle()                              ->  {"lines":[],"done":true}
 
 Rules: each client has its own runner, so that several may attach at once. A person's line is run at
-once. The lines of a script are run one after the other, and each of them waits for peers and for
+once, except that those whose answers may be long come one after the other, as far as the client
+reads. The lines of a script are run one after the other, and each of them waits for peers and for
 room. The lines after a /quit, and those of a client that has gone, are not run.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
@@ -30,6 +32,9 @@ from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.requests import Fields, RequestError
 from p2pchat.node.news import News
 from p2pchat.node.node import ChatNode
+
+_is_long: Final = re.compile(r"\s*/(history|peers|search)\b", re.IGNORECASE).match
+"""Whether a line may have a long answer that is not there at once."""
 
 
 class CommandRunner:
@@ -62,6 +67,8 @@ class CommandRunner:
         A line of a script is run after those before it, when the first peers were met, and when the
         connected peers take what was said before.
         """
+        if not script and _is_long(line):
+            return self._out.long_answers.do(lambda: self._run(line))
         if not script:
             return self._run(line)
         answered: Deferred[Fields] = Deferred()
@@ -91,7 +98,9 @@ class CommandRunner:
         if not self._met and not self._commands.may_run(line):
             yield self._until(lambda: self._peers_met() or self._commands.may_run(line), MEETING)
             self._met = self._peers_met() or not self._commands.may_run(line)
-        yield self._until(lambda: not self._backpressure.should_wait(self._clock.seconds()))
+        yield self._until(
+            lambda: self._out.has_room and not self._backpressure.should_wait(self._clock.seconds())
+        )
 
     @inlineCallbacks
     def _run(self, line: str) -> Generator[Deferred[Any], Any, Fields]:
@@ -109,7 +118,8 @@ class CommandRunner:
 
         That is when the ACKs have come, and what was published has been read.
 
-        `done` is False when something was not delivered, is queued, or has not been read in time.
+        `done` is False when something was not delivered, is queued, or has not been read in time;
+        `waiting` tells how many are queued, `failed` whether there is more to it than those.
         """
         sent, lines = self._commands.sent, []
         if self._running:
@@ -124,9 +134,10 @@ class CommandRunner:
             if draining.failed:
                 self._failed = True
                 lines.append("not all peers have read what was published")
-        done = not (self._failed or sent.failed or sent.waiting)
-        self._failed, sent.failed = False, 0
-        return {"lines": lines, "done": done}
+        failed, self._failed = bool(self._failed or sent.failed), False
+        sent.forget_failures()
+        done = not (failed or sent.waiting)
+        return {"lines": lines, "done": done, "failed": failed, "waiting": sent.waiting}
 
     def _until(self, come: Callable[[], bool], seconds: float = math.inf) -> Deferred[None]:
         return until(self._clock, lambda: self._closed or come(), seconds)
@@ -139,4 +150,4 @@ class CommandRunner:
 
     def _told(self, news: News, line: str) -> None:
         """Something became of a message that was said here."""
-        self._out.tell(outcome_event(news.peer_id, news.msg_id, line, self._timestamp()))
+        self._out.news(outcome_event(news.peer_id, news.msg_id, line, self._timestamp()))

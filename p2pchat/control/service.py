@@ -3,6 +3,7 @@
     control = ControlService(reactor, node, path=None, stop=program.leave)
     control.listen()                 # raises ControlError with a sentence
     control.startService()           # and stopService(): the socket is gone
+    control.look_again()             # makes the socket anew if somebody removed it
 
 The conversation, one JSON object a line, is told in `docs/control.md`:
 
@@ -21,13 +22,14 @@ keep (`p2pchat.control.connection`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IDelayedCall
 
 from p2pchat.control.answers import Requests
 from p2pchat.control.connection import MAX_CLIENTS, ControlFactory
@@ -39,15 +41,18 @@ from p2pchat.control.paths import (
     runtime_folder,
     socket_path,
 )
+from p2pchat.control.socket_file import SocketPort
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.wire.stamps import Timestamps
-from p2pchat.wire.text import shortened
+from p2pchat.wire.text import shortened, system_reason
 
 _log: Final = Log("Control")
 _LAST_WRITE: Final = 1.0
 """Seconds that clients may take to read what they are told in the end."""
+LOOK: Final = 30.0
+"""Seconds between two looks at whether the socket is still there."""
 
 
 class ControlService(Service):
@@ -74,7 +79,9 @@ class ControlService(Service):
         self.path = path or ""
         """Where the socket is; settled by `listen`."""
         self._given = path
-        self._port: IListeningPort | None = None
+        self._port: SocketPort | None = None
+        self._next_look: IDelayedCall | None = None
+        self._trouble = ""
         self._all_gone: Deferred[None] | None = None
         self.requests = Requests(
             node, reactor, stop=stop, timestamp=timestamp or Timestamps(), reload=reload
@@ -92,14 +99,13 @@ class ControlService(Service):
             path = self._usual_path()
         elif not make_way(path):
             raise ControlError(f"{shortened(path)}: another node has this control socket")
+        port = SocketPort(path, self.factory, MAX_CLIENTS, self._reactor)
         try:
-            self._port = self._reactor.listenUNIX(
-                path, self.factory, backlog=MAX_CLIENTS, mode=0o600
-            )
+            port.startListening()
         except CannotListenError as why:
             reason = getattr(why.socketError, "strerror", None) or str(why.socketError)
             raise ControlError(f"{shortened(path)}: {reason}") from None
-        self.path = path
+        self._port, self.path = port, path
 
     def _usual_path(self) -> str:
         """A name that no living node has: two of one peer_id are told apart by their ports."""
@@ -118,19 +124,57 @@ class ControlService(Service):
         self.listen()
         super().startService()
         _log.debug("Control socket: {path}", path=self.path)
+        self._next_look = self._reactor.callLater(LOOK, self._look)
 
     def stopService(self) -> Deferred[None] | None:
         """Remove the socket and tell the clients; fires when they are gone, within a second."""
         super().stopService()
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
         port, self._port = self._port, None
         if port is None:
             return None
-        # Somebody may have removed the socket: then there is nothing left to do.
         stopped: Deferred[Any] = maybeDeferred(port.stopListening)
-        stopped.addErrback(lambda failure: failure.trap(OSError))
         for client in [*self.factory.clients]:
             client.say_goodbye()
         return stopped.addCallback(lambda _: self._wait_for_clients())
+
+    def look_again(self) -> None:
+        """Make the socket, and its folder, anew if they are not there any more; the log says so.
+
+        Clients that are connected stay so.
+        """
+        gone, where = self._port, self.path
+        if gone is None or gone.is_there:
+            return
+        try:
+            if self._given is not None:
+                os.makedirs(os.path.dirname(where) or ".", mode=0o700, exist_ok=True)
+            self._port = None
+            self.listen()
+        except (ControlError, OSError) as why:
+            self._port = gone
+            trouble = system_reason(why) if isinstance(why, OSError) else str(why)
+            if trouble != self._trouble:
+                _log.warn(
+                    "The control socket {path} was removed, and cannot be made anew: {why}",
+                    path=where,
+                    why=trouble,
+                )
+            self._trouble = trouble
+            return
+        self._trouble = ""
+        gone.stopListening()
+        _log.warn(
+            "The control socket {gone} was removed: made anew, as {path}",
+            gone=where,
+            path=self.path,
+        )
+
+    def _look(self) -> None:
+        self._next_look = self._reactor.callLater(LOOK, self._look)
+        self.look_again()
 
     def _wait_for_clients(self) -> Deferred[None]:
         if not self.factory.clients:

@@ -23,6 +23,7 @@ from twisted.internet.error import CannotListenError
 from p2pchat.console.full import choose
 from p2pchat.console.plain.stdio import make_console
 from p2pchat.console.typed_lines import take_words_out
+from p2pchat.control.client.standard import fill_standard_descriptors, forget_output
 from p2pchat.control.paths import ControlError
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.location import NONE
@@ -39,7 +40,6 @@ from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
 from p2pchat.service.process import (
     descriptor_limit,
-    fill_standard_descriptors,
     poll_directly,
     use_steady_clock,
 )
@@ -197,7 +197,7 @@ class Program(Service):
         self.companions.leaving()
         yield self.node.stopService()
         if self.node.outgoing.outcomes.lost:
-            self.status = self.status or 1
+            self.status = 1
         yield self.companions.stopService()
         if self._rendezvous is not None:
             yield maybeDeferred(self._rendezvous.stopService)
@@ -272,9 +272,11 @@ def makeService(options: ChatOptions) -> Program:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The script `p2pchat`: run in the foreground until the person leaves, then exit."""
-    fill_standard_descriptors()
+    output_closed = fill_standard_descriptors()
     options = ChatOptions()
     options.parseOptions(sys.argv[1:] if argv is None else [*argv])
+    if output_closed:
+        forget_output()
     if choose.wanted(plain=options.plain, log_path=options.log_path):
         choose.install()
     from twisted.internet import reactor

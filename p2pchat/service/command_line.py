@@ -20,6 +20,7 @@ from twisted.logger import LogLevel
 from twisted.python import usage
 
 from p2pchat import __version__
+from p2pchat.control.client.standard import guarded
 from p2pchat.logs.output import (
     TWISTD_LOGGER,
     FilesOf,
@@ -121,8 +122,11 @@ class CommandOptions(usage.Options):
 
         python = ".".join(map(str, sys.version_info[:3]))
         parts = [f"Twisted {twisted_version}", f"Python {python}", *self.formats()]
-        sys.stdout.write(f"{self.program} {__version__} ({', '.join(parts)})\n")
-        raise SystemExit(0)
+        _show(f"{self.program} {__version__} ({', '.join(parts)})")
+
+    def opt_help(self) -> NoReturn:
+        """Show what there is and exit."""
+        _show(str(self))
 
     def formats(self) -> list[str]:
         """The formats of the program's files, for --version."""
@@ -184,3 +188,7 @@ class CommandOptions(usage.Options):
 def _leave(sentence: str, status: int) -> NoReturn:
     complain(sentence)
     raise SystemExit(status)
+
+
+def _show(text: str) -> NoReturn:
+    raise SystemExit(guarded(lambda: sys.stdout.write(text + "\n") and 0))

@@ -109,6 +109,8 @@ class Companions(MultiService):
         if self._notify is not None:
             self._notify.reloading()
         reopen()
+        if self.control is not None:
+            self.control.look_again()
         try:
             said = self._reload()
         except ConfigError as why:

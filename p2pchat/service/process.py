@@ -1,11 +1,10 @@
-"""The process of a program: its descriptors, its clock, and how its reactor polls.
+"""The process of a program: how many descriptors it has, its clock, and how its reactor polls.
 
 Rules: call these before the reactor runs.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 import time
 from typing import Any, Final
@@ -23,19 +22,6 @@ def descriptor_limit() -> int | None:
         except (OSError, ValueError):
             pass
     return None if soft == resource.RLIM_INFINITY else soft
-
-
-def fill_standard_descriptors() -> None:
-    """Open the null device where standard input, output or error are closed.
-
-    Or the next file or socket gets their number, and whatever is written to standard error goes
-    into it. Call it before anything is opened.
-    """
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
 
 
 def use_steady_clock(reactor: Any) -> None:

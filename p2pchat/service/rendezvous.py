@@ -16,6 +16,7 @@ from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
 
+from p2pchat.control.client.standard import fill_standard_descriptors, forget_output
 from p2pchat.logs.levels import Log, set_level
 from p2pchat.logs.output import complain, start_logging, stream_format, wanted
 from p2pchat.mesh.link.ports import reason
@@ -27,7 +28,6 @@ from p2pchat.service.command_line import WRONG
 from p2pchat.service.notify import notify_service
 from p2pchat.service.process import (
     descriptor_limit,
-    fill_standard_descriptors,
     poll_directly,
     use_steady_clock,
 )
@@ -93,9 +93,11 @@ def makeService(options: RendezvousOptions) -> MultiService:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server in the foreground until it is told to stop; the exit status."""
-    fill_standard_descriptors()
+    output_closed = fill_standard_descriptors()
     options = RendezvousOptions()
     options.parseOptions(sys.argv[1:] if argv is None else argv)
+    if output_closed:
+        forget_output()
     logging = options.logging
     if logging.file is None:
         _log_to_stderr(logging.level)

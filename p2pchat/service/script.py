@@ -20,7 +20,18 @@ from p2pchat.control.client.subcommands import SUBCOMMANDS
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Do what the command line says, and exit."""
     words = sys.argv[1:] if argv is None else [*argv]
+    try:
+        _run(words)
+    except KeyboardInterrupt:
+        # Before there was anybody to do something about it.
+        sys.exit(130)
+
+
+def _run(words: Sequence[str]) -> NoReturn:
     if words and words[0] in dict(SUBCOMMANDS):
+        from p2pchat.control.client.standard import fill_standard_descriptors
+
+        fill_standard_descriptors()
         from p2pchat.control.client.commands import run
 
         sys.exit(run(words))

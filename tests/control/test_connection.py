@@ -195,13 +195,38 @@ class ConnectionTests(SynchronousTestCase):
             client.connection.say_goodbye()
         self.assertEqual(self.client.heard(), [{"event": "stopping"}])
         self.assertTrue(self.wire.disconnecting)
-        self.assertTrue(sleeper.wire.aborted)
+        self.assertFalse(sleeper.wire.disconnecting)
+        sleeper.wire.resumeReader()
+        self.assertEqual(sleeper.heard(), [{"event": "stopping"}])
+        self.assertTrue(sleeper.wire.disconnecting)
         sleeper.hang_up()
 
-    def test_the_node_stops_and_that_is_too_much_for_a_sleeper(self) -> None:
-        self.client.ask("subscribe")
+    # ------------------------------------------------------------ one that reads slowly, or not
+
+    def test_a_long_answer_is_written_to_its_end(self) -> None:
+        self.client.heard()
         self.wire.pauseReader()
-        self.place.alice.observers.notice("x" * (MAX_QUEUE - 200))
-        for _ in range(10):
-            self.connection.say_goodbye()
+        self.client.say({"id": 1, "do": "stats"})
+        self.connection.readConnectionLost()
+        self.place.town.run(9)
+        self.assertFalse(self.wire.disconnecting or self.wire.aborted)
+        self.wire.resumeReader()
+        self.assertEqual(self.client.heard()[0]["id"], 1)
+        self.assertTrue(self.wire.disconnecting)
+
+    def test_one_that_does_not_read_is_cut_off_after_ten_seconds(self) -> None:
+        self.wire.pauseReader()
+        self.client.say({"id": 1, "do": "stats"})
+        self.connection.readConnectionLost()
+        self.place.town.run(12)
+        self.assertTrue(self.wire.aborted)
+        self.assertEqual(self.figures()["disconnected"], 1)
+
+    def test_one_that_asks_and_does_not_read_costs_its_queue(self) -> None:
+        self.wire.pauseReader()
+        for n in range(500):
+            self.client.say({"id": n, "do": "stats", "format": "text"})
+        self.assertLess(self.connection.out._waiting_bytes, MAX_QUEUE)
+        self.assertEqual(self.wire.producerState, "paused")
+        self.place.town.run(12)
         self.assertTrue(self.wire.aborted)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.control.requests import Request, RequestError, read_request
+from p2pchat.control.requests import Request, RequestError, TooLong, read_request
 from tests.support.lines import JSON
 
 
@@ -23,6 +23,24 @@ class ReadingTests(SynchronousTestCase):
             with self.assertRaises(RequestError) as caught:
                 read_request(line)
             self.assertEqual(caught.exception.code, "bad_request")
+
+    def test_the_id_of_what_cannot_be_read(self) -> None:
+        for line, found in (
+            ('{"id":4,"do":"send","text":"a"b"}', 4),
+            ('{"do":"send","text":"5" tall","id":5}', 5),
+            ('{"id":6,"do":"sen', 6),
+            ('{"do":"send","id":"seven","x":NaN}', "seven"),
+            ('{"id":8} trailing', 8),
+            (TooLong('{"id":9,"text":"yyy'), 9),
+            (TooLong('{"text":"y","id":10'), None),
+            ('{"x":{"id":11},,}', None),
+            ('{"text":"\\"id\\":12",,}', None),
+            ('{"id":[13],"do":"log"}', None),
+            ('{"id":1,"do":' + '"' * 200_000, 1),
+        ):
+            with self.assertRaises(RequestError) as caught:
+                read_request(line)
+            self.assertEqual(caught.exception.fields.get("id"), found, line[:60])
 
     @given(JSON)
     def test_any_json_is_read_or_refused(self, value: Any) -> None:

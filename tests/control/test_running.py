@@ -14,6 +14,8 @@ from p2pchat.node.node import ChatNode
 from p2pchat.testing.directory import Fault
 from tests.support.control_sockets import STAMP, Client, ControlledTown
 
+NOTHING_OPEN = {"failed": False, "waiting": 0}
+
 
 class RunCase(SynchronousTestCase):
     def setUp(self) -> None:
@@ -193,13 +195,15 @@ class SettleTests(RunCase):
         return answer
 
     def test_nothing_was_said(self) -> None:
-        self.assertEqual(self.client.ask("settle"), {"ok": True, "lines": [], "done": True})
+        self.assertEqual(
+            self.client.ask("settle"), {"ok": True, "lines": [], "done": True, **NOTHING_OPEN}
+        )
 
     def test_it_waits_for_the_lines_and_their_acks(self) -> None:
         self.script("/peers", "/msg bob one", "/msg bob two")
         self.client.say({"id": 0, "do": "settle"})
         said = self.later()
-        self.assertEqual(said[-1], {"id": 0, "ok": True, "lines": [], "done": True})
+        self.assertEqual(said[-1], {"id": 0, "ok": True, "lines": [], "done": True, **NOTHING_OPEN})
         self.assertEqual([one["id"] for one in said if "id" in one], [1, 2, 3, 0])
         self.assertEqual([one["event"] for one in said if "id" not in one], ["outcome"] * 2)
 

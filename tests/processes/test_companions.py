@@ -132,8 +132,9 @@ class CompanionsTests(TestCase):
         made.startService()
         assert made.hook is not None
         assert made.control is not None
-        self.assertEqual(made.hook._environ["P2PCHAT_PEER_ID"], "alice@CIC")
-        self.assertEqual(made.hook._environ["P2PCHAT_CONTROL"], made.control.path)
+        self.assertEqual(made.hook._environ[b"P2PCHAT_PEER_ID"], b"alice@CIC")
+        path = os.fsencode(made.control.path)
+        self.assertEqual(made.hook._environ[b"P2PCHAT_CONTROL"], path)
         self.assertIn("hooks", statistics(self.node).snapshot())
 
     async def test_the_order(self) -> None:

@@ -90,6 +90,31 @@ class SocketTests(TestCase):
         os.unlink(service.path)
         await service.stopService()  # type: ignore[misc]
 
+    async def test_it_comes_back_with_its_folder(self) -> None:
+        service = self.service(self.node())
+        service.startService()
+        before = await self.client(service.path)
+        await before.greeted
+        os.unlink(service.path)
+        os.rmdir(os.path.dirname(service.path))
+        service.look_again()
+        client = await self.client(service.path)
+        await client.greeted
+        self.assertEqual(len(service.factory.clients), 2)
+        self.assertEqual(os.stat(os.path.dirname(service.path)).st_mode & 0o777, 0o700)
+        await service.stopService()  # type: ignore[misc]
+        self.assertFalse(os.path.exists(service.path))
+
+    async def test_what_somebody_put_into_its_place_stays(self) -> None:
+        service = self.service(self.node())
+        service.listen()
+        os.unlink(service.path)
+        with open(service.path, "w"):
+            pass
+        service.look_again()
+        await service.stopService()  # type: ignore[misc]
+        self.assertTrue(os.path.isfile(service.path))
+
     async def test_a_client_that_does_not_read_delays_the_end_by_a_second_at_most(self) -> None:
         service = self.service(self.node())
         service.startService()

@@ -148,7 +148,8 @@ class MetricsTests(TestCase):
         self.node.running = 0
         self.assertIn("not running", ill(self.node))
         self.node.running = 1
-        self.node.history = SimpleNamespace(failing=True, why="the disk is full")
+        failing: Any = SimpleNamespace(failing=True, why="the disk is full")
+        self.node.history = failing
         self.assertEqual(ill(self.node), "messages are not kept: the disk is full")
         self.node.history = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 from typing import Any
@@ -77,3 +78,36 @@ class ImportTests(SynchronousTestCase):
             "p2pchat.service.metrics",
         ):
             self.assertNotIn(name, names)
+
+
+class StandardStreamTests(SynchronousTestCase):
+    """Whatever standard input, output and error are: a sentence or silence, never a traceback."""
+
+    def left(self, command: str) -> tuple[int, str]:
+        code = "import sys; from p2pchat.service.script import main; main(sys.argv[1:])"
+        line = command.replace("p2pchat", f"{sys.executable} -c '{code}'", 1)
+        found = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {line}"],
+            cwd=ROOT,
+            env={**os.environ, "XDG_RUNTIME_DIR": "/nonexistent"},
+            capture_output=True,
+            text=True,
+        )
+        self.assertNotIn("Traceback", found.stderr, command)
+        self.assertNotIn("Exception ignored", found.stderr, command)
+        return found.returncode, found.stderr
+
+    def test_output_that_cannot_be_written(self) -> None:
+        for words in ("--version", "--help", "send --help", "completion bash"):
+            for where, why in ((">&-", "Bad file"), (">/dev/full", "No space left")):
+                status, said = self.left(f"p2pchat {words} {where}")
+                self.assertEqual(status, 1, words)
+                self.assertIn(f"standard output: {why}", said)
+
+    def test_a_reader_that_goes(self) -> None:
+        for words in ("--help", "completion bash"):
+            self.assertEqual(self.left(f"p2pchat {words} | true"), (0, ""))
+
+    def test_nobody_to_tell(self) -> None:
+        for words, status in (("status", 1), ("send", 2), ("--bogus", 2), ("--version", 1)):
+            self.assertEqual(self.left(f"p2pchat {words} <&- >&- 2>&-"), (status, ""))

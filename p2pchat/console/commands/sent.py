@@ -32,10 +32,20 @@ class SentMessages:
         """Messages of which nothing is known yet."""
         self.waiting = 0
         """Messages that wait for a link, or for a second attempt."""
-        self.failed = 0
-        """How often a message was told not to have arrived, perhaps yet."""
+        self._given_up = 0
+        self._unkept: set[str] = set()
         self.on_news: Callable[[News, str], None] = lambda _news, _line: None
         """Is told what became of a message, with a line about it to show."""
+
+    @property
+    def failed(self) -> int:
+        """Messages that nobody sends again: given up, or neither delivered nor stored."""
+        return self._given_up + len(self._unkept)
+
+    def forget_failures(self) -> None:
+        """Count `failed` from 0 again."""
+        self._given_up = 0
+        self._unkept.clear()
 
     def settled(self) -> Deferred[None]:
         """Fires when nothing is pending."""
@@ -82,7 +92,11 @@ class SentMessages:
             self.waiting += not news.over
         else:
             self.waiting -= news.over
-        self.failed += bool(news.reason)
+        self._given_up += news.became is Became.UNDELIVERED
+        if news.became is Became.UNKEPT:
+            self._unkept.add(news.msg_id)
+        else:
+            self._unkept.discard(news.msg_id)
         self.on_news(news, printable(self._line(news)))
         if not self.pending:
             settled, self._settled = self._settled, []

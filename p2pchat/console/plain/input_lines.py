@@ -78,13 +78,18 @@ class InputLines:
         self._tail += part
         if len(self._tail) <= self._limit:
             return []
+        line = bytes(self._tail)
         self._tail.clear()
         self._skipping = True
-        return [None]
+        return [self._too_long(line)]
+
+    def _too_long(self, beginning: bytes) -> str | None:  # noqa: ARG002
+        """What stands for a line that begins like this, and is too long; a subclass may keep it."""
+        return None
 
     def _text(self, line: bytes) -> str | None:
         if len(line) > self._limit:
-            return None
+            return self._too_long(line)
         text = line.decode("utf-8", "replace").removesuffix("\r")
         if self._first:
             # Some editors begin a file with a byte order mark.

@@ -2,8 +2,9 @@
 
 Rules: no Twisted. Each line that is typed is a request `run`, what happens in the node comes as
 events. Leaving (the end of the input, /quit, Ctrl-C) leaves the node running. A script on standard
-input is run to its end, and its exit status tells whether all of it was delivered. No more is read
-of the input while many lines wait for the node.
+input is run to its end, and its exit status tells whether all of it was delivered (0), or some of
+it waits (3), or something went wrong (1). No more is read of the input while many lines wait for
+the node.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import time
 from typing import Any, Final
 
 from p2pchat.console.plain.input_lines import InputLines, longest_line, too_long
-from p2pchat.console.wording import StatusLines
+from p2pchat.console.wording import WAITS, StatusLines
 from p2pchat.control.client.event_lines import message_line, text_of
-from p2pchat.control.client.finding import Node
+from p2pchat.control.client.finding import Node, Refused, is_for_nobody
 from p2pchat.control.client.shown import Shown
 from p2pchat.control.protocol import MAX_REQUEST
 
@@ -151,11 +152,16 @@ class _Attached:
     def _answered(self, answer: dict[str, Any]) -> None:
         """A line was run, or all is settled, or a request was refused."""
         number = answer.get("id")
+        if is_for_nobody(answer):
+            raise Refused(answer)
         if number not in self._under_way and number != self._settling:
             return  # a line after a /quit
         self._under_way.discard(number)
         done = bool(answer.get("ok") and answer.get("done"))
-        self._failed = self._failed or not done
+        settled = number == self._settling
+        # A node of an earlier version does not tell what waits from what has failed.
+        failed = bool(answer.get("failed", True)) if settled else True
+        self._failed = self._failed or (failed and not done)
         if answer.get("ok"):
             self._shown.answer(answer.get("lines", []))
         else:
@@ -163,5 +169,5 @@ class _Attached:
         if answer.get("leave"):
             self._under_way.clear()
             self._ended = True
-        if number == self._settling:
-            self._status = int(self._failed)
+        if settled:
+            self._status = 1 if self._failed else 0 if done else WAITS

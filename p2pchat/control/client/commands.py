@@ -2,31 +2,37 @@
 
 Rules: standard output is for what was asked for and nothing else; sentences about what went wrong
 go to standard error. The exit status is 0 when it was done, 1 when it was not, 2 when the command
-line was not understood. Text from others is made printable, except in JSON, which escapes it.
+line was not understood, 3 when a message is kept and sent later: nobody should send it again. Text
+from others is made printable, except in JSON, which escapes it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
-from p2pchat.control.client.finding import Choice, Node, Refused, find
+from p2pchat.console.wording import WAITS
+from p2pchat.control.client.finding import Choice, NoAnswerError, Node, Refused, find
 from p2pchat.control.client.options import parser_of
+from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import ControlError
 from p2pchat.control.protocol import EVENT_KINDS, MAX_TEXT
 from p2pchat.wire.names import bracketed, visible
-from p2pchat.wire.text import is_text, printable, shortened
+from p2pchat.wire.text import is_text, printable, shortened, system_reason
 
 _TOO_LONG: Final = f"the text is too long: a message has at most {MAX_TEXT:,} bytes"
 
 
 def run(words: Sequence[str]) -> int:
     """Do what these words say, the first of which names a command; returns the exit status."""
+    return guarded(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
     options = parser_of(words[0]).parse_args(words[1:])
     for word in _texts(options):
         if not is_text(word):
@@ -37,11 +43,6 @@ def run(words: Sequence[str]) -> int:
     except ControlError as why:
         _complain(str(why))
         return 1
-    except BrokenPipeError:
-        # Who read our output has gone, as `head` does: that is no mistake.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     except KeyboardInterrupt:
         return 0 if words[0] in ("tail", "attach") else 130
 
@@ -62,9 +63,7 @@ def _node(options: argparse.Namespace) -> Node:
 
 
 def _send(options: argparse.Namespace) -> int:
-    text = " ".join(options.text)
-    if options.text == ["-"]:
-        text = sys.stdin.buffer.read(1_048_576).decode("utf-8", "replace").removesuffix("\n")
+    text = _input() if options.text == ["-"] else " ".join(options.text)
     with _node(options) as node:
         try:
             if len(text.encode()) > MAX_TEXT:
@@ -72,12 +71,16 @@ def _send(options: argparse.Namespace) -> int:
             answer = node.ask("send", to=options.to, text=text)
         except Refused as why:
             if options.json:
-                _print_json(why.answer)
-            waits = why.answer.get("code") == "queued"
-            _complain(f"not delivered{' yet' if waits else ''}: {why}")
-            return 1
+                _show_what_became(why.answer)
+            # A node of an earlier version says it in one of these cases only.
+            later = why.answer.get("later", why.answer.get("code") == "queued") is True
+            _complain(f"not delivered{' yet' if later else ''}: {why}")
+            return WAITS if later else 1
+        except NoAnswerError as why:
+            _complain(f"{why}: it may be sent all the same, now or when the node starts again")
+            return WAITS
     if options.json:
-        _print_json(answer)
+        _show_what_became(answer)
     if "peers" not in answer:
         return 0
     if answer["dropped"]:
@@ -85,6 +88,20 @@ def _send(options: argparse.Namespace) -> int:
     elif not answer["peers"]:
         _complain("not delivered: nobody is connected")
     return 0 if answer["peers"] and not answer["dropped"] else 1
+
+
+def _show_what_became(answer: dict[str, Any]) -> None:
+    """Whether it can be shown or not, the exit status is about the message."""
+    guarded(lambda: _print_json(answer))
+
+
+def _input() -> str:
+    """The text on standard input; more than any message may have is read of a longer one."""
+    try:
+        data = sys.stdin.buffer.read(1_048_576)
+    except OSError as why:
+        raise ControlError(f"standard input cannot be read: {system_reason(why)}") from None
+    return data.decode("utf-8", "replace").removesuffix("\n")
 
 
 def _ask(name: str, key: str) -> Callable[[argparse.Namespace], int]:
@@ -265,5 +282,6 @@ def _write(line: str) -> None:
 
 
 def _complain(sentence: str) -> None:
-    sys.stdout.flush()
-    sys.stderr.write(f"p2pchat: {printable(sentence)}\n")
+    with suppress(OSError):  # the end will tell
+        sys.stdout.flush()
+    complain(f"p2pchat: {sentence}")

@@ -41,6 +41,10 @@ class Refused(ControlError):
         self.answer = answer
 
 
+class NoAnswerError(ControlError):
+    """The node was asked, and nobody knows what became of it."""
+
+
 class Choice(NamedTuple):
     """Which node is meant; what is None does not matter."""
 
@@ -111,6 +115,8 @@ class Node:
                 if line.get("ok"):
                     return line
                 raise Refused(line)
+            if is_for_nobody(line):
+                raise Refused(line)
             self._events.append(line)
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -142,10 +148,15 @@ class Node:
             except OSError as error:
                 raise _broken(error) from None
             if not data:
-                raise ControlError("the node has closed the connection")
+                raise NoAnswerError("the node has closed the connection")
             *lines, self._tail = (self._tail + data).split(b"\n")
             self._lines = lines[::-1]
         return _object(self._lines.pop())
+
+
+def is_for_nobody(said: dict[str, Any]) -> bool:
+    """Whether this answers a request that the node could not read: none with its id will come."""
+    return "event" not in said and said.get("id") is None
 
 
 def find(
@@ -226,5 +237,5 @@ def _object(line: bytes) -> dict[str, Any]:
 
 def _broken(error: OSError) -> ControlError:
     if isinstance(error, TimeoutError):
-        return ControlError("the node does not answer")
-    return ControlError(f"the connection to the node broke: {error.strerror or error}")
+        return NoAnswerError("the node does not answer")
+    return NoAnswerError(f"the connection to the node broke: {error.strerror or error}")

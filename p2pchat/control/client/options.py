@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.protocol import EVENT_KINDS
@@ -18,7 +19,10 @@ from p2pchat.settings.table import DEFAULT_FILE
 _EXAMPLES: Final = {
     "attach": (("p2pchat attach", "type /help there; Ctrl-D leaves, and the node runs on"),),
     "send": (
-        ("p2pchat send bob@CIC 'the build is green'", "waits until bob has it"),
+        (
+            "p2pchat send bob@CIC 'the build is green'",
+            "exit status 0: bob has it; 1: not sent; 2: not understood; 3: kept, sent later",
+        ),
         ("p2pchat send '#CIC' 'lunch?'", "to everyone of a namespace; '*' is everyone"),
         ("uptime | p2pchat send bob@CIC -", "the text comes from a pipe"),
     ),
@@ -47,6 +51,12 @@ _EXAMPLES: Final = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: Any = None) -> None:
+        """Print it, or fail: what `argparse` cannot write it forgets in silence."""
+        (file or sys.stdout).write(self.format_help())
+
+
 def parser_of(name: str) -> argparse.ArgumentParser:
     """What reads the options of the command of this name."""
     about = dict(SUBCOMMANDS)[name]
@@ -54,7 +64,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     examples = _EXAMPLES.get(name, ((f"p2pchat {name}", ""),))
     width = max(len(example) for example, _ in examples)
     shown = [f"  {example:<{width}}  {remark}".rstrip() for example, remark in examples]
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"p2pchat {name}",
         description="\n".join([text, "", "Examples:", *shown]),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -89,8 +89,22 @@ class SendTests(CommandCase):
 
     def test_kept_for_later(self) -> None:
         answer = {"id": 1, "ok": False, "code": "queued", "error": "it is kept"}
-        self.assertEqual(self.do("send bob@CIC oi", answer), 1)
+        self.assertEqual(self.do("send bob@CIC oi", answer), 3)
         self.assertEqual(self.complaint, "p2pchat: not delivered yet: it is kept\n")
+        answer = {**answer, "code": "not_delivered", "later": True}
+        self.assertEqual(self.do("send bob@CIC oi", answer), 3)
+        self.assertEqual(self.do("send bob@CIC oi", {**answer, "later": False}), 1)
+
+    def test_a_node_that_ends_before_it_answers_may_have_it(self) -> None:
+        node, theirs = scripted()
+        theirs.close()
+        self.patch(client_commands, "find", lambda _: node)
+        self.assertEqual(run(["send", "bob@CIC", "oi"]), 3)
+        self.assertIn("may be sent all the same", self.complaint)
+
+    def test_an_answer_for_nobody_ends_the_wait(self) -> None:
+        self.assertEqual(self.do("send bob@CIC oi", {"ok": False, "error": "not a request"}), 1)
+        self.assertEqual(self.complaint, "p2pchat: not delivered: not a request\n")
 
     def test_for_programs(self) -> None:
         answer = {"id": 1, "ok": False, "code": "not_sent", "error": "no such peer"}
@@ -248,9 +262,7 @@ class OrderTests(CommandCase):
 
 class HelpTests(CommandCase):
     def leaves(self, *words: str) -> Any:
-        with self.assertRaises(SystemExit) as caught:
-            run(words)
-        return caught.exception.code
+        return run(words)
 
     def test_examples_come_first(self) -> None:
         for name, about in SUBCOMMANDS:
