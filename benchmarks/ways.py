@@ -26,7 +26,8 @@ from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.screen import Screen
 from p2pchat.console.plain.stdio import ConsoleProtocol
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory, Storage
+from p2pchat.history.durable import DurableHistory
+from p2pchat.history.storage import Storage
 from p2pchat.history.reading import Reader
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.node.node import ChatNode

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory, Storage
+from p2pchat.history.durable import DurableHistory
 from p2pchat.history.location import claim
 from p2pchat.history.reading import Reader
+from p2pchat.history.storage import Storage
 from p2pchat.settings.paths import default_history_path
 from p2pchat.settings.values import Settings
 from p2pchat.sqlite import Worker

@@ -19,8 +19,8 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import Storage
 from p2pchat.history.reading import Reader
+from p2pchat.history.storage import Storage
 from p2pchat.sqlite import ClosedError, Worker
 from p2pchat.testing.network import FakeHost
 from tests.support.histories import NOW
