@@ -25,14 +25,14 @@ class RowTests(SynchronousTestCase):
             {
                 "peer_id": "bob@CIC",
                 "status": "UNKNOWN",
-                "addresses": ["10.0.0.2:4000", "[::1]:4001"],
+                "addresses": ("10.0.0.2:4000", "[::1]:4001"),
                 "listed": True,
                 "links": 0,
                 "linked_from": "",
                 "rtt_seconds": None,
             },
         )
-        self.assertEqual((zoe["addresses"], zoe["listed"]), ([], False))
+        self.assertEqual((zoe["addresses"], zoe["listed"]), ((), False))
         self.assertEqual((zoe["links"], zoe["linked_from"]), (1, self.link.address))
         self.assertEqual(zoe["rtt_seconds"], 0.001235)
 

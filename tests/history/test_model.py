@@ -197,8 +197,8 @@ class Model:
             (upto,) = connection.execute("SELECT upto FROM indexed").fetchone()
             connection.execute(words.WORDS.replace("TABLE words", "TABLE temp.again"))
             connection.execute(
-                "INSERT INTO again(rowid, text) SELECT id, as_indexed(text) FROM message"
-                " WHERE id <= ?",
+                "INSERT INTO again(rowid, text)"
+                " SELECT id, as_indexed(CAST(text AS BLOB)) FROM message WHERE id <= ?",
                 (upto,),
             )
             found = []

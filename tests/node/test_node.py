@@ -87,8 +87,13 @@ class ListeningTests(SynchronousTestCase):
         self.assertEqual(len(attempts), 1)
 
     def test_a_login_that_is_no_name(self) -> None:
-        self.assertCannotStart(self.node(login="x" * 65), "64 characters")
+        self.assertCannotStart(self.node(login=""), "this cannot be our name")
         self.assertEqual(self.host.ports, {})
+
+    def test_a_login_that_is_too_long(self) -> None:
+        node = self.listening(login="x" * 65)
+        self.assertEqual(node.me.peer_id.partition("@")[0], "x" * 64)
+        node.stopService()
 
     def test_stopping_a_node_that_never_started(self) -> None:
         for node in (self.node(), self.listening()):

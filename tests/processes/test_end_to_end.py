@@ -179,9 +179,9 @@ class Mistakes(ProcessCase):
     async def test_wrong_value_in_the_file(self) -> None:
         config = {"connection": {"ping_interval": "soon"}}
         (self.folder / "config.json").write_text(json.dumps(config))
-        sentence = '--ping-interval: expected a number above 0, got "soon"'
-        await self._ends(1, sentence, sys.executable, "-m", "p2pchat")
-        await self._ends(1, sentence, str(BIN / "twistd"), "-n", "p2pchat")
+        sentence = 'connection.ping_interval: expected a number above 0, got "soon"'
+        await self._ends(2, sentence, sys.executable, "-m", "p2pchat")
+        await self._ends(2, sentence, str(BIN / "twistd"), "-n", "p2pchat")
 
     async def test_unknown_option(self) -> None:
         await self._ends(2, "--nmae", sys.executable, "-m", "p2pchat", "--nmae", "alice")

@@ -174,7 +174,8 @@ class LogTests(FaultCase):
         full = self.chat("full", *self.group, "--log-file", "/dev/full")
         await full.expect("The log cannot be written to /dev/full: No space left on device")
         log = self.folder / "gone.log"
-        alice = self.chat("alice", *self.group, "--log-file", "gone.log", "--stay")
+        words = ("--log-file", "gone.log", "--log-texts", "yes", "--stay")
+        alice = self.chat("alice", *self.group, *words)
         await self.until(lambda: log.exists() and "connected: [full@lobby]" in log.read_text())
         await self.talk(full, alice, "with no log")
         log.unlink()

@@ -23,7 +23,6 @@ from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.input_lines import too_long
 from p2pchat.console.replies import Reply
-from p2pchat.console.wording import WAITS
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.peers import Peer
 
@@ -245,7 +244,7 @@ class CommandQueue:
             self._again()
         else:
             sent = self._commands.sent
-            self._go(1 if self.failed or sent.failed else WAITS if sent.waiting else 0)
+            self._go(1 if self.failed or sent.failed or sent.waiting else 0)
 
     def _drained(self) -> bool:
         draining = self._draining

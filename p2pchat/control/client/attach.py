@@ -15,7 +15,7 @@ import time
 from typing import Any, Final
 
 from p2pchat.console.plain.input_lines import InputLines, longest_line, too_long
-from p2pchat.console.wording import WAITS, StatusLines
+from p2pchat.console.wording import StatusLines
 from p2pchat.control.client.event_lines import message_line, text_of
 from p2pchat.control.client.finding import Node, Refused, is_for_nobody
 from p2pchat.control.client.shown import Shown
@@ -170,4 +170,4 @@ class _Attached:
             self._under_way.clear()
             self._ended = True
         if settled:
-            self._status = 1 if self._failed else 0 if done else WAITS
+            self._status = 0 if done and not self._failed else 1
