@@ -46,6 +46,9 @@ SETTINGS = Settings(
     history=HistorySettings(),
 )
 
+_WAITS = (KEPT_SENTENCE, "and is sent again", "and goes out")
+"""What is said of a message that is not delivered yet; the last two when it could not be kept."""
+
 
 class Asked(Struct, eq=False):
     """A control request."""
@@ -227,7 +230,7 @@ class Life(Observer):
         self._told(msg_id, DELIVERED)
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        kept = KEPT if KEPT_SENTENCE in reason else GIVEN_UP
+        kept = KEPT if any(sentence in reason for sentence in _WAITS) else GIVEN_UP
         cancelled = reason.startswith(("cancelled", "forgotten"))
         self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
 
