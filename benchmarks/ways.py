@@ -108,7 +108,7 @@ def history_maker(folder: str, host: Any) -> Any:
             make_database=lambda: Database(path),
             reading=AtOnce(),
             make_reader=lambda: Reader(path),
-            wall=lambda: 1_790_000_000.0 + host.seconds(),
+            wall=host.wall,
         )
         return DurableHistory(host, own_id, HistorySettings(), seen, storage)
 

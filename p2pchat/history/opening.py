@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,7 +17,9 @@ from p2pchat.sqlite import Worker
 from p2pchat.wire.repetitions import RecentIds
 
 
-def history_maker(reactor: Any, settings: Settings) -> Callable[[str, RecentIds], DurableHistory]:
+def history_maker(
+    reactor: Any, settings: Settings, wall: Callable[[], float]
+) -> Callable[[str, RecentIds], DurableHistory]:
     """What makes the history of a node that has these settings, once its peer_id is known.
 
     It takes the file for this process, and raises `HistoryError` when that cannot be had; the file
@@ -29,10 +30,10 @@ def history_maker(reactor: Any, settings: Settings) -> Callable[[str, RecentIds]
         taken = claim(settings.history.file or default_history_path(own_id))
         storage = Storage(
             writing=Worker(reactor, "history"),
-            make_database=partial(Database, taken.path),
+            make_database=partial(Database, taken.path, wall=wall),
             reading=Worker(reactor, "history-reader"),
             make_reader=partial(Reader, taken.path),
-            wall=time.time,
+            wall=wall,
             on_closed=taken.release,
             path=taken.path,
         )

@@ -283,7 +283,7 @@ def keeping(
             make_database=database,
             reading=SteppedThread(),
             make_reader=lambda: Reader(path),
-            wall=lambda: NOW + host.seconds(),
+            wall=host.wall,
         )
         return DurableHistory(host, own_id, HistorySettings(), seen, storage)
 

@@ -105,7 +105,7 @@ class KeepingCase(SynchronousTestCase):
                 make_database=database,
                 reading=SteppedThread(),
                 make_reader=lambda: Reader(self.path(own_id)),
-                wall=lambda: NOW + host.seconds(),
+                wall=host.wall,
             )
             return DurableHistory(host, own_id, settings, seen, storage)
 

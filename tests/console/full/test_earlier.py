@@ -45,7 +45,11 @@ class EarlierCase(ConsoleCase):
         host = self.town.network.host(f"10.0.1.{len(self.town.network.hosts) + 1}")
         settings = Settings(limits=LimitSettings(peer_rate=0))
         return self.town.node(
-            "alice@CIC", ip=host.ip, settings=settings, make_history=self.maker(host)
+            "alice@CIC",
+            ip=host.ip,
+            settings=settings,
+            make_history=self.maker(host),
+            wall=lambda: self.now,
         )
 
     def maker(self, host: FakeHost) -> MakeHistory:
