@@ -27,8 +27,8 @@ from p2pchat.console.plain.screen import Screen
 from p2pchat.console.plain.stdio import ConsoleProtocol
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.storage import Storage
 from p2pchat.history.reading import Reader
+from p2pchat.history.storage import Storage
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.values import HistorySettings, Settings
