@@ -29,6 +29,8 @@ class TwistdUserTests(ProcessCase):
         super().setUp()
         if os.geteuid() != 0:
             raise SkipTest("only root can run a program as somebody else")
+        if not all(path.stat().st_mode & stat.S_IXOTH for path in self.folder.resolve().parents):
+            raise SkipTest("the user nobody cannot reach the folder of the tests")
         self.user = pwd.getpwnam("nobody")
         self.twistd = (str(BIN / "twistd"), "--nodaemon", "--pidfile=", "--uid", "nobody")
         self.place = self.folder.resolve() / "run"
@@ -66,7 +68,7 @@ class TwistdUserTests(ProcessCase):
             self.assertEqual(program.output.count("\n"), 1, program.output)
         database = ("p2pchat-rendezvous", "--port", "0", "--database", "registrations")
         program = self.start("twistd", *self.twistd, "--rundir", "run", *database, stdin=False)
-        self.assertEqual(await program.ended, 1, program.output)
+        self.assertIn(await program.ended, (1, 2), program.output)
         self.assertIn("database: nobody cannot use ", program.output)
 
     async def _until(self, true: Callable[[], bool]) -> None:

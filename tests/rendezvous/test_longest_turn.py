@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 import time
 from collections.abc import Callable, Generator
 from typing import Any
@@ -18,7 +19,8 @@ from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, Registration, Registr
 from p2pchat.turns import Turns, at_once
 from tests.support.replies import whole
 
-LIMIT = 0.05
+LIMIT = 0.2 if "coverage" in sys.modules else 0.05
+"""Seconds of the processor. Measuring coverage takes several times as long."""
 TTL = 60
 
 
@@ -97,11 +99,11 @@ class LongestTurnTests(SynchronousTestCase):
         self.check()
 
     def test_all_that_one_address_has_is_withdrawn(self) -> None:
-        for number in range(30_000):
+        for number in range(20_000):
             self.registry.register("127.0.0.1", "n", f"name{number}", 1, TTL, 0.0)
         self.registry.register("127.0.0.1", "other", "name", 1, TTL, 0.0)
         gone = self.measured(lambda: self.registry.unregister("127.0.0.1", "n", None, None, 1.0))
-        self.assertEqual(gone, 30_000)
+        self.assertEqual(gone, 20_000)
         reply = self.measured(lambda: whole(self.registry.discover("n", 1.0)))
         self.assertEqual(reply, b'{"status":"OK","peers":[]}\n')
         self.assertEqual(self.registry.unregister("127.0.0.1", "n", None, None, 1.0), 0)
