@@ -36,6 +36,9 @@ _MAGIC: Final = b"SQLite format 3\0"
 _FRACTIONS: Final = slice(21, 24)
 _NUMBER: Final = slice(60, 64)
 _APPLICATION: Final = slice(68, 72)
+_TABLES_OF_NOBODY: Final = (
+    "SELECT count(*) FROM sqlite_master, pragma_application_id WHERE application_id = 0"
+)
 
 
 class ForeignFileError(Exception):
@@ -85,14 +88,18 @@ def check(path: str, form: Format) -> None:
     except FileNotFoundError:
         return
     application = int.from_bytes(head[_APPLICATION], "big")
-    if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20" or not application:
+    if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20":
+        return
+    if not application:  # most programs leave it so, and a file that is only begun has it, too
+        if _asked(path, _TABLES_OF_NOBODY, 0):
+            raise _foreign(path, form)
         return
     if application != form.application:
         raise _foreign(path, form)
     _check_number(path, form, int.from_bytes(head[_NUMBER], "big"))
     if os.path.exists(path + "-wal"):
         # A newer program that was killed may have noted its format only there.
-        _check_number(path, form, _number_in_wal(path, form.number))
+        _check_number(path, form, _asked(path, "PRAGMA user_version", form.number))
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -262,16 +269,16 @@ def _check_number(path: str, form: Format, number: int) -> None:
     )
 
 
-def _number_in_wal(path: str, known: int) -> int:
-    """The number of the format with what the -wal holds; `known` if that cannot be read now."""
+def _asked(path: str, question: str, otherwise: int) -> int:
+    """What the file answers, with what its -wal holds; `otherwise` if it cannot be read now."""
     try:
         connection = sqlite3.connect(_address(path, "mode=ro"), uri=True, timeout=0)
         try:
-            (number,) = connection.execute("PRAGMA user_version").fetchone()
+            (number,) = connection.execute(question).fetchone()
         finally:
             connection.close()
     except sqlite3.Error:
-        return known  # locked, or damaged: whoever opens it will see
+        return otherwise  # locked, or damaged: whoever opens it will see
     return int(number)
 
 

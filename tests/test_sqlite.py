@@ -136,10 +136,14 @@ class ForeignTests(Case):
         connection = sqlite3.connect(self.path)
         connection.execute("CREATE TABLE precious (text)")
         connection.close()
-        before = self.content()
-        error = self.assertRaises(ForeignFileError, self.file().open)
-        self.assertIn("another program", str(error))
-        self.assertEqual(self.content(), before)
+        self.refused("another program", "choose another file")
+
+    def test_nor_in_the_log_that_it_was_left_with(self) -> None:
+        other = sqlite3.connect(self.path)
+        self.addCleanup(other.close)
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE precious (text)")
+        self.assertRaises(ForeignFileError, check, self.path, FORM)
 
     def test_an_older_format(self) -> None:
         self.file(FORM._replace(number=6)).open()
@@ -177,6 +181,10 @@ class ForeignTests(Case):
     def test_what_may_be_used(self) -> None:
         check(self.path, FORM)
         Path(self.path).write_bytes(b"")
+        check(self.path, FORM)
+        connection = sqlite3.connect(self.path)
+        connection.execute("PRAGMA journal_mode=WAL")  # as far as a program gets that is killed
+        connection.close()
         check(self.path, FORM)
         self.file().open()
         check(self.path, FORM)
