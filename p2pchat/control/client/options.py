@@ -125,7 +125,11 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
 def _history_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
     parser.add_argument(
-        "target", metavar="backup FILE", nargs="?", help="or: write a copy of the whole history"
+        "target",
+        metavar="backup FILE",
+        nargs="?",
+        help="or: write a copy of the whole history",
+        type=os.path.expanduser,
     )
     parser.add_argument(
         "--file",
