@@ -17,6 +17,7 @@ import sqlite3
 import stat
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeVar
@@ -134,13 +135,32 @@ class File:
         Raises `ForeignFileError`, `OSError` or `sqlite3.Error`; the next call tries again.
         """
         if self._connection is None:
-            check(self.path, self._form)
-            if not self._read_only:
-                _create_private(self.path)
-                self._connection = self._connected(self.path)
-            else:
-                self._connection = self._connected_read_only()
+            self._look()
+            try:
+                if self._read_only:
+                    self._connection = self._connected_read_only()
+                else:
+                    self._connection = self._connected(self.path)
+            except BaseException:
+                _opened.pop(self, None)
+                raise
         return self._connection
+
+    def _look(self) -> None:
+        """Check the file, or make it; unless another connection of this process is open.
+
+        The system drops all locks of a process on a file as soon as the process closes that file
+        once, however it had opened it. Without its lock SQLite would lose the -wal to the next
+        program that reads the file and leaves (https://www.sqlite.org/howtocorrupt.html, 2.2).
+        """
+        with _opening:
+            if _identity(self.path, self._form) not in [*_opened.values()]:
+                check(self.path, self._form)
+                if not self._read_only:
+                    _create_private(self.path)
+            which = _identity(self.path, self._form)
+            if which is not None:
+                _opened[self] = which
 
     def _connected_read_only(self) -> sqlite3.Connection:
         try:
@@ -185,6 +205,7 @@ class File:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+        _opened.pop(self, None)
 
     def set_aside(self) -> str:
         """Close the file and rename it, with its -wal and -shm; returns its new name.
@@ -202,6 +223,19 @@ class File:
             if os.path.exists(self.path + extra):
                 os.rename(self.path + extra, aside + extra)
         return aside
+
+
+_opening: Final = threading.Lock()
+_opened: Final[weakref.WeakKeyDictionary[File, tuple[int, ...]]] = weakref.WeakKeyDictionary()
+"""The files that have a connection, or are about to: device, inode, application and format."""
+
+
+def _identity(path: str, form: Format) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, form.application, form.number
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:

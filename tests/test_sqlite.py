@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -115,6 +117,33 @@ class FileTests(Case):
         self.assertEqual(reader.open().execute("SELECT * FROM note").fetchall(), [("there",)])
         with self.assertRaises(sqlite3.OperationalError):
             reader.open().execute("INSERT INTO note VALUES ('no')")
+
+
+class LockTests(Case):
+    """What SQLite locks stays locked, whatever else this process does with the file."""
+
+    def test_a_second_connection_takes_no_lock_from_the_first(self) -> None:
+        file = self.file()
+        with file.transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('one')")
+        reader = self.file(read_only=True)
+        self.assertEqual(reader.open().execute("SELECT * FROM note").fetchall(), [("one",)])
+        self.visit()
+        self.assertIn("notes.sqlite-wal", os.listdir(self.folder))
+        # The other way round: who writes opens the file again after a failure.
+        file.close()
+        file.open().execute("SELECT * FROM note").fetchall()
+        self.visit()
+        self.assertIn("notes.sqlite-wal", os.listdir(self.folder))
+        reader.close()
+        file.close()
+        self.assertEqual(os.listdir(self.folder), ["notes.sqlite"])
+
+    def visit(self) -> None:
+        """Another program looks at the file, as `sqlite3 FILE "select ..."` does."""
+        look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+        look += "c.execute('SELECT * FROM note').fetchall(); c.close()"
+        subprocess.run([sys.executable, "-c", look, self.path], check=True, timeout=30)
 
 
 class ForeignTests(Case):
