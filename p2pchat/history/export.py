@@ -76,7 +76,7 @@ def backup(path: str, target: str) -> None:
     except (ForeignFileError, OSError, sqlite3.Error) as why:
         reason: object = why
         if isinstance(why, OSError):
-            reason = f"{why.filename or path}: {why.strerror}"
+            reason = f"{path if why.filename is None else why.filename}: {why.strerror}"
         raise HistoryError(f"no copy of {path} was made: {reason}") from None
 
 

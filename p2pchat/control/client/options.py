@@ -77,6 +77,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         which = parser.add_argument_group("which node, when several run")
         which.add_argument("--name", metavar="NAME", help="the one of this name")
         which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
+    if name not in ("completion", "check", "history"):
         which.add_argument(
             "--control",
             metavar="PATH",

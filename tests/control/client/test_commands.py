@@ -131,6 +131,13 @@ class SendTests(CommandCase):
         copy = parser_of("history").parse_args(["backup", "~/caf\udce9"])
         self.assertEqual(copy.target, home)
 
+    def test_a_history_is_no_node(self) -> None:
+        """It would print, or not copy, something else without a word."""
+        self.assertEqual(self.do("history --control x"), 2)
+        self.assertIn("unrecognized arguments: --control", self.complaint)
+        self.assertEqual(self.do("history backup"), 2)
+        self.assertIn("backup needs a FILE", self.complaint)
+
     def test_a_text_that_no_message_can_hold_is_not_even_asked_for(self) -> None:
         self.assertEqual(MAX_TEXT, MAX_LINE)
         self.type("é" * 20_000)
