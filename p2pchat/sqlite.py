@@ -17,6 +17,7 @@ import sqlite3
 import stat
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeVar
@@ -36,6 +37,9 @@ _MAGIC: Final = b"SQLite format 3\0"
 _FRACTIONS: Final = slice(21, 24)
 _NUMBER: Final = slice(60, 64)
 _APPLICATION: Final = slice(68, 72)
+_TABLES_OF_NOBODY: Final = (
+    "SELECT count(*) FROM sqlite_master, pragma_application_id WHERE application_id = 0"
+)
 
 
 class ForeignFileError(Exception):
@@ -85,14 +89,18 @@ def check(path: str, form: Format) -> None:
     except FileNotFoundError:
         return
     application = int.from_bytes(head[_APPLICATION], "big")
-    if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20" or not application:
+    if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20":
+        return
+    if not application:  # most programs leave it so, and a file that is only begun has it, too
+        if _asked(path, _TABLES_OF_NOBODY, 0):
+            raise _foreign(path, form)
         return
     if application != form.application:
         raise _foreign(path, form)
     _check_number(path, form, int.from_bytes(head[_NUMBER], "big"))
     if os.path.exists(path + "-wal"):
         # A newer program that was killed may have noted its format only there.
-        _check_number(path, form, _number_in_wal(path, form.number))
+        _check_number(path, form, _asked(path, "PRAGMA user_version", form.number))
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -130,13 +138,32 @@ class File:
         Raises `ForeignFileError`, `OSError` or `sqlite3.Error`; the next call tries again.
         """
         if self._connection is None:
-            check(self.path, self._form)
-            if not self._read_only:
-                _create_private(self.path)
-                self._connection = self._connected(self.path)
-            else:
-                self._connection = self._connected_read_only()
+            self._look()
+            try:
+                if self._read_only:
+                    self._connection = self._connected_read_only()
+                else:
+                    self._connection = self._connected(self.path)
+            except BaseException:
+                _opened.pop(self, None)
+                raise
         return self._connection
+
+    def _look(self) -> None:
+        """Check the file, or make it; unless another connection of this process is open.
+
+        The system drops all locks of a process on a file as soon as the process closes that file
+        once, however it had opened it. Without its lock SQLite would lose the -wal to the next
+        program that reads the file and leaves (https://www.sqlite.org/howtocorrupt.html, 2.2).
+        """
+        with _opening:
+            if _identity(self.path, self._form) not in [*_opened.values()]:
+                check(self.path, self._form)
+                if not self._read_only:
+                    _create_private(self.path)
+            which = _identity(self.path, self._form)
+            if which is not None:
+                _opened[self] = which
 
     def _connected_read_only(self) -> sqlite3.Connection:
         try:
@@ -181,6 +208,7 @@ class File:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+        _opened.pop(self, None)
 
     def set_aside(self) -> str:
         """Close the file and rename it, with its -wal and -shm; returns its new name.
@@ -198,6 +226,19 @@ class File:
             if os.path.exists(self.path + extra):
                 os.rename(self.path + extra, aside + extra)
         return aside
+
+
+_opening: Final = threading.Lock()
+_opened: Final[weakref.WeakKeyDictionary[File, tuple[int, ...]]] = weakref.WeakKeyDictionary()
+"""The files that have a connection, or are about to: device, inode, application and format."""
+
+
+def _identity(path: str, form: Format) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, form.application, form.number
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
@@ -265,16 +306,16 @@ def _check_number(path: str, form: Format, number: int) -> None:
     )
 
 
-def _number_in_wal(path: str, known: int) -> int:
-    """The number of the format with what the -wal holds; `known` if that cannot be read now."""
+def _asked(path: str, question: str, otherwise: int) -> int:
+    """What the file answers, with what its -wal holds; `otherwise` if it cannot be read now."""
     try:
         connection = sqlite3.connect(_address(path, "mode=ro"), uri=True, timeout=0)
         try:
-            (number,) = connection.execute("PRAGMA user_version").fetchone()
+            (number,) = connection.execute(question).fetchone()
         finally:
             connection.close()
     except sqlite3.Error:
-        return known  # locked, or damaged: whoever opens it will see
+        return otherwise  # locked, or damaged: whoever opens it will see
     return int(number)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -117,6 +119,33 @@ class FileTests(Case):
             reader.open().execute("INSERT INTO note VALUES ('no')")
 
 
+class LockTests(Case):
+    """What SQLite locks stays locked, whatever else this process does with the file."""
+
+    def test_a_second_connection_takes_no_lock_from_the_first(self) -> None:
+        file = self.file()
+        with file.transaction() as connection:
+            connection.execute("INSERT INTO note VALUES ('one')")
+        reader = self.file(read_only=True)
+        self.assertEqual(reader.open().execute("SELECT * FROM note").fetchall(), [("one",)])
+        self.visit()
+        self.assertIn("notes.sqlite-wal", os.listdir(self.folder))
+        # The other way round: who writes opens the file again after a failure.
+        file.close()
+        file.open().execute("SELECT * FROM note").fetchall()
+        self.visit()
+        self.assertIn("notes.sqlite-wal", os.listdir(self.folder))
+        reader.close()
+        file.close()
+        self.assertEqual(os.listdir(self.folder), ["notes.sqlite"])
+
+    def visit(self) -> None:
+        """Another program looks at the file, as `sqlite3 FILE "select ..."` does."""
+        look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+        look += "c.execute('SELECT * FROM note').fetchall(); c.close()"
+        subprocess.run([sys.executable, "-c", look, self.path], check=True, timeout=30)
+
+
 class ForeignTests(Case):
     def refused(self, *words: str) -> None:
         """It is refused with a sentence that has these words, and stays as it is."""
@@ -136,10 +165,14 @@ class ForeignTests(Case):
         connection = sqlite3.connect(self.path)
         connection.execute("CREATE TABLE precious (text)")
         connection.close()
-        before = self.content()
-        error = self.assertRaises(ForeignFileError, self.file().open)
-        self.assertIn("another program", str(error))
-        self.assertEqual(self.content(), before)
+        self.refused("another program", "choose another file")
+
+    def test_nor_in_the_log_that_it_was_left_with(self) -> None:
+        other = sqlite3.connect(self.path)
+        self.addCleanup(other.close)
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE precious (text)")
+        self.assertRaises(ForeignFileError, check, self.path, FORM)
 
     def test_an_older_format(self) -> None:
         self.file(FORM._replace(number=6)).open()
@@ -177,6 +210,10 @@ class ForeignTests(Case):
     def test_what_may_be_used(self) -> None:
         check(self.path, FORM)
         Path(self.path).write_bytes(b"")
+        check(self.path, FORM)
+        connection = sqlite3.connect(self.path)
+        connection.execute("PRAGMA journal_mode=WAL")  # as far as a program gets that is killed
+        connection.close()
         check(self.path, FORM)
         self.file().open()
         check(self.path, FORM)

@@ -121,8 +121,10 @@ class Requests:
             elif news.became is Became.QUEUED:
                 sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
                 answer.errback(RequestError("queued", sentence, **which, later=True))
+            elif news.became is Became.UNKEPT and (withdrawn := self._withdrawn(news)):
+                answer.errback(RequestError("not_delivered", withdrawn, **which, later=False))
             else:
-                later = news.became is Became.LATE
+                later = news.became in (Became.LATE, Became.UNKEPT)
                 answer.errback(RequestError("not_delivered", news.reason, **which, later=later))
 
         try:
@@ -130,6 +132,20 @@ class Requests:
         except NotSentError as why:
             raise RequestError("not_sent", str(why)) from None
         return answer
+
+    def _withdrawn(self, news: News) -> str:
+        """Send a message no more that has no link and could not be kept; why, as a sentence.
+
+        Who hears that it is not sent may say it again, and it would be sent twice. Empty when the
+        past is not known yet: then it is sent as soon as that is read, and stays.
+        """
+        history, outgoing = self._node.history, self._node.outgoing
+        message = outgoing.outbox.get(news.msg_id)
+        if history is None or not history.ready or message is None:
+            return ""
+        reason = f"it could not be kept ({history.why}), and is not sent"
+        outgoing.cancel([message], reason)
+        return reason
 
     def _publish(self, scope: str, text: str) -> Answer:
         try:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from p2pchat.control.answers import Requests
 from p2pchat.control.outgoing import Outgoing
-from p2pchat.control.reading import ReadingWatch, not_taken
+from p2pchat.control.reading import ReadingWatch, is_gone, not_taken
 from p2pchat.control.requests import (
     Fields,
     Request,
@@ -66,11 +66,17 @@ class ControlFactory(ServerFactory):
 
     def came(self, client: ControlConnection) -> bool:
         """Somebody connected; False when there is no place."""
+        self.look_who_is_gone()
         if len(self.clients) >= MAX_CLIENTS:
             self.refused += 1
             return False
         self.clients[client] = None
         return True
+
+    def look_who_is_gone(self) -> None:
+        """End the connections of those that closed their side first, and the other one later."""
+        for client in [*self.clients]:
+            client.end_if_done()
 
     def went(self, client: ControlConnection) -> None:
         """A connection is gone; or is to be forgotten at once, because it does not read."""
@@ -159,7 +165,7 @@ class ControlConnection(Protocol):
     def _taken(self) -> None:
         self._taking = False
         self._read_on(not self._untaken)
-        self._end_if_done()
+        self.end_if_done()
         self._watch.begin()
 
     def _has_room(self) -> bool:
@@ -212,7 +218,7 @@ class ControlConnection(Protocol):
         self._pending -= 1
         self._pending_text -= size
         self._room_again()
-        self._end_if_done()
+        self.end_if_done()
         self._watch.begin()
         return result
 
@@ -232,15 +238,18 @@ class ControlConnection(Protocol):
 
     # ------------------------------------------------------------ the end
 
-    def _end_if_done(self) -> None:
-        """A client that closed its side has everything it asked for."""
+    def end_if_done(self) -> None:
+        """A client that closed its side has everything it asked for.
+
+        One that is gone wants no events any more; without one nothing would tell us that it is.
+        """
         if (
             self._no_more_requests
             and not self._taking
             and not self._untaken
             and not self.out.ended
             and not self._pending
-            and not self._factory.requests.feed.has(self.out)
+            and not (self._factory.requests.feed.has(self.out) and not is_gone(self.transport))
         ):
             self._end()
 

@@ -11,6 +11,7 @@ none for `PATIENCE` seconds is cut off.
 from __future__ import annotations
 
 import fcntl
+import select
 import struct
 import termios
 from collections.abc import Callable
@@ -81,3 +82,13 @@ def not_taken(transport: Any) -> int:
     except (AttributeError, OSError, ValueError):
         return 0
     return int(struct.unpack("i", answer)[0])
+
+
+def is_gone(transport: Any) -> bool:
+    """Whether the other end has closed its socket; False when it has closed one side only."""
+    look = select.poll()
+    try:
+        look.register(transport.fileno(), 0)
+        return any(what & (select.POLLHUP | select.POLLERR) for _, what in look.poll(0))
+    except (AttributeError, OSError, TypeError, ValueError):
+        return False

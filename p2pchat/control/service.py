@@ -174,6 +174,7 @@ class ControlService(Service):
 
     def _look(self) -> None:
         self._next_look = self._reactor.callLater(LOOK, self._look)
+        self.factory.look_who_is_gone()
         self.look_again()
 
     def _wait_for_clients(self) -> Deferred[None]:

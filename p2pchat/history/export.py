@@ -74,7 +74,9 @@ def backup(path: str, target: str) -> None:
             f"{target} is there already, and is left as it is: choose another name"
         ) from None
     except (ForeignFileError, OSError, sqlite3.Error) as why:
-        reason = f"{why.filename}: {why.strerror}" if isinstance(why, OSError) else why
+        reason: object = why
+        if isinstance(why, OSError):
+            reason = f"{path if why.filename is None else why.filename}: {why.strerror}"
         raise HistoryError(f"no copy of {path} was made: {reason}") from None
 
 

@@ -22,6 +22,7 @@ from p2pchat.history.segments import encodable, unpack
 from p2pchat.history.shares import Held, held
 from p2pchat.sqlite import File, ForeignFileError
 from p2pchat.wire.address import is_called, is_plain
+from p2pchat.wire.text import system_reason
 
 _T = TypeVar("_T")
 _AT_ONCE: Final = 1000
@@ -202,7 +203,10 @@ class Reader:
             raise HistoryError(str(why)) from None
         except (sqlite3.Error, OSError, ValueError) as trouble:
             self.close()
-            raise HistoryError(f"the history cannot be read: {trouble}") from None
+            reason: object = trouble
+            if isinstance(trouble, OSError):
+                reason = f"{self._file.path}: {system_reason(trouble)}"
+            raise HistoryError(f"the history cannot be read: {reason}") from None
 
 
 def _rows(

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.control.answers import REQUESTS
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.logs.levels import get_level, set_level
+from p2pchat.node.news import Became, News
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.checks import ConfigError
 from p2pchat.testing.directory import Fault
@@ -126,9 +127,29 @@ class AnswerTests(SynchronousTestCase):
             thread.step()
         (answer,) = self.later(6)
         self.assertEqual(answer["code"], "not_delivered")
-        self.assertIn("it could not be kept (database or disk is full)", answer["error"])
+        why = "it could not be kept (database or disk is full), and is not sent"
+        self.assertEqual((answer["error"], answer["later"]), (why, False))
+        # A program that says it again does not send it twice.
+        self.assertEqual([*alice.outgoing.outbox], [])
         BrokenConnection.trouble = None
-        self.assertEqual(self.later(10), [], "an event tells that it is kept")
+        self.assertEqual(self.later(10), [])
+        self.assertEqual([*alice.outgoing.outbox], [])
+
+    def test_what_goes_out_when_the_past_is_read_is_sent_later(self) -> None:
+        """Nobody should say it again: it would be sent twice."""
+        told: list[Any] = []
+
+        def send(to: str, _text: str, tell: Any) -> None:
+            told.append(News(to, "m1", "oi", Became.UNKEPT, reason="it goes out later"))
+            tell(told[0])
+
+        history = SimpleNamespace(ready=False, why="database is locked")
+        self.place.alice.history = cast("Any", history)
+        self.addCleanup(setattr, self.place.alice, "history", None)
+        self.patch(self.place.alice, "send", send)
+        answer = self.client.ask("send", to="zoe@CIC", text="oi")
+        self.assertEqual((answer["error"], answer["later"]), ("it goes out later", True))
+        self.assertEqual(len(told), 1)
 
     def test_publishing(self) -> None:
         for scope, count in (("*", 1), ("#CIC", 1), ("#XYZ", 0)):

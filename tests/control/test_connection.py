@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -174,6 +175,37 @@ class ConnectionTests(SynchronousTestCase):
         self.place.alice.observers.notice("still there")
         self.assertEqual(self.client.heard()[-1]["text"], "still there")
         self.assertFalse(self.wire.disconnecting)
+
+    def gone(self, *, at_once: bool) -> None:
+        """A subscriber closes its socket, perhaps one side of it first."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        wire: Any = self.wire
+        wire.fileno = ours.fileno
+        self.client.say({"do": "subscribe"})
+        if at_once:
+            theirs.close()
+        else:
+            theirs.shutdown(socket.SHUT_WR)
+        self.connection.readConnectionLost()
+        self.assertIs(self.wire.disconnecting, at_once)
+        theirs.close()
+
+    def test_a_subscriber_that_is_gone_is_not_kept_until_the_next_event(self) -> None:
+        """`p2pchat attach` leaves so: with 64 of them nobody else could connect."""
+        self.gone(at_once=True)
+
+    def test_nor_one_that_closed_its_own_side_before(self) -> None:
+        self.gone(at_once=False)
+        other = self.place.client()
+        self.addCleanup(other.hang_up)
+        self.assertTrue(self.wire.disconnecting)
+
+    def test_nor_where_nobody_else_connects(self) -> None:
+        self.gone(at_once=False)
+        self.place.service.factory.look_who_is_gone()
+        self.assertTrue(self.wire.disconnecting)
 
     def test_one_that_asked_nothing(self) -> None:
         self.connection.readConnectionLost()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from p2pchat.history import reading
 from p2pchat.history import words as index
 from p2pchat.history.database import Database
+from p2pchat.history.export import backup
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import DELIVERED, PUBLISHED, WAITING, Batch, HistoryError, Record
 from tests.support.histories import NOW, FileCase, pub, send
@@ -55,6 +56,14 @@ class RecentTests(FileCase):
         self.assertIn("the history cannot be read", str(error))
         os.unlink(self.path)
         self.assertEqual(self.reader.recent(None, 9), [])
+
+    def test_what_is_no_file(self) -> None:
+        os.mkfifo(self.path)
+        error = self.assertRaises(HistoryError, self.reader.recent, None, 9)
+        why = f"{self.path}: It is no regular file"
+        self.assertEqual(str(error), f"the history cannot be read: {why}")
+        error = self.assertRaises(HistoryError, backup, self.path, f"{self.path}-copy")
+        self.assertEqual(str(error), f"no copy of {self.path} was made: {why}")
 
     def test_a_file_of_another_format(self) -> None:
         self.keep(self.arrival("bob@CIC", send("1", "x")))

@@ -188,6 +188,9 @@ def _history(options: argparse.Namespace) -> int:
     from p2pchat.history import export
     from p2pchat.history.records import HistoryError
 
+    if options.conversation == "backup" and options.target is None:
+        _complain("backup needs a FILE; of a peer with this name, say the namespace, too")
+        return 2
     try:
         path = options.file or export.find(options.name, options.namespace)
         if options.target is not None:

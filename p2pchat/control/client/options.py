@@ -77,6 +77,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         which = parser.add_argument_group("which node, when several run")
         which.add_argument("--name", metavar="NAME", help="the one of this name")
         which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
+    if name not in ("completion", "check", "history"):
         which.add_argument(
             "--control",
             metavar="PATH",
@@ -125,7 +126,11 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
 def _history_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
     parser.add_argument(
-        "target", metavar="backup FILE", nargs="?", help="or: write a copy of the whole history"
+        "target",
+        metavar="backup FILE",
+        nargs="?",
+        help="or: write a copy of the whole history",
+        type=os.path.expanduser,
     )
     parser.add_argument(
         "--file",

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.control.client import commands as client_commands
 from p2pchat.control.client.commands import run
 from p2pchat.control.client.finding import Choice
+from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.paths import ControlError
 from p2pchat.control.protocol import EVENT_KINDS, MAX_TEXT
@@ -127,6 +128,15 @@ class SendTests(CommandCase):
         self.do("send bob@CIC oi --control ~/caf\udce9", {"id": 1, "ok": True})
         home = os.path.expanduser("~/caf\udce9")
         self.assertEqual(self.choices, [Choice(home, None, None)])
+        copy = parser_of("history").parse_args(["backup", "~/caf\udce9"])
+        self.assertEqual(copy.target, home)
+
+    def test_a_history_is_no_node(self) -> None:
+        """It would print, or not copy, something else without a word."""
+        self.assertEqual(self.do("history --control x"), 2)
+        self.assertIn("unrecognized arguments: --control", self.complaint)
+        self.assertEqual(self.do("history backup"), 2)
+        self.assertIn("backup needs a FILE", self.complaint)
 
     def test_a_text_that_no_message_can_hold_is_not_even_asked_for(self) -> None:
         self.assertEqual(MAX_TEXT, MAX_LINE)
