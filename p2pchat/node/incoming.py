@@ -243,6 +243,9 @@ def _shown(messages: list[Send | Pub], others: Sequence[int]) -> list[Send | Pub
 
 
 def _to_acknowledge(messages: list[Send | Pub]) -> list[object]:
+    if len(messages) == 1:  # what a conversation brings
+        message = messages[0]
+        return [message.msg_id] if message.require_ack and message.msg_id is not None else []
     return [m.msg_id for m in messages if m.require_ack and m.msg_id is not None]
 
 

@@ -66,6 +66,6 @@ class Friends:
             del self._not_looked_at[each]
             look = skeleton(each)
             self._looks[look] = (*self._looks.get(look, ()), each)
-        if peer_id in self.known:
+        if not self._looks or peer_id in self.known:
             return ""
         return self._looks.get(skeleton(peer_id), ("",))[0]

@@ -66,6 +66,15 @@ class RecentIdsTests(SynchronousTestCase):
         self.assertFalse(any(recent.is_new("bob", str(n), "x") for n in range(100)))
         self.assertLessEqual(len(recent), 1000)
 
+    def test_what_a_friend_said_as_a_stranger_is_known_one_by_one(self) -> None:
+        recent = RecentIds(100)
+        said = [recent.fresh("bob", pubs(key))[1] for key in "aba"]
+        recent.friends.wrote_to("bob")
+        said += [recent.fresh("bob", pubs(key))[1] for key in "cdbac"]
+        recent.friends.forget("bob")
+        said += [recent.fresh("bob", pubs(key))[1] for key in "dbe"]
+        self.assertEqual(said, [["a"], ["b"], [], ["c"], ["d"], [], [], [], [], [], ["e"]])
+
     def test_what_a_friend_said_as_a_stranger_is_known(self) -> None:
         recent = RecentIds(100)
         recent.fresh("bob", pubs("a", "b"))

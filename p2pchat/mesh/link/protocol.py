@@ -164,7 +164,7 @@ class PeerProtocol(LineReceiver):
         if self._tail and len(self._tail) >= MAX_LINE and not self._deaf and not more:
             self._overlong()
         queue.flush()
-        overfull = queue.overfull
+        overfull = queue.bytes_waiting > 0 and queue.overfull
         self._lines_read += count
         if (
             overfull
