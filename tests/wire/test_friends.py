@@ -43,9 +43,9 @@ class TakenForTests(SynchronousTestCase):
         self.assertEqual(friends.taken_for("b0b@k"), "")
 
     def test_without_friends_no_name_is_looked_at(self) -> None:
-        module.skeleton.cache_clear()
+        skeleton.cache_clear()
         self.assertEqual(Friends().taken_for("stranger@k"), "")
-        self.assertEqual(module.skeleton.cache_info().currsize, 0)
+        self.assertEqual(skeleton.cache_info().currsize, 0)
 
     def test_many_friends_are_looked_at_a_few_at_a_time(self) -> None:
         friends = Friends()
