@@ -125,7 +125,8 @@ class Requests:
                 sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
                 answer.errback(RequestError("queued", sentence, **which, later=True))
             else:
-                later = news.became is Became.LATE
+                # Also what could not be kept goes out if it can: who repeats it sends it twice.
+                later = not news.over
                 answer.errback(RequestError("not_delivered", news.reason, **which, later=later))
 
         try:

@@ -119,13 +119,14 @@ class AnswerTests(SynchronousTestCase):
         alice.outgoing.cancel([*alice.outgoing.outbox])
         (answer,) = self.client.heard()
         self.assertEqual((answer["code"], answer["error"]), ("not_delivered", "cancelled"))
+        self.assertFalse(answer["later"])
         BrokenConnection.trouble = FULL
         self.client.say({"do": "send", "to": "zoe@CIC", "text": "olá"})
         thread.at_once = True
         while thread.calls:
             thread.step()
         (answer,) = self.later(6)
-        self.assertEqual(answer["code"], "not_delivered")
+        self.assertEqual((answer["code"], answer["later"]), ("not_delivered", True))
         self.assertIn("it could not be kept (database or disk is full)", answer["error"])
         BrokenConnection.trouble = None
         self.assertEqual(self.later(10), [], "an event tells that it is kept")

@@ -24,6 +24,7 @@ from tests.support.outcome_account import (
     GIVEN_UP,
     KEPT,
     QUEUED,
+    UNKEPT,
     Account,
     Message,
 )
@@ -35,6 +36,7 @@ _STATES: Final = {
     GIVEN_UP: ABANDONED,
     QUEUED: WAITING,
     KEPT: WAITING,
+    UNKEPT: WAITING,
 }
 
 

@@ -33,6 +33,7 @@ from tests.support.outcome_account import (
     GIVEN_UP,
     KEPT,
     QUEUED,
+    UNKEPT,
     Account,
     Window,
 )
@@ -222,9 +223,15 @@ class Life(Observer):
         self._told(msg_id, DELIVERED)
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        kept = KEPT if KEPT_SENTENCE in reason else GIVEN_UP
-        cancelled = reason.startswith(("cancelled", "forgotten"))
-        self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
+        if reason.startswith(("cancelled", "forgotten")):
+            outcome = CANCELLED
+        elif KEPT_SENTENCE in reason:
+            outcome = KEPT
+        elif "could not be kept" in reason and not reason.endswith("lost"):
+            outcome = UNKEPT
+        else:
+            outcome = GIVEN_UP
+        self._told(msg_id, outcome, f" ({reason})")
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         for message in messages:
