@@ -50,7 +50,7 @@ class Language:
 
 def fill(path: str, count: int, language: Language, chance: random.Random) -> None:
     """Store and file so many messages, and tell what that cost."""
-    new_id, database = MessageIds(), Database(path)
+    new_id, database = MessageIds(os.urandom), Database(path)
     storing = filing = 0.0
     for first in range(1, count + 1, BATCH):
         peer_id = chance.choice(PEERS)

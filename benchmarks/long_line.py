@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from p2pchat.settings.values import Settings
 from p2pchat.testing.clock import FakeClock
 from p2pchat.wire.codec import MAX_LINE
 from p2pchat.wire.identity import Identity
+from p2pchat.wire.stamps import MessageIds, Timestamps
 
 STOCK = "LineReceiver"
 
@@ -38,7 +40,9 @@ class _Nobody:
 
 def _ours() -> Protocol:
     owner: Any = _Nobody()
-    link = PeerProtocol(LinkContext(Identity.of("bob@bench"), Settings(), owner, FakeClock()))
+    me, stamps = Identity.of("bob@bench"), Timestamps(time.time)
+    context = LinkContext(me, Settings(), owner, FakeClock(), MessageIds(os.urandom), stamps)
+    link = PeerProtocol(context)
     link.makeConnection(StringTransport())
     link.dataReceived(hello("alice@bench"))
     return link

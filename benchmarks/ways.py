@@ -26,8 +26,9 @@ from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.screen import Screen
 from p2pchat.console.plain.stdio import ConsoleProtocol
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory, Storage
+from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
+from p2pchat.history.storage import Storage
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.values import HistorySettings, Settings
@@ -107,7 +108,7 @@ def history_maker(folder: str, host: Any) -> Any:
             make_database=lambda: Database(path),
             reading=AtOnce(),
             make_reader=lambda: Reader(path),
-            wall=lambda: 1_790_000_000.0 + host.seconds(),
+            wall=host.wall,
         )
         return DurableHistory(host, own_id, HistorySettings(), seen, storage)
 

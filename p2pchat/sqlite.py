@@ -103,6 +103,7 @@ class File:
     """The SQLite file at `path`, which need not exist yet.
 
     `on_open` gets each connection before it is used. `read_only`: never begin or change the file.
+    `wall`, the wall clock in seconds since the epoch, gives a damaged file its new name.
     """
 
     def __init__(
@@ -113,12 +114,14 @@ class File:
         *,
         on_open: Callable[[sqlite3.Connection], None] = lambda _: None,
         read_only: bool = False,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
         self._form = form
         self._connect = connect
         self._on_open = on_open
         self._read_only = read_only
+        self._wall = wall
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> sqlite3.Connection:
@@ -185,7 +188,7 @@ class File:
         Raises `OSError` when the folder does not allow that.
         """
         self.close()
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._wall()))
         aside, count = f"{self.path}.damaged-{stamp}", 1
         while os.path.exists(aside):
             count += 1

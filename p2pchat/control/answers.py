@@ -10,7 +10,6 @@ field of an answer may be added, none is renamed or taken away.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -59,7 +58,6 @@ class Requests:
         stop: Callable[[], None],
         timestamp: Callable[[], str],
         reload: Callable[[], list[str]] | None = None,
-        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._node = node
         self._clock = clock
@@ -69,7 +67,6 @@ class Requests:
         self._reload = reload
         self.feed = EventFeed(node, timestamp)
         """Who hears what."""
-        self._wall_clock = wall_clock
         self._listing = LongAnswers(lambda: True)
 
     def hello(self) -> Fields:
@@ -202,7 +199,7 @@ class Requests:
     def _conn(self, request: Request, _client: Outgoing) -> Answer:
         if request.format == "text":
             return self._text("/conn")
-        now, wall_now = self._clock.seconds(), self._wall_clock()
+        now, wall_now = self._clock.seconds(), self._node.wall()
         rows = link_rows(self._node.peers.connected(), now, wall_now)
         return {"links": to_builtins(rows)}
 
@@ -217,7 +214,7 @@ class Requests:
 
     def _text(self, line: str) -> Answer:
         """What the command says on a console."""
-        reply = Commands(self._node, self._clock, self._wall_clock).run(line)
+        reply = Commands(self._node, self._clock).run(line)
         if isinstance(reply, Reply):
             return {"lines": [*reply.lines]}
         return reply.addCallback(lambda reply: {"lines": [*reply.lines]})

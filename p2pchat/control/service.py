@@ -84,7 +84,7 @@ class ControlService(Service):
         self._trouble = ""
         self._all_gone: Deferred[None] | None = None
         self.requests = Requests(
-            node, reactor, stop=stop, timestamp=timestamp or Timestamps(), reload=reload
+            node, reactor, stop=stop, timestamp=timestamp or Timestamps(node.wall), reload=reload
         )
         """What answers."""
         self.factory = ControlFactory(reactor, self.requests, node.mesh.turns, self._no_clients)

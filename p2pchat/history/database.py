@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
@@ -50,8 +51,13 @@ class Database:
     file again.
     """
 
-    def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
-        self._file = File(path, FORMAT, connect, on_open=self._opened)
+    def __init__(
+        self,
+        path: str,
+        connect: Any = sqlite3.connect,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._file = File(path, FORMAT, connect, on_open=self._opened, wall=wall)
         self._names = Names()
         self._room = Room(self._file, self._names)
         self._careful = False

@@ -14,24 +14,24 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, TypeVar
 
-from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from p2pchat.history.database import Database
+from p2pchat.history.file_calls import HANGS_AFTER
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Loaded, Record, Run
 from p2pchat.history.running import Running
 from p2pchat.history.segments import pack
-from p2pchat.history.store import HANGS_AFTER, Limits, Store
+from p2pchat.history.storage import Questions, Storage
+from p2pchat.history.store import Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
+from p2pchat.history.waiting import Limits
 from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
-from p2pchat.sqlite import ClosedError, Worker
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
 
@@ -42,23 +42,6 @@ _FOREVER: Final = 1e12
 
 def _ignore(*_: object) -> None:
     """Who makes a history need not care for everything."""
-
-
-class Storage(Struct):
-    """One file, and the threads that touch it."""
-
-    writing: Worker
-    make_database: Callable[[], Database]
-    """Is called in the thread `writing`."""
-    reading: Worker
-    make_reader: Callable[[], Reader]
-    """Is called in the thread `reading`."""
-    wall: Callable[[], float]
-    """The wall clock."""
-    on_closed: Callable[[], None] = _ignore
-    """Is called when nothing touches the file any more."""
-    path: str = ""
-    """Where the file is, for who wants to know its size."""
 
 
 class DurableHistory:
@@ -87,7 +70,8 @@ class DurableHistory:
         """What goes by them may change while the node runs; see `configure`."""
         self._seen = seen
         self._storage = storage
-        self._reader: Reader | None = None
+        self._questions = Questions(storage)
+        self._read = self._questions.ask
         self.places = Places()
         """How far we have caught up with each peer."""
         self._told = self._stopping = False
@@ -163,10 +147,7 @@ class DurableHistory:
 
         def close_reader(_: object) -> Deferred[None]:
             # First, so that who writes is the last one, and leaves one file behind.
-            closed: Deferred[None] = succeed(None)
-            if self._reader is not None:
-                closed = self._storage.reading.run(self._reader.close)
-            return closed.addBoth(lambda _: self._storage.reading.stop())
+            return self._questions.stop()
 
         def close(_: object) -> Deferred[None]:
             return self._store.stop().addBoth(lambda _: self._storage.on_closed())
@@ -340,18 +321,6 @@ class DurableHistory:
             return self._read(ask)
         written = self._store.flush().addTimeout(HANGS_AFTER, self._clock)
         return written.addBoth(lambda _: self._read(ask))
-
-    def _read(self, ask: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
-        def read() -> list[_T]:
-            if self._reader is None:
-                self._reader = self._storage.make_reader()
-            return ask(self._reader)
-
-        def closed(failure: Failure) -> NoReturn:
-            failure.trap(ClosedError)
-            raise HistoryError("this node is leaving")
-
-        return self._storage.reading.run(read).addErrback(closed)
 
     # ------------------------------------------------------------ what the store tells
 

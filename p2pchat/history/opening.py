@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory, Storage
+from p2pchat.history.durable import DurableHistory
 from p2pchat.history.location import claim
 from p2pchat.history.reading import Reader
+from p2pchat.history.storage import Storage
 from p2pchat.settings.paths import default_history_path
 from p2pchat.settings.values import Settings
 from p2pchat.sqlite import Worker
 from p2pchat.wire.repetitions import RecentIds
 
 
-def history_maker(reactor: Any, settings: Settings) -> Callable[[str, RecentIds], DurableHistory]:
+def history_maker(
+    reactor: Any, settings: Settings, wall: Callable[[], float]
+) -> Callable[[str, RecentIds], DurableHistory]:
     """What makes the history of a node that has these settings, once its peer_id is known.
 
     It takes the file for this process, and raises `HistoryError` when that cannot be had; the file
@@ -28,10 +30,10 @@ def history_maker(reactor: Any, settings: Settings) -> Callable[[str, RecentIds]
         taken = claim(settings.history.file or default_history_path(own_id))
         storage = Storage(
             writing=Worker(reactor, "history"),
-            make_database=partial(Database, taken.path),
+            make_database=partial(Database, taken.path, wall=wall),
             reading=Worker(reactor, "history-reader"),
             make_reader=partial(Reader, taken.path),
-            wall=time.time,
+            wall=wall,
             on_closed=taken.release,
             path=taken.path,
         )

@@ -12,23 +12,23 @@ until there is nothing else to do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeVar
+from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Committed, Database
+from p2pchat.history.file_calls import FileCalls
 from p2pchat.history.records import PUBLISHED, Change, Loaded, Piece, Record, Run
-from p2pchat.history.shares import Shares
 from p2pchat.history.tidying import MAX_UNFILED, QUIET, Tidying
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
+from p2pchat.history.waiting import Limits, Waiting
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
 from p2pchat.sqlite import Worker
 
 _log: Final = Log("History")
-_T = TypeVar("_T")
 
 GATHER: Final = 0.02
 """Seconds that a batch gathers that nobody waits for. Longer: fewer syncs of the disk; shorter:
@@ -37,36 +37,12 @@ MANY: Final = 8000
 """Messages that are enough for a batch: more cost memory, and the disk does not get any faster."""
 _LARGE: Final = 4_000_000
 """Bytes that are enough for a batch."""
-MAX_WAITING: Final = 64_000_000
-"""Bytes of messages, roughly, that may wait while the disk does not keep up. Nobody has them all:
-see `Limits`."""
-_STRANGERS: Final = ""
-"""The name under which the bytes of all strangers are counted."""
-_OBJECT: Final = 500
 _RETRY: Final = 5.0
-HANGS_AFTER: Final = 5.0
-"""Seconds after which a call that has not returned is one that may never return."""
 NO_ANSWER: Final = "the disk does not answer"
 _READ_AFTER: Final = 0.5
 _READ_EVERY: Final = 2.0
 _MAX_READ: Final = 10_000
 _MAX_AGAIN: Final = 20_000
-
-
-class Limits(NamedTuple):
-    """How much may be in the file, and how much may wait to be stored."""
-
-    file: Shares
-    waiting: Shares
-
-    @classmethod
-    def of(cls, settings: HistorySettings) -> Limits:
-        """The limits that these settings set."""
-        strangers, peer = settings.strangers_share, settings.peer_share
-        return cls(
-            Shares.of(settings.max_bytes, strangers, peer),
-            Shares.of(MAX_WAITING, strangers, peer),
-        )
 
 
 class Store:
@@ -84,26 +60,23 @@ class Store:
         limits: Limits,
     ) -> None:
         self._clock = clock
-        self._thread = thread
-        self._make_database = make_database
+        self._calls = FileCalls(clock, thread, make_database)
+        self.call = self._calls.call
+        """Make a call on the database when what is being written is written."""
         self._on_written = on_written
         self.tidying = Tidying(self.call, self._busy, limits.file)
         self._limits = limits
-        self._database: Database | None = None
+        self._waiting = Waiting(limits.waiting)
         self._next = Unstored()
         self._writing: Unstored | None = None
         self._timer: IDelayedCall | None = None
         self._next_id = 1
         self._stored_upto = 0
-        self._waiting = 0
-        self._waiting_of: dict[str, int] = {}
         self._idle_since = 0.0
         self._retry_at = 0.0
         self._read: dict[str, int] = {}
         self._read_at = 0.0
         self._closed = False
-        self._calls = 0
-        self._since = 0.0
         self._read_past: Callable[[], None] | None = None
         self.hangs = False
         """Whether the call that is being made has not returned for long."""
@@ -119,8 +92,6 @@ class Store:
         self.notes_wait: Callable[[], bool] = bool
         """Whether something is to be noted although there is no other batch."""
         self.batches = 0
-        self.refused = 0
-        """Messages that were not kept because the disk did not keep up."""
 
     def open(
         self, remembered: int, since: float, now: float, prepare: Callable[[Loaded], None]
@@ -160,12 +131,17 @@ class Store:
     @property
     def waiting(self) -> int:
         """Bytes, roughly, of messages that came and wait for the next batch."""
-        return self._waiting
+        return self._waiting.bytes
+
+    @property
+    def refused(self) -> int:
+        """Messages that were not kept because too much waited."""
+        return self._waiting.refused
 
     def configure(self, settings: HistorySettings) -> None:
         """Go by the limits of these settings from now on."""
         self._limits = Limits.of(settings)
-        self.tidying.limits = self._limits.file
+        self.tidying.limits, self._waiting.limits = self._limits
 
     # ------------------------------------------------------------ what is to be kept
 
@@ -181,17 +157,8 @@ class Store:
         That is more than the share of their sender, or of all strangers, or more than may wait.
         """
         unstored = self._next
-        # A message that is not shown yet is there twice: packed, and as it came.
-        size = 2 * len(piece.data) + _OBJECT * len(arrival.messages)
-        whose, share = (_STRANGERS, self._limits.waiting.strangers)
-        if not piece.stranger:
-            whose, share = arrival.peer.peer_id, self._limits.waiting.peer
-        of_these = self._waiting_of.get(whose, 0) + size
-        if of_these > share or self._waiting + size > self._limits.waiting.max_bytes:
-            self.refused += piece.messages
+        if not self._waiting.take(piece, arrival):
             return False
-        self._waiting += size
-        self._waiting_of[whose] = of_these
         unstored.pieces.append(piece)
         unstored.arrivals.append(arrival)
         unstored.count += piece.messages
@@ -229,24 +196,6 @@ class Store:
         if len(self._read) < _MAX_READ:
             self._read[conversation] = self._next_id - 1
 
-    def call(self, call: Callable[[Database], _T]) -> Deferred[_T]:
-        """Make a call on the database when what is being written is written."""
-
-        def run() -> _T:
-            if self._database is None:
-                self._database = self._make_database()
-            return call(self._database)
-
-        def returned(result: _T) -> _T:
-            self._calls -= 1
-            self._since = self._clock.seconds()
-            return result
-
-        if not self._calls:
-            self._since = self._clock.seconds()
-        self._calls += 1
-        return self._thread.run(run).addBoth(returned)
-
     def sweep(self, now: float, before: float) -> None:
         """Do what waited for a quiet moment; call it several times a second.
 
@@ -255,7 +204,7 @@ class Store:
         tidying = self.tidying
         if self._closed:
             return
-        if self._calls and now - self._since >= HANGS_AFTER:
+        if self._calls.hangs(now):
             self._hangs_now()
             return
         if not self.ready:
@@ -275,7 +224,7 @@ class Store:
             self._write(with_read=True)
         elif idle < QUIET:
             tidying.under_load(now, before)
-        elif self._database is not None:
+        elif self._calls.has_file:
             tidying.when_quiet(now, before)
 
     def flush(self) -> Deferred[str]:
@@ -293,7 +242,7 @@ class Store:
         def close(_: object) -> Deferred[None]:
             self._closed = True
             self._forget_timer()
-            return self._thread.run(self._close).addBoth(lambda _: self._thread.stop())
+            return self._calls.close()
 
         return self.flush().addCallback(close)
 
@@ -316,7 +265,7 @@ class Store:
         """Wait for nothing any more: what is being written may be written, or not."""
         self._closed = True
         self._forget_timer()
-        self._thread.abandon()
+        self._calls.abandon()
 
     # ------------------------------------------------------------ writing
 
@@ -328,7 +277,7 @@ class Store:
             unstored.awaited = True
         if self._writing is not None or self._closed:
             return
-        if unstored.count >= MANY or self._waiting >= _LARGE:
+        if unstored.count >= MANY or self._waiting.bytes >= _LARGE:
             self._write()
         elif sooner or self._timer is None:
             self._forget_timer()
@@ -358,8 +307,7 @@ class Store:
             self._read_at = now + _READ_EVERY
         writing.runs = self.to_note()
         self._next = Unstored()
-        self._waiting = 0
-        self._waiting_of.clear()
+        self._waiting.clear()
         committed = self.call(lambda database: database.commit(writing))
         committed.addCallbacks(self._written, self._failed)
 
@@ -449,7 +397,3 @@ class Store:
 
     def _busy(self) -> bool:
         return self._closed or self._writing is not None or self._next.count > 0
-
-    def _close(self) -> None:
-        if self._database is not None:
-            self._database.close()

@@ -10,6 +10,7 @@ SQLite without FTS5 has no such index; then a search reads every message.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from sqlite3 import Connection, DatabaseError, OperationalError
 from typing import Final
@@ -25,6 +26,10 @@ WORDS: Final = (
     "CREATE VIRTUAL TABLE words USING fts5 (text, content='', columnsize=0, detail='none',"
     " tokenize='ascii')"
 )
+_AT_ONCE: Final = 256
+"""Characters that are decomposed at once: to put marks in order takes the square of their number,
+and nothing else can be done meanwhile."""
+_PIECES: Final = re.compile(rf"\s+|\S{{1,{_AT_ONCE}}}")
 _PAGE_SIZE: Final = 1000
 """Bytes; 4050 is usual. With less, a rare word and a common one are found together sooner."""
 _MERGED_AT_ONCE: Final = 1000
@@ -93,18 +98,24 @@ def _is_dropped(mark: str) -> bool:
 _characters: Final = _Characters()
 
 
+def _normal(text: str) -> str:
+    text = unicodedata.normalize("NFKD", text)
+    # Folding may make what is not decomposed yet.
+    return unicodedata.normalize("NFKD", text.casefold())
+
+
 def words_of(text: str) -> str:
     """The words of a text in their order, folded, with one blank between two.
 
     Case and accents do not matter, and neither does the form of Unicode. Vowel signs do. Of a
     script without blanks between words each character is a word.
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
-        # Folding may make what is not decomposed yet.
-        text = unicodedata.normalize("NFKD", text.casefold())
-    else:
+    if text.isascii():
         text = text.lower()
+    elif len(text) <= _AT_ONCE:
+        text = _normal(text)
+    else:
+        text = "".join(map(_normal, _PIECES.findall(text)))
     return " ".join(text.translate(_characters).split())
 
 

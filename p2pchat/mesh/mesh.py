@@ -7,7 +7,6 @@ links. What comes with every message takes the shortest way.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Generator, Iterable
 from types import MethodType
 from typing import Any, Final
@@ -51,7 +50,8 @@ def _ignore(*_: object) -> None:
 class Mesh:
     """All links of one node. `reactor` provides IReactorTCP and IReactorTime.
 
-    `jitter` gives a number between two others. `friends` are those who never pay for strangers. Set
+    `new_id` and `timestamp` give what goes into messages, `jitter` a number between two others.
+    `friends` are those who never pay for strangers. Set
     those of the `on_...` that you care for before the first connection is made.
     """
 
@@ -61,8 +61,10 @@ class Mesh:
         me: Identity,
         settings: Settings,
         *,
+        new_id: Callable[[], str],
+        timestamp: Callable[[], str],
+        jitter: Callable[[float, float], float],
         max_descriptors: int | None = None,
-        jitter: Callable[[float, float], float] = random.uniform,
         friends: Friends | None = None,
     ) -> None:
         self._reactor = reactor
@@ -87,7 +89,7 @@ class Mesh:
         """Is told what the person should know, in a sentence."""
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for who keeps statistics."""
-        self.context = LinkContext(me, settings, self, reactor)
+        self.context = LinkContext(me, settings, self, reactor, new_id, timestamp)
         self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.context.batch.on_too_much = self._end_longest
         self.admission = Admission(settings.limits, max_descriptors)

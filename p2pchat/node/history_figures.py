@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.store import MAX_WAITING
+from p2pchat.history.waiting import MAX_WAITING
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Figure, Section, counter, gauge, limit
 

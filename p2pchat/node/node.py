@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
@@ -47,6 +48,7 @@ from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
 from p2pchat.wire.repetitions import RecentIds
+from p2pchat.wire.stamps import MessageIds, Timestamps
 
 __all__ = ["LOCAL_INTERVAL", "LOCAL_LEASE", "CannotStartError", "ChatNode", "MakeHistory"]
 
@@ -67,6 +69,7 @@ class ChatNode(MultiService):
 
     `login` names the person when the settings do not. `local` says that the directory is one that
     only this machine's nodes share: then it may be asked often. `jitter` spreads waits at random.
+    Ids are made of `random_bytes`, and stamps of `wall`, the wall clock in seconds since the epoch.
     `make_history`, if there is one, makes what keeps messages.
     """
 
@@ -80,6 +83,8 @@ class ChatNode(MultiService):
         local: bool = False,
         max_descriptors: int | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        wall: Callable[[], float] = time.time,
         make_history: MakeHistory | None = None,
     ) -> None:
         super().__init__()
@@ -89,6 +94,9 @@ class ChatNode(MultiService):
         self._local = local
         self._max_descriptors = max_descriptors
         self._jitter = jitter
+        self._random_bytes = random_bytes
+        self.wall = wall
+        """The wall clock, in seconds since the epoch: for stamps, and for people."""
         self._make_history = make_history
         self.history: DurableHistory | None = None
         """What keeps messages, None when nothing is kept."""
@@ -119,7 +127,8 @@ class ChatNode(MultiService):
         features = FEATURES if self._make_history is None else (*FEATURES, HISTORY)
         self._port = port
         try:
-            me = Identity.of(f"{name}@{peer.namespace}", _agent(), os.urandom(8).hex(), features)
+            instance = self._random_bytes(8).hex()
+            me = Identity.of(f"{name}@{peer.namespace}", _agent(), instance, features)
             self._settle(me)
         except BaseException as why:
             self._port = None
@@ -139,8 +148,10 @@ class ChatNode(MultiService):
             self._reactor,
             me,
             settings,
-            max_descriptors=self._max_descriptors,
+            new_id=MessageIds(self._random_bytes),
+            timestamp=Timestamps(self.wall),
             jitter=self._jitter,
+            max_descriptors=self._max_descriptors,
             friends=self.friends,
         )
         mesh.link_log.friends = mesh.context.friends = self.friends

@@ -33,10 +33,17 @@ class LocalRendezvous(Service):
 
     name: str | None = "local-rendezvous"
 
-    def __init__(self, reactor: Any, port: int, on_taken_over: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        port: int,
+        on_taken_over: Callable[[], None],
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
         self._reactor = reactor
         self._port = port
         self._on_taken_over = on_taken_over
+        self._jitter = jitter
         self._next_try: IDelayedCall | None = None
         self._server: RendezvousService | None = None
 
@@ -66,7 +73,7 @@ class LocalRendezvous(Service):
             server.startService()
         except CannotListenError:
             # With jitter, or all of them would ask in step.
-            delay = _TRY_EVERY * random.uniform(0.7, 1.3)
+            delay = _TRY_EVERY * self._jitter(0.7, 1.3)
             self._next_try = self._reactor.callLater(delay, self._try)
             return
         self._server = server

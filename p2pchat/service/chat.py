@@ -111,7 +111,8 @@ class Program(Service):
 
     def _make_history(self, own_id: str, seen: RecentIds) -> DurableHistory:
         with self._files():
-            return history_maker(self._reactor, self.node.settings)(own_id, seen)
+            node = self.node
+            return history_maker(self._reactor, node.settings, node.wall)(own_id, seen)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve.

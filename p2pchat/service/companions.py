@@ -25,6 +25,7 @@ from p2pchat.service.reload import apply
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.examining import hook_trouble
 from p2pchat.settings.values import Settings
+from p2pchat.wire.stamps import Timestamps
 
 if TYPE_CHECKING:
     from p2pchat.control.service import ControlService
@@ -170,7 +171,8 @@ class Companions(MultiService):
         environ = {**os.environ, "P2PCHAT_PEER_ID": self._node.me.peer_id}
         if self.control is not None:
             environ["P2PCHAT_CONTROL"] = self.control.path
-        self.hook = MessageHook(self._reactor, self._node.me.peer_id, settings.hooks, environ)
+        node, stamps = self._node, Timestamps(self._node.wall)
+        self.hook = MessageHook(self._reactor, node.me.peer_id, settings.hooks, environ, stamps)
         self._node.observers.add(self.hook)
         self._node.counting.append(self.hook.section)
         self.hook.setServiceParent(self)

@@ -31,7 +31,6 @@ from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.service.process_groups import ProcessGroups
 from p2pchat.settings.values import HookSettings
 from p2pchat.wire.messages import Pub, Send
-from p2pchat.wire.stamps import Timestamps
 from p2pchat.wire.text import printable, shortened
 
 _log: Final = Log("Hooks")
@@ -59,14 +58,14 @@ class MessageHook(Service, Observer):
         own_id: str,
         settings: HookSettings,
         environ: Mapping[str, str],
-        timestamp: Callable[[], str] | None = None,
+        timestamp: Callable[[], str],
         groups: ProcessGroups | None = None,
     ) -> None:
         self._reactor = reactor
         self._own_id = own_id
         self._environ = {os.fsencode(name): os.fsencode(it) for name, it in environ.items()}
         self.configure(settings)
-        self._timestamp = timestamp or Timestamps()
+        self._timestamp = timestamp
         self._groups = groups or ProcessGroups()
         self._remarks = RateLimited(_log)
         self._waiting: deque[bytes] = deque()

@@ -39,6 +39,8 @@ class Events:
         self.hosts: dict[str, Machine] = {}
         self.connections: dict[Any, None] = {}
         """The ends of connections that are not closed yet."""
+        self.tap: Callable[[Any, bytes], None] | None = None
+        """If there is one, it gets the `FakeTransport` and the bytes of each read."""
 
     def arrival(self) -> float:
         """When a segment that is sent now arrives."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet import error
 from twisted.internet.base import DelayedCall
@@ -26,6 +26,9 @@ from zope.interface import implementer
 from p2pchat.testing.connector import FakeConnector, FakePort
 from p2pchat.testing.events import Events, Machine
 from p2pchat.testing.transport import FakeTransport
+
+EPOCH: Final = 1_790_000_000.0
+"""The wall clock of a host when its `seconds` are 0, unless it is wrong."""
 
 
 class FakeNetwork(Events):
@@ -77,12 +80,14 @@ class FakeHost(Machine):
     """One machine of the network: a reactor for what runs there.
 
     `reachable` False makes it silently lose all that is sent to or from it; `takes_calls` False
-    makes it refuse connections although it listens.
+    makes it refuse connections although it listens. `wrong_by`: the seconds by which its wall clock
+    is ahead of the others, or behind them when they are negative.
     """
 
     def __init__(self, network: FakeNetwork, ip: str) -> None:
         super().__init__(network, ip)
         self.network = network
+        self.wrong_by = 0.0
         self._calls: list[DelayedCall] = []
         self._many_calls = 200
 
@@ -114,7 +119,11 @@ class FakeHost(Machine):
         """This host's ends of its connections, as far as its programs know of them."""
         return [end for end in self.network.connections if end.host is self and end.connected]
 
-    # ------------------------------------------------------------ IReactorTime
+    # ------------------------------------------------------------ time
+
+    def wall(self) -> float:
+        """Its wall clock: seconds since the epoch."""
+        return EPOCH + self.network.clock.seconds() + self.wrong_by
 
     def seconds(self) -> float:
         """See `IReactorTime`."""

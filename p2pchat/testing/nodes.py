@@ -13,6 +13,7 @@ Rules: a node is the real `ChatNode` on a `FakeHost`; only time, network and ren
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -108,6 +109,11 @@ class FakeTown:
         name, namespace = peer_id.rsplit("@", 1)
         base = settings or Settings(limits=LimitSettings(peer_rate=0))
         port = PORT if settings is None or settings.peer.port is None else settings.peer.port
+        chance = {
+            "jitter": self.network.random.uniform,
+            "random_bytes": Random(f"{self.network.seed} {len(self._hosts)}").randbytes,
+            "wall": host.wall,
+        }
         node = ChatNode(
             host,
             Settings(
@@ -118,8 +124,7 @@ class FakeTown:
                 history=base.history,
             ),
             directory or self.rendezvous.at(host),
-            jitter=self.network.random.uniform,
-            **options,
+            **chance | options,
         )
         self.nodes.append(node)
         self._hosts[node] = host

@@ -268,6 +268,8 @@ class FakeTransport:
                 data = bytes(self._arrived[:WINDOW])
                 del self._arrived[:WINDOW]
                 self.other._window_opens(len(data))
+                if self._events.tap is not None:
+                    self._events.tap(self, data)
                 self.protocol.dataReceived(data)
                 self._read_soon()
             elif self._fin_arrived:

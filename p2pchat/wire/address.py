@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
@@ -27,6 +27,8 @@ THIS_MACHINE: Final = "this machine"
 MAX_NAME: Final = 64
 """Characters of the longest name, and of the longest namespace."""
 _MOST_NAMES: Final = 10
+_LONGEST: Final = 2000
+"""Characters of what a person types for a name; no peer_id takes more, however it is spelt."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _EMBEDDING: Final = (
     (bytes(10) + b"\xff\xff", 12),  # IPv4-mapped, ::ffff:a.b.c.d
@@ -65,7 +67,7 @@ def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
     The form of Unicode does not matter, unless one of them is called exactly like a whole `name`.
     Raises `AmbiguousNameError`, with a sentence, when there are several.
     """
-    whole = sorted({peer_id for peer_id in peer_ids if is_called(name, peer_id)})
+    whole = sorted({*filter(_meant_by(name), peer_ids)})
     if name in whole and not is_escaped(name):
         return name
     if len(whole) > 1:
@@ -77,12 +79,28 @@ def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
 
 def is_called(name: str, peer_id: str) -> bool:
     """Whether a name may mean this peer: bare or whole, as it is, or as it is shown."""
-    called = peer_id.rpartition("@")[0]
-    if name in (called, peer_id):
-        return True
-    if is_escaped(name):
-        return _spelt(name) in (_spelt(visible(called)), _spelt(visible(peer_id)))
-    return not name.isascii() and _spelt(name) in (_spelt(called), _spelt(peer_id))
+    return _meant_by(name)(peer_id)
+
+
+def _meant_by(name: str) -> Callable[[str], bool]:
+    """Tells of a peer_id whether a name may mean it; what does not depend on it is done once."""
+    if len(name) > _LONGEST:
+        # Marks without end would take the square of their number to be put in order.
+        return lambda _: False
+    escaped = is_escaped(name)
+    spelt = _spelt(name) if escaped or not name.isascii() else ""
+
+    def is_meant(peer_id: str) -> bool:
+        called = peer_id.rpartition("@")[0]
+        if name in (called, peer_id):
+            return True
+        if escaped:
+            return spelt in (_spelt(visible(called)), _spelt(visible(peer_id)))
+        if peer_id.isascii():
+            return bool(spelt) and spelt in (called, peer_id)
+        return bool(spelt) and spelt in (_spelt(called), _spelt(peer_id))
+
+    return is_meant
 
 
 def is_plain(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ class MessageIds:
     `uuid.uuid4` costs five times as much, and importing `uuid` more than a whole conversation.
     """
 
-    def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
         self._random_bytes = random_bytes
         self._hex = ""
         self._at = 0
@@ -33,7 +32,7 @@ class MessageIds:
 class Timestamps:
     """The wall clock as `YYYY-MM-DDTHH:MM:SSZ` in UTC, formatted once a second."""
 
-    def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
         self._second = -1
         self._text = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from p2pchat.history import mending, store, tidying
+from p2pchat.history import file_calls, mending, store, tidying, waiting
 from p2pchat.history.filing import AT_ONCE
 from p2pchat.history.records import ABANDONED, DELIVERED, PUBLISHED, WAITING
 from p2pchat.history.store import GATHER, MANY
@@ -176,7 +176,7 @@ class ReceivingTests(HistoryCase):
         self.assertEqual(self.history.places.last("bob@CIC"), "4")
 
     def test_beyond_a_limit_messages_are_shown_with_a_mark_and_not_acknowledged(self) -> None:
-        self.patch(store, "MAX_WAITING", 40_000)
+        self.patch(waiting, "MAX_WAITING", 40_000)
         self.history.configure(self.history.settings)
         self.receive(send("first", "x"))
         self.clock.advance(GATHER)
@@ -395,7 +395,9 @@ class FailingTests(HistoryCase):
         self.outgoing.publishing.publish("*", "old")
         self.clock.advance(GATHER)
         self.patch(
-            store.Store, "call", _failing_first(store.Store.call, sqlite3.OperationalError("?"))
+            file_calls.FileCalls,
+            "call",
+            _failing_first(file_calls.FileCalls.call, sqlite3.OperationalError("?")),
         )
         self.restart()
         self.assertEqual(self.told.take(), [])
@@ -436,7 +438,7 @@ class FailingTests(HistoryCase):
         self.told.take()
         self.say("bob@CIC", "espera")
         self.clock.advance(GATHER)
-        self.sweep(store.HANGS_AFTER - 1)
+        self.sweep(file_calls.HANGS_AFTER - 1)
         self.assertEqual((self.told.take(), self.history.failing), ([], False))
         self.sweep()
         self.say("bob@CIC", "e mais")
@@ -473,7 +475,7 @@ class FailingTests(HistoryCase):
         self.thread.step()
         self.history._store.tidying._file(1, more=False)
         self.told.take()
-        self.sweep(store.HANGS_AFTER)
+        self.sweep(file_calls.HANGS_AFTER)
         self.sweep()
         self.assertEqual(
             self.told.take(), [("told", "the disk does not answer: messages are not kept")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ class OpeningTests(TestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp()).resolve() / "here" / "history.sqlite"
         settings = Settings(history=HistorySettings(file=str(self.path)))
-        self.make: Any = history_maker(reactor, settings)
+        self.make: Any = history_maker(reactor, settings, time.time)
 
     async def test_kept_read_and_closed(self) -> None:
         history = self.make("alice@CIC", RecentIds(10))

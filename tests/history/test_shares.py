@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pchat.history import store, words
+from p2pchat.history import waiting, words
 from p2pchat.history.records import DELIVERED, WAITING, Batch
 from p2pchat.history.shares import Shares
 from p2pchat.mesh.peers import Peer
@@ -277,8 +277,8 @@ class FloodTests(HistoryCase):
         self.assertGreater(refused, 500)
         self.come("bob@CIC", *(send(str(n), LONG) for n in range(60)))
         self.assertEqual(self.history.refused, refused)
-        waiting = self.history._store._waiting
-        self.assertLess(waiting, store.MAX_WAITING // 2)
+        waits = self.history._store._waiting.bytes
+        self.assertLess(waits, waiting.MAX_WAITING // 2)
         self.thread.at_once = True
         while self.thread.calls:
             self.thread.step()

@@ -21,7 +21,7 @@ from p2pchat.testing.network import FakeHost, FakeNetwork
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.outputs import Ending, Finish
-from tests.support.links import RecordingOwner
+from tests.support.links import TIME, RecordingOwner
 
 AWAY = "10.0.0.2"
 
@@ -77,8 +77,13 @@ class DialerTestCase(SynchronousTestCase):
     def make(self, peer: Peer | None = None, jitter: float = 1.0, **connection: Any) -> Dialer:
         self.owner = MeshOfOne()
         settings = Settings(connection=ConnectionSettings(**connection))
-        context = LinkContext(
-            Identity.of("me@CIC", "p2pchat/1", "us"), settings, self.owner, self.home
+        context = self.context = LinkContext(
+            Identity.of("me@CIC", "p2pchat/1", "us"),
+            settings,
+            self.owner,
+            self.home,
+            new_id=lambda: "id",
+            timestamp=lambda: TIME,
         )
         self.owner.peer = peer or self.peer
         self.owner.dialer = Dialer(
@@ -287,7 +292,7 @@ class SessionTests(DialerTestCase):
         self.dialer.dial()
         self.network.run(1)
         failures = self.dialer.failures
-        stale = PeerProtocol(LinkContext(Identity.of("me@CIC"), Settings(), self.owner, self.home))
+        stale = PeerProtocol(self.context)
         self.dialer.handshake_failed(stale, Finish(Ending.LOST, "long ago"))
         self.dialer.opened(stale)
         connector: Any = object()

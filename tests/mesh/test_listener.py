@@ -15,7 +15,7 @@ from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.settings.values import LimitSettings, Settings
 from p2pchat.testing.clock import FakeClock
 from p2pchat.wire.identity import Identity
-from tests.support.links import RecordingOwner
+from tests.support.links import TIME, RecordingOwner
 
 
 class ListenerTests(SynchronousTestCase):
@@ -24,7 +24,12 @@ class ListenerTests(SynchronousTestCase):
         self.factory = PeerServerFactory()
         self.clock = FakeClock()
         self.factory.context = LinkContext(
-            Identity.of("me@CIC"), Settings(limits=limits), RecordingOwner(), self.clock
+            Identity.of("me@CIC"),
+            Settings(limits=limits),
+            RecordingOwner(),
+            self.clock,
+            new_id=lambda: "id",
+            timestamp=lambda: TIME,
         )
         self.factory.admission = Admission(limits)
 

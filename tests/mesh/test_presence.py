@@ -55,7 +55,7 @@ class PresenceTestCase(SynchronousTestCase):
             directory,
             "me",
             "CIC",
-            schedule=RequestSchedule(interval, budget),
+            schedule=RequestSchedule(interval, budget, self.network.random.uniform),
             ttl=ttl,
             on_listings=self.take_in,
             on_notice=self.notices.append,

@@ -303,7 +303,7 @@ class RealHookTests(TestCase):
 
     async def run_once(self, program: str, environ: dict[str, str]) -> MessageHook:
         settings = HookSettings(message=program, max_running=1)
-        hook = MessageHook(reactor, ME, settings, {**os.environ, **environ})
+        hook = MessageHook(reactor, ME, settings, {**os.environ, **environ}, lambda: "now")
         over: Deferred[None] = Deferred()
         ended = hook._ended
 
@@ -338,7 +338,7 @@ class RealHookTests(TestCase):
         path.write_text(f"#!/bin/sh\nsleep 1000 &\necho $! >'{told}'\nwait\n")
         path.chmod(0o700)
         settings = HookSettings(message=str(path), max_running=1, timeout=60)
-        hook = MessageHook(reactor, ME, settings, dict(os.environ))
+        hook = MessageHook(reactor, ME, settings, dict(os.environ), lambda: "now")
         hook.startService()
         hook.received(BOB, messages(1))
         while not told.exists() or not told.read_text():

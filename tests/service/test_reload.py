@@ -98,7 +98,7 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual(self.node.settings.history.outbox_max, 5)
 
     def test_hooks(self) -> None:
-        hook = MessageHook(None, "alice@CIC", self.node.settings.hooks, {})
+        hook = MessageHook(None, "alice@CIC", self.node.settings.hooks, {}, lambda: "now")
         new = changed(self.node.settings, hooks__message="/bin/true", hooks__max_running=9)
         said = apply(self.node, new, hook)
         self.assertIn("hooks.message is /bin/true now, it was unset", said)

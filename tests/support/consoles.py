@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar, cast
 
 from twisted.internet.defer import Deferred, succeed
@@ -73,6 +73,7 @@ class FakeNode:
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:
         self.clock = clock
+        self.wall: Callable[[], float] = lambda: 1_000_000_000.0
         self.settings = settings or Settings(limits=LimitSettings(max_pending_acks=10))
         self.me = Identity.of(ME)
         self.observers = Observers()

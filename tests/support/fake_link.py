@@ -17,7 +17,7 @@ from p2pchat.settings.values import Settings
 from p2pchat.wire.codec import decode
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import ByeOk, Pong, Pub, Send
-from tests.support.links import RecordingOwner
+from tests.support.links import TIME, RecordingOwner
 
 
 class InstantBatch(WriteBatch):
@@ -35,7 +35,7 @@ def fake_context(own_id: str, settings: Settings, clock: Clock, ids: str = "id-"
     numbers = count(1)
     me = Identity.of(own_id)
     context = LinkContext(
-        me, settings, RecordingOwner(), clock, new_id=lambda: f"{ids}{next(numbers)}"
+        me, settings, RecordingOwner(), clock, lambda: f"{ids}{next(numbers)}", lambda: TIME
     )
     context.batch = InstantBatch()
     return context

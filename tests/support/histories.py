@@ -14,10 +14,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory, Storage
+from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import PUBLISHED, Batch, Piece, Record
 from p2pchat.history.segments import pack
+from p2pchat.history.storage import Storage
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.incoming import Incoming
 from p2pchat.node.node import MakeHistory
@@ -282,7 +283,7 @@ def keeping(
             make_database=database,
             reading=SteppedThread(),
             make_reader=lambda: Reader(path),
-            wall=lambda: NOW + host.seconds(),
+            wall=host.wall,
         )
         return DurableHistory(host, own_id, HistorySettings(), seen, storage)
 

@@ -19,7 +19,6 @@ from msgspec import Struct, field
 
 QUEUED: Final = "queued"
 KEPT: Final = "undelivered, but kept"
-UNKEPT: Final = "undelivered, and not kept yet"
 DELIVERED: Final = "delivered"
 CANCELLED: Final = "cancelled"
 GIVEN_UP: Final = "given up"

@@ -24,7 +24,6 @@ from tests.support.outcome_account import (
     GIVEN_UP,
     KEPT,
     QUEUED,
-    UNKEPT,
     Account,
     Message,
 )
@@ -36,7 +35,6 @@ _STATES: Final = {
     GIVEN_UP: ABANDONED,
     QUEUED: WAITING,
     KEPT: WAITING,
-    UNKEPT: WAITING,
 }
 
 

@@ -27,13 +27,13 @@ from p2pchat.settings.values import ConnectionSettings, HistorySettings, LimitSe
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
+from p2pchat.wire.stamps import Timestamps
 from tests.support.outcome_account import (
     CANCELLED,
     DELIVERED,
     GIVEN_UP,
     KEPT,
     QUEUED,
-    UNKEPT,
     Account,
     Window,
 )
@@ -45,6 +45,9 @@ SETTINGS = Settings(
     connection=ConnectionSettings(discovery_interval=5.0),
     history=HistorySettings(),
 )
+
+_WAITS = (KEPT_SENTENCE, "and is sent again", "and goes out")
+"""What is said of a message that is not delivered yet; the last two when it could not be kept."""
 
 
 class Asked(Struct, eq=False):
@@ -61,6 +64,7 @@ class Script(Struct, eq=False):
 
     name: str
     console: PlainConsole
+    output: StringTransport
     quits: bool
     """Whether the node leaves when it ends, as a program does that does not stay."""
     windows: list[Window]
@@ -100,8 +104,9 @@ class Life(Observer):
         self._send, self._publish = node.send, node.publish
         node.send, node.publish = self._sends, self._publishes
         host = self.host = world.town.host_of(node)
-        self._client: Any = _Client()
-        self._requests = Requests(node, host, stop=self.stop, timestamp=lambda: "")
+        self._client: Any = _Client(lambda fields: world.tell(f"{name}: a client hears {fields}"))
+        stamps = Timestamps(node.wall)
+        self._requests = Requests(node, host, stop=self.stop, timestamp=stamps)
 
     @property
     def up(self) -> bool:
@@ -142,11 +147,12 @@ class Life(Observer):
     def run_script(self, name: str, lines: list[str], windows: list[Window], quits: bool) -> None:
         """Run these lines as a piped script."""
         screen = Screen(self.host)
-        screen.connect(StringTransport())
+        output = StringTransport()
+        screen.connect(output)
         console = PlainConsole(
             self.node, self.host, screen, on_leave=self._script_left, script=True, watched=False
         )
-        self.script = Script(name, console, quits, windows)
+        self.script = Script(name, console, output, quits, windows)
         console.start(StringTransport())
         console.typed(lines)
         console.input_ended()
@@ -170,6 +176,7 @@ class Life(Observer):
         if self.script is script:
             self.script = None
             script.console.stop()
+            self._world.tell(f"{self.name}: {script.name} has read {script.output.value()!r}")
             for window in script.windows:
                 self._account.answered(window, done=False)
 
@@ -223,20 +230,20 @@ class Life(Observer):
         self._told(msg_id, DELIVERED)
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
-        if reason.startswith(("cancelled", "forgotten")):
-            outcome = CANCELLED
-        elif KEPT_SENTENCE in reason:
-            outcome = KEPT
-        elif "could not be kept" in reason and not reason.endswith("lost"):
-            outcome = UNKEPT
-        else:
-            outcome = GIVEN_UP
-        self._told(msg_id, outcome, f" ({reason})")
+        kept = KEPT if any(sentence in reason for sentence in _WAITS) else GIVEN_UP
+        cancelled = reason.startswith(("cancelled", "forgotten"))
+        self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         for message in messages:
             self._world.tell(f"{self.name}: is shown {message.payload!r}")
             self._account.shown(self.name, message.payload)
+
+    def status_changed(self, peer: Peer) -> None:
+        self._world.tell(f"{self.name}: {peer.peer_id} is {peer.status.value}")
+
+    def notice(self, sentence: str) -> None:
+        self._world.tell(f"{self.name}: {sentence}")
 
     # ------------------------------------------------------------ its history
 
@@ -247,6 +254,7 @@ class Life(Observer):
 
 
 class _Client:
-    """A client of the control socket: it is told outcomes, and does not care."""
+    """A client of the control socket."""
 
-    def tell(self, fields: object) -> None: ...
+    def __init__(self, tell: Callable[[object], None]) -> None:
+        self.tell = tell

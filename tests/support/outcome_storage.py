@@ -19,11 +19,10 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import Storage
 from p2pchat.history.reading import Reader
+from p2pchat.history.storage import Storage
 from p2pchat.sqlite import ClosedError, Worker
 from p2pchat.testing.network import FakeHost
-from tests.support.histories import NOW
 
 
 def memory_folder() -> tempfile.TemporaryDirectory[str]:
@@ -62,8 +61,8 @@ class HandThread(Worker):
 class NotedDatabase(Database):
     """A database that notes which messages of ours are in the file."""
 
-    def __init__(self, path: str, written: set[str]) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, written: set[str], wall: Callable[[], float]) -> None:
+        super().__init__(path, wall=wall)
         self._written = written
 
     def commit(self, batch: Any) -> Any:
@@ -85,7 +84,7 @@ class HandStorage:
         """The storage for the history in this file."""
 
         def database() -> Database:
-            self._databases.append(NotedDatabase(path, self.written))
+            self._databases.append(NotedDatabase(path, self.written, host.wall))
             return self._databases[-1]
 
         writing, reading = self.threads
@@ -94,7 +93,7 @@ class HandStorage:
             make_database=database,
             reading=reading,
             make_reader=lambda: Reader(path),
-            wall=lambda: NOW + host.seconds(),
+            wall=host.wall,
         )
 
     @property

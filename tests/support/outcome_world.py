@@ -3,6 +3,7 @@
     OutcomeWorld(118, folder).run()   ->  {"L4": {"a direct message went out …": "alice 3"}, …}
     python -m tests.support.outcome_world 0 300          the violations of 300 worlds, by check
     python -m tests.support.outcome_world 118 1 --tell   one of them, act by act
+    python -m tests.support.outcome_world 118 1 --bytes  the same, with all that is read and stored
 
 Rules: all that is random comes from the seed, the acts first, so that a change of the program
 changes no act. The threads of the histories stand still but for the acts that step them. In the end
@@ -12,6 +13,7 @@ they run freely, all nodes are there for `QUIET` seconds at most, and then leave
 from __future__ import annotations
 
 import argparse
+import hashlib
 import random
 import sys
 import time
@@ -22,6 +24,7 @@ from twisted.logger import globalLogPublisher
 
 from p2pchat.logs.levels import set_level
 from p2pchat.testing.nodes import FakeTown
+from p2pchat.testing.transport import FakeTransport
 from tests.support.outcome_account import Account
 from tests.support.outcome_acts import NOBODY, do
 from tests.support.outcome_checks import file_violations, public_violations
@@ -63,11 +66,21 @@ Found = dict[str, dict[str, str]]
 class OutcomeWorld:
     """One world, made by its seed; its history files are in `folder`."""
 
-    def __init__(self, seed: int, folder: str, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        folder: str,
+        tell: Callable[[str], None] | None = None,
+        *,
+        tell_bytes: bool = False,
+    ) -> None:
         self._chance = random.Random(seed)
         self._town = FakeTown(self._chance.getrandbits(32))
         self._account = Account()
         self._tell_line = tell
+        self._tell_bytes = tell_bytes
+        if tell_bytes:
+            self._town.network.tap = self._read
         self._shared = Shared(self._town, self._account, folder, self._tell, self._find)
         self._lives: dict[str, Life] = {}
         self._written: dict[str, set[str]] = {name: set() for name in NAMES}
@@ -114,6 +127,10 @@ class OutcomeWorld:
         for name in NAMES:
             for violation in file_violations(self._account, name, self._shared.path(name)):
                 self._find(violation)
+            if self._tell_bytes:
+                with open(self._shared.path(name), "rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                self._tell(f"{name}: its file is {digest}")
 
     # ------------------------------------------------------------ acts
 
@@ -236,6 +253,9 @@ class OutcomeWorld:
             kind = f"a fault was logged: {failure.type.__name__}"
             self._find(Violation("G0", kind, failure.getErrorMessage()))
 
+    def _read(self, end: FakeTransport, data: bytes) -> None:
+        self._tell(f"{end.host.ip} reads of {end.getPeer()}: {data!r}")
+
     def _tell(self, line: str) -> None:
         if self._tell_line is not None:
             now = self._town.network.clock.seconds() - 1000.0
@@ -248,13 +268,15 @@ def main() -> None:
     parser.add_argument("first", type=int, help="the first seed")
     parser.add_argument("count", type=int, help="how many seeds")
     parser.add_argument("--tell", action="store_true", help="print each act and each outcome")
+    parser.add_argument("--bytes", action="store_true", help="the same, and all that is read")
     options = parser.parse_args()
     set_level("ERROR")
     began, seeds = time.perf_counter(), range(options.first, options.first + options.count)
     found: dict[str, dict[str, list[tuple[int, str]]]] = {}
     for seed in seeds:
         with memory_folder() as folder:
-            world = OutcomeWorld(seed, folder, _write if options.tell else None)
+            tell = _write if options.tell or options.bytes else None
+            world = OutcomeWorld(seed, folder, tell, tell_bytes=options.bytes)
             for check, kinds in world.run().items():
                 for kind, what in kinds.items():
                     found.setdefault(check, {}).setdefault(kind, []).append((seed, what))

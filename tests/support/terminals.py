@@ -119,7 +119,7 @@ class ConsoleCase(SynchronousTestCase):
 
     def make_alice(self) -> ChatNode:
         """The node at whose console we are."""
-        return self.town.node("alice@CIC")
+        return self.town.node("alice@CIC", wall=lambda: self.now)
 
     def open_console(self) -> None:
         """Sit down at a new screen."""
@@ -136,7 +136,6 @@ class ConsoleCase(SynchronousTestCase):
             screen_input=self.keyboard,
             output=Vt100_Output(stream, self.screen.size, term="xterm-256color", enable_cpr=False),
             history=self.history,
-            wall_clock=lambda: self.now,
         )
         self.console.startService()
         self.run_for(0.2)

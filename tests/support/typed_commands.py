@@ -18,7 +18,7 @@ class CommandCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.node = FakeNode(self.clock)
-        self.commands = Commands(self.node.real, self.clock, lambda: 1_000_000_000.0)
+        self.commands = Commands(self.node.real, self.clock)
         self.addCleanup(set_level, get_level())
 
     def tearDown(self) -> None:

@@ -13,9 +13,10 @@ from twisted.internet.protocol import ClientFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory, Storage
+from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError
+from p2pchat.history.storage import Storage
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.node.figures import statistics
@@ -104,7 +105,7 @@ class KeepingCase(SynchronousTestCase):
                 make_database=database,
                 reading=SteppedThread(),
                 make_reader=lambda: Reader(self.path(own_id)),
-                wall=lambda: NOW + host.seconds(),
+                wall=host.wall,
             )
             return DurableHistory(host, own_id, settings, seen, storage)
 

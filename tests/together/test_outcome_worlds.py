@@ -7,8 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.outcome_storage import memory_folder
 from tests.support.outcome_world import OutcomeWorld
 
-SEEDS = (*range(40), 10031, 10384)
-"""In the last two the disk does not answer for so long that messages are told not to be kept."""
+SEEDS = range(40)
 
 
 class OutcomeWorldTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.queue import CommandQueue
-from p2pchat.history import store
+from p2pchat.history import store, waiting
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, DELIVERED, WAITING, HistoryError
 from p2pchat.history.store import GATHER
@@ -657,7 +657,7 @@ class AnythingTests(OutcomeCase):
 
 class OrderTests(OutcomeCase):
     def test_what_the_disk_cannot_take_and_a_status_keep_their_places(self) -> None:
-        self.patch(store, "MAX_WAITING", 40_000)
+        self.patch(waiting, "MAX_WAITING", 40_000)
         self.loaded()
         self.receive(send("1", "primeiro"))
         self.clock.advance(0)

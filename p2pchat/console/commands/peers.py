@@ -62,7 +62,7 @@ def _peers(person: Person, rest: str) -> Answer:
 
 
 def _conn(person: Person, _: str) -> Answer:
-    peers, wall_now = person.node.peers.connected(), person.wall_clock()
+    peers, wall_now = person.node.peers.connected(), person.node.wall()
     return tabled(links_table(link_rows(peers, person.clock.seconds(), wall_now), wall_now))
 
 

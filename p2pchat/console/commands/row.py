@@ -24,8 +24,6 @@ class Person(Protocol):
 
     node: ChatNode
     clock: IReactorTime
-    wall_clock: Callable[[], float]
-    """Seconds since the epoch."""
     sent: SentMessages
     """Their direct messages."""
     published: int

@@ -11,7 +11,6 @@ about this program itself are here; the others are where the things are that the
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -31,14 +30,11 @@ from p2pchat.wire.text import shortened
 
 
 class Commands:
-    """The commands of one person at one node. `wall_clock` gives seconds since the epoch."""
+    """The commands of one person at one node."""
 
-    def __init__(
-        self, node: ChatNode, clock: IReactorTime, wall_clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, node: ChatNode, clock: IReactorTime) -> None:
         self.node = node
         self.clock = clock
-        self.wall_clock = wall_clock
         self.sent = SentMessages(node)
         self.published = 0
         """How many messages were published to at least one peer."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any, Final
@@ -97,7 +96,6 @@ class FullConsole(Service):
         history: History,
         encoding: str = "utf-8",
         terminal: Terminal | None = None,
-        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._node = node
@@ -113,10 +111,10 @@ class FullConsole(Service):
         marks = Marks()
         self._talk = Talk(
             node,
-            Commands(node, clock, wall_clock),
+            Commands(node, clock),
             self.conversations,
             marks,
-            wall_clock=wall_clock,
+            wall_clock=node.wall,
             changed=self._changed,
             bars=BARS if glyphs.rule == "─" else PLAIN_BARS,
         )
@@ -124,7 +122,7 @@ class FullConsole(Service):
             node,
             self.conversations,
             marks,
-            wall_clock=wall_clock,
+            wall_clock=node.wall,
             tell=self._tell,
             changed=self._changed,
         )
@@ -133,7 +131,7 @@ class FullConsole(Service):
             node,
             self.conversations,
             marks,
-            wall_clock=wall_clock,
+            wall_clock=node.wall,
             changed=self._changed,
             ring=lambda: self.screen.app.output.bell(),
             past_known=self._earlier.past_known,

@@ -12,7 +12,6 @@ colours, so that nothing ever breaks a line. The console knows no descriptors: l
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IPushProducer, IReactorTime
@@ -138,7 +137,7 @@ class PlainConsole(Observer):
 
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """Messages came that were said a while ago."""
-        now = time.time()
+        now = self._node.wall()
         self._news.received(peer.peer_id, messages, [said_note(when, now) for when in said])
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:

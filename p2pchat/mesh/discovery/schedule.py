@@ -12,7 +12,6 @@ that blocks us is asked nothing until that is over, by nobody.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Final
 
@@ -42,8 +41,8 @@ class RequestSchedule:
     def __init__(
         self,
         interval: float,
-        budget: int | None = REQUESTS_A_MINUTE,
-        jitter: Callable[[float, float], float] = random.uniform,
+        budget: int | None,
+        jitter: Callable[[float, float], float],
     ) -> None:
         self._interval = interval
         self._budget = budget

@@ -20,7 +20,6 @@ from p2pchat.wire.codec import encode, raw_json
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import Ping
 from p2pchat.wire.session import Session
-from p2pchat.wire.stamps import MessageIds, Timestamps
 
 ODD_RATE: Final = 400_000
 ODD_BURST: Final = 60_000
@@ -31,7 +30,7 @@ which the usual call refuses costs by its values, and 10,000 of them have room i
 class LinkContext:
     """Made once for a node, and given to each of its connections.
 
-    `new_id` and `timestamp` give what goes into messages; tests bring their own.
+    `new_id` and `timestamp` give what goes into messages.
     """
 
     def __init__(
@@ -40,16 +39,16 @@ class LinkContext:
         settings: Settings,
         owner: ILinkOwner,
         clock: IReactorTime,
-        new_id: Callable[[], str] | None = None,
-        timestamp: Callable[[], str] | None = None,
+        new_id: Callable[[], str],
+        timestamp: Callable[[], str],
     ) -> None:
         self.me = me
         self.settings = settings
         self.owner = owner
         self.clock = clock
         self.batch = WriteBatch(clock)
-        self.new_id = new_id or MessageIds()
-        self.timestamp = timestamp or Timestamps()
+        self.new_id = new_id
+        self.timestamp = timestamp
         self.friends: Container[str] = ()
         """Peers who never wait for what strangers send."""
         self._odd = TokenBucket(ODD_RATE, clock.seconds(), ODD_BURST)

@@ -9,9 +9,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 
 from p2pchat.history.database import Database
-from p2pchat.history.durable import DurableHistory, Storage
+from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Record
+from p2pchat.history.storage import Storage
 from p2pchat.node.node import ChatNode, MakeHistory
 from p2pchat.settings.values import HistorySettings, LimitSettings, Settings
 from p2pchat.testing.network import FakeHost
@@ -44,7 +45,11 @@ class EarlierCase(ConsoleCase):
         host = self.town.network.host(f"10.0.1.{len(self.town.network.hosts) + 1}")
         settings = Settings(limits=LimitSettings(peer_rate=0))
         return self.town.node(
-            "alice@CIC", ip=host.ip, settings=settings, make_history=self.maker(host)
+            "alice@CIC",
+            ip=host.ip,
+            settings=settings,
+            make_history=self.maker(host),
+            wall=lambda: self.now,
         )
 
     def maker(self, host: FakeHost) -> MakeHistory:

@@ -1,0 +1,67 @@
+"""One history file, and the threads that touch it: one that writes, one that answers questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from p2pchat.history.database import Database
+from p2pchat.history.reading import Reader
+from p2pchat.history.records import HistoryError
+from p2pchat.sqlite import ClosedError, Worker
+
+_T = TypeVar("_T")
+
+
+def _ignore() -> None:
+    """Nobody waits for the end."""
+
+
+class Storage(Struct):
+    """One file, and the threads that touch it."""
+
+    writing: Worker
+    make_database: Callable[[], Database]
+    """Is called in the thread `writing`."""
+    reading: Worker
+    make_reader: Callable[[], Reader]
+    """Is called in the thread `reading`."""
+    wall: Callable[[], float]
+    """The wall clock."""
+    on_closed: Callable[[], None] = _ignore
+    """Is called when nothing touches the file any more."""
+    path: str = ""
+    """Where the file is, for who wants to know its size."""
+
+
+class Questions:
+    """Asks the reader of a storage, in its thread."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._reader: Reader | None = None
+
+    def ask(self, question: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
+        """Fires with the answer; fails with a `HistoryError` after `stop`."""
+
+        def read() -> list[_T]:
+            if self._reader is None:
+                self._reader = self._storage.make_reader()
+            return question(self._reader)
+
+        def closed(failure: Failure) -> NoReturn:
+            failure.trap(ClosedError)
+            raise HistoryError("this node is leaving")
+
+        return self._storage.reading.run(read).addErrback(closed)
+
+    def stop(self) -> Deferred[None]:
+        """Answer what is asked, and close the reader."""
+        closed: Deferred[None] = succeed(None)
+        if self._reader is not None:
+            closed = self._storage.reading.run(self._reader.close)
+        return closed.addBoth(lambda _: self._storage.reading.stop())
