@@ -124,7 +124,8 @@ class Requests:
             elif news.became is Became.UNKEPT and (withdrawn := self._withdrawn(news)):
                 answer.errback(RequestError("not_delivered", withdrawn, **which, later=False))
             else:
-                later = news.became in (Became.LATE, Became.UNKEPT)
+                # Also what could not be kept goes out if it can: who repeats it sends it twice.
+                later = not news.over
                 answer.errback(RequestError("not_delivered", news.reason, **which, later=later))
 
         try:

@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.error import CannotListenError
 
 from p2pchat.console.full import choose
-from p2pchat.console.plain.stdio import make_console
+from p2pchat.console.plain.stdio import StdioConsole, make_console
 from p2pchat.console.typed_lines import take_words_out
 from p2pchat.control.client.standard import fill_standard_descriptors, forget_output
 from p2pchat.control.paths import ControlError
@@ -94,6 +94,7 @@ class Program(Service):
         self._for_others: RendezvousService | None = None
         self._local: LocalRendezvous | None = None
         self._console: Service | None = None
+        self._script: StdioConsole | None = None
         directory, local = self._directory(settings)
         self.node = ChatNode(
             reactor,
@@ -174,7 +175,7 @@ class Program(Service):
             full = make_full_console(reactor, node, loop, on_leave=self.leave, bell=bell)
             self._show(full, full.show)
             return
-        plain = make_console(reactor, node, stay=self._stay, on_leave=self.leave)
+        plain = self._script = make_console(reactor, node, stay=self._stay, on_leave=self.leave)
         if plain is not None:
             self._show(plain, plain.show)
 
@@ -205,6 +206,8 @@ class Program(Service):
         if self._console is not None:
             self._unshow()
             yield maybeDeferred(self._console.stopService)
+        if self._script is not None and self._script.unfinished:
+            self.status = 1
         super().stopService()
 
     def leave(self, status: int = 0) -> None:
@@ -294,6 +297,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     gc.freeze()
     gc.enable()
     reactor.run()
+    # Whoever still asks for a reload must not end a process that has done all: the interpreter
+    # takes our handler away before it exits.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.close()
     sys.exit(program.status)
 

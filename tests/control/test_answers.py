@@ -120,6 +120,7 @@ class AnswerTests(SynchronousTestCase):
         alice.outgoing.cancel([*alice.outgoing.outbox])
         (answer,) = self.client.heard()
         self.assertEqual((answer["code"], answer["error"]), ("not_delivered", "cancelled"))
+        self.assertFalse(answer["later"])
         BrokenConnection.trouble = FULL
         self.client.say({"do": "send", "to": "zoe@CIC", "text": "olá"})
         thread.at_once = True

@@ -66,6 +66,23 @@ class Conversations(ProcessCase):
         self.assertEqual(await alice.ended, 1)
         self.assertIn("queued: no such peer here yet: [nobody@lobby]", alice.output)
 
+    async def test_a_signal_ends_a_script_of_which_not_all_was_delivered(self) -> None:
+        alice = self.chat("alice", *local_group(self))
+        alice.say("/msg nobody@lobby hi")
+        await alice.expect("^queued: no such peer here yet")
+        alice.signal(signal.SIGTERM)
+        self.assertEqual(await alice.ended, 1, alice.output)
+
+    async def test_a_signal_ends_a_script_before_its_lines_were_run(self) -> None:
+        for options, status in (((), 1), (("--stay",), 0)):
+            alice = self.chat("alice", *local_group(self), *options)
+            alice.say("/help msg")
+            alice.say("/pub * hi")
+            await alice.expect("^/msg .*: ")
+            alice.signal(signal.SIGTERM)
+            self.assertEqual(await alice.ended, status, alice.output)
+            self.assertIn("one line was not run: this node leaves", alice.output)
+
     async def test_another_node_takes_the_rendezvous_over(self) -> None:
         group = local_group(self)
         host = self.chat("host", *group)

@@ -80,6 +80,20 @@ class ImportTests(SynchronousTestCase):
             self.assertNotIn(name, names)
 
 
+class LastMomentTests(SynchronousTestCase):
+    def test_a_reload_that_comes_too_late_ends_nothing(self) -> None:
+        code = (
+            "import atexit, signal; from p2pchat.service.script import main; "
+            "atexit.register(lambda: print(signal.getsignal(signal.SIGHUP).name)); "
+            "main(['--history', 'none', '--control', 'off', '--port', '0', '--log-file', '-'])"
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, input="/quit\n", capture_output=True, text=True
+        )
+        self.assertEqual(found.returncode, 0, found.stderr)
+        self.assertEqual(found.stdout.splitlines()[-1], "SIG_IGN")
+
+
 class StandardStreamTests(SynchronousTestCase):
     """Whatever standard input, output and error are: a sentence or silence, never a traceback."""
 

@@ -87,6 +87,11 @@ class PlainConsole(Observer):
         self._queue.stop()
         self._news.close()
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it was stopped under a script of which not all was done and delivered."""
+        return self._queue.unfinished
+
     def typed(self, lines: Sequence[str | None]) -> None:
         """Lines came in; None stands for one that was too long."""
         self._queue.add(lines)

@@ -76,6 +76,8 @@ class CommandQueue:
         self._meet_by: IDelayedCall | None = None
         self.failed = False
         """Whether some line was wrong, or what was published was not read in time."""
+        self.unfinished = False
+        """Whether the node has left under a script of which not all was done and delivered."""
 
     def start(self, reader: IPushProducer) -> None:
         """Take lines from now on; `reader`, where they come from, is paused while they wait."""
@@ -89,6 +91,8 @@ class CommandQueue:
         if self._lines and not self._left:
             many = f"{len(self._lines)} lines were" if len(self._lines) > 1 else "one line was"
             self._show([f"{many} not run: this node leaves"])
+        if self._script and not self._stay and not self._left:
+            self.unfinished = bool(self._lines or self._under_way) or not self._all_well
         self._left = True
         self._lines.clear()
         self._cancel_next()
@@ -243,8 +247,12 @@ class CommandQueue:
         elif not self._drained():
             self._again()
         else:
-            sent = self._commands.sent
-            self._go(1 if self.failed or sent.failed or sent.waiting else 0)
+            self._go(0 if self._all_well else 1)
+
+    @property
+    def _all_well(self) -> bool:
+        sent = self._commands.sent
+        return not (self.failed or sent.failed or sent.waiting or sent.pending)
 
     def _drained(self) -> bool:
         draining = self._draining

@@ -115,6 +115,11 @@ class StdioConsole(Service):
             self._let_go()
         return closed
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it was stopped under a script of which not all was done and delivered."""
+        return self._console.unfinished
+
     def show(self, line: str) -> None:
         """Show one line, for example a warning of the log, between the others."""
         self._console.show(line)

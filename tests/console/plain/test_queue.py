@@ -152,7 +152,7 @@ class MeetingTests(QueueCase):
         self.queue.stop()
         self.clock.advance(MEETING + 1)
         self.assertEqual(self.shown, ["one line was not run: this node leaves"])
-        self.assertEqual(self.left, [])
+        self.assertEqual((self.left, self.queue.unfinished), ([], True))
 
 
 class ScriptCase(QueueCase):
@@ -195,6 +195,19 @@ class StatusTests(ScriptCase):
     def test_a_line_that_is_too_long_is_told(self) -> None:
         self.queue.add([None])
         self.assertEqual(self.shown, ["that line is too long: nothing was sent"])
+
+    def test_a_node_that_leaves_under_a_script_of_which_all_was_done(self) -> None:
+        self.queue.add(["/help msg"])
+        self.queue.stop()
+        self.assertFalse(self.queue.unfinished)
+
+    def test_a_node_that_leaves_under_a_script_of_which_something_was_not(self) -> None:
+        link = self.node.meets("bob@CIC")
+        self.queue.add(["/msg bob@CIC hi"])
+        self.node.acknowledge(link)
+        self.queue.add(["/nonsense"])
+        self.queue.stop()
+        self.assertTrue(self.queue.unfinished)
 
     def test_it_leaves_once(self) -> None:
         self.queue.end()
