@@ -86,7 +86,8 @@ class RestartTests(HistoryCase):
         self.assertEqual(len(kept), len(set(kept)))
         numbers = [int(text[1:]) for text in kept[:-1]]
         self.assertEqual(numbers, sorted(numbers), "in the order in which they were said")
-        self.assertEqual({line["text"] for line in sent}, {*kept})
+        # A kill may take what alice sent in the last 20 ms out of her file, not out of bob's.
+        self.assertEqual({line["text"] for line in sent} - {*kept}, set())
         self.assertGreaterEqual(len(kept), delivered)
 
 
