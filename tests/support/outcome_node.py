@@ -231,7 +231,11 @@ class Life(Observer):
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         kept = KEPT if any(sentence in reason for sentence in _WAITS) else GIVEN_UP
-        cancelled = reason.startswith(("cancelled", "forgotten"))
+        # A request that hears that its message is not kept takes it back.
+        taken_back = reason.endswith("and is not sent") and msg_id in self._account.by_id
+        if taken_back:
+            self._account.by_id[msg_id].perhaps_cancelled = True
+        cancelled = taken_back or reason.startswith(("cancelled", "forgotten"))
         self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
