@@ -235,6 +235,11 @@ class PeerTable:
             known = chain(known, self.friends.known)
         return the_one_called(name, known)
 
+    def is_linked(self, peer_id: str) -> bool:
+        """Whether there is a link to this peer."""
+        peer = self._peers.get(peer_id)
+        return peer is not None and bool(peer.links)
+
     def connected(self, namespace: str | None = None) -> list[Peer]:
         """The peers that have a link: those of one namespace, or all for None."""
         if namespace is not None:

@@ -30,6 +30,10 @@ AGAIN_AFTER: Final = 3
 """Times `ack_timeout` after which our own kind gets a message again on the same link."""
 _NOT_DELIVERED: Final = "Not delivered to {peer}: {why}"
 _NEXT_LINK: Final = "when a link opens"
+_TOO_OLD: Final = "it waited for too long and is given up"
+_PERHAPS: Final = ", though it may have arrived"
+_TOLD_ONE_BY_ONE: Final = 5
+"""Of messages of earlier runs that were given up; of the others only how many there are."""
 _log: Final = Log("Router")
 
 
@@ -61,10 +65,27 @@ class Outcomes:
     def delivered_after(self, message: OwnMessage, seconds: float) -> None:
         """Its ACK came."""
         self._over(message, DELIVERED, became=Became.DELIVERED, seconds=seconds)
+        if message.earlier:
+            self._notice(message, 'delivered to {who}, which was away: "{text}"')
 
     def give_up(self, message: OwnMessage, reason: str) -> None:
         """It is sent no more."""
         self._over(message, ABANDONED, reason=reason)
+
+    def call_off(self, message: OwnMessage, reason: str) -> None:
+        """It is sent no more, though it may have been sent before."""
+        self.give_up(message, reason if message.sent_at is None else reason + _PERHAPS)
+
+    def too_old(self, old: Sequence[OwnMessage]) -> None:
+        """These have waited for longer than they may."""
+        for message in old:
+            self.call_off(message, _TOO_OLD)
+        earlier = [message for message in old if message.earlier]
+        for message in earlier[:_TOLD_ONE_BY_ONE]:
+            self._notice(message, 'not delivered to {who}: {why} ("{text}")', _TOO_OLD)
+        more = len(earlier) - _TOLD_ONE_BY_ONE
+        if more > 0:
+            self._observers.notice(f"{more} more messages waited for too long and are given up")
 
     def unconfirmed(self, message: OwnMessage) -> None:
         """Another program got it as often as it may: it was perhaps read each time."""
@@ -74,9 +95,7 @@ class Outcomes:
         reason = f"{NOT_CONFIRMED}: {why}"
         self._over(message, ABANDONED, became=Became.UNCONFIRMED, reason=reason)
         if message.earlier:
-            # Who said it in an earlier run is no longer there to be told.
-            text = shortened(message.entry.text, 40)
-            self._observers.notice(f'{bracketed(message.peer_id)}: {reason} ("{text}")')
+            self._notice(message, '{who}: {why} ("{text}")', reason)
 
     def no_ack(self, message: OwnMessage, peer: Peer | None, timeout: float, now: float) -> None:
         """No ACK came within `timeout` seconds."""
@@ -117,9 +136,9 @@ class Outcomes:
 
     def look(self, message: OwnMessage) -> None:
         """Tell once that a message has no link, as soon as it is safe, or cannot be."""
-        peer, history = self._peers.get(message.peer_id), self._history
+        history = self._history
         known = history is None or history.ready
-        if message.stage is not Stage.UNSENT or (peer is not None and peer.links and known):
+        if message.stage is not Stage.UNSENT or (known and self._peers.is_linked(message.peer_id)):
             return
         if message.stored:
             if message.told in (None, Became.UNKEPT):
@@ -150,6 +169,11 @@ class Outcomes:
             if everything or not message.stored:
                 message.stored = False
                 self._history.enter(message.entry)
+
+    def _notice(self, message: OwnMessage, form: str, why: str = "") -> None:
+        """Who said it in an earlier run is no longer there to be told: tell everybody."""
+        who, text = bracketed(message.peer_id), shortened(message.entry.text, 40)
+        self._observers.notice(form.format(who=who, why=why, text=text))
 
     def _late(self, message: OwnMessage, reason: str, when: str) -> None:
         history, then = self._history, KEPT

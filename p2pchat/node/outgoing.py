@@ -37,14 +37,10 @@ from p2pchat.wire.codec import encode
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Said, Send
 from p2pchat.wire.names import bracketed
-from p2pchat.wire.text import shortened
 
 CANCELLED: Final = "cancelled"
-_TOO_OLD: Final = "it waited for too long and is given up"
-_PERHAPS: Final = ", though it may have arrived"
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
-_TOLD_ONE_BY_ONE: Final = 5
 _CHECK_AGE_EVERY: Final = 60.0
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
@@ -78,7 +74,6 @@ class Outgoing:
         self._context = context
         self._own_id = context.me.peer_id
         self._peers = peers
-        self._observers = observers
         self._history = history
         self.publishing = Publishing(context, peers, history)
         """What goes to everybody of a scope."""
@@ -158,12 +153,8 @@ class Outgoing:
         for message in messages:
             if self.outbox.get(message.msg_id) is message:
                 count += 1
-                self._give_up(message, reason)
+                self.outcomes.call_off(message, reason)
         return count
-
-    def _give_up(self, message: OwnMessage, reason: str) -> None:
-        perhaps = "" if message.sent_at is None else _PERHAPS
-        self.outcomes.give_up(message, reason + perhaps)
 
     def forget(self, peer_id: str) -> Deferred[int]:
         """Delete what was said by and to a peer, and what waits for it; fires with how many.
@@ -191,13 +182,10 @@ class Outgoing:
         if len(self.outbox) - self.pending <= most:
             return False
         return any(
-            self.outbox.unsent_to(peer_id) > most and (not self._ready or self._is_linked(peer_id))
+            self.outbox.unsent_to(peer_id) > most
+            and (not self._ready or self._peers.is_linked(peer_id))
             for peer_id in self.outbox.peers_behind
         )
-
-    def _is_linked(self, peer_id: str) -> bool:
-        peer = self._peers.get(peer_id)
-        return peer is not None and bool(peer.links)
 
     @property
     def _ready(self) -> bool:
@@ -269,10 +257,6 @@ class Outgoing:
             seconds = 0.0 if history is None else max(0.0, history.wall() - message.entry.at)
         _log.debug("ACK from {peer} after {ms:.1f} ms", peer=peer_id, ms=seconds * 1e3)
         self.outcomes.delivered_after(message, seconds)
-        if message.earlier:
-            # Who sent it then is no longer there to be told.
-            text = shortened(message.entry.text, 40)
-            self._observers.notice(f'delivered to {bracketed(peer_id)}, which was away: "{text}"')
         if self.outbox.has_unsent(peer_id):
             self._send_waiting(peer_id)
 
@@ -299,21 +283,7 @@ class Outgoing:
             self._send_waiting(peer_id)
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
-            self._give_up_old(outbox.too_old(history.age))
-
-    def _give_up_old(self, old: Sequence[OwnMessage]) -> None:
-        for message in old:
-            self._give_up(message, _TOO_OLD)
-        # Who said these is no longer there to be told.
-        earlier = [message for message in old if message.earlier]
-        for message in earlier[:_TOLD_ONE_BY_ONE]:
-            text = shortened(message.entry.text, 40)
-            self._observers.notice(
-                f'not delivered to {bracketed(message.peer_id)}: {_TOO_OLD} ("{text}")'
-            )
-        more = len(earlier) - _TOLD_ONE_BY_ONE
-        if more > 0:
-            self._observers.notice(f"{more} more messages waited for too long and are given up")
+            self.outcomes.too_old(outbox.too_old(history.age))
 
     # ------------------------------------------------------------ the end of the node
 

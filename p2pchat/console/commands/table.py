@@ -63,8 +63,7 @@ class Commands:
             return True
         if command is not MSG:
             return False
-        peer = self.node.peers.get(self.sent.addressee(rest)[0])
-        return peer is not None and bool(peer.links)
+        return self.node.peers.is_linked(self.sent.addressee(rest)[0])
 
 
 def _stats(person: Person, rest: str) -> Answer:
