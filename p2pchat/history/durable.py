@@ -145,10 +145,6 @@ class DurableHistory:
     def stop(self) -> Deferred[None]:
         """Write what waits, delete what is to be deleted, and close the file."""
 
-        def close_reader(_: object) -> Deferred[None]:
-            # First, so that who writes is the last one, and leaves one file behind.
-            return self._questions.stop()
-
         def close(_: object) -> Deferred[None]:
             return self._store.stop().addBoth(lambda _: self._storage.on_closed())
 
@@ -156,7 +152,8 @@ class DurableHistory:
         # A deletion that ended half-way would be told not to have been made.
         nothing_is_deleted = self._deleting.acquire()
         flushed = nothing_is_deleted.addCallback(lambda _: self.flush())
-        return flushed.addCallback(close_reader).addCallback(close)
+        # The reader first, so that who writes is the last one, and leaves one file behind.
+        return flushed.addCallback(lambda _: self._questions.stop()).addCallback(close)
 
     def abandon(self) -> None:
         """End without waiting for the file, instead of `stop`: its disk does not answer.
@@ -317,7 +314,7 @@ class DurableHistory:
 
     def _read_all(self, ask: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
         """Read with what was said just now, as far as it can be written."""
-        if not self.ready or self.failing or not self._store.something_waits:
+        if not self.ready or self.failing or not self._store.has_unwritten:
             return self._read(ask)
         written = self._store.flush().addTimeout(HANGS_AFTER, self._clock)
         return written.addBoth(lambda _: self._read(ask))

@@ -137,12 +137,17 @@ def waits(connection: Connection, upto: int) -> bool:
     return bool(some)
 
 
-def _index(connection: Connection, after: int, upto: int, *, has_words: bool) -> None:
+def index_conversations(connection: Connection, after: int, upto: int) -> None:
+    """Name the messages with these ids, above `after` and up to `upto`, by conversation."""
     connection.execute(
         "INSERT INTO message_of SELECT conversation, id, state = 0 FROM message"
         " WHERE id > ? AND id <= ? ORDER BY conversation, id",
         (after, upto),
     )
+
+
+def _index(connection: Connection, after: int, upto: int, *, has_words: bool) -> None:
+    index_conversations(connection, after, upto)
     shares.count(connection, after, upto)
     if has_words:
         words.add(connection, after, upto)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from sqlite3 import Connection
 from typing import Final, TypeVar
 
-from p2pchat.history import past, shares
+from p2pchat.history import filing, past, shares
 from p2pchat.history.records import Loaded, Record
 from p2pchat.history.schema import FIELDS, FORMAT, NAMES
 from p2pchat.sqlite import is_damage
@@ -61,10 +61,7 @@ def make_anew(connection: Connection) -> None:
                 connection.execute(statement)
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("DELETE FROM message_of")
-    connection.execute(
-        "INSERT INTO message_of SELECT conversation, id, state = 0 FROM message"
-        " WHERE id <= (SELECT upto FROM indexed) ORDER BY conversation, id"
-    )
+    filing.index_conversations(connection, 0, filing.indexed_upto(connection))
     connection.execute("COMMIT")
 
 

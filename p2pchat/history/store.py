@@ -247,7 +247,7 @@ class Store:
         return self.flush().addCallback(close)
 
     @property
-    def something_waits(self) -> bool:
+    def has_unwritten(self) -> bool:
         """Whether a message is not written yet."""
         return self._writing is not None or self._something_waits()
 

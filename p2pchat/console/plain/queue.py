@@ -25,6 +25,7 @@ from p2pchat.console.plain.input_lines import too_long
 from p2pchat.console.replies import Reply
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.peers import Peer
+from p2pchat.turns import SHARE
 
 _log: Final = Log("Console")
 MEETING: Final = 10.0
@@ -33,8 +34,6 @@ _SHORTEST, _LONGEST = 0.001, 0.05
 _LINES_BETWEEN_LOOKS: Final = 32
 _CHARACTERS_BETWEEN_LOOKS: Final = 8192
 _AT_ONCE: Final = 8
-_SHARE: Final = 0.01
-"""Seconds of a turn after which no further line is run."""
 
 
 class CommandQueue:
@@ -181,7 +180,7 @@ class CommandQueue:
             self._finish()
 
     def _run_lines(self) -> None:
-        until = self._clock.seconds() + _SHARE
+        until = self._clock.seconds() + SHARE
         while self._lines and not self._left:
             if self._clock.seconds() >= until:
                 self._next = self._clock.callLater(0, self._look_again)
