@@ -7,7 +7,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.reports import link_rows, peer_rows, round_trip_rows
-from tests.support.consoles import FakeNode, done, listing
+from p2pchat.turns import at_once
+from tests.support.consoles import FakeNode, listing
 
 
 class RowTests(SynchronousTestCase):
@@ -19,7 +20,7 @@ class RowTests(SynchronousTestCase):
         peer = self.node.knows("bob@CIC")
         peer.addresses, peer.listed = (("10.0.0.2", 4000), ("::1", 4001)), True
         self.node.peers.connected()[0].add_round_trip(0.0012345678)
-        bob, zoe = to_builtins(done(peer_rows(self.node.peers, None)))
+        bob, zoe = to_builtins(at_once(peer_rows(self.node.peers, None)))
         self.assertEqual(
             bob,
             {
@@ -39,7 +40,7 @@ class RowTests(SynchronousTestCase):
     def test_what_the_rendezvous_has_just_told_counts(self) -> None:
         self.node.knows("bob@CIC").listed = True
         listings = [listing("carol@CIC"), listing("dan@UnB")]
-        rows = done(peer_rows(self.node.peers, "CIC", listings))
+        rows = at_once(peer_rows(self.node.peers, "CIC", listings))
         self.assertEqual(
             [(row.peer_id, row.listed) for row in rows],
             [("bob@CIC", False), ("carol@CIC", True)],

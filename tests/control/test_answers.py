@@ -5,17 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from p2pchat.control.answers import REQUESTS
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.news import Became, News
-from p2pchat.node.node import ChatNode
 from p2pchat.settings.checks import ConfigError
 from p2pchat.testing.directory import Fault
 from p2pchat.wire.messages import Pub, Send
-from tests.support.control_sockets import STAMP, ControlledTown
+from tests.support.control_sockets import STAMP, ControlledCase
 from tests.support.histories import FULL, BrokenConnection
 
 
@@ -23,22 +20,7 @@ def unusable() -> list[str]:
     raise ConfigError("nothing was changed: x")
 
 
-class AnswerTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.place = ControlledTown()
-        self.addCleanup(self.place.close)
-        self.client = self.place.client()
-        self.addCleanup(self.client.hang_up)
-        self.town = self.place.town
-
-    def keep(self) -> ChatNode:
-        """Go on with a node that has a history."""
-        self.place = ControlledTown(keeps=self)
-        self.addCleanup(self.place.close)
-        self.town, self.client = self.place.town, self.place.client()
-        self.addCleanup(self.client.hang_up)
-        return self.place.alice
-
+class AnswerTests(ControlledCase):
     def later(self, seconds: float = 0.5) -> list[dict[str, Any]]:
         self.town.run(seconds)
         return self.client.heard()

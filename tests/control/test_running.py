@@ -5,35 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure
 from p2pchat.console.plain.queue import MEETING
-from p2pchat.node.node import ChatNode
 from p2pchat.testing.directory import Fault
-from tests.support.control_sockets import STAMP, Client, ControlledTown
+from tests.support.control_sockets import STAMP, Client, ControlledCase, ControlledTown
 
 NOTHING_OPEN = {"failed": False, "waiting": 0}
 
 
-class RunCase(SynchronousTestCase):
+class RunCase(ControlledCase):
     def setUp(self) -> None:
-        self.place = ControlledTown()
-        self.addCleanup(self.place.close)
-        self.town = self.place.town
-        self.town.run(1)  # all dials are over
-        self.client = self.place.client()
-        self.addCleanup(self.client.hang_up)
+        self.begin(ControlledTown(), settled=1)  # all dials are over
         self.bob = self.town.seen(self.place.bob)
-
-    def keep(self) -> ChatNode:
-        """Go on with a node that has a history."""
-        self.place = ControlledTown(keeps=self)
-        self.addCleanup(self.place.close)
-        self.town, self.client = self.place.town, self.place.client()
-        self.addCleanup(self.client.hang_up)
-        return self.place.alice
 
     def script(self, *lines: str, client: Client | None = None) -> None:
         """A client runs these lines, numbered from 1, as a script."""

@@ -33,6 +33,18 @@ class MendingCase(FileCase):
             connection.execute(statement)
         connection.close()
 
+    def break_page(self, name: str) -> None:
+        """Have the first page of a table or an index hold nonsense."""
+        connection = sqlite3.connect(self.path)
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.close()
+        with open(self.path, "r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+
     def waiting(self) -> list[str]:
         loaded = self.database.load(9, 0)
         self.assertEqual(loaded.aside, "")
@@ -116,15 +128,7 @@ class IndexTests(MendingCase):
 
     def test_any_other(self) -> None:
         """One that has entries which its table does not, as after a crash of a bad disk."""
-        connection = sqlite3.connect(self.path)
-        (page,) = connection.execute(
-            "SELECT rootpage FROM sqlite_master WHERE name = 'message_waiting'"
-        ).fetchone()
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-        connection.close()
-        with open(self.path, "r+b") as file:
-            file.seek((page - 1) * size)
-            file.write(b"\xff" * size)
+        self.break_page("message_waiting")
         self.assertEqual(self.waiting(), ["espera", "estraga-se"])
         self.file_all()
         connection = sqlite3.connect(self.path)
@@ -137,15 +141,7 @@ class IndexTests(MendingCase):
 
 class PageTests(MendingCase):
     def test_what_can_be_read_goes_on_in_a_new_file(self) -> None:
-        connection = sqlite3.connect(self.path)
-        (page,) = connection.execute(
-            "SELECT rootpage FROM sqlite_master WHERE name = 'segment'"
-        ).fetchone()
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-        connection.close()
-        with open(self.path, "r+b") as file:
-            file.seek((page - 1) * size)
-            file.write(b"\xff" * size)
+        self.break_page("segment")
         loaded = self.database.load(9, 0)
         self.assertTrue(os.path.exists(loaded.aside))
         self.assertEqual(self.texts(loaded.waiting), ["espera", "estraga-se"])

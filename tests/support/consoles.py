@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 from twisted.internet.defer import Deferred, succeed
@@ -132,13 +132,3 @@ def listing(
 ) -> Listing:
     name, _, namespace = peer_id.rpartition("@")
     return Listing(name, namespace, ip, port, 60, expires_in)
-
-
-def done(work: Generator[None, None, _T]) -> _T:
-    """What work for several turns comes to, done at once."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: _T = end.value
-            return found

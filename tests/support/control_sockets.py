@@ -117,6 +117,26 @@ class ControlledTown:
         self.town.close()
 
 
+class ControlledCase(SynchronousTestCase):
+    """A test with a controlled town, and one client of `alice@CIC`."""
+
+    def setUp(self) -> None:
+        self.begin(ControlledTown())
+
+    def begin(self, place: ControlledTown, settled: float = 0.0) -> None:
+        """Have this town, in which so much time passes before the client comes."""
+        self.place, self.town = place, place.town
+        self.addCleanup(place.close)
+        self.town.run(settled)
+        self.client = place.client()
+        self.addCleanup(self.client.hang_up)
+
+    def keep(self) -> ChatNode:
+        """Go on with a node that has a history."""
+        self.begin(ControlledTown(keeps=self))
+        return self.place.alice
+
+
 def scripted(*lines: dict[str, Any], hello: dict[str, Any] | None = None) -> tuple[Node, Any]:
     """A node that says these lines whatever is asked, and the socket at its end."""
     ours, theirs = socket.socketpair()

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.python.failure import Failure
 
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
 from p2pchat.history.storage import Storage
-from p2pchat.sqlite import ClosedError, Worker
+from p2pchat.sqlite import ClosedError
 from p2pchat.testing.network import FakeHost
+from tests.support.histories import SteppedThread
 
 
 def memory_folder() -> tempfile.TemporaryDirectory[str]:
@@ -31,28 +30,16 @@ def memory_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(dir=fast if os.access(fast, os.W_OK) else None)
 
 
-class HandThread(Worker):
+class HandThread(SteppedThread):
     """A thread that makes its next call when it is told to, and none after `stop`."""
 
     def __init__(self) -> None:
-        self.calls: deque[tuple[Callable[[], Any], Deferred[Any]]] = deque()
-        self.stopped = False
+        super().__init__(at_once=False)
 
     def run(self, call: Callable[[], Any]) -> Deferred[Any]:
         if self.stopped:
             return fail(ClosedError("this program is leaving"))
-        result: Deferred[Any] = Deferred()
-        self.calls.append((call, result))
-        return result
-
-    def step(self) -> None:
-        call, result = self.calls.popleft()
-        try:
-            value = call()
-        except Exception:
-            result.errback(Failure())
-        else:
-            result.callback(value)
+        return super().run(call)
 
     def stop(self) -> None:
         self.stopped = True

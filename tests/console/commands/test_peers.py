@@ -7,8 +7,9 @@ import re
 from p2pchat.console.reports import duration, link_rows, links_table, peer_rows, peers_table
 from p2pchat.mesh.peers import Status
 from p2pchat.rendezvous.directory import Unreachable
+from p2pchat.turns import at_once
 from p2pchat.wire.friends import Friends
-from tests.support.consoles import ME, done, listing
+from tests.support.consoles import ME, listing
 from tests.support.typed_commands import CommandCase
 
 
@@ -75,7 +76,7 @@ class PeersTests(CommandCase):
         self.failureResultOf(answer, ZeroDivisionError)
 
     def test_combining_characters_take_no_column(self) -> None:
-        rows = done(peer_rows([], None, [listing("e\u0301@C"), listing("ab@C")]))
+        rows = at_once(peer_rows([], None, [listing("e\u0301@C"), listing("ab@C")]))
         lines = peers_table(rows, None, "me@CIC", Friends(), asked=True).lines()
         self.assertEqual([line.index("10.") for line in lines[1:]], [9, 10])
 
