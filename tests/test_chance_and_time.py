@@ -34,6 +34,8 @@ PLACES: Final = {
     # The clock by which the reactor of a program goes, and by which systemd does.
     "service/notify.py": {"time.monotonic"},
     "service/process.py": {"time.monotonic"},
+    # A question to a rendezvous before there is a reactor.
+    "service/own_name.py": {"time.monotonic"},
     # Programs of their own, which ask a node over its socket.
     "control/client/attach.py": {"time.monotonic"},
     "control/client/event_lines.py": {"time.time"},

@@ -43,7 +43,7 @@ from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
 from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.settings.values import Settings
-from p2pchat.wire.address import MAX_NAME, split_peer_id
+from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
@@ -67,9 +67,10 @@ LOCAL_LEASE: Final = 30
 class ChatNode(MultiService):
     """One peer. `reactor` provides IReactorTCP and IReactorTime; `settings` are checked.
 
-    `login` names the person when the settings do not. `local` says that the directory is one that
-    only this machine's nodes share: then it may be asked often. `jitter` spreads waits at random.
-    Ids are made of `random_bytes`, and stamps of `wall`, the wall clock in seconds since the epoch.
+    `own_name` gives our name when the settings do not, once the port is bound. `local` says that
+    the directory is one that only this machine's nodes share: then it may be asked often. `jitter`
+    spreads waits at random. Ids are made of `random_bytes`, and stamps of `wall`, the wall clock in
+    seconds since the epoch.
     `make_history`, if there is one, makes what keeps messages.
     """
 
@@ -79,7 +80,7 @@ class ChatNode(MultiService):
         settings: Settings,
         directory: IDirectory,
         *,
-        login: str = "peer",
+        own_name: Callable[[], str] = lambda: "peer",
         local: bool = False,
         max_descriptors: int | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -90,7 +91,7 @@ class ChatNode(MultiService):
         super().__init__()
         self.clock = self._reactor = reactor
         self._directory = directory
-        self._login = login
+        self._own_name = own_name
         self._local = local
         self._max_descriptors = max_descriptors
         self._jitter = jitter
@@ -116,17 +117,16 @@ class ChatNode(MultiService):
     def listen(self) -> None:
         """Bind the port, and settle who we are; raises `CannotStartError` with a sentence.
 
-        Without a port and a name in the settings, the first free port from 4000 on is taken, and
-        the n-th of them makes the name the login name followed by n: two nodes that one person
-        starts on one machine have two names, and no moment in between when they share one.
+        Without a port in the settings, the first free one from 4000 on is taken. The name has
+        nothing to do with it: whoever has another port the next time is the same peer.
         """
         peer = self.settings.peer
         factory = PeerServerFactory()
-        port, nth = open_port(self._reactor, factory, peer, loopback=self._local)
-        name = peer.name or self._login_name(nth)
+        port = open_port(self._reactor, factory, peer, loopback=self._local)
         features = FEATURES if self._make_history is None else (*FEATURES, HISTORY)
         self._port = port
         try:
+            name = peer.name or self._own_name()
             instance = self._random_bytes(8).hex()
             me = Identity.of(f"{name}@{peer.namespace}", _agent(), instance, features)
             self._settle(me)
@@ -327,11 +327,6 @@ class ChatNode(MultiService):
         if self.history is not None and self._settled:
             self.outgoing.close()
             self._abandon(self.history)
-
-    def _login_name(self, nth: int) -> str:
-        """The name of the n-th node of one person."""
-        number = str(nth) if nth > 1 else ""
-        return self._login[: MAX_NAME - len(number)] + number
 
     def ping_all(self) -> None:
         """Ask every link for a sign of life, and so for a round-trip time, now."""

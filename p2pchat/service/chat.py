@@ -38,6 +38,7 @@ from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
+from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
 from p2pchat.service.process import (
     descriptor_limit,
     poll_directly,
@@ -95,12 +96,13 @@ class Program(Service):
         self._local: LocalRendezvous | None = None
         self._console: Service | None = None
         self._script: StdioConsole | None = None
+        self._own_name: OwnName | None = None
         directory, local = self._directory(settings)
         self.node = ChatNode(
             reactor,
             settings,
             directory,
-            login=login_name() if settings.peer.name is None else settings.peer.name,
+            own_name=self._choose_name,
             local=local,
             max_descriptors=descriptor_limit(),
             make_history=None if settings.history.file == NONE else self._make_history,
@@ -108,6 +110,33 @@ class Program(Service):
         self.companions = Companions(
             reactor, self.node, stop=self.leave, reread=reread, files=files
         )
+
+    def _choose_name(self) -> str:
+        """The name of a person who did not say one; see `own_name`."""
+        settings = self.node.settings
+        namespace, where = settings.peer.namespace, settings.rendezvous
+
+        def registered() -> set[str]:
+            if where.serve is not None and where.host is None:
+                return set()  # nobody has asked ours yet
+            if where.host is None:
+                return names_registered(LOOPBACK, where.local_port, namespace)
+            return names_registered(where.host, where.port, namespace)
+
+        with self._files():
+            self._own_name = take_name(login_name(), namespace, registered)
+        return self._own_name.name
+
+    def _hold_name(self) -> None:
+        """Keep others from choosing the name that was said; two may say the same one."""
+        peer = self.node.settings.peer
+        if peer.name is not None:
+            with self._files(), suppress(OSError):
+                self._own_name = hold_name(peer.name, peer.namespace)
+
+    def _release_name(self) -> None:
+        if self._own_name is not None:
+            self._own_name.release()
 
     def _make_history(self, own_id: str, seen: RecentIds) -> DurableHistory:
         with self._files():
@@ -141,7 +170,15 @@ class Program(Service):
     def bind(self) -> None:
         """Take the ports, or raise `CannotStartError` with the sentence for the person."""
         try:
+            self._take_all()
+        except BaseException:
+            self._release_name()
+            raise
+
+    def _take_all(self) -> None:
+        try:
             self.node.listen()
+            self._hold_name()
             self.node.outgoing.on_forgotten = _forget_what_was_typed
             if self._for_others is not None:
                 self._for_others.listen()
@@ -163,6 +200,9 @@ class Program(Service):
         self._start_console()
         if self._local is not None and not self._local.hosting:
             self._say(of_another_user(self.node.settings.rendezvous.local_port))
+        if self._own_name is not None and self._own_name.told:
+            _log.info("{text}", text=self._own_name.told)
+            self.node.observers.notice(self._own_name.told)
         self.companions.startService()
 
     def _start_console(self) -> None:
@@ -208,6 +248,7 @@ class Program(Service):
             yield maybeDeferred(self._console.stopService)
         if self._script is not None and self._script.unfinished:
             self.status = 1
+        self._release_name()
         super().stopService()
 
     def leave(self, status: int = 0) -> None:

@@ -17,9 +17,14 @@ def default_log_path(peer_id: str) -> str:
     return os.path.join(user_log_dir("p2pchat", appauthor=False), f"{stem_for(peer_id)}.log")
 
 
+def own_files_path(peer_id: str) -> str:
+    """What the files of the node called `peer_id` begin with, in the person's own data folder."""
+    return os.path.join(user_data_dir("p2pchat", appauthor=False), stem_for(peer_id))
+
+
 def default_history_path(peer_id: str) -> str:
-    """The history of the node called `peer_id`, in the person's own data folder."""
-    return os.path.join(user_data_dir("p2pchat", appauthor=False), f"{stem_for(peer_id)}.sqlite")
+    """The history of the node called `peer_id`."""
+    return f"{own_files_path(peer_id)}.sqlite"
 
 
 def typed_lines_path() -> str:

@@ -65,23 +65,23 @@ class NumberTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.host = FakeNetwork(1).host("10.0.0.1")
 
-    def open(self, **fields: Any) -> tuple[int, int]:
-        """The port that is taken, and the how manieth that was tried it is."""
-        _, nth = open_port(self.host, ServerFactory(), PeerSettings(**fields), loopback=False)
-        return [*self.host.ports][-1], nth
+    def open(self, **fields: Any) -> int:
+        """The port that is taken."""
+        open_port(self.host, ServerFactory(), PeerSettings(**fields), loopback=False)
+        return [*self.host.ports][-1]
 
     def test_the_first_free_one_from_4000_on(self) -> None:
-        self.assertEqual([self.open() for _ in range(3)], [(4000, 1), (4001, 2), (4002, 3)])
+        self.assertEqual([self.open() for _ in range(3)], [4000, 4001, 4002])
 
     def test_the_one_of_the_settings_or_none(self) -> None:
-        self.assertEqual(self.open(port=5000), (5000, 1))
+        self.assertEqual(self.open(port=5000), 5000)
         with self.assertRaises(CannotStartError) as caught:
             self.open(port=5000)
         sentence = "cannot listen on all interfaces, port 5000: "
         self.assertTrue(str(caught.exception).startswith(sentence), caught.exception)
 
     def test_an_endpoint_comes_before_a_number(self) -> None:
-        self.assertEqual(self.open(listen="tcp:6000", port=5000), (6000, 1))
+        self.assertEqual(self.open(listen="tcp:6000", port=5000), 6000)
         with self.assertRaises(CannotStartError) as caught:
             self.open(listen="tcp:6000")
         self.assertTrue(str(caught.exception).startswith("cannot listen on tcp:6000: "))

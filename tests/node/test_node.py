@@ -25,9 +25,11 @@ class ListeningTests(SynchronousTestCase):
         self.network = FakeNetwork()
         self.host = self.network.host("10.0.0.1")
 
-    def node(self, *, login: str = "ana", local: bool = False, **peer: Any) -> ChatNode:
+    def node(self, *, own_name: str = "ana", local: bool = False, **peer: Any) -> ChatNode:
         settings = Settings(peer=PeerSettings(**peer))
-        return ChatNode(self.host, settings, StaticDirectory(), login=login, local=local)
+        return ChatNode(
+            self.host, settings, StaticDirectory(), own_name=lambda: own_name, local=local
+        )
 
     def listening(self, **options: Any) -> ChatNode:
         node = self.node(**options)
@@ -39,11 +41,10 @@ class ListeningTests(SynchronousTestCase):
         for word in words:
             self.assertIn(word, str(error))
 
-    def test_without_settings_ports_and_names_count_up(self) -> None:
+    def test_without_settings_ports_count_up_and_names_do_not(self) -> None:
         nodes = [self.listening() for _ in range(3)]
         self.assertEqual([node.port for node in nodes], [4000, 4001, 4002])
-        names = [node.me.peer_id for node in nodes]
-        self.assertEqual(names, ["ana@lobby", "ana2@lobby", "ana3@lobby"])
+        self.assertEqual([node.me.peer_id for node in nodes], ["ana@lobby"] * 3)
         self.assertEqual(len({node.me.instance for node in nodes}), 3)
 
     def test_a_name_that_was_chosen_stays(self) -> None:
@@ -86,14 +87,10 @@ class ListeningTests(SynchronousTestCase):
         self.assertCannotStart(self.node(interface="1.2.3.4"), "1.2.3.4", "Cannot assign address")
         self.assertEqual(len(attempts), 1)
 
-    def test_a_login_that_is_no_name(self) -> None:
-        self.assertCannotStart(self.node(login=""), "this cannot be our name")
+    def test_what_is_no_name(self) -> None:
+        for name in ("", "x" * 65):
+            self.assertCannotStart(self.node(own_name=name), "this cannot be our name")
         self.assertEqual(self.host.ports, {})
-
-    def test_a_login_that_is_too_long(self) -> None:
-        node = self.listening(login="x" * 65)
-        self.assertEqual(node.me.peer_id.partition("@")[0], "x" * 64)
-        node.stopService()
 
     def test_stopping_a_node_that_never_started(self) -> None:
         for node in (self.node(), self.listening()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -25,6 +26,9 @@ NO_HISTORY = HistorySettings(file="none")
 
 
 class RefusedTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.patch(os, "environ", {**os.environ, "XDG_DATA_HOME": os.path.abspath(self.mktemp())})
+
     def refused(
         self,
         *,

@@ -40,21 +40,24 @@ def reason(why: CannotListenError) -> str:
 
 def open_port(
     reactor: Any, factory: ServerFactory, peer: PeerSettings, *, loopback: bool
-) -> tuple[IListeningPort, int]:
-    """Listen as the settings say; returns the port, and the number of the attempt that got it.
+) -> IListeningPort:
+    """Listen as the settings say.
 
     Without a port in the settings, the first free one from 4000 on is taken. `loopback` is where to
     listen when no interface is named either. Raises `CannotStartError`.
     """
     if peer.listen is not None:
-        return listen_on(reactor, factory, peer.listen), 1
+        return listen_on(reactor, factory, peer.listen)
     interface = peer.interface or ("127.0.0.1" if loopback else "")
     wanted = [*range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TO_TRY), 0]
     if peer.port is not None:
         wanted = [peer.port]
-    for nth, number in enumerate(wanted, 1):
+    for number in wanted:
         try:
-            return reactor.listenTCP(number, factory, backlog=BACKLOG, interface=interface), nth
+            port: IListeningPort = reactor.listenTCP(
+                number, factory, backlog=BACKLOG, interface=interface
+            )
+            return port
         except CannotListenError as why:
             code = getattr(why.socketError, "errno", None)
             if number == wanted[-1] or code not in (errno.EADDRINUSE, errno.EACCES):
