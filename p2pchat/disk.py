@@ -158,7 +158,11 @@ class Disk:
 
     def append(self, path: str) -> Appending:
         """Open a file to write at its end; made for the person alone when it is not there."""
-        return Appending(os.open(path, os.O_WRONLY | os.O_APPEND | _MAKE, _PRIVATE))
+        is_new = not os.path.exists(path)
+        file = Appending(os.open(path, os.O_WRONLY | os.O_APPEND | _MAKE, _PRIVATE))
+        if is_new:  # else all of it could be gone with the power, whatever was synced
+            self.sync_folder(path)
+        return file
 
     def replace(self, path: str, data: bytes) -> None:
         """Have this be all of the file at `path`: after a crash it holds the old or the new."""
