@@ -143,7 +143,7 @@ class MemoryFile:
         keeper = sqlite3.connect(
             f"file:/{self.number}?vfs=memdb", uri=True, timeout=0, check_same_thread=False
         )
-        if self._data:
+        if len(self._data) > 1:  # SQLite takes a file of one byte for an empty one
             try:
                 with _loaded(self._data) as image:
                     image.backup(keeper)
