@@ -138,6 +138,9 @@ class MemoryFile:
             connection.cut_off()
         self.connections.clear()
 
+    def __del__(self) -> None:
+        self._forget()
+
     def _load(self) -> bool:
         """Give the bytes to SQLite; whether it takes them for a database."""
         keeper = sqlite3.connect(

@@ -107,8 +107,8 @@ class FakeDisk(Disk):
         return left
 
     def lose(self, path: str) -> None:
-        """A file is gone, as if it had never been; nobody should have it open."""
-        self._folder.file(path).cut_off()
+        """A file is gone; whoever has it open goes on with what no longer has a name."""
+        self._folder.file(path)
         self._folder.unlink(path)
         self._folder.sync()
 
@@ -176,7 +176,6 @@ class FakeDisk(Disk):
         """See `Disk`."""
         self._call(path, writes=True)
         if path not in self._files:
-            self._check_room(path, 1)
             self._folder.link(path, MemoryFile())
         elif new:
             raise trouble(errno.EEXIST, path)
@@ -304,10 +303,6 @@ class FakeDisk(Disk):
             raise trouble(errno.EIO, path)
         if writes and self.read_only:
             raise trouble(errno.EROFS, path)
-
-    def _check_room(self, path: str, size: int) -> None:
-        if self.limit is not None and self.used + size > self.limit:
-            raise trouble(errno.ENOSPC, path)
 
     @property
     def _files(self) -> dict[str, MemoryFile]:

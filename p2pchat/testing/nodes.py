@@ -189,6 +189,8 @@ class FakeTown:
             raise AssertionError(f"stopService failed: {gone[0]}")
         if node in self.nodes:
             self.nodes.remove(node)
+        if node in self._disks and (left := self._disks[node].in_use):
+            raise AssertionError(f"left open by {node.me.peer_id}: {left}")
         return took
 
     def close(self) -> None:

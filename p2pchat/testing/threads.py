@@ -60,7 +60,7 @@ class SteppedWorker(Worker):
         try:
             value = call()
         except PowerLost:  # the process is no more
-            self.abandon()
+            self._end()
         except Exception:
             self._tell(result.errback, Failure())
         else:
@@ -74,7 +74,11 @@ class SteppedWorker(Worker):
         self._cancel()
 
     def abandon(self) -> None:
-        """See `Worker`: the process ends now, so nothing more is done."""
+        """See `Worker`: the process ends now, with all that it has open."""
+        self._end()
+        self._disk.kill()
+
+    def _end(self) -> None:
         self._ended = True
         self.calls.clear()
         self._cancel()
