@@ -134,7 +134,6 @@ class FakeTown:
             directory or self.rendezvous.at(host),
             **chance | options,
         )
-        self.nodes.append(node)
         self._hosts[node] = host
         if disk is not None:
             self._disks[node] = disk
@@ -142,6 +141,7 @@ class FakeTown:
         node.observers.add(recorder)
         if start:
             node.startService()
+        self.nodes.append(node)  # not one that could not start
         return node
 
     def seen(self, node: ChatNode) -> Recorder:

@@ -83,7 +83,8 @@ class SteppedWorker(Worker):
         self.calls.clear()
         self._cancel()
         for call in self._telling:
-            call.cancel()
+            if call.active():  # else the host was killed
+                call.cancel()
         self._telling.clear()
 
     def _cancel(self) -> None:
