@@ -11,14 +11,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from itertools import count
 from random import Random
 from typing import Any, Final, Protocol
 
 _FULL: Final = 2
 """`PRAGMA synchronous`: the least at which each commit is synced."""
-_READING: Final = ("SELECT", "EXPLAI", "WITH", "PRAGMA", "ROLLBA", "SAVEPO", "RELEAS")
-_WRITING_PRAGMAS: Final = ("incremental_vacuum", "user_version=", "application_id=")
+_ASK, _READ, _COMMIT, _LEVEL, _BEGIN, _CHECKPOINT, _WRITE, _ALONE = range(8)
+"""What a statement does: from `_BEGIN` on it writes, from `_WRITE` on it changes what is stored,
+`_ALONE` in no transaction of several statements."""
+_READING: Final = ("SELECT", "EXPLAI", "WITH", "ROLLBA", "SAVEPO", "RELEAS")
+_PRAGMAS: Final = {
+    "synchronous": _LEVEL,
+    "wal_checkpoint": _CHECKPOINT,
+    "incremental_vacuum": _ALONE,
+    "user_version=": _ALONE,
+    "application_id=": _ALONE,
+}
 _MODES: Final = slice(18, 20)
 # https://www.sqlite.org/fileformat.html: 2 there is WAL, which a file in memory cannot have.
 _MAGIC: Final = b"SQLite format 3\0"
@@ -192,8 +202,7 @@ class MemoryConnection(sqlite3.Connection):
         if self in self.file.connections:
             self.file.connections.remove(self)
         if self._level < _FULL and not self.file.connections:
-            self.file.sync()
-            self.watcher.sync_names()
+            self._is_synced()
 
     def cut_off(self) -> None:
         """Close it without its knowing: what is done with it now ends in `PowerLost`."""
@@ -203,46 +212,36 @@ class MemoryConnection(sqlite3.Connection):
     def _do(self, sql: str, do: Callable[[str, Any], sqlite3.Cursor], with_: Any) -> sqlite3.Cursor:
         if self._cut_off:
             raise PowerLost
-        word = sql[:6].upper()
+        kind = _kind(sql)
         if self.in_transaction:
-            if word == "COMMIT" and self._wrote:
+            if kind == _COMMIT and self._wrote:
                 return self._commit()
-            if word not in _READING:
-                self._wrote = True
+            self._wrote = self._wrote or kind >= _WRITE
             return do(sql, with_)
-        if word.startswith("BEGIN"):
-            self._wrote = len(sql) > len("BEGIN")
-            self._goes_to_disk(writes=self._wrote)
+        if kind == _ASK:
             return do(sql, with_)
-        if word == "PRAGMA" and not any(each in sql for each in _WRITING_PRAGMAS):
-            return self._pragma(sql)
-        if word in _READING and word != "PRAGMA":
-            self._goes_to_disk(writes=False)
-            return do(sql, with_)
-        return self._autocommit(sql, do, with_)
+        self._goes_to_disk(writes=kind >= _BEGIN)
+        if kind >= _WRITE:
+            return self._autocommit(sql, do, with_)
+        self._wrote = kind == _BEGIN
+        done = do(sql, with_)
+        if kind == _CHECKPOINT:
+            self._is_synced()
+        elif kind == _LEVEL:
+            (self._level,) = super().execute("PRAGMA synchronous").fetchone()
+        return done
 
     def _goes_to_disk(self, *, writes: bool) -> None:
         self.watcher.sqlite_call(writes=writes)
         if writes and self._level < _FULL:
             self.file.about_to_change()
 
-    def _pragma(self, sql: str) -> sqlite3.Cursor:
-        if "wal_checkpoint" in sql:
-            self._goes_to_disk(writes=True)
-            self.file.sync()
-            self.watcher.sync_names()
-        done = super().execute(sql)
-        if "synchronous" in sql:
-            (self._level,) = super().execute("PRAGMA synchronous").fetchone()
-        return done
-
     def _autocommit(
         self, sql: str, do: Callable[[str, Any], sqlite3.Cursor], with_: Any
     ) -> sqlite3.Cursor:
-        self._goes_to_disk(writes=True)
-        if not self.watcher.watches or sql.startswith("PRAGMA"):
+        if not self.watcher.watches or _kind(sql) == _ALONE:
             done = do(sql, with_)
-            self._synced()
+            self._committed()
             return done
         super().execute("BEGIN IMMEDIATE")
         try:
@@ -264,15 +263,32 @@ class MemoryConnection(sqlite3.Connection):
                 raise
         done = super().execute("COMMIT")
         self._wrote = False
-        self._synced()
+        self._committed()
         if self.watcher.watches:
             self.watcher.committed()
         return done
 
-    def _synced(self) -> None:
+    def _committed(self) -> None:
         if self._level >= _FULL:
-            self.file.sync()
-            self.watcher.sync_names()
+            self._is_synced()
+
+    def _is_synced(self) -> None:
+        self.file.sync()
+        self.watcher.sync_names()
+
+
+@lru_cache(1000)
+def _kind(sql: str) -> int:
+    """What a statement does to the file."""
+    word = sql[:6].upper()
+    if word == "PRAGMA":
+        named = [kind for name, kind in _PRAGMAS.items() if name in sql]
+        return named[0] if named else _ASK
+    if word.startswith("BEGIN"):
+        return _READ if len(sql) == len("BEGIN") else _BEGIN
+    if word == "COMMIT":
+        return _COMMIT
+    return _READ if word in _READING else _WRITE
 
 
 @contextmanager
