@@ -156,6 +156,8 @@ class MemoryFile:
         keeper = sqlite3.connect(
             f"file:/{self.number}?vfs=memdb", uri=True, timeout=0, check_same_thread=False
         )
+        # Its bytes and their number can be asked for whatever is wrong with the tables.
+        keeper.execute("PRAGMA writable_schema=ON")
         if len(self._data) > 1:  # SQLite takes a file of one byte for an empty one
             try:
                 with _loaded(self._data) as image:
