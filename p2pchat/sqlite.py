@@ -172,8 +172,11 @@ class File:
             if not self._read_only:
                 _begin(connection, self.path, self._form)
             self._on_open(connection)
-        except BaseException:
+        except BaseException as trouble:
             connection.close()
+            if isinstance(trouble, UnicodeDecodeError):
+                # SQLite names in its error what is damaged, and Python cannot take that for text.
+                raise damaged("malformed database schema") from None
             raise
         return connection
 
@@ -229,6 +232,13 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     (page_size,) = connection.execute("PRAGMA page_size").fetchone()
     return int((pages - free) * page_size)
+
+
+def damaged(sentence: str) -> sqlite3.DatabaseError:
+    """What SQLite raises for a broken file."""
+    trouble = sqlite3.DatabaseError(sentence)
+    trouble.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return trouble
 
 
 def is_damage(trouble: BaseException) -> bool:

@@ -197,6 +197,20 @@ class DamageTests(DiskCase):
         self.assertEqual(self.kept(), ["three"])
         self.leave()
 
+    def test_one_bit_of_a_name_in_the_schema(self) -> None:
+        """SQLite's error is no text then: it is damage all the same, and not told for ever."""
+        self.down()
+        sound = self.disk.read(FILE)
+        flipped = sound.replace(b"indexmessage_waiting", b"indexmessage\xdfwaiting")
+        self.assertNotEqual(flipped, sound)
+        self.disk.put(FILE, flipped)
+        self.restart()
+        self.say("three")
+        self.town.run(5)
+        self.assertIn("was damaged", self.notices(self.bob))
+        self.assertEqual(self.kept(), ["three"])
+        self.leave()
+
     def test_a_torn_file_stops_nobody(self) -> None:
         self.down()
         self.disk.tear(FILE)

@@ -18,7 +18,7 @@ from msgspec import Meta
 from p2pchat.disk import SYSTEM, Disk
 from p2pchat.locks import Lock, lock
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
-from p2pchat.sqlite import File, Format, InUseError, is_damage
+from p2pchat.sqlite import File, Format, InUseError, damaged, is_damage
 
 FORMAT: Final = Format(
     application=0x70327072,
@@ -123,9 +123,7 @@ class RegistrationFile:
             # Finds damage that the pages read below would not show until much later.
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
-                damage = sqlite3.DatabaseError(verdict)
-                damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-                raise damage
+                raise damaged(verdict)
             connection.execute("DELETE FROM registration WHERE expires <= ?", (now,))
             stored = connection.execute(
                 "SELECT ip, namespace, name, port, ttl, expires FROM registration"
