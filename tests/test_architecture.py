@@ -25,6 +25,7 @@ ORDER: Final = (
     ("mesh",),
     ("rendezvous",),
     ("locks", "sqlite", "turns"),
+    ("disk",),
     ("logs",),
     ("settings",),
     ("wire",),
