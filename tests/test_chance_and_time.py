@@ -41,6 +41,7 @@ PLACES: Final = {
     # What makes the worlds: generators of their own, which the seed begins.
     "testing/events.py": {"random.Random"},
     "testing/nodes.py": {"random.Random"},
+    "testing/worlds/kind.py": {"random.Random"},
 }
 """Module -> what it takes from the system."""
 
