@@ -314,7 +314,7 @@ class Life(Observer):
 
     def notice(self, sentence: str) -> None:
         """The person should know."""
-        if "perhaps not kept" in sentence:
+        if "perhaps not kept" in sentence or "are lost" in sentence:
             self._said_perhaps_lost = True
         self._world.tell(f"{self.name}: {sentence}")
 
