@@ -26,6 +26,7 @@ ORDER: Final = (
     ("mesh",),
     ("rendezvous",),
     ("locks", "sqlite", "turns"),
+    ("disk",),
     ("logs",),
     ("settings",),
     ("wire",),
