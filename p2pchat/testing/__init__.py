@@ -10,6 +10,7 @@
 | `connector` | its listening ports, and attempts to connect |
 | `transport` | `FakeTransport`: one end of a connection, with the habits of TCP |
 | `directory` | `StaticDirectory`, a fixed list, and `FakeRendezvous`, which can be made to fail |
+| `served` | `ServedRendezvous`, the real server on a host of its own |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |
 
 None of it needs a running reactor. As in `p2pchat`, a name's module is imported when somebody asks
@@ -28,6 +29,7 @@ _HOMES: Final = {
     "FakeTransport": "transport",
     "Fault": "directory",
     "Recorder": "nodes",
+    "ServedRendezvous": "served",
     "StaticDirectory": "directory",
     "connected_pair": "nodes",
 }
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from p2pchat.testing.nodes import FakeTown as FakeTown
     from p2pchat.testing.nodes import Recorder as Recorder
     from p2pchat.testing.nodes import connected_pair as connected_pair
+    from p2pchat.testing.served import ServedRendezvous as ServedRendezvous
     from p2pchat.testing.transport import FakeTransport as FakeTransport
 else:
 

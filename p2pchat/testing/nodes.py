@@ -17,6 +17,7 @@ from random import Random
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.node.node import ChatNode
@@ -25,6 +26,7 @@ from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import LimitSettings, PeerSettings, Settings
 from p2pchat.testing.directory import FakeRendezvous
 from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.testing.served import ServedRendezvous
 from p2pchat.wire.messages import Pub, Send
 
 PORT: Final = 4000
@@ -87,9 +89,20 @@ class FakeTown:
     def __init__(self, seed: int = 0, **network: Any) -> None:
         self.network = FakeNetwork(seed, **network)
         self.rendezvous = FakeRendezvous(self.network.clock)
+        self.served: ServedRendezvous | None = None
+        """The real rendezvous, once there is one; `rendezvous` is asked by nobody then."""
         self.nodes: list[ChatNode] = []
         self._recorders: dict[ChatNode, Recorder] = {}
         self._hosts: dict[ChatNode, FakeHost] = {}
+
+    def serve(self, ip: str = "10.0.255.254", **options: Any) -> ServedRendezvous:
+        """Put the real rendezvous server on a host, and start it.
+
+        Nodes that are made from then on ask it; `options` go to `ServedRendezvous`.
+        """
+        self.served = ServedRendezvous(self.network.host(ip), **options)
+        self.served.start()
+        return self.served
 
     def node(
         self,
@@ -123,7 +136,7 @@ class FakeTown:
                 rendezvous=base.rendezvous,
                 history=base.history,
             ),
-            directory or self.rendezvous.at(host),
+            directory or (self.served or self.rendezvous).at(host),
             **chance | options,
         )
         self.nodes.append(node)
@@ -168,15 +181,18 @@ class FakeTown:
 
     def leave(self, node: ChatNode, at_most: float = 3.0) -> float:
         """Stop a node and let time pass until it is gone; returns how long it took."""
+        took = self._stop(node.stopService(), at_most)
+        if node in self.nodes:
+            self.nodes.remove(node)
+        return took
+
+    def _stop(self, stopping: Any, at_most: float) -> float:
         gone: list[object] = []
-        stopping: Any = node.stopService()
         assert isinstance(stopping, Deferred)
         stopping.addBoth(gone.append)
         took = self.network.run_until(lambda: bool(gone), at_most)
-        if gone != [None]:
+        if isinstance(gone[0], Failure):
             raise AssertionError(f"stopService failed: {gone[0]}")
-        if node in self.nodes:
-            self.nodes.remove(node)
         return took
 
     def close(self) -> None:
@@ -184,6 +200,9 @@ class FakeTown:
         hosts = {self._hosts[node] for node in self.nodes}
         for node in [*self.nodes]:
             self.leave(node)
+        if self.served is not None:
+            self._stop(self.served.stop(), 3.0)
+            hosts.add(self.served.host)
         for host in hosts:
             self.check_clean(host)
 
