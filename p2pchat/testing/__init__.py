@@ -11,6 +11,8 @@
 | `transport` | `FakeTransport`: one end of a connection, with the habits of TCP |
 | `directory` | `StaticDirectory`, a fixed list, and `FakeRendezvous`, which can be made to fail |
 | `served` | `ServedRendezvous`, the real server on a host of its own |
+| `plain` | `PlainPeer`, a program of another make that keeps an account of what it says and hears |
+| `plain_link`, `account` | its connections, and the account |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |
 
 None of it needs a running reactor. As in `p2pchat`, a name's module is imported when somebody asks
@@ -28,6 +30,8 @@ _HOMES: Final = {
     "FakeTown": "nodes",
     "FakeTransport": "transport",
     "Fault": "directory",
+    "PlainLink": "plain_link",
+    "PlainPeer": "plain",
     "Recorder": "nodes",
     "ServedRendezvous": "served",
     "StaticDirectory": "directory",
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from p2pchat.testing.nodes import FakeTown as FakeTown
     from p2pchat.testing.nodes import Recorder as Recorder
     from p2pchat.testing.nodes import connected_pair as connected_pair
+    from p2pchat.testing.plain import PlainPeer as PlainPeer
+    from p2pchat.testing.plain_link import PlainLink as PlainLink
     from p2pchat.testing.served import ServedRendezvous as ServedRendezvous
     from p2pchat.testing.transport import FakeTransport as FakeTransport
 else:

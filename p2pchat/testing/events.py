@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, Final
 
 from p2pchat.testing.clock import FakeClock
@@ -94,6 +95,8 @@ class Machine:
         self.reachable = True
         self.kills = 0
         """How often whatever ran here was killed."""
+        self.numbers = count(1)
+        """Numbers for the programs here to take: none is given twice."""
         self.ports: dict[int, Any] = {}
         self.paused = False
         """Whether its programs stand still, while its kernel goes on."""

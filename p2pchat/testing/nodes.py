@@ -14,7 +14,7 @@ Rules: a node is the real `ChatNode` on a `FakeHost`; only time, network and ren
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -26,10 +26,13 @@ from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import LimitSettings, PeerSettings, Settings
 from p2pchat.testing.directory import FakeRendezvous
 from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.testing.plain import PlainPeer
+from p2pchat.testing.plain_link import PlainLink
 from p2pchat.testing.served import ServedRendezvous
 from p2pchat.wire.messages import Pub, Send
 
 PORT: Final = 4000
+_Other = TypeVar("_Other", bound=PlainPeer)
 
 
 def connected_pair(seed: int = 0) -> tuple[FakeTown, ChatNode, ChatNode]:
@@ -92,6 +95,8 @@ class FakeTown:
         self.served: ServedRendezvous | None = None
         """The real rendezvous, once there is one; `rendezvous` is asked by nobody then."""
         self.nodes: list[ChatNode] = []
+        self.others: list[PlainPeer] = []
+        """Programs of other makes, liars among them."""
         self._recorders: dict[ChatNode, Recorder] = {}
         self._hosts: dict[ChatNode, FakeHost] = {}
 
@@ -118,7 +123,7 @@ class FakeTown:
 
         Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`.
         """
-        host = self.network.host(ip or f"10.0.0.{len(self.network.hosts) + 1}")
+        host = self._host(ip)
         name, namespace = peer_id.rsplit("@", 1)
         base = settings or Settings(limits=LimitSettings(peer_rate=0))
         port = PORT if settings is None or settings.peer.port is None else settings.peer.port
@@ -136,7 +141,7 @@ class FakeTown:
                 rendezvous=base.rendezvous,
                 history=base.history,
             ),
-            directory or (self.served or self.rendezvous).at(host),
+            directory or self._directory(host),
             **chance | options,
         )
         self.nodes.append(node)
@@ -146,6 +151,33 @@ class FakeTown:
         if start:
             node.startService()
         return node
+
+    def plain(
+        self,
+        peer_id: str,
+        *,
+        ip: str = "",
+        kind: type[PlainLink] = PlainLink,
+        ask: bool = True,
+    ) -> PlainPeer:
+        """A program of another make, on a host of its own unless `ip` names one; it listens.
+
+        With `ask` it registers, and dials whom it finds. `kind` gives it a habit.
+        """
+        return self._settle(PlainPeer(self._host(ip), peer_id, kind), ask)
+
+    def _settle(self, peer: _Other, ask: bool) -> _Other:
+        self.others.append(peer)
+        peer.listen(PORT)
+        if ask:
+            peer.register(self._directory(peer.host), PORT)
+        return peer
+
+    def _host(self, ip: str) -> FakeHost:
+        return self.network.host(ip or f"10.0.0.{len(self.network.hosts) + 1}")
+
+    def _directory(self, host: FakeHost) -> IDirectory:
+        return (self.served or self.rendezvous).at(host)
 
     def seen(self, node: ChatNode) -> Recorder:
         """What this node was told."""
@@ -198,8 +230,12 @@ class FakeTown:
     def close(self) -> None:
         """Stop all nodes; raises AssertionError when one leaves anything behind."""
         hosts = {self._hosts[node] for node in self.nodes}
+        hosts |= {peer.host for peer in self.others}
         for node in [*self.nodes]:
             self.leave(node)
+        for peer in self.others:
+            peer.close()
+        self.run(0)
         if self.served is not None:
             self._stop(self.served.stop(), 3.0)
             hosts.add(self.served.host)
