@@ -13,6 +13,8 @@
 | `served` | `ServedRendezvous`, the real server on a host of its own |
 | `plain` | `PlainPeer`, a program of another make that keeps an account of what it says and hears |
 | `plain_link`, `account` | its connections, and the account |
+| `liar`, `lies` | `Liar`, which breaks each rule with a probability, and what there is to break |
+| `lying_link` | its connections |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |
 
 None of it needs a running reactor. As in `p2pchat`, a name's module is imported when somebody asks
@@ -30,6 +32,8 @@ _HOMES: Final = {
     "FakeTown": "nodes",
     "FakeTransport": "transport",
     "Fault": "directory",
+    "Liar": "liar",
+    "Lie": "lies",
     "PlainLink": "plain_link",
     "PlainPeer": "plain",
     "Recorder": "nodes",
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
     from p2pchat.testing.directory import FakeRendezvous as FakeRendezvous
     from p2pchat.testing.directory import Fault as Fault
     from p2pchat.testing.directory import StaticDirectory as StaticDirectory
+    from p2pchat.testing.liar import Liar as Liar
+    from p2pchat.testing.lies import Lie as Lie
     from p2pchat.testing.network import FakeHost as FakeHost
     from p2pchat.testing.network import FakeNetwork as FakeNetwork
     from p2pchat.testing.nodes import FakeTown as FakeTown

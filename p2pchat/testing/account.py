@@ -24,6 +24,16 @@ class Told(NamedTuple):
     kind: str = "SEND"
 
 
+class Fault(NamedTuple):
+    """What somebody did against the protocol."""
+
+    ip: str
+    """Who it was, for a name proves nothing."""
+    peer_id: str
+    """The name that it said, if any."""
+    what: str
+
+
 def plain(value: Any) -> str:
     """A string as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
@@ -42,8 +52,8 @@ class Account:
         """The part of it that was acknowledged."""
         self.heard: list[Told] = []
         """All SEND and PUB that came, repetitions included."""
-        self.faults: list[str] = []
-        """What nodes did against the protocol; stays empty with nodes that are right."""
+        self.faults: list[Fault] = []
+        """What others did against the protocol; stays empty with nodes that are right."""
 
     def new_id(self) -> str:
         """A msg_id that nothing on this host had before."""
@@ -54,10 +64,6 @@ class Account:
         once = dict.fromkeys(told for told in self.heard if told.peer_id == peer_id)
         return [told.text for told in once]
 
-    def fault(self, peer_id: str, what: str) -> None:
-        """Note what a node did against the protocol."""
-        self.faults.append(f"{peer_id or '?'} -> {self.peer_id}: {what}")
-
     def tell(self, peer_id: str, msg_id: Any, text: Any) -> None:
         """A SEND was written to a node."""
         told = Told(peer_id, plain(msg_id), plain(text))
@@ -65,20 +71,23 @@ class Account:
             self._by_id.setdefault((peer_id, told.msg_id), []).append(told)
         self.said[told] += 1
 
-    def hear(self, peer_id: str, message: dict[str, Any]) -> None:
-        """A SEND or PUB came from a node: is it for us, and in its own name?"""
+    def hear(self, peer_id: str, message: dict[str, Any]) -> str:
+        """A SEND or PUB came from a node; what is wrong with it, if it is not for us or not its."""
         kind, src, dst = message["type"], message.get("src"), message.get("dst")
         name, _, namespace = self.peer_id.rpartition("@")
         ours = (self.peer_id, name) if kind == "SEND" else ("*", f"#{namespace}")
-        if src != peer_id or dst not in ours:
-            self.fault(peer_id, f"{kind} from {src!r} for {dst!r}")
         msg_id, text = plain(message.get("msg_id")), plain(message.get("payload"))
         self.heard.append(Told(peer_id, msg_id, text, kind))
+        right = src == peer_id and dst in ours
+        return "" if right else f"{kind} from {src!r} for {dst!r}"
 
-    def acknowledge(self, peer_id: str, msg_id: Any) -> None:
-        """An ACK came from a node: once for each time that it was told something."""
+    def acknowledge(self, peer_id: str, msg_id: Any) -> str:
+        """An ACK came from a node: what is wrong with it.
+
+        There may be one for each time that it was told something.
+        """
         for said in self._by_id.get((peer_id, plain(msg_id)), ()):
             if self.acked[said] < self.said[said]:
                 self.acked[said] += 1
-                return
-        self.fault(peer_id, f"ACK of {msg_id!r}, which was not sent or is acknowledged already")
+                return ""
+        return f"ACK of {msg_id!r}, which was not sent or is acknowledged already"

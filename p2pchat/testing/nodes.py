@@ -13,6 +13,7 @@ Rules: a node is the real `ChatNode` on a `FakeHost`; only time, network and ren
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -25,6 +26,8 @@ from p2pchat.node.observers import Observer
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import LimitSettings, PeerSettings, Settings
 from p2pchat.testing.directory import FakeRendezvous
+from p2pchat.testing.liar import Liar
+from p2pchat.testing.lies import Lie
 from p2pchat.testing.network import FakeHost, FakeNetwork
 from p2pchat.testing.plain import PlainPeer
 from p2pchat.testing.plain_link import PlainLink
@@ -165,6 +168,13 @@ class FakeTown:
         With `ask` it registers, and dials whom it finds. `kind` gives it a habit.
         """
         return self._settle(PlainPeer(self._host(ip), peer_id, kind), ask)
+
+    def liar(
+        self, peer_id: str, rates: float | Mapping[Lie, float], *, ip: str = "", ask: bool = True
+    ) -> Liar:
+        """The same, one that breaks the rules; see `Liar`. What it draws comes from the seed."""
+        random = Random(f"{self.network.seed} {len(self.others)} lies")
+        return self._settle(Liar(self._host(ip), peer_id, rates, random=random), ask)
 
     def _settle(self, peer: _Other, ask: bool) -> _Other:
         self.others.append(peer)

@@ -93,7 +93,8 @@ class PlainPeer(Account):
     def found(self, listings: Listings) -> None:
         """Dial whom it has no connection with."""
         for each in listings:
-            if each.peer_id != self.peer_id and self.link_to(each.peer_id) is None:
+            ours = each.peer_id == self.peer_id or each.ip == self.host.ip
+            if not ours and self.link_to(each.peer_id) is None:
                 self.dial(each.ip, each.port)
 
     def leave(self) -> None:

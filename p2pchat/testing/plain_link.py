@@ -8,10 +8,18 @@ from typing import Any, Final
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from p2pchat.testing.account import Account, plain
+from p2pchat.testing.account import Account, Fault, plain
 
 TIME: Final = "2024-05-06T07:08:09Z"
 LONGEST_LINE: Final = 32_768
+_NEEDED: Final = {
+    "HELLO": ("peer_id",),
+    "HELLO_OK": ("peer_id",),
+    "PING": ("msg_id", "timestamp"),
+    "SEND": ("msg_id",),
+    "BYE": ("msg_id", "src"),
+}
+"""Type -> the fields without which there is nothing to answer."""
 
 
 class PlainLink(Protocol):
@@ -99,12 +107,17 @@ class PlainLink(Protocol):
             try:
                 message = json.loads(line)
                 kind = str(message["type"])
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 self.fault(f"no message: {line[:80]!r}")
                 continue
             if len(line) >= LONGEST_LINE:
                 self.fault(f"a line of {len(line)} bytes")
             self.messages.append((self.host.seconds(), message))
+            if not isinstance(message.get("peer_id", ""), str) or any(
+                name not in message for name in _NEEDED.get(kind, ())
+            ):
+                self.fault(f"{kind} without a field that it must have")
+                continue
             self.check(kind, message)
             self.notice(message)
 
@@ -159,7 +172,7 @@ class PlainLink(Protocol):
 
     def fault(self, what: str) -> None:
         """Note what the node did against the protocol."""
-        self.peer.fault(self.us, what)
+        self.peer.faults.append(Fault(self.transport.getPeer().host, self.us, what))
 
     def check(self, kind: str, message: dict[str, Any]) -> None:
         """Put a message down to the account, and see whether the node may say it here and now."""
@@ -170,9 +183,13 @@ class PlainLink(Protocol):
             if self.open or self.dials is (kind == "HELLO"):
                 self.fault(f"an unexpected {kind}")
         elif kind in ("SEND", "PUB"):
-            self.peer.hear(self.us, message)
+            wrong = self.peer.hear(self.us, message)
+            if wrong:
+                self.fault(wrong)
         elif kind == "ACK":
-            self.peer.acknowledge(self.us, msg_id)
+            wrong = self.peer.acknowledge(self.us, msg_id)
+            if wrong:
+                self.fault(wrong)
         elif kind in ("PONG", "BYE_OK"):
             if plain(msg_id) not in self._asked:
                 self.fault(f"{kind} with the id {msg_id!r}, which was not asked")

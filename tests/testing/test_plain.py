@@ -75,7 +75,7 @@ class FaultTests(SynchronousTestCase):
         before = len(self.bob.faults)
         self.node.transport.write("".join(line + "\n" for line in lines).encode())
         self.network.run(1)
-        return [fault.partition(": ")[2] for fault in self.bob.faults[before:]]
+        return [fault.what for fault in self.bob.faults[before:]]
 
     def opened(self) -> Callable[..., list[str]]:
         self.assertEqual(self.faults('{"type":"HELLO_OK","peer_id":"a@CIC"}'), [])
@@ -85,6 +85,7 @@ class FaultTests(SynchronousTestCase):
         early = '{"type":"PING","msg_id":"1","timestamp":1}'
         self.assertEqual(self.faults(early), ["PING before the handshake"])
         self.assertEqual(len(self.faults('{"type":"HELLO","peer_id":"a@CIC"}')), 1)
+        self.assertEqual(self.bob.faults[-1].ip, "10.0.0.2")
 
     def test_what_is_right(self) -> None:
         faults = self.opened()
