@@ -18,8 +18,9 @@ PACKAGE: Final = ROOT / "p2pchat"
 
 ORDER: Final = (
     ("service",),
+    ("testing",),
     ("control",),
-    ("console", "testing"),
+    ("console",),
     ("node",),
     ("history",),
     ("mesh",),

@@ -46,6 +46,7 @@ PLACES: Final = {
     "testing/events.py": {"random.Random"},
     "testing/folder.py": {"random.Random"},
     "testing/nodes.py": {"random.Random"},
+    "testing/worlds/kind.py": {"random.Random"},
 }
 """Module -> what it takes from the system."""
 
