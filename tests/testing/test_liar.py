@@ -12,15 +12,23 @@ from p2pchat.testing.lies import Lie
 from p2pchat.testing.network import FakeNetwork
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.plain import PlainPeer
+from p2pchat.testing.plain_link import PlainLink
 
 UNSEEN: Final = {Lie.LISTS_ANOTHER_PLACE, Lie.REGISTERS_ANOTHER}
 """Lies that no connection carries."""
 
 
+class Greeting(PlainLink):
+    """Says more of itself than a plain peer."""
+
+    def greeting(self) -> dict[str, Any]:
+        return super().greeting() | {"agent": "p2pchat/9", "instance": "7"}
+
+
 class EachLieTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = FakeNetwork(1)
-        self.plain = PlainPeer(self.network.host("10.0.0.1"), "bob@CIC")
+        self.plain = PlainPeer(self.network.host("10.0.0.1"), "bob@CIC", Greeting)
         self.reads: list[tuple[float, bytes]] = []
         self.network.tap = self.tap
 
@@ -33,7 +41,7 @@ class EachLieTests(SynchronousTestCase):
         self.network = FakeNetwork(1)
         self.network.tap = self.tap
         self.reads.clear()
-        self.plain = PlainPeer(self.network.host("10.0.0.1"), "bob@CIC")
+        self.plain = PlainPeer(self.network.host("10.0.0.1"), "bob@CIC", Greeting)
         host = self.network.host("10.0.0.2")
         liar = Liar(host, "eve@CIC", rates, random=Random(1))
         liar.others = {"carol@CIC": "10.0.0.3", "bob@CIC": "10.0.0.1"}
