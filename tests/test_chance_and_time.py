@@ -40,7 +40,10 @@ PLACES: Final = {
     "control/client/finding.py": {"time.monotonic"},
     # What makes the worlds: generators of their own, which the seed begins.
     "testing/events.py": {"random.Random"},
+    "testing/liar.py": {"random.Random"},
+    "testing/lying_link.py": {"random.Random"},
     "testing/nodes.py": {"random.Random"},
+    "testing/versions.py": {"random.Random"},
 }
 """Module -> what it takes from the system."""
 

@@ -13,7 +13,7 @@ Rules: a node is the real `ChatNode` on a `FakeHost`; only time, network and ren
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -120,11 +120,13 @@ class FakeTown:
         settings: Settings | None = None,
         directory: IDirectory | None = None,
         start: bool = True,
+        make: Callable[..., ChatNode] = ChatNode,
         **options: Any,
     ) -> ChatNode:
         """A node of this name, on a host of its own unless `ip` names one, and started.
 
         Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`.
+        `make` makes it, a subclass perhaps.
         """
         host = self._host(ip)
         name, namespace = peer_id.rsplit("@", 1)
@@ -135,7 +137,7 @@ class FakeTown:
             "random_bytes": Random(f"{self.network.seed} {len(self._hosts)}").randbytes,
             "wall": host.wall,
         }
-        node = ChatNode(
+        node = make(
             host,
             Settings(
                 peer=PeerSettings(name=name, namespace=namespace, port=port),
