@@ -80,6 +80,7 @@ class OtherVersionTests(SynchronousTestCase):
         alice = town.node("alice@CIC")
         old = self.other.node(town, "old@CIC")
         town.network.run_until(lambda: town.links(alice) == {"old@CIC": 1})
+        town.run(1)
         alice.send("old@CIC", "to the other")
         old.send("alice@CIC", "from the other")
         town.run(1)
