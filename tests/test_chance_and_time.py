@@ -45,7 +45,10 @@ PLACES: Final = {
     "testing/disk.py": {"random.Random"},
     "testing/events.py": {"random.Random"},
     "testing/folder.py": {"random.Random"},
+    "testing/liar.py": {"random.Random"},
+    "testing/lying_link.py": {"random.Random"},
     "testing/nodes.py": {"random.Random"},
+    "testing/versions.py": {"random.Random"},
     "testing/worlds/kind.py": {"random.Random"},
 }
 """Module -> what it takes from the system."""

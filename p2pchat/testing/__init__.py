@@ -19,6 +19,7 @@
 | `liar`, `lies` | `Liar`, which breaks each rule with a probability, and what there is to break |
 | `lying_link` | its connections |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |
+| `older`, `versions` | `OlderNode`, and nodes of the code in another folder: `OtherVersion` |
 
 None of it needs a running reactor. As in `p2pchat`, a name's module is imported when somebody asks
 for the name.
@@ -38,6 +39,8 @@ _HOMES: Final = {
     "Fault": "directory",
     "Liar": "liar",
     "Lie": "lies",
+    "OlderNode": "older",
+    "OtherVersion": "versions",
     "PlainLink": "plain_link",
     "PlainPeer": "plain",
     "Recorder": "nodes",
@@ -63,11 +66,13 @@ if TYPE_CHECKING:
     from p2pchat.testing.nodes import FakeTown as FakeTown
     from p2pchat.testing.nodes import Recorder as Recorder
     from p2pchat.testing.nodes import connected_pair as connected_pair
+    from p2pchat.testing.older import OlderNode as OlderNode
     from p2pchat.testing.plain import PlainPeer as PlainPeer
     from p2pchat.testing.plain_link import PlainLink as PlainLink
     from p2pchat.testing.served import ServedRendezvous as ServedRendezvous
     from p2pchat.testing.threads import SteppedWorker as SteppedWorker
     from p2pchat.testing.transport import FakeTransport as FakeTransport
+    from p2pchat.testing.versions import OtherVersion as OtherVersion
 else:
 
     def __getattr__(name):

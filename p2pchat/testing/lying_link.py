@@ -202,8 +202,9 @@ class LyingLink(PlainLink):
         self.say(**self._latest)
 
     def _again(self, **fields: Any) -> None:
-        if self._latest:
-            self.say(**(self._latest | fields))
+        if not self._latest:
+            self._chat()
+        self.say(**(self._latest | fields))
 
     def _wrong_types(self) -> None:
         kind = self.random.choice(["SEND", "PUB", "PING", "PONG", "ACK", "BYE", "BYE_OK", "HELLO"])

@@ -13,7 +13,7 @@ Rules: a node is the real `ChatNode` on a `FakeHost`; only time, network and ren
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -124,12 +124,14 @@ class FakeTown:
         directory: IDirectory | None = None,
         start: bool = True,
         disk: FakeDisk | None = None,
+        make: Callable[..., ChatNode] = ChatNode,
         **options: Any,
     ) -> ChatNode:
         """A node of this name, on a host of its own unless `ip` names one, and started.
 
-        Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`. With a
-        `disk` it keeps messages there: what an earlier node of this name left, it finds.
+        Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`. `make`
+        makes it, a subclass perhaps. With a `disk` it keeps messages there: what an earlier node of
+        this name left, it finds.
         """
         host = self._host(ip)
         name, namespace = peer_id.rsplit("@", 1)
@@ -149,7 +151,7 @@ class FakeTown:
         )
         if disk is not None:
             options["make_history"] = history_on(disk, host, whole, host.wall, peer_id)
-        node = ChatNode(
+        node = make(
             host,
             whole,
             directory or self._directory(host),
