@@ -68,7 +68,8 @@ class LocalRendezvous(Service):
 
     def _try(self) -> None:
         self._next_try = None
-        server = RendezvousService(self._port, LOOPBACK, reactor=self._reactor)
+        reactor = self._reactor
+        server = RendezvousService(self._port, LOOPBACK, reactor=reactor, monotonic=reactor.seconds)
         try:
             server.startService()
         except CannotListenError:
