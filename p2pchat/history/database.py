@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from p2pchat.history import deleting, filing, mending, past, shares, words
+from p2pchat.history import deleting, filing, mending, past, shares, sums, words
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.records import Batch, Loaded
 from p2pchat.history.room import Room
@@ -129,8 +129,8 @@ class Database:
         """
         with self._mending():
             connection = self._file.open()
-            first = connection.execute("SELECT data FROM segment ORDER BY id LIMIT 1").fetchone()
-            if first and arrived(first[0]) < before:
+            first = next(sums.segments(connection, "ORDER BY id LIMIT 1"), None)
+            if first and arrived(first[1]) < before:
                 self.file()
             gone = deleting.oldest(self._file.open(), limit, before)
             self._delete(gone)
@@ -224,7 +224,6 @@ class Database:
         # Else the -wal stays as large as it was once.
         connection.execute(f"PRAGMA journal_size_limit={_MAX_WAL}")
         past.prepare(connection)
-        past.prepare_runs(connection)
         self.has_words = self._room.has_words = words.prepare(connection)
 
     def _number(self, connection: sqlite3.Connection) -> partial[int]:
@@ -309,7 +308,7 @@ class Database:
             batch.entries or batch.changes or batch.read or batch.runs
         ):
             # One statement, one transaction: the usual batch of a node that is spoken to.
-            values = ",".join(["(?,?,?,?)"] * len(segments))
+            values = ",".join(["(?,?,?,?,?)"] * len(segments))
             try:
                 self._file.open().execute(
                     f"INSERT INTO segment VALUES {values}", [*chain.from_iterable(segments)]
@@ -320,10 +319,10 @@ class Database:
         else:
             with self._file.transaction() as connection:
                 number = self._number(connection)
-                connection.executemany("INSERT INTO segment VALUES (?,?,?,?)", segments)
+                connection.executemany("INSERT INTO segment VALUES (?,?,?,?,?)", segments)
                 filing.enter(connection, number, batch.entries, has_words=self.has_words)
                 connection.executemany(
-                    "UPDATE message SET state = ? WHERE id = ?",
+                    sums.CHANGE_STATE,
                     [(change.state, change.id) for change in batch.changes],
                 )
                 connection.executemany(
@@ -332,7 +331,7 @@ class Database:
                 )
                 if batch.runs:
                     past.note_runs(connection, batch.runs)
-        self.unfiled += sum(messages for _, messages, _, _ in segments) + len(batch.entries)
+        self.unfiled += sum(messages for _, messages, *_ in segments) + len(batch.entries)
 
     def _delete(self, ids: list[int]) -> None:
         if ids:
