@@ -193,6 +193,11 @@ class File:
             raise
         return connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing: after a failure nothing has happened, and the file is closed."""

@@ -16,7 +16,8 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from p2pchat.history import deleting, filing, mending, past, shares, sums, words
+from p2pchat import wal
+from p2pchat.history import checking, deleting, filing, mending, past, shares, sums, words
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.records import Batch, Loaded
 from p2pchat.history.room import Room
@@ -29,6 +30,8 @@ _MOST_ROWS: Final = 100
 _PERHAPS_ROWS: Final = (sqlite3.Error, ValueError, TypeError, KeyError)
 """What reading the past may raise because of damage."""
 _FORGOTTEN_AT_ONCE: Final = 5000
+_CHECKED_AT_ONCE: Final = 8_000_000
+"""Bytes of a file that is looked at as a whole before anything else, in a fifth of a second."""
 _MAX_WAL: Final = 16_000_000
 """Bytes of the -wal that are kept when it is emptied; it is when it has a thousand pages."""
 
@@ -58,9 +61,11 @@ class Database:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._file = File(path, FORMAT, connect, on_open=self._opened, wall=wall)
+        self._wall = wall
         self._names = Names()
         self._room = Room(self._file, self._names)
         self._careful = False
+        self._lost = 0
         self.unfiled = 0
         """Messages that are stored, but not filed yet."""
         self.has_words = True
@@ -81,6 +86,10 @@ class Database:
         """
         if not os.path.exists(self.path):
             return Loaded()
+        if wal.is_cut(self.path):
+            self._lost += 1
+            with suppress(OSError):
+                wal.keep_copy(self.path, self._wall())
         try:
             return self._load(remembered, since, now)
         except _PERHAPS_ROWS as trouble:
@@ -93,6 +102,7 @@ class Database:
             if not mending.is_beyond_repair(trouble):
                 raise
         rescued = self._rescue(remembered, since)
+        rescued.unreadable += self._lost
         rescued.aside = self._set_aside()
         return rescued
 
@@ -209,6 +219,9 @@ class Database:
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
+        if self._file.is_open and self.has_words:
+            with suppress(sqlite3.Error):
+                words.seal(self._file.open())
         self._file.close()
 
     # ------------------------------------------------------------ pieces
@@ -231,7 +244,7 @@ class Database:
 
     def _load(self, remembered: int, since: float, now: float) -> Loaded:
         try:
-            connection = self._file.open()
+            connection = self._checked()
             newest = past.newest(connection)
             since -= max(0.0, now - newest)
             (self.unfiled,) = connection.execute(
@@ -251,11 +264,23 @@ class Database:
                 has_words=self.has_words,
                 runs=past.runs(connection),
                 newest=newest,
-                unreadable=past.unreadable(connection),
+                unreadable=self._lost + past.unreadable(connection),
             )
         except BaseException:
             self.close()
             raise
+
+    def _checked(self) -> sqlite3.Connection:
+        """The connection to a file that is as it should be, unless it is large."""
+        connection = self._file.open()
+        if used_bytes(connection) <= _CHECKED_AT_ONCE:
+            faults = checking.found(connection)
+            if faults:
+                self._lost += faults.lost
+                checking.put_aside(connection, faults)
+                self.close()  # and have an index of words made
+                connection = self._file.open()
+        return connection
 
     def _mend(self) -> None:
         """Make the indexes anew, and read less strictly from now on."""

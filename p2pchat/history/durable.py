@@ -70,7 +70,7 @@ class DurableHistory:
         """What goes by them may change while the node runs; see `configure`."""
         self._seen = seen
         self._storage = storage
-        self._questions = Questions(storage)
+        self._questions = Questions(storage, self._tell_damaged)
         self._read = self._questions.ask
         self.places = Places()
         """How far we have caught up with each peer."""
@@ -328,10 +328,7 @@ class DurableHistory:
         if past.aside:
             self._tell_replaced(past.aside)
         elif past.unreadable:
-            self.unreadable += past.unreadable
-            self._notice(
-                f"the history is damaged in {past.unreadable} places: what was there is left out"
-            )
+            self._tell_damaged(past.unreadable)
         self._running.loaded(past, self._clock.seconds(), self.wall())
         self.unread = past.unread
         self.on_past(past.waiting)
@@ -374,6 +371,10 @@ class DurableHistory:
 
     def _tell_replaced(self, aside: str) -> None:
         self._notice(f"the history file was damaged: it is now {aside}, and a new one begun")
+
+    def _tell_damaged(self, places: int) -> None:
+        self.unreadable += places
+        self._notice(f"the history is damaged in {places} places: what was there is left out")
 
     # ------------------------------------------------------------ pieces
 

@@ -31,8 +31,8 @@ steps each message costs up to twice as much."""
 _BYTES: Final = 4_000_000
 """Bytes of segments that make a step, if that is sooner."""
 _MOST: Final = 1 << 62
-_DAMAGED: Final = "CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, data)"
-"""The segments that could not be read."""
+DAMAGED: Final = "CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, data)"
+"""The segments, and the texts of messages, that could not be read."""
 # A number that is there already is that of the same message.
 _INSERT: Final = "INSERT OR IGNORE INTO message VALUES "
 _ROW: Final = "(?,?,?,?,?,?,?,?,?)"
@@ -91,7 +91,7 @@ def step(connection: Connection, number: Callable[[str], int], *, has_words: boo
             stored.append(data)
         else:
             # It goes out of the way of the others, and is not thrown away.
-            connection.execute(_DAMAGED)
+            connection.execute(DAMAGED)
             connection.execute("INSERT OR IGNORE INTO damaged VALUES (?, ?)", (id_, data))
     _insert(connection, chain.from_iterable(rows(data, number) for data in stored))
     connection.execute("DELETE FROM segment WHERE id <= ?", (upto,))

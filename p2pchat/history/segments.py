@@ -66,7 +66,7 @@ def pack(
 
 
 def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, int, bytes, int]]:
-    """The rows of `segment` for `pieces`, in order: first id, messages, strangers' bytes, data, sum."""
+    """The rows of `segment` for `pieces`, in order: id, messages, strangers' bytes, data, sum."""
     joined: list[Piece] = []
     count = 0
     for piece in pieces:

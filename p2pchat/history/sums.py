@@ -87,7 +87,7 @@ def record(row: Sequence[Any], after: int) -> Record | None:
 def segments(
     connection: Connection, rest: str = "", *values: object
 ) -> Iterator[tuple[int, bytes]]:
-    """Id and data of each row of `segment`, in the order of `rest`; empty data when it is damaged."""
+    """Id and data of each row of `segment`, as `rest` says; empty data when it is damaged."""
     for id_, count, strangers, data, kept in connection.execute(
         f"SELECT id, count, strangers, data, sum FROM segment {rest}", values
     ):

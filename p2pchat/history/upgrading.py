@@ -11,7 +11,6 @@ from typing import Final
 
 from p2pchat.history import sums
 
-
 OF_BEFORE: Final = tuple(
     f"CREATE TEMP VIEW {table} AS SELECT *, NULL AS sum FROM main.{table}"
     for table in ("message", "name", "segment")
