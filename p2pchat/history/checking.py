@@ -5,7 +5,7 @@
 A row whose sum is wrong is found by whoever reads it. Here is found what nobody would read: a row
 that an index names no more, and a page whose rows are gone.
 
-Rules: plain calls on a connection that `sums.prepare` got first; `found` changes nothing.
+Rules: plain calls on a connection that `past.prepare` got first; `found` changes nothing.
 """
 
 from __future__ import annotations
@@ -42,12 +42,13 @@ class Faults(Struct):
     marks: list[int] = []
     """The numbers of names of which something else was noted."""
     runs: list[int] = []
+    segments: list[int] = []
 
     @property
     def lost(self) -> int:
         """In how many places something may be lost; the rest can be made anew."""
         lost = len(self.messages) + len(self.names) + len(self.marks) + len(self.runs)
-        return lost + self.pages
+        return lost + len(self.segments) + self.pages
 
     def __bool__(self) -> bool:
         return self.lost > 0 or self.schema or self.conversations or self.words
@@ -69,6 +70,11 @@ def found(connection: Connection) -> Faults:
     faults.names = _ids(connection, f"SELECT id FROM name WHERE NOT {NAME_IS_WHOLE.format('name')}")
     faults.marks = _ids(connection, f"SELECT id FROM name WHERE {MARKS_DIFFER}")
     faults.runs = _ids(connection, "SELECT id FROM run WHERE sum IS NOT run_sum(id, total, wall)")
+    faults.segments = _ids(
+        connection,
+        "SELECT id FROM segment WHERE NOT is_whole(data)"
+        " OR NOT segment_is_whole(id, count, strangers, data, sum)",
+    )
     by_state = _BY_STATE.format(upto=_UPTO)
     (faults.conversations,) = connection.execute(
         f"SELECT EXISTS ({by_state} EXCEPT {_OF}) OR EXISTS ({_OF} EXCEPT {by_state})"
@@ -96,6 +102,11 @@ def put_aside(connection: Connection, faults: Faults) -> None:
         f" WHERE id IN ({gone})"
     )
     connection.execute(f"DELETE FROM message WHERE id IN ({gone})")
+    gone = ",".join(map(str, faults.segments))
+    connection.execute(
+        f"INSERT OR REPLACE INTO damaged SELECT id, data FROM segment WHERE id IN ({gone})"
+    )
+    connection.execute(f"DELETE FROM segment WHERE id IN ({gone})")
     connection.execute(f"DELETE FROM name WHERE id IN ({','.join(map(str, faults.names))})")
     connection.execute(f"DELETE FROM run WHERE id IN ({','.join(map(str, faults.runs))})")
     connection.execute("COMMIT")

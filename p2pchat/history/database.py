@@ -254,6 +254,7 @@ class Database:
             if not self.unfiled:
                 drop_unused(connection)
                 self._names.forget()
+            lost, self._lost = self._lost, 0
             return Loaded(
                 next_id=filing.last_id(connection) + 1,
                 seen=past.seen(connection, remembered, since),
@@ -264,7 +265,7 @@ class Database:
                 has_words=self.has_words,
                 runs=past.runs(connection),
                 newest=newest,
-                unreadable=self._lost + past.unreadable(connection),
+                unreadable=lost + past.unreadable(connection),
             )
         except BaseException:
             self.close()

@@ -19,7 +19,6 @@ from p2pchat.history.records import PUBLISHED, Record
 from p2pchat.history.segments import Row, encodable, is_whole, rows, unpack
 from p2pchat.history.sums import (
     MARKS_DIFFER,
-    ROW_IS_WHOLE,
     of_message,
     segment_is_whole,
     segments,
@@ -126,9 +125,10 @@ def indexed_upto(connection: Connection) -> int:
 def last_id(connection: Connection) -> int:
     """The largest id that was given, as far as the file tells."""
     (last,) = connection.execute(
-        "SELECT max(upto, coalesce((SELECT id FROM message m WHERE"
-        f" {ROW_IS_WHOLE} ORDER BY id DESC LIMIT 1), 0), coalesce((SELECT max(read_upto) FROM name"
-        f" WHERE NOT ({MARKS_DIFFER})), 0)) FROM indexed"
+        # What is damaged counts, too: its place is taken. An id that no file reaches does not.
+        "SELECT max(upto, coalesce((SELECT max(id) FROM message WHERE id < 1 << 60), 0),"
+        " coalesce((SELECT max(id) FROM segment WHERE id < 1 << 60), 0), coalesce((SELECT"
+        f" max(read_upto) FROM name WHERE NOT ({MARKS_DIFFER})), 0)) FROM indexed"
     ).fetchone()
     for _, data in segments(connection, "ORDER BY id DESC"):
         # Ids have gaps where messages between two pieces were ours.

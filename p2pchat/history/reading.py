@@ -231,7 +231,7 @@ class Reader:
             for row in connection.execute(statement.format(order=order), {**values, "count": count})
         ]
         found = [*self._records(rows)]
-        if rows and not found:  # none of so many is whole: others may be
+        if not found and len(rows) >= count:  # none of so many is whole: others may be
             return self._rows(connection, conversation, after, before, 10 * count, order)
         return found
 

@@ -11,6 +11,7 @@ changed in its sum by the difference: what was damaged before stays damaged.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from sqlite3 import Connection
 from typing import Any, Final
 from zlib import crc32
@@ -79,9 +80,16 @@ def record(row: Sequence[Any], after: int) -> Record | None:
             return None
     elif kept != of_message(id_, conversation, sender, msg_id, at, said, state, text):
         return None
-    if after != EVERY and (c_sum != of_name(conversation, where) or s_sum != of_name(sender, who)):
+    if after != EVERY and not (
+        _is_name(conversation, where, c_sum) and _is_name(sender, who, s_sum)
+    ):
         return None
     return Record(id_, where, who, msg_id, at / 1000, state, text, said and said / 1000)
+
+
+@lru_cache(1024)
+def _is_name(id_: int, text: str | None, kept: int | None) -> bool:
+    return text is not None and kept == of_name(id_, text)
 
 
 def segments(
