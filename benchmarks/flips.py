@@ -91,7 +91,7 @@ def shown(path: str) -> tuple[dict[str, Any], bool]:
     database = Database(path)
     with closing(database):
         past = database.load(1000, 0.0)
-        told = bool(past.aside or past.unreadable)
+        told = bool(past.aside or past.unreadable or past.is_cut)
         reader = Reader(path)
         with closing(reader):
             conversations = (*PEERS, *SCOPES, OWN)
@@ -139,7 +139,9 @@ def verdict(right: dict[str, Any], path: str) -> tuple[str, str]:
         known = right[name]
         if told and path.endswith(".k"):
             # A -wal is read up to what is damaged: the rest is told, and a state may be an earlier.
-            known = [structs.replace(each, state=state) for each in known for state in range(5)]
+            known = [
+                structs.replace(each, state=state) for each in right["all"] for state in range(5)
+            ]
         wrong = [each for each in view if each not in known]
         if wrong:
             return "silent", f"{name}: {wrong[:2]}"

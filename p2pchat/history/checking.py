@@ -1,6 +1,6 @@
 """Looking at a whole history file: whether all that was kept is there, as it was kept.
 
-    found(connection) -> Faults;  aside(connection, faults): the rest is as it should be again
+    found(connection) -> Faults;  put_aside(connection, faults): the rest is as it should be again
 
 A row whose sum is wrong is found by whoever reads it. Here is found what nobody would read: a row
 that an index names no more, and a page whose rows are gone.
@@ -10,6 +10,7 @@ Rules: plain calls on a connection that `past.prepare` got first; `found` change
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from sqlite3 import Connection
 from typing import Final
 
@@ -17,11 +18,23 @@ from msgspec import Struct
 
 from p2pchat.history import filing, shares, words
 from p2pchat.history.schema import FORMAT
-from p2pchat.history.sums import MARKS_DIFFER, NAME_IS_WHOLE, ROW_IS_WHOLE, SET_MARKS
+from p2pchat.history.sums import (
+    MARKS_DIFFER,
+    NAME_IS_WHOLE,
+    SET_MARKS,
+    row_is_whole,
+    summed_after,
+)
 
 _BY_STATE: Final = "SELECT id, conversation, state = 0 FROM message WHERE id <= {upto}"
 _OF: Final = "SELECT id, conversation, received FROM message_of"
 _UPTO: Final = "(SELECT upto FROM indexed)"
+_ROWS: Final = (
+    "SELECT id, conversation, sender, CAST(msg_id AS TEXT), at, said, state, CAST(text AS TEXT),"
+    " sum FROM message NOT INDEXED WHERE id > ? ORDER BY id LIMIT ?"
+)
+_AT_ONCE: Final = 10_000
+"""Messages that are looked at in one go, in some 30 ms."""
 _NAMES: Final = f"SELECT id FROM name WHERE {NAME_IS_WHOLE.format('name')}"
 
 
@@ -43,6 +56,8 @@ class Faults(Struct):
     """The numbers of names of which something else was noted."""
     runs: list[int] = []
     segments: list[int] = []
+    upto: int = -1 << 63
+    """The id up to which messages were looked at."""
 
     @property
     def lost(self) -> int:
@@ -54,20 +69,19 @@ class Faults(Struct):
         return self.lost > 0 or self.schema or self.conversations or self.words
 
 
-def found(connection: Connection) -> Faults:
-    """What is wrong with the file; it takes some µs for each message.
+def _look_at_schema(connection: Connection, faults: Faults) -> None:
+    there = dict(connection.execute("SELECT name, sql FROM sqlite_master"))
+    faults.schema = any(there.get(name) != each for name, each in _schema().items())
 
-    May raise `sqlite3.Error` where a page cannot be read at all.
-    """
-    faults = Faults(schema=_differs(connection))
+
+def _look_at_pages(connection: Connection, faults: Faults) -> None:
     (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     faults.pages = verdict != "ok"
-    faults.messages = _ids(
-        connection,
-        f"SELECT id FROM message m NOT INDEXED WHERE NOT {ROW_IS_WHOLE}"
-        f" OR conversation NOT IN ({_NAMES}) OR sender NOT IN ({_NAMES})",
-    )
-    faults.names = _ids(connection, f"SELECT id FROM name WHERE NOT {NAME_IS_WHOLE.format('name')}")
+
+
+def _look_at_names(connection: Connection, faults: Faults) -> None:
+    whole = NAME_IS_WHOLE.format("name")
+    faults.names = _ids(connection, f"SELECT id FROM name WHERE NOT {whole}")
     faults.marks = _ids(connection, f"SELECT id FROM name WHERE {MARKS_DIFFER}")
     faults.runs = _ids(connection, "SELECT id FROM run WHERE sum IS NOT run_sum(id, total, wall)")
     faults.segments = _ids(
@@ -75,13 +89,55 @@ def found(connection: Connection) -> Faults:
         "SELECT id FROM segment WHERE NOT is_whole(data)"
         " OR NOT segment_is_whole(id, count, strangers, data, sum)",
     )
+
+
+def _look_at_messages(connection: Connection, faults: Faults) -> bool:
+    names, after = {*_ids(connection, _NAMES)}, summed_after(connection)
+    factory, connection.text_factory = connection.text_factory, bytes
+    try:
+        rows = connection.execute(_ROWS, (faults.upto, _AT_ONCE)).fetchall()
+    finally:
+        connection.text_factory = factory
+    faults.messages += [
+        row[0]
+        for row in rows
+        if not row_is_whole(row, after) or row[1] not in names or row[2] not in names
+    ]
+    if len(rows) == _AT_ONCE:
+        faults.upto = max(faults.upto + 1, rows[-1][0])
+        return True
+    return False
+
+
+def _look_at_conversations(connection: Connection, faults: Faults) -> None:
     by_state = _BY_STATE.format(upto=_UPTO)
-    (faults.conversations,) = connection.execute(
+    (differ,) = connection.execute(
         f"SELECT EXISTS ({by_state} EXCEPT {_OF}) OR EXISTS ({_OF} EXCEPT {by_state})"
         f" OR {_UPTO} >= (SELECT coalesce(min(id), 1 << 62) FROM segment)"
     ).fetchone()
-    faults.conversations = bool(faults.conversations)
-    faults.words = words.is_damaged(connection, when_unknown=True)
+    faults.conversations = bool(differ)
+
+
+LOOKS: Final[tuple[Callable[[Connection, Faults], bool | None], ...]] = (
+    _look_at_schema,
+    _look_at_names,
+    _look_at_messages,
+    _look_at_conversations,
+    _look_at_pages,
+)
+"""Each looks at a part of a file, and notes what is wrong; again while it returns True."""
+
+
+def found(connection: Connection) -> Faults:
+    """What is wrong with the file; it takes some µs for each message.
+
+    May raise `sqlite3.Error` where a page cannot be read at all.
+    """
+    faults = Faults()
+    for look in LOOKS:
+        while look(connection, faults):
+            pass
+    faults.words = words.is_damaged(connection)
     return faults
 
 
@@ -135,11 +191,6 @@ def _schema() -> dict[str, str]:
     """Name -> statement of each table and index."""
     made = (each for each in FORMAT.tables if each.startswith("CREATE"))
     return {each.split()[2]: each for each in made}
-
-
-def _differs(connection: Connection) -> bool:
-    there = dict(connection.execute("SELECT name, sql FROM sqlite_master"))
-    return any(there.get(name) != statement for name, statement in _schema().items())
 
 
 def _set_schema(connection: Connection) -> None:

@@ -16,7 +16,6 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from p2pchat import wal
 from p2pchat.history import checking, deleting, filing, mending, past, shares, sums, words
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.records import Batch, Loaded
@@ -25,6 +24,7 @@ from p2pchat.history.schema import FORMAT
 from p2pchat.history.segments import arrived, join
 from p2pchat.history.shares import Shares
 from p2pchat.sqlite import File, is_damage, is_index_damage, used_bytes
+from p2pchat.wal import is_cut, keep_copy
 
 _MOST_ROWS: Final = 100
 _PERHAPS_ROWS: Final = (sqlite3.Error, ValueError, TypeError, KeyError)
@@ -66,6 +66,7 @@ class Database:
         self._room = Room(self._file, self._names)
         self._careful = False
         self._lost = 0
+        self._is_cut = False
         self.unfiled = 0
         """Messages that are stored, but not filed yet."""
         self.has_words = True
@@ -86,10 +87,10 @@ class Database:
         """
         if not os.path.exists(self.path):
             return Loaded()
-        if wal.is_cut(self.path):
-            self._lost += 1
+        if is_cut(self.path):
+            self._is_cut = True
             with suppress(OSError):
-                wal.keep_copy(self.path, self._wall())
+                keep_copy(self.path, self._wall())
         try:
             return self._load(remembered, since, now)
         except _PERHAPS_ROWS as trouble:
@@ -103,6 +104,8 @@ class Database:
                 raise
         rescued = self._rescue(remembered, since)
         rescued.unreadable += self._lost
+        rescued.is_cut = self._is_cut
+        self._lost, self._is_cut = 0, False
         rescued.aside = self._set_aside()
         return rescued
 
@@ -180,6 +183,15 @@ class Database:
         with self._file.transaction() as connection:
             return words.renew(connection)
 
+    def put_aside(self) -> int:
+        """Look at the whole file, and put aside what is damaged; in how many places that was."""
+        connection = self._file.open()
+        faults = checking.found(connection)
+        if faults:
+            checking.put_aside(connection, faults)
+            self._file.close()  # and have an index of words made
+        return faults.lost
+
     def drop_unused_names(self) -> None:
         """Delete the names of whom nothing is kept, when there are many and all is filed."""
         if not self.unfiled:
@@ -255,6 +267,7 @@ class Database:
                 drop_unused(connection)
                 self._names.forget()
             lost, self._lost = self._lost, 0
+            cut, self._is_cut = self._is_cut, False
             return Loaded(
                 next_id=filing.last_id(connection) + 1,
                 seen=past.seen(connection, remembered, since),
@@ -265,6 +278,8 @@ class Database:
                 has_words=self.has_words,
                 runs=past.runs(connection),
                 newest=newest,
+                is_checked=used_bytes(connection) <= _CHECKED_AT_ONCE,
+                is_cut=cut,
                 unreadable=lost + past.unreadable(connection),
             )
         except BaseException:
@@ -273,15 +288,9 @@ class Database:
 
     def _checked(self) -> sqlite3.Connection:
         """The connection to a file that is as it should be, unless it is large."""
-        connection = self._file.open()
-        if used_bytes(connection) <= _CHECKED_AT_ONCE:
-            faults = checking.found(connection)
-            if faults:
-                self._lost += faults.lost
-                checking.put_aside(connection, faults)
-                self.close()  # and have an index of words made
-                connection = self._file.open()
-        return connection
+        if used_bytes(self._file.open()) <= _CHECKED_AT_ONCE:
+            self._lost += self.put_aside()
+        return self._file.open()
 
     def _mend(self) -> None:
         """Make the indexes anew, and read less strictly from now on."""

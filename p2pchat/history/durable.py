@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.history.file_calls import HANGS_AFTER
+from p2pchat.history.looking import look
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
@@ -329,6 +330,11 @@ class DurableHistory:
             self._tell_replaced(past.aside)
         elif past.unreadable:
             self._tell_damaged(past.unreadable)
+        if past.is_cut:
+            self._notice(
+                "the end of the history is damaged: what was kept last may be missing, and what was"
+                " delivered then may be sent again"
+            )
         self._running.loaded(past, self._clock.seconds(), self.wall())
         self.unread = past.unread
         self.on_past(past.waiting)
@@ -336,6 +342,8 @@ class DurableHistory:
             self.on_enter_again(True)
         if not past.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
+        if not past.is_checked:
+            Deferred.fromCoroutine(look(self._questions, self._store, self._tell_damaged))
         while self._waiting:
             self._waiting.popleft().callback(None)
 

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
 
+from p2pchat.history import past
 from p2pchat.history import words as index
+from p2pchat.history.checking import LOOKS, Faults
 from p2pchat.history.mending import lenient
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.history.schema import FIELDS, FORMAT, NAMES
@@ -162,6 +164,14 @@ class Reader:
             yield from some
             last = some[-1].id
 
+    def look(self, at: int, faults: Faults) -> list[bool]:
+        """Look at the part of the file that `checking.LOOKS` has at `at`; whether to look again."""
+
+        def read(connection: sqlite3.Connection) -> list[bool]:
+            return [bool(LOOKS[at](connection, faults))]
+
+        return self._read(read)
+
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         self._file.close()
@@ -186,6 +196,7 @@ class Reader:
     def _opened(self, connection: sqlite3.Connection) -> None:
         """A file without a format is one that could not be begun."""
         connection.text_factory = lenient
+        past.prepare(connection)
         (number,) = connection.execute("PRAGMA user_version").fetchone()
         self._begun = bool(number)
         if number in FORMAT.upgrades:  # nobody has written it since there are sums

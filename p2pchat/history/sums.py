@@ -135,12 +135,20 @@ def _of_row(
     text: bytes,
 ) -> int:  # fmt: skip
     head = f"{id_} {conversation} {sender} {at} {said} {state} ".encode()
-    return crc32(b"%b%b\0%b" % (head, msg_id or b"", text or b""))
+    return crc32(text or b"", crc32(b"%b%b\0" % (head, msg_id or b"")))
 
 
 def _message_is_whole(*values: Any) -> bool:
     *row, kept, after = values
     return bool(row[0] <= after if kept is None else kept == _of_row(*row))
+
+
+def row_is_whole(row: Sequence[Any], after: int) -> bool:
+    """Whether a row of `message`, with its texts as bytes and its sum, is as it was kept."""
+    id_, conversation, sender, msg_id, at, said, state, text, kept = row
+    if kept is None:
+        return bool(id_ <= after)
+    return bool(kept == _of_row(id_, conversation, sender, msg_id, at, said, state, text))
 
 
 def _changed(*values: Any) -> int | None:

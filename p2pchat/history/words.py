@@ -312,13 +312,13 @@ def seal(connection: Connection) -> None:
         connection.execute(f"INSERT INTO words_total {_TOTAL}")
 
 
-def is_damaged(connection: Connection, *, when_unknown: bool) -> bool:
-    """Whether the index is not as it was when it was noted; `when_unknown`: it was not."""
+def is_damaged(connection: Connection) -> bool:
+    """Whether the index is not as it was when it was noted, or nobody knows."""
     if not _is_whole(connection):
         return False
     noted = _noted(connection)
     if noted is None:
-        return when_unknown
+        return True
     (total,) = connection.execute(_TOTAL).fetchone()
     return bool(total != noted)
 

@@ -140,7 +140,7 @@ class SegmentTests(FileCase):
             [(first, messages) for first, messages, *_ in segments],
             [(1, MOST), (third.first, 10), (large.first, MOST + 50), (last.first, 1)],
         )
-        lines = [line for _, _, _, data in segments for line in unpack(data)]
+        lines = [line for _, _, _, data, _ in segments for line in unpack(data)]
         self.assertEqual(
             [line.id for line in lines],
             [*range(1, MOST + 1), *range(gap.first + 1, last.first + 1)],

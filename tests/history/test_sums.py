@@ -14,6 +14,7 @@ from typing import Final
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import flips
+from p2pchat.history import database as database_module
 from p2pchat.history.database import Database
 from p2pchat.history.export import read
 from p2pchat.history.reading import Reader
@@ -282,13 +283,33 @@ class WalTests(FileCase):
         error = self.assertRaises(HistoryError, list, read(self.killed, None))
         self.assertIn("is damaged in 1 places", str(error))
         database = Database(self.killed, wall=lambda: NOW)
-        self.assertEqual(database.load(9, 0).unreadable, 1)
+        past = database.load(9, 0)
+        self.assertEqual((past.is_cut, past.unreadable), (True, 0))
+        self.assertFalse(database.load(9, 0).is_cut)
         database.close()
         kept = [each for each in os.listdir(os.path.dirname(self.path)) if "damaged-" in each]
         self.assertEqual(len(kept), 1)
 
 
 class ToldTests(HistoryCase):
+    def test_a_large_file_is_looked_at_while_the_node_runs(self) -> None:
+        self.patch(database_module, "_CHECKED_AT_ONCE", 0)
+        self.keep(self.arrival("bob@CIC", send("1", "um"), send("2", "dois")))
+        self.database.close()
+        for statement, told in (
+            ("UPDATE indexed SET upto = upto", 0),
+            ("DELETE FROM message_of WHERE id = 1", 0),
+            ("UPDATE message SET text = 'x' WHERE id = 1", 1),
+        ):
+            with sqlite3.connect(self.path) as connection:
+                connection.execute(statement)
+            connection.close()
+            history = self.start()
+            self.assertEqual(history.unreadable, told, statement)
+            lines = ["um", "dois"] if not told else ["dois"]
+            self.assertEqual(self.lines("bob@CIC"), lines, statement)
+            self.successResultOf(history.stop())
+
     def test_what_a_person_asks_for(self) -> None:
         history = self.start()
         self.receive(send("1", "um"), send("2", "dois"))
