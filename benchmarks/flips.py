@@ -138,7 +138,7 @@ def verdict(right: dict[str, Any], path: str) -> tuple[str, str]:
             continue
         known = right[name]
         if told and path.endswith(".k"):
-            # A -wal is read up to what is damaged: the rest is told, and a state may be an earlier.
+            # A -wal is read up to what is damaged: the rest is told, and a state may be older.
             known = [
                 structs.replace(each, state=state) for each in right["all"] for state in range(5)
             ]

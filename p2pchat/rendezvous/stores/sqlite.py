@@ -23,14 +23,14 @@ from p2pchat.sqlite import File, Format, InUseError, is_damage
 from p2pchat.wal import is_cut
 
 
-def _sum(*fields: object) -> int:
+def sum_of(*fields: object) -> int:
     """The checksum of a row's other fields, in their order."""
     return crc32("\0".join(map(repr, fields)).encode())
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
     """Give the rows of a file of before their sums."""
-    connection.create_function("sum_of", 6, _sum, deterministic=True)
+    connection.create_function("sum_of", 6, sum_of, deterministic=True)
     connection.execute("ALTER TABLE registration ADD COLUMN sum INTEGER")
     connection.execute(
         "UPDATE registration SET sum = sum_of(ip, namespace, name, port, ttl, expires)"
@@ -153,7 +153,7 @@ class RegistrationFile:
                 " ORDER BY expires - ttl"
             ).fetchall()
             # Before what has expired is deleted: that a lease is over may be the damage.
-            whole = [tuple(fields) for *fields, kept in stored if kept == _sum(*fields)]
+            whole = [tuple(fields) for *fields, kept in stored if kept == sum_of(*fields)]
             rows = [row for row in map(_checked, whole) if row is not None]
             if len(whole) < len(stored):
                 self.damaged += len(stored) - len(whole)
@@ -165,7 +165,7 @@ class RegistrationFile:
 
 def _summed(row: Row) -> tuple[object, ...]:
     fields = msgspec.structs.astuple(row)
-    return (*fields, _sum(*fields))
+    return (*fields, sum_of(*fields))
 
 
 def _lenient(text: bytes) -> str:
