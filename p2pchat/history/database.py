@@ -333,7 +333,7 @@ class Database:
         """What can be read of a file with damaged pages."""
         try:
             connection = self._file.open()
-        except sqlite3.Error:
+        except _PERHAPS_ROWS:  # Python cannot take each sentence of SQLite's
             return Loaded(unreadable=1)
         return mending.rescue(connection, remembered, since)
 

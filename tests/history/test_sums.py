@@ -252,6 +252,19 @@ class FieldTests(FileCase):
         self.assertEqual(self.texts(self.reader.search("um", 9)), ["um"])
 
 
+class SchemaTests(FileCase):
+    def test_a_statement_of_which_sqlite_tells_in_broken_text(self) -> None:
+        self.keep(self.arrival("bob@CIC", send("1", "um")))
+        self.database.close()
+        path = Path(self.path)
+        path.write_bytes(
+            path.read_bytes().replace(b"after INTEGER NOT NULL", b"after INTEGER NOT NU\xccL")
+        )
+        past = self.open().load(9, 0)
+        self.assertTrue(os.path.exists(past.aside))
+        self.assertEqual(past.unreadable, 1)
+
+
 class WalTests(FileCase):
     def setUp(self) -> None:
         super().setUp()
