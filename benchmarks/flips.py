@@ -126,7 +126,7 @@ def shown(path: str) -> tuple[dict[str, Any], bool]:
 def verdict(right: dict[str, Any], path: str) -> tuple[str, str]:
     """What a flip led to, `told`, `as it was` or `silent`, and what differs.
 
-    Where the end of a -wal is lost and that is told, an earlier state of a message is no silent flip.
+    Where the end of a -wal is lost, and that is told, an earlier state of a message is not silent.
     """
     try:
         views, told = shown(path)
