@@ -33,5 +33,10 @@ def lock(path: str, disk: Disk = SYSTEM) -> Lock | None:
     return None if held is None else Lock(path, held, disk)
 
 
+def in_use(path: str) -> bool:
+    """Whether a process has the file at `path`, as far as the file of a lock tells."""
+    return SYSTEM.exists(_beside(SYSTEM.resolved(path)))
+
+
 def _beside(path: str) -> str:
     return path + ".lock"

@@ -25,7 +25,7 @@ ORDER: Final = (
     ("history",),
     ("mesh",),
     ("rendezvous",),
-    ("locks", "sqlite", "turns"),
+    ("locks", "sqlite", "turns", "wal"),
     ("disk",),
     ("logs",),
     ("settings",),
