@@ -137,7 +137,7 @@ class ClaimTests(SynchronousTestCase):
         database.file()
         database.close()
         claim(self.path).release()
-        for number, what in ((3, "an older p2pchat"), (5, "a newer p2pchat")):
+        for number, what in ((3, "an older p2pchat"), (6, "a newer p2pchat")):
             connection = sqlite3.connect(self.path)
             connection.execute(f"PRAGMA user_version={number}")
             connection.close()

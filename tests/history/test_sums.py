@@ -112,6 +112,7 @@ class UpgradeTests(FileCase):
         """At each statement: what is found then is the file of before, or that of this format."""
         program = (
             "import os, sqlite3, sys\n"
+            "from p2pchat.disk import Disk\n"
             "from p2pchat.history.database import Database\n"
             "left = int(sys.argv[2])\n"
             "class Killed(sqlite3.Connection):\n"
@@ -120,9 +121,10 @@ class UpgradeTests(FileCase):
             "        left -= 1\n"
             "        if not left: os.kill(os.getpid(), 9)\n"
             "        return super().execute(*words)\n"
-            "def connect(*words, **settings):\n"
-            "    return sqlite3.connect(*words, factory=Killed, **settings)\n"
-            "Database(sys.argv[1], connect).load(9, 0)\n"
+            "class Killing(Disk):\n"
+            "    def connect(self, path, how='', timeout=0.0):\n"
+            "        return sqlite3.connect(path, isolation_level=None, factory=Killed)\n"
+            "Database(sys.argv[1], Killing()).load(9, 0)\n"
         )
         for at in (4, 6, 9, 12, 14, 16, 18):
             copy = f"{self.path}.{at}"
