@@ -53,8 +53,9 @@ def _power(scene: Scene, dice: Dice) -> None:
     else:
 
         def now() -> None:
-            if not life.gone:
-                life.kill(after_next=False)
+            running = scene.lives[name]  # perhaps a later run than the one of now
+            if not running.gone:
+                running.kill(after_next=False)
                 scene.counts["lost power in a commit"] += 1
 
         scene.tell(f"{name}: will lose its power at commit {commits} from now")
