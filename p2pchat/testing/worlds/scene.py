@@ -17,17 +17,20 @@ from typing import Any, Final
 from p2pchat.history.records import HistoryError
 from p2pchat.node.node import CannotStartError
 from p2pchat.testing.disk import FakeDisk
+from p2pchat.testing.liar import Liar
+from p2pchat.testing.lies import Lie
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.account import Account
+from p2pchat.testing.worlds.bounds import bound_violations
 from p2pchat.testing.worlds.checks import Peers, public_violations
 from p2pchat.testing.worlds.inner import Violation, inner_violations
-from p2pchat.testing.worlds.kind import PLAIN, Dice, Kind
+from p2pchat.testing.worlds.kind import LIAR, PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
 from p2pchat.testing.worlds.plain import PlainGuest
 from p2pchat.testing.worlds.storage import HandStorage
 
-QUIET: Final = 90.0
+QUIET: Final = 300.0
 """Seconds that all nodes are there in the end, at most."""
 _A_WHILE: Final = 4.0
 _LEAST_QUIET: Final = 16.0
@@ -36,6 +39,8 @@ _LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
 _PLAIN_IP: Final = "10.0.0.99"
+_LIAR_IP: Final = "10.0.0.66"
+_LIE_RATE: Final = 0.3
 
 Found = dict[str, dict[str, str]]
 """Check -> kind of violation -> the first one."""
@@ -70,13 +75,21 @@ class Scene:
             self.town.network.tap = self._read
         for name, ahead in zip(self.names, kind.clocks, strict=False):
             self.host(name).wrong_by = ahead
+        if kind.served:
+            self.town.serve()
         self.plain: PlainGuest | None = None
         if kind.plain:
             self.plain = PlainGuest(
                 self.town.network.host(_PLAIN_IP), PLAIN, self.account, self.tell
             )
             self.plain.listen()
-            self.register_plain()
+            self.plain.register((self.town.served or self.town.rendezvous).at(self.plain.host))
+        if kind.lies:
+            self.account.lied_to = True
+            rates = {Lie[name]: _LIE_RATE for name in kind.lies}
+            self.liar: Liar | None = self.town.liar(LIAR, rates, ip=_LIAR_IP)
+        else:
+            self.liar = None
 
     # ------------------------------------------------------------ nodes
 
@@ -106,11 +119,6 @@ class Scene:
     def sleep(self, name: str, steps: int) -> None:
         """Have the threads of a node do nothing for so many steps."""
         self._awake_at[name] = self.step_number + steps
-
-    def register_plain(self) -> None:
-        """The plain peer renews its registration."""
-        if self.plain is not None:
-            self.town.rendezvous.enter(PLAIN, _PLAIN_IP, 4000, 1e6)
 
     def step_threads(self, several: int) -> None:
         """Some calls of one node's threads, of which each sleeps for a while after its start."""
@@ -183,6 +191,15 @@ class Scene:
 
     def leave(self) -> None:
         """All nodes leave in order, and nothing is left behind."""
+        if self.liar is not None:
+            self.counts["lies"] += self.liar.told.total()
+            self.liar.close()
+        if self.plain is not None:
+            self.plain.close()
+            for fault in self.plain.faults:
+                if fault.ip == _LIAR_IP:
+                    continue
+                self.find(Violation("I4", "said to a plain peer", fault.what))
         for life in self.lives.values():
             life.stop()
         self.pass_time(_LEAVING, until=self._all_gone)
@@ -204,6 +221,13 @@ class Scene:
         """After each turn."""
         for life in self.lives.values():
             self._look_at(life)
+
+    def look_at_bounds(self) -> None:
+        """After each step."""
+        for life in self.lives.values():
+            if not life.gone:
+                for violation in bound_violations(life.node):
+                    self.find(violation)
 
     def _look_at(self, life: Life) -> None:
         if not life.gone:

@@ -19,6 +19,7 @@ from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.location import claim
 from p2pchat.history.reading import Reader
+from p2pchat.history.records import Loaded
 from p2pchat.history.storage import Storage
 from p2pchat.settings.values import Settings
 from p2pchat.testing.databases import PowerLost
@@ -33,10 +34,17 @@ class HandThread(SteppedWorker):
 
     def __init__(self, host: FakeHost, disk: FakeDisk) -> None:
         super().__init__(host, disk, by_hand=True)
+        self.abandoned = False
+        """Whether its program left without it."""
 
     def stop(self) -> None:
         """Take no more calls, and make none."""
         self._ended = True
+
+    def abandon(self) -> None:
+        """See `Worker`."""
+        self.abandoned = True
+        super().abandon()
 
     def end(self, *, after_next: bool) -> None:
         """The process ends; `after_next`: the next call is made before, and nobody hears of it."""
@@ -53,6 +61,12 @@ class NotedDatabase(Database):
     def __init__(self, path: str, disk: Disk, wall: Callable[[], float], written: set[str]) -> None:
         super().__init__(path, disk, wall)
         self._written = written
+
+    def load(self, remembered: int, since: float, now: float = 0.0) -> Loaded:
+        """Read the past; what waits there is there, whatever the commit was that put it there."""
+        past = super().load(remembered, since, now)
+        self._written.update(entry.msg_id for entry in past.waiting)
+        return past
 
     def commit(self, batch: Any) -> Any:
         """Store a batch."""
@@ -96,6 +110,11 @@ class HandStorage:
     def busy(self) -> bool:
         """Whether a thread has something to do."""
         return any(thread.calls for thread in self.threads)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the program left while the disk did not answer."""
+        return any(thread.abandoned for thread in self.threads)
 
     def end(self, *, after_next: bool) -> None:
         """The process ends as by `kill -9`; see `HandThread.end`."""
