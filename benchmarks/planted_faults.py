@@ -33,7 +33,7 @@ FAULTS: Final = (
         "bye-ok-not-awaited-in-time",
         "wire/session.py",
         "        if now < self._deadline or self.state in (State.OPEN, State.CLOSED):",
-        "        if now < self._deadline or self.state in (State.OPEN, State.CLOSING, State.CLOSED):",
+        "        if now < self._deadline or self.takes_chat or self.state is State.CLOSED:",
         "A link whose other end does not answer BYE is never closed.",
     ),
     Fault(
@@ -326,7 +326,8 @@ FAULTS: Final = (
         "cancelled-until-the-restart",
         "node/outcomes.py",
         "            self._history.change(message.entry, state)\n",
-        "            if state == DELIVERED:\n                self._history.change(message.entry, state)\n",
+        "            if became is Became.DELIVERED:\n"
+        "                self._history.change(message.entry, state)\n",
         "A message that was cancelled goes out after the next start.",
     ),
     Fault(
