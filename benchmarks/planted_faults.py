@@ -312,7 +312,7 @@ FAULTS: Final = (
         "again-out-of-order",
         "node/outbox.py",
         "        if again:\n            self._in_order(peer_id)\n",
-        "        if not again:\n            self._in_order(peer_id)\n",
+        "",
         "What went out on a link that broke goes out after what was said since.",
     ),
     Fault(
