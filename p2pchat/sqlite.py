@@ -10,21 +10,19 @@ rescue.
 
 from __future__ import annotations
 
-import errno
-import os
 import queue
 import sqlite3
-import stat
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeVar
-from urllib.parse import quote
 
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
+
+from p2pchat.disk import SYSTEM, Disk
 
 _T = TypeVar("_T")
 
@@ -74,37 +72,29 @@ class Format(NamedTuple):
     """The option that names another file, for sentences."""
 
 
-def check(path: str, form: Format) -> None:
+def check(path: str, form: Format, disk: Disk = SYSTEM) -> None:
     """Look whether the file at `path` may be used; raises `ForeignFileError` if not, or `OSError`.
 
     A file that is not there, is empty or is no database passes: to open it is to begin it, or to
     find it damaged.
     """
     try:
-        # A pipe would have us wait until somebody writes into it.
-        with open(path, "rb", opener=_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError(errno.EINVAL, "It is no regular file")
-            head = file.read(100)
+        head = disk.head(path, 100)
     except FileNotFoundError:
         return
     application = int.from_bytes(head[_APPLICATION], "big")
     if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20":
         return
     if not application:  # most programs leave it so, and a file that is only begun has it, too
-        if _asked(path, _TABLES_OF_NOBODY, 0):
+        if _asked(path, _TABLES_OF_NOBODY, 0, disk):
             raise _foreign(path, form)
         return
     if application != form.application:
         raise _foreign(path, form)
     _check_number(path, form, int.from_bytes(head[_NUMBER], "big"))
-    if os.path.exists(path + "-wal"):
+    if disk.exists(path + "-wal"):
         # A newer program that was killed may have noted its format only there.
-        _check_number(path, form, _asked(path, "PRAGMA user_version", form.number))
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
+        _check_number(path, form, _asked(path, "PRAGMA user_version", form.number, disk))
 
 
 class File:
@@ -118,7 +108,7 @@ class File:
         self,
         path: str,
         form: Format,
-        connect: Any = sqlite3.connect,
+        disk: Disk = SYSTEM,
         *,
         on_open: Callable[[sqlite3.Connection], None] = lambda _: None,
         read_only: bool = False,
@@ -126,7 +116,7 @@ class File:
     ) -> None:
         self.path = path
         self._form = form
-        self._connect = connect
+        self._disk = disk
         self._on_open = on_open
         self._read_only = read_only
         self._wall = wall
@@ -143,7 +133,7 @@ class File:
                 if self._read_only:
                     self._connection = self._connected_read_only()
                 else:
-                    self._connection = self._connected(self.path)
+                    self._connection = self._connected("")
             except BaseException:
                 _opened.pop(self, None)
                 raise
@@ -157,31 +147,27 @@ class File:
         program that reads the file and leaves (https://www.sqlite.org/howtocorrupt.html, 2.2).
         """
         with _opening:
-            if _identity(self.path, self._form) not in [*_opened.values()]:
-                check(self.path, self._form)
+            if self._identity() not in [*_opened.values()]:
+                check(self.path, self._form, self._disk)
                 if not self._read_only:
-                    _create_private(self.path)
-            which = _identity(self.path, self._form)
+                    # Nobody else may read it; nor its -wal and -shm, which SQLite makes alike.
+                    self._disk.create(self.path)
+            which = self._identity()
             if which is not None:
                 _opened[self] = which
 
     def _connected_read_only(self) -> sqlite3.Connection:
         try:
-            return self._connected(_address(self.path, "mode=ro"))
+            return self._connected("mode=ro")
         except sqlite3.OperationalError:
             # A -shm cannot be made there. What is still in a -wal there cannot be read so.
-            if not _on_read_only_medium(self.path):
+            # As nobody can write there, nobody changes the file either.
+            if self._disk.can_write_beside(self.path):
                 raise
-            return self._connected(_address(self.path, "immutable=1"))
+            return self._connected("immutable=1")
 
-    def _connected(self, target: str) -> sqlite3.Connection:
-        connection: sqlite3.Connection = self._connect(
-            target,
-            uri=self._read_only,
-            timeout=BUSY_TIMEOUT,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+    def _connected(self, how: str) -> sqlite3.Connection:
+        connection = self._disk.connect(self.path, how, BUSY_TIMEOUT)
         try:
             if not self._read_only:
                 _begin(connection, self.path, self._form)
@@ -218,27 +204,23 @@ class File:
         self.close()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self._wall()))
         aside, count = f"{self.path}.damaged-{stamp}", 1
-        while os.path.exists(aside):
+        while self._disk.exists(aside):
             count += 1
             aside = f"{self.path}.damaged-{stamp}-{count}"
-        os.rename(self.path, aside)
+        self._disk.rename(self.path, aside)
         for extra in ("-wal", "-shm"):
-            if os.path.exists(self.path + extra):
-                os.rename(self.path + extra, aside + extra)
+            if self._disk.exists(self.path + extra):
+                self._disk.rename(self.path + extra, aside + extra)
         return aside
+
+    def _identity(self) -> tuple[int, ...] | None:
+        found = self._disk.identity(self.path)
+        return None if found is None else (*found, self._form.application, self._form.number)
 
 
 _opening: Final = threading.Lock()
 _opened: Final[weakref.WeakKeyDictionary[File, tuple[int, ...]]] = weakref.WeakKeyDictionary()
 """The files that have a connection, or are about to: device, inode, application and format."""
-
-
-def _identity(path: str, form: Format) -> tuple[int, ...] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, form.application, form.number
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
@@ -260,19 +242,19 @@ def is_index_damage(trouble: BaseException) -> bool:
     return getattr(trouble, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT_VTAB
 
 
-def copy(path: str, target: str, form: Format) -> None:
+def copy(path: str, target: str, form: Format, disk: Disk = SYSTEM) -> None:
     """Write a copy of the file at `path` as it is at this moment; who uses it is not disturbed.
 
     Only the person can read the copy. Raises `FileExistsError` when `target` is there,
     `ForeignFileError`, `OSError` or `sqlite3.Error`; then there is no copy.
     """
-    os.stat(path)
-    source = File(path, form, read_only=True)
+    disk.size(path)
+    source = File(path, form, disk, read_only=True)
     connection = source.open()
     try:
-        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        disk.create(target, new=True)
         try:
-            copied = sqlite3.connect(target, timeout=BUSY_TIMEOUT)
+            copied = disk.connect(target, timeout=BUSY_TIMEOUT)
             try:
                 # In one step: in several it would begin anew whenever something is written.
                 connection.backup(copied)
@@ -280,7 +262,7 @@ def copy(path: str, target: str, form: Format) -> None:
             finally:
                 copied.close()
         except BaseException:
-            os.unlink(target)
+            disk.unlink(target)
             raise
     finally:
         source.close()
@@ -306,10 +288,10 @@ def _check_number(path: str, form: Format, number: int) -> None:
     )
 
 
-def _asked(path: str, question: str, otherwise: int) -> int:
+def _asked(path: str, question: str, otherwise: int, disk: Disk) -> int:
     """What the file answers, with what its -wal holds; `otherwise` if it cannot be read now."""
     try:
-        connection = sqlite3.connect(_address(path, "mode=ro"), uri=True, timeout=0)
+        connection = disk.connect(path, "mode=ro")
         try:
             (number,) = connection.execute(question).fetchone()
         finally:
@@ -317,20 +299,6 @@ def _asked(path: str, question: str, otherwise: int) -> int:
     except sqlite3.Error:
         return otherwise  # locked, or damaged: whoever opens it will see
     return int(number)
-
-
-def _address(path: str, how: str) -> str:
-    return f"file:{quote(os.fsencode(os.path.abspath(path)))}?{how}"
-
-
-def _on_read_only_medium(path: str) -> bool:
-    """Whether nobody can write beside this file, so that nobody changes it either."""
-    return not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)
-
-
-def _create_private(path: str) -> None:
-    """Make sure that the file exists and that nobody else may read it; nor its -wal and -shm."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _begin(connection: sqlite3.Connection, path: str, form: Format) -> None:

@@ -18,13 +18,15 @@ PACKAGE: Final = ROOT / "p2pchat"
 
 ORDER: Final = (
     ("service",),
+    ("testing",),
     ("control",),
-    ("console", "testing"),
+    ("console",),
     ("node",),
     ("history",),
     ("mesh",),
     ("rendezvous",),
     ("locks", "sqlite", "turns"),
+    ("disk",),
     ("logs",),
     ("settings",),
     ("wire",),

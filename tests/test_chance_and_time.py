@@ -39,8 +39,12 @@ PLACES: Final = {
     "control/client/event_lines.py": {"time.time"},
     "control/client/finding.py": {"time.monotonic"},
     # What makes the worlds: generators of their own, which the seed begins.
+    "testing/databases.py": {"random.Random"},
+    "testing/disk.py": {"random.Random"},
     "testing/events.py": {"random.Random"},
+    "testing/folder.py": {"random.Random"},
     "testing/nodes.py": {"random.Random"},
+    "testing/worlds/kind.py": {"random.Random"},
 }
 """Module -> what it takes from the system."""
 

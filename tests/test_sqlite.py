@@ -15,6 +15,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from p2pchat.disk import Disk
 from p2pchat.sqlite import (
     ClosedError,
     File,
@@ -294,14 +295,14 @@ class CopyTests(Case):
         copy(self.path, self.target, FORM)
         opened: list[str] = []
 
-        def connect(target: str, **settings: Any) -> sqlite3.Connection:
-            opened.append(target.rpartition("?")[2])
-            if target.endswith("mode=ro"):
-                raise sqlite3.OperationalError("unable to open database file")
-            connection: sqlite3.Connection = sqlite3.connect(target, **settings)
-            return connection
+        class Medium(Disk):
+            def connect(self, path: str, how: str = "", timeout: float = 0.0) -> sqlite3.Connection:
+                opened.append(how)
+                if how == "mode=ro":
+                    raise sqlite3.OperationalError("unable to open database file")
+                return super().connect(path, how, timeout)
 
-        file = File(self.target, FORM, connect, read_only=True)
+        file = File(self.target, FORM, Medium(), read_only=True)
         self.addCleanup(file.close)
         self.assertRaises(sqlite3.OperationalError, file.open)
         self.patch(os, "access", lambda *_: False)

@@ -7,15 +7,15 @@ damaged file is renamed, never deleted, and a new one begun.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from p2pchat.disk import SYSTEM, Disk
 from p2pchat.history import deleting, filing, mending, past, shares, words
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.records import Batch, Loaded
@@ -54,10 +54,11 @@ class Database:
     def __init__(
         self,
         path: str,
-        connect: Any = sqlite3.connect,
+        disk: Disk = SYSTEM,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._file = File(path, FORMAT, connect, on_open=self._opened, wall=wall)
+        self._file = File(path, FORMAT, disk, on_open=self._opened, wall=wall)
+        self._disk = disk
         self._names = Names()
         self._room = Room(self._file, self._names)
         self._careful = False
@@ -79,7 +80,7 @@ class Database:
         of it in what is returned. `now`, if it is not 0, is what the wall clock says: when it is
         ahead of all in the file, `since` is by as much less.
         """
-        if not os.path.exists(self.path):
+        if not self._disk.exists(self.path):
             return Loaded()
         try:
             return self._load(remembered, since, now)

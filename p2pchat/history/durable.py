@@ -99,7 +99,9 @@ class DurableHistory:
         """Damaged places of the file; what was there is left out."""
         self.not_kept = 0
         """Messages that could not be stored."""
-        self.weight = Weight(clock, storage.path, self._store, lambda: self._read(Reader.held))
+        self.weight = Weight(
+            clock, storage.path, self._store, lambda: self._read(Reader.held), storage.disk
+        )
         """How large the file is, and what waits for it."""
 
     # ------------------------------------------------------------ start and stop

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from p2pchat.disk import SYSTEM, Disk
 from p2pchat.history.records import HistoryError
 from p2pchat.history.schema import FORMAT
 from p2pchat.locks import Lock, lock
@@ -18,17 +19,17 @@ NONE: Final = "none"
 """The file name that means: keep nothing."""
 
 
-def claim(path: str) -> Lock:
+def claim(path: str, disk: Disk = SYSTEM) -> Lock:
     """Take the history file at `path`, which need not exist yet, for this process and its forks.
 
     Raises `HistoryError` when another node has it, it is the file of another program or of another
     format, or it is out of reach.
     """
     # By whatever links it is reached, it has one lock, and its other parts stand beside it.
-    path = os.path.realpath(path)
+    path = disk.resolved(path)
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        taken = lock(path)
+        disk.make_folder(os.path.dirname(path))
+        taken = lock(path, disk)
     except OSError as trouble:
         raise HistoryError(f"the history file {path} cannot be used: {trouble.strerror}") from None
     if taken is None:
@@ -37,7 +38,7 @@ def claim(path: str) -> Lock:
             "choose another name (--name NAME), or another file (--history FILE)"
         )
     try:
-        check(path, FORMAT)
+        check(path, FORMAT, disk)
     except ForeignFileError as why:
         taken.release()
         raise HistoryError(str(why)) from None

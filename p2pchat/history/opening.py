@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from p2pchat.disk import SYSTEM, Disk
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.location import claim
@@ -18,24 +19,30 @@ from p2pchat.wire.repetitions import RecentIds
 
 
 def history_maker(
-    reactor: Any, settings: Settings, wall: Callable[[], float]
+    reactor: Any,
+    settings: Settings,
+    wall: Callable[[], float],
+    disk: Disk = SYSTEM,
+    make_thread: Callable[[Any, str], Worker] = Worker,
 ) -> Callable[[str, RecentIds], DurableHistory]:
     """What makes the history of a node that has these settings, once its peer_id is known.
 
     It takes the file for this process, and raises `HistoryError` when that cannot be had; the file
-    itself is opened later, in a thread, and made when there is something to keep.
+    itself is opened later, in a thread, and made when there is something to keep. `make_thread`
+    makes its threads.
     """
 
     def make(own_id: str, seen: RecentIds) -> DurableHistory:
-        taken = claim(settings.history.file or default_history_path(own_id))
+        taken = claim(settings.history.file or default_history_path(own_id), disk)
         storage = Storage(
-            writing=Worker(reactor, "history"),
-            make_database=partial(Database, taken.path, wall=wall),
-            reading=Worker(reactor, "history-reader"),
-            make_reader=partial(Reader, taken.path),
+            writing=make_thread(reactor, "history"),
+            make_database=partial(Database, taken.path, disk, wall),
+            reading=make_thread(reactor, "history-reader"),
+            make_reader=partial(Reader, taken.path, disk),
             wall=wall,
             on_closed=taken.release,
             path=taken.path,
+            disk=disk,
         )
         return DurableHistory(reactor, own_id, settings.history, seen, storage)
 

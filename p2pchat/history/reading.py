@@ -7,12 +7,12 @@ that is not there is an empty history; any other trouble is a `HistoryError`.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
+from p2pchat.disk import SYSTEM, Disk
 from p2pchat.history import words as index
 from p2pchat.history.mending import lenient
 from p2pchat.history.records import HistoryError, Record
@@ -44,8 +44,9 @@ _OF_ONE: Final = (
 class Reader:
     """The reading side of the history file at `path`."""
 
-    def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
-        self._file = File(path, FORMAT, connect, on_open=self._opened, read_only=True)
+    def __init__(self, path: str, disk: Disk = SYSTEM) -> None:
+        self._disk = disk
+        self._file = File(path, FORMAT, disk, on_open=self._opened, read_only=True)
         self._begun = False
 
     def recent(
@@ -187,7 +188,7 @@ class Reader:
 
     def _read(self, read: Callable[[sqlite3.Connection], list[_T]]) -> list[_T]:
         """Call `read` with the file as it is at one moment."""
-        if not os.path.exists(self._file.path):
+        if not self._disk.exists(self._file.path):
             return []
         try:
             connection = self._file.open()

@@ -9,6 +9,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
+from p2pchat.disk import SYSTEM, Disk
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError
@@ -36,6 +37,8 @@ class Storage(Struct):
     """Is called when nothing touches the file any more."""
     path: str = ""
     """Where the file is, for who wants to know its size."""
+    disk: Disk = SYSTEM
+    """The disk that it is on."""
 
 
 class Questions:

@@ -6,7 +6,6 @@ moment later.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from p2pchat.disk import Disk
 from p2pchat.history.shares import Held
 from p2pchat.history.store import Store
 
@@ -33,11 +33,13 @@ class Weight:
         path: str,
         store: Store,
         ask: Callable[[], Deferred[list[Held]]],
+        disk: Disk,
     ) -> None:
         self._store = store
         self._clock = clock
         self._path = path
         self._ask = ask
+        self._disk = disk
         self._asked_at: float | None = None
         self.held = Held()
         """Who had how much when that was asked last."""
@@ -48,7 +50,7 @@ class Weight:
         size = 0
         for ending in ("", "-wal"):
             with suppress(OSError):
-                size += os.path.getsize(self._path + ending)
+                size += self._disk.size(self._path + ending)
         return size
 
     @property
@@ -66,7 +68,7 @@ class Weight:
         now = self._clock.seconds()
         if self._asked_at is not None and now - self._asked_at < _EVERY:
             return
-        if not os.path.exists(self._path):
+        if not self._disk.exists(self._path):
             return
         self._asked_at = now
         # Why it cannot be read is told to who wants to read something.

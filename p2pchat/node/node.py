@@ -316,9 +316,11 @@ class ChatNode(MultiService):
 
     def _abandon(self, history: DurableHistory) -> None:
         """The file does not answer: say what may be lost with it."""
-        count = history.uncertain
+        why = history.why or "this node did not wait for the disk"
+        early, count = self.outgoing.publishing.early, history.uncertain
+        if early:
+            self.observers.notice(f"{early} published messages never went out, and are lost: {why}")
         if count:
-            why = history.why or "this node did not wait for the disk"
             self.observers.notice(f"{count} messages more are perhaps not kept: {why}")
         history.abandon()
 

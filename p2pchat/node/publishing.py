@@ -59,6 +59,11 @@ class Publishing:
         """Whether nothing more is accepted."""
 
     @property
+    def early(self) -> int:
+        """Publications that wait until the past is known."""
+        return self._early
+
+    @property
     def dropped(self) -> int:
         """Deliveries that were dropped because too much waited for the peer."""
         return self.broadcast.dropped

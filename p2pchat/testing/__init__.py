@@ -10,6 +10,9 @@
 | `connector` | its listening ports, and attempts to connect |
 | `transport` | `FakeTransport`: one end of a connection, with the habits of TCP |
 | `directory` | `StaticDirectory`, a fixed list, and `FakeRendezvous`, which can be made to fail |
+| `disk` | `FakeDisk`: a disk in memory that loses, tears and flips, and is full or slow |
+| `databases`, `folder` | its files with their SQLite connections, and their names |
+| `threads` | `SteppedWorker`, a thread in fake time; what keeps a node's history on a `FakeDisk` |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |
 
 None of it needs a running reactor. As in `p2pchat`, a name's module is imported when somebody asks
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 _HOMES: Final = {
     "FakeClock": "clock",
+    "FakeDisk": "disk",
     "FakeHost": "network",
     "FakeNetwork": "network",
     "FakeRendezvous": "directory",
@@ -29,6 +33,7 @@ _HOMES: Final = {
     "Fault": "directory",
     "Recorder": "nodes",
     "StaticDirectory": "directory",
+    "SteppedWorker": "threads",
     "connected_pair": "nodes",
 }
 """Public name -> the module that has it."""
@@ -40,11 +45,13 @@ if TYPE_CHECKING:
     from p2pchat.testing.directory import FakeRendezvous as FakeRendezvous
     from p2pchat.testing.directory import Fault as Fault
     from p2pchat.testing.directory import StaticDirectory as StaticDirectory
+    from p2pchat.testing.disk import FakeDisk as FakeDisk
     from p2pchat.testing.network import FakeHost as FakeHost
     from p2pchat.testing.network import FakeNetwork as FakeNetwork
     from p2pchat.testing.nodes import FakeTown as FakeTown
     from p2pchat.testing.nodes import Recorder as Recorder
     from p2pchat.testing.nodes import connected_pair as connected_pair
+    from p2pchat.testing.threads import SteppedWorker as SteppedWorker
     from p2pchat.testing.transport import FakeTransport as FakeTransport
 else:
 

@@ -34,11 +34,15 @@ class FakePort:
         """It listens from the beginning."""
 
     def stopListening(self) -> Deferred[None]:
-        """Close the port; fires in the next turn."""
+        """Close the port; fires in the next turn, unless the program is killed before."""
         closed: Deferred[None] = Deferred()
         self.close()
-        self.host.events.now(closed.callback, None)
+        self.host.events.now(self._closed, closed, self.host.kills)
         return closed
+
+    def _closed(self, closed: Deferred[None], kills: int) -> None:
+        if self.host.kills == kills:
+            closed.callback(None)
 
     def close(self) -> None:
         """Close the port at once."""

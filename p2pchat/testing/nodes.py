@@ -24,7 +24,9 @@ from p2pchat.node.observers import Observer
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import LimitSettings, PeerSettings, Settings
 from p2pchat.testing.directory import FakeRendezvous
+from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.testing.threads import history_on
 from p2pchat.wire.messages import Pub, Send
 
 PORT: Final = 4000
@@ -90,6 +92,7 @@ class FakeTown:
         self.nodes: list[ChatNode] = []
         self._recorders: dict[ChatNode, Recorder] = {}
         self._hosts: dict[ChatNode, FakeHost] = {}
+        self._disks: dict[ChatNode, FakeDisk] = {}
 
     def node(
         self,
@@ -99,11 +102,13 @@ class FakeTown:
         settings: Settings | None = None,
         directory: IDirectory | None = None,
         start: bool = True,
+        disk: FakeDisk | None = None,
         **options: Any,
     ) -> ChatNode:
         """A node of this name, on a host of its own unless `ip` names one, and started.
 
-        Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`.
+        Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`. With a
+        `disk` it keeps messages there: what an earlier node of this name left, it finds.
         """
         host = self.network.host(ip or f"10.0.0.{len(self.network.hosts) + 1}")
         name, namespace = peer_id.rsplit("@", 1)
@@ -114,20 +119,25 @@ class FakeTown:
             "random_bytes": Random(f"{self.network.seed} {len(self._hosts)}").randbytes,
             "wall": host.wall,
         }
+        whole = Settings(
+            peer=PeerSettings(name=name, namespace=namespace, port=port),
+            connection=base.connection,
+            limits=base.limits,
+            rendezvous=base.rendezvous,
+            history=base.history,
+        )
+        if disk is not None:
+            options["make_history"] = history_on(disk, host, whole, host.wall, peer_id)
         node = ChatNode(
             host,
-            Settings(
-                peer=PeerSettings(name=name, namespace=namespace, port=port),
-                connection=base.connection,
-                limits=base.limits,
-                rendezvous=base.rendezvous,
-                history=base.history,
-            ),
+            whole,
             directory or self.rendezvous.at(host),
             **chance | options,
         )
         self.nodes.append(node)
         self._hosts[node] = host
+        if disk is not None:
+            self._disks[node] = disk
         recorder = self._recorders[node] = Recorder()
         node.observers.add(recorder)
         if start:
@@ -164,6 +174,8 @@ class FakeTown:
     def kill(self, node: ChatNode) -> None:
         """End a node as `kill -9` does. Its host must run no other one."""
         self._hosts[node].kill()
+        if node in self._disks:
+            self._disks[node].kill()
         self.nodes.remove(node)
 
     def leave(self, node: ChatNode, at_most: float = 3.0) -> float:
@@ -177,6 +189,8 @@ class FakeTown:
             raise AssertionError(f"stopService failed: {gone[0]}")
         if node in self.nodes:
             self.nodes.remove(node)
+        if node in self._disks and (left := self._disks[node].in_use):
+            raise AssertionError(f"left open by {node.me.peer_id}: {left}")
         return took
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat import locks
+from p2pchat import disk
 from p2pchat.history.database import Database
 from p2pchat.history.location import claim
 from p2pchat.history.records import HistoryError
@@ -69,7 +69,7 @@ class ClaimTests(SynchronousTestCase):
 
     def test_a_lock_that_is_removed_while_we_wait_for_it_is_not_the_one(self) -> None:
         first = claim(self.path)
-        real = locks._is_file
+        real = disk._is_file
         asked: list[bool] = []
 
         def is_file(descriptor: int, path: str) -> bool:
@@ -78,9 +78,10 @@ class ClaimTests(SynchronousTestCase):
             asked.append(real(descriptor, path))
             return asked[-1]
 
-        os.close(first._descriptor)
-        first._descriptor = -1
-        self.patch(locks, "_is_file", is_file)
+        assert first._held is not None
+        os.close(first._held)
+        first._held = None
+        self.patch(disk, "_is_file", is_file)
         second = claim(self.path)
         self.assertEqual(asked, [False, True])
         second.release()

@@ -15,6 +15,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from p2pchat import sqlite
+from p2pchat.disk import Disk
 from p2pchat.rendezvous.registry import Registry, Verdict
 from p2pchat.rendezvous.stores import journal as persistence_module
 from p2pchat.rendezvous.stores.journal import Persistence
@@ -291,16 +292,16 @@ class BatchTests(PersistenceCase):
         self.assertEqual(self.stored(), {f"p{i}" for i in range(25)} - {"p3"})
 
 
-class Failing:
+class Failing(Disk):
     """Connects to SQLite; while `broken` is set, every statement of a batch fails with it."""
 
     def __init__(self) -> None:
         self.broken: Exception | None = None
         self.opened = 0
 
-    def __call__(self, *args: Any, **settings: Any) -> Any:
+    def connect(self, path: str, how: str = "", timeout: float = 0.0) -> Any:
         self.opened += 1
-        return FailingConnection(self, sqlite3.connect(*args, **settings))
+        return FailingConnection(self, super().connect(path, how, timeout))
 
 
 class FailingConnection:
@@ -350,11 +351,11 @@ class TroubleTests(PersistenceCase):
         again.stop()
 
     def test_a_full_disk_is_told_once_and_tried_again(self) -> None:
-        connect = Failing()
-        machine = self.machine(connect=connect)
+        disk = Failing()
+        machine = self.machine(disk=disk)
         machine.register("a")
         machine.wait(0.25)
-        connect.broken = sqlite3.OperationalError("database or disk is full")
+        disk.broken = sqlite3.OperationalError("database or disk is full")
         machine.register("b")
         machine.unregister("a")
         for _ in range(4):
@@ -363,7 +364,7 @@ class TroubleTests(PersistenceCase):
         self.assertEqual((self.told("cannot be used"), self.told("written again")), (1, 0))
         self.assertTrue(machine.persistence.failing)
         self.assertEqual(set(machine.peers), {"b", "c"})
-        connect.broken = None
+        disk.broken = None
         machine.wait(5)
         self.assertEqual((self.told("cannot be used"), self.told("written again")), (1, 1))
         self.assertEqual(self.stored(), {"b", "c"})
@@ -373,35 +374,35 @@ class TroubleTests(PersistenceCase):
         machine.stop()
 
     def test_a_failure_at_the_end_is_told_and_survived(self) -> None:
-        connect = Failing()
-        machine = self.machine(connect=connect)
-        connect.broken = sqlite3.OperationalError("attempt to write a readonly database")
+        disk = Failing()
+        machine = self.machine(disk=disk)
+        disk.broken = sqlite3.OperationalError("attempt to write a readonly database")
         machine.register("a")
         machine.stop()
         self.assertEqual(self.told("cannot be used"), 1)
 
     def test_any_other_failure_is_survived(self) -> None:
-        connect = Failing()
-        machine = self.machine(connect=connect)
-        connect.broken = MemoryError()
+        disk = Failing()
+        machine = self.machine(disk=disk)
+        disk.broken = MemoryError()
         machine.register("a")
         machine.wait(0.25)
         self.assertTrue(machine.persistence.failing)
-        connect.broken = None
+        disk.broken = None
         machine.stop()
         self.assertEqual(self.stored(), {"a"})
 
     def test_damage_at_run_time_begins_a_new_file(self) -> None:
-        connect = Failing()
-        machine = self.machine(connect=connect)
+        disk = Failing()
+        machine = self.machine(disk=disk)
         machine.register("a")
         machine.wait(0.25)
-        connect.broken = damage()
+        disk.broken = damage()
         machine.register("b")
         machine.wait(0.25)
         with open(self.path, "r+b") as file:
             file.write(b"garbage" * 1000)
-        connect.broken = None
+        disk.broken = None
         machine.wait(5)
         self.assertEqual(self.told("is damaged"), 1)
         self.assertEqual(self.stored(), {"a", "b"})

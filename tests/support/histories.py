@@ -6,13 +6,14 @@ import sqlite3
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.disk import Disk
 from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
@@ -124,8 +125,20 @@ class BrokenConnection(sqlite3.Connection):
         return super().execute(sql, *values)
 
 
-def connect(*words: Any, **settings: Any) -> sqlite3.Connection:
-    return sqlite3.connect(*words, **settings, factory=BrokenConnection)
+class BreakingDisk(Disk):
+    """A disk whose writes fail when those of `BrokenConnection` do."""
+
+    def connect(self, path: str, how: str = "", timeout: float = 0.0) -> sqlite3.Connection:
+        return sqlite3.connect(
+            path,
+            timeout=timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=BrokenConnection,
+        )
+
+
+BREAKING: Final = BreakingDisk()
 
 
 class FileCase(SynchronousTestCase):
@@ -143,7 +156,7 @@ class FileCase(SynchronousTestCase):
         self.addCleanup(setattr, BrokenConnection, "trouble", None)
 
     def open(self) -> Database:
-        database = Database(self.path, connect)
+        database = Database(self.path, BREAKING)
         self.addCleanup(database.close)
         return database
 
@@ -193,7 +206,7 @@ class HistoryCase(FileCase):
         seen = RecentIds(1000)
         storage = Storage(
             writing=self.thread,
-            make_database=lambda: Database(self.path, connect),
+            make_database=lambda: Database(self.path, BREAKING),
             reading=self.reading,
             make_reader=lambda: Reader(self.path),
             wall=lambda: self.wall,
@@ -273,7 +286,7 @@ def keeping(
     path, writing = str(folder / "history.sqlite"), SteppedThread(at_once=at_once)
 
     def database() -> Database:
-        opened = Database(path, connect)
+        opened = Database(path, BREAKING)
         case.addCleanup(opened.close)
         return opened
 

@@ -7,7 +7,6 @@ process loses no finished batch, one of the machine perhaps the latest batches, 
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from p2pchat.disk import SYSTEM, Disk
 from p2pchat.locks import Lock, lock
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 from p2pchat.sqlite import File, Format, InUseError, is_damage
@@ -53,8 +53,9 @@ class RegistrationFile:
     file again.
     """
 
-    def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
-        self._file = File(path, FORMAT, connect)
+    def __init__(self, path: str, disk: Disk = SYSTEM) -> None:
+        self._file = File(path, FORMAT, disk)
+        self._disk = disk
         self._lock: Lock | None = None
 
     def claim(self) -> None:
@@ -64,13 +65,13 @@ class RegistrationFile:
         """
         if self._lock is not None:
             return
-        self._lock = lock(os.path.realpath(self.path))
+        self._lock = lock(self._disk.resolved(self.path), self._disk)
         if self._lock is None:
             raise InUseError(
                 f"{self.path} is in use by another rendezvous: choose another file, or end that one"
             )
         with suppress(OSError):  # there is none yet, or it is somebody else's
-            os.chmod(self.path, 0o600)  # an earlier version left it to the umask
+            self._disk.make_private(self.path)  # an earlier version left it to the umask
 
     def release(self) -> None:
         """Let another server have the file; call it when the file is closed."""

@@ -6,6 +6,7 @@ history do nothing by themselves: the world makes their calls, one by one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -25,10 +26,7 @@ from p2pchat.node.outcomes import KEPT as KEPT_SENTENCE
 from p2pchat.node.publishing import Published
 from p2pchat.settings.values import ConnectionSettings, HistorySettings, LimitSettings, Settings
 from p2pchat.testing.nodes import FakeTown
-from p2pchat.wire.messages import Pub, Send
-from p2pchat.wire.repetitions import RecentIds
-from p2pchat.wire.stamps import Timestamps
-from tests.support.outcome_account import (
+from p2pchat.testing.worlds.account import (
     CANCELLED,
     DELIVERED,
     GIVEN_UP,
@@ -37,8 +35,11 @@ from tests.support.outcome_account import (
     Account,
     Window,
 )
-from tests.support.outcome_inner import Violation
-from tests.support.outcome_storage import HandStorage
+from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.storage import HandStorage
+from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.repetitions import RecentIds
+from p2pchat.wire.stamps import Timestamps
 
 SETTINGS = Settings(
     limits=LimitSettings(peer_rate=0),
@@ -79,6 +80,8 @@ class Shared(Struct, eq=False):
     folder: str
     tell: Callable[[str], None]
     found: Callable[[Violation], None]
+    counts: Counter[str]
+    """What happened, and how often."""
 
     def path(self, name: str) -> str:
         """The history file of a node."""
@@ -86,20 +89,27 @@ class Shared(Struct, eq=False):
 
 
 class Life(Observer):
-    """One run of the node `name`, on the host `ip`; `written` outlives it."""
+    """One run of the node `name`, on the host `ip`; `written` outlives it.
 
-    def __init__(self, world: Shared, name: str, ip: str, written: set[str]) -> None:
+    `keeps`: whether it has a history.
+    """
+
+    def __init__(
+        self, world: Shared, name: str, ip: str, written: set[str], *, keeps: bool = True
+    ) -> None:
         self._world = world
         self._account = world.account
         self.name = name
         self._ip = ip
+        self.keeps = keeps
         self.storage = HandStorage(written)
         self.asked: list[Asked] = []
         self.script: Script | None = None
         self.stopping = self.gone = False
-        node = self.node = world.town.node(
-            name, ip=ip, settings=SETTINGS, make_history=self._make_history
-        )
+        self._published: set[str] = set()
+        self._said_perhaps_lost = False
+        make = self._make_history if keeps else None
+        node = self.node = world.town.node(name, ip=ip, settings=SETTINGS, make_history=make)
         node.observers.add(self)
         self._send, self._publish = node.send, node.publish
         node.send, node.publish = self._sends, self._publishes
@@ -194,6 +204,7 @@ class Life(Observer):
             self._world.found(Violation("G0", f"stopService failed: {result.value}", self.name))
         if self.script is not None:
             self._end_script(self.script)
+        self._note_lost()
         for asked in self.asked:
             if not asked.answer:
                 kind = "a send" if asked.window is None else "a request to cancel or forget"
@@ -202,6 +213,40 @@ class Life(Observer):
                 self._account.answered(asked.window, done=False)
         self.gone = True
         self._requests.forget(self._client)
+        self._world.town.nodes.remove(self.node)
+
+    def _note_lost(self) -> None:
+        """It has left without its disk, as somebody that was killed; but then it must say so."""
+        history, busy = self.node.history, self.storage.busy
+        self.storage.end(after_next=True)
+        if history is None or not (busy or history.failing):
+            return
+        self._world.counts["left without its disk"] += 1
+        self._account.killed(self.name, self.storage.written)
+        lost = [
+            message.text[:60]
+            for message in self._account.by_id.values()
+            if message.sender == self.name and message.msg_id not in self.storage.written
+            if not message.direct and message.msg_id in self._published
+        ]
+        if lost and not self._said_perhaps_lost:
+            self._world.found(Violation("I3", "lost at a stop, and nobody was told", lost[0]))
+
+    def kill(self, *, after_next: bool) -> None:
+        """End as by `kill -9`; `after_next`: what the disk is asked next still happens."""
+        self._world.tell(f"{self.name}: is killed{', after the next call' * after_next}")
+        if self.storage.busy:
+            self._world.counts["killed while a thread had a call"] += 1
+        self.stopping = self.gone = True
+        self.storage.end(after_next=after_next)
+        self.host.kill()
+        self._account.killed(self.name, self.storage.written)
+        for asked in self.asked:
+            if asked.window is not None:
+                self._account.answered(asked.window, done=False)
+        if self.script is not None:
+            for window in self.script.windows:
+                self._account.answered(window, done=False)
         self._world.town.nodes.remove(self.node)
 
     # ------------------------------------------------------------ what is noted
@@ -214,22 +259,27 @@ class Life(Observer):
     def _publishes(self, scope: str, payload: str) -> Published:
         published = self._publish(scope, payload)
         self._account.accepted(payload, published.msg_id)
+        self._published.add(published.msg_id)
         return published
 
     def _told(self, msg_id: str, outcome: str, more: str = "") -> None:
         text = self._account.told(msg_id, outcome)
-        self._world.tell(f"{self.name}: {text!r} is {outcome}{more}")
+        self._world.counts[outcome] += 1
+        self._world.tell(f"{self.name}: {text[:80]!r} is {outcome}{more}")
 
     def queued(self, peer_id: str, msg_id: str) -> None:
+        """It waits."""
         peer = self.node.peers.get(peer_id)
         if peer is not None and peer.links:
             self._world.found(Violation("G7", "queued is told while there is a link", peer_id))
         self._told(msg_id, QUEUED)
 
-    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
+    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:  # noqa: ARG002
+        """Its ACK came."""
         self._told(msg_id, DELIVERED)
 
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:  # noqa: ARG002
+        """It did not arrive."""
         kept = KEPT if any(sentence in reason for sentence in _WAITS) else GIVEN_UP
         # A request that hears that its message is not kept takes it back.
         taken_back = reason.endswith("and is not sent") and msg_id in self._account.by_id
@@ -239,14 +289,33 @@ class Life(Observer):
         self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """It shows them."""
         for message in messages:
-            self._world.tell(f"{self.name}: is shown {message.payload!r}")
+            self._world.tell(f"{self.name}: is shown {message.payload[:80]!r}")
             self._account.shown(self.name, message.payload)
+            said = self._account.by_text.get(message.payload)
+            if said is not None and said.sender not in (peer.peer_id, message.src):
+                self._world.found(Violation("I2", "shown under another name", message.payload))
+
+    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:  # noqa: ARG002
+        """It shows them, with the times."""
+        self._world.counts["shown late"] += len(messages)
+        self.received(peer, messages)
+
+    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
+        """It shows them, and could not store them."""
+        self._world.counts["shown, and not kept"] += len(messages)
+        self._account.unkept.update((self.name, message.payload) for message in messages)
+        self.received(peer, messages)
 
     def status_changed(self, peer: Peer) -> None:
+        """It comes, or goes."""
         self._world.tell(f"{self.name}: {peer.peer_id} is {peer.status.value}")
 
     def notice(self, sentence: str) -> None:
+        """The person should know."""
+        if "perhaps not kept" in sentence or "are lost" in sentence:
+            self._said_perhaps_lost = True
         self._world.tell(f"{self.name}: {sentence}")
 
     # ------------------------------------------------------------ its history

@@ -12,16 +12,17 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
 
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
 from p2pchat.history.storage import Storage
-from p2pchat.sqlite import ClosedError
+from p2pchat.sqlite import ClosedError, Worker
 from p2pchat.testing.network import FakeHost
-from tests.support.histories import SteppedThread
 
 
 def memory_folder() -> tempfile.TemporaryDirectory[str]:
@@ -30,19 +31,42 @@ def memory_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(dir=fast if os.access(fast, os.W_OK) else None)
 
 
-class HandThread(SteppedThread):
+class HandThread(Worker):
     """A thread that makes its next call when it is told to, and none after `stop`."""
 
     def __init__(self) -> None:
-        super().__init__(at_once=False)
+        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+        self.stopped = False
 
     def run(self, call: Callable[[], Any]) -> Deferred[Any]:
+        """Have it called at one of the next steps."""
         if self.stopped:
             return fail(ClosedError("this program is leaving"))
-        return super().run(call)
+        result: Deferred[Any] = Deferred()
+        self.calls.append((call, result))
+        return result
+
+    def step(self) -> None:
+        """Make the next call, and tell who waits for it."""
+        call, result = self.calls.pop(0)
+        try:
+            value = call()
+        except Exception:
+            result.errback(Failure())
+        else:
+            result.callback(value)
 
     def stop(self) -> None:
+        """Take no more calls."""
         self.stopped = True
+
+    def end(self, *, after_next: bool) -> None:
+        """The process ends; `after_next`: the next call is made before, and nobody hears of it."""
+        calls, self.calls = self.calls, []
+        self.stopped = True
+        if after_next and calls:
+            with suppress(Exception):
+                calls[0][0]()
 
 
 class NotedDatabase(Database):
@@ -53,6 +77,7 @@ class NotedDatabase(Database):
         self._written = written
 
     def commit(self, batch: Any) -> Any:
+        """Store a batch."""
         done = super().commit(batch)
         self._written.update(entry.msg_id for entry in batch.entries)
         return done
@@ -87,6 +112,12 @@ class HandStorage:
     def busy(self) -> bool:
         """Whether a thread has something to do."""
         return any(thread.calls for thread in self.threads)
+
+    def end(self, *, after_next: bool) -> None:
+        """The process ends as by `kill -9`; see `HandThread.end`."""
+        for thread in self.threads:
+            thread.end(after_next=after_next)
+        self.close()
 
     def close(self) -> None:
         """Close what is still open."""

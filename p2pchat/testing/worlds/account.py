@@ -12,6 +12,7 @@ the messages that it is about, but each of them has one end all the same.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from itertools import count
 from typing import Final
 
@@ -23,6 +24,8 @@ DELIVERED: Final = "delivered"
 CANCELLED: Final = "cancelled"
 GIVEN_UP: Final = "given up"
 ENDS: Final = (DELIVERED, CANCELLED, GIVEN_UP)
+KILLED: Final = "(killed)"
+"""Stands among what was told where the sender's process ended, and so forgot what it had told."""
 
 
 class Message(Struct):
@@ -43,6 +46,8 @@ class Message(Struct):
     """Whether somebody asked for it, and may or may not have been in time."""
     forgotten: bool = False
     """Whether its sender has certainly deleted it."""
+    perhaps_lost: bool = False
+    """Whether its sender ended, or never tries again, before it was safe."""
 
     @property
     def direct(self) -> bool:
@@ -51,8 +56,18 @@ class Message(Struct):
 
     @property
     def ended(self) -> bool:
-        """Whether its end was told."""
-        return any(outcome in ENDS for outcome in self.told)
+        """Whether its end was told, and the process that told it has not been killed since."""
+        return any(outcome in ENDS for outcome in self.tellings()[-1])
+
+    def tellings(self) -> list[list[str]]:
+        """What was told, by process: one list more than there were kills."""
+        found: list[list[str]] = [[]]
+        for outcome in self.told:
+            if outcome == KILLED:
+                found.append([])
+            else:
+                found[-1].append(outcome)
+        return found
 
 
 class Window(Struct):
@@ -80,15 +95,19 @@ class Account:
         """What was told or shown and was never said, as sentences."""
         self.perhaps_forgotten: set[tuple[str, str]] = set()
         """Who has perhaps deleted which text."""
+        self.kills: set[str] = set()
+        """Whose process was killed: what it stored then, it never showed."""
+        self.unkept: set[tuple[str, str]] = set()
+        """Who was shown which text although it could not be stored."""
         self._windows: list[Window] = []
         self._numbers = count(1)
         self._places = count(1)
 
     # ------------------------------------------------------------ what happens
 
-    def say(self, sender: str, to: str, origin: str) -> str:
-        """A new text for a message that is about to be said."""
-        text = f"{sender.split('@')[0]} {next(self._numbers)}"
+    def say(self, sender: str, to: str, origin: str, odd: str = "") -> str:
+        """A new text for a message that is about to be said; `odd` is its end."""
+        text = f"{sender.split('@')[0]} {next(self._numbers)}{odd}"
         message = self.by_text[text] = Message(text, sender, to, origin)
         self.by_origin.setdefault(origin, []).append(message)
         return text
@@ -123,6 +142,17 @@ class Account:
             self.strange.append(f"{receiver} was shown {text!r}, which nobody said")
         else:
             self.shown_to.setdefault(receiver, []).append(message)
+
+    def killed(self, name: str, written: Container[str]) -> None:
+        """The process of this node ended; `written`: the ids of what was in its file."""
+        self.kills.add(name)
+        for message in self.by_id.values():
+            if message.sender == name:
+                message.told.append(KILLED)
+                if message.msg_id not in written:
+                    message.perhaps_lost = True
+        for whose in [whose for whose in self.open if whose[0] == name]:
+            del self.open[whose]
 
     # ------------------------------------------------------------ cancelling and forgetting
 

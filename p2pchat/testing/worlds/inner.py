@@ -33,8 +33,9 @@ def inner_violations(
     told yet. `written`: those of our messages that are in the file.
     """
     history, outgoing = node.history, node.outgoing
-    assert history is not None
     wrong: list[Violation] = []
+    if history is None:
+        return wrong
     if not history.ready:
         if outgoing.sent:
             wrong.append(Violation("L4", "a direct message went out before the past was known"))

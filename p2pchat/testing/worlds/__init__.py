@@ -1,0 +1,1 @@
+"""Worlds: whole nodes in memory, some random acts, and what became of every message."""

@@ -1,0 +1,194 @@
+"""What people, programs, machines and networks do in a world: one function for each.
+
+    ACTS["send"](scene, Dice(2861))
+
+Rules: all that is random comes from the dice of the act. An act never asks what happened before,
+and does nothing where there is nobody to do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from p2pchat.node.news import NotSentError
+from p2pchat.testing.worlds.account import Window
+from p2pchat.testing.worlds.kind import PLAIN, Dice
+from p2pchat.testing.worlds.life import Life
+from p2pchat.testing.worlds.scene import Scene
+
+NOBODY: Final = "nobody@CIC"
+"""A peer that never comes."""
+ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r", " é" * 5000)
+"""Ends of texts: emoji, from right to left, controls, and 10 KB."""
+
+
+def _life(scene: Scene, dice: Dice) -> Life | None:
+    """A node that is up."""
+    life = scene.lives[dice.choice(scene.names)]
+    return life if life.up else None
+
+
+def _other(scene: Scene, name: str, dice: Dice) -> str:
+    """Somebody to whom this node speaks."""
+    to = dice.choice((*scene.names, NOBODY, *([PLAIN] * (scene.plain is not None))))
+    return scene.names[(scene.names.index(name) + 1) % len(scene.names)] if to == name else to
+
+
+def _scope(name: str, dice: Dice) -> str:
+    return dice.choice(("*", "#" + name.rpartition("@")[2]))
+
+
+def _odd(dice: Dice) -> str:
+    return dice.choice(ODD) if dice.random() < 0.1 else ""
+
+
+# ---------------------------------------------------------------- people and programs
+
+
+def _pass(scene: Scene, dice: Dice) -> None:
+    seconds = 0.001 + 0.999 * dice.random() ** 3
+    if dice.random() < 0.05:
+        seconds *= 60.0
+    scene.tell(f"{seconds:.3f} s pass")
+    scene.pass_time(seconds)
+
+
+def _thread(scene: Scene, dice: Dice) -> None:
+    scene.step_threads(dice.randint(1, 6))
+
+
+def _send(scene: Scene, dice: Dice) -> None:
+    life = _life(scene, dice)
+    if life is not None:
+        to = _other(scene, life.name, dice)
+        for _ in range(dice.choice((1, 1, 2, 3))):
+            text = scene.account.say(life.name, to, "send", _odd(dice))
+            scene.tell(f"{life.name}: sends {text[:80]!r} to {to}")
+            with suppress(NotSentError):
+                life.node.send(to, text)
+
+
+def _publish(scene: Scene, dice: Dice) -> None:
+    life = _life(scene, dice)
+    if life is not None:
+        scope = _scope(life.name, dice)
+        text = scene.account.say(life.name, scope, "send", _odd(dice))
+        scene.tell(f"{life.name}: publishes {text[:80]!r} to {scope}")
+        with suppress(NotSentError):
+            life.node.publish(scope, text)
+
+
+def _request(scene: Scene, dice: Dice) -> None:
+    life = _life(scene, dice)
+    if life is not None:
+        to, origin = _other(scene, life.name, dice), f"request {scene.step_number}"
+        target = dice.choice((to, to, _scope(life.name, dice)))
+        text = scene.account.say(life.name, target, origin, _odd(dice))
+        scene.tell(f"{life.name}: {origin}: sends {text[:80]!r} to {target}")
+        life.ask(origin, None, do="send", to=target, text=text)
+
+
+def _cancel(scene: Scene, dice: Dice) -> None:
+    life = _life(scene, dice)
+    if life is not None:
+        whom = dice.choice((None, _other(scene, life.name, dice)))
+        origin = f"cancel {scene.step_number}"
+        scene.tell(f"{life.name}: {origin}: cancels what waits for {whom or 'all'}")
+        window = scene.account.asks(life.name, whom, forgets=False)
+        life.ask(origin, window, do="run", line=f"/outbox cancel {whom or 'all'}")
+
+
+def _forget(scene: Scene, dice: Dice) -> None:
+    life = _life(scene, dice)
+    if life is not None:
+        whom, origin = _other(scene, life.name, dice), f"forget {scene.step_number}"
+        scene.tell(f"{life.name}: {origin}: forgets {whom}")
+        window = scene.account.asks(life.name, whom, forgets=True)
+        life.ask(origin, window, do="run", line=f"/forget {whom}")
+
+
+def _script(scene: Scene, dice: Dice) -> None:
+    life = _life(scene, dice)
+    if life is None or life.script is not None:
+        return
+    account, origin = scene.account, f"script {scene.step_number}"
+    to = _other(scene, life.name, dice)
+    lines: list[str] = []
+    windows: list[Window] = []
+    for _ in range(dice.randint(1, 4)):
+        what = dice.choices(("msg", "pub", "cancel", "forget"), (12, 3, 1, 1))[0]
+        if what == "msg":
+            lines.append(f"/msg {to} {account.say(life.name, to, origin)}")
+        elif what == "pub":
+            lines.append(f"/pub * {account.say(life.name, '*', origin)}")
+        else:
+            line = "/outbox cancel all" if what == "cancel" else f"/forget {to}"
+            whom = None if what == "cancel" else to
+            lines.append(line)
+            windows.append(account.asks(life.name, whom, forgets=what == "forget"))
+    quits = dice.random() < 0.3
+    scene.tell(f"{life.name}: {origin}{' leaves in the end' * quits}: {'; '.join(lines)}")
+    life.run_script(origin, lines, windows, quits)
+
+
+def _stop(scene: Scene, dice: Dice) -> None:
+    life = _life(scene, dice)
+    if life is not None:
+        life.stop()
+
+
+def _start(scene: Scene, dice: Dice) -> None:
+    first = dice.randrange(len(scene.names))
+    for name in (*scene.names[first:], *scene.names[:first]):
+        if scene.lives[name].gone:
+            scene.start(name)
+            return
+
+
+def _plain(scene: Scene, dice: Dice) -> None:
+    """The plain peer dials, says something, or leaves."""
+    to, what = dice.choice(scene.names), dice.choice(("dial", "send", "send", "send", "close"))
+    if scene.plain is None:
+        return
+    if what == "dial":
+        scene.plain.dial(scene.ip(to))
+    elif what == "send":
+        scene.plain.send(to)
+    else:
+        scene.plain.close(to)
+
+
+# ---------------------------------------------------------------- machines and networks
+
+
+def _break(scene: Scene, dice: Dice) -> None:
+    one, other = dice.choice(scene.names), dice.choice(scene.names)
+    if one != other:
+        scene.tell(f"the links of {one} and {other} break")
+        scene.town.network.break_links(scene.host(one), scene.host(other))
+
+
+def _kill(scene: Scene, dice: Dice) -> None:
+    life, after_next = scene.lives[dice.choice(scene.names)], dice.random() < 0.5
+    if not life.gone:
+        life.kill(after_next=after_next)
+
+
+ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
+    "pass": _pass,
+    "thread": _thread,
+    "send": _send,
+    "publish": _publish,
+    "request": _request,
+    "cancel": _cancel,
+    "forget": _forget,
+    "script": _script,
+    "stop": _stop,
+    "start": _start,
+    "plain": _plain,
+    "break": _break,
+    "kill": _kill,
+}
+"""Name -> what it does; `kind` says how often."""

@@ -1,0 +1,100 @@
+"""What a world is like: drawn first, before anything happens in it.
+
+    kind = draw_kind(Dice(48211))
+    kind.nodes, kind.rates["kill"]
+
+Rules: plain data, made of one seed. Each world has some of the faults and not others, so that no
+fault hides behind another one (swarm testing, Groce et al. 2012). Rates are weights, not chances.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+Dice: TypeAlias = random.Random
+"""All chance of a world comes from some of these, and they from its seed."""
+NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace")
+SPACES: Final = ("CIC", "LAB")
+PLAIN: Final = "zoe@CIC"
+"""A client that speaks the base protocol and no more."""
+YEAR: Final = 31_536_000.0
+
+LATENCIES: Final = ((0.0005, 0.01), (0.0005, 0.01), (0.0, 0.0), (0.02, 0.08), (0.1, 0.9))
+STEPS: Final = (20, 40, 60, 60, 90)
+
+ALWAYS: Final = {"pass": 16, "thread": 18, "send": 8, "start": 8}
+"""Act -> its weight in every world."""
+SOMETIMES: Final = {
+    "request": 5,
+    "publish": 6,
+    "script": 4,
+    "cancel": 2,
+    "forget": 1,
+    "break": 3,
+    "stop": 4,
+    "kill": 2,
+    "plain": 6,
+}
+"""Act -> its weight in the worlds that have it, which are half of them."""
+
+
+class Kind(Struct, frozen=True):
+    """What a world is like; `seed` makes what its network and its nodes leave to chance."""
+
+    seed: int
+    nodes: int = 3
+    spaces: int = 1
+    """Namespaces."""
+    latency: tuple[float, float] = LATENCIES[0]
+    """The shortest and the longest time of a segment, in seconds."""
+    cut: float = 0.2
+    """The chance that what is sent at once arrives in pieces."""
+    forgetful: tuple[int, ...] = ()
+    """The numbers of the nodes that keep no history."""
+    clocks: tuple[float, ...] = ()
+    """The seconds by which the wall clock of each node is ahead."""
+    plain: bool = False
+    """Whether there is a plain peer."""
+    sleeps: tuple[int, ...] = (0,)
+    """Steps for which the threads of a node do nothing when it starts; each start takes one."""
+    rates: dict[str, int] = {}
+    """Act -> its weight."""
+    steps: int = 60
+
+    @property
+    def peer_ids(self) -> tuple[str, ...]:
+        """The nodes' peer_ids; the last ones are in the second namespace, if there is one."""
+        return tuple(
+            f"{name}@{SPACES[min(self.spaces, 2) - 1 if number % 3 == 2 else 0]}"
+            for number, name in enumerate(NAMES[: self.nodes])
+        )
+
+
+def draw_kind(chance: Dice) -> Kind:
+    """What the world of this chance is like."""
+    nodes = chance.choice((2, 3, 3, 3, 3, 4, 5, 7))
+    rates = dict(ALWAYS)
+    for act, weight in SOMETIMES.items():
+        if chance.random() < 0.5:
+            rates[act] = weight * chance.choice((1, 1, 2))
+    wrong = chance.random() < 0.2
+    return Kind(
+        seed=chance.getrandbits(32),
+        nodes=nodes,
+        spaces=1 + (nodes > 2 and chance.random() < 0.15),
+        latency=chance.choice(LATENCIES),
+        cut=chance.choice((0.2, 0.2, 0.0, 0.6)),
+        forgetful=tuple(n for n in range(nodes) if chance.random() < 0.3)
+        if chance.random() < 0.2
+        else (),
+        clocks=tuple(chance.choice((0.0, -YEAR, YEAR, 3600.0)) for _ in range(nodes))
+        if wrong
+        else (),
+        plain="plain" in rates,
+        sleeps=chance.choice(((0,), (0, 0, 5, 10, 25), (0, 25))),
+        rates=rates,
+        steps=chance.choice(STEPS),
+    )

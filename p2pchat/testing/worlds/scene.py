@@ -1,0 +1,206 @@
+"""A world while it happens: its nodes, its plain peer, its time, and what is found in it.
+
+    scene = Scene(kind, folder)
+    scene.start("alice@CIC"); scene.pass_time(1.0)
+    scene.settle(); scene.leave()
+
+Rules: acts change it, the world asks what was found. After each turn every node is looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Final
+
+from p2pchat.testing.nodes import FakeTown
+from p2pchat.testing.transport import FakeTransport
+from p2pchat.testing.worlds.account import Account
+from p2pchat.testing.worlds.checks import Peers, public_violations
+from p2pchat.testing.worlds.inner import Violation, inner_violations
+from p2pchat.testing.worlds.kind import PLAIN, Dice, Kind
+from p2pchat.testing.worlds.life import Life, Shared
+from p2pchat.testing.worlds.plain import PlainPeer
+
+QUIET: Final = 90.0
+"""Seconds that all nodes are there in the end, at most."""
+_A_WHILE: Final = 4.0
+_LEAST_QUIET: Final = 16.0
+"""The same, at least: longer than the wait before something is sent again on the same link."""
+_LEAVING: Final = 20.0
+_AFTERWARDS: Final = 6.0
+"""Seconds until a question to a history that was stopped is given up."""
+_PLAIN_IP: Final = "10.0.0.99"
+
+Found = dict[str, dict[str, str]]
+"""Check -> kind of violation -> the first one."""
+Tell = Callable[[str], None]
+
+
+class Scene:
+    """What there is in a world of this kind; its history files are in `folder`."""
+
+    def __init__(self, kind: Kind, folder: str, tell: Tell | None, *, tell_bytes: bool) -> None:
+        self.kind = kind
+        self.names = kind.peer_ids
+        chance = Dice(kind.seed)
+        self.town = FakeTown(chance.getrandbits(32), latency=kind.latency, cut=kind.cut)
+        self.account = Account()
+        self.counts: Counter[str] = Counter()
+        self.shared = Shared(self.town, self.account, folder, self.tell, self.find, self.counts)
+        forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
+        self.peers = Peers(self.names, forgetful)
+        self.lives: dict[str, Life] = {}
+        self.step_number = 0
+        self.free = False
+        """Whether the threads run by themselves."""
+        self.found: Found = {}
+        self._all_lives: list[Life] = []
+        self._awake_at: dict[str, int] = {}
+        self._written: dict[str, set[str]] = {name: set() for name in self.names}
+        self._starts = count()
+        self._tell_line = tell
+        if tell_bytes:
+            self.town.network.tap = self._read
+        for name, ahead in zip(self.names, kind.clocks, strict=False):
+            self.host(name).wrong_by = ahead
+        self.plain: PlainPeer | None = None
+        if kind.plain:
+            self.plain = PlainPeer(
+                self.town.network.host(_PLAIN_IP), PLAIN, self.account, self.tell
+            )
+            self.plain.listen()
+            self.town.rendezvous.enter(PLAIN, _PLAIN_IP, 4000, 1e6)
+
+    # ------------------------------------------------------------ nodes
+
+    def ip(self, name: str) -> str:
+        """Where a node runs."""
+        return f"10.0.0.{self.names.index(name) + 1}"
+
+    def host(self, name: str) -> Any:
+        """The machine of a node."""
+        return self.town.network.host(self.ip(name))
+
+    def start(self, name: str) -> None:
+        """Start the node of this name, which is not there."""
+        self.tell(f"{name}: starts")
+        sleeps = self.kind.sleeps
+        self._awake_at[name] = self.step_number + sleeps[next(self._starts) % len(sleeps)]
+        keeps = name not in self.peers.forgetful
+        life = Life(self.shared, name, self.ip(name), self._written[name], keeps=keeps)
+        self.lives[name] = life
+        self._all_lives.append(life)
+
+    def step_threads(self, several: int) -> None:
+        """Some calls of one node's threads, of which each sleeps for a while after its start."""
+        lives = [each for each in self.lives.values() if each.storage.busy]
+        awake = [each for each in lives if self.step_number >= self._awake_at[each.name]]
+        if not awake:
+            return
+        life = awake[several % len(awake)]
+        for thread in life.storage.threads:
+            for _ in range(min(several, len(thread.calls))):
+                self.tell(f"{life.name}: a thread makes a call")
+                thread.step()
+                self.look()
+
+    def close(self) -> None:
+        """Close all files."""
+        for life in self._all_lives:
+            life.storage.close()
+
+    # ------------------------------------------------------------ time
+
+    def pass_time(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass, at most until something is true."""
+        clock = self.town.network.clock
+        end = clock.seconds() + seconds
+        while not until() and clock.step(end):
+            self.look()
+            while self.free and any(life.storage.busy for life in self.lives.values()):
+                self._step_all()
+        if not until():
+            clock.run(end - clock.seconds())
+
+    def _step_all(self) -> None:
+        for life in self.lives.values():
+            for thread in life.storage.threads:
+                if thread.calls:
+                    thread.step()
+                    self.look()
+
+    # ------------------------------------------------------------ the end
+
+    def settle(self) -> None:
+        """Let the threads run freely, and all nodes be there, until all is quiet."""
+        self.tell("from now on nothing fails, and the threads run freely")
+        self.free = True
+        quiet = 0.0
+        while quiet < QUIET and (quiet < _LEAST_QUIET or not self._quiet()):
+            for name, life in self.lives.items():
+                if life.gone:
+                    self.start(name)
+                    quiet = 0.0
+            self.pass_time(_A_WHILE)
+            quiet += _A_WHILE
+        for life in self.lives.values():
+            if life.script is not None:
+                self.find(Violation("G1", "it does not end", life.script.name))
+            for asked in life.asked:
+                if not asked.answer:
+                    kind = "a send" if asked.window is None else "a request to cancel or forget"
+                    self.find(Violation("G2", f"{kind} unanswered", asked.name))
+
+    def _quiet(self) -> bool:
+        """Whether nothing more is to be expected."""
+        if not all(life.up and life.script is None for life in self.lives.values()):
+            return False
+        if not all(asked.answer for life in self.lives.values() for asked in life.asked):
+            return False
+        return not [*public_violations(self.account, self.peers)]
+
+    def leave(self) -> None:
+        """All nodes leave in order, and nothing is left behind."""
+        for life in self.lives.values():
+            life.stop()
+        self.pass_time(_LEAVING, until=self._all_gone)
+        self.pass_time(_AFTERWARDS)
+        for name, life in self.lives.items():
+            if not life.gone:
+                self.find(Violation("I6", "it does not leave", name))
+            for call in life.host.getDelayedCalls():
+                self.find(Violation("I6", "something is left behind", f"{name}: {call}"))
+            for port in life.host.ports:
+                self.find(Violation("I6", "a port is left open", f"{name}: {port}"))
+
+    def _all_gone(self) -> bool:
+        return all(life.gone for life in self.lives.values())
+
+    # ------------------------------------------------------------ what is seen
+
+    def look(self) -> None:
+        """After each turn."""
+        for life in self.lives.values():
+            if not life.gone:
+                for violation in inner_violations(life.node, life.waited, life.storage.written):
+                    message = self.account.by_id.get(violation.what)
+                    what = violation.what if message is None else message.text[:60]
+                    self.find(violation._replace(what=f"{life.name}: {what}"))
+
+    def find(self, violation: Violation) -> None:
+        """Note what must not be; the first of each kind."""
+        kinds = self.found.setdefault(violation.check, {})
+        if violation.kind not in kinds:
+            kinds[violation.kind] = violation.what
+            self.tell(f"!! {violation.check}: {violation.kind}: {violation.what}")
+
+    def tell(self, line: str) -> None:
+        """One line of the story."""
+        if self._tell_line is not None:
+            now = self.town.network.clock.seconds() - 1000.0
+            self._tell_line(f"{self.step_number:3} {now:8.3f} {line}")
+
+    def _read(self, end: FakeTransport, data: bytes) -> None:
+        self.tell(f"{end.host.ip} reads of {end.getPeer()}: {data!r}")

@@ -1,0 +1,86 @@
+"""What happened in many worlds: the account of a run, which adds up with those of others.
+
+    totals = Totals()
+    totals.add(seed, world.run())
+    totals.missing()              ->  the events that never happened, though there is code for them
+
+Rules: a run of `ENOUGH` worlds in which some kind of event never happened proves less than it
+seems to, and fails.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from msgspec import Struct, field
+
+from p2pchat.testing.worlds.account import CANCELLED, DELIVERED, GIVEN_UP, KEPT, QUEUED
+from p2pchat.testing.worlds.acts import ACTS
+from p2pchat.testing.worlds.world import Ran
+
+ENOUGH: Final = 1000
+"""Worlds in which everything must have happened."""
+EVENTS: Final = (
+    *ACTS,
+    DELIVERED,
+    QUEUED,
+    KEPT,
+    CANCELLED,
+    GIVEN_UP,
+    "killed while a thread had a call",
+    "shown late",
+)
+"""All kinds of events that a run of `ENOUGH` worlds must have."""
+
+
+class Finding(Struct):
+    """Something that was wrong in a world."""
+
+    seed: int
+    check: str
+    kind: str
+    what: str
+
+
+class Totals(Struct):
+    """The account of a run."""
+
+    worlds: int = 0
+    steps: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """What happened, and how often."""
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, seed: int, ran: Ran, steps: int) -> None:
+        """One more world."""
+        self.worlds += 1
+        self.steps += steps
+        self.counts.update(ran.counts)
+        self.findings += [
+            Finding(seed, check, kind, what)
+            for check, kinds in sorted(ran.found.items())
+            for kind, what in sorted(kinds.items())
+        ]
+
+    def join(self, other: Totals) -> None:
+        """Those of another run."""
+        self.worlds += other.worlds
+        self.steps += other.steps
+        self.counts.update(other.counts)
+        self.findings += other.findings
+
+    def missing(self) -> list[str]:
+        """The kinds of events that never happened, if there were worlds enough."""
+        if self.worlds < ENOUGH:
+            return []
+        return [event for event in EVENTS if not self.counts[event]]
+
+    def lines(self) -> list[str]:
+        """The account for a person."""
+        seeds = {finding.seed for finding in self.findings}
+        said = ", ".join(f"{event} {self.counts[event]:,}" for event in sorted(self.counts))
+        lines = [f"{self.worlds:,} worlds, {self.steps:,} steps: {said}"]
+        lines += [f"it never happened: {event}" for event in self.missing()]
+        lines.append(f"findings in {len(seeds)} worlds")
+        return lines

@@ -1,0 +1,95 @@
+"""One world, from its seed or from its story, to what was wrong in it.
+
+    World.of(48211).run().found   ->  {"L4": {"a direct message went out …": "alice 3"}, …}
+    World(kind, steps).run()      the same from what was drawn, or from a part of it
+
+Rules: all that is random comes from the seed, kind and steps first, so that a change of the program
+changes no step. The threads of the histories stand still but for the steps that move them. In the
+end nothing fails, all nodes are there until it is quiet, and then leave in order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from twisted.logger import globalLogPublisher
+
+from p2pchat.testing.worlds.acts import ACTS
+from p2pchat.testing.worlds.checks import file_violations, public_violations
+from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind
+from p2pchat.testing.worlds.scene import Found, Scene, Tell
+from p2pchat.testing.worlds.steps import Step, draw_steps
+from p2pchat.testing.worlds.storage import memory_folder
+
+
+class Ran(Struct):
+    """How a world went."""
+
+    found: Found
+    """Empty if nothing was wrong."""
+    counts: Counter[str]
+    """What happened, and how often."""
+
+
+class World(Struct, frozen=True):
+    """A world that can be run, as often as one likes."""
+
+    kind: Kind
+    steps: Sequence[Step]
+
+    @classmethod
+    def of(cls, seed: int) -> World:
+        """The world of this seed."""
+        chance = Dice(seed)
+        kind = draw_kind(chance)
+        return cls(kind, draw_steps(kind, chance))
+
+    def run(self, tell: Tell | None = None, *, tell_bytes: bool = False) -> Ran:
+        """Let it happen; `tell` gets each line of the story, with `tell_bytes` all that is read."""
+        with memory_folder() as folder:
+            scene = Scene(self.kind, folder, tell, tell_bytes=tell_bytes)
+
+            def logged(event: Any) -> None:
+                failure = event.get("log_failure")
+                if failure is not None:
+                    kind = f"a fault was logged: {failure.type.__name__}"
+                    scene.find(Violation("I9", kind, failure.getErrorMessage()))
+
+            globalLogPublisher.addObserver(logged)  # type: ignore[arg-type]
+            try:
+                self._happen(scene, tell_bytes=tell_bytes)
+            except Exception as fault:
+                if tell is not None:
+                    raise
+                scene.find(Violation("I9", f"{type(fault).__name__} was raised", str(fault)))
+            finally:
+                globalLogPublisher.removeObserver(logged)  # type: ignore[arg-type]
+                scene.close()
+        return Ran(scene.found, scene.counts)
+
+    def _happen(self, scene: Scene, *, tell_bytes: bool) -> None:
+        for name in scene.names:
+            scene.start(name)
+        for scene.step_number, (act, seed) in enumerate(self.steps, 1):
+            scene.counts[act] += 1
+            ACTS[act](scene, Dice(seed))
+            scene.look()
+        scene.settle()
+        scene.leave()
+        for violation in public_violations(scene.account, scene.peers):
+            scene.find(violation)
+        for name in scene.names:
+            if scene.peers.keeps(name):
+                path = scene.shared.path(name)
+                for violation in file_violations(scene.account, name, path):
+                    scene.find(violation)
+                if tell_bytes:
+                    with open(path, "rb") as file:
+                        digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    scene.tell(f"{name}: its file is {digest}")
+        scene.counts["said"] += len(scene.account.by_id)

@@ -1,0 +1,27 @@
+"""Worlds in which something was wrong once, each as short as it could be made.
+
+`python -m benchmarks.worlds --seed SEED --shrink` prints them as they stand here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.testing.worlds.kind import Kind
+from p2pchat.testing.worlds.world import World
+
+WORLDS: Final = {
+    "published before the past was known, and lost without a word when the node left": World(
+        Kind(seed=3493334267, latency=(0.02, 0.08), plain=True, sleeps=(0, 25)),
+        [("script", 51151), ("pass", 19550)],
+    ),
+}
+
+
+class FoundWorldTests(SynchronousTestCase):
+    def test_nothing_is_wrong_in_them_any_more(self) -> None:
+        found = {story: world.run().found for story, world in WORLDS.items()}
+        self.flushLoggedErrors()  # they are among what was wrong
+        self.assertEqual({story: wrong for story, wrong in found.items() if wrong}, {})
