@@ -28,14 +28,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from benchmarks.measuring import ROOT
 from benchmarks.planted_faults import FAULTS, Fault
 
 LONGEST: Final = 60
 """Seconds of one world, of which most take a tenth."""
-_COPIED: Final = ("p2pchat", "benchmarks", "tests")
+_COPIED: Final = ("p2pchat", "benchmarks")
 _SOUND: Final = Fault("(none)", "", "", "", "The program as it is.")
 
 
@@ -61,10 +61,9 @@ class Hunt(NamedTuple):
 
 def findings(seed: int) -> list[str]:
     """What the world of this seed finds; the one line to change for another harness."""
-    from tests.support.outcome_world import OutcomeWorld
+    from p2pchat.testing.worlds.world import World
 
-    with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:
-        found = OutcomeWorld(seed, folder).run()
+    found = World.of(seed).run().found
     return [
         f"{check}: {kind}: {what}" for check, kinds in found.items() for kind, what in kinds.items()
     ]
@@ -72,9 +71,9 @@ def findings(seed: int) -> list[str]:
 
 def search(first: int, at_most: int, at_most_seconds: float) -> None:
     """Run worlds until one finds something; prints JSON: which one, and what. Runs in the copy."""
-    from p2pchat.logs.levels import set_level
+    from benchmarks.worlds import quiet
 
-    set_level("ERROR")
+    quiet()
     began, seed = time.monotonic(), first
 
     def too_long(*_: object) -> None:
@@ -114,28 +113,46 @@ def plant(fault: Fault, root: Path) -> None:
 
 
 def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float) -> Hunt:
-    """Plant a fault in a copy of its own, and have it searched for."""
-    words = [sys.executable, "-m", "benchmarks.planted", "--search"]
-    words += ["--first", str(first), "--at-most", str(at_most), "--seconds", str(at_most_seconds)]
-    began = time.perf_counter()
+    """Plant a fault in a copy of its own, and have it searched for.
+
+    What the program as it is finds in the same world counts for nothing.
+    """
+    began, worlds = time.perf_counter(), 0
     with _folder() as folder:
         root = Path(folder)
         for name in _COPIED:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, root / name, ignore=ignored)
         plant(fault, root)
-        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
-        ran = subprocess.run(
-            words, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-    seconds = time.perf_counter() - began
+        while True:
+            left = max(1.0, at_most_seconds - (time.perf_counter() - began))
+            ran, finding, trouble = _search_in(root, first + worlds, at_most - worlds, left)
+            worlds += ran
+            seconds = time.perf_counter() - began
+            if not finding or trouble or fault is _SOUND:
+                break
+            if not _search_in(ROOT, first + worlds - 1, 1, 1.0)[1]:
+                break
+            finding = ""
+            if worlds >= at_most or seconds > at_most_seconds:
+                break
+    return Hunt(fault, worlds, seconds, finding, trouble)
+
+
+def _search_in(root: Path, first: int, at_most: int, seconds: float) -> tuple[int, str, str]:
+    """Search with the program below `root`: how many worlds ran, what was found, and trouble."""
+    words = [sys.executable, "-m", "benchmarks.planted", "--search"]
+    words += ["--first", str(first), "--at-most", str(at_most), "--seconds", str(seconds)]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(
+        words, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
     try:
-        answer: Any = json.loads(ran.stdout.splitlines()[-1])
-        worlds, finding = answer
+        worlds, finding = json.loads(ran.stdout.splitlines()[-1])
     except (ValueError, IndexError):
         last = ran.stderr.strip().splitlines()[-1:] or ["nothing was said"]
-        return Hunt(fault, 0, seconds, "", f"the worlds ended with {ran.returncode}: {last[0]}")
-    return Hunt(fault, worlds, seconds, finding)
+        return 0, "", f"the worlds ended with {ran.returncode}: {last[0]}"
+    return worlds, finding, ""
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
