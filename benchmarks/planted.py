@@ -121,8 +121,7 @@ def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float) -> Hunt
     with _folder() as folder:
         root = Path(folder)
         for name in _COPIED:
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, root / name, ignore=ignored)
+            shutil.copytree(ROOT / name, root / name)
         plant(fault, root)
         while True:
             left = max(1.0, at_most_seconds - (time.perf_counter() - began))
@@ -143,7 +142,7 @@ def _search_in(root: Path, first: int, at_most: int, seconds: float) -> tuple[in
     """Search with the program below `root`: how many worlds ran, what was found, and trouble."""
     words = [sys.executable, "-m", "benchmarks.planted", "--search"]
     words += ["--first", str(first), "--at-most", str(at_most), "--seconds", str(seconds)]
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(root)}
     ran = subprocess.run(
         words, cwd=root, env=environment, capture_output=True, text=True, check=False
     )
