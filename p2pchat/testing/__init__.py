@@ -13,6 +13,11 @@
 | `disk` | `FakeDisk`: a disk in memory that loses, tears and flips, and is full or slow |
 | `databases`, `folder` | its files with their SQLite connections, and their names |
 | `threads` | `SteppedWorker`, a thread in fake time; what keeps a node's history on a `FakeDisk` |
+| `served` | `ServedRendezvous`, the real server on a host of its own |
+| `plain` | `PlainPeer`, a program of another make that keeps an account of what it says and hears |
+| `plain_link`, `account` | its connections, and the account |
+| `liar`, `lies` | `Liar`, which breaks each rule with a probability, and what there is to break |
+| `lying_link` | its connections |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |
 
 None of it needs a running reactor. As in `p2pchat`, a name's module is imported when somebody asks
@@ -31,7 +36,12 @@ _HOMES: Final = {
     "FakeTown": "nodes",
     "FakeTransport": "transport",
     "Fault": "directory",
+    "Liar": "liar",
+    "Lie": "lies",
+    "PlainLink": "plain_link",
+    "PlainPeer": "plain",
     "Recorder": "nodes",
+    "ServedRendezvous": "served",
     "StaticDirectory": "directory",
     "SteppedWorker": "threads",
     "connected_pair": "nodes",
@@ -46,11 +56,16 @@ if TYPE_CHECKING:
     from p2pchat.testing.directory import Fault as Fault
     from p2pchat.testing.directory import StaticDirectory as StaticDirectory
     from p2pchat.testing.disk import FakeDisk as FakeDisk
+    from p2pchat.testing.liar import Liar as Liar
+    from p2pchat.testing.lies import Lie as Lie
     from p2pchat.testing.network import FakeHost as FakeHost
     from p2pchat.testing.network import FakeNetwork as FakeNetwork
     from p2pchat.testing.nodes import FakeTown as FakeTown
     from p2pchat.testing.nodes import Recorder as Recorder
     from p2pchat.testing.nodes import connected_pair as connected_pair
+    from p2pchat.testing.plain import PlainPeer as PlainPeer
+    from p2pchat.testing.plain_link import PlainLink as PlainLink
+    from p2pchat.testing.served import ServedRendezvous as ServedRendezvous
     from p2pchat.testing.threads import SteppedWorker as SteppedWorker
     from p2pchat.testing.transport import FakeTransport as FakeTransport
 else:

@@ -2,11 +2,13 @@
 
 Rules: calls happen in the order of their times, those of one time in the order in which they were
 made; while a call runs, `seconds()` is exactly its time. A call that raises stops the test.
+A machine whose clock is too fast or too slow has a `Rate`.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -50,7 +52,8 @@ class FakeClock:
 
     def getDelayedCalls(self) -> list[DelayedCall]:
         """The calls that have not happened yet."""
-        return [call for at, _, call in sorted(self._heap) if call.active() and call.time == at]
+        calls = [call for at, _, call in sorted(self._heap) if call.active() and call.time == at]
+        return [*dict.fromkeys(calls)]
 
     def run(self, seconds: float) -> None:
         """Let this much time pass."""
@@ -82,8 +85,80 @@ class FakeClock:
                 return True
         return False
 
+    def call_later_at(
+        self,
+        rate: Rate,
+        delay: float,
+        call: Callable[..., Any],
+        args: tuple[object, ...],
+        kw: dict[str, object],
+    ) -> DelayedCall:
+        """The same as `callLater` for a program whose seconds are those of `rate`."""
+        at = self._now + delay / rate.rate
+        delayed = _RatedCall(at, call, args, kw, _forget, self._schedule, self.seconds)
+        delayed.its = rate
+        self._schedule(delayed)
+        return delayed
+
+    def hold(self, call: DelayedCall) -> float:
+        """Have a call that is still to come wait for `release`; returns when it was to happen."""
+        at = call.time + call.delayed_time
+        call.time, call.delayed_time = math.inf, 0
+        return at
+
+    def release(self, call: DelayedCall, at: float) -> None:
+        """Have a call that waits happen at this time, which may be past: then at once."""
+        if call.active():
+            call.time = max(at, self._now)
+            self._schedule(call)
+
     def _schedule(self, call: DelayedCall) -> None:
         heapq.heappush(self._heap, (call.time, next(self._order), call))
+
+
+class Rate:
+    """What a clock shows that counts `rate` seconds in one of `true`; a new rate is no jump."""
+
+    def __init__(self, true: Callable[[], float]) -> None:
+        self._true = true
+        self._rate = 1.0
+        self._since = self._shown_then = true()
+
+    @property
+    def rate(self) -> float:
+        """Its seconds in one true second."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._since, self._shown_then = self._true(), self.shown()
+        self._rate = rate
+
+    def shown(self) -> float:
+        """What it shows now."""
+        return self.at(self._true())
+
+    def at(self, true: float) -> float:
+        """What it shows at this true time."""
+        return self._shown_then + (true - self._since) * self._rate
+
+
+class _RatedCall(DelayedCall):
+    """A call whose program counts its seconds with a clock of another rate."""
+
+    its: Rate
+
+    def getTime(self) -> float:
+        """When it comes, by its program's clock."""
+        return self.its.at(super().getTime())
+
+    def reset(self, secondsFromNow: float) -> None:  # noqa: N803
+        """See `IDelayedCall`."""
+        super().reset(secondsFromNow / self.its.rate)
+
+    def delay(self, secondsLater: float) -> None:  # noqa: N803
+        """See `IDelayedCall`."""
+        super().delay(secondsLater / self.its.rate)
 
 
 def _forget(_: DelayedCall) -> None:

@@ -1,12 +1,14 @@
 """How connections of the in-memory network come about: listening ports, and attempts to connect.
 
 Rules: which end of a new connection hears of it first is a matter of chance; an attempt that was
-broken off, or whose process was killed, is never heard of again.
+broken off, or whose process was killed, is never heard of again. A kernel accepts for a program
+that stands still, up to the backlog of its port. What is lost on the way is tried again, with
+growing pauses.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address
@@ -19,13 +21,21 @@ from zope.interface import implementer
 from p2pchat.testing.events import Machine
 from p2pchat.testing.transport import FakeTransport
 
+_FIRST_RETRY: Final = 1.0
+"""Seconds until a first segment that was not answered is sent again; then twice as many."""
+
 
 @implementer(IListeningPort)
 class FakePort:
     """A listening port of a host."""
 
-    def __init__(self, host: Machine, number: int, factory: ServerFactory, interface: str) -> None:
+    def __init__(
+        self, host: Machine, number: int, factory: ServerFactory, interface: str, backlog: int = 50
+    ) -> None:
         self.host = host
+        self.backlog = backlog
+        self.not_accepted = 0
+        """Connections that the kernel made and no program has accepted yet."""
         self.number = number
         self.factory = factory
         self.interface = interface
@@ -37,7 +47,7 @@ class FakePort:
         """Close the port; fires in the next turn, unless the program is killed before."""
         closed: Deferred[None] = Deferred()
         self.close()
-        self.host.events.now(self._closed, closed, self.host.kills)
+        self.host.events.now(self.host.do, self._closed, closed, self.host.kills)
         return closed
 
     def _closed(self, closed: Deferred[None], kills: int) -> None:
@@ -78,10 +88,11 @@ class FakeConnector:
         self._attempt += 1
         self._factory.doStart()
         self._factory.startedConnecting(self)
-        self._events.later(self._knock, self._attempt)
+        self._events.later(self._knock, self._attempt, _FIRST_RETRY)
         if self._timeout is not None:
             give_up = self._events.clock.seconds() + self._timeout
-            self._events.at(give_up, self._fail, self._attempt, error.TimeoutError())
+            reason = error.TimeoutError()
+            self._events.at(give_up, self.host.do, self._fail, self._attempt, reason)
 
     def stopConnecting(self) -> None:
         """Break the attempt off."""
@@ -104,7 +115,7 @@ class FakeConnector:
         killed = self.host.kills != self._kills
         return killed or attempt != self._attempt or self.state != "connecting"
 
-    def _knock(self, attempt: int) -> None:
+    def _knock(self, attempt: int, retry: float) -> None:
         """Our first segment arrives over there."""
         if self._is_over(attempt):
             return
@@ -112,9 +123,15 @@ class FakeConnector:
         if away is None or not ((home.reachable and away.reachable) or away is home):
             return
         port = away.ports.get(self._there.port)
+        full = away.paused and port is not None and port.not_accepted > port.backlog
+        if full or home.cannot_talk_with(away):
+            at = self._events.arrival() + retry
+            self._events.at(at, self._knock, attempt, 2 * retry)
+            return
         loopback = self._there.host.startswith("127.")
         if port is None or (port.interface.startswith("127.") and not loopback):
-            self._events.later(self._fail, attempt, error.ConnectionRefusedError())
+            refused = error.ConnectionRefusedError()
+            self._events.later(self.host.do, self._fail, attempt, refused)
             return
         source = "127.0.0.1" if loopback else home.ip
         here = IPv4Address("TCP", source, home.free_port())
@@ -124,8 +141,9 @@ class FakeConnector:
         )
         ours.other, theirs.other = theirs, ours
         self._events.connections[ours] = self._events.connections[theirs] = None
-        self._events.later(self._connected, attempt, ours)
-        self._events.later(_accept, port, theirs)
+        port.not_accepted += 1
+        self._events.later(home.do, self._connected, attempt, ours)
+        self._events.later(away.do, _accept, port, theirs)
 
     def _target(self) -> Machine | None:
         if self._there.host.startswith("127."):
@@ -162,6 +180,7 @@ class FakeConnector:
 
 
 def _accept(port: FakePort, transport: FakeTransport) -> None:
+    port.not_accepted -= 1
     if transport.gone:
         return
     if port.host.ports.get(port.number) is not port:

@@ -152,19 +152,19 @@ class FakeRendezvousClient:
     wanted: Container[str] = ()
 
     def __init__(self, rendezvous: FakeRendezvous, host: FakeHost) -> None:
-        self._rendezvous = rendezvous
+        self.rendezvous = rendezvous
         self._host = host
 
     @property
     def source(self) -> str:
         """See `IDirectory`; a host of that name is this machine."""
-        return LOOPBACK if is_loopback(self._host.ip) else self._rendezvous.source
+        return LOOPBACK if is_loopback(self._host.ip) else self.rendezvous.source
 
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """See `IDirectory`."""
 
         def grant() -> Grant:
-            self._rendezvous.enter(f"{name}@{namespace}", self._host.ip, port, ttl)
+            self.rendezvous.enter(f"{name}@{namespace}", self._host.ip, port, ttl)
             return Grant(float(ttl), self._host.ip)
 
         return self._ask("REGISTER", grant, lambda: Grant(float(ttl), "203.0.113.9"))
@@ -172,7 +172,7 @@ class FakeRendezvousClient:
     def discover(self, namespace: str | None) -> Deferred[Listings]:
         """See `IDirectory`."""
         too_long = {Fault.ALL_TOO_LONG} if namespace else {Fault.ALL_TOO_LONG, Fault.TOO_LONG}
-        if self._rendezvous.fault in too_long:
+        if self.rendezvous.fault in too_long:
             return self._ask("DISCOVER", self._too_long, self._nonsense)
         return self._ask("DISCOVER", lambda: self._listings(namespace), self._nonsense)
 
@@ -184,11 +184,11 @@ class FakeRendezvousClient:
     ) -> Deferred[None]:
         """See `IDirectory`."""
         return self._ask(
-            "UNREGISTER", lambda: self._rendezvous.remove(f"{name}@{namespace}"), lambda: None
+            "UNREGISTER", lambda: self.rendezvous.remove(f"{name}@{namespace}"), lambda: None
         )
 
     def _listings(self, namespace: str | None) -> Listings:
-        found = self._rendezvous.listings(namespace)
+        found = self.rendezvous.listings(namespace)
         beyond = [entry for entry in found[self.max_listed :] if entry.peer_id in self.wanted]
         listings = Listings([*found[: self.max_listed], *beyond])
         listings.whole = len(found) <= self.max_listed
@@ -205,7 +205,7 @@ class FakeRendezvousClient:
         return Listings([*nobody, *ours, Listing("ghost", "CIC", "10.99.0.2", 65535, 1, -5)])
 
     def _ask(self, kind: str, answer: Callable[[], Any], lie: Callable[[], Any]) -> Deferred[Any]:
-        rendezvous, fault = self._rendezvous, self._rendezvous.fault
+        rendezvous, fault = self.rendezvous, self.rendezvous.fault
         rendezvous.requests.append((self._host.seconds(), self._host.ip, kind))
         reply: Deferred[Any] = Deferred(lambda _: timer.cancel() if timer.active() else None)
 

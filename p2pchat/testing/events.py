@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, Final
 
 from p2pchat.testing.clock import FakeClock
 
 _FIRST_EPHEMERAL: Final = 32_768
+_LONGEST_WAIT: Final = 60.0
+"""Seconds that TCP waits at most before it sends something again."""
 
 
 class Events:
@@ -72,6 +75,17 @@ class Events:
         self.at(self.arrival(), event, *args)
 
 
+class Loss:
+    """What one machine sends to another one vanishes, from `since` on (the clock's seconds).
+
+    `waiting` has the ends of connections that will send something again.
+    """
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.waiting: dict[Any, None] = {}
+
+
 class Machine:
     """What a connection must know of the host where it ends."""
 
@@ -81,8 +95,43 @@ class Machine:
         self.reachable = True
         self.kills = 0
         """How often whatever ran here was killed."""
+        self.numbers = count(1)
+        """Numbers for the programs here to take: none is given twice."""
         self.ports: dict[int, Any] = {}
+        self.paused = False
+        """Whether its programs stand still, while its kernel goes on."""
+        self.losing: dict[Machine, Loss] = {}
+        """The machines that nothing reaches which this one sends."""
+        self._postponed: list[tuple[Callable[..., Any], tuple[object, ...]]] = []
         self._next_port = _FIRST_EPHEMERAL
+
+    def do(self, act: Callable[..., Any], *args: object) -> None:
+        """Have a program of this machine do something: now, or when it is no longer paused."""
+        if self.paused:
+            self._postponed.append((act, args))
+        else:
+            act(*args)
+
+    def cannot_talk_with(self, other: Machine) -> bool:
+        """Whether what one of the two sends to the other vanishes."""
+        return other in self.losing or self in other.losing
+
+    def begin_loss(self, to: Machine) -> None:
+        """Lose all that this machine sends to another one from now on."""
+        self.losing.setdefault(to, Loss(self.events.clock.seconds()))
+
+    def end_loss(self, to: Machine) -> None:
+        """Lose nothing more; what waits is sent again by and by, later after a longer loss."""
+        loss = self.losing.pop(to, None)
+        if loss is None:
+            return
+        now = self.events.clock.seconds()
+        longest = min(now - loss.since, _LONGEST_WAIT)
+        for end in loss.waiting:
+            self.events.at(self.events.arrival() + self._drawn(longest), end.send_again)
+
+    def _drawn(self, longest: float) -> float:
+        return self.events.random.uniform(0.0, longest)
 
     def free_port(self) -> int:
         """A port that nothing uses."""

@@ -8,7 +8,9 @@
 
 Rules: nothing happens but in `run` and `run_until`; the same seed gives the same run. The order of
 independent events, the delays, and where the bytes of a connection are cut and joined all come
-from the seed.
+from the seed. What goes wrong is for who uses it to draw: `host.unplug()`, `host.kill()`,
+`host.pause()` and `resume()`, `network.begin_loss(here, there)` and `end_loss`, and the three ways
+in which the clocks of a host are wrong.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from twisted.internet.protocol import ClientFactory, ServerFactory
 from zope.interface import implementer
 
+from p2pchat.testing.clock import Rate
 from p2pchat.testing.connector import FakeConnector, FakePort
 from p2pchat.testing.events import Events, Machine
 from p2pchat.testing.transport import FakeTransport
@@ -74,6 +77,22 @@ class FakeNetwork(Events):
             end.reset()
         return len(ends)
 
+    def begin_loss(self, here: FakeHost, there: FakeHost) -> None:
+        """Lose all that `here` sends to `there`, until `end_loss`; the other way stays as it is.
+
+        Connections stay, too, and no end is told. What was sent waits, because TCP sends it again;
+        a new connection hangs in either direction.
+        """
+        if here is not there:
+            here.begin_loss(there)
+
+    def end_loss(self, here: FakeHost, there: FakeHost) -> None:
+        """Lose nothing more between the two: what waits arrives in its order.
+
+        That takes up to as long as the loss has lasted, at most a minute: TCP's pauses grow.
+        """
+        here.end_loss(there)
+
 
 @implementer(IReactorTCP, IReactorTime)
 class FakeHost(Machine):
@@ -81,13 +100,16 @@ class FakeHost(Machine):
 
     `reachable` False makes it silently lose all that is sent to or from it; `takes_calls` False
     makes it refuse connections although it listens. `wrong_by`: the seconds by which its wall clock
-    is ahead of the others, or behind them when they are negative.
+    is ahead of the others, or behind them when they are negative; add to them, and it jumps.
     """
 
     def __init__(self, network: FakeNetwork, ip: str) -> None:
         super().__init__(network, ip)
         self.network = network
         self.wrong_by = 0.0
+        self._wall_rate: Rate | None = None
+        self._steady_rate: Rate | None = None
+        self._held: list[tuple[float, DelayedCall]] = []
         self._calls: list[DelayedCall] = []
         self._many_calls = 200
 
@@ -107,6 +129,9 @@ class FakeHost(Machine):
     def kill(self) -> None:
         """End whatever runs here as `kill -9` does: no farewell, no more calls."""
         self.kills += 1
+        self.paused = False
+        self._held.clear()
+        self._postponed.clear()
         for call in self.getDelayedCalls():
             call.cancel()
         for port in [*self.ports.values()]:
@@ -114,6 +139,44 @@ class FakeHost(Machine):
         for end in [*self.network.connections]:
             if end.host is self:
                 end.vanish()
+
+    def pause(self) -> None:
+        """Stop the programs here, as SIGSTOP does: none of their calls comes, nothing is read.
+
+        The kernel goes on: it accepts connections up to the backlog and takes what arrives up to
+        the window. Call nothing of what runs here before `resume`. Whatever else belongs to a
+        program that stands still, a thread perhaps, has its events done by `do`.
+        """
+        if not self.paused:
+            self.paused = True
+            for call in self.getDelayedCalls():
+                self._hold(call)
+
+    def resume(self) -> None:
+        """Go on, as after SIGCONT: all that is due happens at once.
+
+        Timers in the order of their times, then what arrived, or the other way round: reactors do
+        either.
+        """
+        if not self.paused:
+            return
+        self.paused = False
+        held, self._held = sorted(self._held, key=lambda each: each[0]), []
+        postponed, self._postponed = self._postponed, []
+        timers_first = self.network.random.random() < 0.5
+        if not timers_first:
+            self._do_all(postponed)
+        for at, call in held:
+            self.network.clock.release(call, at)
+        if timers_first:
+            self._do_all(postponed)
+
+    def _do_all(self, postponed: list[tuple[Callable[..., Any], tuple[object, ...]]]) -> None:
+        for act, args in postponed:
+            self.network.now(self.do, act, *args)
+
+    def _hold(self, call: DelayedCall) -> None:
+        self._held.append((self.network.clock.hold(call), call))
 
     def connections(self) -> list[FakeTransport]:
         """This host's ends of its connections, as far as its programs know of them."""
@@ -123,11 +186,39 @@ class FakeHost(Machine):
 
     def wall(self) -> float:
         """Its wall clock: seconds since the epoch."""
-        return EPOCH + self.network.clock.seconds() + self.wrong_by
+        clock = self._wall_rate
+        counted = self.network.clock.seconds() if clock is None else clock.shown()
+        return EPOCH + counted + self.wrong_by
 
     def seconds(self) -> float:
         """See `IReactorTime`."""
+        if self._steady_rate is not None:
+            return self._steady_rate.shown()
         return self.network.clock.seconds()
+
+    @property
+    def wall_rate(self) -> float:
+        """The seconds that its wall clock counts in one second; 1 when it is right."""
+        return 1.0 if self._wall_rate is None else self._wall_rate.rate
+
+    @wall_rate.setter
+    def wall_rate(self, rate: float) -> None:
+        if self._wall_rate is None:
+            self._wall_rate = Rate(self.network.clock.seconds)
+        self._wall_rate.rate = rate
+
+    @property
+    def steady_rate(self) -> float:
+        """The same for the clock that nobody can set; wrong by at most 1 %, or ValueError."""
+        return 1.0 if self._steady_rate is None else self._steady_rate.rate
+
+    @steady_rate.setter
+    def steady_rate(self, rate: float) -> None:
+        if not 0.99 <= rate <= 1.01:
+            raise ValueError(f"a quartz is wrong by less than 1 %, not by a rate of {rate:g}")
+        if self._steady_rate is None:
+            self._steady_rate = Rate(self.network.clock.seconds)
+        self._steady_rate.rate = rate
 
     def callLater(
         self,
@@ -137,7 +228,13 @@ class FakeHost(Machine):
         **kw: object,
     ) -> DelayedCall:
         """See `IReactorTime`."""
-        call = self.network.clock.callLater(delay, callable, *args, **kw)
+        clock = self.network.clock
+        if self._steady_rate is None:
+            call = clock.callLater(delay, callable, *args, **kw)
+        else:
+            call = clock.call_later_at(self._steady_rate, delay, callable, args, kw)
+        if self.paused:
+            self._hold(call)
         self._calls.append(call)
         if len(self._calls) > self._many_calls:
             self._calls = self.getDelayedCalls()
@@ -154,14 +251,14 @@ class FakeHost(Machine):
         self,
         port: int,
         factory: ServerFactory,
-        backlog: int = 50,  # noqa: ARG002
+        backlog: int = 50,
         interface: str = "",
     ) -> FakePort:
         """See `IReactorTCP`; raises CannotListenError when the port is taken."""
         if port in self.ports:
             taken = OSError(errno.EADDRINUSE, "Address already in use")
             raise error.CannotListenError(interface, port, taken)
-        listening = FakePort(self, port or self.free_port(), factory, interface)
+        listening = FakePort(self, port or self.free_port(), factory, interface, backlog)
         self.ports[listening.number] = listening
         factory.doStart()
         return listening

@@ -13,10 +13,12 @@ Rules: a node is the real `ChatNode` on a `FakeHost`; only time, network and ren
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.node.node import ChatNode
@@ -25,11 +27,17 @@ from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import LimitSettings, PeerSettings, Settings
 from p2pchat.testing.directory import FakeRendezvous
 from p2pchat.testing.disk import FakeDisk
+from p2pchat.testing.liar import Liar
+from p2pchat.testing.lies import Lie
 from p2pchat.testing.network import FakeHost, FakeNetwork
+from p2pchat.testing.plain import PlainPeer
+from p2pchat.testing.plain_link import PlainLink
+from p2pchat.testing.served import ServedRendezvous
 from p2pchat.testing.threads import history_on
 from p2pchat.wire.messages import Pub, Send
 
 PORT: Final = 4000
+_Other = TypeVar("_Other", bound=PlainPeer)
 
 
 def connected_pair(seed: int = 0) -> tuple[FakeTown, ChatNode, ChatNode]:
@@ -89,10 +97,23 @@ class FakeTown:
     def __init__(self, seed: int = 0, **network: Any) -> None:
         self.network = FakeNetwork(seed, **network)
         self.rendezvous = FakeRendezvous(self.network.clock)
+        self.served: ServedRendezvous | None = None
+        """The real rendezvous, once there is one; `rendezvous` is asked by nobody then."""
         self.nodes: list[ChatNode] = []
+        self.others: list[PlainPeer] = []
+        """Programs of other makes, liars among them."""
         self._recorders: dict[ChatNode, Recorder] = {}
         self._hosts: dict[ChatNode, FakeHost] = {}
         self._disks: dict[ChatNode, FakeDisk] = {}
+
+    def serve(self, ip: str = "10.0.255.254", **options: Any) -> ServedRendezvous:
+        """Put the real rendezvous server on a host, and start it.
+
+        Nodes that are made from then on ask it; `options` go to `ServedRendezvous`.
+        """
+        self.served = ServedRendezvous(self.network.host(ip), **options)
+        self.served.start()
+        return self.served
 
     def node(
         self,
@@ -110,7 +131,7 @@ class FakeTown:
         Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`. With a
         `disk` it keeps messages there: what an earlier node of this name left, it finds.
         """
-        host = self.network.host(ip or f"10.0.0.{len(self.network.hosts) + 1}")
+        host = self._host(ip)
         name, namespace = peer_id.rsplit("@", 1)
         base = settings or Settings(limits=LimitSettings(peer_rate=0))
         port = PORT if settings is None or settings.peer.port is None else settings.peer.port
@@ -131,7 +152,7 @@ class FakeTown:
         node = ChatNode(
             host,
             whole,
-            directory or self.rendezvous.at(host),
+            directory or self._directory(host),
             **chance | options,
         )
         self.nodes.append(node)
@@ -143,6 +164,40 @@ class FakeTown:
         if start:
             node.startService()
         return node
+
+    def plain(
+        self,
+        peer_id: str,
+        *,
+        ip: str = "",
+        kind: type[PlainLink] = PlainLink,
+        ask: bool = True,
+    ) -> PlainPeer:
+        """A program of another make, on a host of its own unless `ip` names one; it listens.
+
+        With `ask` it registers, and dials whom it finds. `kind` gives it a habit.
+        """
+        return self._settle(PlainPeer(self._host(ip), peer_id, kind), ask)
+
+    def liar(
+        self, peer_id: str, rates: float | Mapping[Lie, float], *, ip: str = "", ask: bool = True
+    ) -> Liar:
+        """The same, one that breaks the rules; see `Liar`. What it draws comes from the seed."""
+        random = Random(f"{self.network.seed} {len(self.others)} lies")
+        return self._settle(Liar(self._host(ip), peer_id, rates, random=random), ask)
+
+    def _settle(self, peer: _Other, ask: bool) -> _Other:
+        self.others.append(peer)
+        peer.listen(PORT)
+        if ask:
+            peer.register(self._directory(peer.host), PORT)
+        return peer
+
+    def _host(self, ip: str) -> FakeHost:
+        return self.network.host(ip or f"10.0.0.{len(self.network.hosts) + 1}")
+
+    def _directory(self, host: FakeHost) -> IDirectory:
+        return (self.served or self.rendezvous).at(host)
 
     def seen(self, node: ChatNode) -> Recorder:
         """What this node was told."""
@@ -180,24 +235,34 @@ class FakeTown:
 
     def leave(self, node: ChatNode, at_most: float = 3.0) -> float:
         """Stop a node and let time pass until it is gone; returns how long it took."""
-        gone: list[object] = []
-        stopping: Any = node.stopService()
-        assert isinstance(stopping, Deferred)
-        stopping.addBoth(gone.append)
-        took = self.network.run_until(lambda: bool(gone), at_most)
-        if gone != [None]:
-            raise AssertionError(f"stopService failed: {gone[0]}")
+        took = self._stop(node.stopService(), at_most)
         if node in self.nodes:
             self.nodes.remove(node)
         if node in self._disks and (left := self._disks[node].in_use):
             raise AssertionError(f"left open by {node.me.peer_id}: {left}")
         return took
 
+    def _stop(self, stopping: Any, at_most: float) -> float:
+        gone: list[object] = []
+        assert isinstance(stopping, Deferred)
+        stopping.addBoth(gone.append)
+        took = self.network.run_until(lambda: bool(gone), at_most)
+        if isinstance(gone[0], Failure):
+            raise AssertionError(f"stopService failed: {gone[0]}")
+        return took
+
     def close(self) -> None:
         """Stop all nodes; raises AssertionError when one leaves anything behind."""
         hosts = {self._hosts[node] for node in self.nodes}
+        hosts |= {peer.host for peer in self.others}
         for node in [*self.nodes]:
             self.leave(node)
+        for peer in self.others:
+            peer.close()
+        self.run(0)
+        if self.served is not None:
+            self._stop(self.served.stop(), 3.0)
+            hosts.add(self.served.host)
         for host in hosts:
             self.check_clean(host)
 

@@ -4,7 +4,8 @@ Rules, as a kernel and Twisted's TCP transport keep them: bytes arrive in order,
 will; a receiver that does not read closes the window, and then the sender's queue grows and its
 producer is paused; `loseConnection` waits for the queue to leave, `abortConnection` does not; an
 end that closes with unread bytes, or gets bytes after it closed, resets the connection, and a
-reset throws away what its receiver has not read yet.
+reset throws away what its receiver has not read yet. What gets lost is sent again when the loss is
+over; a reset is not, so that the other end learns of it when it sends something.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class FakeTransport:
         self._queue = bytearray()
         self._under_way = 0
         self._arrives_at = 0.0
+        self._sent_again: list[tuple[Callable[..., None], tuple[object, ...]]] = []
         self._arrived = bytearray()
         self._fin_arrived = False
         self._reading = True
@@ -95,6 +97,16 @@ class FakeTransport:
             self.protocol = None
             self._close(None)
 
+    def send_again(self) -> None:
+        """Deliver what was lost on the way, in its order, unless it gets lost again."""
+        loss = self.host.losing.get(self.other.host)
+        if loss is not None:
+            loss.waiting[self] = None
+            return
+        lost, self._sent_again = self._sent_again, []
+        for arrive, args in lost:
+            self._arrive(arrive, *args)
+
     # ------------------------------------------------------------ ITransport
 
     def write(self, data: bytes) -> None:
@@ -120,7 +132,7 @@ class FakeTransport:
         if self.connected and not self.disconnecting:
             self._reading = False
             if self._write_closed:
-                self._events.now(self._close, Failure(ConnectionDone()))
+                self._events.now(self.host.do, self._close, Failure(ConnectionDone()))
             else:
                 self.disconnecting = True
                 self._pump_soon()
@@ -136,7 +148,7 @@ class FakeTransport:
             self._aborting = self.disconnecting = True
             self._reading = False
             self._queue.clear()
-            self._events.now(self._close, Failure(ConnectionAborted()))
+            self._events.now(self.host.do, self._close, Failure(ConnectionAborted()))
 
     def getPeer(self) -> IPv4Address:
         """The other end's address."""
@@ -200,6 +212,9 @@ class FakeTransport:
             self._events.now(self._pump)
 
     def _pump(self) -> None:
+        if self.host.paused:
+            self.host.do(self._pump)
+            return
         self._pump_due = False
         if self._closed or not self.connected:
             return
@@ -230,8 +245,22 @@ class FakeTransport:
         self._events.at(self._arrives_at, self._arrive, arrive, *args)
 
     def _arrive(self, arrive: Callable[..., None], *args: object) -> None:
-        if not self.severed:
-            arrive(*args)
+        if self.severed:
+            return
+        if self._sent_again or self.host.losing:  # what comes later waits for what comes first
+            loss = self.host.losing.get(self.other.host)
+            if loss is not None:
+                loss.waiting[self] = None
+            if loss is not None or self._sent_again:
+                self._sent_again.append((arrive, args))
+                return
+        arrive(*args)
+
+    def _reset_other(self) -> None:
+        """Tell the other end once that this one is gone; nothing is sent again from here."""
+        self._sent_again.clear()
+        if self.other.host not in self.host.losing:
+            self._carry(self.other._reset_arrives)
 
     def _window_opens(self, size: int) -> None:
         self._under_way -= size
@@ -252,6 +281,7 @@ class FakeTransport:
         self._read_soon()
 
     def _reset_arrives(self) -> None:
+        self._arrived.clear()
         self._lost(Failure(ConnectionLost()))
 
     def _read_soon(self) -> None:
@@ -260,6 +290,9 @@ class FakeTransport:
             self._events.soon(self._read)
 
     def _read(self) -> None:
+        if self.host.paused:
+            self.host.do(self._read)
+            return
         self._read_due = False
         if self._closed or not self._reading or self.protocol is None or not self.connected:
             return
@@ -267,7 +300,10 @@ class FakeTransport:
             if self._arrived:
                 data = bytes(self._arrived[:WINDOW])
                 del self._arrived[:WINDOW]
-                self.other._window_opens(len(data))
+                if self.host.losing or self._sent_again:
+                    self._arrive(self.other._window_opens, len(data))
+                else:
+                    self.other._window_opens(len(data))
                 if self._events.tap is not None:
                     self._events.tap(self, data)
                 self.protocol.dataReceived(data)
@@ -291,13 +327,16 @@ class FakeTransport:
         if self._closed:
             return
         if self._aborting or self._arrived:
-            self._carry(self.other._reset_arrives)
+            self._reset_other()
         elif not self._write_closed:
             self._carry(self.other._fin_arrives)
         self._lost(reason)
 
     def _lost(self, reason: Failure | None) -> None:
         if self._closed:
+            return
+        if self.host.paused and reason is not None and self.protocol is not None:
+            self.host.do(self._lost, reason)  # the kernel knows, the program will
             return
         self._closed = True
         self.connected = False

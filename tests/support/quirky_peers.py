@@ -1,136 +1,40 @@
 """Stand-ins for other programs that speak the protocol, each with the habit of a real one.
 
-`ForeignPeer` does what the protocol's table says and no more; the others differ from it in one
-thing. They write JSON by hand, so that nothing of p2pchat's own reading and writing is trusted.
+`ForeignPeer` is the plain one that `p2pchat.testing` has, with patience; the others differ from it
+in one thing.
 """
 
 from __future__ import annotations
 
-import json
-from itertools import count
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall
-from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory, connectionDone
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from p2pchat.testing.account import Account
 from p2pchat.testing.network import FakeHost
+from p2pchat.testing.plain import PlainPeer
+from p2pchat.testing.plain_link import TIME, PlainLink
 
-_ids = count(1)
-TIME = "2024-05-06T07:08:09Z"
+__all__ = ["TIME"]
 
 
-class ForeignPeer(Protocol):
-    """A client of the base protocol: one connection, with us as `me`."""
+class ForeignPeer(PlainLink):
+    """A client of the base protocol: one connection, with us as `us`."""
 
-    transport: Any
-
-    def __init__(self, host: FakeHost, peer_id: str, *, dials: bool) -> None:
-        self.host = host
-        self.peer_id = peer_id
-        self.dials = dials
-        self.us = ""
+    def __init__(self, peer: Account, *, dials: bool) -> None:
+        super().__init__(peer, dials=dials)
         self.reads: list[tuple[float, bytes]] = []
         """Every read: when, and what came."""
-        self.messages: list[tuple[float, dict[str, Any]]] = []
-        """Every message that this client noticed."""
-        self.open = False
-        self.closed = False
         self.waiting: dict[str, IDelayedCall] = {}
-        self._tail = b""
-
-    # ------------------------------------------------------------ for the tests
-
-    def got(self, kind: str) -> list[dict[str, Any]]:
-        """The messages of one type."""
-        return [message for _, message in self.messages if message.get("type") == kind]
-
-    def times(self, kind: str) -> list[float]:
-        """When the messages of one type came."""
-        return [at for at, message in self.messages if message.get("type") == kind]
-
-    @property
-    def texts(self) -> list[str]:
-        """The payloads of SEND and PUB, in their order."""
-        return [
-            message["payload"]
-            for _, message in self.messages
-            if message.get("type") in ("SEND", "PUB")
-        ]
-
-    def raw(self, data: bytes) -> None:
-        """Write bytes as they are."""
-        self.transport.write(data)
-
-    def say(self, kind: str, **fields: Any) -> str:
-        """Write one message; returns its msg_id. A field that is `...` is left out."""
-        fields = {"type": kind, **fields}
-        if kind not in ("HELLO", "HELLO_OK"):
-            fields = {"msg_id": f"f-{next(_ids)}", "ttl": 1, **fields}
-        kept = {name: value for name, value in fields.items() if value is not ...}
-        self.raw(json.dumps(kept).encode() + b"\n")
-        return str(fields.get("msg_id"))
-
-    def send(self, payload: Any, **fields: Any) -> str:
-        """Write a SEND to the node."""
-        base = {"src": self.peer_id, "dst": self.us, "payload": payload, "require_ack": True}
-        return self.say("SEND", **(base | fields))
-
-    # ------------------------------------------------------------ the conversation
-
-    def connectionMade(self) -> None:
-        if self.dials:
-            self.say_hello()
-
-    def say_hello(self) -> None:
-        self.say("HELLO", **self.greeting())
-
-    def greeting(self) -> dict[str, Any]:
-        return {"peer_id": self.peer_id, "version": "1.0", "features": ["ack"], "ttl": 1}
 
     def dataReceived(self, data: bytes) -> None:
         self.reads.append((self.host.seconds(), data))
-        for line in self.lines(data):
-            message = json.loads(line)
-            self.messages.append((self.host.seconds(), message))
-            self.notice(message)
-
-    def lines(self, data: bytes) -> list[bytes]:
-        *lines, self._tail = (self._tail + data).split(b"\n")
-        return lines
-
-    def notice(self, message: dict[str, Any]) -> None:
-        reaction = getattr(self, "on_" + message["type"].lower(), None)
-        if reaction is not None:
-            reaction(message)
-
-    def on_hello(self, message: dict[str, Any]) -> None:
-        self.us = message["peer_id"]
-        self.say("HELLO_OK", **self.greeting())
-        self.opened()
-
-    def on_hello_ok(self, message: dict[str, Any]) -> None:
-        self.us = message["peer_id"]
-        self.opened()
-
-    def opened(self) -> None:
-        self.open = True
-
-    def on_ping(self, message: dict[str, Any]) -> None:
-        self.say("PONG", msg_id=message["msg_id"], timestamp=message["timestamp"])
-
-    def on_send(self, message: dict[str, Any]) -> None:
-        self.say("ACK", msg_id=message["msg_id"], timestamp=TIME)
-
-    def on_bye(self, message: dict[str, Any]) -> None:
-        self.say("BYE_OK", msg_id=message["msg_id"], src=self.peer_id, dst=message["src"])
-        self.transport.loseConnection()
-
-    def on_bye_ok(self, message: dict[str, Any]) -> None:
-        self.transport.loseConnection()
+        super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.closed = True
+        super().connectionLost(reason)
         for call in self.waiting.values():
             call.cancel()
         self.waiting.clear()
@@ -152,58 +56,16 @@ class ForeignPeer(Protocol):
         self.transport.loseConnection()
 
 
-class Program:
-    """A foreign program on a host: it listens, it dials, and remembers its connections."""
+class Program(PlainPeer):
+    """A foreign program on a host."""
 
-    def __init__(self, host: FakeHost, peer_id: str, kind: type[ForeignPeer] = ForeignPeer) -> None:
-        self.host = host
-        self.peer_id = peer_id
-        self.kind = kind
-        self.links: list[ForeignPeer] = []
+    def __init__(self, host: FakeHost, peer_id: str, kind: type[PlainLink] = ForeignPeer) -> None:
+        super().__init__(host, peer_id, kind)
 
     @property
     def link(self) -> ForeignPeer:
         """The latest connection."""
-        return self.links[-1]
-
-    @property
-    def live(self) -> list[ForeignPeer]:
-        """The connections that are not closed."""
-        return [link for link in self.links if not link.closed]
-
-    def listen(self, port: int = 4000) -> None:
-        self.host.listenTCP(port, _Listening(self))
-
-    def dial(self, ip: str, port: int = 4000) -> None:
-        self.host.connectTCP(ip, port, _Dialing(self))
-
-    def make(self, *, dials: bool) -> ForeignPeer:
-        link = self.kind(self.host, self.peer_id, dials=dials)
-        self.links.append(link)
-        return link
-
-
-class _Listening(ServerFactory):
-    noisy = False
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-
-    def buildProtocol(self, addr: IAddress | None) -> ForeignPeer:
-        return self.program.make(dials=False)
-
-
-class _Dialing(ClientFactory):
-    noisy = False
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-
-    def buildProtocol(self, addr: IAddress | None) -> ForeignPeer:
-        return self.program.make(dials=True)
-
-    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """Nobody is there."""
+        return cast("ForeignPeer", self.links[-1])
 
 
 # ---------------------------------------------------------------- the habits

@@ -505,7 +505,7 @@ class AcceptsTests(ForeignTestCase):
     def test_9_an_address_behind_our_own_router_is_tried_at_loopback_first(self) -> None:
         host = self.town.host_of(self.node)
         program = Program(host, "bob@CIC")
-        host.listenTCP(4001, self.listening(program), interface="127.0.0.1")
+        program.listen(4001, "127.0.0.1")
         self.town.rendezvous.enter("bob@CIC", host.ip, 4001)
         self.node.presence.discover()
         self.run_for(1)
@@ -513,9 +513,6 @@ class AcceptsTests(ForeignTestCase):
         self.assertTalks(program.link)
         program.link.transport.loseConnection()
         host.ports[4001].close()
-
-    def listening(self, program: Program) -> Any:
-        return quirks._Listening(program)
 
 
 class BadInputTests(ForeignTestCase):

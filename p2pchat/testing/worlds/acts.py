@@ -155,9 +155,9 @@ def _plain(scene: Scene, dice: Dice) -> None:
     if what == "dial":
         scene.plain.dial(scene.ip(to))
     elif what == "send":
-        scene.plain.send(to)
+        scene.plain.speak(to)
     else:
-        scene.plain.close(to)
+        scene.plain.goodbye(to)
 
 
 # ---------------------------------------------------------------- machines and networks

@@ -17,6 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from p2pchat.disk import Disk
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import ABANDONED, PUBLISHED, RECEIVED, WAITING, Record
 from p2pchat.history.records import DELIVERED as STORED_DELIVERED
@@ -33,6 +34,7 @@ from p2pchat.testing.worlds.account import (
     Message,
 )
 from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.storage import path_of
 
 _STATES: Final = {
     DELIVERED: STORED_DELIVERED,
@@ -143,9 +145,9 @@ def _order(account: Account, receiver: str) -> Iterator[Violation]:
             latest[message.sender] = message
 
 
-def file_violations(account: Account, name: str, path: str) -> Iterator[Violation]:
-    """What is wrong in the file that the node of this name has left."""
-    reader = Reader(path)
+def file_violations(account: Account, name: str, disk: Disk) -> Iterator[Violation]:
+    """What is wrong in the file that the node of this name has left on its disk."""
+    reader = Reader(path_of(name), disk)
     try:
         records = [*reader.everything()]
     finally:

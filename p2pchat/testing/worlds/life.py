@@ -18,7 +18,6 @@ from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.screen import Screen
 from p2pchat.control.answers import Requests
 from p2pchat.control.requests import Request, RequestError
-from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import Teller
 from p2pchat.node.observers import Observer
@@ -38,7 +37,6 @@ from p2pchat.testing.worlds.account import (
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.storage import HandStorage
 from p2pchat.wire.messages import Pub, Send
-from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import Timestamps
 
 SETTINGS = Settings(
@@ -77,38 +75,32 @@ class Shared(Struct, eq=False):
 
     town: FakeTown
     account: Account
-    folder: str
     tell: Callable[[str], None]
     found: Callable[[Violation], None]
     counts: Counter[str]
     """What happened, and how often."""
 
-    def path(self, name: str) -> str:
-        """The history file of a node."""
-        return f"{self.folder}/{name}.sqlite"
-
 
 class Life(Observer):
-    """One run of the node `name`, on the host `ip`; `written` outlives it.
+    """One run of the node `name`, on the host `ip`, with this `storage`.
 
     `keeps`: whether it has a history.
     """
 
     def __init__(
-        self, world: Shared, name: str, ip: str, written: set[str], *, keeps: bool = True
+        self, world: Shared, name: str, ip: str, storage: HandStorage, *, keeps: bool = True
     ) -> None:
         self._world = world
         self._account = world.account
         self.name = name
-        self._ip = ip
         self.keeps = keeps
-        self.storage = HandStorage(written)
+        self.storage = storage
         self.asked: list[Asked] = []
         self.script: Script | None = None
         self.stopping = self.gone = False
         self._published: set[str] = set()
         self._said_perhaps_lost = False
-        make = self._make_history if keeps else None
+        make = storage.maker(SETTINGS) if keeps else None
         node = self.node = world.town.node(name, ip=ip, settings=SETTINGS, make_history=make)
         node.observers.add(self)
         self._send, self._publish = node.send, node.publish
@@ -317,13 +309,6 @@ class Life(Observer):
         if "perhaps not kept" in sentence or "are lost" in sentence:
             self._said_perhaps_lost = True
         self._world.tell(f"{self.name}: {sentence}")
-
-    # ------------------------------------------------------------ its history
-
-    def _make_history(self, own_id: str, seen: RecentIds) -> DurableHistory:
-        host = self._world.town.network.host(self._ip)
-        storage = self.storage.of(self._world.path(own_id), host)
-        return DurableHistory(host, own_id, SETTINGS.history, seen, storage)
 
 
 class _Client:

@@ -1,6 +1,6 @@
 """A world while it happens: its nodes, its plain peer, its time, and what is found in it.
 
-    scene = Scene(kind, folder)
+    scene = Scene(kind, print)
     scene.start("alice@CIC"); scene.pass_time(1.0)
     scene.settle(); scene.leave()
 
@@ -14,6 +14,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Final
 
+from p2pchat.history.records import HistoryError
+from p2pchat.node.node import CannotStartError
+from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.account import Account
@@ -21,7 +24,8 @@ from p2pchat.testing.worlds.checks import Peers, public_violations
 from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
-from p2pchat.testing.worlds.plain import PlainPeer
+from p2pchat.testing.worlds.plain import PlainGuest
+from p2pchat.testing.worlds.storage import HandStorage
 
 QUIET: Final = 90.0
 """Seconds that all nodes are there in the end, at most."""
@@ -39,16 +43,16 @@ Tell = Callable[[str], None]
 
 
 class Scene:
-    """What there is in a world of this kind; its history files are in `folder`."""
+    """What there is in a world of this kind."""
 
-    def __init__(self, kind: Kind, folder: str, tell: Tell | None, *, tell_bytes: bool) -> None:
+    def __init__(self, kind: Kind, tell: Tell | None, *, tell_bytes: bool) -> None:
         self.kind = kind
         self.names = kind.peer_ids
         chance = Dice(kind.seed)
         self.town = FakeTown(chance.getrandbits(32), latency=kind.latency, cut=kind.cut)
         self.account = Account()
         self.counts: Counter[str] = Counter()
-        self.shared = Shared(self.town, self.account, folder, self.tell, self.find, self.counts)
+        self.shared = Shared(self.town, self.account, self.tell, self.find, self.counts)
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
         self.lives: dict[str, Life] = {}
@@ -56,18 +60,18 @@ class Scene:
         self.free = False
         """Whether the threads run by themselves."""
         self.found: Found = {}
-        self._all_lives: list[Life] = []
         self._awake_at: dict[str, int] = {}
         self._written: dict[str, set[str]] = {name: set() for name in self.names}
         self._starts = count()
+        self.disks = {name: FakeDisk(Dice(chance.getrandbits(32))) for name in self.names}
         self._tell_line = tell
         if tell_bytes:
             self.town.network.tap = self._read
         for name, ahead in zip(self.names, kind.clocks, strict=False):
             self.host(name).wrong_by = ahead
-        self.plain: PlainPeer | None = None
+        self.plain: PlainGuest | None = None
         if kind.plain:
-            self.plain = PlainPeer(
+            self.plain = PlainGuest(
                 self.town.network.host(_PLAIN_IP), PLAIN, self.account, self.tell
             )
             self.plain.listen()
@@ -89,9 +93,14 @@ class Scene:
         sleeps = self.kind.sleeps
         self._awake_at[name] = self.step_number + sleeps[next(self._starts) % len(sleeps)]
         keeps = name not in self.peers.forgetful
-        life = Life(self.shared, name, self.ip(name), self._written[name], keeps=keeps)
+        storage = HandStorage(self.disks[name], self.host(name), self._written[name])
+        try:
+            life = Life(self.shared, name, self.ip(name), storage, keeps=keeps)
+        except (CannotStartError, HistoryError) as why:
+            self.tell(f"{name}: cannot start: {why}")
+            self.counts["could not start"] += 1
+            return
         self.lives[name] = life
-        self._all_lives.append(life)
 
     def step_threads(self, several: int) -> None:
         """Some calls of one node's threads, of which each sleeps for a while after its start."""
@@ -101,15 +110,12 @@ class Scene:
             return
         life = awake[several % len(awake)]
         for thread in life.storage.threads:
-            for _ in range(min(several, len(thread.calls))):
+            for _ in range(several):
+                if not thread.calls:
+                    break
                 self.tell(f"{life.name}: a thread makes a call")
                 thread.step()
                 self.look()
-
-    def close(self) -> None:
-        """Close all files."""
-        for life in self._all_lives:
-            life.storage.close()
 
     # ------------------------------------------------------------ time
 

@@ -1,7 +1,7 @@
-"""A history's file and its two threads, which the world moves on call by call.
+"""A history on a disk in memory, and its two threads, which the world moves on call by call.
 
-    storage = HandStorage(written)
-    DurableHistory(host, own_id, settings, seen, storage.of(path, host))
+    storage = HandStorage(disk, host, written)
+    town.node(name, make_history=storage.maker(settings))
     storage.threads[0].step()     # one call in the thread that writes, and what follows of it
 
 Rules: nothing is done by itself. `written` holds the ids of our messages that are in the file.
@@ -9,71 +9,49 @@ Rules: nothing is done by itself. `written` holds the ids of our messages that a
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
-from twisted.python.failure import Failure
-
+from p2pchat.disk import Disk
 from p2pchat.history.database import Database
+from p2pchat.history.durable import DurableHistory
+from p2pchat.history.location import claim
 from p2pchat.history.reading import Reader
 from p2pchat.history.storage import Storage
-from p2pchat.sqlite import ClosedError, Worker
+from p2pchat.settings.values import Settings
+from p2pchat.testing.databases import PowerLost
+from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.network import FakeHost
+from p2pchat.testing.threads import SteppedWorker
+from p2pchat.wire.repetitions import RecentIds
 
 
-def memory_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder for a world, where a sync costs nothing if the system has such a place."""
-    fast = "/dev/shm"
-    return tempfile.TemporaryDirectory(dir=fast if os.access(fast, os.W_OK) else None)
+class HandThread(SteppedWorker):
+    """A thread that makes its next call when it is told to."""
 
-
-class HandThread(Worker):
-    """A thread that makes its next call when it is told to, and none after `stop`."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
-        self.stopped = False
-
-    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
-        """Have it called at one of the next steps."""
-        if self.stopped:
-            return fail(ClosedError("this program is leaving"))
-        result: Deferred[Any] = Deferred()
-        self.calls.append((call, result))
-        return result
-
-    def step(self) -> None:
-        """Make the next call, and tell who waits for it."""
-        call, result = self.calls.pop(0)
-        try:
-            value = call()
-        except Exception:
-            result.errback(Failure())
-        else:
-            result.callback(value)
+    def __init__(self, host: FakeHost, disk: FakeDisk) -> None:
+        super().__init__(host, disk, by_hand=True)
 
     def stop(self) -> None:
-        """Take no more calls."""
-        self.stopped = True
+        """Take no more calls, and make none."""
+        self._ended = True
 
     def end(self, *, after_next: bool) -> None:
         """The process ends; `after_next`: the next call is made before, and nobody hears of it."""
-        calls, self.calls = self.calls, []
-        self.stopped = True
+        calls = [*self.calls]
+        self._end()
         if after_next and calls:
-            with suppress(Exception):
+            with suppress(Exception, PowerLost):
                 calls[0][0]()
 
 
 class NotedDatabase(Database):
     """A database that notes which messages of ours are in the file."""
 
-    def __init__(self, path: str, written: set[str], wall: Callable[[], float]) -> None:
-        super().__init__(path, wall=wall)
+    def __init__(self, path: str, disk: Disk, wall: Callable[[], float], written: set[str]) -> None:
+        super().__init__(path, disk, wall)
         self._written = written
 
     def commit(self, batch: Any) -> Any:
@@ -84,29 +62,35 @@ class NotedDatabase(Database):
 
 
 class HandStorage:
-    """What one run of a node has of its file; the set `written` outlives it."""
+    """What one run of a node has of its disk; the disk and the set `written` outlive it."""
 
-    def __init__(self, written: set[str]) -> None:
+    def __init__(self, disk: FakeDisk, host: FakeHost, written: set[str]) -> None:
+        self.disk = disk
         self.written = written
-        self.threads = (HandThread(), HandThread())
+        self._host = host
+        self.threads = (HandThread(host, disk), HandThread(host, disk))
         """The one that writes, and the one that reads."""
-        self._databases: list[Database] = []
 
-    def of(self, path: str, host: FakeHost) -> Storage:
-        """The storage for the history in this file."""
+    def maker(self, settings: Settings) -> Callable[[str, RecentIds], DurableHistory]:
+        """What makes the history of a node, as `p2pchat.history.opening.history_maker`."""
 
-        def database() -> Database:
-            self._databases.append(NotedDatabase(path, self.written, host.wall))
-            return self._databases[-1]
+        def make(own_id: str, seen: RecentIds) -> DurableHistory:
+            host, disk = self._host, self.disk
+            taken = claim(path_of(own_id), disk)
+            writing, reading = self.threads
+            storage = Storage(
+                writing=writing,
+                make_database=partial(NotedDatabase, taken.path, disk, host.wall, self.written),
+                reading=reading,
+                make_reader=partial(Reader, taken.path, disk),
+                wall=host.wall,
+                on_closed=taken.release,
+                path=taken.path,
+                disk=disk,
+            )
+            return DurableHistory(host, own_id, settings.history, seen, storage)
 
-        writing, reading = self.threads
-        return Storage(
-            writing=writing,
-            make_database=database,
-            reading=reading,
-            make_reader=lambda: Reader(path),
-            wall=host.wall,
-        )
+        return make
 
     @property
     def busy(self) -> bool:
@@ -117,9 +101,9 @@ class HandStorage:
         """The process ends as by `kill -9`; see `HandThread.end`."""
         for thread in self.threads:
             thread.end(after_next=after_next)
-        self.close()
+        self.disk.kill()
 
-    def close(self) -> None:
-        """Close what is still open."""
-        for database in self._databases:
-            database.close()
+
+def path_of(name: str) -> str:
+    """Where a node's history is, on its disk."""
+    return f"/{name}.sqlite"

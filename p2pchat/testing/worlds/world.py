@@ -24,7 +24,7 @@ from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind
 from p2pchat.testing.worlds.scene import Found, Scene, Tell
 from p2pchat.testing.worlds.steps import Step, draw_steps
-from p2pchat.testing.worlds.storage import memory_folder
+from p2pchat.testing.worlds.storage import path_of
 
 
 class Ran(Struct):
@@ -51,25 +51,23 @@ class World(Struct, frozen=True):
 
     def run(self, tell: Tell | None = None, *, tell_bytes: bool = False) -> Ran:
         """Let it happen; `tell` gets each line of the story, with `tell_bytes` all that is read."""
-        with memory_folder() as folder:
-            scene = Scene(self.kind, folder, tell, tell_bytes=tell_bytes)
+        scene = Scene(self.kind, tell, tell_bytes=tell_bytes)
 
-            def logged(event: Any) -> None:
-                failure = event.get("log_failure")
-                if failure is not None:
-                    kind = f"a fault was logged: {failure.type.__name__}"
-                    scene.find(Violation("I9", kind, failure.getErrorMessage()))
+        def logged(event: Any) -> None:
+            failure = event.get("log_failure")
+            if failure is not None:
+                kind = f"a fault was logged: {failure.type.__name__}"
+                scene.find(Violation("I9", kind, failure.getErrorMessage()))
 
-            globalLogPublisher.addObserver(logged)  # type: ignore[arg-type]
-            try:
-                self._happen(scene, tell_bytes=tell_bytes)
-            except Exception as fault:
-                if tell is not None:
-                    raise
-                scene.find(Violation("I9", f"{type(fault).__name__} was raised", str(fault)))
-            finally:
-                globalLogPublisher.removeObserver(logged)  # type: ignore[arg-type]
-                scene.close()
+        globalLogPublisher.addObserver(logged)  # type: ignore[arg-type]
+        try:
+            self._happen(scene, tell_bytes=tell_bytes)
+        except Exception as fault:
+            if tell is not None:
+                raise
+            scene.find(Violation("I9", f"{type(fault).__name__} was raised", str(fault)))
+        finally:
+            globalLogPublisher.removeObserver(logged)  # type: ignore[arg-type]
         return Ran(scene.found, scene.counts)
 
     def _happen(self, scene: Scene, *, tell_bytes: bool) -> None:
@@ -85,11 +83,10 @@ class World(Struct, frozen=True):
             scene.find(violation)
         for name in scene.names:
             if scene.peers.keeps(name):
-                path = scene.shared.path(name)
-                for violation in file_violations(scene.account, name, path):
+                disk = scene.disks[name]
+                for violation in file_violations(scene.account, name, disk):
                     scene.find(violation)
                 if tell_bytes:
-                    with open(path, "rb") as file:
-                        digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    digest = hashlib.sha256(disk.read(path_of(name))).hexdigest()
                     scene.tell(f"{name}: its file is {digest}")
         scene.counts["said"] += len(scene.account.by_id)
