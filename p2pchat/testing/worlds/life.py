@@ -34,6 +34,7 @@ from p2pchat.testing.worlds.account import (
     Account,
     Window,
 )
+from p2pchat.testing.worlds.counters import left_violations
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.storage import HandStorage
 from p2pchat.wire.messages import Pub, Send
@@ -192,6 +193,9 @@ class Life(Observer):
 
     def _stopped(self, result: object) -> None:
         self._world.tell(f"{self.name}: has left")
+        listed = [entry.peer_id for entry in self._world.town.rendezvous.listings()]
+        for violation in left_violations(self.name, self.host, listed):
+            self._world.found(violation)
         if isinstance(result, Failure):
             self._world.found(Violation("G0", f"stopService failed: {result.value}", self.name))
         if self.script is not None:

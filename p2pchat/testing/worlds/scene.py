@@ -21,6 +21,7 @@ from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.account import Account
 from p2pchat.testing.worlds.checks import Peers, public_violations
+from p2pchat.testing.worlds.counters import counter_violations, settled_violations
 from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
@@ -35,6 +36,8 @@ _LEAST_QUIET: Final = 16.0
 _LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
+_COUNTS_EVERY: Final = 20
+"""Turns after which a node's counters are looked at once more."""
 _PLAIN_IP: Final = "10.0.0.99"
 
 Found = dict[str, dict[str, str]]
@@ -56,7 +59,7 @@ class Scene:
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
         self.lives: dict[str, Life] = {}
-        self.step_number = 0
+        self.step_number = self._looks = 0
         self.free = False
         """Whether the threads run by themselves."""
         self.found: Found = {}
@@ -151,6 +154,11 @@ class Scene:
                     quiet = 0.0
             self.pass_time(_A_WHILE)
             quiet += _A_WHILE
+        self._count()
+        nodes = [life.node for life in self.lives.values() if life.up]
+        listed = [entry.peer_id for entry in self.town.rendezvous.listings()]
+        for violation in settled_violations(nodes, listed):
+            self.find(violation)
         for life in self.lives.values():
             if life.script is not None:
                 self.find(Violation("G1", "it does not end", life.script.name))
@@ -194,6 +202,16 @@ class Scene:
                     message = self.account.by_id.get(violation.what)
                     what = violation.what if message is None else message.text[:60]
                     self.find(violation._replace(what=f"{life.name}: {what}"))
+        # A counter that went wrong stays so, and counting anew costs as much as all else.
+        self._looks += 1
+        if self._looks % _COUNTS_EVERY == 0:
+            self._count()
+
+    def _count(self) -> None:
+        for life in self.lives.values():
+            if not life.gone:
+                for violation in counter_violations(life.node):
+                    self.find(violation)
 
     def find(self, violation: Violation) -> None:
         """Note what must not be; the first of each kind."""

@@ -1,0 +1,126 @@
+"""The checks of a world that count: what a node has counted, what is bounded, what is over.
+
+    I4  one settled link with each peer that is there; none without HELLO, or after BYE, for long
+    I5  a counter says what its table holds, and no table holds more than its setting allows
+    I6  who has left is not listed, and nothing of it goes on
+    I7  when nothing fails any more, all are connected, listed, and said to be
+
+Rules: everything here looks inside a node, counts anew what the node counts as it goes, and changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from p2pchat.mesh.dial_queue import _MAX_DIALS
+from p2pchat.mesh.peers import Status
+from p2pchat.node.node import ChatNode
+from p2pchat.node.outbox import Stage
+from p2pchat.testing.network import FakeHost
+from p2pchat.testing.worlds.inner import Violation
+from p2pchat.wire.states import State
+
+SLACK: Final = 1.5
+"""Seconds after a deadline by which a node that sweeps has seen it."""
+
+
+def counter_violations(node: ChatNode) -> Iterator[Violation]:
+    """What a node has counted wrong, or has too much of; between two turns (I4, I5)."""
+    yield from _links(node)
+    yield from _overdue_links(node)
+    yield from _outbox(node)
+    yield from _peers(node)
+
+
+def _links(node: ChatNode) -> Iterator[Violation]:
+    mesh: Any = node.mesh
+    admission, queue, me = mesh.admission, mesh._dialing._queue, node.me.peer_id
+    if admission.links != len(mesh._links):
+        yield Violation("I5", "links are counted wrong", f"{me}: {admission.links}")
+    of_addresses = admission._per_address.total() + admission._dialed.total()
+    if of_addresses != len(mesh._links):
+        yield Violation("I5", "links are counted wrong by address", f"{me}: {of_addresses}")
+    dials = sum(dialer._dial is not None for dialer in mesh._dialing._dialers.values())
+    if admission.dials != dials or queue._free != _MAX_DIALS - dials:
+        yield Violation("I5", "dials are counted wrong", f"{me}: {admission.dials} for {dials}")
+    if admission.links > admission.max_links:
+        yield Violation("I5", "more links than may be", f"{me}: {admission.links}")
+    batch, most = mesh.context.batch, mesh.context.settings.limits.max_queue_bytes
+    waiting = sum(link.queue.bytes_lasting for link in mesh._links)
+    if batch.waiting != waiting:
+        yield Violation("I5", "what waits is counted wrong", f"{me}: {batch.waiting}, {waiting}")
+    for link in mesh._links:
+        # Answers are queued in any case, and one line of ours beside them.
+        if link.queue.bytes_waiting - link.queue._answers > most + 1000:
+            yield Violation("I5", "more waits for a link than may", f"{me}: {link.address}")
+
+
+def _overdue_links(node: ChatNode) -> Iterator[Violation]:
+    """Handshakes, farewells and closings that should be over."""
+    sweep: Any = node._sweep
+    judged = sweep._swept_at
+    if not sweep._loop.running or judged < sweep._judge_from:
+        return
+    unsettled: Any = node.mesh.context.unsettled
+    for link in [*unsettled]:
+        session, at = link.session, f"{node.me.peer_id}: {link.address}"
+        if link._finish is not None:
+            if link._close_by and link._close_by + SLACK < judged:
+                yield Violation("I4", "a link that has ended is not closed", at)
+        elif session.state is not State.OPEN and session._deadline + SLACK < judged:
+            yield Violation("I4", f"{session.state.value} for too long", at)
+
+
+def _outbox(node: ChatNode) -> Iterator[Violation]:
+    outbox, settings, me = node.outgoing.outbox, node.settings, node.me.peer_id
+    if not len(outbox) and not outbox._on_their_way_to:
+        return
+    away: dict[str, int] = {}
+    for message in outbox:
+        if message.stage is Stage.ON_ITS_WAY:
+            away[message.peer_id] = away.get(message.peer_id, 0) + 1
+    if away != outbox._on_their_way_to:
+        yield Violation("I5", "what is on its way is counted wrong", f"{me}: {away}")
+    if outbox.on_their_way > settings.limits.max_pending_acks:
+        yield Violation("I5", "more is on its way than may", f"{me}: {outbox.on_their_way}")
+
+
+def _peers(node: ChatNode) -> Iterator[Violation]:
+    peers, me = node.peers, node.me.peer_id
+    linked = {peer.peer_id for peer in peers if peer.links}
+    connected = {peer.peer_id for peer in peers.connected()}
+    if linked != connected:
+        yield Violation("I5", "connected peers without a link", f"{me}: {linked ^ connected}")
+    if len(peers) > max(peers.max_known, len(linked)) + len(node.friends.known):
+        yield Violation("I5", "more peers are known than may be", f"{me}: {len(peers)}")
+
+
+def settled_violations(
+    nodes: Sequence[ChatNode], listed: Sequence[str], *, works: bool = True
+) -> Iterator[Violation]:
+    """What is wrong when nothing has failed for a while: links, statuses, the listing (I4, I7).
+
+    `listed`: the peer_ids that the rendezvous lists. `works`: whether it does.
+    """
+    names = {node.me.peer_id for node in nodes}
+    for node in nodes:
+        me = node.me.peer_id
+        for name in sorted(names - {me}):
+            peer = node.peers.get(name)
+            links = 0 if peer is None else len(peer.links)
+            if links != 1:
+                yield Violation("I4", f"{links} links with a peer that is there", f"{me}: {name}")
+            elif peer is not None and peer.status is not Status.CONNECTED:
+                yield Violation("I7", f"connected, and {peer.status.value}", f"{me}: {name}")
+        if works and me not in listed:
+            yield Violation("I7", "it is there, and not listed", me)
+
+
+def left_violations(name: str, host: FakeHost, listed: Sequence[str]) -> Iterator[Violation]:
+    """What is left of a node at the moment at which its `stopService` has fired (I6)."""
+    if name in listed:
+        yield Violation("I6", "it has left, and is listed", name)
+    for call in host.getDelayedCalls():
+        yield Violation("I6", "a timer is left behind at the end", f"{name}: {call}")
