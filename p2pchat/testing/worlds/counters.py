@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from p2pchat.mesh.dial_queue import _MAX_DIALS
+from p2pchat.mesh.keepalive import SILENCE
 from p2pchat.mesh.peers import Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import Stage
@@ -32,6 +33,7 @@ def counter_violations(node: ChatNode) -> Iterator[Violation]:
     yield from _overdue_links(node)
     yield from _outbox(node)
     yield from _peers(node)
+    yield from _waits(node)
 
 
 def _links(node: ChatNode) -> Iterator[Violation]:
@@ -59,9 +61,8 @@ def _links(node: ChatNode) -> Iterator[Violation]:
 
 def _overdue_links(node: ChatNode) -> Iterator[Violation]:
     """Handshakes, farewells and closings that should be over."""
-    sweep: Any = node._sweep
-    judged = sweep._swept_at
-    if not sweep._loop.running or judged < sweep._judge_from:
+    judged = _judged(node)
+    if judged is None:
         return
     unsettled: Any = node.mesh.context.unsettled
     for link in [*unsettled]:
@@ -72,14 +73,26 @@ def _overdue_links(node: ChatNode) -> Iterator[Violation]:
         elif session.state is not State.OPEN and session._deadline + SLACK < judged:
             yield Violation("I4", f"{session.state.value} for too long", at)
 
+    links: Any = node.mesh.links
+    longest = SILENCE * node.settings.connection.ping_interval + SLACK
+    for link in links if judged >= node.mesh.keepalive._judge_from else ():
+        if link.heard_at < judged - longest and not (link.waits_for_us or link._gone):
+            yield Violation(
+                "I7", "a silent link is not ended", f"{node.me.peer_id}: {link.peer_id}"
+            )
+
 
 def _outbox(node: ChatNode) -> Iterator[Violation]:
     outbox, settings, me = node.outgoing.outbox, node.settings, node.me.peer_id
     if not len(outbox) and not outbox._on_their_way_to:
         return
+    judged = _judged(node)
+    latest = None if judged is None else judged - settings.connection.ack_timeout - SLACK
     away: dict[str, int] = {}
     for message in outbox:
         if message.stage is Stage.ON_ITS_WAY:
+            if latest is not None and message.sent_at is not None and message.sent_at < latest:
+                yield Violation("L3", "no ACK in time, and nothing came of it", message.msg_id)
             away[message.peer_id] = away.get(message.peer_id, 0) + 1
     if away != outbox._on_their_way_to:
         yield Violation("I5", "what is on its way is counted wrong", f"{me}: {away}")
@@ -95,6 +108,33 @@ def _peers(node: ChatNode) -> Iterator[Violation]:
         yield Violation("I5", "connected peers without a link", f"{me}: {linked ^ connected}")
     if len(peers) > max(peers.max_known, len(linked)) + len(node.friends.known):
         yield Violation("I5", "more peers are known than may be", f"{me}: {len(peers)}")
+
+
+def _waits(node: ChatNode) -> Iterator[Violation]:
+    """The waits before a dial, and before a registration is renewed (I7)."""
+    connection, mesh, me = node.settings.connection, node.mesh, node.me.peer_id
+    base, longest = connection.reconnect_backoff_base, connection.reconnect_backoff_max
+    for peer, dialer in mesh._dialing._dialers.items():
+        if dialer._wait is None or dialer._hurried or mesh.admission.postponed:
+            continue
+        wait = dialer._wait.getTime() - dialer._ended_at
+        due = base ** (dialer.failures + dialer._short_sessions)
+        if wait < 0.79 * min(due, longest):
+            yield Violation("I7", "a dial comes too soon", f"{me}: {peer.peer_id}: {wait:.1f} s")
+        elif wait > 1.21 * due or wait > longest + SLACK:
+            yield Violation("I7", "a dial comes too late", f"{me}: {peer.peer_id}: {wait:.1f} s")
+    grant = node.presence.grant
+    if grant is not None and node.presence.running:
+        wait = node.presence._schedule._register_at - node.clock.seconds()
+        if wait > max(grant.ttl / 2, node.presence._schedule._shortest_lease) + SLACK:
+            yield Violation("I7", "a lease is renewed too late", f"{me}: {wait:.0f} s")
+
+
+def _judged(node: ChatNode) -> float | None:
+    """Up to when a node has looked at its deadlines; None when it may not have."""
+    sweep: Any = node._sweep
+    runs = sweep._loop.running and sweep._swept_at >= sweep._judge_from
+    return float(sweep._swept_at) if runs else None
 
 
 def settled_violations(
