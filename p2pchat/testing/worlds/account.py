@@ -97,6 +97,8 @@ class Account:
         """Who has perhaps deleted which text."""
         self.kills: set[str] = set()
         """Whose process was killed: what it stored then, it never showed."""
+        self.silent: set[str] = set()
+        """Whose links were perhaps dead without anybody hearing of it."""
         self.unkept: set[tuple[str, str]] = set()
         """Who was shown which text although it could not be stored."""
         self._windows: list[Window] = []

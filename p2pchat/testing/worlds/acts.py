@@ -1,4 +1,4 @@
-"""What people, programs, machines and networks do in a world: one function for each.
+"""What people and programs do in a world, one function for each, and all that happens in it.
 
     ACTS["send"](scene, Dice(2861))
 
@@ -14,6 +14,7 @@ from typing import Final
 
 from p2pchat.node.news import NotSentError
 from p2pchat.testing.worlds.account import Window
+from p2pchat.testing.worlds.faults import FAULTS
 from p2pchat.testing.worlds.kind import PLAIN, Dice
 from p2pchat.testing.worlds.life import Life
 from p2pchat.testing.worlds.scene import Scene
@@ -27,7 +28,7 @@ ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r
 def _life(scene: Scene, dice: Dice) -> Life | None:
     """A node that is up."""
     life = scene.lives[dice.choice(scene.names)]
-    return life if life.up else None
+    return life if life.up and not life.host.paused else None
 
 
 def _other(scene: Scene, name: str, dice: Dice) -> str:
@@ -150,7 +151,7 @@ def _start(scene: Scene, dice: Dice) -> None:
 def _plain(scene: Scene, dice: Dice) -> None:
     """The plain peer dials, says something, or leaves."""
     to, what = dice.choice(scene.names), dice.choice(("dial", "send", "send", "send", "close"))
-    if scene.plain is None:
+    if scene.plain is None or scene.host(to).paused:
         return
     if what == "dial":
         scene.plain.dial(scene.ip(to))
@@ -158,22 +159,6 @@ def _plain(scene: Scene, dice: Dice) -> None:
         scene.plain.speak(to)
     else:
         scene.plain.goodbye(to)
-
-
-# ---------------------------------------------------------------- machines and networks
-
-
-def _break(scene: Scene, dice: Dice) -> None:
-    one, other = dice.choice(scene.names), dice.choice(scene.names)
-    if one != other:
-        scene.tell(f"the links of {one} and {other} break")
-        scene.town.network.break_links(scene.host(one), scene.host(other))
-
-
-def _kill(scene: Scene, dice: Dice) -> None:
-    life, after_next = scene.lives[dice.choice(scene.names)], dice.random() < 0.5
-    if not life.gone:
-        life.kill(after_next=after_next)
 
 
 ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
@@ -188,7 +173,6 @@ ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
     "stop": _stop,
     "start": _start,
     "plain": _plain,
-    "break": _break,
-    "kill": _kill,
+    **FAULTS,
 }
 """Name -> what it does; `kind` says how often."""

@@ -93,13 +93,15 @@ def _outcome(message: Message, peers: Peers) -> Iterator[Violation]:
     last = next((told for told in reversed(tellings) if told), [])
     ended = bool(last) and last[-1] in ENDS
     if not (ended or message.perhaps_lost):
-        if message.perhaps_cancelled and (there or message.forgotten):
+        if message.perhaps_cancelled and len(tellings) > 1:
+            pass  # perhaps it was deleted just before, and nobody was left to hear of that
+        elif message.perhaps_cancelled and (there or message.forgotten):
             yield Violation("G6", "cancelled or forgotten, and its end was not told", what)
         elif there:
             yield Violation("G6", "its peer is there, and its end was not told", what)
         elif not last and message.sender in peers.nodes and len(tellings) == 1:
             yield Violation("G6", "nothing was told of it", what)
-    if GIVEN_UP in message.told and there:
+    if GIVEN_UP in message.told and there and not message.perhaps_lost:
         yield Violation("G6", "given up, and its peer is there", what)
     if CANCELLED in message.told and not message.perhaps_cancelled:
         yield Violation("G6", "cancelled, and nobody asked for it", what)
@@ -139,6 +141,8 @@ def _order(account: Account, receiver: str) -> Iterator[Violation]:
         seen.add(message.text)
         before = latest.get(message.sender)
         if before is not None and before.place > message.place:
+            if {receiver, message.sender} & account.silent:
+                continue  # it waits for its ACK on a link of which nobody knows that it is dead
             what = f"at {receiver}: {message.text} after {before.text}"
             yield Violation("G4", "shown after what was said later", what)
         else:
@@ -162,7 +166,10 @@ def file_violations(account: Account, name: str, disk: Disk) -> Iterator[Violati
             yield from _delivered(account, message, found.get(message.text, []))
     for text in account.times_shown(name):
         states = [record.state for record in found.get(text, [])]
-        perhaps = (name, text) in account.perhaps_forgotten | account.unkept
+        # What cannot come again is shown before it is stored (docs/history.md).
+        perhaps = (name, text) in account.perhaps_forgotten | account.unkept or (
+            name in account.kills and not account.by_text[text].direct
+        )
         if states != [RECEIVED] and not (perhaps and not states):
             yield Violation(
                 "L9", "shown, and not once in the file", f"{text[:60]} at {name}: {states}"

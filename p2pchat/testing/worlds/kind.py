@@ -35,10 +35,22 @@ SOMETIMES: Final = {
     "forget": 1,
     "break": 3,
     "stop": 4,
-    "kill": 2,
     "plain": 6,
+    "kill": 2,
+    "power": 2,
+    "full": 2,
+    "io error": 2,
+    "slow": 1,
+    "unplug": 2,
+    "pause": 3,
+    "one way": 3,
+    "jump": 1,
+    "directory": 3,
 }
-"""Act -> its weight in the worlds that have it, which are half of them."""
+"""Act -> its weight in the worlds that have it, which are some of them."""
+
+OFTEN: Final = frozenset([*SOMETIMES][:9])
+"""Those that half of the worlds have, the others a fifth."""
 
 
 class Kind(Struct, frozen=True):
@@ -78,7 +90,7 @@ def draw_kind(chance: Dice) -> Kind:
     nodes = chance.choice((2, 3, 3, 3, 3, 4, 5, 7))
     rates = dict(ALWAYS)
     for act, weight in SOMETIMES.items():
-        if chance.random() < 0.5:
+        if chance.random() < (0.5 if act in OFTEN else 0.2):
             rates[act] = weight * chance.choice((1, 1, 2))
     wrong = chance.random() < 0.2
     return Kind(

@@ -78,7 +78,7 @@ class Scene:
                 self.town.network.host(_PLAIN_IP), PLAIN, self.account, self.tell
             )
             self.plain.listen()
-            self.town.rendezvous.enter(PLAIN, _PLAIN_IP, 4000, 1e6)
+            self.register_plain()
 
     # ------------------------------------------------------------ nodes
 
@@ -105,9 +105,18 @@ class Scene:
             return
         self.lives[name] = life
 
+    def sleep(self, name: str, steps: int) -> None:
+        """Have the threads of a node do nothing for so many steps."""
+        self._awake_at[name] = self.step_number + steps
+
+    def register_plain(self) -> None:
+        """The plain peer renews its registration."""
+        if self.plain is not None:
+            self.town.rendezvous.enter(PLAIN, _PLAIN_IP, 4000, 1e6)
+
     def step_threads(self, several: int) -> None:
         """Some calls of one node's threads, of which each sleeps for a while after its start."""
-        lives = [each for each in self.lives.values() if each.storage.busy]
+        lives = [each for each in self.lives.values() if each.storage.busy and not each.host.paused]
         awake = [each for each in lives if self.step_number >= self._awake_at[each.name]]
         if not awake:
             return

@@ -20,6 +20,7 @@ from twisted.logger import globalLogPublisher
 
 from p2pchat.testing.worlds.acts import ACTS
 from p2pchat.testing.worlds.checks import file_violations, public_violations
+from p2pchat.testing.worlds.faults import heal
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind
 from p2pchat.testing.worlds.scene import Found, Scene, Tell
@@ -77,6 +78,7 @@ class World(Struct, frozen=True):
             scene.counts[act] += 1
             ACTS[act](scene, Dice(seed))
             scene.look()
+        heal(scene)
         scene.settle()
         scene.leave()
         for violation in public_violations(scene.account, scene.peers):
