@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from msgspec import Struct
@@ -99,6 +100,8 @@ class Life(Observer):
         self.asked: list[Asked] = []
         self.script: Script | None = None
         self.stopping = self.gone = False
+        self._was_registered = False
+        self._stopping_at = 0.0
         self._published: set[str] = set()
         self._said_perhaps_lost = False
         make = storage.maker(SETTINGS) if keeps else None
@@ -187,19 +190,25 @@ class Life(Observer):
         """Leave in order."""
         if not self.stopping:
             self.stopping = True
+            self._was_registered = self.node.presence.grant is not None
+            self._stopping_at = self.host.seconds()
             self._world.tell(f"{self.name}: stops")
             stopping: Any = self.node.stopService()
             stopping.addBoth(lambda result: self.host.callLater(0, self._stopped, result))
 
     def _stopped(self, result: object) -> None:
         self._world.tell(f"{self.name}: has left")
-        listed = [entry.peer_id for entry in self._world.town.rendezvous.listings()]
-        for violation in left_violations(self.name, self.host, listed):
-            self._world.found(violation)
         if isinstance(result, Failure):
             self._world.found(Violation("G0", f"stopService failed: {result.value}", self.name))
         if self.script is not None:
             self._end_script(self.script)
+        for violation in left_violations(self.name, self.host):
+            self._world.found(violation)
+        requests = reversed(self._world.town.rendezvous.requests)
+        since = takewhile(lambda request: request[0] >= self._stopping_at, requests)
+        kinds = [kind for _, ip, kind in since if ip == self.host.ip]
+        if self._was_registered and "UNREGISTER" not in kinds:
+            self._world.found(Violation("I6", "it has left, and did not UNREGISTER", self.name))
         self._note_lost()
         for asked in self.asked:
             if not asked.answer:
