@@ -115,6 +115,7 @@ def _peers(node: ChatNode) -> Iterator[Violation]:
 def _waits(node: ChatNode) -> Iterator[Violation]:
     """The waits before a dial, and before a registration is renewed (I7)."""
     connection, mesh, me = node.settings.connection, node.mesh, node.me.peer_id
+    now = node.clock.seconds()
     base, longest = connection.reconnect_backoff_base, connection.reconnect_backoff_max
     for peer, dialer in mesh._dialing._dialers.items():
         known = isfinite(dialer._ended_at) and not mesh.admission.postponed
@@ -126,7 +127,7 @@ def _waits(node: ChatNode) -> Iterator[Violation]:
         due = base ** (dialer.failures + dialer._short_sessions)
         if wait < 0.79 * min(due, longest):
             yield Violation("I7", "a dial comes too soon", f"{me}: {peer.peer_id}: {wait:.1f} s")
-        elif wait > 1.21 * due or wait > longest + SLACK:
+        elif dialer._wait.getTime() - now > min(1.21 * due, longest):
             yield Violation("I7", "a dial comes too late", f"{me}: {peer.peer_id}: {wait:.1f} s")
     grant = node.presence.grant
     if grant is not None and node.presence.running:
