@@ -75,7 +75,7 @@ class FakeDisk(Disk):
         self._folder.lose_power(self.random)
 
     def power_loss_in(self, commits: int | None, then: Callable[[], None] = lambda: None) -> None:
-        """Lose the power at the last of so many commits, before or after it is synced (None: never).
+        """Lose the power at the last of so many commits, before or after its sync; None: never.
 
         `then` is called in the middle of that: have the node be killed in it. The call that was
         under way ends with `PowerLost`, of which a `SteppedWorker` tells nobody.

@@ -66,6 +66,7 @@ class Scene:
         self._awake_at: dict[str, int] = {}
         self._written: dict[str, set[str]] = {name: set() for name in self.names}
         self._starts = count()
+        self._looked = 0
         self.disks = {name: FakeDisk(Dice(chance.getrandbits(32))) for name in self.names}
         self._tell_line = tell
         if tell_bytes:
@@ -136,7 +137,11 @@ class Scene:
         clock = self.town.network.clock
         end = clock.seconds() + seconds
         while not until() and clock.step(end):
-            self.look()
+            if not self.free:
+                self.look()
+            elif self.lives:  # what is wrong now does not heal by itself: one of them is enough
+                self._looked += 1
+                self._look_at(self.lives[self.names[self._looked % len(self.names)]])
             while self.free and any(life.storage.busy for life in self.lives.values()):
                 self._step_all()
         if not until():
@@ -206,15 +211,18 @@ class Scene:
     def look(self) -> None:
         """After each turn."""
         for life in self.lives.values():
-            if not life.gone:
-                for violation in inner_violations(life.node, life.waited, life.storage.written):
-                    message = self.account.by_id.get(violation.what)
-                    what = violation.what if message is None else message.text[:60]
-                    self.find(violation._replace(what=f"{life.name}: {what}"))
+            self._look_at(life)
         # A counter that went wrong stays so, and counting anew costs as much as all else.
         self._looks += 1
         if self._looks % _COUNTS_EVERY == 0:
             self._count()
+
+    def _look_at(self, life: Life) -> None:
+        if not life.gone:
+            for violation in inner_violations(life.node, life.waited, life.storage.written):
+                message = self.account.by_id.get(violation.what)
+                what = violation.what if message is None else message.text[:60]
+                self.find(violation._replace(what=f"{life.name}: {what}"))
 
     def _count(self) -> None:
         for life in self.lives.values():
