@@ -1,6 +1,6 @@
 """Plants a fault in a copy of the program, and counts the worlds until one of them finds it.
 
-    python -m benchmarks.planted                          all faults of `planted_faults`
+    python -m benchmarks.planted                          all faults
     python -m benchmarks.planted ack-from-anybody         one of them, or several
     python -m benchmarks.planted --list                   their names, and why each matters
     python -m benchmarks.planted --sound                  no fault: these worlds must find nothing
@@ -31,8 +31,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.measuring import ROOT
-from benchmarks.planted_faults import FAULTS, Fault
+from benchmarks.planted_links import ON_LINKS, Fault
+from benchmarks.planted_messages import OF_MESSAGES
 
+FAULTS: Final = ON_LINKS + OF_MESSAGES
 LONGEST: Final = 60
 """Seconds of one world, of which most take a tenth."""
 _COPIED: Final = ("p2pchat", "benchmarks")

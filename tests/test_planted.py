@@ -8,14 +8,13 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.measuring import ROOT
-from benchmarks.planted import plant
-from benchmarks.planted_faults import FAULTS
+from benchmarks.planted import FAULTS, plant
 
 _LEAST = 30
 
 
 class FaultsTests(SynchronousTestCase):
-    """The list of `benchmarks.planted_faults`."""
+    """The list of `benchmarks.planted`."""
 
     def test_each_place_is_there_once(self) -> None:
         texts: dict[str, str] = {}
