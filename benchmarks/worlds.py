@@ -63,9 +63,9 @@ def main() -> None:
     if options.account is not None:
         with options.account.open("ab") as file:
             file.write(msgspec.json.encode(totals) + b"\n")
-    for finding in {(each.check, each.kind): each for each in reversed(totals.findings)}.values():
-        if finding in totals.findings[: 10 * _STORIES]:
-            tell(finding)
+    kinds = {(each.check, each.kind): each for each in reversed(totals.findings)}
+    for finding in [*kinds.values()][-_STORIES:]:
+        tell(finding)
     raise SystemExit(report(totals))
 
 
@@ -106,7 +106,10 @@ def hunt(options: argparse.Namespace, first: int) -> Totals:
                 return totals
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for each in done:
-                totals.join(each.result())
+                some = each.result()
+                totals.join(some)
+                for finding in some.findings:
+                    say(f"world {finding.seed}: {finding.check}: {finding.kind}: {finding.what}")
 
 
 def pieces_of(first: int, most: int | None) -> Iterator[range]:

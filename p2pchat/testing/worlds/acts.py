@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from msgspec.structs import replace
+
 from p2pchat.node.news import NotSentError
 from p2pchat.testing.worlds.account import Window
 from p2pchat.testing.worlds.faults import FAULTS
@@ -23,6 +25,7 @@ NOBODY: Final = "nobody@CIC"
 """A peer that never comes."""
 ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r", " é" * 5000)
 """Ends of texts: emoji, from right to left, controls, and 10 KB."""
+_LOOKS: Final = ("/history", "/history * 50", "/search alice", "/outbox", "/peers", "/odd")
 
 
 def _life(scene: Scene, dice: Dice) -> Life | None:
@@ -110,6 +113,29 @@ def _forget(scene: Scene, dice: Dice) -> None:
         life.ask(origin, window, do="run", line=f"/forget {whom}")
 
 
+def _flood(scene: Scene, dice: Dice) -> None:
+    """A program says much at once."""
+    life = _life(scene, dice)
+    if life is not None:
+        to, many = _other(scene, life.name, dice), dice.choice((50, 50, 300))
+        scene.tell(f"{life.name}: sends {many} messages to {to}")
+        for _ in range(many):
+            with suppress(NotSentError):
+                life.node.send(to, scene.account.say(life.name, to, "send"))
+
+
+def _reload(scene: Scene, dice: Dice) -> None:
+    """Other settings, of which some are narrow."""
+    life = _life(scene, dice)
+    if life is not None:
+        acks, timeout = dice.choice((3, 10_000)), dice.choice((1.0, 5.0))
+        scene.tell(f"{life.name}: at most {acks} wait for an ACK, {timeout:g} s each")
+        was = life.node.settings
+        limits = replace(was.limits, max_pending_acks=acks)
+        connection = replace(was.connection, ack_timeout=timeout)
+        life.node.configure(replace(was, limits=limits, connection=connection))
+
+
 def _script(scene: Scene, dice: Dice) -> None:
     life = _life(scene, dice)
     if life is None or life.script is not None:
@@ -119,11 +145,13 @@ def _script(scene: Scene, dice: Dice) -> None:
     lines: list[str] = []
     windows: list[Window] = []
     for _ in range(dice.randint(1, 4)):
-        what = dice.choices(("msg", "pub", "cancel", "forget"), (12, 3, 1, 1))[0]
+        what = dice.choices(("msg", "pub", "look", "cancel", "forget"), (12, 3, 2, 1, 1))[0]
         if what == "msg":
             lines.append(f"/msg {to} {account.say(life.name, to, origin)}")
         elif what == "pub":
             lines.append(f"/pub * {account.say(life.name, '*', origin)}")
+        elif what == "look":
+            lines.append(dice.choice(_LOOKS))
         else:
             line = "/outbox cancel all" if what == "cancel" else f"/forget {to}"
             whom = None if what == "cancel" else to
@@ -170,6 +198,8 @@ ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
     "cancel": _cancel,
     "forget": _forget,
     "script": _script,
+    "flood": _flood,
+    "reload": _reload,
     "stop": _stop,
     "start": _start,
     "plain": _plain,

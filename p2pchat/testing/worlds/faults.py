@@ -136,7 +136,6 @@ def _directory(scene: Scene, dice: Dice) -> None:
     elif what < 0.3:
         scene.tell("the rendezvous forgets all registrations")
         scene.town.rendezvous.forget()
-        scene.register_plain()
     else:
         if what >= 0.7 or (scene.kind.spaces > 1 and fault in _ONE_SPACE):
             fault = Fault.NONE

@@ -14,6 +14,8 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from p2pchat.testing.lies import IMPERSONATING, Lie
+
 Dice: TypeAlias = random.Random
 """All chance of a world comes from some of these, and they from its seed."""
 NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace")
@@ -22,6 +24,9 @@ PLAIN: Final = "zoe@CIC"
 """A client that speaks the base protocol and no more."""
 YEAR: Final = 31_536_000.0
 
+LIAR: Final = "eve@CIC"
+_LIES: Final = [lie.name for lie in Lie if lie not in IMPERSONATING]
+_HOW_MANY_LIES: Final = (*(0,) * 18, 1, 3, 10)
 LATENCIES: Final = ((0.0005, 0.01), (0.0005, 0.01), (0.0, 0.0), (0.02, 0.08), (0.1, 0.9))
 STEPS: Final = (20, 40, 60, 60, 90)
 
@@ -33,6 +38,8 @@ SOMETIMES: Final = {
     "script": 4,
     "cancel": 2,
     "forget": 1,
+    "flood": 1,
+    "reload": 1,
     "break": 3,
     "stop": 4,
     "plain": 6,
@@ -49,7 +56,7 @@ SOMETIMES: Final = {
 }
 """Act -> its weight in the worlds that have it, which are some of them."""
 
-OFTEN: Final = frozenset([*SOMETIMES][:9])
+OFTEN: Final = frozenset([*SOMETIMES][:11])
 """Those that half of the worlds have, the others a fifth."""
 
 
@@ -70,6 +77,10 @@ class Kind(Struct, frozen=True):
     """The seconds by which the wall clock of each node is ahead."""
     plain: bool = False
     """Whether there is a plain peer."""
+    lies: tuple[str, ...] = ()
+    """What a liar does now and then, the names of `Lie`; there is none if it is empty."""
+    served: bool = False
+    """Whether the rendezvous is the real server on a host of its own."""
     sleeps: tuple[int, ...] = (0,)
     """Steps for which the threads of a node do nothing when it starts; each start takes one."""
     rates: dict[str, int] = {}
@@ -106,6 +117,10 @@ def draw_kind(chance: Dice) -> Kind:
         if wrong
         else (),
         plain="plain" in rates,
+        lies=tuple(chance.sample(_LIES, chance.choice((1, 3, 10))))
+        if chance.random() < 0.1
+        else (),
+        served=chance.random() < 0.15,
         sleeps=chance.choice(((0,), (0, 0, 5, 10, 25), (0, 25))),
         rates=rates,
         steps=chance.choice(STEPS),

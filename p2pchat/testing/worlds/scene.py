@@ -17,13 +17,15 @@ from typing import Any, Final
 from p2pchat.history.records import HistoryError
 from p2pchat.node.node import CannotStartError
 from p2pchat.testing.disk import FakeDisk
+from p2pchat.testing.liar import Liar
+from p2pchat.testing.lies import Lie
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.account import Account
 from p2pchat.testing.worlds.checks import Peers, public_violations
 from p2pchat.testing.worlds.counters import counter_violations, settled_violations
 from p2pchat.testing.worlds.inner import Violation, inner_violations
-from p2pchat.testing.worlds.kind import PLAIN, Dice, Kind
+from p2pchat.testing.worlds.kind import LIAR, PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
 from p2pchat.testing.worlds.plain import PlainGuest
 from p2pchat.testing.worlds.storage import HandStorage
@@ -39,6 +41,8 @@ _AFTERWARDS: Final = 6.0
 _COUNTS_EVERY: Final = 20
 """Turns after which a node's counters are looked at once more."""
 _PLAIN_IP: Final = "10.0.0.99"
+_LIAR_IP: Final = "10.0.0.66"
+_LIE_RATE: Final = 0.3
 
 Found = dict[str, dict[str, str]]
 """Check -> kind of violation -> the first one."""
@@ -73,13 +77,20 @@ class Scene:
             self.town.network.tap = self._read
         for name, ahead in zip(self.names, kind.clocks, strict=False):
             self.host(name).wrong_by = ahead
+        if kind.served:
+            self.town.serve()
         self.plain: PlainGuest | None = None
         if kind.plain:
             self.plain = PlainGuest(
                 self.town.network.host(_PLAIN_IP), PLAIN, self.account, self.tell
             )
             self.plain.listen()
-            self.register_plain()
+            self.plain.register((self.town.served or self.town.rendezvous).at(self.plain.host))
+        if kind.lies:
+            rates = {Lie[name]: _LIE_RATE for name in kind.lies}
+            self.liar: Liar | None = self.town.liar(LIAR, rates, ip=_LIAR_IP)
+        else:
+            self.liar = None
 
     # ------------------------------------------------------------ nodes
 
@@ -109,11 +120,6 @@ class Scene:
     def sleep(self, name: str, steps: int) -> None:
         """Have the threads of a node do nothing for so many steps."""
         self._awake_at[name] = self.step_number + steps
-
-    def register_plain(self) -> None:
-        """The plain peer renews its registration."""
-        if self.plain is not None:
-            self.town.rendezvous.enter(PLAIN, _PLAIN_IP, 4000, 1e6)
 
     def step_threads(self, several: int) -> None:
         """Some calls of one node's threads, of which each sleeps for a while after its start."""
@@ -191,6 +197,15 @@ class Scene:
 
     def leave(self) -> None:
         """All nodes leave in order, and nothing is left behind."""
+        if self.liar is not None:
+            self.counts["lies"] += self.liar.told.total()
+            self.liar.close()
+        if self.plain is not None:
+            self.plain.close()
+            for fault in self.plain.faults:
+                if fault.ip == _LIAR_IP:
+                    continue
+                self.find(Violation("I4", "said to a plain peer", fault.what))
         for life in self.lives.values():
             life.stop()
         self.pass_time(_LEAVING, until=self._all_gone)

@@ -27,7 +27,7 @@ def is_in(world: World, wrong: Wrong) -> bool:
     return kind in world.run().found.get(check, {})
 
 
-def shrink(world: World, wrong: Wrong, most: int = 600) -> World:
+def shrink(world: World, wrong: Wrong, most: int = 300) -> World:
     """A shorter and simpler world in which the same is wrong; `most`: worlds to try for it."""
     tries = iter(range(most))
 

@@ -19,6 +19,7 @@ from p2pchat.history.database import Database
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.location import claim
 from p2pchat.history.reading import Reader
+from p2pchat.history.records import Loaded
 from p2pchat.history.storage import Storage
 from p2pchat.settings.values import Settings
 from p2pchat.testing.databases import PowerLost
@@ -53,6 +54,12 @@ class NotedDatabase(Database):
     def __init__(self, path: str, disk: Disk, wall: Callable[[], float], written: set[str]) -> None:
         super().__init__(path, disk, wall)
         self._written = written
+
+    def load(self, remembered: int, since: float, now: float = 0.0) -> Loaded:
+        """Read the past; what waits there is there, whatever the commit was that put it there."""
+        past = super().load(remembered, since, now)
+        self._written.update(entry.msg_id for entry in past.waiting)
+        return past
 
     def commit(self, batch: Any) -> Any:
         """Store a batch."""
