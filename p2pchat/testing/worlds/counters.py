@@ -20,6 +20,7 @@ from p2pchat.mesh.keepalive import SILENCE
 from p2pchat.mesh.peers import Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import Stage
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.testing.network import FakeHost
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.inner import Violation
@@ -175,3 +176,19 @@ def left_violations(name: str, host: FakeHost) -> Iterator[Violation]:
         if call.getTime() <= soon:
             continue
         yield Violation("I6", "a timer is left behind at the end", f"{name}: {call}")
+
+
+def registry_violations(registry: Registry, now: float) -> Iterator[Violation]:
+    """What a rendezvous has counted wrong, or would tell wrong at this moment (I5)."""
+    there = registry.all()
+    if registry._count != len(there) or registry._networks.total() != len(there):
+        yield Violation("I5", "registrations are counted wrong", f"{registry._count}")
+    ends = [each for ending in registry._ends.values() for each in ending]
+    if len(ends) != len(there) or {*map(id, ends)} != {*map(id, there)}:
+        yield Violation("I5", "a lease ends that is not there", f"{len(ends)} for {len(there)}")
+    for namespace, reply in registry._replies.items() if registry._replies_of == int(now) else ():
+        lasting = [
+            each for each in there if namespace in (None, each.namespace) and each.until > now + 1
+        ]
+        if reply.count(b'{"ip":') < len(lasting):
+            yield Violation("I5", "a listing leaves somebody out", f"{namespace}")

@@ -207,7 +207,7 @@ class Life(Observer):
         requests = reversed(self._world.town.rendezvous.requests)
         since = takewhile(lambda request: request[0] >= self._stopping_at, requests)
         kinds = [kind for _, ip, kind in since if ip == self.host.ip]
-        if self._was_registered and "UNREGISTER" not in kinds:
+        if self._was_registered and self._world.town.served is None and "UNREGISTER" not in kinds:
             self._world.found(Violation("I6", "it has left, and did not UNREGISTER", self.name))
         self._note_lost()
         for asked in self.asked:

@@ -23,7 +23,11 @@ from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.account import Account
 from p2pchat.testing.worlds.checks import Peers, public_violations
-from p2pchat.testing.worlds.counters import counter_violations, settled_violations
+from p2pchat.testing.worlds.counters import (
+    counter_violations,
+    registry_violations,
+    settled_violations,
+)
 from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import LIAR, PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
@@ -176,7 +180,8 @@ class Scene:
             quiet += _A_WHILE
         self._count()
         nodes = [life.node for life in self.lives.values() if life.up]
-        listed = [entry.peer_id for entry in self.town.rendezvous.listings()]
+        directory = self.town.served or self.town.rendezvous
+        listed = [name for name in self.names if directory.knows(name)]
         for violation in settled_violations(nodes, listed):
             self.find(violation)
         for life in self.lives.values():
@@ -244,6 +249,10 @@ class Scene:
             if not life.gone:
                 for violation in counter_violations(life.node):
                     self.find(violation)
+        served = self.town.served
+        if served is not None and served.running:
+            for violation in registry_violations(served.registry, served.host.seconds()):
+                self.find(violation)
 
     def find(self, violation: Violation) -> None:
         """Note what must not be; the first of each kind."""
