@@ -224,7 +224,7 @@ class Life(Observer):
         """It has left without its disk, as somebody that was killed; but then it must say so."""
         history, busy = self.node.history, self.storage.busy
         self.storage.end(after_next=True)
-        if history is None or not (busy or history.failing):
+        if history is None or not (busy or history.failing or history.why):
             return
         self._world.counts["left without its disk"] += 1
         self._account.killed(self.name, self.storage.written)
@@ -286,6 +286,9 @@ class Life(Observer):
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:  # noqa: ARG002
         """It did not arrive."""
         kept = KEPT if any(sentence in reason for sentence in _WAITS) else GIVEN_UP
+        if reason.endswith("and is lost") and msg_id in self._account.by_id:
+            self._world.counts["told to be lost"] += 1
+            self._account.by_id[msg_id].perhaps_lost = True
         # A request that hears that its message is not kept takes it back.
         taken_back = reason.endswith("and is not sent") and msg_id in self._account.by_id
         if taken_back:

@@ -14,7 +14,8 @@ from typing import Any
 from p2pchat.testing.network import FakeHost
 from p2pchat.testing.plain import PlainPeer
 from p2pchat.testing.plain_link import PlainLink
-from p2pchat.testing.worlds.account import DELIVERED, Account
+from p2pchat.testing.worlds.account import DELIVERED, LIE, Account
+from p2pchat.testing.worlds.kind import LIAR
 
 
 class PlainGuest(PlainPeer):
@@ -55,11 +56,12 @@ class GuestLink(PlainLink):
         super().on_send(message)
 
     def on_pub(self, message: dict[str, Any]) -> None:
-        """Show it."""
-        self.peer.say_so(f"{self.peer.peer_id}: is shown {message['payload'][:80]!r}")
-        self.peer.world.shown(self.peer.peer_id, message["payload"])
+        """Show it; what a liar says may be of any form."""
+        text = str(message.get("payload", LIE))
+        self.peer.say_so(f"{self.peer.peer_id}: is shown {text[:80]!r}")
+        self.peer.world.shown(self.peer.peer_id, text if self.us != LIAR else LIE)
 
     def on_ack(self, message: dict[str, Any]) -> None:
         """What it said was read."""
-        if message["msg_id"] in self.peer.world.by_id:
+        if str(message.get("msg_id")) in self.peer.world.by_id:
             self.peer.world.told(message["msg_id"], DELIVERED)

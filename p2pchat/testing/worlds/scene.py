@@ -22,6 +22,7 @@ from p2pchat.testing.lies import Lie
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.account import Account
+from p2pchat.testing.worlds.bounds import bound_violations
 from p2pchat.testing.worlds.checks import Peers, public_violations
 from p2pchat.testing.worlds.counters import (
     counter_violations,
@@ -34,7 +35,7 @@ from p2pchat.testing.worlds.life import Life, Shared
 from p2pchat.testing.worlds.plain import PlainGuest
 from p2pchat.testing.worlds.storage import HandStorage
 
-QUIET: Final = 90.0
+QUIET: Final = 300.0
 """Seconds that all nodes are there in the end, at most."""
 _A_WHILE: Final = 4.0
 _LEAST_QUIET: Final = 16.0
@@ -236,6 +237,13 @@ class Scene:
         self._looks += 1
         if self._looks % _COUNTS_EVERY == 0:
             self._count()
+
+    def look_at_bounds(self) -> None:
+        """After each step."""
+        for life in self.lives.values():
+            if not life.gone:
+                for violation in bound_violations(life.node):
+                    self.find(violation)
 
     def _look_at(self, life: Life) -> None:
         if not life.gone:

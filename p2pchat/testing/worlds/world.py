@@ -78,6 +78,7 @@ class World(Struct, frozen=True):
             scene.counts[act] += 1
             ACTS[act](scene, Dice(seed))
             scene.look()
+            scene.look_at_bounds()
         heal(scene)
         scene.settle()
         scene.leave()
