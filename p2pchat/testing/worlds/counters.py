@@ -30,11 +30,16 @@ SLACK: Final = 1.5
 """Seconds after a deadline by which a node that sweeps has seen it."""
 
 
-def counter_violations(node: ChatNode) -> Iterator[Violation]:
-    """What a node has counted wrong, or has too much of; between two turns (I4, I5)."""
+def counter_violations(node: ChatNode, *, fixed: bool = True) -> Iterator[Violation]:
+    """What a node has counted wrong, or has too much of; between two turns (I4, I5).
+
+    `fixed`: whether its settings are those with which it started.
+    """
     yield from _links(node)
     yield from _overdue_links(node)
     yield from _outbox(node)
+    if fixed:
+        yield from _outbox_bounds(node)
     yield from _peers(node)
     yield from _waits(node)
 
@@ -99,8 +104,18 @@ def _outbox(node: ChatNode) -> Iterator[Violation]:
             away[message.peer_id] = away.get(message.peer_id, 0) + 1
     if away != outbox._on_their_way_to:
         yield Violation("I5", "what is on its way is counted wrong", f"{me}: {away}")
-    if outbox.on_their_way > settings.limits.max_pending_acks:
+
+
+def _outbox_bounds(node: ChatNode) -> Iterator[Violation]:
+    outbox, me = node.outgoing.outbox, node.me.peer_id
+    most_away = node.settings.limits.max_pending_acks
+    if outbox.on_their_way > most_away:
         yield Violation("I5", "more is on its way than may", f"{me}: {outbox.on_their_way}")
+    # What was on its way waits again when its link ends, whatever waits already.
+    most = node.settings.history.outbox_max_per_peer + most_away
+    for peer_id, messages in outbox._by_peer.items():
+        if len(messages) > most:
+            yield Violation("I5", "more waits for a peer than may", f"{me}: {peer_id}")
 
 
 def _peers(node: ChatNode) -> Iterator[Violation]:

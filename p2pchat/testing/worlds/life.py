@@ -24,7 +24,7 @@ from p2pchat.node.news import Teller
 from p2pchat.node.observers import Observer
 from p2pchat.node.outcomes import KEPT as KEPT_SENTENCE
 from p2pchat.node.publishing import Published
-from p2pchat.settings.values import ConnectionSettings, HistorySettings, LimitSettings, Settings
+from p2pchat.settings.values import Settings
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.worlds.account import (
     CANCELLED,
@@ -37,15 +37,10 @@ from p2pchat.testing.worlds.account import (
 )
 from p2pchat.testing.worlds.counters import left_violations
 from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.narrow import USUAL
 from p2pchat.testing.worlds.storage import HandStorage
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
-
-SETTINGS = Settings(
-    limits=LimitSettings(peer_rate=0),
-    connection=ConnectionSettings(discovery_interval=5.0),
-    history=HistorySettings(),
-)
 
 _WAITS = (KEPT_SENTENCE, "and is sent again", "and goes out")
 """What is said of a message that is not delivered yet; the last two when it could not be kept."""
@@ -81,6 +76,8 @@ class Shared(Struct, eq=False):
     found: Callable[[Violation], None]
     counts: Counter[str]
     """What happened, and how often."""
+    settings: Settings = USUAL
+    """Those of every node."""
 
 
 class Life(Observer):
@@ -104,8 +101,8 @@ class Life(Observer):
         self._stopping_at = 0.0
         self._published: set[str] = set()
         self._said_perhaps_lost = False
-        make = storage.maker(SETTINGS) if keeps else None
-        node = self.node = world.town.node(name, ip=ip, settings=SETTINGS, make_history=make)
+        make = storage.maker(world.settings) if keeps else None
+        node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
         node.observers.add(self)
         self._send, self._publish = node.send, node.publish
         node.send, node.publish = self._sends, self._publishes

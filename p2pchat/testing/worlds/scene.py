@@ -32,6 +32,7 @@ from p2pchat.testing.worlds.counters import (
 from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import LIAR, PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
+from p2pchat.testing.worlds.narrow import NARROW, USUAL
 from p2pchat.testing.worlds.plain import PlainGuest
 from p2pchat.testing.worlds.storage import HandStorage
 
@@ -64,7 +65,14 @@ class Scene:
         self.town = FakeTown(chance.getrandbits(32), latency=kind.latency, cut=kind.cut)
         self.account = Account()
         self.counts: Counter[str] = Counter()
-        self.shared = Shared(self.town, self.account, self.tell, self.find, self.counts)
+        self.shared = Shared(
+            self.town,
+            self.account,
+            self.tell,
+            self.find,
+            self.counts,
+            NARROW if kind.narrow else USUAL,
+        )
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
         self.lives: dict[str, Life] = {}
@@ -255,7 +263,9 @@ class Scene:
     def _count(self) -> None:
         for life in self.lives.values():
             if not life.gone:
-                for violation in counter_violations(life.node):
+                for violation in counter_violations(
+                    life.node, fixed="reload" not in self.kind.rates
+                ):
                     self.find(violation)
         served = self.town.served
         if served is not None and served.running:
