@@ -3,6 +3,9 @@
     python -m benchmarks.planted                          all faults
     python -m benchmarks.planted ack-from-anybody         one of them, or several
     python -m benchmarks.planted --list                   their names, and why each matters
+    python -m benchmarks.planted synchronous-normal --only power
+                                                          in the worlds that have this act, or this
+                                                          kind: it is in all at least as early
     python -m benchmarks.planted --sound                  no fault: these worlds must find nothing
 
 Prints of each fault in which world it was found, after how many seconds, and by which check. The
@@ -61,17 +64,20 @@ class Hunt(NamedTuple):
 # -------------------------------------------------------------------- in the copy
 
 
-def findings(seed: int) -> list[str]:
-    """What the world of this seed finds; the one line to change for another harness."""
+def findings(seed: int, only: str = "") -> list[str]:
+    """What the world of this seed finds; `only`: nothing, unless the world has this act or kind."""
     from p2pchat.testing.worlds.world import World
 
-    found = World.of(seed).run().found
+    world = World.of(seed)
+    if only and only not in world.kind.rates and not getattr(world.kind, only, False):
+        return []
+    found = world.run().found
     return [
         f"{check}: {kind}: {what}" for check, kinds in found.items() for kind, what in kinds.items()
     ]
 
 
-def search(first: int, at_most: int, at_most_seconds: float) -> None:
+def search(first: int, at_most: int, at_most_seconds: float, only: str) -> None:
     """Run worlds until one finds something; prints JSON: which one, and what. Runs in the copy."""
     from benchmarks.worlds import quiet
 
@@ -85,7 +91,7 @@ def search(first: int, at_most: int, at_most_seconds: float) -> None:
     signal.signal(signal.SIGALRM, too_long)
     for seed in range(first, first + at_most):
         signal.alarm(LONGEST)
-        found = findings(seed)
+        found = findings(seed, only)
         if found:
             _answer(seed - first + 1, found[0])
             return
@@ -114,7 +120,7 @@ def plant(fault: Fault, root: Path) -> None:
     path.write_text(text.replace(fault.before, fault.after), encoding="utf-8")
 
 
-def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float) -> Hunt:
+def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float, only: str) -> Hunt:
     """Plant a fault in a copy of its own, and have it searched for.
 
     What the program as it is finds in the same world counts for nothing.
@@ -127,12 +133,12 @@ def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float) -> Hunt
         plant(fault, root)
         while True:
             left = max(1.0, at_most_seconds - (time.perf_counter() - began))
-            ran, finding, trouble = _search_in(root, first + worlds, at_most - worlds, left)
+            ran, finding, trouble = _search_in(root, first + worlds, at_most - worlds, left, only)
             worlds += ran
             seconds = time.perf_counter() - began
             if not finding or trouble or fault is _SOUND:
                 break
-            if not _search_in(ROOT, first + worlds - 1, 1, 1.0)[1]:
+            if not _search_in(ROOT, first + worlds - 1, 1, 1.0, "")[1]:
                 break
             finding = ""
             if worlds >= at_most or seconds > at_most_seconds:
@@ -140,10 +146,13 @@ def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float) -> Hunt
     return Hunt(fault, worlds, seconds, finding, trouble)
 
 
-def _search_in(root: Path, first: int, at_most: int, seconds: float) -> tuple[int, str, str]:
+def _search_in(
+    root: Path, first: int, at_most: int, seconds: float, only: str
+) -> tuple[int, str, str]:
     """Search with the program below `root`: how many worlds ran, what was found, and trouble."""
     words = [sys.executable, "-m", "benchmarks.planted", "--search"]
     words += ["--first", str(first), "--at-most", str(at_most), "--seconds", str(seconds)]
+    words += ["--only", only]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     ran = subprocess.run(
         words, cwd=root, env=environment, capture_output=True, text=True, check=False
@@ -167,7 +176,11 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 def hunts(faults: list[Fault], options: argparse.Namespace) -> Iterator[Hunt]:
     """Hunt for all of them, some at a time, in their order."""
     one = partial(
-        hunt, first=options.first, at_most=options.at_most, at_most_seconds=options.seconds
+        hunt,
+        first=options.first,
+        at_most=options.at_most,
+        at_most_seconds=options.seconds,
+        only=options.only,
     )
     with ThreadPoolExecutor(options.jobs) as pool:
         yield from pool.map(one, faults)
@@ -180,6 +193,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1_000_000, help="the first seed")
     parser.add_argument("--at-most", type=int, default=5000, metavar="N", help="worlds a fault")
     parser.add_argument("--seconds", type=float, default=1e9, help="and seconds a fault")
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="ACT",
+        help="skip worlds without this act or kind: power, lies",
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="faults at a time")
     parser.add_argument("--sound", action="store_true", help="plant nothing: nothing may be found")
     parser.add_argument("--list", action="store_true", help="print the faults")
@@ -187,7 +206,7 @@ def main() -> None:
     parser.add_argument("--search", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.search:
-        search(options.first, options.at_most, options.seconds)
+        search(options.first, options.at_most, options.seconds, options.only)
         return
     by_name = {fault.name: fault for fault in FAULTS}
     unknown = [name for name in options.names if name not in by_name]
