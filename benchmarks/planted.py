@@ -197,7 +197,7 @@ def main() -> None:
         "--only",
         default="",
         metavar="ACT",
-        help="skip worlds without this act or kind: power, lies",
+        help="only worlds with this act, or kind",
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="faults at a time")
     parser.add_argument("--sound", action="store_true", help="plant nothing: nothing may be found")
