@@ -86,6 +86,8 @@ class Kind(Struct, frozen=True):
     rates: dict[str, int] = {}
     """Act -> its weight."""
     steps: int = 60
+    narrow: bool = False
+    """Whether the limits of its nodes are so low that they are met."""
 
     @property
     def peer_ids(self) -> tuple[str, ...]:
@@ -124,4 +126,5 @@ def draw_kind(chance: Dice) -> Kind:
         sleeps=chance.choice(((0,), (0, 0, 5, 10, 25), (0, 25))),
         rates=rates,
         steps=chance.choice(STEPS),
+        narrow=chance.random() < 0.2,
     )

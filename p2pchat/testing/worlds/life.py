@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ from p2pchat.node.news import Teller
 from p2pchat.node.observers import Observer
 from p2pchat.node.outcomes import KEPT as KEPT_SENTENCE
 from p2pchat.node.publishing import Published
-from p2pchat.settings.values import ConnectionSettings, HistorySettings, LimitSettings, Settings
+from p2pchat.settings.values import Settings
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.worlds.account import (
     CANCELLED,
@@ -34,16 +35,12 @@ from p2pchat.testing.worlds.account import (
     Account,
     Window,
 )
+from p2pchat.testing.worlds.counters import left_violations
 from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.narrow import USUAL
 from p2pchat.testing.worlds.storage import HandStorage
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
-
-SETTINGS = Settings(
-    limits=LimitSettings(peer_rate=0),
-    connection=ConnectionSettings(discovery_interval=5.0),
-    history=HistorySettings(),
-)
 
 _WAITS = (KEPT_SENTENCE, "and is sent again", "and goes out")
 """What is said of a message that is not delivered yet; the last two when it could not be kept."""
@@ -79,6 +76,8 @@ class Shared(Struct, eq=False):
     found: Callable[[Violation], None]
     counts: Counter[str]
     """What happened, and how often."""
+    settings: Settings = USUAL
+    """Those of every node."""
 
 
 class Life(Observer):
@@ -98,10 +97,12 @@ class Life(Observer):
         self.asked: list[Asked] = []
         self.script: Script | None = None
         self.stopping = self.gone = False
+        self._was_registered = False
+        self._stopping_at = 0.0
         self._published: set[str] = set()
         self._said_perhaps_lost = False
-        make = storage.maker(SETTINGS) if keeps else None
-        node = self.node = world.town.node(name, ip=ip, settings=SETTINGS, make_history=make)
+        make = storage.maker(world.settings) if keeps else None
+        node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
         node.observers.add(self)
         self._send, self._publish = node.send, node.publish
         node.send, node.publish = self._sends, self._publishes
@@ -186,6 +187,8 @@ class Life(Observer):
         """Leave in order."""
         if not self.stopping:
             self.stopping = True
+            self._was_registered = self.node.presence.grant is not None
+            self._stopping_at = self.host.seconds()
             self._world.tell(f"{self.name}: stops")
             stopping: Any = self.node.stopService()
             stopping.addBoth(lambda result: self.host.callLater(0, self._stopped, result))
@@ -196,6 +199,13 @@ class Life(Observer):
             self._world.found(Violation("G0", f"stopService failed: {result.value}", self.name))
         if self.script is not None:
             self._end_script(self.script)
+        for violation in left_violations(self.name, self.host):
+            self._world.found(violation)
+        requests = reversed(self._world.town.rendezvous.requests)
+        since = takewhile(lambda request: request[0] >= self._stopping_at, requests)
+        kinds = [kind for _, ip, kind in since if ip == self.host.ip]
+        if self._was_registered and self._world.town.served is None and "UNREGISTER" not in kinds:
+            self._world.found(Violation("I6", "it has left, and did not UNREGISTER", self.name))
         self._note_lost()
         for asked in self.asked:
             if not asked.answer:

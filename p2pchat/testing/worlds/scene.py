@@ -24,9 +24,15 @@ from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.account import Account
 from p2pchat.testing.worlds.bounds import bound_violations
 from p2pchat.testing.worlds.checks import Peers, public_violations
+from p2pchat.testing.worlds.counters import (
+    counter_violations,
+    registry_violations,
+    settled_violations,
+)
 from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import LIAR, PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
+from p2pchat.testing.worlds.narrow import NARROW, USUAL
 from p2pchat.testing.worlds.plain import PlainGuest
 from p2pchat.testing.worlds.storage import HandStorage
 
@@ -38,6 +44,8 @@ _LEAST_QUIET: Final = 16.0
 _LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
+_COUNTS_EVERY: Final = 20
+"""Turns after which a node's counters are looked at once more."""
 _PLAIN_IP: Final = "10.0.0.99"
 _LIAR_IP: Final = "10.0.0.66"
 _LIE_RATE: Final = 0.3
@@ -57,11 +65,18 @@ class Scene:
         self.town = FakeTown(chance.getrandbits(32), latency=kind.latency, cut=kind.cut)
         self.account = Account()
         self.counts: Counter[str] = Counter()
-        self.shared = Shared(self.town, self.account, self.tell, self.find, self.counts)
+        self.shared = Shared(
+            self.town,
+            self.account,
+            self.tell,
+            self.find,
+            self.counts,
+            NARROW if kind.narrow else USUAL,
+        )
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
         self.lives: dict[str, Life] = {}
-        self.step_number = 0
+        self.step_number = self._looks = 0
         self.free = False
         """Whether the threads run by themselves."""
         self.found: Found = {}
@@ -173,6 +188,12 @@ class Scene:
                     quiet = 0.0
             self.pass_time(_A_WHILE)
             quiet += _A_WHILE
+        self._count()
+        nodes = [life.node for life in self.lives.values() if life.up]
+        directory = self.town.served or self.town.rendezvous
+        listed = [name for name in self.names if directory.knows(name)]
+        for violation in settled_violations(nodes, listed):
+            self.find(violation)
         for life in self.lives.values():
             if life.script is not None:
                 self.find(Violation("G1", "it does not end", life.script.name))
@@ -221,6 +242,10 @@ class Scene:
         """After each turn."""
         for life in self.lives.values():
             self._look_at(life)
+        # A counter that went wrong stays so, and counting anew costs as much as all else.
+        self._looks += 1
+        if self._looks % _COUNTS_EVERY == 0:
+            self._count()
 
     def look_at_bounds(self) -> None:
         """After each step."""
@@ -235,6 +260,18 @@ class Scene:
                 message = self.account.by_id.get(violation.what)
                 what = violation.what if message is None else message.text[:60]
                 self.find(violation._replace(what=f"{life.name}: {what}"))
+
+    def _count(self) -> None:
+        for life in self.lives.values():
+            if not life.gone:
+                for violation in counter_violations(
+                    life.node, fixed="reload" not in self.kind.rates
+                ):
+                    self.find(violation)
+        served = self.town.served
+        if served is not None and served.running:
+            for violation in registry_violations(served.registry, served.host.seconds()):
+                self.find(violation)
 
     def find(self, violation: Violation) -> None:
         """Note what must not be; the first of each kind."""
