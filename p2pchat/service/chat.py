@@ -130,7 +130,8 @@ class Program(Service):
     def _hold_name(self) -> None:
         """Keep others from choosing the name that was said; two may say the same one."""
         peer = self.node.settings.peer
-        if peer.name is not None:
+        # Who wants nothing to be kept wants no folder either.
+        if peer.name is not None and self.node.settings.history.file != NONE:
             with self._files(), suppress(OSError):
                 self._own_name = hold_name(peer.name, peer.namespace)
 
