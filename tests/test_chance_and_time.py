@@ -43,6 +43,8 @@ PLACES: Final = {
     "testing/disk.py": {"random.Random"},
     "testing/events.py": {"random.Random"},
     "testing/folder.py": {"random.Random"},
+    "testing/liar.py": {"random.Random"},
+    "testing/lying_link.py": {"random.Random"},
     "testing/nodes.py": {"random.Random"},
     "testing/worlds/kind.py": {"random.Random"},
 }

@@ -128,7 +128,7 @@ class PlainLink(Protocol):
 
     def notice(self, message: dict[str, Any]) -> None:
         """React to a message."""
-        reaction = getattr(self, "on_" + message["type"].lower(), None)
+        reaction = getattr(self, "on_" + str(message["type"]).lower(), None)
         if reaction is not None:
             reaction(message)
 

@@ -25,7 +25,7 @@ CANCELLED: Final = "cancelled"
 GIVEN_UP: Final = "given up"
 ENDS: Final = (DELIVERED, CANCELLED, GIVEN_UP)
 LIE: Final = "lie"
-"""How the texts of a liar begin."""
+"""A text of a liar."""
 KILLED: Final = "(killed)"
 """Stands among what was told where the sender's process ended, and so forgot what it had told."""
 
@@ -97,6 +97,8 @@ class Account:
         """What was told or shown and was never said, as sentences."""
         self.perhaps_forgotten: set[tuple[str, str]] = set()
         """Who has perhaps deleted which text."""
+        self.lied_to = False
+        """Whether there is a liar, whose texts may be anything."""
         self.kills: set[str] = set()
         """Whose process was killed: what it stored then, it never showed."""
         self.silent: set[str] = set()
@@ -142,7 +144,7 @@ class Account:
     def shown(self, receiver: str, text: str) -> None:
         """A node showed it."""
         message = self.by_text.get(text)
-        if message is None and text.startswith(LIE):
+        if message is None and self.lied_to:
             return
         if message is None or not message.msg_id:
             self.strange.append(f"{receiver} was shown {text!r}, which nobody said")

@@ -29,7 +29,6 @@ from p2pchat.testing.worlds.account import (
     GIVEN_UP,
     KEPT,
     KILLED,
-    LIE,
     QUEUED,
     Account,
     Message,
@@ -178,7 +177,7 @@ def file_violations(account: Account, name: str, disk: Disk) -> Iterator[Violati
     for text, records in found.items():
         said = account.by_text.get(text)
         whose = {record.sender for record in records}
-        if said is None and text.startswith(LIE):
+        if said is None and account.lied_to:
             continue
         if said is None:
             yield Violation("I2", "in the file, and nobody said it", f"{text[:60]!r} at {name}")

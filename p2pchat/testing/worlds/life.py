@@ -219,7 +219,7 @@ class Life(Observer):
 
     def _note_lost(self) -> None:
         """It has left without its disk, as somebody that was killed; but then it must say so."""
-        history, busy = self.node.history, self.storage.busy
+        history, busy = self.node.history, self.storage.busy or self.storage.abandoned
         self.storage.end(after_next=True)
         if history is None or not (busy or history.failing or history.why):
             return
@@ -287,7 +287,7 @@ class Life(Observer):
             self._world.counts["told to be lost"] += 1
             self._account.by_id[msg_id].perhaps_lost = True
         # A request that hears that its message is not kept takes it back.
-        taken_back = reason.endswith("and is not sent") and msg_id in self._account.by_id
+        taken_back = "and is not sent" in reason and msg_id in self._account.by_id
         if taken_back:
             self._account.by_id[msg_id].perhaps_cancelled = True
         cancelled = taken_back or reason.startswith(("cancelled", "forgotten"))

@@ -100,6 +100,7 @@ class Scene:
             self.plain.listen()
             self.plain.register((self.town.served or self.town.rendezvous).at(self.plain.host))
         if kind.lies:
+            self.account.lied_to = True
             rates = {Lie[name]: _LIE_RATE for name in kind.lies}
             self.liar: Liar | None = self.town.liar(LIAR, rates, ip=_LIAR_IP)
         else:

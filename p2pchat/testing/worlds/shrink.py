@@ -9,7 +9,7 @@ Rules: steps are left out by halves, quarters and so on, down to one (ddmin, Zel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec.structs import fields, replace
 
@@ -39,7 +39,8 @@ def shrink(world: World, wrong: Wrong, most: int = 300) -> World:
     while before != (kind, steps):
         before = (kind, steps)
         steps = _fewer(steps, lambda some: fails(kind, some))  # noqa: B023
-        for simpler in _simpler(kind):
+        for changes in _simpler(kind):
+            simpler = replace(kind, **changes)
             if simpler != kind and fails(simpler, steps):
                 kind = simpler
     return World(kind, steps)
@@ -59,18 +60,16 @@ def _fewer(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Step]
     return steps
 
 
-def _simpler(kind: Kind) -> Iterator[Kind]:
-    """Each a little simpler than this one; they need not be compatible with each other."""
-    for nodes in range(2, kind.nodes):
-        yield replace(kind, nodes=nodes)
+def _simpler(kind: Kind) -> Iterator[dict[str, Any]]:
+    """What can be made simpler about it, one thing after the other."""
+    for nodes in range(kind.nodes - 1, 1, -1):
+        yield {"nodes": nodes}
     for field in fields(Kind):
         if field.name not in ("seed", "nodes"):
             plain = field.default_factory() if field.name == "rates" else field.default
-            yield replace(kind, **{field.name: plain})
-    if any(kind.clocks):
-        for number in range(len(kind.clocks)):
-            clocks = (*kind.clocks[:number], 0.0, *kind.clocks[number + 1 :])
-            yield replace(kind, clocks=clocks)
+            yield {field.name: plain}
+    for number in range(len(kind.clocks) * any(kind.clocks)):
+        yield {"clocks": (*kind.clocks[:number], 0.0, *kind.clocks[number + 1 :])}
 
 
 def literal(world: World) -> str:

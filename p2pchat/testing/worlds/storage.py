@@ -34,10 +34,17 @@ class HandThread(SteppedWorker):
 
     def __init__(self, host: FakeHost, disk: FakeDisk) -> None:
         super().__init__(host, disk, by_hand=True)
+        self.abandoned = False
+        """Whether its program left without it."""
 
     def stop(self) -> None:
         """Take no more calls, and make none."""
         self._ended = True
+
+    def abandon(self) -> None:
+        """See `Worker`."""
+        self.abandoned = True
+        super().abandon()
 
     def end(self, *, after_next: bool) -> None:
         """The process ends; `after_next`: the next call is made before, and nobody hears of it."""
@@ -103,6 +110,11 @@ class HandStorage:
     def busy(self) -> bool:
         """Whether a thread has something to do."""
         return any(thread.calls for thread in self.threads)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the program left while the disk did not answer."""
+        return any(thread.abandoned for thread in self.threads)
 
     def end(self, *, after_next: bool) -> None:
         """The process ends as by `kill -9`; see `HandThread.end`."""

@@ -30,6 +30,12 @@ EVENTS: Final = (
     GIVEN_UP,
     "killed while a thread had a call",
     "shown late",
+    "shown, and not kept",
+    "lost power in a commit",
+    "left without its disk",
+    "could not start",
+    "told to be lost",
+    "lies",
 )
 """All kinds of events that a run of `ENOUGH` worlds must have."""
 
