@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from p2pchat.wire.messages import (
     FEATURES,
@@ -141,6 +141,7 @@ def _raw(value: object) -> Raw:
 def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
     def read(fields: dict[str, Any]) -> Message:
         peer_id, features = fields.get("peer_id"), fields.get("features", FEATURES)
+        tls = fields.get("tls")
         return cls(
             peer_id=peer_id if isinstance(peer_id, str) else _string(fields.get("src")),
             version=_text(fields.get("version", VERSION)),
@@ -150,6 +151,8 @@ def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
             ttl=_ttl(fields.get("ttl")),
             agent=_string(fields.get("agent")),
             instance=_string(fields.get("instance")),
+            tls=tls if type(tls) is int else UNSET,
+            fleeting=True if fields.get("fleeting") is True else UNSET,
         )
 
     return read
