@@ -51,6 +51,9 @@ PURE: Final = {
     "settings.table",
     "settings.values",
     "mesh.discovery.schedule",
+    "mesh.identity.certificates",
+    "mesh.identity.key_text",
+    "mesh.identity.sealing",
     "mesh.link.bucket",
     "rendezvous.registry",
     "rendezvous.replies",
@@ -65,7 +68,11 @@ PUBLIC: Final = {"", "testing"}
 WITHOUT_TWISTED: Final = "control.client"
 
 # Slow to import: only where the person has asked for it, inside a function.
-SLOW: Final = {"asyncio", "multiprocessing", "prompt_toolkit", "prometheus_client", "ssl", "uuid"}
+# (`ssl` takes its time, too, but the reactor has imported it already.)
+SLOW: Final = {
+    *("asyncio", "cryptography", "multiprocessing", "OpenSSL", "prompt_toolkit"),
+    *("prometheus_client", "uuid"),
+}
 MAY_BE_SLOW: Final = ("console.full.", "service.metrics")
 
 
