@@ -55,6 +55,7 @@ PURE: Final = {
     "mesh.identity.key_text",
     "mesh.identity.sealing",
     "mesh.link.bucket",
+    "mesh.link.handshake_budget",
     "rendezvous.registry",
     "rendezvous.replies",
     "rendezvous.requests",
