@@ -14,6 +14,9 @@ but it answers, and does not become STALE. Only a session that lasted resets n. 
 its turn in the `DialQueue`. An address and port where another name is dialed, or was in vain, fails
 without a dial (`DialPauses`), and such an attempt counts as all but the last one.
 
+An address that answers in the clear, but says that it encrypts, is dialed again at once, in TLS. That
+is the same dial, and happens once in an attempt.
+
 Two attempts are beside this: `hurry` makes one now, which does not count if it fails; `dial_also`
 makes one although the peer is connected, and nothing comes of it if it fails.
 """
@@ -42,7 +45,7 @@ from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.wire.names import bracketed
-from p2pchat.wire.outputs import Finish
+from p2pchat.wire.outputs import Ending, Finish
 
 _log: Final = Log("PeerClient")
 LASTING: Final = 5.0
@@ -84,6 +87,8 @@ class Dialer(ClientFactory):
         self._waiting: Dial | None = None
         self._dial: Dial | None = None
         self._place = ("", 0)
+        self._encrypts: set[tuple[str, int]] = set()
+        """Where the present attempt is made again in TLS."""
         self._also = False
         """Whether the present attempt is made although the peer is connected."""
         self._hurried = False
@@ -133,6 +138,7 @@ class Dialer(ClientFactory):
         """Dial these places once, one after the other, although the peer is connected."""
         if self._queue.admission.has_room:
             self._drop_attempt()
+            self._encrypts.clear()
             self._also, self._untried = True, [*places]
             self._knew = frozenset(places)
             self._next_address("none of its new addresses can be dialed")
@@ -158,6 +164,7 @@ class Dialer(ClientFactory):
 
     def _attempt(self) -> None:
         self._also = False
+        self._encrypts.clear()
         self._untried = [*self._peer.addresses]
         self._knew = frozenset(self._untried)
         if self._peer.links or not self._untried:
@@ -218,11 +225,18 @@ class Dialer(ClientFactory):
         host, port = dial.place
         _log.debug("Dialing {peer} at {host}:{port}", peer=self._peer.peer_id, host=host, port=port)
         self._queue.pauses.began(self._peer.peer_id, dial.place)
+        self._connect(host, port)
+
+    def _connect(self, host: str, port: int) -> None:
         self._connector = self._reactor.connectTCP(host, port, self, timeout=_CONNECT_TIMEOUT)
 
     def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
         """The connection is there; the handshake follows."""
-        self._link = link = PeerProtocol(self._context, self._peer.peer_id)
+        security, peer_id, place = self._context.security, self._peer.peer_id, self._place
+        sealed = security is not None and security.judge.dials_sealed(
+            peer_id, place, upgrade=place in self._encrypts
+        )
+        self._link = link = PeerProtocol(self._context, peer_id, sealed=sealed)
         link.factory = self
         return link
 
@@ -233,7 +247,16 @@ class Dialer(ClientFactory):
 
     def handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
         """A connection that was dialed here ended before its session opened."""
-        if link is self._link:
+        if link is not self._link:
+            return
+        place = self._place
+        again = finish.ending is Ending.UPGRADE and place not in self._encrypts
+        if again and (self._also or not self._peer.links):
+            self._link = None
+            self._peer.encrypts_at(place)
+            self._encrypts.add(place)
+            self._connect(*place)
+        else:
             self._not_here(finish.reason)
 
     def opened(self, link: IPeerLink) -> None:

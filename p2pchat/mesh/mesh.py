@@ -16,13 +16,16 @@ from zope.interface import implementer
 
 from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.blocking import Blocking
+from p2pchat.mesh.claims import Claims, KeyAlert, OwnKeys
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
+from p2pchat.mesh.identity.trust import Policy
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.listener import BLOCKED
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
+from p2pchat.mesh.link.security import LinkSecurity
 from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.look_alikes import LookAlikes
 from p2pchat.mesh.own_name import OwnName
@@ -51,8 +54,8 @@ class Mesh:
     """All links of one node. `reactor` provides IReactorTCP and IReactorTime.
 
     `new_id` and `timestamp` give what goes into messages, `jitter` a number between two others.
-    `friends` are those who never pay for strangers. Set
-    those of the `on_...` that you care for before the first connection is made.
+    `friends` are those who never pay for strangers. With `own_keys` links are encrypted, as far as
+    the policy says. Set those of the `on_...` that you care for before the first connection is made.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Mesh:
         jitter: Callable[[float, float], float],
         max_descriptors: int | None = None,
         friends: Friends | None = None,
+        own_keys: OwnKeys | None = None,
     ) -> None:
         self._reactor = reactor
         self._friends = Friends() if friends is None else friends
@@ -87,6 +91,8 @@ class Mesh:
         """Is told of each new status."""
         self.on_notice: Callable[[str], None] = _ignore
         """Is told what the person should know, in a sentence."""
+        self.on_key_alert: Callable[[KeyAlert], None] = _ignore
+        """Is told what a person may have to know about a key; strangers can cause it."""
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for who keeps statistics."""
         self.context = LinkContext(me, settings, self, reactor, new_id, timestamp)
@@ -116,14 +122,44 @@ class Mesh:
             jitter,
             self.link_log.tell,
         )
+        self.claims: Claims | None = None
+        """Who may have which name; None while nothing can be encrypted."""
+        self._security: LinkSecurity | None = None
+        if own_keys is not None:
+            self._encrypt_with(own_keys)
         self._leaving = False
         self._all_gone: Deferred[None] | None = None
+
+    def _encrypt_with(self, own: OwnKeys) -> None:
+        self.claims = Claims(
+            own.keys.own,
+            own.known,
+            Policy(self.context.settings.security.policy),
+            self.peers,
+            self._reactor.seconds,
+            lambda alert: self.on_key_alert(alert),
+        )
+        self._security = LinkSecurity(
+            own.keys, self.claims, self._reactor, fleeting=own.fleeting
+        )
+        self._take_policy()
+
+    def _take_policy(self) -> None:
+        """Have links that are new encrypted, or not; end those that may not stay as they are."""
+        claims, policy = self.claims, Policy(self.context.settings.security.policy)
+        if claims is None:
+            return
+        claims.policy = policy
+        self.context.security = None if policy is Policy.OFF else self._security
+        for peer in self.peers.connected():
+            claims.look_at_links(peer)
 
     # ------------------------------------------------------------ what the node wants
 
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on; what concerns one link, for those that are new."""
         self.context.settings = settings
+        self._take_policy()
         self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.admission.configure(settings.limits)
         self._dialing.configure(settings.limits)
@@ -170,6 +206,8 @@ class Mesh:
     def look_at_deadlines(self, now: float) -> None:
         """End the handshakes and the closings whose time is over, and judge links in doubt."""
         self.second_links.look(now)
+        if self.claims is not None:
+            self.claims.look(now)
         for link in [*self.context.unsettled]:
             link.tick(now)
 
@@ -346,6 +384,8 @@ class Mesh:
         """The connection is gone."""
         self._links.pop(link, None)
         self.link_log.ended(link, finish)
+        if self.claims is not None:
+            self.claims.closed(link)
         self.admission.release(link.ip, inbound=not link.outbound)
         if link.peer_id:
             self._open_link_closed(link, finish)
@@ -369,7 +409,8 @@ class Mesh:
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
         self.admission.settled(link)
         if finish.ending is Ending.NAME_IN_USE:
-            self.name.in_use(f"at {link.ip}")
+            if self.claims is None or not self.claims.is_our_key(link):
+                self.name.in_use(f"at {link.ip}")
         friend = link.dialed in self._friends
         self.link_log.handshake_failed(link, finish, self._reactor.seconds(), friend=friend)
         self._dialing.handshake_failed(link, finish)

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.read_limit import ReadLimit
-from p2pchat.mesh.link.sealed_link import SealedLink, begin
+from p2pchat.mesh.link.sealed_link import ISealable, SealedLink, begin
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.link.send_queue import SendQueue, write_now
 from p2pchat.wire.codec import (
@@ -60,7 +60,7 @@ _OPEN: Final = State.OPEN
 _CHAT: Final = frozenset((Send, Pub))
 
 
-@implementer(IPeerLink, IHalfCloseableProtocol)
+@implementer(ISealable, IHalfCloseableProtocol)
 class PeerProtocol(LineReceiver):
     """A link: framing and writing for one `Session`.
 
@@ -198,11 +198,16 @@ class PeerProtocol(LineReceiver):
         else:
             self.transport.loseConnection()
 
+    def take_text(self, text: bytes) -> None:
+        """Take in lines that came sealed, beside what is being read."""
+        inlet, self.inlet = self.inlet, None
+        self.dataReceived(text)
+        self.inlet = inlet
+
     def nothing_more(self, text: bytes) -> None:
         """Take in the last text: the other end has said, sealed, that nothing more comes."""
-        self.inlet = None
         if text:
-            self.dataReceived(text)
+            self.take_text(text)
         self.inlet = _nothing
         self._no_more = True
         self._end_of_text()
@@ -445,6 +450,8 @@ class PeerProtocol(LineReceiver):
     def look(self) -> None:
         """Read what has come already, before the reactor's turn for it."""
         read = getattr(self.transport, "doRead", None)
+        if self.sealed is not None and self.sealed.waits:
+            return
         if read is not None and not self._deaf and read() is not None:
             self.give_up("the other end is gone")
 

@@ -45,8 +45,8 @@ class ISealable(IPeerLink):
     def perform(outputs: list[Output]) -> None:
         """Do what the session wants."""
 
-    def dataReceived(data: bytes) -> None:
-        """Take in what was read."""
+    def take_text(text: bytes) -> None:
+        """Take in lines that came sealed, beside what is being read."""
 
     def nothing_more(text: bytes) -> None:
         """Take in the last text: the other end has said, sealed, that nothing more comes."""
@@ -102,7 +102,7 @@ class SealedLink:
     `begin` is for who dialed: it sends the first bytes.
     """
 
-    __slots__ = ("_left", "_link", "_seal", "_security", "key")
+    __slots__ = ("_left", "_link", "_seal", "_security", "_waiting", "key")
 
     def __init__(self, link: ISealable, security: LinkSecurity) -> None:
         self._link = link
@@ -111,6 +111,7 @@ class SealedLink:
         vouch = partial(security.judge.recognised, link) if dialed else None
         self._seal: Seal | None = Seal(security.keys, dialed=dialed, vouch=vouch)
         self._left = MOST_SEALED
+        self._waiting = b""
         self.key = b""
 
     @property
@@ -146,20 +147,29 @@ class SealedLink:
 
     def _shaken(self, seal: Seal, data: bytes) -> bytes:
         """A part of the handshake came, and perhaps text behind its end."""
-        if self._security.must_wait(self, data):
+        link = self._link
+        if link.dialed is None and not self._security.may_step(self):
+            self._waiting = data
+            link.hold()
             return b""
-        link, spent = self._link, seal.spent
+        return self._stepped(seal, data)
+
+    def _stepped(self, seal: Seal, data: bytes) -> bytes:
+        link, spent, text = self._link, seal.spent, b""
+        failure: SealError | None = None
         try:
             text = seal.shake(data)
         except SealError as why:
-            write_now(link.transport, seal.answer())
-            self._security.shook(link, seal.spent - spent, late=seal.answered)
-            self._failed(why)
-            return b""
+            failure = why
         answer = seal.answer()
         if answer:
             write_now(link.transport, answer)
-        self._security.shook(link, seal.spent - spent)
+        if link.dialed is None:
+            late = failure is not None and seal.answered
+            self._security.stepped(link.ip, seal.spent - spent, failed_late=late)
+        if failure is not None:
+            self._failed(failure)
+            return b""
         if not seal.key:
             return b""
         self.key = seal.key
@@ -167,11 +177,25 @@ class SealedLink:
         link.perform(link.session.start())
         return self._last(text) if seal.ended else text
 
-    def go_on(self, data: bytes) -> None:
+    @property
+    def ip(self) -> str:
+        """Who pays for the handshake."""
+        return self._link.ip
+
+    @property
+    def waits(self) -> bool:
+        """Whether what came waits for its turn: nothing more is to be read."""
+        return bool(self._waiting)
+
+    def go_on(self) -> None:
         """Our turn has come: take in what waited."""
-        if self._seal is not None:
-            self._link.transport.resumeProducing()
-            self._link.dataReceived(data)
+        data, self._waiting = self._waiting, b""
+        seal, link = self._seal, self._link
+        if seal is not None:
+            link.read_on()
+            text = self._stepped(seal, data)
+            if text:
+                link.take_text(text)
 
     def _failed(self, why: SealError) -> None:
         """Nothing more is to be had from here."""
@@ -212,3 +236,4 @@ class SealedLink:
     def lost(self) -> None:
         """The connection is gone."""
         self._seal = None
+        self._security.forget(self)
