@@ -7,6 +7,7 @@ links. What comes with every message takes the shortest way.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable
 from types import MethodType
 from typing import Any, Final
@@ -16,10 +17,11 @@ from zope.interface import implementer
 
 from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.blocking import Blocking
-from p2pchat.mesh.claims import Claims, KeyAlert, OwnKeys
+from p2pchat.mesh.claims import Claims, OwnKeys
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
 from p2pchat.mesh.identity.trust import Policy
+from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
@@ -55,7 +57,7 @@ class Mesh:
 
     `new_id` and `timestamp` give what goes into messages, `jitter` a number between two others.
     `friends` are those who never pay for strangers. With `own_keys` links are encrypted, as far as
-    the policy says. Set those of the `on_...` that you care for before the first connection is made.
+    the policy says, and `wall` is the wall clock. Set those of the `on_...` that you care for before the first connection is made.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Mesh:
         max_descriptors: int | None = None,
         friends: Friends | None = None,
         own_keys: OwnKeys | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._reactor = reactor
         self._friends = Friends() if friends is None else friends
@@ -91,7 +94,7 @@ class Mesh:
         """Is told of each new status."""
         self.on_notice: Callable[[str], None] = _ignore
         """Is told what the person should know, in a sentence."""
-        self.on_key_alert: Callable[[KeyAlert], None] = _ignore
+        self.on_key_alert: Callable[[Alert], None] = _ignore
         """Is told what a person may have to know about a key; strangers can cause it."""
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for who keeps statistics."""
@@ -126,22 +129,22 @@ class Mesh:
         """Who may have which name; None while nothing can be encrypted."""
         self._security: LinkSecurity | None = None
         if own_keys is not None:
-            self._encrypt_with(own_keys)
+            self._encrypt_with(own_keys, wall)
         self._leaving = False
         self._all_gone: Deferred[None] | None = None
 
-    def _encrypt_with(self, own: OwnKeys) -> None:
+    def _encrypt_with(self, own: OwnKeys, wall: Callable[[], float]) -> None:
         self.claims = Claims(
-            own.keys.own,
-            own.known,
+            self.context.me.peer_id,
+            own,
             Policy(self.context.settings.security.policy),
             self.peers,
             self._reactor.seconds,
+            wall,
             lambda alert: self.on_key_alert(alert),
+            lambda sentence: self.on_notice(sentence),
         )
-        self._security = LinkSecurity(
-            own.keys, self.claims, self._reactor, fleeting=own.fleeting
-        )
+        self._security = LinkSecurity(own.keys, self.claims, self._reactor, fleeting=own.fleeting)
         self._take_policy()
 
     def _take_policy(self) -> None:
@@ -149,7 +152,7 @@ class Mesh:
         claims, policy = self.claims, Policy(self.context.settings.security.policy)
         if claims is None:
             return
-        claims.policy = policy
+        claims.vouching.policy = policy
         self.context.security = None if policy is Policy.OFF else self._security
         for peer in self.peers.connected():
             claims.look_at_links(peer)
@@ -207,7 +210,7 @@ class Mesh:
         """End the handshakes and the closings whose time is over, and judge links in doubt."""
         self.second_links.look(now)
         if self.claims is not None:
-            self.claims.look(now)
+            self.claims.vouching.sweep(now)
         for link in [*self.context.unsettled]:
             link.tick(now)
 
@@ -409,7 +412,7 @@ class Mesh:
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
         self.admission.settled(link)
         if finish.ending is Ending.NAME_IN_USE:
-            if self.claims is None or not self.claims.is_our_key(link):
+            if self.claims is None or not self.claims.has_our_key(link):
                 self.name.in_use(f"at {link.ip}")
         friend = link.dialed in self._friends
         self.link_log.handshake_failed(link, finish, self._reactor.seconds(), friend=friend)

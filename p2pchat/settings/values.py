@@ -201,8 +201,11 @@ class SecuritySettings(Struct, frozen=True, kw_only=True):
     `off`: nothing is encrypted."""
     key: Annotated[
         str | None,
-        PATH("the file of this node's key (beside the history; none: a new one each time)", "key",
-             restart=True),
+        PATH(
+            "the file of this node's key (beside the history; none: a new one each time)",
+            "key",
+            restart=True,
+        ),
     ] = None
     """`none`: the key ends with the process, so nobody remembers it."""
     known_keys: Annotated[

@@ -11,7 +11,7 @@ somebody with the same name talks in the clear is told of only when that one has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.identity import key_words
@@ -49,13 +49,16 @@ class Alert(NamedTuple):
     """The pinned key, if there is one."""
 
 
-class _Doubt(NamedTuple):
-    links: list[OpenLink]
+_Link = TypeVar("_Link", bound=OpenLink)
+
+
+class _Doubt(NamedTuple, Generic[_Link]):
+    links: list[_Link]
     key: bytes
     since: float
 
 
-class Vouching:
+class Vouching(Generic[_Link]):
     """Vouches for the links of one node.
 
     `own_id`, `own_key`: who we are. `wall`: the clock on the wall. `on_alert` gets what the person
@@ -70,7 +73,7 @@ class Vouching:
         own_key: bytes | None,
         wall: Callable[[], float],
         on_alert: Callable[[Alert], None],
-        on_dead: Callable[[OpenLink], None],
+        on_dead: Callable[[_Link], None],
         tell: Callable[[str], None],
     ) -> None:
         self.policy = policy
@@ -82,7 +85,7 @@ class Vouching:
         self._on_alert = on_alert
         self._on_dead = on_dead
         self._tell = tell
-        self._doubts: dict[str, _Doubt] = {}
+        self._doubts: dict[str, _Doubt[_Link]] = {}
         self.refused = 0
         """HELLOs and HELLO_OKs that were refused since the start."""
 
@@ -121,7 +124,7 @@ class Vouching:
         peer_id: str,
         key: bytes | None,
         ip: str,
-        links: Sequence[OpenLink],
+        links: Sequence[_Link],
         now: float,
         *,
         able: bool = False,
@@ -182,7 +185,7 @@ class Vouching:
         peer_id: str,
         key: bytes | None,
         ip: str,
-        links: Sequence[OpenLink],
+        links: Sequence[_Link],
         now: float,
         verdict: Verdict,
     ) -> None:

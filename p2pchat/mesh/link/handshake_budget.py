@@ -38,7 +38,9 @@ _GROUPS: Final = 4096
 class Waiting(Protocol):
     """A connection that waits for its next step."""
 
-    ip: str
+    @property
+    def ip(self) -> str:
+        """Who pays for it."""
 
 
 class _Group:
