@@ -21,6 +21,7 @@ PLACES: Final = {
     # A node is given its own by who makes it; these are for a real one.
     "node/node.py": {"os.urandom", "random.uniform", "time.time"},
     # What handshakes cost is CPU time; who makes the keys of a node may bring another meter.
+    "mesh/identity/key_file.py": {"time.thread_time"},
     "mesh/identity/keys.py": {"time.thread_time"},
     # The same for a rendezvous, and for who serves that of a machine.
     "rendezvous/answers.py": {"time.monotonic"},

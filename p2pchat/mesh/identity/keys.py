@@ -29,7 +29,7 @@ _GROUPS: Final = ("X25519MLKEM768:X25519:P-256", "X25519:P-256")
 class Keys:
     """Our key and the two contexts; one for a process, made once.
 
-    `pem` is the text of the file and `path` where OpenSSL reads it, `passphrase` what opens it.
+    `path` is where OpenSSL reads them, `pem` the text of that file, and `passphrase` opens it.
     Raises `ssl.SSLError`, `ValueError` or `OSError` for a file without a key and its certificate.
     `cpu` tells the seconds of CPU that this thread has used.
     """
@@ -37,12 +37,12 @@ class Keys:
     def __init__(
         self,
         path: str,
+        pem: str,
         passphrase: bytes = b"",
         *,
         cpu: Callable[[], float] = time.thread_time,
     ) -> None:
-        with open(path, encoding="ascii") as file:
-            own = key_of(certificate_in(file.read()))
+        own = key_of(certificate_in(pem))
         if own is None:
             raise ValueError("its certificate is of another form")
         self.own: Final = own

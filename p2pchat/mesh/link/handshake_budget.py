@@ -147,7 +147,7 @@ class HandshakeBudget:
         return None
 
     def next_in(self, now: float) -> float | None:
-        """Seconds until somebody may go, with a millisecond against rounding; None if none waits."""
+        """Seconds until somebody may go, and a millisecond against rounding; None if none waits."""
         if not self._queue:
             return None
         first = min(group.ready_in(now) for group in self._queue.values())
