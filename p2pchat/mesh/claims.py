@@ -27,6 +27,10 @@ ENCRYPTION_OFF: Final = "encryption is off"
 _NOT_HEARD: Final = "was not heard when it was doubted"
 
 
+def _nothing() -> None:
+    """Our key is in no file."""
+
+
 class OwnKeys(NamedTuple):
     """What a node encrypts with, and whom it knows by their keys."""
 
@@ -34,6 +38,13 @@ class OwnKeys(NamedTuple):
     known: KnownKeys
     fleeting: bool = False
     """Whether our key ends with this process."""
+    release: Callable[[], None] = _nothing
+    """Gives the file of our key back."""
+
+    def close(self, now: float) -> None:
+        """The node is at its end: have on the disk what is known."""
+        self.known.close(now)
+        self.release()
 
 
 class Claims:

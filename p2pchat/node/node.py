@@ -26,6 +26,7 @@ from twisted.internet.interfaces import IListeningPort
 from p2pchat import __version__
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.discovery.presence import Presence
 from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE, RequestSchedule
 from p2pchat.mesh.link.listener import PeerServerFactory
@@ -50,10 +51,12 @@ from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
 from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import MessageIds, Timestamps
 
-__all__ = ["LOCAL_INTERVAL", "LOCAL_LEASE", "CannotStartError", "ChatNode", "MakeHistory"]
+__all__ = ["LOCAL_INTERVAL", "LOCAL_LEASE", "CannotStartError", "ChatNode", "MakeHistory", "MakeKeys"]
 
 MakeHistory = Callable[[str, RecentIds], DurableHistory]
 """From our peer_id and the ids to fill in to a history; it may raise `CannotStartError`."""
+MakeKeys = Callable[[str], OwnKeys]
+"""From our peer_id to our keys; it may raise `CannotStartError`."""
 
 _log: Final = Log("Node")
 FILE_PATIENCE: Final = 10.0
@@ -70,7 +73,8 @@ class ChatNode(MultiService):
     `login` names the person when the settings do not. `local` says that the directory is one that
     only this machine's nodes share: then it may be asked often. `jitter` spreads waits at random.
     Ids are made of `random_bytes`, and stamps of `wall`, the wall clock in seconds since the epoch.
-    `make_history`, if there is one, makes what keeps messages.
+    `make_history`, if there is one, makes what keeps messages, and `make_keys` what links are
+    encrypted with. Without, everything is in the clear.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class ChatNode(MultiService):
         random_bytes: Callable[[int], bytes] = os.urandom,
         wall: Callable[[], float] = time.time,
         make_history: MakeHistory | None = None,
+        make_keys: MakeKeys | None = None,
     ) -> None:
         super().__init__()
         self.clock = self._reactor = reactor
@@ -98,6 +103,9 @@ class ChatNode(MultiService):
         self.wall = wall
         """The wall clock, in seconds since the epoch: for stamps, and for people."""
         self._make_history = make_history
+        self._make_keys = make_keys
+        self.own_keys: OwnKeys | None = None
+        """Our key, and the keys of others, None when nothing is encrypted."""
         self.history: DurableHistory | None = None
         """What keeps messages, None when nothing is kept."""
         self.friends = Friends()
@@ -144,6 +152,8 @@ class ChatNode(MultiService):
         """Make what depends on who we are."""
         settings = self.settings
         self.me = me
+        if self._make_keys is not None:
+            self.own_keys = self._make_keys(me.peer_id)
         mesh = self.mesh = Mesh(
             self._reactor,
             me,
@@ -153,7 +163,10 @@ class ChatNode(MultiService):
             jitter=self._jitter,
             max_descriptors=self._max_descriptors,
             friends=self.friends,
+            own_keys=self.own_keys,
+            wall=self.wall,
         )
+        mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers
         seen = RecentIds(settings.limits.remembered_ids, self.friends)
@@ -311,6 +324,8 @@ class ChatNode(MultiService):
             in_time = False if patience.over else (yield patience.wait(history.stop()))
             if not in_time:
                 self._abandon(history)
+        if self.own_keys is not None:
+            self.own_keys.close(self.clock.seconds())
         self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)
 
@@ -327,6 +342,8 @@ class ChatNode(MultiService):
         if self.history is not None and self._settled:
             self.outgoing.close()
             self._abandon(self.history)
+        if self.own_keys is not None:
+            self.own_keys.close(self.clock.seconds())
 
     def _login_name(self, nth: int) -> str:
         """The name of the n-th node of one person."""
