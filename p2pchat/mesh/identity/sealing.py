@@ -31,8 +31,9 @@ from p2pchat.mesh.identity.keys import ALPN, Keys
 
 HANDSHAKE_BYTES: Final = 4096
 """The most that the other end may say before its key is known. (Measured: 785 to 2,105 bytes.)"""
-NOISE_BYTES: Final = 32_768
-"""The most that may come without text; a full record, whose text has not come yet, is a half."""
+NOISE_BYTES: Final = 20_480
+"""The most that may come without text. A record of which the end has not come may be 16,645 bytes;
+more than this makes a turn long, because a KeyUpdate of 27 bytes takes as long as 9 lines."""
 _SLICE: Final = 8192
 _RECORD: Final = 16_384
 """The most text in one record."""
@@ -146,8 +147,12 @@ class Seal:
             raise SealError(Flaw.DEAD)
         if len(data) <= _SLICE:
             return self._open(data)
-        view = memoryview(data)
-        return b"".join([self._open(view[at : at + _SLICE]) for at in range(0, len(view), _SLICE)])
+        view, at, texts = memoryview(data), 0, []
+        while at < len(view):
+            end = at + min(_SLICE, NOISE_BYTES - self._noise)
+            texts.append(self._open(view[at:end]))
+            at = end
+        return b"".join(texts)
 
     def close(self, text: bytes) -> bytes:
         """Seal text; nothing after `farewell` or an error, nor before `key` is there."""
@@ -222,13 +227,12 @@ class Seal:
             word = _word(error)
             raise self._refusal(Flaw.ALERT if "ALERT" in word else Flaw.TAMPERED, word) from None
         text = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._count(len(data), text, self._out.pending - answers)
+        self._count(len(data), len(text), len(pieces), self._out.pending - answers)
         return text
 
-    def _count(self, sealed: int, text: bytes, answers: int) -> None:
-        """Tell noise from a link that is used: a record for a line, and a quarter of the text."""
-        size = len(text)
-        fair = size + (size >> 2) + min(_OVERHEAD * text.count(b"\n"), 2 * size)
+    def _count(self, sealed: int, text: int, records: int, answers: int) -> None:
+        """Tell noise from use: records of some bytes are use, and a quarter of the text is free."""
+        fair = text + (text >> 2) + min(_OVERHEAD * records, 3 * text)
         self._noise = max(0, self._noise + sealed - fair)
         if answers:
             self._key_updates += -(-answers // _KEY_UPDATE)
