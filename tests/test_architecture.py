@@ -59,6 +59,7 @@ PURE: Final = {
     "mesh.identity.pin",
     "mesh.identity.pin_file",
     "mesh.identity.pin_lines",
+    "mesh.identity.pins",
     "mesh.identity.refused_keys",
     "mesh.identity.sealing",
     "mesh.identity.trust",

@@ -13,10 +13,9 @@ minutes after the last link with its key. `now` is the node's clock, `wall` the 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint, read_key
 from p2pchat.mesh.identity.pin import Hold, Pin
@@ -24,32 +23,25 @@ from p2pchat.mesh.identity.pin_file import PinFile
 from p2pchat.mesh.identity.pin_lines import (
     BY_TIME,
     COMPARED,
-    WRITTEN,
     Event,
     Line,
     fingerprint_of,
+    line_of,
     seconds,
     stamp,
     whole_line,
 )
+from p2pchat.mesh.identity.pins import Pins
 from p2pchat.mesh.identity.refused_keys import COMPLETED_FOR, RefusedKey, RefusedKeys
-from p2pchat.wire.address import THIS_MACHINE, network_of, split_peer_id
+from p2pchat.wire.address import split_peer_id
 
 LIGHT_FOR: Final = 600.0
 """Seconds for which a light pin holds after the end of the last link with its key."""
 SETTLES_AFTER: Final = 3600.0
 """Seconds of open links after which an uncontested pin is settled by time."""
-MOST_OF_A_KEY: Final = 8
-"""Names that one key may have lightly."""
-MOST_OF_A_GROUP: Final = 64
-"""Light names of an address group, a /24 or a /64. Beyond it each IPv4 address may have one name,
-since a room full of people is one /24. This machine has no such limit: everybody shares it."""
-MOST_LIGHT: Final = 10_000
-MOST_BY_TIME: Final = 50_000
 _MOST_BYTES: Final = 7_000_000
 """Bytes of the file, written anew, beyond which only what the person settled is in it."""
 _LOOK_EVERY: Final = 5.0
-_T = TypeVar("_T")
 
 
 class Compared(Enum):
@@ -82,16 +74,8 @@ class KnownKeys:
     ) -> None:
         self._wall = wall
         self._file = file
-        self._pins: dict[str, Pin] = {}
-        self._names: dict[bytes, set[str]] = {}
+        self._pins = Pins()
         self._refused = RefusedKeys()
-        # Light pins with where they were first seen; those without a link, the oldest end first.
-        self._light: dict[str, tuple[bytes, str, str]] = {}
-        self._of_key: Counter[bytes] = Counter()
-        self._of_place: Counter[str] = Counter()
-        self._ended: dict[str, None] = {}
-        # Settled by time, the longest unseen first.
-        self._by_time: dict[str, None] = {}
         self._looked_at: float | None = None
         self.dropped = 0
         """Pins that only time had settled, and that gave way to newer ones."""
@@ -110,11 +94,11 @@ class KnownKeys:
 
     def pins(self) -> list[Pin]:
         """All of them."""
-        return [*self._pins.values()]
+        return [*self._pins]
 
     def names_of(self, key: bytes) -> list[str]:
         """The names that this key is pinned for."""
-        return sorted(self._names.get(key, ()))
+        return self._pins.names_of(key)
 
     def refused_under(self, peer_id: str) -> list[RefusedKey]:
         """The keys that were refused under a name, the newest first, four at most."""
@@ -137,23 +121,12 @@ class KnownKeys:
 
     def has_room(self, peer_id: str, key: bytes, ip: str) -> bool:
         """Whether this key may have this name: it is pinned, or one more light pin is allowed."""
-        if peer_id in self._pins:
-            return True
-        group, address = _places(ip)
-        return (
-            len(self._light) < MOST_LIGHT
-            and self._of_key[key] < MOST_OF_A_KEY
-            and (
-                not group
-                or self._of_place[group] < MOST_OF_A_GROUP
-                or (group != address and not self._of_place[address])
-            )
-        )
+        return self._pins.has_room(peer_id, key, ip)
 
     @property
     def light(self) -> int:
         """How many pins are light."""
-        return len(self._light)
+        return self._pins.light
 
     # ------------------------------------------------------------ what happens on links
 
@@ -169,38 +142,21 @@ class KnownKeys:
         pin = self._pins.get(peer_id)
         if pin is None:
             pin = Pin(peer_id, fingerprint(key), key, since=wall, seen=wall)
-            self._pins[peer_id] = pin
-            self._names.setdefault(key, set()).add(peer_id)
-            self._hold_lightly(peer_id, key, ip)
+            self._pins.add(pin, ip)
         elif not pin.has(key):
             raise ValueError(f"{peer_id} is pinned with another key")
         elif pin.key is None:
-            pin.key, pin.since = key, wall
-            self._names.setdefault(key, set()).add(peer_id)
+            self._pins.know_key(pin, key)
             self._write(pin, "trusted", now)
         pin.seen, pin.ip = wall, ip
         pin.fleeting = pin.fleeting or (fleeting and not pin.settled)
-        if not pin.links:
-            pin.open_since = now
-            self._ended.pop(peer_id, None)
-        pin.links += 1
+        self._pins.opened(pin, now)
         return pin
 
     def closed(self, pin: Pin, now: float) -> None:
         """A link has ended; `pin` is what `opened` returned for it."""
-        pin.links -= 1
-        peer_id = pin.peer_id
-        if self._pins.get(peer_id) is not pin:
-            return  # the person has decided otherwise meanwhile
         pin.seen = self._wall()
-        if not pin.links:
-            pin.open_before += max(0.0, now - pin.open_since)
-            pin.open_since = now
-            if peer_id in self._light:
-                self._ended[peer_id] = None
-            elif peer_id in self._by_time:
-                del self._by_time[peer_id]
-                self._by_time[peer_id] = None
+        self._pins.closed(pin, now)
 
     def refused(self, peer_id: str, key: bytes, ip: str) -> None:
         """A key was refused under this name."""
@@ -231,7 +187,7 @@ class KnownKeys:
         pin = self._pins.get(peer_id)
         if pin is None or pin.hold is Hold.BY_PERSON or pin.fleeting:
             return False
-        self._settle(pin, Hold.BY_PERSON)
+        self._pins.settle(pin, Hold.BY_PERSON)
         self._write(pin, "seen", now)
         return True
 
@@ -249,7 +205,7 @@ class KnownKeys:
         pin.verified = self._wall()
         if pin.fleeting:
             return Decision(Compared.EQUAL, True)
-        self._settle(pin, Hold.BY_PERSON)
+        self._pins.settle(pin, Hold.BY_PERSON)
         return Decision(Compared.EQUAL, self._write(pin, "verified", now, sync=True))
 
     def trust(self, peer_id: str, text: str, now: float, *, typed: bool) -> Decision:
@@ -270,11 +226,9 @@ class KnownKeys:
         else:
             key = self._refused.with_fingerprint(peer_id, wanted)
             was = None if old is None else old.key
-            self._take_out(peer_id)
+            self._pins.take_out(peer_id)
             pin = Pin(peer_id, wanted, key, since=wall, seen=wall)
-            self._pins[peer_id] = pin
-            if key is not None:
-                self._names.setdefault(key, set()).add(peer_id)
+            self._pins.add(pin)
         if pin.key is not None:
             self._refused.forget(peer_id, pin.key)
         pin.trusted = True
@@ -282,14 +236,14 @@ class KnownKeys:
             pin.verified = wall
         if pin.fleeting:
             return Decision(Compared.EQUAL, True)
-        self._settle(pin, Hold.BY_PERSON)
+        self._pins.settle(pin, Hold.BY_PERSON)
         stored = self._write(pin, "trusted", now, was=was, typed=typed, sync=True)
         return Decision(Compared.EQUAL, stored)
 
     def forget(self, peer_id: str, now: float) -> Decision:
         """Forget the key of a name, and what was refused under it. Then: end the name's links."""
         self._refused.forget(peer_id)
-        pin = self._take_out(peer_id)
+        pin = self._pins.take_out(peer_id)
         if pin is None:
             return Decision(Compared.UNKNOWN, True)
         if not pin.settled:
@@ -303,8 +257,15 @@ class KnownKeys:
         """Let light pins go, settle others by time, and have the disk hold what it is owed."""
         if self._looked_at is None or not 0 <= now - self._looked_at < _LOOK_EVERY:
             self._looked_at = now
-            self._let_go(now)
-            self._settle_by_time(now)
+            for peer_id in self._pins.ended_before(now - LIGHT_FOR):
+                self._pins.take_out(peer_id)
+            for pin in self._pins.open_for(SETTLES_AFTER, now):
+                self._pins.settle(pin, Hold.BY_TIME)
+                self._write(pin, "seen", now)
+            while (oldest := self._pins.one_too_many()) is not None:
+                self._pins.take_out(oldest)
+                self.dropped += 1
+                self._append(Line(stamp(self._wall()), oldest, "forgotten", how="room"), now)
         if self._file is not None:
             self._file.sweep(now)
 
@@ -312,69 +273,6 @@ class KnownKeys:
         """Have everything on the disk, as far as it goes."""
         if self._file is not None:
             self._file.close(now)
-
-    def _let_go(self, now: float) -> None:
-        for peer_id in [*self._ended]:
-            if now - self._pins[peer_id].open_since < LIGHT_FOR:
-                break
-            self._take_out(peer_id)
-
-    def _settle_by_time(self, now: float) -> None:
-        for peer_id in [*self._light]:
-            pin = self._pins[peer_id]
-            if pin.contested or pin.fleeting or not pin.links:
-                continue
-            if pin.open_before + now - pin.open_since >= SETTLES_AFTER:
-                self._settle(pin, Hold.BY_TIME)
-                self._write(pin, "seen", now)
-        while len(self._by_time) > MOST_BY_TIME:
-            # Of those without a link, if there are any.
-            oldest = next(
-                (name for name in self._by_time if not self._pins[name].links),
-                next(iter(self._by_time)),
-            )
-            self._take_out(oldest)
-            self.dropped += 1
-            self._append(Line(stamp(self._wall()), oldest, "forgotten", how="room"), now)
-
-    # ------------------------------------------------------------ in memory
-
-    def _hold_lightly(self, peer_id: str, key: bytes, ip: str) -> None:
-        group, address = _places(ip)
-        self._light[peer_id] = (key, group, address)
-        self._of_key[key] += 1
-        for place in {group, address}:
-            self._of_place[place] += 1
-
-    def _settle(self, pin: Pin, hold: Hold) -> None:
-        if hold > pin.hold:
-            pin.hold = hold
-        self._no_longer_light(pin.peer_id)
-        self._by_time.pop(pin.peer_id, None)
-        if pin.hold is Hold.BY_TIME:
-            self._by_time[pin.peer_id] = None
-
-    def _no_longer_light(self, peer_id: str) -> None:
-        self._ended.pop(peer_id, None)
-        light = self._light.pop(peer_id, None)
-        if light is None:
-            return
-        key, group, address = light
-        _count_down(self._of_key, key)
-        for place in {group, address}:
-            _count_down(self._of_place, place)
-
-    def _take_out(self, peer_id: str) -> Pin | None:
-        pin = self._pins.pop(peer_id, None)
-        if pin is not None:
-            self._no_longer_light(peer_id)
-            self._by_time.pop(peer_id, None)
-            if pin.key is not None:
-                names = self._names[pin.key]
-                names.discard(peer_id)
-                if not names:
-                    del self._names[pin.key]
-        return pin
 
     # ------------------------------------------------------------ on disk
 
@@ -391,7 +289,8 @@ class KnownKeys:
         typed: bool = False,
         sync: bool = False,
     ) -> bool:
-        line = _line(pin, event, stamp(self._wall()))
+        at = pin.since if event == "seen" else self._wall()
+        line = line_of(pin, event, at)
         if was is not None:
             line.was = key_text(was)
         if typed:
@@ -401,16 +300,15 @@ class KnownKeys:
     def _everything(self) -> Iterator[bytes]:
         """The lines of a file that is written anew; it may be taken in pieces."""
         room = _MOST_BYTES
-        for peer_id in [*self._pins]:
-            pin = self._pins.get(peer_id)
-            if pin is not None and pin.hold is Hold.BY_PERSON:
+        for pin in self._pins:
+            if pin.hold is Hold.BY_PERSON:
                 data = b"".join(map(whole_line, self._lines_of(pin)))
                 room -= len(data)
                 yield data
-        for peer_id in reversed([*self._by_time]):
-            pin = self._pins.get(peer_id)
-            if pin is not None and pin.hold is Hold.BY_TIME:
-                data = b"".join(map(whole_line, self._lines_of(pin)))
+        for peer_id in reversed(self._pins.by_time):
+            later = self._pins.get(peer_id)
+            if later is not None and later.hold is Hold.BY_TIME:
+                data = b"".join(map(whole_line, self._lines_of(later)))
                 room -= len(data)
                 if room < 0:
                     return
@@ -419,13 +317,11 @@ class KnownKeys:
     def _lines_of(self, pin: Pin) -> Iterator[Line]:
         for old in reversed(self._refused.of(pin.peer_id)):
             yield Line(stamp(old.at), pin.peer_id, "refused", key_text(old.key))
-        line = _line(pin, "trusted" if pin.trusted else "seen", stamp(pin.since))
+        line = line_of(pin, "trusted" if pin.trusted else "seen", pin.since)
         line.last = stamp(pin.seen)
         yield line
         if pin.verified is not None:
-            yield Line(
-                stamp(pin.verified), pin.peer_id, "verified", line.key, line.fingerprint, COMPARED
-            )
+            yield line_of(pin, "verified", pin.verified)
 
     def _replay(self, line: Line) -> None:
         peer_id, at = line.peer_id, seconds(line.time)
@@ -433,54 +329,26 @@ class KnownKeys:
             self._refused.add(peer_id, read_key(line.key), "", at)
             return
         if line.event == "forgotten":
-            self._take_out(peer_id)
+            self._pins.take_out(peer_id)
             return
         pin = self._pins.get(peer_id)
         known = fingerprint_of(line)
         if pin is not None and pin.fingerprint != known:
             if line.event != "trusted":
                 return  # what is settled gives way to nothing else
-            self._take_out(peer_id)
+            self._pins.take_out(peer_id)
             pin = None
         if pin is None:
             pin = Pin(peer_id, known, None, since=at, seen=at)
-            self._pins[peer_id] = pin
+            self._pins.add(pin)
         if line.key and pin.key is None:
-            pin.key = read_key(line.key)
-            self._names.setdefault(pin.key, set()).add(peer_id)
+            self._pins.know_key(pin, read_key(line.key))
         pin.seen = max(pin.seen, seconds(line.last) if line.last else at)
         pin.trusted = pin.trusted or line.event == "trusted"
         if line.how == COMPARED:
             pin.verified = at
         by_time = line.event == "seen" and line.how == BY_TIME
-        self._settle(pin, Hold.BY_TIME if by_time else Hold.BY_PERSON)
+        self._pins.settle(pin, Hold.BY_TIME if by_time else Hold.BY_PERSON)
 
     def _fewest_lines(self) -> int:
-        return sum(1 + (pin.verified is not None) for pin in self._pins.values())
-
-
-def _line(pin: Pin, event: Event, time: str) -> Line:
-    line = Line(time, pin.peer_id, event)
-    if pin.key is not None:
-        line.key = key_text(pin.key)
-    else:
-        line.fingerprint = pin.fingerprint
-    if event == "verified":
-        line.how = COMPARED
-    elif event == "seen":
-        line.how = BY_TIME if pin.hold is Hold.BY_TIME else WRITTEN
-    return line
-
-
-def _places(ip: str) -> tuple[str, str]:
-    """The group of addresses that `ip` is of, and itself; empty for this machine."""
-    address = network_of(ip)
-    if address == THIS_MACHINE:
-        return "", ""
-    return (address if ":" in address else address.rpartition(".")[0]), address
-
-
-def _count_down(counts: Counter[_T], of: _T) -> None:
-    counts[of] -= 1
-    if not counts[of]:
-        del counts[of]
+        return sum(1 + (pin.verified is not None) for pin in self._pins)

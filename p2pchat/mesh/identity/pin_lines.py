@@ -22,6 +22,7 @@ from msgspec import DecodeError, Struct
 from msgspec.json import Decoder, encode
 
 from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint, read_key
+from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.wire.address import split_peer_id
 
 FORM: Final = "p2pchat keys 1"
@@ -115,6 +116,20 @@ def _check(line: Line) -> None:
             raise ValueError("not as it is written")
     elif line.event != "forgotten":
         raise ValueError("no key")
+
+
+def line_of(pin: Pin, event: Event, at: float) -> Line:
+    """The line for an event of this pin; `at`: seconds of the wall clock."""
+    line = Line(stamp(at), pin.peer_id, event)
+    if pin.key is not None:
+        line.key = key_text(pin.key)
+    else:
+        line.fingerprint = pin.fingerprint
+    if event == "verified":
+        line.how = COMPARED
+    elif event == "seen":
+        line.how = BY_TIME if pin.hold is Hold.BY_TIME else WRITTEN
+    return line
 
 
 def fingerprint_of(line: Line) -> str:

@@ -1,0 +1,303 @@
+"""Every order of up to eight steps: who gets a name, and who gets what is written to it.
+
+Alice is the node. Bob has a key, or a program that cannot encrypt, or first the one and then the
+other. Mallory has another key, another address, and the same name. What one step makes of a state
+is looked at once: states that differ only in how they came about are one.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from p2pchat.mesh.identity.key_text import fingerprint
+from p2pchat.mesh.identity.known_keys import LIGHT_FOR, SETTLES_AFTER
+from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.trust import LIVES_FOR, AlertKind, OpenLink, Policy, may_carry
+from p2pchat.mesh.identity.vouching import Alert, Vouching
+from tests.support.pin_disks import ALICE, BOB, MALLORY, FakePinDisk, known_keys
+
+NAME = "bob@CIC"
+STEPS = 4
+ADDRESSES = {"bob": "10.0.0.2", "mallory": "10.9.0.3"}
+
+
+@dataclass(eq=False)
+class Link:
+    who: str
+    key: bytes | None
+    heard_at: float
+    pin: Pin | None = None
+    alive: bool = True
+    waits_for_us: bool = False
+
+    @property
+    def ip(self) -> str:
+        return ADDRESSES[self.who]
+
+
+@dataclass
+class World:
+    """Alice's node, its links under one name, and what was seen of it."""
+
+    policy: Policy
+    now: float = 0.0
+    links: list[Link] = field(default_factory=list)
+    alerts: list[tuple[float, AlertKind]] = field(default_factory=list)
+    waiting: tuple[float | None] | None = None
+    """A message that waits, and when it was typed if that was for a link in the clear."""
+    contested: bool = False
+    """Whether somebody was refused since there is the light pin."""
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.disk = FakePinDisk()
+        self.start(is_new=True)
+
+    def start(self, *, is_new: bool = False) -> None:
+        keys = known_keys(self.disk, self.wall, self.tell, is_new=is_new)
+        self.vouching = Vouching(
+            self.policy, keys, "alice@CIC", ALICE, self.wall, self.alert, self.dead, self.tell
+        )
+
+    def wall(self) -> float:
+        return 1.8e9 + self.now
+
+    def tell(self, sentence: str) -> None:
+        pass
+
+    def alert(self, alert: Alert) -> None:
+        self.alerts.append((self.now, alert.kind))
+
+    def dead(self, link: OpenLink) -> None:
+        assert isinstance(link, Link)
+        self.check(not link.alive, "a living link was called dead")
+        self.end(link)
+
+    def check(self, right: bool, fault: str) -> None:
+        if not right:
+            self.faults.append(fault)
+
+    @property
+    def pin(self) -> Pin | None:
+        return self.vouching.keys.pin_of(NAME)
+
+    # ------------------------------------------------------------ steps
+
+    def comes(self, who: str, key: bytes | None) -> bool:
+        plain = [link for link in self.links if link.key is None and link.alive]
+        was_light = self.pin is not None and not self.pin.settled
+        ip = ADDRESSES[who]
+        verdict = self.vouching.arrived(NAME, key, ip, self.links, self.now)
+        if verdict.take:
+            if verdict.end:
+                for link in [link for link in self.links if link.key is None]:
+                    self.check(
+                        not link.alive or link.ip == ip or self.pin is not None,
+                        "a living plain peer was thrown out",
+                    )
+                    self.end(link)
+            link = Link(who, key, self.now)
+            if key is not None:
+                link.pin = self.vouching.keys.opened(NAME, key, ip, self.now)
+            self.links.append(link)
+            self.carry()
+        else:
+            self.contested = self.contested or (was_light and verdict.bye != "busy")
+        if verdict.doubt:
+            self.passes(LIVES_FOR + 0.1)
+        if who == "mallory" and self.pin is None:
+            self.check(all(link in self.links for link in plain), "mallory ended a living link")
+        return verdict.take
+
+    def end(self, link: Link) -> None:
+        self.links.remove(link)
+        if link.pin is not None:
+            self.vouching.keys.closed(link.pin, self.now)
+
+    def leaves(self, who: str) -> None:
+        for link in [link for link in self.links if link.who == who]:
+            self.end(link)
+
+    def falls_silent(self) -> None:
+        for link in self.links:
+            link.alive = link.alive and link.who != "bob"
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        for link in self.links:
+            if link.alive:
+                link.heard_at = self.now
+        self.vouching.sweep(self.now)
+
+    def writes(self) -> None:
+        if self.links:
+            self.deliver(self.links[0])
+        elif self.waiting is None:
+            self.waiting = (None,)
+
+    def writes_for_later(self) -> None:
+        """It is typed while the peer talks in the clear, and does not leave."""
+        if self.waiting is None and self.links and self.links[0].key is None:
+            self.waiting = (self.wall(),)
+
+    def carry(self) -> None:
+        if self.waiting is None:
+            return
+        (typed,) = self.waiting
+        link, pin = self.links[0], self.pin
+        if link.key is None or (pin is not None and may_carry(pin, typed)):
+            self.check(
+                typed is None
+                or link.key is None
+                or (pin is not None and pin.trusted)
+                or (pin is not None and pin.since <= typed),
+                "what was typed in the clear went to a new key",
+            )
+            self.waiting = None
+            self.deliver(link)
+
+    def deliver(self, link: Link) -> None:
+        if link.key is None:
+            self.check(self.pin is None, "text in the clear under a pinned name")
+            self.check(self.policy is not Policy.REQUIRE, "text in the clear")
+            return
+        self.vouching.keys.wrote_to(NAME, self.now)
+        pin = self.pin
+        self.check(pin is not None and pin.key == link.key, "text to another key")
+        self.check(pin is not None and pin.hold is Hold.BY_PERSON, "written to, and not settled")
+
+    def trusts(self, key: bytes) -> None:
+        self.vouching.keys.trust(NAME, fingerprint(key), self.now, typed=False)
+        self.not_staying()
+
+    def verifies(self, key: bytes) -> None:
+        self.vouching.keys.verify(NAME, fingerprint(key), self.now)
+
+    def forgets(self) -> None:
+        self.vouching.keys.forget(NAME, self.now)
+        for link in [*self.links]:
+            self.end(link)
+
+    def not_staying(self) -> None:
+        for link in [*self.links]:
+            if not self.vouching.may_stay(NAME, link.key):
+                self.end(link)
+
+    def restarts(self) -> None:
+        for link in [*self.links]:
+            self.end(link)
+        self.start()
+
+    # ------------------------------------------------------------ what must hold
+
+    def look(self, before: Pin | None, step: str) -> None:
+        pin = self.pin
+        keys = {link.key for link in self.links}
+        self.check(len(keys) <= 1, f"links with {len(keys)} keys")
+        if pin is not None and keys:
+            self.check(keys == {pin.key}, "a link with another key than the pinned one")
+        self.check(None in keys or not keys or pin is not None, "a sealed link without a pin")
+        if (
+            before is not None
+            and before.settled
+            and step not in ("trust bob", "trust mallory", "forget")
+        ):
+            self.check(
+                pin is not None and pin.fingerprint == before.fingerprint and pin.settled,
+                "a settled pin was lost",
+            )
+            self.check(
+                pin is not None and (pin.verified is not None) >= (before.verified is not None),
+                "a verified pin is no longer verified",
+            )
+        if pin is None or before is None or pin.fingerprint != before.fingerprint:
+            self.contested = False
+        if pin is not None and pin.hold is Hold.BY_TIME and (before is None or not before.settled):
+            self.check(not self.contested, "a contested name was settled by time")
+        if step == "10 minutes" and pin is not None and not self.links:
+            self.check(pin.settled, "a light pin has outlived its links")
+        for kind in (0,):
+            last = [at for at, _ in self.alerts][-2:]
+            self.check(len(last) < 2 or last[1] - last[0] >= 3600 + kind, "two alerts in an hour")
+
+    def state(self) -> Any:
+        """All that what comes next depends on."""
+        pin, keys = self.pin, self.vouching.keys
+        now = self.now
+        return (
+            tuple((link.who, link.key, link.alive) for link in self.links),
+            pin
+            and (
+                pin.key,
+                pin.fingerprint,
+                pin.hold,
+                pin.verified is not None,
+                pin.trusted,
+                pin.contested,
+                min(SETTLES_AFTER, pin.open_before + (now - pin.open_since if pin.links else 0))
+                // 60,
+                0 if pin.links else min(LIGHT_FOR, now - pin.open_since) // 60,
+            ),
+            tuple(old.key for old in keys.refused_under(NAME)),
+            min(3600.0, now - self.alerts[-1][0]) // 60 if self.alerts else 60,
+            self.waiting and (self.waiting[0] is None, pin and may_carry(pin, self.waiting[0])),
+            self.contested,
+        )
+
+
+ACTS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "bob sealed": ("comes", ("bob", BOB)),
+    "bob plain": ("comes", ("bob", None)),
+    "mallory sealed": ("comes", ("mallory", MALLORY)),
+    "mallory plain": ("comes", ("mallory", None)),
+    "bob leaves": ("leaves", ("bob",)),
+    "mallory leaves": ("leaves", ("mallory",)),
+    "bob silent": ("falls_silent", ()),
+    "write": ("writes", ()),
+    "write for later": ("writes_for_later", ()),
+    "trust bob": ("trusts", (BOB,)),
+    "trust mallory": ("trusts", (MALLORY,)),
+    "verify": ("verifies", (BOB,)),
+    "forget": ("forgets", ()),
+    "restart": ("restarts", ()),
+    "10 minutes": ("passes", (LIGHT_FOR + 1,)),
+    "1 hour": ("passes", (SETTLES_AFTER + 1,)),
+}
+
+
+def explore(policy: Policy, steps: int) -> tuple[int, list[str]]:
+    """All states that are reached in this many steps: how many, and the faults with their ways."""
+    first = World(policy)
+    seen = {first.state()}
+    level: list[tuple[bytes, tuple[str, ...]]] = [(pickle.dumps(first), ())]
+    faults: list[str] = []
+    for _ in range(steps):
+        following = []
+        for stored, way in level:
+            for name, (act, given) in ACTS.items():
+                world: World = pickle.loads(stored)
+                pin = world.pin
+                before = None if pin is None else pickle.loads(pickle.dumps(pin))
+                getattr(world, act)(*given)
+                world.look(before, name)
+                if world.faults:
+                    faults.append(f"{', '.join((*way, name))}: {world.faults}")
+                    continue
+                state = world.state()
+                if state not in seen:
+                    seen.add(state)
+                    following.append((pickle.dumps(world), (*way, name)))
+        level = following
+    return len(seen), faults
+
+
+class ModelTests(SynchronousTestCase):
+    def test_all_orders_of_eight_steps(self) -> None:
+        for policy in (Policy.PREFER, Policy.REQUIRE):
+            count, faults = explore(policy, STEPS)
+            self.assertEqual(faults[:5], [], policy)
+            print(policy, count)
