@@ -24,6 +24,8 @@ from p2pchat.mesh.peers import Peer, PeerTable
 
 ENCRYPTION_OFF: Final = "encryption is off"
 """The reason of a BYE that ends a sealed link of a node that encrypts no more."""
+KEY_FORGOTTEN: Final = "begin anew"
+"""The reason of a BYE to who is to come again as one whose key is not known."""
 _NOT_HEARD: Final = "was not heard when it was doubted"
 
 
@@ -142,11 +144,16 @@ class Claims:
 
     # ------------------------------------------------------------ what the person has decided
 
-    def look_at_links(self, peer: Peer) -> None:
-        """The policy, or the pin of a peer, has changed: end the links that may not stay."""
+    def look_at_links(self, peer: Peer, *, forgotten: bool = False) -> None:
+        """The policy, or the pin of a peer, has changed: end the links that may not stay.
+
+        `forgotten`: there is no pin any more, so none of the links has one.
+        """
         vouching = self.vouching
         for link in [*peer.links]:
-            if vouching.policy is Policy.OFF and link.key is not None:
+            if forgotten:
+                _end(link, KEY_FORGOTTEN)
+            elif vouching.policy is Policy.OFF and link.key is not None:
                 _end(link, ENCRYPTION_OFF)
             elif not vouching.may_stay(peer.peer_id, link.key):
                 plain = link.key is None

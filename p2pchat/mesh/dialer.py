@@ -14,8 +14,8 @@ but it answers, and does not become STALE. Only a session that lasted resets n. 
 its turn in the `DialQueue`. An address and port where another name is dialed, or was in vain, fails
 without a dial (`DialPauses`), and such an attempt counts as all but the last one.
 
-An address that answers in the clear, but says that it encrypts, is dialed again at once, in TLS. That
-is the same dial, and happens once in an attempt.
+An address that answers in the clear, but says that it encrypts, is dialed again at once, in TLS.
+That is the same dial, and happens once in an attempt.
 
 Two attempts are beside this: `hurry` makes one now, which does not count if it fails; `dial_also`
 makes one although the peer is connected, and nothing comes of it if it fails.

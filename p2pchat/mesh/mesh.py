@@ -42,6 +42,7 @@ from p2pchat.wire.messages import ByeOk, CatchUp, Pong, Pub, Said, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
 _LEAVE_TIMEOUT: Final = 2.0
+_NO_KEYS: Final = "nothing is encrypted until this program is started again: it has no key yet"
 _PEERS_A_TURN: Final = 100
 _ENTRIES_A_TURN: Final = 1000
 """Peers of a listing, and entries of it, that are taken in without a look at anything else."""
@@ -57,7 +58,8 @@ class Mesh:
 
     `new_id` and `timestamp` give what goes into messages, `jitter` a number between two others.
     `friends` are those who never pay for strangers. With `own_keys` links are encrypted, as far as
-    the policy says, and `wall` is the wall clock. Set those of the `on_...` that you care for before the first connection is made.
+    the policy says, and `wall` is the wall clock. Set those of the `on_...` that you care for before
+    the first connection is made.
     """
 
     def __init__(
@@ -151,6 +153,8 @@ class Mesh:
         """Have links that are new encrypted, or not; end those that may not stay as they are."""
         claims, policy = self.claims, Policy(self.context.settings.security.policy)
         if claims is None:
+            if policy is not Policy.OFF:
+                self.on_notice(_NO_KEYS)
             return
         claims.vouching.policy = policy
         self.context.security = None if policy is Policy.OFF else self._security
@@ -161,8 +165,9 @@ class Mesh:
 
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on; what concerns one link, for those that are new."""
-        self.context.settings = settings
-        self._take_policy()
+        before, self.context.settings = self.context.settings, settings
+        if before.security.policy != settings.security.policy:
+            self._take_policy()
         self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.admission.configure(settings.limits)
         self._dialing.configure(settings.limits)
@@ -192,6 +197,17 @@ class Mesh:
         for peer in absent:
             self._dialing.dial(peer)
         return len(absent)
+
+    def key_decided(self, peer_id: str, *, forgotten: bool = False) -> None:
+        """The person has taken another key for a name, or forgotten it: links that may not stay
+        end, and the peer is dialed."""
+        peer = self.peers.get(peer_id)
+        if peer is None or self.claims is None:
+            return
+        self.claims.look_at_links(peer, forgotten=forgotten)
+        if not self.blocking.has_peer(peer_id) and all(link.leaving for link in peer.links):
+            peer.left = False
+            self._dialing.dial(peer)
 
     def wanted(self, peer: Peer) -> None:
         """Somebody writes to this peer, which has no link: dial it now, if it may be dialed."""
@@ -411,9 +427,10 @@ class Mesh:
 
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
         self.admission.settled(link)
-        if finish.ending is Ending.NAME_IN_USE:
-            if self.claims is None or not self.claims.has_our_key(link):
-                self.name.in_use(f"at {link.ip}")
+        if finish.ending is Ending.NAME_IN_USE and not (
+            self.claims is not None and self.claims.has_our_key(link)
+        ):
+            self.name.in_use(f"at {link.ip}")
         friend = link.dialed in self._friends
         self.link_log.handshake_failed(link, finish, self._reactor.seconds(), friend=friend)
         self._dialing.handshake_failed(link, finish)

@@ -42,6 +42,7 @@ from p2pchat.node.patience import Patience
 from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
+from p2pchat.node.trusting import Trusting
 from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import MAX_NAME, split_peer_id
@@ -51,12 +52,19 @@ from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
 from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import MessageIds, Timestamps
 
-__all__ = ["LOCAL_INTERVAL", "LOCAL_LEASE", "CannotStartError", "ChatNode", "MakeHistory", "MakeKeys"]
+__all__ = [
+    "LOCAL_INTERVAL",
+    "LOCAL_LEASE",
+    "CannotStartError",
+    "ChatNode",
+    "MakeHistory",
+    "MakeKeys",
+]
 
 MakeHistory = Callable[[str, RecentIds], DurableHistory]
 """From our peer_id and the ids to fill in to a history; it may raise `CannotStartError`."""
-MakeKeys = Callable[[str], OwnKeys]
-"""From our peer_id to our keys; it may raise `CannotStartError`."""
+MakeKeys = Callable[[str], OwnKeys | None]
+"""From our peer_id to our keys, None if there can be none; it may raise `CannotStartError`."""
 
 _log: Final = Log("Node")
 FILE_PATIENCE: Final = 10.0
@@ -104,8 +112,9 @@ class ChatNode(MultiService):
         """The wall clock, in seconds since the epoch: for stamps, and for people."""
         self._make_history = make_history
         self._make_keys = make_keys
-        self.own_keys: OwnKeys | None = None
-        """Our key, and the keys of others, None when nothing is encrypted."""
+        self._own_keys: OwnKeys | None = None
+        self.trusting: Trusting | None = None
+        """What the person decides about keys, None when nothing can be encrypted."""
         self.history: DurableHistory | None = None
         """What keeps messages, None when nothing is kept."""
         self.friends = Friends()
@@ -139,6 +148,8 @@ class ChatNode(MultiService):
             me = Identity.of(f"{name}@{peer.namespace}", _agent(), instance, features)
             self._settle(me)
         except BaseException as why:
+            if self._own_keys is not None:
+                self._own_keys.close(self.clock.seconds())
             self._port = None
             port.stopListening()
             if isinstance(why, ValueError):
@@ -152,8 +163,7 @@ class ChatNode(MultiService):
         """Make what depends on who we are."""
         settings = self.settings
         self.me = me
-        if self._make_keys is not None:
-            self.own_keys = self._make_keys(me.peer_id)
+        own_keys = self._own_keys = None if self._make_keys is None else self._make_keys(me.peer_id)
         mesh = self.mesh = Mesh(
             self._reactor,
             me,
@@ -163,9 +173,11 @@ class ChatNode(MultiService):
             jitter=self._jitter,
             max_descriptors=self._max_descriptors,
             friends=self.friends,
-            own_keys=self.own_keys,
+            own_keys=own_keys,
             wall=self.wall,
         )
+        if own_keys is not None:
+            self.trusting = Trusting(own_keys, mesh, self.clock)
         mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers
@@ -179,7 +191,12 @@ class ChatNode(MultiService):
             mesh.on_extended = self._extended
         self.incoming = Incoming(self.observers, seen, self.history)
         self.outgoing = Outgoing(
-            mesh.context, mesh.peers, self.observers, self.history, self.friends
+            mesh.context,
+            mesh.peers,
+            self.observers,
+            self.history,
+            self.friends,
+            None if own_keys is None else own_keys.known,
         )
         if self.history is not None:
             self.outgoing.publishing.on_dropped = self._catching_up.more
@@ -324,8 +341,8 @@ class ChatNode(MultiService):
             in_time = False if patience.over else (yield patience.wait(history.stop()))
             if not in_time:
                 self._abandon(history)
-        if self.own_keys is not None:
-            self.own_keys.close(self.clock.seconds())
+        if self._own_keys is not None:
+            self._own_keys.close(self.clock.seconds())
         self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)
 
@@ -342,8 +359,8 @@ class ChatNode(MultiService):
         if self.history is not None and self._settled:
             self.outgoing.close()
             self._abandon(self.history)
-        if self.own_keys is not None:
-            self.own_keys.close(self.clock.seconds())
+        if self._own_keys is not None:
+            self._own_keys.close(self.clock.seconds())
 
     def _login_name(self, nth: int) -> str:
         """The name of the n-th node of one person."""

@@ -72,7 +72,7 @@ class KnownKeys:
         file: PinFile | None = None,
         lines: Sequence[Line] = (),
     ) -> None:
-        self._wall = wall
+        self.wall = wall
         self._file = file
         self._pins = Pins()
         self._refused = RefusedKeys()
@@ -112,7 +112,7 @@ class KnownKeys:
         pin = self._pins.get(peer_id)
         if pin is not None and pin.verified is not None:
             return []
-        now = self._wall()
+        now = self.wall()
         return [
             old.fingerprint
             for old in self._refused.of(peer_id)
@@ -138,7 +138,7 @@ class KnownKeys:
         Call it before HELLO_OK is sent, and `closed` when the link has ended. `fleeting`: its HELLO
         or HELLO_OK says so. Returns the pin.
         """
-        wall = self._wall()
+        wall = self.wall()
         pin = self._pins.get(peer_id)
         if pin is None:
             pin = Pin(peer_id, fingerprint(key), key, since=wall, seen=wall)
@@ -155,12 +155,12 @@ class KnownKeys:
 
     def closed(self, pin: Pin, now: float) -> None:
         """A link has ended; `pin` is what `opened` returned for it."""
-        pin.seen = self._wall()
+        pin.seen = self.wall()
         self._pins.closed(pin, now)
 
     def refused(self, peer_id: str, key: bytes, ip: str) -> None:
         """A key was refused under this name."""
-        self._refused.add(peer_id, key, ip, self._wall())
+        self._refused.add(peer_id, key, ip, self.wall())
 
     def was_not_refused(self, peer_id: str, key: bytes) -> None:
         """The reason for which a key was refused has turned out to be none."""
@@ -202,7 +202,7 @@ class KnownKeys:
             return Decision(Compared.UNKNOWN, True)
         if pin.fingerprint != wanted:
             return Decision(Compared.DIFFERENT, True)
-        pin.verified = self._wall()
+        pin.verified = self.wall()
         if pin.fleeting:
             return Decision(Compared.EQUAL, True)
         self._pins.settle(pin, Hold.BY_PERSON)
@@ -219,7 +219,7 @@ class KnownKeys:
         """
         wanted = read_fingerprint(text)
         split_peer_id(peer_id)
-        wall = self._wall()
+        wall = self.wall()
         old = self._pins.get(peer_id)
         if old is not None and old.fingerprint == wanted:
             pin, was = old, None
@@ -248,7 +248,7 @@ class KnownKeys:
             return Decision(Compared.UNKNOWN, True)
         if not pin.settled:
             return Decision(Compared.EQUAL, True)
-        line = Line(stamp(self._wall()), peer_id, "forgotten")
+        line = Line(stamp(self.wall()), peer_id, "forgotten")
         return Decision(Compared.EQUAL, self._append(line, now, sync=True))
 
     # ------------------------------------------------------------ time
@@ -265,7 +265,7 @@ class KnownKeys:
             while (oldest := self._pins.one_too_many()) is not None:
                 self._pins.take_out(oldest)
                 self.dropped += 1
-                self._append(Line(stamp(self._wall()), oldest, "forgotten", how="room"), now)
+                self._append(Line(stamp(self.wall()), oldest, "forgotten", how="room"), now)
         if self._file is not None:
             self._file.sweep(now)
 
@@ -289,7 +289,7 @@ class KnownKeys:
         typed: bool = False,
         sync: bool = False,
     ) -> bool:
-        at = pin.since if event == "seen" else self._wall()
+        at = pin.since if event == "seen" else self.wall()
         line = line_of(pin, event, at)
         if was is not None:
             line.was = key_text(was)

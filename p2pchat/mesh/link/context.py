@@ -73,7 +73,7 @@ class LinkContext:
 
     @property
     def refuses_tls(self) -> bool:
-        """Whether TLS is answered by an alert, not read as lines: the person has switched it off."""
+        """Whether TLS is answered by an alert, and not read as lines: it is switched off."""
         return self.settings.security.policy == "off"
 
     def odd_wait(self, peer_id: str, lines: bytes, now: float) -> float:

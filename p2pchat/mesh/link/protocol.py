@@ -287,6 +287,7 @@ class PeerProtocol(LineReceiver):
     # ------------------------------------------------------------ outputs of the session
 
     def perform(self, outputs: list[Output]) -> None:
+        """Do what the session wants, in its order."""
         owner = self._context.owner
         for output in outputs:
             match output:
