@@ -37,6 +37,9 @@ _MAX_DEPTH: Final = 32
 """How deeply lists and objects may nest."""
 
 
+_GREETINGS: Final = ("HELLO", "HELLO_OK")
+
+
 class WireError(Exception):
     """A line that is not a message; the text says why, fit for a log."""
 
@@ -51,8 +54,10 @@ class _Echo(Struct):
 _decode_echo = msgspec.json.Decoder(_Echo).decode
 
 
-def read_liberally(line: bytes) -> Message | Unknown:
+def read_liberally(line: bytes, *, strict: bool = False) -> Message | Unknown:
     """The message in `line`; a field of which no sense can be made counts as absent.
+
+    `strict`: nobody is taken for who is named elsewhere than in the `peer_id` of a HELLO.
 
     Slow, and meant for what the typed call of `p2pchat.wire.codec` refused. Raises `WireError`, as
     `p2pchat.wire.codec.decode` does.
@@ -71,6 +76,8 @@ def read_liberally(line: bytes) -> Message | Unknown:
         raise WireError("nested too deeply")
     kind = fields.get("type")
     read = _READERS.get(kind) if isinstance(kind, str) else None
+    if strict and kind in _GREETINGS and not isinstance(fields.get("peer_id"), str):
+        raise WireError("no peer_id")
     if read is None:
         return Unknown(shortened(_text(kind), 40))
     message = read(fields)

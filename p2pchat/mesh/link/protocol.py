@@ -175,7 +175,7 @@ class PeerProtocol(LineReceiver):
             self.received += count
             self.deliver(self, messages)
         else:
-            self._receive(decode_each(data) if messages is None else messages, now)
+            self._receive(self._read_each(data) if messages is None else messages, now)
         more = bool(self._put_off)
         if self._tail and len(self._tail) >= MAX_LINE and not self._deaf and not more:
             self._overlong()
@@ -274,6 +274,10 @@ class PeerProtocol(LineReceiver):
                 return
         if chat:
             self._chat(chat)
+
+    def _read_each(self, lines: bytes) -> Iterable[Any]:
+        """What each line says, of which one is odd. A key goes to who says its name in its place."""
+        return decode_each(lines, strict=self.sealed is not None and not self.peer_id)
 
     def _chat(self, messages: list[Any]) -> None:
         """Have a run of chat messages performed, and begin the next."""
