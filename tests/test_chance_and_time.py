@@ -36,6 +36,7 @@ PLACES: Final = {
     "logs/output.py": {"time.time"},
     # The clock by which the reactor of a program goes, and by which systemd does.
     "service/notify.py": {"time.monotonic"},
+    "service/own_keys.py": {"os.urandom"},
     "service/process.py": {"time.monotonic"},
     # Programs of their own, which ask a node over its socket.
     "control/client/attach.py": {"time.monotonic"},

@@ -62,7 +62,6 @@ class Claims:
         policy: Policy,
         peers: PeerTable,
         seconds: Callable[[], float],
-        wall: Callable[[], float],
         on_alert: Callable[[Alert], None],
         tell: Callable[[str], None],
     ) -> None:
@@ -72,7 +71,7 @@ class Claims:
             own.known,
             own_id,
             own.keys.own,
-            wall,
+            own.known.wall,
             on_alert,
             lambda link: link.give_up(_NOT_HEARD),
             tell,

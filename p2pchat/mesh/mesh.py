@@ -7,7 +7,6 @@ links. What comes with every message takes the shortest way.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterable
 from types import MethodType
 from typing import Any, Final
@@ -58,7 +57,7 @@ class Mesh:
 
     `new_id` and `timestamp` give what goes into messages, `jitter` a number between two others.
     `friends` are those who never pay for strangers. With `own_keys` links are encrypted, as far as
-    the policy says, and `wall` is the wall clock. Set those of the `on_...` that you care for before
+    the policy says. Set those of the `on_...` that you care for before
     the first connection is made.
     """
 
@@ -74,7 +73,6 @@ class Mesh:
         max_descriptors: int | None = None,
         friends: Friends | None = None,
         own_keys: OwnKeys | None = None,
-        wall: Callable[[], float] = time.time,
     ) -> None:
         self._reactor = reactor
         self._friends = Friends() if friends is None else friends
@@ -131,18 +129,17 @@ class Mesh:
         """Who may have which name; None while nothing can be encrypted."""
         self._security: LinkSecurity | None = None
         if own_keys is not None:
-            self._encrypt_with(own_keys, wall)
+            self._encrypt_with(own_keys)
         self._leaving = False
         self._all_gone: Deferred[None] | None = None
 
-    def _encrypt_with(self, own: OwnKeys, wall: Callable[[], float]) -> None:
+    def _encrypt_with(self, own: OwnKeys) -> None:
         self.claims = Claims(
             self.context.me.peer_id,
             own,
             Policy(self.context.settings.security.policy),
             self.peers,
             self._reactor.seconds,
-            wall,
             lambda alert: self.on_key_alert(alert),
             lambda sentence: self.on_notice(sentence),
         )
@@ -158,8 +155,7 @@ class Mesh:
             return
         claims.vouching.policy = policy
         self.context.security = None if policy is Policy.OFF else self._security
-        for peer in self.peers.connected():
-            claims.look_at_links(peer)
+        self.turns.do(_look_at_all(claims, self.peers.connected()))
 
     # ------------------------------------------------------------ what the node wants
 
@@ -468,3 +464,10 @@ class Mesh:
         """Something worth a line in the log."""
         self.link_log.remarks[remark.kind] += 1
         self.link_log.tell(remark.level, remark.kind, remark.text, self._reactor.seconds())
+
+
+def _look_at_all(claims: Claims, peers: list[Peer]) -> Generator[None, None, None]:
+    for number, peer in enumerate(peers, 1):
+        if number % _PEERS_A_TURN == 0:
+            yield
+        claims.look_at_links(peer)

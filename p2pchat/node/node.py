@@ -174,7 +174,6 @@ class ChatNode(MultiService):
             max_descriptors=self._max_descriptors,
             friends=self.friends,
             own_keys=own_keys,
-            wall=self.wall,
         )
         if own_keys is not None:
             self.trusting = Trusting(own_keys, mesh, self.clock)

@@ -247,18 +247,18 @@ class Session:
         """Who dialed us says who it is."""
         if hello.instance and hello.instance == self.me.instance:
             return self.finish(Ending.SELF, "a connection from ourselves")
-        if hello.peer_id == self.me.peer_id:
-            taken = f"somebody else is {bracketed(hello.peer_id)}, too"
-            return self.finish(Ending.NAME_IN_USE, taken)
         try:
             split_peer_id(hello.peer_id)
         except ValueError as why:
             return self.finish(Ending.REFUSED, f"impossible peer_id: {why}")
         guard = self.guard
+        if guard is not None and guard.is_asked(hello):
+            self.state = State.PROBED
+            return [Transmit(self._hello_ok(is_p2pchat=bool(hello.agent))), Probed()]
+        if hello.peer_id == self.me.peer_id:
+            taken = f"somebody else is {bracketed(hello.peer_id)}, too"
+            return self.finish(Ending.NAME_IN_USE, taken)
         if guard is not None:
-            if guard.is_asked(hello):
-                self.state = State.PROBED
-                return [Transmit(self._hello_ok(is_p2pchat=bool(hello.agent))), Probed()]
             reason = guard.vouch(hello.peer_id, hello)
             if reason:
                 return self._turn_away(reason, hello.peer_id)

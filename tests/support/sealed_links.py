@@ -79,7 +79,7 @@ class SealedEnd:
     def said(self) -> bytes:
         """What it has written since this was asked last."""
         self.clock.run(0)
-        data = self.transport.value()
+        data: bytes = self.transport.value()
         self.transport.clear()
         return data
 
@@ -117,4 +117,5 @@ class SealedPair:
     def open(self) -> None:
         """Go through the handshake and HELLO."""
         self.pump()
-        assert self.alice.link.peer_id and self.bob.link.peer_id
+        assert self.alice.link.peer_id
+        assert self.bob.link.peer_id

@@ -3,7 +3,8 @@
 alice@CIC is us. In AWAIT_HELLO somebody dialed us, in AWAIT_HELLO_OK we dialed bob@CIC; OPEN,
 CLOSING and CLOSED are with bob@CIC. In PROBED bob@CIC dialed and asked whether we encrypt.
 Sessions begin at second 100; the next id of ours is "id-N". Read a row as: in this state, when this
-happens, we answer with this list, and are then in that state. The order of the rows is that of `EVENTS`; a missing row fails the test.
+happens, we answer with this list, and are then in that state. The order of the rows is that of
+`EVENTS`; a missing row fails the test.
 """
 
 from __future__ import annotations

@@ -276,7 +276,7 @@ class PeerProtocol(LineReceiver):
             self._chat(chat)
 
     def _read_each(self, lines: bytes) -> Iterable[Any]:
-        """What each line says, of which one is odd. A key goes to who says its name in its place."""
+        """What each line says, of which one is odd. A key goes to a name that is in its place."""
         return decode_each(lines, strict=self.sealed is not None and not self.peer_id)
 
     def _chat(self, messages: list[Any]) -> None:
