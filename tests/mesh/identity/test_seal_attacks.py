@@ -23,7 +23,7 @@ TAMPERED = Flaw.TAMPERED
 
 class AttackTestCase(SynchronousTestCase):
     def flaw(self, call: Callable[[bytes], bytes], data: bytes) -> Flaw:
-        error = self.assertRaises(SealError, call, data)
+        error: SealError = self.assertRaises(SealError, call, data)
         return error.flaw
 
     def is_dead(self, seal: Seal) -> None:
