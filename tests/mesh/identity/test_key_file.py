@@ -95,7 +95,12 @@ class FirstStartTests(KeyFileTestCase):
 
         def note(name: str) -> None:
             real = getattr(os, name)
-            self.patch(os, name, lambda *args, **named: (calls.append(name), real(*args))[1])
+
+            def call(*args: Any) -> Any:
+                calls.append(name)
+                return real(*args)
+
+            self.patch(os, name, call)
 
         note("fsync")
         note("rename")
@@ -162,13 +167,10 @@ class ReadTests(KeyFileTestCase):
             whole[:150] + "?" + whole[151:],
             private + begin + other.partition("-----BEGIN CERTIFICATE")[2],
             whole.replace("GFhY", "GFiY", 1),
-            whole * 100,
+            whole * 80,  # as many certificates are no handshake that others would take
         ):
             self.write(data)
-            if data == whole * 100:
-                self.open()  # what comes behind the first two is nobody's business
-            else:
-                self.refused("is damaged: put a copy of it back")
+            self.refused("is damaged: put a copy of it back")
 
     def test_a_certificate_that_nobody_would_take(self) -> None:
         """Its last byte is of the signature, which only the other end verifies."""
