@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import ssl
 from functools import lru_cache
+from math import gcd
 from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -62,7 +62,7 @@ def pem(certificate: x509.Certificate) -> str:
 
 @lru_cache
 def odd_ones(seed: bytes) -> dict[str, str]:
-    """What kind of oddity -> private key and certificates (PEM), each accepted by OpenSSL or not."""
+    """Oddity -> private key and certificates (PEM); OpenSSL alone accepts some of them."""
     private = Ed25519PrivateKey.from_private_bytes(seed)
     public = private.public_key()
     own = private_pem(private)
@@ -95,6 +95,22 @@ def odd_ones(seed: bytes) -> dict[str, str]:
         "the authority's own": private_pem(ANYONE_KEY) + ssl.DER_cert_to_PEM_cert(ANYONE),
         "45 more certificates": sound + ssl.DER_cert_to_PEM_cert(ANYONE) * 45,
     }
+
+
+@lru_cache
+def dear_one() -> str:
+    """A key of RSA whose public exponent is as long as its modulus, signed by anyone."""
+    base = rsa.generate_private_key(65537, 3072).private_numbers()
+    modulus, p, q = base.public_numbers.n, base.p, base.q
+    exponent = (1 << 3060) + 1
+    while gcd(exponent, (p - 1) * (q - 1)) != 1:
+        exponent += 2
+    private = pow(exponent, -1, (p - 1) * (q - 1))
+    halves = rsa.rsa_crt_dmp1(private, p), rsa.rsa_crt_dmq1(private, q)
+    public = rsa.RSAPublicNumbers(exponent, modulus)
+    numbers = rsa.RSAPrivateNumbers(p, q, private, *halves, base.iqmp, public)
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    return private_pem(key) + pem(builder(key.public_key()).sign(ANYONE_KEY, None))
 
 
 def _self_signed(private: Ed25519PrivateKey) -> x509.Certificate:

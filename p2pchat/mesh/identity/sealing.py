@@ -244,7 +244,10 @@ class Seal:
             self._tls.write(text)
         except (ssl.SSLError, OSError, ValueError) as error:
             raise self._refusal(Flaw.DEAD, _word(error)) from None
-        return self._out.read()
+        sealed = self._out.read()
+        if len(sealed) > len(text) + _OVERHEAD:
+            self._key_updates += 1  # OpenSSL answers some only now; the next `open` looks at it
+        return sealed
 
     def _refusal(self, flaw: Flaw, detail: str = "") -> SealError:
         """The error after which nothing goes on, and nothing that waits is written.
