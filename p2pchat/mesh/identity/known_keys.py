@@ -73,7 +73,7 @@ class KnownKeys:
         lines: Sequence[Line] = (),
     ) -> None:
         self._wall = wall
-        self._file = file
+        self.file = file
         self._pins = Pins()
         self._refused = RefusedKeys()
         self._looked_at: float | None = None
@@ -266,18 +266,18 @@ class KnownKeys:
                 self._pins.take_out(oldest)
                 self.dropped += 1
                 self._append(Line(stamp(self._wall()), oldest, "forgotten", how="room"), now)
-        if self._file is not None:
-            self._file.sweep(now)
+        if self.file is not None:
+            self.file.sweep(now)
 
     def close(self, now: float) -> None:
         """Have everything on the disk, as far as it goes."""
-        if self._file is not None:
-            self._file.close(now)
+        if self.file is not None:
+            self.file.close(now)
 
     # ------------------------------------------------------------ on disk
 
     def _append(self, line: Line, now: float, *, sync: bool = False) -> bool:
-        return self._file is None or self._file.append(whole_line(line), now, sync=sync)
+        return self.file is None or self.file.append(whole_line(line), now, sync=sync)
 
     def _write(
         self,
