@@ -137,6 +137,11 @@ class Claims:
         """Whether somebody who has our name has our key, too; the person is told if so."""
         return self.vouching.own_name_came(link.key, link.ip, self._seconds())
 
+    def refused_us(self, link: IPeerLink) -> None:
+        """The one whom we dialed knows another key under our name, and has said so inside TLS."""
+        if link.key is not None and link.dialed:
+            self.vouching.refused_us(link.dialed, link.key, link.ip, self._seconds())
+
     def _able(self, peer_id: str) -> tuple[tuple[str, int], ...]:
         peer = self._peers.get(peer_id)
         return () if peer is None else peer.able

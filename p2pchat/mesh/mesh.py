@@ -427,6 +427,8 @@ class Mesh:
             self.claims is not None and self.claims.has_our_key(link)
         ):
             self.name.in_use(f"at {link.ip}")
+        if self.claims is not None and finish.ending is Ending.KEY_REFUSED:
+            self.claims.refused_us(link)
         friend = link.dialed in self._friends
         self.link_log.handshake_failed(link, finish, self._reactor.seconds(), friend=friend)
         self._dialing.handshake_failed(link, finish)

@@ -18,7 +18,7 @@ from p2pchat.mesh.identity.key_making import KeyFileError, NoCryptography, Refus
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.key_words import new_own_key
 from p2pchat.mesh.identity.known_keys import KnownKeys
-from p2pchat.mesh.identity.pin_disk import RealDisk
+from p2pchat.mesh.identity.pin_disk import SystemDisk
 from p2pchat.mesh.identity.pin_file import open_pins
 from p2pchat.mesh.identity.pin_lines import PinsDamagedError
 from p2pchat.mesh.link.ports import CannotStartError
@@ -79,7 +79,7 @@ def _open(
     had_others = os.path.lexists(known_path)
     own = open_key(path, peer_id, random_bytes, _passphrase(settings.security.passphrase_file))
     try:
-        file, lines = open_pins(RealDisk(), known_path, own.keys.own, tell, is_new=own.made)
+        file, lines = open_pins(SystemDisk(), known_path, own.keys.own, tell, is_new=own.made)
         known = KnownKeys(wall, file, lines)
     except BaseException:
         _release(own)

@@ -11,12 +11,14 @@ inside it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec import UNSET, Struct
 
 from p2pchat.wire.messages import Hello
 
+ANOTHER_KEY: Final = "another key is known for "
+"""How the reason of a BYE begins for who has a known name, and not its key."""
 _Greeting = TypeVar("_Greeting", bound=Hello)
 
 

@@ -23,6 +23,8 @@ class Ending(enum.Enum):
     """Somebody else uses our peer_id."""
     REFUSED = "refused"
     """One end did not want the session; it never opened."""
+    KEY_REFUSED = "our key was refused"
+    """The one whom we dialed knows another key under our name."""
     UPGRADE = "comes back encrypted"
     """The other end can encrypt: it is dialed again, in TLS."""
     TIMEOUT = "timeout"

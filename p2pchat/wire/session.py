@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.codec import from_raw
-from p2pchat.wire.guard import Guard
+from p2pchat.wire.guard import ANOTHER_KEY, Guard
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
     HISTORY,
@@ -325,7 +325,10 @@ class Session:
     def on_turned_away(self, bye: Bye, _now: float) -> list[Output]:
         """The one whom we dialed does not want us now."""
         reason = shortened(bye.reason, 80) or "no reason given"
-        return self.finish(Ending.REFUSED, f"the other end answered BYE: {reason}")
+        ending = Ending.REFUSED
+        if self.guard is not None and self.guard.sealed and bye.reason.startswith(ANOTHER_KEY):
+            ending = Ending.KEY_REFUSED
+        return self.finish(ending, f"the other end answered BYE: {reason}")
 
     def on_chat(self, message: Send | Pub, _now: float) -> list[Output]:
         """A single SEND or PUB."""

@@ -55,10 +55,9 @@ class FakePinDisk:
         self.read_only = False
         self.sync_fails = False
 
-    def exists(self, path: str) -> bool:
-        return path in self.files
-
     def read(self, path: str) -> bytes:
+        if path not in self.files:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
         return bytes(self.files[path])
 
     def make_private(self, path: str) -> None:

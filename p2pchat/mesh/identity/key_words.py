@@ -40,8 +40,9 @@ def no_key(pin: Pin, now: float) -> str:
     known = pin.fingerprint
     if pin.hold is Hold.LIGHT:
         return (
-            f"somebody calls itself {bracketed(pin.peer_id)} without encryption. Its key is "
-            f"known ({known}, {_light(pin, now)}): refused. {forget(pin.peer_id)} gives the name free"
+            f"somebody calls itself {bracketed(pin.peer_id)} without encryption, and its key is "
+            f"known ({known}, {_light(pin, now)}): refused. "
+            f"{forget(pin.peer_id)} gives the name free"
         )
     return (
         f"somebody calls itself {bracketed(pin.peer_id)} without encryption, and you know its key "

@@ -73,7 +73,7 @@ class KnownKeys:
         lines: Sequence[Line] = (),
     ) -> None:
         self.wall = wall
-        self._file = file
+        self.file = file
         self._pins = Pins()
         self._refused = RefusedKeys()
         self._looked_at: float | None = None
@@ -154,9 +154,15 @@ class KnownKeys:
         return pin
 
     def closed(self, pin: Pin, now: float) -> None:
-        """A link has ended; `pin` is what `opened` returned for it."""
+        """A link has ended; `pin` is what `opened` returned for it.
+
+        A key that ends with its process holds no longer than its links: the next process of the
+        same person has another one.
+        """
         pin.seen = self.wall()
         self._pins.closed(pin, now)
+        if pin.fleeting and not pin.links and self._pins.get(pin.peer_id) is pin:
+            self._pins.take_out(pin.peer_id)
 
     def refused(self, peer_id: str, key: bytes, ip: str) -> None:
         """A key was refused under this name."""
@@ -266,18 +272,18 @@ class KnownKeys:
                 self._pins.take_out(oldest)
                 self.dropped += 1
                 self._append(Line(stamp(self.wall()), oldest, "forgotten", how="room"), now)
-        if self._file is not None:
-            self._file.sweep(now)
+        if self.file is not None:
+            self.file.sweep(now)
 
     def close(self, now: float) -> None:
         """Have everything on the disk, as far as it goes."""
-        if self._file is not None:
-            self._file.close(now)
+        if self.file is not None:
+            self.file.close(now)
 
     # ------------------------------------------------------------ on disk
 
     def _append(self, line: Line, now: float, *, sync: bool = False) -> bool:
-        return self._file is None or self._file.append(whole_line(line), now, sync=sync)
+        return self.file is None or self.file.append(whole_line(line), now, sync=sync)
 
     def _write(
         self,

@@ -1,70 +1,110 @@
-"""The disk, as the file of known keys uses it: see `PinDisk`."""
+"""What the file of known keys asks of the disk, and the disk of the system.
+
+Rules: plain calls that may block. Whoever keeps a file is given a disk, so that a world can give
+its nodes one in memory, which fails.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import Final, Protocol
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_PRIVATE: Final = 0o600
 
 
-class RealDisk:
-    """A `PinDisk`: every file is the person's alone."""
+class Appending(Protocol):
+    """A file that grows at its end. Every method may raise `OSError`."""
 
-    def exists(self, path: str) -> bool:
-        """Whether there is something."""
-        return os.path.lexists(path)
+    def write(self, data: bytes, /) -> None:
+        """Write this at the end."""
 
-    def read(self, path: str) -> bytes:
-        """All of a file."""
-        # A pipe would wait for a writer for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            return file.read()
+    def sync(self) -> None:
+        """Have on the disk what was written."""
 
-    def make_private(self, path: str) -> None:
+    def truncate(self, size: int, /) -> None:
+        """Cut the file to this many bytes."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class PinDisk(Protocol):
+    """What is asked of the disk. Every method may raise `OSError`."""
+
+    def read(self, path: str, /) -> bytes:
+        """All of a file; `FileNotFoundError` only when there is surely none."""
+
+    def make_private(self, path: str, /) -> None:
         """Have a file be the person's alone."""
-        os.chmod(path, 0o600)
 
-    def append(self, path: str) -> RealFile:
-        """Open a file to write at its end."""
-        return RealFile(os.open(path, _FLAGS | os.O_APPEND, 0o600))
+    def append(self, path: str, /) -> Appending:
+        """Open a file to write at its end; made for the person alone when it is not there."""
 
-    def replace(self, path: str, data: bytes) -> None:
+    def replace(self, path: str, data: bytes, /) -> None:
         """Have this be all of a file: after a crash it holds the old or the new."""
-        temporary = f"{path}.new"
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)  # of a process that was killed
-        with open(os.open(temporary, _FLAGS | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
-class RealFile:
-    """An open file that grows at its end."""
+class SystemFile:
+    """A file of the system that grows at its end."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, /) -> None:
         """Write this at the end."""
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
 
     def sync(self) -> None:
         """Have on the disk what was written."""
         os.fsync(self._descriptor)
 
-    def truncate(self, size: int) -> None:
+    def truncate(self, size: int, /) -> None:
         """Cut the file to this many bytes."""
         os.ftruncate(self._descriptor, size)
 
     def close(self) -> None:
         """Close it."""
         os.close(self._descriptor)
+
+
+class SystemDisk:
+    """The disk of this computer."""
+
+    def read(self, path: str, /) -> bytes:
+        """All of a file."""
+        with open(path, "rb") as file:
+            return file.read()
+
+    def make_private(self, path: str, /) -> None:
+        """Have a file be the person's alone."""
+        os.chmod(path, _PRIVATE)
+
+    def append(self, path: str, /) -> SystemFile:
+        """Open a file to write at its end; made for the person alone when it is not there."""
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        return SystemFile(os.open(path, how, _PRIVATE))
+
+    def replace(self, path: str, data: bytes, /) -> None:
+        """Have this be all of a file: after a crash it holds the old or the new."""
+        beside = f"{path}.new"
+        with suppress(FileNotFoundError):
+            os.unlink(beside)  # of a process that was killed
+        how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        file = SystemFile(os.open(beside, how, _PRIVATE))
+        try:
+            file.write(data)
+            file.sync()
+        finally:
+            file.close()
+        os.rename(beside, path)
+        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+SYSTEM: Final = SystemDisk()

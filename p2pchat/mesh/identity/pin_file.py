@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.identity.pin_disk import Appending, PinDisk
 from p2pchat.mesh.identity.pin_lines import Line, PinsDamagedError, head_line, read_lines
 from p2pchat.wire.text import system_reason
 
@@ -33,41 +34,6 @@ GROWTH: Final = 1_000_000
 _AT_ONCE: Final = 1000
 """Lines that are made in one turn for a file that is written anew, some 5 ms."""
 _log: Final = Log("PeerServer")
-
-
-class Appending(Protocol):
-    """A file that grows at its end. Every method may raise `OSError`."""
-
-    def write(self, data: bytes, /) -> None:
-        """Write this at the end."""
-
-    def sync(self) -> None:
-        """Have on the disk what was written."""
-
-    def truncate(self, size: int, /) -> None:
-        """Cut the file to this many bytes."""
-
-    def close(self) -> None:
-        """Close it."""
-
-
-class PinDisk(Protocol):
-    """What is asked of the disk. Every method may raise `OSError`."""
-
-    def exists(self, path: str, /) -> bool:
-        """Whether there is something; never raises."""
-
-    def read(self, path: str, /) -> bytes:
-        """All of a file."""
-
-    def make_private(self, path: str, /) -> None:
-        """Have a file be the person's alone."""
-
-    def append(self, path: str, /) -> Appending:
-        """Open a file to write at its end; made for the person alone when it is not there."""
-
-    def replace(self, path: str, data: bytes, /) -> None:
-        """Have this be all of a file: after a crash it holds the old or the new."""
 
 
 class PinFile:
@@ -245,14 +211,18 @@ def open_pins(
     Raises `PinsDamagedError` with a sentence when the file cannot be read: the program does not
     start then, since "nobody is known" would trust everybody anew.
     """
-    data = b""
-    there = disk.exists(path)
+    data, there = b"", True
+    try:
+        data = disk.read(path)
+    except FileNotFoundError:
+        there = False
+    except OSError as error:
+        raise PinsDamagedError(_unreadable(path, system_reason(error))) from None
     if there:
         try:
-            data = disk.read(path)
             disk.make_private(path)
         except OSError as error:
-            raise PinsDamagedError(_unreadable(path, system_reason(error))) from None
+            _log.warn("{path} may be read by others: {why}", path=path, why=system_reason(error))
     try:
         contents = read_lines(data)
     except PinsDamagedError as error:

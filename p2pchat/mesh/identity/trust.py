@@ -24,6 +24,7 @@ from typing import Final, NamedTuple, Protocol
 
 from p2pchat.mesh.identity.pin import Pin
 from p2pchat.wire.address import network_of
+from p2pchat.wire.guard import ANOTHER_KEY
 
 LIVES_FOR: Final = 2.0
 """Seconds since something was heard on a link, in which it counts as alive without a question."""
@@ -66,6 +67,8 @@ class AlertKind(Enum):
     """Somebody came with a first key, while who has the name in the clear is alive."""
     OWN_KEY = "own_key"
     """Our own key is in use elsewhere under our own name."""
+    REFUSES_US = "refuses_us"
+    """Somebody knows another key than ours under our name, and says so inside TLS."""
 
 
 class OpenLink(Protocol):
@@ -209,7 +212,7 @@ def _in_the_clear(
 
 def another_key(name: str) -> str:
     """The reason of a BYE to who has another key than the pinned one."""
-    return f"another key is known for {name}"
+    return f"{ANOTHER_KEY}{name}"
 
 
 def may_stay(policy: Policy, pin: Pin | None, key: bytes | None) -> bool:

@@ -16,6 +16,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.identity import key_words
 from p2pchat.mesh.identity.key_alerts import KeyAlerts
+from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.mesh.identity.trust import (
@@ -151,6 +152,10 @@ class Vouching(Generic[_Link]):
         self._alert(AlertKind.OWN_KEY, self._own_id, key, ip, now)
         return True
 
+    def refused_us(self, peer_id: str, key: bytes, ip: str, now: float) -> None:
+        """The one whom we dialed, and whose key is the known one or the first, refuses our key."""
+        self._alert(AlertKind.REFUSES_US, peer_id, key, ip, now)
+
     def may_stay(self, peer_id: str, key: bytes | None) -> bool:
         """Whether an open link may stay, after /trust, or after the policy was changed."""
         return may_stay(self.policy, self.keys.pin_of(peer_id), key)
@@ -211,12 +216,14 @@ class Vouching(Generic[_Link]):
         _log.warn("{text}", text=sentence)
         known = None if pin is None else pin.key
         self._on_alert(Alert(kind, peer_id, sentence, key, known))
-        if key is not None and kind is not AlertKind.OWN_KEY:
+        if key is not None and kind not in (AlertKind.OWN_KEY, AlertKind.REFUSES_US):
             self.keys.refusal_told(peer_id, now)
 
     def _sentence(self, kind: AlertKind, peer_id: str, pin: Pin | None, ip: str) -> str:
         if kind is AlertKind.OWN_KEY:
             return key_words.own_key_elsewhere(peer_id, ip)
+        if kind is AlertKind.REFUSES_US:
+            return key_words.refuses_us(peer_id, self._own_id, fingerprint(self._own_key or b""))
         refused = self.keys.refused_under(peer_id)
         if kind is AlertKind.SECOND or pin is None:
             return key_words.second(peer_id, ip, refused)
