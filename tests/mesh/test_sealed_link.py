@@ -139,19 +139,21 @@ class RefusalTests(LinkTestCase):
             finish_of(self.alice), (Ending.REFUSED, "its key was refused (another key is known)")
         )
 
-    def test_a_name_that_is_refused_hears_why_inside_tls(self) -> None:
-        for one, other in ((self.bob, self.alice), (self.alice, self.bob)):
-            self.setUp()
-            one, other = (
-                (self.bob, self.alice) if one.link.dialed is None else (self.alice, self.bob)
-            )
-            one.judge.refuses = "another key is known for somebody"
-            self.pair.pump()
-            self.assertEqual(one.link.peer_id, "")
-            self.assertIs(finish_of(one)[0], Ending.REFUSED)
-            ending, reason = finish_of(other)
-            self.assertIn("another key is known for somebody", reason)
-            self.assertIn(ending, (Ending.REFUSED, Ending.SAID_BYE))
+    def test_who_is_refused_hears_why_inside_tls_and_opens_nothing(self) -> None:
+        self.bob.judge.refuses = "another key is known for alice@CIC"
+        self.pair.pump()
+        self.assertEqual((self.alice.link.peer_id, self.bob.link.peer_id), ("", ""))
+        self.assertIs(finish_of(self.bob)[0], Ending.REFUSED)
+        ending, reason = finish_of(self.alice)
+        self.assertIs(ending, Ending.KEY_REFUSED)
+        self.assertIn(self.bob.judge.refuses, reason)
+
+    def test_a_dialer_refuses_the_name_that_answers(self) -> None:
+        self.alice.judge.refuses = "another key is known for bob@CIC"
+        self.pair.pump()
+        self.assertEqual(self.alice.link.peer_id, "")
+        self.assertIs(finish_of(self.alice)[0], Ending.REFUSED)
+        self.assertEqual(finish_of(self.bob), (Ending.SAID_BYE, self.alice.judge.refuses))
 
     def test_lines_where_tls_was_dialed(self) -> None:
         """A plain program at the address of a known peer: it gets a ClientHello, and no more."""

@@ -354,6 +354,31 @@ class PinTests(TownTestCase):
         self.assertEqual(self.securities(alice), {"bob@CIC": "encrypted"})
         self.assertIsNotNone(alice.trusting.known.pin_of("bob@CIC"))
 
+    def test_who_refuses_us_is_told(self) -> None:
+        alice, bob = self.friends()
+        self.town.leave(alice)
+        again = self.sealed("alice", owner="alice with another key")
+        self.town.run(10)
+        self.assertEqual(self.securities(again), {})
+        assert again.trusting is not None
+        (notice,) = self.notices(again)
+        self.assertIn("refuses your key", notice)
+        self.assertIn(again.trusting.own_fingerprint, notice)
+        self.assertEqual(len(self.notices(bob)), 1)
+
+    def test_the_key_is_settled_before_the_first_message_leaves(self) -> None:
+        alice, bob = self.pair()
+        assert alice.trusting is not None
+        pin = alice.trusting.known.pin_of("bob@CIC")
+        assert pin is not None
+        (link,) = alice.mesh.links
+        held: list[Hold] = []
+        send = link.send
+        self.patch(link, "send", lambda line: (held.append(pin.hold), send(line))[1])
+        alice.send("bob@CIC", "hi")
+        self.town.run(1)
+        self.assertEqual((held, self.texts(bob)), ([Hold.BY_PERSON], ["hi"]))
+
     def test_alerts_are_an_event_and_a_sentence(self) -> None:
         alice, bob = self.friends()
         alerts: list[Any] = []
