@@ -374,7 +374,12 @@ class PinTests(TownTestCase):
         (link,) = alice.mesh.links
         held: list[Hold] = []
         send = link.send
-        self.patch(link, "send", lambda line: (held.append(pin.hold), send(line))[1])
+
+        def watched(line: bytes) -> bool:
+            held.append(pin.hold)
+            return send(line)
+
+        self.patch(link, "send", watched)
         alice.send("bob@CIC", "hi")
         self.town.run(1)
         self.assertEqual((held, self.texts(bob)), ([Hold.BY_PERSON], ["hi"]))
