@@ -143,6 +143,9 @@ class SealedLink:
     def _shaken(self, seal: Seal, data: bytes) -> bytes:
         """A part of the handshake came, and perhaps text behind its end."""
         link = self._link
+        if self._waiting:
+            self._waiting += data
+            return b""
         if link.dialed is None and not self._security.may_step(self):
             self._waiting = data
             link.hold()
