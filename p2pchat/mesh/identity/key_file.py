@@ -221,6 +221,7 @@ def _try(keys: Keys) -> None:
     listener.shake(dialer.answer())
     if listener.key != keys.own:
         raise ValueError("its certificate is of another key")
+    keys.usual = listener.spent
 
 
 def _try_system() -> None:

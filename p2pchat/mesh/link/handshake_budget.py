@@ -56,7 +56,8 @@ class _Group:
 class HandshakeBudget:
     """Says which connection may take the next step of its handshake.
 
-    `in_all` and `for_group` are the seconds of CPU a second, and those at once.
+    `in_all` and `for_group` are the seconds of CPU a second, and those at once. `dear`: seconds of
+    CPU from which one step is dear.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class HandshakeBudget:
         now: float,
         in_all: tuple[float, float] = ALL,
         for_group: tuple[float, float] = GROUP,
+        dear: float = DEAR,
     ) -> None:
         self._all = TokenBucket(in_all[0], now, in_all[1])
         self._turn = TokenBucket(TURN[0], now, TURN[1])
         self._for_group = for_group
+        self._dear = dear
         self._groups: OrderedDict[str, _Group] = OrderedDict()
         """Who was silent for longest comes first."""
         self._queue: OrderedDict[str, _Group] = OrderedDict()
@@ -103,7 +106,7 @@ class HandshakeBudget:
         group = self._group(ip, now)
         for bucket in (self._all, self._turn, group.bucket):
             bucket.take(seconds, now)
-        if seconds > DEAR:
+        if seconds > self._dear:
             self._rest(ip, now)
 
     def failed_late(self, ip: str, now: float) -> None:

@@ -8,15 +8,19 @@ turn comes.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from p2pchat.mesh.identity.keys import Keys
-from p2pchat.mesh.link.handshake_budget import HandshakeBudget, Waiting
+from p2pchat.mesh.link.handshake_budget import DEAR, HandshakeBudget, Waiting
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.wire.guard import Guard
 from p2pchat.wire.messages import Hello
+
+
+_TIMES_USUAL: Final = 4
+"""A step is dear that takes so many times what a whole handshake with ourselves took."""
 
 
 class Judge(Protocol):
@@ -62,7 +66,9 @@ class LinkSecurity:
         self.keys = keys
         self.judge = judge
         self.fleeting = fleeting
-        self.budget = HandshakeBudget(clock.seconds())
+        # On a slow machine an honest step takes long, too.
+        dear = max(DEAR, _TIMES_USUAL * keys.usual)
+        self.budget = HandshakeBudget(clock.seconds(), dear=dear)
         self._clock = clock
         self._look: IDelayedCall | None = None
 
