@@ -18,7 +18,6 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.wire.guard import Guard
 from p2pchat.wire.messages import Hello
 
-
 _TIMES_USUAL: Final = 4
 """A step is dear that takes so many times what a whole handshake with ourselves took."""
 
