@@ -25,8 +25,8 @@ _TIMES_USUAL: Final = 4
 class Judge(Protocol):
     """Says who may be at the other end of a link."""
 
-    def dials_sealed(self, peer_id: str, place: tuple[str, int], *, upgrade: bool) -> bool:
-        """Whether to dial a peer at this place in TLS; `upgrade`: it has just said that it can."""
+    def dials_sealed(self, peer_id: str, place: tuple[str, int]) -> bool:
+        """Whether to dial a peer at this place in TLS."""
 
     def recognised(self, link: IPeerLink, key: bytes) -> str | None:
         """Why the one whom we dialed must not see our certificate; None when it may.
