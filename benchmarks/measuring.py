@@ -177,8 +177,20 @@ class Peer:
     def __init__(self, port: int, peer_id: str = f"alice@{NAMESPACE}") -> None:
         self.socket = socket.create_connection((LOOPBACK, port), 60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(hello(peer_id))
+        self.begin()
+        self.socket.sendall(self.seal(hello(peer_id)))
         self.read(1)
+
+    def begin(self) -> None:
+        """What comes before HELLO: nothing."""
+
+    def seal(self, data: bytes) -> bytes:
+        """What is to be sent for these lines: they themselves."""
+        return data
+
+    def open(self, data: bytes) -> bytes:
+        """The lines in what was read: all of it."""
+        return data
 
     def read(self, lines: int) -> bytes:
         """Read until so many lines have come; returns them."""
@@ -187,7 +199,7 @@ class Peer:
             chunk = self.socket.recv(262_144)
             if not chunk:
                 raise SystemExit("the program closed the connection")
-            data += chunk
+            data += self.open(chunk)
         return data
 
 

@@ -53,7 +53,22 @@ PURE: Final = {
     "settings.table",
     "settings.values",
     "mesh.discovery.schedule",
+    "mesh.identity.certificates",
+    "mesh.identity.key_alerts",
+    "mesh.identity.key_text",
+    "mesh.identity.key_words",
+    "mesh.identity.known_keys",
+    "mesh.identity.pin",
+    "mesh.identity.pin_file",
+    "mesh.identity.pin_disk",
+    "mesh.identity.pin_lines",
+    "mesh.identity.pins",
+    "mesh.identity.refused_keys",
+    "mesh.identity.sealing",
+    "mesh.identity.trust",
+    "mesh.identity.vouching",
     "mesh.link.bucket",
+    "mesh.link.handshake_budget",
     "rendezvous.registry",
     "rendezvous.replies",
     "rendezvous.requests",
@@ -67,7 +82,11 @@ PUBLIC: Final = {"", "testing"}
 WITHOUT_TWISTED: Final = "control.client"
 
 # Slow to import: only where the person has asked for it, inside a function.
-SLOW: Final = {"asyncio", "multiprocessing", "prompt_toolkit", "prometheus_client", "ssl", "uuid"}
+# (`ssl` takes its time, too, but the reactor has imported it already.)
+SLOW: Final = {
+    *("asyncio", "cryptography", "multiprocessing", "OpenSSL", "prompt_toolkit"),
+    *("prometheus_client", "uuid"),
+}
 MAY_BE_SLOW: Final = ("console.full.", "service.metrics")
 
 

@@ -20,6 +20,9 @@ PACKAGE: Final = Path(str(p2pchat.__file__)).parent
 PLACES: Final = {
     # A node is given its own by who makes it; these are for a real one.
     "node/node.py": {"os.urandom", "random.uniform", "time.time"},
+    # What handshakes cost is CPU time; who makes the keys of a node may bring another meter.
+    "mesh/identity/key_file.py": {"time.thread_time"},
+    "mesh/identity/keys.py": {"time.thread_time"},
     # The same for a rendezvous, and for who serves that of a machine.
     "rendezvous/answers.py": {"time.monotonic"},
     "rendezvous/connection.py": {"time.monotonic"},
@@ -33,6 +36,7 @@ PLACES: Final = {
     "logs/output.py": {"time.time"},
     # The clock by which the reactor of a program goes, and by which systemd does.
     "service/notify.py": {"time.monotonic"},
+    "service/own_keys.py": {"os.urandom"},
     "service/process.py": {"time.monotonic"},
     # A question to a rendezvous before there is a reactor.
     "service/own_name.py": {"time.monotonic"},

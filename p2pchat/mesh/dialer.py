@@ -14,6 +14,9 @@ but it answers, and does not become STALE. Only a session that lasted resets n. 
 its turn in the `DialQueue`. An address and port where another name is dialed, or was in vain, fails
 without a dial (`DialPauses`), and such an attempt counts as all but the last one.
 
+An address that answers in the clear, but says that it encrypts, is dialed again at once, in TLS.
+That is the same dial.
+
 Two attempts are beside this: `hurry` makes one now, which does not count if it fails; `dial_also`
 makes one although the peer is connected, and nothing comes of it if it fails.
 """
@@ -42,7 +45,7 @@ from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.wire.names import bracketed
-from p2pchat.wire.outputs import Finish
+from p2pchat.wire.outputs import Ending, Finish
 
 _log: Final = Log("PeerClient")
 LASTING: Final = 5.0
@@ -218,11 +221,16 @@ class Dialer(ClientFactory):
         host, port = dial.place
         _log.debug("Dialing {peer} at {host}:{port}", peer=self._peer.peer_id, host=host, port=port)
         self._queue.pauses.began(self._peer.peer_id, dial.place)
+        self._connect(host, port)
+
+    def _connect(self, host: str, port: int) -> None:
         self._connector = self._reactor.connectTCP(host, port, self, timeout=_CONNECT_TIMEOUT)
 
     def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
         """The connection is there; the handshake follows."""
-        self._link = link = PeerProtocol(self._context, self._peer.peer_id)
+        security, peer_id = self._context.security, self._peer.peer_id
+        sealed = security is not None and security.judge.dials_sealed(peer_id, self._place)
+        self._link = link = PeerProtocol(self._context, peer_id, sealed=sealed)
         link.factory = self
         return link
 
@@ -233,7 +241,16 @@ class Dialer(ClientFactory):
 
     def handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
         """A connection that was dialed here ended before its session opened."""
-        if link is self._link:
+        if link is not self._link:
+            return
+        place, asked = self._place, finish.ending is Ending.UPGRADE
+        if asked:
+            # So it is dialed in TLS from now on, which cannot end like this.
+            self._peer.encrypts_at(place)
+        if asked and (self._also or not self._peer.links):
+            self._link = None
+            self._connect(*place)
+        else:
             self._not_here(finish.reason)
 
     def opened(self, link: IPeerLink) -> None:

@@ -18,7 +18,7 @@ from p2pchat.wire.outputs import Ending, Finish
 
 _server_log: Final = Log("PeerServer")
 _client_log: Final = Log("PeerClient")
-_EXPECTED: Final = frozenset((Ending.SELF, Ending.LOST, Ending.LEFT))
+_EXPECTED: Final = frozenset((Ending.SELF, Ending.LOST, Ending.LEFT, Ending.UPGRADE))
 """How handshakes fail every day."""
 _LINKS_A_MINUTE: Final = 60
 """Links of strangers that are told as they begin, and as many as they end."""

@@ -16,13 +16,17 @@ from zope.interface import implementer
 
 from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.blocking import Blocking
+from p2pchat.mesh.claims import Claims, OwnKeys
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
+from p2pchat.mesh.identity.trust import Policy
+from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.listener import BLOCKED
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
+from p2pchat.mesh.link.security import LinkSecurity
 from p2pchat.mesh.link_log import LinkLog
 from p2pchat.mesh.look_alikes import LookAlikes
 from p2pchat.mesh.own_name import OwnName
@@ -37,6 +41,7 @@ from p2pchat.wire.messages import ByeOk, CatchUp, Pong, Pub, Said, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
 _LEAVE_TIMEOUT: Final = 2.0
+_NO_KEYS: Final = "nothing is encrypted until this program is started again: it has no key yet"
 _PEERS_A_TURN: Final = 100
 _ENTRIES_A_TURN: Final = 1000
 """Peers of a listing, and entries of it, that are taken in without a look at anything else."""
@@ -51,8 +56,9 @@ class Mesh:
     """All links of one node. `reactor` provides IReactorTCP and IReactorTime.
 
     `new_id` and `timestamp` give what goes into messages, `jitter` a number between two others.
-    `friends` are those who never pay for strangers. Set
-    those of the `on_...` that you care for before the first connection is made.
+    `friends` are those who never pay for strangers. With `own_keys` links are encrypted, as far as
+    the policy says. Set those of the `on_...` that you care for before
+    the first connection is made.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Mesh:
         jitter: Callable[[float, float], float],
         max_descriptors: int | None = None,
         friends: Friends | None = None,
+        own_keys: OwnKeys | None = None,
     ) -> None:
         self._reactor = reactor
         self._friends = Friends() if friends is None else friends
@@ -87,6 +94,8 @@ class Mesh:
         """Is told of each new status."""
         self.on_notice: Callable[[str], None] = _ignore
         """Is told what the person should know, in a sentence."""
+        self.on_key_alert: Callable[[Alert], None] = _ignore
+        """Is told what a person may have to know about a key; strangers can cause it."""
         self.on_round_trip: Callable[[float], None] | None = None
         """Is told every round-trip time in seconds, for who keeps statistics."""
         self.context = LinkContext(me, settings, self, reactor, new_id, timestamp)
@@ -116,14 +125,45 @@ class Mesh:
             jitter,
             self.link_log.tell,
         )
+        self.claims: Claims | None = None
+        """Who may have which name; None while nothing can be encrypted."""
+        self._security: LinkSecurity | None = None
+        if own_keys is not None:
+            self._encrypt_with(own_keys)
         self._leaving = False
         self._all_gone: Deferred[None] | None = None
+
+    def _encrypt_with(self, own: OwnKeys) -> None:
+        self.claims = Claims(
+            self.context.me.peer_id,
+            own,
+            Policy(self.context.settings.security.policy),
+            self.peers,
+            self._reactor.seconds,
+            lambda alert: self.on_key_alert(alert),
+            lambda sentence: self.on_notice(sentence),
+        )
+        self._security = LinkSecurity(own.keys, self.claims, self._reactor, fleeting=own.fleeting)
+        self._take_policy()
+
+    def _take_policy(self) -> None:
+        """Have links that are new encrypted, or not; end those that may not stay as they are."""
+        claims, policy = self.claims, Policy(self.context.settings.security.policy)
+        if claims is None:
+            if policy is not Policy.OFF:
+                self.on_notice(_NO_KEYS)
+            return
+        claims.vouching.policy = policy
+        self.context.security = None if policy is Policy.OFF else self._security
+        self.turns.do(_look_at_all(claims, self.peers.connected()))
 
     # ------------------------------------------------------------ what the node wants
 
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on; what concerns one link, for those that are new."""
-        self.context.settings = settings
+        before, self.context.settings = self.context.settings, settings
+        if before.security.policy != settings.security.policy:
+            self._take_policy()
         self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.admission.configure(settings.limits)
         self._dialing.configure(settings.limits)
@@ -154,6 +194,17 @@ class Mesh:
             self._dialing.dial(peer)
         return len(absent)
 
+    def key_decided(self, peer_id: str, *, forgotten: bool = False) -> None:
+        """The person has taken another key for a name, or forgotten it: links that may not stay
+        end, and the peer is dialed."""
+        peer = self.peers.get(peer_id)
+        if peer is None or self.claims is None:
+            return
+        self.claims.look_at_links(peer, forgotten=forgotten)
+        if not self.blocking.has_peer(peer_id) and all(link.leaving for link in peer.links):
+            peer.left = False
+            self._dialing.dial(peer)
+
     def wanted(self, peer: Peer) -> None:
         """Somebody writes to this peer, which has no link: dial it now, if it may be dialed."""
         if not self.blocking.has_peer(peer.peer_id):
@@ -170,6 +221,8 @@ class Mesh:
     def look_at_deadlines(self, now: float) -> None:
         """End the handshakes and the closings whose time is over, and judge links in doubt."""
         self.second_links.look(now)
+        if self.claims is not None:
+            self.claims.vouching.sweep(now)
         for link in [*self.context.unsettled]:
             link.tick(now)
 
@@ -346,6 +399,8 @@ class Mesh:
         """The connection is gone."""
         self._links.pop(link, None)
         self.link_log.ended(link, finish)
+        if self.claims is not None:
+            self.claims.closed(link)
         self.admission.release(link.ip, inbound=not link.outbound)
         if link.peer_id:
             self._open_link_closed(link, finish)
@@ -368,8 +423,12 @@ class Mesh:
 
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
         self.admission.settled(link)
-        if finish.ending is Ending.NAME_IN_USE:
+        if finish.ending is Ending.NAME_IN_USE and not (
+            self.claims is not None and self.claims.has_our_key(link)
+        ):
             self.name.in_use(f"at {link.ip}")
+        if self.claims is not None and finish.ending is Ending.KEY_REFUSED:
+            self.claims.refused_us(link)
         friend = link.dialed in self._friends
         self.link_log.handshake_failed(link, finish, self._reactor.seconds(), friend=friend)
         self._dialing.handshake_failed(link, finish)
@@ -407,3 +466,10 @@ class Mesh:
         """Something worth a line in the log."""
         self.link_log.remarks[remark.kind] += 1
         self.link_log.tell(remark.level, remark.kind, remark.text, self._reactor.seconds())
+
+
+def _look_at_all(claims: Claims, peers: list[Peer]) -> Generator[None, None, None]:
+    for number, peer in enumerate(peers, 1):
+        if number % _PEERS_A_TURN == 0:
+            yield
+        claims.look_at_links(peer)

@@ -52,6 +52,7 @@ class Peer:
     """What is known of one peer."""
 
     __slots__ = (
+        "able",
         "addresses",
         "expires_at",
         "left",
@@ -70,6 +71,9 @@ class Peer:
         self.status = Status.UNKNOWN
         self.addresses: tuple[tuple[str, int], ...] = ()
         """Where to dial, best first; empty for a peer that only ever dialed us."""
+        self.able: tuple[tuple[str, int], ...] = ()
+        """Where somebody said that it takes TLS. It is a property of the place: anybody can say so
+        of a name, and must not have the other places of the peer asked for what they cannot do."""
         self.listed = False
         """Whether the latest DISCOVER reply named it."""
         self.expires_at = 0.0
@@ -80,6 +84,11 @@ class Peer:
         """Live links; `link_in_use` is the one to write to."""
         self.round_trips: tuple[float, ...] = ()
         """The last ten round-trip times in seconds, oldest first."""
+
+    def encrypts_at(self, place: tuple[str, int]) -> None:
+        """Whoever was dialed there said that it takes TLS."""
+        if place not in self.able:
+            self.able = (*self.able[1 - _MAX_ADDRESSES :], place)
 
     def add_round_trip(self, seconds: float) -> None:
         """Note one more sample."""

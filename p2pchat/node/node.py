@@ -26,6 +26,7 @@ from twisted.internet.interfaces import IListeningPort
 from p2pchat import __version__
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.discovery.presence import Presence
 from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE, RequestSchedule
 from p2pchat.mesh.link.listener import PeerServerFactory
@@ -41,6 +42,7 @@ from p2pchat.node.patience import Patience
 from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
+from p2pchat.node.trusting import Trusting
 from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
@@ -50,10 +52,19 @@ from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
 from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import MessageIds, Timestamps
 
-__all__ = ["LOCAL_INTERVAL", "LOCAL_LEASE", "CannotStartError", "ChatNode", "MakeHistory"]
+__all__ = [
+    "LOCAL_INTERVAL",
+    "LOCAL_LEASE",
+    "CannotStartError",
+    "ChatNode",
+    "MakeHistory",
+    "MakeKeys",
+]
 
 MakeHistory = Callable[[str, RecentIds], DurableHistory]
 """From our peer_id and the ids to fill in to a history; it may raise `CannotStartError`."""
+MakeKeys = Callable[[str], OwnKeys | None]
+"""From our peer_id to our keys, None if there can be none; it may raise `CannotStartError`."""
 
 _log: Final = Log("Node")
 FILE_PATIENCE: Final = 10.0
@@ -70,8 +81,8 @@ class ChatNode(MultiService):
     `own_name` gives our name when the settings do not, once the port is bound. `local` says that
     the directory is one that only this machine's nodes share: then it may be asked often. `jitter`
     spreads waits at random. Ids are made of `random_bytes`, and stamps of `wall`, the wall clock in
-    seconds since the epoch.
-    `make_history`, if there is one, makes what keeps messages.
+    seconds since the epoch. `make_history`, if there is one, makes what keeps messages, and
+    `make_keys` what links are encrypted with. Without, everything is in the clear.
     """
 
     def __init__(
@@ -87,6 +98,7 @@ class ChatNode(MultiService):
         random_bytes: Callable[[int], bytes] = os.urandom,
         wall: Callable[[], float] = time.time,
         make_history: MakeHistory | None = None,
+        make_keys: MakeKeys | None = None,
     ) -> None:
         super().__init__()
         self.clock = self._reactor = reactor
@@ -99,6 +111,10 @@ class ChatNode(MultiService):
         self.wall = wall
         """The wall clock, in seconds since the epoch: for stamps, and for people."""
         self._make_history = make_history
+        self._make_keys = make_keys
+        self._own_keys: OwnKeys | None = None
+        self.trusting: Trusting | None = None
+        """What the person decides about keys, None when nothing can be encrypted."""
         self.history: DurableHistory | None = None
         """What keeps messages, None when nothing is kept."""
         self.friends = Friends()
@@ -131,6 +147,8 @@ class ChatNode(MultiService):
             me = Identity.of(f"{name}@{peer.namespace}", _agent(), instance, features)
             self._settle(me)
         except BaseException as why:
+            if self._own_keys is not None:
+                self._own_keys.close(self.clock.seconds())
             self._port = None
             port.stopListening()
             if isinstance(why, ValueError):
@@ -144,6 +162,7 @@ class ChatNode(MultiService):
         """Make what depends on who we are."""
         settings = self.settings
         self.me = me
+        own_keys = self._own_keys = None if self._make_keys is None else self._make_keys(me.peer_id)
         mesh = self.mesh = Mesh(
             self._reactor,
             me,
@@ -153,7 +172,11 @@ class ChatNode(MultiService):
             jitter=self._jitter,
             max_descriptors=self._max_descriptors,
             friends=self.friends,
+            own_keys=own_keys,
         )
+        if own_keys is not None:
+            self.trusting = Trusting(own_keys, mesh, self.clock)
+        mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers
         seen = RecentIds(settings.limits.remembered_ids, self.friends)
@@ -166,7 +189,12 @@ class ChatNode(MultiService):
             mesh.on_extended = self._extended
         self.incoming = Incoming(self.observers, seen, self.history)
         self.outgoing = Outgoing(
-            mesh.context, mesh.peers, self.observers, self.history, self.friends
+            mesh.context,
+            mesh.peers,
+            self.observers,
+            self.history,
+            self.friends,
+            None if own_keys is None else own_keys.known,
         )
         if self.history is not None:
             self.outgoing.publishing.on_dropped = self._catching_up.more
@@ -311,6 +339,8 @@ class ChatNode(MultiService):
             in_time = False if patience.over else (yield patience.wait(history.stop()))
             if not in_time:
                 self._abandon(history)
+        if self._own_keys is not None:
+            self._own_keys.close(self.clock.seconds())
         self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)
 
@@ -329,6 +359,8 @@ class ChatNode(MultiService):
         if self.history is not None and self._settled:
             self.outgoing.close()
             self._abandon(self.history)
+        if self._own_keys is not None:
+            self._own_keys.close(self.clock.seconds())
 
     def ping_all(self) -> None:
         """Ask every link for a sign of life, and so for a round-trip time, now."""

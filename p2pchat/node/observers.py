@@ -16,6 +16,7 @@ from typing import Final
 from zope.interface import Interface, implementer
 
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
 from p2pchat.wire.messages import Pub, Send
 
@@ -56,6 +57,12 @@ class INodeObserver(Interface):
         nothing.
         """
 
+    def key_alert(alert: Alert) -> None:
+        """Somebody came with another key than the known one, or with none; see `Alert.kind`.
+
+        `alert.sentence` is a `notice`, too, which comes after this.
+        """
+
     def notice(sentence: str) -> None:
         """Something that the person should know, for example that our name is in use."""
 
@@ -91,6 +98,9 @@ class Observer:
         """The history is read; what is unread is a notice, if you do not override it."""
         if unread:
             self.notice(unread)
+
+    def key_alert(self, alert: Alert) -> None:
+        """A key was refused; the sentence follows as a notice."""
 
     def notice(self, sentence: str) -> None:
         """The person should know this."""
@@ -149,6 +159,11 @@ class Observers:
     def past_known(self, unread: str) -> None:
         """Tell all of them."""
         self._tell("past_known", unread)
+
+    def key_alert(self, alert: Alert) -> None:
+        """Tell all of them, and then the sentence."""
+        self._tell("key_alert", alert)
+        self._tell("notice", alert.sentence)
 
     def notice(self, sentence: str) -> None:
         """Tell all of them."""

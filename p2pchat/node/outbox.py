@@ -24,6 +24,8 @@ from typing import Final
 from msgspec import Struct
 
 from p2pchat.history.records import Record
+from p2pchat.mesh.identity.pin import Pin
+from p2pchat.mesh.identity.trust import may_carry
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.node.news import Became, Teller
 from p2pchat.settings.values import HistorySettings
@@ -73,6 +75,8 @@ class OwnMessage(Struct, gc=False):
     """That of its line in the queue of `link`, if that leads to another program."""
     ended: int = 0
     """How often the other end closed its link behind it."""
+    in_the_clear_at: float | None = None
+    """When it was said (wall clock), to a peer that had a link in the clear; None for another."""
 
     @property
     def peer_id(self) -> str:
@@ -220,13 +224,20 @@ class Outbox:
 
     # ------------------------------------------------------------ sending
 
-    def due(self, peer_id: str, window: int) -> list[OwnMessage]:
+    def has_due(self, peer_id: str, pin: Pin) -> bool:
+        """Whether any of the unsent messages may leave on a link that is known by this pin."""
+        return any(_may_leave(pin, each) for each in self._unsent.get(peer_id, {}).values())
+
+    def due(self, peer_id: str, window: int, pin: Pin | None = None) -> list[OwnMessage]:
         """The next messages to send on a link that is open; tell each that was to `sent`.
 
-        `window`: how many may be on their way at a time.
+        `window`: how many may be on their way at a time. `pin`: how the other end of the link is
+        known, None in the clear. What was said in the clear goes to no key that came after it.
         """
         away = self._on_their_way_to.get(peer_id, 0)
         waiting = [*self._unsent.get(peer_id, {}).values()]
+        if pin is not None:
+            waiting = [message for message in waiting if _may_leave(pin, message)]
         if peer_id in self._with_care:
             window = 1
             waiting.sort(key=lambda message: message.goes_last)
@@ -361,6 +372,10 @@ class Outbox:
         elif stage is Stage.ON_ITS_WAY:
             self._on_their_way[msg_id] = message
             self._on_their_way_to[peer_id] = self._on_their_way_to.get(peer_id, 0) + 1
+
+
+def _may_leave(pin: Pin, message: OwnMessage) -> bool:
+    return may_carry(pin, message.in_the_clear_at)
 
 
 def _remove(by_peer: dict[str, dict[str, OwnMessage]], message: OwnMessage) -> None:

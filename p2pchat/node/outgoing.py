@@ -23,6 +23,8 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import WAITING, Record
 from p2pchat.logs.levels import Log
 from p2pchat.logs.texts import logged
+from p2pchat.mesh.identity.known_keys import KnownKeys
+from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
@@ -59,7 +61,8 @@ def _nothing() -> None:
 class Outgoing:
     """Sends for one node, within the limits of `context.settings`.
 
-    `history`, if there is one, keeps what was said. `friends` learns to whom we wrote.
+    `history`, if there is one, keeps what was said. `friends` learns to whom we wrote, and `known`,
+    if there is one, by which key.
     """
 
     def __init__(
@@ -69,12 +72,14 @@ class Outgoing:
         observers: Observers,
         history: DurableHistory | None = None,
         friends: Friends | None = None,
+        known: KnownKeys | None = None,
     ) -> None:
         self._friends = Friends() if friends is None else friends
         self._context = context
         self._own_id = context.me.peer_id
         self._peers = peers
         self._history = history
+        self._known = known
         self.publishing = Publishing(context, peers, history)
         """What goes to everybody of a scope."""
         self._leaving = ""
@@ -123,7 +128,11 @@ class Outgoing:
             raise NotSentError(str(why)) from None
         at = 0.0 if history is None else history.wall()
         message = OwnMessage(Record(0, peer_id, self._own_id, msg_id, at, WAITING, payload), tell)
-        waits = bool(obstacle) or self.outbox.is_behind(peer_id) or not self._ready
+        known, links = self._known, () if peer is None else peer.links
+        if known is not None and links and links[0].key is None:
+            message.in_the_clear_at = at or known.wall()
+        behind = self.outbox.is_behind(peer_id) and not self._all_held_back(peer_id, peer)
+        waits = bool(obstacle) or behind or not self._ready
         if waits:
             self._check_room(peer_id)
         self.outbox.add(message)
@@ -230,7 +239,11 @@ class Outgoing:
         if self.publishing.broadcast.held:
             self.publishing.flush()
         now = self._context.clock.seconds()
-        for link in peer.links_in_use:
+        links = peer.links_in_use
+        if self._known is not None and links[0].key is not None:
+            # On the disk before it leaves: nobody else may have the name after that.
+            self._known.wrote_to(peer.peer_id, now)
+        for link in links:
             # Before it leaves: the ACK may be as quick.
             self.outbox.sent(message, link, now)
             if link.send(line):
@@ -352,7 +365,7 @@ class Outgoing:
             return
         used = peer.link_in_use
         window = _WINDOW if used.is_p2pchat else _PLAIN_WINDOW
-        for message in outbox.due(peer_id, window):
+        for message in outbox.due(peer_id, window, self._pin_for(peer)):
             if self._full:
                 return
             line = self._line_of_waiting(message.entry, late=used.keeps)
@@ -360,6 +373,17 @@ class Outgoing:
                 outbox.not_taken(message)
                 return
             self.sent += 1
+
+    def _pin_for(self, peer: Peer | None) -> Pin | None:
+        """The pin by which a peer is written to; None in the clear."""
+        if self._known is None or peer is None or not peer.links or peer.link_in_use.key is None:
+            return None
+        return self._known.pin_of(peer.peer_id)
+
+    def _all_held_back(self, peer_id: str, peer: Peer | None) -> bool:
+        """Whether all that waits for a peer is for somebody without its key."""
+        pin = self._pin_for(peer)
+        return pin is not None and not self.outbox.has_due(peer_id, pin)
 
     def _line_of_waiting(self, entry: Record, *, late: bool) -> bytes:
         if late:

@@ -31,6 +31,8 @@ from p2pchat.history.opening import history_maker
 from p2pchat.history.records import HistoryError
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import FilesOf, complain, show_on_screen, start_logging
+from p2pchat.mesh.claims import OwnKeys
+from p2pchat.mesh.identity.key_making import prepare
 from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.client import RendezvousClient
@@ -38,6 +40,7 @@ from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
+from p2pchat.service.own_keys import open_own_keys
 from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
 from p2pchat.service.process import (
     descriptor_limit,
@@ -97,6 +100,8 @@ class Program(Service):
         self._console: Service | None = None
         self._script: StdioConsole | None = None
         self._own_name: OwnName | None = None
+        self._untold: list[str] = []
+        """Sentences from before anybody could hear them."""
         directory, local = self._directory(settings)
         self.node = ChatNode(
             reactor,
@@ -105,6 +110,7 @@ class Program(Service):
             own_name=self._choose_name,
             local=local,
             max_descriptors=descriptor_limit(),
+            make_keys=None if settings.security.policy == "off" else self._make_keys,
             make_history=None if settings.history.file == NONE else self._make_history,
         )
         self.companions = Companions(
@@ -143,6 +149,13 @@ class Program(Service):
         with self._files():
             node = self.node
             return history_maker(self._reactor, node.settings, node.wall)(own_id, seen)
+
+    def _make_keys(self, own_id: str) -> OwnKeys | None:
+        if self._files is not nullcontext:
+            prepare()
+        with self._files():
+            node = self.node
+            return open_own_keys(node.settings, own_id, node.wall, self._untold.append)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve.
@@ -204,6 +217,8 @@ class Program(Service):
         if self._own_name is not None and self._own_name.told:
             _log.info("{text}", text=self._own_name.told)
             self.node.observers.notice(self._own_name.told)
+        for sentence in self._untold:
+            self._say(sentence)
         self.companions.startService()
 
     def _start_console(self) -> None:

@@ -18,6 +18,7 @@ from p2pchat.wire.text import is_text, printable, shortened
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 FORMATS: Final = ("text", "json")
+POLICIES: Final = ("prefer", "require", "off")
 
 _LARGEST: Final = 1_000_000_000  # thirty years, a gigabyte: beyond this it is a slip of the hand
 _MOST_BLOCKED: Final = 10_000
@@ -219,6 +220,7 @@ ENDPOINT: Final = Kind("ENDPOINT", _accept_endpoint)
 PATH: Final = Kind("FILE", _accept_path)
 LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
+POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))
 BLOCKED: Final = Kind("LIST", _accept_blocked)
 YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
 

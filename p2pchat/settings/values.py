@@ -19,6 +19,7 @@ from p2pchat.settings.checks import (
     LABEL,
     LEVEL,
     PATH,
+    POLICY,
     PORT,
     PORT_OR_FREE,
     SECONDS,
@@ -190,6 +191,34 @@ class ConsoleSettings(Struct, frozen=True, kw_only=True):
     """That is a direct message, and one that names you."""
 
 
+class SecuritySettings(Struct, frozen=True, kw_only=True):
+    """Encryption, and by which key this node is known."""
+
+    policy: Annotated[str, POLICY("encrypt if the other end can, always, or never", "security")] = (
+        "prefer"
+    )
+    """`prefer`: programs that cannot encrypt are met in the clear. `require`: they are not met.
+    `off`: nothing is encrypted."""
+    key: Annotated[
+        str | None,
+        PATH(
+            "the file of this node's key (beside the history; none: a new one each time)",
+            "key",
+            restart=True,
+        ),
+    ] = None
+    """`none`: the key ends with the process, so nobody remembers it."""
+    known_keys: Annotated[
+        str | None,
+        PATH("the file of the keys of others (beside the key)", "known-keys", restart=True),
+    ] = None
+    passphrase_file: Annotated[
+        str | None,
+        PATH("the file whose first line opens the key file", "passphrase-file", restart=True),
+    ] = None
+    """None: the key file is not encrypted."""
+
+
 class LimitSettings(Struct, frozen=True, kw_only=True):
     """What strangers, and friends that went mad, can cost this node."""
 
@@ -313,6 +342,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     history: Annotated[HistorySettings, "What is kept"] = HistorySettings()
     connection: Annotated[ConnectionSettings, "Links"] = ConnectionSettings()
     logging: Annotated[LoggingSettings, "The log"] = LoggingSettings()
+    security: Annotated[SecuritySettings, "Security"] = SecuritySettings()
     console: Annotated[ConsoleSettings, "The console"] = ConsoleSettings()
     limits: Annotated[LimitSettings, "Limits"] = LimitSettings()
     control: Annotated[ControlSettings, "For other programs"] = ControlSettings()

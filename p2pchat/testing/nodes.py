@@ -14,12 +14,17 @@ Rules: a node is the real `ChatNode` on a `FakeHost`; only time, network and ren
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from random import Random
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from p2pchat.mesh.claims import OwnKeys
+from p2pchat.mesh.identity.key_file import fleeting_key
+from p2pchat.mesh.identity.keys import Keys
+from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
@@ -91,6 +96,22 @@ class Recorder(Observer):
         self.notices.append(sentence)
 
 
+@cache
+def _keys_of(owner: str) -> Keys:
+    # No time passes in a fake network, so no handshake is dear.
+    return fleeting_key(Random(f"key of {owner}").randbytes, cpu=lambda: 0.0).keys
+
+
+def fake_keys(
+    peer_id: str, *, owner: str = "", wall: Callable[[], float], known: KnownKeys | None = None
+) -> OwnKeys:
+    """The key of `owner`, or of `peer_id`, for a node in a fake network: see `ChatNode`.
+
+    A key is made once in a process. `known` are the keys of others, none if it is left out.
+    """
+    return OwnKeys(_keys_of(owner or peer_id), KnownKeys(wall) if known is None else known)
+
+
 class FakeTown:
     """A network, a rendezvous, and the nodes that live there."""
 
@@ -125,13 +146,16 @@ class FakeTown:
         start: bool = True,
         disk: FakeDisk | None = None,
         make: Callable[..., ChatNode] = ChatNode,
+        sealed: bool = False,
         **options: Any,
     ) -> ChatNode:
         """A node of this name, on a host of its own unless `ip` names one, and started.
 
         Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`. `make`
         makes it, a subclass perhaps. With a `disk` it keeps messages there: what an earlier node of
-        this name left, it finds.
+        this name left, it finds. `sealed` gives it a key of its own, the same each time for this
+        name, and nobody's key is known to it. TLS has chance of its own: such a world is not the
+        same twice, byte for byte.
         """
         host = self._host(ip)
         name, namespace = peer_id.rsplit("@", 1)
@@ -148,9 +172,12 @@ class FakeTown:
             limits=base.limits,
             rendezvous=base.rendezvous,
             history=base.history,
+            security=base.security,
         )
         if disk is not None:
             options["make_history"] = history_on(disk, host, whole, host.wall, peer_id)
+        if sealed:
+            options.setdefault("make_keys", partial(fake_keys, wall=host.wall))
         node = make(
             host,
             whole,

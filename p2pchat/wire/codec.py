@@ -86,17 +86,19 @@ def encode_all(messages: list[Message]) -> bytes | None:
     return block
 
 
-def decode(line: bytes) -> Message | Unknown:
+def decode(line: bytes, *, strict: bool = False) -> Message | Unknown:
     """The message in `line`, which holds no newline but perhaps one at its end.
 
     Raises `WireError` for what is not UTF-8, not JSON, not an object, or beyond what JSON readers
     agree on (nested without end, numbers of thousands of digits); any other object gives a message,
-    `Unknown` at the least.
+    `Unknown` at the least. `strict` refuses a HELLO or HELLO_OK that says no `peer_id`.
     """
-    return decode_utf8(line) if is_utf8(line) else read_liberally(line)
+    if is_utf8(line):
+        return decode_utf8(line, strict=strict)
+    return read_liberally(line, strict=strict)
 
 
-def decode_utf8(line: bytes) -> Message | Unknown:
+def decode_utf8(line: bytes, *, strict: bool = False) -> Message | Unknown:
     """The same as `decode` for a line that `is_utf8`, alone or as a part of what was checked.
 
     The typed call does not check what it skips or copies, and checking many lines at once costs a
@@ -105,7 +107,7 @@ def decode_utf8(line: bytes) -> Message | Unknown:
     try:
         message: Message = _decode_typed(line)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return read_liberally(line)
+        return read_liberally(line, strict=strict)
     return message
 
 
@@ -130,10 +132,10 @@ def decode_block(block: bytes, count: int) -> list[Message] | None:
     return messages if len(messages) == count else None
 
 
-def decode_each(block: bytes) -> Iterator[Message | Unknown | WireError]:
+def decode_each(block: bytes, *, strict: bool = False) -> Iterator[Message | Unknown | WireError]:
     """What each of several whole lines says, or what is wrong with it; empty lines say nothing.
 
-    A `LineTooLongError` is the last one. `block` ends with a newline.
+    A `LineTooLongError` is the last one. `block` ends with a newline. `strict`: see `decode`.
     """
     read = decode_utf8 if is_utf8(block) else decode
     for line in block.split(b"\n")[:-1]:
@@ -141,7 +143,7 @@ def decode_each(block: bytes) -> Iterator[Message | Unknown | WireError]:
             yield LineTooLongError("longer than the limit")
             return
         try:
-            yield read(line)
+            yield read(line, strict=strict)
         except WireError as why:
             if line.strip():
                 yield why

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from p2pchat.wire.messages import (
     FEATURES,
@@ -37,6 +37,9 @@ _MAX_DEPTH: Final = 32
 """How deeply lists and objects may nest."""
 
 
+_GREETINGS: Final = ("HELLO", "HELLO_OK")
+
+
 class WireError(Exception):
     """A line that is not a message; the text says why, fit for a log."""
 
@@ -51,8 +54,10 @@ class _Echo(Struct):
 _decode_echo = msgspec.json.Decoder(_Echo).decode
 
 
-def read_liberally(line: bytes) -> Message | Unknown:
+def read_liberally(line: bytes, *, strict: bool = False) -> Message | Unknown:
     """The message in `line`; a field of which no sense can be made counts as absent.
+
+    `strict`: nobody is taken for who is named elsewhere than in the `peer_id` of a HELLO.
 
     Slow, and meant for what the typed call of `p2pchat.wire.codec` refused. Raises `WireError`, as
     `p2pchat.wire.codec.decode` does.
@@ -71,6 +76,8 @@ def read_liberally(line: bytes) -> Message | Unknown:
         raise WireError("nested too deeply")
     kind = fields.get("type")
     read = _READERS.get(kind) if isinstance(kind, str) else None
+    if strict and kind in _GREETINGS and not isinstance(fields.get("peer_id"), str):
+        raise WireError("no peer_id")
     if read is None:
         return Unknown(shortened(_text(kind), 40))
     message = read(fields)
@@ -141,6 +148,7 @@ def _raw(value: object) -> Raw:
 def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
     def read(fields: dict[str, Any]) -> Message:
         peer_id, features = fields.get("peer_id"), fields.get("features", FEATURES)
+        tls, fleeting = fields.get("tls"), fields.get("fleeting")
         return cls(
             peer_id=peer_id if isinstance(peer_id, str) else _string(fields.get("src")),
             version=_text(fields.get("version", VERSION)),
@@ -150,6 +158,8 @@ def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
             ttl=_ttl(fields.get("ttl")),
             agent=_string(fields.get("agent")),
             instance=_string(fields.get("instance")),
+            tls=tls if type(tls) is int else UNSET,
+            fleeting=fleeting if isinstance(fleeting, bool) else UNSET,
         )
 
     return read

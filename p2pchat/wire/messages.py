@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 if TYPE_CHECKING:
     MessageId = Any
@@ -41,7 +41,13 @@ class Message(Struct, tag_field="type", gc=False):
 
 
 class Hello(Message, tag="HELLO"):
-    """Opens a session; `agent` and `instance` are p2pchat's own and empty from anybody else."""
+    """Opens a session; `agent` and `instance` are p2pchat's own and empty from anybody else.
+
+    What is UNSET is left out on the wire, so who does not encrypt says what it always said.
+    """
+
+    encrypts: ClassVar[int] = 1
+    """What `tls` must be to count. Each kind has its own: some clients echo what they are told."""
 
     peer_id: str
     version: str = VERSION
@@ -49,10 +55,16 @@ class Hello(Message, tag="HELLO"):
     ttl: int = 1
     agent: str = ""
     instance: str = ""
+    tls: int | UnsetType = UNSET
+    """Says that this program takes TLS 1.3 from the first byte, at the port where it listens."""
+    fleeting: bool | UnsetType = UNSET
+    """Says, inside TLS, that the key ends with the process."""
 
 
 class HelloOk(Hello, tag="HELLO_OK"):
     """The answer to HELLO, with the answerer's own peer_id."""
+
+    encrypts: ClassVar[int] = 2
 
 
 class Ping(Message, tag="PING"):

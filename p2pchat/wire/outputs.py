@@ -23,6 +23,10 @@ class Ending(enum.Enum):
     """Somebody else uses our peer_id."""
     REFUSED = "refused"
     """One end did not want the session; it never opened."""
+    KEY_REFUSED = "our key was refused"
+    """The one whom we dialed knows another key under our name."""
+    UPGRADE = "comes back encrypted"
+    """The other end can encrypt: it is dialed again, in TLS."""
     TIMEOUT = "timeout"
     """No handshake in time."""
     VIOLATION = "violation"
@@ -39,6 +43,10 @@ class Transmit(Struct, gc=False):
 
 class Opened(Struct, gc=False):
     """The handshake is done; `peer_id`, `is_p2pchat` and `instance` of the session are set."""
+
+
+class Probed(Struct, gc=False):
+    """The other end only asked whether we encrypt: not a byte more may come, nor is said."""
 
 
 class Deliver(Struct, gc=False):
@@ -87,5 +95,14 @@ class Finish(Struct, gc=False):
 
 
 Output = (
-    Transmit | Opened | Deliver | Extended | Acknowledged | Measured | Elsewhere | Remark | Finish
+    Transmit
+    | Opened
+    | Probed
+    | Deliver
+    | Extended
+    | Acknowledged
+    | Measured
+    | Elsewhere
+    | Remark
+    | Finish
 )

@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.codec import from_raw
+from p2pchat.wire.guard import ANOTHER_KEY, Guard
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
     HISTORY,
@@ -44,6 +45,7 @@ from p2pchat.wire.outputs import (
     Measured,
     Opened,
     Output,
+    Probed,
     Remark,
     Transmit,
 )
@@ -66,8 +68,9 @@ class Session:
     """One connection's conversation, from HELLO to BYE.
 
     `dialed` is the peer_id that we meant to reach, None when the other end dialed us. `now` is
-    seconds of any steady clock. `new_id` gives a fresh message id. The steps that
-    `p2pchat.wire.states` names are the methods `on_...`.
+    seconds of any steady clock. `new_id` gives a fresh message id. `guard` knows about encryption;
+    without one everything is in the clear. The steps that `p2pchat.wire.states` names are the
+    methods `on_...`.
     """
 
     __slots__ = (
@@ -76,6 +79,7 @@ class Session:
         "_claimed",
         "_deadline",
         "dialed",
+        "guard",
         "instance",
         "is_p2pchat",
         "keeps",
@@ -96,10 +100,12 @@ class Session:
         dialed: str | None = None,
         handshake_timeout: float = 10.0,
         max_bad_lines: int = 20,
+        guard: Guard | None = None,
     ) -> None:
         self.me = me
         self.new_id = new_id
         self.dialed = dialed
+        self.guard = guard
         self.max_bad_lines = max_bad_lines
         self.state = State.AWAIT_HELLO if dialed is None else State.AWAIT_HELLO_OK
         self.peer_id = ""
@@ -116,9 +122,10 @@ class Session:
     # ------------------------------------------------------------ what the node wants
 
     def start(self) -> list[Output]:
-        """The connection is up: the dialer speaks first."""
+        """The connection is up, and encrypted if it is to be: the dialer speaks first."""
         if self.state is State.AWAIT_HELLO_OK:
-            return [Transmit(self.me.hello())]
+            hello = self.me.hello()
+            return [Transmit(hello if self.guard is None else self.guard.greeting(hello))]
         return []
 
     def ping(self, now: float, msg_id: Raw) -> bool:
@@ -217,6 +224,8 @@ class Session:
         """A line came that is no message; many in a row end the session."""
         if self.state is State.CLOSED:
             return []
+        if self.state is State.PROBED:
+            return self.spoke_after_probe("a bad line")
         self._bad_lines += 1
         remark = Remark("warn", "bad line", f"bad line from {self.other_end}: {why}")
         if self._bad_lines < self.max_bad_lines:
@@ -227,6 +236,8 @@ class Session:
         """A line passed the limit, with or without its newline: nothing after it can be read."""
         if self.state is State.CLOSED:
             return []
+        if self.state is State.PROBED:
+            return self.spoke_after_probe("a long line")
         remark = Remark("warn", "long line", f"line too long from {self.other_end}")
         return [remark, *self._break_off("line_too_long")]
 
@@ -236,23 +247,36 @@ class Session:
         """Who dialed us says who it is."""
         if hello.instance and hello.instance == self.me.instance:
             return self.finish(Ending.SELF, "a connection from ourselves")
-        if hello.peer_id == self.me.peer_id:
-            taken = f"somebody else is {bracketed(hello.peer_id)}, too"
-            return self.finish(Ending.NAME_IN_USE, taken)
         try:
             split_peer_id(hello.peer_id)
         except ValueError as why:
             return self.finish(Ending.REFUSED, f"impossible peer_id: {why}")
+        guard = self.guard
+        if guard is not None and guard.is_asked(hello):
+            self.state = State.PROBED
+            return [Transmit(self._hello_ok(is_p2pchat=bool(hello.agent))), Probed()]
+        if hello.peer_id == self.me.peer_id:
+            taken = f"somebody else is {bracketed(hello.peer_id)}, too"
+            return self.finish(Ending.NAME_IN_USE, taken)
+        if guard is not None:
+            reason = guard.vouch(hello.peer_id, hello)
+            if reason:
+                return self._turn_away(reason, hello.peer_id)
         self._open(hello.peer_id, hello)
-        return [Transmit(self.me.hello_ok(is_p2pchat=self.is_p2pchat)), Opened()]
+        return [Transmit(self._hello_ok(is_p2pchat=self.is_p2pchat)), Opened()]
 
     def on_hello_ok(self, answer: HelloOk, _now: float) -> list[Output]:
         """The one whom we dialed says who it is."""
         if answer.instance and answer.instance == self.me.instance:
             return self.finish(Ending.SELF, "a connection to ourselves")
-        peer_id = answer.peer_id or self.dialed or ""
+        guard = self.guard
+        if guard is not None and guard.is_asked(answer):
+            return self.finish(Ending.UPGRADE, "it can encrypt")
+        sealed = guard is not None and guard.sealed
+        # A key belongs to the name that its owner says, and to no other.
+        peer_id = answer.peer_id or (not sealed and self.dialed) or ""
         if peer_id == self.me.peer_id:
-            if answer.instance:
+            if answer.instance or sealed:
                 taken = f"somebody else is {bracketed(peer_id)}, too"
                 return self.finish(Ending.NAME_IN_USE, taken)
             # Some clients answer with the caller's id; who was dialed is what we know of them.
@@ -261,6 +285,10 @@ class Session:
             split_peer_id(peer_id)
         except ValueError as why:
             return self.finish(Ending.REFUSED, f"impossible peer_id: {why}")
+        if guard is not None:
+            reason = guard.vouch(peer_id, answer)
+            if reason:
+                return self._turn_away(reason, peer_id)
         self._open(peer_id, answer)
         return [Opened()]
 
@@ -277,8 +305,18 @@ class Session:
     def on_hello_again(self, hello: Hello, now: float) -> list[Output]:
         """A second HELLO of the same peer is answered again; some clients repeat it."""
         if hello.peer_id == self.peer_id:
-            return [Transmit(self.me.hello_ok(is_p2pchat=self.is_p2pchat))]
+            return [Transmit(self._hello_ok(is_p2pchat=self.is_p2pchat))]
         return self.on_unexpected(hello, now)
+
+    def on_after_probe(self, message: Message | Unknown, _now: float) -> list[Output]:
+        """Who can encrypt has nothing to say in the clear; somebody else may have said it."""
+        return self.spoke_after_probe(_type(message))
+
+    def spoke_after_probe(self, what: str = "something") -> list[Output]:
+        """Bytes came from who had only asked whether we encrypt."""
+        if self.state is not State.PROBED:
+            return []
+        return self.finish(Ending.REFUSED, f"{what} came in the clear from who can encrypt")
 
     def on_not_hello(self, message: Message | Unknown, _now: float) -> list[Output]:
         """Who dials has to begin with HELLO."""
@@ -287,7 +325,10 @@ class Session:
     def on_turned_away(self, bye: Bye, _now: float) -> list[Output]:
         """The one whom we dialed does not want us now."""
         reason = shortened(bye.reason, 80) or "no reason given"
-        return self.finish(Ending.REFUSED, f"the other end answered BYE: {reason}")
+        ending = Ending.REFUSED
+        if self.guard is not None and self.guard.sealed and bye.reason.startswith(ANOTHER_KEY):
+            ending = Ending.KEY_REFUSED
+        return self.finish(ending, f"the other end answered BYE: {reason}")
 
     def on_chat(self, message: Send | Pub, _now: float) -> list[Output]:
         """A single SEND or PUB."""
@@ -384,6 +425,16 @@ class Session:
         """Who is there, as far as we know: for a log."""
         name = self.peer_id or self.dialed
         return bracketed(name) if name else "a stranger"
+
+    def _hello_ok(self, *, is_p2pchat: bool) -> HelloOk:
+        answer = self.me.hello_ok(is_p2pchat=is_p2pchat)
+        return answer if self.guard is None else self.guard.greeting(answer)
+
+    def _turn_away(self, reason: str, peer_id: str) -> list[Output]:
+        """Whoever says to be this peer is not let in: say why, and close."""
+        text = f"who says to be {bracketed(peer_id)} is refused: {reason}"
+        bye = Bye(self.new_id(), self.me.peer_id, peer_id, reason)
+        return [Transmit(bye), *self.finish(Ending.REFUSED, text)]
 
     def _farewell(self, reason: str) -> Bye:
         to = self.peer_id or self.dialed or ""

@@ -2,6 +2,7 @@
 
     AWAIT_HELLO ----HELLO----> OPEN --leave()--> CLOSING --BYE_OK--> CLOSED
     AWAIT_HELLO_OK -HELLO_OK-> OPEN ---BYE-----------------------> CLOSED
+    AWAIT_HELLO --HELLO, tls--> PROBED                   the dialer comes back in TLS
 
 Rules of this module: it is data. `TABLE` names, for a state and a kind of message, the step to
 take: a method of `p2pchat.wire.session.Session`, which is given the message and the time, changes
@@ -35,6 +36,7 @@ class State(enum.Enum):
 
     AWAIT_HELLO = "await-hello"
     AWAIT_HELLO_OK = "await-hello-ok"
+    PROBED = "probed"
     OPEN = "open"
     CLOSING = "closing"
     CLOSED = "closed"
@@ -70,6 +72,7 @@ _ANY: Final[tuple[type, ...]] = (
 TABLE: Final[dict[State, dict[type, str]]] = {
     State.AWAIT_HELLO: dict.fromkeys(_ANY, "on_not_hello") | {Hello: "on_hello"},
     State.AWAIT_HELLO_OK: {HelloOk: "on_hello_ok", Bye: "on_turned_away"},
+    State.PROBED: dict.fromkeys(_ANY, "on_after_probe"),
     State.OPEN: _OPEN,
     # Our BYE may have crossed with messages: they still count, until the other end has seen it.
     State.CLOSING: _OPEN | {Hello: "on_ignored"},

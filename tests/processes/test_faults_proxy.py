@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -10,6 +12,9 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from p2pchat.mesh.claims import OwnKeys
+from p2pchat.mesh.identity.key_file import fleeting_key
+from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.values import (
     ConnectionSettings,
@@ -24,11 +29,18 @@ from tests.support.conversation_account import Account
 reactor: Any = _reactor
 
 
+def new_keys(_peer_id: str) -> OwnKeys:
+    return OwnKeys(fleeting_key(os.urandom).keys, KnownKeys(time.time))
+
+
 class ProxyTests(TestCase):
     timeout = 60
 
-    async def pair(self, **chaos: Any) -> tuple[ChatNode, ChatNode, ChaosProxy]:
+    async def pair(
+        self, *, sealed: bool = False, **chaos: Any
+    ) -> tuple[ChatNode, ChatNode, ChaosProxy]:
         """Alice, who only knows the way through the proxy, and bob, behind it."""
+        options: dict[str, Any] = {"make_keys": new_keys} if sealed else {}
         connection = ConnectionSettings(
             reconnect_backoff_max=0.1,
             max_reconnect_attempts=10_000,
@@ -43,12 +55,12 @@ class ProxyTests(TestCase):
                 limits=LimitSettings(peer_rate=0),
             )
 
-        bob = ChatNode(reactor, settings("bob"), StaticDirectory())
+        bob = ChatNode(reactor, settings("bob"), StaticDirectory(), **options)
         bob.startService()
         proxy = ChaosProxy(reactor, "127.0.0.1", bob.port, seed=7, **chaos)
         listening = reactor.listenTCP(0, proxy, interface="127.0.0.1")
         way = ("bob@CIC", "127.0.0.1", listening.getHost().port)
-        alice = ChatNode(reactor, settings("alice"), StaticDirectory([way]))
+        alice = ChatNode(reactor, settings("alice"), StaticDirectory([way]), **options)
         alice.startService()
 
         async def end() -> None:
@@ -70,6 +82,28 @@ class ProxyTests(TestCase):
         while not true():
             self.assertLess(reactor.seconds(), end, "did not happen")
             await deferLater(reactor, 0.01)
+
+    async def test_encrypted_through_everything(self) -> None:
+        """What is cut, delayed and joined on the way is no tampering."""
+        alice, bob, proxy = await self.pair(sealed=True, cut=0.02, silence=0.004)
+        account = Account([alice, bob])
+        chance = random.Random(7)
+        said = 0
+        while said < 1500 or (proxy.cuts < 4 and said < 20_000):
+            for _ in range(25):
+                account.say(chance.randrange(2), f"{said:06}")
+                said += 1
+            await deferLater(reactor, 0.015)
+            if not self.linked(alice, bob):
+                await self.until(lambda: self.linked(alice, bob))
+            for link in (*alice.mesh.links, *bob.mesh.links):
+                self.assertEqual(link.security, "encrypted")
+        proxy.calm()
+        await self.until(lambda: account.open == 0)
+        await self.until(lambda: self.linked(alice, bob))
+        account.check(self, "seed 7")
+        for node in (alice, bob):
+            self.assertEqual(node.mesh.link_log.remarks["tls"], 0)
 
     async def test_five_thousand_messages_through_everything(self) -> None:
         alice, bob, proxy = await self.pair(cut=0.02, silence=0.004)

@@ -16,6 +16,7 @@ from p2pchat.settings.values import (
     HookSettings,
     PeerSettings,
     RendezvousSettings,
+    SecuritySettings,
     Settings,
 )
 from p2pchat.testing.network import FakeNetwork
@@ -23,6 +24,7 @@ from p2pchat.testing.network import FakeNetwork
 ALICE = PeerSettings(name="alice", port=4000)
 NO_CONTROL = ControlSettings(path="off")
 NO_HISTORY = HistorySettings(file="none")
+OF_NO_FILE = SecuritySettings(key="none")
 
 
 class RefusedTests(SynchronousTestCase):
@@ -44,6 +46,7 @@ class RefusedTests(SynchronousTestCase):
             control=control,
             hooks=hooks or HookSettings(),
             rendezvous=rendezvous or RendezvousSettings(),
+            security=OF_NO_FILE,
         )
         program = Program(FakeNetwork(1).host("10.0.0.1"), settings)
         return str(self.assertRaises(CannotStartError, program.bind))
@@ -83,7 +86,7 @@ class SignalTests(SynchronousTestCase):
         self.stopped: list[str] = []
         self.host.stop = lambda: self.stopped.append("in order")  # type: ignore[attr-defined]
         self.patch(chat, "_exit_now", lambda status: self.stopped.append(f"now: {status}"))
-        settings = Settings(peer=ALICE, history=NO_HISTORY, control=NO_CONTROL)
+        settings = Settings(peer=ALICE, history=NO_HISTORY, control=NO_CONTROL, security=OF_NO_FILE)
         self.program = Program(self.host, settings)
 
     def test_the_second_one_ends_at_once(self) -> None:

@@ -70,6 +70,8 @@ class FakeLink:
         self.ip, self.address = "10.0.0.9", "10.0.0.9:4000"
         self.leaving = self.held = False
         self.rate_pauses = 0
+        self.key: bytes | None = None
+        self.security = "plain"
         self.transport: Any = None
         self.queue = SendQueue(InstantBatch(), self.lines.append, 1 << 20)
 

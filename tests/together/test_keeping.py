@@ -21,7 +21,7 @@ from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.node.figures import statistics
 from p2pchat.node.news import NotSentError
-from p2pchat.node.node import FILE_PATIENCE, ChatNode, MakeHistory
+from p2pchat.node.node import FILE_PATIENCE, ChatNode, MakeHistory, MakeKeys
 from p2pchat.node.observers import Observer
 from p2pchat.settings.values import (
     ConnectionSettings,
@@ -112,7 +112,14 @@ class KeepingCase(SynchronousTestCase):
         return make
 
     def node(
-        self, peer_id: str, *, keeps: bool = True, at_once: bool = True, **history: Any
+        self,
+        peer_id: str,
+        *,
+        keeps: bool = True,
+        at_once: bool = True,
+        ip: str = "",
+        make_keys: MakeKeys | None = None,
+        **history: Any,
     ) -> ChatNode:
         kept = HistorySettings(**history)
         settings = Settings(
@@ -120,12 +127,13 @@ class KeepingCase(SynchronousTestCase):
             connection=ConnectionSettings(discovery_interval=5.0),
             history=kept,
         )
-        host = self.town.network.host(f"10.0.0.{len(self.town.network.hosts) + 1}")
+        host = self.town.network.host(ip or f"10.0.0.{len(self.town.network.hosts) + 1}")
         node = self.town.node(
             peer_id,
             ip=host.ip,
             settings=settings,
             make_history=self.maker(host, kept, at_once=at_once) if keeps else None,
+            make_keys=make_keys,
         )
         hearing = self.hearing[node] = Hearing()
         node.observers.add(hearing)

@@ -1,9 +1,10 @@
 """The whole table of the states: every state x everything that can happen, and what comes of it.
 
 alice@CIC is us. In AWAIT_HELLO somebody dialed us, in AWAIT_HELLO_OK we dialed bob@CIC; OPEN,
-CLOSING and CLOSED are with bob@CIC. Sessions begin at second 100; the next id of ours is "id-N".
-Read a row as: in this state, when this happens, we answer with this list, and are then in that
-state. The order of the rows is that of `EVENTS`; a missing row fails the test.
+CLOSING and CLOSED are with bob@CIC. In PROBED bob@CIC dialed and asked whether we encrypt.
+Sessions begin at second 100; the next id of ours is "id-N". Read a row as: in this state, when this
+happens, we answer with this list, and are then in that state. The order of the rows is that of
+`EVENTS`; a missing row fails the test.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.wire.codec import raw_json
+from p2pchat.wire.guard import Guard
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
     Ack,
@@ -46,7 +48,7 @@ from p2pchat.wire.states import State
 from tests.support.sessions import asked
 
 AWAIT_HELLO, AWAIT_HELLO_OK = State.AWAIT_HELLO, State.AWAIT_HELLO_OK
-OPEN, CLOSING, CLOSED = State.OPEN, State.CLOSING, State.CLOSED
+PROBED, OPEN, CLOSING, CLOSED = State.PROBED, State.OPEN, State.CLOSING, State.CLOSED
 START: Final = 100.0
 ME: Final = Identity.of("alice@CIC", "p2pchat/1", "our-instance")
 TIMESTAMP: Final = "2024-05-01T10:00:00Z"
@@ -105,6 +107,11 @@ def waiting(what: str) -> tuple[list[Output], State]:
 
 def not_hello(what: str) -> tuple[list[Output], State]:
     reason = f"the first message was {what}, not HELLO"
+    return [Finish(Ending.REFUSED, reason)], CLOSED
+
+
+def in_the_clear(what: str) -> tuple[list[Output], State]:
+    reason = f"{what} came in the clear from who can encrypt"
     return [Finish(Ending.REFUSED, reason)], CLOSED
 
 
@@ -174,6 +181,33 @@ TABLE: Final[dict[State, dict[str, tuple[list[Output], State]]]] = {
         "9.99 s": (NOTHING, AWAIT_HELLO_OK),
         "10 s": ([LATE], CLOSED),
     },
+    # Nothing more may come: it would be somebody else's.
+    PROBED: {
+        "HELLO": in_the_clear("HELLO"),
+        "HELLO of carol": in_the_clear("HELLO"),
+        "HELLO_OK": in_the_clear("HELLO_OK"),
+        "PING": in_the_clear("PING"),
+        "PONG": in_the_clear("PONG"),
+        "ACK": in_the_clear("ACK"),
+        "SEND": in_the_clear("SEND"),
+        "PUB": in_the_clear("PUB"),
+        "SEND, PUB": (NOTHING, PROBED),
+        "SAID": in_the_clear("SAID"),
+        "CATCH_UP": in_the_clear("CATCH_UP"),
+        "BYE": in_the_clear("BYE"),
+        "BYE_OK": in_the_clear("BYE_OK"),
+        "unknown": in_the_clear("[RELAY]"),
+        "bad line": in_the_clear("a bad line"),
+        "20th bad line": (NOTHING, CLOSED),
+        "line too long": in_the_clear("a long line"),
+        "start": (NOTHING, PROBED),
+        "ping": (NOTHING, PROBED),
+        "leave": ([Finish(Ending.LEFT, "leaving")], CLOSED),
+        "1.99 s": (NOTHING, PROBED),
+        "2 s": (NOTHING, PROBED),
+        "9.99 s": (NOTHING, PROBED),
+        "10 s": ([LATE], CLOSED),
+    },
     OPEN: {
         "HELLO": ([HELLO_OK_OF_OURS], OPEN),
         "HELLO of carol": (ignored("HELLO"), OPEN),
@@ -236,7 +270,10 @@ def session_in(state: State) -> Session:
     ids = count(0 if state in (CLOSING, CLOSED) else 1)
     dialed = "bob@CIC" if state is AWAIT_HELLO_OK else None
     session = Session(ME, START, lambda: f"id-{next(ids)}", dialed=dialed)
-    if state not in (AWAIT_HELLO, AWAIT_HELLO_OK):
+    if state is PROBED:
+        session.guard = Guard(sealed=False, vouch=lambda _peer_id, _greeting: "")
+        session.receive(Hello("bob@CIC", tls=1), START)
+    elif state not in (AWAIT_HELLO, AWAIT_HELLO_OK):
         session.receive(Hello("bob@CIC"), START)
     if state in (CLOSING, CLOSED):
         session.leave("leaving", START)

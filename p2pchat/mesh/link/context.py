@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
+from p2pchat.mesh.link.security import LinkSecurity
 from p2pchat.mesh.link.send_queue import WriteBatch
 from p2pchat.settings.values import Settings
 from p2pchat.wire.codec import encode, raw_json
@@ -51,6 +52,8 @@ class LinkContext:
         self.timestamp = timestamp
         self.friends: Container[str] = ()
         """Peers who never wait for what strangers send."""
+        self.security: LinkSecurity | None = None
+        """What links need that are encrypted; None while none are made."""
         self._odd = TokenBucket(ODD_RATE, clock.seconds(), ODD_BURST)
         self._ping = (Raw(), b"")
         self._ping_time = ""
@@ -67,6 +70,11 @@ class LinkContext:
             handshake_timeout=self.settings.connection.handshake_timeout,
             max_bad_lines=self.settings.limits.max_bad_lines,
         )
+
+    @property
+    def refuses_tls(self) -> bool:
+        """Whether TLS is answered by an alert, and not read as lines: it is switched off."""
+        return self.settings.security.policy == "off"
 
     def odd_wait(self, peer_id: str, lines: bytes, now: float) -> float:
         """Seconds that lines must wait which are to be read one by one; 0: read them now."""

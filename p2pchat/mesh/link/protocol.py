@@ -21,6 +21,7 @@ from zope.interface import implementer
 
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.read_limit import ReadLimit
+from p2pchat.mesh.link.sealed_link import ISealable, SealedLink, begin
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.link.send_queue import SendQueue, write_now
 from p2pchat.wire.codec import (
@@ -45,6 +46,7 @@ from p2pchat.wire.outputs import (
     Measured,
     Opened,
     Output,
+    Probed,
     Remark,
     Transmit,
 )
@@ -58,23 +60,32 @@ _OPEN: Final = State.OPEN
 _CHAT: Final = frozenset((Send, Pub))
 
 
-@implementer(IPeerLink, IHalfCloseableProtocol)
+@implementer(ISealable, IHalfCloseableProtocol)
 class PeerProtocol(LineReceiver):
     """A link: framing and writing for one `Session`.
 
-    `dialed` is the peer_id that we meant to reach, None for an inbound connection. The maker
-    connects it to a transport; after that it lives by itself and tells `context.owner`.
+    `dialed` is the peer_id that we meant to reach, None for an inbound connection. `sealed` says
+    to dial in TLS; who dials us decides that. The maker connects it to a transport; after that it
+    lives by itself and tells `context.owner`.
     """
 
+    # An instance with more than 30 attributes of its own costs more, in time and in memory.
     transport: Any
+    sealed: SealedLink | None = None
+    """The encryption, None in the clear."""
     delimiter = b"\n"
     MAX_LENGTH = MAX_LINE - 1
 
-    def __init__(self, context: LinkContext, dialed: str | None = None) -> None:
+    def __init__(
+        self, context: LinkContext, dialed: str | None = None, *, sealed: bool = False
+    ) -> None:
         self._context = context
         self._clock = context.clock
-        self.outbound = dialed is not None
         self.dialed = dialed
+        if sealed and context.security is not None:
+            self.sealed = SealedLink(self, context.security)
+        self.inlet: Callable[[bytes], bytes] | None = None
+        """What bytes go through before they are lines; None where they are lines already."""
         self._tail: bytes | bytearray = b""
         self._put_off = b""
         self._deaf = False
@@ -119,13 +130,18 @@ class PeerProtocol(LineReceiver):
         self.session = context.new_session(self.dialed, now)
         context.unsettled[self] = None
         context.owner.link_made(self)
-        self._perform(self.session.start())
+        if begin(self, context):
+            self.perform(self.session.start())
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came: one split, then every line that is complete."""
         if self._deaf:
             return
         self._bytes_read += len(data)
+        if self.inlet is not None:
+            data = self.inlet(data)
+            if not data:
+                return
         count = 1
         if self._tail or self._put_off or data.find(b"\n") != len(data) - 1:
             # More or less than the one whole line that a conversation brings.
@@ -159,7 +175,7 @@ class PeerProtocol(LineReceiver):
             self.received += count
             self.deliver(self, messages)
         else:
-            self._receive(decode_each(data) if messages is None else messages, now)
+            self._receive(self._read_each(data) if messages is None else messages, now)
         more = bool(self._put_off)
         if self._tail and len(self._tail) >= MAX_LINE and not self._deaf and not more:
             self._overlong()
@@ -178,9 +194,26 @@ class PeerProtocol(LineReceiver):
     def readConnectionLost(self) -> None:
         """The other end will send no more; what we still owe it may leave, then we close."""
         if self._finish is None:
-            self._perform([Finish(Ending.LOST, "the other end closed its side")])
+            self.perform([Finish(Ending.LOST, "the other end closed its side")])
         else:
             self.transport.loseConnection()
+
+    def take_text(self, text: bytes) -> None:
+        """Take in lines that came sealed, beside what is being read."""
+        inlet, self.inlet = self.inlet, None
+        self.dataReceived(text)
+        self.inlet = inlet
+
+    def nothing_more(self, text: bytes) -> None:
+        """Take in the last text: the other end has said, sealed, that nothing more comes."""
+        if text:
+            self.take_text(text)
+        self.inlet = _nothing
+        self._end_of_text()
+
+    def _end_of_text(self) -> None:
+        if self.inlet is _nothing and not self._put_off and not self._deaf:
+            self.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
         """Our own half-close went through."""
@@ -194,6 +227,9 @@ class PeerProtocol(LineReceiver):
         self._send_queue.drop()
         self._tail = self._put_off = b""
         self._read_limit.stop()
+        if self.sealed is not None:
+            self.sealed.lost()
+        self.inlet = self.session.guard = None
         self._context.unsettled.pop(self, None)
         finish = self._finish or Finish(Ending.LOST, reason.getErrorMessage())
         self._context.owner.link_closed(self, finish)
@@ -230,26 +266,31 @@ class PeerProtocol(LineReceiver):
             if isinstance(message, LineTooLongError):
                 self._overlong()
             elif isinstance(message, WireError):
-                self._perform(session.bad_line(str(message)))
+                self.perform(session.bad_line(str(message)))
             else:
-                self._perform(session.receive(message, now))
+                self.perform(session.receive(message, now))
             if self._deaf:
                 return
         if chat:
             self._chat(chat)
 
+    def _read_each(self, lines: bytes) -> Iterable[Any]:
+        """What each line says, of which one is odd. A key goes to a name that is in its place."""
+        return decode_each(lines, strict=self.sealed is not None and not self.peer_id)
+
     def _chat(self, messages: list[Any]) -> None:
         """Have a run of chat messages performed, and begin the next."""
         run = messages.copy()
         messages.clear()
-        self._perform(self.session.chat(run))
+        self.perform(self.session.chat(run))
 
     def _overlong(self) -> None:
-        self._perform(self.session.line_too_long())
+        self.perform(self.session.line_too_long())
 
     # ------------------------------------------------------------ outputs of the session
 
-    def _perform(self, outputs: list[Output]) -> None:
+    def perform(self, outputs: list[Output]) -> None:
+        """Do what the session wants, in its order."""
         owner = self._context.owner
         for output in outputs:
             match output:
@@ -270,6 +311,8 @@ class PeerProtocol(LineReceiver):
                     owner.remarked(self, output)
                 case Opened():
                     self._opened()
+                case Probed():
+                    self._probed()
                 case Finish():
                     self._end(output)
 
@@ -284,6 +327,16 @@ class PeerProtocol(LineReceiver):
                     "info", "long answer", f"an answer to {bracketed(self.peer_id)} was too long"
                 ),
             )
+
+    def _probed(self) -> None:
+        """Not a byte more may come: who can encrypt comes back in TLS."""
+        if self._tail or self._put_off:
+            self.perform(self.session.spoke_after_probe())
+        self.inlet = self._after_probe
+
+    def _after_probe(self, _data: bytes) -> bytes:
+        self.perform(self.session.spoke_after_probe())
+        return b""
 
     def _opened(self) -> None:
         session = self.session
@@ -310,6 +363,8 @@ class PeerProtocol(LineReceiver):
         self._context.unsettled[self] = None
         self._close_by = self._clock.seconds() + LINGER
         self._send_queue.close()
+        if self.sealed is not None:
+            self.sealed.farewell()
         self._read_limit.stop()
         self.transport.unregisterProducer()
         if finish.ending is Ending.VIOLATION:
@@ -378,14 +433,14 @@ class PeerProtocol(LineReceiver):
         outputs = self.session.answered(answer, self._clock.seconds())
         if outputs:
             self.heard_at = self._clock.seconds()
-            self._perform(outputs)
+            self.perform(outputs)
         return bool(outputs)
 
     def leave(self, reason: str) -> None:
         """Say BYE and close when it is answered, or after two seconds."""
         if self._finish is None:
             self._context.unsettled[self] = None
-            self._perform(self.session.leave(reason, self._clock.seconds()))
+            self.perform(self.session.leave(reason, self._clock.seconds()))
 
     def give_up(self, reason: str) -> None:
         """End a link that no longer works, without a word that nobody would read."""
@@ -399,15 +454,32 @@ class PeerProtocol(LineReceiver):
     def look(self) -> None:
         """Read what has come already, before the reactor's turn for it."""
         read = getattr(self.transport, "doRead", None)
+        if self.sealed is not None and self.sealed.waits:
+            return
         if read is not None and not self._deaf and read() is not None:
             self.give_up("the other end is gone")
 
     def tick(self, now: float) -> None:
         """Look at the deadlines of the handshake and of the closing; about once a second."""
         if self._finish is None:
-            self._perform(self.session.tick(now))
+            self.perform(self.session.tick(now))
         elif now >= self._close_by:
             self.transport.abortConnection()
+
+    @property
+    def key(self) -> bytes | None:
+        """The key of the other end, 32 bytes; None in the clear."""
+        return None if self.sealed is None else self.sealed.key or None
+
+    @property
+    def security(self) -> str:
+        """How safe what is said here is: `plain`, `encrypted` or `verified`."""
+        return "plain" if self.sealed is None else self.sealed.security
+
+    @property
+    def outbound(self) -> bool:
+        """Whether we dialed."""
+        return self.dialed is not None
 
     @property
     def queue(self) -> SendQueue:
@@ -434,3 +506,8 @@ class PeerProtocol(LineReceiver):
         data, self._put_off = self._put_off, b""
         if data and not self._deaf:
             self._take_in(data, data.count(b"\n"))
+            self._end_of_text()
+
+
+def _nothing(_data: bytes) -> bytes:
+    return b""

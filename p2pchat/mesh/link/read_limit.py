@@ -47,6 +47,7 @@ class ReadLimit:
         "_clock",
         "_more",
         "_on_resume",
+        "_over",
         "_reading",
         "_resume",
         "_transport",
@@ -70,7 +71,7 @@ class ReadLimit:
         self._bytes = TokenBucket(byte_rate, clock.seconds()) if byte_rate else None
         self._on_resume = on_resume
         self._reading = Reading.ON
-        self._more = False
+        self._more = self._over = False
         self._resume: IDelayedCall | None = None
         self.unasked = rate / _A_SECOND if rate else math.inf
         """So many lines may be read before `took` hears of them, all at once."""
@@ -136,6 +137,7 @@ class ReadLimit:
     def stop(self) -> None:
         """The session is over: have no more part in whether the transport is read."""
         self._reading = Reading.ON
+        self._over = True
         self._forget_timer()
 
     def _forget_timer(self) -> None:
@@ -154,5 +156,5 @@ class ReadLimit:
     def _read_again(self) -> None:
         self._reading = Reading.ON
         self._on_resume()
-        if self._reading is _ON:
+        if self._reading is _ON and not self._over:
             self._transport.resumeProducing()

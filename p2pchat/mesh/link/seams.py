@@ -21,6 +21,8 @@ class IPeerLink(Interface):
     dialed: str | None = Attribute("Whom we meant to reach; None for an inbound link.")
     ip: str = Attribute("The other end's address, without a port.")
     address: str = Attribute("The other end's address and port, for people and the log.")
+    key: bytes | None = Attribute("The other end's key, 32 bytes; None in the clear.")
+    security: str = Attribute("How safe the link is: `plain`, `encrypted` or `verified`.")
     is_p2pchat: bool = Attribute("Whether the other end is a p2pchat, too.")
     keeps: bool = Attribute("Whether both ends keep messages, and so may speak of late ones.")
     instance: str = Attribute("The random name of the peer's process; empty for other programs.")

@@ -210,6 +210,10 @@ class SendQueue:
         """Whether the other end does not read what we send."""
         return self._blocked
 
+    def through(self, write: Callable[[bytes], Any]) -> None:
+        """From now on, have `write` put on the transport what leaves: nothing has left yet."""
+        self._deliver = write
+
     def pace(self) -> None:
         """From now on, the moment of the handshake, leave pauses between lines (a plain link)."""
         self.flush()

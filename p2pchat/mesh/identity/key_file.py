@@ -1,0 +1,282 @@
+"""The file with our own key: made at the first start, read at each.
+
+    p2pchat key of alice@CIC
+    -----BEGIN PRIVATE KEY----- ...
+    -----BEGIN CERTIFICATE----- ...
+
+Rules: the file is ours alone (0600, its folder 0700), and one process uses it (`locks`). It is
+there whole or not at all. A file that cannot be used is never replaced by a new key on its own: the
+node does not start, and one sentence says what to do. The certificate follows from the private key,
+so a copy of the file is a backup, and so is the private key alone.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from tempfile import NamedTemporaryFile
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from p2pchat.locks import Lock, lock
+from p2pchat.mesh.identity.certificates import ANYONE, ANYONE_SEED
+from p2pchat.mesh.identity.key_making import KeyFileError, RefusedBySystem, pem_of, seed_in
+from p2pchat.mesh.identity.keys import Keys
+from p2pchat.mesh.identity.sealing import Seal, SealError
+
+_TITLE: Final = "p2pchat key of "
+_MOST: Final = 65_536
+"""Bytes of a key file; it has about 700."""
+_LONGEST_PASSPHRASE: Final = 1000
+"""Bytes; OpenSSL takes 1,024."""
+_ENCRYPTED: Final = "-----BEGIN ENCRYPTED PRIVATE KEY-----"
+_PKCS8: Final = bytes.fromhex("302e020100300506032b657004220420")
+"""What stands before the seed in a private key of this kind."""
+
+
+class OwnKey(NamedTuple):
+    """Our key, and what is to be told of its file."""
+
+    keys: Keys
+    made: bool
+    """Whether the key is new: those who knew another one will refuse it."""
+    was_open: bool
+    """Whether others could read the file until now."""
+    lock: Lock | None
+    """To be released when the key is not used any more; None for one of this process only."""
+
+
+def open_key(
+    path: str,
+    peer_id: str,
+    random_bytes: Callable[[int], bytes],
+    passphrase: bytes = b"",
+    cpu: Callable[[], float] = time.thread_time,
+) -> OwnKey:
+    """Take the key at `path` for this process; make one if there is none.
+
+    `peer_id` is whose it is. Raises `KeyFileError`.
+    """
+    held = _lock(path)
+    try:
+        made = not os.path.lexists(path)
+        if made:
+            _write(path, pem_of(random_bytes(32), _fit(passphrase)), _escaped(peer_id))
+        keys, was_open = read(path, peer_id, passphrase, cpu)
+    except BaseException:
+        held.release()
+        raise
+    return OwnKey(keys, made, was_open, held)
+
+
+def fleeting_key(
+    random_bytes: Callable[[int], bytes], cpu: Callable[[], float] = time.thread_time
+) -> OwnKey:
+    """A key for this process only; nothing of it stays. Raises `KeyFileError`."""
+    text = pem_of(random_bytes(32))
+    try:
+        # OpenSSL reads files alone. This one can be read by us alone, and is gone at once.
+        with NamedTemporaryFile("w", prefix="p2pchat-", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            keys = _load(file.name, text, b"", cpu)
+    except OSError as error:
+        raise KeyFileError(f"no place for a key of this process: {error.strerror}") from None
+    return OwnKey(keys, True, False, None)
+
+
+def read(
+    path: str,
+    peer_id: str = "",
+    passphrase: bytes = b"",
+    cpu: Callable[[], float] = time.thread_time,
+) -> tuple[Keys, bool]:
+    """The key in a file, and whether others could read it, which they cannot any more.
+
+    `peer_id` is whose it must be, if the file says so; "" for anybody's. Raises `KeyFileError`.
+    """
+    text, was_open = _text(path)
+    owner = _owner(text)
+    if peer_id and owner and owner != _escaped(peer_id):
+        raise KeyFileError(
+            f"{path} is the key of {owner}: move it away to have one made for {peer_id}, "
+            f"or import it under that name"
+        )
+    return _load(path, text, passphrase, cpu), was_open
+
+
+def export_key(path: str, target: str, passphrase: bytes, new_passphrase: bytes) -> None:
+    """Write the key at `path` to the new file `target`, protected by `new_passphrase`.
+
+    Raises `KeyFileError`.
+    """
+    if not new_passphrase:
+        raise KeyFileError("a key leaves its folder with a passphrase only: give one")
+    text, _ = _text(path)
+    pem = pem_of(_seed(path, text, passphrase), _fit(new_passphrase))
+    if os.path.lexists(target):
+        raise KeyFileError(f"{target} is there already: name a new file")
+    _write(target, pem, _owner(text))
+
+
+def import_key(
+    source: str,
+    path: str,
+    peer_id: str,
+    passphrase: bytes = b"",
+    new_passphrase: bytes = b"",
+    *,
+    replace: bool = False,
+) -> None:
+    """Put the key from the file `source` at `path`, as the key of `peer_id`.
+
+    `passphrase` opens it; at its new place `new_passphrase` does. Raises `KeyFileError`: a key that
+    is there stays unless `replace`, and one that a node uses stays anyway.
+    """
+    text, _ = _text(source, mend=False)
+    pem = pem_of(_seed(source, text, passphrase), _fit(new_passphrase))
+    held = _lock(path)
+    try:
+        if os.path.lexists(path) and not replace:
+            raise KeyFileError(f"{path} is there already: keep a copy of it, and say --replace")
+        _write(path, pem, _escaped(peer_id))
+    finally:
+        held.release()
+
+
+def _lock(path: str) -> Lock:
+    try:
+        os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+        held = lock(path)
+    except OSError as error:
+        raise KeyFileError(
+            f"{path} cannot be locked: {error.strerror} (--key FILE names another place, "
+            "--key none takes a new key each time)"
+        ) from None
+    if held is None:
+        raise KeyFileError(f"{path} is in use by another process: end that one first")
+    return held
+
+
+def _text(path: str, *, mend: bool = True) -> tuple[str, bool]:
+    """What a key file holds, and whether others could read it (`mend`: not any more)."""
+    try:
+        # A pipe would wait for a writer for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise KeyFileError(f"{path} is no file: move it away")
+            if mend and status.st_uid != os.geteuid():
+                raise KeyFileError(
+                    f"{path} belongs to another user: move it away, or make it yours"
+                )
+            is_open = bool(status.st_mode & 0o077)
+            if mend and is_open:
+                os.fchmod(descriptor, 0o600)
+            data = os.read(descriptor, _MOST)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        return data.decode("ascii"), is_open
+    except UnicodeDecodeError:
+        raise _damaged(path) from None
+
+
+def _escaped(peer_id: str) -> str:
+    """A peer_id on one line, in ASCII."""
+    return quote(peer_id, safe="@")
+
+
+def _owner(text: str) -> str:
+    """Whose key it is, escaped as it is in the file; "" when the file does not say."""
+    first, _, _ = text.partition("\n")
+    return first[len(_TITLE) :] if first.startswith(_TITLE) and first.isprintable() else ""
+
+
+def _load(path: str, text: str, passphrase: bytes, cpu: Callable[[], float]) -> Keys:
+    """The key in this text, which is what `path` holds."""
+    try:
+        keys = Keys(path, text, _fit(passphrase), cpu=cpu)
+        _try(keys)
+    except (ValueError, OSError, SealError) as error:  # ssl.SSLError is an OSError
+        if _ENCRYPTED in text and isinstance(error, ssl.SSLError):
+            raise _locked_up(path, passphrase) from None
+        _try_system()
+        raise _damaged(path) from None
+    return keys
+
+
+def _try(keys: Keys) -> None:
+    """Have the key meet itself: others will accept the certificate that it shows."""
+    dialer, listener = Seal(keys, dialed=True), Seal(keys, dialed=False)
+    listener.shake(dialer.start())
+    dialer.shake(listener.answer())
+    listener.shake(dialer.answer())
+    if listener.key != keys.own:
+        raise ValueError("its certificate is of another key")
+    keys.usual = listener.spent
+
+
+def _try_system() -> None:
+    """Raise `RefusedBySystem` unless the library takes the key of "anyone", which is sound."""
+    private = ssl.DER_cert_to_PEM_cert(_PKCS8 + ANYONE_SEED).replace("CERTIFICATE", "PRIVATE KEY")
+    with NamedTemporaryFile("w", prefix="p2pchat-", encoding="utf-8") as file:
+        file.write(private + ssl.DER_cert_to_PEM_cert(ANYONE))
+        file.flush()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(file.name)
+        except ssl.SSLError:
+            raise RefusedBySystem from None
+
+
+def _seed(path: str, text: str, passphrase: bytes) -> bytes:
+    try:
+        return seed_in(text, _fit(passphrase))
+    except ValueError:
+        raise (_locked_up(path, passphrase) if _ENCRYPTED in text else _damaged(path)) from None
+
+
+def _fit(passphrase: bytes) -> bytes:
+    if len(passphrase) > _LONGEST_PASSPHRASE:
+        raise KeyFileError(f"a passphrase has {_LONGEST_PASSPHRASE} bytes at most: take another")
+    return passphrase
+
+
+def _damaged(path: str) -> KeyFileError:
+    return KeyFileError(
+        f"{path} is damaged: put a copy of it back, or move it away to have a new key made"
+    )
+
+
+def _locked_up(path: str, passphrase: bytes) -> KeyFileError:
+    if passphrase:
+        return KeyFileError(f"{path} does not open with this passphrase: give the right one")
+    return KeyFileError(f"{path} has a passphrase: name a file with it in passphrase_file")
+
+
+def _write(path: str, pem: str, owner: str) -> None:
+    """Have the file hold this, whole or not at all, also after a power cut."""
+    temporary = path + ".new"
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # of a process that was killed
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write((f"{_TITLE}{owner}\n" if owner else "") + pem)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be written: {error.strerror}") from None

@@ -1,0 +1,95 @@
+"""Making a key and its certificate, and opening one that is kept: all that `cryptography` is for.
+
+Rules: `cryptography` is imported inside these functions alone, because its import takes longer than
+a start may. It is needed once, when a key is made, and to export or import one. What is made
+depends on the seed alone: 32 bytes of chance, which are the private key.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+
+from p2pchat.mesh.identity.certificates import ANYONE_SEED, certificate, to_sign
+
+
+class KeyFileError(Exception):
+    """A key that cannot be used; one sentence that says what to do."""
+
+
+class NoCryptography(KeyFileError):
+    """The package `cryptography` is not there, so no key can be made."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the package cryptography is missing, without which no key can be made: "
+            "install it, or use --security off"
+        )
+
+
+class RefusedBySystem(KeyFileError):
+    """This system has no Ed25519, or must not use it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this system refuses keys of the kind Ed25519: without encryption "
+            "the node starts with --security off"
+        )
+
+
+def prepare() -> None:
+    """Import now what making a key takes: later the process may be a user who cannot read it."""
+    with suppress(ImportError, UnicodeError, OSError):
+        import cryptography.hazmat.primitives.asymmetric.ed25519
+        import cryptography.hazmat.primitives.serialization  # noqa: F401
+
+
+def pem_of(seed: bytes, passphrase: bytes = b"") -> str:
+    """What a key file holds: the private key (PKCS#8) and its certificate, as PEM.
+
+    With a passphrase the private key is encrypted. Raises `NoCryptography`, `RefusedBySystem`.
+    """
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization as form
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    except ImportError:
+        raise NoCryptography from None
+    try:
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        public = private.public_key().public_bytes(form.Encoding.Raw, form.PublicFormat.Raw)
+        anyone = Ed25519PrivateKey.from_private_bytes(ANYONE_SEED)
+        der = certificate(public, anyone.sign(to_sign(public)))
+        text = private.private_bytes(
+            form.Encoding.PEM,
+            form.PrivateFormat.PKCS8,
+            form.BestAvailableEncryption(passphrase) if passphrase else form.NoEncryption(),
+        )
+    except UnsupportedAlgorithm:
+        raise RefusedBySystem from None
+    return text.decode("ascii") + ssl.DER_cert_to_PEM_cert(der)
+
+
+def seed_in(pem: str, passphrase: bytes = b"") -> bytes:
+    """The seed of the private key in such a text, with or without a certificate.
+
+    Raises `ValueError` when there is none or the passphrase is another, `NoCryptography`,
+    `RefusedBySystem`.
+    """
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization as form
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    except ImportError:
+        raise NoCryptography from None
+    try:
+        private = form.load_pem_private_key(pem.encode(), passphrase or None)
+    except UnsupportedAlgorithm:
+        raise RefusedBySystem from None
+    except TypeError:  # encrypted, and no passphrase, or the other way round
+        if not passphrase:
+            raise ValueError("it is protected by a passphrase") from None
+        return seed_in(pem)
+    if not isinstance(private, Ed25519PrivateKey):
+        raise ValueError("it holds a key of another kind")
+    return private.private_bytes(form.Encoding.Raw, form.PrivateFormat.Raw, form.NoEncryption())

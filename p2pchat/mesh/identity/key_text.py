@@ -1,0 +1,58 @@
+"""How a key is written: whole for files and programs, short for people.
+
+Rules: pure. A key is 32 bytes. Its text is base64url without padding, 43 characters. Its
+fingerprint is 80 bits of its hash in Crockford's base 32, as XXXX-XXXX-XXXX-XXXX. A fingerprint is
+shown and read whole or not at all, because a key with a given beginning is quickly found.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import Final
+
+_PREFIX: Final = b"p2pchat key 1\n"
+_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_READ_AS: Final = str.maketrans("OIL", "011")
+_LETTERS: Final = 16
+_BITS: Final = 5 * _LETTERS
+_TEXT: Final = 43
+_KEY: Final = 32
+
+
+def key_text(key: bytes) -> str:
+    """The text of a key: 43 characters."""
+    return urlsafe_b64encode(key).rstrip(b"=").decode("ascii")
+
+
+def read_key(text: str) -> bytes:
+    """The key with this text; raises `ValueError` unless it is exactly what `key_text` writes."""
+    if len(text) == _TEXT and text.isascii():
+        key = urlsafe_b64decode(text + "=")
+        if len(key) == _KEY and key_text(key) == text:
+            return key
+    raise ValueError("a key has 43 characters: letters, digits, - and _")
+
+
+def fingerprint(key: bytes) -> str:
+    """What people compare: XXXX-XXXX-XXXX-XXXX."""
+    number = int.from_bytes(sha256(_PREFIX + key).digest()[: _BITS // 8])
+    letters = "".join(_DIGITS[number >> shift & 31] for shift in range(_BITS - 5, -1, -5))
+    return _in_groups(letters)
+
+
+def read_fingerprint(text: str) -> str:
+    """A fingerprint as `fingerprint` writes it; raises `ValueError` for what is none.
+
+    Read in any case, with dashes and blanks anywhere; O is 0, I and L are 1.
+    """
+    letters = text.replace("-", "").replace(" ", "")
+    if len(letters) == _LETTERS and letters.isascii():
+        letters = letters.upper().translate(_READ_AS)
+        if all(letter in _DIGITS for letter in letters):
+            return _in_groups(letters)
+    raise ValueError("a fingerprint is 16 letters and digits, like Y3YW-Z254-ZYFB-5S3W")
+
+
+def _in_groups(letters: str) -> str:
+    return "-".join(letters[at : at + 4] for at in range(0, _LETTERS, 4))

@@ -1,0 +1,360 @@
+"""Known keys: which key each name has, how firmly, and which keys were refused under it.
+
+    opened, closed   a sealed link of a name: the first one pins, lightly
+    wrote_to         the person sends it a direct message: the pin is settled, and on its way to
+                     the disk before the message is handed to the link
+    verify, trust, forget    what the person decides: on the disk before the answer
+    sweep            light pins go, others are settled by time, the disk gets what it is owed
+
+Rules: a settled pin is never replaced without the person, and what the person settled never goes by
+itself. A light pin is strangers' to make, so it is bounded for each of them and in all, and goes 10
+minutes after the last link with its key. `now` is the node's clock, `wall` the one on the wall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from typing import Final, NamedTuple
+
+from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint, read_key
+from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.pin_file import PinFile
+from p2pchat.mesh.identity.pin_lines import (
+    BY_TIME,
+    COMPARED,
+    Event,
+    Line,
+    fingerprint_of,
+    line_of,
+    seconds,
+    stamp,
+    whole_line,
+)
+from p2pchat.mesh.identity.pins import Pins
+from p2pchat.mesh.identity.refused_keys import COMPLETED_FOR, RefusedKey, RefusedKeys
+from p2pchat.wire.address import split_peer_id
+
+LIGHT_FOR: Final = 600.0
+"""Seconds for which a light pin holds after the end of the last link with its key."""
+SETTLES_AFTER: Final = 3600.0
+"""Seconds of open links after which an uncontested pin is settled by time."""
+_MOST_BYTES: Final = 7_000_000
+"""Bytes of the file, written anew, beyond which only what the person settled is in it."""
+_LOOK_EVERY: Final = 5.0
+
+
+class Compared(Enum):
+    """The answer to `verify`."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    UNKNOWN = "unknown"
+    """No key is known under this name."""
+
+
+class Decision(NamedTuple):
+    """What the person decided, and whether it is on the disk."""
+
+    compared: Compared
+    stored: bool
+
+
+class KnownKeys:
+    """The pins of one node. `file`: None keeps them in memory alone, as with a key of one process.
+
+    Call `sweep` several times a second, and `close` at the end.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        file: PinFile | None = None,
+        lines: Sequence[Line] = (),
+    ) -> None:
+        self.wall = wall
+        self.file = file
+        self._pins = Pins()
+        self._refused = RefusedKeys()
+        self._looked_at: float | None = None
+        self.dropped = 0
+        """Pins that only time had settled, and that gave way to newer ones."""
+        for line in lines:
+            self._replay(line)
+        if file is not None:
+            file.everything = self._everything
+            if file.needs_writing or len(lines) > 2 * self._fewest_lines():
+                file.write_anew(0.0)
+
+    # ------------------------------------------------------------ questions
+
+    def pin_of(self, peer_id: str) -> Pin | None:
+        """The pin of a name, light or settled; not to be changed."""
+        return self._pins.get(peer_id)
+
+    def pins(self) -> list[Pin]:
+        """All of them."""
+        return [*self._pins]
+
+    def names_of(self, key: bytes) -> list[str]:
+        """The names that this key is pinned for."""
+        return self._pins.names_of(key)
+
+    def refused_under(self, peer_id: str) -> list[RefusedKey]:
+        """The keys that were refused under a name, the newest first, four at most."""
+        return self._refused.of(peer_id)
+
+    def completions(self, peer_id: str) -> list[str]:
+        """The fingerprints that Tab offers after `/trust NAME`: what was refused in the last hour.
+
+        Nothing under a name that is verified: there the new key is to be read out, not completed.
+        """
+        pin = self._pins.get(peer_id)
+        if pin is not None and pin.verified is not None:
+            return []
+        now = self.wall()
+        return [
+            old.fingerprint
+            for old in self._refused.of(peer_id)
+            if abs(now - old.at) <= COMPLETED_FOR
+        ]
+
+    def has_room(self, peer_id: str, key: bytes, ip: str) -> bool:
+        """Whether this key may have this name: it is pinned, or one more light pin is allowed."""
+        return self._pins.has_room(peer_id, key, ip)
+
+    @property
+    def light(self) -> int:
+        """How many pins are light."""
+        return self._pins.light
+
+    # ------------------------------------------------------------ what happens on links
+
+    def opened(
+        self, peer_id: str, key: bytes, ip: str, now: float, *, fleeting: bool = False
+    ) -> Pin:
+        """A sealed link opens that was vouched for: pin its key if the name has none.
+
+        Call it before HELLO_OK is sent, and `closed` when the link has ended. `fleeting`: its HELLO
+        or HELLO_OK says so. Returns the pin.
+        """
+        wall = self.wall()
+        pin = self._pins.get(peer_id)
+        if pin is None:
+            pin = Pin(peer_id, fingerprint(key), key, since=wall, seen=wall)
+            self._pins.add(pin, ip)
+        elif not pin.has(key):
+            raise ValueError(f"{peer_id} is pinned with another key")
+        elif pin.key is None:
+            self._pins.know_key(pin, key)
+            self._write(pin, "trusted", now)
+        pin.seen, pin.ip = wall, ip
+        pin.fleeting = pin.fleeting or (fleeting and not pin.settled)
+        self._pins.opened(pin, now)
+        return pin
+
+    def closed(self, pin: Pin, now: float) -> None:
+        """A link has ended; `pin` is what `opened` returned for it.
+
+        A key that ends with its process holds no longer than its links: the next process of the
+        same person has another one.
+        """
+        pin.seen = self.wall()
+        self._pins.closed(pin, now)
+        if pin.fleeting and not pin.links and self._pins.get(pin.peer_id) is pin:
+            self._pins.take_out(pin.peer_id)
+
+    def refused(self, peer_id: str, key: bytes, ip: str) -> None:
+        """A key was refused under this name."""
+        self._refused.add(peer_id, key, ip, self.wall())
+
+    def was_not_refused(self, peer_id: str, key: bytes) -> None:
+        """The reason for which a key was refused has turned out to be none."""
+        self._refused.forget(peer_id, key)
+
+    def contested(self, peer_id: str) -> None:
+        """Somebody with another key, or with none, has claimed this name."""
+        pin = self._pins.get(peer_id)
+        if pin is not None and not pin.settled:
+            pin.contested = True
+
+    def refusal_told(self, peer_id: str, now: float) -> None:
+        """The person was told of the keys that were refused under a name: write them down."""
+        for old in reversed(self._refused.of(peer_id)):
+            self._append(Line(stamp(old.at), peer_id, "refused", key_text(old.key)), now)
+
+    # ------------------------------------------------------------ what the person does
+
+    def wrote_to(self, peer_id: str, now: float) -> bool:
+        """The person sends a direct message that is about to be handed to a sealed link.
+
+        Settles the pin, and writes it first. Returns whether this is the first one ever.
+        """
+        pin = self._pins.get(peer_id)
+        if pin is None or pin.hold is Hold.BY_PERSON or pin.fleeting:
+            return False
+        self._pins.settle(pin, Hold.BY_PERSON)
+        self._write(pin, "seen", now)
+        return True
+
+    def verify(self, peer_id: str, text: str, now: float) -> Decision:
+        """Compare a fingerprint that the person has typed; equal: the pin is verified, and settled.
+
+        Raises `ValueError`, with a sentence, for what is no fingerprint.
+        """
+        wanted = read_fingerprint(text)
+        pin = self._pins.get(peer_id)
+        if pin is None:
+            return Decision(Compared.UNKNOWN, True)
+        if pin.fingerprint != wanted:
+            return Decision(Compared.DIFFERENT, True)
+        pin.verified = self.wall()
+        if pin.fleeting:
+            return Decision(Compared.EQUAL, True)
+        self._pins.settle(pin, Hold.BY_PERSON)
+        return Decision(Compared.EQUAL, self._write(pin, "verified", now, sync=True))
+
+    def trust(self, peer_id: str, text: str, now: float, *, typed: bool) -> Decision:
+        """Have the key with this fingerprint, and only that, be the one of this name.
+
+        `typed`: the person has typed or pasted all of it, which verifies it; by Tab it does not.
+        Without any contact before, the fingerprint is pinned, and the first key that has it is the
+        one. Then: end the links of this name that `trust.may_stay` does not let stay, and dial.
+
+        Raises `ValueError`, with a sentence, for what is no fingerprint, or no peer_id.
+        """
+        wanted = read_fingerprint(text)
+        split_peer_id(peer_id)
+        wall = self.wall()
+        old = self._pins.get(peer_id)
+        if old is not None and old.fingerprint == wanted:
+            pin, was = old, None
+        else:
+            key = self._refused.with_fingerprint(peer_id, wanted)
+            was = None if old is None else old.key
+            self._pins.take_out(peer_id)
+            pin = Pin(peer_id, wanted, key, since=wall, seen=wall)
+            self._pins.add(pin)
+        if pin.key is not None:
+            self._refused.forget(peer_id, pin.key)
+        pin.trusted = True
+        if typed:
+            pin.verified = wall
+        if pin.fleeting:
+            return Decision(Compared.EQUAL, True)
+        self._pins.settle(pin, Hold.BY_PERSON)
+        stored = self._write(pin, "trusted", now, was=was, typed=typed, sync=True)
+        return Decision(Compared.EQUAL, stored)
+
+    def forget(self, peer_id: str, now: float) -> Decision:
+        """Forget the key of a name, and what was refused under it. Then: end the name's links."""
+        self._refused.forget(peer_id)
+        pin = self._pins.take_out(peer_id)
+        if pin is None:
+            return Decision(Compared.UNKNOWN, True)
+        if not pin.settled:
+            return Decision(Compared.EQUAL, True)
+        line = Line(stamp(self.wall()), peer_id, "forgotten")
+        return Decision(Compared.EQUAL, self._append(line, now, sync=True))
+
+    # ------------------------------------------------------------ time
+
+    def sweep(self, now: float) -> None:
+        """Let light pins go, settle others by time, and have the disk hold what it is owed."""
+        if self._looked_at is None or not 0 <= now - self._looked_at < _LOOK_EVERY:
+            self._looked_at = now
+            for peer_id in self._pins.ended_before(now - LIGHT_FOR):
+                self._pins.take_out(peer_id)
+            for pin in self._pins.open_for(SETTLES_AFTER, now):
+                self._pins.settle(pin, Hold.BY_TIME)
+                self._write(pin, "seen", now)
+            while (oldest := self._pins.one_too_many()) is not None:
+                self._pins.take_out(oldest)
+                self.dropped += 1
+                self._append(Line(stamp(self.wall()), oldest, "forgotten", how="room"), now)
+        if self.file is not None:
+            self.file.sweep(now)
+
+    def close(self, now: float) -> None:
+        """Have everything on the disk, as far as it goes."""
+        if self.file is not None:
+            self.file.close(now)
+
+    # ------------------------------------------------------------ on disk
+
+    def _append(self, line: Line, now: float, *, sync: bool = False) -> bool:
+        return self.file is None or self.file.append(whole_line(line), now, sync=sync)
+
+    def _write(
+        self,
+        pin: Pin,
+        event: Event,
+        now: float,
+        *,
+        was: bytes | None = None,
+        typed: bool = False,
+        sync: bool = False,
+    ) -> bool:
+        at = pin.since if event == "seen" else self.wall()
+        line = line_of(pin, event, at)
+        if was is not None:
+            line.was = key_text(was)
+        if typed:
+            line.how = COMPARED
+        return self._append(line, now, sync=sync)
+
+    def _everything(self) -> Iterator[bytes]:
+        """The lines of a file that is written anew; it may be taken in pieces."""
+        room = _MOST_BYTES
+        for pin in self._pins:
+            if pin.hold is Hold.BY_PERSON:
+                data = b"".join(map(whole_line, self._lines_of(pin)))
+                room -= len(data)
+                yield data
+        for peer_id in reversed(self._pins.by_time):
+            later = self._pins.get(peer_id)
+            if later is not None and later.hold is Hold.BY_TIME:
+                data = b"".join(map(whole_line, self._lines_of(later)))
+                room -= len(data)
+                if room < 0:
+                    return
+                yield data
+
+    def _lines_of(self, pin: Pin) -> Iterator[Line]:
+        for old in reversed(self._refused.of(pin.peer_id)):
+            yield Line(stamp(old.at), pin.peer_id, "refused", key_text(old.key))
+        line = line_of(pin, "trusted" if pin.trusted else "seen", pin.since)
+        line.last = stamp(pin.seen)
+        yield line
+        if pin.verified is not None:
+            yield line_of(pin, "verified", pin.verified)
+
+    def _replay(self, line: Line) -> None:
+        peer_id, at = line.peer_id, seconds(line.time)
+        if line.event == "refused":
+            self._refused.add(peer_id, read_key(line.key), "", at)
+            return
+        if line.event == "forgotten":
+            self._pins.take_out(peer_id)
+            return
+        pin = self._pins.get(peer_id)
+        known = fingerprint_of(line)
+        if pin is not None and pin.fingerprint != known:
+            if line.event != "trusted":
+                return  # what is settled gives way to nothing else
+            self._pins.take_out(peer_id)
+            pin = None
+        if pin is None:
+            pin = Pin(peer_id, known, None, since=at, seen=at)
+            self._pins.add(pin)
+        if line.key and pin.key is None:
+            self._pins.know_key(pin, read_key(line.key))
+        pin.seen = max(pin.seen, seconds(line.last) if line.last else at)
+        pin.trusted = pin.trusted or line.event == "trusted"
+        if line.how == COMPARED:
+            pin.verified = at
+        by_time = line.event == "seen" and line.how == BY_TIME
+        self._pins.settle(pin, Hold.BY_TIME if by_time else Hold.BY_PERSON)
+
+    def _fewest_lines(self) -> int:
+        return sum(1 + (pin.verified is not None) for pin in self._pins)

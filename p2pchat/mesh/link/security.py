@@ -1,0 +1,118 @@
+"""What the links of a node that encrypts share: our keys, who judges, and the handshakes' turns.
+
+Rules: a node that encrypts nothing has none of this, and its links do as they always did. What a
+key or a name is worth is decided by the owner of the links; here it is only asked. The handshakes
+of those who dial us are paid in CPU time. Beyond their budget a connection is not read, until its
+turn comes.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol, runtime_checkable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from p2pchat.mesh.identity.keys import Keys
+from p2pchat.mesh.link.handshake_budget import DEAR, HandshakeBudget, Waiting
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.wire.guard import Guard
+from p2pchat.wire.messages import Hello
+
+_TIMES_USUAL: Final = 4
+"""A step is dear that takes so many times what a whole handshake with ourselves took."""
+
+
+class Judge(Protocol):
+    """Says who may be at the other end of a link."""
+
+    def dials_sealed(self, peer_id: str, place: tuple[str, int]) -> bool:
+        """Whether to dial a peer at this place in TLS."""
+
+    def recognised(self, link: IPeerLink, key: bytes) -> str | None:
+        """Why the one whom we dialed must not see our certificate; None when it may.
+
+        Asked when its key is known, and nothing but a hello has left.
+        """
+
+    def vouch(self, link: IPeerLink, peer_id: str, *, fleeting: bool) -> str:
+        """Why whoever says to be `peer_id` may not be there: the reason of a BYE; empty if it may.
+
+        Asked before HELLO is answered. One that may be there is taken as having opened: `link_made`
+        has come before, and `link_opened` or `link_closed` follows.
+        """
+
+    def mark(self, peer_id: str, key: bytes) -> str:
+        """How well the key of an open link is known: `encrypted` or `verified`."""
+
+
+@runtime_checkable
+class Shaking(Waiting, Protocol):
+    """The handshake of somebody who dialed us."""
+
+    def go_on(self) -> None:
+        """Its turn has come: take one step, and tell what it took."""
+
+
+class LinkSecurity:
+    """Made once for a node, and in `LinkContext.security` for as long as it encrypts.
+
+    `fleeting` says that our key ends with this process.
+    """
+
+    def __init__(
+        self, keys: Keys, judge: Judge, clock: IReactorTime, *, fleeting: bool = False
+    ) -> None:
+        self.keys = keys
+        self.judge = judge
+        self.fleeting = fleeting
+        # On a slow machine an honest step takes long, too.
+        dear = max(DEAR, _TIMES_USUAL * keys.usual)
+        self.budget = HandshakeBudget(clock.seconds(), dear=dear)
+        self._clock = clock
+        self._look: IDelayedCall | None = None
+
+    def guard(self, link: IPeerLink, *, sealed: bool) -> Guard:
+        """What the session of `link` asks."""
+
+        def vouch(peer_id: str, greeting: Hello) -> str:
+            return self.judge.vouch(link, peer_id, fleeting=greeting.fleeting is True)
+
+        return Guard(sealed, vouch, self.fleeting)
+
+    # ------------------------------------------------------------ whose turn it is
+
+    def may_step(self, handshake: Shaking) -> bool:
+        """Whether it may take its next step; if not, it is told to `go_on` when it may."""
+        now = self._clock.seconds()
+        if self.budget.may_go(handshake.ip, now):
+            return True
+        self.budget.wait(handshake, now)
+        self._look_later(now)
+        return False
+
+    def stepped(self, ip: str, seconds: float, *, failed_late: bool = False) -> None:
+        """A step took so many seconds of CPU, and perhaps failed after the certificate came."""
+        now = self._clock.seconds()
+        self.budget.spent(ip, seconds, now)
+        if failed_late:
+            self.budget.failed_late(ip, now)
+
+    def forget(self, handshake: Shaking) -> None:
+        """Its connection is gone."""
+        self.budget.forget(handshake)
+        if self._look is not None and not self.budget.waiting:
+            self._look.cancel()
+            self._look = None
+
+    def _look_later(self, now: float) -> None:
+        if self._look is None:
+            wait = self.budget.next_in(now)
+            if wait is not None:
+                self._look = self._clock.callLater(wait, self._look_now)
+
+    def _look_now(self) -> None:
+        self._look = None
+        while (handshake := self.budget.next(self._clock.seconds())) is not None:
+            assert isinstance(handshake, Shaking)
+            handshake.go_on()
+        self._look_later(self._clock.seconds())

@@ -1,0 +1,55 @@
+"""What the person decides about keys: whose is compared, which one to take, which to forget.
+
+Rules: a decision is on the disk before it is answered, and then done to links. Those that may not
+stay end, and the peer is dialed.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+from p2pchat.mesh.claims import OwnKeys
+from p2pchat.mesh.identity.key_text import fingerprint
+from p2pchat.mesh.identity.known_keys import Compared, Decision, KnownKeys
+from p2pchat.mesh.mesh import Mesh
+
+
+class Trusting:
+    """The decisions of the person at one node, which has a key.
+
+    `known` tells what is known of others. Change it only by the methods here.
+    """
+
+    def __init__(self, own: OwnKeys, mesh: Mesh, clock: IReactorTime) -> None:
+        self.known: KnownKeys = own.known
+        self.own_key = own.keys.own
+        """Our key, 32 bytes."""
+        self.own_fingerprint = fingerprint(own.keys.own)
+        """What others compare our key with."""
+        self.fleeting = own.fleeting
+        """Whether our key ends with this process."""
+        self._mesh = mesh
+        self._clock = clock
+
+    def verify(self, peer_id: str, text: str) -> Decision:
+        """Compare a fingerprint that the person has typed with the known one; equal: verified.
+
+        Raises `ValueError`, with a sentence, for what is no fingerprint.
+        """
+        return self.known.verify(peer_id, text, self._clock.seconds())
+
+    def trust(self, peer_id: str, text: str, *, typed: bool) -> Decision:
+        """Take the key with this fingerprint, and only that, for a name; `typed` verifies it.
+
+        Raises `ValueError`, with a sentence, for what is no fingerprint or no peer_id.
+        """
+        decision = self.known.trust(peer_id, text, self._clock.seconds(), typed=typed)
+        self._mesh.key_decided(peer_id)
+        return decision
+
+    def forget(self, peer_id: str) -> Decision:
+        """Give a name free: its key, and those that were refused under it, are forgotten."""
+        decision = self.known.forget(peer_id, self._clock.seconds())
+        if decision.compared is not Compared.UNKNOWN:
+            self._mesh.key_decided(peer_id, forgotten=True)
+        return decision
