@@ -295,6 +295,11 @@ class ChatNode(MultiService):
     # ------------------------------------------------------------ start and stop
 
     @property
+    def encrypts(self) -> bool:
+        """Whether links are encrypted where the other end can: then each message has a mark."""
+        return self.mesh.context.security is not None
+
+    @property
     def port(self) -> int:
         """The TCP port that peers reach us on."""
         assert self._port is not None

@@ -25,6 +25,7 @@ def message_line(event: dict[str, Any]) -> str:
         to=to if to.startswith(("*", "#")) else "",
         claims="claims" in event,
         note=_note(event) + (REUSED if event.get("other_text") is True else ""),
+        security=text_of(event.get("security")),
     )
     return begin + text_of(event.get("text"))
 
