@@ -104,6 +104,10 @@ class KnownKeys:
         """The keys that were refused under a name, the newest first, four at most."""
         return self._refused.of(peer_id)
 
+    def refused_names(self) -> list[str]:
+        """The names under which keys were refused, the latest first."""
+        return self._refused.names()
+
     def completions(self, peer_id: str) -> list[str]:
         """The fingerprints that Tab offers after `/trust NAME`: what was refused in the last hour.
 
