@@ -67,7 +67,10 @@ def _both(person: Person, trusting: Trusting, peer_id: str) -> Reply:
             return wrong(f"{who} is in the clear, and has no key to compare", *others)
         why = f"no key of {who} is known. Once you have its fingerprint from itself:"
         return wrong(f"{why} /trust {peer} XXXX-XXXX-XXXX-XXXX", *others)
-    lines = [f"{who}: {pin.fingerprint}, {since(pin)}", f"you: {trusting.own_fingerprint}"]
+    lines = [
+        f"the key of {who}: {pin.fingerprint}, {since(pin)}",
+        f"your own: {trusting.own_fingerprint}",
+    ]
     if pin.verified is None:
         lines.append(f"read yours to {peer} {_BY_VOICE}, and type what {peer} reads to you:")
         lines.append(f"/verify {peer} XXXX-XXXX-XXXX-XXXX")

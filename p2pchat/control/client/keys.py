@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 import os
 import time
+import warnings
 from collections.abc import Iterator
-from getpass import getpass
+from getpass import GetPassWarning, getpass
 from typing import Final
 
 from p2pchat.console.key_lines import key_lines
@@ -130,4 +131,7 @@ def _known(path: str) -> list[str]:
 
 
 def _ask(prompt: str) -> bytes:
-    return getpass(prompt).encode()
+    with warnings.catch_warnings():
+        # Without a terminal it comes from standard input, and `getpass` says so.
+        warnings.simplefilter("ignore", GetPassWarning)
+        return getpass(prompt).encode()

@@ -353,6 +353,8 @@ class KnownKeys:
             self._pins.add(pin)
         if line.key and pin.key is None:
             self._pins.know_key(pin, read_key(line.key))
+        if pin.key is not None:
+            self._refused.forget(peer_id, pin.key)  # it was refused before it was trusted
         pin.seen = max(pin.seen, seconds(line.last) if line.last else at)
         pin.trusted = pin.trusted or line.event == "trusted"
         if line.how == COMPARED:
