@@ -83,7 +83,7 @@ def _parts(state: BarState) -> list[tuple[int, str, str]]:
         (2, "class:bar-alarm", "not kept" if state.not_kept else ""),
         (2, "class:bar", f"{state.up}/{state.known} links"),
         (1, "class:bar", steady(bracketed(state.current)) if state.current else "all"),
-        (1, "class:bar-alarm" if state.security == PLAIN else "class:bar", _safe(state.security)),
+        (0, "class:bar-alarm" if state.security == PLAIN else "class:bar", _safe(state.security)),
         (0, "class:bar-alarm" if urgent else "class:bar-unread", unread and f"unread: {unread}"),
         (1, "class:bar-unread", f"{state.below} below" if state.below else ""),
         (6, "class:bar", f"{state.left_out:,} left out" if state.left_out else ""),

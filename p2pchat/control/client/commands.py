@@ -141,11 +141,13 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _tail(options: argparse.Namespace) -> int:
-    from p2pchat.control.client.event_lines import event_line, text_of
+    from p2pchat.control.client.event_lines import encrypts, event_line, text_of
 
     kinds = [kind for kind in options.events.split(",") if kind] or EVENT_KINDS
     fields = options.fields.split(",") if options.fields else None
     with _node(options) as node:
+        lines = not options.json and fields is None
+        marks = lines and encrypts(node.ask("status"))
         node.ask("subscribe", events=[*kinds])
         for event in node.events():
             if event.get("event") == "stopping":
@@ -156,7 +158,7 @@ def _tail(options: argparse.Namespace) -> int:
             elif fields is not None:
                 _write("\t".join(text_of(event.get(field)) for field in fields))
             else:
-                _print_lines([event_line(event)])
+                _print_lines([event_line(event, marks=marks)])
             sys.stdout.flush()
     raise AssertionError("events never end")
 
