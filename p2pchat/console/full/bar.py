@@ -34,8 +34,6 @@ class BarState(Struct, frozen=True):
     known: int
     current: str
     """The current conversation; empty for all together."""
-    security: str = ""
-    """How safe the current conversation is: plain, encrypted or verified; empty for none."""
     unread: Sequence[tuple[str, int, bool]] = ()
     """Conversation, how many, and whether one is meant for us; the first is the next."""
     below: int = 0
@@ -44,6 +42,8 @@ class BarState(Struct, frozen=True):
     """Messages of a flood that were not shown since the start."""
     not_kept: bool = False
     """Whether messages are not kept, though they should be."""
+    security: str = ""
+    """How safe the current conversation is: plain, encrypted or verified; empty for none."""
 
 
 def bar_row(state: BarState, columns: int) -> Row:

@@ -18,11 +18,9 @@ from collections.abc import Iterator
 from getpass import GetPassWarning, getpass
 from typing import Final
 
-from p2pchat.console.key_lines import key_lines
 from p2pchat.mesh.identity.key_file import Contents, contents_of, export_key, import_key
 from p2pchat.mesh.identity.key_making import KeyFileError
 from p2pchat.mesh.identity.key_text import fingerprint
-from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin_lines import PinsDamagedError, read_lines
 from p2pchat.settings.paths import default_key_path
 from p2pchat.settings.values import Settings
@@ -121,6 +119,9 @@ def _known(path: str) -> list[str]:
     except (OSError, PinsDamagedError) as why:
         reason = system_reason(why) if isinstance(why, OSError) else str(why)
         return [f"{path} cannot be read: {reason}"]
+    from p2pchat.console.key_lines import key_lines
+    from p2pchat.mesh.identity.known_keys import KnownKeys
+
     lines = key_lines(KnownKeys(time.time, None, contents.lines))
     while True:
         try:
