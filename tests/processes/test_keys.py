@@ -62,6 +62,22 @@ class TwoPeopleTests(ProcessCase):
         carol.say("/msg alice@lobby olá")
         await alice.expect(r"^~\[carol@lobby\] olá$")
 
+    async def test_with_off_it_tells_whose_key_is_known(self) -> None:
+        group = local_group(self)
+        alice, bob = self.chat("alice", *group), self.chat("bob", *group)
+        await alice.expect(r"^\* \[bob@lobby\] is connected")
+        alice.say("/msg bob@lobby oi")
+        await alice.expect("^delivered")
+        for person in (alice, bob):
+            person.say("/quit")
+            await person.ended
+        alice, bob = (self.chat(name, *group, "--security", "off") for name in ("alice", "bob"))
+        await alice.expect(r"^\* \[bob@lobby\] is connected")
+        for command in ("/peers", "/conn"):
+            alice.output = ""
+            alice.say(command)
+            await alice.expect(r"^bob@lobby .* IN THE CLEAR, key known$")
+
 
 class CommandTests(ProcessCase):
     def keys(self, *words: str) -> Program:

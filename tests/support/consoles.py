@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.blocking import Blocking
+from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
@@ -73,6 +74,7 @@ class FakeNode:
     history: DurableHistory | None = None
     encrypts = False
     trusting: Trusting | None = None
+    known: KnownKeys | None = None
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:
         self.clock = clock

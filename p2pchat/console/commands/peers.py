@@ -26,8 +26,6 @@ from p2pchat.console.reports import (
     round_trip_rows,
     round_trips_table,
 )
-from p2pchat.mesh.identity.known_keys import KnownKeys
-from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.directory import DirectoryError, Listing
 from p2pchat.wire.address import namespace_of_scope, the_one_called
 from p2pchat.wire.text import shortened
@@ -50,7 +48,7 @@ def _peers(person: Person, rest: str) -> Answer:
             others = [row for row in rows if row.peer_id != own_id]
             asked = listings is not None
             table = peers_table(
-                others, namespace, own_id, node.friends, asked=asked, known=_known(node)
+                others, namespace, own_id, node.friends, asked=asked, known=node.known
             )
             return tabled(table, *lines)
 
@@ -68,11 +66,7 @@ def _peers(person: Person, rest: str) -> Answer:
 def _conn(person: Person, _: str) -> Answer:
     node, wall_now = person.node, person.node.wall()
     rows = link_rows(node.peers.connected(), person.clock.seconds(), wall_now)
-    return tabled(links_table(rows, wall_now, _known(node)))
-
-
-def _known(node: ChatNode) -> KnownKeys | None:
-    return None if node.trusting is None else node.trusting.known
+    return tabled(links_table(rows, wall_now, node.known))
 
 
 def _rtt(person: Person, _: str) -> Answer:
