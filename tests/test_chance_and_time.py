@@ -44,6 +44,7 @@ PLACES: Final = {
     "control/client/attach.py": {"time.monotonic"},
     "control/client/event_lines.py": {"time.time"},
     "control/client/finding.py": {"time.monotonic"},
+    "control/client/keys.py": {"time.time"},
     # What makes the worlds: generators of their own, which the seed begins.
     "testing/databases.py": {"random.Random"},
     "testing/disk.py": {"random.Random"},

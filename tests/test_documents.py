@@ -9,8 +9,18 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.ways import ways
+from p2pchat.console.commands.table import COMMANDS
 from p2pchat.control.answers import REQUESTS
+from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.mesh.identity import key_words
+from p2pchat.mesh.identity.key_text import read_fingerprint
+from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.pin_file import open_pins
+from p2pchat.mesh.identity.refused_keys import RefusedKey
+from p2pchat.mesh.identity.trust import Policy
+from p2pchat.settings.values import SecuritySettings
+from tests.support.pin_disks import ALICE, PATH, FakePinDisk
 from tests.support.processes import ROOT
 from tests.test_architecture import ORDER
 
@@ -33,6 +43,23 @@ def grave_lines() -> list[tuple[str, str]]:
                 texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
                 found += [(path.name, str(text)) for text in texts if " " in str(text)]
     return found
+
+
+def alerts() -> list[str]:
+    """What the person may be told about keys."""
+    refused = [RefusedKey(b"r" * 32, "43BR-PSGF-CXHA-E2KX", 0.0, "10.0.0.9")]
+    pin = Pin("bob@CIC", "Y3YW-Z254-ZYFB-5S3W", b"k" * 32, 0.0, 0.0, hold=Hold.BY_PERSON)
+    told: list[str] = []
+    open_pins(FakePinDisk(), PATH, ALICE, told.append)
+    return [
+        *told,
+        key_words.other_key(pin, refused, 0.0),
+        key_words.no_key(pin, 0.0),
+        key_words.second("bob@CIC", "10.0.0.5", refused),
+        key_words.refuses_us("bob@CIC", "alice@CIC", "Y3YW-Z254-ZYFB-5S3W"),
+        key_words.own_key_elsewhere("alice@CIC", "10.0.0.5"),
+        key_words.new_own_key("alice@CIC", "Y3YW-Z254-ZYFB-5S3W", replaces=True),
+    ]
 
 
 class DocumentTests(SynchronousTestCase):
@@ -61,6 +88,37 @@ class DocumentTests(SynchronousTestCase):
             longest = max(parts, key=len)
             if longest:
                 self.assertIn(longest, text, f"{module}: explain this line in docs/operating.md")
+
+    def test_the_alerts_are_those_that_are_told(self) -> None:
+        text = document("security.md")
+        told = alerts()
+        quoted = re.findall(r"\| `([^`|]*…[^`|]*)` \|", text.partition("## An alert")[2])
+        self.assertEqual(len(quoted), len(told))
+        for quote in quoted:
+            pattern = ".*".join(map(re.escape, quote.split("…")))
+            self.assertEqual(len([one for one in told if re.match(pattern, one)]), 1, quote)
+
+    def test_what_can_be_typed_about_keys(self) -> None:
+        text = document("security.md")
+        words = set(re.findall(r"`/(\w+)", text))
+        self.assertLessEqual({"verify", "trust", "keys"}, words)
+        self.assertEqual(words - {command.name for command in COMMANDS}, set())
+        for typed in re.findall(r"`/(?:verify|trust) [^`\s]+ ([^`]+)`", text):
+            self.assertEqual(read_fingerprint(typed), typed)
+        for word in re.findall(r"`p2pchat (\w+)", text):
+            self.assertIn(word, dict(SUBCOMMANDS))
+
+    def test_the_settings_of_security(self) -> None:
+        text = document("security.md")
+        for name in SecuritySettings.__struct_fields__:
+            self.assertIn(f"| `security.{name}`", text)
+        for policy in Policy:
+            self.assertIn(f"| `{policy.value}`", text)
+
+    def test_every_command_is_in_the_table_of_the_first_page(self) -> None:
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        for command in COMMANDS:
+            self.assertRegex(text, rf"(?m)^\|.*`/{command.name}\b")
 
     def test_every_room_is_described(self) -> None:
         text = document("architecture.md")

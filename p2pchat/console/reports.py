@@ -14,6 +14,10 @@ from typing import Final
 from msgspec import Struct
 
 from p2pchat.console.replies import Table
+from p2pchat.console.wording import PLAIN
+from p2pchat.mesh.identity.key_text import key_text
+from p2pchat.mesh.identity.known_keys import KnownKeys
+from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import host_and_port, namespace_of
@@ -38,6 +42,10 @@ class PeerRow(Struct, frozen=True, gc=False):
     linked_from: str
     """The other end of its first link, empty without one."""
     rtt_seconds: float | None
+    security: str = ""
+    """How safe its link is, empty without one."""
+    key: str = ""
+    """The key at the other end of that link, empty in the clear."""
 
 
 class LinkRow(Struct, frozen=True):
@@ -51,6 +59,9 @@ class LinkRow(Struct, frozen=True):
     age_seconds: float
     sent: int
     received: int
+    security: str = "plain"
+    key: str = ""
+    """The key at the other end, empty in the clear."""
 
 
 class RoundTripRow(Struct, frozen=True):
@@ -98,6 +109,7 @@ def peer_rows(
                 len(peer.links),
                 peer.links[0].address if peer.links else "",
                 _rounded(peer.average_round_trip),
+                *(("", "") if not peer.links else _how_safe(peer.link_in_use)),
             )
         )
     return rows
@@ -114,6 +126,7 @@ def link_rows(peers: Iterable[Peer], now: float, wall_now: float) -> list[LinkRo
             round(max(0.0, now - link.opened_at), 1),
             link.sent,
             link.received,
+            *_how_safe(link),
         )
         for peer in _sorted(peers)
         for link in peer.links
@@ -134,29 +147,50 @@ def round_trip_rows(peers: Iterable[Peer]) -> list[RoundTripRow]:
 
 
 def peers_table(
-    rows: Iterable[PeerRow], namespace: str | None, own_id: str, friends: Friends, *, asked: bool
+    rows: Iterable[PeerRow],
+    namespace: str | None,
+    own_id: str,
+    friends: Friends,
+    *,
+    asked: bool,
+    known: KnownKeys | None = None,
 ) -> Table:
     """Who is listed or connected; if the rendezvous could not be `asked`, all that are known.
 
-    Names that look like a friend's, our own or another one are marked, but not friends.
+    Names that look like a friend's, our own or another one are marked, but not friends. With the
+    `known` keys there is a column for how safe the links are.
     """
+    head: Sequence[str] = ("peer_id", "address", "status")
     present = [row for row in rows if row.links or row.listed or not asked]
     shown = present
     if len(present) > MOST_ROWS:
         shown = sorted(present, key=lambda row: not row.links)[:MOST_ROWS]
     alike = _look_alikes([row.peer_id for row in shown], own_id, friends)
-    cells = []
+    cells: list[Sequence[str]] = []
     for row in shown:
         address = row.addresses[0] if row.addresses else row.linked_from or "-"
         status = f"{row.status} (not listed)" if asked and not row.listed else row.status
         if row.peer_id in alike:
             status += f", looks like {bracketed(alike[row.peer_id])}"
-        cells.append((in_table(row.peer_id), printable(address), status))
+        cells.append([in_table(row.peer_id), printable(address), status])
+    if known is not None:
+        head = (*head, "link")
+        cells = [
+            [*cell, _link(row.peer_id, row.security, known)]
+            for cell, row in zip(cells, shown, strict=True)
+        ]
     if len(present) > len(shown):
         more = f"… {len(present) - len(shown):,} more (p2pchat peers --json lists all)"
-        cells.append((more, "", ""))
+        cells.append([more, *[""] * (len(head) - 1)])
     where = "" if namespace is None else f" in {bracketed('#' + namespace)}"
-    return Table(("peer_id", "address", "status"), cells, f"no other peers{where}")
+    return Table(head, cells, f"no other peers{where}")
+
+
+def _link(peer_id: str, security: str, known: KnownKeys) -> str:
+    """How safe a link is, for a person; `refused` where somebody was, and there is none."""
+    if security == PLAIN and known.pin_of(peer_id) is not None:
+        return "IN THE CLEAR, key known"  # nothing is encrypted any more
+    return security or ("refused" if known.refused_under(peer_id) else "-")
 
 
 def _look_alikes(peer_ids: Iterable[str], own_id: str, friends: Friends) -> dict[str, str]:
@@ -170,16 +204,18 @@ def _look_alikes(peer_ids: Iterable[str], own_id: str, friends: Friends) -> dict
     return alike
 
 
-def links_table(rows: Iterable[LinkRow], wall_now: float) -> Table:
-    """The links; `wall_now` is seconds since the epoch."""
+def links_table(rows: Iterable[LinkRow], wall_now: float, known: KnownKeys | None = None) -> Table:
+    """The links; `wall_now` is seconds since the epoch, `known` as in `peers_table`."""
+    head = ("peer_id", "direction", "since", "in", "out", *(() if known is None else ("link",)))
     cells = []
     for row in rows:
         age = row.age_seconds
         form = "%H:%M:%S" if age < 86_400 else "%Y-%m-%d %H:%M"
         since = f"{time.strftime(form, time.localtime(wall_now - age))} ({duration(age)})"
         counts = (f"{row.received:,}", f"{row.sent:,}")
-        cells.append((in_table(row.peer_id), row.direction, since, *counts))
-    return Table(("peer_id", "direction", "since", "in", "out"), cells, "no links")
+        safe = () if known is None else (_link(row.peer_id, row.security, known),)
+        cells.append((in_table(row.peer_id), row.direction, since, *counts, *safe))
+    return Table(head, cells, "no links")
 
 
 def round_trips_table(rows: Iterable[RoundTripRow]) -> Table:
@@ -216,6 +252,11 @@ def duration(seconds: float) -> str:
 def _milliseconds(seconds: float) -> str:
     """A round-trip time as it stands in a table."""
     return f"{seconds * 1000:.1f}"
+
+
+def _how_safe(link: IPeerLink) -> tuple[str, str]:
+    """The security of a link, and the text of its key."""
+    return link.security, "" if link.key is None else key_text(link.key)
 
 
 def _sorted(peers: Iterable[Peer]) -> list[Peer]:

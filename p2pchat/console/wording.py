@@ -4,10 +4,14 @@
     [alice@CIC -> *] to everyone             * [bob@CIC] has left
     [alice@CIC -> #CIC] to a namespace       … 12,345 more messages (/history shows them)
 
-Rules: no Twisted and nothing of the node. `(!)` after a peer's id marks a message that claims to be
-from somebody else, `(reused id)` one whose sender used its id before, for another text. A message
-cannot look like anything but a message: its line begins with a bracket, and a bracket in a name
-that would close it early is made visible.
+    +[bob@CIC] from a verified peer   [bob@CIC] encrypted   ~[carol@CIC] in the clear
+
+Rules: no Twisted and nothing of the node. The mark of how a message came stands before the bracket,
+in the first column, where no name can write; a node that encrypts nothing has no such column. `(!)`
+after a peer's id marks a message that claims to be from somebody else, `(reused id)` one whose
+sender used its id before, for another text. A message cannot look like anything but a message: its
+line begins with a bracket, or with a mark and a bracket, and a bracket in a name that would close
+it early is made visible.
 """
 
 from __future__ import annotations
@@ -26,15 +30,24 @@ BURST: Final = 200
 """Lines that a terminal shows at once after a quiet time; also the lines kept during a flood."""
 REUSED: Final = " (reused id)"
 """The note of a message whose sender used the id before, for another text."""
+PLAIN: Final = "plain"
+"""In the clear: who is on the way can read it, and change it."""
+_MARKS: Final = {"": "", "verified": "+", "encrypted": " ", PLAIN: "~"}
 RATE: Final = 20.0
 """Lines a second that a person can follow."""
 WAITS: Final = 3
 """The exit status when all was done, except that a message is kept and sent later."""
 
 
-def message_lines(peer_id: str, messages: Iterable[Send | Pub], note: str = "") -> list[str]:
-    """A line for each message that came from this peer; `note` stands before the bracket closes."""
-    direct = sender(peer_id, note=note)
+def message_lines(
+    peer_id: str, messages: Iterable[Send | Pub], note: str = "", security: str = ""
+) -> list[str]:
+    """A line for each message that came from this peer; `note` stands before the bracket closes.
+
+    `security` as in `security_mark`. What is from somebody else was only carried by this peer, and
+    so is marked as in the clear.
+    """
+    direct = sender(peer_id, note=note, security=security)
     lines = []
     for message in messages:
         prefix = direct
@@ -42,20 +55,32 @@ def message_lines(peer_id: str, messages: Iterable[Send | Pub], note: str = "") 
             claims = bool(message.src) and message.src != peer_id
             to = "" if isinstance(message, Send) else scope_of(message.dst)
             noted = note + REUSED if message.other_text else note
-            prefix = sender(peer_id, to=to, claims=claims, note=noted)
+            prefix = sender(peer_id, to=to, claims=claims, note=noted, security=security)
         lines.append(prefix + printable(message.payload))
     return lines
 
 
 @lru_cache(maxsize=1024)
-def sender(peer_id: str, *, to: str = "", claims: bool = False, note: str = "") -> str:
+def sender(
+    peer_id: str, *, to: str = "", claims: bool = False, note: str = "", security: str = ""
+) -> str:
     """The beginning of a message's line; `note` stands before the bracket closes.
 
-    `to` is the scope of a published message; `claims` tells that its `src` is somebody else.
+    `to` is the scope of a published message; `claims` tells that its `src` is somebody else;
+    `security` as in `security_mark`.
     """
-    mark = " (!)" if claims else ""
+    claim = " (!)" if claims else ""
     scope = f" -> {in_brackets(to)}" if to else ""
-    return f"[{in_brackets(peer_id)}{mark}{scope}{note}] "
+    mark = security_mark(PLAIN if claims and security else security)
+    return f"{mark}[{in_brackets(peer_id)}{claim}{scope}{note}] "
+
+
+def security_mark(security: str) -> str:
+    """The first column of a message that came so; nothing for no text: then there is no column.
+
+    What is neither of the three is marked as in the clear.
+    """
+    return _MARKS.get(security, "~")
 
 
 def in_brackets(name: str, most: int = CELLS) -> str:

@@ -16,7 +16,7 @@ a listed friend: links are limited elsewhere.
 from __future__ import annotations
 
 import enum
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import chain
 from sys import intern
@@ -55,6 +55,7 @@ class Peer:
         "able",
         "addresses",
         "expires_at",
+        "heard_on",
         "left",
         "links",
         "listed",
@@ -80,10 +81,27 @@ class Peer:
         """When its registration ends, seconds of the node's clock."""
         self.left = False
         """Whether it said BYE and has not registered again since."""
+        self.heard_on: IPeerLink | None = None
+        """The link of the messages that observers are being told of; None at other times."""
         self.links: list[IPeerLink] = []
         """Live links; `link_in_use` is the one to write to."""
         self.round_trips: tuple[float, ...] = ()
         """The last ten round-trip times in seconds, oldest first."""
+
+    def security_of(self, src: str = "") -> str:
+        """How a message came that observers are being told of: `plain`, `encrypted`, `verified`.
+
+        `src` is whom it says it is from. What is from somebody else was only carried here, and
+        nobody knows how it came to who carried it: that is `plain`.
+        """
+        if self.heard_on is None or (src and src != self.peer_id):
+            return "plain"
+        return self.heard_on.security
+
+    @property
+    def in_the_clear(self) -> bool:
+        """Whether it has a link that is not encrypted."""
+        return any(link.key is None for link in self.links)
 
     def encrypts_at(self, place: tuple[str, int]) -> None:
         """Whoever was dialed there said that it takes TLS."""
@@ -207,6 +225,7 @@ class PeerTable:
         self._idle = _WithoutLink(self.friends)
         self._gone = _WithoutLink(self.friends)
         self._connected: dict[str, dict[str, Peer]] = {}
+        self._in_the_clear: Counter[str] = Counter()
         self.refused = 0
         """Listed peers that found no place in the table."""
         self.addresses_refused = 0
@@ -261,6 +280,12 @@ class PeerTable:
             return len(self._connected.get(namespace, ()))
         return sum(map(len, self._connected.values()))
 
+    def count_in_the_clear(self, namespace: str | None = None) -> int:
+        """How many of these peers have a link that is not encrypted."""
+        if namespace is not None:
+            return self._in_the_clear[namespace]
+        return self._in_the_clear.total()
+
     def listed(self, peer_id: str) -> Peer | None:
         """The peer that a listing names, made if it is new; None when there is no place for it."""
         peer = self._peers.get(peer_id)
@@ -285,6 +310,8 @@ class PeerTable:
         self._gone.discard(peer.peer_id)
         self._connected.setdefault(peer.namespace, {})[peer.peer_id] = peer
         peer.left = False
+        if link.key is None and not peer.in_the_clear:
+            self._in_the_clear[peer.namespace] += 1
         peer.links.append(link)
         return peer
 
@@ -294,6 +321,10 @@ class PeerTable:
         if peer is None or link not in peer.links:
             return None
         peer.links.remove(link)
+        if link.key is None and not peer.in_the_clear:
+            self._in_the_clear[peer.namespace] -= 1
+            if not self._in_the_clear[peer.namespace]:
+                del self._in_the_clear[peer.namespace]
         if not peer.links:
             (self._idle if peer.listed else self._gone).add(peer)
             of_namespace = self._connected[peer.namespace]

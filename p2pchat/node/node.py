@@ -29,6 +29,7 @@ from p2pchat.logs.levels import Log
 from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.discovery.presence import Presence
 from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE, RequestSchedule
+from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.link.listener import PeerServerFactory
 from p2pchat.mesh.link.ports import CannotStartError, open_port
 from p2pchat.mesh.link.seams import IPeerLink
@@ -115,6 +116,9 @@ class ChatNode(MultiService):
         self._own_keys: OwnKeys | None = None
         self.trusting: Trusting | None = None
         """What the person decides about keys, None when nothing can be encrypted."""
+        self.known: KnownKeys | None = None
+        """The keys of others, also those of earlier runs while nothing is encrypted; None without
+        any. Look, and change nothing."""
         self.history: DurableHistory | None = None
         """What keeps messages, None when nothing is kept."""
         self.friends = Friends()
@@ -176,6 +180,7 @@ class ChatNode(MultiService):
         )
         if own_keys is not None:
             self.trusting = Trusting(own_keys, mesh, self.clock)
+            self.known = own_keys.known
         mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers
@@ -292,6 +297,11 @@ class ChatNode(MultiService):
             self._catching_up.answer(peer, link, message)
 
     # ------------------------------------------------------------ start and stop
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether links are encrypted where the other end can: then each message has a mark."""
+        return self.mesh.context.security is not None
 
     @property
     def port(self) -> int:

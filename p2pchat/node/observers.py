@@ -32,7 +32,8 @@ class INodeObserver(Interface):
     def received(peer: Peer, messages: list[Send | Pub]) -> None:
         """New messages, repetitions taken out. A `src` other than the peer's id is only a claim.
 
-        `other_text` of a message tells that the peer used its id before, for another text.
+        `other_text` of a message tells that the peer used its id before, for another text, and
+        `peer.security_of(message.src)`, during this call, how safe it was on its way.
         """
 
     def received_late(peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
@@ -62,6 +63,9 @@ class INodeObserver(Interface):
 
         `alert.sentence` is a `notice`, too, which comes after this.
         """
+
+    def remark(sentence: str) -> None:
+        """Something that the person may like to know, and need not: less than a notice."""
 
     def notice(sentence: str) -> None:
         """Something that the person should know, for example that our name is in use."""
@@ -101,6 +105,10 @@ class Observer:
 
     def key_alert(self, alert: Alert) -> None:
         """A key was refused; the sentence follows as a notice."""
+
+    def remark(self, sentence: str) -> None:
+        """The person may like to know this; it is a notice, if you do not override it."""
+        self.notice(sentence)
 
     def notice(self, sentence: str) -> None:
         """The person should know this."""
@@ -164,6 +172,10 @@ class Observers:
         """Tell all of them, and then the sentence."""
         self._tell("key_alert", alert)
         self._tell("notice", alert.sentence)
+
+    def remark(self, sentence: str) -> None:
+        """Tell all of them."""
+        self._tell("remark", sentence)
 
     def notice(self, sentence: str) -> None:
         """Tell all of them."""

@@ -28,6 +28,7 @@ from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.node.first_words import FirstWords
 from p2pchat.node.news import NotSentError, Teller
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OutboxFullError, OwnMessage, Stage
@@ -80,6 +81,7 @@ class Outgoing:
         self._peers = peers
         self._history = history
         self._known = known
+        self._first_words = None if known is None else FirstWords(context, known, observers)
         self.publishing = Publishing(context, peers, history)
         """What goes to everybody of a scope."""
         self._leaving = ""
@@ -240,9 +242,9 @@ class Outgoing:
             self.publishing.flush()
         now = self._context.clock.seconds()
         links = peer.links_in_use
-        if self._known is not None and links[0].key is not None:
-            # On the disk before it leaves: nobody else may have the name after that.
-            self._known.wrote_to(peer.peer_id, now)
+        if self._first_words is not None:
+            # The key is on the disk before it leaves: nobody else may have the name after that.
+            self._first_words.before(peer, now)
         for link in links:
             # Before it leaves: the ACK may be as quick.
             self.outbox.sent(message, link, now)

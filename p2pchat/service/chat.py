@@ -40,7 +40,7 @@ from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
-from p2pchat.service.own_keys import open_own_keys
+from p2pchat.service.own_keys import known_before, open_own_keys
 from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
 from p2pchat.service.process import (
     descriptor_limit,
@@ -193,6 +193,9 @@ class Program(Service):
         try:
             self.node.listen()
             self._hold_name()
+            if self.node.settings.security.policy == "off":
+                node = self.node
+                node.known = known_before(node.settings, node.me.peer_id, node.wall)
             self.node.outgoing.on_forgotten = _forget_what_was_typed
             if self._for_others is not None:
                 self._for_others.listen()

@@ -19,8 +19,8 @@ from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.key_words import new_own_key
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin_disk import SystemDisk
-from p2pchat.mesh.identity.pin_file import open_pins
-from p2pchat.mesh.identity.pin_lines import PinsDamagedError
+from p2pchat.mesh.identity.pin_file import LIMIT, open_pins
+from p2pchat.mesh.identity.pin_lines import PinsDamagedError, read_lines
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.settings.paths import default_history_path, stem_for
 from p2pchat.settings.values import Settings
@@ -62,6 +62,19 @@ def open_own_keys(
         return None
     except (KeyFileError, PinsDamagedError) as why:
         raise CannotStartError(str(why)) from None
+
+
+def known_before(settings: Settings, peer_id: str, wall: Callable[[], float]) -> KnownKeys | None:
+    """The keys that earlier runs knew, for a run that encrypts nothing: to look at, in memory.
+
+    None when there are none, or their file cannot be read: nobody is refused by them now.
+    """
+    try:
+        with open(_known_path(settings, key_path(settings, peer_id)), "rb") as file:
+            lines = read_lines(file.read(LIMIT)).lines
+    except (OSError, PinsDamagedError):
+        return None
+    return KnownKeys(wall, None, lines) if lines else None
 
 
 def _open(

@@ -27,6 +27,11 @@ def default_history_path(peer_id: str) -> str:
     return f"{own_files_path(peer_id)}.sqlite"
 
 
+def default_key_path(peer_id: str) -> str:
+    """The key of the node called `peer_id`, beside its history."""
+    return f"{default_history_path(peer_id).removesuffix('.sqlite')}.key"
+
+
 def typed_lines_path() -> str:
     """The lines that the person typed, in the folder for what programs remember."""
     return os.path.join(user_state_dir("p2pchat", appauthor=False), "typed-lines")

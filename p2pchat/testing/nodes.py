@@ -69,6 +69,7 @@ class Recorder(Observer):
         self.failed: list[tuple[str, str, str]] = []
         """(peer_id, msg_id, reason) of what was not."""
         self.notices: list[str] = []
+        self.remarks: list[str] = []
 
     @property
     def texts(self) -> list[str]:
@@ -90,6 +91,10 @@ class Recorder(Observer):
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """Remember it."""
         self.failed.append((peer_id, msg_id, reason))
+
+    def remark(self, sentence: str) -> None:
+        """Remember it."""
+        self.remarks.append(sentence)
 
     def notice(self, sentence: str) -> None:
         """Remember it."""

@@ -30,8 +30,9 @@ _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc"
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
 )
-_PLAIN: Final = re.compile(r"[!-Z^-~]+( [!-Z^-~]+)*")
-_ODD_SPACES: Final = re.compile("^ | $|(?<= ) ")
+_PLAIN: Final = re.compile(r"[!-Z^-~]+( [!-Z^-~]+)*(?<! [+~])")
+# Also the one before a sign at the end that could be taken for the mark of how a message came.
+_ODD_SPACES: Final = re.compile("^ | $|(?<= ) | (?=[+~]$)")
 _WITHOUT_WIDTH: Final = ("Mn", "Me", "Cf")
 # Letters that look like others, after casefold and without accents: Cyrillic, Greek, Latin, signs.
 _LOOK_ALIKES: Final = (

@@ -31,6 +31,8 @@ class RowTests(SynchronousTestCase):
                 "links": 0,
                 "linked_from": "",
                 "rtt_seconds": None,
+                "security": "",
+                "key": "",
             },
         )
         self.assertEqual((zoe["addresses"], zoe["listed"]), ((), False))
@@ -59,6 +61,8 @@ class RowTests(SynchronousTestCase):
                 "age_seconds": 90.0,
                 "sent": 3,
                 "received": 4,
+                "security": "plain",
+                "key": "",
             },
         )
 

@@ -13,6 +13,7 @@ from p2pchat.console.wording import (
     left_out_line,
     message_lines,
     said_note,
+    security_mark,
     sender,
 )
 from p2pchat.wire.messages import Pub, Send, marked
@@ -49,6 +50,23 @@ class MessageLineTests(SynchronousTestCase):
         self.assertEqual(self.line(claim), "[alice@CIC (!) -> * (reused id)] oi")
         (unkept,) = message_lines("alice@CIC", [claim], " (not kept)")
         self.assertEqual(unkept, "[alice@CIC (!) -> * (not kept) (reused id)] oi")
+
+    def test_how_it_came_stands_before_the_bracket(self) -> None:
+        direct, published = Send("1", "", "", "oi"), Pub("1", "alice@CIC", "*", "oi")
+        claim = Send("1", "bob@CIC", "", "oi")
+        for security, mark in (("verified", "+"), ("encrypted", " "), ("plain", "~"), ("?", "~")):
+            lines = message_lines("alice@CIC", [direct, published, claim], "", security)
+            self.assertEqual(lines[:2], [f"{mark}[alice@CIC] oi", f"{mark}[alice@CIC -> *] oi"])
+            self.assertEqual(lines[2], "~[alice@CIC (!)] oi", "it was only carried by alice")
+            self.assertEqual(security_mark(security), mark)
+        self.assertEqual(message_lines("alice@CIC", [claim]), ["[alice@CIC (!)] oi"])
+
+    @given(st.text(max_size=20), st.sampled_from(["", "verified", "encrypted", "plain"]))
+    def test_no_name_writes_into_the_column_of_the_mark(self, name: str, security: str) -> None:
+        (line,) = message_lines(name, [Send("1", "", "", "x")], "", security)
+        mark = security_mark(security)
+        self.assertTrue(line.startswith(f"{mark}["), line)
+        self.assertEqual(line[len(mark) :].count("["), 1, line)
 
     def test_a_name_cannot_pass_for_another_one(self) -> None:
         self.assertEqual(

@@ -32,6 +32,34 @@ class CalledTests(SynchronousTestCase):
         self.assertEqual(table.called("jose\u0301@CIC"), "jose\u0301@CIC")
 
 
+class InTheClearTests(SynchronousTestCase):
+    def test_it_counts_peers_whatever_links_they_have(self) -> None:
+        table, counts = PeerTable(9), []
+        plain, sealed, other = FakeLink(), FakeLink(), FakeLink("ana@home")
+        sealed.key = b"k" * 32
+        for change in (
+            lambda: table.link_opened(plain),
+            lambda: table.link_opened(other),
+            lambda: table.link_opened(sealed),
+            lambda: table.link_closed(plain),
+            lambda: table.link_closed(plain),
+            lambda: table.link_closed(sealed),
+            lambda: table.link_closed(other),
+        ):
+            change()
+            clear = (table.count_in_the_clear("CIC"), table.count_in_the_clear("home"))
+            counts.append((*clear, table.count_in_the_clear()))
+        expected = [(1, 0, 1), (1, 1, 2), (1, 1, 2), (0, 1, 1), (0, 1, 1), (0, 1, 1), (0, 0, 0)]
+        self.assertEqual(counts, expected)
+
+    def test_how_what_is_being_told_came(self) -> None:
+        peer, link = Peer("bob@CIC"), FakeLink()
+        self.assertEqual(peer.security_of(), "plain")
+        link.security, peer.heard_on = "verified", link
+        for src, security in (("", "verified"), ("bob@CIC", "verified"), ("ana@CIC", "plain")):
+            self.assertEqual(peer.security_of(src), security)
+
+
 class PeerTests(SynchronousTestCase):
     def test_a_new_peer(self) -> None:
         peer = Peer("bob@home@CIC")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 from p2pchat.logs.levels import set_level
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.observers import Observer
 from p2pchat.wire.messages import Pub, Send
 from tests.support.fake_link import FakeLink
 from tests.support.talking import TalkingTestCase
@@ -29,6 +31,21 @@ class DeliverTests(TalkingTestCase):
         self.deliver(message)
         self.assertEqual(self.link.acknowledged, ["i"])
         self.assertEqual(self.heard.events, [("received", "bob@CIC", [message])])
+
+    def test_observers_are_told_on_which_link_it_came(self) -> None:
+        second = self.linked()
+        self.link.security, second.security = "verified", "encrypted"
+        heard: list[tuple[str, str]] = []
+
+        class Listener(Observer):
+            def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+                heard.append((peer.security_of(), peer.security_of("ana@CIC")))
+
+        self.incoming._observers.add(Listener())
+        self.deliver(Send("i"))
+        self.deliver(Send("j"), link=second)
+        self.assertEqual(heard, [("verified", "plain"), ("encrypted", "plain")])
+        self.assertIsNone(self.peer.heard_on, "nobody is being told any more")
 
     def test_what_asks_for_no_ack_gets_none(self) -> None:
         self.deliver(Send("i", payload="1"), Pub("j", dst="*", payload="2"))

@@ -88,6 +88,12 @@ class BashTests(SynchronousTestCase):
     def test_shells(self) -> None:
         self.assertEqual(self.completed("completion", ""), ["bash", "zsh", "fish"])
 
+    def test_keys(self) -> None:
+        self.assertEqual(self.completed("keys", ""), ["list", "export", "import"])
+        found = self.completed("keys", "import", f"{self.folder}/p2")
+        self.assertEqual(found, [f"{self.folder}/p2pchat"])
+        self.assertEqual(self.completed("keys", "list", "--na"), ["--name", "--namespace"])
+
     def test_no_name_of_a_stranger_is_run(self) -> None:
         """Neither when it is completed nor when Enter is pressed on what was completed."""
         for name in HOSTILE:

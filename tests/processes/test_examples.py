@@ -44,11 +44,11 @@ class BotTests(ServiceCase):
     async def echoes(self, bob: Program, bot: str) -> None:
         await bob.expect(f"connected: .{bot}")
         bob.say(f"/msg {bot} olá, ação ✓ 'and' \"quotes\" $HOME")
-        await bob.expect(rf"^\[{bot}\] echo: olá, ação ✓ 'and' \"quotes\" \$HOME$")
+        await bob.expect(rf"^ \[{bot}\] echo: olá, ação ✓ 'and' \"quotes\" \$HOME$")
         bob.say("/pub * to everyone")
         bob.say(f"/msg {bot} echo: an echo")
         bob.say(f"/msg {bot} the last")
-        await bob.expect(rf"^\[{bot}\] echo: the last$")
+        await bob.expect(rf"^ \[{bot}\] echo: the last$")
         self.assertNotIn("echo: to everyone", bob.output)
         self.assertNotIn("echo: echo:", bob.output)
 

@@ -45,7 +45,7 @@ class FaultCase(ProcessCase):
 
     async def talk(self, one: Program, other: Program, text: str) -> None:
         one.say(f"/msg {other.name}@lobby {text}")
-        await other.expect(rf"^\[{one.name}@lobby\] {text}$")
+        await other.expect(rf"^ \[{one.name}@lobby\] {text}$")
 
     def pid(self, program: Program) -> int:
         assert program.transport is not None
@@ -71,7 +71,7 @@ class StoppedTests(FaultCase):
         bob.say("/msg alice@lobby wake up")
         await deferLater(reactor, 2.6)
         alice.signal(signal.SIGCONT)
-        await alice.expect(r"^\[bob@lobby\] wake up$")
+        await alice.expect(r"^ \[bob@lobby\] wake up$")
         await self.talk(alice, bob, "good morning")
         self.assertNotIn("Closed: [bob@lobby]", alice.output)
         self.assertNotIn("Closed: [alice@lobby]", bob.output)
@@ -145,7 +145,7 @@ class LogTests(FaultCase):
         await bob.expect("connected: .alice@lobby.")
         for number in range(40):
             limited.say(f"/msg bob@lobby {'x' * 100} {number}")
-        await bob.expect(r"^\[alice@lobby\] x* 39$")
+        await bob.expect(r"^ \[alice@lobby\] x* 39$")
         await limited.expect("The log cannot be written to .*small.log: File too large")
         self.assertEqual(limited.output.count("cannot be written"), 1)
         self.assertLessEqual((self.folder / "small.log").stat().st_size, 8 * 1024)
@@ -161,8 +161,8 @@ class LogTests(FaultCase):
         await bob.expect("connected: .alice@lobby.")
         for number in range(150):
             bob.say(f"/msg alice@lobby {'x' * 2000} {number}")
-        await limited.expect(r"^\[bob@lobby \(not kept\)\] x* 149$")
-        shown = re.findall(r"^\[bob@lobby[^\]]*\] x* (\d+)$", limited.output, re.M)
+        await limited.expect(r"^ \[bob@lobby \(not kept\)\] x* 149$")
+        shown = re.findall(r"^ \[bob@lobby[^\]]*\] x* (\d+)$", limited.output, re.M)
         self.assertEqual(shown, [str(number) for number in range(150)])
         told = re.findall("(?:WARNING|ERROR) .*The history cannot be written", limited.output)
         self.assertTrue(1 <= len(told) <= 5, told)  # the file may have room for some again

@@ -40,8 +40,8 @@ class RestartTests(HistoryCase):
         alice = self.chat("alice", *group)
         await self.port_of(alice)
         bob = self.chat("bob", *group)
-        await bob.expect(r"^\[alice@lobby, said \d\d:\d\d\] para quando voltares$")
-        await bob.expect(r"^\[alice@lobby -> \*, said \d\d:\d\d\] e a todos$")
+        await bob.expect(r"^ \[alice@lobby, said \d\d:\d\d\] para quando voltares$")
+        await bob.expect(r"^ \[alice@lobby -> \*, said \d\d:\d\d\] e a todos$")
         await alice.expect('delivered to .bob@lobby., which was away: "para quando voltares"')
         await self.kill(bob)
         bob = self.chat("bob", *group)
@@ -80,7 +80,7 @@ class RestartTests(HistoryCase):
             alice.output = ""
         alice.say("/reconnect")
         alice.say("/msg bob@lobby last")
-        await bob.expect(r"^\[alice@lobby.*\] last$")
+        await bob.expect(r"^ \[alice@lobby.*\] last$")
         sent = [line for line in await self.kept("alice") if line["conversation"] == "bob@lobby"]
         kept = [line["text"] for line in await self.kept("bob")]
         self.assertEqual(len(kept), len(set(kept)))

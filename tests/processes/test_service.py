@@ -57,9 +57,9 @@ class ClientTests(ServiceCase):
     async def test_everything_that_can_be_asked(self) -> None:
         alice, bob = await self.pair()
         self.assertEqual(await self.run_client(0, "send", "bob@lobby", TEXT), "")
-        await bob.expect(rf"^\[alice@lobby\] {TEXT}$")
+        await bob.expect(rf"^ \[alice@lobby\] {TEXT}$")
         await self.run_client(0, "send", "#lobby", "-", typed="from a pipe")
-        await bob.expect(r"^\[alice@lobby -> #lobby\] from a pipe$")
+        await bob.expect(r"^ \[alice@lobby -> #lobby\] from a pipe$")
         said = await self.run_client(1, "send", "nobody@lobby", "hi")
         self.assertIn("no such peer: [nobody@lobby]", said)
         self.assertIn("bob@lobby", await self.run_client(0, "peers"))
@@ -85,13 +85,13 @@ class ClientTests(ServiceCase):
         pipe.end_input()
         self.assertEqual(await pipe.ended, 0, pipe.output)
         self.assertIn("delivered to [bob@lobby]", pipe.output)
-        await bob.expect(rf"^\[alice@lobby\] {TEXT}$")
+        await bob.expect(rf"^ \[alice@lobby\] {TEXT}$")
         told = tail.expect(r"^\{.*\}$")
         while not told.called:
             # It does not say when it has begun to listen.
             bob.say(f"/msg alice@lobby {TEXT}")
             await deferLater(reactor, 0.2)
-        await gatherResults([each.expect(rf"^\[bob@lobby\] {TEXT}$") for each in consoles])
+        await gatherResults([each.expect(rf"^ ?\[bob@lobby\] {TEXT}$") for each in consoles])
         event = json.loads((await told)[0])
         self.assertEqual((event["from"], event["text"]), ("bob@lobby", TEXT))
         consoles[0].say("/quit")

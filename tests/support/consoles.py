@@ -10,10 +10,12 @@ from twisted.internet.task import Clock
 
 from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.blocking import Blocking
+from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
+from p2pchat.node.trusting import Trusting
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import LimitSettings, Settings
 from p2pchat.turns import Turns
@@ -70,6 +72,9 @@ class FakeNode:
     port = 4000
     running = True
     history: DurableHistory | None = None
+    encrypts = False
+    trusting: Trusting | None = None
+    known: KnownKeys | None = None
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:
         self.clock = clock

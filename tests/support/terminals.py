@@ -100,7 +100,7 @@ def use_utc(case: SynchronousTestCase) -> None:
 class ConsoleCase(SynchronousTestCase):
     """A console at alice's node. `names` are the other nodes."""
 
-    names = ("bob@CIC", "carol@CIC")
+    names: tuple[str, ...] = ("bob@CIC", "carol@CIC")
     columns, rows = 80, 24
 
     def setUp(self) -> None:

@@ -588,8 +588,9 @@ class TwoOfOneNameTests(TownTestCase):
         alice.send("carol@CIC", "oi")
         self.town.run(1)
         self.assertEqual((self.texts(carol), self.texts(mallory)), (["oi"], []))
-        self.assertEqual(len(self.notices(alice)), 1)
-        self.assertIn("in the clear (10.0.0.5)", self.notices(alice)[0])
+        alert, cannot = self.notices(alice)
+        self.assertIn("in the clear (10.0.0.5)", alert)
+        self.assertIn("the program of [carol@CIC] cannot encrypt", cannot)
         assert alice.trusting is not None
         self.assertIsNone(alice.trusting.known.pin_of("carol@CIC"))
         self.assertEqual(len(alice.trusting.known.refused_under("carol@CIC")), 1)

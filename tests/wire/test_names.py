@@ -35,6 +35,9 @@ class VisibleTests(SynchronousTestCase):
             ("bob］@k", "bob\\uff3d@k"),
             ("bob\\x5d@k", "bob\\x5cx5d@k"),
             (" bob@k", "\\x20bob@k"),
+            ("bob@k +", "bob@k\\x20+"),
+            ("bob@k  ~", "bob@k \\x20~"),
+            ("bob +@k", "bob +@k"),
             ("bob  1.2.3.4@k", "bob \\x201.2.3.4@k"),
             ("e" + "\u0301" * 50 + "@k", "e" + "\u0301" * 8 + "(+42 marks)@k"),
         ):

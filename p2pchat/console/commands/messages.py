@@ -16,7 +16,8 @@ from p2pchat.console.commands.sent import first_word
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import NotSentError
-from p2pchat.wire.address import namespace_of
+from p2pchat.node.node import ChatNode
+from p2pchat.wire.address import namespace_of, namespace_of_scope
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
@@ -39,18 +40,25 @@ def _pub(person: Person, rest: str) -> Answer:
     scope, text = scope_and_text(rest, person.node.me.peer_id, person.node.peers)
     if not text.strip() or not scope.startswith(("*", "#")):
         return PUB.misused()
+    node = person.node
     try:
-        published = person.node.publish(scope, text)
+        published = node.publish(scope, text)
     except NotSentError as why:
         return wrong(f"not published: {why}")
     count, dropped = published.peers, published.dropped
     person.published += count > 0
-    sentence = f"published to {count} peer{'' if count == 1 else 's'}"
+    sentence = f"published to {count} peer{'' if count == 1 else 's'}{in_the_clear(node, scope)}"
     if dropped:
         sentence += f", not to {dropped} that did not keep up"
     elif not count:
         sentence += ": nobody is connected" + ("" if scope == "*" else f" in {bracketed(scope)}")
     return Reply([printable(sentence)], ok=not dropped)
+
+
+def in_the_clear(node: ChatNode, scope: str) -> str:
+    """What to say of those who get a publication in the clear; nothing where everybody does."""
+    count = node.peers.count_in_the_clear(namespace_of_scope(scope)) if node.encrypts else 0
+    return f", {count} of them in the clear" if count else ""
 
 
 def scope_and_text(rest: str, own_id: str, peers: Iterable[Peer]) -> tuple[str, str]:

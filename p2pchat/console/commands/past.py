@@ -44,30 +44,36 @@ class WrongUseError(Exception):
 
 
 def recent(
-    history: DurableHistory, rest: str, resolve: Callable[[str], str]
+    history: DurableHistory, rest: str, resolve: Callable[[str], str], *, marks: bool = False
 ) -> Deferred[list[str]]:
-    """The last lines of a conversation, or of all: `rest` is `[peer | #ns | *] [n]`."""
+    """The last lines of a conversation, or of all: `rest` is `[peer | #ns | *] [n]`.
+
+    `marks`: whether a line tells how its message came, where that is known.
+    """
     words = rest.split()
     count = LINES
     if words and words[-1].isdecimal():
         count = _number(words.pop())
     if not words:
-        return history.recent(None, count).addCallback(_history_lines, "nothing is kept yet")
+        asked = history.recent(None, count)
+        return asked.addCallback(_history_lines, "nothing is kept yet", marks=marks)
 
     def last(conversation: str) -> Deferred[list[str]]:
         history.mark_read(conversation)
         nothing = f"nothing is kept of {bracketed(conversation)}"
-        return history.recent(conversation, count).addCallback(_history_lines, nothing)
+        asked = history.recent(conversation, count)
+        return asked.addCallback(_history_lines, nothing, marks=marks)
 
     return kept_peer(history, " ".join(words), resolve).addCallback(last)
 
 
-def search(history: DurableHistory, rest: str) -> Deferred[list[str]]:
-    """The last messages that hold all words."""
+def search(history: DurableHistory, rest: str, *, marks: bool = False) -> Deferred[list[str]]:
+    """The last messages that hold all words; `marks` as in `recent`."""
     if not rest.strip():
         raise WrongUseError("")
     nothing = f'nothing is kept that has "{shortened(rest.strip(), 60)}"'
-    return history.search(rest.strip(), LINES).addCallback(_history_lines, nothing)
+    asked = history.search(rest.strip(), LINES)
+    return asked.addCallback(_history_lines, nothing, marks=marks)
 
 
 def outbox(outgoing: Outgoing, rest: str, resolve: Callable[[str], str]) -> list[str]:
@@ -156,18 +162,23 @@ def _number(text: str) -> int:
     return number
 
 
-def _history_lines(lines: Sequence[Record], nothing: str) -> list[str]:
+def _history_lines(lines: Sequence[Record], nothing: str, *, marks: bool) -> list[str]:
     if not lines:
         return [nothing]
     most = max(200, _ROOM // len(lines))
-    return [history_line(line, most) for line in lines]
+    return [history_line(line, most, marks=marks) for line in lines]
 
 
-def history_line(line: Record, most: int | None = None) -> str:
-    """One message as a line for a person, with at most so many characters of its text."""
+def history_line(line: Record, most: int | None = None, *, marks: bool = True) -> str:
+    """One message as a line for a person, with at most so many characters of its text.
+
+    `marks`: whether it tells how the message came, where that is known.
+    """
     to = "" if line.sender == line.conversation else line.conversation
     late = "" if line.said is None else f", said {line_moment(line.said)}"
-    who, state = sender(line.sender, to=to, note=late), _STATES.get(line.state, "")
+    security = getattr(line, "came", "") if marks else ""
+    who = sender(line.sender, to=to, note=late, security=security)
+    state = _STATES.get(line.state, "")
     text = line.text
     if most is not None and len(text) > most:
         more = f"… {len(text) - most:,} more characters (p2pchat history shows them)"

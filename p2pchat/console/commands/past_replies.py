@@ -30,11 +30,13 @@ _READY_WAIT: Final = 5.0
 
 def _history(person: Person, rest: str) -> Answer:
     whole = partial(_conversation, person.sent)
-    return _asked(HISTORY, person, lambda history: past.recent(history, rest, whole))
+    marks = person.node.encrypts
+    return _asked(HISTORY, person, lambda history: past.recent(history, rest, whole, marks=marks))
 
 
 def _search(person: Person, rest: str) -> Answer:
-    return _asked(SEARCH, person, lambda history: past.search(history, rest))
+    marks = person.node.encrypts
+    return _asked(SEARCH, person, lambda history: past.search(history, rest, marks=marks))
 
 
 def _outbox(person: Person, rest: str) -> Answer:

@@ -47,7 +47,9 @@ def _peers(person: Person, rest: str) -> Answer:
         def listed(rows: Sequence[PeerRow]) -> Reply:
             others = [row for row in rows if row.peer_id != own_id]
             asked = listings is not None
-            table = peers_table(others, namespace, own_id, node.friends, asked=asked)
+            table = peers_table(
+                others, namespace, own_id, node.friends, asked=asked, known=node.known
+            )
             return tabled(table, *lines)
 
         rows = node.mesh.turns.do(peer_rows(node.peers, namespace, listings))
@@ -62,8 +64,9 @@ def _peers(person: Person, rest: str) -> Answer:
 
 
 def _conn(person: Person, _: str) -> Answer:
-    peers, wall_now = person.node.peers.connected(), person.node.wall()
-    return tabled(links_table(link_rows(peers, person.clock.seconds(), wall_now), wall_now))
+    node, wall_now = person.node, person.node.wall()
+    rows = link_rows(node.peers.connected(), person.clock.seconds(), wall_now)
+    return tabled(links_table(rows, wall_now, node.known))
 
 
 def _rtt(person: Person, _: str) -> Answer:

@@ -21,6 +21,7 @@ from p2pchat.console.commands.messages import MSG, PUB
 from p2pchat.console.commands.past_replies import FORGET, HISTORY, OUTBOX, SEARCH
 from p2pchat.console.commands.peers import BLOCK, CONN, PEERS, RECONNECT, RTT, UNBLOCK
 from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.commands.security import KEYS, TRUST, VERIFY
 from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.logs.levels import get_level, set_level
@@ -132,6 +133,9 @@ COMMANDS: Final = (
     RECONNECT,
     BLOCK,
     UNBLOCK,
+    VERIFY,
+    TRUST,
+    KEYS,
     LOG,
     HELP,
     QUIT,

@@ -19,8 +19,8 @@ from p2pchat.console.wording import BURST, RATE
 from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.wire.messages import Pub, Send
 
-Arrived: TypeAlias = "tuple[str, Send | Pub, str]"
-"""A peer_id, what came from it, and a remark on it."""
+Arrived: TypeAlias = "tuple[str, Send | Pub, str, str]"
+"""A peer_id, what came from it, a remark on it, and how it came, as in `wording.security_mark`."""
 
 PACE: Final = 0.1
 """Seconds between two updates of the screen while more keeps coming."""
@@ -37,7 +37,7 @@ class Arrivals:
     ) -> None:
         self._clock = clock
         self._show = show
-        self._kept: dict[str, deque[tuple[int, Send | Pub, str]]] = {}
+        self._kept: dict[str, deque[tuple[int, Send | Pub, str, str]]] = {}
         self._count: dict[str, int] = {}
         self._number = 0
         self._shown_at = clock.seconds()
@@ -47,9 +47,13 @@ class Arrivals:
         """Messages that were not shown since the start."""
 
     def received(
-        self, peer_id: str, messages: Sequence[Send | Pub], remarks: Sequence[str] = ()
+        self,
+        peer_id: str,
+        messages: Sequence[Send | Pub],
+        remarks: Sequence[str] = (),
+        security: str = "",
     ) -> None:
-        """Messages came from this peer; `remarks` are as many, or none."""
+        """Messages came from this peer in this way; `remarks` are as many, or none."""
         self._count[peer_id] = self._count.get(peer_id, 0) + len(messages)
         kept = self._kept.get(peer_id)
         if kept is None:
@@ -57,7 +61,7 @@ class Arrivals:
         most = max(_LEAST_KEPT, BURST // len(self._kept))
         for message, remark in zip(messages[-most:], remarks[-most:] or repeat(""), strict=False):
             self._number += 1
-            kept.append((self._number, message, remark))
+            kept.append((self._number, message, remark, security))
         while len(kept) > most:
             kept.popleft()
         if self._due is None:
@@ -89,14 +93,14 @@ class Arrivals:
         }
         self.left_out += sum(left_out.values())
         ordered = sorted(
-            (number, peer_id, message, remark)
+            (number, peer_id, message, remark, security)
             for peer_id, messages in chosen.items()
-            for number, message, remark in messages
+            for number, message, remark, security in messages
         )
         self._kept, self._count = {}, {}
         self._show([each[1:] for each in ordered], left_out)
 
-    def _choose(self, room: int) -> dict[str, list[tuple[int, Send | Pub, str]]]:
+    def _choose(self, room: int) -> dict[str, list[tuple[int, Send | Pub, str, str]]]:
         """The last messages of each peer, shared out evenly: who sent little, gets it all."""
         chosen = {}
         waiting = sorted(self._kept.items(), key=lambda each: len(each[1]))

@@ -1,9 +1,10 @@
 """The bar between the messages and the line being typed.
 
-     alice@CIC  registered  3/5 links  [#CIC]  unread: [bob@CIC] 2, [*] 14     ↓ 12 below
+     alice@CIC  registered  3/5 links  [bob@CIC]  encrypted  unread: [*] 14     ↓ 12 below
 
-Rules: pure. What matters most stays when the terminal is narrow: what is unread, then where one is,
-then the links, the rendezvous, and last who one is oneself.
+Rules: pure. What matters most stays when the terminal is narrow: what is unread, then how safe the
+conversation is, then where one is, which the prompt tells, too, then the links, the rendezvous, and
+last who one is oneself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 from p2pchat.console.full.entries import Row
 from p2pchat.console.full.widths import cut, steady, width
+from p2pchat.console.wording import PLAIN
 from p2pchat.wire.names import bracketed, visible
 
 _LONGEST_UNREAD: Final = 20
@@ -40,6 +42,8 @@ class BarState(Struct, frozen=True):
     """Messages of a flood that were not shown since the start."""
     not_kept: bool = False
     """Whether messages are not kept, though they should be."""
+    security: str = ""
+    """How safe the current conversation is: plain, encrypted or verified; empty for none."""
 
 
 def bar_row(state: BarState, columns: int) -> Row:
@@ -79,10 +83,15 @@ def _parts(state: BarState) -> list[tuple[int, str, str]]:
         (2, "class:bar-alarm", "not kept" if state.not_kept else ""),
         (2, "class:bar", f"{state.up}/{state.known} links"),
         (1, "class:bar", steady(bracketed(state.current)) if state.current else "all"),
+        (0, "class:bar-alarm" if state.security == PLAIN else "class:bar", _safe(state.security)),
         (0, "class:bar-alarm" if urgent else "class:bar-unread", unread and f"unread: {unread}"),
         (1, "class:bar-unread", f"{state.below} below" if state.below else ""),
         (6, "class:bar", f"{state.left_out:,} left out" if state.left_out else ""),
     ]
+
+
+def _safe(security: str) -> str:
+    return "IN THE CLEAR" if security == PLAIN else security
 
 
 def _taken(parts: Sequence[tuple[int, str, str]]) -> int:

@@ -14,13 +14,21 @@ from unicodedata import normalize
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from p2pchat.console.commands.security import SEEN
 from p2pchat.console.full.vocabulary import known_commands
 from p2pchat.logs.levels import LEVELS
+from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.peers import PeerTable, Status
 from p2pchat.wire.names import visible
 from p2pchat.wire.text import printable
 
 _MOST: Final = 100
+
+
+def _pinned(known: KnownKeys) -> Iterator[tuple[str, str]]:
+    """What /keys can do."""
+    for pin in known.pins():
+        yield f"forget {visible(pin.peer_id)}", pin.fingerprint
 
 
 def _folded(text: str) -> str:
@@ -36,7 +44,9 @@ class ChatCompleter(Completer):
         peers: PeerTable,
         own_namespace: str,
         blocked: Callable[[], Sequence[str]] = tuple,
+        known: KnownKeys | None = None,
     ) -> None:
+        self._known = known
         self._peers = peers
         self._blocked = blocked
         self._own_namespace = own_namespace
@@ -65,16 +75,24 @@ class ChatCompleter(Completer):
         ]
 
     def _arguments(self, command: str) -> Iterator[tuple[str, str]]:
-        if command in ("to", "msg", "history", "outbox", "forget", "block"):
+        if command in ("to", "msg", "history", "outbox", "forget", "block", "verify"):
             yield from ((f"{name} ", meta) for name, meta in self._people())
         if command in ("to", "pub", "peers", "history"):
             yield from ((f"{name} ", meta) for name, meta in self._scopes())
         if command == "unblock":
             yield from ((entry, "blocked") for entry in self._blocked())
+        if command in ("trust", "keys") and self._known is not None:
+            yield from self._refused(self._known) if command == "trust" else _pinned(self._known)
         if command == "log":
             yield from ((level, "") for level in LEVELS)
         if command == "help":
             yield from ((name, summary) for name, _, summary in known_commands())
+
+    def _refused(self, known: KnownKeys) -> Iterator[tuple[str, str]]:
+        """What /trust can take without being compared: what has just been refused."""
+        for peer_id in known.refused_names():
+            for fingerprint in known.completions(peer_id):
+                yield f"{visible(peer_id)} {fingerprint} {SEEN}", "refused"
 
     def _people(self) -> Iterator[tuple[str, str]]:
         order = [Status.CONNECTED, *(each for each in Status if each is not Status.CONNECTED)]

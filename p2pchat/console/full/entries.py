@@ -1,6 +1,6 @@
 """What the message pane holds, and how each piece of it looks in so many columns.
 
-    12:34 [bob@CIC] a direct message
+    12:34 [bob@CIC] a direct message         with the mark of how it came before the bracket
     12:34 [bob@CIC -> #CIC] to a namespace, where all conversations are shown together
     12:35 [-> bob@CIC] what we sent ✓        the mark: … waiting for the ACK, ✓ delivered, ✗ not
     12:35 * bob@CIC has left
@@ -24,7 +24,7 @@ from p2pchat.console.full.colours import colour_of
 from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
-from p2pchat.console.wording import in_brackets
+from p2pchat.console.wording import in_brackets, security_mark
 from p2pchat.wire.names import CELLS
 from p2pchat.wire.repetitions import mark_of
 
@@ -49,13 +49,19 @@ class EntryKind(enum.Enum):
     ANSWER = "answer"
     """What a command says."""
     WARNING = "warning"
+    ALERT = "alert"
+    """Somebody may be another than they say."""
 
 
 _STYLES: Final = {
+    EntryKind.ALERT: "class:alert",
     EntryKind.WARNING: "class:warning",
     EntryKind.ANSWER: "class:answer",
     EntryKind.EVENT: "class:event",
 }
+
+
+_SECURITY_STYLES: Final = {"+": "class:verified", "~": "class:in-the-clear"}
 
 
 class Mark(enum.Enum):
@@ -111,6 +117,8 @@ class PaneEntry(Struct, eq=False):
     """Whether its text goes on with that of the entry before it."""
     parts: list[PaneEntry] | None = None
     """What `in_parts` made of it."""
+    security: str = ""
+    """How it came, as in `wording.security_mark`; only for what others wrote."""
     drawn: tuple[object, list[Row]] | None = None
     """The rows as they were last drawn, and for what."""
 
@@ -137,16 +145,19 @@ class PaneEntry(Struct, eq=False):
         if self.table is not None:
             return [[("class:answer", line)] for line in fitted(self.table, columns)]
         clock = time.strftime("%H:%M ", time.localtime(self.at))
-        style, prefix = self._prefix(together, max(4, columns - len(clock) - _INDENT))
+        mark = security_mark(self.security)
+        style, prefix = self._prefix(together, max(4, columns - len(clock + mark) - _INDENT))
         indent = min(_INDENT, columns // 4)
         room = max(2, columns - indent)
         if self.continues:
-            clock, prefix = " " * indent, ""
-        first, *others = wrap(prefix + steady(self.text), max(2, columns - len(clock)), room)
+            clock, mark, prefix = " " * indent, "", ""
+        head = len(clock + mark)
+        first, *others = wrap(prefix + steady(self.text), max(2, columns - head), room)
         text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
         rows: list[Row] = [
             [
                 ("class:time", clock),
+                *([(_SECURITY_STYLES.get(mark, ""), mark)] if mark else []),
                 (style, first[: len(prefix)]),
                 (text_style, first[len(prefix) :]),
             ]

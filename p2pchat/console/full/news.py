@@ -16,7 +16,8 @@ from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import EntryKind, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
-from p2pchat.console.wording import REUSED, StatusLines, left_out_line, moment
+from p2pchat.console.wording import PLAIN, REUSED, StatusLines, left_out_line, moment
+from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
@@ -60,6 +61,7 @@ class News(Observer):
         self._status_lines = StatusLines()
         self._arrivals = Arrivals(clock, self._arrived)
         self._named = naming(node.me.peer_id)
+        self._alert: str | None = None
         self._rung_at = clock.seconds() - _BELL
         self.lost: list[str] = []
         """Sentences about messages that were not delivered because we left."""
@@ -105,7 +107,11 @@ class News(Observer):
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came."""
-        self._arrivals.received(peer.peer_id, messages)
+        self._arrivals.received(peer.peer_id, messages, (), self._security(peer))
+
+    def _security(self, peer: Peer) -> str:
+        """How the messages of this moment came; nothing where everything is in the clear."""
+        return peer.security_of() if self._node.encrypts else ""
 
     def _arrived(self, arrived: Sequence[Arrived], left_out: dict[str, int]) -> None:
         now = self._wall_clock()
@@ -113,8 +119,9 @@ class News(Observer):
             text = left_out_line(count, peer_id, kept=self._node.history is not None)
             self._conversations.add(PaneEntry(now, EntryKind.EVENT, text))
         ring = False
-        for peer_id, message, remark in arrived:
+        for peer_id, message, remark, security in arrived:
             entry = self._entry(now, peer_id, message)
+            entry.security = PLAIN if entry.claims and security else security
             entry.note = (remark + REUSED).lstrip() if message.other_text else remark
             ring = ring or entry.named
             self._conversations.add(entry)
@@ -154,16 +161,26 @@ class News(Observer):
         """Messages came that were said a while ago."""
         now = self._wall_clock()
         remarks = [f"(said {moment(when, now)})" for when in said]
-        self._arrivals.received(peer.peer_id, messages, remarks)
+        self._arrivals.received(peer.peer_id, messages, remarks, self._security(peer))
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        self._arrivals.received(peer.peer_id, messages, ["(not kept)"] * len(messages))
+        remarks = ["(not kept)"] * len(messages)
+        self._arrivals.received(peer.peer_id, messages, remarks, self._security(peer))
 
     def past_known(self, unread: str) -> None:  # noqa: ARG002
         """The history can be read, and what is unread is known."""
         self._past_known()
 
+    def key_alert(self, alert: Alert) -> None:
+        """Somebody came with another key, or with none: its notice follows."""
+        self._alert = alert.sentence
+
+    def remark(self, sentence: str) -> None:
+        """Something that the person may like to know."""
+        self.show(f"* {sentence}", EntryKind.EVENT)
+
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""
-        self.show(f"* {sentence}")
+        alert, self._alert = self._alert, None
+        self.show(f"* {sentence}", EntryKind.ALERT if sentence == alert else EntryKind.WARNING)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from p2pchat.console.commands.messages import MSG, PUB, scope_and_text
+from p2pchat.console.commands.messages import MSG, PUB, in_the_clear, scope_and_text
 from p2pchat.console.commands.past import kept_peer
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
@@ -109,7 +109,7 @@ class Talk:
             entry.mark, entry.note = Mark.FAILED, f"not published: {why}"
         else:
             entry.msg_id = published.msg_id
-            entry.note = f"({_peers(published.peers)})"
+            entry.note = f"({_peers(published.peers)}{in_the_clear(self._node, scope)})"
             if published.dropped:
                 entry.mark = Mark.FAILED
                 entry.note += f", not to {published.dropped} that did not keep up"
@@ -125,6 +125,22 @@ class Talk:
             self.publish(key, text)
         else:
             self.send(key, text)
+
+    @property
+    def security(self) -> str:
+        """How safe what is said in the current conversation is; empty where that is not known.
+
+        To a peer without a link it is what its key is worth: what waits goes to that alone.
+        """
+        node, key = self._node, self._conversations.current.key
+        if node.trusting is None or key == TOGETHER:
+            return ""
+        peer, pin = node.peers.get(key), node.trusting.known.pin_of(key)
+        if peer is not None and peer.links:
+            return peer.link_in_use.security
+        if pin is None or not node.encrypts:
+            return ""
+        return "encrypted" if pin.verified is None else "verified"
 
     # ------------------------------------------------------------ the commands
 

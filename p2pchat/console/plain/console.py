@@ -133,16 +133,22 @@ class PlainConsole(Observer):
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came."""
         if not self._screen.gone:
-            self._news.received(peer.peer_id, messages)
+            self._news.received(peer.peer_id, messages, (), self._security(peer))
 
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """Messages came that were said a while ago."""
         now = self._node.wall()
-        self._news.received(peer.peer_id, messages, [said_note(when, now) for when in said])
+        notes = [said_note(when, now) for when in said]
+        self._news.received(peer.peer_id, messages, notes, self._security(peer))
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        self._news.received(peer.peer_id, messages, [" (not kept)"] * len(messages))
+        notes = [" (not kept)"] * len(messages)
+        self._news.received(peer.peer_id, messages, notes, self._security(peer))
+
+    def _security(self, peer: Peer) -> str:
+        """How the messages of this moment came; nothing where everything is in the clear."""
+        return peer.security_of() if self._node.encrypts else ""
 
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""

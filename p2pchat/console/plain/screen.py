@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from itertools import repeat
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
@@ -27,6 +27,8 @@ _MOST: Final = 8 * ROOM
 _ROOM_OF_A_TURN: Final = 32_000
 """Characters of messages that are formatted at once: a flood of long ones is left out sooner."""
 _LEAST: Final = 100
+_Batch: TypeAlias = "tuple[str, Sequence[Send | Pub | str], Sequence[str], str]"
+"""A peer_id, what came from it together, their notes, and how it came."""
 
 
 @implementer(IPushProducer)
@@ -143,24 +145,29 @@ class Transcript:
     def __init__(self, turns: Turns, screen: Screen) -> None:
         self._turns = turns
         self._screen = screen
-        self._waiting: deque[tuple[str, Send | Pub | str, str]] = deque()
+        self._waiting: deque[tuple[str, Send | Pub | str, str, str]] = deque()
         self._characters = 0
         self._formatted = 0
 
     def received(
-        self, peer_id: str, messages: Sequence[Send | Pub], notes: Sequence[str] = ()
+        self,
+        peer_id: str,
+        messages: Sequence[Send | Pub],
+        notes: Sequence[str] = (),
+        security: str = "",
     ) -> None:
-        """Messages came from this peer; `notes` as in `Digest.received`."""
+        """Messages came from this peer; `notes` and `security` as in `Digest.received`."""
         screen = self._screen
         if not screen.waiting:
             self._formatted = 0
         if screen.full or self._characters > ROOM:
             screen.skip(len(messages))
         elif notes or self._waiting or self._formatted > _ROOM_OF_A_TURN // 2:
-            self._wait([*zip(repeat(peer_id), messages, notes or repeat(""), strict=False)])
+            noted = zip(messages, notes or repeat(""), strict=False)
+            self._wait([(peer_id, message, note, security) for message, note in noted])
         else:
             self._formatted += sum([len(message.payload) for message in messages])
-            screen.write(message_lines(peer_id, messages))
+            screen.write(message_lines(peer_id, messages, security=security))
 
     def event(self, line: str) -> None:
         """Something else happened."""
@@ -168,7 +175,7 @@ class Transcript:
         if screen.full or self._characters > ROOM:
             screen.skip(1)
         elif self._waiting:
-            self._wait([("", line, "")])
+            self._wait([("", line, "", "")])
         else:
             screen.write([line])
 
@@ -177,20 +184,21 @@ class Transcript:
         for _ in self._format():
             pass
 
-    def _wait(self, lines: Sequence[tuple[str, Send | Pub | str, str]]) -> None:
+    def _wait(self, lines: Sequence[tuple[str, Send | Pub | str, str, str]]) -> None:
         begun = bool(self._waiting)
         self._waiting += lines
-        self._characters += sum(_characters(line) for _, line, _ in lines)
+        self._characters += sum(_characters(line) for _, line, _, _ in lines)
         if not begun:
             self._turns.do(self._format())
 
     def _format(self) -> Generator[None, None, None]:
         while self._waiting:
-            peer_id, line, note = self._waiting.popleft()
+            peer_id, line, note, security = self._waiting.popleft()
             self._characters -= _characters(line)
-            self._screen.write(
-                [line] if isinstance(line, str) else message_lines(peer_id, [line], note)
-            )
+            if isinstance(line, str):
+                self._screen.write([line])
+            else:
+                self._screen.write(message_lines(peer_id, [line], note, security))
             yield
 
 
@@ -207,7 +215,7 @@ class Digest:
         self._screen = screen
         self._in_history = kept
         screen.on_room = self._room
-        self._recent: deque[tuple[str, Sequence[Send | Pub | str], Sequence[str]]] = deque()
+        self._recent: deque[_Batch] = deque()
         self._kept = 0
         self._count = 0
         self._allowance = TokenBucket(RATE, clock.seconds(), BURST)
@@ -216,10 +224,17 @@ class Digest:
         """Lines that were left out since the start."""
 
     def received(
-        self, peer_id: str, messages: Sequence[Send | Pub], notes: Sequence[str] = ()
+        self,
+        peer_id: str,
+        messages: Sequence[Send | Pub],
+        notes: Sequence[str] = (),
+        security: str = "",
     ) -> None:
-        """Messages came from this peer; `notes` stand before their brackets close, if there are."""
-        self._take(peer_id, messages, notes)
+        """Messages came from this peer; `notes` stand before their brackets close, if there are.
+
+        `security` tells how they came, and is empty where everything is in the clear.
+        """
+        self._take(peer_id, messages, notes, security)
 
     def event(self, line: str) -> None:
         """Something else happened."""
@@ -233,12 +248,16 @@ class Digest:
         self._show()
 
     def _take(
-        self, peer_id: str, lines: Sequence[Send | Pub | str], notes: Sequence[str] = ()
+        self,
+        peer_id: str,
+        lines: Sequence[Send | Pub | str],
+        notes: Sequence[str] = (),
+        security: str = "",
     ) -> None:
         count = len(lines)
         if count > BURST:
             lines, notes = lines[-BURST:], notes[-BURST:]
-        self._recent.append((peer_id, lines, notes))
+        self._recent.append((peer_id, lines, notes, security))
         self._count += count
         self._kept += len(lines)
         while self._kept - len(self._recent[0][1]) >= BURST:
@@ -272,7 +291,7 @@ class Digest:
         """At most so many of what waits, the last ones, as far as one turn can format them."""
         chosen: list[str] = []
         room = _ROOM_OF_A_TURN
-        for peer_id, batch, notes in reversed(self._recent):
+        for peer_id, batch, notes, security in reversed(self._recent):
             for each, note in zip(
                 reversed(batch), reversed(notes) if notes else repeat(""), strict=False
             ):
@@ -282,7 +301,10 @@ class Digest:
                 if len(chosen) == count or (chosen and size > room):
                     return chosen[::-1]
                 room -= size
-                chosen += [each] if isinstance(each, str) else message_lines(peer_id, [each], note)
+                if isinstance(each, str):
+                    chosen.append(each)
+                else:
+                    chosen += message_lines(peer_id, [each], note, security)
         return chosen[::-1]
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from p2pchat.console.plain.input_lines import InputLines, longest_line, too_long
 from p2pchat.console.wording import StatusLines
-from p2pchat.control.client.event_lines import message_line, text_of
+from p2pchat.control.client.event_lines import encrypts, message_line, text_of
 from p2pchat.control.client.finding import Node, Refused, is_for_nobody
 from p2pchat.control.client.shown import Shown
 from p2pchat.control.protocol import MAX_REQUEST
@@ -41,7 +41,8 @@ def attach(node: Node, stdin: int = 0, stdout: int = 1) -> int:
     for link in node.ask("conn")["links"]:
         statuses.line(text_of(link.get("peer_id")), "CONNECTED", left=False)
     try:
-        return _Attached(node, stdin, shown, statuses, script=script).run()
+        marks = encrypts(status)
+        return _Attached(node, stdin, shown, statuses, script=script, marks=marks).run()
     finally:
         shown.finish(time.monotonic())
 
@@ -62,8 +63,16 @@ class _Attached:
     """Standard input and output on this side, and the node on the other."""
 
     def __init__(
-        self, node: Node, stdin: int, shown: Shown, statuses: StatusLines, *, script: bool
+        self,
+        node: Node,
+        stdin: int,
+        shown: Shown,
+        statuses: StatusLines,
+        *,
+        script: bool,
+        marks: bool,
     ) -> None:
+        self._marks = marks
         self._node = node
         self._stdin = stdin
         self._shown = shown
@@ -131,7 +140,7 @@ class _Attached:
     def _happened(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "message":
-                self._shown.add(message_line(event))
+                self._shown.add(message_line(event, marks=self._marks))
             case "peer":
                 peer_id, status = text_of(event.get("peer_id")), text_of(event.get("status"))
                 line = self._statuses.line(peer_id, status, left=bool(event.get("left")))

@@ -53,7 +53,7 @@ def _run(words: Sequence[str]) -> int:
 def _texts(options: argparse.Namespace) -> Iterator[str]:
     """All that was said and is no path, which may be any bytes."""
     for name, value in vars(options).items():
-        if name not in ("control", "file", "config"):
+        if name not in ("control", "file", "config", "key"):
             words = value if isinstance(value, list) else [value]
             yield from (word for word in words if isinstance(word, str))
 
@@ -141,11 +141,13 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _tail(options: argparse.Namespace) -> int:
-    from p2pchat.control.client.event_lines import event_line, text_of
+    from p2pchat.control.client.event_lines import encrypts, event_line, text_of
 
     kinds = [kind for kind in options.events.split(",") if kind] or EVENT_KINDS
     fields = options.fields.split(",") if options.fields else None
     with _node(options) as node:
+        lines = not options.json and fields is None
+        marks = lines and encrypts(node.ask("status"))
         node.ask("subscribe", events=[*kinds])
         for event in node.events():
             if event.get("event") == "stopping":
@@ -156,7 +158,7 @@ def _tail(options: argparse.Namespace) -> int:
             elif fields is not None:
                 _write("\t".join(text_of(event.get(field)) for field in fields))
             else:
-                _print_lines([event_line(event)])
+                _print_lines([event_line(event, marks=marks)])
             sys.stdout.flush()
     raise AssertionError("events never end")
 
@@ -236,6 +238,24 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
+def _keys(options: argparse.Namespace) -> int:
+    from p2pchat.control.client.keys import do
+    from p2pchat.mesh.identity.key_making import KeyFileError
+
+    try:
+        _print_lines(do(options))
+    except ValueError as why:
+        _complain(str(why))
+        return 2
+    except KeyFileError as why:
+        _complain(str(why))
+        return 1
+    except EOFError:
+        _complain("no passphrase was given")
+        return 1
+    return 0
+
+
 def _completion(options: argparse.Namespace) -> int:
     if options.shell == "peers":
         with find(Choice()) as node:
@@ -263,6 +283,7 @@ _RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "stop": _stop,
     "check": _check,
     "history": _history,
+    "keys": _keys,
     "completion": _completion,
 }
 

@@ -72,6 +72,15 @@ _p2pchat() {{
                 done < <(p2pchat completion peers 2>/dev/null)
                 return
             fi ;;
+        keys)
+            if ((COMP_CWORD == 2)); then
+                COMPREPLY=($(compgen -W $'list\\nexport\\nimport' -- "$word"))
+                return
+            elif ((COMP_CWORD == 3)) && [[ $word != -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                compopt -o filenames 2>/dev/null
+                return
+            fi ;;
         completion)
             COMPREPLY=($(compgen -W $'bash\\nzsh\\nfish' -- "$word"))
             return ;;
@@ -118,6 +127,14 @@ _p2pchat() {{
         compadd -a peers
         return
     fi
+    if [[ $words[2] == keys ]] && (( CURRENT == 3 )); then
+        compadd list export import
+        return
+    fi
+    if [[ $words[2] == keys ]] && (( CURRENT == 4 )) && [[ $words[4] != -* ]]; then
+        _files
+        return
+    fi
     if [[ $words[2] == completion ]]; then
         compadd bash zsh fish
         return
@@ -151,6 +168,8 @@ def fish() -> str:
     lines += [
         "complete -c p2pchat -n '__fish_seen_subcommand_from send' "
         "-a '(p2pchat completion peers 2>/dev/null)'",
+        "complete -c p2pchat -n '__fish_seen_subcommand_from keys' -a 'list export import'",
+        "complete -c p2pchat -n '__fish_seen_subcommand_from export import' -F",
         "complete -c p2pchat -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'",
     ]
     return "\n".join(lines) + "\n"

@@ -11,29 +11,35 @@ import json
 import time
 from typing import Any
 
-from p2pchat.console.wording import REUSED, said_note, sender
+from p2pchat.console.wording import PLAIN, REUSED, said_note, sender
 from p2pchat.node.news import NOT_CONFIRMED
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
 
-def message_line(event: dict[str, Any]) -> str:
-    """A message as a line."""
+def encrypts(status: dict[str, Any]) -> bool:
+    """Whether a node with this `status` encrypts: then each message has a mark of how it came."""
+    return bool(status.get("fingerprint")) and status.get("policy") != "off"
+
+
+def message_line(event: dict[str, Any], *, marks: bool = False) -> str:
+    """A message as a line; `marks`: with that of how it came."""
     to = _name(event.get("to"))
     begin = sender(
         _name(event.get("from")),
         to=to if to.startswith(("*", "#")) else "",
         claims="claims" in event,
         note=_note(event) + (REUSED if event.get("other_text") is True else ""),
+        security=(text_of(event.get("security")) or PLAIN) if marks else "",
     )
     return begin + text_of(event.get("text"))
 
 
-def event_line(event: dict[str, Any]) -> str:
-    """Any event as a line, as `p2pchat tail` shows it."""
+def event_line(event: dict[str, Any], *, marks: bool = False) -> str:
+    """Any event as a line, as `p2pchat tail` shows it; `marks` as in `message_line`."""
     kind, peer_id = event.get("event"), bracketed(_name(event.get("peer_id")))
     if kind == "message":
-        return message_line(event)
+        return message_line(event, marks=marks)
     if kind == "peer":
         return f"* {peer_id} is {text_of(event.get('status'))}"
     if kind == "delivered":

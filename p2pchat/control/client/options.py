@@ -43,6 +43,11 @@ _EXAMPLES: Final = {
         ("p2pchat history bob@CIC --json", "one conversation, for programs"),
         ("p2pchat history backup FILE", "a copy, also while a node runs"),
     ),
+    "keys": (
+        ("p2pchat keys", "your keys, and whose keys they know"),
+        ("p2pchat keys export FILE", "a copy of your key, which asks for a passphrase"),
+        ("p2pchat keys import FILE --name alice", "on another machine, before the first start"),
+    ),
     "completion": (
         ('eval "$(p2pchat completion bash)"', "in ~/.bashrc"),
         ("p2pchat completion zsh > ~/.zfunc/_p2pchat", "a folder of your $fpath"),
@@ -77,7 +82,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         which = parser.add_argument_group("which node, when several run")
         which.add_argument("--name", metavar="NAME", help="the one of this name")
         which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
-    if name not in ("completion", "check", "history"):
+    if name not in ("completion", "check", "history", "keys"):
         which.add_argument(
             "--control",
             metavar="PATH",
@@ -140,6 +145,22 @@ def _history_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _keys_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", metavar="list|export|import", nargs="?", default="list", help="what to do (list)"
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", type=os.path.expanduser)
+    parser.add_argument(
+        "--replace", action="store_true", help="import in the place of a key that is there"
+    )
+    parser.add_argument(
+        "--key",
+        metavar="FILE",
+        help="this key file, and not one of your data folder",
+        type=os.path.expanduser,
+    )
+
+
 def _completion_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish", "peers"), metavar="bash|zsh|fish")
 
@@ -151,5 +172,6 @@ _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
     "status": _status_arguments,
     "check": _check_arguments,
     "history": _history_arguments,
+    "keys": _keys_arguments,
     "completion": _completion_arguments,
 }

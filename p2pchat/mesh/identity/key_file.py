@@ -20,10 +20,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from p2pchat.locks import Lock, lock
-from p2pchat.mesh.identity.certificates import ANYONE, ANYONE_SEED
+from p2pchat.mesh.identity.certificates import ANYONE, ANYONE_SEED, key_of
 from p2pchat.mesh.identity.key_making import KeyFileError, RefusedBySystem, pem_of, seed_in
 from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.sealing import Seal, SealError
@@ -48,6 +48,17 @@ class OwnKey(NamedTuple):
     """Whether others could read the file until now."""
     lock: Lock | None
     """To be released when the key is not used any more; None for one of this process only."""
+
+
+class Contents(NamedTuple):
+    """What a key file says."""
+
+    owner: str
+    """The peer_id of whose it is; empty when it does not say."""
+    locked: bool
+    """Whether it opens with a passphrase only."""
+    key: bytes | None
+    """The key of its certificate, None when it has none."""
 
 
 def open_key(
@@ -107,6 +118,17 @@ def read(
             f"or import it under that name"
         )
     return _load(path, text, passphrase, cpu), was_open
+
+
+def contents_of(path: str) -> Contents:
+    """What a key file says to who has no passphrase. Raises `KeyFileError`."""
+    text, _ = _text(path, mend=False)
+    try:
+        _, begin, rest = text.partition(ssl.PEM_HEADER)
+        key = key_of(ssl.PEM_cert_to_DER_cert(begin + rest))
+    except ValueError:
+        key = None
+    return Contents(unquote(_owner(text)), _ENCRYPTED in text, key)
 
 
 def export_key(path: str, target: str, passphrase: bytes, new_passphrase: bytes) -> None:

@@ -30,7 +30,7 @@ def other_key(pin: Pin, refused: Sequence[RefusedKey], now: float) -> str:
         )
     return (
         f"{bracketed(pin.peer_id)} came {keys} than the one that you know ({pin.fingerprint}, "
-        f"{_since(pin)}). It was refused: nothing was shown or sent. {more}Ask {name} in another "
+        f"{since(pin)}). It was refused: nothing was shown or sent. {more}Ask {name} in another "
         f"way. If the new key is {name}'s: {trust(pin.peer_id, newest)}"
     )
 
@@ -46,7 +46,7 @@ def no_key(pin: Pin, now: float) -> str:
         )
     return (
         f"somebody calls itself {bracketed(pin.peer_id)} without encryption, and you know its key "
-        f"({known}, {_since(pin)}): refused. If {visible(pin.peer_id)} uses another program now: "
+        f"({known}, {since(pin)}): refused. If {visible(pin.peer_id)} uses another program now: "
         f"{forget(pin.peer_id)}"
     )
 
@@ -130,7 +130,8 @@ def _light(pin: Pin, now: float) -> str:
     return f"seen {ago(now - pin.seen)}{where}, never written to"
 
 
-def _since(pin: Pin) -> str:
+def since(pin: Pin) -> str:
+    """Since when a key is known, and how well."""
     if pin.verified is not None:
         return f"verified {day(pin.verified)}"
     return f"{'trusted' if pin.trusted else 'known'} since {day(pin.since)}"

@@ -104,6 +104,10 @@ class KnownKeys:
         """The keys that were refused under a name, the newest first, four at most."""
         return self._refused.of(peer_id)
 
+    def refused_names(self) -> list[str]:
+        """The names under which keys were refused, the latest first."""
+        return self._refused.names()
+
     def completions(self, peer_id: str) -> list[str]:
         """The fingerprints that Tab offers after `/trust NAME`: what was refused in the last hour.
 
@@ -349,6 +353,8 @@ class KnownKeys:
             self._pins.add(pin)
         if line.key and pin.key is None:
             self._pins.know_key(pin, read_key(line.key))
+        if pin.key is not None:
+            self._refused.forget(peer_id, pin.key)  # it was refused before it was trusted
         pin.seen = max(pin.seen, seconds(line.last) if line.last else at)
         pin.trusted = pin.trusted or line.event == "trusted"
         if line.how == COMPARED:

@@ -47,6 +47,10 @@ class RefusedKeys:
         """Those of a name, newest first."""
         return [*self._keys.get(peer_id, ())]
 
+    def names(self) -> list[str]:
+        """The names under which any were refused, the latest first."""
+        return [*reversed(self._keys)]
+
     def with_fingerprint(self, peer_id: str, wanted: str) -> bytes | None:
         """The key of a name that has this fingerprint, as far as it is remembered."""
         return next((old.key for old in self.of(peer_id) if old.fingerprint == wanted), None)

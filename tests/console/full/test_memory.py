@@ -83,7 +83,7 @@ class ArrivalsTests(SynchronousTestCase):
         self.arrivals = Arrivals(self.clock, self.show)
 
     def show(self, arrived: Any, left_out: dict[str, int]) -> None:
-        self.shown.append(([f"{who}:{what.payload}" for who, what, _ in arrived], left_out))
+        self.shown.append(([f"{who}:{what.payload}" for who, what, _, _ in arrived], left_out))
 
     def come(self, who: str, *texts: str) -> None:
         self.arrivals.received(who, [Pub(text, "", "*", text) for text in texts])

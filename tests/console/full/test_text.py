@@ -207,6 +207,18 @@ class BarTests(SynchronousTestCase):
         self.assertNotIn("alice", self.bar(40, unread=unread))
         self.assertIn("unread: [b…", self.bar(12, unread=unread))
 
+    def test_how_safe_the_conversation_is(self) -> None:
+        unread = [("bob@CIC", 2, True)]
+        for security, word in (
+            ("plain", "IN THE CLEAR"),
+            ("encrypted", "encrypted"),
+            ("verified", "verified"),
+        ):
+            self.assertIn(f"[bob@CIC]  {word}", self.bar(40, current="bob@CIC", security=security))
+            narrow = self.bar(40, current="bob@CIC", security=security, unread=unread, below=3)
+            self.assertIn(word, narrow)
+            self.assertIn("unread: [bob@CIC] 2!", narrow)
+
     @given(st.integers(1, 100), TEXT, st.integers(0, 99))
     def test_it_always_fits(self, columns: int, name: str, count: int) -> None:
         self.bar(columns, current=name, below=count, unread=[(name, count, False)] * (count % 4))

@@ -75,6 +75,28 @@ class ScriptTests(ConsoleCase):
         self.assertEqual([message.payload for message in link.chat], ["olá 🙂", "x"])
         self.assertEqual(self.shown(), ["* [bob@CIC] is connected", "published to 1 peer"])
 
+    def test_how_messages_came_where_links_are_encrypted(self) -> None:
+        link = self.node.meets("bob@CIC")
+        peer = self.node.peers.get("bob@CIC")
+        assert peer is not None
+        self.shown()
+        message = Send("1", "bob@CIC", "ana@CIC", "oi")
+        for encrypts, security, mark in (
+            (False, "plain", ""),
+            (True, "plain", "~"),
+            (True, "encrypted", " "),
+            (True, "verified", "+"),
+        ):
+            self.node.encrypts, link.security, peer.heard_on = encrypts, security, link
+            self.observer().received(peer, [message])
+            self.observer().received_late(peer, [message], [0.0])
+            self.observer().received_unkept(peer, [message])
+            peer.heard_on, link.security = None, "plain"  # what it is later does not count
+            lines = self.shown()
+            self.assertEqual(len(lines), 3)
+            for line in lines:
+                self.assertTrue(line.startswith(f"{mark}[bob@CIC"), (line, mark))
+
     def test_the_end_of_a_script_waits_for_its_acks(self) -> None:
         link = self.node.meets("bob@CIC")
         self.type("/msg bob@CIC hi")

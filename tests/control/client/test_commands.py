@@ -219,10 +219,16 @@ class TailTests(CommandCase):
     )
 
     def test_for_a_person(self) -> None:
-        self.assertEqual(self.do("tail", {"id": 1, "ok": True}, *self.EVENTS), 0)
+        answers = {"id": 1, "ok": True}, {"id": 2, "ok": True}
+        self.assertEqual(self.do("tail", *answers, *self.EVENTS), 0)
         self.assertEqual(self.shown, "[bob@CIC] oi\\ta\n* [bob@CIC] is STALE\n")
         self.assertIn("the node stops", self.complaint)
-        self.assertEqual(self.asked[0]["events"], [*EVENT_KINDS])
+        self.assertEqual(self.asked[1]["events"], [*EVENT_KINDS])
+
+    def test_a_node_that_encrypts_has_a_column_for_it(self) -> None:
+        status = {"id": 1, "ok": True, "fingerprint": "Y3YW-Z254-ZYFB-5S3W", "policy": "prefer"}
+        self.do("tail", status, {"id": 2, "ok": True}, *self.EVENTS)
+        self.assertIn("~[bob@CIC] oi\\ta\n", self.shown)
 
     def test_for_programs(self) -> None:
         self.do("tail --json --events message,peer", {"id": 1, "ok": True}, *self.EVENTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.control.client.event_lines import event_line, message_line, text_of
+from p2pchat.control.client.event_lines import encrypts, event_line, message_line, text_of
 
 
 class EventLineTests(SynchronousTestCase):
@@ -33,6 +33,29 @@ class EventLineTests(SynchronousTestCase):
         self.assertEqual(message_line({**message, "said": "yesterday"}), "[b@C] oi")
         other = {**message, "other_text": True, "kept": False}
         self.assertEqual(message_line(other), "[b@C (not kept) (reused id)] oi")
+
+    def test_how_it_came_stands_before_the_bracket(self) -> None:
+        message = {"from": "b@C", "to": "a@C", "text": "oi"}
+        for security, line in (
+            ("verified", "+[b@C] oi"),
+            ("encrypted", " [b@C] oi"),
+            ("plain", "~[b@C] oi"),
+            ("perfect", "~[b@C] oi"),
+            ("", "~[b@C] oi"),
+            (None, "~[b@C] oi"),
+        ):
+            event = {**message, "security": security}
+            self.assertEqual(message_line(event, marks=True), line)
+            self.assertEqual(message_line(event), "[b@C] oi")
+        self.assertEqual(message_line(message, marks=True), "~[b@C] oi", "of an older node")
+        claim = {**message, "security": "verified", "claims": "c@C"}
+        self.assertEqual(message_line(claim, marks=True), "~[b@C (!)] oi")
+
+    def test_which_nodes_have_that_column(self) -> None:
+        status = {"fingerprint": "Y3YW-Z254-ZYFB-5S3W", "policy": "prefer"}
+        self.assertTrue(encrypts(status))
+        for without in ({}, {**status, "policy": "off"}, {**status, "fingerprint": ""}):
+            self.assertFalse(encrypts(without))
 
     def test_a_field_that_is_missing_or_no_text(self) -> None:
         self.assertEqual((text_of(None), text_of([1]), text_of("\n")), ("", "[1]", "\\n"))

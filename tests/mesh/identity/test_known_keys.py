@@ -41,6 +41,21 @@ class KnownKeysTestCase(SynchronousTestCase):
         return self.keys.opened(peer_id, by, "10.0.0.2", now)
 
 
+class RefusedAndTrustedTests(KnownKeysTestCase):
+    def test_what_is_trusted_was_not_refused_after_a_restart_either(self) -> None:
+        self.opened()
+        self.keys.wrote_to("bob@CIC", 0.0)
+        self.keys.refused("bob@CIC", MALLORY, "10.0.0.9")
+        self.keys.refusal_told("bob@CIC", 0.0)
+        self.keys.trust("bob@CIC", fingerprint(MALLORY), 1.0, typed=False)
+        self.assertEqual(self.keys.refused_names(), [])
+        self.keys.close(2.0)
+        self.keys = self.start()
+        self.assertEqual(self.pin().fingerprint, fingerprint(MALLORY))
+        self.assertEqual(self.keys.refused_names(), [])
+        self.assertEqual(self.keys.completions("bob@CIC"), [])
+
+
 class LightTests(KnownKeysTestCase):
     def test_it_goes_ten_minutes_after_its_last_link(self) -> None:
         first = self.opened()

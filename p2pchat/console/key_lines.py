@@ -1,0 +1,65 @@
+"""Whose keys are known, and which were refused, as lines for a person.
+
+    verified  [bob@CIC]  Y3YW-Z254-ZYFB-5S3W  first seen 2026-03-01, last seen 2 days ago
+    refused   [bob@CIC]  43BR-PSGF-CXHA-E2KX  3 minutes ago, from 10.0.0.9
+
+Rules: no Twisted. No line of a peer's, and of many keys the firmest ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from heapq import nlargest
+from typing import Final
+
+from p2pchat.mesh.identity.key_words import ago, day
+from p2pchat.mesh.identity.known_keys import KnownKeys
+from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.refused_keys import RefusedKey
+from p2pchat.wire.names import bracketed
+
+MOST: Final = 500
+"""Known keys that are listed for a person, and as many names under which others were refused."""
+_A_PIECE: Final = 1000
+
+
+def key_lines(known: KnownKeys) -> Generator[None, None, list[str]]:
+    """What is known of others' keys, a line each, the firmest first; made piece by piece."""
+    now = known.wall()
+    groups: dict[str, list[Pin]] = {"verified": [], "trusted": [], "known": [], "for now": []}
+    for number, pin in enumerate(known.pins(), 1):
+        groups[_kind(pin)].append(pin)
+        if number % _A_PIECE == 0:
+            yield
+    lines: list[str] = []
+    for kind, pins in groups.items():
+        yield
+        for pin in nlargest(MOST - len(lines), pins, key=lambda pin: pin.seen):
+            last = "now" if pin.links else ago(now - pin.seen)
+            when = f"first seen {day(pin.since)}, last seen {last}"
+            lines.append(f"{kind:<8}  {bracketed(pin.peer_id)}  {pin.fingerprint}  {when}")
+    more = sum(map(len, groups.values())) - len(lines)
+    if more:
+        lines.append(f"… {more:,} more")
+    yield
+    names = known.refused_names()
+    for peer_id in names[:MOST]:
+        lines += [refused_line(key, peer_id, now) for key in known.refused_under(peer_id)]
+    if len(names) > MOST:
+        lines.append(f"… and of {len(names) - MOST:,} names more that were refused")
+    return lines or ["no keys are known yet"]
+
+
+def _kind(pin: Pin) -> str:
+    if pin.verified is not None:
+        return "verified"
+    if pin.trusted:
+        return "trusted"
+    return "for now" if pin.hold is Hold.LIGHT else "known"
+
+
+def refused_line(key: RefusedKey, peer_id: str, now: float) -> str:
+    """A key that was refused under a name; `now` is the wall clock."""
+    where = f", from {key.ip}" if key.ip else ""
+    when = ago(max(0.0, now - key.at))
+    return f"refused   {bracketed(peer_id)}  {key.fingerprint}  {when}{where}"

@@ -1,0 +1,138 @@
+"""`p2pchat keys`: your keys, whose keys they know, a copy of one, and one to use. It needs no node.
+
+    p2pchat keys                              alice@CIC  W2QH-…  where it is, and whom it knows
+    p2pchat keys export FILE                  a copy with a passphrase, which is asked for twice
+    p2pchat keys import FILE --name alice     before the first start on another machine
+
+Rules: no Twisted. A key leaves its folder with a passphrase only. One that a node uses is not
+replaced, nor any that is there, unless that is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from getpass import GetPassWarning, getpass
+from typing import Final
+
+from p2pchat.mesh.identity.key_file import Contents, contents_of, export_key, import_key
+from p2pchat.mesh.identity.key_making import KeyFileError
+from p2pchat.mesh.identity.key_text import fingerprint
+from p2pchat.mesh.identity.pin_lines import PinsDamagedError, read_lines
+from p2pchat.settings.paths import default_key_path
+from p2pchat.settings.values import Settings
+from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.names import bracketed
+from p2pchat.wire.text import system_reason
+
+_SUFFIX: Final = ".key"
+_MOST: Final = 10_000_000
+
+
+def do(options: argparse.Namespace) -> Iterator[str]:
+    """Do what `options` say; lines for the person.
+
+    Raises `KeyFileError` or `ValueError` with a sentence, and `EOFError` when a passphrase is
+    asked for and nobody is there.
+    """
+    if options.what == "list" and options.file is None:
+        return _list(options)
+    if options.what == "export" and options.file is not None:
+        return _export(options)
+    if options.what == "import" and options.file is not None:
+        return _import(options)
+    raise ValueError("say: keys [list | export FILE | import FILE [--replace]]")
+
+
+def _list(options: argparse.Namespace) -> Iterator[str]:
+    for path, contents in _found(options):
+        known = f"{path.removesuffix(_SUFFIX)}.keys"
+        key = "damaged" if contents.key is None else fingerprint(contents.key)
+        locked = " (with a passphrase)" if contents.locked else ""
+        yield f"{bracketed(contents.owner or '?')}  {key}  {path}{locked}"
+        yield from (f"  {line}" for line in _known(known))
+
+
+def _export(options: argparse.Namespace) -> Iterator[str]:
+    found = _found(options)
+    if len(found) > 1:
+        names = ", ".join(bracketed(contents.owner) for _, contents in found[:10])
+        raise KeyFileError(f"there are several ({names}): say which with --name or --namespace")
+    path, contents = found[0]
+    passphrase = _ask(f"passphrase of {path}: ") if contents.locked else b""
+    new = _ask("passphrase for the copy: ")
+    if new and _ask("once more: ") != new:
+        raise KeyFileError("these are two passphrases, and nothing was written: try again")
+    export_key(path, options.file, passphrase, new)
+    yield f"a copy of the key of {bracketed(contents.owner)} is in {options.file}"
+    yield "keep it and its passphrase where nobody else finds both"
+
+
+def _import(options: argparse.Namespace) -> Iterator[str]:
+    contents = contents_of(options.file)
+    name, _, namespace = contents.owner.rpartition("@")
+    name = options.name or name
+    namespace = options.namespace or namespace or Settings().peer.namespace
+    if not name:
+        raise KeyFileError("this file does not say whose key it is: say so with --name NAME")
+    peer_id = f"{name}@{namespace}"
+    split_peer_id(peer_id)
+    path = options.key or default_key_path(peer_id)
+    passphrase = _ask(f"passphrase of {options.file}: ") if contents.locked else b""
+    import_key(options.file, path, peer_id, passphrase, replace=options.replace)
+    key = contents_of(path).key
+    yield f"{bracketed(peer_id)} has the key {fingerprint(key or b'')} from now on, in {path}"
+    yield "use it on one machine only: each message reaches one of those that have it"
+
+
+def _found(options: argparse.Namespace) -> list[tuple[str, Contents]]:
+    """The key files that are meant, one at least."""
+    if options.key is not None:
+        return [(options.key, contents_of(options.key))]
+    folder = os.path.dirname(default_key_path("any@any"))
+    try:
+        files = sorted(file for file in os.listdir(folder) if file.endswith(_SUFFIX))
+    except OSError:
+        files = []
+    found = []
+    for file in files:
+        path = os.path.join(folder, file)
+        contents = contents_of(path)
+        name, _, namespace = contents.owner.rpartition("@")
+        if options.name in (None, name) and options.namespace in (None, namespace):
+            found.append((path, contents))
+    if not found:
+        raise KeyFileError(f"there is no such key in {folder}; --key names one elsewhere")
+    return found
+
+
+def _known(path: str) -> list[str]:
+    """Whose keys a file knows, a line each."""
+    try:
+        with open(path, "rb") as file:
+            contents = read_lines(file.read(_MOST))
+    except FileNotFoundError:
+        return []
+    except (OSError, PinsDamagedError) as why:
+        reason = system_reason(why) if isinstance(why, OSError) else str(why)
+        return [f"{path} cannot be read: {reason}"]
+    from p2pchat.console.key_lines import key_lines
+    from p2pchat.mesh.identity.known_keys import KnownKeys
+
+    lines = key_lines(KnownKeys(time.time, None, contents.lines))
+    while True:
+        try:
+            next(lines)
+        except StopIteration as end:
+            made: list[str] = end.value
+            return made
+
+
+def _ask(prompt: str) -> bytes:
+    with warnings.catch_warnings():
+        # Without a terminal it comes from standard input, and `getpass` says so.
+        warnings.simplefilter("ignore", GetPassWarning)
+        return getpass(prompt).encode()
