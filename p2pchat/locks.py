@@ -49,6 +49,11 @@ def lock(path: str) -> Lock | None:
         os.close(descriptor)  # removed by who had it, between our opening and our locking
 
 
+def in_use(path: str) -> bool:
+    """Whether a process has the file at `path`, as far as the file of a lock tells."""
+    return os.path.exists(_beside(os.path.realpath(path)))
+
+
 def _beside(path: str) -> str:
     return path + ".lock"
 

@@ -18,7 +18,7 @@ import stat
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -72,6 +72,8 @@ class Format(NamedTuple):
     latest transactions may be lost, the file may not."""
     option: str = ""
     """The option that names another file, for sentences."""
+    upgrades: Mapping[int, Callable[[sqlite3.Connection], None]] = {}
+    """Earlier numbers, each with what makes a file of it one of `number`, in a transaction."""
 
 
 def check(path: str, form: Format) -> None:
@@ -191,6 +193,11 @@ class File:
             raise
         return connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing: after a failure nothing has happened, and the file is closed."""
@@ -295,7 +302,7 @@ def _another(form: Format) -> str:
 
 
 def _check_number(path: str, form: Format, number: int) -> None:
-    if number == form.number:
+    if number == form.number or number in form.upgrades:
         return
     age, remedy = "an older", "move it away"
     if number > form.number:
@@ -349,8 +356,19 @@ def _begin(connection: sqlite3.Connection, path: str, form: Format) -> None:
         connection.execute(f"PRAGMA application_id={form.application}")
         connection.execute(f"PRAGMA user_version={form.number}")
         connection.execute("COMMIT")
+    _upgrade(connection, form)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={form.synchronous}")
+
+
+def _upgrade(connection: sqlite3.Connection, form: Format) -> None:
+    """Make a file of an earlier number one of this number, or leave it as it was."""
+    (number,) = connection.execute("PRAGMA user_version").fetchone()
+    if number in form.upgrades:
+        connection.execute("BEGIN IMMEDIATE")
+        form.upgrades[number](connection)
+        connection.execute(f"PRAGMA user_version={form.number}")
+        connection.execute("COMMIT")
 
 
 class Worker:

@@ -24,7 +24,7 @@ ORDER: Final = (
     ("history",),
     ("mesh",),
     ("rendezvous",),
-    ("locks", "sqlite", "turns"),
+    ("locks", "sqlite", "turns", "wal"),
     ("logs",),
     ("settings",),
     ("wire",),

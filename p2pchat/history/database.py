@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from p2pchat.history import deleting, filing, mending, past, shares, words
+from p2pchat.history import checking, deleting, filing, mending, past, shares, sums, words
 from p2pchat.history.names import Names, drop_unused
 from p2pchat.history.records import Batch, Loaded
 from p2pchat.history.room import Room
@@ -24,11 +24,14 @@ from p2pchat.history.schema import FORMAT
 from p2pchat.history.segments import arrived, join
 from p2pchat.history.shares import Shares
 from p2pchat.sqlite import File, is_damage, is_index_damage, used_bytes
+from p2pchat.wal import is_cut, keep_copy
 
 _MOST_ROWS: Final = 100
 _PERHAPS_ROWS: Final = (sqlite3.Error, ValueError, TypeError, KeyError)
 """What reading the past may raise because of damage."""
 _FORGOTTEN_AT_ONCE: Final = 5000
+_CHECKED_AT_ONCE: Final = 8_000_000
+"""Bytes of a file that is looked at as a whole before anything else, in a fifth of a second."""
 _MAX_WAL: Final = 16_000_000
 """Bytes of the -wal that are kept when it is emptied; it is when it has a thousand pages."""
 
@@ -58,9 +61,12 @@ class Database:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._file = File(path, FORMAT, connect, on_open=self._opened, wall=wall)
+        self._wall = wall
         self._names = Names()
         self._room = Room(self._file, self._names)
         self._careful = False
+        self._lost = 0
+        self._is_cut = False
         self.unfiled = 0
         """Messages that are stored, but not filed yet."""
         self.has_words = True
@@ -81,6 +87,10 @@ class Database:
         """
         if not os.path.exists(self.path):
             return Loaded()
+        if is_cut(self.path):
+            self._is_cut = True
+            with suppress(OSError):
+                keep_copy(self.path, self._wall())
         try:
             return self._load(remembered, since, now)
         except _PERHAPS_ROWS as trouble:
@@ -93,6 +103,9 @@ class Database:
             if not mending.is_beyond_repair(trouble):
                 raise
         rescued = self._rescue(remembered, since)
+        rescued.unreadable += self._lost
+        rescued.is_cut = self._is_cut
+        self._lost, self._is_cut = 0, False
         rescued.aside = self._set_aside()
         return rescued
 
@@ -129,8 +142,8 @@ class Database:
         """
         with self._mending():
             connection = self._file.open()
-            first = connection.execute("SELECT data FROM segment ORDER BY id LIMIT 1").fetchone()
-            if first and arrived(first[0]) < before:
+            first = next(sums.segments(connection, "ORDER BY id LIMIT 1"), None)
+            if first and arrived(first[1]) < before:
                 self.file()
             gone = deleting.oldest(self._file.open(), limit, before)
             self._delete(gone)
@@ -169,6 +182,15 @@ class Database:
             return False
         with self._file.transaction() as connection:
             return words.renew(connection)
+
+    def put_aside(self) -> int:
+        """Look at the whole file, and put aside what is damaged; in how many places that was."""
+        connection = self._file.open()
+        faults = checking.found(connection)
+        if faults:
+            checking.put_aside(connection, faults)
+            self._file.close()  # and have an index of words made
+        return faults.lost
 
     def drop_unused_names(self) -> None:
         """Delete the names of whom nothing is kept, when there are many and all is filed."""
@@ -209,6 +231,9 @@ class Database:
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
+        if self._file.is_open and self.has_words:
+            with suppress(sqlite3.Error):
+                words.seal(self._file.open())
         self._file.close()
 
     # ------------------------------------------------------------ pieces
@@ -224,7 +249,6 @@ class Database:
         # Else the -wal stays as large as it was once.
         connection.execute(f"PRAGMA journal_size_limit={_MAX_WAL}")
         past.prepare(connection)
-        past.prepare_runs(connection)
         self.has_words = self._room.has_words = words.prepare(connection)
 
     def _number(self, connection: sqlite3.Connection) -> partial[int]:
@@ -232,7 +256,7 @@ class Database:
 
     def _load(self, remembered: int, since: float, now: float) -> Loaded:
         try:
-            connection = self._file.open()
+            connection = self._checked()
             newest = past.newest(connection)
             since -= max(0.0, now - newest)
             (self.unfiled,) = connection.execute(
@@ -242,6 +266,8 @@ class Database:
             if not self.unfiled:
                 drop_unused(connection)
                 self._names.forget()
+            lost, self._lost = self._lost, 0
+            cut, self._is_cut = self._is_cut, False
             return Loaded(
                 next_id=filing.last_id(connection) + 1,
                 seen=past.seen(connection, remembered, since),
@@ -252,11 +278,19 @@ class Database:
                 has_words=self.has_words,
                 runs=past.runs(connection),
                 newest=newest,
-                unreadable=past.unreadable(connection),
+                is_checked=used_bytes(connection) <= _CHECKED_AT_ONCE,
+                is_cut=cut,
+                unreadable=lost + past.unreadable(connection),
             )
         except BaseException:
             self.close()
             raise
+
+    def _checked(self) -> sqlite3.Connection:
+        """The connection to a file that is as it should be, unless it is large."""
+        if used_bytes(self._file.open()) <= _CHECKED_AT_ONCE:
+            self._lost += self.put_aside()
+        return self._file.open()
 
     def _mend(self) -> None:
         """Make the indexes anew, and read less strictly from now on."""
@@ -299,7 +333,7 @@ class Database:
         """What can be read of a file with damaged pages."""
         try:
             connection = self._file.open()
-        except sqlite3.Error:
+        except _PERHAPS_ROWS:  # Python cannot take each sentence of SQLite's
             return Loaded(unreadable=1)
         return mending.rescue(connection, remembered, since)
 
@@ -309,7 +343,7 @@ class Database:
             batch.entries or batch.changes or batch.read or batch.runs
         ):
             # One statement, one transaction: the usual batch of a node that is spoken to.
-            values = ",".join(["(?,?,?,?)"] * len(segments))
+            values = ",".join(["(?,?,?,?,?)"] * len(segments))
             try:
                 self._file.open().execute(
                     f"INSERT INTO segment VALUES {values}", [*chain.from_iterable(segments)]
@@ -320,10 +354,10 @@ class Database:
         else:
             with self._file.transaction() as connection:
                 number = self._number(connection)
-                connection.executemany("INSERT INTO segment VALUES (?,?,?,?)", segments)
+                connection.executemany("INSERT INTO segment VALUES (?,?,?,?,?)", segments)
                 filing.enter(connection, number, batch.entries, has_words=self.has_words)
                 connection.executemany(
-                    "UPDATE message SET state = ? WHERE id = ?",
+                    sums.CHANGE_STATE,
                     [(change.state, change.id) for change in batch.changes],
                 )
                 connection.executemany(
@@ -332,7 +366,7 @@ class Database:
                 )
                 if batch.runs:
                     past.note_runs(connection, batch.runs)
-        self.unfiled += sum(messages for _, messages, _, _ in segments) + len(batch.entries)
+        self.unfiled += sum(messages for _, messages, *_ in segments) + len(batch.entries)
 
     def _delete(self, ids: list[int]) -> None:
         if ids:

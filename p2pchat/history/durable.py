@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.history.file_calls import HANGS_AFTER
+from p2pchat.history.looking import look
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
@@ -70,7 +71,7 @@ class DurableHistory:
         """What goes by them may change while the node runs; see `configure`."""
         self._seen = seen
         self._storage = storage
-        self._questions = Questions(storage)
+        self._questions = Questions(storage, self._tell_damaged)
         self._read = self._questions.ask
         self.places = Places()
         """How far we have caught up with each peer."""
@@ -328,9 +329,11 @@ class DurableHistory:
         if past.aside:
             self._tell_replaced(past.aside)
         elif past.unreadable:
-            self.unreadable += past.unreadable
+            self._tell_damaged(past.unreadable)
+        if past.is_cut:
             self._notice(
-                f"the history is damaged in {past.unreadable} places: what was there is left out"
+                "the end of the history is damaged: what was kept last may be missing, and what was"
+                " delivered then may be sent again"
             )
         self._running.loaded(past, self._clock.seconds(), self.wall())
         self.unread = past.unread
@@ -339,6 +342,8 @@ class DurableHistory:
             self.on_enter_again(True)
         if not past.has_words:
             _log.warn("This SQLite has no FTS5: a search reads every message")
+        if not past.is_checked:
+            Deferred.fromCoroutine(look(self._questions, self._store, self._tell_damaged))
         while self._waiting:
             self._waiting.popleft().callback(None)
 
@@ -374,6 +379,10 @@ class DurableHistory:
 
     def _tell_replaced(self, aside: str) -> None:
         self._notice(f"the history file was damaged: it is now {aside}, and a new one begun")
+
+    def _tell_damaged(self, places: int) -> None:
+        self.unreadable += places
+        self._notice(f"the history is damaged in {places} places: what was there is left out")
 
     # ------------------------------------------------------------ pieces
 

@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import STATES, HistoryError, Record
+from p2pchat.locks import in_use
 from p2pchat.settings.paths import default_history_path, safe
 from p2pchat.sqlite import ForeignFileError, copy
+from p2pchat.wal import is_cut
 from p2pchat.wire.address import AmbiguousNameError, is_plain, the_one_called
 
 _SUFFIX: Final = ".sqlite"
@@ -46,7 +48,7 @@ def find(name: str | None, namespace: str | None) -> str:
 def read(path: str, conversation: str | None) -> Iterator[Record]:
     """All messages of a file, or of one conversation, given by as much of it as a person types.
 
-    Raises `HistoryError`.
+    Raises `HistoryError`; at the end, too, when some were damaged and are left out.
     """
     from p2pchat.history.reading import Reader
 
@@ -54,7 +56,11 @@ def read(path: str, conversation: str | None) -> Iterator[Record]:
         raise HistoryError(f"there is no file {path}")
     reader = Reader(path)
     try:
+        cut = is_cut(path) and not in_use(path)
         yield from reader.everything(_whole(reader, conversation) if conversation else None)
+        damaged = reader.newly_damaged() + cut
+        if damaged:
+            raise HistoryError(f"{path} is damaged in {damaged} places: what was there is left out")
     finally:
         reader.close()
 

@@ -17,6 +17,12 @@ from typing import Final
 from p2pchat.history import shares, words
 from p2pchat.history.records import PUBLISHED, Record
 from p2pchat.history.segments import Row, encodable, is_whole, rows, unpack
+from p2pchat.history.sums import (
+    MARKS_DIFFER,
+    of_message,
+    segment_is_whole,
+    segments,
+)
 
 AT_ONCE: Final = 5000
 """Messages that make a step of filing; what comes meanwhile waits for it, some 40 ms. In smaller
@@ -24,11 +30,11 @@ steps each message costs up to twice as much."""
 _BYTES: Final = 4_000_000
 """Bytes of segments that make a step, if that is sooner."""
 _MOST: Final = 1 << 62
-_DAMAGED: Final = "CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, data)"
-"""The segments that could not be read."""
+DAMAGED: Final = "CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, data)"
+"""The segments, and the texts of messages, that could not be read."""
 # A number that is there already is that of the same message.
 _INSERT: Final = "INSERT OR IGNORE INTO message VALUES "
-_ROW: Final = "(?,?,?,?,?,?,?,?)"
+_ROW: Final = "(?,?,?,?,?,?,?,?,?)"
 _ROWS: Final = 50
 """Rows in one INSERT, which costs two thirds of one for each."""
 
@@ -45,7 +51,7 @@ def enter(
     new = [_row(record, number) for record in records]
     _insert(connection, (row for row in new if row[0] > upto))
     for row in new:
-        if row[0] <= upto and connection.execute(_INSERT + _ROW, row).rowcount > 0:
+        if row[0] <= upto and connection.execute(_INSERT + _ROW, _summed(row)).rowcount > 0:
             # It was to be stored earlier, and could not be.
             _index(connection, row[0] - 1, row[0], has_words=has_words)
     friends = {row[2] for row in new} | {row[1] for row in new if row[6] != PUBLISHED}
@@ -71,8 +77,8 @@ def step(connection: Connection, number: Callable[[str], int], *, has_words: boo
     """File the oldest of what is not filed yet; returns how many messages, 0 when all are."""
     stored: list[bytes] = []
     upto, following, count, room = 0, _MOST, 0, _BYTES
-    for id_, messages, data in connection.execute(
-        "SELECT id, count, data FROM segment ORDER BY id"
+    for id_, messages, strangers, data, kept in connection.execute(
+        "SELECT id, count, strangers, data, sum FROM segment ORDER BY id"
     ):
         if count >= AT_ONCE or room <= 0:
             following = id_
@@ -80,11 +86,11 @@ def step(connection: Connection, number: Callable[[str], int], *, has_words: boo
         upto = id_
         count += messages
         room -= len(data)
-        if is_whole(data):
+        if segment_is_whole(id_, messages, strangers, data, kept) and is_whole(data):
             stored.append(data)
         else:
             # It goes out of the way of the others, and is not thrown away.
-            connection.execute(_DAMAGED)
+            connection.execute(DAMAGED)
             connection.execute("INSERT OR IGNORE INTO damaged VALUES (?, ?)", (id_, data))
     _insert(connection, chain.from_iterable(rows(data, number) for data in stored))
     connection.execute("DELETE FROM segment WHERE id <= ?", (upto,))
@@ -103,7 +109,11 @@ def step(connection: Connection, number: Callable[[str], int], *, has_words: boo
 def _insert(connection: Connection, new: Iterator[Row[int]]) -> None:
     while some := [*islice(new, _ROWS)]:
         statement = _INSERT + ",".join([_ROW] * len(some))
-        connection.execute(statement, [*chain.from_iterable(some)])
+        connection.execute(statement, [*chain.from_iterable(map(_summed, some))])
+
+
+def _summed(row: Row[int]) -> tuple[object, ...]:
+    return (*row, of_message(*row))
 
 
 def indexed_upto(connection: Connection) -> int:
@@ -115,16 +125,16 @@ def indexed_upto(connection: Connection) -> int:
 def last_id(connection: Connection) -> int:
     """The largest id that was given, as far as the file tells."""
     (last,) = connection.execute(
-        "SELECT max(upto, coalesce((SELECT max(id) FROM message), 0),"
-        " coalesce((SELECT max(read_upto) FROM name), 0)) FROM indexed"
+        # What is damaged counts, too: its place is taken. An id that no file reaches does not.
+        "SELECT max(upto, coalesce((SELECT max(id) FROM message WHERE id < 1 << 60), 0),"
+        " coalesce((SELECT max(id) FROM segment WHERE id < 1 << 60), 0), coalesce((SELECT"
+        f" max(read_upto) FROM name WHERE NOT ({MARKS_DIFFER})), 0)) FROM indexed"
     ).fetchone()
-    segment = connection.execute(
-        "SELECT id + count - 1, data FROM segment ORDER BY id DESC LIMIT 1"
-    ).fetchone()
-    if segment is None:
-        return int(last)
-    # Ids have gaps where messages between two pieces were ours.
-    return int(max(last, segment[0], *(record.id for record in unpack(segment[1]))))
+    for _, data in segments(connection, "ORDER BY id DESC"):
+        # Ids have gaps where messages between two pieces were ours.
+        if found := unpack(data):
+            return int(max(last, found[-1].id))
+    return int(last)
 
 
 def waits(connection: Connection, upto: int) -> bool:

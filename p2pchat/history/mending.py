@@ -15,8 +15,8 @@ from contextlib import suppress
 from sqlite3 import Connection
 from typing import Final, TypeVar
 
-from p2pchat.history import filing, past, shares
-from p2pchat.history.records import Loaded, Record
+from p2pchat.history import filing, past, shares, sums
+from p2pchat.history.records import WAITING, Loaded, Record
 from p2pchat.history.schema import FIELDS, FORMAT, NAMES
 from p2pchat.sqlite import is_damage
 
@@ -93,11 +93,16 @@ def rescue(connection: Connection, remembered: int, since: float) -> Loaded:
 def _waiting(connection: Connection) -> list[Record]:
     """The outbox, from both ends up to where the file cannot be read."""
     found: dict[int, Record] = {}
+    after = 0
+    with suppress(sqlite3.Error, *_NOT_OURS):
+        after = sums.summed_after(connection)
     for order in ("ASC", "DESC"):
         with suppress(sqlite3.Error, *_NOT_OURS):
             for row in connection.execute(
                 f"SELECT {FIELDS} FROM message m NOT INDEXED {NAMES} WHERE m.state = 3"
                 f" ORDER BY m.id {order}"
             ):
-                found[row[0]] = Record(*row)
+                record = sums.record(row, after)
+                if record is not None and record.state == WAITING:
+                    found[record.id] = record
     return [found[number] for number in sorted(found)]

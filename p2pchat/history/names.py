@@ -5,9 +5,12 @@ from __future__ import annotations
 from sqlite3 import Connection
 from typing import Final
 
+from p2pchat.history.sums import of_name
+
 MANY: Final = 10_000
 """Names: more than these are looked after when a node starts."""
 _MAX_KNOWN: Final = 10_000
+_SUM: Final = "UPDATE name SET sum = ? WHERE id = ?"
 
 
 class Names:
@@ -23,7 +26,9 @@ class Names:
         """The number of a name, which is a new one for a new name: call it in a transaction."""
         known = self._known.get(name)
         if known is None:
-            connection.execute("INSERT OR IGNORE INTO name(text) VALUES (?)", (name,))
+            new = connection.execute("INSERT OR IGNORE INTO name(text) VALUES (?)", (name,))
+            if new.rowcount > 0:
+                connection.execute(_SUM, (of_name(new.lastrowid or 0, name), new.lastrowid))
             (known,) = connection.execute("SELECT id FROM name WHERE text = ?", (name,)).fetchone()
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()

@@ -12,9 +12,9 @@ from itertools import chain
 from sqlite3 import Connection
 from typing import Final
 
-from p2pchat.history import shares
+from p2pchat.history import shares, sums
 from p2pchat.history.names import MANY
-from p2pchat.history.records import RECEIVED, Record, Run
+from p2pchat.history.records import RECEIVED, WAITING, Record, Run
 from p2pchat.history.schema import FIELDS, NAMES
 from p2pchat.history.segments import arrived, is_whole, rows
 from p2pchat.wire.repetitions import Mark, mark_of
@@ -33,11 +33,17 @@ _BAD_TEXT: Final = " OR ".join(
 """Whether one that waits is not as it was said; see `prepare`."""
 
 
+_WHOLE: Final = " AND ".join(
+    (sums.ROW_IS_WHOLE, sums.NAME_IS_WHOLE.format("c"), sums.NAME_IS_WHOLE.format("s"))
+)
+
+
 def prepare(connection: Connection) -> None:
     """Make what is asked for in these statements."""
     connection.create_function("mark_of", 1, _mark_of)
     connection.create_function("is_text", 1, _is_text)
     connection.create_function("is_whole", 1, is_whole)
+    sums.prepare(connection)
 
 
 def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, str, bool, Mark]]:
@@ -48,11 +54,13 @@ def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, st
     """
     half = max(1, limit // 2)
     halves = _latest_unfiled(connection, half)
-    names = dict(connection.execute("SELECT id, text FROM name"))
+    names = dict(
+        connection.execute(f"SELECT id, text FROM name WHERE {sums.NAME_IS_WHOLE.format('name')}")
+    )
     for friend, found in enumerate(halves):
         filed = connection.execute(
             "SELECT m.id, sender, msg_id, conversation != sender AND said IS NOT NULL, at,"
-            " mark_of(CAST(m.text AS BLOB))"
+            f" iif({sums.ROW_IS_WHOLE}, mark_of(CAST(m.text AS BLOB)), 0)"
             " FROM message m JOIN name n ON n.id = m.sender"
             " WHERE state = ? AND msg_id != '' AND friend = ? ORDER BY m.id DESC LIMIT ?",
             (RECEIVED, friend, max(0, half - len(found))),
@@ -60,7 +68,7 @@ def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, st
         found += [
             (id_, names[sender], msg_id, bool(late), at, mark)
             for id_, sender, msg_id, late, at, mark in filed
-            if type(msg_id) is str and type(at) is int
+            if mark != 0 and type(msg_id) is str and type(at) is int and sender in names
         ]
     return [
         (sender, msg_id, caught_up, mark)
@@ -86,7 +94,7 @@ def _latest_unfiled(connection: Connection, most: int) -> tuple[list[_Seen], lis
     """The latest messages in segments, `most` of strangers and `most` of friends at most."""
     friends = frozenset(shares.friends(connection))
     halves: tuple[list[_Seen], list[_Seen]] = [], []
-    for (data,) in connection.execute("SELECT data FROM segment ORDER BY id DESC"):
+    for _, data in sums.segments(connection, "ORDER BY id DESC"):
         if not is_whole(data):
             continue
         for id_, place, sender, msg_id, at, said, _, text in reversed([*rows(data, str)]):
@@ -105,27 +113,23 @@ def waiting(connection: Connection) -> list[Record]:
         f"SELECT {FIELDS} FROM message m {NAMES} WHERE m.state = 3"
         f" AND NOT ({_BAD_TEXT}) ORDER BY m.id"
     )
-    return [Record(*row) for row in found]
-
-
-def prepare_runs(connection: Connection) -> None:
-    """Have the table of the node's runs, which older programs of this format do not know."""
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS run"
-        " (id INTEGER PRIMARY KEY, total INTEGER NOT NULL, wall INTEGER NOT NULL)"
-    )
+    after = sums.summed_after(connection)
+    records = (sums.record(row, after) for row in found)
+    return [each for each in records if each is not None and each.state == WAITING]
 
 
 def runs(connection: Connection) -> list[Run]:
     """What was noted of earlier runs."""
-    rows = connection.execute("SELECT id, total / 1000.0, wall / 1000.0 FROM run")
+    rows = connection.execute(
+        "SELECT id, total / 1000.0, wall / 1000.0 FROM run WHERE sum = run_sum(id, total, wall)"
+    )
     return [Run(*row) for row in rows]
 
 
 def note_runs(connection: Connection, rows: Iterable[Run]) -> None:
     """Write rows of this run, and delete those of which nothing waits any more."""
     connection.executemany(
-        "INSERT OR REPLACE INTO run VALUES (?, ?, ?)",
+        "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, run_sum(?1, ?2, ?3))",
         [(row.id, int(row.total * 1000), int(row.wall * 1000)) for row in rows],
     )
     connection.execute(
@@ -137,22 +141,26 @@ def note_runs(connection: Connection, rows: Iterable[Run]) -> None:
 def newest(connection: Connection) -> float:
     """The latest time in the file, of messages and runs; 0 when there is none."""
     (latest,) = connection.execute(
-        "SELECT max(coalesce((SELECT at FROM message ORDER BY id DESC LIMIT 1), 0),"
-        " coalesce((SELECT wall FROM run WHERE id = 0), 0))"
+        f"SELECT max(coalesce((SELECT at FROM message m WHERE {sums.ROW_IS_WHOLE}"
+        " ORDER BY id DESC LIMIT 1), 0), coalesce((SELECT wall FROM run WHERE id = 0"
+        " AND sum = run_sum(id, total, wall)), 0))"
     ).fetchone()
-    segment = connection.execute("SELECT data FROM segment ORDER BY id DESC LIMIT 1").fetchone()
-    return max(float(latest) / 1000, arrived(segment[0]) if segment else 0.0)
+    for _, data in sums.segments(connection, "ORDER BY id DESC"):
+        if is_whole(data):
+            return max(float(latest) / 1000, arrived(data))
+    return float(latest) / 1000
 
 
 def unreadable(connection: Connection) -> int:
     """How many rows cannot be read: segments, and what waits."""
     (segments,) = connection.execute(
         "SELECT count(*) FROM segment WHERE NOT is_whole(data)"
+        " OR NOT segment_is_whole(id, count, strangers, data, sum)"
     ).fetchone()
     (waiting,) = connection.execute(
         f"SELECT count(*) FROM message m LEFT JOIN name c ON c.id = m.conversation"
         " LEFT JOIN name s ON s.id = m.sender WHERE m.state = 3 AND"
-        f" (c.id IS NULL OR s.id IS NULL OR {_BAD_TEXT})"
+        f" (c.id IS NULL OR s.id IS NULL OR {_BAD_TEXT} OR NOT {_WHOLE})"
     ).fetchone()
     return int(segments + waiting)
 
@@ -187,7 +195,7 @@ def _not_indexed(connection: Connection) -> Iterator[tuple[int, str]]:
         " WHERE m.id > (SELECT upto FROM indexed) AND m.state = ?",
         (RECEIVED,),
     )
-    for (data,) in connection.execute("SELECT data FROM segment"):
+    for _, data in sums.segments(connection):
         if is_whole(data):
             for row in rows(data, str):
                 yield row[0], row[1]

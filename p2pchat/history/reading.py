@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
 
+from p2pchat.history import past
 from p2pchat.history import words as index
+from p2pchat.history.checking import LOOKS, Faults
 from p2pchat.history.mending import lenient
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.history.schema import FIELDS, FORMAT, NAMES
 from p2pchat.history.searching import Query
-from p2pchat.history.segments import encodable, unpack
+from p2pchat.history.segments import encodable, is_whole, unpack
 from p2pchat.history.shares import Held, held
+from p2pchat.history.sums import EVERY, of_name, record, segments, summed_after
+from p2pchat.history.upgrading import OF_BEFORE
 from p2pchat.sqlite import File, ForeignFileError
 from p2pchat.wire.address import is_called, is_plain
 from p2pchat.wire.text import system_reason
@@ -32,7 +36,8 @@ _NOT_INDEXED: Final = "m.id > (SELECT upto FROM indexed)"
 _BETWEEN: Final = "m.id > :after AND m.id < :before ORDER BY m.id {order} LIMIT :count"
 _ALL: Final = (f"{_SELECT} {_BETWEEN}",)
 _OF_ONE: Final = (
-    f"SELECT {FIELDS} FROM message_of o CROSS JOIN message m ON m.id = o.id {NAMES}"
+    f"SELECT {FIELDS} FROM message_of o LEFT JOIN message m"
+    f" ON m.id = o.id AND m.conversation = o.conversation {NAMES}"
     " WHERE o.conversation = (SELECT id FROM name WHERE text = :conversation)"
     " AND o.id > :after AND o.id < :before ORDER BY o.id {order} LIMIT :count",
     f"{_SELECT} {_NOT_INDEXED} AND m.conversation ="
@@ -47,6 +52,14 @@ class Reader:
     def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
         self._file = File(path, FORMAT, connect, on_open=self._opened, read_only=True)
         self._begun = False
+        self._unsummed = 0
+        self._damaged: set[object] = set()
+        self._told = 0
+
+    def newly_damaged(self) -> int:
+        """How many places were found damaged, and left out, since this was asked last."""
+        new, self._told = len(self._damaged) - self._told, len(self._damaged)
+        return new
 
     def recent(
         self, conversation: str | None, count: int, before: int | None = None
@@ -58,12 +71,9 @@ class Reader:
         end = _END if before is None else before
 
         def read(connection: sqlite3.Connection) -> list[Record]:
-            found = _rows(connection, conversation, 0, end, count, "DESC")
-            segments = connection.execute(
-                "SELECT data FROM segment WHERE id < ? ORDER BY id DESC", (end,)
-            )
+            found = self._rows(connection, conversation, 0, end, count, "DESC")
             left = count
-            for (data,) in segments:
+            for data in self._segments(connection, "WHERE id < ? ORDER BY id DESC", end):
                 latest = [one for one in unpack(data, conversation) if one.id < end]
                 found += latest
                 left -= len(latest)
@@ -82,7 +92,7 @@ class Reader:
 
         def look(connection: sqlite3.Connection, *, use_index: bool) -> list[Record]:
             found: list[Record] = []
-            for newest in _candidates(connection, query, use_index=use_index):
+            for newest in self._candidates(connection, query, use_index=use_index):
                 found += islice((one for one in newest if query.matches(one.text)), count)
             return _sorted(found)[-count:]
 
@@ -121,7 +131,7 @@ class Reader:
         def read(connection: sqlite3.Connection) -> list[Record]:
             marks = ",".join("?" * len(ids))
             rows = connection.execute(f"{_SELECT} m.id IN ({marks}) ORDER BY m.id", [*ids])
-            return [Record(*row) for row in rows]
+            return [*self._records(rows)]
 
         return self._read(read)
 
@@ -132,10 +142,10 @@ class Reader:
 
         def read(connection: sqlite3.Connection) -> list[str]:
             rows = connection.execute(
-                "SELECT text FROM name WHERE text >= ? AND text < ?", (first, last)
+                "SELECT id, text, sum FROM name WHERE text >= ? AND text < ?", (first, last)
             )
-            found = {text for (text,) in rows}
-            for (data,) in connection.execute("SELECT data FROM segment"):
+            found = {text for id_, text, kept in rows if kept in (None, of_name(id_, text))}
+            for data in self._segments(connection):
                 found.update(one.sender for one in unpack(data) if one.sender.startswith(first))
             return sorted(
                 peer_id for peer_id in found if "@" in peer_id and is_called(name, peer_id)
@@ -154,6 +164,14 @@ class Reader:
             yield from some
             last = some[-1].id
 
+    def look(self, at: int, faults: Faults) -> list[bool]:
+        """Look at the part of the file that `checking.LOOKS` has at `at`; whether to look again."""
+
+        def read(connection: sqlite3.Connection) -> list[bool]:
+            return [bool(LOOKS[at](connection, faults))]
+
+        return self._read(read)
+
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         self._file.close()
@@ -162,14 +180,10 @@ class Reader:
 
     def _after(self, conversation: str | None, last: int) -> list[Record]:
         def read(connection: sqlite3.Connection) -> list[Record]:
-            found = _rows(connection, conversation, last, _END, _AT_ONCE, "ASC")
-            segments = connection.execute(
-                "SELECT data FROM segment WHERE id >="
-                " coalesce((SELECT max(id) FROM segment WHERE id <= ?), 0) ORDER BY id",
-                (last,),
-            )
+            found = self._rows(connection, conversation, last, _END, _AT_ONCE, "ASC")
             left = _AT_ONCE
-            for (data,) in segments:
+            which = "WHERE id >= coalesce((SELECT max(id) FROM segment WHERE id <= ?), 0)"
+            for data in self._segments(connection, f"{which} ORDER BY id", last):
                 earliest = [one for one in unpack(data, conversation) if one.id > last]
                 found += earliest
                 left -= len(earliest)
@@ -182,8 +196,77 @@ class Reader:
     def _opened(self, connection: sqlite3.Connection) -> None:
         """A file without a format is one that could not be begun."""
         connection.text_factory = lenient
+        past.prepare(connection)
         (number,) = connection.execute("PRAGMA user_version").fetchone()
         self._begun = bool(number)
+        if number in FORMAT.upgrades:  # nobody has written it since there are sums
+            self._unsummed = EVERY
+            for view in OF_BEFORE:
+                connection.execute(view)
+        elif self._begun:
+            self._unsummed = summed_after(connection)
+
+    def _segments(
+        self, connection: sqlite3.Connection, rest: str = "", *values: object
+    ) -> Iterator[bytes]:
+        """The data of segments that are whole; see `sums.segments`."""
+        for id_, data in segments(connection, rest, *values):
+            if data and is_whole(data):
+                yield data
+            else:
+                self._damaged.add(("segment", id_))
+
+    def _records(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
+        """Those of some rows that are as they were kept."""
+        for row in rows:
+            found = record(row, self._unsummed)
+            if found is None:
+                self._damaged.add(row[0])
+            else:
+                yield found
+
+    def _rows(
+        self,
+        connection: sqlite3.Connection,
+        conversation: str | None,
+        after: int,
+        before: int,
+        count: int,
+        order: str,
+    ) -> list[Record]:
+        """At least the first `count` rows of `message` in this order, between two ids."""
+        values = {"conversation": conversation, "after": after, "before": before}
+        rows = [
+            row
+            for statement in (_ALL if conversation is None else _OF_ONE)
+            for row in connection.execute(statement.format(order=order), {**values, "count": count})
+        ]
+        found = [*self._records(rows)]
+        if not found and len(rows) >= count:  # none of so many is whole: others may be
+            return self._rows(connection, conversation, after, before, 10 * count, order)
+        return found
+
+    def _candidates(
+        self, connection: sqlite3.Connection, query: Query, *, use_index: bool
+    ) -> Iterator[Iterator[Record]]:
+        """Messages that may be what is looked for, each kind newest first."""
+        stored = self._segments(connection, "ORDER BY id DESC")
+        yield (each for data in stored for each in reversed(unpack(data)))
+        part = encodable(query.part)
+        if use_index and query.index_query and index.usable(connection):
+            named = connection.execute(
+                f"SELECT {FIELDS} FROM words w LEFT JOIN message m ON m.id = w.rowid {NAMES}"
+                " WHERE words MATCH ? AND instr(coalesce(m.text, ?2), ?2) ORDER BY w.rowid DESC",
+                (query.index_query, part),
+            )
+            yield self._records(named)
+            which = f"{_NOT_INDEXED} AND"
+        else:
+            which = ""
+        others = connection.execute(
+            f"{_SELECT} {which} instr(m.text, ?) ORDER BY m.id DESC", (part,)
+        )
+        yield self._records(others)
 
     def _read(self, read: Callable[[sqlite3.Connection], list[_T]]) -> list[_T]:
         """Call `read` with the file as it is at one moment."""
@@ -209,43 +292,6 @@ class Reader:
             raise HistoryError(f"the history cannot be read: {reason}") from None
 
 
-def _rows(
-    connection: sqlite3.Connection,
-    conversation: str | None,
-    after: int,
-    before: int,
-    count: int,
-    order: str,
-) -> list[Record]:
-    """At least the first `count` rows of `message` in this order, between two ids."""
-    values = {"conversation": conversation, "after": after, "before": before, "count": count}
-    return [
-        Record(*row)
-        for statement in (_ALL if conversation is None else _OF_ONE)
-        for row in connection.execute(statement.format(order=order), values)
-    ]
-
-
-def _candidates(
-    connection: sqlite3.Connection, query: Query, *, use_index: bool
-) -> Iterator[Iterator[Record]]:
-    """Messages that may be what is looked for, each kind newest first."""
-    segments = connection.execute("SELECT data FROM segment ORDER BY id DESC")
-    yield (record for (data,) in segments for record in reversed(unpack(data)))
-    part = encodable(query.part)
-    if use_index and query.index_query and index.usable(connection):
-        named = connection.execute(
-            f"SELECT {FIELDS} FROM words w CROSS JOIN message m ON m.id = w.rowid {NAMES}"
-            " WHERE words MATCH ? AND instr(m.text, ?) ORDER BY w.rowid DESC",
-            (query.index_query, part),
-        )
-        yield (Record(*row) for row in named)
-        which = f"{_NOT_INDEXED} AND"
-    else:
-        which = ""
-    others = connection.execute(f"{_SELECT} {which} instr(m.text, ?) ORDER BY m.id DESC", (part,))
-    yield (Record(*row) for row in others)
-
-
 def _sorted(found: list[Record]) -> list[Record]:
-    return sorted(found, key=lambda record: record.id)
+    # By id: a page that is damaged may name a row twice.
+    return sorted({record.id: record for record in found}.values(), key=lambda record: record.id)

@@ -111,5 +111,9 @@ class Loaded(Struct):
     """What was noted of earlier runs."""
     newest: float = 0.0
     """The latest time in the file; 0 when there is none."""
+    is_checked: bool = True
+    """Whether it is known that all is there; not of a large file."""
+    is_cut: bool = False
+    """Whether the end of the -wal, which holds what was kept last, could not be read."""
     unreadable: int = 0
     """Rows that could not be read and are left out."""

@@ -17,6 +17,7 @@ from p2pchat.history import deleting, filing, shares, words
 from p2pchat.history.names import Names
 from p2pchat.history.segments import is_whole, without
 from p2pchat.history.shares import STRANGERS, Shares
+from p2pchat.history.sums import of_segment, segment_is_whole
 from p2pchat.sqlite import File, used_bytes
 
 _STEP_BYTES: Final = 4_000_000
@@ -134,17 +135,18 @@ class Room:
         gone = 0
         while wanted > 0:
             row = connection.execute(
-                "SELECT id, count, strangers, data FROM segment WHERE strangers > 0"
+                "SELECT id, count, strangers, data, sum FROM segment WHERE strangers > 0"
                 " ORDER BY id LIMIT 1"
             ).fetchone()
             if row is None:
                 break
-            id_, count, strangers, data = row
-            left, rest = without(data, friends.__contains__) if is_whole(data) else (0, b"")
+            id_, count, strangers, data, _ = row
+            whole = segment_is_whole(*row) and is_whole(data)
+            left, rest = without(data, friends.__contains__) if whole else (0, b"")
             if left:
                 connection.execute(
-                    "UPDATE segment SET count = ?, strangers = 0, data = ? WHERE id = ?",
-                    (left, rest, id_),
+                    "UPDATE segment SET count = ?, strangers = 0, data = ?, sum = ? WHERE id = ?",
+                    (left, rest, of_segment(id_, left, 0, rest), id_),
                 )
             else:
                 connection.execute("DELETE FROM segment WHERE id = ?", (id_,))

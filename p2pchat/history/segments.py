@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from p2pchat.history.records import RECEIVED, Piece, Record
+from p2pchat.history.sums import of_segment
 from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 
@@ -64,8 +65,8 @@ def pack(
     return Piece(first, len(ids), data, stranger)
 
 
-def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, int, bytes]]:
-    """The rows of `segment` for `pieces`, in order: first id, messages, strangers' bytes, data."""
+def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, int, bytes, int]]:
+    """The rows of `segment` for `pieces`, in order: id, messages, strangers' bytes, data, sum."""
     joined: list[Piece] = []
     count = 0
     for piece in pieces:
@@ -78,10 +79,11 @@ def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, int, bytes]]:
         yield _segment(joined, count)
 
 
-def _segment(pieces: list[Piece], count: int) -> tuple[int, int, int, bytes]:
+def _segment(pieces: list[Piece], count: int) -> tuple[int, int, int, bytes, int]:
     strangers = sum(len(piece.data) for piece in pieces if piece.stranger)
     data = _encode([msgspec.Raw(piece.data) for piece in pieces])
-    return pieces[0].first, count, strangers, data
+    first = pieces[0].first
+    return first, count, strangers, data, of_segment(first, count, strangers, data)
 
 
 def without(data: bytes, stays: Callable[[str], bool]) -> tuple[int, bytes]:

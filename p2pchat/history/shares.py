@@ -92,6 +92,19 @@ def _add(connection: Connection, which: str, sign: int) -> None:
     connection.executemany("UPDATE name SET bytes = max(0, bytes + ?) WHERE id = ?", sizes)
 
 
+def count_anew(connection: Connection, damaged: Iterable[int]) -> None:
+    """Count the indexed messages of each sender anew; `damaged`: of whom nothing else is known."""
+    connection.executemany(
+        "UPDATE name SET read_upto = 0, friend = EXISTS (SELECT 1 FROM message WHERE state != 0"
+        " AND (sender = name.id OR conversation = name.id AND state != 1)) WHERE id = ?",
+        [(number,) for number in damaged],
+    )
+    connection.execute(
+        f"UPDATE name SET bytes = coalesce((SELECT sum({_SIZE}) FROM message"
+        " WHERE sender = name.id AND id <= (SELECT upto FROM indexed)), 0)"
+    )
+
+
 def losers(
     connection: Connection, shares: Shares, wanted: int, spared: Iterable[int] = ()
 ) -> Losers:

@@ -39,25 +39,35 @@ class Storage(Struct):
 
 
 class Questions:
-    """Asks the reader of a storage, in its thread."""
+    """Asks the reader of a storage, in its thread.
 
-    def __init__(self, storage: Storage) -> None:
+    `on_damage` is told in how many new places the file was found damaged.
+    """
+
+    def __init__(self, storage: Storage, on_damage: Callable[[int], None]) -> None:
         self._storage = storage
+        self._on_damage = on_damage
         self._reader: Reader | None = None
 
     def ask(self, question: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
         """Fires with the answer; fails with a `HistoryError` after `stop`."""
 
-        def read() -> list[_T]:
+        def read() -> tuple[list[_T], int]:
             if self._reader is None:
                 self._reader = self._storage.make_reader()
-            return question(self._reader)
+            return question(self._reader), self._reader.newly_damaged()
+
+        def answered(answer: tuple[list[_T], int]) -> list[_T]:
+            found, damaged = answer
+            if damaged:
+                self._on_damage(damaged)
+            return found
 
         def closed(failure: Failure) -> NoReturn:
             failure.trap(ClosedError)
             raise HistoryError("this node is leaving")
 
-        return self._storage.reading.run(read).addErrback(closed)
+        return self._storage.reading.run(read).addCallbacks(answered, closed)
 
     def stop(self) -> Deferred[None]:
         """Answer what is asked, and close the reader."""

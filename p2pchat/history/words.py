@@ -14,6 +14,7 @@ import re
 import unicodedata
 from sqlite3 import Connection, DatabaseError, OperationalError
 from typing import Final
+from zlib import crc32
 
 from p2pchat.sqlite import is_index_damage
 
@@ -26,6 +27,11 @@ WORDS: Final = (
     "CREATE VIRTUAL TABLE words USING fts5 (text, content='', columnsize=0, detail='none',"
     " tokenize='ascii')"
 )
+_TOTAL: Final = """
+    SELECT (SELECT coalesce(sum(piece_sum(id, 0, block)), 0) FROM words_data)
+    + (SELECT coalesce(sum(piece_sum(segid, pgno, CAST(term AS BLOB))), 0) FROM words_idx)
+"""
+"""The sum of the checksums of all pieces of the index; a search cannot tell a damaged one."""
 _AT_ONCE: Final = 256
 """Characters that are decomposed at once: to put marks in order takes the square of their number,
 and nothing else can be done meanwhile."""
@@ -150,6 +156,7 @@ def prepare(connection: Connection) -> bool:
     transaction.
     """
     connection.create_function("as_indexed", 1, _of_stored, deterministic=True)
+    connection.create_function("piece_sum", 3, _piece_sum, deterministic=True)
     (upto,) = connection.execute("SELECT upto FROM indexed").fetchone()
     there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'words'").fetchone()
     try:
@@ -191,14 +198,11 @@ def renew(connection: Connection) -> bool:
         return False
     after = _made_upto(connection)
     if after is None:
-        try:
-            connection.execute("DROP TABLE IF EXISTS words")
-        except DatabaseError as trouble:
-            if not is_broken(trouble):
-                raise
-            _drop_broken(connection)
+        _changes(connection)
+        drop(connection)
         connection.execute(WORDS)
         connection.execute("INSERT INTO words (words, rank) VALUES ('pgsz', ?)", (_PAGE_SIZE,))
+        connection.execute("CREATE TABLE IF NOT EXISTS words_total (sum INTEGER NOT NULL)")
         connection.execute("DROP TABLE IF EXISTS renewed")
         connection.execute("CREATE TABLE renewed (upto INTEGER NOT NULL)")
         connection.execute("INSERT INTO renewed VALUES (0)")
@@ -243,6 +247,7 @@ def add(connection: Connection, after: int, upto: int) -> None:
 
     Those to which the index is not made yet come when it is their turn.
     """
+    _changes(connection)
     connection.execute(
         "INSERT INTO words (rowid, text) SELECT id, as_indexed(CAST(text AS BLOB)) FROM message"
         " WHERE id > ? AND id <= ?",
@@ -252,6 +257,7 @@ def add(connection: Connection, after: int, upto: int) -> None:
 
 def remove(connection: Connection) -> None:
     """Take the messages that `gone` lists, which are still there, out of the index."""
+    _changes(connection)
     connection.execute(
         "INSERT INTO words (words, rowid, text)"
         " SELECT 'delete', id, as_indexed(CAST(text AS BLOB))"
@@ -299,6 +305,50 @@ def _drop_broken(connection: Connection) -> None:
     connection.execute("PRAGMA writable_schema=RESET")
 
 
+def seal(connection: Connection) -> None:
+    """Note what the index looks like: nothing is written to it until the next start."""
+    if _is_whole(connection) and _noted(connection) is None:
+        connection.execute("CREATE TABLE IF NOT EXISTS words_total (sum INTEGER NOT NULL)")
+        connection.execute(f"INSERT INTO words_total {_TOTAL}")
+
+
+def is_damaged(connection: Connection) -> bool:
+    """Whether the index is not as it was when it was noted, or nobody knows."""
+    if not _is_whole(connection):
+        return False
+    noted = _noted(connection)
+    if noted is None:
+        return True
+    (total,) = connection.execute(_TOTAL).fetchone()
+    return bool(total != noted)
+
+
+def _noted(connection: Connection) -> int | None:
+    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'words_total'").fetchone()
+    row = there and connection.execute("SELECT sum FROM words_total").fetchone()
+    return row[0] if row else None
+
+
+def _changes(connection: Connection) -> None:
+    """The index is about to be written: what was noted of it is over."""
+    if _noted(connection) is not None:
+        connection.execute("DELETE FROM words_total")
+
+
+def _piece_sum(number: int, other: int, piece: bytes) -> int:
+    return crc32(piece, crc32(b"%d %d" % (number, other)))
+
+
+def drop(connection: Connection) -> None:
+    """Take the index away, damaged or not."""
+    try:
+        connection.execute("DROP TABLE IF EXISTS words")
+    except DatabaseError as trouble:
+        if not is_broken(trouble):
+            raise
+        _drop_broken(connection)
+
+
 def missed(connection: Connection) -> None:
     """The index could not follow a change: the next SQLite that can is to make a new one."""
     connection.execute("UPDATE indexed SET words = 0")
@@ -310,6 +360,7 @@ def merge(connection: Connection, *, begin: bool) -> bool:
 
     `begin` with the first one; False when nothing is left to do.
     """
+    _changes(connection)
     before = connection.total_changes
     pages = -_MERGED_AT_ONCE if begin else _MERGED_AT_ONCE
     connection.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))

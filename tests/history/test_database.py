@@ -137,10 +137,10 @@ class SegmentTests(FileCase):
         third, large, last = piece(10), piece(MOST + 50), piece(1)
         segments = [*join([first, second, third, large, last])]
         self.assertEqual(
-            [(first, messages) for first, messages, _, _ in segments],
+            [(first, messages) for first, messages, *_ in segments],
             [(1, MOST), (third.first, 10), (large.first, MOST + 50), (last.first, 1)],
         )
-        lines = [line for _, _, _, data in segments for line in unpack(data)]
+        lines = [line for _, _, _, data, _ in segments for line in unpack(data)]
         self.assertEqual(
             [line.id for line in lines],
             [*range(1, MOST + 1), *range(gap.first + 1, last.first + 1)],
@@ -318,7 +318,7 @@ class DamageTests(FileCase):
             connection.execute("UPDATE segment SET data = x'93ff'")
         connection.close()
         loaded = self.database.load(9, 0)
-        self.assertEqual((loaded.aside, loaded.unreadable, loaded.next_id), ("", 1, 2))
+        self.assertEqual((loaded.aside, loaded.unreadable, loaded.next_id), ("", 1, 1))
 
     def test_damage_that_a_batch_meets(self) -> None:
         self.damage()
@@ -353,7 +353,7 @@ class SchemaTests(FileCase):
         for number, what in (
             (1, "an older p2pchat"),
             (3, "an older p2pchat"),
-            (5, "a newer p2pchat"),
+            (6, "a newer p2pchat"),
         ):
             path = f"{self.path}.{number}"
             database = self.other_format(path, number)
@@ -365,7 +365,7 @@ class SchemaTests(FileCase):
                 (database.file,),
             ):
                 error = self.assertRaises(ForeignFileError, call, *values)
-                for word in (path, f"format {number}", "format 4", what):
+                for word in (path, f"format {number}", "format 5", what):
                     self.assertIn(word, str(error))
             with open(path, "rb") as file:
                 self.assertEqual(file.read(), before)

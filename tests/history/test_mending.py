@@ -81,24 +81,22 @@ class RowTests(MendingCase):
                 self.damage(f"UPDATE message SET {column} = {bad} WHERE text = 'estraga-se'")
                 self.assertEqual(self.waiting(), ["espera"], bad)
                 self.assertEqual(self.unreadable, 1)
+                again = self.entry("eva@CIC", "m2", "estraga-se", WAITING)
+                self.database.commit(Batch(entries=[again]))
                 self.database.close()
-                self.damage(f"UPDATE message SET text = 'estraga-se', msg_id = 'm2' WHERE id = {3}")
 
     def test_what_came(self) -> None:
-        for column, seen in (("text", ["1", "2", "3"]), ("msg_id", ["2", "3"])):
-            for bad in ("CAST(x'ff00fe' AS TEXT)", "x'ff'"):
-                self.damage(f"UPDATE message SET {column} = {bad} WHERE id = 1")
-                self.assertEqual(self.waiting(), ["espera", "estraga-se"])
-                self.assertEqual(self.seen[-len(seen) :], seen)
-                self.database.close()
+        self.damage("UPDATE message SET text = CAST(x'ff00fe' AS TEXT) WHERE id = 1")
+        self.assertEqual(self.waiting(), ["espera", "estraga-se"])
+        self.assertEqual((self.unreadable, self.seen), (1, ["2", "3"]))
         self.file_all()
-        self.assertEqual(len(self.reader.recent(None, 9)), 6)
+        self.assertEqual(len(self.reader.recent(None, 9)), 5)
         self.assertEqual(self.texts(self.reader.search("tres", 9)), ["tres"])
 
     def test_a_name(self) -> None:
         self.damage("UPDATE name SET text = CAST(x'ff' AS TEXT) WHERE text = 'eva@CIC'")
         self.assertEqual(self.waiting(), ["espera"])
-        self.assertEqual(self.unreadable, 1)
+        self.assertEqual(self.unreadable, 2)
 
 
 class IndexTests(MendingCase):
@@ -161,7 +159,7 @@ class LockTests(MendingCase):
         connection = sqlite3.connect(self.path, isolation_level=None)
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
-        connection.execute("UPDATE name SET bytes = bytes")
+        connection.execute("UPDATE indexed SET upto = upto")
         self.assertRaises(sqlite3.OperationalError, self.database.load, 9, 0)
         connection.close()
         self.assertEqual(self.waiting(), ["espera", "estraga-se"])

@@ -68,12 +68,12 @@ class RecentTests(FileCase):
     def test_a_file_of_another_format(self) -> None:
         self.keep(self.arrival("bob@CIC", send("1", "x")))
         self.database.close()
-        for number, what in ((3, "an older p2pchat"), (5, "a newer p2pchat")):
+        for number, what in ((3, "an older p2pchat"), (6, "a newer p2pchat")):
             with sqlite3.connect(self.path) as connection:
                 connection.execute(f"PRAGMA user_version={number}")
             connection.close()
             error = self.assertRaises(HistoryError, self.reader.recent, None, 9)
-            for word in (self.path, f"format {number}", "format 4", what):
+            for word in (self.path, f"format {number}", "format 5", what):
                 self.assertIn(word, str(error))
 
     def test_a_damaged_segment(self) -> None:

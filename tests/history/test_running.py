@@ -163,8 +163,9 @@ class AgeTests(ClockCase):
     def test_a_file_from_before_this_was_noted(self) -> None:
         self.history.stop()
         connection = sqlite3.connect(self.path)
-        connection.execute("DROP TABLE run")
-        connection.execute("UPDATE message SET at = at - ?", (int(5 * DAY * 1000),))
+        connection.execute("DELETE FROM run")
+        connection.execute("UPDATE summed SET after = 9")
+        connection.execute("UPDATE message SET sum = NULL, at = at - ?", (int(5 * DAY * 1000),))
         connection.commit()
         connection.close()
         self.wall = NOW - 4.5 * DAY

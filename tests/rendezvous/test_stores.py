@@ -18,7 +18,7 @@ from p2pchat import sqlite
 from p2pchat.rendezvous.registry import Registry, Verdict
 from p2pchat.rendezvous.stores import journal as persistence_module
 from p2pchat.rendezvous.stores.journal import Persistence
-from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row
+from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row, sum_of
 from p2pchat.sqlite import ForeignFileError, InUseError
 from tests.support.histories import SteppedThread
 from tests.support.replies import whole
@@ -147,10 +147,48 @@ class RestartTests(PersistenceCase):
             (IP, "CIC", "y", "abc", 60, 2e9),
             (IP, "CIC", "z", 1, 60, "tomorrow"),
         ):
-            connection.execute("INSERT INTO registration VALUES (?,?,?,?,?,?)", odd)
+            row = (*odd, sum_of(*odd))
+            connection.execute("INSERT INTO registration VALUES (?,?,?,?,?,?,?)", row)
         connection.commit()
         connection.close()
         self.assertEqual([*self.machine().peers], ["alice"])
+
+    def damaged(self, statement: str) -> None:
+        machine = self.machine()
+        for name in ("alice", "bob"):
+            machine.register(name)
+        machine.stop()
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+    def test_a_damaged_registration_is_left_out_and_told_once(self) -> None:
+        for field, wrong in (
+            ("ip", "'192.0.2.3'"),
+            ("name", "'alicf'"),
+            ("port", "port + 1"),
+            ("ttl", "ttl * 2"),
+            ("expires", "1"),
+            ("sum", "NULL"),
+        ):
+            self.damaged(f"UPDATE registration SET {field} = {wrong} WHERE name = 'alice'")
+            told = self.told("is damaged in {count} places")
+            again = self.machine()
+            self.assertEqual([*again.peers], ["bob"], field)
+            self.assertEqual(self.told("is damaged in {count} places"), told + 1, field)
+            again.stop()
+            self.machine().stop()
+            self.assertEqual(self.told("is damaged in {count} places"), told + 1, field)
+
+    def test_a_file_of_before_there_were_sums(self) -> None:
+        self.damaged("ALTER TABLE registration DROP COLUMN sum")
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("PRAGMA user_version=0")
+        again = self.machine()
+        self.assertEqual({*again.peers}, {"alice", "bob"})
+        again.stop()
+        self.assertEqual({*self.machine().peers}, {"alice", "bob"})
+        self.assertEqual(self.told("is damaged"), 0)
 
     def test_loading_twice_is_loading_once(self) -> None:
         machine = self.machine()

@@ -203,6 +203,12 @@ class Persistence(Service):
                 path=self._database.path,
                 aside=aside,
             )
+        if self._database.damaged:
+            _log.warn(
+                "The database {path} is damaged in {count} places: what was there is left out",
+                path=self._database.path,
+                count=self._database.damaged,
+            )
         wall, monotonic = self._wall(), self._monotonic()
         restored = yield from self._registry.restoring(
             # A wall clock that was set back must not make a lease longer than it was granted.

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Annotated, Any, Final
+from zlib import crc32
 
 import msgspec
 from msgspec import Meta
@@ -19,17 +20,35 @@ from msgspec import Meta
 from p2pchat.locks import Lock, lock
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 from p2pchat.sqlite import File, Format, InUseError, is_damage
+from p2pchat.wal import is_cut
+
+
+def sum_of(*fields: object) -> int:
+    """The checksum of a row's other fields, in their order."""
+    return crc32("\0".join(map(repr, fields)).encode())
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Give the rows of a file of before their sums."""
+    connection.create_function("sum_of", 6, sum_of, deterministic=True)
+    connection.execute("ALTER TABLE registration ADD COLUMN sum INTEGER")
+    connection.execute(
+        "UPDATE registration SET sum = sum_of(ip, namespace, name, port, ttl, expires)"
+    )
+
 
 FORMAT: Final = Format(
     application=0x70327072,
-    number=0,
+    number=1,
     tables=(
         "CREATE TABLE registration (ip TEXT, namespace TEXT, name TEXT, port INTEGER, ttl INTEGER,"
-        " expires REAL, PRIMARY KEY (ip, namespace, name)) WITHOUT ROWID",
+        " expires REAL, sum INTEGER, PRIMARY KEY (ip, namespace, name)) WITHOUT ROWID",
     ),
     synchronous="NORMAL",
+    upgrades={0: _upgrade},
 )
 
+_INSERT: Final = "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?,?)"
 _Key = tuple[str, str, str]
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 
@@ -56,6 +75,8 @@ class RegistrationFile:
     def __init__(self, path: str, connect: Any = sqlite3.connect) -> None:
         self._file = File(path, FORMAT, connect)
         self._lock: Lock | None = None
+        self.damaged = 0
+        """Places of the file that could not be read when it was loaded; they are left out."""
 
     def claim(self) -> None:
         """Take the file for this process and its forks, until `release`.
@@ -88,6 +109,7 @@ class RegistrationFile:
 
         A damaged file is renamed, and a new one begun: the second value is its new name then.
         """
+        self.damaged = int(is_cut(self.path))
         try:
             return self._read(now), None
         except sqlite3.Error as damage:
@@ -105,8 +127,8 @@ class RegistrationFile:
                 "DELETE FROM registration WHERE ip=? AND namespace=? AND name=?", gone
             )
             connection.executemany(
-                "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?)",
-                map(msgspec.structs.astuple, rows),
+                _INSERT,
+                map(_summed, rows),
             )
 
     def give_back(self) -> None:
@@ -125,12 +147,30 @@ class RegistrationFile:
                 damage = sqlite3.DatabaseError(verdict)
                 damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
                 raise damage
-            connection.execute("DELETE FROM registration WHERE expires <= ?", (now,))
+            connection.text_factory = _lenient
             stored = connection.execute(
-                "SELECT ip, namespace, name, port, ttl, expires FROM registration"
+                "SELECT ip, namespace, name, port, ttl, expires, sum FROM registration"
                 " ORDER BY expires - ttl"
             ).fetchall()
-        return [row for row in map(_checked, stored) if row is not None]
+            # Before what has expired is deleted: that a lease is over may be the damage.
+            whole = [tuple(fields) for *fields, kept in stored if kept == sum_of(*fields)]
+            rows = [row for row in map(_checked, whole) if row is not None]
+            if len(whole) < len(stored):
+                self.damaged += len(stored) - len(whole)
+                connection.execute("DELETE FROM registration")
+                connection.executemany(_INSERT, map(_summed, rows))
+            connection.execute("DELETE FROM registration WHERE expires <= ?", (now,))
+        return [row for row in rows if row.expires > now]
+
+
+def _summed(row: Row) -> tuple[object, ...]:
+    fields = msgspec.structs.astuple(row)
+    return (*fields, sum_of(*fields))
+
+
+def _lenient(text: bytes) -> str:
+    """A text of the file, whatever its bytes are: its sum tells whether it is as it was."""
+    return text.decode("utf-8", "replace")
 
 
 def _checked(stored: tuple[Any, ...]) -> Row | None:
