@@ -28,7 +28,7 @@ from p2pchat.history.running import Running
 from p2pchat.history.segments import pack
 from p2pchat.history.storage import Questions, Storage
 from p2pchat.history.store import Store
-from p2pchat.history.unstored import Arrival, Outcome, Unstored
+from p2pchat.history.unstored import Arrival, Outcome, Unstored, how_it_came
 from p2pchat.history.waiting import Limits
 from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
@@ -233,7 +233,10 @@ class DurableHistory:
             arrival.said = [min(max(0.0, when), wall) for when in arrival.said]
         first = self._store.next_id(len(messages))
         stranger = peer_id not in self._friends.known
-        piece = pack(first, peer_id, wall, messages, ids, arrival.said, stranger=stranger)
+        how = how_it_came(arrival.link, messages)
+        piece = pack(
+            first, peer_id, wall, messages, ids, arrival.said, stranger=stranger, security=how
+        )
         late = arrival.said is not None and type(messages[-1]) is Pub
         beyond_gap = late and self.places.has_gap(peer_id)
         if not beyond_gap and self._store.hold(piece, arrival):
