@@ -14,6 +14,8 @@ from typing import Final
 from msgspec import Struct
 
 from p2pchat.console.replies import Table
+from p2pchat.mesh.identity.key_text import key_text
+from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import host_and_port, namespace_of
@@ -38,6 +40,10 @@ class PeerRow(Struct, frozen=True, gc=False):
     linked_from: str
     """The other end of its first link, empty without one."""
     rtt_seconds: float | None
+    security: str = ""
+    """How safe its link is, empty without one."""
+    key: str = ""
+    """The key at the other end of that link, empty in the clear."""
 
 
 class LinkRow(Struct, frozen=True):
@@ -51,6 +57,9 @@ class LinkRow(Struct, frozen=True):
     age_seconds: float
     sent: int
     received: int
+    security: str
+    key: str
+    """The key at the other end, empty in the clear."""
 
 
 class RoundTripRow(Struct, frozen=True):
@@ -98,6 +107,7 @@ def peer_rows(
                 len(peer.links),
                 peer.links[0].address if peer.links else "",
                 _rounded(peer.average_round_trip),
+                *(("", "") if not peer.links else _how_safe(peer.link_in_use)),
             )
         )
     return rows
@@ -114,6 +124,7 @@ def link_rows(peers: Iterable[Peer], now: float, wall_now: float) -> list[LinkRo
             round(max(0.0, now - link.opened_at), 1),
             link.sent,
             link.received,
+            *_how_safe(link),
         )
         for peer in _sorted(peers)
         for link in peer.links
@@ -216,6 +227,11 @@ def duration(seconds: float) -> str:
 def _milliseconds(seconds: float) -> str:
     """A round-trip time as it stands in a table."""
     return f"{seconds * 1000:.1f}"
+
+
+def _how_safe(link: IPeerLink) -> tuple[str, str]:
+    """The security of a link, and the text of its key."""
+    return link.security, "" if link.key is None else key_text(link.key)
 
 
 def _sorted(peers: Iterable[Peer]) -> list[Peer]:

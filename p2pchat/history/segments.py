@@ -77,8 +77,8 @@ def pack(
     """What `peer_id` sent in one go: `first` is the id of the first message, `at` when it came.
 
     `ids`: of the messages, as `repetitions.id_text` writes them. `said`: for messages that came
-    late, when each of them was said (wall clock). `stranger`: whether we never wrote to it. `security`: how
-    they came; see `Record.security`.
+    late, when each of them was said (wall clock). `stranger`: whether we never wrote to it.
+    `security`: how they came; see `Record.security`.
     """
     dsts = None
     if [*map(type, messages)].count(Send) < len(ids):

@@ -55,6 +55,7 @@ class Peer:
         "able",
         "addresses",
         "expires_at",
+        "heard_on",
         "left",
         "links",
         "listed",
@@ -80,10 +81,22 @@ class Peer:
         """When its registration ends, seconds of the node's clock."""
         self.left = False
         """Whether it said BYE and has not registered again since."""
+        self.heard_on: IPeerLink | None = None
+        """The link of the messages that observers are being told of; None at other times."""
         self.links: list[IPeerLink] = []
         """Live links; `link_in_use` is the one to write to."""
         self.round_trips: tuple[float, ...] = ()
         """The last ten round-trip times in seconds, oldest first."""
+
+    def security_of(self, src: str = "") -> str:
+        """How a message came that observers are being told of: `plain`, `encrypted`, `verified`.
+
+        `src` is whom it says it is from. What is from somebody else was only carried here, and
+        nobody knows how it came to who carried it: that is `plain`.
+        """
+        if self.heard_on is None or (src and src != self.peer_id):
+            return "plain"
+        return self.heard_on.security
 
     def encrypts_at(self, place: tuple[str, int]) -> None:
         """Whoever was dialed there said that it takes TLS."""

@@ -94,7 +94,9 @@ class Incoming:
             if acks:
                 _acknowledge(peer, link, acks)
             if fresh:
+                peer.heard_on = link
                 self._observers.received(peer, shown)
+                peer.heard_on = None
             return
         if len(fresh) < len(messages):
             new = {id(message) for message in fresh}
@@ -214,7 +216,9 @@ class Incoming:
                 showing.takes_back(arrival)
             showing.refused(arrival)
         elif at_once:
+            peer.heard_on = arrival.link
             self._observers.received(peer, shown)
+            peer.heard_on = None
 
     def _repeated(self, history: DurableHistory, arrival: Arrival) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""

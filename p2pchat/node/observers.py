@@ -32,7 +32,8 @@ class INodeObserver(Interface):
     def received(peer: Peer, messages: list[Send | Pub]) -> None:
         """New messages, repetitions taken out. A `src` other than the peer's id is only a claim.
 
-        `other_text` of a message tells that the peer used its id before, for another text.
+        `other_text` of a message tells that the peer used its id before, for another text, and
+        `peer.security_of(message.src)`, during this call, how safe it was on its way.
         """
 
     def received_late(peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
@@ -61,6 +62,13 @@ class INodeObserver(Interface):
         """Somebody came with another key than the known one, or with none; see `Alert.kind`.
 
         `alert.sentence` is a `notice`, too, which comes after this.
+        """
+
+    def key_noted(peer_id: str, what: str, key: bytes | None) -> None:
+        """What is known of a key has changed: it was `seen`, `trusted`, `verified` or `forgotten`.
+
+        `seen`: the person writes to this peer for the first time, so the key is remembered. `key`:
+        the one that is known now; None when only its fingerprint is, or nothing.
         """
 
     def notice(sentence: str) -> None:
@@ -101,6 +109,9 @@ class Observer:
 
     def key_alert(self, alert: Alert) -> None:
         """A key was refused; the sentence follows as a notice."""
+
+    def key_noted(self, peer_id: str, what: str, key: bytes | None) -> None:
+        """What is known of a key has changed."""
 
     def notice(self, sentence: str) -> None:
         """The person should know this."""
@@ -164,6 +175,10 @@ class Observers:
         """Tell all of them, and then the sentence."""
         self._tell("key_alert", alert)
         self._tell("notice", alert.sentence)
+
+    def key_noted(self, peer_id: str, what: str, key: bytes | None) -> None:
+        """Tell all of them."""
+        self._tell("key_noted", peer_id, what, key)
 
     def notice(self, sentence: str) -> None:
         """Tell all of them."""

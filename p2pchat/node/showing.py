@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from p2pchat.history.unstored import Arrival
+from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observers
 from p2pchat.wire.messages import Pub, Send
@@ -24,7 +25,14 @@ _MAX_REFUSED: Final = 2000
 of turn."""
 _NAMES: Final = 5
 
-_Refused: TypeAlias = "list[Send | Pub]"
+
+class _Refused(NamedTuple):
+    """Messages that are not stored, and the link that brought them."""
+
+    link: IPeerLink
+    messages: list[Send | Pub]
+
+
 _Turn: TypeAlias = "Arrival | _Refused | Peer"
 """What has its place: messages that are being stored, some that are not, or a new status."""
 
@@ -81,17 +89,19 @@ class Showing:
             new = self._not_shown(peer.peer_id, messages)
             messages = [messages[at] for at in new]
             said = None if said is None else [said[at] for at in new]
+        peer.heard_on = arrival.link
         if messages and said is None:
             self._observers.received(peer, messages)
         elif messages and said is not None:
             self._observers.received_late(peer, messages, said)
+        peer.heard_on = None
         self._next(peer)
 
     def not_stored(self, arrival: Arrival) -> None:
         """What waited could not be stored: show it with a mark, and take it for new again."""
         if arrival.messages:
             self._forget(arrival)
-            self._mark(arrival.peer, arrival.messages)
+            self._mark(arrival.peer, arrival.link, arrival.messages)
             self._next(arrival.peer)
 
     def refused(self, arrival: Arrival) -> None:
@@ -100,10 +110,10 @@ class Showing:
         self._forget(arrival)
         turns = self._turns.get(peer.peer_id)
         if turns is None or self._refused + len(messages) > _MAX_REFUSED:
-            self._mark(peer, messages)
+            self._mark(peer, arrival.link, messages)
         else:
             self._refused += len(messages)
-            turns.append(messages)
+            turns.append(_Refused(arrival.link, messages))
 
     def _forget(self, arrival: Arrival) -> None:
         """Take these for new when they come again: their sender gets no ACK for them."""
@@ -112,7 +122,7 @@ class Showing:
             if key:
                 self._seen.forget(arrival.peer.peer_id, key, message.payload)
 
-    def _mark(self, peer: Peer, messages: list[Send | Pub]) -> None:
+    def _mark(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
         new = [messages[at] for at in self._not_shown(peer.peer_id, messages)]
         friend = peer.peer_id in self._friends
         unkept = self._unkept_of_friends if friend else self._unkept_of_strangers
@@ -123,7 +133,9 @@ class Showing:
         while len(unkept) > _MAX_UNKEPT:
             del unkept[next(iter(unkept))]
         if new:
+            peer.heard_on = link
             self._observers.received_unkept(peer, new)
+            peer.heard_on = None
 
     def _next(self, peer: Peer) -> None:
         """The first one that waited was shown: go on to the next one that is being stored."""
@@ -137,8 +149,8 @@ class Showing:
             if isinstance(turn, Peer):
                 self._observers.status_changed(turn)
             else:
-                self._refused -= len(turn)
-                self._mark(peer, turn)
+                self._refused -= len(turn.messages)
+                self._mark(peer, *turn)
         del self._turns[peer.peer_id]
 
     def _not_shown(self, peer_id: str, messages: Sequence[Send | Pub]) -> list[int]:
