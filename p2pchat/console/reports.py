@@ -57,8 +57,8 @@ class LinkRow(Struct, frozen=True):
     age_seconds: float
     sent: int
     received: int
-    security: str
-    key: str
+    security: str = "plain"
+    key: str = ""
     """The key at the other end, empty in the clear."""
 
 

@@ -126,6 +126,8 @@ class Requests:
                 answer.callback({**which, "seconds": round(news.seconds, 6)})
             elif news.became is Became.QUEUED:
                 sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
+                if demand:
+                    sentence += f", on a link that is {request.security}"
                 answer.errback(RequestError("queued", sentence, **which, later=True))
             elif news.became is Became.UNKEPT and (withdrawn := self._withdrawn(news)):
                 answer.errback(RequestError("not_delivered", withdrawn, **which, later=False))
