@@ -25,10 +25,10 @@ from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Loaded, Record, Run
 from p2pchat.history.running import Running
-from p2pchat.history.segments import pack
+from p2pchat.history.segments import how_it_came, pack
 from p2pchat.history.storage import Questions, Storage
 from p2pchat.history.store import Store
-from p2pchat.history.unstored import Arrival, Outcome, Unstored, how_it_came
+from p2pchat.history.unstored import Arrival, Outcome, Unstored
 from p2pchat.history.waiting import Limits
 from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log

@@ -15,8 +15,9 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
-from p2pchat.history.records import RECEIVED, Piece, Record
+from p2pchat.history.records import PLAIN, RECEIVED, SECURITIES, Piece, Record
 from p2pchat.history.sums import of_segment
+from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 
@@ -92,6 +93,19 @@ def pack(
     except UnicodeEncodeError:
         data = _encode(_encodable(_Part(*part)))
     return Piece(first, len(ids), data, stranger)
+
+
+def how_it_came(link: IPeerLink, messages: Sequence[Send | Pub]) -> int | list[int]:
+    """The `Record.security` of all these messages, or of each; they came on this link.
+
+    Of who is not at the other end nothing is known, so what is said in its name came in the clear.
+    """
+    if link.key is None:
+        return PLAIN
+    how, peer_id = SECURITIES.index(link.security), link.peer_id
+    if all(message.src in (peer_id, "") for message in messages):
+        return how
+    return [how if message.src in (peer_id, "") else PLAIN for message in messages]
 
 
 def join(pieces: Iterable[Piece]) -> Iterator[tuple[int, int, int, bytes, int]]:

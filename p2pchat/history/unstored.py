@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import Struct, field
 from twisted.internet.defer import Deferred
 
-from p2pchat.history.records import PLAIN, SECURITIES, Batch
+from p2pchat.history.records import Batch
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.wire.messages import Pub, Send
@@ -25,19 +24,6 @@ class Arrival(Struct, gc=False):
     """What is to be shown then; empty when it has been already."""
     said: list[float] | None = None
     """For messages that came late: when each of them was said."""
-
-
-def how_it_came(link: IPeerLink, messages: Sequence[Send | Pub]) -> int | list[int]:
-    """The `Record.security` of all these messages, or of each; they came on this link.
-
-    Of who is not at the other end nothing is known, so what is said in its name came in the clear.
-    """
-    if link.key is None:
-        return PLAIN
-    how, peer_id = SECURITIES.index(link.security), link.peer_id
-    if all(message.src in (peer_id, "") for message in messages):
-        return how
-    return [how if message.src in (peer_id, "") else PLAIN for message in messages]
 
 
 class Unstored(Batch):

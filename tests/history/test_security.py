@@ -40,7 +40,11 @@ class HowItCameTests(FileCase):
         return b"\x91" + pack(1, "bob@CIC", NOW, messages, ids, security=security).data
 
     def test_it_is_packed_and_unpacked(self) -> None:
-        three: list[Send | Pub] = [Send("1", payload="a"), Pub("2", dst="*"), Send("3", payload="c")]
+        three: list[Send | Pub] = [
+            Send("1", payload="a"),
+            Pub("2", dst="*"),
+            Send("3", payload="c"),
+        ]
         cases: list[tuple[Security, list[int | None]]] = [
             (None, [None] * 3),
             (PLAIN, [0] * 3),
