@@ -22,7 +22,7 @@ def level_of(peer: Peer | None) -> int:
 
 def check(peer: Peer | None, demand: int) -> None:
     """Raise `InsecureError` when a peer has a link that is less than this demand."""
-    if demand and peer is not None and peer.links and level_of(peer) < demand:
+    if peer is not None and peer.links and level_of(peer) < demand:
         is_now, wanted = SECURITIES[level_of(peer)], SECURITIES[demand]
         whom = bracketed(peer.peer_id)
         raise InsecureError(f"the link to {whom} is {is_now}, and not {wanted}: not sent")

@@ -129,7 +129,8 @@ class Outgoing:
         obstacle = self._obstacle(peer_id, peer)
         if peer is not None and not peer.links and not self._leaving:
             self.on_wanted(peer)
-        check(peer, security)
+        if security:
+            check(peer, security)
         if obstacle and (history is None or self._gone or not _is_peer_id(peer_id)):
             raise NotSentError(obstacle)
         wire = Send(self._context.new_id(), self._own_id, peer_id, payload, True)

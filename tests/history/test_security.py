@@ -10,8 +10,7 @@ from typing import Any
 from p2pchat.control.client.commands import run
 from p2pchat.history.export import as_json, read
 from p2pchat.history.records import ENCRYPTED, PLAIN, VERIFIED, WAITING, Batch, Change, Record
-from p2pchat.history.segments import Security, is_whole, pack, unpack, without
-from p2pchat.history.unstored import how_it_came
+from p2pchat.history.segments import Security, how_it_came, is_whole, pack, unpack, without
 from p2pchat.wire.messages import Pub, Said, Send
 from tests.history.test_sums import file_of_4
 from tests.support.fake_link import FakeLink
