@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 
 from p2pchat.control.long_answers import LongAnswers
@@ -27,6 +28,27 @@ from p2pchat.wire.address import AmbiguousNameError, split_peer_id
 from p2pchat.wire.names import bracketed
 
 _ROWS_A_PIECE: Final = 200
+
+
+class _RefusedRow(Struct, frozen=True, gc=False):
+    key: str
+    fingerprint: str
+    time: str
+
+
+class _KeyRow(Struct, frozen=True, gc=False):
+    # No dict, which every collection of garbage would look at: there may be 50,000.
+    peer_id: str
+    key: str
+    fingerprint: str
+    verified: str | None
+    trusted: bool
+    settled: bool
+    fleeting: bool
+    since: str
+    seen: str
+    links: int
+    refused: tuple[_RefusedRow, ...]
 
 
 class KeyRequests:
@@ -112,9 +134,9 @@ def _unknown(peer_id: str) -> RequestError:
     return RequestError("unknown_key", f"no key of {bracketed(peer_id)} is known")
 
 
-def _rows(known: KnownKeys, pins: Iterable[Pin]) -> Generator[None, None, list[Fields]]:
+def _rows(known: KnownKeys, pins: Iterable[Pin]) -> Generator[None, None, list[_KeyRow]]:
     """What is known of these names."""
-    rows: list[Fields] = []
+    rows: list[_KeyRow] = []
     for number, pin in enumerate(pins, 1):
         rows.append(_row(known, pin))
         if number % _ROWS_A_PIECE == 0:
@@ -122,23 +144,21 @@ def _rows(known: KnownKeys, pins: Iterable[Pin]) -> Generator[None, None, list[F
     return rows
 
 
-def _row(known: KnownKeys, pin: Pin) -> Fields:
-    return {
-        "peer_id": pin.peer_id,
-        "key": "" if pin.key is None else key_text(pin.key),
-        "fingerprint": pin.fingerprint,
-        "verified": None if pin.verified is None else _moment(pin.verified),
-        "trusted": pin.trusted,
-        "settled": pin.settled,
-        "fleeting": pin.fleeting,
-        "since": _moment(pin.since),
-        "seen": _moment(pin.seen),
-        "links": pin.links,
-        "refused": [
-            {"key": key_text(old.key), "fingerprint": old.fingerprint, "time": _moment(old.at)}
-            for old in known.refused_under(pin.peer_id)
-        ],
-    }
+def _row(known: KnownKeys, pin: Pin) -> _KeyRow:
+    refused = known.refused_under(pin.peer_id)
+    return _KeyRow(
+        pin.peer_id,
+        "" if pin.key is None else key_text(pin.key),
+        pin.fingerprint,
+        None if pin.verified is None else _moment(pin.verified),
+        pin.trusted,
+        pin.settled,
+        pin.fleeting,
+        _moment(pin.since),
+        _moment(pin.seen),
+        pin.links,
+        tuple(_RefusedRow(key_text(old.key), old.fingerprint, _moment(old.at)) for old in refused),
+    )
 
 
 def _moment(when: float) -> str:
