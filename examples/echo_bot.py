@@ -3,6 +3,9 @@
     python examples/echo_bot.py echo CIC rendezvous.example.org 8080
 
 Needs no other process: it is a node of its own, echo@CIC. Stop it with Ctrl-C.
+
+It answers everybody. A bot that obeys must look who says so: `peer.security_of(message.src)` is
+"verified", while it is told, and `peer.peer_id` is somebody who may.
 """
 
 from __future__ import annotations

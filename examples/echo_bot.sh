@@ -4,6 +4,9 @@
 #
 #     examples/echo_bot.sh --name alice
 #
+# It answers everybody. One that obeys must read two fields more, and look that "security" is
+# "verified" and "from" is somebody who may: --fields security,from,to,text.
+#
 # p2pchat makes every text printable, so that a line is always a message and a tab always a border.
 
 p2pchat tail --events message --fields from,to,text "$@" |

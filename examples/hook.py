@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Answers direct messages as a hook: p2pchat --on-message examples/hook.py.
 
-It runs once for each message that comes, with the event as JSON on its standard input.
+It runs once for each message that comes, with the event as JSON on its standard input. It answers
+everybody; a bot that obeys must look who says so, as obeying_hook.py does.
 """
 
 import json

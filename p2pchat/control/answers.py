@@ -23,14 +23,16 @@ from p2pchat.console.commands.table import Commands
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import link_rows, peer_rows, round_trip_rows
 from p2pchat.control.feed import EventFeed
+from p2pchat.control.keys import KeyRequests, own_key
 from p2pchat.control.long_answers import LongAnswers
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import EVENT_KINDS, PROTOCOL
 from p2pchat.control.requests import Fields, Request, RequestError
 from p2pchat.control.running import CommandRunner
+from p2pchat.history.records import SECURITIES
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
-from p2pchat.node.news import Became, News, NotSentError
+from p2pchat.node.news import Became, InsecureError, News, NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
@@ -68,6 +70,7 @@ class Requests:
         self.feed = EventFeed(node, timestamp)
         """Who hears what."""
         self._listing = LongAnswers(lambda: True)
+        self._keys = KeyRequests(node, self._listing)
 
     def hello(self) -> Fields:
         """What every client is told first."""
@@ -106,7 +109,10 @@ class Requests:
         if not to.strip():
             sentence = "a peer is missing: name one, or #namespace, or * for everyone"
             raise RequestError("not_sent", sentence)
+        demand = SECURITIES.index(request.security)
         if to.startswith("#") or to == "*":
+            if demand:
+                raise RequestError("bad_request", "what is published goes to everybody in any case")
             return self._publish(to, text)
         to = self._named(to)
         answer: Deferred[Fields] = Deferred()
@@ -120,6 +126,8 @@ class Requests:
                 answer.callback({**which, "seconds": round(news.seconds, 6)})
             elif news.became is Became.QUEUED:
                 sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
+                if demand:
+                    sentence += f", on a link that is {request.security}"
                 answer.errback(RequestError("queued", sentence, **which, later=True))
             elif news.became is Became.UNKEPT and (withdrawn := self._withdrawn(news)):
                 answer.errback(RequestError("not_delivered", withdrawn, **which, later=False))
@@ -129,7 +137,9 @@ class Requests:
                 answer.errback(RequestError("not_delivered", news.reason, **which, later=later))
 
         try:
-            self._node.send(to, text, told)
+            self._node.send(to, text, told, security=demand)
+        except InsecureError as why:
+            raise RequestError("insecure", str(why), to=to) from None
         except NotSentError as why:
             raise RequestError("not_sent", str(why)) from None
         return answer
@@ -185,6 +195,8 @@ class Requests:
             "registered": presence.grant is not None,
             "trouble": presence.trouble,
             "history": node.history is not None,
+            **own_key(node.trusting),
+            "policy": node.settings.security.policy,
             "not_kept": history.why if history is not None and history.failing else "",
             "log_level": get_level(),
         }
@@ -293,6 +305,10 @@ REQUESTS: Final[dict[str, Callable[[Requests, Request, Outgoing], Answer]]] = {
     "conn": Requests._conn,
     "rtt": Requests._rtt,
     "stats": Requests._stats,
+    "keys": lambda on, request, client: on._keys.list(request, client),
+    "verify": lambda on, request, _: on._keys.verify(request),
+    "trust": lambda on, request, _: on._keys.trust(request),
+    "forget_key": lambda on, request, _: on._keys.forget(request),
     "subscribe": Requests._subscribe,
     "unsubscribe": Requests._unsubscribe,
     "run": Requests._run,

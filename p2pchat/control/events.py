@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from p2pchat.mesh.identity.key_text import key_text
+from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
@@ -30,6 +32,7 @@ def message_events(
     said: Sequence[float] = (),
     *,
     kept: bool = True,
+    link: IPeerLink | None = None,
 ) -> Iterator[Event]:
     """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
 
@@ -37,8 +40,10 @@ def message_events(
     `claims` is there only when the message says that it is from somebody else, `said` only for one
     that comes late (`said` gives the seconds since the epoch of each), `kept` only when it is
     false: the node keeps messages, and could not keep this one. `other_text` is there only when it
-    is true: the peer used the `msg_id` before, for another text.
+    is true: the peer used the `msg_id` before, for another text. `link`: the one on which they
+    came. It vouches for nobody but the peer: what is said for another came in the clear, by no key.
     """
+    security, key = how_safe(link)
     for n, message in enumerate(messages):
         event = {
             "event": "message",
@@ -47,9 +52,11 @@ def message_events(
             "to": own_id if isinstance(message, Send) else scope_of(message.dst),
             "text": message.payload,
             "msg_id": message.msg_id,
+            "security": security,
+            "key": key,
         }
         if message.src and message.src != peer_id:
-            event["claims"] = message.src
+            event["claims"], event["security"], event["key"] = message.src, "plain", ""
         if said:
             event["said"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(said[n]))
         if not kept:
@@ -57,6 +64,13 @@ def message_events(
         if message.other_text:
             event["other_text"] = True
         yield event
+
+
+def how_safe(link: IPeerLink | None) -> tuple[str, str]:
+    """The security of a link, and the text of its key: empty in the clear, as without a link."""
+    if link is None or link.key is None:
+        return "plain", ""
+    return link.security, key_text(link.key)
 
 
 def peer_event(peer: Peer, at: str) -> Event:
@@ -105,6 +119,18 @@ def outcome_event(peer_id: str, msg_id: str, line: str, at: str) -> Event:
         "peer_id": peer_id,
         "msg_id": msg_id,
         "line": line,
+    }
+
+
+def key_event(peer_id: str, what: str, key: bytes | None, known: bytes | None, at: str) -> Event:
+    """Something happened to a key: `key` is the one that it is about, `known` the known one."""
+    return {
+        "event": "key",
+        "time": at,
+        "peer_id": peer_id,
+        "what": what,
+        "key": "" if key is None else key_text(key),
+        "known": "" if known is None else key_text(known),
     }
 
 

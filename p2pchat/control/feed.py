@@ -7,11 +7,13 @@ for something. An event is encoded once, whoever hears it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
 
 from p2pchat.control.events import (
     Event,
     delivered_event,
     encode_json,
+    key_event,
     message_events,
     notice_event,
     peer_event,
@@ -20,10 +22,21 @@ from p2pchat.control.events import (
 )
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.mesh.identity.trust import AlertKind
+from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
 from p2pchat.wire.messages import Pub, Send
+
+_ALERTS: Final = {
+    AlertKind.OTHER_KEY: "refused",
+    AlertKind.SECOND: "refused",
+    AlertKind.NO_KEY: "plain_refused",
+    AlertKind.OWN_KEY: "own_key",
+    AlertKind.REFUSES_US: "refuses_us",
+}
+"""The `what` of an event `key`."""
 
 
 class EventFeed(Observer):
@@ -90,6 +103,17 @@ class EventFeed(Observer):
         event = undelivered_event(peer_id, msg_id, reason, self._timestamp())
         self._tell("undelivered", [event])
 
+    def key_alert(self, alert: Alert) -> None:
+        """Somebody came with another key, or with none."""
+        what = _ALERTS.get(alert.kind)
+        if what is not None:
+            event = key_event(alert.peer_id, what, alert.key, alert.known, self._timestamp())
+            self._tell("key", [event])
+
+    def key_noted(self, peer_id: str, what: str, key: bytes | None) -> None:
+        """What is known of a key has changed."""
+        self._tell("key", [key_event(peer_id, what, key, key, self._timestamp())])
+
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""
         self._tell("notice", [notice_event(sentence, self._timestamp())])
@@ -103,7 +127,8 @@ class EventFeed(Observer):
         kept: bool = True,
     ) -> None:
         own_id, at = self._node.me.peer_id, self._timestamp()
-        events = message_events(own_id, peer.peer_id, messages, at, said, kept=kept)
+        link = peer.heard_on
+        events = message_events(own_id, peer.peer_id, messages, at, said, kept=kept, link=link)
         self._tell("message", events, len(messages))
 
     def _tell(self, kind: str, events: Iterable[Event], count: int = 1) -> None:

@@ -50,6 +50,9 @@ class Request(Struct, kw_only=True):
     line: str = ""
     script: bool = False
     level: str = ""
+    security: Literal["plain", "encrypted", "verified"] = "plain"
+    peer_id: str = ""
+    fingerprint: str = ""
 
 
 class TooLong(str):

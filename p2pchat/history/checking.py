@@ -31,7 +31,7 @@ _OF: Final = "SELECT id, conversation, received FROM message_of"
 _UPTO: Final = "(SELECT upto FROM indexed)"
 _ROWS: Final = (
     "SELECT id, conversation, sender, CAST(msg_id AS TEXT), at, said, state, CAST(text AS TEXT),"
-    " sum FROM message NOT INDEXED WHERE id > ? ORDER BY id LIMIT ?"
+    " security, sum FROM message NOT INDEXED WHERE id > ? ORDER BY id LIMIT ?"
 )
 _AT_ONCE: Final = 10_000
 """Messages that are looked at in one go, in some 30 ms."""

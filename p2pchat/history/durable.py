@@ -25,7 +25,7 @@ from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError, Loaded, Record, Run
 from p2pchat.history.running import Running
-from p2pchat.history.segments import pack
+from p2pchat.history.segments import how_it_came, pack
 from p2pchat.history.storage import Questions, Storage
 from p2pchat.history.store import Store
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
@@ -235,7 +235,10 @@ class DurableHistory:
             arrival.said = [min(max(0.0, when), wall) for when in arrival.said]
         first = self._store.next_id(len(messages))
         stranger = peer_id not in self._friends.known
-        piece = pack(first, peer_id, wall, messages, ids, arrival.said, stranger=stranger)
+        how = how_it_came(arrival.link, messages)
+        piece = pack(
+            first, peer_id, wall, messages, ids, arrival.said, stranger=stranger, security=how
+        )
         late = arrival.said is not None and type(messages[-1]) is Pub
         beyond_gap = late and self.places.has_gap(peer_id)
         if not beyond_gap and self._store.hold(piece, arrival):

@@ -97,6 +97,8 @@ def as_json(record: Record) -> dict[str, Any]:
         "msg_id": record.msg_id,
         "state": STATES[record.state],
     }
+    if record.came:
+        fields["security"] = record.came
     if record.said is not None:
         fields["said"] = _timestamp(record.said)
     return fields

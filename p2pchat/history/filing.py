@@ -34,7 +34,7 @@ DAMAGED: Final = "CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, da
 """The segments, and the texts of messages, that could not be read."""
 # A number that is there already is that of the same message.
 _INSERT: Final = "INSERT OR IGNORE INTO message VALUES "
-_ROW: Final = "(?,?,?,?,?,?,?,?,?)"
+_ROW: Final = "(?,?,?,?,?,?,?,?,?,?)"
 _ROWS: Final = 50
 """Rows in one INSERT, which costs two thirds of one for each."""
 
@@ -70,6 +70,7 @@ def _row(record: Record, number: Callable[[str], int]) -> Row[int]:
         None,
         record.state,
         encodable(record.text),
+        record.security,
     )
 
 

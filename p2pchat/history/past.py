@@ -97,7 +97,7 @@ def _latest_unfiled(connection: Connection, most: int) -> tuple[list[_Seen], lis
     for _, data in sums.segments(connection, "ORDER BY id DESC"):
         if not is_whole(data):
             continue
-        for id_, place, sender, msg_id, at, said, _, text in reversed([*rows(data, str)]):
+        for id_, place, sender, msg_id, at, said, _, text, _ in reversed([*rows(data, str)]):
             half = halves[sender in friends]
             if msg_id and len(half) < most:
                 late = place != sender and said is not None

@@ -26,6 +26,12 @@ ABANDONED: Final = 4
 STATES: Final = ("received", "published", "delivered", "waiting", "abandoned")
 """The names of the five, at their numbers."""
 
+PLAIN: Final = 0
+ENCRYPTED: Final = 1
+VERIFIED: Final = 2
+SECURITIES: Final = ("plain", "encrypted", "verified")
+"""The names of the three, at their numbers; see `Record.security`."""
+
 
 class HistoryError(Exception):
     """The history cannot be read or written; the text is a sentence for the person."""
@@ -47,6 +53,17 @@ class Record(Struct, gc=False):
     text: str
     said: float | None = None
     """When its sender said it, if that was told and is not `at`."""
+    security: int | None = None
+    """How a received message came; None when that is not known.
+
+    Of a SEND of ours: PLAIN when its peer had a link in the clear as it was said, ENCRYPTED or
+    VERIFIED when it leaves only on a link that is at least that; else None."""
+
+    @property
+    def came(self) -> str:
+        """How it came, by its name; empty for what is ours, and when it is not known."""
+        known = self.state == RECEIVED and self.security is not None
+        return SECURITIES[self.security or 0] if known else ""
 
 
 class Piece(Struct, frozen=True, gc=False):

@@ -43,7 +43,7 @@ FORMAT: Final = Format(
         "CREATE INDEX name_friend ON name (bytes) WHERE friend",
         "CREATE TABLE message (id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL,"
         " sender INTEGER NOT NULL, msg_id TEXT NOT NULL, at INTEGER NOT NULL, said INTEGER,"
-        " state INTEGER NOT NULL, text TEXT NOT NULL, sum INTEGER)",
+        " state INTEGER NOT NULL, text TEXT NOT NULL, security INTEGER, sum INTEGER)",
         "CREATE INDEX message_by ON message (sender)",
         "CREATE INDEX message_published ON message (id) WHERE state = 1",
         "CREATE INDEX message_waiting ON message (id) WHERE state = 3",
@@ -72,7 +72,7 @@ FORMAT: Final = Format(
 
 FIELDS: Final = (
     "m.id, m.conversation, m.sender, CAST(m.msg_id AS TEXT), m.at, m.said, m.state,"
-    " CAST(m.text AS TEXT), m.sum, c.text, c.sum, s.text, s.sum"
+    " CAST(m.text AS TEXT), m.security, m.sum, c.text, c.sum, s.text, s.sum"
 )
 """Those from which `sums.record` makes a record, of a row of `message m` with its `NAMES`."""
 NAMES: Final = "LEFT JOIN name c ON c.id = m.conversation LEFT JOIN name s ON s.id = m.sender"

@@ -32,23 +32,24 @@ MARKED: Final = (
 """Keeps `marks` by the difference, so that what was damaged before stays so."""
 ROW_IS_WHOLE: Final = (
     "message_is_whole(m.id, m.conversation, m.sender, CAST(m.msg_id AS BLOB), m.at, m.said,"
-    " m.state, CAST(m.text AS BLOB), m.sum, (SELECT after FROM summed))"
+    " m.state, CAST(m.text AS BLOB), m.security, m.sum, (SELECT after FROM summed))"
 )
 """Whether a row of `message m` is as it was kept; see `prepare`."""
 NAME_IS_WHOLE: Final = "name_is_whole({0}.id, CAST({0}.text AS BLOB), {0}.sum)"
 """Whether a row of `name` is as it was kept; insert what it is called in the statement."""
 CHANGE_STATE: Final = (
     "UPDATE message SET state = ?1, sum = changed_sum(id, conversation, sender,"
-    " CAST(msg_id AS BLOB), at, said, state, CAST(text AS BLOB), sum, ?1) WHERE id = ?2"
+    " CAST(msg_id AS BLOB), at, said, state, CAST(text AS BLOB), security, sum, ?1) WHERE id = ?2"
 )
 
 
 def of_message(
     id_: int, conversation: int, sender: int, msg_id: str, at: int, said: int | None, state: int,
-    text: str,
+    text: str, security: int | None,
 ) -> int:  # fmt: skip
     """The sum of a row of `message`."""
-    return crc32(f"{id_} {conversation} {sender} {at} {said} {state} {msg_id}\0{text}".encode())
+    head = f"{id_} {conversation} {sender} {at} {said} {state} {security} "
+    return crc32(f"{head}{msg_id}\0{text}".encode())
 
 
 def of_segment(id_: int, count: int, strangers: int, data: bytes) -> int:
@@ -71,20 +72,22 @@ def record(row: Sequence[Any], after: int) -> Record | None:
 
     `after`: rows up to this id may have no sum.
     """
-    id_, conversation, sender, msg_id, at, said, state, text, kept, where, c_sum, who, s_sum = row
+    id_, conversation, sender, msg_id, at, said, state, text, security, kept = row[:10]
+    where, c_sum, who, s_sum = row[10:]
     if kept is None:
+        security = None
         if (
             id_ is None or id_ > after or where is None or who is None
             or type(at) is not int or type(state) is not int or not 0 <= state < len(STATES)
         ):  # fmt: skip
             return None
-    elif kept != of_message(id_, conversation, sender, msg_id, at, said, state, text):
+    elif kept != of_message(id_, conversation, sender, msg_id, at, said, state, text, security):
         return None
     if after != EVERY and not (
         _is_name(conversation, where, c_sum) and _is_name(sender, who, s_sum)
     ):
         return None
-    return Record(id_, where, who, msg_id, at / 1000, state, text, said and said / 1000)
+    return Record(id_, where, who, msg_id, at / 1000, state, text, said and said / 1000, security)
 
 
 @lru_cache(1024)
@@ -118,8 +121,8 @@ def summed_after(connection: Connection) -> int:
 def prepare(connection: Connection) -> None:
     """Make the functions that statements of the history use."""
     for name, arguments, function in (
-        ("message_is_whole", 10, _message_is_whole),
-        ("changed_sum", 10, _changed),
+        ("message_is_whole", 11, _message_is_whole),
+        ("changed_sum", 11, _changed),
         ("name_is_whole", 3, _name_is_whole),
         ("name_sum", 2, lambda id_, text: crc32(b"%d %b" % (id_, text))),
         ("segment_sum", 4, of_segment),
@@ -132,9 +135,9 @@ def prepare(connection: Connection) -> None:
 
 def _of_row(
     id_: Any, conversation: Any, sender: Any, msg_id: bytes, at: Any, said: Any, state: Any,
-    text: bytes,
+    text: bytes, security: Any,
 ) -> int:  # fmt: skip
-    head = f"{id_} {conversation} {sender} {at} {said} {state} ".encode()
+    head = f"{id_} {conversation} {sender} {at} {said} {state} {security} ".encode()
     return crc32(text or b"", crc32(b"%b%b\0" % (head, msg_id or b"")))
 
 
@@ -145,10 +148,10 @@ def _message_is_whole(*values: Any) -> bool:
 
 def row_is_whole(row: Sequence[Any], after: int) -> bool:
     """Whether a row of `message`, with its texts as bytes and its sum, is as it was kept."""
-    id_, conversation, sender, msg_id, at, said, state, text, kept = row
+    *fields, kept = row
     if kept is None:
-        return bool(id_ <= after)
-    return bool(kept == _of_row(id_, conversation, sender, msg_id, at, said, state, text))
+        return bool(fields[0] <= after)
+    return bool(kept == _of_row(*fields))
 
 
 def _changed(*values: Any) -> int | None:

@@ -194,6 +194,11 @@ class Mesh:
             self._dialing.dial(peer)
         return len(absent)
 
+    @property
+    def security(self) -> LinkSecurity | None:
+        """What links are encrypted with, None where there is no key; also while they are not."""
+        return self._security
+
     def key_decided(self, peer_id: str, *, forgotten: bool = False) -> None:
         """The person has taken another key for a name, or forgotten it: links that may not stay
         end, and the peer is dialed."""

@@ -19,6 +19,7 @@ from p2pchat.mesh.link.send_queue import SendQueue
 from p2pchat.mesh.peers import Status
 from p2pchat.node.history_figures import history_section
 from p2pchat.node.node import ChatNode
+from p2pchat.node.security_figures import SECURITY
 from p2pchat.node.stats import Figure, Section, Statistics, counter, gauge, limit, text
 from p2pchat.wire.outputs import Ending
 
@@ -289,6 +290,7 @@ _RENDEZVOUS: Final[_NodeFigures] = {
 _NODE: Final = {
     "program": _PROGRAM,
     "links": _LINKS,
+    "security": SECURITY,
     "queues": _QUEUES,
     "peers": _PEERS,
     "messages": _MESSAGES,

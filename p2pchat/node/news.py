@@ -19,6 +19,10 @@ class NotSentError(Exception):
     """A message that is not accepted; the text is the sentence for the person."""
 
 
+class InsecureError(NotSentError):
+    """The link to a peer is less safe than the message demands: nothing left, nothing is kept."""
+
+
 class Became(enum.Enum):
     """What can be told."""
 

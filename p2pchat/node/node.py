@@ -181,6 +181,7 @@ class ChatNode(MultiService):
         if own_keys is not None:
             self.trusting = Trusting(own_keys, mesh, self.clock)
             self.known = own_keys.known
+            own_keys.known.on_noted = self.observers.key_noted
         mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers

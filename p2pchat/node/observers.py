@@ -67,6 +67,13 @@ class INodeObserver(Interface):
     def remark(sentence: str) -> None:
         """Something that the person may like to know, and need not: less than a notice."""
 
+    def key_noted(peer_id: str, what: str, key: bytes | None) -> None:
+        """What is known of a key has changed: it was `seen`, `trusted`, `verified` or `forgotten`.
+
+        `seen`: the person writes to this peer for the first time, so the key is remembered. `key`:
+        the one that is known now; None when only its fingerprint is, or nothing.
+        """
+
     def notice(sentence: str) -> None:
         """Something that the person should know, for example that our name is in use."""
 
@@ -109,6 +116,9 @@ class Observer:
     def remark(self, sentence: str) -> None:
         """The person may like to know this; it is a notice, if you do not override it."""
         self.notice(sentence)
+
+    def key_noted(self, peer_id: str, what: str, key: bytes | None) -> None:
+        """What is known of a key has changed."""
 
     def notice(self, sentence: str) -> None:
         """The person should know this."""
@@ -176,6 +186,10 @@ class Observers:
     def remark(self, sentence: str) -> None:
         """Tell all of them."""
         self._tell("remark", sentence)
+
+    def key_noted(self, peer_id: str, what: str, key: bytes | None) -> None:
+        """Tell all of them."""
+        self._tell("key_noted", peer_id, what, key)
 
     def notice(self, sentence: str) -> None:
         """Tell all of them."""

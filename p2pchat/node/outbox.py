@@ -23,7 +23,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from p2pchat.history.records import Record
+from p2pchat.history.records import PLAIN, Record
 from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.identity.trust import may_carry
 from p2pchat.mesh.link.seams import IPeerLink
@@ -199,7 +199,10 @@ class Outbox:
             self.take(message.msg_id)
         for entry in earlier:
             told = Became.QUEUED
-            self.add(OwnMessage(entry, stored=True, told=told, earlier=True))
+            message = OwnMessage(entry, stored=True, told=told, earlier=True)
+            if entry.security == PLAIN:
+                message.in_the_clear_at = entry.at
+            self.add(message)
         for message in newer:
             self.add(message)
         for message in self:
@@ -224,20 +227,26 @@ class Outbox:
 
     # ------------------------------------------------------------ sending
 
-    def has_due(self, peer_id: str, pin: Pin) -> bool:
-        """Whether any of the unsent messages may leave on a link that is known by this pin."""
-        return any(_may_leave(pin, each) for each in self._unsent.get(peer_id, {}).values())
+    def has_due(self, peer_id: str, pin: Pin | None, level: int) -> bool:
+        """Whether any of the unsent messages may leave on a link like this; see `due`."""
+        waiting = self._unsent.get(peer_id, {}).values()
+        return any(_may_leave(each, pin, level) for each in waiting)
 
-    def due(self, peer_id: str, window: int, pin: Pin | None = None) -> list[OwnMessage]:
+    def due(
+        self, peer_id: str, window: int, pin: Pin | None = None, level: int = PLAIN
+    ) -> list[OwnMessage]:
         """The next messages to send on a link that is open; tell each that was to `sent`.
 
         `window`: how many may be on their way at a time. `pin`: how the other end of the link is
         known, None in the clear. What was said in the clear goes to no key that came after it.
+        `level`: how safe the link is, which may be less than a message demands.
         """
         away = self._on_their_way_to.get(peer_id, 0)
-        waiting = [*self._unsent.get(peer_id, {}).values()]
-        if pin is not None:
-            waiting = [message for message in waiting if _may_leave(pin, message)]
+        waiting = [
+            message
+            for message in self._unsent.get(peer_id, {}).values()
+            if _may_leave(message, pin, level)
+        ]
         if peer_id in self._with_care:
             window = 1
             waiting.sort(key=lambda message: message.goes_last)
@@ -374,8 +383,10 @@ class Outbox:
             self._on_their_way_to[peer_id] = self._on_their_way_to.get(peer_id, 0) + 1
 
 
-def _may_leave(pin: Pin, message: OwnMessage) -> bool:
-    return may_carry(pin, message.in_the_clear_at)
+def _may_leave(message: OwnMessage, pin: Pin | None, level: int) -> bool:
+    if (message.entry.security or PLAIN) > level:
+        return False
+    return pin is None or may_carry(pin, message.in_the_clear_at)
 
 
 def _remove(by_peer: dict[str, dict[str, OwnMessage]], message: OwnMessage) -> None:

@@ -20,7 +20,7 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.records import WAITING, Record
+from p2pchat.history.records import PLAIN, WAITING, Record
 from p2pchat.logs.levels import Log
 from p2pchat.logs.texts import logged
 from p2pchat.mesh.identity.known_keys import KnownKeys
@@ -28,6 +28,7 @@ from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.node.demands import check, level_of
 from p2pchat.node.first_words import FirstWords
 from p2pchat.node.news import NotSentError, Teller
 from p2pchat.node.observers import Observers
@@ -107,12 +108,22 @@ class Outgoing:
 
     # ------------------------------------------------------------ what a person says
 
-    def send(self, peer_id: str, payload: str, tell: Teller | None = None) -> str:
+    def send(
+        self,
+        peer_id: str,
+        payload: str,
+        tell: Teller | None = None,
+        *,
+        security: int = PLAIN,
+    ) -> str:
         """Send a direct message, or have it wait for a link if there is a history.
+
+        `security`: PLAIN, ENCRYPTED or VERIFIED, the least that a link must be for it to leave.
 
         Returns its msg_id. What becomes of it is told to `tell`, and by `delivered`, `undelivered`
         and `queued` to all observers; its end comes for certain, and once. Raises `NotSentError`
-        when there is no such peer, no link, no room, or the text is too long.
+        when there is no such peer, no link, no room, or the text is too long; `InsecureError` when
+        the link is less than is demanded.
         """
         if peer_id == self._own_id:
             raise NotSentError("that is yourself")
@@ -120,6 +131,8 @@ class Outgoing:
         obstacle = self._obstacle(peer_id, peer)
         if peer is not None and not peer.links and not self._leaving:
             self.on_wanted(peer)
+        if security:
+            check(peer, security)
         if obstacle and (history is None or self._gone or not _is_peer_id(peer_id)):
             raise NotSentError(obstacle)
         wire = Send(self._context.new_id(), self._own_id, peer_id, payload, True)
@@ -130,9 +143,11 @@ class Outgoing:
             raise NotSentError(str(why)) from None
         at = 0.0 if history is None else history.wall()
         message = OwnMessage(Record(0, peer_id, self._own_id, msg_id, at, WAITING, payload), tell)
-        known, links = self._known, () if peer is None else peer.links
-        if known is not None and links and links[0].key is None:
-            message.in_the_clear_at = at or known.wall()
+        if security:
+            message.entry.security = security
+        elif self._known is not None and peer and peer.links and peer.links[0].key is None:
+            message.entry.security = PLAIN
+            message.in_the_clear_at = at or self._known.wall()
         behind = self.outbox.is_behind(peer_id) and not self._all_held_back(peer_id, peer)
         waits = bool(obstacle) or behind or not self._ready
         if waits:
@@ -245,7 +260,10 @@ class Outgoing:
         if self._first_words is not None:
             # The key is on the disk before it leaves: nobody else may have the name after that.
             self._first_words.before(peer, now)
+        demand = message.entry.security
         for link in links:
+            if demand and link.key is None:
+                continue
             # Before it leaves: the ACK may be as quick.
             self.outbox.sent(message, link, now)
             if link.send(line):
@@ -367,7 +385,7 @@ class Outgoing:
             return
         used = peer.link_in_use
         window = _WINDOW if used.is_p2pchat else _PLAIN_WINDOW
-        for message in outbox.due(peer_id, window, self._pin_for(peer)):
+        for message in outbox.due(peer_id, window, self._pin_for(peer), level_of(peer)):
             if self._full:
                 return
             line = self._line_of_waiting(message.entry, late=used.keeps)
@@ -383,9 +401,9 @@ class Outgoing:
         return self._known.pin_of(peer.peer_id)
 
     def _all_held_back(self, peer_id: str, peer: Peer | None) -> bool:
-        """Whether all that waits for a peer is for somebody without its key."""
-        pin = self._pin_for(peer)
-        return pin is not None and not self.outbox.has_due(peer_id, pin)
+        """Whether all that waits for a peer is for another key, or for a safer link."""
+        linked = peer is not None and bool(peer.links)
+        return linked and not self.outbox.has_due(peer_id, self._pin_for(peer), level_of(peer))
 
     def _line_of_waiting(self, entry: Record, *, late: bool) -> bytes:
         if late:

@@ -87,7 +87,8 @@ class MessageHook(Service, Observer):
         """Messages came: run the program for each of them, now or when its turn comes."""
         if self.program is None or not self.running:
             return
-        for event in message_events(self._own_id, peer.peer_id, messages, self._timestamp()):
+        at, link = self._timestamp(), peer.heard_on
+        for event in message_events(self._own_id, peer.peer_id, messages, at, link=link):
             if len(self._waiting) >= self.max_waiting:
                 self.left_out += 1
                 self._remark("left out", "Too many messages wait for the hook: one was left out")

@@ -122,7 +122,7 @@ class AnswerTests(ControlledCase):
         """Nobody should say it again: it would be sent twice."""
         told: list[Any] = []
 
-        def send(to: str, _text: str, tell: Any) -> None:
+        def send(to: str, _text: str, tell: Any, **_: Any) -> None:
             told.append(News(to, "m1", "oi", Became.UNKEPT, reason="it goes out later"))
             tell(told[0])
 

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.control.events import (
     delivered_event,
     encode_json,
+    key_event,
     message_events,
     notice_event,
     outcome_event,
@@ -19,6 +20,7 @@ from p2pchat.control.events import (
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.wire.messages import Pub, Send
+from tests.support.fake_link import FakeLink
 
 AT = "2026-01-31T12:00:00Z"
 
@@ -31,7 +33,7 @@ class EventTests(SynchronousTestCase):
             Pub("3", "bob@CIC", "#CIC", "all"),
             Pub("4", "eve@X", "CIC", "who?"),
         ]
-        base = {"event": "message", "time": AT, "from": "bob@CIC"}
+        base = {"event": "message", "time": AT, "from": "bob@CIC", "security": "plain", "key": ""}
         self.assertEqual(
             [*message_events("ana@CIC", "bob@CIC", messages, AT)],
             [
@@ -51,6 +53,7 @@ class EventTests(SynchronousTestCase):
             undelivered_event("bob@CIC", "m", "no ACK", AT),
             queued_event("bob@CIC", "m", AT),
             notice_event("beware", AT),
+            key_event("bob@CIC", "refused", bytes(32), None, AT),
         ]
         self.assertEqual({event["event"] for event in events} | {"message"}, {*EVENT_KINDS})
         self.assertEqual(events[0]["status"], "DISCONNECTED")
@@ -58,6 +61,18 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(events[1]["seconds"], 0.012346)
         self.assertEqual(events[2]["reason"], "no ACK")
         self.assertEqual(events[4]["text"], "beware")
+        self.assertEqual((events[5]["key"], events[5]["known"]), ("A" * 43, ""))
+
+    def test_how_a_message_came(self) -> None:
+        link = FakeLink()
+        link.key, link.security = bytes(32), "verified"
+        messages: list[Send | Pub] = [Send("1", "b@C"), Pub("2"), Send("3", "eve@X")]
+        events = message_events("ana@CIC", "b@C", messages, AT, link=link)
+        self.assertEqual(
+            [(event["security"], event["key"]) for event in events],
+            [("verified", "A" * 43), ("verified", "A" * 43), ("plain", "")],
+            "nobody knows how the third one came to who carried it",
+        )
 
     def test_a_message_that_comes_late_says_when_it_was_said(self) -> None:
         (event,) = message_events("ana@CIC", "b@C", [Send("1", payload="oi")], AT, [1e9])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from itertools import count
 from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
@@ -72,6 +73,27 @@ class WayTests(LinkTestCase):
         for byte in self.alice.said():
             self.bob.link.dataReceived(bytes([byte]))
         self.assertEqual(self.bob.owner.texts, ["byte by byte"])
+
+    def test_handshakes_are_counted_with_what_they_cost(self) -> None:
+        for secret in (ALICE, BOB):
+            self.patch(keys_from(secret), "cpu", count(0, 1e-4).__next__)
+        self.pair = SealedPair()
+        self.alice, self.bob = self.pair.alice, self.pair.bob
+        self.pair.open()
+        for end in (self.alice, self.bob):
+            security = end.context.security
+            assert security is not None
+            self.assertEqual((security.handshakes, security.handshakes_failed), (1, 0))
+            self.assertGreater(security.handshake_seconds, 0)
+        self.bob.link.dataReceived(b"\x17\x03\x03\x00\x20" + bytes(32))
+        security = self.bob.context.security
+        assert security is not None
+        self.assertEqual((security.broken, security.handshakes_failed), (1, 0))
+        other = SealedEnd("bob@CIC", BOB)
+        other.link.dataReceived(b"\x16" + bytes(40))
+        security = other.context.security
+        assert security is not None
+        self.assertEqual((security.handshakes, security.handshakes_failed), (0, 1))
 
     def test_an_empty_first_chunk_decides_nothing(self) -> None:
         self.bob.link.dataReceived(b"")

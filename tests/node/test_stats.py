@@ -61,6 +61,38 @@ class NodeFigureTests(SynchronousTestCase):
         self.assertEqual(json.loads(json.dumps(found)), found)
 
 
+class SecurityFigureTests(SynchronousTestCase):
+    """What is counted of encryption and keys."""
+
+    def test_with_keys(self) -> None:
+        place = ControlledTown("carol@CIC", sealed=True)
+        self.addCleanup(place.close)
+        alice, bob = place.alice, place.bob
+        assert alice.trusting is not None
+        assert bob.trusting is not None
+        found = statistics(alice).snapshot()["security"]
+        self.assertEqual((found["links_encrypted"], found["links_plain"]), (1, 1))
+        self.assertGreaterEqual(int(found["handshakes"] or 0), 1)
+        self.assertEqual((found["keys_known"], found["keys_light"]), (1, 1))
+        alice.trusting.verify("bob@CIC", bob.trusting.own_fingerprint)
+        found = statistics(alice).snapshot()["security"]
+        self.assertEqual((found["links_encrypted"], found["links_verified"]), (0, 1))
+        self.assertEqual((found["keys_known"], found["keys_light"]), (1, 0))
+        self.assertEqual((found["keys_refused"], found["handshakes_failed"]), (0, 0))
+        impostor = place.town.node("bob@CIC", ip="10.0.0.66")
+        place.town.run(20)
+        found = statistics(alice).snapshot()["security"]
+        self.assertGreaterEqual(int(found["keys_refused"] or 0), 1)
+        self.assertEqual(found["alerts"], 1)
+        self.assertEqual(place.town.links(impostor).get("alice@CIC", 0), 0)
+
+    def test_without(self) -> None:
+        place = ControlledTown()
+        self.addCleanup(place.close)
+        found = statistics(place.alice).snapshot()["security"]
+        self.assertEqual({name for name, value in found.items() if value}, {"links_plain"})
+
+
 class CommandTests(SynchronousTestCase):
     """The same on a console."""
 

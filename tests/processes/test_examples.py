@@ -92,6 +92,53 @@ class BotTests(ServiceCase):
         self.assertNotIn("The hook", node.output)
 
 
+class ObeyingTests(SynchronousTestCase):
+    """The hook that obeys one person, with programs beside it that note how they were called."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).resolve()
+        self.folder.mkdir()
+        for name, does in (("p2pchat", f'echo "$@" > {self.folder}/said'), ("uptime", "echo up")):
+            program = self.folder / name
+            program.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+            program.chmod(0o755)
+
+    def obeys(self, **event: str) -> bool:
+        import json
+
+        environ = {
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+            "P2PCHAT_PEER_ID": "bot@CIC",
+            "P2PCHAT_CONTROL": "/run/socket",
+            "P2PCHAT_MASTER": "ana@CIC",
+        }
+        order = {"from": "ana@CIC", "to": "bot@CIC", "text": "uptime", "security": "verified"}
+        subprocess.run(
+            [sys.executable, str(EXAMPLES / "obeying_hook.py")],
+            input=json.dumps({**order, **event}),
+            text=True,
+            check=True,
+            env=environ,
+        )
+        said = self.folder / "said"
+        if not said.exists():
+            return False
+        self.assertIn("--security verified -- ana@CIC -", said.read_text(encoding="utf-8"))
+        said.unlink()
+        return True
+
+    def test_it_obeys_a_verified_message_of_that_person_alone(self) -> None:
+        self.assertTrue(self.obeys())
+        for other in (
+            {"security": "encrypted"},
+            {"security": "plain"},
+            {"from": "eve@CIC"},
+            {"to": "#CIC"},
+            {"text": "uptime; reboot"},
+        ):
+            self.assertFalse(self.obeys(**other), other)
+
+
 class FakeBotTests(SynchronousTestCase):
     """The same bot in the fake network, as the tests of other people's bots may do it."""
 

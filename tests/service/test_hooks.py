@@ -23,6 +23,7 @@ from p2pchat.service.hooks import MessageHook
 from p2pchat.service.process_groups import ProcessGroups
 from p2pchat.settings.values import HookSettings
 from p2pchat.wire.messages import Send
+from tests.support.fake_link import FakeLink
 from tests.support.loglines import captured
 
 reactor: Any = _reactor
@@ -134,6 +135,13 @@ class HookTests(SynchronousTestCase):
     def figures(self) -> dict[str, Any]:
         return dict(self.hook.section().read())
 
+    def test_a_program_is_told_how_a_message_came(self) -> None:
+        peer, link = Peer("bob@CIC"), FakeLink()
+        peer.heard_on, link.key, link.security = link, bytes(32), "verified"
+        self.hook.received(peer, messages(1))
+        event = json.loads(self.reactor.started[0].written)
+        self.assertEqual((event["security"], event["key"]), ("verified", "A" * 43))
+
     def test_a_program_gets_the_event_and_no_arguments(self) -> None:
         self.hook.received(BOB, messages(1))
         (process,) = self.reactor.started
@@ -150,6 +158,8 @@ class HookTests(SynchronousTestCase):
                 "to": ME,
                 "text": "text 0",
                 "msg_id": "0",
+                "security": "plain",
+                "key": "",
             },
         )
         self.assertTrue(process.stdin_closed)

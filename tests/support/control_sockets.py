@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import tempfile
+from functools import partial
 from typing import Any
 
 from twisted.internet.testing import StringTransport
@@ -15,7 +16,7 @@ from p2pchat.control.client.finding import Node
 from p2pchat.control.connection import ControlConnection
 from p2pchat.control.service import ControlService
 from p2pchat.node.node import ChatNode, MakeHistory
-from p2pchat.testing.nodes import FakeTown
+from p2pchat.testing.nodes import FakeTown, fake_keys
 from tests.support.histories import keeping
 
 STAMP = "2026-01-31T12:00:00Z"
@@ -80,15 +81,23 @@ class Client:
 class ControlledTown:
     """A fake town in which `alice@CIC` has a control socket, and `bob@CIC` is her peer."""
 
-    def __init__(self, *others: str, keeps: SynchronousTestCase | None = None) -> None:
-        """`keeps`: a test whose `alice@CIC` has a history; its thread is `self.thread`."""
+    def __init__(
+        self, *others: str, keeps: SynchronousTestCase | None = None, sealed: bool = False
+    ) -> None:
+        """`keeps`: a test whose `alice@CIC` has a history; its thread is `self.thread`.
+
+        `sealed`: whether the two have keys.
+        """
         self.town = FakeTown(5)
         host = self.town.network.host("10.0.0.1")
+        keys = partial(fake_keys, wall=host.wall) if sealed else None
         make: MakeHistory | None = None
         if keeps is not None:
             make, self.thread = keeping(keeps, host)
-        self.alice: ChatNode = self.town.node("alice@CIC", ip=host.ip, make_history=make)
-        self.bob: ChatNode = self.town.node("bob@CIC")
+        self.alice: ChatNode = self.town.node(
+            "alice@CIC", ip=host.ip, make_history=make, make_keys=keys
+        )
+        self.bob: ChatNode = self.town.node("bob@CIC", make_keys=keys)
         for name in others:
             self.town.node(name)
         self.town.run_until_meshed()

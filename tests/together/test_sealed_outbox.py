@@ -10,7 +10,9 @@ from p2pchat.testing.nodes import fake_keys
 from tests.together.test_keeping import KeepingCase
 
 
-class SealedOutboxTests(KeepingCase):
+class SealedCase(KeepingCase):
+    """Nodes that have keys, and keep messages."""
+
     def sealed(
         self, name: str, *, owner: str = "", known: KnownKeys | None = None, **options: Any
     ) -> ChatNode:
@@ -32,6 +34,8 @@ class SealedOutboxTests(KeepingCase):
     def securities(self, node: ChatNode) -> dict[str, str]:
         return {link.peer_id: link.security for link in node.mesh.links}
 
+
+class SealedOutboxTests(SealedCase):
     def test_an_impostor_and_a_plain_program_come_first(self) -> None:
         alice, bob = self.friends()
         self.town.kill(bob)

@@ -176,7 +176,7 @@ def history_line(line: Record, most: int | None = None, *, marks: bool = True) -
     """
     to = "" if line.sender == line.conversation else line.conversation
     late = "" if line.said is None else f", said {line_moment(line.said)}"
-    security = getattr(line, "came", "") if marks else ""
+    security = line.came if marks else ""
     who = sender(line.sender, to=to, note=late, security=security)
     state = _STATES.get(line.state, "")
     text = line.text

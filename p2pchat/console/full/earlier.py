@@ -147,7 +147,7 @@ class Earlier:
                 named=named,
                 msg_id=line.msg_id,
                 note=note,
-                security=getattr(line, "came", "") if self._node.encrypts else "",
+                security=line.came if self._node.encrypts else "",
             )
         entry = PaneEntry(line.at, EntryKind.OWN, text, sender, where, msg_id=line.msg_id)
         if line.state == DELIVERED:

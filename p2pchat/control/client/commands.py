@@ -68,7 +68,7 @@ def _send(options: argparse.Namespace) -> int:
         try:
             if len(text.encode()) > MAX_TEXT:
                 raise Refused({"ok": False, "code": "not_sent", "error": _TOO_LONG})
-            answer = node.ask("send", to=options.to, text=text)
+            answer = node.ask("send", to=options.to, text=text, **_demand(node, options.security))
         except Refused as why:
             if options.json:
                 _show_what_became(why.answer)
@@ -88,6 +88,16 @@ def _send(options: argparse.Namespace) -> int:
     elif not answer["peers"]:
         _complain("not delivered: nobody is connected")
     return 0 if answer["peers"] and not answer["dropped"] else 1
+
+
+def _demand(node: Node, security: str | None) -> dict[str, str]:
+    """The field with what a link must be; raises `Refused` if the node would not heed it."""
+    if security is None:
+        return {}
+    if "policy" not in node.ask("status"):
+        sentence = "this node is of an earlier version, which encrypts nothing"
+        raise Refused({"ok": False, "code": "insecure", "error": sentence})
+    return {"security": security}
 
 
 def _show_what_became(answer: dict[str, Any]) -> None:

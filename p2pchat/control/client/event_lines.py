@@ -51,6 +51,8 @@ def event_line(event: dict[str, Any], *, marks: bool = False) -> str:
         if reason.startswith(NOT_CONFIRMED):
             return f"{peer_id}: {reason}"
         return f"not delivered to {peer_id}: {reason}"
+    if kind == "key":
+        return f"* the key of {peer_id}: {text_of(event.get('what'))}"
     return f"* {text_of(event.get('text') or kind)}"
 
 

@@ -25,6 +25,7 @@ _EXAMPLES: Final = {
         ),
         ("p2pchat send '#CIC' 'lunch?'", "to everyone of a namespace; '*' is everyone"),
         ("uptime | p2pchat send bob@CIC -", "the text comes from a pipe"),
+        ("p2pchat send --security verified bob@CIC 'the door code is 7'", "to bob's own key only"),
     ),
     "tail": (
         ("p2pchat tail", "until Ctrl-C"),
@@ -94,6 +95,11 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 def _send_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("to", metavar="PEER|#NAMESPACE|*", help="who gets it")
+    parser.add_argument(
+        "--security",
+        choices=("encrypted", "verified"),
+        help="what the link to a peer must be at least; nothing leaves on another one",
+    )
     parser.add_argument("text", metavar="TEXT|-", nargs="+", help="what; - reads standard input")
 
 

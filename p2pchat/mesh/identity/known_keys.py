@@ -60,6 +60,10 @@ class Decision(NamedTuple):
     stored: bool
 
 
+def _ignore(*_: object) -> None:
+    """Nobody wants to know."""
+
+
 class KnownKeys:
     """The pins of one node. `file`: None keeps them in memory alone, as with a key of one process.
 
@@ -74,6 +78,9 @@ class KnownKeys:
     ) -> None:
         self.wall = wall
         self.file = file
+        self.on_noted: Callable[[str, str, bytes | None], None] = _ignore
+        """Gets a name, what was noted of its key (`seen`, `trusted`, `verified`, `forgotten`), and
+        the key that is known now; by what the person does alone."""
         self._pins = Pins()
         self._refused = RefusedKeys()
         self._looked_at: float | None = None
@@ -199,6 +206,7 @@ class KnownKeys:
             return False
         self._pins.settle(pin, Hold.BY_PERSON)
         self._write(pin, "seen", now)
+        self.on_noted(peer_id, "seen", pin.key)
         return True
 
     def verify(self, peer_id: str, text: str, now: float) -> Decision:
@@ -213,10 +221,12 @@ class KnownKeys:
         if pin.fingerprint != wanted:
             return Decision(Compared.DIFFERENT, True)
         pin.verified = self.wall()
-        if pin.fleeting:
-            return Decision(Compared.EQUAL, True)
-        self._pins.settle(pin, Hold.BY_PERSON)
-        return Decision(Compared.EQUAL, self._write(pin, "verified", now, sync=True))
+        stored = True
+        if not pin.fleeting:
+            self._pins.settle(pin, Hold.BY_PERSON)
+            stored = self._write(pin, "verified", now, sync=True)
+        self.on_noted(peer_id, "verified", pin.key)
+        return Decision(Compared.EQUAL, stored)
 
     def trust(self, peer_id: str, text: str, now: float, *, typed: bool) -> Decision:
         """Have the key with this fingerprint, and only that, be the one of this name.
@@ -244,10 +254,11 @@ class KnownKeys:
         pin.trusted = True
         if typed:
             pin.verified = wall
-        if pin.fleeting:
-            return Decision(Compared.EQUAL, True)
-        self._pins.settle(pin, Hold.BY_PERSON)
-        stored = self._write(pin, "trusted", now, was=was, typed=typed, sync=True)
+        stored = True
+        if not pin.fleeting:
+            self._pins.settle(pin, Hold.BY_PERSON)
+            stored = self._write(pin, "trusted", now, was=was, typed=typed, sync=True)
+        self.on_noted(peer_id, "trusted", pin.key)
         return Decision(Compared.EQUAL, stored)
 
     def forget(self, peer_id: str, now: float) -> Decision:
@@ -256,10 +267,12 @@ class KnownKeys:
         pin = self._pins.take_out(peer_id)
         if pin is None:
             return Decision(Compared.UNKNOWN, True)
-        if not pin.settled:
-            return Decision(Compared.EQUAL, True)
-        line = Line(stamp(self.wall()), peer_id, "forgotten")
-        return Decision(Compared.EQUAL, self._append(line, now, sync=True))
+        stored = True
+        if pin.settled:
+            line = Line(stamp(self.wall()), peer_id, "forgotten")
+            stored = self._append(line, now, sync=True)
+        self.on_noted(peer_id, "forgotten", None)
+        return Decision(Compared.EQUAL, stored)
 
     # ------------------------------------------------------------ time
 

@@ -171,6 +171,8 @@ class SealedLink:
         if not seal.key:
             return b""
         self.key = seal.key
+        self._security.handshakes += 1
+        self._security.handshake_seconds += seal.spent
         link.queue.through(self._write)
         link.perform(link.session.start())
         return self._last(text) if seal.ended else text
@@ -198,6 +200,10 @@ class SealedLink:
     def _failed(self, why: SealError) -> None:
         """Nothing more is to be had from here."""
         session = self._link.session
+        if not self.key:
+            self._security.handshakes_failed += 1
+        elif why.flaw in (Flaw.TAMPERED, Flaw.NOISE):
+            self._security.broken += 1
         if why.flaw is Flaw.NOISE:
             ending = Ending.VIOLATION
         elif session.peer_id:

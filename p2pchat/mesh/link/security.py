@@ -70,6 +70,12 @@ class LinkSecurity:
         self.budget = HandshakeBudget(clock.seconds(), dear=dear)
         self._clock = clock
         self._look: IDelayedCall | None = None
+        self.handshakes = self.handshakes_failed = 0
+        """TLS handshakes that are done, and that failed, in both directions."""
+        self.handshake_seconds = 0.0
+        """The CPU that those which are done took here."""
+        self.broken = 0
+        """Links that ended later, because what came was not what the other end had sealed."""
 
     def guard(self, link: IPeerLink, *, sealed: bool) -> Guard:
         """What the session of `link` asks."""

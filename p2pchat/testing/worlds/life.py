@@ -253,8 +253,10 @@ class Life(Observer):
 
     # ------------------------------------------------------------ what is noted
 
-    def _sends(self, peer_id: str, payload: str, tell: Teller | None = None) -> str:
-        msg_id = self._send(peer_id, payload, tell)
+    def _sends(
+        self, peer_id: str, payload: str, tell: Teller | None = None, *, security: int = 0
+    ) -> str:
+        msg_id = self._send(peer_id, payload, tell, security=security)
         self._account.accepted(payload, msg_id)
         return msg_id
 

@@ -82,6 +82,24 @@ class SendTests(CommandCase):
         self.do("send bob@CIC -", {"id": 1, "ok": True})
         self.assertEqual(self.asked[0]["text"], "line one\nolá ✓")
 
+    def test_only_on_a_safe_link(self) -> None:
+        status = {"id": 1, "ok": True, "policy": "prefer"}
+        code = self.do("send --security verified bob oi", status, {"id": 2, "ok": True})
+        self.assertEqual(code, 0)
+        self.assertEqual([one["do"] for one in self.asked], ["status", "send"])
+        self.assertEqual(self.asked[1]["security"], "verified")
+        no = {"id": 2, "ok": False, "code": "insecure", "error": "the link is plain"}
+        self.assertEqual(self.do("send --security encrypted bob oi", status, no), 1)
+        self.assertEqual(self.complaint, "p2pchat: not delivered: the link is plain\n")
+        with self.assertRaises(SystemExit):
+            parser_of("send").parse_args(["--security", "plain", "bob", "oi"])
+
+    def test_a_node_that_would_not_heed_it_is_asked_for_nothing(self) -> None:
+        status = {"id": 1, "ok": True, "version": "1.0.0"}
+        self.assertEqual(self.do("send --security encrypted bob oi", status), 1)
+        self.assertEqual([one["do"] for one in self.asked], ["status"])
+        self.assertIn("earlier version", self.complaint)
+
     def test_not_delivered(self) -> None:
         answer = {"id": 1, "ok": False, "code": "not_delivered", "error": "no ACK within 5 s"}
         self.assertEqual(self.do("send bob@CIC oi", answer), 1)
