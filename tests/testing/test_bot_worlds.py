@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import contextlib
 from pathlib import Path
 from runpy import run_path
-from time import sleep
 from typing import TypeAlias
 from unittest import TestResult, defaultTestLoader
 
@@ -13,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import ChatNode, NotSentError, Observer, Peer, Pub, Send, Status
 from p2pchat.testing import BotAccount, run_worlds
+from p2pchat.testing.worlds import bot_life, bots
 from p2pchat.testing.worlds.bot_life import MakeBot
 from p2pchat.testing.worlds.bots import BotWorld, Check, bots_of
 
@@ -32,7 +32,7 @@ class Bot(Observer):
                 self.answer(peer, message.payload)
 
     def answer(self, peer: Peer, text: str) -> None:
-        with suppress(NotSentError):
+        with contextlib.suppress(NotSentError):
             self.node.send(peer.peer_id, "ok")
 
 
@@ -83,10 +83,12 @@ class Twice(Bot):
 
 
 class Sleepy(Bot):
-    """Thinks for a while, as if it were alone."""
+    """Thinks for a while, as if it were alone; `now` is the time that it is."""
+
+    now = 0.0
 
     def answer(self, peer: Peer, text: str) -> None:
-        sleep(0.15)
+        Sleepy.now += 0.15
         super().answer(peer, text)
 
 
@@ -109,6 +111,9 @@ def greeted_once(account: BotAccount) -> None:
 
 
 class FaultyBotTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.patch(bots, "_TRIES", 10)  # how short a story becomes is tested elsewhere
+
     def finds(self, make: MakeBot, check: Check | None = None, texts: tuple[str, ...] = ()) -> str:
         """What is told of the first of 200 worlds in which something is wrong."""
         found = self.assertRaises(
@@ -132,6 +137,7 @@ class FaultyBotTests(SynchronousTestCase):
         self.assertIn("B4: the check: AssertionError", self.finds(Twice, one_answer_each))
 
     def test_it_blocks_the_reactor(self) -> None:
+        self.patch(bot_life, "perf_counter", lambda: Sleepy.now)
         self.assertIn("takes longer than 0.1 s", self.finds(Sleepy))
 
     def test_what_is_said_to_it(self) -> None:
@@ -141,7 +147,7 @@ class FaultyBotTests(SynchronousTestCase):
 
 class WorldsOfBotsTests(SynchronousTestCase):
     def test_a_good_one(self) -> None:
-        counts = run_worlds(Bot, seeds=range(12), check=one_answer_each)
+        counts = run_worlds(Bot, seeds=range(8), check=one_answer_each)
         self.assertGreater(counts["said by a bot"], 20)
         self.assertGreater(counts["shown to a bot"], counts["said by a bot"])
 
