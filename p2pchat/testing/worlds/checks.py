@@ -34,6 +34,7 @@ from p2pchat.testing.worlds.account import (
     Message,
 )
 from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.kind import LIAR
 from p2pchat.testing.worlds.storage import path_of
 
 _STATES: Final = {
@@ -114,7 +115,7 @@ def _shown(account: Account, message: Message, peers: Peers, count: int) -> Iter
     if count > most and (to, text) not in account.perhaps_forgotten | account.unkept:
         yield Violation("G3", "shown more than once", what)
     elif not count and to not in account.kills:
-        if DELIVERED in message.told:
+        if DELIVERED in message.told and to != LIAR:
             yield Violation("G3", "delivered, and never shown", what)
         elif peers.whole(message) and not (message.perhaps_cancelled or message.perhaps_lost):
             yield Violation("G3", "accepted, and never shown", what)
