@@ -90,7 +90,7 @@ def shown(path: str) -> tuple[dict[str, Any], bool]:
     """What is shown of a history, and whether a loss was told."""
     database = Database(path)
     with closing(database):
-        past = database.load(1000, 0.0)
+        past = database.load(1000)
         told = bool(past.aside or past.unreadable or past.is_cut)
         reader = Reader(path)
         with closing(reader):

@@ -110,11 +110,7 @@ class DurableHistory:
     def open(self) -> Deferred[None]:
         """Begin to read the past; fires when it is known, however often that has to be tried."""
         self._opening = True
-        wall = self.wall()
-        # A sender keeps what we did not acknowledge for its own outbox_ttl, which we do not know.
-        since = wall - 2 * self.settings.outbox_ttl
-        loaded = self._store.open(self._seen.limit, since, wall, self._remember)
-        return loaded.addCallback(self._opened)
+        return self._store.open(self._seen.limit, self._remember).addCallback(self._opened)
 
     def configure(self, settings: HistorySettings) -> None:
         """Go by these settings from now on, as far as they can change while a node runs."""

@@ -149,7 +149,7 @@ class Model:
 
     def reopen(self) -> None:
         self.database.close()
-        loaded = self.database.load(1000, 0)
+        loaded = self.database.load(1000)
         received = [record for record in self.records if record.state == RECEIVED]
         assert loaded.seen == [
             (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from p2pchat.history.store import GATHER
-from tests.support.histories import NOW, HistoryCase
+from tests.support.histories import NOW, HistoryCase, pub, send
 
 DAY = 86_400.0
 YEARS = 30 * 365 * DAY
@@ -98,6 +98,31 @@ class JumpTests(ClockCase):
         self.assertIn("digo", self.lines())
         self.run_for(300)
         self.assertNotIn("digo", self.lines())
+
+
+class RepetitionTests(ClockCase):
+    """What came before the wall clock was set is known when it comes again."""
+
+    def test_a_repetition_after_any_jump(self) -> None:
+        for jump in (YEARS / 30, -YEARS / 30, YEARS, -NOW):
+            for first in (True, False):
+                with self.subTest(jump=jump, jumps_before_the_stop=first):
+                    self.doCleanups()
+                    self.setUp()
+                    self.receive(send("1", "oi"), pub("2", "a todos"))
+                    self.run_for(60)
+                    if first:
+                        self.wall += jump
+                        self.run_for(60)
+                    self.again(off=10.0 if first else jump)
+                    self.receive(send("3", "agora"))
+                    self.wall = NOW
+                    self.again()
+                    self.told.take()
+                    self.receive(send("1", "oi"), pub("2", "a todos"), send("3", "agora"))
+                    self.run_for(60)
+                    self.assertEqual(self.told.take(), [])
+                    self.assertEqual(sorted(self.lines()), ["a todos", "agora", "espera", "oi"])
 
 
 class AgeTests(ClockCase):

@@ -17,6 +17,20 @@ WORLDS: Final = {
         Kind(seed=3493334267, latency=(0.02, 0.08), plain=True, sleeps=(0, 25)),
         [("script", 51151), ("pass", 19550)],
     ),
+    "a wall clock jumped by a year, and its node knew no repetition when it started again": World(
+        Kind(seed=1179345568, nodes=7, latency=(0.02, 0.08), sleeps=(0, 0, 5, 10, 25)),
+        [
+            ("thread", 27142),
+            ("thread", 84961),
+            ("pass", 42213),
+            ("request", 89859),
+            ("request", 19419),
+            ("pass", 15714),
+            ("thread", 31461),
+            ("jump", 12363),
+            ("stop", 94324),
+        ],
+    ),
 }
 
 
