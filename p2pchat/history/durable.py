@@ -205,6 +205,11 @@ class DurableHistory:
         return self._store.failing
 
     @property
+    def hangs(self) -> bool:
+        """Whether the disk has not answered for long: of what it was given nothing is known."""
+        return self._store.hangs
+
+    @property
     def why(self) -> str:
         """Why, the last time that it was so; empty if it never was."""
         return self._store.why

@@ -741,8 +741,8 @@ class OutboxTests(HistoryCase):
         self.start()
         self.say("bob@CIC", "um")
         cancelled = [*self.outbox]
-        self.assertEqual(self.outgoing.cancel(cancelled), 1)
-        self.assertEqual(self.outgoing.cancel(cancelled), 0)
+        self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (1, ""))
+        self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (0, ""))
         self.assertEqual(self.told.take()[1:], [("undelivered", "bob@CIC", "m1", "cancelled")])
         self.clock.advance(GATHER)
         self.assertEqual(self.told.take(), [])
