@@ -276,7 +276,7 @@ class DurableHistory:
         self, scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[int]]:
         """PUBs of ours that a peer has missed, not older than `age`; see `Reader.published`."""
-        since = self._running.wall(self._clock.seconds()) - age
+        since = self._running.since(age, self._clock.seconds())
         return self._read(lambda reader: reader.published(scopes, after, since, count))
 
     def numbered(self, ids: Sequence[int]) -> Deferred[list[Record]]:

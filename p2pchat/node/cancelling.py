@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet import defer
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -89,7 +90,7 @@ class Cancelling:
     def _over(self, taken: Sequence[OwnMessage], result: str | Failure) -> Cancelled:
         hangs = isinstance(result, Failure)
         if isinstance(result, Failure):
-            result.trap(TimeoutError, CancelledError)
+            result.trap(defer.TimeoutError, CancelledError)
             result = NO_ANSWER
         why = ""
         for message in taken:

@@ -57,7 +57,7 @@ class Outcomes:
         self.undelivered = 0
         """How often one was told not to be delivered, perhaps yet."""
         self.ending: dict[str, OwnMessage] = {}
-        """Messages that are sent no more, by msg_id, until that is on the disk; see `cancelling`."""
+        """Messages that are sent no more, by msg_id, until that is stored; see `cancelling`."""
         self.lost = 0
         """Direct messages that could neither be delivered nor kept when the node left."""
         if history is not None:

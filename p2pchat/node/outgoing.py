@@ -249,7 +249,7 @@ class Outgoing:
         if message.stage is Stage.ON_ITS_WAY and message.sent_at is not None:
             seconds = self._context.clock.seconds() - message.sent_at
         else:
-            seconds = 0.0 if history is None else max(0.0, history.wall() - message.entry.at)
+            seconds = 0.0 if history is None else history.age(message.entry)
         _log.debug("ACK from {peer} after {ms:.1f} ms", peer=peer_id, ms=seconds * 1e3)
         self.outcomes.delivered_after(message, seconds)
         if self.outbox.has_unsent(peer_id):

@@ -31,6 +31,18 @@ WORLDS: Final = {
             ("stop", 94324),
         ],
     ),
+    "cancelled, and sent all the same after a kill": World(
+        Kind(seed=3223319336, sleeps=(0, 25)),
+        [
+            ("thread", 19660),
+            ("request", 90251),
+            ("kill", 72365),
+            ("pass", 52148),
+            ("thread", 96251),
+            ("cancel", 95790),
+            ("kill", 1243),
+        ],
+    ),
 }
 
 

@@ -220,8 +220,8 @@ def _own(account: Account, message: Message, records: list[Record]) -> Iterator[
         if states != [PUBLISHED]:
             yield Violation("L9", "published, and not so in the file", what)
     elif last is not None and states != [_STATES[last]]:
-        if told[-1] == KILLED and states == [WAITING]:
-            if last != CANCELLED or message.perhaps_back:
-                return  # its end was not written yet
+        late = told[-1] == KILLED and (last != CANCELLED or message.perhaps_back)
+        if late and states == [WAITING]:
+            return  # its end was not written yet
         state = {WAITING: "waiting", ABANDONED: "abandoned"}.get(states[0], "delivered")
         yield Violation("L9", f"{last}, and {state} in the file", what)
