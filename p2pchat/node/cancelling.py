@@ -32,7 +32,7 @@ NOT_FOR_GOOD: Final = "but not for good"
 class Cancelled(NamedTuple):
     """What became of a wish to cancel."""
 
-    count: int
+    messages: int
     """How many messages are sent no more by this process."""
     why: str = ""
     """Why they may be sent when the program starts again; empty if they are not."""

@@ -299,7 +299,7 @@ class DamageTests(FileCase):
         self.keep(self.arrival("bob@CIC", send("1", "lost")))
         self.database.close()
         with open(self.path, "r+b") as file:
-            file.write(b"not a database at all" * 200)
+            file.write(b"\0not a database at all" * 200)
 
     def test_a_damaged_file_is_set_aside_when_it_is_loaded(self) -> None:
         self.damage()

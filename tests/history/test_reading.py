@@ -59,7 +59,7 @@ class RecentTests(FileCase):
 
     def test_a_file_that_cannot_be_read(self) -> None:
         with open(self.path, "wb") as file:
-            file.write(b"rubbish" * 1000)
+            file.write(b"\0rubbish" * 1000)
         error = self.assertRaises(HistoryError, self.reader.recent, None, 9)
         self.assertIn("the history cannot be read", str(error))
         os.unlink(self.path)
