@@ -439,7 +439,7 @@ class TroubleTests(PersistenceCase):
         machine.register("b")
         machine.wait(0.25)
         with open(self.path, "r+b") as file:
-            file.write(b"garbage" * 1000)
+            file.write(b"\0garbage" * 1000)
         disk.broken = None
         machine.wait(5)
         self.assertEqual(self.told("is damaged"), 1)
