@@ -43,6 +43,19 @@ WORLDS: Final = {
             ("kill", 1243),
         ],
     ),
+    "published with a full disk, and lost without a word when the node left": World(
+        Kind(seed=2669151446),
+        [
+            ("full", 67974),
+            ("publish", 83432),
+            ("stop", 77126),
+            ("pass", 70193),
+            ("thread", 4367),
+            ("thread", 1537),
+            ("pass", 83715),
+            ("thread", 83200),
+        ],
+    ),
 }
 
 
