@@ -91,6 +91,10 @@ def _outcome(message: Message, peers: Peers) -> Iterator[Violation]:
             yield Violation("G6", f"two ends: {told[ends[0]]}, {told[ends[1]]}", what)
         elif ends and ends[0] != len(told) - 1:
             yield Violation("G6", f"{told[ends[0]]}, and then {told[ends[0] + 1]}", what)
+    if any(CANCELLED in told for told in tellings[:-1]) and not message.perhaps_back:
+        later = [told for told in tellings if told]
+        if CANCELLED not in later[-1]:
+            yield Violation("G6", "cancelled, and sent all the same after a kill", what)
     last = next((told for told in reversed(tellings) if told), [])
     ended = bool(last) and last[-1] in ENDS
     if not (ended or message.perhaps_lost):
@@ -217,7 +221,8 @@ def _own(account: Account, message: Message, records: list[Record]) -> Iterator[
         if states != [PUBLISHED]:
             yield Violation("L9", "published, and not so in the file", what)
     elif last is not None and states != [_STATES[last]]:
-        if told[-1] == KILLED and states == [WAITING]:
+        late = told[-1] == KILLED and (last != CANCELLED or message.perhaps_back)
+        if late and states == [WAITING]:
             return  # its end was not written yet
         state = {WAITING: "waiting", ABANDONED: "abandoned"}.get(states[0], "delivered")
         yield Violation("L9", f"{last}, and {state} in the file", what)
