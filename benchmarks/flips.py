@@ -24,7 +24,7 @@ from msgspec import structs
 
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import PUBLISHED, WAITING, Batch, Change, HistoryError, Record
+from p2pchat.history.records import PUBLISHED, WAITING, Batch, Change, HistoryError, Record, Since
 from p2pchat.history.segments import pack
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row
 from p2pchat.sqlite import ForeignFileError
@@ -90,7 +90,7 @@ def shown(path: str) -> tuple[dict[str, Any], bool]:
     """What is shown of a history, and whether a loss was told."""
     database = Database(path)
     with closing(database):
-        past = database.load(1000, 0.0)
+        past = database.load(1000)
         told = bool(past.aside or past.unreadable or past.is_cut)
         reader = Reader(path)
         with closing(reader):
@@ -99,7 +99,7 @@ def shown(path: str) -> tuple[dict[str, Any], bool]:
                 "all": reader.recent(None, 1000),
                 "export": [*reader.everything()],
                 "outbox": sorted(past.waiting, key=lambda record: record.id),
-                "catch-up": reader.numbered(reader.published(SCOPES, "", 0.0, 1000)),
+                "catch-up": reader.numbered(reader.published(SCOPES, "", Since(), 1000)),
                 "seen": sorted(past.seen),
                 "friends": sorted(past.friends),
                 "unread": past.unread,

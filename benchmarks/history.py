@@ -101,7 +101,7 @@ def read(path: str, language: Language) -> None:
             took.append(time.perf_counter() - began)
         print(f"{name:<28} {max(took) * 1e3:7.1f} ms")
     began = time.perf_counter()
-    Database(path).load(100_000, 0)
+    Database(path).load(100_000)
     print(f"{'start, 100,000 ids':<28} {(time.perf_counter() - began) * 1e3:7.1f} ms")
 
 

@@ -35,6 +35,13 @@ _MAGIC: Final = b"SQLite format 3\0"
 _FRACTIONS: Final = slice(21, 24)
 _NUMBER: Final = slice(60, 64)
 _APPLICATION: Final = slice(68, 72)
+_CONTROLS: Final = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
+_OTHER_KINDS: Final = (
+    *(b"\x7fELF", b"MZ", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf"),
+    *(b"%PDF", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"OggS"),
+    *(b"ID3", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xfe\xff"),
+)
+"""How programs, archives, documents, pictures, sounds and text in UTF-16 begin."""
 _TABLES_OF_NOBODY: Final = (
     "SELECT count(*) FROM sqlite_master, pragma_application_id WHERE application_id = 0"
 )
@@ -78,13 +85,16 @@ def check(path: str, form: Format, disk: Disk = SYSTEM) -> None:
     """Look whether the file at `path` may be used; raises `ForeignFileError` if not, or `OSError`.
 
     A file that is not there, is empty or is no database passes: to open it is to begin it, or to
-    find it damaged.
+    find it damaged. Unless its beginning is text, or that of a file of a known kind: then it is
+    somebody's, who most likely gave the wrong name.
     """
     try:
         head = disk.head(path, 100)
     except FileNotFoundError:
         return
     application = int.from_bytes(head[_APPLICATION], "big")
+    if _is_of_another_kind(head):
+        raise ForeignFileError(f"{path} is no database, and not ours: {_another(form)}")
     if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20":
         return
     if not application:  # most programs leave it so, and a file that is only begun has it, too
@@ -283,6 +293,13 @@ def copy(path: str, target: str, form: Format, disk: Disk = SYSTEM) -> None:
             raise
     finally:
         source.close()
+
+
+def _is_of_another_kind(head: bytes) -> bool:
+    """Whether a file that begins so is another one than a database, however damaged."""
+    # A database has zeros in its first hundred bytes, whatever became of some of them.
+    is_text = bool(head) and not _CONTROLS.intersection(head)
+    return not head.startswith(_MAGIC) and (is_text or head.startswith(_OTHER_KINDS))
 
 
 def _foreign(path: str, form: Format) -> ForeignFileError:

@@ -54,6 +54,8 @@ PLACES: Final = {
     "testing/lying_link.py": {"random.Random"},
     "testing/nodes.py": {"random.Random"},
     "testing/versions.py": {"random.Random"},
+    # How long a call of a bot takes really: one that blocks the reactor.
+    "testing/worlds/bot_life.py": {"time.perf_counter"},
     "testing/worlds/kind.py": {"random.Random"},
 }
 """Module -> what it takes from the system."""

@@ -220,11 +220,28 @@ class ForeignTests(Case):
         check(self.path, FORM)
 
     def test_damage_is_not_taken_for_a_foreign_file(self) -> None:
-        for rubbish in (b"no database at all", b"SQLite format 3\0 and then rubbish"):
+        for rubbish in (b"\0no database at all", b"SQLite format 3\0 and then rubbish"):
             Path(self.path).write_bytes(rubbish * 1000)
             check(self.path, FORM)
             error = self.assertRaises(sqlite3.DatabaseError, self.file().open)
             self.assertTrue(is_damage(error))
+
+    def test_a_file_of_another_kind_is_left_alone(self) -> None:
+        kinds = (b"x", b"notes\n" * 99, "d\xe9j\xe0 vu".encode("latin-1"), "é".encode("utf-16"))
+        for content in (*kinds, b"PK\x03\x04\0\0", b"\x7fELF\2\1\1" + bytes(99)):
+            Path(self.path).write_bytes(content)
+            error = self.assertRaises(ForeignFileError, check, self.path, FORM)
+            self.assertIn("not ours: choose another file", str(error))
+            self.assertRaises(ForeignFileError, self.file().open)
+            self.assertEqual(Path(self.path).read_bytes(), content)
+            self.assertEqual(os.listdir(self.folder), ["notes.sqlite"])
+
+    def test_what_is_left_of_ours_is_no_other_kind(self) -> None:
+        self.file().open().close()
+        whole = Path(self.path).read_bytes()
+        for content in (bytes(100), whole[:30], bytes(8) + whole[8:], b"X" + whole[1:]):
+            Path(self.path).write_bytes(content)
+            check(self.path, FORM)
 
 
 class DamagedTests(Case):

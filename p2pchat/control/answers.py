@@ -148,14 +148,15 @@ class Requests:
         """Send a message no more that has no link and could not be kept; why, as a sentence.
 
         Who hears that it is not sent may say it again, and it would be sent twice. Empty when the
-        past is not known yet: then it is sent as soon as that is read, and stays.
+        past is not known yet: then it is sent as soon as that is read, and stays. So it does while
+        the disk does not answer, which may hold it, or not.
         """
         history, outgoing = self._node.history, self._node.outgoing
         message = outgoing.outbox.get(news.msg_id)
-        if history is None or not history.ready or message is None:
+        if history is None or not history.ready or history.hangs or message is None:
             return ""
         reason = f"it could not be kept ({history.why}), and is not sent"
-        outgoing.cancel([message], reason)
+        outgoing.outcomes.call_off(message, reason)
         return reason
 
     def _publish(self, scope: str, text: str) -> Answer:

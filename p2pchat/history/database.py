@@ -78,13 +78,13 @@ class Database:
         """Where the file is."""
         return self._file.path
 
-    def load(self, remembered: int, since: float, now: float = 0.0) -> Loaded:
+    def load(self, remembered: int) -> Loaded:
         """What a node needs of the past; an empty past when there is no file.
 
-        `remembered`: how many ids at most, of messages that came after `since` (wall clock). Rows
+        `remembered`: how many ids at most, the latest ones, however old they are: in a process
+        they do not grow old either, and when they came says a clock that may have been wrong. Rows
         that are damaged are left out; a file whose pages are is put aside, with what could be read
-        of it in what is returned. `now`, if it is not 0, is what the wall clock says: when it is
-        ahead of all in the file, `since` is by as much less.
+        of it in what is returned.
         """
         if not self._disk.exists(self.path):
             return Loaded()
@@ -93,17 +93,17 @@ class Database:
             with suppress(OSError):
                 keep_copy(self.path, self._wall(), self._disk)
         try:
-            return self._load(remembered, since, now)
+            return self._load(remembered)
         except _PERHAPS_ROWS as trouble:
             if not mending.is_curable(trouble):
                 raise
         try:
             self._mend()
-            return self._load(remembered, since, now)
+            return self._load(remembered)
         except _PERHAPS_ROWS as trouble:
             if not mending.is_beyond_repair(trouble):
                 raise
-        rescued = self._rescue(remembered, since)
+        rescued = self._rescue(remembered)
         rescued.unreadable += self._lost
         rescued.is_cut = self._is_cut
         self._lost, self._is_cut = 0, False
@@ -255,11 +255,9 @@ class Database:
     def _number(self, connection: sqlite3.Connection) -> partial[int]:
         return partial(self._names.number, connection)
 
-    def _load(self, remembered: int, since: float, now: float) -> Loaded:
+    def _load(self, remembered: int) -> Loaded:
         try:
             connection = self._checked()
-            newest = past.newest(connection)
-            since -= max(0.0, now - newest)
             (self.unfiled,) = connection.execute(
                 "SELECT (SELECT coalesce(sum(count), 0) FROM segment) +"
                 " (SELECT count(*) FROM message WHERE id > (SELECT upto FROM indexed))"
@@ -271,14 +269,14 @@ class Database:
             cut, self._is_cut = self._is_cut, False
             return Loaded(
                 next_id=filing.last_id(connection) + 1,
-                seen=past.seen(connection, remembered, since),
+                seen=past.seen(connection, remembered),
                 waiting=past.waiting(connection),
                 friends=shares.friends(connection),
                 unread=past.unread(connection),
                 unfiled=self.unfiled,
                 has_words=self.has_words,
                 runs=past.runs(connection),
-                newest=newest,
+                newest=past.newest(connection),
                 is_checked=used_bytes(connection) <= _CHECKED_AT_ONCE,
                 is_cut=cut,
                 unreadable=lost + past.unreadable(connection),
@@ -330,13 +328,13 @@ class Database:
             return aside
         return ""
 
-    def _rescue(self, remembered: int, since: float) -> Loaded:
+    def _rescue(self, remembered: int) -> Loaded:
         """What can be read of a file with damaged pages."""
         try:
             connection = self._file.open()
         except _PERHAPS_ROWS:  # Python cannot take each sentence of SQLite's
             return Loaded(unreadable=1)
-        return mending.rescue(connection, remembered, since)
+        return mending.rescue(connection, remembered)
 
     def _commit(self, batch: Batch) -> None:
         segments = [*join(batch.pieces)]

@@ -110,11 +110,7 @@ class DurableHistory:
     def open(self) -> Deferred[None]:
         """Begin to read the past; fires when it is known, however often that has to be tried."""
         self._opening = True
-        wall = self.wall()
-        # A sender keeps what we did not acknowledge for its own outbox_ttl, which we do not know.
-        since = wall - 2 * self.settings.outbox_ttl
-        loaded = self._store.open(self._seen.limit, since, wall, self._remember)
-        return loaded.addCallback(self._opened)
+        return self._store.open(self._seen.limit, self._remember).addCallback(self._opened)
 
     def configure(self, settings: HistorySettings) -> None:
         """Go by these settings from now on, as far as they can change while a node runs."""
@@ -209,6 +205,11 @@ class DurableHistory:
         return self._store.failing
 
     @property
+    def hangs(self) -> bool:
+        """Whether the disk has not answered for long: of what it was given nothing is known."""
+        return self._store.hangs
+
+    @property
     def why(self) -> str:
         """Why, the last time that it was so; empty if it never was."""
         return self._store.why
@@ -278,7 +279,7 @@ class DurableHistory:
         self, scopes: Sequence[str], after: str, age: float, count: int
     ) -> Deferred[list[int]]:
         """PUBs of ours that a peer has missed, not older than `age`; see `Reader.published`."""
-        since = self._running.wall(self._clock.seconds()) - age
+        since = self._running.since(age, self._clock.seconds())
         return self._read(lambda reader: reader.published(scopes, after, since, count))
 
     def numbered(self, ids: Sequence[int]) -> Deferred[list[Record]]:

@@ -65,10 +65,10 @@ def make_anew(connection: Connection) -> None:
     connection.execute("COMMIT")
 
 
-def rescue(connection: Connection, remembered: int, since: float) -> Loaded:
+def rescue(connection: Connection, remembered: int) -> Loaded:
     """What a node needs of the past, as far as it can be read; the rest is counted.
 
-    `remembered`, `since`: see `Database.load`.
+    `remembered`: see `Database.load`.
     """
     left_out = 0
 
@@ -82,7 +82,7 @@ def rescue(connection: Connection, remembered: int, since: float) -> Loaded:
 
     loaded = Loaded(
         waiting=_waiting(connection),
-        seen=read(lambda: past.seen(connection, remembered, since), []),
+        seen=read(lambda: past.seen(connection, remembered), []),
         friends=read(lambda: shares.friends(connection), []),
     )
     loaded.next_id = max((record.id for record in loaded.waiting), default=0) + 1

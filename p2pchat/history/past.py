@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import itemgetter
 from sqlite3 import Connection
 from typing import Final
 
@@ -22,8 +23,8 @@ from p2pchat.wire.repetitions import Mark, mark_of
 EVERYTHING: Final = ""
 """The name under which is noted how far the person has seen all conversations."""
 _MAX_UNREAD: Final = 1000
-_Seen = tuple[int, str, str, bool, int, Mark]
-"""Id, sender, msg_id, whether it is a PUB that came late, arrival in ms, and its text's mark."""
+_Seen = tuple[int, str, str, bool, Mark]
+"""Id, sender, msg_id, whether it is a PUB that came late, and its text's mark."""
 
 
 _BAD_TEXT: Final = " OR ".join(
@@ -46,11 +47,11 @@ def prepare(connection: Connection) -> None:
     sums.prepare(connection)
 
 
-def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, str, bool, Mark]]:
+def seen(connection: Connection, limit: int) -> list[tuple[str, str, bool, Mark]]:
     """Sender, msg_id, whether it is a PUB that came late, and text, of the last received messages.
 
-    Oldest first; half of `limit` of friends at most and half of strangers, and only those that came
-    after `since` (wall clock). Of a text there is the mark; None when it may not be as it came.
+    Oldest first; half of `limit` of friends at most and half of strangers. Of a text there is the
+    mark; None when it may not be as it came.
     """
     half = max(1, limit // 2)
     halves = _latest_unfiled(connection, half)
@@ -59,21 +60,20 @@ def seen(connection: Connection, limit: int, since: float) -> list[tuple[str, st
     )
     for friend, found in enumerate(halves):
         filed = connection.execute(
-            "SELECT m.id, sender, msg_id, conversation != sender AND said IS NOT NULL, at,"
+            "SELECT m.id, sender, msg_id, conversation != sender AND said IS NOT NULL,"
             f" iif({sums.ROW_IS_WHOLE}, mark_of(CAST(m.text AS BLOB)), 0)"
             " FROM message m JOIN name n ON n.id = m.sender"
             " WHERE state = ? AND msg_id != '' AND friend = ? ORDER BY m.id DESC LIMIT ?",
             (RECEIVED, friend, max(0, half - len(found))),
         )
         found += [
-            (id_, names[sender], msg_id, bool(late), at, mark)
-            for id_, sender, msg_id, late, at, mark in filed
-            if mark != 0 and type(msg_id) is str and type(at) is int and sender in names
+            (id_, names[sender], msg_id, bool(late), mark)
+            for id_, sender, msg_id, late, mark in filed
+            if mark != 0 and type(msg_id) is str and sender in names
         ]
     return [
         (sender, msg_id, caught_up, mark)
-        for _, sender, msg_id, caught_up, at, mark in sorted(chain(*halves))
-        if at >= since * 1000
+        for _, sender, msg_id, caught_up, mark in sorted(chain(*halves), key=itemgetter(0))
     ]
 
 
@@ -97,11 +97,11 @@ def _latest_unfiled(connection: Connection, most: int) -> tuple[list[_Seen], lis
     for _, data in sums.segments(connection, "ORDER BY id DESC"):
         if not is_whole(data):
             continue
-        for id_, place, sender, msg_id, at, said, _, text, _ in reversed([*rows(data, str)]):
+        for id_, place, sender, msg_id, _, said, _, text, _ in reversed([*rows(data, str)]):
             half = halves[sender in friends]
             if msg_id and len(half) < most:
                 late = place != sender and said is not None
-                half.append((id_, sender, msg_id, late, at, _mark_of(text.encode())))
+                half.append((id_, sender, msg_id, late, _mark_of(text.encode())))
         if len(halves[0]) == len(halves[1]) == most:
             break
     return halves

@@ -17,7 +17,7 @@ from p2pchat.history import past
 from p2pchat.history import words as index
 from p2pchat.history.checking import LOOKS, Faults
 from p2pchat.history.mending import lenient
-from p2pchat.history.records import HistoryError, Record
+from p2pchat.history.records import HistoryError, Record, Since
 from p2pchat.history.schema import FIELDS, FORMAT, NAMES
 from p2pchat.history.searching import Query
 from p2pchat.history.segments import encodable, is_whole, unpack
@@ -107,19 +107,28 @@ class Reader:
 
         return self._read(read)
 
-    def published(self, scopes: Sequence[str], after: str, since: float, count: int) -> list[int]:
+    def published(self, scopes: Sequence[str], after: str, since: Since, count: int) -> list[int]:
         """The ids of the last `count` PUBs of ours to one of `scopes`, oldest first.
 
         Only those after the one whose msg_id is `after`, if that is among them, and not older than
-        `since` (wall clock). Ask for the messages themselves with `numbered`.
+        `since`. Ask for the messages themselves with `numbered`.
         """
 
         def read(connection: sqlite3.Connection) -> list[int]:
             marks = ",".join("?" * len(scopes))
             rows = connection.execute(
-                "SELECT id, msg_id FROM message WHERE state = 1 AND at >= ? AND conversation IN"
+                "SELECT id, msg_id FROM message WHERE state = 1"
+                " AND iif(id < ?, at >= ?, id >= ? OR (id >= ? AND at >= ?)) AND conversation IN"
                 f" (SELECT id FROM name WHERE text IN ({marks})) ORDER BY id DESC LIMIT ?",
-                (since * 1000, *scopes, count),
+                (
+                    since.known,
+                    since.wall * 1000,
+                    since.later,
+                    since.first,
+                    since.at * 1000,
+                    *scopes,
+                    count,
+                ),
             )
             found = [number for number, _ in takewhile(lambda row: row[1] != after, rows)]
             return found[::-1]

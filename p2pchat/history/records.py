@@ -23,6 +23,9 @@ WAITING: Final = 3
 ABANDONED: Final = 4
 """A SEND of ours that was cancelled, or waited for too long."""
 
+NO_ID: Final = 1 << 62
+"""Above each id."""
+
 STATES: Final = ("received", "published", "delivered", "waiting", "abandoned")
 """The names of the five, at their numbers."""
 
@@ -91,6 +94,20 @@ class Run(Struct, frozen=True, gc=False):
     """The first message of ours for which it holds; 0: as it was noted last."""
     total: float
     wall: float
+
+
+class Since(Struct, frozen=True, gc=False):
+    """From when on messages of ours are young enough, by how long the node ran; see `running`.
+
+    With an id below `known`: those of `wall` or later. With one from `known` on: those from `later`
+    on, and those from `first` on of `at` or later.
+    """
+
+    known: int = NO_ID
+    wall: float = 0.0
+    later: int = NO_ID
+    first: int = NO_ID
+    at: float = 0.0
 
 
 class Batch(Struct):

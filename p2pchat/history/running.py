@@ -16,7 +16,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final
 
-from p2pchat.history.records import Loaded, Record, Run
+from p2pchat.history.records import NO_ID, Loaded, Record, Run, Since
 
 _EARLIEST: Final = 1_704_067_200.0
 """2024: a clock that says less was never set, and what it said shows nothing."""
@@ -50,7 +50,7 @@ class Running:
     def loaded(self, past: Loaded, now: float, wall: float) -> None:
         """Begin a run after this past."""
         self._began, self._first = now, past.next_id
-        self._matters = self.last_waits = bool(past.waiting)
+        self._matters = self.last_waits = bool(past.waiting or past.runs)
         newest = past.newest
         noted = [row for row in past.runs if not row.id]
         self._rows = sorted((row for row in past.runs if row.id), key=lambda row: row.id)
@@ -58,7 +58,9 @@ class Running:
             self._base = noted[0].total
             if _is_set(newest) and _is_set(noted[0].wall):
                 # It ran until its newest message came, or was off before that, which is the same.
-                self._base += min(max(0.0, newest - noted[0].wall), _BELIEVED)
+                # It is noted often: of more than a day the clock was set back since that came.
+                ran_on = newest - noted[0].wall
+                self._base += ran_on if 0.0 < ran_on <= _BELIEVED else 0.0
         if not self._rows:
             # Of what was said before there were rows it is known by how much the newest is younger.
             self._rows.append(Run(1, self._base, newest))
@@ -116,6 +118,19 @@ class Running:
         if record.id >= self._first:
             said = max(said, self._base)
         return max(0.0, self._total(now) - said)
+
+    def since(self, age: float, now: float) -> Since:
+        """Which messages of ours were said within the last `age` seconds."""
+        rows, ran = self._rows, self._total(now) - age
+        wall = self.wall(now) - age
+        if not rows:
+            return Since(wall=wall)
+        place = bisect_right([row.total for row in rows], ran)
+        later = rows[place].id if place < len(rows) else NO_ID
+        if not place:
+            return Since(rows[0].id, wall, later)
+        row = rows[place - 1]
+        return Since(rows[0].id, wall, later, row.id, row.wall + ran - row.total)
 
     def _total(self, now: float) -> float:
         """How long the node ran in all, with the time between two runs."""

@@ -93,9 +93,7 @@ class Store:
         """Whether something is to be noted although there is no other batch."""
         self.batches = 0
 
-    def open(
-        self, remembered: int, since: float, now: float, prepare: Callable[[Loaded], None]
-    ) -> Deferred[Loaded]:
+    def open(self, remembered: int, prepare: Callable[[Loaded], None]) -> Deferred[Loaded]:
         """Read the past, if need be again and again; fires with it when messages can be held.
 
         See `Database.load`. `prepare` is called with the past before, in the thread.
@@ -103,7 +101,7 @@ class Store:
         opened: Deferred[Loaded] = Deferred()
 
         def load(database: Database) -> Loaded:
-            past = database.load(remembered, since, now)
+            past = database.load(remembered)
             prepare(past)
             return past
 

@@ -348,28 +348,29 @@ class ChatNode(MultiService):
             yield patience.wait(history.flush())
             self.outgoing.close()
             in_time = False if patience.over else (yield patience.wait(history.stop()))
+            self._tell_unkept(history)
             if not in_time:
-                self._abandon(history)
+                history.abandon()
         if self._own_keys is not None:
             self._own_keys.close(self.clock.seconds())
         self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)
 
-    def _abandon(self, history: DurableHistory) -> None:
-        """The file does not answer: say what may be lost with it."""
+    def _tell_unkept(self, history: DurableHistory) -> None:
+        """The file takes nothing more: say what may be lost with it."""
         why = history.why or "this node did not wait for the disk"
         early, count = self.outgoing.publishing.early, history.uncertain
         if early:
             self.observers.notice(f"{early} published messages never went out, and are lost: {why}")
         if count:
             self.observers.notice(f"{count} messages more are perhaps not kept: {why}")
-        history.abandon()
 
     def lose(self) -> None:
         """The process ends at once, without `stopService`: tell what is lost, or may be."""
         if self.history is not None and self._settled:
             self.outgoing.close()
-            self._abandon(self.history)
+            self._tell_unkept(self.history)
+            self.history.abandon()
         if self._own_keys is not None:
             self._own_keys.close(self.clock.seconds())
 

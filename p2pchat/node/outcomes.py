@@ -31,7 +31,8 @@ AGAIN_AFTER: Final = 3
 _NOT_DELIVERED: Final = "Not delivered to {peer}: {why}"
 _NEXT_LINK: Final = "when a link opens"
 _TOO_OLD: Final = "it waited for too long and is given up"
-_PERHAPS: Final = ", though it may have arrived"
+PERHAPS: Final = ", though it may have arrived"
+"""What is added when a message that ends was sent before."""
 _TOLD_ONE_BY_ONE: Final = 5
 """Of messages of earlier runs that were given up; of the others only how many there are."""
 _log: Final = Log("Router")
@@ -55,6 +56,8 @@ class Outcomes:
         """Direct messages that were acknowledged."""
         self.undelivered = 0
         """How often one was told not to be delivered, perhaps yet."""
+        self.ending: dict[str, OwnMessage] = {}
+        """Messages that are sent no more, by msg_id, until that is stored; see `cancelling`."""
         self.lost = 0
         """Direct messages that could neither be delivered nor kept when the node left."""
         if history is not None:
@@ -74,7 +77,12 @@ class Outcomes:
 
     def call_off(self, message: OwnMessage, reason: str) -> None:
         """It is sent no more, though it may have been sent before."""
-        self.give_up(message, reason if message.sent_at is None else reason + _PERHAPS)
+        self.give_up(message, reason if message.sent_at is None else reason + PERHAPS)
+
+    def called_off(self, message: OwnMessage, reason: str) -> None:
+        """One of `ending` has come to its end."""
+        del self.ending[message.msg_id]
+        self._tell(message, Became.UNDELIVERED, reason=reason)
 
     def too_old(self, old: Sequence[OwnMessage]) -> None:
         """These have waited for longer than they may."""
@@ -157,7 +165,7 @@ class Outcomes:
     def _entered(self, entries: Sequence[Record], trouble: str) -> None:
         """These are stored, or could not be."""
         for entry in entries:
-            message = self._outbox.get(entry.msg_id)
+            message = self._outbox.get(entry.msg_id) or self.ending.get(entry.msg_id)
             if message is not None and message.entry is entry:
                 message.stored = not trouble
                 self.look(message)

@@ -14,7 +14,7 @@ history, nothing leaves before the past is known: what is said before waits in i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -28,6 +28,7 @@ from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.node.cancelling import Cancelling
 from p2pchat.node.demands import check, level_of
 from p2pchat.node.first_words import FirstWords
 from p2pchat.node.news import NotSentError, Teller
@@ -42,7 +43,6 @@ from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Said, Send
 from p2pchat.wire.names import bracketed
 
-CANCELLED: Final = "cancelled"
 _log: Final = Log("Router")
 _MOST_AT_ONCE: Final = 1000
 _CHECK_AGE_EVERY: Final = 60.0
@@ -92,6 +92,9 @@ class Outgoing:
         """The direct messages that have not come to their end."""
         self.outcomes = Outcomes(self.outbox, peers, observers, history)
         """What becomes of them."""
+        self._cancelling = Cancelling(context.clock, self.outbox, self.outcomes, history)
+        self.cancel = self._cancelling.cancel
+        """Send some of them no more; see `Cancelling.cancel`."""
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told the peer and the link of each message whose ACK did not come in time."""
         self.on_forgotten: Callable[[], None] = _nothing
@@ -173,15 +176,6 @@ class Outgoing:
         history.enter(message.entry)
         self._send_waiting(message.peer_id)
 
-    def cancel(self, messages: Sequence[OwnMessage], reason: str = CANCELLED) -> int:
-        """Send these no more; returns how many of them had not come to their end."""
-        count = 0
-        for message in messages:
-            if self.outbox.get(message.msg_id) is message:
-                count += 1
-                self.outcomes.call_off(message, reason)
-        return count
-
     def forget(self, peer_id: str) -> Deferred[int]:
         """Delete what was said by and to a peer, and what waits for it; fires with how many.
 
@@ -192,7 +186,8 @@ class Outgoing:
         assert history is not None
 
         def deleted() -> None:
-            self.cancel(said, "forgotten")
+            for message in said:
+                self.outcomes.call_off(message, "forgotten")
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
@@ -287,7 +282,7 @@ class Outgoing:
         if message.stage is Stage.ON_ITS_WAY and message.sent_at is not None:
             seconds = self._context.clock.seconds() - message.sent_at
         else:
-            seconds = 0.0 if history is None else max(0.0, history.wall() - message.entry.at)
+            seconds = 0.0 if history is None else history.age(message.entry)
         _log.debug("ACK from {peer} after {ms:.1f} ms", peer=peer_id, ms=seconds * 1e3)
         self.outcomes.delivered_after(message, seconds)
         if self.outbox.has_unsent(peer_id):
@@ -340,6 +335,7 @@ class Outgoing:
 
     def close(self) -> None:
         """What could be written is written: tell what is lost with this node."""
+        self._cancelling.close()
         if self._history is not None:
             self.outcomes.lose_unstored()
 

@@ -18,6 +18,7 @@
 | `plain_link`, `account` | its connections, and the account |
 | `liar`, `lies` | `Liar`, which breaks each rule with a probability, and what there is to break |
 | `lying_link` | its connections |
+| `worlds` | `run_worlds`: whole worlds around a bot, with what their author checks, `BotAccount` |
 | `nodes` | `FakeTown`, nodes in all of these; `connected_pair`; `Recorder`, what a node was told |
 | `older`, `versions` | `OlderNode`, and nodes of the code in another folder: `OtherVersion` |
 
@@ -29,6 +30,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 _HOMES: Final = {
+    "BotAccount": "worlds.bot_account",
     "FakeClock": "clock",
     "FakeDisk": "disk",
     "FakeHost": "network",
@@ -48,6 +50,7 @@ _HOMES: Final = {
     "StaticDirectory": "directory",
     "SteppedWorker": "threads",
     "connected_pair": "nodes",
+    "run_worlds": "worlds.bots",
 }
 """Public name -> the module that has it."""
 
@@ -73,6 +76,8 @@ if TYPE_CHECKING:
     from p2pchat.testing.threads import SteppedWorker as SteppedWorker
     from p2pchat.testing.transport import FakeTransport as FakeTransport
     from p2pchat.testing.versions import OtherVersion as OtherVersion
+    from p2pchat.testing.worlds.bot_account import BotAccount as BotAccount
+    from p2pchat.testing.worlds.bots import run_worlds as run_worlds
 else:
 
     def __getattr__(name):

@@ -100,6 +100,9 @@ class AnswerTests(ControlledCase):
         self.client.say({"do": "send", "to": "zoe@CIC", "text": "oi"})
         self.assertEqual(self.later(), [])
         alice.outgoing.cancel([*alice.outgoing.outbox])
+        self.assertEqual(self.client.heard(), [], "a kill would bring it back")
+        while thread.calls:
+            thread.step()
         (answer,) = self.client.heard()
         self.assertEqual((answer["code"], answer["error"]), ("not_delivered", "cancelled"))
         self.assertFalse(answer["later"])

@@ -46,7 +46,7 @@ class MendingCase(FileCase):
             file.write(b"\xff" * size)
 
     def waiting(self) -> list[str]:
-        loaded = self.database.load(9, 0)
+        loaded = self.database.load(9)
         self.assertEqual(loaded.aside, "")
         self.unreadable = loaded.unreadable
         self.seen = [msg_id for _, msg_id, _, _ in loaded.seen]
@@ -73,7 +73,7 @@ class RowTests(MendingCase):
             connection.execute("SELECT data FROM damaged").fetchall(), [(b"\x93\xff",)]
         )
         connection.close()
-        self.assertEqual(self.database.load(9, 0).unreadable, 0)
+        self.assertEqual(self.database.load(9).unreadable, 0)
 
     def test_what_waits(self) -> None:
         for bad in ("CAST(x'ff00fe' AS TEXT)", "x'ff'"):
@@ -140,7 +140,7 @@ class IndexTests(MendingCase):
 class PageTests(MendingCase):
     def test_what_can_be_read_goes_on_in_a_new_file(self) -> None:
         self.break_page("segment")
-        loaded = self.database.load(9, 0)
+        loaded = self.database.load(9)
         self.assertTrue(os.path.exists(loaded.aside))
         self.assertEqual(self.texts(loaded.waiting), ["espera", "estraga-se"])
         self.assertEqual(loaded.next_id, 4)
@@ -148,7 +148,7 @@ class PageTests(MendingCase):
 
     def test_a_table_that_is_gone(self) -> None:
         self.damage("DROP TABLE message_of")
-        loaded = self.database.load(9, 0)
+        loaded = self.database.load(9)
         self.assertTrue(os.path.exists(loaded.aside))
         self.assertEqual(self.texts(loaded.waiting), ["espera", "estraga-se"])
 
@@ -160,6 +160,6 @@ class LockTests(MendingCase):
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
         connection.execute("UPDATE indexed SET upto = upto")
-        self.assertRaises(sqlite3.OperationalError, self.database.load, 9, 0)
+        self.assertRaises(sqlite3.OperationalError, self.database.load, 9)
         connection.close()
         self.assertEqual(self.waiting(), ["espera", "estraga-se"])

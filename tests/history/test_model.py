@@ -14,7 +14,16 @@ from p2pchat.history import database as database_module
 from p2pchat.history import filing, past, words
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import DELIVERED, PUBLISHED, RECEIVED, WAITING, Batch, Change, Record
+from p2pchat.history.records import (
+    DELIVERED,
+    PUBLISHED,
+    RECEIVED,
+    WAITING,
+    Batch,
+    Change,
+    Record,
+    Since,
+)
 from p2pchat.history.segments import pack, unpack
 from p2pchat.history.shares import Shares
 from p2pchat.wire.repetitions import mark_of
@@ -149,7 +158,7 @@ class Model:
 
     def reopen(self) -> None:
         self.database.close()
-        loaded = self.database.load(1000, 0)
+        loaded = self.database.load(1000)
         received = [record for record in self.records if record.state == RECEIVED]
         assert loaded.seen == [
             (
@@ -184,7 +193,7 @@ class Model:
             if len(theirs) > 2:
                 assert self.reader.recent(conversation, 9, theirs[-2].id) == theirs[:-2][-9:]
         published = [one for one in records if one.state == PUBLISHED]
-        ids = self.reader.published(SCOPES, "", 0, 9)
+        ids = self.reader.published(SCOPES, "", Since(), 9)
         assert self.reader.numbered(ids) == published[-9:]
         for query in ("ola", "Olá mundo", "mun*", "x1 gato", "日本", "é", "本日"):
             found = self.reader.search(query, 4)

@@ -15,7 +15,15 @@ from p2pchat.history import words as index
 from p2pchat.history.database import Database
 from p2pchat.history.export import backup
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import DELIVERED, PUBLISHED, WAITING, Batch, HistoryError, Record
+from p2pchat.history.records import (
+    DELIVERED,
+    PUBLISHED,
+    WAITING,
+    Batch,
+    HistoryError,
+    Record,
+    Since,
+)
 from tests.support.histories import NOW, FileCase, pub, send
 
 
@@ -51,7 +59,7 @@ class RecentTests(FileCase):
 
     def test_a_file_that_cannot_be_read(self) -> None:
         with open(self.path, "wb") as file:
-            file.write(b"rubbish" * 1000)
+            file.write(b"\0rubbish" * 1000)
         error = self.assertRaises(HistoryError, self.reader.recent, None, 9)
         self.assertIn("the history cannot be read", str(error))
         os.unlink(self.path)
@@ -308,7 +316,7 @@ class PublishedTests(FileCase):
         scopes = ("*", "#CIC")
 
         def texts(after: str, since: float, count: int) -> list[str]:
-            ids = self.reader.published(scopes, after, since, count)
+            ids = self.reader.published(scopes, after, Since(wall=since), count)
             return self.texts(self.reader.numbered(ids))
 
         self.assertEqual(texts("", 0, 9), ["0", "1", "3", "4"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from p2pchat.history.store import GATHER
-from tests.support.histories import NOW, HistoryCase
+from tests.support.histories import NOW, HistoryCase, pub, send
 
 DAY = 86_400.0
 YEARS = 30 * 365 * DAY
@@ -98,6 +98,73 @@ class JumpTests(ClockCase):
         self.assertIn("digo", self.lines())
         self.run_for(300)
         self.assertNotIn("digo", self.lines())
+
+
+class PublishedTests(ClockCase):
+    """What we published is offered for as long as it is young, whatever the clock says."""
+
+    def offered(self) -> list[str]:
+        ids = self.successResultOf(self.history.published_since(("*",), "", DAY, 9))
+        return self.texts(self.successResultOf(self.history.numbered(ids)))
+
+    def publish(self, text: str) -> None:
+        self.outgoing.publishing.publish("*", text)
+        self.clock.advance(GATHER)
+
+    def test_after_any_jump(self) -> None:
+        for jump in (YEARS / 30, -YEARS / 30, YEARS, -YEARS):
+            for restarts in (False, True):
+                with self.subTest(jump=jump, restarts=restarts):
+                    self.doCleanups()
+                    self.setUp()
+                    self.publish("antes")
+                    self.run_for(60)
+                    self.wall += jump
+                    self.run_for(60)
+                    if restarts:
+                        self.again()
+                    self.publish("depois")
+                    self.run_for(600)
+                    self.assertEqual(self.offered(), ["antes", "depois"])
+                    self.wall -= jump
+                    self.run_for(600)
+                    self.assertEqual(self.offered(), ["antes", "depois"])
+                    self.run_for(0.9 * DAY)
+                    self.publish("agora")
+                    self.run_for(0.2 * DAY)
+                    self.assertEqual(self.offered(), ["agora"])
+
+    def test_over_many_restarts(self) -> None:
+        for number in range(9):
+            self.publish(str(number))
+            self.run_for(0.1 * DAY)
+            self.again(off=0.2 * DAY)
+        self.assertEqual(self.offered(), ["6", "7", "8"])
+
+
+class RepetitionTests(ClockCase):
+    """What came before the wall clock was set is known when it comes again."""
+
+    def test_a_repetition_after_any_jump(self) -> None:
+        for jump in (YEARS / 30, -YEARS / 30, YEARS, -NOW):
+            for first in (True, False):
+                with self.subTest(jump=jump, jumps_before_the_stop=first):
+                    self.doCleanups()
+                    self.setUp()
+                    self.receive(send("1", "oi"), pub("2", "a todos"))
+                    self.run_for(60)
+                    if first:
+                        self.wall += jump
+                        self.run_for(60)
+                    self.again(off=10.0 if first else jump)
+                    self.receive(send("3", "agora"))
+                    self.wall = NOW
+                    self.again()
+                    self.told.take()
+                    self.receive(send("1", "oi"), pub("2", "a todos"), send("3", "agora"))
+                    self.run_for(60)
+                    self.assertEqual(self.told.take(), [])
+                    self.assertEqual(sorted(self.lines()), ["a todos", "agora", "espera", "oi"])
 
 
 class AgeTests(ClockCase):

@@ -135,18 +135,18 @@ class FileTests(FileCase):
         connection.close()
         self.assertEqual(self.reader.recent(None, 9), [])
         self.assertEqual(self.reader.newly_damaged(), 1)
-        self.assertEqual(self.database.load(9, 0).unreadable, 1)
+        self.assertEqual(self.database.load(9).unreadable, 1)
 
     def test_a_change_of_state_keeps_it(self) -> None:
         entry = self.entry("bob@CIC", "m1", "só cifrado", WAITING)
         entry.security = ENCRYPTED
         self.database.commit(Batch(entries=[entry]))
-        (waiting,) = self.database.load(9, 0).waiting
+        (waiting,) = self.database.load(9).waiting
         self.assertEqual(waiting.security, ENCRYPTED)
         self.database.commit(Batch(changes=[Change(entry.id, 2)]))
         (record,) = self.reader.recent(None, 9)
         self.assertEqual((record.state, record.security, record.came), (2, ENCRYPTED, ""))
-        self.assertEqual(self.database.load(9, 0).unreadable, 0)
+        self.assertEqual(self.database.load(9).unreadable, 0)
 
     def test_of_a_file_of_format_4_it_is_not_known(self) -> None:
         self.next_id = 3
@@ -155,7 +155,7 @@ class FileTests(FileCase):
         texts = ["oi", "espera", "e então?"]
         for opened in (False, True):
             if opened:
-                self.assertEqual(self.database.load(9, 0).unreadable, 0)
+                self.assertEqual(self.database.load(9).unreadable, 0)
                 while self.database.file():
                     pass
             records = self.reader.recent("bob@CIC", 9)

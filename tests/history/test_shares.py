@@ -190,7 +190,7 @@ class MakingRoomTests(FileCase):
         self.befriend("bob@CIC", "eva@CIC")
         self.said("eve@CIC", 1)
         self.database.close()
-        past = self.open().load(10, 0)
+        past = self.open().load(10)
         self.assertEqual(past.friends, ["bob@CIC", "alice@CIC", "eva@CIC"])
 
     @settings(max_examples=15, deadline=None)

@@ -84,7 +84,7 @@ class UpgradeTests(FileCase):
         self.assertEqual(Path(self.path).read_bytes(), before)
 
     def test_a_node_makes_it_one_of_this_format(self) -> None:
-        past = self.database.load(9, 0)
+        past = self.database.load(9)
         self.assertEqual((past.aside, past.unreadable, past.next_id), ("", 0, 4))
         self.assertEqual(self.texts(past.waiting), ["espera"])
         self.assertEqual(past.unread, {"bob@CIC": 1})
@@ -92,13 +92,13 @@ class UpgradeTests(FileCase):
         self.next_id = 4
         self.keep(self.arrival("bob@CIC", send("b3", "novo")))
         self.database.close()
-        self.assertEqual(self.open().load(9, 0).unreadable, 0)
+        self.assertEqual(self.open().load(9).unreadable, 0)
         lines = self.reader.recent("bob@CIC", 9)
         self.assertEqual(self.texts(lines), ["oi", "espera", "e então?", "novo"])
         self.assertEqual([line.state for line in lines], [0, DELIVERED, 0, 0])
 
     def test_what_comes_without_a_sum_later_is_damaged(self) -> None:
-        self.database.load(9, 0)
+        self.database.load(9)
         self.keep(self.arrival("bob@CIC", send("b3", "novo")))
         self.database.close()
         with sqlite3.connect(self.path) as connection:
@@ -106,7 +106,7 @@ class UpgradeTests(FileCase):
         connection.close()
         self.assertEqual(self.texts(self.reader.recent(None, 9)), ["oi", "espera", "e então?"])
         self.assertEqual(self.reader.newly_damaged(), 1)
-        self.assertEqual(self.database.load(9, 0).unreadable, 1)
+        self.assertEqual(self.database.load(9).unreadable, 1)
 
     def test_a_kill_in_the_middle(self) -> None:
         """At each statement: what is found then is the file of before, or that of this format."""
@@ -124,7 +124,7 @@ class UpgradeTests(FileCase):
             "class Killing(Disk):\n"
             "    def connect(self, path, how='', timeout=0.0):\n"
             "        return sqlite3.connect(path, isolation_level=None, factory=Killed)\n"
-            "Database(sys.argv[1], Killing()).load(9, 0)\n"
+            "Database(sys.argv[1], Killing()).load(9)\n"
         )
         for at in (4, 6, 9, 12, 14, 16, 18):
             copy = f"{self.path}.{at}"
@@ -132,7 +132,7 @@ class UpgradeTests(FileCase):
             done = subprocess.run([sys.executable, "-c", program, copy, str(at)], check=False)
             self.assertEqual(done.returncode, -9, at)
             database = Database(copy)
-            past = database.load(9, 0)
+            past = database.load(9)
             self.assertEqual((past.aside, past.unreadable), ("", 0), at)
             self.assertEqual(self.texts(past.waiting), ["espera"])
             database.close()
@@ -195,7 +195,7 @@ class FieldTests(FileCase):
 
     def lost(self) -> int:
         database = self.open()
-        lost = database.load(9, 0).unreadable
+        lost = database.load(9).unreadable
         database.close()
         return lost
 
@@ -215,9 +215,9 @@ class FieldTests(FileCase):
             reader.close()
             self.assertRaises(HistoryError, list, read(other, None))
             database = Database(other)
-            past = database.load(9, 0)
+            past = database.load(9)
             self.assertEqual((past.unreadable, past.waiting), (1, []), field)
-            self.assertEqual(database.load(9, 0).unreadable, 0, field)
+            self.assertEqual(database.load(9).unreadable, 0, field)
             database.close()
 
     def test_a_segment(self) -> None:
@@ -236,7 +236,7 @@ class FieldTests(FileCase):
     def test_who_is_a_friend(self) -> None:
         self.change("UPDATE name SET friend = 0, read_upto = 8 WHERE text = 'eva@CIC'")
         self.assertEqual([self.lost(), self.lost()], [1, 0])
-        self.assertIn("eva@CIC", self.open().load(9, 0).friends)
+        self.assertIn("eva@CIC", self.open().load(9).friends)
 
     def test_what_an_index_no_longer_names(self) -> None:
         for statement in (
@@ -262,7 +262,7 @@ class SchemaTests(FileCase):
         path.write_bytes(
             path.read_bytes().replace(b"after INTEGER NOT NULL", b"after INTEGER NOT NU\xccL")
         )
-        past = self.open().load(9, 0)
+        past = self.open().load(9)
         self.assertTrue(os.path.exists(past.aside))
         self.assertEqual(past.unreadable, 1)
 
@@ -298,9 +298,9 @@ class WalTests(FileCase):
         error = self.assertRaises(HistoryError, list, read(self.killed, None))
         self.assertIn("is damaged in 1 places", str(error))
         database = Database(self.killed, wall=lambda: NOW)
-        past = database.load(9, 0)
+        past = database.load(9)
         self.assertEqual((past.is_cut, past.unreadable), (True, 0))
-        self.assertFalse(database.load(9, 0).is_cut)
+        self.assertFalse(database.load(9).is_cut)
         database.close()
         kept = [each for each in os.listdir(os.path.dirname(self.path)) if "damaged-" in each]
         self.assertEqual(len(kept), 1)

@@ -365,7 +365,7 @@ def damage() -> sqlite3.DatabaseError:
 class TroubleTests(PersistenceCase):
     def test_a_damaged_file_is_set_aside(self) -> None:
         with open(self.path, "wb") as file:
-            file.write(b"not a database at all" * 100)
+            file.write(b"\0not a database at all" * 100)
         machine = self.machine()
         self.assertEqual(self.told("is damaged"), 1)
         machine.register("alice")
@@ -373,7 +373,7 @@ class TroubleTests(PersistenceCase):
         self.assertEqual(self.stored(), {"alice"})
         (aside,) = [name for name in os.listdir(os.path.dirname(self.path)) if "damaged" in name]
         with open(os.path.join(os.path.dirname(self.path), aside), "rb") as file:
-            self.assertTrue(file.read().startswith(b"not a database"))
+            self.assertTrue(file.read().startswith(b"\0not a database"))
 
     def test_damage_within_is_found(self) -> None:
         machine = self.machine()
@@ -439,7 +439,7 @@ class TroubleTests(PersistenceCase):
         machine.register("b")
         machine.wait(0.25)
         with open(self.path, "r+b") as file:
-            file.write(b"garbage" * 1000)
+            file.write(b"\0garbage" * 1000)
         disk.broken = None
         machine.wait(5)
         self.assertEqual(self.told("is damaged"), 1)

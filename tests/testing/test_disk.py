@@ -177,7 +177,7 @@ class DatabaseTests(BothCase):
 
     def test_what_is_no_database(self) -> None:
         def test(disk: Disk, path: str) -> None:
-            for data in (b"no database" * 100, b"xx", b"SQLite format 3\0" + bytes(2000)):
+            for data in (b"\0no database" * 100, b"\0x", b"SQLite format 3\0" + bytes(2000)):
                 disk.replace(path, data)
                 trouble = self.assertRaises(sqlite3.DatabaseError, File(path, FORM, disk).open)
                 self.assertTrue(is_damage(trouble))

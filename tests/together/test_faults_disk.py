@@ -186,12 +186,12 @@ class DamageTests(DiskCase):
 
     def test_a_damaged_file_is_set_aside(self) -> None:
         self.down()
-        self.disk.put(FILE, b"no database at all" * 500)
+        self.disk.put(FILE, b"\0no database at all" * 500)
         self.restart()
         self.town.run(5)
         self.assertIn("was damaged", self.notices(self.bob))
         aside = [path for path in self.disk.paths if path.startswith(f"{FILE}.damaged-")]
-        self.assertEqual([self.disk.read(path)[:11] for path in aside], [b"no database"])
+        self.assertEqual([self.disk.read(path)[:12] for path in aside], [b"\0no database"])
         self.say("three")
         self.town.run(2)
         self.assertEqual(self.kept(), ["three"])

@@ -17,6 +17,45 @@ WORLDS: Final = {
         Kind(seed=3493334267, latency=(0.02, 0.08), plain=True, sleeps=(0, 25)),
         [("script", 51151), ("pass", 19550)],
     ),
+    "a wall clock jumped by a year, and its node knew no repetition when it started again": World(
+        Kind(seed=1179345568, nodes=7, latency=(0.02, 0.08), sleeps=(0, 0, 5, 10, 25)),
+        [
+            ("thread", 27142),
+            ("thread", 84961),
+            ("pass", 42213),
+            ("request", 89859),
+            ("request", 19419),
+            ("pass", 15714),
+            ("thread", 31461),
+            ("jump", 12363),
+            ("stop", 94324),
+        ],
+    ),
+    "cancelled, and sent all the same after a kill": World(
+        Kind(seed=3223319336, sleeps=(0, 25)),
+        [
+            ("thread", 19660),
+            ("request", 90251),
+            ("kill", 72365),
+            ("pass", 52148),
+            ("thread", 96251),
+            ("cancel", 95790),
+            ("kill", 1243),
+        ],
+    ),
+    "published with a full disk, and lost without a word when the node left": World(
+        Kind(seed=2669151446),
+        [
+            ("full", 67974),
+            ("publish", 83432),
+            ("stop", 77126),
+            ("pass", 70193),
+            ("thread", 4367),
+            ("thread", 1537),
+            ("pass", 83715),
+            ("thread", 83200),
+        ],
+    ),
 }
 
 

@@ -79,7 +79,9 @@ class OtherMakesCase(KeepingCase):
             reader.close()
 
     def outbox(self) -> list[str]:
-        return outbox(self.alice.outgoing, "", lambda name: name)
+        lines = outbox(self.alice.outgoing, "", lambda name: name)
+        assert isinstance(lines, list)
+        return lines
 
 
 class AnswersElsewhereTests(OtherMakesCase):

@@ -17,7 +17,8 @@ from twisted.internet.defer import Deferred
 
 from p2pchat.console.wording import sender
 from p2pchat.history.durable import DurableHistory
-from p2pchat.history.records import ABANDONED, WAITING, Record
+from p2pchat.history.records import ABANDONED, WAITING, HistoryError, Record
+from p2pchat.node.cancelling import NOT_FOR_GOOD, Cancelled
 from p2pchat.node.outbox import OwnMessage, Stage
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.wire.address import is_plain, the_one_called
@@ -76,7 +77,9 @@ def search(history: DurableHistory, rest: str, *, marks: bool = False) -> Deferr
     return asked.addCallback(_history_lines, nothing, marks=marks)
 
 
-def outbox(outgoing: Outgoing, rest: str, resolve: Callable[[str], str]) -> list[str]:
+def outbox(
+    outgoing: Outgoing, rest: str, resolve: Callable[[str], str]
+) -> list[str] | Deferred[list[str]]:
     """List what waits, or cancel: `rest` is `[peer]` or `cancel peer | number | all`."""
     words = rest.split()
     waiting = [*outgoing.outbox]
@@ -107,8 +110,16 @@ def outbox(outgoing: Outgoing, rest: str, resolve: Callable[[str], str]) -> list
     else:
         to = whom(what)
         chosen = [queued for queued in waiting if queued.peer_id == to]
-    count = outgoing.cancel(chosen)
-    return [f"cancelled {count} message{'' if count == 1 else 's'}"]
+    return outgoing.cancel(chosen).addCallback(_cancelled)
+
+
+def _cancelled(cancelled: Cancelled) -> list[str]:
+    count, why = cancelled
+    sentence = f"cancelled {count} message{'' if count == 1 else 's'}"
+    if why:
+        then = "what was not delivered may be sent when this program starts again"
+        raise HistoryError(f"{sentence}, {NOT_FOR_GOOD} ({why}): {then}")
+    return [sentence]
 
 
 def forget(

@@ -46,6 +46,8 @@ class Message(Struct):
     told: list[str] = field(default_factory=list)
     perhaps_cancelled: bool = False
     """Whether somebody asked for it, and may or may not have been in time."""
+    perhaps_back: bool = False
+    """Whether it was told to be cancelled, but not for good."""
     forgotten: bool = False
     """Whether its sender has certainly deleted it."""
     perhaps_lost: bool = False

@@ -29,8 +29,8 @@ _LOOKS: Final = ("/history", "/history * 50", "/search alice", "/outbox", "/peer
 
 
 def _life(scene: Scene, dice: Dice) -> Life | None:
-    """A node that is up."""
-    life = scene.lives[dice.choice(scene.names)]
+    """A node that is up, and at which people and programs speak."""
+    life = scene.lives[dice.choice(scene.people)]
     return life if life.up and not life.host.paused else None
 
 
@@ -163,8 +163,8 @@ def _script(scene: Scene, dice: Dice) -> None:
 
 
 def _stop(scene: Scene, dice: Dice) -> None:
-    life = _life(scene, dice)
-    if life is not None:
+    life = scene.lives[dice.choice(scene.names)]
+    if life.up and not life.host.paused:
         life.stop()
 
 

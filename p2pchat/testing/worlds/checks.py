@@ -34,6 +34,7 @@ from p2pchat.testing.worlds.account import (
     Message,
 )
 from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.kind import LIAR
 from p2pchat.testing.worlds.storage import path_of
 
 _STATES: Final = {
@@ -90,6 +91,10 @@ def _outcome(message: Message, peers: Peers) -> Iterator[Violation]:
             yield Violation("G6", f"two ends: {told[ends[0]]}, {told[ends[1]]}", what)
         elif ends and ends[0] != len(told) - 1:
             yield Violation("G6", f"{told[ends[0]]}, and then {told[ends[0] + 1]}", what)
+    if any(CANCELLED in told for told in tellings[:-1]) and not message.perhaps_back:
+        later = [told for told in tellings if told]
+        if CANCELLED not in later[-1]:
+            yield Violation("G6", "cancelled, and sent all the same after a kill", what)
     last = next((told for told in reversed(tellings) if told), [])
     ended = bool(last) and last[-1] in ENDS
     if not (ended or message.perhaps_lost):
@@ -114,7 +119,7 @@ def _shown(account: Account, message: Message, peers: Peers, count: int) -> Iter
     if count > most and (to, text) not in account.perhaps_forgotten | account.unkept:
         yield Violation("G3", "shown more than once", what)
     elif not count and to not in account.kills:
-        if DELIVERED in message.told:
+        if DELIVERED in message.told and to != LIAR:
             yield Violation("G3", "delivered, and never shown", what)
         elif peers.whole(message) and not (message.perhaps_cancelled or message.perhaps_lost):
             yield Violation("G3", "accepted, and never shown", what)
@@ -216,7 +221,8 @@ def _own(account: Account, message: Message, records: list[Record]) -> Iterator[
         if states != [PUBLISHED]:
             yield Violation("L9", "published, and not so in the file", what)
     elif last is not None and states != [_STATES[last]]:
-        if told[-1] == KILLED and states == [WAITING]:
+        late = told[-1] == KILLED and (last != CANCELLED or message.perhaps_back)
+        if late and states == [WAITING]:
             return  # its end was not written yet
         state = {WAITING: "waiting", ABANDONED: "abandoned"}.get(states[0], "delivered")
         yield Violation("L9", f"{last}, and {state} in the file", what)

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from typing import Final
 
 from p2pchat.testing.directory import Fault
-from p2pchat.testing.worlds.kind import Dice
+from p2pchat.testing.worlds.kind import YEAR, Dice
 from p2pchat.testing.worlds.scene import Scene
 
-_JUMPS: Final = (3600.0, -3600.0, 90.0, -90.0, 86_400.0)
-"""Not by weeks yet: then a node knows no repetition of what it got before, once it starts again."""
+_JUMPS: Final = (3600.0, -3600.0, 90.0, -90.0, YEAR, -YEAR)
 _ONE_SPACE: Final = (Fault.TOO_LONG, Fault.ALL_TOO_LONG)
 """After these a node looks for its own namespace alone, for an hour."""
 

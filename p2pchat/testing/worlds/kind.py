@@ -65,6 +65,8 @@ class Kind(Struct, frozen=True):
 
     seed: int
     nodes: int = 3
+    names: tuple[str, ...] = NAMES
+    """How the nodes are called, from the first one on."""
     spaces: int = 1
     """Namespaces."""
     latency: tuple[float, float] = LATENCIES[0]
@@ -94,7 +96,7 @@ class Kind(Struct, frozen=True):
         """The nodes' peer_ids; the last ones are in the second namespace, if there is one."""
         return tuple(
             f"{name}@{SPACES[min(self.spaces, 2) - 1 if number % 3 == 2 else 0]}"
-            for number, name in enumerate(NAMES[: self.nodes])
+            for number, name in enumerate(self.names[: self.nodes])
         )
 
 

@@ -20,6 +20,7 @@ from p2pchat.console.plain.screen import Screen
 from p2pchat.control.answers import Requests
 from p2pchat.control.requests import Request, RequestError
 from p2pchat.mesh.peers import Peer
+from p2pchat.node.cancelling import NOT_FOR_GOOD
 from p2pchat.node.news import Teller
 from p2pchat.node.observers import Observer
 from p2pchat.node.outcomes import KEPT as KEPT_SENTENCE
@@ -292,6 +293,8 @@ class Life(Observer):
         taken_back = "and is not sent" in reason and msg_id in self._account.by_id
         if taken_back:
             self._account.by_id[msg_id].perhaps_cancelled = True
+        if NOT_FOR_GOOD in reason and msg_id in self._account.by_id:
+            self._account.by_id[msg_id].perhaps_back = True
         cancelled = taken_back or reason.startswith(("cancelled", "forgotten"))
         self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
 

@@ -60,10 +60,11 @@ class Scene:
 
     def __init__(self, kind: Kind, tell: Tell | None, *, tell_bytes: bool) -> None:
         self.kind = kind
-        self.names = kind.peer_ids
+        self.names = self.people = kind.peer_ids
+        """The nodes, and those at which somebody speaks."""
         chance = Dice(kind.seed)
         self.town = FakeTown(chance.getrandbits(32), latency=kind.latency, cut=kind.cut)
-        self.account = Account()
+        self.account = self.make_account()
         self.counts: Counter[str] = Counter()
         self.shared = Shared(
             self.town,
@@ -124,12 +125,20 @@ class Scene:
         keeps = name not in self.peers.forgetful
         storage = HandStorage(self.disks[name], self.host(name), self._written[name])
         try:
-            life = Life(self.shared, name, self.ip(name), storage, keeps=keeps)
+            life = self.make_life(name, storage, keeps=keeps)
         except (CannotStartError, HistoryError) as why:
             self.tell(f"{name}: cannot start: {why}")
             self.counts["could not start"] += 1
             return
         self.lives[name] = life
+
+    def make_account(self) -> Account:
+        """The account of this world."""
+        return Account()
+
+    def make_life(self, name: str, storage: HandStorage, *, keeps: bool) -> Life:
+        """A run of the node of this name."""
+        return Life(self.shared, name, self.ip(name), storage, keeps=keeps)
 
     def sleep(self, name: str, steps: int) -> None:
         """Have the threads of a node do nothing for so many steps."""

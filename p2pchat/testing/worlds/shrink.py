@@ -32,7 +32,8 @@ def shrink(world: World, wrong: Wrong, most: int = 300) -> World:
     tries = iter(range(most))
 
     def fails(kind: Kind, steps: Sequence[Step]) -> bool:
-        return next(tries, None) is not None and is_in(World(kind, steps), wrong)
+        tried = replace(world, kind=kind, steps=steps)
+        return next(tries, None) is not None and is_in(tried, wrong)
 
     kind, steps = world.kind, [*world.steps]
     before = None
@@ -43,7 +44,7 @@ def shrink(world: World, wrong: Wrong, most: int = 300) -> World:
             simpler = replace(kind, **changes)
             if simpler != kind and fails(simpler, steps):
                 kind = simpler
-    return World(kind, steps)
+    return replace(world, kind=kind, steps=steps)
 
 
 def _fewer(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Step]:

@@ -62,9 +62,9 @@ class NotedDatabase(Database):
         super().__init__(path, disk, wall)
         self._written = written
 
-    def load(self, remembered: int, since: float, now: float = 0.0) -> Loaded:
+    def load(self, remembered: int) -> Loaded:
         """Read the past; what waits there is there, whatever the commit was that put it there."""
-        past = super().load(remembered, since, now)
+        past = super().load(remembered)
         self._written.update(entry.msg_id for entry in past.waiting)
         return past
 

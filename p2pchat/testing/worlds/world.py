@@ -52,7 +52,7 @@ class World(Struct, frozen=True):
 
     def run(self, tell: Tell | None = None, *, tell_bytes: bool = False) -> Ran:
         """Let it happen; `tell` gets each line of the story, with `tell_bytes` all that is read."""
-        scene = Scene(self.kind, tell, tell_bytes=tell_bytes)
+        scene = self.scene(tell, tell_bytes=tell_bytes)
 
         def logged(event: Any) -> None:
             failure = event.get("log_failure")
@@ -70,6 +70,10 @@ class World(Struct, frozen=True):
         finally:
             globalLogPublisher.removeObserver(logged)  # type: ignore[arg-type]
         return Ran(scene.found, scene.counts)
+
+    def scene(self, tell: Tell | None, *, tell_bytes: bool = False) -> Scene:
+        """What there is in it, before anything happens."""
+        return Scene(self.kind, tell, tell_bytes=tell_bytes)
 
     def _happen(self, scene: Scene, *, tell_bytes: bool) -> None:
         for name in scene.names:
