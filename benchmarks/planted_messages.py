@@ -64,7 +64,7 @@ OF_MESSAGES: Final = (
     Fault(
         "new-before-waiting",
         "node/outgoing.py",
-        "        waits = bool(obstacle) or self.outbox.is_behind(peer_id) or not self._ready\n",
+        "        waits = bool(obstacle) or behind or not self._ready\n",
         "        waits = bool(obstacle) or not self._ready\n",
         "A message overtakes those that wait for the same peer.",
     ),
@@ -188,13 +188,6 @@ OF_MESSAGES: Final = (
         "            self._seen.is_new(sender, msg_id, mark)\n",
         "",
         "A message whose ACK was lost is shown again after the next start.",
-    ),
-    Fault(
-        "ids-of-a-moment-remembered",
-        "history/durable.py",
-        "        since = wall - 2 * self.settings.outbox_ttl\n",
-        "        since = wall - 2 * self.settings.outbox_ttl / 86_400\n",
-        "Days for seconds: a message that comes again after some seconds is shown twice.",
     ),
     Fault(
         "outbox-forgets",
