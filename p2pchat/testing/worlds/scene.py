@@ -10,7 +10,7 @@ Rules: acts change it, the world asks what was found. After each turn every node
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Final
 
@@ -83,7 +83,6 @@ class Scene:
         self._awake_at: dict[str, int] = {}
         self._written: dict[str, set[str]] = {name: set() for name in self.names}
         self._starts = count()
-        self._looked = 0
         self.disks = {name: FakeDisk(Dice(chance.getrandbits(32))) for name in self.names}
         self._tell_line = tell
         if tell_bytes:
@@ -148,7 +147,7 @@ class Scene:
                     break
                 self.tell(f"{life.name}: a thread makes a call")
                 thread.step()
-                self.look()
+                self.look([life])
 
     # ------------------------------------------------------------ time
 
@@ -157,22 +156,27 @@ class Scene:
         clock = self.town.network.clock
         end = clock.seconds() + seconds
         while not until() and clock.step(end):
-            if not self.free:
-                self.look()
-            elif self.lives:  # what is wrong now does not heal by itself: one of them is enough
-                self._looked += 1
-                self._look_at(self.lives[self.names[self._looked % len(self.names)]])
-            while self.free and any(life.storage.busy for life in self.lives.values()):
-                self._step_all()
+            acted = self._acted()
+            self.look(acted)
+            while self.free and any(life.storage.busy for life in acted):
+                self._step_all(acted)
         if not until():
             clock.run(end - clock.seconds())
 
-    def _step_all(self) -> None:
-        for life in self.lives.values():
+    def _acted(self) -> list[Life]:
+        """The nodes whose turn it was just now: those of the machine, or at both ends."""
+        call = self.town.network.clock.latest
+        owner: Any = None if call is None else call.owner or getattr(call.func, "__self__", None)
+        host = getattr(owner, "host", owner)
+        hosts = (host, getattr(getattr(owner, "other", None), "host", host))
+        return [life for life in self.lives.values() if life.host in hosts]
+
+    def _step_all(self, lives: Sequence[Life]) -> None:
+        for life in lives:
             for thread in life.storage.threads:
                 if thread.calls:
                     thread.step()
-                    self.look()
+                    self.look([life])
 
     # ------------------------------------------------------------ the end
 
@@ -180,6 +184,8 @@ class Scene:
         """Let the threads run freely, and all nodes be there, until all is quiet."""
         self.tell("from now on nothing fails, and the threads run freely")
         self.free = True
+        while any(life.storage.busy for life in self.lives.values()):
+            self._step_all([*self.lives.values()])
         quiet = 0.0
         while quiet < QUIET and (quiet < _LEAST_QUIET or not self._quiet()):
             for name, life in self.lives.items():
@@ -238,9 +244,9 @@ class Scene:
 
     # ------------------------------------------------------------ what is seen
 
-    def look(self) -> None:
-        """After each turn."""
-        for life in self.lives.values():
+    def look(self, lives: Sequence[Life] | None = None) -> None:
+        """After each turn, at those whose it was: nothing else can have changed; None: at all."""
+        for life in [*self.lives.values()] if lives is None else lives:
             self._look_at(life)
         # A counter that went wrong stays so, and counting anew costs as much as all else.
         self._looks += 1
