@@ -52,9 +52,7 @@ class FakeClock:
         **kw: object,
     ) -> Call:
         """See `IReactorTime`."""
-        call = Call(
-            self._now + delay, callable, args, kw, _forget, self._schedule, self.seconds
-        )
+        call = Call(self._now + delay, callable, args, kw, _forget, self._schedule, self.seconds)
         self._schedule(call)
         return call
 

@@ -174,8 +174,16 @@ def heal(scene: Scene) -> None:
         host.plug_in()
         for other in hosts:
             network.end_loss(host, other)
+        _unblock(scene, name)
         disk = scene.disks[name]
         disk.limit = None
         disk.io_error(0)
         disk.power_loss_in(None)
         scene.sleep(name, 0)
+
+
+def _unblock(scene: Scene, name: str) -> None:
+    life = scene.lives.get(name)
+    if life is not None and not life.gone:
+        for entry in [*life.node.mesh.blocking.added]:
+            life.node.mesh.blocking.unblock(entry)

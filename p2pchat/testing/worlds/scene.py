@@ -34,7 +34,8 @@ from p2pchat.testing.worlds.kind import LIAR, PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
 from p2pchat.testing.worlds.narrow import NARROW, USUAL
 from p2pchat.testing.worlds.plain import PlainGuest
-from p2pchat.testing.worlds.storage import HandStorage
+from p2pchat.testing.worlds.storage import HandStorage, path_of
+from p2pchat.testing.worlds.unread import Unread
 
 QUIET: Final = 300.0
 """Seconds that all nodes are there in the end, at most."""
@@ -71,12 +72,15 @@ class Scene:
             self.tell,
             self.find,
             self.counts,
+            Unread(self.account),
             NARROW if kind.narrow else USUAL,
         )
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
         self.lives: dict[str, Life] = {}
         self.step_number = self._looks = 0
+        self.waited = 0.0
+        """Seconds in which nothing was to happen."""
         self.free = False
         """Whether the threads run by themselves."""
         self.found: Found = {}
@@ -127,6 +131,10 @@ class Scene:
         except (CannotStartError, HistoryError) as why:
             self.tell(f"{name}: cannot start: {why}")
             self.counts["could not start"] += 1
+            if name in self.account.damaged and self.free:
+                self.account.told_of_damage.add(name)
+                self.tell(f"{name}: its file is put away")
+                self.disks[name].lose(path_of(name))
             return
         self.lives[name] = life
 
