@@ -78,6 +78,8 @@ class DurableHistory:
         self._told = self._stopping = False
         self._opening = False
         self._deleting = DeferredLock()
+        self._deletions: set[Deferred[int]] = set()
+        """The answers to those who want something deleted."""
         self._waiting: deque[Deferred[None]] = deque()
         self.on_settled: Callable[[list[Arrival], bool], None] = _ignore
         """Gets the arrivals of each batch in their order, and whether they are stored."""
@@ -165,6 +167,9 @@ class DurableHistory:
         """
         self._store.abandon()
         self._storage.reading.abandon()
+        deletions, self._deletions = self._deletions, set()
+        for answer in deletions:
+            answer.errback(HistoryError("perhaps not deleted: the disk does not answer"))
 
     @property
     def uncertain(self) -> int:
@@ -304,7 +309,16 @@ class DurableHistory:
         def failed(failure: Failure) -> NoReturn:
             raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
 
-        return self._deleting.run(lambda: self.flush().addCallback(delete))
+        answer: Deferred[int] = Deferred()
+
+        def over(result: int | Failure) -> None:
+            if answer in self._deletions:  # else it was told already that this is given up
+                self._deletions.remove(answer)
+                answer.callback(result)  # type: ignore[arg-type]
+
+        self._deletions.add(answer)
+        self._deleting.run(lambda: self.flush().addCallback(delete)).addBoth(over)
+        return answer
 
     def mark_read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation."""

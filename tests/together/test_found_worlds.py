@@ -17,6 +17,10 @@ WORLDS: Final = {
         Kind(seed=3493334267, latency=(0.02, 0.08), plain=True, sleeps=(0, 25)),
         [("script", 51151), ("pass", 19550)],
     ),
+    "asked to forget, the disk did not answer, and neither did the node when it left": World(
+        Kind(seed=3452211027, nodes=2),
+        [("forget", 41367), ("thread", 53862), ("stop", 50921), ("long", 85277)],
+    ),
 }
 
 
