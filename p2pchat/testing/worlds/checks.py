@@ -168,7 +168,7 @@ def file_violations(account: Account, name: str, disk: Disk) -> Iterator[Violati
         raise
     finally:
         reader.close()
-    if name not in account.damaged:
+    if name not in account.damaged and disk.exists(path_of(name)):
         data = disk.read(path_of(name))
         for who, text in account.forgotten_by:
             if who == name and re.search(re.escape(text.encode()) + rb"(?!\d)", data):

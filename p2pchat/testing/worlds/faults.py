@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from p2pchat.testing.directory import Fault
+from p2pchat.testing.served import ServedRendezvous
 from p2pchat.testing.worlds.kind import Dice
-from p2pchat.testing.worlds.scene import Scene
+from p2pchat.testing.worlds.scene import DIRECTORY_PATH, Scene
 
 _JUMPS: Final = (3600.0, -3600.0, 90.0, -90.0, 86_400.0)
 """Not by weeks yet: then a node knows no repetition of what it got before, once it starts again."""
@@ -130,8 +131,7 @@ def _directory(scene: Scene, dice: Dice) -> None:
     served = scene.town.served
     if served is not None:
         if served.running:
-            scene.tell("the rendezvous is killed")
-            served.kill()
+            _end_directory(scene, served, what)
         else:
             scene.tell("the rendezvous starts")
             served.start()
@@ -143,6 +143,27 @@ def _directory(scene: Scene, dice: Dice) -> None:
             fault = Fault.NONE
         scene.tell(f"the rendezvous: {fault.value}")
         scene.town.rendezvous.fault = fault
+
+
+def _end_directory(scene: Scene, served: ServedRendezvous, what: float) -> None:
+    """By a kill or in order; its power goes, or its file is lost or damaged, too."""
+    disk = scene.directory_disk
+    if what < 0.3:
+        scene.tell("the rendezvous stops")
+        served.stop()
+        scene.pass_time(5.0)
+        return
+    scene.tell("the rendezvous is killed")
+    served.kill()
+    disk.kill()
+    if what < 0.5:
+        scene.tell("and has lost its power")
+        disk.power_loss()
+    if what > 0.9 and disk.exists(DIRECTORY_PATH):
+        scene.tell("and its file is gone")
+        disk.lose(DIRECTORY_PATH)
+    elif what > 0.8 and disk.exists(DIRECTORY_PATH) and disk.size(DIRECTORY_PATH):
+        scene.tell(f"and bit {disk.flip(DIRECTORY_PATH)} of its file changes")
 
 
 FAULTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {

@@ -103,7 +103,7 @@ class Life(Observer):
         self._stopping_at = 0.0
         self._published: set[str] = set()
         self._said_perhaps_lost = False
-        self._watching = False
+        self._watching = self._knows_past = False
         make = storage.maker(world.settings) if keeps else None
         node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
         node.observers.add(self)
@@ -323,7 +323,7 @@ class Life(Observer):
             return
         if history.attending:
             self._world.unread.read(self.name)
-        elif message.payload in self._account.by_text:
+        elif self._knows_past and message.payload in self._account.by_text:
             conversation = peer.peer_id if isinstance(message, Send) else message.dst
             self._world.unread.came(self.name, conversation, message.payload)
 
@@ -333,6 +333,7 @@ class Life(Observer):
         assert history is not None
         for sentence in self._world.unread.missing(self.name, history.unread):
             self._world.found(Violation("L6", "it came, and is not unread", sentence))
+        self._knows_past = True
         if unread:
             self._world.counts["unread"] += 1
 

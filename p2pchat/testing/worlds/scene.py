@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from p2pchat.history.records import HistoryError
 from p2pchat.node.node import CannotStartError
+from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.liar import Liar
 from p2pchat.testing.lies import Lie
@@ -47,6 +48,7 @@ _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
 _COUNTS_EVERY: Final = 20
 """Turns after which a node's counters are looked at once more."""
+DIRECTORY_PATH: Final = "/rendezvous.sqlite"
 _PLAIN_IP: Final = "10.0.0.99"
 _LIAR_IP: Final = "10.0.0.66"
 _LIE_RATE: Final = 0.3
@@ -93,8 +95,10 @@ class Scene:
             self.town.network.tap = self._read
         for name, ahead in zip(self.names, kind.clocks, strict=False):
             self.host(name).wrong_by = ahead
+        self.directory_disk = FakeDisk(Dice(kind.seed))
+        """Where the real rendezvous keeps its registrations."""
         if kind.served:
-            self.town.serve()
+            self.town.serve(make_file=self._registrations)
         self.plain: PlainGuest | None = None
         if kind.plain:
             self.plain = PlainGuest(
@@ -108,6 +112,9 @@ class Scene:
             self.liar: Liar | None = self.town.liar(LIAR, rates, ip=_LIAR_IP)
         else:
             self.liar = None
+
+    def _registrations(self) -> RegistrationFile:
+        return RegistrationFile(DIRECTORY_PATH, self.directory_disk)
 
     # ------------------------------------------------------------ nodes
 
