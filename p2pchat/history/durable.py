@@ -314,7 +314,7 @@ class DurableHistory:
         def over(result: int | Failure) -> None:
             if answer in self._deletions:  # else it was told already that this is given up
                 self._deletions.remove(answer)
-                answer.callback(result)  # type: ignore[arg-type]
+                answer.callback(result)
 
         self._deletions.add(answer)
         self._deleting.run(lambda: self.flush().addCallback(delete)).addBoth(over)

@@ -119,7 +119,7 @@ class FakeClock:
             call.time = max(at, self._now)
             self._schedule(call)
 
-    def _schedule(self, call: Call) -> None:
+    def _schedule(self, call: Any) -> None:
         heapq.heappush(self._heap, (call.time, next(self._order), call))
 
 

@@ -102,7 +102,7 @@ class Life(Observer):
         self._was_registered = False
         self._stopping_at = 0.0
         self._published: set[str] = set()
-        self._said_perhaps_lost = False
+        self._said_perhaps_lost = self._said_unkept = False
         self._watching = self._knows_past = False
         make = storage.maker(world.settings) if keeps else None
         node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
@@ -244,7 +244,7 @@ class Life(Observer):
             if message.sender == self.name and message.msg_id not in self.storage.written
             if not message.direct and message.msg_id in self._published
         ]
-        if lost and not self._said_perhaps_lost:
+        if lost and not (self._said_perhaps_lost or self._said_unkept):
             self._world.found(Violation("I3", "lost at a stop, and nobody was told", lost[0]))
 
     def kill(self, *, after_next: bool) -> None:
@@ -359,6 +359,10 @@ class Life(Observer):
             self._account.told_of_damage.add(self.name)
         if "perhaps not kept" in sentence or "are lost" in sentence:
             self._said_perhaps_lost = True
+        elif "no longer kept" in sentence or "are not kept" in sentence:
+            self._said_unkept = True
+        elif "are kept" in sentence:
+            self._said_unkept = False
         self._world.tell(f"{self.name}: {sentence}")
 
 

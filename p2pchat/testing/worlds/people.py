@@ -68,7 +68,7 @@ def _ask(scene: Scene, dice: Dice) -> None:
 
     def failed(failure: Failure) -> None:
         if failure.check(HistoryError) is None:
-            scene.find(Violation("I9", f"a question failed: {failure.type.__name__}", str(failure)))
+            scene.find(Violation("I9", "a question failed", failure.getErrorMessage()))
 
     asked.addCallbacks(answered, failed)
 
