@@ -383,8 +383,10 @@ class DurableHistory:
             self._tell_replaced(outcome.aside)
             self.on_enter_again(True)
         self.on_settled(done.arrivals + done.repeats, True)
-        if done.arrivals and self.attending:
-            self._store.read(EVERYTHING)
+        if done.pieces and self.attending:
+            # What came since then is not shown yet, and perhaps nobody is there when it is.
+            last = done.pieces[-1]
+            self._store.read(EVERYTHING, last.first + last.messages - 1)
         if done.entries:
             self.on_entered(done.entries, "")
         if outcome.again:
