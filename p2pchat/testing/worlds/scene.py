@@ -43,6 +43,8 @@ QUIET: Final = 300.0
 _A_WHILE: Final = 4.0
 _LEAST_QUIET: Final = 16.0
 """The same, at least: longer than the wait before something is sent again on the same link."""
+_BLOCKED: Final = 40.0
+"""The same after a rendezvous that may have refused us for half a minute."""
 _LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
@@ -202,7 +204,8 @@ class Scene:
         while any(life.storage.busy for life in self.lives.values()):
             self._step_all([*self.lives.values()])
         quiet = 0.0
-        while quiet < QUIET and (quiet < _LEAST_QUIET or not self._quiet()):
+        least = _BLOCKED if "directory" in self.kind.rates else _LEAST_QUIET
+        while quiet < QUIET and (quiet < least or not self._quiet()):
             for name, life in self.lives.items():
                 if life.gone:
                     self.start(name)
