@@ -52,7 +52,7 @@ PLACES: Final = {
     "mesh/link/listener.py accept_few": {"numberAccepts"},
     "console/plain/backpressure.py _sign": {"dataBuffer", "offset"},
     "console/full/event_loop.py _directly": {"callWithLogger"},
-    "testing/clock.py FakeClock": {"activate_delay", "delayed_time", "twisted.internet.base"},
+    "testing/clock.py FakeClock": {"activate_delay", "delayed_time"},
 }
 """Place -> what it looks at. Its docstring must say so."""
 

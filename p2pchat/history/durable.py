@@ -78,6 +78,8 @@ class DurableHistory:
         self._told = self._stopping = False
         self._opening = False
         self._deleting = DeferredLock()
+        self._deletions: set[Deferred[int]] = set()
+        """The answers to those who want something deleted."""
         self._waiting: deque[Deferred[None]] = deque()
         self.on_settled: Callable[[list[Arrival], bool], None] = _ignore
         """Gets the arrivals of each batch in their order, and whether they are stored."""
@@ -161,6 +163,9 @@ class DurableHistory:
         """
         self._store.abandon()
         self._storage.reading.abandon()
+        deletions, self._deletions = self._deletions, set()
+        for answer in deletions:
+            answer.errback(HistoryError("perhaps not deleted: the disk does not answer"))
 
     @property
     def uncertain(self) -> int:
@@ -308,7 +313,16 @@ class DurableHistory:
         def failed(failure: Failure) -> NoReturn:
             raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
 
-        return self._deleting.run(lambda: self.flush().addCallback(delete))
+        answer: Deferred[int] = Deferred()
+
+        def over(result: int | Failure) -> None:
+            if answer in self._deletions:  # else it was told already that this is given up
+                self._deletions.remove(answer)
+                answer.callback(result)
+
+        self._deletions.add(answer)
+        self._deleting.run(lambda: self.flush().addCallback(delete)).addBoth(over)
+        return answer
 
     def mark_read(self, conversation: str) -> None:
         """The person has seen all there is in a conversation."""
@@ -373,8 +387,10 @@ class DurableHistory:
             self._tell_replaced(outcome.aside)
             self.on_enter_again(True)
         self.on_settled(done.arrivals + done.repeats, True)
-        if done.arrivals and self.attending:
-            self._store.read(EVERYTHING)
+        if done.pieces and self.attending:
+            # What came since then is not shown yet, and perhaps nobody is there when it is.
+            last = done.pieces[-1]
+            self._store.read(EVERYTHING, last.first + last.messages - 1)
         if done.entries:
             self.on_entered(done.entries, "")
         if outcome.again:

@@ -186,13 +186,14 @@ class Store:
         self._next.changes.append(Change(entry.id, entry.state))
         self._soon()
 
-    def read(self, conversation: str) -> None:
+    def read(self, conversation: str, upto: int | None = None) -> None:
         """The person has seen all there is in a conversation, or at all for an empty one.
 
-        Written when there is time.
+        `upto`: the id of the last one seen, if there are later ones already. Written when there is
+        time.
         """
         if len(self._read) < _MAX_READ:
-            self._read[conversation] = self._next_id - 1
+            self._read[conversation] = self._next_id - 1 if upto is None else upto
 
     def sweep(self, now: float, before: float) -> None:
         """Do what waited for a quiet moment; call it several times a second.

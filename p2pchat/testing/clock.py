@@ -18,6 +18,12 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 
+class Call(DelayedCall):
+    """A call that is to happen; `owner` is who made it, if that was a machine's program."""
+
+    owner: object = None
+
+
 @implementer(IReactorTime)
 class FakeClock:
     """`IReactorTime` whose time passes only in `run`, one call after the other.
@@ -29,8 +35,10 @@ class FakeClock:
 
     def __init__(self, start: float = 1000.0) -> None:
         self._now = start
+        self.latest: Call | None = None
+        """The call that happened last, or happens now."""
         self._order = count()
-        self._heap: list[tuple[float, int, DelayedCall]] = []
+        self._heap: list[tuple[float, int, Call]] = []
 
     def seconds(self) -> float:
         """The time, in seconds of no particular era."""
@@ -42,11 +50,9 @@ class FakeClock:
         callable: Callable[..., Any],  # noqa: A002  (Twisted's name)
         *args: object,
         **kw: object,
-    ) -> DelayedCall:
+    ) -> Call:
         """See `IReactorTime`."""
-        call = DelayedCall(
-            self._now + delay, callable, args, kw, _forget, self._schedule, self.seconds
-        )
+        call = Call(self._now + delay, callable, args, kw, _forget, self._schedule, self.seconds)
         self._schedule(call)
         return call
 
@@ -81,6 +87,7 @@ class FakeClock:
                     continue
                 self._now = max(self._now, at)
                 call.called = 1
+                self.latest = call
                 call.func(*call.args, **call.kw)
                 return True
         return False
@@ -92,7 +99,7 @@ class FakeClock:
         call: Callable[..., Any],
         args: tuple[object, ...],
         kw: dict[str, object],
-    ) -> DelayedCall:
+    ) -> Call:
         """The same as `callLater` for a program whose seconds are those of `rate`."""
         at = self._now + delay / rate.rate
         delayed = _RatedCall(at, call, args, kw, _forget, self._schedule, self.seconds)
@@ -100,19 +107,19 @@ class FakeClock:
         self._schedule(delayed)
         return delayed
 
-    def hold(self, call: DelayedCall) -> float:
+    def hold(self, call: Call) -> float:
         """Have a call that is still to come wait for `release`; returns when it was to happen."""
         at = call.time + call.delayed_time
         call.time, call.delayed_time = math.inf, 0
         return at
 
-    def release(self, call: DelayedCall, at: float) -> None:
+    def release(self, call: Call, at: float) -> None:
         """Have a call that waits happen at this time, which may be past: then at once."""
         if call.active():
             call.time = max(at, self._now)
             self._schedule(call)
 
-    def _schedule(self, call: DelayedCall) -> None:
+    def _schedule(self, call: Any) -> None:
         heapq.heappush(self._heap, (call.time, next(self._order), call))
 
 
@@ -143,7 +150,7 @@ class Rate:
         return self._shown_then + (true - self._since) * self._rate
 
 
-class _RatedCall(DelayedCall):
+class _RatedCall(Call):
     """A call whose program counts its seconds with a clock of another rate."""
 
     its: Rate

@@ -25,7 +25,7 @@ from twisted.internet.interfaces import IReactorTCP, IReactorTime
 from twisted.internet.protocol import ClientFactory, ServerFactory
 from zope.interface import implementer
 
-from p2pchat.testing.clock import Rate
+from p2pchat.testing.clock import Call, Rate
 from p2pchat.testing.connector import FakeConnector, FakePort
 from p2pchat.testing.events import Events, Machine
 from p2pchat.testing.transport import FakeTransport
@@ -109,8 +109,8 @@ class FakeHost(Machine):
         self.wrong_by = 0.0
         self._wall_rate: Rate | None = None
         self._steady_rate: Rate | None = None
-        self._held: list[tuple[float, DelayedCall]] = []
-        self._calls: list[DelayedCall] = []
+        self._held: list[tuple[float, Call]] = []
+        self._calls: list[Call] = []
         self._many_calls = 200
 
     # ------------------------------------------------------------ what goes wrong
@@ -149,8 +149,9 @@ class FakeHost(Machine):
         """
         if not self.paused:
             self.paused = True
-            for call in self.getDelayedCalls():
-                self._hold(call)
+            for call in self._calls:
+                if call.active():
+                    self._hold(call)
 
     def resume(self) -> None:
         """Go on, as after SIGCONT: all that is due happens at once.
@@ -175,7 +176,7 @@ class FakeHost(Machine):
         for act, args in postponed:
             self.network.now(self.do, act, *args)
 
-    def _hold(self, call: DelayedCall) -> None:
+    def _hold(self, call: Call) -> None:
         self._held.append((self.network.clock.hold(call), call))
 
     def connections(self) -> list[FakeTransport]:
@@ -233,11 +234,12 @@ class FakeHost(Machine):
             call = clock.callLater(delay, callable, *args, **kw)
         else:
             call = clock.call_later_at(self._steady_rate, delay, callable, args, kw)
+        call.owner = self
         if self.paused:
             self._hold(call)
         self._calls.append(call)
         if len(self._calls) > self._many_calls:
-            self._calls = self.getDelayedCalls()
+            self._calls = [each for each in self._calls if each.active()]
             self._many_calls = max(200, 2 * len(self._calls))
         return call
 

@@ -56,6 +56,23 @@ WORLDS: Final = {
             ("thread", 83200),
         ],
     ),
+    "asked to forget, the disk did not answer, and neither did the node when it left": World(
+        Kind(seed=3452211027, nodes=2),
+        [("forget", 41367), ("thread", 53862), ("stop", 50921), ("long", 85277)],
+    ),
+    "read, though it was shown only when the last console had left": World(
+        Kind(seed=333343183, latency=(0.0, 0.0), plain=True),
+        [
+            ("script", 99302),
+            ("pass", 56201),
+            ("script", 3709),
+            ("pass", 49181),
+            ("start", 68052),
+            ("publish", 37469),
+            ("script", 98883),
+            ("pass", 20347),
+        ],
+    ),
 }
 
 

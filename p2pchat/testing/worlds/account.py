@@ -82,7 +82,7 @@ class Window(Struct):
     """Whose messages, None for all."""
     forgets: bool
     before: list[Message]
-    """What was certainly taken before it."""
+    """What was certainly taken, or shown, before it."""
 
 
 class Account:
@@ -99,6 +99,8 @@ class Account:
         """What was told or shown and was never said, as sentences."""
         self.perhaps_forgotten: set[tuple[str, str]] = set()
         """Who has perhaps deleted which text."""
+        self.forgotten_by: set[tuple[str, str]] = set()
+        """Who has certainly deleted which text, and never gets it again."""
         self.lied_to = False
         """Whether there is a liar, whose texts may be anything."""
         self.kills: set[str] = set()
@@ -107,6 +109,10 @@ class Account:
         """Whose links were perhaps dead without anybody hearing of it."""
         self.unkept: set[tuple[str, str]] = set()
         """Who was shown which text although it could not be stored."""
+        self.damaged: set[str] = set()
+        """Whose file was damaged."""
+        self.told_of_damage: set[str] = set()
+        """Of those, who was told of it."""
         self._windows: list[Window] = []
         self._numbers = count(1)
         self._places = count(1)
@@ -163,13 +169,24 @@ class Account:
                     message.perhaps_lost = True
         for whose in [whose for whose in self.open if whose[0] == name]:
             del self.open[whose]
+        # What it has forgotten to be delivered it says again.
+        self.forgotten_by = {
+            (who, text)
+            for who, text in self.forgotten_by
+            if who == self.by_text[text].sender or name != self.by_text[text].sender
+        }
 
     # ------------------------------------------------------------ cancelling and forgetting
 
     def asks(self, who: str, peer: str | None, *, forgets: bool) -> Window:
         """Somebody asks to cancel, or to forget, what waits for a peer, or for all of them."""
         own = [each for each in self.by_id.values() if (each.sender, each.to) == (who, peer)]
-        window = Window(who, peer, forgets, own if forgets else [])
+        theirs = [
+            each
+            for each in self.shown_to.get(who, ())
+            if each.sender == peer and each.direct and DELIVERED in each.tellings()[-1]
+        ]
+        window = Window(who, peer, forgets, own + theirs if forgets else [])
         self._windows.append(window)
         for message in self.by_text.values():
             self._mark(window, message)
@@ -184,7 +201,10 @@ class Account:
         self._windows.remove(window)
         if done:
             for message in window.before:
-                message.forgotten = True
+                if message.sender == window.who:
+                    message.forgotten = True
+                if DELIVERED in message.tellings()[-1] or message.sender == window.who:
+                    self.forgotten_by.add((window.who, message.text))
 
     def _mark(self, window: Window, message: Message) -> None:
         who, peer = window.who, window.peer

@@ -16,9 +16,11 @@ from msgspec.structs import replace
 
 from p2pchat.node.news import NotSentError
 from p2pchat.testing.worlds.account import Window
+from p2pchat.testing.worlds.damage import DAMAGE
 from p2pchat.testing.worlds.faults import FAULTS
 from p2pchat.testing.worlds.kind import PLAIN, Dice
 from p2pchat.testing.worlds.life import Life
+from p2pchat.testing.worlds.people import PEOPLE
 from p2pchat.testing.worlds.scene import Scene
 
 NOBODY: Final = "nobody@CIC"
@@ -140,6 +142,7 @@ def _script(scene: Scene, dice: Dice) -> None:
     life = _life(scene, dice)
     if life is None or life.script is not None:
         return
+    scene.shared.unread.read(life.name)  # its console attends, and perhaps shows the past
     account, origin = scene.account, f"script {scene.step_number}"
     to = _other(scene, life.name, dice)
     lines: list[str] = []
@@ -204,5 +207,7 @@ ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
     "start": _start,
     "plain": _plain,
     **FAULTS,
+    **DAMAGE,
+    **PEOPLE,
 }
 """Name -> what it does; `kind` says how often."""

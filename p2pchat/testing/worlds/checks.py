@@ -12,6 +12,7 @@ Rules: a world is over when they are asked, all its nodes were there for long en
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,7 +20,7 @@ from msgspec import Struct
 
 from p2pchat.disk import Disk
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import ABANDONED, PUBLISHED, RECEIVED, WAITING, Record
+from p2pchat.history.records import ABANDONED, PUBLISHED, RECEIVED, WAITING, HistoryError, Record
 from p2pchat.history.records import DELIVERED as STORED_DELIVERED
 from p2pchat.node.outbox import MOST_TIMES
 from p2pchat.testing.worlds.account import (
@@ -69,17 +70,20 @@ def public_violations(account: Account, peers: Peers) -> Iterator[Violation]:
         yield Violation("G6", "nobody said it", sentence)
     times = {name: account.times_shown(name) for name in account.shown_to}
     for message in account.by_id.values():
+        if account.damaged & {message.sender, message.to}:
+            continue  # what was in the file may be gone; see `damaged_violations`
         if message.direct:
             yield from _outcome(message, peers)
             count = times.get(message.to, {}).get(message.text, 0)
             yield from _shown(account, message, peers, count)
         elif peers.keeps(message.sender):
             for name in peers.nodes:
-                if name != message.sender and peers.keeps(name):
+                if name != message.sender and peers.keeps(name) and name not in account.damaged:
                     count = times.get(name, {}).get(message.text, 0)
                     yield from _published(account, message, name, count)
     for name in peers.nodes:
-        yield from _order(account, name)
+        if name not in account.damaged:
+            yield from _order(account, name)
 
 
 def _outcome(message: Message, peers: Peers) -> Iterator[Violation]:
@@ -146,7 +150,7 @@ def _order(account: Account, receiver: str) -> Iterator[Violation]:
         seen.add(message.text)
         before = latest.get(message.sender)
         if before is not None and before.place > message.place:
-            if {receiver, message.sender} & account.silent:
+            if {receiver, message.sender} & (account.silent | account.damaged):
                 continue  # it waits for its ACK on a link of which nobody knows that it is dead
             what = f"at {receiver}: {message.text} after {before.text}"
             yield Violation("G4", "shown after what was said later", what)
@@ -155,12 +159,33 @@ def _order(account: Account, receiver: str) -> Iterator[Violation]:
 
 
 def file_violations(account: Account, name: str, disk: Disk) -> Iterator[Violation]:
-    """What is wrong in the file that the node of this name has left on its disk."""
+    """What is wrong in the file that the node of this name has left on its disk.
+
+    Of a damaged file may be missing what was in it, if that was told.
+    """
     reader = Reader(path_of(name), disk)
     try:
         records = [*reader.everything()]
+        told = name in account.told_of_damage or bool(reader.newly_damaged())
+    except HistoryError:
+        if name in account.damaged:
+            return  # who looks into it is told
+        raise
     finally:
         reader.close()
+    if name not in account.damaged and disk.exists(path_of(name)):
+        data = disk.read(path_of(name))
+        for who, text in account.forgotten_by:
+            if who == name and re.search(re.escape(text.encode()) + rb"(?!\d)", data):
+                yield Violation("L8", "forgotten, and in the bytes of the file", text[:60])
+    for violation in _wrong_in(account, name, records):
+        if name not in account.damaged or violation.check == "I2":
+            yield violation
+        elif not told:
+            yield Violation("L9", f"damaged, and nobody was told: {violation.kind}", violation.what)
+
+
+def _wrong_in(account: Account, name: str, records: list[Record]) -> Iterator[Violation]:
     found: dict[str, list[Record]] = {}
     for record in records:
         found.setdefault(record.text, []).append(record)

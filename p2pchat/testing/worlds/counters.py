@@ -24,6 +24,7 @@ from p2pchat.rendezvous.registry import Registry
 from p2pchat.testing.network import FakeHost
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.narrow import USUAL
 from p2pchat.wire.states import State
 
 SLACK: Final = 1.5
@@ -37,7 +38,7 @@ def counter_violations(node: ChatNode, *, fixed: bool = True) -> Iterator[Violat
     """
     yield from _links(node)
     yield from _overdue_links(node)
-    yield from _outbox(node)
+    yield from _outbox(node, fixed=fixed)
     if fixed:
         yield from _outbox_bounds(node)
     yield from _peers(node)
@@ -90,12 +91,15 @@ def _overdue_links(node: ChatNode) -> Iterator[Violation]:
             )
 
 
-def _outbox(node: ChatNode) -> Iterator[Violation]:
+def _outbox(node: ChatNode, *, fixed: bool) -> Iterator[Violation]:
     outbox, settings, me = node.outgoing.outbox, node.settings, node.me.peer_id
     if not len(outbox) and not outbox._on_their_way_to:
         return
     judged = _judged(node)
-    latest = None if judged is None else judged - settings.connection.ack_timeout - SLACK
+    timeout = settings.connection.ack_timeout
+    if not fixed:  # perhaps it is shorter since the last sweep
+        timeout = max(timeout, USUAL.connection.ack_timeout)
+    latest = None if judged is None else judged - timeout - SLACK
     away: dict[str, int] = {}
     for message in outbox:
         if message.stage is Stage.ON_ITS_WAY:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from p2pchat.testing.directory import Fault
+from p2pchat.testing.served import ServedRendezvous
 from p2pchat.testing.worlds.kind import YEAR, Dice
-from p2pchat.testing.worlds.scene import Scene
+from p2pchat.testing.worlds.scene import DIRECTORY_PATH, Scene
 
 _JUMPS: Final = (3600.0, -3600.0, 90.0, -90.0, YEAR, -YEAR)
 _ONE_SPACE: Final = (Fault.TOO_LONG, Fault.ALL_TOO_LONG)
@@ -129,8 +130,7 @@ def _directory(scene: Scene, dice: Dice) -> None:
     served = scene.town.served
     if served is not None:
         if served.running:
-            scene.tell("the rendezvous is killed")
-            served.kill()
+            _end_directory(scene, served, what)
         else:
             scene.tell("the rendezvous starts")
             served.start()
@@ -142,6 +142,27 @@ def _directory(scene: Scene, dice: Dice) -> None:
             fault = Fault.NONE
         scene.tell(f"the rendezvous: {fault.value}")
         scene.town.rendezvous.fault = fault
+
+
+def _end_directory(scene: Scene, served: ServedRendezvous, what: float) -> None:
+    """By a kill or in order; its power goes, or its file is lost or damaged, too."""
+    disk = scene.directory_disk
+    if what < 0.3:
+        scene.tell("the rendezvous stops")
+        served.stop()
+        scene.pass_time(5.0)
+        return
+    scene.tell("the rendezvous is killed")
+    served.kill()
+    disk.kill()
+    if what < 0.5:
+        scene.tell("and has lost its power")
+        disk.power_loss()
+    if what > 0.9 and disk.exists(DIRECTORY_PATH):
+        scene.tell("and its file is gone")
+        disk.lose(DIRECTORY_PATH)
+    elif what > 0.8 and disk.exists(DIRECTORY_PATH) and disk.size(DIRECTORY_PATH):
+        scene.tell(f"and bit {disk.flip(DIRECTORY_PATH)} of its file changes")
 
 
 FAULTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
@@ -173,8 +194,16 @@ def heal(scene: Scene) -> None:
         host.plug_in()
         for other in hosts:
             network.end_loss(host, other)
+        _unblock(scene, name)
         disk = scene.disks[name]
         disk.limit = None
         disk.io_error(0)
         disk.power_loss_in(None)
         scene.sleep(name, 0)
+
+
+def _unblock(scene: Scene, name: str) -> None:
+    life = scene.lives.get(name)
+    if life is not None and not life.gone:
+        for entry in [*life.node.mesh.blocking.added]:
+            life.node.mesh.blocking.unblock(entry)

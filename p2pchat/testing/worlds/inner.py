@@ -7,7 +7,7 @@ world goes by what a node tells and shows, and by its file.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import Stage
@@ -64,20 +64,25 @@ def inner_violations(
     sent = [message.sent_at or 0.0 for message in pending.values()]
     if sent != sorted(sent):
         wrong.append(Violation("L3", "the deadlines are not in order", node.me.peer_id))
+    ready, unsent_of = history.ready, outbox._unsent
     for queued in outbox if len(outbox) else ():
-        msg_id, stage, link = queued.msg_id, queued.stage, queued.link
-        peer = node.peers.get(queued.peer_id)
-        links = () if peer is None else peer.links
-        if stage is Stage.ON_ITS_WAY and link not in links:
+        entry, stage, link = queued.entry, queued.stage, queued.link
+        msg_id, peer_id = entry.msg_id, entry.conversation
+        if stage is Stage.ON_ITS_WAY and link not in _links(node, peer_id):
             wrong.append(Violation("L2", "ON_ITS_WAY, and its link is closed", msg_id))
         if stage is Stage.ON_ITS_WAY and msg_id not in pending:
             wrong.append(Violation("L2", "ON_ITS_WAY without a deadline", msg_id))
         if stage is Stage.OVERDUE and link is None:
             wrong.append(Violation("L2", "OVERDUE, and it was never handed to a link", msg_id))
-        if (stage is Stage.UNSENT) is not (msg_id in outbox._unsent.get(queued.peer_id, ())):
+        if (stage is Stage.UNSENT) is not (msg_id in unsent_of.get(peer_id, ())):
             wrong.append(Violation("L2", f"{stage}, and the table of UNSENT differs", msg_id))
-        if history.ready and not queued.entry.id:
+        if ready and not entry.id:
             wrong.append(Violation("L5", "the past is known, and it has no number", msg_id))
-        elif history.ready and msg_id not in gathered and msg_id not in written:
+        elif ready and msg_id not in written and msg_id not in gathered:
             wrong.append(Violation("L5", "neither in the file nor in a batch", msg_id))
     return wrong
+
+
+def _links(node: ChatNode, peer_id: str) -> Collection[Any]:
+    peer = node.peers.get(peer_id)
+    return () if peer is None else peer.links

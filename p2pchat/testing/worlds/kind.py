@@ -53,11 +53,20 @@ SOMETIMES: Final = {
     "one way": 3,
     "jump": 1,
     "directory": 3,
+    "flip": 1,
+    "tear": 1,
+    "watch": 2,
+    "ask": 3,
+    "block": 1,
+    "long": 1,
 }
 """Act -> its weight in the worlds that have it, which are some of them."""
 
 OFTEN: Final = frozenset([*SOMETIMES][:11])
 """Those that half of the worlds have, the others a fifth."""
+
+THIRD: Final = frozenset({"kill", "power", "full"})
+"""Those that a third of the worlds have: they cost most of what can go wrong."""
 
 
 class Kind(Struct, frozen=True):
@@ -105,8 +114,10 @@ def draw_kind(chance: Dice) -> Kind:
     nodes = chance.choice((2, 3, 3, 3, 3, 4, 5, 7))
     rates = dict(ALWAYS)
     for act, weight in SOMETIMES.items():
-        if chance.random() < (0.5 if act in OFTEN else 0.2):
+        if chance.random() < (0.5 if act in OFTEN else 0.35 if act in THIRD else 0.2):
             rates[act] = weight * chance.choice((1, 1, 2))
+    if rates.keys() & {"power", "full"}:
+        rates["send"] *= 2  # they show nothing while nothing is written
     wrong = chance.random() < 0.2
     return Kind(
         seed=chance.getrandbits(32),

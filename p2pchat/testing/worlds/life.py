@@ -40,6 +40,7 @@ from p2pchat.testing.worlds.counters import left_violations
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.narrow import USUAL
 from p2pchat.testing.worlds.storage import HandStorage
+from p2pchat.testing.worlds.unread import Unread
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
 
@@ -77,6 +78,7 @@ class Shared(Struct, eq=False):
     found: Callable[[Violation], None]
     counts: Counter[str]
     """What happened, and how often."""
+    unread: Unread
     settings: Settings = USUAL
     """Those of every node."""
 
@@ -101,7 +103,8 @@ class Life(Observer):
         self._was_registered = False
         self._stopping_at = 0.0
         self._published: set[str] = set()
-        self._said_perhaps_lost = False
+        self._said_perhaps_lost = self._said_unkept = False
+        self._watching = self._knows_past = False
         make = storage.maker(world.settings) if keeps else None
         node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
         node.observers.add(self)
@@ -147,6 +150,15 @@ class Life(Observer):
             self._world.tell(f"{self.name}: {name} is answered: {asked.answer}")
 
         self._requests.answer(Request(**fields), self._client).addBoth(answered)
+
+    def watch(self, *, attends: bool) -> None:
+        """Have a second console, or none again; `attends`: a person sees what comes."""
+        self._watching = not self._watching
+        if self._watching:
+            self._requests.feed.subscribe(self._client, attended=attends)
+        else:
+            self._world.unread.read(self.name)
+            self._requests.feed.unsubscribe(self._client)
 
     def run_script(self, name: str, lines: list[str], windows: list[Window], quits: bool) -> None:
         """Run these lines as a piped script."""
@@ -226,13 +238,14 @@ class Life(Observer):
             return
         self._world.counts["left without its disk"] += 1
         self._account.killed(self.name, self.storage.written)
+        self._world.unread.killed(self.name)
         lost = [
             message.text[:60]
             for message in self._account.by_id.values()
             if message.sender == self.name and message.msg_id not in self.storage.written
             if not message.direct and message.msg_id in self._published
         ]
-        if lost and not self._said_perhaps_lost:
+        if lost and not (self._said_perhaps_lost or self._said_unkept):
             self._world.found(Violation("I3", "lost at a stop, and nobody was told", lost[0]))
 
     def kill(self, *, after_next: bool) -> None:
@@ -244,6 +257,7 @@ class Life(Observer):
         self.storage.end(after_next=after_next)
         self.host.kill()
         self._account.killed(self.name, self.storage.written)
+        self._world.unread.killed(self.name)
         for asked in self.asked:
             if asked.window is not None:
                 self._account.answered(asked.window, done=False)
@@ -303,9 +317,30 @@ class Life(Observer):
         for message in messages:
             self._world.tell(f"{self.name}: is shown {message.payload[:80]!r}")
             self._account.shown(self.name, message.payload)
+            self._note_unread(peer, message)
             said = self._account.by_text.get(message.payload)
             if said is not None and said.sender not in (peer.peer_id, message.src):
                 self._world.found(Violation("I2", "shown under another name", message.payload))
+
+    def _note_unread(self, peer: Peer, message: Send | Pub) -> None:
+        history = self.node.history
+        if history is None:
+            return
+        if history.attending:
+            self._world.unread.read(self.name)
+        elif self._knows_past and message.payload in self._account.by_text:
+            conversation = peer.peer_id if isinstance(message, Send) else message.dst
+            self._world.unread.came(self.name, conversation, message.payload)
+
+    def past_known(self, unread: str) -> None:
+        """It knows again what it was told in its earlier runs."""
+        history = self.node.history
+        assert history is not None
+        for sentence in self._world.unread.missing(self.name, history.unread):
+            self._world.found(Violation("L6", "it came, and is not unread", sentence))
+        self._knows_past = True
+        if unread:
+            self._world.counts["unread"] += 1
 
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:  # noqa: ARG002
         """It shows them, with the times."""
@@ -324,8 +359,15 @@ class Life(Observer):
 
     def notice(self, sentence: str) -> None:
         """The person should know."""
+        if "damaged" in sentence:
+            self._world.counts["told of damage"] += 1
+            self._account.told_of_damage.add(self.name)
         if "perhaps not kept" in sentence or "are lost" in sentence:
             self._said_perhaps_lost = True
+        elif "no longer kept" in sentence or "are not kept" in sentence:
+            self._said_unkept = True
+        elif "are kept" in sentence:
+            self._said_unkept = False
         self._world.tell(f"{self.name}: {sentence}")
 
 
@@ -334,3 +376,10 @@ class _Client:
 
     def __init__(self, tell: Callable[[object], None]) -> None:
         self.tell = tell
+
+    def missed(self, count: int) -> bool:  # noqa: ARG002
+        """Whether it does not read, so that these are left out."""
+        return False
+
+    def events(self, data: bytes, count: int) -> None:
+        """It is told what happens."""

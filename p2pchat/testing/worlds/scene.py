@@ -10,12 +10,13 @@ Rules: acts change it, the world asks what was found. After each turn every node
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Final
 
 from p2pchat.history.records import HistoryError
 from p2pchat.node.node import CannotStartError
+from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.liar import Liar
 from p2pchat.testing.lies import Lie
@@ -34,18 +35,22 @@ from p2pchat.testing.worlds.kind import LIAR, PLAIN, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
 from p2pchat.testing.worlds.narrow import NARROW, USUAL
 from p2pchat.testing.worlds.plain import PlainGuest
-from p2pchat.testing.worlds.storage import HandStorage
+from p2pchat.testing.worlds.storage import HandStorage, path_of
+from p2pchat.testing.worlds.unread import Unread
 
 QUIET: Final = 300.0
 """Seconds that all nodes are there in the end, at most."""
 _A_WHILE: Final = 4.0
 _LEAST_QUIET: Final = 16.0
 """The same, at least: longer than the wait before something is sent again on the same link."""
+_BLOCKED: Final = 40.0
+"""The same after a rendezvous that may have refused us for half a minute."""
 _LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
 _COUNTS_EVERY: Final = 20
 """Turns after which a node's counters are looked at once more."""
+DIRECTORY_PATH: Final = "/rendezvous.sqlite"
 _PLAIN_IP: Final = "10.0.0.99"
 _LIAR_IP: Final = "10.0.0.66"
 _LIE_RATE: Final = 0.3
@@ -72,27 +77,31 @@ class Scene:
             self.tell,
             self.find,
             self.counts,
+            Unread(self.account),
             NARROW if kind.narrow else USUAL,
         )
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
         self.lives: dict[str, Life] = {}
         self.step_number = self._looks = 0
+        self.waited = 0.0
+        """Seconds in which nothing was to happen."""
         self.free = False
         """Whether the threads run by themselves."""
         self.found: Found = {}
         self._awake_at: dict[str, int] = {}
         self._written: dict[str, set[str]] = {name: set() for name in self.names}
         self._starts = count()
-        self._looked = 0
         self.disks = {name: FakeDisk(Dice(chance.getrandbits(32))) for name in self.names}
         self._tell_line = tell
         if tell_bytes:
             self.town.network.tap = self._read
         for name, ahead in zip(self.names, kind.clocks, strict=False):
             self.host(name).wrong_by = ahead
+        self.directory_disk = FakeDisk(Dice(kind.seed))
+        """Where the real rendezvous keeps its registrations."""
         if kind.served:
-            self.town.serve()
+            self.town.serve(make_file=self._registrations)
         self.plain: PlainGuest | None = None
         if kind.plain:
             self.plain = PlainGuest(
@@ -106,6 +115,9 @@ class Scene:
             self.liar: Liar | None = self.town.liar(LIAR, rates, ip=_LIAR_IP)
         else:
             self.liar = None
+
+    def _registrations(self) -> RegistrationFile:
+        return RegistrationFile(DIRECTORY_PATH, self.directory_disk)
 
     # ------------------------------------------------------------ nodes
 
@@ -129,6 +141,10 @@ class Scene:
         except (CannotStartError, HistoryError) as why:
             self.tell(f"{name}: cannot start: {why}")
             self.counts["could not start"] += 1
+            if name in self.account.damaged and self.free:
+                self.account.told_of_damage.add(name)
+                self.tell(f"{name}: its file is put away")
+                self.disks[name].lose(path_of(name))
             return
         self.lives[name] = life
 
@@ -157,7 +173,7 @@ class Scene:
                     break
                 self.tell(f"{life.name}: a thread makes a call")
                 thread.step()
-                self.look()
+                self.look([life])
 
     # ------------------------------------------------------------ time
 
@@ -166,22 +182,27 @@ class Scene:
         clock = self.town.network.clock
         end = clock.seconds() + seconds
         while not until() and clock.step(end):
-            if not self.free:
-                self.look()
-            elif self.lives:  # what is wrong now does not heal by itself: one of them is enough
-                self._looked += 1
-                self._look_at(self.lives[self.names[self._looked % len(self.names)]])
-            while self.free and any(life.storage.busy for life in self.lives.values()):
-                self._step_all()
+            acted = self._acted()
+            self.look(acted)
+            while self.free and any(life.storage.busy for life in acted):
+                self._step_all(acted)
         if not until():
             clock.run(end - clock.seconds())
 
-    def _step_all(self) -> None:
-        for life in self.lives.values():
+    def _acted(self) -> list[Life]:
+        """The nodes whose turn it was just now: those of the machine, or at both ends."""
+        call = self.town.network.clock.latest
+        owner: Any = None if call is None else call.owner or getattr(call.func, "__self__", None)
+        host = getattr(owner, "host", owner)
+        hosts = (host, getattr(getattr(owner, "other", None), "host", host))
+        return [life for life in self.lives.values() if life.host in hosts]
+
+    def _step_all(self, lives: Sequence[Life]) -> None:
+        for life in lives:
             for thread in life.storage.threads:
                 if thread.calls:
                     thread.step()
-                    self.look()
+                    self.look([life])
 
     # ------------------------------------------------------------ the end
 
@@ -189,8 +210,11 @@ class Scene:
         """Let the threads run freely, and all nodes be there, until all is quiet."""
         self.tell("from now on nothing fails, and the threads run freely")
         self.free = True
+        while any(life.storage.busy for life in self.lives.values()):
+            self._step_all([*self.lives.values()])
         quiet = 0.0
-        while quiet < QUIET and (quiet < _LEAST_QUIET or not self._quiet()):
+        least = _BLOCKED if "directory" in self.kind.rates else _LEAST_QUIET
+        while quiet < QUIET and (quiet < least or not self._quiet()):
             for name, life in self.lives.items():
                 if life.gone:
                     self.start(name)
@@ -247,9 +271,9 @@ class Scene:
 
     # ------------------------------------------------------------ what is seen
 
-    def look(self) -> None:
-        """After each turn."""
-        for life in self.lives.values():
+    def look(self, lives: Sequence[Life] | None = None) -> None:
+        """After each turn, at those whose it was: nothing else can have changed; None: at all."""
+        for life in [*self.lives.values()] if lives is None else lives:
             self._look_at(life)
         # A counter that went wrong stays so, and counting anew costs as much as all else.
         self._looks += 1

@@ -36,6 +36,9 @@ EVENTS: Final = (
     "could not start",
     "told to be lost",
     "lies",
+    "told of damage",
+    "unread",
+    "answers",
 )
 """All kinds of events that a run of `ENOUGH` worlds must have."""
 

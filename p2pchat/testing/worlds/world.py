@@ -13,10 +13,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogLevel, globalLogPublisher
 
 from p2pchat.testing.worlds.acts import ACTS
 from p2pchat.testing.worlds.checks import file_violations, public_violations
@@ -26,6 +26,9 @@ from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind
 from p2pchat.testing.worlds.scene import Found, Scene, Tell
 from p2pchat.testing.worlds.steps import Step, draw_steps
 from p2pchat.testing.worlds.storage import path_of
+
+_NOT_OURS: Final = ("The history cannot be ", "The database {path} ")
+"""How the errors begin that a disk is to blame for; every other one is ours."""
 
 
 class Ran(Struct):
@@ -59,6 +62,10 @@ class World(Struct, frozen=True):
             if failure is not None:
                 kind = f"a fault was logged: {failure.type.__name__}"
                 scene.find(Violation("I9", kind, failure.getErrorMessage()))
+            elif event.get("log_level") is LogLevel.error:
+                said = str(event.get("log_format"))
+                if not said.startswith(_NOT_OURS):
+                    scene.find(Violation("I9", "an error was logged", said))
 
         globalLogPublisher.addObserver(logged)  # type: ignore[arg-type]
         try:
