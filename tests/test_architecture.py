@@ -60,7 +60,7 @@ PURE: Final = {
     "mesh.identity.known_keys",
     "mesh.identity.pin",
     "mesh.identity.pin_file",
-    "mesh.identity.pin_disk",
+    "mesh.identity.pin_writer",
     "mesh.identity.pin_lines",
     "mesh.identity.pins",
     "mesh.identity.refused_keys",

@@ -52,6 +52,8 @@ class Pin:
     """Since when there is one, by the node's clock; without one, when the last ended."""
     open_before: float = 0.0
     """Seconds for which there were links before."""
+    line: int = 0
+    """The number of the line that settles it; see `PinFile.written`."""
 
     @property
     def settled(self) -> bool:
