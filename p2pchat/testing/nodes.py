@@ -169,7 +169,8 @@ class FakeTown:
         Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`. `make`
         makes it, a subclass perhaps. With a `disk` it keeps messages there: what an earlier node of
         this name left, it finds. `sealed` gives it a key of its own, the same each time for this
-        name. Nobody's key is known to it, but for those on its `disk`. TLS has chance of its own: such a world is not the
+        name. Nobody's key is known to it, but for those on its `disk`. TLS has chance of its own:
+        such a world is not the
         same twice, byte for byte.
         """
         host = self._host(ip)

@@ -19,6 +19,7 @@ class PinsThatSurviveTests(SynchronousTestCase):
         self.chance = Random(11)
         self.town = FakeTown(11)
         self.disk = FakeDisk(Random(12))
+        self.disk.delay = (0.0, 0.3)  # slower than the network
         self.bob = self.town.node("bob@CIC", sealed=True)
 
     def alice(self) -> ChatNode:
@@ -38,10 +39,10 @@ class PinsThatSurviveTests(SynchronousTestCase):
                 self.town.run(self.chance.uniform(0.5, 3))
                 if alice.peers.is_linked("bob@CIC"):
                     alice.send("bob@CIC", f"{number}")
-            self.town.run(self.chance.choice((0, 0.005, 0.02, 1.5)))
+            self.town.run(self.chance.choice((0, 0.02, 0.1, 0.2, 2)))
             got, power = bool(self.town.seen(self.bob).texts), number % 2 == 1
             if power:
-                self.town.run(1.5)  # synced within a second
+                self.town.run(2.5)  # synced within a second, on a quick disk
                 got = bool(self.town.seen(self.bob).texts)
             self.town.kill(alice)
             if power:
@@ -69,7 +70,7 @@ class PinsThatSurviveTests(SynchronousTestCase):
         """Begin anew: the decision is synced, and bob has got nothing yet."""
         assert alice.trusting is not None
         decision = alice.trusting.forget("bob@CIC")
-        self.town.run(2)
+        self.town.run(3)
         self.assertEqual(self.successResultOf(decision.synced), "")
         self.town.seen(self.bob).messages.clear()
 

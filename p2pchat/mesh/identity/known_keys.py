@@ -29,7 +29,6 @@ from p2pchat.mesh.identity.pin_lines import (
     COMPARED,
     Event,
     Line,
-    fingerprint_of,
     line_of,
     seconds,
     stamp,
@@ -198,7 +197,7 @@ class KnownKeys:
         """The person sends a direct message that is about to be handed to a sealed link.
 
         Settles the pin. Returns whether the message may leave: the pin is written, or the disk
-        refuses it, of which the person is told. If not, ask again when `PinFile.on_written` is called.
+        refuses it, of which the person is told. If not, ask again in `PinFile.on_written`.
         """
         pin = self._pins.get(peer_id)
         if pin is None or pin.fleeting:
@@ -360,17 +359,19 @@ class KnownKeys:
             self._pins.take_out(peer_id)
             return
         pin = self._pins.get(peer_id)
-        known = fingerprint_of(line)
-        if pin is not None and pin.fingerprint != known:
+        key = read_key(line.key) if line.key else None
+        if pin is not None and not (
+            pin.fingerprint == line.fingerprint if key is None else pin.has(key)
+        ):
             if line.event != "trusted":
                 return  # what is settled gives way to nothing else
             self._pins.take_out(peer_id)
             pin = None
         if pin is None:
-            pin = Pin(peer_id, known, None, since=at, seen=at)
+            pin = Pin(peer_id, line.fingerprint, key, since=at, seen=at)
             self._pins.add(pin)
-        if line.key and pin.key is None:
-            self._pins.know_key(pin, read_key(line.key))
+        elif key is not None and pin.key is None:
+            self._pins.know_key(pin, key)
         pin.seen = max(pin.seen, seconds(line.last) if line.last else at)
         pin.trusted = pin.trusted or line.event == "trusted"
         if line.how == COMPARED:

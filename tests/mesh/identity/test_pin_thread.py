@@ -68,8 +68,10 @@ class OrderTests(PinThreadTestCase):
     def test_one_queue(self) -> None:
         """What comes while the thread is at work is the next thing that it does, in its order."""
         answers = [self.keys.trust("bob@CIC", fingerprint(BOB), 0.0, typed=True)]
-        for key in (MALLORY, ALICE, MALLORY):
-            answers.append(self.keys.trust("bob@CIC", fingerprint(key), 0.0, typed=True))
+        answers += [
+            self.keys.trust("bob@CIC", fingerprint(key), 0.0, typed=True)
+            for key in (MALLORY, ALICE, MALLORY)
+        ]
         self.thread.step()
         self.assertEqual([answer.synced.called for answer in answers], [True, False, False, False])
         self.thread.step()
