@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.identity import pins
@@ -161,6 +163,27 @@ class BoundTests(KnownKeysTestCase):
         self.assertIsNone(self.keys.pin_of("p1@CIC"))
         self.keys.close(2 * SETTLES_AFTER)
         self.assertIsNone(self.start().pin_of("p1@CIC"))
+
+    def test_many_that_time_settled_and_that_all_have_links(self) -> None:
+        """Room for one more is found at once, however many were looked at before."""
+        most, more = 20_000, 1_000
+        self.patch(pins, "MOST_BY_TIME", most)
+        known = pins.Pins()
+        for number in range(most + more):
+            pin = Pin(f"p{number}@CIC", "", key(number), since=0.0, seen=0.0)
+            known.add(pin, f"10.{number >> 8}.{number & 255}.1")
+            known.opened(pin, 0.0)
+            if number < most:
+                known.settle(pin, Hold.BY_TIME)
+        began, turns = process_time(), 0
+        while due := known.open_for(SETTLES_AFTER, SETTLES_AFTER):
+            turns += 1
+            for pin in due:
+                known.settle(pin, Hold.BY_TIME)
+            while (oldest := known.one_too_many()) is not None:
+                known.take_out(oldest)
+        self.assertEqual((turns, len(known.by_time)), (more // pins.AT_ONCE, most))
+        self.assertLess(process_time() - began, 0.15)
 
     def test_the_file_holds_what_the_person_settled_however_much_it_is(self) -> None:
         from p2pchat.mesh.identity import known_keys as module
