@@ -166,7 +166,7 @@ class BoundTests(KnownKeysTestCase):
 
     def test_many_that_time_settled_and_that_all_have_links(self) -> None:
         """Room for one more is found at once, however many were looked at before."""
-        most, more = 20_000, 1_000
+        most, more = 30_000, 2_000
         self.patch(pins, "MOST_BY_TIME", most)
         known = pins.Pins()
         for number in range(most + more):
