@@ -100,3 +100,32 @@ class PinsThatSurviveTests(SynchronousTestCase):
         assert alice.trusting is not None
         self.assertIsNone(alice.trusting.known.pin_of("bob@CIC"))
         self.town.close()
+
+    def test_without_a_history(self) -> None:
+        """A first message waits for the disk all the same, and the next ones behind it."""
+        host = self.town.network.host("10.0.1.1")
+        self.disk.delay = (0.3, 0.3)
+        keys = partial(fake_keys, wall=host.wall, disk=self.disk, host=host)
+        alice = self.town.node("alice@CIC", ip=host.ip, make_keys=keys)
+        self.town.run_until_meshed()
+        for text in ("1", "2", "3"):
+            alice.send("bob@CIC", text)
+        self.town.run(0.2)
+        self.assertEqual(self.town.seen(self.bob).texts, [])
+        self.town.run(1)
+        self.assertEqual(self.town.seen(self.bob).texts, ["1", "2", "3"])
+        self.assertEqual(len(self.town.seen(alice).acked), 3)
+        self.town.close()
+
+    def test_without_a_history_and_the_link_ends(self) -> None:
+        host = self.town.network.host("10.0.1.1")
+        self.disk.delay = (2.0, 2.0)
+        keys = partial(fake_keys, wall=host.wall, disk=self.disk, host=host)
+        alice = self.town.node("alice@CIC", ip=host.ip, make_keys=keys)
+        self.town.run_until_meshed()
+        alice.send("bob@CIC", "1")
+        self.town.leave(self.bob)
+        self.town.run(6)
+        self.assertEqual(len(self.town.seen(alice).failed), 1)
+        self.assertEqual(alice.outgoing.pending, 0)
+        self.town.close()
