@@ -76,17 +76,16 @@ class Disk:
         return found.st_dev, found.st_ino
 
     def head(self, path: str, count: int) -> bytes:
-        """The first bytes of a regular file, `count` at most."""
-        # A pipe would have us wait until somebody writes into it.
+        """The first bytes of a regular file, `count` at most; all of it if that is negative."""
+        # A pipe would have us wait until somebody writes into it, and a device may never end.
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "It is no regular file")
             return file.read(count)
 
     def read(self, path: str) -> bytes:
-        """All of a file."""
-        with open(path, "rb") as file:
-            return file.read()
+        """All of a regular file."""
+        return self.head(path, -1)
 
     def can_write_beside(self, path: str) -> bool:
         """Whether a file could be made in the folder of this one; never raises."""

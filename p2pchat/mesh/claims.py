@@ -44,9 +44,12 @@ class OwnKeys(NamedTuple):
     """Gives the file of our key back."""
 
     def close(self, now: float) -> None:
-        """The node is at its end: have on the disk what is known."""
-        self.known.close(now)
-        self.release()
+        """The node is at its end, and what is known was flushed: give the files back.
+
+        Where the disk does not answer, nobody else may have them before this process ends.
+        """
+        if self.known.close(now):
+            self.release()
 
 
 class Claims:

@@ -327,7 +327,7 @@ class ChatNode(MultiService):
         """Leave in order: BYE to all links, up to two seconds for the answers, UNREGISTER.
 
         Whatever was accepted is delivered, or written to the history, or told to be lost. The file
-        gets `FILE_PATIENCE` in all.
+        gets `FILE_PATIENCE` in all, and so do the known keys with it.
         """
         if self._port is not None:
             yield maybeDeferred(self._port.stopListening)
@@ -352,7 +352,9 @@ class ChatNode(MultiService):
             if not in_time:
                 history.abandon()
         if self._own_keys is not None:
-            self._own_keys.close(self.clock.seconds())
+            now = self.clock.seconds()
+            yield patience.wait(self._own_keys.known.flush(now))
+            self._own_keys.close(now)
         self._sweep.stop()
         _log.info("{me} has left", me=self.me.peer_id)
 

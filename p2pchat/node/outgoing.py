@@ -83,6 +83,8 @@ class Outgoing:
         self._history = history
         self._known = known
         self._first_words = None if known is None else FirstWords(context, known, observers)
+        if known is not None and known.file is not None:
+            known.file.on_written = self._pins_written
         self.publishing = Publishing(context, peers, history)
         """What goes to everybody of a scope."""
         self._leaving = ""
@@ -237,7 +239,7 @@ class Outgoing:
     def _wait_for_room(self, message: OwnMessage) -> None:
         """No link took a new message: it waits, or raises `NotSentError` and is forgotten."""
         try:
-            if self._history is None:
+            if self._history is None and not self._awaits_pin(message.peer_id):
                 whom = bracketed(message.peer_id)
                 raise NotSentError(f"{whom} does not keep up: too much waits for it already")
             self._check_room(message.peer_id)
@@ -246,15 +248,28 @@ class Outgoing:
             raise
         self.outbox.unsent(message)
 
+    def _awaits_pin(self, peer_id: str) -> bool:
+        """Whether the key of a peer is not written yet, so that nothing may leave to it."""
+        return self._known is not None and self._known.awaits_disk(peer_id)
+
+    def _pins_written(self) -> None:
+        """Some keys are written, or the disk refuses them: send what waited for that."""
+        for peer_id in self.outbox.peers_behind[:_MOST_AT_ONCE]:
+            self._send_waiting(peer_id)
+            if self._history is None and not self._awaits_pin(peer_id):
+                for message in self.outbox.of_peer(peer_id):
+                    if message.stage is Stage.UNSENT:
+                        self.outcomes.give_up(message, self._leaving or "the link is gone")
+
     def _hand_over(self, peer: Peer, message: OwnMessage, line: bytes) -> bool:
         """Send a line on the first link that takes it, and await its ACK; whether one did."""
         if self.publishing.broadcast.held:
             self.publishing.flush()
         now = self._context.clock.seconds()
         links = peer.links_in_use
-        if self._first_words is not None:
+        if self._first_words is not None and not self._first_words.may_leave(peer, now):
             # The key is on the disk before it leaves: nobody else may have the name after that.
-            self._first_words.before(peer, now)
+            return False
         demand = message.entry.security
         for link in links:
             if demand and link.key is None:

@@ -1,7 +1,7 @@
 """What the person decides about keys: whose is compared, which one to take, which to forget.
 
-Rules: a decision is on the disk before it is answered, and then done to links. Those that may not
-stay end, and the peer is dialed.
+Rules: a decision holds at once, and is done to links: those that may not stay end, and the peer is
+dialed. The person is told that it is done when it is on the disk: see `Decision.synced`.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ from p2pchat.service.process import (
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.paths import default_log_path, typed_lines_path
 from p2pchat.settings.values import Settings
+from p2pchat.sqlite import Worker
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.repetitions import RecentIds
 
@@ -155,7 +156,10 @@ class Program(Service):
             prepare()
         with self._files():
             node = self.node
-            return open_own_keys(node.settings, own_id, node.wall, self._untold.append)
+            thread = Worker(self._reactor, "known-keys")
+            return open_own_keys(
+                node.settings, own_id, node.wall, self._untold.append, thread=thread
+            )
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve.

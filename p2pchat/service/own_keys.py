@@ -12,14 +12,14 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from p2pchat.disk import SYSTEM
 from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.identity.key_file import OwnKey, fleeting_key, open_key
 from p2pchat.mesh.identity.key_making import KeyFileError, NoCryptography, RefusedBySystem
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.key_words import new_own_key
 from p2pchat.mesh.identity.known_keys import KnownKeys
-from p2pchat.mesh.identity.pin_disk import SystemDisk
-from p2pchat.mesh.identity.pin_file import LIMIT, open_pins
+from p2pchat.mesh.identity.pin_file import LIMIT, Thread, open_pins
 from p2pchat.mesh.identity.pin_lines import PinsDamagedError, read_lines
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.settings.paths import default_history_path, stem_for
@@ -45,14 +45,16 @@ def open_own_keys(
     wall: Callable[[], float],
     tell: Callable[[str], None],
     random_bytes: Callable[[int], bytes] = os.urandom,
+    thread: Thread | None = None,
 ) -> OwnKeys | None:
     """Take the key of `peer_id`, made if it has none, and the keys that it knows.
 
     None when no key can be made here, and none is needed. `tell` gets sentences for the person.
+    `thread` waits for the disk; None: whoever calls does.
     Raises `CannotStartError`.
     """
     try:
-        return _open(settings, peer_id, wall, tell, random_bytes)
+        return _open(settings, peer_id, wall, tell, random_bytes, thread)
     except (NoCryptography, RefusedBySystem) as why:
         path = key_path(settings, peer_id)
         used = os.path.lexists(path) or os.path.lexists(_known_path(settings, path))
@@ -70,8 +72,8 @@ def known_before(settings: Settings, peer_id: str, wall: Callable[[], float]) ->
     None when there are none, or their file cannot be read: nobody is refused by them now.
     """
     try:
-        with open(_known_path(settings, key_path(settings, peer_id)), "rb") as file:
-            lines = read_lines(file.read(LIMIT)).lines
+        path = _known_path(settings, key_path(settings, peer_id))
+        lines = read_lines(SYSTEM.read(path)[:LIMIT]).lines
     except (OSError, PinsDamagedError):
         return None
     return KnownKeys(wall, None, lines) if lines else None
@@ -83,6 +85,7 @@ def _open(
     wall: Callable[[], float],
     tell: Callable[[str], None],
     random_bytes: Callable[[int], bytes],
+    thread: Thread | None,
 ) -> OwnKeys:
     if settings.security.key == NONE:
         return OwnKeys(fleeting_key(random_bytes).keys, KnownKeys(wall), fleeting=True)
@@ -92,7 +95,9 @@ def _open(
     had_others = os.path.lexists(known_path)
     own = open_key(path, peer_id, random_bytes, _passphrase(settings.security.passphrase_file))
     try:
-        file, lines = open_pins(SystemDisk(), known_path, own.keys.own, tell, is_new=own.made)
+        file, lines = open_pins(
+            SYSTEM, known_path, own.keys.own, tell, is_new=own.made, thread=thread
+        )
         known = KnownKeys(wall, file, lines)
     except BaseException:
         _release(own)

@@ -25,6 +25,7 @@ from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.identity.key_file import fleeting_key
 from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.known_keys import KnownKeys
+from p2pchat.mesh.identity.pin_file import open_pins
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
@@ -38,7 +39,7 @@ from p2pchat.testing.network import FakeHost, FakeNetwork
 from p2pchat.testing.plain import PlainPeer
 from p2pchat.testing.plain_link import PlainLink
 from p2pchat.testing.served import ServedRendezvous
-from p2pchat.testing.threads import history_on
+from p2pchat.testing.threads import SteppedWorker, history_on
 from p2pchat.wire.messages import Pub, Send
 
 PORT: Final = 4000
@@ -108,13 +109,27 @@ def _keys_of(owner: str) -> Keys:
 
 
 def fake_keys(
-    peer_id: str, *, owner: str = "", wall: Callable[[], float], known: KnownKeys | None = None
+    peer_id: str,
+    *,
+    owner: str = "",
+    wall: Callable[[], float],
+    known: KnownKeys | None = None,
+    disk: FakeDisk | None = None,
+    host: Any = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> OwnKeys:
     """The key of `owner`, or of `peer_id`, for a node in a fake network: see `ChatNode`.
 
-    A key is made once in a process. `known` are the keys of others, none if it is left out.
+    A key is made once in a process. `known` are the keys of others, none if it is left out. With a
+    `disk`, that of `host`, they are in `/NAME@NAMESPACE.keys` there, and `tell` gets its sentences.
     """
-    return OwnKeys(_keys_of(owner or peer_id), KnownKeys(wall) if known is None else known)
+    keys = _keys_of(owner or peer_id)
+    if known is None and disk is not None:
+        path, thread = f"/{peer_id}.keys", SteppedWorker(host, disk)
+        is_new = not disk.exists(path)
+        file, lines = open_pins(disk, path, keys.own, tell, is_new=is_new, thread=thread)
+        known = KnownKeys(wall, file, lines)
+    return OwnKeys(keys, KnownKeys(wall) if known is None else known)
 
 
 class FakeTown:
@@ -159,7 +174,8 @@ class FakeTown:
         Its port is 4000 unless `settings` say something else; `options` go to `ChatNode`. `make`
         makes it, a subclass perhaps. With a `disk` it keeps messages there: what an earlier node of
         this name left, it finds. `sealed` gives it a key of its own, the same each time for this
-        name, and nobody's key is known to it. TLS has chance of its own: such a world is not the
+        name. Nobody's key is known to it, but for those on its `disk`. TLS has chance of its own:
+        such a world is not the
         same twice, byte for byte.
         """
         host = self._host(ip)
@@ -182,7 +198,9 @@ class FakeTown:
         if disk is not None:
             options["make_history"] = history_on(disk, host, whole, host.wall, peer_id)
         if sealed:
-            options.setdefault("make_keys", partial(fake_keys, wall=host.wall))
+            untold: list[str] = []
+            make_keys = partial(fake_keys, wall=host.wall, disk=disk, host=host, tell=untold.append)
+            options.setdefault("make_keys", make_keys)
         node = make(
             host,
             whole,

@@ -50,14 +50,15 @@ def split_peer_id(peer_id: str) -> tuple[str, str]:
     a control character.
     """
     name, at, namespace = peer_id.rpartition("@")
-    shown = bracketed(peer_id)
     if not at:
-        raise ValueError(f"{shown} has no @: a peer_id is name@namespace")
+        raise ValueError(f"{bracketed(peer_id)} has no @: a peer_id is name@namespace")
     for part, what in ((name, "name"), (namespace, "namespace")):
         if not 0 < len(part) <= MAX_NAME:
-            raise ValueError(f"the {what} in {shown} must have 1 to {MAX_NAME} characters")
+            raise ValueError(
+                f"the {what} in {bracketed(peer_id)} must have 1 to {MAX_NAME} characters"
+            )
     if _CONTROL.search(peer_id):
-        raise ValueError(f"{shown} holds control characters")
+        raise ValueError(f"{bracketed(peer_id)} holds control characters")
     return name, namespace
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
+from p2pchat.disk import Appending, Disk
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin_file import open_pins
 
@@ -12,10 +13,11 @@ PATH = "alice@CIC.keys"
 ALICE, BOB, MALLORY = (bytes([number]) * 32 for number in (1, 2, 3))
 
 
-class FakeFile:
+class FakeFile(Appending):
     """A file that grows at its end."""
 
     def __init__(self, disk: FakePinDisk, path: str) -> None:
+        super().__init__(-1)
         self.disk = disk
         self.path = path
 
@@ -44,7 +46,7 @@ class FakeFile:
         pass
 
 
-class FakePinDisk:
+class FakePinDisk(Disk):
     """Files by path; `room`: bytes that still find a place, None for any number."""
 
     def __init__(self, files: dict[str, bytes] | None = None) -> None:

@@ -7,6 +7,7 @@ shown and read whole or not at all, because a key with a given beginning is quic
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import Final
@@ -16,8 +17,8 @@ _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _READ_AS: Final = str.maketrans("OIL", "011")
 _LETTERS: Final = 16
 _BITS: Final = 5 * _LETTERS
-_TEXT: Final = 43
-_KEY: Final = 32
+_KEY_TEXT: Final = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+"""43 times 6 bits, of which the last two belong to nothing and are 0."""
 
 
 def key_text(key: bytes) -> str:
@@ -27,11 +28,14 @@ def key_text(key: bytes) -> str:
 
 def read_key(text: str) -> bytes:
     """The key with this text; raises `ValueError` unless it is exactly what `key_text` writes."""
-    if len(text) == _TEXT and text.isascii():
-        key = urlsafe_b64decode(text + "=")
-        if len(key) == _KEY and key_text(key) == text:
-            return key
-    raise ValueError("a key has 43 characters: letters, digits, - and _")
+    check_key(text)
+    return urlsafe_b64decode(text + "=")
+
+
+def check_key(text: str) -> None:
+    """Raise `ValueError` unless this is what `key_text` writes for some key."""
+    if _KEY_TEXT.fullmatch(text) is None:
+        raise ValueError("a key has 43 characters: letters, digits, - and _")
 
 
 def fingerprint(key: bytes) -> str:

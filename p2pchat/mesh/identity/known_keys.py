@@ -1,9 +1,9 @@
 """Known keys: which key each name has, how firmly, and which keys were refused under it.
 
     opened, closed   a sealed link of a name: the first one pins, lightly
-    wrote_to         the person sends it a direct message: the pin is settled, and on its way to
-                     the disk before the message is handed to the link
-    verify, trust, forget    what the person decides: on the disk before the answer
+    wrote_to         the person sends it a direct message: the pin is settled, and written before
+                     the message is handed to the link
+    verify, trust, forget    what the person decides: holds at once, on the disk before the answer
     sweep            light pins go, others are settled by time, the disk gets what it is owed
 
 Rules: a settled pin is never replaced without the person, and what the person settled never goes by
@@ -14,8 +14,12 @@ minutes after the last link with its key. `now` is the node's clock, `wall` the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final
+
+from twisted.internet.defer import Deferred, succeed
 
 from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint, read_key
 from p2pchat.mesh.identity.pin import Hold, Pin
@@ -25,7 +29,6 @@ from p2pchat.mesh.identity.pin_lines import (
     COMPARED,
     Event,
     Line,
-    fingerprint_of,
     line_of,
     seconds,
     stamp,
@@ -53,11 +56,16 @@ class Compared(Enum):
     """No key is known under this name."""
 
 
-class Decision(NamedTuple):
-    """What the person decided, and whether it is on the disk."""
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the person decided, which holds from now on, and whether it is on the disk."""
 
     compared: Compared
-    stored: bool
+    stored: bool = True
+    """Whether the disk has not refused it so far."""
+    synced: Deferred[str] = field(default_factory=partial(succeed, ""), compare=False)
+    """Fires with nothing when it is, within some seconds; else with a sentence that says why not.
+    Show that it is done only then."""
 
 
 def _ignore(*_: object) -> None:
@@ -91,7 +99,7 @@ class KnownKeys:
         if file is not None:
             file.everything = self._everything
             if file.needs_writing or len(lines) > 2 * self._fewest_lines():
-                file.write_anew(0.0)
+                file.write_anew()
 
     # ------------------------------------------------------------ questions
 
@@ -158,7 +166,7 @@ class KnownKeys:
             raise ValueError(f"{peer_id} is pinned with another key")
         elif pin.key is None:
             self._pins.know_key(pin, key)
-            self._write(pin, "trusted", now)
+            pin.line = self._append(self._line(pin, "trusted"), now)
         pin.seen, pin.ip = wall, ip
         pin.fleeting = pin.fleeting or (fleeting and not pin.settled)
         self._pins.opened(pin, now)
@@ -199,15 +207,23 @@ class KnownKeys:
     def wrote_to(self, peer_id: str, now: float) -> bool:
         """The person sends a direct message that is about to be handed to a sealed link.
 
-        Settles the pin, and writes it first. Returns whether this is the first one ever.
+        Settles the pin. Returns whether the message may leave: the pin is written, or the disk
+        refuses it, of which the person is told. If not, ask again in `PinFile.on_written`.
         """
         pin = self._pins.get(peer_id)
-        if pin is None or pin.hold is Hold.BY_PERSON or pin.fleeting:
-            return False
-        self._pins.settle(pin, Hold.BY_PERSON)
-        self._write(pin, "seen", now)
-        self.on_noted(peer_id, "seen", pin.key)
-        return True
+        if pin is None or pin.fleeting:
+            return True
+        if pin.hold is not Hold.BY_PERSON:
+            self._pins.settle(pin, Hold.BY_PERSON)
+            pin.line = self._append(self._line(pin, "seen"), now)
+            self.on_noted(peer_id, "seen", pin.key)
+        file = self.file
+        return file is None or pin.line <= file.written or file.failing
+
+    def awaits_disk(self, peer_id: str) -> bool:
+        """Whether the pin of a name is settled, and not written yet; see `wrote_to`."""
+        file, pin = self.file, self._pins.get(peer_id)
+        return file is not None and pin is not None and pin.line > file.written and not file.failing
 
     def verify(self, peer_id: str, text: str, now: float) -> Decision:
         """Compare a fingerprint that the person has typed; equal: the pin is verified, and settled.
@@ -217,16 +233,16 @@ class KnownKeys:
         wanted = read_fingerprint(text)
         pin = self._pins.get(peer_id)
         if pin is None:
-            return Decision(Compared.UNKNOWN, True)
+            return Decision(Compared.UNKNOWN)
         if pin.fingerprint != wanted:
-            return Decision(Compared.DIFFERENT, True)
+            return Decision(Compared.DIFFERENT)
         pin.verified = self.wall()
-        stored = True
+        decision = Decision(Compared.EQUAL)
         if not pin.fleeting:
             self._pins.settle(pin, Hold.BY_PERSON)
-            stored = self._write(pin, "verified", now, sync=True)
+            decision = self._decided(self._line(pin, "verified"), now, pin)
         self.on_noted(peer_id, "verified", pin.key)
-        return Decision(Compared.EQUAL, stored)
+        return decision
 
     def trust(self, peer_id: str, text: str, now: float, *, typed: bool) -> Decision:
         """Have the key with this fingerprint, and only that, be the one of this name.
@@ -254,25 +270,25 @@ class KnownKeys:
         pin.trusted = True
         if typed:
             pin.verified = wall
-        stored = True
+        decision = Decision(Compared.EQUAL)
         if not pin.fleeting:
             self._pins.settle(pin, Hold.BY_PERSON)
-            stored = self._write(pin, "trusted", now, was=was, typed=typed, sync=True)
+            line = self._line(pin, "trusted", was=was, typed=typed)
+            decision = self._decided(line, now, pin)
         self.on_noted(peer_id, "trusted", pin.key)
-        return Decision(Compared.EQUAL, stored)
+        return decision
 
     def forget(self, peer_id: str, now: float) -> Decision:
         """Forget the key of a name, and what was refused under it. Then: end the name's links."""
         self._refused.forget(peer_id)
         pin = self._pins.take_out(peer_id)
         if pin is None:
-            return Decision(Compared.UNKNOWN, True)
-        stored = True
+            return Decision(Compared.UNKNOWN)
+        decision = Decision(Compared.EQUAL)
         if pin.settled:
-            line = Line(stamp(self.wall()), peer_id, "forgotten")
-            stored = self._append(line, now, sync=True)
+            decision = self._decided(Line(stamp(self.wall()), peer_id, "forgotten"), now)
         self.on_noted(peer_id, "forgotten", None)
-        return Decision(Compared.EQUAL, stored)
+        return decision
 
     # ------------------------------------------------------------ time
 
@@ -284,7 +300,7 @@ class KnownKeys:
                 self._pins.take_out(peer_id)
             for pin in self._pins.open_for(SETTLES_AFTER, now):
                 self._pins.settle(pin, Hold.BY_TIME)
-                self._write(pin, "seen", now)
+                pin.line = self._append(self._line(pin, "seen"), now)
             while (oldest := self._pins.one_too_many()) is not None:
                 self._pins.take_out(oldest)
                 self.dropped += 1
@@ -292,39 +308,45 @@ class KnownKeys:
         if self.file is not None:
             self.file.sweep(now)
 
-    def close(self, now: float) -> None:
-        """Have everything on the disk, as far as it goes."""
-        if self.file is not None:
-            self.file.close(now)
+    def flush(self, now: float) -> Deferred[str]:
+        """Have everything on the disk; fires as `Decision.synced`."""
+        return succeed("") if self.file is None else self.file.flush(now)
+
+    def close(self, now: float) -> bool:
+        """Close the file, after `flush`; returns whether nobody uses it any more."""
+        return self.file is None or self.file.close(now)
 
     # ------------------------------------------------------------ on disk
 
-    def _append(self, line: Line, now: float, *, sync: bool = False) -> bool:
-        return self.file is None or self.file.append(whole_line(line), now, sync=sync)
+    def _append(self, line: Line, now: float) -> int:
+        return 0 if self.file is None else self.file.append(whole_line(line), now)
 
-    def _write(
-        self,
-        pin: Pin,
-        event: Event,
-        now: float,
-        *,
-        was: bytes | None = None,
-        typed: bool = False,
-        sync: bool = False,
-    ) -> bool:
-        at = pin.since if event == "seen" else self.wall()
-        line = line_of(pin, event, at)
+    def _decided(self, line: Line, now: float, pin: Pin | None = None) -> Decision:
+        file = self.file
+        if file is None:
+            return Decision(Compared.EQUAL)
+        synced = file.append_synced(whole_line(line), now)
+        if pin is not None:
+            pin.line = file.count
+        refused = synced.called and bool(synced.result)
+        return Decision(Compared.EQUAL, not refused, synced)
+
+    def _line(
+        self, pin: Pin, event: Event, *, was: bytes | None = None, typed: bool = False
+    ) -> Line:
+        line = line_of(pin, event, pin.since if event == "seen" else self.wall())
         if was is not None:
             line.was = key_text(was)
         if typed:
             line.how = COMPARED
-        return self._append(line, now, sync=sync)
+        return line
 
     def _everything(self) -> Iterator[bytes]:
         """The lines of a file that is written anew; it may be taken in pieces."""
         room = _MOST_BYTES
         for pin in self._pins:
-            if pin.hold is Hold.BY_PERSON:
+            # Not one that was forgotten, or replaced, since the first piece.
+            if pin.hold is Hold.BY_PERSON and self._pins.get(pin.peer_id) is pin:
                 data = b"".join(map(whole_line, self._lines_of(pin)))
                 room -= len(data)
                 yield data
@@ -355,17 +377,19 @@ class KnownKeys:
             self._pins.take_out(peer_id)
             return
         pin = self._pins.get(peer_id)
-        known = fingerprint_of(line)
-        if pin is not None and pin.fingerprint != known:
+        key = read_key(line.key) if line.key else None
+        if pin is not None and not (
+            pin.fingerprint == line.fingerprint if key is None else pin.has(key)
+        ):
             if line.event != "trusted":
                 return  # what is settled gives way to nothing else
             self._pins.take_out(peer_id)
             pin = None
         if pin is None:
-            pin = Pin(peer_id, known, None, since=at, seen=at)
+            pin = Pin(peer_id, line.fingerprint, key, since=at, seen=at)
             self._pins.add(pin)
-        if line.key and pin.key is None:
-            self._pins.know_key(pin, read_key(line.key))
+        elif key is not None and pin.key is None:
+            self._pins.know_key(pin, key)
         if pin.key is not None:
             self._refused.forget(peer_id, pin.key)  # it was refused before it was trusted
         pin.seen = max(pin.seen, seconds(line.last) if line.last else at)

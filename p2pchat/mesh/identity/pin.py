@@ -26,8 +26,8 @@ class Pin:
     """What is known about the key of a name. Only `KnownKeys` changes it."""
 
     peer_id: str
-    fingerprint: str
-    """As it is shown: `XXXX-XXXX-XXXX-XXXX`."""
+    chosen: str
+    """The fingerprint, where it came before the key; else it may be empty until it is asked for."""
     key: bytes | None
     """32 bytes; None when /trust came before the first contact, and the first key with this
     fingerprint becomes it."""
@@ -52,6 +52,15 @@ class Pin:
     """Since when there is one, by the node's clock; without one, when the last ended."""
     open_before: float = 0.0
     """Seconds for which there were links before."""
+    line: int = 0
+    """The number of the line that settles it; see `PinFile.written`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """As it is shown: `XXXX-XXXX-XXXX-XXXX`."""
+        if not self.chosen and self.key is not None:  # those of a whole file take too long at start
+            self.chosen = fingerprint(self.key)
+        return self.chosen
 
     @property
     def settled(self) -> bool:

@@ -1,30 +1,37 @@
 """The file of known keys, `NAME@NAMESPACE.keys`: it grows by a line for each event.
 
-    open_pins  ->  append, append, ...  ->  sweep, several times a second  ->  close
-                      write(2) at once         fsync within a second of the write
+    open_pins  ->  append, append, ...  ->  sweep, several times a second  ->  flush  ->  close
+                      written at once          synced within a second
 
-Rules: what was written in part is cut off before anything else is written. A disk that is full or
-read-only loses nothing while the program runs: lines wait, and are tried again. After a failed
-fsync nobody knows what is on the disk, so the whole file is written anew. `LIMIT` bytes are for
-the caller to keep: see `grown`.
+Rules: a thread waits for the disk, and does one thing after the other. What has come meanwhile is
+the next. A disk that is full, read-only or silent loses nothing while the program runs: lines wait,
+and are tried again. After a failed fsync nobody knows what is on the disk, so the whole file is
+written anew. `LIMIT` bytes are for the caller to keep.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
+from twisted.internet.defer import Deferred, execute, succeed
+from twisted.python.failure import Failure
+
+from p2pchat.disk import Disk
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.identity.pin_disk import Appending, PinDisk
 from p2pchat.mesh.identity.pin_lines import Line, PinsDamagedError, head_line, read_lines
+from p2pchat.mesh.identity.pin_writer import PinWriter
 from p2pchat.wire.text import system_reason
 
 SYNC_WITHIN: Final = 1.0
 """Seconds after which what was written is surely on the disk."""
 RETRY: Final = 5.0
 """Seconds between two tries to write what could not be written."""
+PATIENCE: Final = 3.0
+"""Seconds after which a disk that does not answer counts as one that refuses."""
 LIMIT: Final = 8_000_000
 """Bytes that the file never exceeds."""
 _WAITING: Final = 1_000_000
@@ -34,6 +41,38 @@ GROWTH: Final = 1_000_000
 _AT_ONCE: Final = 1000
 """Lines that are made in one turn for a file that is written anew, some 5 ms."""
 _log: Final = Log("PeerServer")
+_T = TypeVar("_T")
+
+
+class Thread(Protocol):
+    """What makes calls one after the other, as `p2pchat.sqlite.Worker`."""
+
+    def run(self, call: Callable[[], _T], /) -> Deferred[_T]:
+        """Make this call."""
+
+    def stop(self) -> None:
+        """End when all is done."""
+
+    def abandon(self) -> None:
+        """Do nothing more, and wait for nothing."""
+
+
+class NoThread:
+    """Makes each call at once, where nothing else is to go on meanwhile."""
+
+    def run(self, call: Callable[[], _T], /) -> Deferred[_T]:
+        """See `Thread`."""
+        return execute(call)
+
+    def stop(self) -> None:
+        """See `Thread`."""
+
+    def abandon(self) -> None:
+        """See `Thread`."""
+
+
+def _nothing() -> None:
+    """Nobody waits."""
 
 
 class PinFile:
@@ -44,169 +83,228 @@ class PinFile:
     """
 
     def __init__(
-        self,
-        disk: PinDisk,
-        path: str,
-        own: bytes,
-        tell: Callable[[str], None],
-        size: int,
-        *,
-        torn: bool,
+        self, writer: PinWriter, own: bytes, tell: Callable[[str], None], thread: Thread
     ) -> None:
-        self.path = path
+        self.path = writer.path
         self.everything: Callable[[], Iterable[bytes]] = tuple
         self.needs_writing = False
         """Whether the file is not ours as it is: `write_anew` when `everything` is there."""
-        self._disk = disk
+        self.on_written: Callable[[], None] = _nothing
+        """Is told when lines are written, and when the disk turns out to refuse them."""
+        self.count = 0
+        """Lines that were ever appended."""
+        self.written = 0
+        """How many of them are written: no `kill -9` can take them any more."""
+        self._writer = writer
         self._own = own
         self._tell = tell
-        self._file: Appending | None = None
-        self._size = size
-        self._size_anew = size
-        self._torn = torn
+        self._thread = thread
+        self._now = 0.0
+        self._size_anew = writer.size
         self._anew = False
         self._pieces: Iterator[bytes] | None = None
         self._made: list[bytes] = []
         self._waiting: list[bytes] = []
         self._waits = 0
+        # What the thread does now: since when, for which lines, and up to which one.
+        self._busy_since: float | None = None
+        self._at_work: list[bytes] = []
+        self._covers = 0
+        self._sync_wanted = False
         self._unsynced_since: float | None = None
+        self._asked: deque[tuple[int, Deferred[str]]] = deque()
         self._failed_at: float | None = None
+        self._trouble = ""
 
     @property
     def failing(self) -> bool:
-        """Whether something that should be in the file is not."""
+        """Whether something that should be in the file is not, because the disk refuses."""
         return self._failed_at is not None
 
-    def append(self, line: bytes, now: float, *, sync: bool = False) -> bool:
-        """Write a line; with `sync` have it on the disk before this returns.
+    def append(self, line: bytes, now: float) -> int:
+        """Have a line written; returns its number: see `written`."""
+        self._now = now
+        self._add(line)
+        if not self.failing:
+            self._work()
+        return self.count
 
-        Returns whether that was done. If not, the person is told, and `sweep` tries again.
+    def append_synced(self, line: bytes, now: float) -> Deferred[str]:
+        """Have a line on the disk; fires with nothing then, else with a sentence that says why not.
+
+        It is tried again in any case, by `sweep`.
         """
+        self._now = now
+        self._add(line)
+        return self.flush(now)
+
+    def flush(self, now: float) -> Deferred[str]:
+        """Have on the disk all that was appended; fires as `append_synced`."""
+        self._now = now
+        if self._busy_since is None and self._unsynced_since is None and not self._owes:
+            return succeed("")
+        if self._busy_since is not None and self.failing:
+            return succeed(self._trouble)
+        answer: Deferred[str] = Deferred()
+        self._asked.append((self.count, answer))
+        self._sync_wanted = True
+        self._work()
+        return answer
+
+    def write_anew(self) -> None:
+        """Write the whole file anew, now: at the start, when nothing else is to go on."""
+        data = b"".join((head_line(self._own), *self.everything()))
+        self._anew = True
+        try:
+            self._writer.replace(data)
+        except OSError as error:
+            self._failed(system_reason(error))
+        else:
+            self._is_anew()
+
+    def sweep(self, now: float) -> None:
+        """Have on the disk what was written a second ago, and try again what failed."""
+        self._now = now
+        if self._busy_since is not None:
+            if not self.failing and not 0 <= now - self._busy_since < PATIENCE:
+                self._failed("the disk does not answer")
+            return
+        if self._failed_at is not None:
+            if 0 <= now - self._failed_at < RETRY and self._pieces is None:
+                return
+            self._sync_wanted = True
+        if self._unsynced_since is not None and now - self._unsynced_since >= SYNC_WITHIN / 2:
+            self._sync_wanted = True
+        grown = self._writer.size - self._size_anew >= GROWTH
+        if not self._anew and (self._pieces is not None or grown):
+            self._anew = self._make_some()
+        self._work()
+
+    def close(self, now: float) -> bool:
+        """Close the file, after `flush`; returns whether nobody uses it any more.
+
+        A disk that does not answer is not waited for.
+        """
+        if self._busy_since is None and (self._unsynced_since is not None or self._owes):
+            self.flush(now)
+        if self._busy_since is not None:
+            self._thread.abandon()
+            return False
+        self._thread.stop()
+        self._writer.close()
+        return True
+
+    # ------------------------------------------------------------ what the thread is given
+
+    @property
+    def _owes(self) -> bool:
+        return self._anew or bool(self._waiting)
+
+    def _add(self, line: bytes) -> None:
+        self.count += 1
+        if self._pieces is not None:
+            # It stands between them: before what already knows of it, or after.
+            self._made.append(line)
         self._waiting.append(line)
         self._waits += len(line)
         if self._waits > _WAITING:
             self._anew = True
-            self._waiting.clear()
             self._waits = 0
-        if self.failing and not sync:
-            return False
-        return self._flush(now, sync=sync)
+            self._waiting.clear()
 
-    def write_anew(self, now: float) -> bool:
-        """Write the whole file anew; returns whether that was done."""
-        self._anew = True
-        return self._flush(now)
-
-    def sweep(self, now: float) -> None:
-        """Have on the disk what was written a second ago, and try again what failed."""
-        if self._failed_at is not None:
-            if not 0 <= now - self._failed_at < RETRY:
-                self._flush(now, sync=True)
-            return
-        if self._pieces is not None or self._size - self._size_anew >= GROWTH:
-            self._compact(now)
-        if self._unsynced_since is not None and now - self._unsynced_since >= SYNC_WITHIN / 2:
-            self._flush(now, sync=True)
-
-    def _compact(self, now: float) -> None:
+    def _make_some(self) -> bool:
+        """Make lines of a new file; returns whether that was the end."""
         if self._pieces is None:
             self._pieces, self._made = iter(self.everything()), []
-        # What is written meanwhile stands between them: before what already knows of it, or after.
         some = [*islice(self._pieces, _AT_ONCE)]
         self._made += some
-        if not some:
-            self._anew = True
-            self._flush(now, made=self._made)
+        return len(some) < _AT_ONCE
 
-    def close(self, now: float) -> None:
-        """Have everything on the disk, as far as it goes, and close the file."""
-        self._flush(now, sync=True)
-        self._close()
+    def _work(self) -> None:
+        if self._busy_since is not None:
+            return
+        call: Callable[[], None]
+        sync = self._sync_wanted or self._anew
+        if self._anew:
+            if not self._make_some():
+                return
+            call = partial(self._writer.replace, b"".join((head_line(self._own), *self._made)))
+            self._pieces, self._made = None, []
+            self._at_work = []
+        elif self._waiting or (sync and self._unsynced_since is not None):
+            call = partial(self._writer.write, b"".join(self._waiting), sync=sync)
+            self._at_work = self._waiting
+        else:
+            return
+        self._waiting, self._waits = [], 0
+        self._sync_wanted = False
+        self._busy_since, self._covers = self._now, self.count
+        self._thread.run(call).addCallbacks(
+            self._done, self._refused, callbackArgs=(sync, self._anew)
+        )
 
-    def _flush(
-        self, now: float, *, sync: bool = False, made: Iterable[bytes] | None = None
-    ) -> bool:
-        try:
-            if self._anew:
-                self._write_anew(self.everything() if made is None else made)
-            else:
-                self._write(now)
-            if sync and self._unsynced_since is not None:
-                self._sync()
-        except OSError as error:
-            self._failed(error, now)
-            return False
-        if self._failed_at is not None:
+    def _done(self, _: None, sync: bool, anew: bool) -> None:
+        self._busy_since = None
+        self._at_work = []
+        self.written = self._covers
+        if anew:
+            self._is_anew()
+        elif sync:
+            self._unsynced_since = None
+        elif self._unsynced_since is None:
+            self._unsynced_since = self._now
+        while sync and self._asked and self._asked[0][0] <= self.written:
+            self._asked.popleft()[1].callback("")
+        if self._failed_at is not None and not self._owes:
             self._failed_at = None
             self._tell(f"the known keys are written to {self.path} again")
-        return True
+        self.on_written()
+        self._work()
 
-    def _write(self, now: float) -> None:
-        if not self._waiting:
-            return
-        if self._file is None:
-            self._file = self._disk.append(self.path)
-        if self._torn:
-            self._file.truncate(self._size)
-            self._torn = False
-        data = b"".join(self._waiting)
-        self._torn = True
-        self._file.write(data)
-        self._torn = False
-        self._size += len(data)
-        if self._pieces is not None:
-            self._made.append(data)
-        self._waiting.clear()
-        self._waits = 0
-        if self._unsynced_since is None:
-            self._unsynced_since = now
-
-    def _sync(self) -> None:
-        if self._file is not None:
-            try:
-                self._file.sync()
-            except OSError:
-                self._anew = True
-                raise
+    def _is_anew(self) -> None:
+        self._anew = self.needs_writing = False
+        self._size_anew = self._writer.size
         self._unsynced_since = None
 
-    def _write_anew(self, lines: Iterable[bytes]) -> None:
-        data = b"".join((head_line(self._own), *lines))
-        self._close()
-        self._disk.replace(self.path, data)
-        self._size = self._size_anew = len(data)
-        self._anew = self._torn = self.needs_writing = False
-        self._pieces = None
-        self._made = []
-        self._waiting.clear()
-        self._waits = 0
-        self._unsynced_since = None
+    def _refused(self, failure: Failure) -> None:
+        self._busy_since = None
+        self._waiting = [*self._at_work, *self._waiting]
+        self._at_work = []
+        self._waits = sum(map(len, self._waiting))
+        self._anew = self._anew or self._writer.lost
+        error = failure.value
+        if not isinstance(error, OSError):
+            _log.warn("{why}", why=failure.getTraceback())
+        self._failed(system_reason(error) if isinstance(error, OSError) else "a fault of ours")
 
-    def _failed(self, error: OSError, now: float) -> None:
+    def _failed(self, why: str) -> None:
+        self._trouble = (
+            f"the known keys cannot be written to {self.path} ({why}): "
+            "they hold until this program ends"
+        )
         if self._failed_at is None:
-            sentence = (
-                f"the known keys cannot be written to {self.path} ({system_reason(error)}): "
-                "they hold until this program ends"
-            )
-            _log.warn("{text}", text=sentence)
-            self._tell(sentence)
-        self._failed_at = now
-
-    def _close(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            with suppress(OSError):
-                file.close()
+            _log.warn("{text}", text=self._trouble)
+            self._tell(self._trouble)
+        self._failed_at = self._now
+        while self._asked:
+            self._asked.popleft()[1].callback(self._trouble)
+        self.on_written()
 
 
 def open_pins(
-    disk: PinDisk, path: str, own: bytes, tell: Callable[[str], None], *, is_new: bool = False
+    disk: Disk,
+    path: str,
+    own: bytes,
+    tell: Callable[[str], None],
+    *,
+    is_new: bool = False,
+    thread: Thread | None = None,
 ) -> tuple[PinFile, list[Line]]:
     """Open the file at `path`, whose folder is there and which this process alone uses.
 
     `own`: our own key, 32 bytes. `is_new`: the key was made just now, so that no file is expected.
     Returns the file and what it says. `tell` gets a sentence when the file should be there and is
-    not, or was made with another key.
+    not, or was made with another key. `thread` waits for the disk; None: whoever calls does.
 
     Raises `PinsDamagedError` with a sentence when the file cannot be read: the program does not
     start then, since "nobody is known" would trust everybody anew.
@@ -228,7 +326,8 @@ def open_pins(
     except PinsDamagedError as error:
         raise PinsDamagedError(_unreadable(path, str(error))) from None
     torn = contents.size < len(data)
-    file = PinFile(disk, path, own, tell, contents.size, torn=torn)
+    writer = PinWriter(disk, path, contents.size, torn=torn)
+    file = PinFile(writer, own, tell, NoThread() if thread is None else thread)
     if torn:
         _log.warn("the last line of {path} was torn, and is left out", path=path)
     if contents.own == own:

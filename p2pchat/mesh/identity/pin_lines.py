@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import time
 from calendar import timegm
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder, encode
 
-from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint, read_key
+from p2pchat.mesh.identity.key_text import check_key, key_text, read_fingerprint, read_key
 from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.wire.address import split_peer_id
 
@@ -110,7 +111,7 @@ def _check(line: Line) -> None:
     if line.last:
         seconds(line.last)
     if line.key:
-        read_key(line.key)
+        check_key(line.key)
     elif line.event in ("trusted", "verified"):
         if read_fingerprint(line.fingerprint) != line.fingerprint:
             raise ValueError("not as it is written")
@@ -132,11 +133,6 @@ def line_of(pin: Pin, event: Event, at: float) -> Line:
     return line
 
 
-def fingerprint_of(line: Line) -> str:
-    """The fingerprint of the key in a line."""
-    return fingerprint(read_key(line.key)) if line.key else line.fingerprint
-
-
 def stamp(second: float) -> str:
     """A time of the wall clock as it stands in the file, to the second, in UTC."""
     # A clock that is set to nonsense must not keep a pin from being written.
@@ -150,6 +146,10 @@ def seconds(text: str) -> float:
     """The time that `stamp` wrote; raises `ValueError`."""
     if len(text) != 20 or text[4::3] != "--T::Z" or not text.isascii():
         raise ValueError("no time")
-    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
-    parts = (year, month, day, int(text[11:13]), int(text[14:16]), int(text[17:19]))
-    return float(timegm((*parts, 0, 1, 0)))
+    hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
+    return _midnight(text[:10]) + 3600.0 * hour + 60 * minute + second
+
+
+@lru_cache(maxsize=512)
+def _midnight(day: str) -> int:
+    return timegm((int(day[:4]), int(day[5:7]), int(day[8:10]), 0, 0, 0, 0, 1, 0))

@@ -11,7 +11,7 @@ are counted for each key, for each address group, and in all. `now` is the node'
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
@@ -51,8 +51,9 @@ class Pins:
         self._of_place: Counter[str] = Counter()
         # Light pins without a link, the oldest end first.
         self._ended: dict[str, None] = {}
-        # Settled by time, the longest unseen first.
-        self._by_time: dict[str, None] = {}
+        # Settled by time, the longest unseen first. (The first one of a dict is found behind the
+        # places of all that were taken out.)
+        self._by_time: OrderedDict[str, None] = OrderedDict()
 
     def __iter__(self) -> Iterator[Pin]:
         """The pins of this moment: they may change meanwhile."""
@@ -151,8 +152,7 @@ class Pins:
         if peer_id in self._light:
             self._ended[peer_id] = None
         elif peer_id in self._by_time:
-            del self._by_time[peer_id]
-            self._by_time[peer_id] = None
+            self._by_time.move_to_end(peer_id)
 
     def ended_before(self, then: float) -> list[str]:
         """The names of light pins whose last link ended at `then` or earlier."""
@@ -187,8 +187,7 @@ class Pins:
             if not self._pins[name].links:
                 break
             # It is seen at this moment.
-            del self._by_time[name]
-            self._by_time[name] = None
+            self._by_time.move_to_end(name)
         return next(iter(self._by_time))
 
     def _no_longer_light(self, peer_id: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.identity import pins
@@ -98,7 +100,7 @@ class LightTests(KnownKeysTestCase):
 
     def test_a_fleeting_one_is_never_settled(self) -> None:
         self.keys.opened("bob@CIC", BOB, "10.0.0.2", 0.0, fleeting=True)
-        self.assertFalse(self.keys.wrote_to("bob@CIC", 0.0))
+        self.assertTrue(self.keys.wrote_to("bob@CIC", 0.0))
         text = fingerprint(BOB)
         self.assertEqual(self.keys.verify("bob@CIC", text, 0.0).compared, Compared.EQUAL)
         self.keys.trust("bob@CIC", text, 0.0, typed=True)
@@ -177,6 +179,27 @@ class BoundTests(KnownKeysTestCase):
         self.keys.close(2 * SETTLES_AFTER)
         self.assertIsNone(self.start().pin_of("p1@CIC"))
 
+    def test_many_that_time_settled_and_that_all_have_links(self) -> None:
+        """Room for one more is found at once, however many were looked at before."""
+        most, more = 30_000, 2_000
+        self.patch(pins, "MOST_BY_TIME", most)
+        known = pins.Pins()
+        for number in range(most + more):
+            pin = Pin(f"p{number}@CIC", "", key(number), since=0.0, seen=0.0)
+            known.add(pin, f"10.{number >> 8}.{number & 255}.1")
+            known.opened(pin, 0.0)
+            if number < most:
+                known.settle(pin, Hold.BY_TIME)
+        began, turns = process_time(), 0
+        while due := known.open_for(SETTLES_AFTER, SETTLES_AFTER):
+            turns += 1
+            for pin in due:
+                known.settle(pin, Hold.BY_TIME)
+            while (oldest := known.one_too_many()) is not None:
+                known.take_out(oldest)
+        self.assertEqual((turns, len(known.by_time)), (more // pins.AT_ONCE, most))
+        self.assertLess(process_time() - began, 0.15)
+
     def test_the_file_holds_what_the_person_settled_however_much_it_is(self) -> None:
         from p2pchat.mesh.identity import known_keys as module
 
@@ -187,7 +210,7 @@ class BoundTests(KnownKeysTestCase):
         for number in range(4):
             self.keys.wrote_to(f"p{number}@CIC", SETTLES_AFTER)
         assert self.keys.file is not None
-        self.keys.file.write_anew(SETTLES_AFTER)
+        self.keys.file.write_anew()
         self.assertLess(len(self.disk.files[PATH]), 1200)
         known = {pin.peer_id for pin in self.start().pins()}
         self.assertLessEqual({f"p{number}@CIC" for number in range(4)}, known)
@@ -196,10 +219,10 @@ class BoundTests(KnownKeysTestCase):
 
 class SettlingTests(KnownKeysTestCase):
     def test_the_first_direct_message(self) -> None:
-        self.assertFalse(self.keys.wrote_to("bob@CIC", 0.0))
+        self.assertTrue(self.keys.wrote_to("bob@CIC", 0.0))
         self.opened()
         self.assertTrue(self.keys.wrote_to("bob@CIC", 0.0))
-        self.assertFalse(self.keys.wrote_to("bob@CIC", 0.0))
+        self.assertTrue(self.keys.wrote_to("bob@CIC", 0.0))
         self.assertEqual(self.disk.calls, ["replace", "write"])
         self.assertIs(self.pin().hold, Hold.BY_PERSON)
 

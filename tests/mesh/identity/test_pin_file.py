@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.disk import SYSTEM
 from p2pchat.mesh.identity import pin_file
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Hold
-from p2pchat.mesh.identity.pin_disk import SYSTEM
 from p2pchat.mesh.identity.pin_file import RETRY, SYNC_WITHIN, open_pins
 from p2pchat.mesh.identity.pin_lines import (
     Line,
