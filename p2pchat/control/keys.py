@@ -70,12 +70,12 @@ class KeyRequests:
         listing: Deferred[Any] = client.long_answers.do(lambda: self._listing.do(rows))
         return listing.addCallback(lambda rows: {**own_key(trusting), "keys": rows})
 
-    def verify(self, request: Request) -> Fields:
+    def verify(self, request: Request) -> Deferred[Fields]:
         """Compare a fingerprint with that of the known key."""
         peer_id = self._whose(request)
         return _decided(peer_id, lambda: self._trusting().verify(peer_id, request.fingerprint))
 
-    def trust(self, request: Request) -> Fields:
+    def trust(self, request: Request) -> Deferred[Fields]:
         """Take the key with this fingerprint, and only that.
 
         It is not verified so: a program may have the fingerprint from an alert.
@@ -83,7 +83,7 @@ class KeyRequests:
         peer_id, text = self._whose(request), request.fingerprint
         return _decided(peer_id, lambda: self._trusting().trust(peer_id, text, typed=False))
 
-    def forget(self, request: Request) -> Fields:
+    def forget(self, request: Request) -> Deferred[Fields]:
         """Give a name free."""
         peer_id = self._whose(request)
         return _decided(peer_id, lambda: self._trusting().forget(peer_id))
@@ -117,7 +117,7 @@ def own_key(trusting: Trusting | None) -> Fields:
     return {"key": key_text(trusting.own_key), "fingerprint": trusting.own_fingerprint}
 
 
-def _decided(peer_id: str, decide: Callable[[], Decision]) -> Fields:
+def _decided(peer_id: str, decide: Callable[[], Decision]) -> Deferred[Fields]:
     try:
         decision = decide()
     except ValueError as why:
@@ -127,7 +127,7 @@ def _decided(peer_id: str, decide: Callable[[], Decision]) -> Fields:
     if decision.compared is Compared.DIFFERENT:
         sentence = f"the known key of {bracketed(peer_id)} has another fingerprint"
         raise RequestError("different_key", f"{sentence}: nothing is changed")
-    return {"peer_id": peer_id, "stored": decision.stored}
+    return decision.synced.addCallback(lambda why: {"peer_id": peer_id, "stored": not why})
 
 
 def _unknown(peer_id: str) -> RequestError:

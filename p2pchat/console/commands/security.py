@@ -18,7 +18,7 @@ from p2pchat.console.key_lines import key_lines, refused_line
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.mesh.identity.key_text import read_fingerprint
 from p2pchat.mesh.identity.key_words import since
-from p2pchat.mesh.identity.known_keys import Compared, KnownKeys
+from p2pchat.mesh.identity.known_keys import Compared, Decision, KnownKeys
 from p2pchat.node.news import NotSentError
 from p2pchat.node.trusting import Trusting
 from p2pchat.wire.address import AmbiguousNameError, is_plain, the_one_called
@@ -27,7 +27,6 @@ from p2pchat.wire.names import bracketed, visible
 SEEN: Final = "seen"
 """What Tab puts behind a fingerprint: it was seen, and not compared."""
 _NO_KEYS: Final = "this node has no key: nothing is encrypted (see --security)"
-_NOT_STORED: Final = "that is not on the disk yet: it is written as soon as the disk takes it"
 _BY_VOICE: Final = "by voice or face to face, and not in this chat"
 
 
@@ -77,12 +76,11 @@ def _both(person: Person, trusting: Trusting, peer_id: str) -> Reply:
     return said(*lines, *others)
 
 
-def _compare(trusting: Trusting, peer_id: str, text: str) -> Reply:
+def _compare(trusting: Trusting, peer_id: str, text: str) -> Answer:
     who, typed = bracketed(peer_id), read_fingerprint(text)
     decision = trusting.verify(peer_id, text)
     if decision.compared is Compared.EQUAL:
-        stored = () if decision.stored else (_NOT_STORED,)
-        return said(f"the same: {who} is verified, its key is {typed}", *stored)
+        return _done(decision, f"the same: {who} is verified, its key is {typed}")
     own = "what you typed is your own fingerprint" if typed == trusting.own_fingerprint else ""
     take = f"/trust {visible(peer_id)} {typed}"
     pin = trusting.known.pin_of(peer_id)
@@ -126,7 +124,7 @@ def _trust(person: Person, rest: str) -> Answer:
         lines.append(f"its key was {was} before")
     if pin.verified is None:
         lines.append(f"it is not verified: /verify {visible(peer_id)} tells how")
-    return said(*lines, *(() if decision.stored else (_NOT_STORED,)))
+    return _done(decision, *lines)
 
 
 def _keys(person: Person, rest: str) -> Answer:
@@ -142,7 +140,7 @@ def _keys(person: Person, rest: str) -> Answer:
     return person.node.mesh.turns.do(work).addCallback(lambda lines: said(*lines))
 
 
-def _forget(person: Person, trusting: Trusting, name: str) -> Reply:
+def _forget(person: Person, trusting: Trusting, name: str) -> Answer:
     try:
         peer_id = meant(person, trusting.known, name)
     except (NotSentError, AmbiguousNameError) as why:
@@ -150,11 +148,15 @@ def _forget(person: Person, trusting: Trusting, name: str) -> Reply:
     who, refused = bracketed(peer_id), trusting.known.refused_under(peer_id)
     decision = trusting.forget(peer_id)
     if decision.compared is not Compared.UNKNOWN:
-        stored = () if decision.stored else (_NOT_STORED,)
-        return said(f"the key of {who} is forgotten: the next who takes the name has it", *stored)
+        return _done(decision, f"the key of {who} is forgotten: the next who takes the name has it")
     if refused:
         return said(f"the keys that were refused under {who} are forgotten")
     return wrong(f"no key of {who} is known")
+
+
+def _done(decision: Decision, *lines: str) -> Answer:
+    """Say it when it is on the disk, or why it is not."""
+    return decision.synced.addCallback(lambda why: said(*lines, *([why] if why else [])))
 
 
 def meant(person: Person, known: KnownKeys, name: str) -> str:

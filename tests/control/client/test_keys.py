@@ -11,11 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.client import keys as client_keys
 from p2pchat.control.client.commands import run
+from p2pchat.disk import SYSTEM
 from p2pchat.locks import lock
 from p2pchat.mesh.identity.key_file import contents_of, open_key, read
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.known_keys import KnownKeys
-from p2pchat.mesh.identity.pin_disk import SystemDisk
 from p2pchat.mesh.identity.pin_file import open_pins
 from p2pchat.settings.paths import default_key_path
 
@@ -62,7 +62,7 @@ class ListTests(KeysCase):
     def test_ours_and_whom_they_know(self) -> None:
         self.assertEqual(self.do(), f"[alice@CIC]  {self.key}  {self.path}\n")
         own, _ = read(self.path)
-        file, _ = open_pins(SystemDisk(), f"{self.path}s", own.own, lambda _: None, is_new=True)
+        file, _ = open_pins(SYSTEM, f"{self.path}s", own.own, lambda _: None, is_new=True)
         known = KnownKeys(lambda: 1.8e9, file)
         known.trust("bob@CIC", "DEQM-6DST-FF90-X7D2", 0.0, typed=True)
         known.close(0.0)
