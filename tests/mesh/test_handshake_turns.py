@@ -51,7 +51,7 @@ class HandshakeTurnTests(SynchronousTestCase):
         self.security.stepped(FRIEND, 0.3)  # all that there is for all
         waiting = Handshake("198.51.101.1")
         self.assertFalse(self.security.may_step(waiting))
-        self.clock.run(1)
+        self.clock.run(2)
         self.assertEqual(waiting.turns, 1)
         self.assertEqual(resting.turns, 0)
         self.clock.run(REST)
