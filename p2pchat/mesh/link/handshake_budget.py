@@ -111,14 +111,20 @@ class HandshakeBudget:
         """A handshake from `ip` failed after its certificate had come."""
         self._rest(self._group(ip, now), now)
 
-    def wait(self, connection: Waiting, now: float) -> None:
-        """Let it wait until `next` gives it back; it is to be told to `forget` if it ends."""
+    def wait(self, connection: Waiting, now: float) -> float:
+        """Let it wait until `next` gives it back; it is to be told to `forget` if it ends.
+
+        Returns the seconds in which to ask `next` at the latest.
+        """
         name = group_of(connection.ip)
         group = self._group(connection.ip, now)
         group.waiting[connection] = None
         self._queue[name] = group
-        if not group.ready_in(now):
+        ready_in = group.ready_in(now)
+        if not ready_in:
             self._all_held = False
+        wait = max(ready_in, self._shared_in(now))
+        return wait and wait + 0.001
 
     def forget(self, connection: Waiting) -> None:
         """It waits no more; may be told of one that does not wait."""
