@@ -6,7 +6,9 @@ its nodes one in memory, which fails.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -74,8 +76,10 @@ class SystemDisk:
     """The disk of this computer."""
 
     def read(self, path: str, /) -> bytes:
-        """All of a file."""
-        with open(path, "rb") as file:
+        """All of a file; a device may have no end, and a pipe nobody who writes."""
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "it is no regular file")
             return file.read()
 
     def make_private(self, path: str, /) -> None:
@@ -105,6 +109,10 @@ class SystemDisk:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _without_waiting(path: str, how: int) -> int:
+    return os.open(path, how | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 SYSTEM: Final = SystemDisk()
