@@ -191,9 +191,7 @@ def run(*, quick: bool) -> None:
     with running(chat()) as (program,):
         peers = Peers(program)
         time.sleep(1)
-        audiences = {
-            kind: Audience(program, peers, kind, audience) for kind in (IN_CLEAR, SEALED)
-        }
+        audiences = {kind: Audience(program, peers, kind, audience) for kind in (IN_CLEAR, SEALED)}
         show("opening a link", "us CPU", {kind: [it.opening] for kind, it in audiences.items()})
         show("a link", "KiB", {kind: [it.size] for kind, it in audiences.items()})
         for what, at_once, repeat in (("one by one", 1, 10), ("burst of 100", 100, 1)):

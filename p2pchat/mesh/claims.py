@@ -82,9 +82,9 @@ class Claims:
 
     # ------------------------------------------------------------ dialing
 
-    def dials_sealed(self, peer_id: str, place: tuple[str, int], *, upgrade: bool) -> bool:
-        """Whether to dial a peer at this place in TLS; `upgrade`: it has just said that it can."""
-        able = upgrade or place in self._able(peer_id)
+    def dials_sealed(self, peer_id: str, place: tuple[str, int]) -> bool:
+        """Whether to dial a peer at this place in TLS."""
+        able = place in self._able(peer_id)
         return self.vouching.how_to_dial(peer_id, able=able) is Dial.SEALED
 
     def recognised(self, link: IPeerLink, key: bytes) -> str | None:

@@ -15,7 +15,7 @@ its turn in the `DialQueue`. An address and port where another name is dialed, o
 without a dial (`DialPauses`), and such an attempt counts as all but the last one.
 
 An address that answers in the clear, but says that it encrypts, is dialed again at once, in TLS.
-That is the same dial, and happens once in an attempt.
+That is the same dial.
 
 Two attempts are beside this: `hurry` makes one now, which does not count if it fails; `dial_also`
 makes one although the peer is connected, and nothing comes of it if it fails.
@@ -87,8 +87,6 @@ class Dialer(ClientFactory):
         self._waiting: Dial | None = None
         self._dial: Dial | None = None
         self._place = ("", 0)
-        self._encrypts: set[tuple[str, int]] = set()
-        """Where the present attempt is made again in TLS."""
         self._also = False
         """Whether the present attempt is made although the peer is connected."""
         self._hurried = False
@@ -138,7 +136,6 @@ class Dialer(ClientFactory):
         """Dial these places once, one after the other, although the peer is connected."""
         if self._queue.admission.has_room:
             self._drop_attempt()
-            self._encrypts.clear()
             self._also, self._untried = True, [*places]
             self._knew = frozenset(places)
             self._next_address("none of its new addresses can be dialed")
@@ -164,7 +161,6 @@ class Dialer(ClientFactory):
 
     def _attempt(self) -> None:
         self._also = False
-        self._encrypts.clear()
         self._untried = [*self._peer.addresses]
         self._knew = frozenset(self._untried)
         if self._peer.links or not self._untried:
@@ -232,10 +228,8 @@ class Dialer(ClientFactory):
 
     def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
         """The connection is there; the handshake follows."""
-        security, peer_id, place = self._context.security, self._peer.peer_id, self._place
-        sealed = security is not None and security.judge.dials_sealed(
-            peer_id, place, upgrade=place in self._encrypts
-        )
+        security, peer_id = self._context.security, self._peer.peer_id
+        sealed = security is not None and security.judge.dials_sealed(peer_id, self._place)
         self._link = link = PeerProtocol(self._context, peer_id, sealed=sealed)
         link.factory = self
         return link
@@ -249,12 +243,12 @@ class Dialer(ClientFactory):
         """A connection that was dialed here ended before its session opened."""
         if link is not self._link:
             return
-        place = self._place
-        again = finish.ending is Ending.UPGRADE and place not in self._encrypts
-        if again and (self._also or not self._peer.links):
-            self._link = None
+        place, asked = self._place, finish.ending is Ending.UPGRADE
+        if asked:
+            # So it is dialed in TLS from now on, which cannot end like this.
             self._peer.encrypts_at(place)
-            self._encrypts.add(place)
+        if asked and (self._also or not self._peer.links):
+            self._link = None
             self._connect(*place)
         else:
             self._not_here(finish.reason)

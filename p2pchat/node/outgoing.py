@@ -128,8 +128,9 @@ class Outgoing:
             raise NotSentError(str(why)) from None
         at = 0.0 if history is None else history.wall()
         message = OwnMessage(Record(0, peer_id, self._own_id, msg_id, at, WAITING, payload), tell)
-        if self._known is not None and peer is not None and _is_in_the_clear(peer):
-            message.in_the_clear_at = self._known.wall()
+        known, links = self._known, () if peer is None else peer.links
+        if known is not None and links and links[0].key is None:
+            message.in_the_clear_at = at or known.wall()
         behind = self.outbox.is_behind(peer_id) and not self._all_held_back(peer_id, peer)
         waits = bool(obstacle) or behind or not self._ready
         if waits:
@@ -238,10 +239,11 @@ class Outgoing:
         if self.publishing.broadcast.held:
             self.publishing.flush()
         now = self._context.clock.seconds()
-        if self._known is not None and peer.link_in_use.key is not None:
+        links = peer.links_in_use
+        if self._known is not None and links[0].key is not None:
             # On the disk before it leaves: nobody else may have the name after that.
             self._known.wrote_to(peer.peer_id, now)
-        for link in peer.links_in_use:
+        for link in links:
             # Before it leaves: the ACK may be as quick.
             self.outbox.sent(message, link, now)
             if link.send(line):
@@ -392,10 +394,6 @@ class Outgoing:
             except ValueError:
                 pass  # the longest texts leave no room for the time
         return encode(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
-
-
-def _is_in_the_clear(peer: Peer) -> bool:
-    return bool(peer.links) and peer.link_in_use.key is None
 
 
 def _is_peer_id(peer_id: str) -> bool:

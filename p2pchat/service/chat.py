@@ -32,6 +32,7 @@ from p2pchat.history.records import HistoryError
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import FilesOf, complain, show_on_screen, start_logging
 from p2pchat.mesh.claims import OwnKeys
+from p2pchat.mesh.identity.key_making import prepare
 from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.client import RendezvousClient
@@ -120,6 +121,8 @@ class Program(Service):
             return history_maker(self._reactor, node.settings, node.wall)(own_id, seen)
 
     def _make_keys(self, own_id: str) -> OwnKeys | None:
+        if self._files is not nullcontext:
+            prepare()
         with self._files():
             node = self.node
             return open_own_keys(node.settings, own_id, node.wall, self._untold.append)

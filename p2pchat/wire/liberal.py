@@ -148,7 +148,7 @@ def _raw(value: object) -> Raw:
 def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
     def read(fields: dict[str, Any]) -> Message:
         peer_id, features = fields.get("peer_id"), fields.get("features", FEATURES)
-        tls = fields.get("tls")
+        tls, fleeting = fields.get("tls"), fields.get("fleeting")
         return cls(
             peer_id=peer_id if isinstance(peer_id, str) else _string(fields.get("src")),
             version=_text(fields.get("version", VERSION)),
@@ -159,7 +159,7 @@ def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
             agent=_string(fields.get("agent")),
             instance=_string(fields.get("instance")),
             tls=tls if type(tls) is int else UNSET,
-            fleeting=True if fields.get("fleeting") is True else UNSET,
+            fleeting=fleeting if isinstance(fleeting, bool) else UNSET,
         )
 
     return read

@@ -101,13 +101,28 @@ class HandshakeBudgetTests(SynchronousTestCase):
         self.assertTrue(self.budget.may_go("10.0.1.1", self.now))
         self.assertFalse(self.budget.may_go("10.0.0.3", self.now))
 
-    def test_a_dear_step_rests_its_group(self) -> None:
+    def test_a_dear_step_rests_its_address(self) -> None:
         self.budget.spent("10.0.0.1", DEAR + 0.001, self.now)
-        self.assertFalse(self.budget.may_go("10.0.0.2", self.now))
-        self.assertTrue(self.budget.may_go("10.0.1.1", self.now))
-        self.now += REST + 0.01
+        self.assertFalse(self.budget.may_go("10.0.0.1", self.now))
         self.assertTrue(self.budget.may_go("10.0.0.2", self.now))
+        self.now += REST + 0.01
+        self.assertTrue(self.budget.may_go("10.0.0.1", self.now))
         self.assertEqual(self.budget.rests, 1)
+
+    def test_who_rests_keeps_no_neighbour_waiting(self) -> None:
+        self.budget.spent("10.0.0.1", 0.5, self.now)
+        for ip in ("10.0.0.1", "10.0.0.2"):
+            self.budget.wait(Connection(ip), self.now)
+        self.now += 9.9
+        self.assertEqual(self.let_go(), ["10.0.0.2"])
+        self.assertAlmostEqual(self.budget.next_in(self.now) or 0, 0.101)
+        self.now += 0.11
+        self.assertEqual(self.let_go(), ["10.0.0.1"])
+
+    def test_this_machine_never_rests(self) -> None:
+        """All its people share one address."""
+        self.budget.failed_late("127.0.0.1", self.now)
+        self.assertTrue(self.budget.may_go("127.0.0.1", self.now))
 
     def test_a_late_failure_rests_its_group(self) -> None:
         self.budget.failed_late("10.0.0.1", self.now)
@@ -129,10 +144,12 @@ class HandshakeBudgetTests(SynchronousTestCase):
     def test_groups_are_forgotten(self) -> None:
         for n in range(10_000):
             self.budget.failed_late(f"10.{n // 250}.{n % 250}.1", self.now)
-        self.assertLessEqual(len(self.budget._groups), 4096)
+            self.budget.may_go(f"10.{n // 250}.{n % 250}.1", self.now)
+        self.assertEqual((len(self.budget._groups), len(self.budget._rests)), (4096, 4096))
         self.now += 20
         self.budget.may_go("10.0.0.1", self.now)
-        self.assertEqual(len(self.budget._groups), 1)
+        self.budget.failed_late("10.0.0.1", self.now)
+        self.assertEqual((len(self.budget._groups), len(self.budget._rests)), (1, 1))
 
     def test_groups(self) -> None:
         for ip, group in (

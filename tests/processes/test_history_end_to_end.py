@@ -114,8 +114,9 @@ class FileTests(HistoryCase):
 
     async def test_nothing_is_kept_when_nothing_is_to_be(self) -> None:
         group = local_group(self)
-        alice = self.chat("alice", *group, "--history", "none")
-        bob = self.chat("bob", *group, "--history", "none")
+        nothing = ("--history", "none", "--key", "none")
+        alice = self.chat("alice", *group, *nothing)
+        bob = self.chat("bob", *group, *nothing)
         await alice.expect(".bob@lobby. is connected")
         alice.say("/msg bob@lobby oi")
         await alice.expect("delivered to .bob@lobby.")
@@ -133,4 +134,6 @@ class FileTests(HistoryCase):
         await alice.expect("Registered")
         alice.say("/quit")
         self.assertEqual(await alice.ended, 0)
-        self.assertEqual([*(self.folder / "data" / "p2pchat").iterdir()], [])
+        made = {path.name for path in (self.folder / "data" / "p2pchat").iterdir()}
+        key = "alice@lobby.key"
+        self.assertEqual(made, {key, f"{key}s"})

@@ -6,11 +6,12 @@ rendezvous here is one of the test, and lists a proxy for everybody who register
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
-from contextlib import suppress
+
 from typing import Any, Final
 
 from twisted.internet.protocol import ClientFactory
@@ -268,11 +269,11 @@ class FileTests(SiegeCase):
         known = disk / "keys"
         alice, bob = self.person("alice", "--known-keys", str(known)), self.person("bob")
         await alice.expect(r"\[bob@CIC\] is connected")
-        with suppress(OSError), (disk / "much").open("wb", buffering=0) as file:
+        with contextlib.suppress(OSError), (disk / "much").open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
         whole = known.read_bytes()
-        with suppress(OSError), known.open("ab", buffering=0) as file:
+        with contextlib.suppress(OSError), known.open("ab", buffering=0) as file:
             while True:  # and the rest of its last page
                 file.write(b"\n")
         os.truncate(known, 4096)

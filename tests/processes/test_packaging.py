@@ -53,7 +53,14 @@ class MetadataTests(SynchronousTestCase):
         required = self.names("options", "install_requires")
         self.assertEqual(
             sorted(required),
-            ["msgspec", "platformdirs", "prompt_toolkit", "twisted", "zope.interface"],
+            [
+                "cryptography",
+                "msgspec",
+                "platformdirs",
+                "prompt_toolkit",
+                "twisted",
+                "zope.interface",
+            ],
         )
         for name in required:
             self.assertIsNotNone(importlib.util.find_spec(name), name)

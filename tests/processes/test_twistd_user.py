@@ -20,6 +20,8 @@ MODES = {
     "deep": 0o700,
     "deep/er": 0o700,
     "deep/er/kept": 0o600,
+    "deep/er/relay@lobby.key": 0o600,
+    "deep/er/relay@lobby.keys": 0o600,
     "socket": 0o600,
 }
 
@@ -57,8 +59,12 @@ class TwistdUserTests(ProcessCase):
 
     async def test_what_the_user_cannot_use_is_refused(self) -> None:
         for options, why in (
-            (("--history", "kept"), r"the history file .*/run/kept cannot be used: Permission den"),
-            (("--history", "none", "--control", "x/y"), "no control socket: "),
+            (("--history", "kept"), r".*/run/relay@lobby.key cannot be locked: Permission den"),
+            (
+                ("--key", "none", "--history", "kept"),
+                r"the history file .*/run/kept cannot be used: Permission den",
+            ),
+            (("--key", "none", "--history", "none", "--control", "x/y"), "no control socket: "),
             (("--log-file", "/proc/version"), "log-file: nobody cannot write /proc/version: "),
         ):
             command = (*self.twistd, "--rundir", "run", *self.words, *options)

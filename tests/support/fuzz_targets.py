@@ -12,6 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.directory import DirectoryError
@@ -34,6 +37,7 @@ from p2pchat.wire.messages import (
 from tests.support.lines import fields_of
 from tests.support.links import TestedLink, hello
 from tests.support.replies import whole
+from tests.support.sealed_links import SealedPair
 
 REASONS: Final = ("not JSON", "not UTF-8", "not an object", "nested too deeply")
 """What is said of a line that is no message."""
@@ -135,6 +139,33 @@ def link(data: bytes) -> None:
     assert len(tested.link._tail) <= MAX_LINE
 
 
+def sealed(data: bytes) -> None:
+    """A link that can encrypt takes any bytes, too, before TLS, below it and inside it.
+
+    The first byte says what kind of link it is, the second how long the chunks are.
+    """
+    kind, size = (data[0], data[1]) if len(data) > 1 else (0, 0)
+    pair = SealedPair()
+    one, other = (pair.alice, pair.bob) if kind & 1 else (pair.bob, pair.alice)
+    if kind & 2:
+        pair.open()
+    rest, step = data[2:], size * 8 + 1
+    if kind & 6 == 6 and other.link.sealed is not None:
+        other.link.queue.put(rest)
+        rest = other.said()
+    for at in range(0, len(rest), step):
+        if one.transport.disconnecting or one.transport.disconnected:
+            break
+        one.link.dataReceived(rest[at : at + step])
+    one.run(1.0)
+    one.run(15.0)
+    assert len(one.link._tail) <= MAX_LINE
+    assert kind & 2 or not one.owner.texts or one.link.peer_id
+    if not one.owner.of("closed"):
+        one.link.connectionLost(Failure(ConnectionDone()))
+    assert one.security.budget.waiting == 0
+
+
 TARGETS: Final[dict[str, Callable[[bytes], Any]]] = {
-    target.__name__: target for target in (wire, request, reply, link)
+    target.__name__: target for target in (wire, request, reply, link, sealed)
 }

@@ -29,8 +29,8 @@ class FakeJudge:
         """The one key that a dialer shows itself to; None for any."""
         self.asked: list[tuple[str, bytes | None, bool]] = []
 
-    def dials_sealed(self, peer_id: str, place: tuple[str, int], *, upgrade: bool) -> bool:
-        return upgrade
+    def dials_sealed(self, peer_id: str, place: tuple[str, int]) -> bool:
+        return False
 
     def recognised(self, link: IPeerLink, key: bytes) -> str | None:
         return None if self.known in (None, key) else "another key is known"

@@ -21,7 +21,7 @@ from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.node.figures import statistics
 from p2pchat.node.news import NotSentError
-from p2pchat.node.node import FILE_PATIENCE, ChatNode, MakeHistory
+from p2pchat.node.node import FILE_PATIENCE, ChatNode, MakeHistory, MakeKeys
 from p2pchat.node.observers import Observer
 from p2pchat.settings.values import (
     ConnectionSettings,

@@ -16,11 +16,12 @@ from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.known_keys import Compared
 from p2pchat.mesh.identity.pin import Hold
 from p2pchat.mesh.identity.trust import AlertKind
+from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.values import LimitSettings, PeerSettings, SecuritySettings, Settings
 from p2pchat.testing.nodes import FakeTown, fake_keys
 from p2pchat.testing.transport import FakeTransport
-from p2pchat.wire.outputs import Ending
+from p2pchat.wire.outputs import Ending, Finish
 
 UNLIMITED: Final = LimitSettings(peer_rate=0)
 REQUIRE: Final = Settings(limits=UNLIMITED, security=SecuritySettings(policy="require"))
@@ -151,6 +152,19 @@ class TownTestCase(SynchronousTestCase):
         self.town.network.run_until(lambda: bool(factory.all))
         return factory.all[0]
 
+    def inbound(self, node: ChatNode) -> list[IPeerLink]:
+        """All that dialed this node, once they are gone."""
+        gone: list[IPeerLink] = []
+        closed = node.mesh.link_closed
+
+        def watched(link: IPeerLink, finish: Finish) -> None:
+            if link.dialed is None:
+                gone.append(link)
+            closed(link, finish)
+
+        self.patch(node.mesh, "link_closed", watched)
+        return gone
+
     def securities(self, node: ChatNode) -> dict[str, str]:
         return {link.peer_id: link.security for link in node.mesh.links}
 
@@ -262,10 +276,12 @@ class PinTests(TownTestCase):
         alice, bob = self.friends()
         self.town.leave(bob)
         mallory = self.sealed("bob", owner="mallory")
-        self.town.run(30)
+        dialed = self.inbound(mallory)
+        self.town.run(130)
         self.assertEqual(self.securities(alice), {})
+        self.assertGreater(len(dialed), 0)
+        self.assertEqual({link.key for link in dialed}, {None})
         self.assertEqual(alice.mesh.link_log.endings[Ending.REFUSED] > 0, True)
-        self.assertEqual({link.key for link in mallory.mesh.links}, set())
         self.assertEqual(len(self.notices(alice)), 1)
         self.assertIn("another key", self.notices(alice)[0])
         back = self.sealed("bob", owner="bob@CIC", ip="10.0.0.9")
@@ -374,7 +390,12 @@ class PinTests(TownTestCase):
         (link,) = alice.mesh.links
         held: list[Hold] = []
         send = link.send
-        self.patch(link, "send", lambda line: (held.append(pin.hold), send(line))[1])
+
+        def watched(line: bytes) -> bool:
+            held.append(pin.hold)
+            return send(line)
+
+        self.patch(link, "send", watched)
         alice.send("bob@CIC", "hi")
         self.town.run(1)
         self.assertEqual((held, self.texts(bob)), ([Hold.BY_PERSON], ["hi"]))

@@ -80,7 +80,7 @@ def fleeting_key(
     text = pem_of(random_bytes(32))
     try:
         # OpenSSL reads files alone. This one can be read by us alone, and is gone at once.
-        with NamedTemporaryFile("w", prefix="p2pchat-", encoding="ascii") as file:
+        with NamedTemporaryFile("w", prefix="p2pchat-", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             keys = _load(file.name, text, b"", cpu)
@@ -153,7 +153,10 @@ def _lock(path: str) -> Lock:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         held = lock(path)
     except OSError as error:
-        raise KeyFileError(f"{path} cannot be locked: {error.strerror}") from None
+        raise KeyFileError(
+            f"{path} cannot be locked: {error.strerror} (--key FILE names another place, "
+            "--key none takes a new key each time)"
+        ) from None
     if held is None:
         raise KeyFileError(f"{path} is in use by another process: end that one first")
     return held
@@ -218,12 +221,13 @@ def _try(keys: Keys) -> None:
     listener.shake(dialer.answer())
     if listener.key != keys.own:
         raise ValueError("its certificate is of another key")
+    keys.usual = listener.spent
 
 
 def _try_system() -> None:
     """Raise `RefusedBySystem` unless the library takes the key of "anyone", which is sound."""
     private = ssl.DER_cert_to_PEM_cert(_PKCS8 + ANYONE_SEED).replace("CERTIFICATE", "PRIVATE KEY")
-    with NamedTemporaryFile("w", prefix="p2pchat-", encoding="ascii") as file:
+    with NamedTemporaryFile("w", prefix="p2pchat-", encoding="utf-8") as file:
         file.write(private + ssl.DER_cert_to_PEM_cert(ANYONE))
         file.flush()
         try:
@@ -264,7 +268,7 @@ def _write(path: str, pem: str, owner: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # of a process that was killed
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with open(os.open(temporary, flags, 0o600), "w", encoding="ascii") as file:
+        with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
             file.write((f"{_TITLE}{owner}\n" if owner else "") + pem)
             file.flush()
             os.fsync(file.fileno())

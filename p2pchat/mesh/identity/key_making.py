@@ -8,6 +8,7 @@ depends on the seed alone: 32 bytes of chance, which are the private key.
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 
 from p2pchat.mesh.identity.certificates import ANYONE_SEED, certificate, to_sign
 
@@ -34,6 +35,13 @@ class RefusedBySystem(KeyFileError):
             "this system refuses keys of the kind Ed25519: without encryption "
             "the node starts with --security off"
         )
+
+
+def prepare() -> None:
+    """Import now what making a key takes: later the process may be a user who cannot read it."""
+    with suppress(ImportError, UnicodeError, OSError):
+        import cryptography.hazmat.primitives.asymmetric.ed25519
+        import cryptography.hazmat.primitives.serialization  # noqa: F401
 
 
 def pem_of(seed: bytes, passphrase: bytes = b"") -> str:

@@ -48,6 +48,8 @@ class Keys:
         self.own: Final = own
         """Our public key, 32 bytes."""
         self.cpu: Final = cpu
+        self.usual = 0.0
+        """Seconds of CPU that a handshake with ourselves took here; 0 while none was made."""
         self.to_listen: Final = _context(ssl.PROTOCOL_TLS_SERVER, path, passphrase)
         self.to_dial: Final = _context(ssl.PROTOCOL_TLS_CLIENT, path, passphrase)
         self.to_listen.num_tickets = 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from p2pchat.mesh.identity.pin import Hold, Pin
@@ -25,6 +26,10 @@ MOST_OF_A_GROUP: Final = 64
 since a room full of people is one /24. This machine has no such limit: everybody shares it."""
 MOST_LIGHT: Final = 10_000
 MOST_BY_TIME: Final = 50_000
+AT_ONCE: Final = 200
+"""Pins that are settled by time in one turn."""
+_TRIES: Final = 10
+"""Pins that are looked at to find one without a link."""
 _T = TypeVar("_T")
 
 
@@ -159,22 +164,32 @@ class Pins:
         return found
 
     def open_for(self, seconds: float, now: float) -> list[Pin]:
-        """Light pins that have a link, and had links for as long, and were not contested."""
-        return [
+        """Light pins that have a link, and had links for as long, and were not contested.
+
+        `AT_ONCE` of them at most.
+        """
+        due = (
             pin
             for pin in map(self._pins.__getitem__, self._light)
             if pin.links
             and not pin.contested
             and not pin.fleeting
             and pin.open_before + now - pin.open_since >= seconds
-        ]
+        )
+        return [*islice(due, AT_ONCE)]
 
     def one_too_many(self) -> str | None:
         """The name to go when time has settled too many: the longest unseen, without a link."""
         if len(self._by_time) <= MOST_BY_TIME:
             return None
-        unseen = (name for name in self._by_time if not self._pins[name].links)
-        return next(unseen, next(iter(self._by_time)))
+        for _ in range(_TRIES):
+            name = next(iter(self._by_time))
+            if not self._pins[name].links:
+                break
+            # It is seen at this moment.
+            del self._by_time[name]
+            self._by_time[name] = None
+        return next(iter(self._by_time))
 
     def _no_longer_light(self, peer_id: str) -> None:
         self._ended.pop(peer_id, None)

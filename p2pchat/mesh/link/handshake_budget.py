@@ -6,8 +6,9 @@ when it is over, because nobody knows before what it costs. So a bucket may be i
 - A connection asks `may_go` before each step. When the answer is no, it is not read, and `wait`s.
 - Who waits is let go by `next`, one of each group in turn. Nobody passes those who wait for what
   all share.
-- A group that made one step dear, or failed after its certificate came, rests. The dearest
-  handshakes look like that, and nobody honest makes them. Links that are open stay.
+- An address that made one step dear, or failed after its certificate came, rests. The dearest
+  handshakes look like that, and nobody honest makes them. Its neighbours and this machine do not
+  rest, since one program would keep all others out. Links that are open stay.
 - A third bucket, that fills fast and holds little, keeps one turn of the reactor short.
 """
 
@@ -17,7 +18,7 @@ from collections import OrderedDict
 from typing import Final, Protocol
 
 from p2pchat.mesh.link.bucket import TokenBucket
-from p2pchat.wire.address import network_of
+from p2pchat.wire.address import THIS_MACHINE, network_of
 
 ALL: Final = (0.150, 0.300)
 """Seconds of CPU a second, and at once, for all inbound handshakes."""
@@ -28,11 +29,11 @@ TURN: Final = (0.250, 0.020)
 DEAR: Final = 0.003
 """Seconds of CPU from which one step is dear. (An honest one takes less than a third.)"""
 REST: Final = 10.0
-"""Seconds in which nobody of a group goes on that made a step dear, or failed late."""
+"""Seconds in which an address does not go on that made a step dear, or failed late."""
 _FORGET: Final = 6.0
 """Seconds after which a group of which nobody was heard has all of its share again."""
 _GROUPS: Final = 4096
-"""Groups that are known; beyond it the one that was silent for longest is forgotten."""
+"""Groups, and addresses that rest; beyond it the one that is known for longest is forgotten."""
 
 
 class Waiting(Protocol):
@@ -44,23 +45,19 @@ class Waiting(Protocol):
 
 
 class _Group:
-    __slots__ = ("bucket", "heard", "rests_until", "waiting")
+    __slots__ = ("bucket", "heard", "waiting")
 
     def __init__(self, now: float, rate: float, burst: float) -> None:
         self.bucket = TokenBucket(rate, now, burst)
         self.heard = now
-        self.rests_until = now
         self.waiting: dict[Waiting, None] = {}
-
-    def ready_in(self, now: float) -> float:
-        """Seconds until one of it may go; 0 when it may."""
-        return max(self.bucket.take(0, now), self.rests_until - now, 0.0)
 
 
 class HandshakeBudget:
     """Says which connection may take the next step of its handshake.
 
-    `in_all` and `for_group` are the seconds of CPU a second, and those at once.
+    `in_all` and `for_group` are the seconds of CPU a second, and those at once. `dear`: seconds of
+    CPU from which one step is dear.
     """
 
     def __init__(
@@ -68,18 +65,22 @@ class HandshakeBudget:
         now: float,
         in_all: tuple[float, float] = ALL,
         for_group: tuple[float, float] = GROUP,
+        dear: float = DEAR,
     ) -> None:
         self._all = TokenBucket(in_all[0], now, in_all[1])
         self._turn = TokenBucket(TURN[0], now, TURN[1])
         self._for_group = for_group
+        self._dear = dear
         self._groups: OrderedDict[str, _Group] = OrderedDict()
         """Who was silent for longest comes first."""
         self._queue: OrderedDict[str, _Group] = OrderedDict()
         """Those of whom somebody waits, in the order of their turns."""
         self._all_held = False
         """Whether all who wait do so for their own group, when it was looked at last."""
+        self._rests: OrderedDict[str, float] = OrderedDict()
+        """Addresses that rest, and until when; the first to go on comes first."""
         self.rests = 0
-        """How often a group was put to rest since the start."""
+        """How often an address was put to rest since the start."""
 
     @property
     def waiting(self) -> int:
@@ -96,7 +97,8 @@ class HandshakeBudget:
             not group.waiting
             and (not self._queue or self._all_held)
             and not self._shared_in(now)
-            and not group.ready_in(now)
+            and not self._rest_of(ip, now)
+            and not group.bucket.take(0, now)
         )
 
     def spent(self, ip: str, seconds: float, now: float) -> None:
@@ -104,12 +106,12 @@ class HandshakeBudget:
         group = self._group(ip, now)
         for bucket in (self._all, self._turn, group.bucket):
             bucket.take(seconds, now)
-        if seconds > DEAR:
-            self._rest(group, now)
+        if seconds > self._dear:
+            self._rest(ip, now)
 
     def failed_late(self, ip: str, now: float) -> None:
         """A handshake from `ip` failed after its certificate had come."""
-        self._rest(self._group(ip, now), now)
+        self._rest(ip, now)
 
     def wait(self, connection: Waiting, now: float) -> float:
         """Let it wait until `next` gives it back; it is to be told to `forget` if it ends.
@@ -120,7 +122,7 @@ class HandshakeBudget:
         group = self._group(connection.ip, now)
         group.waiting[connection] = None
         self._queue[name] = group
-        ready_in = group.ready_in(now)
+        ready_in = max(self._rest_of(connection.ip, now), group.bucket.take(0, now))
         if not ready_in:
             self._all_held = False
         wait = max(ready_in, self._shared_in(now))
@@ -144,8 +146,10 @@ class HandshakeBudget:
             self._all_held = False
             return None
         for name, group in [*self._queue.items()]:
-            if not group.ready_in(now):
-                connection = next(iter(group.waiting))
+            if group.bucket.take(0, now):
+                continue
+            connection = next((it for it in group.waiting if not self._rest_of(it.ip, now)), None)
+            if connection is not None:
                 self._queue.move_to_end(name)
                 self.forget(connection)
                 return connection
@@ -156,16 +160,29 @@ class HandshakeBudget:
         """Seconds until somebody may go, and a millisecond against rounding; None if none waits."""
         if not self._queue:
             return None
-        first = min(group.ready_in(now) for group in self._queue.values())
+        first = min(
+            max(group.bucket.take(0, now), min(self._rest_of(it.ip, now) for it in group.waiting))
+            for group in self._queue.values()
+        )
         wait = max(first, self._shared_in(now))
         return wait and wait + 0.001
 
     def _shared_in(self, now: float) -> float:
         return max(self._all.take(0, now), self._turn.take(0, now))
 
-    def _rest(self, group: _Group, now: float) -> None:
-        group.rests_until = now + REST
+    def _rest(self, ip: str, now: float) -> None:
+        address = network_of(ip)
+        if address == THIS_MACHINE:
+            return
         self.rests += 1
+        self._rests[address] = now + REST
+        self._rests.move_to_end(address)
+        while len(self._rests) > _GROUPS or next(iter(self._rests.values())) <= now:
+            self._rests.popitem(last=False)
+
+    def _rest_of(self, ip: str, now: float) -> float:
+        """Seconds for which this address still rests."""
+        return max(self._rests.get(network_of(ip), now) - now, 0.0)
 
     def _group(self, ip: str, now: float) -> _Group:
         name = group_of(ip)
@@ -181,8 +198,7 @@ class HandshakeBudget:
         """Forget who has all of its share again; and the one silent for longest if all are many."""
         while self._groups:
             oldest = next(iter(self._groups.values()))
-            done = now - oldest.heard > _FORGET and oldest.rests_until <= now
-            if len(self._groups) < _GROUPS and not done:
+            if len(self._groups) < _GROUPS and now - oldest.heard <= _FORGET:
                 break
             self._groups.popitem(last=False)
 

@@ -69,7 +69,10 @@ class PeerProtocol(LineReceiver):
     lives by itself and tells `context.owner`.
     """
 
+    # An instance with more than 30 attributes of its own costs more, in time and in memory.
     transport: Any
+    sealed: SealedLink | None = None
+    """The encryption, None in the clear."""
     delimiter = b"\n"
     MAX_LENGTH = MAX_LINE - 1
 
@@ -78,16 +81,13 @@ class PeerProtocol(LineReceiver):
     ) -> None:
         self._context = context
         self._clock = context.clock
-        self.outbound = dialed is not None
         self.dialed = dialed
-        self.sealed: SealedLink | None = None
-        """The encryption, None in the clear."""
-        self._dials_sealed = sealed
+        if sealed and context.security is not None:
+            self.sealed = SealedLink(self, context.security)
         self.inlet: Callable[[bytes], bytes] | None = None
         """What bytes go through before they are lines; None where they are lines already."""
         self._tail: bytes | bytearray = b""
         self._put_off = b""
-        self._no_more = False
         self._deaf = False
         self._finish: Finish | None = None
         self._gone = False
@@ -130,7 +130,7 @@ class PeerProtocol(LineReceiver):
         self.session = context.new_session(self.dialed, now)
         context.unsettled[self] = None
         context.owner.link_made(self)
-        if begin(self, context, sealed=self._dials_sealed):
+        if begin(self, context):
             self.perform(self.session.start())
 
     def dataReceived(self, data: bytes) -> None:
@@ -209,11 +209,10 @@ class PeerProtocol(LineReceiver):
         if text:
             self.take_text(text)
         self.inlet = _nothing
-        self._no_more = True
         self._end_of_text()
 
     def _end_of_text(self) -> None:
-        if self._no_more and not self._put_off and not self._deaf:
+        if self.inlet is _nothing and not self._put_off and not self._deaf:
             self.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
@@ -476,6 +475,11 @@ class PeerProtocol(LineReceiver):
     def security(self) -> str:
         """How safe what is said here is: `plain`, `encrypted` or `verified`."""
         return "plain" if self.sealed is None else self.sealed.security
+
+    @property
+    def outbound(self) -> bool:
+        """Whether we dialed."""
+        return self.dialed is not None
 
     @property
     def queue(self) -> SendQueue:

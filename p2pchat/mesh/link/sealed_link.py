@@ -25,6 +25,7 @@ from p2pchat.mesh.link.security import LinkSecurity
 from p2pchat.mesh.link.send_queue import write_now
 from p2pchat.wire.outputs import Ending, Output, Remark
 from p2pchat.wire.session import Session
+from p2pchat.wire.states import State
 
 NO_TLS_HERE: Final = b"\x15\x03\x03\x00\x02\x02\x28"
 """A fatal alert (handshake_failure): what a node says to TLS while it encrypts nothing."""
@@ -52,23 +53,19 @@ class ISealable(IPeerLink):
         """Take in the last text: the other end has said, sealed, that nothing more comes."""
 
 
-def begin(link: ISealable, context: LinkContext, *, sealed: bool) -> bool:
-    """Begin a connection as it is to be; whether the session may speak at once.
-
-    `sealed` counts for a connection that we dialed.
-    """
+def begin(link: ISealable, context: LinkContext) -> bool:
+    """Begin a connection as it is to be; whether the session may speak at once."""
     security = context.security
     if link.dialed is None:
         if security is not None or context.refuses_tls:
             link.inlet = partial(_first_bytes, link, context)
-        return True
-    if security is None:
-        return not sealed
-    if not sealed:
+    elif link.sealed is not None:
+        link.inlet = link.sealed.opened
+        link.sealed.begin()
+        return False
+    elif security is not None:
         link.session.guard = security.guard(link, sealed=False)
-        return True
-    _seal(link, security).begin()
-    return False
+    return True
 
 
 def _first_bytes(link: ISealable, context: LinkContext, data: bytes) -> bytes:
@@ -85,14 +82,10 @@ def _first_bytes(link: ISealable, context: LinkContext, data: bytes) -> bytes:
         link.transport.write(NO_TLS_HERE)
         link.perform(link.session.finish(Ending.REFUSED, "it encrypts, and this node does not"))
         return b""
-    return _seal(link, security).opened(data)
-
-
-def _seal(link: ISealable, security: LinkSecurity) -> SealedLink:
-    link.sealed = sealed = SealedLink(link, security)
-    link.inlet = sealed.opened
+    link.sealed = SealedLink(link, security)
+    link.inlet = link.sealed.opened
     link.session.guard = security.guard(link, sealed=True)
-    return sealed
+    return link.sealed.opened(data)
 
 
 class SealedLink:
@@ -121,8 +114,10 @@ class SealedLink:
 
     def begin(self) -> None:
         """Say the first bytes of the connection."""
-        assert self._seal is not None
-        write_now(self._link.transport, self._seal.start())
+        link = self._link
+        link.session.guard = self._security.guard(link, sealed=True)
+        if self._seal is not None and link.session.state is State.AWAIT_HELLO_OK:
+            write_now(link.transport, self._seal.start())
 
     def opened(self, data: bytes) -> bytes:
         """The text in what came, perhaps nothing yet."""
@@ -148,6 +143,9 @@ class SealedLink:
     def _shaken(self, seal: Seal, data: bytes) -> bytes:
         """A part of the handshake came, and perhaps text behind its end."""
         link = self._link
+        if self._waiting:
+            self._waiting += data
+            return b""
         if link.dialed is None and not self._security.may_step(self):
             self._waiting = data
             link.hold()

@@ -8,22 +8,25 @@ turn comes.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from p2pchat.mesh.identity.keys import Keys
-from p2pchat.mesh.link.handshake_budget import HandshakeBudget, Waiting
+from p2pchat.mesh.link.handshake_budget import DEAR, HandshakeBudget, Waiting
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.wire.guard import Guard
 from p2pchat.wire.messages import Hello
+
+_TIMES_USUAL: Final = 4
+"""A step is dear that takes so many times what a whole handshake with ourselves took."""
 
 
 class Judge(Protocol):
     """Says who may be at the other end of a link."""
 
-    def dials_sealed(self, peer_id: str, place: tuple[str, int], *, upgrade: bool) -> bool:
-        """Whether to dial a peer at this place in TLS; `upgrade`: it has just said that it can."""
+    def dials_sealed(self, peer_id: str, place: tuple[str, int]) -> bool:
+        """Whether to dial a peer at this place in TLS."""
 
     def recognised(self, link: IPeerLink, key: bytes) -> str | None:
         """Why the one whom we dialed must not see our certificate; None when it may.
@@ -62,7 +65,9 @@ class LinkSecurity:
         self.keys = keys
         self.judge = judge
         self.fleeting = fleeting
-        self.budget = HandshakeBudget(clock.seconds())
+        # On a slow machine an honest step takes long, too.
+        dear = max(DEAR, _TIMES_USUAL * keys.usual)
+        self.budget = HandshakeBudget(clock.seconds(), dear=dear)
         self._clock = clock
         self._look: IDelayedCall | None = None
 
