@@ -111,8 +111,12 @@ class Guest(SealedPeer):
         self._keys = keys
         self.socket = socket.create_connection(there, 10)
         self.begin()
-        self.socket.sendall(self.seal(b'{"type":"HELLO","peer_id":"guest@bench","version":"1.0"'
-                                      b',"features":[],"ttl":1,"agent":"bench"}\n'))
+        self.socket.sendall(
+            self.seal(
+                b'{"type":"HELLO","peer_id":"guest@bench","version":"1.0"'
+                b',"features":[],"ttl":1,"agent":"bench"}\n'
+            )
+        )
         self.read(1)
 
 

@@ -8,6 +8,7 @@ sockets. It looks at a private part of Twisted's reactor, as the program itself 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -22,14 +23,14 @@ class Timing:
 
     def __init__(self, poller: Any, path: str) -> None:
         self._poller = poller
-        self._file = open(path, "a", buffering=1, encoding="ascii")
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC)
         self._begun = time.thread_time()
 
     def poll(self, *how: Any) -> Any:
         """See `select.epoll.poll`."""
         took = time.thread_time() - self._begun
         if took > LONG:
-            self._file.write(f"{time.monotonic():.6f} {took:.6f}\n")
+            os.write(self._file, f"{time.monotonic():.6f} {took:.6f}\n".encode())
         events = self._poller.poll(*how)
         self._begun = time.thread_time()
         return events

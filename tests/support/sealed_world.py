@@ -24,8 +24,8 @@ from twisted.internet.protocol import ClientFactory, Protocol, ServerFactory
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Hold
-from p2pchat.node.node import ChatNode
 from p2pchat.node.news import NotSentError
+from p2pchat.node.node import ChatNode
 from p2pchat.settings.values import LimitSettings, SecuritySettings, Settings
 from p2pchat.testing.network import FakeHost
 from p2pchat.testing.nodes import FakeTown, fake_keys
@@ -334,6 +334,17 @@ class SealedWorld:
         self.town.close()
 
 
+def went_wrong(seed: int, acts: int = 40) -> tuple[list[str], list[str]]:
+    """What went wrong in the world of this seed, and its story."""
+    world = SealedWorld(seed)
+    try:
+        world.live(acts)
+        world.settle()
+    finally:
+        world.close()
+    return world.wrong, world.log
+
+
 # ---------------------------------------------------------------- the man in the middle
 
 
@@ -368,7 +379,9 @@ class Man(ServerFactory):
             return data + data
         if how < 0.98:
             return data.replace(b'"tls":1', b'"ttl":1').replace(b'"tls":2', b'"ttl":1')
-        return data + b'{"type":"SEND","msg_id":"m","src":"bob@CIC","dst":"ana@CIC","payload":"x"}\n'
+        return (
+            data + b'{"type":"SEND","msg_id":"m","src":"bob@CIC","dst":"ana@CIC","payload":"x"}\n'
+        )
 
     def close(self) -> None:
         """Go away."""

@@ -178,15 +178,9 @@ class KnownTests(MiddleTestCase):
                 self.tearDown()
                 self.setUp()
                 alice, bob = self.meet(friends=True)
-                hit = []
+                hit: list[bytes] = []
 
-                def rule(towards: bool, at: int, record: bytes, number: int = number) -> bytes:
-                    if towards is up and at == number:
-                        hit.append(record)
-                        return change(towards, at, record)
-                    return record
-
-                man = Meddler(self.town.network.host(MAN), BOB, rule)
+                man = Meddler(self.town.network.host(MAN), BOB, _only(up, number, change, hit))
                 self.wire.clear()
                 for text in range(4):
                     alice.send("bob@CIC", f"{SECRET} {text}")
@@ -219,6 +213,18 @@ class KnownTests(MiddleTestCase):
 
     def test_each_record_twice(self) -> None:
         self.at_each_record(False, lambda _up, _number, record: record + record)
+
+
+def _only(up: bool, number: int, change: Rule, hit: list[bytes]) -> Rule:
+    """Change this record of each connection, and no other one; `hit` gets what it was."""
+
+    def rule(towards: bool, at: int, record: bytes) -> bytes:
+        if towards is not up or at != number:
+            return record
+        hit.append(record)
+        return change(towards, at, record)
+
+    return rule
 
 
 def _flip(_up: bool, _number: int, record: bytes) -> bytes:
