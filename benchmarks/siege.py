@@ -7,9 +7,10 @@
 Two friends have links before it begins, one of them sealed, and say something all the time. A third
 one comes anew from another address of this machine, twice a second. The account ends with 1 when,
 in one of the floods, an open link ended, an answer to the friends took too long (99 of 100 within
-10 ms, or within what a flood in the clear makes of it on this machine), a turn of the node took too
-much CPU, a friend from elsewhere waited for more than a second, memory grew beyond its bound, or
-the person was told more than an hour allows. Needs Linux.
+10 ms), a turn of the node took too much CPU, a friend from elsewhere waited for more than a second,
+memory grew beyond its bound, or the person was told more than an hour allows. The first flood is in
+the clear. On a machine that does other things a figure may be as bad as there, and half as bad
+again. Needs Linux, and the tests beside it.
 """
 
 from __future__ import annotations
@@ -92,8 +93,7 @@ class Elsewhere:
             begun = time.monotonic()
             try:
                 Guest(self._there, self._keys).socket.close()
-            except (OSError, SystemExit, SealError) as why:
-                print(repr(why))
+            except (OSError, SystemExit, SealError):
                 self.waits.append(float("inf"))
             else:
                 self.waits.append(time.monotonic() - begun)
@@ -142,6 +142,11 @@ class Figures(NamedTuple):
     lost: list[str]
     share: float
     """Of a core, that the node used."""
+
+    @property
+    def slowest(self) -> float:
+        """Seconds of the friend from elsewhere that waited longest."""
+        return max(self.guests, default=float("inf"))
 
 
 class Besieged(Program):
@@ -197,16 +202,17 @@ def besiege(program: Besieged, kind: str, seconds: float, keys: Keys) -> Figures
     )
 
 
-def show(account: Account, kind: str, it: Figures, memory: int, clear: float) -> None:
+def show(account: Account, kind: str, it: Figures, memory: int, clear: Figures) -> None:
     """The rows of one flood."""
     print(f"{kind}: {it.done:,.0f} a second, {it.share:.0%} of a core")
     account.row("  links that ended", "; ".join(it.lost) or "none", not it.lost)
     figure = f"{it.middle * 1e3:.1f} ms, 99 of 100 within {it.late * 1e3:.1f} ms"
-    account.row("  answers to friends", figure, it.late <= max(MAX_P99, 1.5 * clear))
-    account.row("  longest turn", f"{it.turn * 1e3:.1f} ms CPU", it.turn <= MAX_TURN)
-    slowest = max(it.guests, default=float("inf"))
-    figure = f"{slowest * 1e3:.0f} ms at most, {len(it.guests)} times"
-    account.row("  friends from elsewhere", figure, slowest <= max(MAX_WAIT, 20 * clear))
+    account.row("  answers to friends", figure, it.late <= max(MAX_P99, 1.5 * clear.late))
+    most = max(MAX_TURN, 3 * clear.turn)
+    account.row("  longest turn", f"{it.turn * 1e3:.1f} ms CPU", it.turn <= most)
+    figure = f"{it.slowest * 1e3:.0f} ms at most, {len(it.guests)} times"
+    most = max(MAX_WAIT, 1.5 * clear.slowest)
+    account.row("  friends from elsewhere", figure, it.slowest <= most)
     figure = f"{memory / 1e6:.0f} -> {it.memory / 1e6:.0f} MB"
     account.row("  memory", figure, it.memory - memory <= MAX_GROWTH)
 
@@ -226,7 +232,8 @@ def main() -> int:
         for kind in FLOODS
         if kind == CLEAR or not options.only or any(it in kind for it in options.only)
     ]
-    account, clear, keys = Account(), 0.0, fleeting_key(os.urandom).keys
+    account, keys = Account(), fleeting_key(os.urandom).keys
+    clear: Figures | None = None
     with tempfile.TemporaryDirectory() as folder:
         program = Besieged(Path(folder))
         try:
@@ -235,7 +242,7 @@ def main() -> int:
             memory = program.memory()
             for kind in chosen:
                 figures = besiege(program, kind, options.seconds, keys)
-                clear = clear or figures.late
+                clear = clear or figures
                 show(account, kind, figures, memory, clear)
         finally:
             program.stop()
