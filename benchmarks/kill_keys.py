@@ -101,7 +101,7 @@ class Victim:
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + PATIENCE
@@ -120,12 +120,22 @@ class Victim:
         self._process.stdin.write(f"/msg {to}@{NAMESPACE} {text}\n".encode())
         self._process.stdin.flush()
 
+    def promises(self) -> None:
+        """Wait until it says that what was said is kept: before that it may be lost."""
+        assert self._process.stdout is not None
+        for told in self._process.stdout:
+            if told.startswith(b"queued: "):
+                return
+        raise SystemExit("the node keeps nothing")
+
     def kill(self) -> None:
         """End it at once."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def known(self) -> dict[str, str]:
         """The key of each name in its file."""
@@ -157,6 +167,7 @@ def main(words: list[str] | None = None) -> int:
             new.hears(b"HELLO_OK")
             if before:
                 victim.say(before, f"waits {kill}.")
+                victim.promises()
             time.sleep(chance.random() * 0.05)
             victim.say(name, f"first {kill}.")
             new.hears(f"first {kill}.".encode())

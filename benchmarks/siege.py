@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -168,11 +169,20 @@ class Besieged(Program):
         return len(re.findall(r"refused|another key|calls itself", self.said.read_text("utf-8")))
 
 
+def opened(make: Callable[[], Peer]) -> Peer:
+    """A peer that is there, once what the flood before has left is gone."""
+    for _ in range(10):
+        with contextlib.suppress(OSError, SystemExit, SealError):
+            return make()
+        time.sleep(1)
+    return make()
+
+
 def besiege(program: Besieged, kind: str, seconds: float, keys: Keys) -> Figures:
     """Have one flood come over the node, and measure; `keys` are those of the friends."""
     peers = [
-        Peer(program.port, f"alice@{NAMESPACE}"),
-        SealedPeer(program.port, f"sealed@{NAMESPACE}", keys),
+        opened(lambda: Peer(program.port, f"alice@{NAMESPACE}")),
+        opened(lambda: SealedPeer(program.port, f"sealed@{NAMESPACE}", keys)),
     ]
     friends = [Friend(peer) for peer in peers]
     guests = Elsewhere(program.port, keys)

@@ -98,8 +98,8 @@ class Program(Service):
         self._local: LocalRendezvous | None = None
         self._console: Service | None = None
         self._script: StdioConsole | None = None
-        self._untold: list[str] = []
-        """Sentences from before anybody could hear them."""
+        self._untold: list[str] | None = []
+        """Sentences from before anybody could hear them; None since somebody can."""
         directory, local = self._directory(settings)
         self.node = ChatNode(
             reactor,
@@ -125,7 +125,7 @@ class Program(Service):
             prepare()
         with self._files():
             node = self.node
-            return open_own_keys(node.settings, own_id, node.wall, self._untold.append)
+            return open_own_keys(node.settings, own_id, node.wall, self._tell)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve.
@@ -176,7 +176,8 @@ class Program(Service):
         self._start_console()
         if self._local is not None and not self._local.hosting:
             self._say(of_another_user(self.node.settings.rendezvous.local_port))
-        for sentence in self._untold:
+        untold, self._untold = self._untold or [], None
+        for sentence in untold:
             self._say(sentence)
         self.companions.startService()
 
@@ -193,6 +194,12 @@ class Program(Service):
         plain = self._script = make_console(reactor, node, stay=self._stay, on_leave=self.leave)
         if plain is not None:
             self._show(plain, plain.show)
+
+    def _tell(self, sentence: str) -> None:
+        if self._untold is None:
+            self._say(sentence)
+        else:
+            self._untold.append(sentence)
 
     def _say(self, sentence: str) -> None:
         """Tell the person, if there is something to tell, and the log."""
