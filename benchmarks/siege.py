@@ -194,8 +194,9 @@ def besiege(program: Besieged, kind: str, seconds: float, keys: Keys) -> Figures
         time.sleep(seconds)
         memory, done = program.memory(), siege.done
     elapsed, cpu = time.monotonic() - begun, program.cpu() - cpu
-    for one in (*friends, guests):
-        one.end()
+    guests.end()
+    for friend in friends:
+        friend.end()
     for peer in peers:
         peer.socket.close()
     waits = [wait for friend in friends for wait in friend.waits]

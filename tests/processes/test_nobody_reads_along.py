@@ -13,6 +13,7 @@ import signal
 import subprocess
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ClientFactory
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -76,9 +77,7 @@ class SiegeCase(ProcessCase):
     def setUp(self) -> None:
         super().setUp()
         self.directory = Directory()
-
-    async def tearDown(self) -> None:
-        await self.directory.close()
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.directory.close()))
 
     def person(self, name: str, *options: str, folder: str = "") -> Program:
         """A chat of this name; `folder` is another data folder than that of the others."""
