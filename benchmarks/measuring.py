@@ -32,9 +32,20 @@ Figures = dict[str, list[float]]
 
 
 class Program:
-    """A process under test, which listens on `port`. Its input stays open; see `feed`."""
+    """A process under test, which listens on `port`. Its input stays open; see `feed`.
 
-    def __init__(self, name: str, words: Sequence[str], port: int, core: int | None = None) -> None:
+    `output` is a descriptor for what it says, to nobody if it is left out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        words: Sequence[str],
+        port: int,
+        core: int | None = None,
+        *,
+        output: int = subprocess.DEVNULL,
+    ) -> None:
         self.name, self.port = name, port
         self._home = tempfile.mkdtemp(prefix="p2pchat-bench-")
         folders = dict.fromkeys(("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"), self._home)
@@ -44,8 +55,8 @@ class Program:
             cwd=ROOT,
             env={**os.environ, **folders},
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
             preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
         )
 

@@ -41,7 +41,10 @@ class SealedPeer(Peer):
         self._seal = Seal(self._keys, dialed=True)
         self.socket.sendall(self._seal.start())
         while not self._seal.key:
-            self._seal.shake(self.socket.recv(65_536))
+            data = self.socket.recv(65_536)
+            if not data:
+                raise SystemExit("the program closed the connection")
+            self._seal.shake(data)
             self.socket.sendall(self._seal.answer())
 
     def seal(self, data: bytes) -> bytes:

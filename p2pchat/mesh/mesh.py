@@ -210,6 +210,15 @@ class Mesh:
             peer.left = False
             self._dialing.dial(peer)
 
+    def _dial_free(self, names: list[str]) -> Generator[None, None, None]:
+        """A key is forgotten: whoever had given up its name, or was refused it, is dialed."""
+        for number, peer_id in enumerate(names, 1):
+            if number % _PEERS_A_TURN == 0:
+                yield
+            peer = self.peers.get(peer_id)
+            if peer is not None and peer.listed and not peer.links and not peer.left:
+                self.wanted(peer)
+
     def wanted(self, peer: Peer) -> None:
         """Somebody writes to this peer, which has no link: dial it now, if it may be dialed."""
         if not self.blocking.has_peer(peer.peer_id):
@@ -227,7 +236,9 @@ class Mesh:
         """End the handshakes and the closings whose time is over, and judge links in doubt."""
         self.second_links.look(now)
         if self.claims is not None:
-            self.claims.vouching.sweep(now)
+            free = self.claims.vouching.sweep(now)
+            if free:
+                self.turns.do(self._dial_free(free))
         for link in [*self.context.unsettled]:
             link.tick(now)
 

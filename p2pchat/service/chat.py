@@ -101,8 +101,8 @@ class Program(Service):
         self._console: Service | None = None
         self._script: StdioConsole | None = None
         self._own_name: OwnName | None = None
-        self._untold: list[str] = []
-        """Sentences from before anybody could hear them."""
+        self._untold: list[str] | None = []
+        """Sentences from before anybody could hear them; None since somebody can."""
         directory, local = self._directory(settings)
         self.node = ChatNode(
             reactor,
@@ -157,9 +157,7 @@ class Program(Service):
         with self._files():
             node = self.node
             thread = Worker(self._reactor, "known-keys")
-            return open_own_keys(
-                node.settings, own_id, node.wall, self._untold.append, thread=thread
-            )
+            return open_own_keys(node.settings, own_id, node.wall, self._tell, thread=thread)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve.
@@ -224,7 +222,8 @@ class Program(Service):
         if self._own_name is not None and self._own_name.told:
             _log.info("{text}", text=self._own_name.told)
             self.node.observers.notice(self._own_name.told)
-        for sentence in self._untold:
+        untold, self._untold = self._untold or [], None
+        for sentence in untold:
             self._say(sentence)
         self.companions.startService()
 
@@ -241,6 +240,12 @@ class Program(Service):
         plain = self._script = make_console(reactor, node, stay=self._stay, on_leave=self.leave)
         if plain is not None:
             self._show(plain, plain.show)
+
+    def _tell(self, sentence: str) -> None:
+        if self._untold is None:
+            self._say(sentence)
+        else:
+            self._untold.append(sentence)
 
     def _say(self, sentence: str) -> None:
         """Tell the person, if there is something to tell, and the log."""

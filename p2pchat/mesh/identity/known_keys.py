@@ -292,11 +292,17 @@ class KnownKeys:
 
     # ------------------------------------------------------------ time
 
-    def sweep(self, now: float) -> None:
-        """Let light pins go, settle others by time, and have the disk hold what it is owed."""
+    def sweep(self, now: float) -> list[str]:
+        """Let light pins go, settle others by time, and have the disk hold what it is owed.
+
+        Returns the names that are free from now on: dial them, for their owners may have been
+        refused for so long that neither side tries any more.
+        """
+        free: list[str] = []
         if self._looked_at is None or not 0 <= now - self._looked_at < _LOOK_EVERY:
             self._looked_at = now
-            for peer_id in self._pins.ended_before(now - LIGHT_FOR):
+            free = self._pins.ended_before(now - LIGHT_FOR)
+            for peer_id in free:
                 self._pins.take_out(peer_id)
             for pin in self._pins.open_for(SETTLES_AFTER, now):
                 self._pins.settle(pin, Hold.BY_TIME)
@@ -307,6 +313,7 @@ class KnownKeys:
                 self._append(Line(stamp(self.wall()), oldest, "forgotten", how="room"), now)
         if self.file is not None:
             self.file.sweep(now)
+        return free
 
     def flush(self, now: float) -> Deferred[str]:
         """Have everything on the disk; fires as `Decision.synced`."""

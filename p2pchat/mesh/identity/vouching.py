@@ -162,8 +162,8 @@ class Vouching(Generic[_Link]):
 
     # ------------------------------------------------------------ time
 
-    def sweep(self, now: float) -> None:
-        """Call it several times a second."""
+    def sweep(self, now: float) -> list[str]:
+        """Call it several times a second. Returns the names to dial: see `KnownKeys.sweep`."""
         for peer_id, doubt in [*self._doubts.items()]:
             if now - doubt.since < LIVES_FOR:
                 break
@@ -181,7 +181,7 @@ class Vouching(Generic[_Link]):
         count = self.alerts.others(now)
         if count:
             self._tell(key_words.and_others(count))
-        self.keys.sweep(now)
+        return self.keys.sweep(now)
 
     # ------------------------------------------------------------ refusals
 

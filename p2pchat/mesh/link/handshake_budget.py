@@ -113,14 +113,20 @@ class HandshakeBudget:
         """A handshake from `ip` failed after its certificate had come."""
         self._rest(ip, now)
 
-    def wait(self, connection: Waiting, now: float) -> None:
-        """Let it wait until `next` gives it back; it is to be told to `forget` if it ends."""
+    def wait(self, connection: Waiting, now: float) -> float:
+        """Let it wait until `next` gives it back; it is to be told to `forget` if it ends.
+
+        Returns the seconds in which to ask `next` at the latest.
+        """
         name = group_of(connection.ip)
         group = self._group(connection.ip, now)
         group.waiting[connection] = None
         self._queue[name] = group
-        if not self._rest_of(connection.ip, now) and not group.bucket.take(0, now):
+        ready_in = max(self._rest_of(connection.ip, now), group.bucket.take(0, now))
+        if not ready_in:
             self._all_held = False
+        wait = max(ready_in, self._shared_in(now))
+        return wait and wait + 0.001
 
     def forget(self, connection: Waiting) -> None:
         """It waits no more; may be told of one that does not wait."""

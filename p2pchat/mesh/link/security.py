@@ -92,8 +92,7 @@ class LinkSecurity:
         now = self._clock.seconds()
         if self.budget.may_go(handshake.ip, now):
             return True
-        self.budget.wait(handshake, now)
-        self._look_later(now)
+        self._look_in(self.budget.wait(handshake, now), now)
         return False
 
     def stepped(self, ip: str, seconds: float, *, failed_late: bool = False) -> None:
@@ -110,15 +109,19 @@ class LinkSecurity:
             self._look.cancel()
             self._look = None
 
-    def _look_later(self, now: float) -> None:
+    def _look_in(self, wait: float, now: float) -> None:
+        """Look again after `wait` seconds at the latest: who rests has others wait no longer."""
         if self._look is None:
-            wait = self.budget.next_in(now)
-            if wait is not None:
-                self._look = self._clock.callLater(wait, self._look_now)
+            self._look = self._clock.callLater(wait, self._look_now)
+        elif now + wait < self._look.getTime():
+            self._look.reset(wait)
 
     def _look_now(self) -> None:
         self._look = None
         while (handshake := self.budget.next(self._clock.seconds())) is not None:
             assert isinstance(handshake, Shaking)
             handshake.go_on()
-        self._look_later(self._clock.seconds())
+        now = self._clock.seconds()
+        wait = self.budget.next_in(now)
+        if wait is not None:
+            self._look_in(wait, now)
