@@ -7,8 +7,9 @@ BY_PERSON  on disk, after a direct message, /verify or /trust; never goes by its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from p2pchat.mesh.identity.key_text import fingerprint
 
@@ -21,8 +22,7 @@ class Hold(IntEnum):
     BY_PERSON = 2
 
 
-@dataclass(slots=True)
-class Pin:
+class Pin(Struct):
     """What is known about the key of a name. Only `KnownKeys` changes it."""
 
     peer_id: str

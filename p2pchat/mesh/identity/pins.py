@@ -37,7 +37,7 @@ class _Origin(NamedTuple):
     """Whose light pin it is."""
 
     key: bytes
-    places: frozenset[str]
+    places: tuple[str, ...]
 
 
 class Pins:
@@ -99,7 +99,7 @@ class Pins:
         if pin.key is not None:
             self._names.setdefault(pin.key, set()).add(pin.peer_id)
             if ip is not None:
-                origin = _Origin(pin.key, frozenset(filter(None, _group_and_address(ip))))
+                origin = _Origin(pin.key, _places_of(ip))
                 self._light[pin.peer_id] = origin
                 self._of_key[origin.key] += 1
                 self._of_place.update(origin.places)
@@ -205,6 +205,14 @@ def _group_and_address(ip: str) -> tuple[str, str]:
     if address == THIS_MACHINE:
         return "", ""
     return (address if ":" in address else address.rpartition(".")[0]), address
+
+
+def _places_of(ip: str) -> tuple[str, ...]:
+    """Who has made a pin from this address, each once; nobody on this machine."""
+    group, address = _group_and_address(ip)
+    if not group:
+        return ()
+    return (group,) if group == address else (group, address)
 
 
 def _count_down(counts: Counter[_T], of: _T) -> None:

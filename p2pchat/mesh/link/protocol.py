@@ -98,7 +98,6 @@ class PeerProtocol(LineReceiver):
         self.peer_id = ""
         self.is_p2pchat = False
         self.keeps = False
-        self.instance = ""
         self.opened_at = 0.0
         self.heard_at = 0.0
         self.sent = 0
@@ -340,11 +339,7 @@ class PeerProtocol(LineReceiver):
 
     def _opened(self) -> None:
         session = self.session
-        self.peer_id, self.is_p2pchat, self.instance = (
-            session.peer_id,
-            session.is_p2pchat,
-            session.instance,
-        )
+        self.peer_id, self.is_p2pchat = session.peer_id, session.is_p2pchat
         self.keeps = session.keeps
         self.opened_at = self._clock.seconds()
         if not self.is_p2pchat:
@@ -475,6 +470,11 @@ class PeerProtocol(LineReceiver):
     def security(self) -> str:
         """How safe what is said here is: `plain`, `encrypted` or `verified`."""
         return "plain" if self.sealed is None else self.sealed.security
+
+    @property
+    def instance(self) -> str:
+        """The random name of the peer's process; empty for other programs."""
+        return self.session.instance
 
     @property
     def outbound(self) -> bool:
