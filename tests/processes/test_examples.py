@@ -41,14 +41,14 @@ class BotTests(ServiceCase):
     async def person(self, *options: str) -> Program:
         return self.chat("bob", "--no-control", "--history", "none", *options)
 
-    async def echoes(self, bob: Program, bot: str) -> None:
+    async def echoes(self, bob: Program, bot: str, mark: str = " ") -> None:
         await bob.expect(f"connected: .{bot}")
         bob.say(f"/msg {bot} olá, ação ✓ 'and' \"quotes\" $HOME")
-        await bob.expect(rf"^ \[{bot}\] echo: olá, ação ✓ 'and' \"quotes\" \$HOME$")
+        await bob.expect(rf"^{mark}\[{bot}\] echo: olá, ação ✓ 'and' \"quotes\" \$HOME$")
         bob.say("/pub * to everyone")
         bob.say(f"/msg {bot} echo: an echo")
         bob.say(f"/msg {bot} the last")
-        await bob.expect(rf"^ \[{bot}\] echo: the last$")
+        await bob.expect(rf"^{mark}\[{bot}\] echo: the last$")
         self.assertNotIn("echo: to everyone", bob.output)
         self.assertNotIn("echo: echo:", bob.output)
 
@@ -59,7 +59,7 @@ class BotTests(ServiceCase):
         bot = self.start("bot", sys.executable, str(EXAMPLES / "echo_bot.py"), *words, stdin=False)
         await bot.expect("echo@lobby listens on port")
         bob = await self.person("--rendezvous", where)
-        await self.echoes(bob, "echo@lobby")
+        await self.echoes(bob, "echo@lobby", mark="~")  # it has no key
         import signal
 
         bot.signal(signal.SIGINT)

@@ -108,7 +108,7 @@ class FileTests(HistoryCase):
         await self.port_of(third)
 
     async def test_a_damaged_file_is_named(self) -> None:
-        (self.folder / "old.sqlite").write_bytes(b"rubbish" * 1000)
+        (self.folder / "old.sqlite").write_bytes(b"\0rubbish" * 1000)
         alice = self.chat("alice", *local_group(self), "--history", "old.sqlite")
         await alice.expect(r"the history file was damaged: it is now /.*/old\.sqlite\.damaged-")
 

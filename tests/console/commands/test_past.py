@@ -126,7 +126,7 @@ class HistoryTests(CommandCase):
 
     def test_a_file_that_cannot_be_read(self) -> None:
         with open(self.path, "wb") as file:
-            file.write(b"rubbish" * 1000)
+            file.write(b"\0rubbish" * 1000)
         self.assertIn("the history cannot be read", self.asked("/history", ok=False)[0])
         os.unlink(self.path)
         os.mkdir(self.path)
