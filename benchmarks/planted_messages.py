@@ -213,17 +213,17 @@ OF_MESSAGES: Final = (
     Fault(
         "lock-not-released",
         "history/durable.py",
-        "        return self._deleting.run(lambda: self.flush().addCallback(delete))\n",
-        "        return self._deleting.acquire().addCallback(\n"
+        "        self._deleting.run(lambda: self.flush().addCallback(delete)).addBoth(over)\n",
+        "        self._deleting.acquire().addCallback(\n"
         "            lambda _: self.flush().addCallback(delete)\n"
-        "        )\n",
+        "        ).addBoth(over)\n",
         "After one /forget no second one is done, and the node does not leave.",
     ),
     Fault(
         "forgotten-before-it-is-written",
         "history/durable.py",
-        "        return self._deleting.run(lambda: self.flush().addCallback(delete))\n",
-        '        return self._deleting.run(lambda: succeed("").addCallback(delete))\n',
+        "        self._deleting.run(lambda: self.flush().addCallback(delete)).addBoth(over)\n",
+        '        self._deleting.run(lambda: succeed("").addCallback(delete)).addBoth(over)\n',
         "What was said a moment before /forget is in the file after it.",
     ),
     Fault(
@@ -264,8 +264,8 @@ OF_MESSAGES: Final = (
     Fault(
         "read-by-nobody",
         "history/durable.py",
-        "        if done.arrivals and self.attending:\n",
-        "        if done.arrivals:\n",
+        "        if done.pieces and self.attending:\n",
+        "        if done.pieces:\n",
         "What came while nobody was there is not told to be unread.",
     ),
     Fault(

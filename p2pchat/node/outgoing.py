@@ -48,6 +48,8 @@ _MOST_AT_ONCE: Final = 1000
 _CHECK_AGE_EVERY: Final = 60.0
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
+_LATE: Final = 3.0
+"""Seconds from when a message is said until it is sent with the time at which it was."""
 _PLAIN_WINDOW: Final = 32
 """The same to another program, which gets them one at a time, with pauses."""
 
@@ -399,7 +401,7 @@ class Outgoing:
         for message in outbox.due(peer_id, window, self._pin_for(peer), level_of(peer)):
             if self._full:
                 return
-            line = self._line_of_waiting(message.entry, late=used.keeps)
+            line = self._line_of_waiting(message.entry, late=used.keeps and self._is_late(message))
             if not self._hand_over(peer, message, line):
                 outbox.not_taken(message)
                 return
@@ -415,6 +417,11 @@ class Outgoing:
         """Whether all that waits for a peer is for another key, or for a safer link."""
         linked = peer is not None and bool(peer.links)
         return linked and not self.outbox.has_due(peer_id, self._pin_for(peer), level_of(peer))
+
+    def _is_late(self, message: OwnMessage) -> bool:
+        """Whether a message waited so long that its reader wants to know when it was said."""
+        history = self._history
+        return history is not None and abs(history.wall() - message.entry.at) >= _LATE
 
     def _line_of_waiting(self, entry: Record, *, late: bool) -> bytes:
         if late:
