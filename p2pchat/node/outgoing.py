@@ -49,7 +49,7 @@ _CHECK_AGE_EVERY: Final = 60.0
 _WINDOW: Final = 256
 """Messages of the outbox on their way to one peer at a time."""
 _LATE: Final = 3.0
-"""Seconds from when a message is said until it is sent with the time at which it was."""
+"""Seconds after which a message has waited: for room, or for its key to be on the disk."""
 _PLAIN_WINDOW: Final = 32
 """The same to another program, which gets them one at a time, with pauses."""
 
@@ -419,9 +419,11 @@ class Outgoing:
         return linked and not self.outbox.has_due(peer_id, self._pin_for(peer), level_of(peer))
 
     def _is_late(self, message: OwnMessage) -> bool:
-        """Whether a message waited so long that its reader wants to know when it was said."""
+        """Whether its reader wants to know when a message was said, and not only that."""
         history = self._history
-        return history is not None and abs(history.wall() - message.entry.at) >= _LATE
+        if history is None or message.earlier or message.told is not None:
+            return history is not None
+        return abs(history.wall() - message.entry.at) >= _LATE
 
     def _line_of_waiting(self, entry: Record, *, late: bool) -> bytes:
         if late:

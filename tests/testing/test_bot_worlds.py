@@ -154,7 +154,7 @@ class WorldsOfBotsTests(SynchronousTestCase):
     def test_the_same_each_time(self) -> None:
         stories: list[list[str]] = [[], []]
         for story in stories:
-            run_worlds(Bot, seeds=[3], trace=story.append)
+            run_worlds(Bot, seeds=[0], trace=story.append)
         self.assertEqual(*stories)
         self.assertTrue(any("the bot says 'ok'" in line for line in stories[0]))
 

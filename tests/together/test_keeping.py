@@ -330,7 +330,7 @@ class DirectTests(KeepingCase):
         alice = self.node("alice@CIC")
         began = NOW + self.town.host_of(alice).seconds()
         ids = [alice.send("bob@CIC", str(number)) for number in range(5)]
-        self.town.run(5)
+        self.town.run(1)
         self.assertEqual(self.hearing[alice].waiting, ["bob@CIC"] * 5)
         bob = self.node("bob@CIC")
         self.meet()
@@ -557,7 +557,7 @@ class DirectTests(KeepingCase):
     def test_late_messages_before_the_past_is_known_and_again(self) -> None:
         alice = self.node("alice@CIC")
         alice.send("bob@CIC", "esperou")
-        self.town.run(5)
+        self.town.run(1)
         bob = self.node("bob@CIC", at_once=False)
         self.town.run_until_meshed()
         self.town.run(1)

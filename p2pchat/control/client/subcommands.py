@@ -17,7 +17,7 @@ SUBCOMMANDS: Final = (
     ("stop", "end it, in order"),
     ("check", "what is wrong with a configuration; needs no node"),
     ("history", "what was said, from its file; needs no node"),
-    ("keys", "your key and whose keys are known, a copy of it, or one to use; needs no node"),
+    ("keys", "your key, whose you know, copies; needs no node"),
     ("completion", "completion for bash, zsh or fish"),
 )
 """Each command for a node that runs, and what it does."""
