@@ -253,6 +253,9 @@ class Life(Observer):
         self._world.tell(f"{self.name}: is killed{', after the next call' * after_next}")
         if self.storage.busy:
             self._world.counts["killed while a thread had a call"] += 1
+            if self.name in self._account.damaged:
+                # What the thread has found out in this moment, nobody lives to hear.
+                self._account.told_of_damage.add(self.name)
         self.stopping = self.gone = True
         self.storage.end(after_next=after_next)
         self.host.kill()
