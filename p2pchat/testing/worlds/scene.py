@@ -40,6 +40,8 @@ from p2pchat.testing.worlds.unread import Unread
 
 QUIET: Final = 300.0
 """Seconds that all nodes are there in the end, at most."""
+_LOOKS: Final = 6
+"""How often what is wrong in the end is looked at, a while apart, before it is."""
 _A_WHILE: Final = 4.0
 _LEAST_QUIET: Final = 16.0
 """The same, at least: longer than the wait before something is sent again on the same link."""
@@ -222,10 +224,7 @@ class Scene:
             self.pass_time(_A_WHILE)
             quiet += _A_WHILE
         self._count()
-        nodes = [life.node for life in self.lives.values() if life.up]
-        directory = self.town.served or self.town.rendezvous
-        listed = [name for name in self.names if directory.knows(name)]
-        for violation in settled_violations(nodes, listed):
+        for violation in self._unsettled():
             self.find(violation)
         for life in self.lives.values():
             if life.script is not None:
@@ -234,6 +233,19 @@ class Scene:
                 if not asked.answer:
                     kind = "a send" if asked.window is None else "a request to cancel or forget"
                     self.find(Violation("G2", f"{kind} unanswered", asked.name))
+
+    def _unsettled(self) -> list[Violation]:
+        """What stays wrong although nothing fails: a link may just have been found dead."""
+        wrong: list[Violation] = []
+        for _ in range(_LOOKS):
+            nodes = [life.node for life in self.lives.values() if life.up]
+            directory = self.town.served or self.town.rendezvous
+            listed = [name for name in self.names if directory.knows(name)]
+            wrong = [*settled_violations(nodes, listed)]
+            if not wrong:
+                break
+            self.pass_time(_A_WHILE)
+        return wrong
 
     def _quiet(self) -> bool:
         """Whether nothing more is to be expected."""
