@@ -163,11 +163,14 @@ def _judged(node: ChatNode) -> float | None:
     return float(sweep._swept_at) if runs else None
 
 
-def settled_violations(nodes: Sequence[ChatNode], listed: Sequence[str]) -> Iterator[Violation]:
+def settled_violations(
+    nodes: Sequence[ChatNode], listed: Sequence[str], *, several: bool = False
+) -> Iterator[Violation]:
     """What is wrong when nothing has failed for a while: links, statuses, the listing (I4, I7).
 
     `listed`: the peer_ids that the rendezvous lists. A link that was cut without a word counts as
-    one until it has been silent for long.
+    one until it has been silent for long. `several`: somebody lists itself at another's place, so
+    that there may be a second link, which lives and is not ended for that.
     """
     names = {node.me.peer_id for node in nodes}
     for node in nodes:
@@ -176,7 +179,7 @@ def settled_violations(nodes: Sequence[ChatNode], listed: Sequence[str]) -> Iter
             peer = node.peers.get(name)
             links: list[Any] = [] if peer is None else [*peer.links]
             whole = sum(_is_whole(link.transport) for link in links)
-            if not links or whole > 1:
+            if not links or (whole > 1 and not several):
                 yield Violation("I4", f"{whole} links with a peer that is there", f"{me}: {name}")
             elif peer is not None and peer.status is not Status.CONNECTED:
                 yield Violation("I7", f"connected, and {peer.status.value}", f"{me}: {name}")

@@ -241,7 +241,8 @@ class Scene:
             nodes = [life.node for life in self.lives.values() if life.up]
             directory = self.town.served or self.town.rendezvous
             listed = [name for name in self.names if directory.knows(name)]
-            wrong = [*settled_violations(nodes, listed)]
+            several = Lie.LISTS_ANOTHER_PLACE.name in self.kind.lies
+            wrong = [*settled_violations(nodes, listed, several=several)]
             if not wrong:
                 break
             self.pass_time(_A_WHILE)
