@@ -29,6 +29,8 @@ from p2pchat.wal import is_cut, keep_copy
 _MOST_ROWS: Final = 100
 _PERHAPS_ROWS: Final = (sqlite3.Error, ValueError, TypeError, KeyError)
 """What reading the past may raise because of damage."""
+_WRITTEN_ANEW: Final = 32_000_000
+"""Bytes of a file that is written anew when somebody is forgotten: in about a second."""
 _FORGOTTEN_AT_ONCE: Final = 5000
 _CHECKED_AT_ONCE: Final = 8_000_000
 """Bytes of a file that is looked at as a whole before anything else, in a fifth of a second."""
@@ -228,7 +230,21 @@ class Database:
         with self._file.transaction() as connection:
             deleting.drop_name(connection, known[0], upto)
         self._names.forget()
+        self._write_anew()
         self._file.open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _write_anew(self) -> None:
+        """Have nothing in the file that is not in its tables.
+
+        SQLite overwrites what is deleted, and not the copies that stay in the free parts of pages
+        whose rows have once moved to others.
+        """
+        connection = self._file.open()
+        if used_bytes(connection) <= _WRITTEN_ANEW:
+            # Not through a file elsewhere. On a full disk the copies stay.
+            connection.execute("PRAGMA temp_store=MEMORY")
+            with suppress(sqlite3.OperationalError):
+                connection.execute("VACUUM")
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""

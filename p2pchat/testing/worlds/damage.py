@@ -2,8 +2,8 @@
 
     DAMAGE["flip"](scene, Dice(2861))
 
-Rules: whoever's file was damaged may have lost anything that was in it, but nothing without a word,
-and what is left is what was said. A file that nothing can be made of is put away by its person.
+Rules: whoever's file was damaged may have lost anything that was in it, but nothing without a word
+if nobody had it open, and what is left is what was said. A file that nothing can be made of is put away by its person.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ def _flip(scene: Scene, dice: Dice) -> None:
         return
     bits = [disk.flip(path) for _ in range(several)]
     scene.account.damaged.add(name)
+    if path in disk.in_use:
+        # What its program writes next may be whole again around the hole.
+        scene.account.told_of_damage.add(name)
     scene.tell(f"{name}: bits {bits} of its file change")
 
 
