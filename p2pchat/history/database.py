@@ -30,7 +30,7 @@ _MOST_ROWS: Final = 100
 _PERHAPS_ROWS: Final = (sqlite3.Error, ValueError, TypeError, KeyError)
 """What reading the past may raise because of damage."""
 _WRITTEN_ANEW: Final = 32_000_000
-"""Bytes of a file that is written anew when somebody is forgotten: in about a second."""
+"""Bytes of a file that is written anew when somebody is forgotten: in about half a second."""
 _FORGOTTEN_AT_ONCE: Final = 5000
 _CHECKED_AT_ONCE: Final = 8_000_000
 """Bytes of a file that is looked at as a whole before anything else, in a fifth of a second."""
