@@ -3,7 +3,8 @@
     DAMAGE["flip"](scene, Dice(2861))
 
 Rules: whoever's file was damaged may have lost anything that was in it, but nothing without a word
-if nobody had it open, and what is left is what was said. A file that nothing can be made of is put away by its person.
+if nobody had it open, and what is left is what was said. A file that nothing can be made of is put
+away by its person.
 """
 
 from __future__ import annotations
