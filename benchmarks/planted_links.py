@@ -123,7 +123,7 @@ ON_LINKS: Final = (
     ),
     Fault(
         "linger-without-end",
-        "mesh/link/protocol.py",
+        "mesh/link/peer_link.py",
         "        elif now >= self._close_by:\n",
         "        elif now >= self._close_by + 1000 * LINGER:\n",
         "A peer that does not read our last bytes keeps a connection for ever.",
