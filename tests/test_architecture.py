@@ -38,6 +38,7 @@ PURE: Final = {
     "wire.address",
     "wire.codec",
     "wire.friends",
+    "wire.handshake",
     "wire.identity",
     "wire.liberal",
     "wire.messages",
