@@ -61,6 +61,7 @@ PURE: Final = {
     "mesh.identity.pin",
     "mesh.identity.pin_writer",
     "mesh.identity.pin_lines",
+    "mesh.identity.pin_past",
     "mesh.identity.pins",
     "mesh.identity.refused_keys",
     "mesh.identity.sealing",
