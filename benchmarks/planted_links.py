@@ -45,7 +45,7 @@ ON_LINKS: Final = (
     ),
     Fault(
         "name-in-use-not-checked",
-        "wire/session.py",
+        "wire/handshake.py",
         "        if hello.peer_id == self.me.peer_id:\n",
         "        if hello.peer_id == self.me.peer_id and not hello.agent:\n",
         "Two nodes of one name link with each other, and each writes to itself.",
@@ -66,7 +66,7 @@ ON_LINKS: Final = (
     ),
     Fault(
         "features-not-compared",
-        "wire/session.py",
+        "wire/handshake.py",
         " and HISTORY in greeting.features and HISTORY in self.me.features\n",
         " and HISTORY in self.me.features\n",
         "A node that keeps nothing is sent SAID, which it ignores: nothing arrives.",
@@ -123,7 +123,7 @@ ON_LINKS: Final = (
     ),
     Fault(
         "linger-without-end",
-        "mesh/link/protocol.py",
+        "mesh/link/peer_link.py",
         "        elif now >= self._close_by:\n",
         "        elif now >= self._close_by + 1000 * LINGER:\n",
         "A peer that does not read our last bytes keeps a connection for ever.",

@@ -7,44 +7,42 @@ links. What comes with every message takes the shortest way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from types import MethodType
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from p2pchat.mesh.addresses import AddressRules
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.claims import Claims, OwnKeys
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
+from p2pchat.mesh.encryption import Encryption
+from p2pchat.mesh.full_queues import end_longest, end_stalled
 from p2pchat.mesh.identity.trust import Policy
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.keepalive import KeepAlive
+from p2pchat.mesh.leaving import Leaving
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.listener import BLOCKED
 from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.mesh.link.security import LinkSecurity
 from p2pchat.mesh.link_log import LinkLog
+from p2pchat.mesh.listings import Listings
 from p2pchat.mesh.look_alikes import LookAlikes
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
 from p2pchat.turns import Turns
-from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import ByeOk, CatchUp, Pong, Pub, Said, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
-_LEAVE_TIMEOUT: Final = 2.0
 _NO_KEYS: Final = "nothing is encrypted until this program is started again: it has no key yet"
-_PEERS_A_TURN: Final = 100
-_ENTRIES_A_TURN: Final = 1000
-"""Peers of a listing, and entries of it, that are taken in without a look at anything else."""
 
 
 def _ignore(*_: object) -> None:
@@ -125,37 +123,32 @@ class Mesh:
             jitter,
             self.link_log.tell,
         )
+        self._listings = Listings(
+            self.name,
+            me.peer_id,
+            self.peers,
+            self.blocking,
+            self._dialing,
+            self.link_log,
+            reactor.seconds,
+        )
+        self._encryption: Encryption | None = None
         self.claims: Claims | None = None
         """Who may have which name; None while nothing can be encrypted."""
-        self._security: LinkSecurity | None = None
         if own_keys is not None:
-            self._encrypt_with(own_keys)
-        self._leaving = False
-        self._all_gone: Deferred[None] | None = None
-
-    def _encrypt_with(self, own: OwnKeys) -> None:
-        self.claims = Claims(
-            self.context.me.peer_id,
-            own,
-            Policy(self.context.settings.security.policy),
-            self.peers,
-            self._reactor.seconds,
-            lambda alert: self.on_key_alert(alert),
-            lambda sentence: self.on_notice(sentence),
-        )
-        self._security = LinkSecurity(own.keys, self.claims, self._reactor, fleeting=own.fleeting)
-        self._take_policy()
-
-    def _take_policy(self) -> None:
-        """Have links that are new encrypted, or not; end those that may not stay as they are."""
-        claims, policy = self.claims, Policy(self.context.settings.security.policy)
-        if claims is None:
-            if policy is not Policy.OFF:
-                self.on_notice(_NO_KEYS)
-            return
-        claims.vouching.policy = policy
-        self.context.security = None if policy is Policy.OFF else self._security
-        self.turns.do(_look_at_all(claims, self.peers.connected()))
+            self._encryption = Encryption(
+                own_keys,
+                reactor,
+                self.context,
+                self.peers,
+                self._dialing,
+                self.blocking,
+                self.turns,
+                lambda alert: self.on_key_alert(alert),
+                lambda sentence: self.on_notice(sentence),
+            )
+            self.claims = self._encryption.claims
+        self._leaving = Leaving(reactor, self._links)
 
     # ------------------------------------------------------------ what the node wants
 
@@ -163,7 +156,10 @@ class Mesh:
         """Go by these settings from now on; what concerns one link, for those that are new."""
         before, self.context.settings = self.context.settings, settings
         if before.security.policy != settings.security.policy:
-            self._take_policy()
+            if self._encryption is not None:
+                self._encryption.take_policy()
+            elif settings.security.policy != Policy.OFF.value:
+                self.on_notice(_NO_KEYS)
         self.context.batch.max_waiting = settings.limits.max_queues_bytes
         self.admission.configure(settings.limits)
         self._dialing.configure(settings.limits)
@@ -197,27 +193,13 @@ class Mesh:
     @property
     def security(self) -> LinkSecurity | None:
         """What links are encrypted with, None where there is no key; also while they are not."""
-        return self._security
+        return None if self._encryption is None else self._encryption.security
 
     def key_decided(self, peer_id: str, *, forgotten: bool = False) -> None:
         """The person has taken another key for a name, or forgotten it: links that may not stay
         end, and the peer is dialed."""
-        peer = self.peers.get(peer_id)
-        if peer is None or self.claims is None:
-            return
-        self.claims.look_at_links(peer, forgotten=forgotten)
-        if not self.blocking.has_peer(peer_id) and all(link.leaving for link in peer.links):
-            peer.left = False
-            self._dialing.dial(peer)
-
-    def _dial_free(self, names: list[str]) -> Generator[None, None, None]:
-        """A key is forgotten: whoever had given up its name, or was refused it, is dialed."""
-        for number, peer_id in enumerate(names, 1):
-            if number % _PEERS_A_TURN == 0:
-                yield
-            peer = self.peers.get(peer_id)
-            if peer is not None and peer.listed and not peer.links and not peer.left:
-                self.wanted(peer)
+        if self._encryption is not None:
+            self._encryption.key_decided(peer_id, forgotten=forgotten)
 
     def wanted(self, peer: Peer) -> None:
         """Somebody writes to this peer, which has no link: dial it now, if it may be dialed."""
@@ -235,10 +217,8 @@ class Mesh:
     def look_at_deadlines(self, now: float) -> None:
         """End the handshakes and the closings whose time is over, and judge links in doubt."""
         self.second_links.look(now)
-        if self.claims is not None:
-            free = self.claims.vouching.sweep(now)
-            if free:
-                self.turns.do(self._dial_free(free))
+        if self._encryption is not None:
+            self._encryption.sweep(now)
         for link in [*self.context.unsettled]:
             link.tick(now)
 
@@ -246,55 +226,23 @@ class Mesh:
         """Once a second: end the links that are silent, or do not take what waits for them."""
         self.keepalive.end_silent(now)
         self.link_log.flush(now)
-        longest = self.context.settings.limits.stall_timeout
-        for link in [*self._links] if self.crowded else ():
-            since = link.queue.full_since
-            if since is not None and now - since > longest:
-                self.link_log.stalled += 1
-                link.give_up(f"took nothing of a full queue for {longest:g} s")
+        if self.crowded:
+            longest = self.context.settings.limits.stall_timeout
+            end_stalled(self._links, longest, now, self.link_log)
 
     def _end_longest(self) -> None:
-        """All queues together hold too much: end the links with the longest.
-
-        First come the links of strangers, and of those the ones in which answers wait that nobody
-        reads, then the ones with messages of ours. A quarter becomes free, so that this is not
-        asked for again with every line.
-        """
-        batch, limit = self.context.batch, self.context.settings.limits.max_queues_bytes
-        friends, full = self._friends, [link for link in self._links if link.queue.bytes_lasting]
-        full.sort(key=lambda it: (it.peer_id not in friends, it.queue.burden), reverse=True)
-        for link in full:
-            if batch.waiting <= limit * 3 // 4:
-                break
-            self.link_log.for_room += 1
-            link.queue.drop()
-            link.give_up("did not read, while all queues together held too much")
+        limit = self.context.settings.limits.max_queues_bytes
+        end_longest(self._links, self.context.batch, limit, self._friends, self.link_log)
 
     def leave(self) -> Deferred[None]:
         """Dial no more and say BYE to all; fires when they are gone, after 2 s at the latest.
 
         Only once: a node that has left does not come back.
         """
-        if self._leaving:
+        if self._leaving.begun:
             return succeed(None)
-        self._leaving = True
         self._dialing.stop()
-        for link in [*self._links]:
-            link.leave("leaving")
-        if not self._links:
-            return succeed(None)
-        self._all_gone = Deferred()
-        deadline = self._reactor.callLater(_LEAVE_TIMEOUT, self._abandon_links)
-
-        def over(_: None) -> None:
-            if deadline.active():
-                deadline.cancel()
-
-        return self._all_gone.addCallback(over)
-
-    def _abandon_links(self) -> None:
-        for link in [*self._links]:
-            link.give_up("no answer to our BYE")
+        return self._leaving.leave()
 
     # ------------------------------------------------------------ what the rendezvous says
 
@@ -312,43 +260,7 @@ class Mesh:
         whoever of `namespace`, or of all for None, is not among these has no registration. The
         result fires when all is done, which takes several turns of the reactor for many peers.
         """
-        return self.turns.do(self._take_in(listings, source, whole, namespace))
-
-    def _take_in(
-        self, listings: Iterable[Listing], source: str, whole: bool, namespace: str | None
-    ) -> Generator[None, None, None]:
-        by_id: dict[str, list[Listing]] = {}
-        for number, entry in enumerate(listings, 1):
-            if number % _ENTRIES_A_TURN == 0:
-                yield
-            if not self.blocking.has(entry.peer_id, entry.ip):
-                by_id.setdefault(entry.peer_id, []).append(entry)
-        self.name.listed(by_id.pop(self.context.me.peer_id, []))
-        now = self._reactor.seconds()
-        rules = AddressRules(source, self.name.ip)
-        for number, (peer_id, entries) in enumerate(by_id.items(), 1):
-            if number % _PEERS_A_TURN == 0:
-                yield
-            peer = self._listed(peer_id)
-            before = () if peer is None else peer.addresses
-            if peer is not None and peer.heard_of(entries, rules, now):
-                self._dialing.registered_anew(peer, before)
-        if whole:
-            yield from self.peers.not_listed(by_id.keys(), namespace)
-        if rules.refused:
-            self.peers.addresses_refused += rules.refused
-            text = f"{rules.refused} listed addresses are not dialed, the first: {rules.example}"
-            self.link_log.tell("debug", "refused address", text, now)
-
-    def _listed(self, peer_id: str) -> Peer | None:
-        if self.peers.get(peer_id) is None:
-            try:
-                split_peer_id(peer_id)
-            except ValueError as why:
-                text = f"the rendezvous lists an odd name: {why}"
-                self.link_log.tell("debug", "odd listing", text, self._reactor.seconds())
-                return None
-        return self.peers.listed(peer_id)
+        return self.turns.do(self._listings.take_in(listings, source, whole, namespace))
 
     # ------------------------------------------------------------ who is not wanted
 
@@ -386,7 +298,7 @@ class Mesh:
             self.admission.dialed(link.ip)
         else:
             self.admission.arrived(link, self._reactor.seconds())
-        if self._leaving:
+        if self._leaving.begun:
             link.give_up("leaving")
         elif link.outbound and self.blocking.has_address(link.ip):
             link.give_up(BLOCKED)
@@ -422,9 +334,7 @@ class Mesh:
             self._open_link_closed(link, finish)
         else:
             self._handshake_failed(link, finish)
-        if not self._links and self._all_gone is not None:
-            gone, self._all_gone = self._all_gone, None
-            gone.callback(None)
+        self._leaving.link_closed()
 
     def _open_link_closed(self, link: IPeerLink, finish: Finish) -> None:
         self.keepalive.remove(link)
@@ -482,10 +392,3 @@ class Mesh:
         """Something worth a line in the log."""
         self.link_log.remarks[remark.kind] += 1
         self.link_log.tell(remark.level, remark.kind, remark.text, self._reactor.seconds())
-
-
-def _look_at_all(claims: Claims, peers: list[Peer]) -> Generator[None, None, None]:
-    for number, peer in enumerate(peers, 1):
-        if number % _PEERS_A_TURN == 0:
-            yield
-        claims.look_at_links(peer)

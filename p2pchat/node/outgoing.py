@@ -24,34 +24,27 @@ from p2pchat.history.records import PLAIN, WAITING, Record
 from p2pchat.logs.levels import Log
 from p2pchat.logs.texts import logged
 from p2pchat.mesh.identity.known_keys import KnownKeys
-from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.cancelling import Cancelling
-from p2pchat.node.demands import check, level_of
+from p2pchat.node.demands import check
 from p2pchat.node.first_words import FirstWords
 from p2pchat.node.news import NotSentError, Teller
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OutboxFullError, OwnMessage, Stage
 from p2pchat.node.outcomes import AGAIN_AFTER, Outcomes
 from p2pchat.node.publishing import Publishing
+from p2pchat.node.waiting_messages import MOST_AT_ONCE, WaitingMessages
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.codec import encode
 from p2pchat.wire.friends import Friends
-from p2pchat.wire.messages import Said, Send
+from p2pchat.wire.messages import Send
 from p2pchat.wire.names import bracketed
 
 _log: Final = Log("Router")
-_MOST_AT_ONCE: Final = 1000
 _CHECK_AGE_EVERY: Final = 60.0
-_WINDOW: Final = 256
-"""Messages of the outbox on their way to one peer at a time."""
-_LATE: Final = 3.0
-"""Seconds after which a message has waited: for room, or for its key to be on the disk."""
-_PLAIN_WINDOW: Final = 32
-"""The same to another program, which gets them one at a time, with pauses."""
 
 
 def _ignore(*_: object) -> None:
@@ -96,6 +89,15 @@ class Outgoing:
         """The direct messages that have not come to their end."""
         self.outcomes = Outcomes(self.outbox, peers, observers, history)
         """What becomes of them."""
+        self._waiting = WaitingMessages(
+            self._own_id,
+            peers,
+            self.outbox,
+            history,
+            known,
+            self._hand_over,
+            lambda: self._full,
+        )
         self._cancelling = Cancelling(context.clock, self.outbox, self.outcomes, history)
         self.cancel = self._cancelling.cancel
         """Send some of them no more; see `Cancelling.cancel`."""
@@ -105,13 +107,17 @@ class Outgoing:
         """Is told when what was said by and to a peer has been deleted."""
         self.on_wanted: Callable[[Peer], None] = _ignore
         """Is told of each peer for whom something is said, and that has no link."""
-        self.sent = 0
-        """Direct messages that went out, each time that they did."""
+        self._sent_at_once = 0
 
     @property
     def pending(self) -> int:
         """How many messages wait for their ACK."""
         return self.outbox.on_their_way
+
+    @property
+    def sent(self) -> int:
+        """Direct messages that went out, each time that they did."""
+        return self._sent_at_once + self._waiting.sent
 
     # ------------------------------------------------------------ what a person says
 
@@ -155,7 +161,7 @@ class Outgoing:
         elif self._known is not None and peer and peer.links and peer.links[0].key is None:
             message.entry.security = PLAIN
             message.in_the_clear_at = at or self._known.wall()
-        behind = self.outbox.is_behind(peer_id) and not self._all_held_back(peer_id, peer)
+        behind = self.outbox.is_behind(peer_id) and not self._waiting.all_held_back(peer_id, peer)
         waits = bool(obstacle) or behind or not self._ready
         if waits:
             self._check_room(peer_id)
@@ -171,14 +177,14 @@ class Outgoing:
         if message.stage is Stage.UNSENT:
             _log.info("SEND {to}, which waits: {text}", to=peer_id, text=logged(payload))
         else:
-            self.sent += 1
+            self._sent_at_once += 1
             _log.info("SEND {to}: {text}", to=peer_id, text=logged(payload))
         self._friends.wrote_to(peer_id)
         return msg_id
 
     def _enter_early(self, _: object, history: DurableHistory, message: OwnMessage) -> None:
         history.enter(message.entry)
-        self._send_waiting(message.peer_id)
+        self._waiting.send(message.peer_id)
 
     def forget(self, peer_id: str) -> Deferred[int]:
         """Delete what was said by and to a peer, and what waits for it; fires with how many.
@@ -241,7 +247,7 @@ class Outgoing:
     def _wait_for_room(self, message: OwnMessage) -> None:
         """No link took a new message: it waits, or raises `NotSentError` and is forgotten."""
         try:
-            if self._history is None and not self._awaits_pin(message.peer_id):
+            if self._history is None and not self._waiting.awaits_key(message.peer_id):
                 whom = bracketed(message.peer_id)
                 raise NotSentError(f"{whom} does not keep up: too much waits for it already")
             self._check_room(message.peer_id)
@@ -250,15 +256,11 @@ class Outgoing:
             raise
         self.outbox.unsent(message)
 
-    def _awaits_pin(self, peer_id: str) -> bool:
-        """Whether the key of a peer is not written yet, so that nothing may leave to it."""
-        return self._known is not None and self._known.awaits_disk(peer_id)
-
     def _pins_written(self) -> None:
         """Some keys are written, or the disk refuses them: send what waited for that."""
-        for peer_id in self.outbox.peers_behind[:_MOST_AT_ONCE]:
-            self._send_waiting(peer_id)
-            if self._history is None and not self._awaits_pin(peer_id):
+        for peer_id in self.outbox.peers_behind[:MOST_AT_ONCE]:
+            self._waiting.send(peer_id)
+            if self._history is None and not self._waiting.awaits_key(peer_id):
                 for message in self.outbox.of_peer(peer_id):
                     if message.stage is Stage.UNSENT:
                         self.outcomes.give_up(message, self._leaving or "the link is gone")
@@ -303,7 +305,7 @@ class Outgoing:
         _log.debug("ACK from {peer} after {ms:.1f} ms", peer=peer_id, ms=seconds * 1e3)
         self.outcomes.delivered_after(message, seconds)
         if self.outbox.has_unsent(peer_id):
-            self._send_waiting(peer_id)
+            self._waiting.send(peer_id)
 
     def sweep(self, now: float) -> None:
         """Report what is overdue, and send what waited for room; call it several times a second."""
@@ -324,8 +326,7 @@ class Outgoing:
             peer = self._peers.get(message.peer_id)
             if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
                 outbox.send_again(message)
-        for peer_id in outbox.peers_behind[:_MOST_AT_ONCE]:
-            self._send_waiting(peer_id)
+        self._waiting.send_to_all()
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
             self.outcomes.too_old(outbox.too_old(history.age))
@@ -336,6 +337,7 @@ class Outgoing:
         """Nothing more goes to a link: the node says farewell, and ACKs may still come."""
         self.publishing.flush()
         self._leaving = reason
+        self._waiting.closed = True
 
     def give_up_all(self) -> None:
         """The links are gone, and nothing more is accepted: tell what is not told yet."""
@@ -361,7 +363,7 @@ class Outgoing:
     def link_opened(self, peer: Peer) -> None:
         """Another link is in use, or the past is known only now: send what waits for this peer."""
         self.outbox.link_opened(peer.peer_id)
-        self._send_waiting(peer.peer_id)
+        self._waiting.send(peer.peer_id)
 
     def link_closed(self, peer: Peer, link: IPeerLink) -> None:
         """A link is gone: what it may not have delivered goes out on another one, if there is."""
@@ -374,7 +376,7 @@ class Outgoing:
         for message in self.outbox.link_closed(peer.peer_id, link):
             self.outcomes.unconfirmed(message)
         if peer.links:
-            self._send_waiting(peer.peer_id)
+            self._waiting.send(peer.peer_id)
         else:
             for message in self.outbox.of_peer(peer.peer_id):
                 self.outcomes.look(message)
@@ -385,55 +387,6 @@ class Outgoing:
         if message is not None and message.goes_last:
             text = "{who} has closed {n} links behind one message ({id}): the others go first"
             _log.warn(text, who=peer_id, n=message.ended, id=message.msg_id)
-
-    def _send_waiting(self, peer_id: str) -> None:
-        """Send the next messages that wait for this peer, as far as there is room."""
-        peer = self._peers.get(peer_id)
-        if self._leaving or peer is None or not peer.links:
-            return
-        if self._history is not None and not self._history.past_is_known:
-            return
-        outbox = self.outbox
-        if not outbox.has_unsent(peer_id):
-            return
-        used = peer.link_in_use
-        window = _WINDOW if used.is_p2pchat else _PLAIN_WINDOW
-        for message in outbox.due(peer_id, window, self._pin_for(peer), level_of(peer)):
-            if self._full:
-                return
-            line = self._line_of_waiting(message.entry, late=used.keeps and self._is_late(message))
-            if not self._hand_over(peer, message, line):
-                outbox.not_taken(message)
-                return
-            self.sent += 1
-
-    def _pin_for(self, peer: Peer | None) -> Pin | None:
-        """The pin by which a peer is written to; None in the clear."""
-        if self._known is None or peer is None or not peer.links or peer.link_in_use.key is None:
-            return None
-        return self._known.pin_of(peer.peer_id)
-
-    def _all_held_back(self, peer_id: str, peer: Peer | None) -> bool:
-        """Whether all that waits for a peer is for another key, or for a safer link."""
-        linked = peer is not None and bool(peer.links)
-        return linked and not self.outbox.has_due(peer_id, self._pin_for(peer), level_of(peer))
-
-    def _is_late(self, message: OwnMessage) -> bool:
-        """Whether its reader wants to know when a message was said, and not only that."""
-        history = self._history
-        if history is None or message.earlier or message.told is not None:
-            return history is not None
-        return abs(history.wall() - message.entry.at) >= _LATE
-
-    def _line_of_waiting(self, entry: Record, *, late: bool) -> bytes:
-        if late:
-            try:
-                return encode(
-                    Said(entry.msg_id, self._own_id, entry.conversation, entry.text, entry.at, True)
-                )
-            except ValueError:
-                pass  # the longest texts leave no room for the time
-        return encode(Send(entry.msg_id, self._own_id, entry.conversation, entry.text, True))
 
 
 def _is_peer_id(peer_id: str) -> bool:

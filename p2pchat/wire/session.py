@@ -4,7 +4,8 @@ Rules of this module: a session owns no socket, no clock and no reactor. It is t
 (`receive`, `chat`, `bad_line`, `line_too_long`), what time it is (`tick`) and what the node wants
 (`start`, `ping`, `leave`), and answers with a list of outputs that the caller must perform in that
 order. After a `Finish` it answers with empty lists. Whatever the remote end does is an output,
-never an exception. What a message does in which state says `p2pchat.wire.states`.
+never an exception. What a message does in which state says `p2pchat.wire.states`. The steps until
+it is open are those of `p2pchat.wire.handshake`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,15 @@ from typing import Any, Final
 
 from msgspec import Raw
 
-from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.codec import from_raw
-from p2pchat.wire.guard import ANOTHER_KEY, Guard
+from p2pchat.wire.guard import Guard
+from p2pchat.wire.handshake import Handshake
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
-    HISTORY,
     Ack,
     Bye,
     ByeOk,
     CatchUp,
-    Hello,
-    HelloOk,
     Message,
     Ping,
     Pong,
@@ -41,11 +39,8 @@ from p2pchat.wire.outputs import (
     Elsewhere,
     Ending,
     Extended,
-    Finish,
     Measured,
-    Opened,
     Output,
-    Probed,
     Remark,
     Transmit,
 )
@@ -64,7 +59,7 @@ _OPENED: Final = State.OPEN
 _CLOSING: Final = State.CLOSING
 
 
-class Session:
+class Session(Handshake):
     """One connection's conversation, from HELLO to BYE.
 
     `dialed` is the peer_id that we meant to reach, None when the other end dialed us. `now` is
@@ -78,17 +73,8 @@ class Session:
         "_bye_id",
         "_claimed",
         "_deadline",
-        "dialed",
-        "guard",
-        "instance",
-        "is_p2pchat",
-        "keeps",
         "max_bad_lines",
-        "me",
-        "new_id",
-        "peer_id",
         "pings",
-        "state",
     )
 
     def __init__(
@@ -102,16 +88,8 @@ class Session:
         max_bad_lines: int = 20,
         guard: Guard | None = None,
     ) -> None:
-        self.me = me
-        self.new_id = new_id
-        self.dialed = dialed
-        self.guard = guard
+        super().__init__(me, new_id, dialed, guard)
         self.max_bad_lines = max_bad_lines
-        self.state = State.AWAIT_HELLO if dialed is None else State.AWAIT_HELLO_OK
-        self.peer_id = ""
-        self.is_p2pchat = False
-        self.keeps = False
-        self.instance = ""
         self._deadline = now + handshake_timeout
         self._bad_lines = 0
         self._claimed = ""
@@ -120,13 +98,6 @@ class Session:
         self.pings: tuple[tuple[Raw, float], ...] = ()
 
     # ------------------------------------------------------------ what the node wants
-
-    def start(self) -> list[Output]:
-        """The connection is up, and encrypted if it is to be: the dialer speaks first."""
-        if self.state is State.AWAIT_HELLO_OK:
-            hello = self.me.hello()
-            return [Transmit(hello if self.guard is None else self.guard.greeting(hello))]
-        return []
 
     def ping(self, now: float, msg_id: Raw) -> bool:
         """Expect the answer to a PING of this id; False, and send none, unless the session is open.
@@ -243,93 +214,6 @@ class Session:
 
     # ------------------------------------------------------------ the steps of the table
 
-    def on_hello(self, hello: Hello, _now: float) -> list[Output]:
-        """Who dialed us says who it is."""
-        if hello.instance and hello.instance == self.me.instance:
-            return self.finish(Ending.SELF, "a connection from ourselves")
-        try:
-            split_peer_id(hello.peer_id)
-        except ValueError as why:
-            return self.finish(Ending.REFUSED, f"impossible peer_id: {why}")
-        guard = self.guard
-        if guard is not None and guard.is_asked(hello):
-            self.state = State.PROBED
-            return [Transmit(self._hello_ok(is_p2pchat=bool(hello.agent))), Probed()]
-        if hello.peer_id == self.me.peer_id:
-            taken = f"somebody else is {bracketed(hello.peer_id)}, too"
-            return self.finish(Ending.NAME_IN_USE, taken)
-        if guard is not None:
-            reason = guard.vouch(hello.peer_id, hello)
-            if reason:
-                return self._turn_away(reason, hello.peer_id)
-        self._open(hello.peer_id, hello)
-        return [Transmit(self._hello_ok(is_p2pchat=self.is_p2pchat)), Opened()]
-
-    def on_hello_ok(self, answer: HelloOk, _now: float) -> list[Output]:
-        """The one whom we dialed says who it is."""
-        if answer.instance and answer.instance == self.me.instance:
-            return self.finish(Ending.SELF, "a connection to ourselves")
-        guard = self.guard
-        if guard is not None and guard.is_asked(answer):
-            return self.finish(Ending.UPGRADE, "it can encrypt")
-        sealed = guard is not None and guard.sealed
-        # A key belongs to the name that its owner says, and to no other.
-        peer_id = answer.peer_id or (not sealed and self.dialed) or ""
-        if peer_id == self.me.peer_id:
-            if answer.instance or sealed:
-                taken = f"somebody else is {bracketed(peer_id)}, too"
-                return self.finish(Ending.NAME_IN_USE, taken)
-            # Some clients answer with the caller's id; who was dialed is what we know of them.
-            peer_id = self.dialed or ""
-        try:
-            split_peer_id(peer_id)
-        except ValueError as why:
-            return self.finish(Ending.REFUSED, f"impossible peer_id: {why}")
-        if guard is not None:
-            reason = guard.vouch(peer_id, answer)
-            if reason:
-                return self._turn_away(reason, peer_id)
-        self._open(peer_id, answer)
-        return [Opened()]
-
-    def _open(self, peer_id: str, greeting: Hello) -> None:
-        self.state = State.OPEN
-        self.peer_id = peer_id
-        self.is_p2pchat = bool(greeting.agent)
-        # A feature that is listed proves nothing by itself: some clients echo what they are told.
-        self.keeps = (
-            self.is_p2pchat and HISTORY in greeting.features and HISTORY in self.me.features
-        )
-        self.instance = greeting.instance[:64]
-
-    def on_hello_again(self, hello: Hello, now: float) -> list[Output]:
-        """A second HELLO of the same peer is answered again; some clients repeat it."""
-        if hello.peer_id == self.peer_id:
-            return [Transmit(self._hello_ok(is_p2pchat=self.is_p2pchat))]
-        return self.on_unexpected(hello, now)
-
-    def on_after_probe(self, message: Message | Unknown, _now: float) -> list[Output]:
-        """Who can encrypt has nothing to say in the clear; somebody else may have said it."""
-        return self.spoke_after_probe(_type(message))
-
-    def spoke_after_probe(self, what: str = "something") -> list[Output]:
-        """Bytes came from who had only asked whether we encrypt."""
-        if self.state is not State.PROBED:
-            return []
-        return self.finish(Ending.REFUSED, f"{what} came in the clear from who can encrypt")
-
-    def on_not_hello(self, message: Message | Unknown, _now: float) -> list[Output]:
-        """Who dials has to begin with HELLO."""
-        return self.finish(Ending.REFUSED, f"the first message was {_type(message)}, not HELLO")
-
-    def on_turned_away(self, bye: Bye, _now: float) -> list[Output]:
-        """The one whom we dialed does not want us now."""
-        reason = shortened(bye.reason, 80) or "no reason given"
-        ending = Ending.REFUSED
-        if self.guard is not None and self.guard.sealed and bye.reason.startswith(ANOTHER_KEY):
-            ending = Ending.KEY_REFUSED
-        return self.finish(ending, f"the other end answered BYE: {reason}")
-
     def on_chat(self, message: Send | Pub, _now: float) -> list[Output]:
         """A single SEND or PUB."""
         return self.chat((message,))
@@ -408,33 +292,7 @@ class Session:
         """Nothing comes of it."""
         return []
 
-    def on_unexpected(self, message: Message | Unknown, _now: float) -> list[Output]:
-        """The policy for every pair that the table does not list: logged, and nothing happens."""
-        text = f"ignored {_type(message)} from {self.other_end} in state {self.state.value}"
-        return [Remark("debug", "unexpected", text)]
-
     # ------------------------------------------------------------ the end
-
-    def finish(self, ending: Ending, reason: str) -> list[Output]:
-        """End here, without another word."""
-        self.state = State.CLOSED
-        return [Finish(ending, reason)]
-
-    @property
-    def other_end(self) -> str:
-        """Who is there, as far as we know: for a log."""
-        name = self.peer_id or self.dialed
-        return bracketed(name) if name else "a stranger"
-
-    def _hello_ok(self, *, is_p2pchat: bool) -> HelloOk:
-        answer = self.me.hello_ok(is_p2pchat=is_p2pchat)
-        return answer if self.guard is None else self.guard.greeting(answer)
-
-    def _turn_away(self, reason: str, peer_id: str) -> list[Output]:
-        """Whoever says to be this peer is not let in: say why, and close."""
-        text = f"who says to be {bracketed(peer_id)} is refused: {reason}"
-        bye = Bye(self.new_id(), self.me.peer_id, peer_id, reason)
-        return [Transmit(bye), *self.finish(Ending.REFUSED, text)]
 
     def _farewell(self, reason: str) -> Bye:
         to = self.peer_id or self.dialed or ""
@@ -445,12 +303,6 @@ class Session:
         if self.state is State.CLOSING:
             return self.finish(Ending.LEFT, reason)
         return [Transmit(self._farewell(reason)), *self.finish(Ending.VIOLATION, reason)]
-
-
-def _type(message: Message | Unknown) -> str:
-    if isinstance(message, Unknown):
-        return f"[{message.type}]"  # a stranger's word, like a name
-    return str(message.__struct_config__.tag)
 
 
 _STEPS: Final[dict[State, dict[type, _Step]]] = {

@@ -12,7 +12,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.protocol import LINES_A_TURN, LINGER
+from p2pchat.mesh.link.peer_link import LINGER
+from p2pchat.mesh.link.protocol import LINES_A_TURN
 from p2pchat.mesh.link.send_queue import UNPACED
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
 from p2pchat.wire.codec import MAX_LINE, from_raw

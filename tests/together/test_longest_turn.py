@@ -187,7 +187,7 @@ class ListingTests(MeshTestCase, TurnTestCase):
                 Listing(who, "CIC", f"10.9.{n // 250}.{n % 250}", 4000, 60, 60 - n / many)
                 for n, who in enumerate(names)
             ]
-            return alice.mesh._take_in(listings, "10.255.255.254", True, None)
+            return alice.mesh._listings.take_in(listings, "10.255.255.254", True, None)
 
         for name in ("own", "one", "p", "p"):
             with self.subTest(name=name):

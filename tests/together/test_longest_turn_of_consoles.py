@@ -109,7 +109,7 @@ def fill(node: ChatNode) -> list[Listing]:
         Listing(f"pé{n}", "CIC", f"10.9.{n // 250}.{n % 250}", 4000, 60, 60 - n / many)
         for n in range(many)
     ]
-    for _ in node.mesh._take_in(listings, "10.255.255.254", True, None):
+    for _ in node.mesh._listings.take_in(listings, "10.255.255.254", True, None):
         pass
     return listings
 

@@ -13,7 +13,7 @@ minutes after the last link with its key. `now` is the node's clock, `wall` the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -21,19 +21,18 @@ from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 
-from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint, read_key
+from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint
 from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.mesh.identity.pin_file import PinFile
 from p2pchat.mesh.identity.pin_lines import (
-    BY_TIME,
     COMPARED,
     Event,
     Line,
     line_of,
-    seconds,
     stamp,
     whole_line,
 )
+from p2pchat.mesh.identity.pin_past import everything, fewest_lines, replay
 from p2pchat.mesh.identity.pins import Pins
 from p2pchat.mesh.identity.refused_keys import COMPLETED_FOR, RefusedKey, RefusedKeys
 from p2pchat.wire.address import split_peer_id
@@ -42,8 +41,6 @@ LIGHT_FOR: Final = 600.0
 """Seconds for which a light pin holds after the end of the last link with its key."""
 SETTLES_AFTER: Final = 3600.0
 """Seconds of open links after which an uncontested pin is settled by time."""
-_MOST_BYTES: Final = 7_000_000
-"""Bytes of the file, written anew, beyond which only what the person settled is in it."""
 _LOOK_EVERY: Final = 5.0
 
 
@@ -95,10 +92,10 @@ class KnownKeys:
         self.dropped = 0
         """Pins that only time had settled, and that gave way to newer ones."""
         for line in lines:
-            self._replay(line)
+            replay(line, self._pins, self._refused)
         if file is not None:
-            file.everything = self._everything
-            if file.needs_writing or len(lines) > 2 * self._fewest_lines():
+            file.everything = partial(everything, self._pins, self._refused)
+            if file.needs_writing or len(lines) > 2 * fewest_lines(self._pins):
                 file.write_anew()
 
     # ------------------------------------------------------------ questions
@@ -347,64 +344,3 @@ class KnownKeys:
         if typed:
             line.how = COMPARED
         return line
-
-    def _everything(self) -> Iterator[bytes]:
-        """The lines of a file that is written anew; it may be taken in pieces."""
-        room = _MOST_BYTES
-        for pin in self._pins:
-            # Not one that was forgotten, or replaced, since the first piece.
-            if pin.hold is Hold.BY_PERSON and self._pins.get(pin.peer_id) is pin:
-                data = b"".join(map(whole_line, self._lines_of(pin)))
-                room -= len(data)
-                yield data
-        for peer_id in reversed(self._pins.by_time):
-            later = self._pins.get(peer_id)
-            if later is not None and later.hold is Hold.BY_TIME:
-                data = b"".join(map(whole_line, self._lines_of(later)))
-                room -= len(data)
-                if room < 0:
-                    return
-                yield data
-
-    def _lines_of(self, pin: Pin) -> Iterator[Line]:
-        for old in reversed(self._refused.of(pin.peer_id)):
-            yield Line(stamp(old.at), pin.peer_id, "refused", key_text(old.key))
-        line = line_of(pin, "trusted" if pin.trusted else "seen", pin.since)
-        line.last = stamp(pin.seen)
-        yield line
-        if pin.verified is not None:
-            yield line_of(pin, "verified", pin.verified)
-
-    def _replay(self, line: Line) -> None:
-        peer_id, at = line.peer_id, seconds(line.time)
-        if line.event == "refused":
-            self._refused.add(peer_id, read_key(line.key), "", at)
-            return
-        if line.event == "forgotten":
-            self._pins.take_out(peer_id)
-            return
-        pin = self._pins.get(peer_id)
-        key = read_key(line.key) if line.key else None
-        if pin is not None and not (
-            pin.fingerprint == line.fingerprint if key is None else pin.has(key)
-        ):
-            if line.event != "trusted":
-                return  # what is settled gives way to nothing else
-            self._pins.take_out(peer_id)
-            pin = None
-        if pin is None:
-            pin = Pin(peer_id, line.fingerprint, key, since=at, seen=at)
-            self._pins.add(pin)
-        elif key is not None and pin.key is None:
-            self._pins.know_key(pin, key)
-        if pin.key is not None:
-            self._refused.forget(peer_id, pin.key)  # it was refused before it was trusted
-        pin.seen = max(pin.seen, seconds(line.last) if line.last else at)
-        pin.trusted = pin.trusted or line.event == "trusted"
-        if line.how == COMPARED:
-            pin.verified = at
-        by_time = line.event == "seen" and line.how == BY_TIME
-        self._pins.settle(pin, Hold.BY_TIME if by_time else Hold.BY_PERSON)
-
-    def _fewest_lines(self) -> int:
-        return sum(1 + (pin.verified is not None) for pin in self._pins)

@@ -6,7 +6,7 @@ from time import process_time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.identity import pins
+from p2pchat.mesh.identity import pin_past, pins
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.known_keys import (
     LIGHT_FOR,
@@ -201,9 +201,7 @@ class BoundTests(KnownKeysTestCase):
         self.assertLess(process_time() - began, 0.15)
 
     def test_the_file_holds_what_the_person_settled_however_much_it_is(self) -> None:
-        from p2pchat.mesh.identity import known_keys as module
-
-        self.patch(module, "_MOST_BYTES", 1000)
+        self.patch(pin_past, "_MOST_BYTES", 1000)
         for number in range(20):
             self.opened(f"p{number}@CIC", key(number))
         self.keys.sweep(SETTLES_AFTER)

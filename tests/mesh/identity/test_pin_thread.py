@@ -84,7 +84,8 @@ class OrderTests(PinThreadTestCase):
     def test_what_was_forgotten_while_the_file_is_written_anew_stays_forgotten(self) -> None:
         self.keys.trust("bob@CIC", fingerprint(BOB), 0.0, typed=True)
         self.keys.trust("eve@CIC", fingerprint(BOB), 0.0, typed=True)
-        pieces = self.keys._everything()
+        assert self.keys.file is not None
+        pieces = iter(self.keys.file.everything())
         next(pieces)
         self.keys.forget("eve@CIC", 0.0)
         self.assertEqual([*pieces], [])
