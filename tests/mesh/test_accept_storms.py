@@ -29,7 +29,7 @@ class Closing(ServerFactory):
 
     def buildProtocol(self, addr: object) -> Protocol | None:
         self.came += 1
-        self.few.one_came()
+        self.few.one_came("127.0.0.1", 0.0)
         return None
 
 

@@ -225,7 +225,7 @@ class PeerProtocol(LineReceiver):
         self.session.state = State.CLOSED
         self._send_queue.drop()
         self._tail = self._put_off = b""
-        self._read_limit.stop()
+        self._read_limit.gone()
         if self.sealed is not None:
             self.sealed.lost()
         self.inlet = self.session.guard = None
