@@ -10,9 +10,17 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from p2pchat.mesh.link.listener import ACCEPTS, AcceptsFew
+from p2pchat.mesh.link.listener import (
+    ACCEPTS,
+    CROWDED,
+    MOST_ACCEPTS,
+    PATIENCE,
+    SHARE,
+    AcceptsFew,
+)
+from p2pchat.testing.clock import FakeClock
 
 reactor: Any = installed
 STORM = 60
@@ -58,3 +66,64 @@ class StormTests(TestCase):
         yield deferLater(reactor, 0)
         self.assertEqual(max(batches), ACCEPTS)
         self.assertGreaterEqual(len(batches), STORM // ACCEPTS)
+
+
+class QueueOfAPort:
+    """Connections that the kernel holds, each an address; as many are accepted as Twisted would."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.numberAccepts = 1
+        self.clock = clock
+        self.few = AcceptsFew(self, clock)
+        self.queue: list[str] = []
+        self.stayed: list[str] = []
+        self.most = 0
+
+    def turn(self, seconds: float = 0.002) -> None:
+        """One turn of the reactor."""
+        batch = self.queue[: self.numberAccepts]
+        del self.queue[: self.numberAccepts]
+        self.most = max(self.most, len(batch))
+        now = self.clock.seconds()
+        self.stayed += [ip for ip in batch if self.few.one_came(ip, now)]
+        self.clock.run(seconds)
+
+
+class CrowdTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.port = QueueOfAPort(FakeClock())
+
+    def storm(self, seconds: float, *, more: int = 6) -> None:
+        for _ in range(int(seconds / 0.002)):
+            self.port.queue += ["127.0.0.1"] * more
+            self.port.turn()
+
+    def test_a_friend_does_not_wait_behind_the_crowd_of_one_address(self) -> None:
+        self.storm(1.0)
+        self.port.queue.append("10.0.0.2")
+        self.storm(0.1)
+        self.assertIn("10.0.0.2", self.port.stayed)
+        self.assertEqual(self.port.most, MOST_ACCEPTS)
+
+    def test_one_address_has_its_share_then(self) -> None:
+        self.storm(PATIENCE + 0.1)
+        before = len(self.port.stayed)
+        self.storm(1.0)
+        self.assertAlmostEqual(len(self.port.stayed) - before, SHARE[0], delta=SHARE[1])
+
+    def test_a_burst_that_is_soon_over_is_let_in_whole(self) -> None:
+        self.port.queue = ["127.0.0.1"] * 400
+        self.storm(0.21, more=0)
+        self.assertEqual(len(self.port.stayed), 400)
+        self.assertEqual(self.port.most, ACCEPTS)
+
+    def test_many_who_come_one_by_one_are_no_crowd(self) -> None:
+        self.storm(5.0, more=ACCEPTS - 1)
+        self.assertEqual(len(self.port.stayed), 2500 * (ACCEPTS - 1))
+
+    def test_it_is_over_some_time_after_the_crowd(self) -> None:
+        self.storm(1.0)
+        self.storm(CROWDED + 1.0, more=0)
+        before = len(self.port.stayed)
+        self.storm(0.2, more=3)
+        self.assertEqual(len(self.port.stayed) - before, 300)

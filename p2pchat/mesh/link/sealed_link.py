@@ -165,7 +165,7 @@ class SealedLink:
         try:
             text = seal.shake(data)
         except SealError as why:
-            failure = why.with_traceback(None)  # its frame is this one: no circle
+            failure = why
         answer = seal.answer()
         if answer:
             write_now(link.transport, answer)
@@ -174,6 +174,7 @@ class SealedLink:
             self._security.stepped(link.ip, seal.spent - spent, failed_late=late)
         if failure is not None:
             self._failed(failure)
+            failure = None  # it holds this frame, which would hold it: a circle
             return b""
         if not seal.key:
             return b""
