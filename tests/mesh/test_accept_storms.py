@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -10,15 +11,17 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from p2pchat.mesh.link.listener import (
     ACCEPTS,
     CROWDED,
+    LONG,
     MOST_ACCEPTS,
     PATIENCE,
     SHARE,
     AcceptsFew,
+    queue_of,
 )
 from p2pchat.testing.clock import FakeClock
 
@@ -68,6 +71,18 @@ class StormTests(TestCase):
         self.assertGreaterEqual(len(batches), STORM // ACCEPTS)
 
 
+class QueueTests(SynchronousTestCase):
+    def test_the_kernel_tells_how_many_it_holds(self) -> None:
+        if sys.platform != "linux":
+            raise SkipTest("only Linux tells")
+        port = reactor.listenTCP(0, ServerFactory(), backlog=STORM, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        self.assertEqual(queue_of(port), 0)
+        for _ in range(7):
+            self.addCleanup(socket.create_connection(("127.0.0.1", port.getHost().port)).close)
+        self.assertEqual(queue_of(port), 7)
+
+
 class QueueOfAPort:
     """Connections that the kernel holds, each an address; as many are accepted as Twisted would."""
 
@@ -78,6 +93,14 @@ class QueueOfAPort:
         self.queue: list[str] = []
         self.stayed: list[str] = []
         self.most = 0
+
+    @property
+    def socket(self) -> QueueOfAPort:
+        """Its socket, which tells of the queue."""
+        return self
+
+    def getsockopt(self, _level: int, _what: int, size: int) -> bytes:
+        return len(self.queue).to_bytes(4, sys.byteorder).rjust(size, b"\0")
 
     def turn(self, seconds: float = 0.002) -> None:
         """One turn of the reactor."""
@@ -106,7 +129,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(self.port.most, MOST_ACCEPTS)
 
     def test_one_address_has_its_share_then(self) -> None:
-        self.storm(PATIENCE + 0.1)
+        self.storm(PATIENCE + 0.3)
         before = len(self.port.stayed)
         self.storm(1.0)
         self.assertAlmostEqual(len(self.port.stayed) - before, SHARE[0], delta=SHARE[1])
@@ -116,6 +139,11 @@ class CrowdTests(SynchronousTestCase):
         self.storm(0.21, more=0)
         self.assertEqual(len(self.port.stayed), 400)
         self.assertEqual(self.port.most, ACCEPTS)
+
+    def test_a_short_queue_is_no_crowd_however_long_it_stays(self) -> None:
+        self.port.queue = ["127.0.0.1"] * (LONG - 1)
+        self.storm(5.0, more=ACCEPTS)
+        self.assertEqual(len(self.port.stayed), 2500 * ACCEPTS)
 
     def test_many_who_come_one_by_one_are_no_crowd(self) -> None:
         self.storm(5.0, more=ACCEPTS - 1)

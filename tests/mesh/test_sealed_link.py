@@ -58,7 +58,6 @@ class CollectorTests(SynchronousTestCase):
         """Whether nothing is left of a link that ended, but for what the fakes keep."""
         end.link.connectionLost(Failure(ConnectionDone()))
         end.owner.events.clear()
-        end.transport.protocol = None
         link = weakref.ref(end.link)
         del end.link
         return link() is None

@@ -9,6 +9,8 @@ others do not wait behind them.
 
 from __future__ import annotations
 
+import socket
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -31,12 +33,16 @@ ACCEPTS: Final = 4
 MOST_ACCEPTS: Final = 32
 """The same while most of them are closed at once."""
 PATIENCE: Final = 0.25
-"""Seconds in which the kernel's queue may be full of connections, before shares are looked at."""
+"""Seconds in which the kernel's queue may not become empty, before shares are looked at."""
+LONG: Final = 200
+"""Connections in it from which it is long: a tenth of a second, or two."""
 CROWDED: Final = 2.0
-"""Seconds for which they are looked at, from the last moment at which it was full so long."""
+"""Seconds for which they are looked at, from the last moment at which it was so."""
 SHARE: Final = (100.0, 25.0)
 """Connections a second, and at once, that one address group may have then."""
 _GROUPS: Final = 4096
+_UNACKED: Final = 24
+"""Where Linux's `tcp_info` has the length of a listener's queue."""
 CROWD: Final = "too many connections from one address while others wait"
 REFUSALS: Final = 50
 """Refusals a second that say why; the others just close."""
@@ -102,9 +108,10 @@ class Refusal(Protocol):
 class AcceptsFew:
     """Has Twisted's `port` accept few connections at once, as long as it is told of each.
 
-    It says of each whether it may stay. All may while the queue of the kernel becomes empty now and
-    then. When it has not for `PATIENCE` seconds, each address group has its `SHARE` for `CROWDED`
-    seconds. What comes beyond costs next to nothing, and so more are accepted at once.
+    It says of each whether it may stay. All may while the queue of the kernel is short, or becomes
+    empty now and then. When it did not for `PATIENCE` seconds, and is `LONG`, each address group
+    has its `SHARE` for `CROWDED` seconds. What comes beyond costs next to nothing, and so more are
+    accepted at once.
     """
 
     def __init__(self, port: Any, clock: IReactorTime) -> None:
@@ -142,7 +149,7 @@ class AcceptsFew:
             self._queue_since = None
         elif self._queue_since is None:
             self._queue_since = now
-        elif now - self._queue_since >= PATIENCE:
+        elif now - self._queue_since >= PATIENCE and queue_of(self._port) >= LONG:
             if now >= self._crowded_until:
                 self._shares.clear()
             self._crowded_until = now + CROWDED
@@ -150,6 +157,17 @@ class AcceptsFew:
         self._asked = min(ACCEPTS + 2 * self._closed, MOST_ACCEPTS)
         self._came = self._closed = 0
         accept_few(self._port, self._asked)
+
+
+def queue_of(port: Any) -> int:
+    """How many connections the kernel holds for Twisted's `port`; 0 where it does not tell."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        info = port.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED + 4)
+    except OSError:  # not of TCP
+        return 0
+    return int.from_bytes(info[_UNACKED:], sys.byteorder)
 
 
 def accept_few(port: Any, few: int) -> None:
