@@ -84,20 +84,19 @@ class Victim:
     """The node, with its files in one folder."""
 
     def __init__(self, folder: str) -> None:
-        self.port = free_port()
         self._folder = Path(folder)
-        options = ["--name", "victim", "--namespace", NAMESPACE, "--port", str(self.port)]
-        options += ["--stay", "--control", "off", "--log-level", "ERROR"]
-        options += ["--local-port", str(free_port())]
-        self._words = [sys.executable, "-m", "p2pchat", *options]
         names = ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
         self._environment = {**os.environ, **dict.fromkeys(names, folder)}
         self.start()
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start it, and wait until it listens: on a new port, for the last may be taken by now."""
+        self.port = free_port()
+        options = ["--name", "victim", "--namespace", NAMESPACE, "--port", str(self.port)]
+        options += ["--stay", "--control", "off", "--log-level", "ERROR"]
+        options += ["--local-port", str(free_port())]
         self._process = subprocess.Popen(
-            self._words,
+            [sys.executable, "-m", "p2pchat", *options],
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.PIPE,

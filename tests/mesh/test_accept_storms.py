@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -10,9 +11,19 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
-from p2pchat.mesh.link.listener import ACCEPTS, AcceptsFew
+from p2pchat.mesh.link.listener import (
+    ACCEPTS,
+    CROWDED,
+    LONG,
+    MOST_ACCEPTS,
+    PATIENCE,
+    SHARE,
+    AcceptsFew,
+    queue_of,
+)
+from p2pchat.testing.clock import FakeClock
 
 reactor: Any = installed
 STORM = 60
@@ -29,7 +40,7 @@ class Closing(ServerFactory):
 
     def buildProtocol(self, addr: object) -> Protocol | None:
         self.came += 1
-        self.few.one_came()
+        self.few.one_came("127.0.0.1", 0.0)
         return None
 
 
@@ -58,3 +69,89 @@ class StormTests(TestCase):
         yield deferLater(reactor, 0)
         self.assertEqual(max(batches), ACCEPTS)
         self.assertGreaterEqual(len(batches), STORM // ACCEPTS)
+
+
+class QueueTests(SynchronousTestCase):
+    def test_the_kernel_tells_how_many_it_holds(self) -> None:
+        if sys.platform != "linux":
+            raise SkipTest("only Linux tells")
+        port = reactor.listenTCP(0, ServerFactory(), backlog=STORM, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        self.assertEqual(queue_of(port), 0)
+        for _ in range(7):
+            self.addCleanup(socket.create_connection(("127.0.0.1", port.getHost().port)).close)
+        self.assertEqual(queue_of(port), 7)
+
+
+class QueueOfAPort:
+    """Connections that the kernel holds, each an address; as many are accepted as Twisted would."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.numberAccepts = 1
+        self.clock = clock
+        self.few = AcceptsFew(self, clock)
+        self.queue: list[str] = []
+        self.stayed: list[str] = []
+        self.most = 0
+
+    @property
+    def socket(self) -> QueueOfAPort:
+        """Its socket, which tells of the queue."""
+        return self
+
+    def getsockopt(self, _level: int, _what: int, size: int) -> bytes:
+        return len(self.queue).to_bytes(4, sys.byteorder).rjust(size, b"\0")
+
+    def turn(self, seconds: float = 0.002) -> None:
+        """One turn of the reactor."""
+        batch = self.queue[: self.numberAccepts]
+        del self.queue[: self.numberAccepts]
+        self.most = max(self.most, len(batch))
+        now = self.clock.seconds()
+        self.stayed += [ip for ip in batch if self.few.one_came(ip, now)]
+        self.clock.run(seconds)
+
+
+class CrowdTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.port = QueueOfAPort(FakeClock())
+
+    def storm(self, seconds: float, *, more: int = 6) -> None:
+        for _ in range(int(seconds / 0.002)):
+            self.port.queue += ["127.0.0.1"] * more
+            self.port.turn()
+
+    def test_a_friend_does_not_wait_behind_the_crowd_of_one_address(self) -> None:
+        self.storm(1.0)
+        self.port.queue.append("10.0.0.2")
+        self.storm(0.1)
+        self.assertIn("10.0.0.2", self.port.stayed)
+        self.assertEqual(self.port.most, MOST_ACCEPTS)
+
+    def test_one_address_has_its_share_then(self) -> None:
+        self.storm(PATIENCE + 0.3)
+        before = len(self.port.stayed)
+        self.storm(1.0)
+        self.assertAlmostEqual(len(self.port.stayed) - before, SHARE[0], delta=SHARE[1])
+
+    def test_a_burst_that_is_soon_over_is_let_in_whole(self) -> None:
+        self.port.queue = ["127.0.0.1"] * 400
+        self.storm(0.21, more=0)
+        self.assertEqual(len(self.port.stayed), 400)
+        self.assertEqual(self.port.most, ACCEPTS)
+
+    def test_a_short_queue_is_no_crowd_however_long_it_stays(self) -> None:
+        self.port.queue = ["127.0.0.1"] * (LONG - 1)
+        self.storm(5.0, more=ACCEPTS)
+        self.assertEqual(len(self.port.stayed), 2500 * ACCEPTS)
+
+    def test_many_who_come_one_by_one_are_no_crowd(self) -> None:
+        self.storm(5.0, more=ACCEPTS - 1)
+        self.assertEqual(len(self.port.stayed), 2500 * (ACCEPTS - 1))
+
+    def test_it_is_over_some_time_after_the_crowd(self) -> None:
+        self.storm(1.0)
+        self.storm(CROWDED + 1.0, more=0)
+        before = len(self.port.stayed)
+        self.storm(0.2, more=3)
+        self.assertEqual(len(self.port.stayed) - before, 300)

@@ -87,6 +87,31 @@ class LimitTests(MeshTestCase):
             )
 
 
+class DearEnd:
+    """A link without HELLO whose look takes time."""
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.looked_at = 0
+
+    def tick(self, _now: float) -> None:
+        self.looked_at += 1
+        self.clock._now += 0.001
+
+
+class DeadlineTests(MeshTestCase):
+    def test_hundreds_that_are_over_at_once_are_ended_in_pieces(self) -> None:
+        mesh: Any = self.town.node("alice@CIC").mesh
+        self.town.run(1)
+        links = [DearEnd(self.town.network.clock) for _ in range(200)]
+        mesh.context.unsettled.update(dict.fromkeys(links))
+        mesh.look_at_deadlines(self.town.network.clock.seconds())
+        mesh.context.unsettled.clear()
+        self.assertLess(sum(link.looked_at for link in links), 24)
+        self.town.run(1)
+        self.assertEqual({link.looked_at for link in links}, {1})
+
+
 class LeavingTests(MeshTestCase):
     """BYE to everybody, and an end within two seconds."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
+import weakref
 from itertools import count
 from typing import Any, Final
 
@@ -43,6 +45,54 @@ class LinkTestCase(SynchronousTestCase):
 
     def say(self, text: str = "oi") -> None:
         self.assertTrue(self.alice.link.send(line(text)))
+
+
+class CollectorTests(SynchronousTestCase):
+    """Thousands of circles that wait for the collector make one turn of 80 ms and more."""
+
+    def setUp(self) -> None:
+        gc.disable()
+        self.addCleanup(gc.enable)
+
+    def is_gone(self, end: SealedEnd) -> bool:
+        """Whether nothing is left of a link that ended, but for what the fakes keep."""
+        end.link.connectionLost(Failure(ConnectionDone()))
+        end.owner.events.clear()
+        link = weakref.ref(end.link)
+        del end.link
+        return link() is None
+
+    def test_an_open_link(self) -> None:
+        pair = SealedPair()
+        pair.open()
+        self.assertTrue(self.is_gone(pair.alice))
+        self.assertTrue(self.is_gone(pair.bob))
+
+    def test_one_that_was_left_half_open(self) -> None:
+        pair = SealedPair()
+        pair.bob.link.dataReceived(pair.alice.said())
+        pair.bob.said()
+        self.assertTrue(self.is_gone(pair.bob))
+
+    def test_one_whose_handshake_failed(self) -> None:
+        bob = SealedEnd("bob@CIC", BOB)
+        bob.link.dataReceived(b"\x16\x03\x01\x00\x05 none")
+        bob.said()
+        self.assertEqual(bob.security.handshakes_failed, 1)
+        self.assertTrue(self.is_gone(bob))
+
+    def test_one_in_the_clear(self) -> None:
+        bob = SealedEnd("bob@CIC", BOB)
+        bob.link.dataReceived(HELLO)
+        bob.said()
+        self.assertTrue(self.is_gone(bob))
+
+    def test_what_it_was_is_known_still(self) -> None:
+        pair = SealedPair()
+        pair.open()
+        pair.bob.link.connectionLost(Failure(ConnectionDone()))
+        link = pair.bob.link
+        self.assertEqual((link.key, link.security), (keys_from(ALICE).own, "encrypted"))
 
 
 class WayTests(LinkTestCase):

@@ -79,7 +79,7 @@ class PinFile:
     """The open file; make it with `open_pins`.
 
     `everything` gives the lines of all that is known now, for a file that is written anew. `tell`
-    gets a sentence for the person when the disk refuses, and when it works again.
+    gets a sentence for the person and the log when the disk refuses, and when it works again.
     """
 
     def __init__(
@@ -283,7 +283,6 @@ class PinFile:
             "they hold until this program ends"
         )
         if self._failed_at is None:
-            _log.warn("{text}", text=self._trouble)
             self._tell(self._trouble)
         self._failed_at = self._now
         while self._asked:

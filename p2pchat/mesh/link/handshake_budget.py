@@ -24,8 +24,8 @@ ALL: Final = (0.150, 0.300)
 """Seconds of CPU a second, and at once, for all inbound handshakes."""
 GROUP: Final = (0.040, 0.120)
 """The same for one address group."""
-TURN: Final = (0.250, 0.020)
-"""The same for one turn: 20 ms, and a quarter of what the turn takes anyway."""
+TURN: Final = (0.250, 0.008)
+"""The same for one turn: 8 ms, and a quarter of what the turn takes anyway."""
 DEAR: Final = 0.003
 """Seconds of CPU from which one step is dear. (An honest one takes less than a third.)"""
 REST: Final = 10.0

@@ -346,7 +346,7 @@ class PeerLink(LineReceiver):
         self.session.state = State.CLOSED
         self._send_queue.drop()
         self._tail = self._put_off = b""
-        self._read_limit.stop()
+        self._read_limit.gone()
         if self.sealed is not None:
             self.sealed.lost()
         self.inlet = self.session.guard = None

@@ -33,6 +33,10 @@ _ON: Final = Reading.ON
 """Looked up once: it is asked for with every chunk."""
 
 
+def _nobody() -> None:
+    """Nobody is told any more."""
+
+
 class ReadLimit:
     """Pauses and resumes one transport.
 
@@ -139,6 +143,11 @@ class ReadLimit:
         self._reading = Reading.ON
         self._over = True
         self._forget_timer()
+
+    def gone(self) -> None:
+        """So is the transport: forget whom to tell, so that no circle waits for the collector."""
+        self.stop()
+        self._on_resume = _nobody
 
     def _forget_timer(self) -> None:
         if self._resume is not None:

@@ -6,15 +6,15 @@
 Rules: no line is said before the handshake is done, so nothing waits for it. What is read is opened
 at once, what is written is sealed once a turn. An error ends the link: before the other end's key
 is known as REFUSED, after that as LOST, for somebody was in between. Who makes noise below TLS has
-broken the protocol. With the connection goes the seal: it holds tens of KiB, in a circle that waits
-for the collector.
+broken the protocol. With the connection goes the seal: it holds tens of KiB. The link is forgotten
+then, too, since circles of thousands that ended wait for the collector, and make one turn long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from zope.interface import Attribute
 
@@ -86,6 +86,13 @@ def _first_bytes(link: ISealable, context: LinkContext, data: bytes) -> bytes:
     link.inlet = link.sealed.opened
     link.session.guard = security.guard(link, sealed=True)
     return link.sealed.opened(data)
+
+
+class _Gone(NamedTuple):
+    """What is still asked of a link that is gone."""
+
+    peer_id: str
+    ip: str
 
 
 class SealedLink:
@@ -167,6 +174,7 @@ class SealedLink:
             self._security.stepped(link.ip, seal.spent - spent, failed_late=late)
         if failure is not None:
             self._failed(failure)
+            failure = None  # it holds this frame, which would hold it: a circle
             return b""
         if not seal.key:
             return b""
@@ -199,11 +207,13 @@ class SealedLink:
 
     def _failed(self, why: SealError) -> None:
         """Nothing more is to be had from here."""
-        session = self._link.session
         if not self.key:
             self._security.handshakes_failed += 1
         elif why.flaw in (Flaw.TAMPERED, Flaw.NOISE):
             self._security.broken += 1
+        if self._seal is None:
+            return
+        session = self._link.session
         if why.flaw is Flaw.NOISE:
             ending = Ending.VIOLATION
         elif session.peer_id:
@@ -241,3 +251,5 @@ class SealedLink:
         """The connection is gone."""
         self._seal = None
         self._security.forget(self)
+        gone: Any = _Gone(self._link.peer_id, self._link.ip)
+        self._link = gone

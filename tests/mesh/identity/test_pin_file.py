@@ -25,6 +25,7 @@ from p2pchat.mesh.identity.pin_lines import (
     stamp,
     whole_line,
 )
+from tests.support.loglines import captured
 from tests.support.pin_disks import ALICE, BOB, MALLORY, PATH, FakePinDisk, known_keys
 
 WALL = 1.8e9
@@ -246,6 +247,7 @@ class DiskTests(PinFileTestCase):
         return self.settled(self.known(FakePinDisk({PATH: bytes(self.disk.files[PATH])})))
 
     def test_a_full_disk(self) -> None:
+        logged = captured(self)
         self.disk.room = 30
         self.assertTrue(self.keys.wrote_to("bob@CIC", 0.0))
         self.assertEqual(
@@ -255,6 +257,7 @@ class DiskTests(PinFileTestCase):
                 "they hold until this program ends"
             ],
         )
+        self.assertEqual(logged(), [], "who is told has it in the log, too")
         self.keys.wrote_to("carol@CIC", 1.0)
         self.assertEqual(len(self.settled(self.keys)), 2)
         self.assertEqual(self.stored(), {})
