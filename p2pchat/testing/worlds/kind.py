@@ -24,6 +24,8 @@ PLAIN: Final = "zoe@CIC"
 """A client that speaks the base protocol and no more."""
 YEAR: Final = 31_536_000.0
 
+VISITOR: Final = "mallory@CIC"
+"""A stranger with one bad habit at a time."""
 LIAR: Final = "eve@CIC"
 _LIES: Final = [lie.name for lie in Lie if lie not in IMPERSONATING]
 _HOW_MANY_LIES: Final = (*(0,) * 18, 1, 3, 10)
@@ -59,6 +61,8 @@ SOMETIMES: Final = {
     "ask": 3,
     "block": 1,
     "long": 1,
+    "visit": 3,
+    "burst": 1,
 }
 """Act -> its weight in the worlds that have it, which are some of them."""
 

@@ -7,7 +7,7 @@ history do nothing by themselves: the world makes their calls, one by one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -19,6 +19,7 @@ from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.screen import Screen
 from p2pchat.control.answers import Requests
 from p2pchat.control.requests import Request, RequestError
+from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.cancelling import NOT_FOR_GOOD
 from p2pchat.node.news import Teller
@@ -105,6 +106,8 @@ class Life(Observer):
         self._published: set[str] = set()
         self._said_perhaps_lost = self._said_unkept = False
         self._watching = self._knows_past = False
+        self._asked = len(world.town.rendezvous.requests)
+        world.town.rendezvous.blocked.pop(ip, None)  # that was told to another process
         make = storage.maker(world.settings) if keeps else None
         node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
         node.observers.add(self)
@@ -214,11 +217,15 @@ class Life(Observer):
             self._end_script(self.script)
         for violation in left_violations(self.name, self.host):
             self._world.found(violation)
-        requests = reversed(self._world.town.rendezvous.requests)
-        since = takewhile(lambda request: request[0] >= self._stopping_at, requests)
+        requests = self._world.town.rendezvous.requests
+        since = takewhile(lambda request: request[0] >= self._stopping_at, reversed(requests))
         kinds = [kind for _, ip, kind in since if ip == self.host.ip]
+        if _asks_too_often([at for at, ip, _ in requests[self._asked :] if ip == self.host.ip]):
+            self._world.found(Violation("I7", "it asks a rendezvous too often", self.name))
         if self._was_registered and self._world.town.served is None and "UNREGISTER" not in kinds:
             self._world.found(Violation("I6", "it has left, and did not UNREGISTER", self.name))
+        if self.storage.holds_lock:
+            self._world.found(Violation("I6", "it has left, and its file is locked", self.name))
         self._note_lost()
         for asked in self.asked:
             if not asked.answer:
@@ -318,6 +325,9 @@ class Life(Observer):
             self._world.tell(f"{self.name}: is shown {message.payload[:80]!r}")
             self._account.shown(self.name, message.payload)
             self._note_unread(peer, message)
+            ours = self.node.me
+            if message.dst not in (ours.addresses if isinstance(message, Send) else ours.scopes):
+                self._world.found(Violation("I2", "shown, and for somebody else", message.dst))
             said = self._account.by_text.get(message.payload)
             if said is not None and said.sender not in (peer.peer_id, message.src):
                 self._world.found(Violation("I2", "shown under another name", message.payload))
@@ -369,6 +379,12 @@ class Life(Observer):
         elif "are kept" in sentence:
             self._said_unkept = False
         self._world.tell(f"{self.name}: {sentence}")
+
+
+def _asks_too_often(times: Sequence[float]) -> bool:
+    """Whether so many requests in order are more in any minute than the budget and a farewell."""
+    most = REQUESTS_A_MINUTE + 1
+    return any(late - early < 60.0 for early, late in zip(times, times[most:], strict=False))
 
 
 class _Client:
