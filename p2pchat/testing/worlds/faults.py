@@ -188,6 +188,7 @@ def heal(scene: Scene) -> None:
     served = scene.town.served
     if served is not None and not served.running:
         served.start()
+    scene.visitor.part()
     hosts = [scene.host(name) for name in scene.names]
     for name, host in zip(scene.names, hosts, strict=True):
         host.resume()

@@ -24,6 +24,8 @@ from p2pchat.testing.worlds.inner import Violation
 _BAD_LINES: Final = 30
 """More than a node puts up with in a row."""
 _ACKS: Final = 20
+_CROWD: Final = 16
+"""More than a narrow node has links."""
 _TEXTS: Final = 3
 
 
@@ -38,6 +40,7 @@ class Habit(enum.Enum):
     DEAF = "it reads no more"
     SAME_ID = "it gives several texts one id, as some programs do"
     FOR_ANOTHER = "it sends what is for somebody else"
+    CROWD = "it has many names, and one connection for each"
 
 
 _ENDS: Final = frozenset({Habit.SILENT, Habit.BYE, Habit.JUNK, Habit.NAMESAKE})
@@ -56,13 +59,21 @@ class Visitor(PlainPeer):
     def visit(self, ip: str, whose: str, habit: Habit) -> None:
         """Dial the node `whose` at this address."""
         self._habit, self._whose = habit, whose
-        self.dial(ip)
+        for _ in range(_CROWD if habit is Habit.CROWD else 1):
+            self.dial(ip)
 
     def make(self, *, dials: bool) -> PlainLink:
         """See `PlainPeer`; a dial that takes time has the habit of the latest one."""
-        link: Any = super().make(dials=dials)
+        link = super().make(dials=dials)
+        assert isinstance(link, VisitorLink)
         link.habit, link.whose = self._habit, self._whose
         return link
+
+    def part(self) -> None:
+        """Leave but for the connections that a node has to end."""
+        for link in self.live:
+            if link.habit not in _ENDS and link.transport is not None:
+                link.transport.abortConnection()
 
     def overstayed(self) -> Iterator[Violation]:
         """The connections that their node should have ended, and did not."""
@@ -96,6 +107,8 @@ class VisitorLink(PlainLink):
         fields = super().greeting()
         if self.habit is Habit.NAMESAKE:
             fields |= {"peer_id": self.whose, "agent": "p2pchat/1", "instance": self._id}
+        elif self.habit is Habit.CROWD:
+            fields["peer_id"] = f"m{next(self.peer.numbers)}@CIC"
         return fields
 
     def opened(self) -> None:
