@@ -25,7 +25,7 @@ PLAIN: Final = "zoe@CIC"
 YEAR: Final = 31_536_000.0
 
 VISITOR: Final = "mallory@CIC"
-"""A stranger with one bad habit at a time."""
+"""A stranger with a bad habit on each connection."""
 LIAR: Final = "eve@CIC"
 _LIES: Final = [lie.name for lie in Lie if lie not in IMPERSONATING]
 _HOW_MANY_LIES: Final = (*(0,) * 18, 1, 3, 10)

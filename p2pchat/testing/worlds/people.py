@@ -102,10 +102,10 @@ def _long(scene: Scene, dice: Dice) -> None:
 
 def _visit(scene: Scene, dice: Dice) -> None:
     """A stranger dials."""
-    whose, habit = dice.choice(scene.names), dice.choice([*Habit])
+    whose, habits = dice.choice(scene.names), dice.sample([*Habit], 3)
     if not scene.host(whose).paused:
-        scene.tell(f"a stranger dials {whose}: {habit.value}")
-        scene.visitor.visit(scene.ip(whose), whose, habit)
+        scene.tell(f"a stranger dials {whose}: {'; '.join(each.value for each in habits)}")
+        scene.visitor.visit(scene.ip(whose), whose, habits)
 
 
 def _burst(scene: Scene, dice: Dice) -> None:

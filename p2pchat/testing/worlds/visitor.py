@@ -1,7 +1,7 @@
 """A stranger of a world: it dials a node, and has one habit, the same for the whole connection.
 
     visitor = Visitor(host, "mallory@CIC", account)
-    visitor.visit("10.0.0.1", Habit.SAME_ID)
+    visitor.visit("10.0.0.1", "alice@CIC", [Habit.SAME_ID, Habit.BYE])
     visitor.overstayed()      who keeps a connection that should have ended long ago
 
 Rules: its habits are those that no chance would bring often enough, and each shows by what it
@@ -11,7 +11,7 @@ does to others. What it says begins with `visit`, or is in the account of all.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, Final
 
@@ -54,20 +54,16 @@ class Visitor(PlainPeer):
         super().__init__(host, peer_id, VisitorLink)
         self.world = world
         self.numbers = count(1)
-        self._habit, self._whose = Habit.SILENT, ""
+        self.coming: dict[str, list[tuple[Habit, str]]] = {}
+        """Address -> the habits of the connections that it makes there, and whose node it is."""
 
-    def visit(self, ip: str, whose: str, habit: Habit) -> None:
-        """Dial the node `whose` at this address."""
-        self._habit, self._whose = habit, whose
-        for _ in range(_CROWD if habit is Habit.CROWD else 1):
+    def visit(self, ip: str, whose: str, habits: Sequence[Habit]) -> None:
+        """Dial the node `whose` at this address, once for each habit."""
+        coming = self.coming[ip] = []
+        for habit in habits:
+            coming += [(habit, whose)] * (_CROWD if habit is Habit.CROWD else 1)
+        for _ in coming:
             self.dial(ip)
-
-    def make(self, *, dials: bool) -> PlainLink:
-        """See `PlainPeer`; a dial that takes time has the habit of the latest one."""
-        link = super().make(dials=dials)
-        assert isinstance(link, VisitorLink)
-        link.habit, link.whose = self._habit, self._whose
-        return link
 
     def part(self) -> None:
         """Leave but for the connections that a node has to end."""
@@ -99,6 +95,9 @@ class VisitorLink(PlainLink):
 
     def connectionMade(self) -> None:
         """See `IProtocol`."""
+        coming = self.peer.coming.get(self.transport.getPeer().host)
+        if coming:
+            self.habit, self.whose = coming.pop()
         if self.habit is not Habit.SILENT:
             super().connectionMade()
 
