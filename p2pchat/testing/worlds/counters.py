@@ -59,8 +59,10 @@ def _links(node: ChatNode) -> Iterator[Violation]:
     dials = sum(dialer._dial is not None for dialer in mesh._dialing._dialers.values())
     if admission.dials != dials or queue._free != _MAX_DIALS - dials:
         yield Violation("I5", "dials are counted wrong", f"{me}: {admission.dials} for {dials}")
-    if admission.links > admission.max_links:
-        yield Violation("I5", "more links than may be", f"{me}: {admission.links}")
+    # Who said nothing gives way to a newcomer, and is counted until its connection is gone.
+    lasting = sum(link._finish is None for link in mesh._links)
+    if lasting > admission.max_links:
+        yield Violation("I5", "more links than may be", f"{me}: {lasting}")
     batch, most = mesh.context.batch, mesh.context.settings.limits.max_queue_bytes
     waiting = sum(link.queue.bytes_lasting for link in mesh._links)
     if batch.waiting != waiting:

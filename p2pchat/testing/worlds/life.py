@@ -7,7 +7,7 @@ history do nothing by themselves: the world makes their calls, one by one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
@@ -19,7 +19,6 @@ from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.screen import Screen
 from p2pchat.control.answers import Requests
 from p2pchat.control.requests import Request, RequestError
-from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.cancelling import NOT_FOR_GOOD
 from p2pchat.node.news import Teller
@@ -37,6 +36,7 @@ from p2pchat.testing.worlds.account import (
     Account,
     Window,
 )
+from p2pchat.testing.worlds.bounds import asks_too_often
 from p2pchat.testing.worlds.counters import left_violations
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.narrow import USUAL
@@ -220,7 +220,7 @@ class Life(Observer):
         requests = self._world.town.rendezvous.requests
         since = takewhile(lambda request: request[0] >= self._stopping_at, reversed(requests))
         kinds = [kind for _, ip, kind in since if ip == self.host.ip]
-        if _asks_too_often([at for at, ip, _ in requests[self._asked :] if ip == self.host.ip]):
+        if asks_too_often([at for at, ip, _ in requests[self._asked :] if ip == self.host.ip]):
             self._world.found(Violation("I7", "it asks a rendezvous too often", self.name))
         if self._was_registered and self._world.town.served is None and "UNREGISTER" not in kinds:
             self._world.found(Violation("I6", "it has left, and did not UNREGISTER", self.name))
@@ -379,12 +379,6 @@ class Life(Observer):
         elif "are kept" in sentence:
             self._said_unkept = False
         self._world.tell(f"{self.name}: {sentence}")
-
-
-def _asks_too_often(times: Sequence[float]) -> bool:
-    """Whether so many requests in order are more in any minute than the budget and a farewell."""
-    most = REQUESTS_A_MINUTE + 1
-    return any(late - early < 60.0 for early, late in zip(times, times[most:], strict=False))
 
 
 class _Client:
