@@ -54,6 +54,7 @@ class Visitor(PlainPeer):
         super().__init__(host, peer_id, VisitorLink)
         self.world = world
         self.numbers = count(1)
+        self.parted = False
         self.coming: dict[str, list[tuple[Habit, str]]] = {}
         """Address -> the habits of the connections that it makes there, and whose node it is."""
 
@@ -66,7 +67,8 @@ class Visitor(PlainPeer):
             self.dial(ip)
 
     def part(self) -> None:
-        """Leave but for the connections that a node has to end."""
+        """Leave, and come no more, but for the connections that a node has to end."""
+        self.parted = True
         for link in self.live:
             if link.habit not in _ENDS and link.transport is not None:
                 link.transport.abortConnection()
@@ -98,7 +100,9 @@ class VisitorLink(PlainLink):
         coming = self.peer.coming.get(self.transport.getPeer().host)
         if coming:
             self.habit, self.whose = coming.pop()
-        if self.habit is not Habit.SILENT:
+        if self.peer.parted and self.habit not in _ENDS:
+            self.transport.abortConnection()
+        elif self.habit is not Habit.SILENT:
             super().connectionMade()
 
     def greeting(self) -> dict[str, Any]:
