@@ -298,6 +298,8 @@ class Life(Observer):
         peer = self.node.peers.get(peer_id)
         if peer is not None and peer.links:
             self._world.found(Violation("G7", "queued is told while there is a link", peer_id))
+        if self.keeps and msg_id not in self.storage.written:
+            self._world.found(Violation("L5", "told to wait, and not in the file", self.name))
         self._told(msg_id, QUEUED)
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:  # noqa: ARG002
