@@ -78,13 +78,6 @@ ON_LINKS: Final = (
         "        same = True\n",
         "A peer whose ids repeat, as some programs' do, loses all but the first message.",
     ),
-    Fault(
-        "ids-forgotten-too-early",
-        "wire/repetitions.py",
-        "        self._older, self._older_count = self._recent, self._recent_count\n",
-        "        self._older, self._older_count = {}, 0\n",
-        "Every so many messages the repetitions of the latest ones are shown again.",
-    ),
     # ---------------------------------------------------------------- mesh/link
     Fault(
         "tail-of-a-chunk-lost",
@@ -177,13 +170,6 @@ ON_LINKS: Final = (
         "    return min(delay, longest)\n",
         "    return max(delay, longest)\n",
         "A link that broke for a moment is back after a minute instead of a second.",
-    ),
-    Fault(
-        "stale-never-comes-back",
-        "mesh/peers.py",
-        "            or expires_at > self.expires_at + _RENEWAL\n",
-        "            or expires_at > self.expires_at + _RENEWAL * 1000\n",
-        "Who was away, and registers again at the same address, is not dialed.",
     ),
     Fault(
         "dial-after-leaving",

@@ -179,7 +179,7 @@ class DurableHistory:
         """Keep a message of ours, which gets its number unless it has one; `on_entered` follows."""
         if not entry.id:
             entry.id = self._store.next_id()
-            self._running.entering(entry.id, self._clock.seconds(), self.wall())
+            self._running.entering(entry.id, self._clock.seconds(), self.wall(), entry.at)
         self._store.enter(entry)
 
     def age(self, entry: Record) -> float:

@@ -87,8 +87,13 @@ class Running:
         """The time by the wall clock, as far as that is believed."""
         return now + self._offset
 
-    def entering(self, number: int, now: float, wall: float) -> None:
-        """A message of ours gets this id."""
+    def entering(self, number: int, now: float, wall: float, said: float) -> None:
+        """A message of ours gets this id, that was said in this run, at `said` by the wall clock.
+
+        If the past was not known then, the wall clock may have been set since.
+        """
+        if abs(wall - said) > _SET:
+            wall = said
         last, total = self._rows[-1] if self._rows else None, self._total(now)
         self._matters = self.last_waits = True
         begins = last is None or last.id < self._first or _differ(last, total, wall)

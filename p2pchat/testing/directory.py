@@ -107,6 +107,10 @@ class FakeRendezvous:
         """The IP address that its answers come from."""
         self.requests: list[tuple[float, str, str]] = []
         """Every request so far: when, from which address, and its type."""
+        self.blocked: dict[str, float] = {}
+        """Until when it told whom that it blocks him."""
+        self.impatient: set[str] = set()
+        """Who asked all the same; but not to be taken out."""
         self._clock = clock
         self._leases: dict[tuple[str, str, str], tuple[int, float, float]] = {}
 
@@ -206,12 +210,17 @@ class FakeRendezvousClient:
 
     def _ask(self, kind: str, answer: Callable[[], Any], lie: Callable[[], Any]) -> Deferred[Any]:
         rendezvous, fault = self.rendezvous, self.rendezvous.fault
-        rendezvous.requests.append((self._host.seconds(), self._host.ip, kind))
+        now = self._host.seconds()
+        rendezvous.requests.append((now, self._host.ip, kind))
+        if kind != "UNREGISTER" and now < rendezvous.blocked.get(self._host.ip, now):
+            rendezvous.impatient.add(self._host.ip)
         reply: Deferred[Any] = Deferred(lambda _: timer.cancel() if timer.active() else None)
 
         def respond() -> None:
             error = self._error(fault if self._host.reachable else Fault.DEAD)
             if error is not None:
+                if isinstance(error, Blocked):
+                    rendezvous.blocked[self._host.ip] = self._host.seconds() + error.seconds - 0.1
                 reply.errback(error)
             else:
                 said = lie() if fault is Fault.LYING else answer()

@@ -59,6 +59,19 @@ class JumpTests(ClockCase):
         self.run_for(600)
         self.assertEqual(len(self.outbox), 2)
 
+    def test_a_year_ahead_between_a_message_and_the_past(self) -> None:
+        self.history.stop()
+        self.start(at_once=False, outbox_ttl=7 * DAY)
+        self.say("eva@CIC", "antes do salto")
+        self.wall += 365 * DAY
+        self.thread.at_once = True
+        while self.thread.calls:
+            self.thread.step()
+        self.run_for(60)
+        self.again()
+        self.run_for(200)
+        self.assertIn("antes do salto", [message.entry.text for message in self.outbox])
+
     def test_a_message_of_thirty_years_ago(self) -> None:
         self.wall -= YEARS
         self.say("eva@CIC", "no passado")

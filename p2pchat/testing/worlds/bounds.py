@@ -5,8 +5,9 @@ Rules: each figure of a node is at most what its settings say, at any time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE
 from p2pchat.node.node import ChatNode
 from p2pchat.testing.worlds.inner import Violation
 
@@ -31,3 +32,9 @@ def bound_violations(node: ChatNode) -> Iterator[Violation]:
     ):
         if figure > most:
             yield Violation("I5", f"too many {what}", f"{node.me.peer_id}: {figure} of {most}")
+
+
+def asks_too_often(times: Sequence[float]) -> bool:
+    """Whether so many requests in order are more in any minute than the budget and a farewell."""
+    most = REQUESTS_A_MINUTE + 1
+    return any(late - early < 60.0 for early, late in zip(times, times[most:], strict=False))

@@ -30,6 +30,9 @@ from p2pchat.wire.states import State
 SLACK: Final = 1.5
 """Seconds after a deadline by which a node that sweeps has seen it."""
 
+LONGEST_PAUSE: Final = 120.0
+"""Seconds for which nobody who sent too fast is not read: a whole chunk of short lines."""
+
 
 def counter_violations(node: ChatNode, *, fixed: bool = True) -> Iterator[Violation]:
     """What a node has counted wrong, or has too much of; between two turns (I4, I5).
@@ -56,8 +59,10 @@ def _links(node: ChatNode) -> Iterator[Violation]:
     dials = sum(dialer._dial is not None for dialer in mesh._dialing._dialers.values())
     if admission.dials != dials or queue._free != _MAX_DIALS - dials:
         yield Violation("I5", "dials are counted wrong", f"{me}: {admission.dials} for {dials}")
-    if admission.links > admission.max_links:
-        yield Violation("I5", "more links than may be", f"{me}: {admission.links}")
+    # Who said nothing gives way to a newcomer, and is counted until its connection is gone.
+    lasting = sum(link._finish is None for link in mesh._links)
+    if lasting > admission.max_links:
+        yield Violation("I5", "more links than may be", f"{me}: {lasting}")
     batch, most = mesh.context.batch, mesh.context.settings.limits.max_queue_bytes
     waiting = sum(link.queue.bytes_lasting for link in mesh._links)
     if batch.waiting != waiting:
@@ -66,6 +71,17 @@ def _links(node: ChatNode) -> Iterator[Violation]:
         # Answers are queued in any case, and one line of ours beside them.
         if link.queue.bytes_waiting - link.queue._answers > most + 1000:
             yield Violation("I5", "more waits for a link than may", f"{me}: {link.address}")
+        yield from _standing_still(link, f"{me}: {link.address}", node.clock.seconds())
+
+
+def _standing_still(link: Any, what: str, now: float) -> Iterator[Violation]:
+    """Lines that nobody writes, and a link that nobody reads on."""
+    queue, resume = link.queue, link._read_limit._resume
+    paced = queue._resume_at is not None and not queue._blocked
+    if paced and queue._waiting and queue._pacing is None and not queue._due:
+        yield Violation("I7", "a paced queue stands still", what)
+    if resume is not None and isfinite(resume.getTime()) and resume.getTime() > now + LONGEST_PAUSE:
+        yield Violation("I7", "a link is not read for long", what)
 
 
 def _overdue_links(node: ChatNode) -> Iterator[Violation]:
@@ -126,6 +142,8 @@ def _peers(node: ChatNode) -> Iterator[Violation]:
     peers, me = node.peers, node.me.peer_id
     linked = {peer.peer_id for peer in peers if peer.links}
     connected = {peer.peer_id for peer in peers.connected()}
+    if me in linked:
+        yield Violation("I4", "a link with somebody of its own name", me)
     if linked != connected:
         yield Violation("I5", "connected peers without a link", f"{me}: {linked ^ connected}")
     if len(peers) > max(peers.max_known, len(linked)) + len(node.friends.known):
@@ -173,6 +191,7 @@ def settled_violations(
     that there may be a second link, which lives and is not ended for that.
     """
     names = {node.me.peer_id for node in nodes}
+    forgetful = {node.me.peer_id for node in nodes if node.history is None}
     for node in nodes:
         me = node.me.peer_id
         for name in sorted(names - {me}):
@@ -181,6 +200,8 @@ def settled_violations(
             whole = sum(_is_whole(link.transport) for link in links)
             if not links or (whole > 1 and not several):
                 yield Violation("I4", f"{whole} links with a peer that is there", f"{me}: {name}")
+            elif any(link.keeps and {me, name} & forgetful for link in links):
+                yield Violation("I4", "taken for one that keeps messages", f"{me}: {name}")
             elif peer is not None and peer.status is not Status.CONNECTED:
                 yield Violation("I7", f"connected, and {peer.status.value}", f"{me}: {name}")
         if me not in listed:

@@ -17,6 +17,7 @@ from p2pchat.testing.worlds.kind import YEAR, Dice
 from p2pchat.testing.worlds.scene import DIRECTORY_PATH, Scene
 
 _JUMPS: Final = (3600.0, -3600.0, 90.0, -90.0, YEAR, -YEAR)
+_PATIENCE: Final = 90.0
 _ONE_SPACE: Final = (Fault.TOO_LONG, Fault.ALL_TOO_LONG)
 """After these a node looks for its own namespace alone, for an hour."""
 
@@ -142,6 +143,10 @@ def _directory(scene: Scene, dice: Dice) -> None:
             fault = Fault.NONE
         scene.tell(f"the rendezvous: {fault.value}")
         scene.town.rendezvous.fault = fault
+        if fault is not Fault.NONE and dice.random() < 0.3:
+            scene.waited += _PATIENCE  # or nobody would ask often enough
+            scene.tell(f"{_PATIENCE:.0f} s pass")
+            scene.pass_time(_PATIENCE)
 
 
 def _end_directory(scene: Scene, served: ServedRendezvous, what: float) -> None:
@@ -188,6 +193,7 @@ def heal(scene: Scene) -> None:
     served = scene.town.served
     if served is not None and not served.running:
         served.start()
+    scene.visitor.part()
     hosts = [scene.host(name) for name in scene.names]
     for name, host in zip(scene.names, hosts, strict=True):
         host.resume()

@@ -24,6 +24,8 @@ PLAIN: Final = "zoe@CIC"
 """A client that speaks the base protocol and no more."""
 YEAR: Final = 31_536_000.0
 
+VISITOR: Final = "mallory@CIC"
+"""A stranger with a bad habit on each connection."""
 LIAR: Final = "eve@CIC"
 _LIES: Final = [lie.name for lie in Lie if lie not in IMPERSONATING]
 _HOW_MANY_LIES: Final = (*(0,) * 18, 1, 3, 10)
@@ -59,6 +61,8 @@ SOMETIMES: Final = {
     "ask": 3,
     "block": 1,
     "long": 1,
+    "visit": 5,
+    "burst": 1,
 }
 """Act -> its weight in the worlds that have it, which are some of them."""
 
@@ -114,7 +118,9 @@ def draw_kind(chance: Dice) -> Kind:
     nodes = chance.choice((2, 3, 3, 3, 3, 4, 5, 7))
     rates = dict(ALWAYS)
     for act, weight in SOMETIMES.items():
-        if chance.random() < (0.5 if act in OFTEN else 0.35 if act in THIRD else 0.2):
+        if chance.random() < (
+            0.5 if act in OFTEN or act == "visit" else 0.35 if act in THIRD else 0.2
+        ):
             rates[act] = weight * chance.choice((1, 1, 2))
     if rates.keys() & {"power", "full"}:
         rates["send"] *= 2  # they show nothing while nothing is written

@@ -36,6 +36,7 @@ from p2pchat.testing.worlds.account import (
     Account,
     Window,
 )
+from p2pchat.testing.worlds.bounds import asks_too_often
 from p2pchat.testing.worlds.counters import left_violations
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.narrow import USUAL
@@ -105,6 +106,8 @@ class Life(Observer):
         self._published: set[str] = set()
         self._said_perhaps_lost = self._said_unkept = False
         self._watching = self._knows_past = False
+        self._asked = len(world.town.rendezvous.requests)
+        world.town.rendezvous.blocked.pop(ip, None)  # that was told to another process
         make = storage.maker(world.settings) if keeps else None
         node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
         node.observers.add(self)
@@ -214,11 +217,15 @@ class Life(Observer):
             self._end_script(self.script)
         for violation in left_violations(self.name, self.host):
             self._world.found(violation)
-        requests = reversed(self._world.town.rendezvous.requests)
-        since = takewhile(lambda request: request[0] >= self._stopping_at, requests)
+        requests = self._world.town.rendezvous.requests
+        since = takewhile(lambda request: request[0] >= self._stopping_at, reversed(requests))
         kinds = [kind for _, ip, kind in since if ip == self.host.ip]
+        if asks_too_often([at for at, ip, _ in requests[self._asked :] if ip == self.host.ip]):
+            self._world.found(Violation("I7", "it asks a rendezvous too often", self.name))
         if self._was_registered and self._world.town.served is None and "UNREGISTER" not in kinds:
             self._world.found(Violation("I6", "it has left, and did not UNREGISTER", self.name))
+        if self.storage.holds_lock:
+            self._world.found(Violation("I6", "it has left, and its file is locked", self.name))
         self._note_lost()
         for asked in self.asked:
             if not asked.answer:
@@ -294,6 +301,8 @@ class Life(Observer):
         peer = self.node.peers.get(peer_id)
         if peer is not None and peer.links:
             self._world.found(Violation("G7", "queued is told while there is a link", peer_id))
+        if self.keeps and msg_id not in self.storage.written:
+            self._world.found(Violation("L5", "told to wait, and not in the file", self.name))
         self._told(msg_id, QUEUED)
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:  # noqa: ARG002
@@ -321,6 +330,9 @@ class Life(Observer):
             self._world.tell(f"{self.name}: is shown {message.payload[:80]!r}")
             self._account.shown(self.name, message.payload)
             self._note_unread(peer, message)
+            ours = self.node.me
+            if message.dst not in (ours.addresses if isinstance(message, Send) else ours.scopes):
+                self._world.found(Violation("I2", "shown, and for somebody else", message.dst))
             said = self._account.by_text.get(message.payload)
             if said is not None and said.sender not in (peer.peer_id, message.src):
                 self._world.found(Violation("I2", "shown under another name", message.payload))

@@ -22,7 +22,7 @@ USUAL: Final = Settings(
     history=HistorySettings(),
 )
 NARROW: Final = Settings(
-    limits=LimitSettings(peer_rate=5.0, max_pending_acks=4, max_queue_bytes=65_536),
+    limits=LimitSettings(peer_rate=5.0, max_links=12, max_pending_acks=4, max_queue_bytes=65_536),
     connection=ConnectionSettings(discovery_interval=5.0, ping_interval=4.0),
     history=HistorySettings(outbox_max_per_peer=8, outbox_ttl=20_000.0, catch_up=40),
     rendezvous=RendezvousSettings(ttl=20),

@@ -9,18 +9,23 @@ another text or another sender, and never what was certainly forgotten before th
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from twisted.python.failure import Failure
 
 from p2pchat.history.records import HistoryError, Record
+from p2pchat.node.news import NotSentError
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.kind import Dice
 from p2pchat.testing.worlds.life import Life
 from p2pchat.testing.worlds.scene import Scene
+from p2pchat.testing.worlds.visitor import Habit
 
 _WORDS: Final = ("alice", "bob", "2", '"alice 1"', "al*", "\U0001f600", "-x", "é")
 _DAY: Final = 86_400.0
+_BURST: Final = 8
+_LONG_END: Final = " é" * 5000
 
 
 def _life(scene: Scene, dice: Dice) -> Life | None:
@@ -95,10 +100,36 @@ def _long(scene: Scene, dice: Dice) -> None:
         scene.pass_time(seconds)
 
 
+def _visit(scene: Scene, dice: Dice) -> None:
+    """A stranger dials."""
+    whose, habits = dice.choice(scene.names), dice.sample([*Habit], 3)
+    if not scene.host(whose).paused:
+        scene.tell(f"a stranger dials {whose}: {'; '.join(each.value for each in habits)}")
+        scene.visitor.visit(scene.ip(whose), whose, habits)
+
+
+def _burst(scene: Scene, dice: Dice) -> None:
+    """Somebody says in one moment more than a narrow queue takes."""
+    life, direct, to = _life(scene, dice), dice.choice((0, 2, 6)), dice.choice(scene.names)
+    if life is None or life.name not in scene.people:
+        return
+    scene.tell(f"{life.name}: publishes much, and sends {direct} long messages to {to}")
+    for number in range(_BURST + direct):
+        scope = to if number >= _BURST and to != life.name else "*"
+        text = scene.account.say(life.name, scope, "send", _LONG_END)
+        with suppress(NotSentError):
+            if scope == "*":
+                life.node.publish(scope, text)
+            else:
+                life.node.send(scope, text)
+
+
 PEOPLE: Final[dict[str, Callable[[Scene, Dice], None]]] = {
     "watch": _watch,
     "ask": _ask,
     "block": _block,
     "long": _long,
+    "visit": _visit,
+    "burst": _burst,
 }
 """Name -> what it does; `kind` says how often."""

@@ -31,12 +31,13 @@ from p2pchat.testing.worlds.counters import (
     settled_violations,
 )
 from p2pchat.testing.worlds.inner import Violation, inner_violations
-from p2pchat.testing.worlds.kind import LIAR, PLAIN, Dice, Kind
+from p2pchat.testing.worlds.kind import LIAR, PLAIN, VISITOR, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
 from p2pchat.testing.worlds.narrow import NARROW, USUAL
 from p2pchat.testing.worlds.plain import PlainGuest
 from p2pchat.testing.worlds.storage import HandStorage, path_of
 from p2pchat.testing.worlds.unread import Unread
+from p2pchat.testing.worlds.visitor import Visitor
 
 QUIET: Final = 300.0
 """Seconds that all nodes are there in the end, at most."""
@@ -55,6 +56,7 @@ _COUNTS_EVERY: Final = 20
 DIRECTORY_PATH: Final = "/rendezvous.sqlite"
 _PLAIN_IP: Final = "10.0.0.99"
 _LIAR_IP: Final = "10.0.0.66"
+_VISITOR_IP: Final = "10.0.0.77"
 _LIE_RATE: Final = 0.3
 
 Found = dict[str, dict[str, str]]
@@ -111,6 +113,7 @@ class Scene:
             )
             self.plain.listen()
             self.plain.register((self.town.served or self.town.rendezvous).at(self.plain.host))
+        self.visitor = Visitor(self.town.network.host(_VISITOR_IP), VISITOR, self.account)
         if kind.lies:
             self.account.lied_to = True
             rates = {Lie[name]: _LIE_RATE for name in kind.lies}
@@ -147,6 +150,8 @@ class Scene:
                 self.account.told_of_damage.add(name)
                 self.tell(f"{name}: its file is put away")
                 self.disks[name].lose(path_of(name))
+            elif self.free:
+                self.find(Violation("I7", "nothing fails, and it cannot start", name))
             return
         self.lives[name] = life
 
@@ -261,6 +266,9 @@ class Scene:
         if self.liar is not None:
             self.counts["lies"] += self.liar.told.total()
             self.liar.close()
+        for violation in self.visitor.overstayed():
+            self.find(violation)
+        self.visitor.close()
         if self.plain is not None:
             self.plain.close()
             for fault in self.plain.faults:
@@ -278,6 +286,22 @@ class Scene:
                 self.find(Violation("I6", "something is left behind", f"{name}: {call}"))
             for port in life.host.ports:
                 self.find(Violation("I6", "a port is left open", f"{name}: {port}"))
+        self._look_at_directory()
+
+    def _look_at_directory(self) -> None:
+        """What the rendezvous was asked, and whom it still knows when all have left."""
+        served = self.town.served
+        if served is None:
+            for ip in sorted(self.town.rendezvous.impatient):
+                self.find(Violation("I7", "it asks a rendezvous that blocks it", ip))
+            return
+        known = {name for name in self.names if served.knows(name)}
+        served.stop()
+        self.pass_time(_AFTERWARDS)
+        served.start()
+        for name in self.names:
+            if name not in known and served.knows(name):
+                self.find(Violation("I6", "it has left, and is listed after a restart", name))
 
     def _all_gone(self) -> bool:
         return all(life.gone for life in self.lives.values())

@@ -116,6 +116,13 @@ class HandStorage:
         """Whether the program left while the disk did not answer."""
         return any(thread.abandoned for thread in self.threads)
 
+    @property
+    def holds_lock(self) -> bool:
+        """Whether a program that has left in order would keep the next one from its file."""
+        return any(path.endswith(".lock") for path in self.disk.in_use) and not (
+            self.busy or self.abandoned
+        )
+
     def end(self, *, after_next: bool) -> None:
         """The process ends as by `kill -9`; see `HandThread.end`."""
         for thread in self.threads:
