@@ -7,7 +7,7 @@ links. What comes with every message takes the shortest way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from types import MethodType
 from typing import Any, Final
 
