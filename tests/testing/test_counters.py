@@ -66,6 +66,7 @@ class CounterTests(SynchronousTestCase):
         self.assertEqual(self.wrong(), ["closing for too long"])
 
     def test_a_link_that_is_silent(self) -> None:
+        self.mesh.keepalive._judge_from -= 10.0  # it has not just begun
         self.mesh.links[0].heard_at -= 100.0
         self.assertEqual(self.wrong(), ["a silent link is not ended"])
 
