@@ -165,7 +165,7 @@ def queue_of(port: Any) -> int:
         return 0
     try:
         info = port.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED + 4)
-    except OSError:  # not of TCP
+    except (OSError, AttributeError):  # not of TCP, or without a socket of the system
         return 0
     return int.from_bytes(info[_UNACKED:], sys.byteorder)
 

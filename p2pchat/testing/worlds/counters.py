@@ -101,6 +101,8 @@ def _overdue_links(node: ChatNode) -> Iterator[Violation]:
     links: Any = node.mesh.links
     longest = SILENCE * node.settings.connection.ping_interval + SLACK
     for link in links if judged >= node.mesh.keepalive._judge_from + SLACK else ():
+        if link.leaving:
+            continue  # it has said farewell, and its node waits for nothing but its disk
         if link.heard_at < judged - longest and not (link.waits_for_us or link._gone):
             yield Violation(
                 "I7", "a silent link is not ended", f"{node.me.peer_id}: {link.peer_id}"
