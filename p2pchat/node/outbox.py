@@ -27,6 +27,7 @@ from p2pchat.history.records import PLAIN, Record
 from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.identity.trust import may_carry
 from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import Became, Teller
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.names import bracketed
@@ -158,6 +159,17 @@ class Outbox:
                 not message.goes_last for message in self._unsent.get(peer_id, {}).values()
             )
         return peer_id in self._unsent
+
+    def is_on_another_link(self, peer: Peer) -> bool:
+        """Whether a message on the link in use would overtake one that went out on another.
+
+        So it is when dials crossed, and the link that stays is not the one that opened first.
+        """
+        used = peer.link_in_use
+        return used.is_p2pchat and any(
+            message.stage is Stage.ON_ITS_WAY and message.link is not used
+            for message in self._by_peer.get(peer.peer_id, {}).values()
+        )
 
     def has_unsent(self, peer_id: str) -> bool:
         """Whether anything for this peer is unsent."""

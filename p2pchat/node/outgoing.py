@@ -162,6 +162,8 @@ class Outgoing:
             message.entry.security = PLAIN
             message.in_the_clear_at = at or self._known.wall()
         behind = self.outbox.is_behind(peer_id) and not self._waiting.all_held_back(peer_id, peer)
+        if peer is not None and len(peer.links) > 1:
+            behind = behind or self.outbox.is_on_another_link(peer)
         waits = bool(obstacle) or behind or not self._ready
         if waits:
             self._check_room(peer_id)

@@ -69,6 +69,8 @@ class WaitingMessages:
         outbox = self._outbox
         if not outbox.has_unsent(peer_id):
             return
+        if len(peer.links) > 1 and outbox.is_on_another_link(peer):
+            return
         used = peer.link_in_use
         window = _WINDOW if used.is_p2pchat else _PLAIN_WINDOW
         for message in outbox.due(peer_id, window, self._pin_for(peer), level_of(peer)):
