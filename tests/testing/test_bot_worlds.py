@@ -112,7 +112,7 @@ def greeted_once(account: BotAccount) -> None:
 
 class FaultyBotTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.patch(bots, "_TRIES", 10)  # how short a story becomes is tested elsewhere
+        self.patch(bots, "_TRIES", 1)  # how short a story becomes is tested elsewhere
 
     def finds(
         self, wanted: str, make: MakeBot, check: Check | None = None, texts: tuple[str, ...] = ()

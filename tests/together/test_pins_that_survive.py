@@ -11,7 +11,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.nodes import FakeTown, fake_keys
 
-ROUNDS = 200
+ROUNDS = 80
 
 
 class PinsThatSurviveTests(SynchronousTestCase):

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.testing.worlds.world import World
 
-SEEDS = range(100)
+SEEDS = range(40)
 
 
 class FixedWorldTests(SynchronousTestCase):
