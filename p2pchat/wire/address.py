@@ -176,6 +176,13 @@ def network_of(ip: str) -> str:
     return f"{IPv6Address(int(address) >> 64 << 64)}/64"
 
 
+def group_of(ip: str) -> str:
+    """Addresses that share one part: /24 of IPv4, /64 of IPv6, and this machine."""
+    address = network_of(ip)
+    head, dot, _ = address.rpartition(".")
+    return f"{head}.0/24" if dot and head.count(".") == 2 and ":" not in head else address
+
+
 def embedded_ipv4(packed: bytes) -> bytes | None:
     """The four bytes of the IPv4 address inside an IPv6 address of sixteen; None without one."""
     for prefix, start in _EMBEDDING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.mesh.link.handshake_budget import DEAR, REST, HandshakeBudget, group_of
+from p2pchat.mesh.link.handshake_budget import DEAR, REST, HandshakeBudget
+from p2pchat.wire.address import group_of
 
 STEP = 0.002
 

@@ -58,8 +58,6 @@ class Decision:
     """What the person decided, which holds from now on, and whether it is on the disk."""
 
     compared: Compared
-    stored: bool = True
-    """Whether the disk has not refused it so far."""
     synced: Deferred[str] = field(default_factory=partial(succeed, ""), compare=False)
     """Fires with nothing when it is, within some seconds; else with a sentence that says why not.
     Show that it is done only then."""
@@ -332,8 +330,7 @@ class KnownKeys:
         synced = file.append_synced(whole_line(line), now)
         if pin is not None:
             pin.line = file.count
-        refused = synced.called and bool(synced.result)
-        return Decision(Compared.EQUAL, not refused, synced)
+        return Decision(Compared.EQUAL, synced)
 
     def _line(
         self, pin: Pin, event: Event, *, was: bytes | None = None, typed: bool = False

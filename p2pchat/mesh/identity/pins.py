@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from p2pchat.mesh.identity.pin import Hold, Pin
-from p2pchat.wire.address import THIS_MACHINE, network_of
+from p2pchat.wire.address import THIS_MACHINE, group_of, network_of
 
 MOST_OF_A_KEY: Final = 8
 """Names that one key may have lightly."""
@@ -86,12 +86,10 @@ class Pins:
             return True
         if len(self._light) >= MOST_LIGHT or self._of_key[key] >= MOST_OF_A_KEY:
             return False
-        group, address = _group_and_address(ip)
-        return (
-            not group
-            or self._of_place[group] < MOST_OF_A_GROUP
-            or (group != address and not self._of_place[address])
-        )
+        places = _places_of(ip)
+        if not places or self._of_place[places[0]] < MOST_OF_A_GROUP:
+            return True
+        return len(places) > 1 and not self._of_place[places[1]]
 
     def add(self, pin: Pin, ip: str | None = None) -> None:
         """Add the pin of a name that has none; `ip`: it is light, and was seen there."""
@@ -199,18 +197,10 @@ class Pins:
                 _count_down(self._of_place, place)
 
 
-def _group_and_address(ip: str) -> tuple[str, str]:
-    """The group of addresses that `ip` is of, and itself; empty for this machine."""
-    address = network_of(ip)
-    if address == THIS_MACHINE:
-        return "", ""
-    return (address if ":" in address else address.rpartition(".")[0]), address
-
-
 def _places_of(ip: str) -> tuple[str, ...]:
-    """Who has made a pin from this address, each once; nobody on this machine."""
-    group, address = _group_and_address(ip)
-    if not group:
+    """Who has made a pin from this address, the group first, each once; nobody on this machine."""
+    group, address = group_of(ip), network_of(ip)
+    if address == THIS_MACHINE:
         return ()
     return (group,) if group == address else (group, address)
 

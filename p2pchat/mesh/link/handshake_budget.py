@@ -18,7 +18,7 @@ from collections import OrderedDict
 from typing import Final, Protocol
 
 from p2pchat.mesh.link.bucket import TokenBucket
-from p2pchat.wire.address import THIS_MACHINE, network_of
+from p2pchat.wire.address import THIS_MACHINE, group_of, network_of
 
 ALL: Final = (0.150, 0.300)
 """Seconds of CPU a second, and at once, for all inbound handshakes."""
@@ -201,10 +201,3 @@ class HandshakeBudget:
             if len(self._groups) < _GROUPS and now - oldest.heard <= _FORGET:
                 break
             self._groups.popitem(last=False)
-
-
-def group_of(ip: str) -> str:
-    """Addresses that share one part: /24 of IPv4, /64 of IPv6, and this machine."""
-    address = network_of(ip)
-    head, dot, _ = address.rpartition(".")
-    return f"{head}.0/24" if dot and head.count(".") == 2 and ":" not in head else address

@@ -22,8 +22,8 @@ from p2pchat.logs.limits import RateLimited
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.mesh.link.context import LinkContext
-from p2pchat.mesh.link.handshake_budget import group_of
 from p2pchat.mesh.link.protocol import PeerProtocol
+from p2pchat.wire.address import group_of
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Bye
 

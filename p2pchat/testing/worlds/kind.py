@@ -28,7 +28,6 @@ VISITOR: Final = "mallory@CIC"
 """A stranger with a bad habit on each connection."""
 LIAR: Final = "eve@CIC"
 _LIES: Final = [lie.name for lie in Lie if lie not in IMPERSONATING]
-_HOW_MANY_LIES: Final = (*(0,) * 18, 1, 3, 10)
 LATENCIES: Final = ((0.0005, 0.01), (0.0005, 0.01), (0.0, 0.0), (0.02, 0.08), (0.1, 0.9))
 STEPS: Final = (20, 40, 60, 60, 90)
 

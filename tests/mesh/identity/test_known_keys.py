@@ -300,7 +300,7 @@ class PersonTests(KnownKeysTestCase):
 
     def test_trust_before_the_first_contact(self) -> None:
         decision = self.keys.trust("bob@CIC", fingerprint(BOB), 0.0, typed=True)
-        self.assertTrue(decision.stored)
+        self.assertEqual(self.successResultOf(decision.synced), "")
         self.keys = self.start()
         self.assertRaises(ValueError, self.opened, by=MALLORY)
         self.assertEqual(self.opened().hold, Hold.BY_PERSON)
