@@ -16,8 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, fail, maybeDeferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.limits import Limits
@@ -25,57 +24,24 @@ from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
 from p2pchat.rendezvous.stores.journal import Persistence
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile
-from p2pchat.sqlite import ClosedError, Worker
+from p2pchat.sqlite import Worker
+from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.network import FakeHost
+from p2pchat.testing.threads import SteppedWorker
 
 RENDEZVOUS_PORT: Final = 8080
 
 
-class HostThread(Worker):
-    """A program's thread: each call is made a moment after it was asked for, in their order.
-
-    `host` is where it runs: while that is paused, so is the thread, and a kill ends it. `slow` is
-    the longest time in seconds that a call takes; which one it is comes from the network's seed.
-    """
-
-    def __init__(self, host: FakeHost, slow: float = 0.005) -> None:
-        self._host = host
-        self._slow = slow
-        self._free_at = 0.0
-        self._stopped = False
-
-    def run(self, call: Callable[[], Any]) -> Deferred[Any]:
-        """See `Worker`."""
-        if self._stopped:
-            return fail(ClosedError("this program is leaving"))
-        took = self._host.network.random.uniform(0.0, self._slow)
-        self._free_at = max(self._free_at, self._host.seconds()) + took
-        result: Deferred[Any] = Deferred()
-        self._host.callLater(self._free_at - self._host.seconds(), self._make, call, result)
-        return result
-
-    def stop(self) -> None:
-        """See `Worker`; nothing may wait any more."""
-        self._stopped = True
-
-    def abandon(self) -> None:
-        """See `Worker`."""
-        self._stopped = True
-
-    def _make(self, call: Callable[[], Any], result: Deferred[Any]) -> None:
-        try:
-            value = call()
-        except Exception:
-            result.errback(Failure())
-        else:
-            result.callback(value)
+def _thread_of(host: FakeHost) -> SteppedWorker:
+    return SteppedWorker(host, FakeDisk(host.network.random))
 
 
 class ServedRendezvous:
     """A rendezvous server on `host`, not running before `start`.
 
     `limits` are what it puts up with. `make_file`, if there is one, opens its database, at each
-    start anew: `lambda: RegistrationFile(path)`. `make_thread` makes the thread that writes it.
+    start anew: `lambda: RegistrationFile(path)`. `make_thread` makes the thread that writes it: one
+    on the disk on which the file is, where that fails.
     """
 
     def __init__(
@@ -85,7 +51,7 @@ class ServedRendezvous:
         port: int = RENDEZVOUS_PORT,
         limits: Limits | None = None,
         make_file: Callable[[], RegistrationFile] | None = None,
-        make_thread: Callable[[FakeHost], Worker] = HostThread,
+        make_thread: Callable[[FakeHost], Worker] = _thread_of,
     ) -> None:
         self.host = host
         self.port = port

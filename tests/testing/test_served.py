@@ -13,9 +13,11 @@ from p2pchat.rendezvous.directory import IDirectory, Unreachable
 from p2pchat.rendezvous.limits import Limits
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.sqlite import ClosedError
+from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.network import FakeNetwork
 from p2pchat.testing.nodes import FakeTown
-from p2pchat.testing.served import HostThread, ServedRendezvous
+from p2pchat.testing.served import ServedRendezvous
+from p2pchat.testing.threads import SteppedWorker
 
 
 class ServedCase(SynchronousTestCase):
@@ -144,7 +146,9 @@ class ThreadTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = FakeNetwork()
         self.host = self.network.host("10.0.0.1")
-        self.thread = HostThread(self.host, slow=1.0)
+        disk = FakeDisk(self.network.random)
+        disk.delay = (0.0, 0.5)
+        self.thread = SteppedWorker(self.host, disk)
 
     def test_calls_are_made_in_their_order_and_results_fire(self) -> None:
         made: list[int] = []

@@ -20,7 +20,9 @@ from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.liar import Liar
 from p2pchat.testing.lies import Lie
+from p2pchat.testing.network import FakeHost
 from p2pchat.testing.nodes import FakeTown
+from p2pchat.testing.threads import SteppedWorker
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.account import Account
 from p2pchat.testing.worlds.bounds import bound_violations
@@ -105,7 +107,7 @@ class Scene:
         self.directory_disk = FakeDisk(Dice(kind.seed))
         """Where the real rendezvous keeps its registrations."""
         if kind.served:
-            self.town.serve(make_file=self._registrations)
+            self.town.serve(make_file=self._registrations, make_thread=self._directory_thread)
         self.plain: PlainGuest | None = None
         if kind.plain:
             self.plain = PlainGuest(
@@ -123,6 +125,9 @@ class Scene:
 
     def _registrations(self) -> RegistrationFile:
         return RegistrationFile(DIRECTORY_PATH, self.directory_disk)
+
+    def _directory_thread(self, host: FakeHost) -> SteppedWorker:
+        return SteppedWorker(host, self.directory_disk)
 
     # ------------------------------------------------------------ nodes
 
