@@ -387,6 +387,16 @@ class OnTheWayTests(LinkTestCase):
 
 
 class EndTests(LinkTestCase):
+    def say_and_end(self, count: int) -> None:
+        """Have so many lines and the close_notify behind them arrive together."""
+        for number in range(count):
+            self.say(f"{number}")
+        self.alice.clock.run(0)
+        sealed = self.alice.link.sealed
+        assert sealed is not None
+        sealed.farewell()
+        self.bob.link.dataReceived(self.alice.said())
+
     def test_a_farewell_is_sealed_and_ends_in_order(self) -> None:
         self.pair.open()
         self.alice.link.leave("leaving")
@@ -396,13 +406,7 @@ class EndTests(LinkTestCase):
 
     def test_close_notify_is_the_end_of_the_stream(self) -> None:
         self.pair.open()
-        for number in range(3):
-            self.say(f"{number}")
-        self.alice.clock.run(0)
-        sealed = self.alice.link.sealed
-        assert sealed is not None
-        sealed.farewell()
-        self.bob.link.dataReceived(self.alice.said())
+        self.say_and_end(3)
         self.assertEqual(self.bob.owner.texts, ["0", "1", "2"])
         self.bob.link.dataReceived(line("in the clear"))
         self.assertEqual(self.bob.owner.texts, ["0", "1", "2"])
@@ -410,13 +414,7 @@ class EndTests(LinkTestCase):
 
     def test_all_lines_before_close_notify_are_taken_in(self) -> None:
         self.pair.open()
-        for number in range(1500):
-            self.say(f"{number}")
-        self.alice.clock.run(0)
-        sealed = self.alice.link.sealed
-        assert sealed is not None
-        sealed.farewell()
-        self.bob.link.dataReceived(self.alice.said())
+        self.say_and_end(1500)
         self.bob.clock.run(1)
         self.assertEqual(len(self.bob.owner.texts), 1500)
         self.assertEqual(finish_of(self.bob), (Ending.LOST, "the other end closed its side"))

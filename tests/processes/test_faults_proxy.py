@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -83,45 +84,53 @@ class ProxyTests(TestCase):
             self.assertLess(reactor.seconds(), end, "did not happen")
             await deferLater(reactor, 0.01)
 
-    async def test_encrypted_through_everything(self) -> None:
-        """What is cut, delayed and joined on the way is no tampering."""
-        alice, bob, proxy = await self.pair(sealed=True, cut=0.02, silence=0.004)
+    async def talk(
+        self,
+        alice: ChatNode,
+        bob: ChatNode,
+        proxy: ChaosProxy,
+        *,
+        least: int,
+        most: int,
+        look: Callable[[], None] = lambda: None,
+    ) -> Account:
+        """Have both say at least so many messages in all; returns what became of them, checked.
+
+        How many segments there are to cut depends on the machine: they go on until there were some,
+        or they have said `most`. `look` is called now and then, while they are linked.
+        """
         account = Account([alice, bob])
         chance = random.Random(7)
         said = 0
-        while said < 1500 or (proxy.cuts < 4 and said < 20_000):
+        while said < least or (proxy.cuts < 4 and said < most):
             for _ in range(25):
                 account.say(chance.randrange(2), f"{said:06}")
                 said += 1
             await deferLater(reactor, 0.015)
             if not self.linked(alice, bob):
                 await self.until(lambda: self.linked(alice, bob))
-            for link in (*alice.mesh.links, *bob.mesh.links):
-                self.assertEqual(link.security, "encrypted")
+            look()
         proxy.calm()
         await self.until(lambda: account.open == 0)
         await self.until(lambda: self.linked(alice, bob))
         account.check(self, "seed 7")
+        return account
+
+    async def test_encrypted_through_everything(self) -> None:
+        """What is cut, delayed and joined on the way is no tampering."""
+        alice, bob, proxy = await self.pair(sealed=True, cut=0.02, silence=0.004)
+
+        def look() -> None:
+            for link in (*alice.mesh.links, *bob.mesh.links):
+                self.assertEqual(link.security, "encrypted")
+
+        await self.talk(alice, bob, proxy, least=1500, most=20_000, look=look)
         for node in (alice, bob):
             self.assertEqual(node.mesh.link_log.remarks["tls"], 0)
 
     async def test_five_thousand_messages_through_everything(self) -> None:
         alice, bob, proxy = await self.pair(cut=0.02, silence=0.004)
-        account = Account([alice, bob])
-        chance = random.Random(7)
-        said = 0
-        # How many segments there are to cut depends on the machine: go on until there were some.
-        while said < 5000 or (proxy.cuts < 4 and said < 50_000):
-            for _ in range(25):
-                account.say(chance.randrange(2), f"{said:06}")
-                said += 1
-            await deferLater(reactor, 0.015)
-            if not self.linked(alice, bob):
-                await self.until(lambda: self.linked(alice, bob))
-        proxy.calm()
-        await self.until(lambda: account.open == 0)
-        await self.until(lambda: self.linked(alice, bob))
-        account.check(self, "seed 7")
+        account = await self.talk(alice, bob, proxy, least=5000, most=50_000)
         self.assertGreaterEqual(proxy.cuts, 4)
         self.assertGreater(account.count("delivered"), 500)
         self.assertEqual(self.flushLoggedErrors(), [])
