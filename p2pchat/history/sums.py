@@ -48,8 +48,9 @@ def of_message(
     text: str, security: int | None,
 ) -> int:  # fmt: skip
     """The sum of a row of `message`."""
-    head = f"{id_} {conversation} {sender} {at} {said} {state} {security} "
-    return crc32(f"{head}{msg_id}\0{text}".encode())
+    return _of_row(
+        id_, conversation, sender, msg_id.encode(), at, said, state, text.encode(), security
+    )
 
 
 def of_segment(id_: int, count: int, strangers: int, data: bytes) -> int:
@@ -59,7 +60,7 @@ def of_segment(id_: int, count: int, strangers: int, data: bytes) -> int:
 
 def of_name(id_: int, text: str) -> int:
     """The sum of a row of `name`."""
-    return crc32(f"{id_} {text}".encode())
+    return _of_name(id_, text.encode())
 
 
 def of_run(id_: int, total: int, wall: int) -> int:
@@ -124,7 +125,7 @@ def prepare(connection: Connection) -> None:
         ("message_is_whole", 11, _message_is_whole),
         ("changed_sum", 11, _changed),
         ("name_is_whole", 3, _name_is_whole),
-        ("name_sum", 2, lambda id_, text: crc32(b"%d %b" % (id_, text))),
+        ("name_sum", 2, _of_name),
         ("segment_sum", 4, of_segment),
         ("segment_is_whole", 5, segment_is_whole),
         ("run_sum", 3, of_run),
@@ -142,8 +143,8 @@ def _of_row(
 
 
 def _message_is_whole(*values: Any) -> bool:
-    *row, kept, after = values
-    return bool(row[0] <= after if kept is None else kept == _of_row(*row))
+    *row, after = values
+    return row_is_whole(row, after)
 
 
 def row_is_whole(row: Sequence[Any], after: int) -> bool:
@@ -164,4 +165,8 @@ def _changed(*values: Any) -> int | None:
 
 
 def _name_is_whole(id_: Any, text: Any, kept: Any) -> bool:
-    return type(text) is bytes and bool(kept == crc32(b"%d %b" % (id_, text)))
+    return type(text) is bytes and bool(kept == _of_name(id_, text))
+
+
+def _of_name(id_: int, text: bytes) -> int:
+    return crc32(b"%d %b" % (id_, text))
