@@ -20,7 +20,7 @@ from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
 from p2pchat.mesh.encryption import Encryption
 from p2pchat.mesh.full_queues import end_longest, end_stalled
-from p2pchat.mesh.identity.trust import Policy
+from p2pchat.mesh.identity.trust import BUSY, Policy
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.keepalive import KeepAlive
 from p2pchat.mesh.leaving import Leaving
@@ -308,11 +308,15 @@ class Mesh:
 
     def link_opened(self, link: IPeerLink) -> None:
         """The handshake is done."""
-        if not link.outbound:
-            self.admission.opened(link, self._reactor.seconds())
+        friend, now = link.peer_id in self._friends, self._reactor.seconds()
+        has_place = link.outbound or self.admission.opened(link, now, friend=friend)
         if self.blocking.has(link.peer_id, link.ip):
             self._not_wanted(link)
             self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))
+            return
+        if not has_place:
+            link.deliver = _ignore
+            link.leave(BUSY)
             return
         self.link_log.opened(link, self._reactor.seconds())
         self.look_alikes.opened(link.peer_id, self._reactor.seconds())
@@ -332,7 +336,7 @@ class Mesh:
         self.link_log.ended(link, finish)
         if self.claims is not None:
             self.claims.closed(link)
-        self.admission.release(link.ip, inbound=not link.outbound)
+        self.admission.release(link, inbound=not link.outbound)
         if link.peer_id:
             self._open_link_closed(link, finish)
         else:

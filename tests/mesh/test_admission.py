@@ -79,7 +79,7 @@ class Door:
     def go(self, connection: Connection) -> None:
         self.inside.remove(connection)
         self.it.settled(connection)
-        self.it.release(connection.ip, inbound=True)
+        self.it.release(connection, inbound=True)
 
 
 class LinkTests(SynchronousTestCase):
@@ -104,7 +104,7 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(door.it.links, 3)
         self.assertEqual(self.refused(door, HERE), "too many links")
         for _ in range(2):
-            door.it.release(HERE, inbound=False)
+            door.it.release(Connection(HERE), inbound=False)
         self.assertIsNotNone(door.come(HERE))
 
     def test_links_from_one_address(self) -> None:
@@ -131,7 +131,7 @@ class LinkTests(SynchronousTestCase):
         door = Door(per_ip=1)
         door.it.dialed(HERE)
         door.open(HERE)
-        door.it.release(HERE, inbound=False)
+        door.it.release(Connection(HERE), inbound=False)
         self.assertEqual(self.refused(door, HERE), "too many links from one address")
 
     def test_what_we_dial_has_the_same_share(self) -> None:
@@ -142,7 +142,7 @@ class LinkTests(SynchronousTestCase):
         self.assertFalse(door.it.may_dial(HERE, 2, friend=False))
         self.assertTrue(door.it.may_dial(HERE, 4, friend=True))
         self.assertFalse(door.it.may_dial(HERE, 5, friend=True))
-        door.it.release(HERE, inbound=False)
+        door.it.release(Connection(HERE), inbound=False)
         self.assertTrue(door.it.may_dial(HERE, 2, friend=False))
         self.assertEqual(door.it._dialed, {})
         door.it.dialed("2001:db8::1")
@@ -183,6 +183,49 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual((it.links, it.handshakes), (0, 0))
 
 
+class StrangerTests(SynchronousTestCase):
+    """Open links of strangers, whose names and addresses are as many as they like."""
+
+    def open(self, door: Door, ip: str, *, friend: bool = False) -> Connection | None:
+        connection = door.come(ip)
+        assert connection is not None, door.why
+        if door.it.opened(connection, door.now, friend=friend):
+            return connection
+        door.go(connection)
+        return None
+
+    def test_they_leave_an_eighth_to_friends(self) -> None:
+        door = Door(links=16)
+        inside = [self.open(door, f"192.0.2.{n}") for n in range(14)]
+        self.assertNotIn(None, inside)
+        self.assertIsNone(self.open(door, "192.0.2.99"))
+        self.assertEqual((door.it.links, door.it.refused), (14, 1))
+        self.assertIsNotNone(self.open(door, HERE, friend=True))
+        self.assertIsNotNone(self.open(door, HERE, friend=True))
+        self.assertEqual(self.refused(door), "too many links")
+
+    def test_one_that_leaves_gives_its_place_to_another(self) -> None:
+        door = Door(links=8)
+        inside = [self.open(door, f"192.0.2.{n}") for n in range(7)]
+        self.assertIsNone(self.open(door, HERE))
+        assert inside[0] is not None
+        door.go(inside[0])
+        self.assertIsNotNone(self.open(door, HERE))
+
+    def test_friends_take_none_of_their_places(self) -> None:
+        door = Door(links=8)
+        friend = self.open(door, HERE, friend=True)
+        inside = [self.open(door, f"192.0.2.{n}") for n in range(10, 17)]
+        assert friend is not None
+        door.go(friend)
+        self.assertNotIn(None, inside)
+        self.assertIsNone(self.open(door, THERE))
+
+    def refused(self, door: Door) -> str | None:
+        self.assertIsNone(door.come(HERE))
+        return door.why
+
+
 class RateTests(SynchronousTestCase):
     """Who connects, says HELLO, leaves and comes back at once, again and again."""
 
@@ -193,7 +236,7 @@ class RateTests(SynchronousTestCase):
             connection = door.come(ip)
             if connection is not None:
                 got_in += 1
-                door.it.opened(connection, door.now)
+                door.it.opened(connection, door.now, friend=False)
                 door.go(connection)
         return got_in
 

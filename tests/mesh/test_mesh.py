@@ -65,6 +65,23 @@ class LimitTests(MeshTestCase):
         self.town.run(35)
         self.assertEqual(self.town.links(alice), {})
 
+    def test_strangers_of_many_names_and_addresses_leave_places_to_friends(self) -> None:
+        alice = self.town.node("alice@CIC", settings=Settings(limits=LimitSettings(max_links=16)))
+        alice.friends.wrote_to("bob@CIC")
+        for number in range(30):
+            host = self.town.network.host(f"10.0.7.{number}")
+            Program(host, f"stranger{number}@CIC").dial("10.0.0.1")
+        self.town.run(5)
+        self.assertEqual(len(alice.mesh.links), 14)
+        friend = Program(self.town.network.host("10.0.8.1"), "bob@CIC")
+        friend.dial("10.0.0.1")
+        self.town.run(5)
+        self.assertEqual(len(alice.mesh.links), 15)
+        self.assertEqual(
+            [peer.peer_id for peer in alice.peers if peer.peer_id == "bob@CIC" and peer.links],
+            ["bob@CIC"],
+        )
+
     def test_the_places_are_counted_right_whatever_happens(self) -> None:
         class Quiet(ForeignPeer):
             def say_hello(self) -> None:

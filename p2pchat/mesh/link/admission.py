@@ -12,6 +12,9 @@ been silent for longest gives way to a newcomer:
 - after a second, because a HELLO comes with the connection on any network that works;
 - after a tenth of it to a newcomer from the same address, or from one that has no place yet. So one
   address, however fast it dials, does not keep its own neighbours out, nor anybody else.
+
+Strangers who do say HELLO, under however many names and from however many addresses, leave an
+eighth of all places to friends and to our own dials.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ WINDOW: Final = 10
 """Seconds in which an address may have as many new links as its rate allows, all at once, too."""
 _TRIES: Final = 8
 """Connections at most that are heard for one newcomer."""
+_KEPT: Final = 8
+"""One place of so many is for no stranger's open link."""
 
 
 class Silent(Protocol):
@@ -60,6 +65,7 @@ class Admission:
         self._silent: dict[Silent, float] = {}
         self._silent_at: dict[str, dict[Silent, float]] = {}
         self._spoke = False
+        self._strangers: set[Silent] = set()
         self.links = 0
         """Connections at present, in both directions."""
         self.dials = 0
@@ -79,6 +85,7 @@ class Admission:
             # accepted before the first of them is refused.
             reserve = min(_RESERVE, max(32, self._max_descriptors // 4))
             self.max_links = min(self.max_links, max(1, self._max_descriptors - reserve))
+        self._max_strangers = self.max_links - self.max_links // _KEPT
         self._max_per_address = limits.max_links_per_ip
         self._most_to_open = limits.link_rate_per_ip * WINDOW
         # Half of the places are for links, and for our own dials, whoever says nothing.
@@ -146,8 +153,12 @@ class Admission:
         """Whether one more link may be made, in either direction."""
         return self.links + self.dials < self.max_links
 
-    def opened(self, link: Silent, now: float) -> None:
-        """An admitted connection has said HELLO. Who says nothing uses up no rate of neighbours."""
+    def opened(self, link: Silent, now: float, *, friend: bool) -> bool:
+        """An admitted connection has said HELLO; returns whether there is a place for it.
+
+        Where there is none, the caller ends the link. Who says nothing uses up no rate of
+        neighbours.
+        """
         self.settled(link)
         if now >= self._opened_until:
             self._opened.clear()
@@ -155,6 +166,13 @@ class Admission:
         address = network_of(link.ip)
         if address != THIS_MACHINE:
             self._opened[address] += 1
+        if friend:
+            return True
+        if len(self._strangers) >= self._max_strangers:
+            self.refused += 1
+            return False
+        self._strangers.add(link)
+        return True
 
     def settled(self, link: Silent) -> None:
         """An admitted connection is silent no more, or has ended; may be called again."""
@@ -165,10 +183,11 @@ class Admission:
             if not beside:
                 del self._silent_at[address]
 
-    def release(self, ip: str, *, inbound: bool) -> None:
-        """Give a place back."""
+    def release(self, link: Silent, *, inbound: bool) -> None:
+        """Give the place of a link back."""
         self.links -= 1
-        counts, address = self._per_address if inbound else self._dialed, network_of(ip)
+        self._strangers.discard(link)
+        counts, address = self._per_address if inbound else self._dialed, network_of(link.ip)
         counts[address] -= 1
         if counts[address] <= 0:
             del counts[address]
