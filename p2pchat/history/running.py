@@ -46,6 +46,8 @@ class Running:
         self._matters = False
         self.last_waits = False
         """Whether something is to be noted when the node leaves."""
+        self.is_wanted = False
+        """Whether somebody waits for the next note."""
 
     def loaded(self, past: Loaded, now: float, wall: float) -> None:
         """Begin a run after this past."""
@@ -103,8 +105,14 @@ class Running:
             self._rows.append(row)
             self._note_at = 0.0
 
+    def want_note(self) -> None:
+        """Have it noted with the next batch: after that no restart takes a message for younger."""
+        self.is_wanted = True
+        self._note_at = 0.0
+
     def to_note(self, now: float, wall: float, *, last: bool = False) -> list[Run]:
         """The rows to write with the next batch; `last`: the node leaves."""
+        self.is_wanted = False
         if not self._matters or (now < self._note_at and not last):
             return []
         self._note_at = now + _NOTED_EVERY
