@@ -1,4 +1,4 @@
-"""A message is told to be cancelled, or too old, when no kill can bring it back, or that one may."""
+"""A message is told to be cancelled, or too old, when no kill brings it back, or that one may."""
 
 from __future__ import annotations
 

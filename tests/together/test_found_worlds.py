@@ -73,6 +73,19 @@ WORLDS: Final = {
             ("pass", 20347),
         ],
     ),
+    "it left, was blocked, came back, was no longer blocked, and neither dialed the other": World(
+        Kind(seed=1823629971),
+        [
+            ("pass", 56530),
+            ("thread", 99289),
+            ("stop", 21406),
+            ("pass", 42644),
+            ("block", 83857),
+            ("kill", 9119),
+            ("start", 25116),
+            ("pass", 80835),
+        ],
+    ),
     # In these three the checks were wrong: what happened is as it must be.
     "cancelled, which was written, and killed before anybody could be told": World(
         Kind(seed=1377653855, nodes=2, plain=True),
