@@ -23,7 +23,7 @@ from p2pchat.history.looking import look
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError, Loaded, Record, Run
+from p2pchat.history.records import Batch, HistoryError, Loaded, Record
 from p2pchat.history.running import Running
 from p2pchat.history.segments import how_it_came, pack
 from p2pchat.history.storage import Questions, Storage
@@ -407,8 +407,11 @@ class DurableHistory:
     def _note_waits(self) -> bool:
         return self._running.is_wanted or (self._stopping and self._running.last_waits)
 
-    def _to_note(self) -> list[Run]:
-        return self._running.to_note(self._clock.seconds(), self.wall(), last=self._stopping)
+    def _to_note(self, batch: Batch) -> None:
+        now, age = self._clock.seconds(), self.settings.catch_up_age
+        batch.runs = self._running.to_note(now, self.wall(), last=self._stopping)
+        if batch.runs:
+            batch.runs_from = self._running.needed_from(age, now)
 
     def _tell_replaced(self, aside: str) -> None:
         self._notice(f"the history file was damaged: it is now {aside}, and a new one begun")

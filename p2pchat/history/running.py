@@ -145,6 +145,11 @@ class Running:
         row = rows[place - 1]
         return Since(rows[0].id, wall, later, row.id, row.wall + ran - row.total)
 
+    def needed_from(self, age: float, now: float) -> int:
+        """The first row that `since` goes by, for this age or a younger one."""
+        place = bisect_right(self._rows, self._total(now) - age, key=lambda row: row.total)
+        return self._rows[max(0, place - 1)].id if self._rows else NO_ID
+
     def _total(self, now: float) -> float:
         """How long the node ran in all, with the time between two runs."""
         return self._base + now - self._began

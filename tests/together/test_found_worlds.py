@@ -86,6 +86,10 @@ WORLDS: Final = {
             ("pass", 80835),
         ],
     ),
+    "published, then the clock jumped twice, and at the next start it was taken for old": World(
+        Kind(seed=321538386, clocks=(0.0, 31536000.0, 0.0)),
+        [("request", 41332), ("script", 60156), ("jump", 12171)],
+    ),
     # In these three the checks were wrong: what happened is as it must be.
     "cancelled, which was written, and killed before anybody could be told": World(
         Kind(seed=1377653855, nodes=2, plain=True),
