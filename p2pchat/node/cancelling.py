@@ -61,6 +61,7 @@ class Cancelling:
         self._outcomes = outcomes
         self._history = history
         self._waiting: dict[Deferred[str], None] = {}
+        self._closed = False
 
     def cancel(self, messages: Sequence[OwnMessage]) -> Deferred[Cancelled]:
         """Send these no more, as far as they have not come to their end; fires when that is safe.
@@ -94,10 +95,13 @@ class Cancelling:
     def expire(self, *, of_past: bool = False) -> None:
         """Give up what has waited for longer than it may; only with a history.
 
-        `of_past`: its past is known only now, and nothing that is too old may leave.
+        `of_past`: its past is known only now, and nothing that is too old may leave. When the node
+        ends, that is left to the next process.
         """
         history = self._history
         assert history is not None
+        if self._closed:
+            return
         slack = _ROUNDED if of_past else 0.0
         taken = self._take(self._outbox.too_old(lambda entry: history.age(entry) + slack))
 
@@ -111,6 +115,7 @@ class Cancelling:
 
     def close(self) -> None:
         """The node ends, and waits for the disk no longer: tell what is not told yet."""
+        self._closed = True
         for written in [*self._waiting]:
             written.cancel()
 
@@ -138,7 +143,10 @@ class Cancelling:
                 return over(NO_ANSWER, True)
             return over(result, False)
 
-        return written.addBoth(answered)
+        told = written.addBoth(answered)
+        if self._closed:
+            written.cancel()
+        return told
 
 
 def _may_be_on_disk(message: OwnMessage, hangs: bool) -> bool:

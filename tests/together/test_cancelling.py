@@ -129,6 +129,13 @@ class OrderTests(CancelCase):
         self.step()
         self.assertEqual(self.outcomes(), [], "its end comes once")
 
+    def test_the_node_waits_for_its_disk_no_longer(self) -> None:
+        self.queued()
+        self.outgoing.close()
+        self.assertEqual(self.successResultOf(self.cancel()), (1, NO_ANSWER))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.step()
+
 
 class FailingDiskTests(CancelCase):
     def test_a_full_disk(self) -> None:
@@ -320,3 +327,15 @@ class ExpiredTests(CancelCase):
         self.successResultOf(stopped)
         self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_what_grows_too_old_while_the_node_ends_is_left_to_the_next(self) -> None:
+        self.queued()
+        self.outgoing.close()
+        stopped = self.history.stop()
+        self.run_for(self.TTL + 61.0)
+        self.step()
+        self.successResultOf(stopped)
+        self.assertEqual((self.outcomes(), self.clock.getDelayedCalls()), ([], []))
+        self.start_again()
+        self.step()
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
