@@ -380,7 +380,7 @@ class Database:
                     [(upto, number(name)) for name, upto in batch.read.items()],
                 )
                 if batch.runs:
-                    past.note_runs(connection, batch.runs)
+                    past.note_runs(connection, batch.runs, batch.runs_from)
         self.unfiled += sum(messages for _, messages, *_ in segments) + len(batch.entries)
 
     def _delete(self, ids: list[int]) -> None:

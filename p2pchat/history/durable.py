@@ -23,7 +23,7 @@ from p2pchat.history.looking import look
 from p2pchat.history.past import EVERYTHING
 from p2pchat.history.places import Places
 from p2pchat.history.reading import Reader
-from p2pchat.history.records import HistoryError, Loaded, Record, Run
+from p2pchat.history.records import Batch, HistoryError, Loaded, Record
 from p2pchat.history.running import Running
 from p2pchat.history.segments import how_it_came, pack
 from p2pchat.history.storage import Questions, Storage
@@ -97,7 +97,7 @@ class DurableHistory:
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
         self._running = Running()
         self._store.to_note = self._to_note
-        self._store.notes_wait = lambda: self._stopping and self._running.last_waits
+        self._store.notes_wait = self._note_waits
         self.unreadable = 0
         """Damaged places of the file; what was there is left out."""
         self.not_kept = 0
@@ -185,6 +185,14 @@ class DurableHistory:
     def age(self, entry: Record) -> float:
         """For how many seconds a message of ours has waited, whatever the wall clock says."""
         return self._running.age(entry, self._clock.seconds())
+
+    def note_age(self) -> Deferred[str]:
+        """Have the file say how old the messages of ours are by now; fires as `flush` does.
+
+        When that is done, none of them is younger after a restart, but by a few milliseconds.
+        """
+        self._running.want_note()
+        return self.flush()
 
     def change(self, entry: Record, state: int) -> None:
         """A message of ours has a new state."""
@@ -396,8 +404,14 @@ class DurableHistory:
         if outcome.again:
             self.on_enter_again(False)
 
-    def _to_note(self) -> list[Run]:
-        return self._running.to_note(self._clock.seconds(), self.wall(), last=self._stopping)
+    def _note_waits(self) -> bool:
+        return self._running.is_wanted or (self._stopping and self._running.last_waits)
+
+    def _to_note(self, batch: Batch) -> None:
+        now, age = self._clock.seconds(), self.settings.catch_up_age
+        batch.runs = self._running.to_note(now, self.wall(), last=self._stopping)
+        if batch.runs:
+            batch.runs_from = self._running.needed_from(age, now)
 
     def _tell_replaced(self, aside: str) -> None:
         self._notice(f"the history file was damaged: it is now {aside}, and a new one begun")

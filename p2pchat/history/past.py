@@ -126,15 +126,16 @@ def runs(connection: Connection) -> list[Run]:
     return [Run(*row) for row in rows]
 
 
-def note_runs(connection: Connection, rows: Iterable[Run]) -> None:
-    """Write rows of this run, and delete those of which nothing waits any more."""
+def note_runs(connection: Connection, rows: Iterable[Run], needed_from: int) -> None:
+    """Write rows of this run, and delete those before `needed_from` of which nothing waits."""
     connection.executemany(
         "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, run_sum(?1, ?2, ?3))",
         [(row.id, int(row.total * 1000), int(row.wall * 1000)) for row in rows],
     )
     connection.execute(
-        "DELETE FROM run WHERE id > 0 AND id < (SELECT max(id) FROM run WHERE id <="
-        " coalesce((SELECT min(id) FROM message WHERE state = 3), 1 << 62))"
+        "DELETE FROM run WHERE id > 0 AND id < ? AND id < (SELECT max(id) FROM run WHERE id <="
+        " coalesce((SELECT min(id) FROM message WHERE state = 3), 1 << 62))",
+        (needed_from,),
     )
 
 

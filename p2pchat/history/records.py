@@ -119,6 +119,8 @@ class Batch(Struct):
     read: dict[str, int] = field(default_factory=dict)
     """Conversation -> the id up to which the person has seen it."""
     runs: list[Run] = field(default_factory=list)
+    runs_from: int = NO_ID
+    """The id of the first of all these that is needed even if nothing waits any more."""
 
 
 class Loaded(Struct):

@@ -46,6 +46,8 @@ class Running:
         self._matters = False
         self.last_waits = False
         """Whether something is to be noted when the node leaves."""
+        self.is_wanted = False
+        """Whether somebody waits for the next note."""
 
     def loaded(self, past: Loaded, now: float, wall: float) -> None:
         """Begin a run after this past."""
@@ -103,8 +105,14 @@ class Running:
             self._rows.append(row)
             self._note_at = 0.0
 
+    def want_note(self) -> None:
+        """Have it noted with the next batch: after that no restart takes a message for younger."""
+        self.is_wanted = True
+        self._note_at = 0.0
+
     def to_note(self, now: float, wall: float, *, last: bool = False) -> list[Run]:
         """The rows to write with the next batch; `last`: the node leaves."""
+        self.is_wanted = False
         if not self._matters or (now < self._note_at and not last):
             return []
         self._note_at = now + _NOTED_EVERY
@@ -136,6 +144,11 @@ class Running:
             return Since(rows[0].id, wall, later)
         row = rows[place - 1]
         return Since(rows[0].id, wall, later, row.id, row.wall + ran - row.total)
+
+    def needed_from(self, age: float, now: float) -> int:
+        """The first row that `since` goes by, for this age or a younger one."""
+        place = bisect_right(self._rows, self._total(now) - age, key=lambda row: row.total)
+        return self._rows[max(0, place - 1)].id if self._rows else NO_ID
 
     def _total(self, now: float) -> float:
         """How long the node ran in all, with the time between two runs."""

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.history.database import Committed, Database
 from p2pchat.history.file_calls import FileCalls
-from p2pchat.history.records import PUBLISHED, Change, Loaded, Piece, Record, Run
+from p2pchat.history.records import PUBLISHED, Batch, Change, Loaded, Piece, Record
 from p2pchat.history.tidying import MAX_UNFILED, QUIET, Tidying
 from p2pchat.history.unstored import Arrival, Outcome, Unstored
 from p2pchat.history.waiting import Limits, Waiting
@@ -43,6 +43,10 @@ _READ_AFTER: Final = 0.5
 _READ_EVERY: Final = 2.0
 _MAX_READ: Final = 10_000
 _MAX_AGAIN: Final = 20_000
+
+
+def _nothing(_: Batch) -> None:
+    """Nothing is noted of a run."""
 
 
 class Store:
@@ -87,8 +91,8 @@ class Store:
         not ended."""
         self.why = ""
         """What was wrong then."""
-        self.to_note: Callable[[], list[Run]] = list
-        """Gives what is to be noted of this run with the next batch."""
+        self.to_note: Callable[[Batch], None] = _nothing
+        """Puts into a batch what is to be noted of this run with it."""
         self.notes_wait: Callable[[], bool] = bool
         """Whether something is to be noted although there is no other batch."""
         self.batches = 0
@@ -304,7 +308,7 @@ class Store:
             # Also where it is never quiet: what was seen must not be unread after a crash.
             writing.read, self._read = self._read, {}
             self._read_at = now + _READ_EVERY
-        writing.runs = self.to_note()
+        self.to_note(writing)
         self._next = Unstored()
         self._waiting.clear()
         committed = self.call(lambda database: database.commit(writing))

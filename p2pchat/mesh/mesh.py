@@ -311,6 +311,10 @@ class Mesh:
         friend, now = link.peer_id in self._friends, self._reactor.seconds()
         has_place = link.outbound or self.admission.opened(link, now, friend=friend)
         if self.blocking.has(link.peer_id, link.ip):
+            known = self.peers.get(link.peer_id)
+            if known is not None:
+                # It takes our BYE for a farewell: when it is not blocked any more, we dial it.
+                known.left = False
             self._not_wanted(link)
             self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))
             return

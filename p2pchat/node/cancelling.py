@@ -1,16 +1,20 @@
-"""Taking back what was said: it is told to be cancelled when a restart cannot bring it back.
+"""Giving up what was said, cancelled or too old: it is told when a restart cannot bring it back.
 
     cancel -> out of the outbox, sent no more -> on the disk              -> told: cancelled
                                               -> the disk fails, or hangs -> told: but not for good
+    expire -> out of the outbox, sent no more -> its age is on the disk   -> told: too old
+                                              -> the disk fails, or hangs -> told: but not for good
 
-Rules: no I/O. What is taken back is sent no more by this process, whatever the disk does; its end
-is told within `HANGS_AFTER` seconds.
+Rules: no I/O. What is given up is sent no more by this process, whatever the disk does; its end is
+told within `HANGS_AFTER` seconds. A kill may come before that is told. Somebody who asked for it
+has what was asked for. Nobody asked for what is too old: it is abandoned only when it is told, and
+the next process finds it too old again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -24,7 +28,11 @@ from p2pchat.history.store import NO_ANSWER
 from p2pchat.node.outbox import Outbox, OwnMessage
 from p2pchat.node.outcomes import PERHAPS, Outcomes
 
+_T = TypeVar("_T")
 CANCELLED: Final = "cancelled"
+TOO_OLD: Final = "it waited for too long and is given up"
+_ROUNDED: Final = 0.01
+"""Seconds by which a message may be younger in the file than it was when its end was told."""
 NOT_FOR_GOOD: Final = "but not for good"
 """What is said of messages that the file may still hold as waiting."""
 
@@ -53,6 +61,7 @@ class Cancelling:
         self._outcomes = outcomes
         self._history = history
         self._waiting: dict[Deferred[str], None] = {}
+        self._closed = False
 
     def cancel(self, messages: Sequence[OwnMessage]) -> Deferred[Cancelled]:
         """Send these no more, as far as they have not come to their end; fires when that is safe.
@@ -60,48 +69,93 @@ class Cancelling:
         Or when it is known not to be; it does not fail. The end of each is told just before.
         """
         history = self._history
-        taken = []
-        for message in messages:
-            if self._outbox.get(message.msg_id) is not message:
-                continue
-            taken.append(message)
-            if history is None:
-                self._outcomes.call_off(message, CANCELLED)
-            else:
-                self._outbox.take(message.msg_id)
-                self._outcomes.ending[message.msg_id] = message
-                history.change(message.entry, ABANDONED)
-        if history is None or not taken:
-            return succeed(Cancelled(len(taken)))
-        written = history.flush().addTimeout(HANGS_AFTER, self._clock)
-        self._waiting[written] = None
+        if history is None:
+            count = 0
+            for message in messages:
+                if self._outbox.get(message.msg_id) is message:
+                    self._outcomes.call_off(message, CANCELLED)
+                    count += 1
+            return succeed(Cancelled(count))
+        taken = self._take(messages)
+        if not taken:
+            return succeed(Cancelled(0))
+        for message in taken:
+            history.change(message.entry, ABANDONED)
 
-        def over(result: str | Failure) -> Cancelled:
-            self._waiting.pop(written, None)
-            return self._over(taken, result)
+        def over(trouble: str, hangs: bool) -> Cancelled:
+            why = ""
+            for message in taken:
+                if trouble and _may_be_on_disk(message, hangs):
+                    why = trouble
+                self._outcomes.called_off(message, _reason(CANCELLED, message, trouble, hangs))
+            return Cancelled(len(taken), why)
 
-        return written.addBoth(over)
+        return self._when_written(history.flush(), over)
+
+    def expire(self, *, of_past: bool = False) -> None:
+        """Give up what has waited for longer than it may; only with a history.
+
+        `of_past`: its past is known only now, and nothing that is too old may leave. When the node
+        ends, that is left to the next process.
+        """
+        history = self._history
+        assert history is not None
+        if self._closed:
+            return
+        slack = _ROUNDED if of_past else 0.0
+        taken = self._take(self._outbox.too_old(lambda entry: history.age(entry) + slack))
+
+        def over(trouble: str, hangs: bool) -> None:
+            self._outcomes.too_old(
+                [(message, _reason(TOO_OLD, message, trouble, hangs)) for message in taken]
+            )
+
+        if taken:
+            self._when_written(history.note_age(), over)
 
     def close(self) -> None:
         """The node ends, and waits for the disk no longer: tell what is not told yet."""
+        self._closed = True
         for written in [*self._waiting]:
             written.cancel()
 
-    def _over(self, taken: Sequence[OwnMessage], result: str | Failure) -> Cancelled:
-        hangs = isinstance(result, Failure)
-        if isinstance(result, Failure):
-            result.trap(defer.TimeoutError, CancelledError)
-            result = NO_ANSWER
-        why = ""
-        for message in taken:
-            # What is not numbered was never written. What failed is not on the disk, unless it was
-            # before.
-            on_disk = message.stored or (hangs and message.entry.id > 0)
-            reason = CANCELLED
-            if result and on_disk:
-                why = result
-                reason = f"{CANCELLED}, {NOT_FOR_GOOD} ({why})"
-            self._outcomes.called_off(
-                message, reason if message.sent_at is None else reason + PERHAPS
-            )
-        return Cancelled(len(taken), why)
+    def _take(self, messages: Sequence[OwnMessage]) -> list[OwnMessage]:
+        """Those that have not come to their end; they are sent no more."""
+        taken = []
+        for message in messages:
+            if self._outbox.get(message.msg_id) is message:
+                self._outbox.take(message.msg_id)
+                self._outcomes.ending[message.msg_id] = message
+                taken.append(message)
+        return taken
+
+    def _when_written(
+        self, written: Deferred[str], over: Callable[[str, bool], _T]
+    ) -> Deferred[_T]:
+        """Call `over` with why it is not written, empty if it is, and whether that is unknown."""
+        written.addTimeout(HANGS_AFTER, self._clock)
+        self._waiting[written] = None
+
+        def answered(result: str | Failure) -> _T:
+            self._waiting.pop(written, None)
+            if isinstance(result, Failure):
+                result.trap(defer.TimeoutError, CancelledError)
+                return over(NO_ANSWER, True)
+            return over(result, False)
+
+        told = written.addBoth(answered)
+        if self._closed:
+            written.cancel()
+        return told
+
+
+def _may_be_on_disk(message: OwnMessage, hangs: bool) -> bool:
+    """What is not numbered was never written. What failed is not there, unless it was before."""
+    return message.stored or (hangs and message.entry.id > 0)
+
+
+def _reason(end: str, message: OwnMessage, trouble: str, hangs: bool) -> str:
+    """The sentence about its end."""
+    if trouble and _may_be_on_disk(message, hangs):
+        end = f"{end}, {NOT_FOR_GOOD} ({trouble})"
+    return end if message.sent_at is None else end + PERHAPS

@@ -30,7 +30,6 @@ AGAIN_AFTER: Final = 3
 """Times `ack_timeout` after which our own kind gets a message again on the same link."""
 _NOT_DELIVERED: Final = "Not delivered to {peer}: {why}"
 _NEXT_LINK: Final = "when a link opens"
-_TOO_OLD: Final = "it waited for too long and is given up"
 PERHAPS: Final = ", though it may have arrived"
 """What is added when a message that ends was sent before."""
 _TOLD_ONE_BY_ONE: Final = 5
@@ -61,7 +60,6 @@ class Outcomes:
         self.lost = 0
         """Direct messages that could neither be delivered nor kept when the node left."""
         if history is not None:
-            history.on_past = outbox.put_before
             history.on_entered = self._entered
             history.on_enter_again = self._enter_again
 
@@ -84,13 +82,15 @@ class Outcomes:
         del self.ending[message.msg_id]
         self._tell(message, Became.UNDELIVERED, reason=reason)
 
-    def too_old(self, old: Sequence[OwnMessage]) -> None:
-        """These have waited for longer than they may."""
-        for message in old:
-            self.call_off(message, _TOO_OLD)
-        earlier = [message for message in old if message.earlier]
-        for message in earlier[:_TOLD_ONE_BY_ONE]:
-            self._notice(message, 'not delivered to {who}: {why} ("{text}")', _TOO_OLD)
+    def too_old(self, old: Sequence[tuple[OwnMessage, str]]) -> None:
+        """These of `ending` have waited for longer than they may; each with the sentence for it."""
+        assert self._history is not None
+        for message, reason in old:
+            self._history.change(message.entry, ABANDONED)
+            self.called_off(message, reason)
+        earlier = [each for each in old if each[0].earlier]
+        for message, reason in earlier[:_TOLD_ONE_BY_ONE]:
+            self._notice(message, 'not delivered to {who}: {why} ("{text}")', reason)
         more = len(earlier) - _TOLD_ONE_BY_ONE
         if more > 0:
             self._observers.notice(f"{more} more messages waited for too long and are given up")

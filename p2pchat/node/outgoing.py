@@ -14,7 +14,7 @@ history, nothing leaves before the past is known: what is said before waits in i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -99,6 +99,8 @@ class Outgoing:
             lambda: self._full,
         )
         self._cancelling = Cancelling(context.clock, self.outbox, self.outcomes, history)
+        if history is not None:
+            history.on_past = self._put_before
         self.cancel = self._cancelling.cancel
         """Send some of them no more; see `Cancelling.cancel`."""
         self.on_overdue: Callable[[Peer, IPeerLink], None] = _ignore
@@ -328,10 +330,10 @@ class Outgoing:
             peer = self._peers.get(message.peer_id)
             if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
                 outbox.send_again(message)
-        self._waiting.send_to_all()
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
-            self.outcomes.too_old(outbox.too_old(history.age))
+            self._cancelling.expire()
+        self._waiting.send_to_all()
 
     # ------------------------------------------------------------ the end of the node
 
@@ -361,6 +363,11 @@ class Outgoing:
             self.outcomes.lose_unstored()
 
     # ------------------------------------------------------------ what waits in the history
+
+    def _put_before(self, earlier: Sequence[Record]) -> None:
+        """The past is known: what waits from then goes out first, but for what is too old."""
+        self.outbox.put_before(earlier)
+        self._cancelling.expire(of_past=True)
 
     def link_opened(self, peer: Peer) -> None:
         """Another link is in use, or the past is known only now: send what waits for this peer."""

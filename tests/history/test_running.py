@@ -147,6 +147,29 @@ class PublishedTests(ClockCase):
                     self.run_for(0.2 * DAY)
                     self.assertEqual(self.offered(), ["agora"])
 
+    def test_after_a_jump_though_nothing_waits(self) -> None:
+        for jump in (YEARS / 30, -YEARS / 30):
+            with self.subTest(jump=jump):
+                self.doCleanups()
+                self.setUp()
+                self.outgoing.cancel([*self.outbox])
+                self.publish("antes")
+                self.run_for(60)
+                self.wall += jump
+                self.publish("depois")
+                self.run_for(600)
+                self.again()
+                self.assertEqual(self.offered(), ["antes", "depois"])
+                self.run_for(1.1 * DAY)
+                self.publish("agora")
+                self.run_for(600)
+                self.assertEqual(self.offered(), ["agora"])
+                self.history.stop()
+                connection = sqlite3.connect(self.path)
+                (rows,) = connection.execute("SELECT count(*) FROM run WHERE id > 0").fetchone()
+                connection.close()
+                self.assertEqual(rows, 2, "those that reach into the last day")
+
     def test_over_many_restarts(self) -> None:
         for number in range(9):
             self.publish(str(number))

@@ -100,6 +100,18 @@ class BlockingTests(MeshTestCase):
         bob.mesh.reconnect()
         self.town.run_until_meshed(70)
 
+    def test_who_came_back_meanwhile_is_dialed(self) -> None:
+        alice, bob = self.town.node("alice@CIC"), self.town.node("bob@CIC")
+        self.town.run_until_meshed()
+        ip = self.town.host_of(bob).ip
+        self.town.leave(bob)
+        alice.mesh.blocking.block("bob@CIC")
+        self.town.node("bob@CIC", ip=ip)
+        self.town.run(0.5)  # before the rendezvous is asked again: it lists bob as before
+        self.assertGreater(self.figures(alice)["refused_blocked"], 0)
+        alice.mesh.blocking.unblock("bob@CIC")
+        self.town.run_until_meshed(1)
+
     def test_a_reload_is_enough(self) -> None:
         alice, bob = self.pair()
         for entry in ("bob@CIC", "*@CIC", self.town.host_of(bob).ip, "10.0.0.0/8"):

@@ -1,4 +1,4 @@
-"""A message is told to be cancelled when no kill can bring it back, or that one may."""
+"""A message is told to be cancelled, or too old, when no kill brings it back, or that one may."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from p2pchat.console.commands import past
 from p2pchat.history.file_calls import HANGS_AFTER
 from p2pchat.history.records import ABANDONED, WAITING, HistoryError
 from p2pchat.history.store import GATHER
-from p2pchat.node.cancelling import Cancelled
+from p2pchat.node.cancelling import TOO_OLD, Cancelled
 from tests.support.histories import FULL, BrokenConnection
 from tests.together.test_outcomes import OutcomeCase
 
@@ -129,6 +129,13 @@ class OrderTests(CancelCase):
         self.step()
         self.assertEqual(self.outcomes(), [], "its end comes once")
 
+    def test_the_node_waits_for_its_disk_no_longer(self) -> None:
+        self.queued()
+        self.outgoing.close()
+        self.assertEqual(self.successResultOf(self.cancel()), (1, NO_ANSWER))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.step()
+
 
 class FailingDiskTests(CancelCase):
     def test_a_full_disk(self) -> None:
@@ -214,3 +221,121 @@ class ForgetTests(CancelCase):
             told.append(bool(self.outcomes()))
             self.assertFalse(told[-1] and self.killed())
         self.assertEqual((told[0], told[-1]), (False, True))
+
+
+class ExpiredTests(CancelCase):
+    TTL = 300.0
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.loaded(outbox_ttl=self.TTL)
+
+    def run_for(self, seconds: float) -> None:
+        """The node runs, and so does its wall clock; its disk does nothing."""
+        self.wall += seconds
+        self.sweep(seconds)
+
+    def too_old(self) -> None:
+        """A message is stored, and then grows too old, which is to be written."""
+        self.queued()
+        self.run_for(self.TTL - 20.0)
+        self.step()
+        self.run_for(81.0)
+
+    def start_again(self) -> None:
+        """The process is killed now, and the next one has a link before it knows the past."""
+        self.thread.calls.clear()
+        BrokenConnection.trouble = None
+        self.start(outbox_ttl=self.TTL)
+        self.told.take()
+        self.linked()
+
+    def test_killed_at_any_moment(self) -> None:
+        told: list[bool] = []
+        for steps in range(3):
+            with self.subTest(steps=steps):
+                self.doCleanups()
+                self.setUp()
+                self.too_old()
+                for _ in range(steps):
+                    if self.thread.calls:
+                        self.thread.step()
+                told.append(bool(self.outcomes()))
+                self.start_again()
+                self.step()
+                ended = self.outcomes()
+                if told[-1]:
+                    self.assertEqual(self.texts_sent(), [], "it was told to be given up")
+                self.assertTrue(ended or self.texts_sent(), "nobody ever hears of it")
+        self.assertEqual((told[0], told[-1]), (False, True))
+
+    def test_killed_when_it_was_told_and_written(self) -> None:
+        self.too_old()
+        self.step()
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+        self.written()
+        self.assertEqual(self.states(), {"oi": ABANDONED})
+        self.start_again()
+        self.step()
+        self.assertEqual((self.outcomes(), self.texts_sent()), ([], []))
+
+    def test_what_is_too_old_at_the_start_is_not_sent_first(self) -> None:
+        self.queued()
+        self.run_for(self.TTL - 20.0)
+        self.step()
+        self.wall += 100.0
+        self.start_again()
+        self.say("bob@CIC", "agora")
+        self.step()
+        self.assertEqual(self.texts_sent(), ["agora"])
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+
+    def test_a_disk_that_fails_or_hangs(self) -> None:
+        for why in (FULL_DISK, NO_ANSWER):
+            with self.subTest(why=why):
+                self.doCleanups()
+                self.setUp()
+                self.too_old()
+                if why == FULL_DISK:
+                    BrokenConnection.trouble = FULL
+                    self.step()
+                else:
+                    self.clock.advance(HANGS_AFTER)
+                reason = f"{TOO_OLD}, but not for good ({why})"
+                self.assertEqual(self.outcomes(), [("undelivered", "m1", reason)])
+                BrokenConnection.trouble = None
+                self.run_for(6)
+                self.step()
+                self.written()
+                self.assertEqual((self.outcomes(), self.states()), ([], {"oi": ABANDONED}))
+
+    def test_what_was_never_stored_is_given_up_for_good(self) -> None:
+        BrokenConnection.trouble = FULL
+        self.say("bob@CIC", "oi")
+        self.written()
+        self.told.take()
+        self.run_for(self.TTL + 61.0)
+        self.step()
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+        self.assertEqual(self.killed(), [])
+
+    def test_the_node_leaves_meanwhile(self) -> None:
+        self.too_old()
+        stopped = self.history.stop()
+        self.step()
+        self.outgoing.close()
+        self.successResultOf(stopped)
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_what_grows_too_old_while_the_node_ends_is_left_to_the_next(self) -> None:
+        self.queued()
+        self.outgoing.close()
+        stopped = self.history.stop()
+        self.run_for(self.TTL + 61.0)
+        self.step()
+        self.successResultOf(stopped)
+        self.assertEqual((self.outcomes(), self.clock.getDelayedCalls()), ([], []))
+        self.start_again()
+        self.step()
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])

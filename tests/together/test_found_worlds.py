@@ -73,6 +73,64 @@ WORLDS: Final = {
             ("pass", 20347),
         ],
     ),
+    "it left, was blocked, came back, was no longer blocked, and neither dialed the other": World(
+        Kind(seed=1823629971),
+        [
+            ("pass", 56530),
+            ("thread", 99289),
+            ("stop", 21406),
+            ("pass", 42644),
+            ("block", 83857),
+            ("kill", 9119),
+            ("start", 25116),
+            ("pass", 80835),
+        ],
+    ),
+    "published, then the clock jumped twice, and at the next start it was taken for old": World(
+        Kind(seed=321538386, clocks=(0.0, 31536000.0, 0.0)),
+        [("request", 41332), ("script", 60156), ("jump", 12171)],
+    ),
+    # In these three the checks were wrong: what happened is as it must be.
+    "cancelled, which was written, and killed before anybody could be told": World(
+        Kind(seed=1377653855, nodes=2, plain=True),
+        [
+            ("send", 14760),
+            ("thread", 83472),
+            ("pass", 93899),
+            ("thread", 67510),
+            ("cancel", 164),
+            ("kill", 29076),
+        ],
+    ),
+    "asked for by a request, then all was cancelled, and killed before the answer": World(
+        Kind(seed=1179577832, nodes=2),
+        [
+            ("request", 36010),
+            ("thread", 94437),
+            ("kill", 83343),
+            ("pass", 94001),
+            ("thread", 93559),
+            ("cancel", 92726),
+            ("kill", 24581),
+        ],
+    ),
+    "a stranger spoke on two connections at once, and one was quicker": World(
+        Kind(seed=2093701082, nodes=2, cut=0.6, sleeps=(0, 25)),
+        [
+            ("send", 32876),
+            ("visit", 25595),
+            ("pass", 17446),
+            ("thread", 75162),
+            ("visit", 39377),
+            ("pass", 44806),
+            ("visit", 44385),
+            ("pass", 77250),
+            ("thread", 79571),
+            ("pass", 22415),
+            ("thread", 61286),
+            ("pass", 57904),
+        ],
+    ),
 }
 
 

@@ -43,11 +43,15 @@ class Message(Struct):
     """Empty as long as no node took it."""
     place: int = 0
     """Its place in the order in which messages were taken."""
+    way: str = ""
+    """The one connection that it takes, of a sender who speaks on several at once."""
     told: list[str] = field(default_factory=list)
     perhaps_cancelled: bool = False
     """Whether somebody asked for it, and may or may not have been in time."""
     perhaps_back: bool = False
     """Whether it was told to be cancelled, but not for good."""
+    called_off_unheard: bool = False
+    """Whether its sender's process was killed between a request to cancel it and the answer."""
     forgotten: bool = False
     """Whether its sender has certainly deleted it."""
     perhaps_lost: bool = False
@@ -164,6 +168,10 @@ class Account:
         self.kills.add(name)
         for message in self.by_id.values():
             if message.sender == name:
+                if not message.ended and any(
+                    _concerns(window, message) for window in self._windows
+                ):
+                    message.called_off_unheard = True
                 message.told.append(KILLED)
                 if message.msg_id not in written:
                     message.perhaps_lost = True
@@ -207,14 +215,13 @@ class Account:
                     self.forgotten_by.add((window.who, message.text))
 
     def _mark(self, window: Window, message: Message) -> None:
-        who, peer = window.who, window.peer
         if not message.msg_id:
             return
-        concerns_own = message.sender == who and message.direct and peer in (None, message.to)
+        concerns_own = _concerns(window, message)
         if concerns_own and not message.ended:
             message.perhaps_cancelled = True
-        if window.forgets and (concerns_own or message.sender == peer):
-            self.perhaps_forgotten.add((who, message.text))
+        if window.forgets and (concerns_own or message.sender == window.peer):
+            self.perhaps_forgotten.add((window.who, message.text))
 
     # ------------------------------------------------------------ questions
 
@@ -224,3 +231,9 @@ class Account:
         for message in self.shown_to.get(receiver, ()):
             times[message.text] = times.get(message.text, 0) + 1
         return times
+
+
+def _concerns(window: Window, message: Message) -> bool:
+    """Whether the request is about this message of who makes it."""
+    own = message.sender == window.who and message.direct
+    return own and window.peer in (None, message.to)

@@ -142,20 +142,21 @@ def _published(account: Account, message: Message, name: str, count: int) -> Ite
 
 def _order(account: Account, receiver: str) -> Iterator[Violation]:
     """In the order of the first showing: a repetition after a `forget` may come at any time."""
-    latest: dict[str, Message] = {}
+    latest: dict[tuple[str, str], Message] = {}
     seen: set[str] = set()
     for message in account.shown_to.get(receiver, ()):
         if not message.direct or message.text in seen:
             continue
         seen.add(message.text)
-        before = latest.get(message.sender)
+        whose = message.sender, message.way
+        before = latest.get(whose)
         if before is not None and before.place > message.place:
             if {receiver, message.sender} & (account.silent | account.damaged):
                 continue  # it waits for its ACK on a link of which nobody knows that it is dead
             what = f"at {receiver}: {message.text} after {before.text}"
             yield Violation("G4", "shown after what was said later", what)
         else:
-            latest[message.sender] = message
+            latest[whose] = message
 
 
 def file_violations(account: Account, name: str, disk: Disk) -> Iterator[Violation]:
@@ -249,5 +250,7 @@ def _own(account: Account, message: Message, records: list[Record]) -> Iterator[
         late = told[-1] == KILLED and (last != CANCELLED or message.perhaps_back)
         if late and states == [WAITING]:
             return  # its end was not written yet
+        if late and states == [ABANDONED] and message.called_off_unheard:
+            return  # it was cancelled, which was written, and nobody was left to tell of that
         state = {WAITING: "waiting", ABANDONED: "abandoned"}.get(states[0], "delivered")
         yield Violation("L9", f"{last}, and {state} in the file", what)

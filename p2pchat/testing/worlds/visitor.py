@@ -149,6 +149,7 @@ class VisitorLink(PlainLink):
         text = world.say(self.peer_id, self.us, "visit")
         world.accepted(text, self._awaited)
         world.by_id[self._awaited].perhaps_lost = True
+        world.by_id[self._awaited].way = self._id
         self.send(text, msg_id=self._id)
 
     def on_ack(self, message: dict[str, Any]) -> None:
