@@ -12,12 +12,15 @@ folders run for each change that is merged.
 """
 
 import os
+import sys
 
 from hypothesis import settings
 
-# Where coverage is measured, it is that of the tests' own processes. The programs that tests start
-# would begin later by the import of coverage, and leave its files where "nothing left" is asserted.
-os.environ.pop("COVERAGE_PROCESS_START", None)
+# Where coverage is measured, it is that of trial's workers, which run the tests. The programs that
+# tests start would begin later by the import of coverage, and leave its files where "nothing left"
+# is asserted.
+if sys.argv[0].endswith("workertrial.py"):
+    os.environ.pop("COVERAGE_PROCESS_START", None)
 
 # No example database (nothing is left behind), and no deadline: the machine may be busy.
 settings.register_profile("p2pchat", database=None, deadline=None)
