@@ -26,10 +26,10 @@ except ImportError:  # the extra "test" is not installed
 else:
     MISSING = ""
     from prompt_toolkit.data_structures import Size
-    from prompt_toolkit.history import InMemoryHistory
     from prompt_toolkit.input import create_pipe_input
 
     from p2pchat.console.full.event_loop import EventLoop
+    from p2pchat.console.full.past_lines import PastLines
     from p2pchat.console.full.placing import PlacingOutput
     from p2pchat.console.full.service import FullConsole
 
@@ -113,7 +113,7 @@ class ConsoleCase(SynchronousTestCase):
         self.loop = EventLoop()
         self.addCleanup(self.loop.close)
         self.left: list[int] = []
-        self.history = InMemoryHistory()
+        self.history = PastLines(None)
         self.addCleanup(self.close)
         self.open_console()
 

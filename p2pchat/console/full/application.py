@@ -44,7 +44,7 @@ from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs
 from p2pchat.console.full.line_window import LineWindow
 from p2pchat.console.full.pane import MessagePane
-from p2pchat.console.full.widths import cut, steady
+from p2pchat.console.full.widths import cut, steady, wrap
 from p2pchat.wire.names import visible
 
 _MENU_ROWS: Final = 6
@@ -53,7 +53,7 @@ _MENU_ROWS: Final = 6
 class ChatScreen:
     """The application, its pane and its line. `state` tells what the bar shows.
 
-    Run `app.run_async` on an asyncio loop; `question` is a row above the bar, empty for none.
+    Run `app.run_async` on an asyncio loop; `question` is stands above the bar, empty for none.
     """
 
     def __init__(
@@ -90,7 +90,11 @@ class ChatScreen:
         rows: list[AnyContainer] = [
             self.pane,
             ConditionalContainer(
-                Window(FormattedTextControl(self._question), height=1, style="class:question"),
+                Window(
+                    FormattedTextControl(lambda: "\n".join(self._question())),
+                    height=lambda: len(self._question()),
+                    style="class:question",
+                ),
                 Condition(lambda: bool(self.question)),
             ),
             Window(FormattedTextControl(self._bar), height=1, style="class:bar"),
@@ -112,13 +116,24 @@ class ChatScreen:
         # Many terminals show a lone Escape late; nothing here needs it to come at once.
         self.app.ttimeoutlen = 0.1
 
+    def on_first_drawn(self, call: Callable[[], object]) -> None:
+        """Have `call` called once, when the screen is taken."""
+
+        def drawn(_: object) -> None:
+            self.app.after_render -= drawn
+            call()
+
+        self.app.after_render += drawn
+
     def draw(self) -> None:
         """Draw what has changed, soon."""
         self.app.invalidate()
 
     def draw_all(self) -> None:
         """Draw everything: the terminal does not show what we think."""
-        self.app.renderer.clear()
+        # Not `clear`, which would wipe the screen that was there before.
+        self.app.renderer.reset(leave_alternate_screen=False)
+        self.app.output.cursor_goto(0, 0)
         self.app.invalidate()
 
     def _covered(self) -> int:
@@ -149,5 +164,6 @@ class ChatScreen:
         row: StyleAndTextTuples = [*bar_row(self._state(), self._columns())]
         return row
 
-    def _question(self) -> StyleAndTextTuples:
-        return [("", cut(steady(self.question), self._columns()))]
+    def _question(self) -> list[str]:
+        columns = self._columns()
+        return wrap(steady(self.question), columns, columns)

@@ -67,6 +67,11 @@ class MessagePane(Container):
             rows if pages > 0 else -rows, self._columns, self._height, self._glyphs
         )
 
+    def roll(self, rows: int) -> None:
+        """Up by so many rows; down, if negative."""
+        backlog = self._conversations.current.backlog
+        backlog.scroll(rows, self._columns, self._height, self._glyphs)
+
     def write_to_screen(
         self,
         screen: Screen,
