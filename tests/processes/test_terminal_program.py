@@ -16,6 +16,8 @@ from tests.support.terminals import MISSING
 if not MISSING:
     import pyte
 
+    from tests.support.terminals import PlainScreen
+
 
 _FAULT = """
 import sys, os
@@ -40,7 +42,7 @@ class ProgramTests(ProcessCase):
         return self.start("ana", *command, terminal=True)
 
     def screen(self, program: Program) -> list[str]:
-        screen: Any = pyte.Screen(80, 24)
+        screen: Any = PlainScreen(80, 24)
         pyte.Stream(screen).feed(program.output)
         return [row.rstrip() for row in screen.display]
 

@@ -13,6 +13,7 @@ it begins with, unless each of its lines is a command or it was pasted behind on
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -30,6 +31,7 @@ SILENCE: Final = 0.05
 _MOST_CHARACTERS: Final = 1_000_000
 _BESIDE_THE_TEXT: Final = 600
 """Bytes of a message besides its text, or more."""
+_WHOM: Final = re.compile(r"/(?:(?:msg|pub)\s+\S+|reply|r|me)\s", re.IGNORECASE)
 
 
 class Paste:
@@ -140,6 +142,9 @@ class Paste:
         if self._fits_into_one():
             whole = self._whole()
             self._done()
+            # By Up, all of it comes back.
+            if self._line.history is not None:
+                self._line.history.append_string(whole)
             self._line.reset()
             self._run(whole)
 
@@ -170,15 +175,25 @@ class Paste:
         return len(text.encode("utf-8", "replace")) + _BESIDE_THE_TEXT <= MAX_LINE
 
     def _lines(self) -> list[str]:
-        """What runs for each line; a command that was typed before is for all of them."""
+        """What runs for each line."""
         document = self._line.document
         before, behind = document.text_before_cursor, document.text_after_cursor
-        if text_of(before) is None:
-            word, space, _ = before.partition(" ")
-            if space and word:
-                return [before + each for each in (self._text + behind).split("\n")]
-        lines = (before + self._text + behind).split("\n")
-        if all(text_of(each) is None for each in lines if each.strip()):
-            return lines
-        first = lines[0] if before else typed_as(lines[0])
-        return [first, *map(typed_as, lines[1:])]
+        first, *others = (before + self._text + behind).split("\n")
+        commands = all(text_of(each) is None for each in (first, *others) if each.strip())
+        if commands and (self._text.startswith("\n") or not before):
+            return [first, *others]
+        command = self._command_for_all(before)
+        return [
+            first if before else typed_as(first),
+            *(command + each if command else typed_as(each) for each in others),
+        ]
+
+    def _command_for_all(self, before: str) -> str:
+        """What stands before each line, since it was typed before the first one."""
+        if text_of(before) is not None:
+            return ""
+        if not self._text.startswith("\n"):
+            return before
+        # Without marks it cannot be told what was typed and what was pasted.
+        whom = _WHOM.match(before)
+        return whom[0] if whom else ""
