@@ -41,13 +41,15 @@ EPOCH = 1_769_860_800.0  # 2026-01-31 12:00 UTC
 
 if not MISSING:
 
-    class PlainScreen(pyte.Screen):  # type: ignore[misc]
+    class PlainScreen(pyte.Screen):
         """A screen that lets a program keep and restore the modes of its terminal."""
 
-        def set_margins(self, *margins: int, private: bool = False) -> None:
+        def set_margins(
+            self, top: int | None = None, bottom: int | None = None, private: bool = False
+        ) -> None:
             """CSI r; with a question mark, as for the wheel, it has another meaning."""
             if not private:
-                super().set_margins(*margins)
+                super().set_margins(top, bottom)
 
 
 class TextScreen:
@@ -186,7 +188,7 @@ class ConsoleCase(SynchronousTestCase):
             self.idle()
         self.run_for(seconds)
 
-    def at_once(self, keys: str, seconds: float = 0.2) -> None:
+    def in_one_piece(self, keys: str, seconds: float = 0.2) -> None:
         """Have these keys come in one piece, as what is pasted does."""
         self.keyboard.send_text(keys)
         for _ in range(1 + len(keys) // 10_000):
@@ -195,7 +197,7 @@ class ConsoleCase(SynchronousTestCase):
 
     def paste(self, text: str) -> None:
         """Paste, in a terminal that marks what is pasted."""
-        self.at_once(f"\x1b[200~{text}\x1b[201~")
+        self.in_one_piece(f"\x1b[200~{text}\x1b[201~")
 
     def other(self, name: str) -> ChatNode:
         return self.others[f"{name}@CIC"]

@@ -155,7 +155,7 @@ class FullConsole(Service):
         Drafts(self.screen.line, history, self.conversations)
         modes = MouseModes(output)
         self._talk.mouse = modes.toggle
-        self._suspending = Suspending(loop, self.screen, modes, terminal)
+        self._suspending = Suspending(loop, self.screen, modes, terminal, tell=self._tell)
         self._keyboard = Keyboard(
             clock,
             self.screen,

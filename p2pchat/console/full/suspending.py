@@ -3,7 +3,7 @@
     Ctrl-Z, SIGTSTP   the terminal is given back, then we stop with all that the shell started
     SIGSTOP           nobody is asked: the terminal stays as it is
     SIGCONT           in the foreground: the terminal is ours again, everything is drawn anew
-                      in the background (`bg`): nothing is read or drawn until `fg`
+                      in the background (`bg`): the node runs, nothing is read or drawn until `fg`
 
 Rules: a process that is stopped does nothing, and so its node neither answers nor judges. Other
 nodes end its links when they last heard of it too long ago. `mesh.keepalive` sees the standstill by
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import signal
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
@@ -24,6 +24,8 @@ from p2pchat.console.full.modes import MouseModes
 from p2pchat.console.full.tty import Terminal
 
 _SIGNALS: Final = (signal.SIGTSTP, signal.SIGCONT)
+_LOOK: Final = 0.5
+"""Seconds between two looks whether we are in the foreground: no signal tells of it."""
 
 
 def stop_job() -> None:
@@ -41,7 +43,7 @@ def stop_job() -> None:
 class Suspending:
     """Stops the program and goes on. Call `start` when the screen is taken, `end` before it goes.
 
-    `terminal` is None in tests, which give `stop` as well.
+    `tell` shows a sentence. `terminal` is None in tests, which give `stop` as well.
     """
 
     def __init__(
@@ -50,14 +52,18 @@ class Suspending:
         screen: ChatScreen,
         modes: MouseModes,
         terminal: Terminal | None,
+        *,
+        tell: Callable[[str], None],
         stop: Callable[[], None] = stop_job,
     ) -> None:
         self._loop = loop
         self._screen = screen
         self._modes = modes
         self._terminal = terminal
+        self._tell = tell
         self._stop = stop
         self._unread: AbstractContextManager[None] | None = None
+        self._look: TimerHandle | None = None
 
     def start(self) -> None:
         """Hear the signals from now on."""
@@ -70,10 +76,15 @@ class Suspending:
         """Hear them no more."""
         for each in _SIGNALS:
             self._loop.remove_signal_handler(each)
+        if self._look is not None:
+            self._look.cancel()
         self._modes.end()
 
     def suspend(self) -> None:
         """Give the terminal back and stop; returns after SIGCONT."""
+        if self._terminal is not None and os.getpgrp() == os.getsid(0):
+            self._tell("there is no shell here that could bring the program back")
+            return
         self._modes.end()
         # Its cursor, its marks around a paste, and the screen that was there before.
         self._screen.app.renderer.reset()
@@ -83,15 +94,15 @@ class Suspending:
         self._go_on()
 
     def _go_on(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         terminal = self._terminal
         if terminal is not None and not terminal.in_foreground():
-            # To read or to set the terminal now would stop us again.
-            terminal.pause()
-            if self._unread is None:
-                self._unread = self._screen.app.input.detach()
-                self._unread.__enter__()
+            self._wait(terminal)
             return
         if self._unread is not None:
+            signal.signal(signal.SIGTTOU, signal.SIG_DFL)
             self._unread.__exit__(None, None, None)
             self._unread = None
         if terminal is not None:
@@ -99,3 +110,12 @@ class Suspending:
         self._screen.app.renderer.reset()
         self._modes.begin()
         self._screen.draw()
+
+    def _wait(self, terminal: Terminal) -> None:
+        """Run without the terminal: to read from it now, or to set it, would stop us again."""
+        if self._unread is None:
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+            terminal.pause()
+            self._unread = self._screen.app.input.detach()
+            self._unread.__enter__()
+        self._look = self._loop.call_later(_LOOK, self._go_on)

@@ -45,7 +45,7 @@ class Terminal(FileDescriptor):
         self._fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._before = termios.tcgetattr(self._fd)
         self._ours: list[Any] | None = None
-        self._paused = False
+        self._paused = self._given_back = False
         self._bytes = bytearray()
         self._torn = False
         self.connected = True
@@ -93,13 +93,14 @@ class Terminal(FileDescriptor):
     def give_back(self) -> None:
         """Leave it as it was found, for a while."""
         self.pause()
+        self._given_back = True
         with suppress(OSError, termios.error):
             os.write(self._fd, _LEAVE.encode())
             termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
 
     def take_again(self) -> None:
         """Have it as `taken` found it; everything is to be drawn anew."""
-        self._paused = False
+        self._paused = self._given_back = False
         if self._ours is not None:
             with suppress(OSError, termios.error):
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._ours)
@@ -143,8 +144,10 @@ class Terminal(FileDescriptor):
         fd, self._fd = self._fd, -1
         with suppress(OSError, termios.error):
             # What waits is not written any more: it would be drawn over the screen that returns.
-            os.write(fd, _LEAVE.encode() + last_words.encode(self._encoding, "replace"))
-            termios.tcsetattr(fd, termios.TCSANOW, self._before)
+            leave = b"" if self._given_back else _LEAVE.encode()
+            os.write(fd, leave + last_words.encode(self._encoding, "replace"))
+            if not self._given_back:
+                termios.tcsetattr(fd, termios.TCSANOW, self._before)
         os.close(fd)
 
 

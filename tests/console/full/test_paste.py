@@ -94,8 +94,8 @@ class PasteTests(ConsoleCase):
     def test_what_was_pasted_does_not_answer(self) -> None:
         self.paste(f"um\ndois{EACH}{ONE}")
         for keys in (f"{ONE}x", f"x{ONE}", f"{EACH}\r", f"\r{EACH}"):
-            self.at_once(keys)
-        self.at_once(f"um\rdois\r{ONE}")
+            self.in_one_piece(keys)
+        self.in_one_piece(f"um\rdois\r{ONE}")
         self.assertEqual(self.sent, [])
         self.type("\x03")
         self.assertNotIn("lines", self.question)
@@ -104,7 +104,7 @@ class PasteTests(ConsoleCase):
     def test_without_marks_it_asks_too(self) -> None:
         for lines in (["um", "dois"], ["a\tb", "\tc", "", "d"], ["x"] * MOST_LINES):
             before = len(self.sent)
-            self.at_once("\r".join(lines) + "\r")
+            self.in_one_piece("\r".join(lines) + "\r")
             self.assertIn(f"{len(lines)} lines for [bob@CIC]", self.question)
             self.assertEqual(len(self.sent), before)
             self.type(ONE)
@@ -112,11 +112,11 @@ class PasteTests(ConsoleCase):
             self.assertEqual(self.prompt, "bob@CIC>")
 
     def test_without_marks_it_may_come_in_pieces(self) -> None:
-        self.at_once("um\rdois\rtr", 0)
+        self.in_one_piece("um\rdois\rtr", 0)
         self.run_for(SILENCE / 2)
-        self.at_once("ês\rq", 0)
+        self.in_one_piece("ês\rq", 0)
         self.run_for(SILENCE / 2)
-        self.at_once(f"\r{EACH}", 0)
+        self.in_one_piece(f"\r{EACH}", 0)
         self.assertEqual(self.sent, [])
         self.run_for(SILENCE * 2)
         self.assertIn("4 lines", self.question)
@@ -124,14 +124,14 @@ class PasteTests(ConsoleCase):
         self.assertEqual(self.sent, ["um", "dois", "três", "q"])
 
     def test_commands_that_come_at_once_ask_too(self) -> None:
-        self.at_once("/msg carol@CIC um\r/msg carol@CIC dois\r")
+        self.in_one_piece("/msg carol@CIC um\r/msg carol@CIC dois\r")
         self.assertIn("2 lines", self.question)
         self.assertEqual(self.town.seen(self.other("carol")).texts, [])
         self.type(EACH)
         self.assertEqual(self.town.seen(self.other("carol")).texts, ["um", "dois"])
 
     def test_without_marks_it_stays_for_whom_it_was_typed(self) -> None:
-        self.at_once("/msg carol@CIC um\rdois\r/três\r")
+        self.in_one_piece("/msg carol@CIC um\rdois\r/três\r")
         self.type(EACH)
         self.assertEqual(self.town.seen(self.other("carol")).texts, ["um", "dois", "/três"])
         self.assertEqual(self.sent, [])
@@ -140,8 +140,8 @@ class PasteTests(ConsoleCase):
         self.paste("uma linha só\n")
         self.assertEqual(self.prompt, "bob@CIC> uma linha só")
         self.type("\r")
-        self.at_once("outra\r")
-        self.at_once("mais\r\r")
+        self.in_one_piece("outra\r")
+        self.in_one_piece("mais\r\r")
         self.assertEqual(self.sent, ["uma linha só", "outra", "mais"])
 
     def test_what_no_message_can_hold_is_refused(self) -> None:
@@ -151,7 +151,7 @@ class PasteTests(ConsoleCase):
             self.assertEqual(self.prompt, "bob@CIC>")
         self.paste("a\n" * (MOST_LINES + 1))
         self.assertIn("501 lines are too many", self.messages[-1])
-        self.at_once("x" * 30_000 + "\r" + "y" * 30_000 + "\r")
+        self.in_one_piece("x" * 30_000 + "\r" + "y" * 30_000 + "\r")
         self.assertIn("2 lines for [bob@CIC]: Ctrl-E one by one", self.question)
         self.type(ONE)
         self.assertEqual(self.sent, [])
@@ -160,7 +160,7 @@ class PasteTests(ConsoleCase):
 
     def test_a_huge_paste_hides_nothing_and_is_typed_on_quickly(self) -> None:
         self.hear("bob", "oi")
-        for way in (self.paste, self.at_once):
+        for way in (self.paste, self.in_one_piece):
             began = time.process_time()
             way("á bc " * 5_000)
             self.assertLess(time.process_time() - began, 3)
@@ -193,7 +193,7 @@ class LineTests(ConsoleCase):
 
     def test_alt_enter_makes_a_new_line_in_one_message(self) -> None:
         self.type("/to bob@CIC\rum\x1b")
-        self.at_once("\x1b\r")
+        self.in_one_piece("\x1b\r")
         self.type("dois\x1b\rtrês")
         self.assertEqual(self.screen.rows[-3:], ["bob@CIC> um", "dois", "três"])
         self.type("\r")
@@ -242,7 +242,7 @@ class ReceivedTests(ConsoleCase):
     def test_a_long_text_is_parted_between_its_lines(self) -> None:
         text = "\n".join(f"linha {number:03}" for number in range(600))
         self.hear("bob", text)
-        shown = []
+        shown: list[str] = []
         for _ in range(40):
             shown = [row.strip() for row in self.screen.rows[:-2]] + shown
             self.type("\x1b[5~")
