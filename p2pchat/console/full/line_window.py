@@ -23,8 +23,8 @@ from prompt_toolkit.layout.mouse_handlers import MouseHandlers
 from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 
 from p2pchat.console.full.pane import cells_of, put
-from p2pchat.console.full.placing import clusters, is_disputed, placed
-from p2pchat.console.full.widths import width
+from p2pchat.console.full.placing import clusters, is_disputed, is_mark, placed
+from p2pchat.console.full.widths import fit, width
 from p2pchat.wire.text import marks_in_cells, printable
 
 ROWS: Final = 4
@@ -70,12 +70,26 @@ class Rows:
             self.starts += range(first, at + len(line), columns)
             taken = used + len(line)
             return taken if taken <= columns else (taken - 1) % columns + 1
+        if line.isprintable() and _EMOJI not in line:
+            return self._break_printable(at, line, columns, used)
         for unit in units_of(line):
             if used and used + unit.columns > columns:
                 self.starts.append(at + unit.at)
                 used = 0
             used += unit.columns
         return used
+
+    def _break_printable(self, at: int, line: str, columns: int, used: int) -> int:
+        """The same in a tenth of the time."""
+        start = 0
+        while (end := fit(line, columns - used, start)) < len(line):
+            while end > start and is_mark(line[end]):
+                end -= 1
+            # A character that is wider than the room must not stop us for good.
+            start = end if end > start or used else end + 1
+            self.starts.append(at + start)
+            used = 0
+        return used + width(line[start:])
 
     def row_of(self, place: int) -> int:
         """The row on which a place of the text is."""

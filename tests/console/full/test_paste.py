@@ -239,6 +239,14 @@ class ReceivedTests(ConsoleCase):
         self.assertTrue(all(row.startswith("        ") for row in shown[1:]), shown)
         self.assertIn("\\x1b[2Jx\\u2028y", shown[-1])
 
+    def test_a_screen_of_nothing_is_counted(self) -> None:
+        self.hear("carol", "oi")
+        self.hear("bob", "a" + "\n" * 5 + "b" + "\n \t" * 500 + "\nc" + "\n" * 200)
+        shown = [row.strip() for row in self.screen.rows[:-2]]
+        at = shown.index("12:00 [carol@CIC] oi") + 1
+        expected = ["12:00 [bob@CIC] a", *[""] * 4, "b", "", "(+498 new lines)", "c"]
+        self.assertEqual(shown[at:], expected)
+
     def test_a_long_text_is_parted_between_its_lines(self) -> None:
         text = "\n".join(f"linha {number:03}" for number in range(600))
         self.hear("bob", text)
