@@ -127,7 +127,8 @@ class Keyboard:
             self._just_armed = False
         elif self._armed:
             self._armed = False
-            self._screen.question = ""
+            if self._screen.question == _AGAIN:
+                self._screen.question = ""
 
     def _ask(self, question: str) -> None:
         self._came_with_more = False
@@ -201,10 +202,10 @@ class Keyboard:
         self._paste.more(_with_what_follows(event))
 
     def _insert(self, event: KeyPressEvent) -> None:
-        self._paste.insert(_with_what_follows(event, "\r\n"))
+        self._paste.unmarked(_with_what_follows(event, "\r\n"))
 
     def _new_line(self, _event: KeyPressEvent) -> None:
-        self._paste.insert("\n")
+        self._paste.new_line()
 
     def _answer(self, event: KeyPressEvent) -> None:
         """What came with something else was pasted, and answers nothing."""

@@ -54,6 +54,11 @@ class PasteTests(ConsoleCase):
         self.assertNotIn("lines", self.question)
         self.assertEqual(self.prompt, "bob@CIC> a:")
 
+    def test_it_is_asked_about_right_after_the_line_was_cleared(self) -> None:
+        self.type("half\x03")
+        self.paste("um\ndois")
+        self.assertIn("2 lines for [bob@CIC]", self.question)
+
     def test_as_one_message_with_its_blank_lines(self) -> None:
         self.type("a: [end]" + "\x1b[D" * 5)
         self.paste("um\r\n\r\n\tdois\n")
@@ -151,6 +156,11 @@ class PasteTests(ConsoleCase):
             self.assertEqual(self.prompt, "bob@CIC>")
         self.paste("a\n" * (MOST_LINES + 1))
         self.assertIn("501 lines are too many", self.messages[-1])
+        self.in_one_piece("x" * 40_000 + "\ryz\r")
+        self.assertIn("only the beginning was pasted", self.messages[-1])
+        self.assertLessEqual(len(self.console.screen.line.text), 32_768)
+        self.assertEqual(self.sent, [])
+        self.type("\x15")
         self.in_one_piece("x" * 30_000 + "\r" + "y" * 30_000 + "\r")
         self.assertIn("2 lines for [bob@CIC]: Ctrl-E one by one", self.question)
         self.type(ONE)
