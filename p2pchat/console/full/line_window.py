@@ -179,11 +179,10 @@ class LineWindow(Window):
         self._top = max(current - height + 1, min(self._top, current, last))
         for row in range(self._top, min(self._top + height, len(rows.starts))):
             self._draw(screen, began + row - self._top, rows, row, columns)
-        head = width(self._prompt()[1]) if current == 0 else 0
-        column = min(head + rows.column_of(document.cursor_position, current), columns - 1)
-        where = Point(column, began + current - self._top)
-        screen.set_cursor_position(self, where)
-        screen.set_menu_position(self, where)
+        cursor = self._point(rows, document.cursor_position, columns)
+        screen.set_cursor_position(self, Point(cursor.x, cursor.y + began))
+        menu = self._point(rows, self._completed_from(document), columns)
+        screen.set_menu_position(self, Point(menu.x, max(0, menu.y) + began))
         screen.show_cursor = True
         screen.visible_windows_to_write_positions[self] = write_position
         screen.height = max(screen.height, began + height)
@@ -191,6 +190,18 @@ class LineWindow(Window):
         if rows.disputed or self._was_disputed or (empty and not self._was_empty):
             self._draw_anew(range(min(began, self._began_at), began + height), columns)
         self._was_disputed, self._was_empty, self._began_at = rows.disputed, empty, began
+
+    def _point(self, rows: Rows, place: int, columns: int) -> Point:
+        """Column and row in this window of a place in the text."""
+        row = rows.row_of(place)
+        head = width(self._prompt()[1]) if row == 0 else 0
+        return Point(min(head + rows.column_of(place, row), columns - 1), row - self._top)
+
+    def _completed_from(self, document: Document) -> int:
+        """Where the menu stands, which does not move with what is chosen from it."""
+        state = self._line.complete_state
+        place = document.cursor_position
+        return place if state is None else min(place, state.original_document.cursor_position)
 
     def _draw_anew(self, lines: range, columns: int) -> None:
         screen = self._on_screen()

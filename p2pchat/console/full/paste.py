@@ -60,7 +60,7 @@ class Paste:
         self._pieces: list[str] = []
         self._characters = self._too_long = 0
         self._over: IDelayedCall | None = None
-        self._text = ""
+        self._text = self._for_whom = ""
 
     @property
     def collecting(self) -> bool:
@@ -150,13 +150,14 @@ class Paste:
 
     def _question(self) -> None:
         lines, whom = self._lines(), self._whom()
+        self._for_whom = whom
         to = f" for {bracketed(whom)}" if whom and text_of(lines[0]) is not None else ""
         one = "Ctrl-O as one message, " if self._fits_into_one() else ""
         self._ask(f"{len(lines)} lines{to}: {one}Ctrl-E one by one, Esc not at all")
 
     def as_one(self) -> None:
         """Send all of it as one message, if it fits."""
-        if self._fits_into_one():
+        if self._is_agreed() and self._fits_into_one():
             whole = self._whole()
             self._done()
             # By Up, all of it comes back.
@@ -167,6 +168,8 @@ class Paste:
 
     def one_by_one(self) -> None:
         """Send each line that is not blank."""
+        if not self._is_agreed():
+            return
         lines = [each for each in self._lines() if each.strip()]
         self._done()
         self._line.reset()
@@ -176,6 +179,13 @@ class Paste:
     def not_at_all(self) -> None:
         """Send nothing; what was typed before stays in the line."""
         self._done()
+
+    def _is_agreed(self) -> bool:
+        """Whether it goes where the question said; else it is asked once more."""
+        if self._for_whom == self._whom():
+            return True
+        self._question()
+        return False
 
     def _done(self) -> None:
         self._text = ""

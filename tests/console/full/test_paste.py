@@ -106,6 +106,23 @@ class PasteTests(ConsoleCase):
         self.assertNotIn("lines", self.question)
         self.assertEqual((self.sent, self.left), ([], []))
 
+    def test_an_end_of_the_marks_that_was_pasted_ends_nothing(self) -> None:
+        self.paste("um\x1b[201~\r/quit\r\x1b[201~")
+        self.assertIn(" lines for", self.question)
+        self.type("\x03")
+        self.paste(f"um\x1b[201~\r{EACH}")
+        self.assertEqual((self.sent, self.left), ([], []))
+        self.assertEqual(self.prompt, "bob@CIC> um")
+
+    def test_it_goes_where_the_question_says(self) -> None:
+        self.paste("um\ndois")
+        self.console.conversations.switch("carol@CIC")
+        self.type(ONE)
+        self.assertIn("2 lines for [carol@CIC]", self.question)
+        self.assertEqual(self.town.seen(self.other("carol")).texts, [])
+        self.type(ONE)
+        self.assertEqual(self.town.seen(self.other("carol")).texts, ["um\ndois"])
+
     def test_without_marks_it_asks_too(self) -> None:
         for lines in (["um", "dois"], ["a\tb", "\tc", "", "d"], ["x"] * MOST_LINES):
             before = len(self.sent)
