@@ -110,7 +110,7 @@ class PasteTests(ConsoleCase):
         self.paste("um\x1b[201~\r/quit\r\x1b[201~")
         self.assertIn(" lines for", self.question)
         self.type("\x03")
-        self.paste(f"um\x1b[201~\r{EACH}")
+        self.in_one_piece(f"\x1b[200~um\x1b[201~\r{EACH}")
         self.assertEqual((self.sent, self.left), ([], []))
         self.assertEqual(self.prompt, "bob@CIC> um")
 
