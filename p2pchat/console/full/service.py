@@ -12,7 +12,6 @@ from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any, Final
 
-from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 from twisted.application.service import Service
@@ -25,11 +24,15 @@ from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.bar import BarState
 from p2pchat.console.full.completion import ChatCompleter
 from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.drafts import Drafts
 from p2pchat.console.full.earlier import Earlier
 from p2pchat.console.full.entries import EntryKind, Glyphs
 from p2pchat.console.full.keys import Keyboard
 from p2pchat.console.full.marks import Marks
+from p2pchat.console.full.modes import MouseModes
 from p2pchat.console.full.news import News
+from p2pchat.console.full.past_lines import PastLines
+from p2pchat.console.full.suspending import Suspending
 from p2pchat.console.full.tables import BARS, PLAIN_BARS
 from p2pchat.console.full.talk import Talk
 from p2pchat.console.full.tty import Terminal
@@ -57,9 +60,8 @@ def make_full_console(
     leaves. Start the service after the node, and stop it after the node.
     """
     from prompt_toolkit.input.vt100 import Vt100Input
-    from prompt_toolkit.output.vt100 import Vt100_Output
 
-    from p2pchat.console.full.past_lines import PastLines
+    from p2pchat.console.full.placing import PlacingOutput
     from p2pchat.console.full.tty import Terminal, TerminalStream
 
     stdin: Any = sys.__stdin__
@@ -74,7 +76,7 @@ def make_full_console(
         loop,
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
-        output=Vt100_Output(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
+        output=PlacingOutput(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
         history=PastLines(typed),
         encoding=encoding,
         terminal=terminal,
@@ -93,7 +95,7 @@ class FullConsole(Service):
         on_leave: Callable[[int], None],
         screen_input: Input,
         output: Output,
-        history: History,
+        history: PastLines,
         encoding: str = "utf-8",
         terminal: Terminal | None = None,
     ) -> None:
@@ -150,7 +152,19 @@ class FullConsole(Service):
             screen_input=screen_input,
             output=output,
         )
-        Keyboard(self.screen, self.conversations, run=self._run, leave=self._leave, tell=self._tell)
+        Drafts(self.screen.line, history, self.conversations)
+        modes = MouseModes(output)
+        self._talk.mouse = modes.toggle
+        self._suspending = Suspending(loop, self.screen, modes, terminal, tell=self._tell)
+        self._keyboard = Keyboard(
+            clock,
+            self.screen,
+            self.conversations,
+            run=self._run,
+            leave=self._leave,
+            tell=self._tell,
+            suspend=self._suspending.suspend,
+        )
         self._refresh = LoopingCall(self._look)
         self._refresh.clock = clock
         self._bar: BarState | None = None
@@ -167,6 +181,8 @@ class FullConsole(Service):
         if self._terminal is not None:
             self._terminal.on_redraw = self.screen.draw_all
             self._terminal.on_gone = self._leave
+            self.screen.on_first_drawn(self._terminal.taken)
+        self._suspending.start()
         self._refresh.start(_REFRESH, now=False)
         self._task = self._loop.create_task(
             self.screen.app.run_async(set_exception_handler=False, handle_sigint=False)
@@ -177,6 +193,8 @@ class FullConsole(Service):
         """Give the screen back; what was not delivered is told below it."""
         super().stopService()
         self._news.stop()
+        self._keyboard.stop()
+        self._suspending.end()
         if self._refresh.running:
             self._refresh.stop()
         gone: Deferred[None] = Deferred()

@@ -25,6 +25,7 @@ from p2pchat.console.full.conversations import TOGETHER, Conversations
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.tables import BARS, round_trips_graph
+from p2pchat.console.full.typed_text import text_of
 from p2pchat.console.full.vocabulary import KEYS, known_commands
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import round_trip_rows
@@ -60,6 +61,8 @@ class Talk:
         self._wall_clock = wall_clock
         self._changed = changed
         self._bars = bars
+        self.mouse: Callable[[], str] = lambda: ""
+        """Toggles what the mouse does, and says so."""
         # What was deleted is not to be seen any longer either.
         commands.forgotten = conversations.take_out
         self._own = {
@@ -71,14 +74,16 @@ class Talk:
             "help": self._help,
             "rtt": self._rtt,
             "history": self._history,
+            "mouse": lambda _: self._tell(self.mouse()),
         }
 
     def run(self, line: str) -> bool | Deferred[bool]:
         """Do what a line says; tells, now or later, whether the person wants to leave."""
         if not line.strip():
             return False
-        if not line.startswith("/"):
-            self._say(line)
+        text = text_of(line)
+        if text is not None:
+            self._say(text)
             return False
         word, rest = first_word(line)
         own = self._own.get(word[1:].lower())

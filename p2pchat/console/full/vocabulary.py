@@ -9,14 +9,18 @@ from p2pchat.console.commands.table import COMMANDS
 
 EXTRA: Final = (
     ("to", "[peer_id | #namespace | *]", "where plain text goes; without one, all are shown"),
+    ("mouse", "", "the wheel scrolls the messages; once more, and it does not"),
     ("reply", "[message]", "answer whoever wrote last; /r is the same"),
 )
 """The commands that only this console has: name, arguments, summary."""
 KEYS: Final = (
-    ("Tab", "completes commands, peers and namespaces"),
+    ("Tab", "completes commands, peers and namespaces, and names in text"),
+    ("Alt-Enter", "a new line in a message"),
     ("Alt-A", "the next conversation with unread messages"),
     ("PageUp, PageDown", "scroll"),
     ("Up, Ctrl-R", "what was typed before"),
+    ("//, /etc/hosts", "a text that begins with a slash: //x sends /x, and a path is no command"),
+    ("Ctrl-Z", "stops the program until the shell's fg; meanwhile nothing comes in"),
     ("Ctrl-C twice, Ctrl-D", "leave"),
 )
 """Keys, and what they do."""
