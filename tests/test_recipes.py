@@ -36,6 +36,8 @@ RELEASED: Final[dict[str, Any]] = json.loads(
 )
 """What the latest release had. What it had not, CHANGELOG.md has to name."""
 EXAMPLE: Final = json.loads((ROOT / "config.example.json").read_text(encoding="utf-8"))
+USERS: Final = ("service", "control", "console", "node", "history", "mesh", "logs")
+"""The rooms that are given settings."""
 KINDS: Final = {
     str(kind.__struct_config__.tag): kind
     for kind in vars(messages).values()
@@ -122,6 +124,12 @@ class SettingTests(RecipeCase):
             )
             step = f'add `"{each.field}": {value}` to config.example.json, `{each.section}`'
             self.assertIn(each.field, EXAMPLE[each.section], f"the next step: {step}")
+
+    def test_somebody_uses_it(self) -> None:
+        text = text_of(*(f"p2pchat/{room}/**/*.py" for room in USERS))
+        for each in SETTINGS:
+            step = f"use `{each.key}`: hand it to who needs it in p2pchat/service/chat.py"
+            self.assertHas(text, rf"\.{each.field}\b", step)
 
     def test_a_document_names_it(self) -> None:
         text = text_of("README.md", "docs/*.md")
