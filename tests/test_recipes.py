@@ -47,11 +47,11 @@ KINDS: Final = {
 """Every type of message -> its class."""
 
 
-def text_of(*names: str) -> str:
+def text_of(*names: str, errors: str = "strict") -> str:
     """Files, or all files with such names, as one text."""
     paths = [path for name in names for path in sorted(ROOT.glob(name))]
     assert paths, names
-    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    return "\n".join(path.read_text(encoding="utf-8", errors=errors) for path in paths)
 
 
 def unreleased() -> str:
@@ -60,10 +60,14 @@ def unreleased() -> str:
 
 
 class RecipeCase(SynchronousTestCase):
+    def assertDone(self, done: bool, step: str) -> None:
+        """The step was taken, or is said."""
+        if not done:
+            self.fail(f"the next step (CONTRIBUTING.md, Recipes): {step}")
+
     def assertHas(self, text: str, pattern: str, step: str) -> None:
-        """The text has the pattern, or the next step is said."""
-        if re.search(pattern, text, re.M) is None:
-            self.fail(f"the next step (CONTRIBUTING.md): {step}")
+        """The text has the pattern, or the step is said."""
+        self.assertDone(re.search(pattern, text, re.M) is not None, step)
 
     def assertChanges(self, kind: str, names: Iterable[tuple[str, str]]) -> None:
         """CHANGELOG.md names, as the second says, whatever of a kind is in no release."""
@@ -94,7 +98,7 @@ class CommandTests(RecipeCase):
         for path in sorted((ROOT / "p2pchat" / "console").rglob("*.py")):
             for name in asked_of_a_node(path.read_text(encoding="utf-8")):
                 step = f"give FakeNode in tests/support/consoles.py a `{name}` ({path.name} asks)"
-                self.assertTrue(hasattr(fake, name), f"the next step (CONTRIBUTING.md): {step}")
+                self.assertDone(hasattr(fake, name), step)
 
     def test_the_fake_node_has_nothing_that_a_node_has_not(self) -> None:
         town = FakeTown()
@@ -123,7 +127,7 @@ class SettingTests(RecipeCase):
                 list(each.default) if isinstance(each.default, tuple) else each.default
             )
             step = f'add `"{each.field}": {value}` to config.example.json, `{each.section}`'
-            self.assertIn(each.field, EXAMPLE[each.section], f"the next step: {step}")
+            self.assertDone(each.field in EXAMPLE.get(each.section, ()), step)
 
     def test_somebody_uses_it(self) -> None:
         text = text_of(*(f"p2pchat/{room}/**/*.py" for room in USERS))
@@ -142,7 +146,9 @@ class SettingTests(RecipeCase):
         for each in SETTINGS:
             if each.default and each.default is not True:
                 tail = re.findall(r"\([^)]*\)", each.help)
-                self.assertEqual(len(tail), 1, f"--{each.option}: leave the default to the table")
+                self.assertDone(
+                    len(tail) == 1, f"leave the default of --{each.option} to the table"
+                )
 
     def test_what_a_reload_changes(self) -> None:
         sentence = re.search(
@@ -153,7 +159,7 @@ class SettingTests(RecipeCase):
         for each in SETTINGS:
             what = "name" if each not in said else "take out"
             step = f"{what} `{each.key}` in docs/operating.md, Reload"
-            self.assertEqual(each in said, not each.restart, f"the next step: {step}")
+            self.assertDone((each in said) is not each.restart, step)
 
     def test_changes(self) -> None:
         self.assertChanges("settings", ((each.key, f"--{each.option}") for each in SETTINGS))
@@ -172,36 +178,36 @@ def changes_at_once(setting: Setting, sentence: str) -> bool:
 class MessageTests(RecipeCase):
     def test_it_is_read(self) -> None:
         for name, kind in KINDS.items():
-            self.assertIn(kind, get_args(codec._Known), f"{name}: p2pchat/wire/codec.py, `_Known`")
+            self.assertDone(
+                kind in get_args(codec._Known), f"{name}: p2pchat/wire/codec.py, `_Known`"
+            )
 
     def test_the_states_know_it(self) -> None:
         for name, kind in KINDS.items():
-            step = f"{name}: the next step: p2pchat/wire/states.py, `_ANY` and `_OPEN`"
-            self.assertIn(kind, states.TABLE[states.State.CLOSED], step)
+            step = f"{name}: p2pchat/wire/states.py, `_ANY` and `_OPEN`"
+            self.assertDone(kind in states.TABLE[states.State.CLOSED], step)
 
     def test_the_table_of_states_is_tested_with_it(self) -> None:
         for name in KINDS:
-            step = (
-                f"{name}: the next step: a row in tests/wire/test_states.py, `EVENTS` and `TABLE`"
-            )
-            self.assertIn(name, test_states.EVENTS, step)
+            step = f"{name}: a row in tests/wire/test_states.py, `EVENTS` and `TABLE`"
+            self.assertDone(name in test_states.EVENTS, step)
 
     def test_its_line_is_tested(self) -> None:
         written = {type(message) for message, _ in test_codec.EMITTED}
         for name, kind in KINDS.items():
-            step = f"{name}: the next step: its line in tests/wire/test_codec.py, `EMITTED`"
-            self.assertIn(kind, written, step)
+            step = f"{name}: its line in tests/wire/test_codec.py, `EMITTED`"
+            self.assertDone(kind in written, step)
 
     def test_strangers_send_it(self) -> None:
         for name in KINDS:
-            step = f"{name}: the next step: tests/together/test_faults_peers.py, `TYPES`"
-            self.assertIn(name, test_faults_peers.TYPES, step)
+            step = f"{name}: tests/together/test_faults_peers.py, `TYPES`"
+            self.assertDone(name in test_faults_peers.TYPES, step)
 
     def test_the_fuzzer_knows_it(self) -> None:
         kept = b"\n".join(path.read_bytes() for path in (ROOT / "tests/corpus/wire").iterdir())
         for name in KINDS:
-            step = f"{name}: the next step: a line of this type in a new file in tests/corpus/wire/"
-            self.assertIn(f'"type":"{name}"'.encode(), kept.replace(b": ", b":"), step)
+            step = f"{name}: a line of this type in a new file in tests/corpus/wire/"
+            self.assertDone(f'"type":"{name}"'.encode() in kept.replace(b": ", b":"), step)
 
     def test_the_protocol_describes_it(self) -> None:
         text = text_of("docs/protocol.md")
@@ -235,11 +241,15 @@ class RequestTests(RecipeCase):
 
     def test_the_rendezvous(self) -> None:
         document, tests = text_of("docs/protocol.md"), text_of("tests/rendezvous/*.py")
+        kept = text_of("tests/corpus/request/*", errors="replace")
         for name in requests._CHECKS:
             step = f"describe the request {name} in docs/protocol.md, Peer to rendezvous"
             self.assertHas(document, rf'"type":"{name}"', step)
             step = f"ask for {name} in tests/rendezvous/test_requests.py and test_answers.py"
             self.assertHas(tests, rf'"{name}"', step)
+            step = f"put a line with {name} into a new file in tests/corpus/request/"
+            self.assertHas(kept, name, step)
+        self.assertChanges("rendezvous", ((name, name) for name in requests._CHECKS))
 
 
 class EventTests(RecipeCase):
@@ -259,7 +269,7 @@ class EventTests(RecipeCase):
     def test_tail_shows_it(self) -> None:
         for kind in (kind for kind in EVENT_KINDS if kind != "notice"):
             step = f"say `{kind}` in words in p2pchat/control/client/event_lines.py"
-            self.assertNotEqual(event_line({"event": kind}), f"* {kind}", step)
+            self.assertDone(event_line({"event": kind}) != f"* {kind}", step)
 
     def test_somebody_hears_it(self) -> None:
         text = text_of("tests/control/**/*.py")
@@ -270,8 +280,8 @@ class EventTests(RecipeCase):
     def test_every_observer_can_hear_it(self) -> None:
         for name in INodeObserver.names():
             for kind in (Observer, Observers):
-                step = f"the next step: `{name}` of {kind.__name__} in p2pchat/node/observers.py"
-                self.assertIn(name, vars(kind), step)
+                step = f"`{name}` of {kind.__name__} in p2pchat/node/observers.py"
+                self.assertDone(name in vars(kind), step)
 
     def test_changes(self) -> None:
         self.assertChanges("events", ((kind, f"`{kind}`") for kind in EVENT_KINDS))
