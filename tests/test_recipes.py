@@ -298,3 +298,8 @@ class BookTests(RecipeCase):
         text = text_of("CONTRIBUTING.md")
         for kind in ("command", "setting", "type of message", "request", "event", "grave line"):
             self.assertHas(text, rf"^### .*\b{kind}\b", f"write the recipe for a {kind}")
+
+    def test_what_the_quick_check_leaves_out_exists(self) -> None:
+        for module in re.findall(r"^tests\.[\w.]+$", text_of("check"), re.M):
+            path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+            self.assertTrue(path.exists(), f"take {module} out of SLOW in ./check")
