@@ -37,10 +37,28 @@ def grave_lines() -> list[tuple[str, str]]:
         if path.parent.name == "testing":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and re.search(LOGGER, ast.unparse(node.func)):
-                texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                found += [(path.name, str(text)) for text in texts if " " in str(text)]
+            if isinstance(node, ast.Call) and is_grave(node):
+                # Before it stands the kind by which it is limited.
+                text = max(map(template, node.args), key=len)
+                found += [(path.name, text)] if " " in text.strip() else []
     return found
+
+
+def is_grave(call: ast.Call) -> bool:
+    """Whether a call logs at WARNING or above, or has it logged."""
+    name, level = ast.unparse(call.func), ast.unparse(call.args[0]) if call.args else ""
+    if re.search(LOGGER, name) or name.endswith("_remark"):
+        return True
+    return bool(re.search(r"\bRemark$|\.emit$", name) and re.search("warn|error", level))
+
+
+def template(text: ast.expr) -> str:
+    """A text, with `{}` for what is filled in; empty for anything else."""
+    if isinstance(text, ast.JoinedStr):
+        return "".join(map(template, text.values))
+    if isinstance(text, ast.FormattedValue):
+        return "{}"
+    return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else ""
 
 
 def alerts() -> list[str]:
