@@ -38,11 +38,18 @@ RELEASED: Final[dict[str, Any]] = json.loads(
 EXAMPLE: Final = json.loads((ROOT / "config.example.json").read_text(encoding="utf-8"))
 USERS: Final = ("service", "control", "console", "node", "history", "mesh", "logs")
 """The rooms that are given settings."""
+
+
+def tag_of(kind: Any) -> str:
+    """The `type` on the wire."""
+    return str(kind.__struct_config__.tag)
+
+
 KINDS: Final = {
-    str(kind.__struct_config__.tag): kind
+    tag_of(kind): kind
     for kind in vars(messages).values()
     if isinstance(kind, type) and issubclass(kind, Message) and kind is not Message
-    if kind.__struct_config__.tag != kind.__mro__[1].__struct_config__.tag
+    if tag_of(kind) != tag_of(kind.__mro__[1])
 }
 """Every type of message -> its class; not what only marks one of them."""
 
@@ -96,9 +103,8 @@ class CommandTests(RecipeCase):
 
     def test_the_fake_node_has_what_commands_ask_of_a_node(self) -> None:
         fake = FakeNode(Clock())
-        console = ROOT / "p2pchat" / "console"
-        # The full console is tested with whole nodes.
-        for path in sorted([*console.glob("commands/*.py"), *console.glob("plain/*.py")]):
+        # The consoles are tested with whole nodes as well.
+        for path in sorted((ROOT / "p2pchat" / "console" / "commands").glob("*.py")):
             for name in asked_of_a_node(path.read_text(encoding="utf-8")):
                 step = f"give FakeNode in tests/support/consoles.py a `{name}` ({path.name} asks)"
                 self.assertDone(hasattr(fake, name), step)
