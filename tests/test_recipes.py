@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any, Final, get_args
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat import __version__
 from p2pchat.console.commands.table import COMMANDS
 from p2pchat.control.answers import REQUESTS
 from p2pchat.control.client.event_lines import event_line
@@ -52,6 +54,18 @@ KINDS: Final = {
     if tag_of(kind) != tag_of(kind.__mro__[1])
 }
 """Every type of message -> its class; not what only marks one of them."""
+
+
+def names_of_today() -> dict[str, list[str]]:
+    """What there is, by kind."""
+    return {
+        "commands": [each.name for each in COMMANDS],
+        "settings": [each.key for each in SETTINGS],
+        "requests": [*REQUESTS],
+        "events": [*EVENT_KINDS],
+        "types": [*KINDS],
+        "rendezvous": [*requests._CHECKS],
+    }
 
 
 def text_of(*names: str, errors: str = "strict") -> str:
@@ -312,3 +326,7 @@ class BookTests(RecipeCase):
         for module in re.findall(r"^tests\.[\w.]+$", text_of("check"), re.M):
             path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
             self.assertTrue(path.exists(), f"take {module} out of SLOW in ./check")
+
+
+if __name__ == "__main__":  # at a release: CONTRIBUTING.md, "A release"
+    sys.stdout.write(json.dumps({"version": __version__, **names_of_today()}, indent=2) + "\n")
