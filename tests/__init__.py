@@ -1,4 +1,4 @@
-"""The tests: `python -m twisted.trial tests`. The folder of a test says what the test costs.
+"""The tests: `python -m twisted.trial -j2 tests`. The folder of a test says what the test costs.
 
 - `wire`, `settings`, `logs`, `rendezvous`, `mesh`, `history`, `node`, `console`, `control`,
   `service`, `testing` mirror the packages: one file for a module. They start no chat program and

@@ -32,8 +32,8 @@ class ChatOptions(CommandOptions):
 
     program = "p2pchat"
     about = (
-        "Talk with the peers of a namespace, directly and without an account. Without options: "
-        "under your login name, with everyone else on this machine."
+        "Talk with other people directly, without an account. Without options: under your login "
+        "name, with everyone else on this machine."
     )
     examples = (
         "--name alice",

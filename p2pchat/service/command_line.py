@@ -158,7 +158,8 @@ class CommandOptions(usage.Options):
         width = width or 80
         lines = ["", *textwrap.wrap(self.about, width)]
         if self.examples:
-            lines += ["", "Examples:", *(f"  {self.command} {line}" for line in self.examples)]
+            shown = [f"  {self.command} {line}".rstrip() for line in self.examples]
+            lines += ["", "Examples:", *shown]
         for title, options in self.groups:
             lines += ["", f"{title}:"]
             for option, metavar, text in options:

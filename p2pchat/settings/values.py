@@ -37,9 +37,9 @@ class PeerSettings(Struct, frozen=True, kw_only=True):
         str | None, LABEL("your name in NAME@NAMESPACE (the login name)", restart=True)
     ] = None
     namespace: Annotated[
-        str, LABEL("the group of peers to meet", metavar="NAMESPACE", restart=True)
+        str, LABEL("the part behind the @ of your name", metavar="NAMESPACE", restart=True)
     ] = "lobby"
-    """Peers of one namespace discover and dial each other."""
+    """An address: `/pub #NAMESPACE` reaches all who have it. Peers of all namespaces meet."""
     port: Annotated[
         int | None,
         PORT_OR_FREE("TCP port to listen on (4000, or a free one; 0: any)", restart=True),
@@ -83,7 +83,7 @@ class RendezvousSettings(Struct, frozen=True, kw_only=True):
         int, whole("SECONDS", 1, 86400)("how long a registration lasts", "rendezvous-ttl")
     ] = 7200
     """Longer: fewer requests, and a short absence goes unnoticed. Shorter: a peer that died without
-    a word is listed, and dialed in vain, for less time."""
+    a word is listed, and dialed in vain, for less time. At most 30 s at the machine's own."""
 
 
 class HistorySettings(Struct, frozen=True, kw_only=True):
@@ -136,7 +136,7 @@ class ConnectionSettings(Struct, frozen=True, kw_only=True):
     intervals of silence, is noticed sooner."""
     discovery_interval: Annotated[float, SECONDS("time between DISCOVERs")] = 60.0
     """Longer: less load on the rendezvous, which blocks whoever asks more than 50 times a minute.
-    Shorter: new peers are met sooner."""
+    Shorter: new peers are met sooner. At most 3 s at the machine's own."""
     ack_timeout: Annotated[float, SECONDS("how long to wait for an ACK")] = 5.0
     """Longer: slow peers are not reported in vain. Shorter: the person learns sooner that a message
     may be lost."""
@@ -147,7 +147,7 @@ class ConnectionSettings(Struct, frozen=True, kw_only=True):
     """More: a peer that is away for long is still found by itself. Fewer: less is spent on peers
     that will not come back."""
     reconnect_backoff_base: Annotated[
-        float, number("BASE", low=1)("wait BASE to the power of n before dial n")
+        float, number("BASE", low=1)("after n failed dials wait BASE to the power of n")
     ] = 2.0
     """Larger: less load on whoever is recovering. Smaller: a link is won back sooner."""
     reconnect_backoff_max: Annotated[float, SECONDS("but never longer than this")] = 60.0

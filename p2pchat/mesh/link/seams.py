@@ -36,11 +36,11 @@ class IPeerLink(Interface):
     deliver: Callable[[IPeerLink, list[Send | Pub]], None] = Attribute(
         "Takes messages for us that came on this link, in their order; the owner sets it."
     )
-    sent: int = Attribute("SEND and PUB that went out.")
+    sent: int = Attribute("SEND, PUB, SAID and CATCH_UP that went out.")
     received: int = Attribute("SEND and PUB that came in.")
 
     def send(line: bytes) -> bool:
-        """Queue one encoded SEND or PUB; False when the queue is full or the link is ending."""
+        """Queue one encoded line; False when the queue is full or the link is ending."""
 
     def has_room(size: int) -> bool:
         """Whether `size` more bytes would be taken now."""
