@@ -6,7 +6,7 @@
 
 Rules: the table `REQUESTS` is all there is. A list is that of one moment, told in pieces, and one
 for each client. It is looked for in several turns, so that no request of a stranger waits for it,
-and one list at a time. Few are kept: a list is long, and each of the collector's rounds looks at it.
+and one list at a time. Few are kept, because each may be long.
 """
 
 from __future__ import annotations
