@@ -56,6 +56,7 @@ class ServerRequests:
         self._stop = stop
         self._lists: dict[Outgoing, _Pages] = {}
         self._listing = LongAnswers(lambda: True)
+        self._asking: set[Outgoing] = set()  # who waits for a list
 
     def hello(self) -> Fields:
         """What every client is told first."""
@@ -120,14 +121,17 @@ class ServerRequests:
         def look() -> Deferred[Fields]:
             return self._turns.do(self._matching(wanted)).addCallback(listed)
 
-        # Not begun while the client has not read what it asked for before.
-        answer: Deferred[Fields] = client.long_answers.do(lambda: self._listing.do(look))
-        return answer
+        if client in self._asking:
+            raise RequestError("busy", "one list at a time")
+        self._asking.add(client)
+        answer: Deferred[Fields] = self._listing.do(look)
+        return answer.addBoth(self._asked, client)
 
-    def _more(self, _request: Request, client: Outgoing) -> Deferred[Fields]:
-        return client.long_answers.do(lambda: self._next_page(client))
+    def _asked(self, result: Any, client: Outgoing) -> Any:
+        self._asking.discard(client)
+        return result
 
-    def _next_page(self, client: Outgoing) -> Fields:
+    def _more(self, _request: Request, client: Outgoing) -> Fields:
         left = self._lists.get(client)
         if left is None:
             raise RequestError("refused", "that list is over, or others took its place")

@@ -61,10 +61,9 @@ class ControlCase(SynchronousTestCase):
             monotonic=self.clock.seconds,
             in_front=lambda factory: ProxiedFactory(factory, ["10.0.0.1"]),
         )
-        self.running = RunningServer(
-            *(self.server, self.whole, cast("Persistence", Disk())),
-            *(self.clock.seconds, 0.0, [], [lambda: "", lambda: "shared: stale for 7 s"]),
-        )
+        disk, seconds = cast("Persistence", Disk()), self.clock.seconds
+        worries: list[Callable[[], str]] = [lambda: "", lambda: "shared: stale for 7 s"]
+        self.running = RunningServer(self.server, self.whole, disk, seconds, 0.0, [], worries)
         stop = lambda: self.stopped.append(None)  # noqa: E731
         self.socket = ServerSocket(self.clock, self.running, "/nowhere/x.sock", stop)
         self.client = Client(self.socket)
