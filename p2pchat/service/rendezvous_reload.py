@@ -191,9 +191,9 @@ class Reload(MultiService):
 
     async def _ban(self, text: str) -> str:
         entry, bans = checked_entry(text), self.bans
-        if entry in bans.unwritten or await self._blocking(partial(bans.has, entry)):
+        if await self._blocking(partial(bans.has, entry)):
             return f"{entry} is banned already"
-        bans.unwritten[entry] = None
+        bans.unwritten[entry] = None  # again, if it was: there may be room by now
         try:
             everything = await self._turns.do(bans.reading())
             ended = await self._turns.do(self._registry.ban(everything, Bans([entry])))

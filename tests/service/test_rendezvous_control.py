@@ -111,11 +111,15 @@ class BanTests(ControlCase):
         def fail(_: str) -> None:
             raise OSError(28, "No space left on device")
 
+        add = self.whole.bans.add
         self.patch(self.whole.bans, "add", fail)
         self.assertIn("not written (No space left on device)", self.ask("ban", "a@n")["line"])
         self.assertIs(self.register("a"), Verdict.BANNED)
         self.whole.read()
         self.assertIs(self.register("a"), Verdict.BANNED)
+        self.patch(self.whole.bans, "add", add)
+        self.assertNotIn("not written", self.ask("ban", "a@n")["line"])
+        self.assertEqual(self.path.read_text(), "a@n\n")
 
     def test_a_file_that_somebody_broke_meanwhile(self) -> None:
         self.path.write_text("who\n")
