@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +25,8 @@ from p2pchat.service.rendezvous_control import PAGE, ServerSocket
 from p2pchat.service.rendezvous_figures import RunningServer
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
+from p2pchat.turns import at_once
+from tests.rendezvous.test_longest_turn import LIMIT, Reactor, registrations
 from tests.support.control_sockets import Client
 from tests.support.loglines import captured
 
@@ -300,3 +304,28 @@ class ReloadTests(ControlCase):
         self.change(server={"ban_file": str(self.path)})
         self.ask("reload")
         self.assertEqual(told, ["reloading", "reloaded"] * 2)
+
+
+class LongestTurnTests(SynchronousTestCase):
+    def test_a_list_of_all_places(self) -> None:
+        clock = Reactor()
+        registry = Registry(per_address=0)
+        at_once(registry.restoring(registrations()))
+        whole = Reload(clock, registry, None, lambda: None)
+        server = RendezvousService(registry=registry, reactor=clock, monotonic=lambda: 0.0)
+        running = RunningServer(server, whole, None, lambda: 0.0, 0.0, [], [])
+        client = Client(ServerSocket(clock, running, "/nowhere/x.sock", lambda: None))
+        self.addCleanup(client.hang_up)
+        gc.freeze()
+        self.addCleanup(gc.unfreeze)
+        client.heard()
+        longest, began = 0.0, time.process_time()
+        client.say({"do": "list", "text": "*9@n*"})
+        while True:
+            longest = max(longest, time.process_time() - began)
+            if not clock.calls:
+                break
+            began = time.process_time()
+            clock.turn()
+        self.assertEqual(len(client.heard()[0]["registrations"]), PAGE)
+        self.assertLess(longest, LIMIT)
