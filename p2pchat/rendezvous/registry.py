@@ -213,12 +213,14 @@ class Registry:
         self._replies.clear()
         return restored
 
-    def ban(self, bans: Bans) -> Generator[None, None, int]:
+    def ban(self, bans: Bans, new: Bans | None = None) -> Generator[None, None, int]:
         """Have these bans hold from now on; how many registrations they have ended.
 
         Whoever is banned is refused at once. What they have registered is taken out piece by piece.
+        `new`: those of them that did not hold before, None when nobody knows.
         """
         self.bans = bans
+        new = bans if new is None else new
         ended = 0
         looked_at = self.all()
         looked_at.reverse()
@@ -226,7 +228,7 @@ class Registry:
             if not len(looked_at) % _PIECE:
                 yield
             registration = looked_at.pop()  # or the last of those that end would go all at once
-            if registration.live and bans.registration(*registration.key):
+            if registration.live and new.registration(*registration.key):
                 self._drop(registration)
                 ended += 1
         return ended

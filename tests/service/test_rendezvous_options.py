@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from unittest import mock
 
 import msgspec
@@ -13,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import TWISTD_LOGGER
+from p2pchat.rendezvous.settings import ServerSettings
 from p2pchat.service import command_line
-from p2pchat.service.rendezvous_options import RendezvousOptions, ServerSettings
+from p2pchat.service.rendezvous_options import RendezvousOptions
 
 
 class OptionsTests(SynchronousTestCase):
@@ -44,8 +46,11 @@ class OptionsTests(SynchronousTestCase):
                 "server": {
                     "port": 8080,
                     "interface": None,
+                    "listen": None,
+                    "proxy_protocol": (),
                     "database": None,
                     "ban_file": None,
+                    "drain": 5.0,
                 },
                 "limits": {
                     "per_minute": 50,
@@ -55,7 +60,15 @@ class OptionsTests(SynchronousTestCase):
                     "idle": 5.0,
                     "total": 30.0,
                 },
-                "logging": {"level": "INFO", "file": None},
+                "logging": {
+                    "level": "INFO",
+                    "file": None,
+                    "format": "text",
+                    "max_bytes": 10_000_000,
+                    "files": 5,
+                },
+                "control": {"path": None},
+                "metrics": {"address": None},
             },
         )
 
@@ -64,7 +77,9 @@ class OptionsTests(SynchronousTestCase):
             *("--port", "0", "--interface", "[::1]", "--database", "x.db", "--log-level", "debug"),
             *("--connections-per-minute=0", "--max-connections=5", "--max-registrations=7"),
             *("--registrations-per-address=0", "--ban-file=x.bans"),
-            *("--idle-timeout=.5", "--request-timeout=9", "--log-file=a.log"),
+            *("--idle-timeout=.5", "--request-timeout=9", "--log-file=a.log", "--drain=0"),
+            *("--log-format=JSON", "--log-max-bytes=2000", "--log-files=2", "--control=c.sock"),
+            *("--metrics=9464", "--listen=tcp:1", "--proxy-protocol=192.0.2.1,10.0.0.7/8,unix"),
         ).settings
         self.assertEqual(
             msgspec.to_builtins(settings),
@@ -72,8 +87,11 @@ class OptionsTests(SynchronousTestCase):
                 "server": {
                     "port": 0,
                     "interface": "::1",
+                    "listen": "tcp:1",
+                    "proxy_protocol": ("192.0.2.1/32", "10.0.0.0/8", "unix"),
                     "database": os.path.abspath("x.db"),
                     "ban_file": os.path.abspath("x.bans"),
+                    "drain": 0.0,
                 },
                 "limits": {
                     "per_minute": 0,
@@ -83,7 +101,15 @@ class OptionsTests(SynchronousTestCase):
                     "idle": 0.5,
                     "total": 9.0,
                 },
-                "logging": {"level": "DEBUG", "file": "a.log"},
+                "logging": {
+                    "level": "DEBUG",
+                    "file": "a.log",
+                    "format": "json",
+                    "max_bytes": 2000,
+                    "files": 2,
+                },
+                "control": {"path": os.path.abspath("c.sock")},
+                "metrics": {"address": "9464"},
             },
         )
 
@@ -112,6 +138,46 @@ class OptionsTests(SynchronousTestCase):
         ):
             with self.subTest(words=words):
                 self.assertEqual(self.leaves(*words), (sentence, 2))
+
+    def written(self, content: str) -> str:
+        path = Path(self.mktemp()).resolve()
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+        path.chmod(0o600)
+        return str(path)
+
+    def test_an_option_beats_the_file_which_beats_the_default(self) -> None:
+        path = self.written('{"server":{"port":9,"interface":"::1","odd":1},"limits":{"idle":1}}')
+        options = self.parse("--config", path, "--port", "7")
+        place = options.settings.server
+        self.assertEqual((place.port, place.interface, place.drain), (7, "::1", 5.0))
+        self.assertEqual(options.settings.limits.idle, 1.0)
+        (warning,) = options.warnings
+        self.assertIn("server.odd: unknown setting", warning)
+        Path(path).write_text('{"server":{"interface":"::"}}')
+        settings, warnings = options.reread()
+        self.assertEqual((settings.server.port, settings.server.interface), (7, "::"))
+        self.assertEqual((settings.limits.idle, warnings), (5.0, []))
+        Path(path).chmod(0o622)
+        self.assertIn("somebody else may change it", options.reread()[1][0])
+
+    def test_a_wrong_file_is_named_and_so_is_the_setting(self) -> None:
+        for content, sentence in (
+            ("{", "not JSON at line 1, column 2"),
+            (
+                '{"server":{"port":"9"}}',
+                'server.port: expected a whole number from 0 to 65535, got "9"',
+            ),
+            ('{"server":{"database":"/none/x"}}', "server.database: there is no folder /none"),
+            ('{"server":{"listen":"unix:/x"}}', "server.listen: a UNIX socket tells no"),
+            ('{"server":{"proxy_protocol":"bob"}}', "server.proxy_protocol: expected addresses"),
+        ):
+            told, status = self.leaves("--config", self.written(content))
+            self.assertIn(sentence, told)
+            self.assertEqual((status, told.count("\n")), (2, 1))
+        self.assertIn("cannot be read", self.leaves("--config", "/none/x")[0])
+        told, _ = self.leaves("--config", self.written("{}"), "--listen", "unix:/x")
+        self.assertTrue(told.startswith("--listen: a UNIX socket"), told)
 
     def test_what_is_not_understood(self) -> None:
         for words in (("--prot", "1"), ("stray",), ("--port",)):
