@@ -27,6 +27,7 @@ PLACES: Final = {
     "rendezvous/answers.py": {"time.monotonic"},
     "rendezvous/connection.py": {"time.monotonic"},
     "rendezvous/local.py": {"random.uniform"},
+    "rendezvous/registry.py": {"random.sample"},
     "rendezvous/server.py": {"time.monotonic"},
     "rendezvous/stores/journal.py": {"time.monotonic", "time.time"},
     # The name of a damaged file, when nobody says what time it is.

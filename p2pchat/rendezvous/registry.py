@@ -15,6 +15,7 @@ from __future__ import annotations
 import enum
 import heapq
 import math
+import random
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable
 from itertools import chain, islice
@@ -33,6 +34,8 @@ from p2pchat.rendezvous.long_replies import (
     size_of,
 )
 from p2pchat.rendezvous.requests import LISTING_TOO_LONG
+from p2pchat.rendezvous.roster import Place, Rosters
+from p2pchat.rendezvous.selection import Selection
 from p2pchat.wire.address import is_loopback, network_of
 
 MAX_REGISTRATIONS: Final = 100_000
@@ -99,9 +102,15 @@ class Registry:
 
     Beyond these a new registration is refused (and counted in `refused`), a renewal is not. A
     `per_address` of 0 is any number. Loopback has any number, too: those are our own programs.
+    `draw(range, n)` draws n different numbers.
     """
 
-    def __init__(self, limit: int = MAX_REGISTRATIONS, per_address: int = PER_ADDRESS) -> None:
+    def __init__(
+        self,
+        limit: int = MAX_REGISTRATIONS,
+        per_address: int = PER_ADDRESS,
+        draw: Callable[[range, int], list[int]] = random.sample,
+    ) -> None:
         self.limit = limit
         self.per_address = per_address
         self.refused = 0
@@ -114,7 +123,9 @@ class Registry:
         self.journal: Callable[[Registration], None] | None = None
         """Called with every registration that is new or renewed (it is `live`) or gone (it is not),
         except what `restore` brings."""
-        self._namespaces: dict[str, dict[tuple[str, str], Registration]] = {}
+        self._namespaces: dict[str, dict[Place, Registration]] = {}
+        self._rosters = Rosters(draw)
+        self._selections = 0
         # Most addresses have one: a dictionary for each would be most work of a collection.
         self._addresses: dict[str, Registration | dict[tuple[str, str], Registration]] = {}
         self._networks: Counter[str] = Counter()
@@ -154,7 +165,7 @@ class Registry:
             self.refused += 1
             return Verdict.BANNED
         peers = self._namespaces.get(namespace)
-        old = peers.pop((ip, name), None) if peers is not None else None
+        old = peers.pop((name, ip), None) if peers is not None else None
         if old is not None:
             old.live = False
             self._ends[_second(old.until)].pop(old)
@@ -170,6 +181,8 @@ class Registry:
             self._networks[network_of(ip)] += 1
         registration = Registration(ip, namespace, name, port, ttl, now + ttl)
         self._file(registration)
+        if old is None:
+            self._rosters.added(namespace, (name, ip), self._namespaces[namespace])
         self._changed(registration)
         return Verdict.GRANTED
 
@@ -203,12 +216,13 @@ class Registry:
             if not number % _PIECE:
                 yield
             ip, namespace, name = registration.key
-            known = (ip, name) in self._namespaces.get(namespace, {})
+            known = (name, ip) in self._namespaces.get(namespace, {})
             fits = not known and self._refusal(ip) is None
             if fits and not self.bans.registration(ip, namespace, name):
                 self._count += 1
                 self._networks[network_of(ip)] += 1
                 self._file(registration)
+                self._rosters.added(namespace, (name, ip), self._namespaces[namespace])
                 restored += 1
         self._replies.clear()
         return restored
@@ -256,13 +270,36 @@ class Registry:
             self._replies[namespace] = reply
         return reply
 
+    def discover_some(
+        self, namespace: str | None, selection: Selection, now: float
+    ) -> bytes | LongReply:
+        """The reply that lists some of `namespace`, and says how many there are in all."""
+        self.expire(now)
+        if namespace is None:
+            total, most = self._count, selection.limit
+            spaces = self._namespaces.values()
+            chosen = [*islice(chain.from_iterable(peers.values() for peers in spaces), most)]
+        else:
+            peers = self._namespaces.get(namespace, {})
+            total = len(peers)
+            places = self._rosters.select(namespace, selection, peers)
+            chosen = [peers[place] for place in places]
+        head = b'{"status":"OK","total":%d,"peers":[' % total
+        size = len(head) + FRAME + sum(map(size_of, chosen))
+        if size <= SHORT:
+            return b"".join(pieces(chosen, now, head))
+        # Each is given once: they are many only together, and bounded like other long ones.
+        self._selections += 1
+        made = LongReply(pieces(chosen, now, head), size, now)
+        return self.long_replies.add(self._selections, made)
+
     def unregister(
         self, ip: str, namespace: str, name: str | None, port: int | None, now: float
     ) -> int:
         """Remove what `ip` has in `namespace` (of that name, on that port); how many that were."""
         self.expire(now)
         if name is not None:
-            one = self._namespaces.get(namespace, {}).get((ip, name))
+            one = self._namespaces.get(namespace, {}).get((name, ip))
             candidates: Collection[Registration] = [one] if one is not None else []
         else:
             candidates = self._own(ip)
@@ -298,7 +335,7 @@ class Registry:
     def _file(self, registration: Registration) -> None:
         ip, namespace, name = registration.key
         # Last in its namespace: clients that keep the last of several addresses get the newest.
-        self._namespaces.setdefault(namespace, {})[ip, name] = registration
+        self._namespaces.setdefault(namespace, {})[name, ip] = registration
         own = self._addresses.get(ip)
         if own is None or (not isinstance(own, dict) and own.key == registration.key):
             self._addresses[ip] = registration
@@ -323,7 +360,8 @@ class Registry:
         registration.live = False
         self._ends[_second(registration.until)].pop(registration, None)
         peers = self._namespaces[namespace]
-        del peers[ip, name]
+        del peers[name, ip]
+        self._rosters.removed(namespace, (name, ip))
         if not peers:
             del self._namespaces[namespace]
         own = self._addresses[ip]
