@@ -82,6 +82,10 @@ class Requests:
             "pid": os.getpid(),
         }
 
+    def hears(self, client: Outgoing) -> bool:
+        """Whether this client has subscribed to events."""
+        return self.feed.has(client)
+
     def forget(self, client: Outgoing) -> None:
         """This client is gone."""
         self.feed.unsubscribe(client)

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Final
+from typing import Protocol as Interface
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from p2pchat.control.answers import Requests
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.reading import ReadingWatch, is_gone, not_taken
 from p2pchat.control.requests import (
@@ -40,6 +41,22 @@ MAX_PENDING_TEXT: Final = 1_048_576
 """Characters of those requests after which no more is read."""
 
 
+class Answering(Interface):
+    """What answers the clients of a control socket; it knows each by what goes out to it."""
+
+    def hello(self) -> Fields:
+        """What every client is told first."""
+
+    def answer(self, request: Request, client: Outgoing) -> Deferred[Fields]:
+        """Fires with the fields of the answer; fails with a `RequestError` or a fault of ours."""
+
+    def hears(self, client: Outgoing) -> bool:
+        """Whether this client waits for events."""
+
+    def forget(self, client: Outgoing) -> None:
+        """This client is gone."""
+
+
 class ControlFactory(ServerFactory):
     """Makes the connections of one control socket, and knows those that are open.
 
@@ -49,7 +66,7 @@ class ControlFactory(ServerFactory):
     noisy = False
 
     def __init__(
-        self, clock: IReactorTime, requests: Requests, turns: Turns, on_empty: Callable[[], None]
+        self, clock: IReactorTime, requests: Answering, turns: Turns, on_empty: Callable[[], None]
     ) -> None:
         self.clock = clock
         self.turns = turns
@@ -121,7 +138,7 @@ class ControlConnection(Protocol):
         if self._factory.came(self):
             self.out.tell(self._factory.requests.hello())
         else:
-            self._refuse("busy", "too many programs are connected to this node already")
+            self._refuse("busy", "too many programs are connected already")
             self._end()
 
     def dataReceived(self, data: bytes) -> None:
@@ -249,7 +266,7 @@ class ControlConnection(Protocol):
             and not self._untaken
             and not self.out.ended
             and not self._pending
-            and not (self._factory.requests.feed.has(self.out) and not is_gone(self.transport))
+            and not (self._factory.requests.hears(self.out) and not is_gone(self.transport))
         ):
             self._end()
 
@@ -273,7 +290,7 @@ class ControlConnection(Protocol):
         if self.out.ended:
             return True
         asks = bool(self._untaken) or self.out.long_answers.waiting
-        hears = self._factory.requests.feed.has(self.out)
+        hears = self._factory.requests.hears(self.out)
         return self.out.blocked and (asks or (self._no_more_requests and not hears))
 
     def _cut(self) -> None:

@@ -25,6 +25,8 @@ MAX_PATH: Final = 107 if sys.platform == "linux" else 103
 """Bytes of the longest name that a UNIX socket can have."""
 SYSTEM_FOLDER: Final = "/run/p2pchat"
 """Where the example of a service puts its socket; clients look there, too."""
+RENDEZVOUS_FOLDER: Final = "/run/p2pchat-rendezvous"
+"""The same for the example of a rendezvous."""
 _LONGEST_NAME: Final = 40
 
 
@@ -120,7 +122,7 @@ def _check_owner(path: str) -> None:
     except (OSError, ValueError):
         return  # connecting says better what is wrong
     uid = os.geteuid()
-    if uid == 0 and folder == SYSTEM_FOLDER:
+    if uid == 0 and folder in (SYSTEM_FOLDER, RENDEZVOUS_FOLDER):
         return  # a service of the system has a user of its own, and only root makes folders there
     if found.st_uid not in (uid, 0):
         raise ControlError(f"{shortened(path)}: another user made this socket")

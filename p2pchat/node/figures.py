@@ -6,19 +6,16 @@ nothing, and costs nobody anything between two snapshots.
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from p2pchat import __version__
-from p2pchat.logs.output import LogCounters, counters, lost_lines
 from p2pchat.mesh.link.send_queue import SendQueue
 from p2pchat.mesh.peers import Status
 from p2pchat.node.history_figures import history_section
 from p2pchat.node.node import ChatNode
+from p2pchat.node.process_figures import PROCESS, log_section
 from p2pchat.node.security_figures import SECURITY
 from p2pchat.node.stats import Figure, Section, Statistics, counter, gauge, limit, text
 from p2pchat.wire.outputs import Ending
@@ -31,9 +28,7 @@ def statistics(node: ChatNode) -> Statistics:
     sections: list[Section[Any]] = [Section(name, each, node) for name, each in _NODE.items()]
     if node.history is not None:
         sections.append(history_section(node, node.history))
-    return Statistics(
-        [*sections, Section("log", _LOG, counters), *(make() for make in node.counting)]
-    )
+    return Statistics([*sections, log_section(), *(make() for make in node.counting)])
 
 
 def _limit(meaning: str, setting: str) -> Figure[ChatNode]:
@@ -41,38 +36,6 @@ def _limit(meaning: str, setting: str) -> Figure[ChatNode]:
     return limit(
         f"{meaning} (limits.{setting})", lambda node: getattr(node.settings.limits, setting)
     )
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return round(usage.ru_utime + usage.ru_stime, 2)
-
-
-def _peak_memory() -> int:
-    # Kilobytes on Linux, bytes on macOS.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _memory() -> int | None:
-    # proc(5): pages in all, and those that are in memory.
-    try:
-        with open("/proc/self/statm", encoding="utf-8") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _descriptors() -> int | None:
-    try:
-        return len(os.listdir("/dev/fd")) - 1  # without the one that lists them
-    except OSError:
-        return None
-
-
-def _descriptor_limit() -> int | None:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _queues(node: ChatNode) -> Iterator[SendQueue]:
@@ -91,11 +54,7 @@ _PROGRAM: Final[_NodeFigures] = {
         "seconds since the node started",
         lambda node: round(node.clock.seconds() - node.started_at, 1),
     ),
-    "cpu_seconds": counter("processor time used by the process", lambda _: _cpu_seconds()),
-    "resident_memory_bytes": gauge("resident memory", lambda _: _memory()),
-    "peak_memory_bytes": gauge("largest resident memory so far", lambda _: _peak_memory()),
-    "descriptors": gauge("files and sockets that are open", lambda _: _descriptors()),
-    "descriptors_limit": limit("of those at most", lambda _: _descriptor_limit()),
+    **PROCESS,
 }
 _LINKS: Final[_NodeFigures] = {
     "open": gauge("links whose handshake is done", lambda node: len(node.mesh.links)),
@@ -295,14 +254,4 @@ _NODE: Final = {
     "peers": _PEERS,
     "messages": _MESSAGES,
     "rendezvous": _RENDEZVOUS,
-}
-_LOG: Final[Mapping[str, Figure[LogCounters]]] = {
-    "debug": counter("lines at DEBUG", lambda log: log.by_level["DEBUG"]),
-    "info": counter("lines at INFO", lambda log: log.by_level["INFO"]),
-    "warning": counter("lines at WARNING", lambda log: log.by_level["WARNING"]),
-    "error": counter("lines at ERROR", lambda log: log.by_level["ERROR"]),
-    "failures": counter(
-        "of those, faults of the program itself, with a traceback", lambda log: log.failures
-    ),
-    "lost_lines": counter("lines that could not be written to the file", lambda _: lost_lines()),
 }

@@ -42,6 +42,14 @@ class BansError(ValueError):
     """A line cannot be understood; the text says which, and what was expected."""
 
 
+def entry_in(line: str) -> str:
+    """The entry of a line, without a comment; empty when there is none."""
+    entry = line.strip()
+    if "#" in entry:
+        entry = _COMMENT.split(entry, maxsplit=1)[0].rstrip()
+    return entry
+
+
 class Bans:
     """What these lines ban: nothing by default."""
 
@@ -63,9 +71,7 @@ class Bans:
         for number, line in enumerate(lines, 1):
             if not number % _PIECE:
                 yield
-            entry = line.strip()
-            if "#" in entry:
-                entry = _COMMENT.split(entry, maxsplit=1)[0].rstrip()
+            entry = entry_in(line)
             if entry:
                 try:
                     self._add(entry)

@@ -70,6 +70,11 @@ class RequestProtocol(Protocol):
         self._reading: LongReply | None = None
         self._next_piece = 0
 
+    @property
+    def silent(self) -> bool:
+        """Whether no byte of a request came, and nothing was answered."""
+        return not self._answered and not self._received
+
     def connectionMade(self) -> None:
         """Start the clocks; send a blocked address away at once."""
         factory = self._factory
@@ -235,6 +240,11 @@ class RendezvousFactory(ServerFactory):
         sentence = requests.blocked(ip, address.port, self.throttle.limit, verdict)
         return RequestProtocol(self, ip, greeting=sentence)
 
+    def uncounted(self, ip: str) -> RequestProtocol:
+        """A protocol for a connection that is nobody's: no limit of an address counts it."""
+        self.connections.make_room(self.monotonic())
+        return RequestProtocol(self, ip)
+
     def reply(self, line: bytes, ip: str) -> bytes | LongReply:
         """The reply to a request line; what has ended is taken out in the turns that follow."""
         reply = self.answers.reply(line, ip)
@@ -246,6 +256,19 @@ class RendezvousFactory(ServerFactory):
 
     def _tidied(self, _: object) -> None:
         self._tidying = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no connection is taken any more."""
+        return self._stopping
+
+    def configure(self, limits: Limits) -> None:
+        """Go by these limits from now on; what is open already keeps the deadlines that it has."""
+        self.limits = limits
+        self.throttle.limit = limits.per_minute
+        self.connections.allow(limits.connections)
+        registry = self.answers.registry
+        registry.limit, registry.per_address = limits.registrations, limits.per_address
 
     def resume(self) -> None:
         """Take connections, again after `stop`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 
 from p2pchat.logs.levels import Log
@@ -21,6 +22,8 @@ _SWEEP: Final = 0.25
 """Seconds between two looks at the deadlines."""
 _GRACE: Final = 1.0
 """Seconds that a connection keeps its place when others wait."""
+_LOOK: Final = 0.05
+"""Seconds between two looks at whether the last connection has ended."""
 _BATCH: Final = 100
 """Connections that a port hands over at once when it is resumed."""
 
@@ -30,6 +33,10 @@ class Connection(Protocol):
 
     opened_at: float
     deadline: float
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing came yet, and nothing was answered."""
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -45,9 +52,7 @@ class ConnectionLimit:
     """
 
     def __init__(self, limit: int, reactor: Any, monotonic: Callable[[], float]) -> None:
-        self.limit = limit
-        # A pause begins with the next batch, and batches grow while they are full.
-        self._most = limit + _BATCH + limit // 6
+        self.allow(limit)
         self.port: IPushProducer | None = None
         self.evicted = 0
         """Connections that gave way to newer ones."""
@@ -57,6 +62,12 @@ class ConnectionLimit:
         self._sweeping: IDelayedCall | None = None
         self._paused = False
         self._limited = RateLimited(_log, limit=1)
+
+    def allow(self, limit: int) -> None:
+        """Have this limit from now on."""
+        self.limit = limit
+        # A pause begins with the next batch, and batches grow while they are full.
+        self._most = limit + _BATCH + limit // 6
 
     def __len__(self) -> int:
         """How many connections are open."""
@@ -92,6 +103,26 @@ class ConnectionLimit:
             "All {limit} connections are in use: new ones wait, slow ones give way",
             limit=self.limit,
         )
+
+    def drained(self, seconds: float) -> Deferred[None]:
+        """Fires when no connection is left, or after so many seconds.
+
+        One that has said nothing for a second, and was not answered, is cut off at once.
+        """
+        now = self._monotonic()
+        for connection in [*self._connections]:
+            if connection.silent and connection.opened_at + _GRACE <= now:
+                connection.abandon()
+        until, done = now + seconds, Deferred[None]()
+
+        def look() -> None:
+            if self._connections and self._monotonic() < until:
+                self._reactor.callLater(_LOOK, look)
+            else:
+                done.callback(None)
+
+        look()
+        return done
 
     def stop(self) -> None:
         """Cut off every connection, and leave nothing for the reactor to do."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IListeningPort, IPushProducer
+from twisted.internet.interfaces import IListeningPort, IPushProducer, IReadDescriptor
+from twisted.internet.protocol import ServerFactory
 
 from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.connection import RendezvousFactory
@@ -26,7 +28,9 @@ class RendezvousService(Service):
     """A rendezvous on a port of its own; embeddable in any process that runs a reactor.
 
     `port` 0 takes a free one, `interface` "" is every IPv4 address ("::" every address). `reactor`
-    provides IReactorTCP and IReactorTime and is the global one by default.
+    provides IReactorTCP and IReactorTime and is the global one by default. `open_port` listens in
+    another way, and raises what it likes. `in_front` makes what stands between the port and the
+    factory. `drain`: seconds in which requests that are under way at the end are answered.
     """
 
     name: str | None = "rendezvous"
@@ -40,6 +44,9 @@ class RendezvousService(Service):
         limits: Limits | None = None,
         reactor: Any = None,
         monotonic: Callable[[], float] = time.monotonic,
+        open_port: Callable[[ServerFactory], IListeningPort] | None = None,
+        in_front: Callable[[RendezvousFactory], ServerFactory] = lambda factory: factory,
+        drain: float = 0.0,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
@@ -52,6 +59,11 @@ class RendezvousService(Service):
         self._port = port
         self._interface = interface
         self._listening: IListeningPort | None = None
+        self._elsewhere = open_port is not None
+        self._open_port = open_port or self._listen_on_tcp
+        self.front = in_front(self.factory)
+        """What the port hands its connections to."""
+        self.drain = drain
 
     @property
     def port(self) -> int:
@@ -59,6 +71,22 @@ class RendezvousService(Service):
         if self._listening is None:
             return self._port
         return cast("IPv4Address", self._listening.getHost()).port
+
+    @property
+    def on_unix_socket(self) -> bool:
+        """Whether it listens on a UNIX socket, where nobody has an address."""
+        return self._listening is not None and isinstance(self._listening.getHost(), UNIXAddress)
+
+    @property
+    def where(self) -> str:
+        """The address that it listens on, for people."""
+        host = None if self._listening is None else self._listening.getHost()
+        if isinstance(host, UNIXAddress):
+            return os.fsdecode(host.name or b"a UNIX socket without a name")
+        shown = self._interface or "*"
+        if self._elsewhere and isinstance(host, (IPv4Address, IPv6Address)):
+            shown = host.host
+        return f"{shown}:{self.port}"
 
     @property
     def listening(self) -> bool:
@@ -73,13 +101,20 @@ class RendezvousService(Service):
         """
         if self._listening is None:
             self.factory.resume()
-            self._listening = self._reactor.listenTCP(
-                self._port, self.factory, backlog=_BACKLOG, interface=self._interface
-            )
+            self._listening = self._open_port(self.front)
             if IPushProducer.providedBy(self._listening):
                 self.factory.connections.port = self._listening
-            host = self._interface or "*"
-            _log.info("Rendezvous listens on {host}:{port}", host=host, port=self.port)
+            host, _, port = self.where.rpartition(":")
+            if self.on_unix_socket:
+                _log.info("Rendezvous listens on {where}", where=self.where)
+            else:
+                _log.info("Rendezvous listens on {host}:{port}", host=host, port=int(port))
+
+    def _listen_on_tcp(self, factory: ServerFactory) -> IListeningPort:
+        port: IListeningPort = self._reactor.listenTCP(
+            self._port, factory, backlog=_BACKLOG, interface=self._interface
+        )
+        return port
 
     def privilegedStartService(self) -> None:
         """Open the port while the process may still open a low one."""
@@ -91,14 +126,29 @@ class RendezvousService(Service):
         super().startService()
 
     def stopService(self) -> Deferred[None]:
-        """Close the port and every connection; the registry keeps what it has."""
+        """Close the port and every connection; the registry keeps what it has.
+
+        With a `drain`, what is under way is answered first; fires when that is over.
+        """
         super().stopService()
         listening, self._listening = self._listening, None
-        self.factory.stop()
-        self.factory.connections.port = None
         if listening is None:
+            self.factory.stop()
             return succeed(None)
+        if not self.drain:
+            self._end()
+            return cast("Deferred[None]", maybeDeferred(listening.stopListening))
+        if IReadDescriptor.providedBy(listening):
+            listening.doRead()  # those who wait in the kernel's queue would be cut off with it
+        self.factory.connections.port = None
+        closed = maybeDeferred(listening.stopListening)
+        closed.addCallback(lambda _: self.factory.connections.drained(self.drain))
+        return closed.addCallback(lambda _: self._end())
+
+    def _end(self) -> None:
         factory = self.factory
+        factory.stop()
+        factory.connections.port = None
         _log.info(
             "Rendezvous stopped: {requests} requests, {registered} registered; turned away "
             "{turned_away}, banned {banned}, timed out {timed_out}, evicted {evicted}, cut off "
@@ -113,4 +163,3 @@ class RendezvousService(Service):
             refused=self.registry.refused,
             failures=factory.answers.failures,
         )
-        return cast("Deferred[None]", maybeDeferred(listening.stopListening))

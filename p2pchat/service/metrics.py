@@ -10,7 +10,7 @@ answers GET and HEAD, takes no body, and tells nothing that a peer wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -18,6 +18,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress
+from twisted.protocols.policies import WrappingFactory
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
@@ -26,24 +28,27 @@ from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.stats import FigureKind, Section
+from p2pchat.node.stats import FigureKind, Section, Statistics
+from p2pchat.wire.text import printable
 
 _log: Final = Log("Metrics")
 _TIMEOUT: Final = 15
 """Seconds that a client may take to ask, and may stay without asking."""
+_MOST: Final = 32
+"""Connections at a time."""
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Figures:
-    """What Prometheus collects: every figure of the node, as `p2pchat_SECTION_FIGURE`."""
+    """What Prometheus collects: every figure of the program, as `p2pchat_SECTION_FIGURE`."""
 
-    def __init__(self, node: ChatNode) -> None:
-        self._node = node
+    def __init__(self, statistics: Callable[[], Statistics]) -> None:
+        self._statistics = statistics
 
     def collect(self) -> Iterator[Any]:
         """See prometheus_client: called for each request."""
-        for section in statistics(self._node).sections:
+        for section in self._statistics().sections:
             yield from _families(section)
 
 
@@ -89,19 +94,30 @@ class Times(Observer):
         self._round_trips.observe(seconds)
 
 
-class MetricsService(Service):
-    """Serves both for a node that listens. `host` "" is every interface."""
+class MetricsPort(Service):
+    """Serves both, for whatever `statistics` tells. `host` "" is every interface.
+
+    `ill` tells why the program is of no use at the moment, empty when it is; `troubles` what else
+    is not as it should be.
+    """
 
     name: str | None = "metrics"
 
-    def __init__(self, reactor: Any, node: ChatNode, host: str, port: int) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        host: str,
+        port: int,
+        statistics: Callable[[], Statistics],
+        ill: Callable[[], str],
+        troubles: Callable[[], list[str]] = list,
+    ) -> None:
         self._reactor = reactor
-        self._node = node
         self._host, self._number = host, port
+        self._ill, self._troubles = ill, troubles
         self._port: Any = None
         self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(Figures(node))
-        self.times = Times(self.registry)
+        self.registry.register(Figures(statistics))
 
     @property
     def port(self) -> int:
@@ -114,12 +130,12 @@ class MetricsService(Service):
             return
         root = Resource()
         root.putChild(b"metrics", Metrics(self.registry))
-        root.putChild(b"healthz", Health(self._node))
+        root.putChild(b"healthz", Health(self._ill, self._troubles))
         site = Site(root, requestFactory=_Request, timeout=_TIMEOUT)
         site.displayTracebacks = False
         site.noisy = False
         try:
-            self._port = self._reactor.listenTCP(self._number, site, interface=self._host)
+            self._port = self._reactor.listenTCP(self._number, _Places(site), interface=self._host)
         except CannotListenError as why:
             where = f"{self._host or 'all interfaces'}, port {self._number}"
             raise CannotStartError(f"cannot serve metrics on {where}: {reason(why)}") from None
@@ -128,21 +144,59 @@ class MetricsService(Service):
         """Answer from now on."""
         self.listen()
         super().startService()
-        self._node.observers.add(self.times)
-        self._node.mesh.on_round_trip = self.times.round_trip
         _log.info("Metrics on {host}:{port}", host=self._host or "*", port=self.port)
 
     def stopService(self) -> Deferred[None] | None:
         """Close the port."""
-        if self.running:
-            self._node.observers.remove(self.times)
-            self._node.mesh.on_round_trip = None
         super().stopService()
         port, self._port = self._port, None
         if port is None:
             return None
         stopped: Deferred[None] = maybeDeferred(port.stopListening)
         return stopped
+
+
+class MetricsService(MetricsPort):
+    """Serves both for a node that listens."""
+
+    def __init__(self, reactor: Any, node: ChatNode, host: str, port: int) -> None:
+        super().__init__(reactor, host, port, lambda: statistics(node), lambda: ill(node))
+        self._node = node
+        self.times = Times(self.registry)
+
+    def startService(self) -> None:
+        """Answer from now on, and keep up the histograms."""
+        super().startService()
+        self._node.observers.add(self.times)
+        self._node.mesh.on_round_trip = self.times.round_trip
+
+    def stopService(self) -> Deferred[None] | None:
+        """Close the port."""
+        if self.running:
+            self._node.observers.remove(self.times)
+            self._node.mesh.on_round_trip = None
+        return super().stopService()
+
+
+class _Places(WrappingFactory):
+    """Has few connections: when all places are taken, the oldest gives way.
+
+    Or whoever asks for a byte of an answer a minute would take every descriptor, or every place.
+    """
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Somebody connects."""
+        if len(self.protocols) >= _MOST:
+            oldest: Any = next(iter(self.protocols))
+            del self.protocols[oldest]
+            oldest.abortConnection()
+        return super().buildProtocol(addr)
+
+    def unregisterProtocol(self, p: Any) -> None:
+        """A connection is gone."""
+        self.protocols.pop(p, None)
 
 
 class Metrics(Resource):
@@ -166,16 +220,21 @@ class Health(Resource):
 
     isLeaf = True  # noqa: N815
 
-    def __init__(self, node: ChatNode) -> None:
+    def __init__(self, ill: Callable[[], str], troubles: Callable[[], list[str]] = list) -> None:
         super().__init__()
-        self._node = node
+        self._ill = ill
+        self._troubles = troubles
 
     def render_GET(self, request: Request) -> bytes:
-        """200 when we listen, are registered and keep messages, 503 and the reason otherwise."""
+        """200 when the program is of use, and what else troubles it; else 503 and the reason.
+
+        A node is of use when it listens, is registered and keeps messages.
+        """
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-        why = ill(self._node)
+        why = self._ill()
         if not why:
-            return b"ok\n"
+            lines = ["ok", *map(printable, self._troubles()), ""]
+            return "\n".join(lines).encode("utf-8", "replace")
         request.setResponseCode(503)
         return why.encode("utf-8", "replace") + b"\n"
 

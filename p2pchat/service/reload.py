@@ -7,20 +7,22 @@ file that cannot be used changes nothing at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from p2pchat.logs.levels import set_level
 from p2pchat.logs.texts import show_texts
 from p2pchat.node.node import ChatNode
 from p2pchat.service.hooks import MessageHook
 from p2pchat.settings.reading import changed
-from p2pchat.settings.table import SETTINGS
+from p2pchat.settings.table import SETTINGS, Setting
 from p2pchat.settings.values import Settings
 
 
-def changes(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
+def changes(old: Struct, new: Struct) -> dict[str, tuple[Any, Any]]:
     """What differs, as key -> (old value, new value)."""
     before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
     return {
@@ -33,16 +35,7 @@ def changes(old: Settings, new: Settings) -> dict[str, tuple[Any, Any]]:
 
 def apply(node: ChatNode, new: Settings, hook: MessageHook | None) -> list[str]:
     """Have a node go by these settings, as far as it can; returns a sentence for each change."""
-    need_restart = {setting.key for setting in SETTINGS if setting.restart}
-    found = changes(node.settings, new)
-    said = []
-    for key, (old, value) in sorted(found.items()):
-        if key in need_restart:
-            said.append(f"{key} needs a restart to become {_shown(value)}")
-        else:
-            said.append(f"{key} is {_shown(value)} now, it was {_shown(old)}")
-    # In all that needs a restart the old ones hold, and a later reload still tells the difference.
-    live = {key: value for key, (_, value) in found.items() if key not in need_restart}
+    live, said = live_changes(node.settings, new, SETTINGS)
     node.configure(changed(node.settings, live))
     if "logging.level" in live:
         set_level(new.logging.level)
@@ -50,7 +43,25 @@ def apply(node: ChatNode, new: Settings, hook: MessageHook | None) -> list[str]:
         show_texts(new.logging.texts)
     if hook is not None:
         hook.configure(new.hooks)
-    return said or ["nothing has changed"]
+    return said
+
+
+def live_changes(
+    old: Struct, new: Struct, settings: Sequence[Setting]
+) -> tuple[dict[str, Any], list[str]]:
+    """What of the difference can change while the program runs, and a sentence for all of it.
+
+    In all that needs a restart the old ones hold, and a later reload still tells the difference.
+    """
+    need_restart = {setting.key for setting in settings if setting.restart}
+    live, said = {}, []
+    for key, (before, value) in sorted(changes(old, new).items()):
+        if key in need_restart:
+            said.append(f"{key} needs a restart to become {_shown(value)}")
+        else:
+            said.append(f"{key} is {_shown(value)} now, it was {_shown(before)}")
+            live[key] = value
+    return live, said or ["nothing has changed"]
 
 
 def _shown(value: object) -> str:

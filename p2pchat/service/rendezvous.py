@@ -1,42 +1,39 @@
 """The rendezvous server as a program: the service that its options describe, and running it.
 
 `p2pchat-rendezvous` runs it in the foreground and logs to standard error; `twistd
-p2pchat-rendezvous` and `twist p2pchat-rendezvous` take the same options. SIGHUP has the file of
-bans read again, and the log reopened.
+p2pchat-rendezvous` and `twist p2pchat-rendezvous` take the same options. SIGHUP has the settings
+and the file of bans read again, and the log reopened.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
-from msgspec.structs import replace
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import FileLogObserver, LogEvent, globalLogBeginner
 
 from p2pchat.control.client.standard import fill_standard_descriptors, forget_output
-from p2pchat.logs.levels import Log, set_level
-from p2pchat.logs.output import complain, start_logging, stream_format, wanted
-from p2pchat.mesh.link.ports import reason
+from p2pchat.control.paths import ControlError
+from p2pchat.logs.levels import set_level
+from p2pchat.logs.output import complain, counters, start_logging, stream_format, wanted
+from p2pchat.mesh.link.ports import CannotStartError, listen_on, reason
+from p2pchat.rendezvous.limits import Limits
+from p2pchat.rendezvous.proxied import ProxiedFactory
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.server import RendezvousService
+from p2pchat.rendezvous.settings import PlaceSettings
 from p2pchat.rendezvous.stores.journal import Persistence
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.service.command_line import WRONG
-from p2pchat.service.notify import notify_service
-from p2pchat.service.process import (
-    descriptor_limit,
-    poll_directly,
-    use_steady_clock,
-)
+from p2pchat.service.process import poll_directly, use_steady_clock
+from p2pchat.service.rendezvous_companions import add_companions, possible_limits
 from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
 from p2pchat.sqlite import ForeignFileError, InUseError
-
-_log: Final = Log("Rendezvous")
 
 Options = RendezvousOptions  # by this name twistd and twist ask for them
 
@@ -52,29 +49,27 @@ def makeService(options: RendezvousOptions) -> MultiService:
 
     use_steady_clock(reactor)
     poll_directly(reactor)
-    place, limits = options.settings.server, options.settings.limits
-    limits = replace(limits, connections=_possible_connections(limits.connections))
+    settings = options.settings
+    place, limits = settings.server, possible_limits(settings.limits)
     registry = Registry(limits.registrations, limits.per_address)
     service = Reload(reactor, registry, place.ban_file, reactor.stop)
     service.take_signal()  # before anything that takes long: to read, or to restore
     try:
         service.read()
+        database = None
         if place.database is not None:
             # First in, so that it is last out: what the server still changes is written.
-            persistence = Persistence(registry, RegistrationFile(place.database), reactor=reactor)
-            persistence.setServiceParent(service)
+            database = Persistence(registry, RegistrationFile(place.database), reactor=reactor)
+            database.setServiceParent(service)
             with options.files():
-                persistence.load()
-            if options.user is not None and persistence.failing:
+                database.load()
+            if options.user is not None and database.failing:
                 raise ConfigError(f"database: {options.user.name} cannot use {place.database}")
-        server = RendezvousService(
-            place.port, place.interface or "", registry=registry, limits=limits
-        )
+        server = _server(reactor, place, registry, limits)
         server.setServiceParent(service)
         server.listen()
-        notify = notify_service(reactor, lambda: f"{len(registry)} registrations")
-        if notify is not None:
-            notify.setServiceParent(service)
+        _check_listening(server)
+        add_companions(reactor, options, service, server, database)
     except ConfigError as error:
         service.release()
         _leave(str(error), WRONG)
@@ -88,7 +83,38 @@ def makeService(options: RendezvousOptions) -> MultiService:
         service.release()
         address = f"{place.interface or '*'}:{place.port}"
         _leave(f"port: cannot listen on {address}: {reason(error)}")
+    except (CannotStartError, ControlError) as error:
+        service.release()
+        _leave(str(error))
     return service
+
+
+def _server(
+    reactor: Any, place: PlaceSettings, registry: Registry, limits: Limits
+) -> RendezvousService:
+    endpoint, balancers = place.listen, place.proxy_protocol
+    more: dict[str, Any] = {}
+    if endpoint is not None:
+        more["open_port"] = lambda factory: listen_on(reactor, factory, endpoint)
+    if balancers:
+        more["in_front"] = lambda factory: ProxiedFactory(factory, balancers)
+    return RendezvousService(
+        place.port,
+        place.interface or "",
+        registry=registry,
+        limits=limits,
+        reactor=reactor,
+        drain=place.drain,
+        **more,
+    )
+
+
+def _check_listening(server: RendezvousService) -> None:
+    """Raise `ConfigError` when nobody's address would be known: on a socket of systemd's, say."""
+    if server.on_unix_socket and not isinstance(server.front, ProxiedFactory):
+        raise ConfigError(
+            "listen: a UNIX socket tells no client's address: this needs --proxy-protocol unix"
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         forget_output()
     logging = options.logging
     if logging.file is None:
-        _log_to_stderr(logging.level)
+        _log_to_stderr(logging.level, logging.format)
     else:
         start_logging(logging, logging.file)
     service = makeService(options)
@@ -115,33 +141,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _log_to_stderr(level: str) -> None:
-    text = stream_format("text", 2)
+def _log_to_stderr(level: str, format_name: str = "text") -> None:
+    text = stream_format(format_name, 2)
 
     def line(event: LogEvent) -> str | None:
         return text(event) if wanted(event) else None
 
     set_level(level)
     observer = FileLogObserver(sys.stderr, line)
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-
-
-def _possible_connections(wanted: int) -> int:
-    """As many as wanted, or fewer if the process may not open so many files."""
-    files = descriptor_limit()
-    if files is None:
-        return wanted
-    # Their number may grow by a sixth and 100 beyond its limit; some files are for other things.
-    possible = max(1, files // 4, (files - 132) * 6 // 7)
-    if possible < wanted:
-        _log.warn(
-            "Only {possible} connections at a time, not {wanted}: the process may open {files} "
-            "files",
-            possible=possible,
-            wanted=wanted,
-            files=files,
-        )
-    return min(wanted, possible)
+    globalLogBeginner.beginLoggingTo([counters, observer], redirectStandardIO=False)
 
 
 def _leave(sentence: str, status: int = 1) -> NoReturn:

@@ -1,55 +1,36 @@
-"""What a rendezvous does at SIGHUP: it reads who is banned again, and reopens its log.
+"""What changes while a rendezvous runs: its settings and who is banned, and how it stops.
 
-Rules: a file of bans that cannot be used ends the program at its start. Later, the bans stay as
-they were, and the log says why. When the window of its terminal is closed, SIGHUP ends the server.
-A daemon has left its terminal by the time that it starts. Nobody waits for a long file: it is read
-in several turns of the reactor.
+Rules: SIGHUP and `p2pchat-rendezvous reload` read the settings and the file of bans again, and
+reopen the log. What cannot be used ends the program at its start. Later, nothing is changed, and
+the log says why. When the window of its terminal is closed, SIGHUP ends the server. A daemon has
+left its terminal by the time that it starts. Nobody waits for a long file: it is read in several
+turns of the reactor. A ban of the administrator waits for its turn, and so does a reload.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import stat
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Final
 
-from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, maybeDeferred
 from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import reopen
-from p2pchat.rendezvous.bans import Bans, BansError
+from p2pchat.rendezvous.ban_file import BanFile, checked_entry
 from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.settings import ServerSettings
+from p2pchat.service.notify import NotifyService
 from p2pchat.settings.checks import ConfigError
+from p2pchat.sqlite import Worker
 from p2pchat.turns import Turns, at_once
-from p2pchat.wire.text import shortened
+from p2pchat.wire.text import shortened, system_reason
 
 _log: Final = Log("Rendezvous")
-_MOST: Final = 1_048_576
-_MODE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-
-
-def reading(path: str) -> Generator[None, None, Bans]:
-    """What the file at `path` bans, read piece by piece; raises `ConfigError`, with a sentence."""
-    shown = f"ban-file: {shortened(path)}"
-    try:
-        # Not to wait for what is no file: a pipe may never be written to.
-        with open(path, "rb", opener=lambda name, _: os.open(name, _MODE)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ConfigError(f"{shown}: is no file")
-            data = file.read(_MOST + 1)
-    except OSError as why:
-        raise ConfigError(f"{shown}: cannot be read: {why.strerror or why}") from None
-    if len(data) > _MOST:
-        raise ConfigError(f"{shown}: larger than {_MOST} bytes")
-    try:
-        return (yield from Bans.reading(data.decode("utf-8-sig")))
-    except UnicodeDecodeError:
-        raise ConfigError(f"{shown}: not UTF-8 text") from None
-    except BansError as why:
-        raise ConfigError(f"{shown}: {why}") from None
 
 
 class Reload(MultiService):
@@ -63,25 +44,28 @@ class Reload(MultiService):
         self, reactor: Any, registry: Registry, path: str | None, leave: Callable[[], None]
     ) -> None:
         super().__init__()
+        self.bans = BanFile(path)
+        self.reread: Callable[[], tuple[ServerSettings, list[str]]] | None = None
+        """Reads the settings again, with sentences about their file; raises `ConfigError`."""
+        self.configure: Callable[[ServerSettings], list[str]] = lambda _: []
+        """Has the server go by new settings; returns a sentence for each change."""
+        self.notify: NotifyService | None = None
+        self.leaving: list[IService] = []
+        """Who stops first, one after the other; the rest stops when they have."""
+        self.stopping = False
         self._reactor = reactor
         self._registry = registry
-        self._path = path
         self._leave = leave
         self._before: Any = None
         self._terminals: list[int] = []
         self._turns = Turns(reactor)
-        self._reading: Deferred[None] | None = None
+        self._in_order = DeferredLock()
+        self._reloading: Deferred[list[str]] | None = None
+        self._writer: Worker | None = None
 
     def read(self) -> None:
         """Read the file and go by it, before the reactor runs; raises `ConfigError`."""
         at_once(self._read())
-
-    def _read(self) -> Generator[None, None, None]:
-        """Read the file and go by it; raises `ConfigError`, and then nothing has changed."""
-        if self._path is not None:
-            bans = yield from reading(self._path)
-            ended = yield from self._registry.ban(bans)
-            _log.info("Read {path}: {count} registrations ended", path=self._path, count=ended)
 
     def take_signal(self) -> None:
         """Take SIGHUP from now on, unless that was done: `startService` does it, too."""
@@ -100,16 +84,80 @@ class Reload(MultiService):
 
         Or it would end the program while the last registrations are still to be written.
         """
+        self.stopping = True
         self._terminals.clear()
-        if self._reading is not None:
-            self._reading.cancel()
-        return maybeDeferred(super().stopService).addBoth(self.release)
+        if self._reloading is not None:
+            self._reloading.cancel()
+        return Deferred.fromCoroutine(self._stop()).addBoth(self.release)
+
+    async def _stop(self) -> None:
+        for service in self.leaving:
+            try:
+                await maybeDeferred(service.disownServiceParent)
+            except Exception:
+                _log.failure("A part of the server could not be stopped")
+        await maybeDeferred(super().stopService)
+        if self._writer is not None:
+            self._writer.stop()
 
     def release(self, result: Any = None) -> Any:
         """Leave SIGHUP to whoever had it before; `result` is passed on."""
         if self._before is not None:
             signal.signal(signal.SIGHUP, self._before)
             self._before = None
+        return result
+
+    # ------------------------------------------------------------ reloading
+
+    def reload(self) -> Deferred[list[str]]:
+        """Read all of it again, and reopen the log; fires with sentences on what came of it.
+
+        Fails with `ConfigError` when nothing was changed. A later reload takes the place of one
+        that is under way, which fails with `CancelledError`.
+        """
+        if self.notify is not None:
+            self.notify.reloading()
+        reopen()
+        if self._reloading is not None:
+            self._reloading.cancel()
+        reloading = self._in_order.run(self._turns.do, self._reload())
+        self._reloading = reloading
+        return reloading.addBoth(self._reloaded, reloading)
+
+    def _reload(self) -> Generator[None, None, list[str]]:
+        if self.reread is None:
+            return (yield from self._read())
+        settings, warnings = self.reread()
+        again = BanFile(settings.server.ban_file)
+        again.unwritten = self.bans.unwritten
+        bans = yield from again.reading()
+        said = self.configure(settings)
+        for sentence in warnings:
+            _log.warn("{text}", text=sentence)
+        for sentence in said:
+            _log.info("Reloaded: {text}", text=sentence)
+        self.bans = again
+        return [*warnings, *said, *self._told((yield from self._registry.ban(bans)))]
+
+    def _read(self) -> Generator[None, None, list[str]]:
+        """Read who is banned, and go by it; raises `ConfigError`, and then nothing has changed."""
+        if self.bans.path is None:
+            return []
+        bans = yield from self.bans.reading()
+        return self._told((yield from self._registry.ban(bans)))
+
+    def _told(self, ended: int) -> list[str]:
+        path = self.bans.path
+        if path is None:
+            return []
+        _log.info("Read {path}: {count} registrations ended", path=path, count=ended)
+        return [f"read {shortened(path)}: {ended} registrations ended"]
+
+    def _reloaded(self, result: Any, reloading: object) -> Any:
+        if self._reloading is reloading:
+            self._reloading = None
+        if self.notify is not None and self.running:
+            self.notify.reloaded()
         return result
 
     def _signalled(self, _number: int, _frame: object) -> None:
@@ -119,21 +167,67 @@ class Reload(MultiService):
         if not all(map(os.isatty, self._terminals)):  # the window was closed
             self._terminals.clear()
             self._leave()
-            return
-        reopen()
-        if self._reading is not None:
-            self._reading.cancel()
-        if self.running:
-            self._reading = reading = self._turns.do(self._read())
-            reading.addErrback(self._not_read)
-            reading.addCallback(self._ended, reading)
+        elif self.running and not self.stopping:
+            self.reload().addErrback(self._not_reloaded)
+        else:
+            reopen()
 
-    def _not_read(self, failure: Failure) -> None:
+    def _not_reloaded(self, failure: Failure) -> None:
         if failure.check(ConfigError):
             _log.error("{why}: the bans stay as they were", why=failure.getErrorMessage())
         elif not failure.check(CancelledError):
             _log.failure("The file of bans could not be read", failure)
 
-    def _ended(self, _: None, reading: Deferred[None]) -> None:
-        if self._reading is reading:
-            self._reading = None
+    # ------------------------------------------------------------ what an administrator adds
+
+    def ban(self, text: str) -> Deferred[str]:
+        """Ban this entry from now on, and write it; fires with a sentence, fails: `ConfigError`."""
+        return self._in_order.run(lambda: Deferred.fromCoroutine(self._ban(text)))
+
+    def unban(self, text: str) -> Deferred[str]:
+        """Take this entry out again; fires with a sentence, fails with `ConfigError`."""
+        return self._in_order.run(lambda: Deferred.fromCoroutine(self._unban(text)))
+
+    async def _ban(self, text: str) -> str:
+        entry, bans = checked_entry(text), self.bans
+        if entry in bans.unwritten or await self._blocking(partial(bans.has, entry)):
+            return f"{entry} is banned already"
+        bans.unwritten[entry] = None
+        try:
+            everything = await self._turns.do(bans.reading())
+            ended = await self._turns.do(self._registry.ban(everything))
+        except ConfigError:
+            del bans.unwritten[entry]
+            raise
+        _log.info("Banned by the administrator: {entry}", entry=entry)
+        said = f"banned {entry}: {ended} registrations ended"
+        if bans.path is None:
+            return f"{said}; there is no ban-file, so it holds until the server stops"
+        try:
+            await self._blocking(partial(bans.add, entry))
+        except OSError as why:
+            return f"{said}; not written ({system_reason(why)}): it holds until the server stops"
+        del bans.unwritten[entry]
+        return said
+
+    async def _unban(self, text: str) -> str:
+        entry, bans = checked_entry(text), self.bans
+        written = await self._blocking(partial(bans.has, entry))
+        if not written and entry not in bans.unwritten:
+            raise ConfigError(f"there is no entry {entry}")
+        if written:
+            try:
+                await self._blocking(partial(bans.remove, entry))
+            except OSError as why:
+                path = shortened(str(bans.path))
+                raise ConfigError(f"{path} cannot be changed: {system_reason(why)}") from None
+        bans.unwritten.pop(entry, None)
+        everything = await self._turns.do(bans.reading())
+        await self._turns.do(self._registry.ban(everything))
+        _log.info("Not banned any more, by the administrator: {entry}", entry=entry)
+        return f"{entry} is not banned any more"
+
+    def _blocking(self, call: Callable[[], Any]) -> Deferred[Any]:
+        if self._writer is None:
+            self._writer = Worker(self._reactor, "bans")
+        return self._writer.run(call)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.owners import distrusted
 from p2pchat.settings.reading import gather, resolve
-from p2pchat.settings.values import Settings
+from p2pchat.settings.values import MetricsSettings, Settings
 from p2pchat.wire.text import shortened
 
 
@@ -32,12 +32,27 @@ def examine(path: str) -> Findings:
         return Findings([str(why)], [])
     settings = resolve({}, values)
     errors += [
-        trouble for trouble in (hook_trouble(settings), metrics_trouble(settings)) if trouble
+        trouble
+        for trouble in (hook_trouble(settings), metrics_trouble(settings.metrics))
+        if trouble
     ]
     why_not = distrusted(path)
     if why_not:
         warnings.append(f"{shortened(path, 100)} is read only where it is named: {why_not}")
     return Findings(errors, warnings)
+
+
+def report(path: str, found: Findings) -> list[str]:
+    """What a person is told of these findings, line by line."""
+    counts = [
+        f"{len(them)} {name}{'' if len(them) == 1 else 's'}"
+        for them, name in ((found.errors, "error"), (found.warnings, "warning"))
+    ]
+    return [
+        *(f"error: {sentence}" for sentence in found.errors),
+        *(f"warning: {sentence}" for sentence in found.warnings),
+        f"{path}: {', '.join(counts)}",
+    ]
 
 
 def hook_trouble(settings: Settings) -> str:
@@ -48,9 +63,9 @@ def hook_trouble(settings: Settings) -> str:
     return f"hooks.message: {shortened(program)} cannot be run"
 
 
-def metrics_trouble(settings: Settings) -> str:
+def metrics_trouble(metrics: MetricsSettings) -> str:
     """Why there can be no metrics; empty when there can be, or none are wanted."""
-    if settings.metrics.address is None or find_spec("prometheus_client") is not None:
+    if metrics.address is None or find_spec("prometheus_client") is not None:
         return ""
     return (
         "metrics.address: this needs an extra that is not installed: "

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from p2pchat.settings.checks import ConfigError, checked, checked_text, shown
-from p2pchat.settings.table import SETTINGS
+from p2pchat.settings.table import SETTINGS, Setting
 from p2pchat.settings.values import Settings
 from p2pchat.wire.text import shortened
 
@@ -32,7 +32,6 @@ _LONGEST_NAME: Final = 60
 _STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?')
 """A string of JSON; what names something has a colon behind it."""
 _COMMENT: Final = re.compile(r"[\s,]*(//|/\*|#)")
-_SECTIONS: Final = Settings.__struct_fields__
 _BY_KEY: Final = {setting.key: setting for setting in SETTINGS}
 
 
@@ -53,10 +52,15 @@ def check_text(key: str, text: str, option: str = "") -> Any:
     return checked_text(f"--{option or setting.option}", setting.kind, text)
 
 
-def in_options(sentence: str, given: Collection[str]) -> str:
+def in_options(
+    sentence: str, given: Collection[str], settings: Sequence[Setting] = SETTINGS
+) -> str:
     """A sentence that begins with the name of a setting; of one in `given` the option is named."""
     key, colon, rest = sentence.partition(":")
-    return f"--{_BY_KEY[key].option}:{rest}" if colon and key in given else sentence
+    if not colon or key not in given:
+        return sentence
+    (option,) = (setting.option for setting in settings if setting.key == key)
+    return f"--{option}:{rest}"
 
 
 def resolve(options: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
@@ -77,20 +81,23 @@ def changed(settings: _Root, values: Mapping[str, Any]) -> _Root:
     return replace(settings, **parts)
 
 
-def load(path: str) -> tuple[Values, list[str]]:
+def load(path: str, settings: Sequence[Setting] = SETTINGS) -> tuple[Values, list[str]]:
     """Read the configuration file `path`: what it sets, and a warning for each name that is
     unknown, or there twice.
 
-    Give the first to `resolve` and show the second to the person. Raises ConfigError when the
-    file cannot be read, is not JSON, or holds a wrong value.
+    Give the first to `resolve` and show the second to the person. `settings`: what there is (that
+    of a node). Raises ConfigError when the file cannot be read, is not JSON, or
+    holds a wrong value.
     """
-    values, warnings, errors = gather(path)
+    values, warnings, errors = gather(path, settings)
     if errors:
         raise ConfigError(errors[0])
     return values, warnings
 
 
-def gather(path: str) -> tuple[Values, list[str], list[str]]:
+def gather(
+    path: str, settings: Sequence[Setting] = SETTINGS
+) -> tuple[Values, list[str], list[str]]:
     """The same, with a sentence for each wrong value instead of the first one alone.
 
     Raises ConfigError when the file cannot be read or is not JSON.
@@ -99,28 +106,30 @@ def gather(path: str) -> tuple[Values, list[str], list[str]]:
     content = _parsed(path, text)
     if not isinstance(content, dict):
         raise ConfigError(f"{shortened(path)}: expected an object, got {shown(content)}")
+    by_key = {setting.key: setting for setting in settings}
+    sections = dict.fromkeys(setting.section for setting in settings)
     values: Values = {}
     warnings = [f"{name} is there twice: the last one counts" for name in _twice(text, content)]
     errors: list[str] = []
     unknown = 0
     for section, fields in content.items():
-        if section not in _SECTIONS:
+        if section not in sections:
             unknown += 1
             if unknown <= _MAX_WARNINGS:
-                warnings.append(_unknown(section, [*_SECTIONS, *_BY_KEY]))
+                warnings.append(_unknown(section, [*sections, *by_key]))
             continue
         if not isinstance(fields, dict):
             errors.append(f"{section}: expected an object, got {shown(fields)}")
             continue
         for field, value in fields.items():
             key = f"{section}.{field}"
-            if key not in _BY_KEY:
+            if key not in by_key:
                 unknown += 1
                 if unknown <= _MAX_WARNINGS:  # a look for similar names takes its time
-                    warnings.append(_unknown(key, _BY_KEY))
-            elif value is not None or _BY_KEY[key].default is not None:
+                    warnings.append(_unknown(key, by_key))
+            elif value is not None or by_key[key].default is not None:
                 try:
-                    values[key] = check(key, value)
+                    values[key] = checked(key, by_key[key].kind, value)
                 except ConfigError as wrong:
                     errors.append(str(wrong))
     if unknown > _MAX_WARNINGS:

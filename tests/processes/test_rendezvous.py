@@ -170,7 +170,7 @@ class MainTests(SynchronousTestCase):
             mock.patch.object(sys, "stderr", io.StringIO()) as stderr,
         ):
             tap._log_to_stderr("WARNING")
-            (observer,) = begin.call_args.args[0]
+            _, observer = begin.call_args.args[0]
             from twisted.logger import LogLevel
 
             for level, text in ((LogLevel.warn, "seen"), (LogLevel.info, "unseen")):

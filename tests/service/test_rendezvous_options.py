@@ -13,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import TWISTD_LOGGER
+from p2pchat.rendezvous.settings import ServerSettings
 from p2pchat.service import command_line
-from p2pchat.service.rendezvous_options import RendezvousOptions, ServerSettings
+from p2pchat.service.rendezvous_options import RendezvousOptions
 
 
 class OptionsTests(SynchronousTestCase):
@@ -44,8 +45,11 @@ class OptionsTests(SynchronousTestCase):
                 "server": {
                     "port": 8080,
                     "interface": None,
+                    "listen": None,
+                    "proxy_protocol": (),
                     "database": None,
                     "ban_file": None,
+                    "drain": 5.0,
                 },
                 "limits": {
                     "per_minute": 50,
@@ -55,7 +59,15 @@ class OptionsTests(SynchronousTestCase):
                     "idle": 5.0,
                     "total": 30.0,
                 },
-                "logging": {"level": "INFO", "file": None},
+                "logging": {
+                    "level": "INFO",
+                    "file": None,
+                    "format": "text",
+                    "max_bytes": 10_000_000,
+                    "files": 5,
+                },
+                "control": {"path": None},
+                "metrics": {"address": None},
             },
         )
 
@@ -64,7 +76,9 @@ class OptionsTests(SynchronousTestCase):
             *("--port", "0", "--interface", "[::1]", "--database", "x.db", "--log-level", "debug"),
             *("--connections-per-minute=0", "--max-connections=5", "--max-registrations=7"),
             *("--registrations-per-address=0", "--ban-file=x.bans"),
-            *("--idle-timeout=.5", "--request-timeout=9", "--log-file=a.log"),
+            *("--idle-timeout=.5", "--request-timeout=9", "--log-file=a.log", "--drain=0"),
+            *("--log-format=JSON", "--log-max-bytes=2000", "--log-files=2", "--control=c.sock"),
+            *("--metrics=9464", "--listen=tcp:1", "--proxy-protocol=192.0.2.1,10.0.0.7/8,unix"),
         ).settings
         self.assertEqual(
             msgspec.to_builtins(settings),
@@ -72,8 +86,11 @@ class OptionsTests(SynchronousTestCase):
                 "server": {
                     "port": 0,
                     "interface": "::1",
+                    "listen": "tcp:1",
+                    "proxy_protocol": ("192.0.2.1/32", "10.0.0.0/8", "unix"),
                     "database": os.path.abspath("x.db"),
                     "ban_file": os.path.abspath("x.bans"),
+                    "drain": 0.0,
                 },
                 "limits": {
                     "per_minute": 0,
@@ -83,7 +100,15 @@ class OptionsTests(SynchronousTestCase):
                     "idle": 0.5,
                     "total": 9.0,
                 },
-                "logging": {"level": "DEBUG", "file": "a.log"},
+                "logging": {
+                    "level": "DEBUG",
+                    "file": "a.log",
+                    "format": "json",
+                    "max_bytes": 2000,
+                    "files": 2,
+                },
+                "control": {"path": os.path.abspath("c.sock")},
+                "metrics": {"address": "9464"},
             },
         )
 

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.rendezvous.ban_file import reading
 from p2pchat.rendezvous.registry import Registry, Verdict
-from p2pchat.service.rendezvous_reload import Reload, reading
+from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
 from p2pchat.turns import at_once
 from tests.support.loglines import captured

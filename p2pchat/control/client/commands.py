@@ -233,19 +233,13 @@ def _backup(path: str, options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from p2pchat.settings.examining import examine
+    from p2pchat.settings.examining import examine, report
     from p2pchat.settings.table import DEFAULT_FILE
 
     path = options.config or DEFAULT_FILE
-    errors, warnings = examine(path)
-    _print_lines(f"error: {sentence}" for sentence in errors)
-    _print_lines(f"warning: {sentence}" for sentence in warnings)
-    counts = [
-        f"{len(found)} {name}{'' if len(found) == 1 else 's'}"
-        for found, name in ((errors, "error"), (warnings, "warning"))
-    ]
-    _print_lines([f"{path}: {', '.join(counts)}"])
-    return 1 if errors else 0
+    found = examine(path)
+    _print_lines(report(path, found))
+    return 1 if found.errors else 0
 
 
 def _keys(options: argparse.Namespace) -> int:

@@ -1,0 +1,198 @@
+"""What an administrator can ask a running rendezvous over its control socket.
+
+    {"do":"ban","text":"203.0.113.7"}  ->  {"ok":true,"line":"banned 203.0.113.7: …"}
+    {"do":"list","text":"*@CIC"}       ->  {"ok":true,"registrations":[…at most 1,000…],"more":true}
+    {"do":"more"}                      ->  the next ones of the same list
+
+Rules: the table `REQUESTS` is all there is. A list is that of one moment, told in pieces, and one
+for each client. It is looked for in several turns, so that no request of a stranger waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from p2pchat import __version__
+from p2pchat.control.outgoing import Outgoing
+from p2pchat.control.protocol import PROTOCOL
+from p2pchat.control.requests import Fields, Request, RequestError
+from p2pchat.control.socket_service import SocketService
+from p2pchat.logs.levels import get_level
+from p2pchat.node.stats import lines
+from p2pchat.rendezvous.ban_file import checked_entry
+from p2pchat.rendezvous.bans import Bans
+from p2pchat.rendezvous.registry import Registration
+from p2pchat.service.rendezvous_figures import RunningServer
+from p2pchat.settings.checks import ConfigError
+from p2pchat.turns import Turns
+from p2pchat.wire.text import shortened
+
+PAGE: Final = 1_000
+"""Registrations of one answer."""
+_PIECE: Final = 500
+"""Registrations between two times that others may have a turn."""
+
+
+class ServerRequests:
+    """Answers requests to one server; `stop` ends the program in order."""
+
+    def __init__(
+        self, running: RunningServer, reactor: Any, turns: Turns, stop: Callable[[], None]
+    ) -> None:
+        self._running = running
+        self._reactor = reactor
+        self._turns = turns
+        self._stop = stop
+        self._lists: dict[Outgoing, list[Registration]] = {}
+
+    def hello(self) -> Fields:
+        """What every client is told first."""
+        return {
+            "event": "hello",
+            "protocol": PROTOCOL,
+            "version": __version__,
+            "rendezvous": self._running.server.where,
+            "pid": os.getpid(),
+        }
+
+    def hears(self, client: Outgoing) -> bool:  # noqa: ARG002
+        """There are no events."""
+        return False
+
+    def forget(self, client: Outgoing) -> None:
+        """This client is gone."""
+        self._lists.pop(client, None)
+
+    def answer(self, request: Request, client: Outgoing) -> Deferred[Fields]:
+        """Fires with the fields of the answer; fails with a `RequestError` or a fault of ours."""
+        return maybeDeferred(self._answer, request, client).addErrback(_refused)
+
+    def _answer(self, request: Request, client: Outgoing) -> Any:
+        method = REQUESTS.get(request.do)
+        if method is None:
+            known, name = ", ".join(REQUESTS), shortened(request.do, 40)
+            raise RequestError("unknown_request", f'no request "{name}": there are {known}')
+        return method(self, request, client)
+
+    def _status(self, _request: Request, _client: Outgoing) -> Fields:
+        running = self._running
+        place = running.server
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "listens": place.where if place.listening else "",
+            "uptime_seconds": running.uptime,
+            "registered": len(place.registry),
+            "connections": len(place.factory.connections),
+            "log_level": get_level(),
+            "ill": running.ill(),
+            "troubles": running.troubles(),
+        }
+
+    def _stats(self, request: Request, _client: Outgoing) -> Fields:
+        snapshot = self._running.statistics().snapshot()
+        return {"lines": lines(snapshot)} if request.format == "text" else {"stats": snapshot}
+
+    def _list(self, request: Request, client: Outgoing) -> Deferred[Fields]:
+        wanted = Bans([checked_entry(request.text)]) if request.text.strip() else None
+        self._lists.pop(client, None)
+        # Not begun while the client has not read what it asked for before.
+        found = client.long_answers.do(lambda: self._turns.do(self._matching(wanted)))
+
+        def listed(found: list[Registration]) -> Fields:
+            if not client.ended:
+                self._lists[client] = found
+            return self._page(client)
+
+        return found.addCallback(listed)
+
+    def _more(self, _request: Request, client: Outgoing) -> Deferred[Fields]:
+        return client.long_answers.do(lambda: self._page(client))
+
+    def _matching(self, wanted: Bans | None) -> Generator[None, None, list[Registration]]:
+        """Those of this entry, the last one first, as `_page` takes them."""
+        found = []
+        for number, each in enumerate(reversed(self._running.server.registry.all())):
+            if not number % _PIECE:
+                yield
+            if wanted is None or wanted.registration(*each.key):
+                found.append(each)
+        return found
+
+    def _page(self, client: Outgoing) -> Fields:
+        left, now = self._lists.get(client, []), self._running.clock()
+        page: list[Fields] = []
+        while left and len(page) < PAGE:
+            each = left.pop()
+            if each.live and each.until > now:
+                page.append(
+                    {
+                        "ip": each.ip,
+                        "namespace": each.namespace,
+                        "name": each.name,
+                        "port": each.port,
+                        "ttl": each.ttl,
+                        "expires_in": int(each.until - now),
+                    }
+                )
+        if not left:
+            self.forget(client)
+        return {"registrations": page, "more": bool(left)}
+
+    def _ban(self, request: Request, _client: Outgoing) -> Deferred[Fields]:
+        return self._running.whole.ban(request.text).addCallback(_line)
+
+    def _unban(self, request: Request, _client: Outgoing) -> Deferred[Fields]:
+        return self._running.whole.unban(request.text).addCallback(_line)
+
+    def _reload(self, _request: Request, _client: Outgoing) -> Deferred[Fields]:
+        return self._running.whole.reload().addCallback(
+            lambda said: {"lines": said or ["nothing has changed"]}
+        )
+
+    def _stop_server(self, _request: Request, _client: Outgoing) -> Fields:
+        # The answer leaves first.
+        self._reactor.callLater(0, self._stop)
+        return {}
+
+
+def _line(sentence: str) -> Fields:
+    return {"line": sentence}
+
+
+def _refused(failure: Failure) -> Failure:
+    if failure.check(ConfigError):
+        raise RequestError("refused", failure.getErrorMessage()) from None
+    if failure.check(CancelledError):
+        raise RequestError("refused", "something else took its place: try again") from None
+    return failure
+
+
+REQUESTS: Final[dict[str, Callable[[ServerRequests, Request, Outgoing], Any]]] = {
+    "status": ServerRequests._status,
+    "stats": ServerRequests._stats,
+    "list": ServerRequests._list,
+    "more": ServerRequests._more,
+    "ban": ServerRequests._ban,
+    "unban": ServerRequests._unban,
+    "reload": ServerRequests._reload,
+    "stop": ServerRequests._stop_server,
+}
+"""All requests, by the name in `do`."""
+
+
+class ServerSocket(SocketService):
+    """The control socket of a server, at `path`."""
+
+    whose = "another server"
+
+    def __init__(
+        self, reactor: Any, running: RunningServer, path: str, stop: Callable[[], None]
+    ) -> None:
+        turns = Turns(reactor)
+        super().__init__(reactor, ServerRequests(running, reactor, turns, stop), turns, path)
