@@ -18,7 +18,7 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import connections, fanout, long_line, messages, registrations, start
+from benchmarks import connections, fanout, long_line, messages, operations, registrations, start
 from benchmarks.measuring import Report
 
 BENCHMARKS = {
@@ -26,6 +26,7 @@ BENCHMARKS = {
     "fanout": fanout.run,
     "connections": connections.run,
     "rendezvous": registrations.run,
+    "operations": operations.run,
     "start": start.run,
     "line": long_line.run,
 }

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.control.client.finding import Node
 from p2pchat.control.connection import ControlConnection
 from p2pchat.control.service import ControlService
+from p2pchat.control.socket_service import SocketService
 from p2pchat.node.node import ChatNode, MakeHistory
 from p2pchat.testing.nodes import FakeTown, fake_keys
 from tests.support.histories import keeping
@@ -49,7 +50,7 @@ class Wire(StringTransport):
 class Client:
     """One client of a control socket, without a socket."""
 
-    def __init__(self, service: ControlService) -> None:
+    def __init__(self, service: SocketService) -> None:
         self.connection: ControlConnection = service.factory.buildProtocol(None)
         self.wire = Wire()
         self.connection.makeConnection(self.wire)
