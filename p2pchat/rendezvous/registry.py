@@ -96,6 +96,11 @@ class Registration(msgspec.Struct, eq=False, gc=False):
         """What makes it one registration and not another."""
         return self.ip, self.namespace, self.name
 
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it was ended by an UNREGISTER."""
+        return self.until == _ENDED
+
 
 class Registry:
     """The registrations of one rendezvous; at most `limit`, and `per_address` of one address.
@@ -165,11 +170,9 @@ class Registry:
             self.refused += 1
             return Verdict.BANNED
         peers = self._namespaces.get(namespace)
-        old = peers.pop((name, ip), None) if peers is not None else None
+        old = peers.get((name, ip)) if peers is not None else None
         if old is not None:
-            old.live = False
-            self._ends[_second(old.until)].pop(old)
-            self._resize(namespace, -size_of(old))
+            self._take_off(old)
         else:
             refusal = self._refusal(ip)
             if refusal is not None and self._make_room(ip, now):
@@ -215,17 +218,62 @@ class Registry:
         for number, registration in enumerate(registrations):
             if not number % _PIECE:
                 yield
-            ip, namespace, name = registration.key
-            known = (name, ip) in self._namespaces.get(namespace, {})
-            fits = not known and self._refusal(ip) is None
-            if fits and not self.bans.registration(ip, namespace, name):
-                self._count += 1
-                self._networks[network_of(ip)] += 1
-                self._file(registration)
-                self._rosters.added(namespace, (name, ip), self._namespaces[namespace])
-                restored += 1
+            restored += registration.key not in self and self._enter(registration)
         self._replies.clear()
         return restored
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether there is a registration of this key, which may have ended."""
+        ip, namespace, name = key
+        return (name, ip) in self._namespaces.get(namespace, {})
+
+    def adopt(self, registration: Registration, now: float, *, latest: bool) -> bool:
+        """Take over what another server of this registry granted; whether it is in the books.
+
+        It replaces what is registered already if it is the `latest` word on it, or if it ends
+        later. What there is no place for is left out, and so is what has ended or is banned.
+        """
+        if registration.until <= now:
+            return False
+        ip, namespace, name = registration.key
+        old = self._namespaces.get(namespace, {}).get((name, ip))
+        if old is None:
+            entered = self._enter(registration)
+        else:
+            entered = latest or registration.until > old.until
+            if entered:
+                self._take_off(old)
+                self._file(registration)
+        if entered:
+            self._forget_replies(namespace)
+        return entered
+
+    def dismiss(self, key: Key) -> bool:
+        """Take out what was withdrawn at another server; whether it was there."""
+        ip, namespace, name = key
+        registration = self._namespaces.get(namespace, {}).get((name, ip))
+        if registration is None:
+            return False
+        self._drop(registration, told=False)
+        return True
+
+    def _enter(self, registration: Registration) -> bool:
+        """Put one into the books whose key is new to them, if there is a place for it."""
+        ip, namespace, name = registration.key
+        if self._refusal(ip) is not None or self.bans.registration(ip, namespace, name):
+            return False
+        self._count += 1
+        self._networks[network_of(ip)] += 1
+        self._file(registration)
+        self._rosters.added(namespace, (name, ip), self._namespaces[namespace])
+        return True
+
+    def _take_off(self, old: Registration) -> None:
+        """Another registration takes the place of this one."""
+        del self._namespaces[old.namespace][old.name, old.ip]
+        old.live = False
+        self._ends[_second(old.until)].pop(old, None)
+        self._resize(old.namespace, -size_of(old))
 
     def ban(self, bans: Bans) -> Generator[None, None, int]:
         """Have these bans hold from now on; how many registrations they have ended.
@@ -355,7 +403,7 @@ class Registry:
             heapq.heappush(self._seconds, second)
         return ending
 
-    def _drop(self, registration: Registration) -> None:
+    def _drop(self, registration: Registration, *, told: bool = True) -> None:
         ip, namespace, name = registration.key
         registration.live = False
         self._ends[_second(registration.until)].pop(registration, None)
@@ -375,7 +423,10 @@ class Registry:
         self._networks[network] -= 1
         if not self._networks[network]:
             del self._networks[network]
-        self._changed(registration)
+        if told:
+            self._changed(registration)
+        else:
+            self._forget_replies(namespace)
 
     def _resize(self, namespace: str, size: int) -> None:
         sizes = self._sizes
@@ -384,10 +435,13 @@ class Registry:
         if not sizes[namespace]:
             del sizes[namespace]
 
-    def _changed(self, registration: Registration) -> None:
+    def _forget_replies(self, namespace: str) -> None:
         if self._replies:
-            self._replies.pop(registration.namespace, None)
+            self._replies.pop(namespace, None)
             self._replies.pop(None, None)
+
+    def _changed(self, registration: Registration) -> None:
+        self._forget_replies(registration.namespace)
         if self.journal is not None:
             self.journal(registration)
 

@@ -1,0 +1,184 @@
+"""The border to Redis: what we ask of it, and txredisapi, which asks.
+
+Rules: a call ends within its time, whatever Redis does: txredisapi by itself waits for ever while
+there is no connection. What comes back is bytes, numbers and lists, checked by who asked. A reply
+longer than `_LONGEST` ends the connection. hiredis must be there: without it, a long listing is
+read thirty times more slowly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, cast
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from p2pchat.rendezvous.stores.redis_address import RedisAddress
+
+LONGEST_CALL: Final = 2.0
+"""Seconds that a call may take: longer, and Redis counts as unreachable."""
+_LONGEST: Final = 32 * 1024 * 1024
+"""Bytes of the longest reply that is read."""
+_MOST_WAIT: Final = 1.0
+"""Seconds between two attempts to connect, at most."""
+
+Word = bytes | str | int
+Command = tuple[Word, ...]
+
+
+class Redis(Protocol):
+    """One connection with Redis, which comes back by itself when it breaks."""
+
+    def call(self, *words: Word, wait: float = 0.0) -> Deferred[Any]:
+        """Ask one command; fires with the reply, or fails: with a sentence, if Redis said one.
+
+        `wait`: seconds that the command itself may block.
+        """
+
+    def together(self, commands: Sequence[Command]) -> Deferred[list[Any]]:
+        """All of these commands or none, at once; fires with their replies."""
+
+    def close(self) -> Deferred[Any]:
+        """Call nothing more; fires when the connection is gone."""
+
+
+class _Handler(Protocol):
+    """What is used of a connection of txredisapi."""
+
+    def execute_command(self, *words: Word) -> Deferred[Any]: ...
+
+    def disconnect(self) -> Deferred[Any]: ...
+
+
+class RedisConnection:
+    """A `Redis` by txredisapi; `clock` bounds its calls."""
+
+    def __init__(self, clock: IReactorTime, handler: _Handler, sentinel: Any = None) -> None:
+        self._clock = clock
+        self._handler = handler
+        self._sentinel = sentinel
+
+    def call(self, *words: Word, wait: float = 0.0) -> Deferred[Any]:
+        """See `Redis`."""
+        reply = self._handler.execute_command(*words)
+        return reply.addTimeout(LONGEST_CALL + wait, self._clock)
+
+    def together(self, commands: Sequence[Command]) -> Deferred[list[Any]]:
+        """See `Redis`."""
+        ask = self._handler.execute_command
+        queued: list[Deferred[Any]] = [ask("MULTI"), *(ask(*command) for command in commands)]
+        executed = ask("EXEC")
+        trouble: list[Failure] = []
+        for each in queued:
+            each.addErrback(trouble.append)
+
+        def done(replies: Any) -> list[Any]:
+            if not isinstance(replies, list) or len(replies) != len(commands):
+                raise ValueError("Redis did not answer all of a transaction")
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return replies
+
+        def failed(failure: Failure) -> Failure:
+            # Why a command was not taken says more than that nothing was executed.
+            return trouble[0] if trouble else failure
+
+        executed.addTimeout(LONGEST_CALL, self._clock)
+        return executed.addCallback(done).addErrback(failed)
+
+    def close(self) -> Deferred[Any]:
+        """See `Redis`."""
+        gone = [self._handler.disconnect()]
+        if self._sentinel is not None:
+            gone.append(self._sentinel.disconnect())
+        return gatherResults(gone, consumeErrors=True)
+
+
+def has_redis() -> bool:
+    """Whether what this needs is installed: the extra `redis`."""
+    try:
+        importlib.import_module("hiredis")
+        importlib.import_module("txredisapi")
+    except ImportError:
+        return False
+    return True
+
+
+def connect(address: RedisAddress, clock: IReactorTime, wait: float = 0.0) -> RedisConnection:
+    """A connection, which may be used at once; `wait` is the longest that one call of it blocks.
+
+    It belongs to the global reactor, like everything of txredisapi.
+    """
+    library: Any = importlib.import_module("txredisapi")
+    options: dict[str, Any] = {
+        "charset": None,
+        "convertNumbers": False,
+        "username": address.user,
+        "password": address.password,
+        "replyTimeout": LONGEST_CALL + wait,
+    }
+    if address.master is None:
+        factory = _bounded(library, library.RedisFactory)(
+            uuid="", dbid=address.database or None, poolsize=1, isLazy=True, **options
+        )
+        (host, port) = address.hosts[0]
+        factory.startConnecting(library._makeEndpoint(host, port, LONGEST_CALL))
+        return RedisConnection(clock, cast("_Handler", factory.handler))
+    sentinel = library.Sentinel(address.hosts, replyTimeout=LONGEST_CALL)
+    sentinel.discovery_timeout = LONGEST_CALL
+    handler = sentinel.master_for(
+        address.master,
+        factory_class=_bounded(library, library.SentinelConnectionFactory),
+        dbid=address.database or None,
+        isLazy=True,
+        **options,
+    )
+    return RedisConnection(clock, cast("_Handler", handler), sentinel)
+
+
+def _bounded(library: Any, factory_class: Any) -> Any:
+    """This factory of txredisapi, with connections that end when a reply has no end."""
+
+    class Bounded(factory_class.protocol):  # type: ignore[misc]
+        _unanswered = 0
+
+        def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+            self._unanswered += len(data)
+            if self._unanswered > _LONGEST:
+                self.transport.abortConnection()
+                return
+            try:
+                super().dataReceived(data, unpause)
+            except library.InvalidData:  # that is no Redis
+                self.transport.abortConnection()
+
+        def replyReceived(self, reply: Any) -> None:
+            self._unanswered = 0
+            super().replyReceived(reply)
+
+    class Factory(factory_class):  # type: ignore[misc]
+        protocol = Bounded
+
+        def connectionError(self, _: Any) -> None:
+            """It told the caller, who is told by each call."""
+            self.deferred = None
+
+    Factory.maxDelay = _MOST_WAIT
+    Factory.initialDelay = 0.1
+    return Factory
+
+
+def why(failure: Failure) -> str:
+    """What went wrong, for a sentence."""
+    if failure.check(ConnectionDone):
+        return "the connection was lost"
+    text = failure.getErrorMessage().strip()
+    kind = failure.type.__name__ if failure.type is not None else "it failed"
+    if kind in ("TimeoutError", "CancelledError"):
+        return f"no answer in {LONGEST_CALL:g} s"
+    return text or kind
