@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Protocol, cast
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -127,7 +128,7 @@ def connect(address: RedisAddress, clock: IReactorTime, wait: float = 0.0) -> Re
             uuid="", dbid=address.database or None, poolsize=1, isLazy=True, **options
         )
         (host, port) = address.hosts[0]
-        factory.startConnecting(library._makeEndpoint(host, port, LONGEST_CALL))
+        factory.startConnecting(HostnameEndpoint(clock, host, port, timeout=LONGEST_CALL))
         return RedisConnection(clock, cast("_Handler", factory.handler))
     sentinel = library.Sentinel(address.hosts, replyTimeout=LONGEST_CALL)
     sentinel.discovery_timeout = LONGEST_CALL
@@ -157,6 +158,10 @@ def _bounded(library: Any, factory_class: Any) -> Any:
             except library.InvalidData:  # that is no Redis
                 self.transport.abortConnection()
 
+        def role(self) -> Deferred[Any]:
+            """What this Redis is; txredisapi compares it with text."""
+            return cast("Deferred[Any]", super().role()).addCallback(_as_text)
+
         def replyReceived(self, reply: Any) -> None:
             self._unanswered = 0
             super().replyReceived(reply)
@@ -171,6 +176,11 @@ def _bounded(library: Any, factory_class: Any) -> Any:
     Factory.maxDelay = _MOST_WAIT
     Factory.initialDelay = 0.1
     return Factory
+
+
+def _as_text(role: Any) -> list[Any]:
+    first = role[0] if isinstance(role, list) and role else b""
+    return [first.decode("ascii", "replace") if isinstance(first, bytes) else first]
 
 
 def why(failure: Failure) -> str:
