@@ -1,7 +1,7 @@
 """What an administrator's options cost a REGISTER: all of them, and PROXY headers, beside none.
 
-    python -m benchmarks operations
-    P2PCHAT_BEFORE=/path/to/another/checkout python -m benchmarks operations
+python -m benchmarks operations
+P2PCHAT_BEFORE=/path/to/another/checkout python -m benchmarks operations
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from __future__ import annotations
 import enum
 import heapq
 import math
-import random
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable
 from itertools import chain, islice
@@ -34,7 +33,7 @@ from p2pchat.rendezvous.long_replies import (
     size_of,
 )
 from p2pchat.rendezvous.requests import LISTING_TOO_LONG
-from p2pchat.rendezvous.roster import Place, Rosters
+from p2pchat.rendezvous.roster import Place, Rosters, drawn
 from p2pchat.rendezvous.selection import Selection
 from p2pchat.wire.address import is_loopback, network_of
 
@@ -83,8 +82,12 @@ class Registration(msgspec.Struct, eq=False, gc=False):
     """Whether it is in the books."""
     encoded: bytes = b""
     """Its entry of a listing, up to the time that is left."""
+    place: tuple[str, str] = ("", "")
+    """(name, ip): the same object as in the books, which is found sooner than one that is equal."""
 
     def __post_init__(self) -> None:
+        if not self.place[0]:
+            self.place = self.name, self.ip
         # ASCII: some clients decode a reply piece by piece, which would split longer characters.
         self.encoded = (
             f'{{"ip":{quoted(self.ip)},"port":{self.port},"name":{quoted(self.name)},'
@@ -114,7 +117,7 @@ class Registry:
         self,
         limit: int = MAX_REGISTRATIONS,
         per_address: int = PER_ADDRESS,
-        draw: Callable[[range, int], list[int]] = random.sample,
+        draw: Callable[[range, int], list[int]] = drawn,
     ) -> None:
         self.limit = limit
         self.per_address = per_address
@@ -183,9 +186,12 @@ class Registry:
             self._count += 1
             self._networks[network_of(ip)] += 1
         registration = Registration(ip, namespace, name, port, ttl, now + ttl)
-        self._file(registration)
         if old is None:
-            self._rosters.added(namespace, (name, ip), self._namespaces[namespace])
+            self._file(registration)
+            self._rosters.added(namespace, registration.place, self._namespaces[namespace])
+        else:
+            registration.place = old.place
+            self._file(registration)
         self._changed(registration)
         return Verdict.GRANTED
 
@@ -243,6 +249,7 @@ class Registry:
             entered = latest or registration.until > old.until
             if entered:
                 self._take_off(old)
+                registration.place = old.place
                 self._file(registration)
         if entered:
             self._forget_replies(namespace)
@@ -265,7 +272,7 @@ class Registry:
         self._count += 1
         self._networks[network_of(ip)] += 1
         self._file(registration)
-        self._rosters.added(namespace, (name, ip), self._namespaces[namespace])
+        self._rosters.added(namespace, registration.place, self._namespaces[namespace])
         return True
 
     def _take_off(self, old: Registration) -> None:
@@ -383,7 +390,7 @@ class Registry:
     def _file(self, registration: Registration) -> None:
         ip, namespace, name = registration.key
         # Last in its namespace: clients that keep the last of several addresses get the newest.
-        self._namespaces.setdefault(namespace, {})[name, ip] = registration
+        self._namespaces.setdefault(namespace, {})[registration.place] = registration
         own = self._addresses.get(ip)
         if own is None or (not isinstance(own, dict) and own.key == registration.key):
             self._addresses[ip] = registration

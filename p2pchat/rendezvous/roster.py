@@ -7,6 +7,7 @@ entered and taken out by its order, and drawn by its number.
 
 from __future__ import annotations
 
+import random
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Collection
 from typing import Final
@@ -20,6 +21,18 @@ _DRAWN: Final = 4
 """Places that are drawn for each that is wanted, when not every kind of address is."""
 _LAST: Final = "\U0010ffff"
 """Behind every address of a name."""
+
+
+def drawn(numbers: range, count: int) -> list[int]:
+    """So many different ones of these numbers, at random."""
+    total, begin = len(numbers), numbers.start
+    if 2 * count > total:
+        return random.sample(numbers, count)
+    # For few of many, a third of what `sample` takes.
+    chosen: dict[int, None] = {}
+    while len(chosen) < count:
+        chosen[begin + int(random.random() * total)] = None
+    return [*chosen]
 
 
 class Rosters:

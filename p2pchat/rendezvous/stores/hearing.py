@@ -87,6 +87,7 @@ class Hearing:
         self._turns = Turns(reactor)
         self._make_epoch = epoch
         self._epoch: bytes | None = None
+        self._check_at = 0.0
         self._wall, self._monotonic = wall, monotonic
 
     async def look(self, redis: Redis) -> None:
@@ -133,11 +134,13 @@ class Hearing:
         count = self.applied - before
         _log.info("Took over {count} registrations from {where}", count=count, where=self._where)
 
-    async def follow(self, redis: Redis) -> None:
-        """Wait for what is next in the log, for a moment, and apply it."""
-        last = self.last or NOTHING
-        if await redis.call("GET", self._epoch_key) != self._epoch:
-            raise LostError
+    async def follow(self, redis: Redis) -> int:
+        """Wait for what is next in the log, for a moment, and apply it; how many changes that were."""
+        last, before, now = self.last or NOTHING, self.applied, self._monotonic()
+        if now >= self._check_at:
+            if await redis.call("GET", self._epoch_key) != self._epoch:
+                raise LostError
+            self._check_at = now + BLOCK / 2
         block = int(BLOCK * 1000)
         words = ("XREAD", "COUNT", _ENTRIES, "BLOCK", block, "STREAMS", self._log, last)
         for entry_id, fields in entries_in(await redis.call(*words, wait=BLOCK)):
@@ -146,6 +149,7 @@ class Hearing:
             await self._turns.do(self._apply_entry(fields))
             self.last = last = entry_id
             self.on_read(entry_id)
+        return self.applied - before
 
     def _apply_entry(self, fields: list[Any]) -> Generator[None, None, None]:
         by, changes = entry_in(fields)

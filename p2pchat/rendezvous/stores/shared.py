@@ -36,6 +36,9 @@ LONGEST_START: Final = 5.0
 """Seconds to wait for Redis before requests are answered without it."""
 _GATHER: Final = 0.002
 """Seconds for which changes are gathered."""
+_MANY: Final = 10
+_READ_LATER: Final = 0.01
+"""Changes of others that come at once when there is a lot to do, and seconds to the next look."""
 _RETRY: Final = 1.0
 
 
@@ -273,7 +276,10 @@ class SharedRegistry(Service):
                     self._well("read")
                     if self.telling:
                         self._schedule(0)
-                    await self.hearing.follow(reader)
+                    changes = await self.hearing.follow(reader)
+                    if changes >= _MANY and not self._for_entry:
+                        # To wake up costs more than to apply some: let more of them come.
+                        await self._pause(_READ_LATER)
             except CancelledError:
                 return
             except ClockError as wrong:
