@@ -49,8 +49,8 @@ def run(report: Report, *, quick: bool) -> None:
             if BEFORE in figures:
                 these = {OURS: figures[NOTHING], BEFORE: figures[BEFORE]}
                 report.add("Operations", "REGISTER, no option", "us CPU", these)
-    options = ("--proxy-protocol", LOOPBACK, "--connections-per-minute", "0")
-    options += ("--registrations-per-address", "0", "--log-level", "WARNING")
+    options = ["--proxy-protocol", LOOPBACK, "--connections-per-minute", "0"]
+    options += ["--registrations-per-address", "0", "--log-level", "WARNING"]
     passed_on = server(OURS, *options)
     with running(passed_on, server(NOTHING, "--log-level", "WARNING")) as programs:
 

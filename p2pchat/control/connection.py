@@ -35,6 +35,8 @@ from p2pchat.turns import Turns
 
 _log: Final = Log("Control")
 MAX_CLIENTS: Final = 64
+_READ: Final = 8_192
+"""Bytes that are read of a client at once: many may come in one turn, full of short requests."""
 MAX_PENDING: Final = 1000
 """Requests of one client that may wait for their answer."""
 MAX_PENDING_TEXT: Final = 1_048_576
@@ -134,6 +136,7 @@ class ControlConnection(Protocol):
 
     def connectionMade(self) -> None:
         """Say who we are."""
+        self.transport.bufferSize = _READ
         self.out.connect(self.transport)
         if self._factory.came(self):
             self.out.tell(self._factory.requests.hello())

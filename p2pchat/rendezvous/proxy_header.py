@@ -96,7 +96,7 @@ def _second(data: bytes) -> Header | None:
         return Header(None, size)
     if family == _OVER_IPV4 and length >= _IPV4.size:
         source, _, port, _ = _IPV4.unpack_from(data, _HEAD.size)
-        return Header(Client(_usual(IPv4Address(source)), port), size)
+        return Header(Client("{}.{}.{}.{}".format(*source), port), size)
     if family == _OVER_IPV6 and length >= _IPV6.size:
         source, _, port, _ = _IPV6.unpack_from(data, _HEAD.size)
         return Header(Client(_usual(IPv6Address(source)), port), size)

@@ -18,10 +18,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable
 from itertools import chain, islice
-from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
-
-import msgspec
 
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.long_replies import (
@@ -32,6 +29,7 @@ from p2pchat.rendezvous.long_replies import (
     pieces,
     size_of,
 )
+from p2pchat.rendezvous.registration import ENDED, Key, Registration
 from p2pchat.rendezvous.requests import LISTING_TOO_LONG
 from p2pchat.rendezvous.roster import Place, Rosters, drawn
 from p2pchat.rendezvous.selection import Selection
@@ -49,11 +47,6 @@ _LOOKS: Final = 1_000
 """Registrations that are looked at, of two kinds, before a new one is refused."""
 _PIECE: Final = 10
 """Registrations between two times that others may have a turn."""
-_ENDED: Final = -1.0
-"""When a lease ended that was withdrawn."""
-
-Key = tuple[str, str, str]
-"""(ip, namespace, name)."""
 
 
 class Verdict(enum.Enum):
@@ -66,43 +59,6 @@ class Verdict(enum.Enum):
     """This address has its share already."""
     BANNED = enum.auto()
     """This name may not be registered."""
-
-
-# No cycle leads through one, and many would make each of the collector's rounds long.
-class Registration(msgspec.Struct, eq=False, gc=False):
-    """One lease: `name@namespace` at `ip`:`port`, granted for `ttl` seconds, ending at `until`."""
-
-    ip: str
-    namespace: str
-    name: str
-    port: int
-    ttl: int
-    until: float
-    live: bool = True
-    """Whether it is in the books."""
-    encoded: bytes = b""
-    """Its entry of a listing, up to the time that is left."""
-    place: tuple[str, str] = ("", "")
-    """(name, ip): the same object as in the books, which is found sooner than one that is equal."""
-
-    def __post_init__(self) -> None:
-        if not self.place[0]:
-            self.place = self.name, self.ip
-        # ASCII: some clients decode a reply piece by piece, which would split longer characters.
-        self.encoded = (
-            f'{{"ip":{quoted(self.ip)},"port":{self.port},"name":{quoted(self.name)},'
-            f'"namespace":{quoted(self.namespace)},"ttl":{self.ttl},"expires_in":'
-        ).encode("ascii")
-
-    @property
-    def key(self) -> Key:
-        """What makes it one registration and not another."""
-        return self.ip, self.namespace, self.name
-
-    @property
-    def withdrawn(self) -> bool:
-        """Whether it was ended by an UNREGISTER."""
-        return self.until == _ENDED
 
 
 class Registry:
@@ -282,12 +238,14 @@ class Registry:
         self._ends[_second(old.until)].pop(old, None)
         self._resize(old.namespace, -size_of(old))
 
-    def ban(self, bans: Bans) -> Generator[None, None, int]:
+    def ban(self, bans: Bans, new: Bans | None = None) -> Generator[None, None, int]:
         """Have these bans hold from now on; how many registrations they have ended.
 
         Whoever is banned is refused at once. What they have registered is taken out piece by piece.
+        `new`: those of them that did not hold before, None when nobody knows.
         """
         self.bans = bans
+        new = bans if new is None else new
         ended = 0
         looked_at = self.all()
         looked_at.reverse()
@@ -295,7 +253,7 @@ class Registry:
             if not len(looked_at) % _PIECE:
                 yield
             registration = looked_at.pop()  # or the last of those that end would go all at once
-            if registration.live and bans.registration(*registration.key):
+            if registration.live and new.registration(*registration.key):
                 self._drop(registration)
                 ended += 1
         return ended
@@ -362,10 +320,10 @@ class Registry:
         for peer in candidates:
             if peer.namespace == namespace and peer.until > now and port in (None, peer.port):
                 del ends[_second(peer.until)][peer]
-                peer.until = _ENDED
+                peer.until = ENDED
                 withdrawn.append(peer)
         if withdrawn:
-            self._end_at(_second(_ENDED)).update(dict.fromkeys(withdrawn))
+            self._end_at(_second(ENDED)).update(dict.fromkeys(withdrawn))
             self.expire(now)
         return len(withdrawn)
 

@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress
 from twisted.protocols.policies import WrappingFactory
+from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
@@ -34,7 +35,7 @@ from p2pchat.wire.text import printable
 _log: Final = Log("Metrics")
 _TIMEOUT: Final = 15
 """Seconds that a client may take to ask, and may stay without asking."""
-_MOST: Final = 32
+MOST: Final = 32
 """Connections at a time."""
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -131,7 +132,8 @@ class MetricsPort(Service):
         root = Resource()
         root.putChild(b"metrics", Metrics(self.registry))
         root.putChild(b"healthz", Health(self._ill, self._troubles))
-        site = Site(root, requestFactory=_Request, timeout=_TIMEOUT)
+        site: Any = Site(root, requestFactory=_Request, timeout=_TIMEOUT)
+        site.protocol = _OneRequest
         site.displayTracebacks = False
         site.noisy = False
         try:
@@ -178,6 +180,15 @@ class MetricsService(MetricsPort):
         return super().stopService()
 
 
+class _OneRequest(HTTPChannel):
+    """Answers one request: a thousand of them in one packet would be answered in one turn."""
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: ARG002
+        """The connection ends with its answer."""
+        request.setHeader(b"connection", b"close")
+        return False
+
+
 class _Places(WrappingFactory):
     """Has few connections: when all places are taken, the oldest gives way.
 
@@ -188,7 +199,7 @@ class _Places(WrappingFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Somebody connects."""
-        if len(self.protocols) >= _MOST:
+        if len(self.protocols) >= MOST:
             oldest: Any = next(iter(self.protocols))
             del self.protocols[oldest]
             oldest.abortConnection()

@@ -5,19 +5,21 @@
     {"do":"more"}                      ->  the next ones of the same list
 
 Rules: the table `REQUESTS` is all there is. A list is that of one moment, told in pieces, and one
-for each client. It is looked for in several turns, so that no request of a stranger waits for it.
+for each client. It is looked for in several turns, so that no request of a stranger waits for it,
+and one list at a time. Few are kept, because each may be long.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from p2pchat import __version__
+from p2pchat.control.long_answers import LongAnswers
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import PROTOCOL
 from p2pchat.control.requests import Fields, Request, RequestError
@@ -26,7 +28,7 @@ from p2pchat.logs.levels import get_level
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.ban_file import checked_entry
 from p2pchat.rendezvous.bans import Bans
-from p2pchat.rendezvous.registry import Registration
+from p2pchat.rendezvous.registration import Registration
 from p2pchat.service.rendezvous_figures import RunningServer
 from p2pchat.settings.checks import ConfigError
 from p2pchat.turns import Turns
@@ -34,8 +36,12 @@ from p2pchat.wire.text import shortened
 
 PAGE: Final = 1_000
 """Registrations of one answer."""
+LISTS: Final = 4
+"""Lists that are kept for who asks for more; one more replaces the oldest."""
 _PIECE: Final = 500
 """Registrations between two times that others may have a turn."""
+
+_Pages: TypeAlias = "list[tuple[Registration, ...]]"
 
 
 class ServerRequests:
@@ -48,7 +54,9 @@ class ServerRequests:
         self._reactor = reactor
         self._turns = turns
         self._stop = stop
-        self._lists: dict[Outgoing, list[Registration]] = {}
+        self._lists: dict[Outgoing, _Pages] = {}
+        self._listing = LongAnswers(lambda: True)
+        self._asking: set[Outgoing] = set()  # who waits for a list
 
     def hello(self) -> Fields:
         """What every client is told first."""
@@ -101,48 +109,70 @@ class ServerRequests:
     def _list(self, request: Request, client: Outgoing) -> Deferred[Fields]:
         wanted = Bans([checked_entry(request.text)]) if request.text.strip() else None
         self._lists.pop(client, None)
-        # Not begun while the client has not read what it asked for before.
-        found = client.long_answers.do(lambda: self._turns.do(self._matching(wanted)))
 
-        def listed(found: list[Registration]) -> Fields:
-            if not client.ended:
+        def listed(found: _Pages) -> Fields:
+            page = self._page(found)
+            if found and not client.ended:
+                while len(self._lists) >= LISTS:
+                    del self._lists[next(iter(self._lists))]
                 self._lists[client] = found
-            return self._page(client)
+            return page
 
-        return found.addCallback(listed)
+        def look() -> Deferred[Fields]:
+            return self._turns.do(self._matching(wanted)).addCallback(listed)
 
-    def _more(self, _request: Request, client: Outgoing) -> Deferred[Fields]:
-        return client.long_answers.do(lambda: self._page(client))
+        if client in self._asking:
+            raise RequestError("busy", "one list at a time")
+        self._asking.add(client)
+        answer: Deferred[Fields] = self._listing.do(look)
+        return answer.addBoth(self._asked, client)
 
-    def _matching(self, wanted: Bans | None) -> Generator[None, None, list[Registration]]:
-        """Those of this entry, the last one first, as `_page` takes them."""
-        found = []
-        for number, each in enumerate(reversed(self._running.server.registry.all())):
-            if not number % _PIECE:
-                yield
-            if wanted is None or wanted.registration(*each.key):
-                found.append(each)
-        return found
+    def _asked(self, result: Any, client: Outgoing) -> Any:
+        self._asking.discard(client)
+        return result
 
-    def _page(self, client: Outgoing) -> Fields:
-        left, now = self._lists.get(client, []), self._running.clock()
-        page: list[Fields] = []
-        while left and len(page) < PAGE:
-            each = left.pop()
-            if each.live and each.until > now:
-                page.append(
-                    {
-                        "ip": each.ip,
-                        "namespace": each.namespace,
-                        "name": each.name,
-                        "port": each.port,
-                        "ttl": each.ttl,
-                        "expires_in": int(each.until - now),
-                    }
-                )
+    def _more(self, _request: Request, client: Outgoing) -> Fields:
+        left = self._lists.get(client)
+        if left is None:
+            raise RequestError("refused", "that list is over, or others took its place")
+        page = self._page(left)
         if not left:
             self.forget(client)
-        return {"registrations": page, "more": bool(left)}
+        return page
+
+    def _matching(self, wanted: Bans | None) -> Generator[None, None, _Pages]:
+        """The pages of those of this entry, the last one first."""
+        # The collector forgets a tuple of what holds nothing else; a list it would look through.
+        everyone = tuple(self._running.server.registry.all())
+        pages: _Pages = []
+        page: list[Registration] = []
+        for begin in range(0, len(everyone), _PIECE):
+            yield
+            some = everyone[begin : begin + _PIECE]
+            page += [each for each in some if wanted is None or wanted.registration(*each.key)]
+            if len(page) >= PAGE:
+                pages.append(tuple(page[:PAGE]))
+                del page[:PAGE]
+        pages.append(tuple(page))
+        pages.reverse()
+        return pages
+
+    def _page(self, pages: _Pages) -> Fields:
+        """The next page of those that are left; it is taken out."""
+        now = self._running.clock()
+        rows = [
+            {
+                "ip": each.ip,
+                "namespace": each.namespace,
+                "name": each.name,
+                "port": each.port,
+                "ttl": each.ttl,
+                "expires_in": int(each.until - now),
+            }
+            for each in pages.pop()
+            if each.live and each.until > now
+        ]
+        return {"registrations": rows, "more": bool(pages)}
 
     def _ban(self, request: Request, _client: Outgoing) -> Deferred[Fields]:
         return self._running.whole.ban(request.text).addCallback(_line)

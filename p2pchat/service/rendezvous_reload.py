@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import reopen
 from p2pchat.rendezvous.ban_file import BanFile, checked_entry
+from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.settings import ServerSettings
 from p2pchat.service.notify import NotifyService
@@ -190,12 +191,12 @@ class Reload(MultiService):
 
     async def _ban(self, text: str) -> str:
         entry, bans = checked_entry(text), self.bans
-        if entry in bans.unwritten or await self._blocking(partial(bans.has, entry)):
+        if await self._blocking(partial(bans.has, entry)):
             return f"{entry} is banned already"
-        bans.unwritten[entry] = None
+        bans.unwritten[entry] = None  # again, if it was: there may be room by now
         try:
             everything = await self._turns.do(bans.reading())
-            ended = await self._turns.do(self._registry.ban(everything))
+            ended = await self._turns.do(self._registry.ban(everything, Bans([entry])))
         except ConfigError:
             del bans.unwritten[entry]
             raise
@@ -222,8 +223,8 @@ class Reload(MultiService):
                 path = shortened(str(bans.path))
                 raise ConfigError(f"{path} cannot be changed: {system_reason(why)}") from None
         bans.unwritten.pop(entry, None)
-        everything = await self._turns.do(bans.reading())
-        await self._turns.do(self._registry.ban(everything))
+        # Whoever is registered was not banned, so there is nobody to look for.
+        self._registry.bans = await self._turns.do(bans.reading())
         _log.info("Not banned any more, by the administrator: {entry}", entry=entry)
         return f"{entry} is not banned any more"
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 from p2pchat.node.stats import Figure, Section, counter, gauge
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.settings import SharedSettings
-from p2pchat.rendezvous.stores.hearing import BLOCK
 from p2pchat.rendezvous.stores.redis import connect, has_redis
 from p2pchat.rendezvous.stores.redis_address import redis_address
 from p2pchat.rendezvous.stores.shared import SharedRegistry
@@ -29,7 +28,7 @@ def share(reactor: Any, registry: Registry, settings: SharedSettings, redis: str
     address = redis_address(redis)
     return SharedRegistry(
         registry,
-        lambda: (connect(address, reactor), connect(address, reactor, BLOCK)),
+        lambda: (connect(address, reactor), connect(address, reactor)),
         server=_random_name(),
         where=str(address),
         reactor=reactor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.connection import MAX_PENDING
@@ -60,6 +61,11 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(answer["code"], "too_long")
         self.connection.dataReceived(b'\n{"do":"status"}\n')
         self.assertTrue(self.client.heard()[0]["ok"])
+
+    def test_little_is_read_at_once(self) -> None:
+        """Of 64 clients in one turn, each with thousands of short requests."""
+        self.assertEqual(FileDescriptor.bufferSize, 65_536)
+        self.assertEqual(self.wire.bufferSize, 8_192)
 
     def test_the_longest_message_fits(self) -> None:
         text = "\u0001" * 5_000

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -18,12 +18,12 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.node.figures import statistics
-from p2pchat.node.stats import FigureKind
+from p2pchat.node.stats import FigureKind, Statistics
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.nodes import FakeTown
 
 try:
-    from p2pchat.service.metrics import MetricsService, ill
+    from p2pchat.service.metrics import MOST, MetricsPort, MetricsService, ill
 except ImportError as why:
     if why.name != "prometheus_client":
         raise
@@ -180,3 +180,48 @@ class MetricsTests(TestCase):
         self.service.listen()
         self.service.listen()
         await self.service.stopService()  # type: ignore[misc]
+
+
+class HostileTests(TestCase):
+    """Clients that a monitoring system is not; no node is needed."""
+
+    timeout = 20
+
+    def setUp(self) -> None:
+        if missing:
+            raise SkipTest("prometheus_client is not installed")
+        self.asked = 0
+        self.service = MetricsPort(reactor, "127.0.0.1", 0, self.statistics, lambda: "", self.odd)
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+
+    def statistics(self) -> Statistics:
+        self.asked += 1
+        return Statistics([])
+
+    def odd(self) -> list[str]:
+        return ["shared: stale\x1b[2J for 7 s"]
+
+    async def connected(self, request: bytes) -> Asking:
+        asking = Asking(request)
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.service.port)
+        await connectProtocol(endpoint, asking)
+        return asking
+
+    async def test_a_thousand_requests_in_one_packet_are_one(self) -> None:
+        asking = await self.connected(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        self.assertEqual((await asking.answer).count(b"HTTP/1.1 200"), 1)
+        self.assertEqual(self.asked, 1)
+
+    async def test_the_slowest_give_way(self) -> None:
+        slow = [await self.connected(b"GET /healthz HTTP/1.1\r\n") for _ in range(MOST)]
+        asking = await self.connected(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _, body = (await asking.answer).partition(b"\r\n\r\n")
+        self.assertIn(b" 200 ", head)
+        self.assertEqual(body, b"ok\nshared: stale\\x1b[2J for 7 s\n")
+        self.assertEqual(await slow[0].answer, b"")
+        self.assertFalse(slow[1].answer.called)
+        for each in slow[1:]:
+            transport: Any = each.transport
+            transport.loseConnection()
+        await gatherResults([each.answer for each in slow[1:]])

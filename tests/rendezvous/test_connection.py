@@ -501,3 +501,34 @@ class CrowdTests(ServerCase):
         self.begin(Limits(per_minute=0))
         for _ in range(120):
             self.ask(DISCOVER)
+
+
+class DrainTests(ServerCase):
+    def test_it_waits_for_requests_under_way_and_not_for_silence(self) -> None:
+        silent, asking = self.connected(), self.connected()
+        asking[0].dataReceived(REGISTER[:9])
+        self.clock.advance(1.5)
+        young = self.connected()
+        drained = self.factory.connections.drained(10.0)
+        states = [each[1].state for each in (silent, asking, young)]
+        self.assertEqual(states, ["aborted", "open", "open"])
+        for protocol, _ in (silent, young):
+            self.lose(protocol)
+        self.clock.advance(1.0)
+        self.assertNoResult(drained)
+        asking[0].dataReceived(REGISTER[9:])
+        self.assertEqual(asking[1].value(), GRANTED)
+        self.lose(asking[0])
+        self.clock.advance(0.25)
+        self.successResultOf(drained)
+
+    def test_it_does_not_wait_for_longer(self) -> None:
+        protocol, _ = self.connected()
+        protocol.dataReceived(REGISTER[:9])
+        drained = self.factory.connections.drained(2.0)
+        for _ in range(9):
+            self.clock.advance(0.25)
+        self.successResultOf(drained)
+
+    def test_nobody_is_connected(self) -> None:
+        self.successResultOf(self.factory.connections.drained(2.0))

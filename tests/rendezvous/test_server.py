@@ -78,6 +78,18 @@ class ServiceTests(SynchronousTestCase):
         self.failureResultOf(asked, DirectoryError)
         self.assertEqual((self.host.connections(), self.host.getDelayedCalls()), ([], []))
 
+    def test_with_time_to_drain_who_is_connected_is_answered(self) -> None:
+        self.service.drain = 5.0
+        self.service.startService()
+        asked = self.client.register("CIC", "olá", 4000, 60)
+        self.network.run_until(lambda: bool(self.service.factory.connections))
+        stopped = self.service.stopService()
+        self.assertFalse(self.service.listening)
+        self.network.run(1)
+        self.assertEqual(self.successResultOf(asked).ip, "10.0.0.2")
+        self.successResultOf(stopped)
+        self.assertEqual((self.host.connections(), self.host.getDelayedCalls()), ([], []))
+
     def test_a_taken_port_and_another_try(self) -> None:
         self.service.startService()
         second = self.make()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +25,8 @@ from p2pchat.service.rendezvous_control import PAGE, ServerSocket
 from p2pchat.service.rendezvous_figures import RunningServer
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
+from p2pchat.turns import at_once
+from tests.rendezvous.test_longest_turn import LIMIT, Reactor, registrations
 from tests.support.control_sockets import Client
 from tests.support.loglines import captured
 
@@ -61,10 +65,9 @@ class ControlCase(SynchronousTestCase):
             monotonic=self.clock.seconds,
             in_front=lambda factory: ProxiedFactory(factory, ["10.0.0.1"]),
         )
-        self.running = RunningServer(
-            *(self.server, self.whole, cast("Persistence", Disk())),
-            *(self.clock.seconds, 0.0, [], [lambda: "", lambda: "shared: stale for 7 s"]),
-        )
+        disk, seconds = cast("Persistence", Disk()), self.clock.seconds
+        worries: list[Callable[[], str]] = [lambda: "", lambda: "shared: stale for 7 s"]
+        self.running = RunningServer(self.server, self.whole, disk, seconds, 0.0, [], worries)
         stop = lambda: self.stopped.append(None)  # noqa: E731
         self.socket = ServerSocket(self.clock, self.running, "/nowhere/x.sock", stop)
         self.client = Client(self.socket)
@@ -112,11 +115,15 @@ class BanTests(ControlCase):
         def fail(_: str) -> None:
             raise OSError(28, "No space left on device")
 
+        add = self.whole.bans.add
         self.patch(self.whole.bans, "add", fail)
         self.assertIn("not written (No space left on device)", self.ask("ban", "a@n")["line"])
         self.assertIs(self.register("a"), Verdict.BANNED)
         self.whole.read()
         self.assertIs(self.register("a"), Verdict.BANNED)
+        self.patch(self.whole.bans, "add", add)
+        self.assertNotIn("not written", self.ask("ban", "a@n")["line"])
+        self.assertEqual(self.path.read_text(), "a@n\n")
 
     def test_a_file_that_somebody_broke_meanwhile(self) -> None:
         self.path.write_text("who\n")
@@ -158,7 +165,7 @@ class ListTests(ControlCase):
             {"ip": "192.0.2.1", "namespace": "n", "name": "p0", "port": 1, "ttl": 60}
             | {"expires_in": 60},
         )
-        self.assertEqual(self.ask("more")["registrations"], [])
+        self.assertEqual(self.ask("more")["code"], "refused")
 
     def test_only_some_and_none_that_has_ended(self) -> None:
         self.register("ana")
@@ -297,3 +304,28 @@ class ReloadTests(ControlCase):
         self.change(server={"ban_file": str(self.path)})
         self.ask("reload")
         self.assertEqual(told, ["reloading", "reloaded"] * 2)
+
+
+class LongestTurnTests(SynchronousTestCase):
+    def test_a_list_of_all_places(self) -> None:
+        clock = Reactor()
+        registry = Registry(per_address=0)
+        at_once(registry.restoring(registrations()))
+        whole = Reload(clock, registry, None, lambda: None)
+        server = RendezvousService(registry=registry, reactor=clock, monotonic=lambda: 0.0)
+        running = RunningServer(server, whole, None, lambda: 0.0, 0.0, [], [])
+        client = Client(ServerSocket(clock, running, "/nowhere/x.sock", lambda: None))
+        self.addCleanup(client.hang_up)
+        gc.freeze()
+        self.addCleanup(gc.unfreeze)
+        client.heard()
+        longest, began = 0.0, time.process_time()
+        client.say({"do": "list", "text": "*9@n*"})
+        while True:
+            longest = max(longest, time.process_time() - began)
+            if not clock.calls:
+                break
+            began = time.process_time()
+            clock.turn()
+        self.assertEqual(len(client.heard()[0]["registrations"]), PAGE)
+        self.assertLess(longest, LIMIT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from unittest import mock
 
 import msgspec
@@ -137,6 +138,46 @@ class OptionsTests(SynchronousTestCase):
         ):
             with self.subTest(words=words):
                 self.assertEqual(self.leaves(*words), (sentence, 2))
+
+    def written(self, content: str) -> str:
+        path = Path(self.mktemp()).resolve()
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+        path.chmod(0o600)
+        return str(path)
+
+    def test_an_option_beats_the_file_which_beats_the_default(self) -> None:
+        path = self.written('{"server":{"port":9,"interface":"::1","odd":1},"limits":{"idle":1}}')
+        options = self.parse("--config", path, "--port", "7")
+        place = options.settings.server
+        self.assertEqual((place.port, place.interface, place.drain), (7, "::1", 5.0))
+        self.assertEqual(options.settings.limits.idle, 1.0)
+        (warning,) = options.warnings
+        self.assertIn("server.odd: unknown setting", warning)
+        Path(path).write_text('{"server":{"interface":"::"}}')
+        settings, warnings = options.reread()
+        self.assertEqual((settings.server.port, settings.server.interface), (7, "::"))
+        self.assertEqual((settings.limits.idle, warnings), (5.0, []))
+        Path(path).chmod(0o622)
+        self.assertIn("somebody else may change it", options.reread()[1][0])
+
+    def test_a_wrong_file_is_named_and_so_is_the_setting(self) -> None:
+        for content, sentence in (
+            ("{", "not JSON at line 1, column 2"),
+            (
+                '{"server":{"port":"9"}}',
+                'server.port: expected a whole number from 0 to 65535, got "9"',
+            ),
+            ('{"server":{"database":"/none/x"}}', "server.database: there is no folder /none"),
+            ('{"server":{"listen":"unix:/x"}}', "server.listen: a UNIX socket tells no"),
+            ('{"server":{"proxy_protocol":"bob"}}', "server.proxy_protocol: expected addresses"),
+        ):
+            told, status = self.leaves("--config", self.written(content))
+            self.assertIn(sentence, told)
+            self.assertEqual((status, told.count("\n")), (2, 1))
+        self.assertIn("cannot be read", self.leaves("--config", "/none/x")[0])
+        told, _ = self.leaves("--config", self.written("{}"), "--listen", "unix:/x")
+        self.assertTrue(told.startswith("--listen: a UNIX socket"), told)
 
     def test_what_is_not_understood(self) -> None:
         for words in (("--prot", "1"), ("stray",), ("--port",)):

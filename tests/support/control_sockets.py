@@ -34,6 +34,7 @@ class Wire(StringTransport):
     """A transport in memory, whose reader can fall asleep."""
 
     aborted = False
+    bufferSize = 0
 
     def abortConnection(self) -> None:
         self.aborted = True

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 
-from p2pchat.rendezvous.registry import Key, Registration
+from p2pchat.rendezvous.registration import Key, Registration
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 
 BATCH: Final = 500

@@ -135,7 +135,7 @@ class Hearing:
         _log.info("Took over {count} registrations from {where}", count=count, where=self._where)
 
     async def follow(self, redis: Redis) -> int:
-        """Wait for what is next in the log, for a moment, and apply it; how many changes that were."""
+        """Wait a moment for what is next in the log, and apply it; how many changes."""
         last, before, now = self.last or NOTHING, self.applied, self._monotonic()
         if now >= self._check_at:
             if await redis.call("GET", self._epoch_key) != self._epoch:

@@ -9,9 +9,10 @@ read thirty times more slowly.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, cast
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectionDone
@@ -47,10 +48,20 @@ class Redis(Protocol):
         """Call nothing more; fires when the connection is gone."""
 
 
-class _Handler(Protocol):
+class _Library(Protocol):
     """What is used of a connection of txredisapi."""
 
+    transport: Any
+
     def execute_command(self, *words: Word) -> Deferred[Any]: ...
+
+
+class _Factory(Protocol):
+    """What is used of what makes and keeps them."""
+
+    pool: list[_Library]
+
+    def getConnection(self, peek: bool) -> Deferred[_Library]: ...
 
     def disconnect(self) -> Deferred[Any]: ...
 
@@ -58,24 +69,24 @@ class _Handler(Protocol):
 class RedisConnection:
     """A `Redis` by txredisapi; `clock` bounds its calls."""
 
-    def __init__(self, clock: IReactorTime, handler: _Handler, sentinel: Any = None) -> None:
+    def __init__(self, clock: IReactorTime, factory: _Factory, sentinel: Any = None) -> None:
         self._clock = clock
-        self._handler = handler
+        self._factory = factory
         self._sentinel = sentinel
 
     def call(self, *words: Word, wait: float = 0.0) -> Deferred[Any]:
         """See `Redis`."""
-        reply = self._handler.execute_command(*words)
-        return reply.addTimeout(LONGEST_CALL + wait, self._clock)
+        return self._ask(lambda connection: connection.execute_command(*words), wait)
 
     def together(self, commands: Sequence[Command]) -> Deferred[list[Any]]:
         """See `Redis`."""
-        ask = self._handler.execute_command
-        queued: list[Deferred[Any]] = [ask("MULTI"), *(ask(*command) for command in commands)]
-        executed = ask("EXEC")
         trouble: list[Failure] = []
-        for each in queued:
-            each.addErrback(trouble.append)
+
+        def ask(connection: _Library) -> Deferred[Any]:
+            queue = connection.execute_command
+            for words in (("MULTI",), *commands):
+                queue(*words).addErrback(trouble.append)
+            return queue("EXEC")
 
         def done(replies: Any) -> list[Any]:
             if not isinstance(replies, list) or len(replies) != len(commands):
@@ -89,12 +100,23 @@ class RedisConnection:
             # Why a command was not taken says more than that nothing was executed.
             return trouble[0] if trouble else failure
 
-        executed.addTimeout(LONGEST_CALL, self._clock)
-        return executed.addCallback(done).addErrback(failed)
+        return self._ask(ask, 0.0).addCallback(done).addErrback(failed)
+
+    def _ask(self, ask: Callable[[_Library], Deferred[Any]], wait: float) -> Deferred[Any]:
+        """Ask, when there is a connection; one that does not answer in time is ended."""
+        asked: Deferred[Any] = self._factory.getConnection(peek=True).addCallback(ask)
+        asked.addTimeout(LONGEST_CALL + wait, self._clock)
+        return asked.addErrback(self._end_silent)
+
+    def _end_silent(self, failure: Failure) -> Failure:
+        if failure.check(defer.TimeoutError, defer.CancelledError):
+            for connection in [*self._factory.pool]:
+                connection.transport.abortConnection()
+        return failure
 
     def close(self) -> Deferred[Any]:
         """See `Redis`."""
-        gone = [self._handler.disconnect()]
+        gone = [self._factory.disconnect()]
         if self._sentinel is not None:
             gone.append(self._sentinel.disconnect())
         return gatherResults(gone, consumeErrors=True)
@@ -110,36 +132,29 @@ def has_redis() -> bool:
     return True
 
 
-def connect(address: RedisAddress, clock: IReactorTime, wait: float = 0.0) -> RedisConnection:
-    """A connection, which may be used at once; `wait` is the longest that one call of it blocks.
-
-    It belongs to the global reactor, like everything of txredisapi.
-    """
+def connect(address: RedisAddress, clock: IReactorTime) -> RedisConnection:
+    """A connection, which may be used at once; it belongs to the global reactor, like all of
+    txredisapi."""
     library: Any = importlib.import_module("txredisapi")
     options: dict[str, Any] = {
+        "dbid": address.database or None,
+        "poolsize": 1,
+        "isLazy": True,
         "charset": None,
         "convertNumbers": False,
         "username": address.user,
         "password": address.password,
-        "replyTimeout": LONGEST_CALL + wait,
     }
     if address.master is None:
-        factory = _bounded(library, library.RedisFactory)(
-            uuid="", dbid=address.database or None, poolsize=1, isLazy=True, **options
-        )
+        factory = _bounded(library, library.RedisFactory)(uuid="", **options)
         (host, port) = address.hosts[0]
         factory.startConnecting(HostnameEndpoint(clock, host, port, timeout=LONGEST_CALL))
-        return RedisConnection(clock, cast("_Handler", factory.handler))
+        return RedisConnection(clock, factory)
     sentinel = library.Sentinel(address.hosts, replyTimeout=LONGEST_CALL)
     sentinel.discovery_timeout = LONGEST_CALL
-    handler = sentinel.master_for(
-        address.master,
-        factory_class=_bounded(library, library.SentinelConnectionFactory),
-        dbid=address.database or None,
-        isLazy=True,
-        **options,
-    )
-    return RedisConnection(clock, cast("_Handler", handler), sentinel)
+    sentinel_factory = _bounded(library, library.SentinelConnectionFactory)
+    handler = sentinel.master_for(address.master, factory_class=sentinel_factory, **options)
+    return RedisConnection(clock, handler._factory, sentinel)
 
 
 def _bounded(library: Any, factory_class: Any) -> Any:

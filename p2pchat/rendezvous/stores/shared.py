@@ -19,7 +19,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
-from p2pchat.rendezvous.registry import Registration, Registry
+from p2pchat.rendezvous.registration import Registration
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.stores.changes import BATCH, newest_in, order_of
 from p2pchat.rendezvous.stores.hearing import ClockError, Hearing, LostError
 from p2pchat.rendezvous.stores.janitor import EVERY, tidy

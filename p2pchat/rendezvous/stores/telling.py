@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from p2pchat.rendezvous.registry import Key, Registration, Registry
+from p2pchat.rendezvous.registration import Key, Registration
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.stores.changes import (
     BATCH,
     GRANTED,
@@ -50,7 +51,7 @@ class Telling:
     ) -> None:
         self._registry = registry
         self._server = server
-        self._all, self._log, self._epoch = (f"{prefix}{it}" for it in ("all", "log", "epoch"))
+        self._all, self._log = f"{prefix}all", f"{prefix}log"
         self._wall, self._monotonic = wall, monotonic
         self._pending: Batch = {}
         self._unseen: dict[Key, int] = {}
@@ -123,8 +124,8 @@ class Telling:
         self._unseen.clear()
 
     def commands(self, batch: Batch) -> list[Command]:
-        """What Redis is told in one transaction; its first reply is the epoch."""
-        commands: list[Command] = [("GET", self._epoch)]
+        """What Redis is told in one transaction."""
+        commands: list[Command] = []
         words: list[bytes] = []
         gone: list[bytes] = []
         for change in batch.values():
