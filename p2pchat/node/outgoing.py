@@ -147,6 +147,7 @@ class Outgoing:
         obstacle = self._obstacle(peer_id, peer)
         if peer is None and not self._leaving and self.on_unknown(peer_id):
             obstacle = f"{bracketed(peer_id)} is looked for: try again in a moment"
+            self._friends.wrote_to(peer_id)  # who is found is dialed before strangers
         if peer is not None and not peer.links and not self._leaving:
             self.on_wanted(peer)
         if security:

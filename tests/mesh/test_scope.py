@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from twisted.internet.defer import fail
+from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE
 from p2pchat.mesh.discovery.scope import FEW, SAMPLE
 from p2pchat.mesh.discovery.seeking import Seeking
+from p2pchat.node.news import NotSentError
 from p2pchat.rendezvous.directory import DirectoryError, Listings, RequestRefused
 from p2pchat.rendezvous.selection import MOST_LISTED
 from p2pchat.testing.directory import Fault, StaticDirectory
+from p2pchat.testing.nodes import FakeTown
 from tests.mesh.test_presence import PresenceTestCase
 
 
@@ -221,3 +224,42 @@ class SeekTests(PresenceTestCase):
         self.presence.stopService()
         asked = self.outcome(self.presence.discover())
         self.assertIsInstance(asked[0].value, DirectoryError)
+
+
+class TownTests(SynchronousTestCase):
+    """Nodes in a town with a large room."""
+
+    def setUp(self) -> None:
+        self.town = FakeTown(5, cut=0, join=0)
+        self.addCleanup(self.town.close)
+        for n in range(400):
+            self.town.rendezvous.enter(f"p{n}@CIC", f"10.66.{n // 250}.{n % 250}", 4000)
+
+    def test_whoever_is_written_to_is_found(self) -> None:
+        bob = self.town.node("bob@UnB")
+        alice = self.town.node("alice@CIC")
+        self.town.run(5)
+        self.assertFalse(alice.peers.is_linked("bob@UnB"))
+        with self.assertRaisesRegex(NotSentError, "is looked for: try again in a moment"):
+            alice.send("bob@UnB", "hi")
+        self.town.run(5)
+        self.assertTrue(alice.peers.is_linked("bob@UnB"))
+        alice.send("bob@UnB", "hi")
+        self.town.run(1)
+        self.assertTrue(bob.peers.is_linked("alice@CIC"))
+
+    def test_a_newcomer_and_those_before_find_each_other(self) -> None:
+        alice = self.town.node("alice@CIC")
+        self.town.run(5)
+        zoe = self.town.node("zoe@CIC")
+        self.town.run(5)
+        self.assertTrue(alice.peers.is_linked("zoe@CIC") and zoe.peers.is_linked("alice@CIC"))
+
+    def test_those_whose_lease_has_ended_make_room(self) -> None:
+        alice = self.town.node("alice@CIC")
+        for n in range(20):
+            self.town.rendezvous.enter(f"gone{n}@CIC", f"10.67.0.{n}", 4000, ttl=90)
+        self.town.run(5)
+        self.assertEqual(sum(peer.listed for peer in alice.peers), 420)
+        self.town.run(200)
+        self.assertEqual(sum(peer.listed for peer in alice.peers), 400)

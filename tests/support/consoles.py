@@ -39,6 +39,7 @@ class FakePresence:
         self.asked: list[Deferred[Sequence[Listing]]] = []
         self.looked: Deferred[None] = succeed(None)
         self.registered_in_all = 0
+        self.partial = False
         self.whole = False
 
     def discover(self, *, whole: bool = False) -> Deferred[Listings]:

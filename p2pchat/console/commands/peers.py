@@ -47,10 +47,11 @@ def _peers(person: Person, rest: str) -> Answer:
 
     own_id = node.me.peer_id
 
-    def reply(listings: Sequence[Listing] | None, *lines: str) -> Deferred[Reply]:
+    def reply(
+        listings: Sequence[Listing] | None, *lines: str, asked: bool = True
+    ) -> Deferred[Reply]:
         def listed(rows: Sequence[PeerRow]) -> Reply:
             others = [row for row in rows if row.peer_id != own_id]
-            asked = listings is not None
             table = peers_table(
                 others, namespace, own_id, node.friends, asked=asked, known=node.known
             )
@@ -59,15 +60,18 @@ def _peers(person: Person, rest: str) -> Answer:
         rows = node.mesh.turns.do(peer_rows(node.peers, namespace, listings))
         return rows.addCallback(listed)
 
-    def asked(listings: Listings) -> Deferred[Reply]:
-        return reply(listings, *_some_of(node, listings))
+    def answered(listings: Listings) -> Deferred[Reply]:
+        # Who is not among some of them may be registered all the same.
+        whole = None if node.presence.partial else listings
+        return reply(whole, *_some_of(node, listings))
 
     def not_asked(failure: Failure) -> Deferred[Reply]:
         failure.trap(DirectoryError)
         why = failure.getErrorMessage()
-        return reply(None, f"the rendezvous could not be asked: {why}", "what is known:")
+        text = f"the rendezvous could not be asked: {why}"
+        return reply(None, text, "what is known:", asked=False)
 
-    return node.presence.discover(whole=whole).addCallbacks(asked, not_asked)
+    return node.presence.discover(whole=whole).addCallbacks(answered, not_asked)
 
 
 def _some_of(node: ChatNode, listings: Listings) -> list[str]:
