@@ -33,6 +33,9 @@ class Registration(msgspec.Struct, eq=False, gc=False):
     place: Place = ("", "")
     """(name, ip): the same object as in the books, which is found sooner than one that is equal."""
 
+    number: int = 0
+    """Where it stands among those of a large namespace, for `Rosters`."""
+
     def __post_init__(self) -> None:
         if not self.place[0]:
             self.place = self.name, self.ip

@@ -88,7 +88,7 @@ class Registry:
         """Called with every registration that is new or renewed (it is `live`) or gone (it is not),
         except what `restore` brings."""
         self._namespaces: dict[str, dict[Place, Registration]] = {}
-        self._rosters = Rosters(draw)
+        self._rosters: Rosters[Registration] = Rosters(draw)
         self._selections = 0
         # Most addresses have one: a dictionary for each would be most work of a collection.
         self._addresses: dict[str, Registration | dict[tuple[str, str], Registration]] = {}
@@ -144,10 +144,9 @@ class Registry:
         registration = Registration(ip, namespace, name, port, ttl, now + ttl)
         if old is None:
             self._file(registration)
-            self._rosters.added(namespace, registration.place, self._namespaces[namespace])
+            self._rosters.added(namespace, registration, self._namespaces[namespace])
         else:
-            registration.place = old.place
-            self._file(registration)
+            self._replace(old, registration)
         self._changed(registration)
         return Verdict.GRANTED
 
@@ -205,8 +204,7 @@ class Registry:
             entered = latest or registration.until > old.until
             if entered:
                 self._take_off(old)
-                registration.place = old.place
-                self._file(registration)
+                self._replace(old, registration)
         if entered:
             self._forget_replies(namespace)
         return entered
@@ -228,7 +226,7 @@ class Registry:
         self._count += 1
         self._networks[network_of(ip)] += 1
         self._file(registration)
-        self._rosters.added(namespace, registration.place, self._namespaces[namespace])
+        self._rosters.added(namespace, registration, self._namespaces[namespace])
         return True
 
     def _take_off(self, old: Registration) -> None:
@@ -237,6 +235,11 @@ class Registry:
         old.live = False
         self._ends[_second(old.until)].pop(old, None)
         self._resize(old.namespace, -size_of(old))
+
+    def _replace(self, old: Registration, new: Registration) -> None:
+        new.place = old.place
+        self._file(new)
+        self._rosters.replaced(new.namespace, old, new)
 
     def ban(self, bans: Bans, new: Bans | None = None) -> Generator[None, None, int]:
         """Have these bans hold from now on; how many registrations they have ended.
@@ -295,8 +298,7 @@ class Registry:
         else:
             peers = self._namespaces.get(namespace, {})
             total = len(peers)
-            places = self._rosters.select(namespace, selection, peers)
-            chosen = [peers[place] for place in places]
+            chosen = self._rosters.select(namespace, selection, peers)
         head = b'{"status":"OK","total":%d,"peers":[' % total
         size = len(head) + FRAME + sum(map(size_of, chosen))
         if size <= SHORT:
@@ -374,7 +376,7 @@ class Registry:
         self._ends[_second(registration.until)].pop(registration, None)
         peers = self._namespaces[namespace]
         del peers[name, ip]
-        self._rosters.removed(namespace, (name, ip))
+        self._rosters.removed(namespace, registration)
         if not peers:
             del self._namespaces[namespace]
         own = self._addresses[ip]
