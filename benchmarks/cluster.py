@@ -75,17 +75,18 @@ def _pieces(report: Report, rounds: int) -> None:
     }
     for what, request in asked.items():
         figures = []
-        for _ in range(rounds):
+        for _ in range(5 * rounds):
             begun = time.thread_time()
-            for _ in range(200):
+            for _ in range(100):
                 reply = answers.reply(request, ip)
                 if not isinstance(reply, bytes):
                     while reply.piece(len(reply._pieces)) is not None:
                         pass
-            figures.append((time.thread_time() - begun) / 200 * 1e6)
+            figures.append((time.thread_time() - begun) / 100 * 1e6)
         size = len(reply) if isinstance(reply, bytes) else reply.size
         title = f"{what} of 10,000 ({size / 1000:.1f} kB)"
-        report.add("Cluster", title, "us CPU", {SHARED: figures})
+        # The best of them: other programs on the machine can only add.
+        report.add("Cluster", title, "us CPU", {SHARED: [min(figures)]})
 
 
 def run(report: Report, *, quick: bool) -> None:

@@ -7,12 +7,12 @@
     PREFIX janitor  STRING  who takes out of the hash what has ended, for a minute
 
 Rules: pure. `until` is in seconds of the wall clock. Anybody may have written what is read here: it
-is checked as a REGISTER is, and what does not hold is None, never an exception.
+is checked as a REGISTER is, and what does not hold is None, never an exception. Only the address is
+checked later, with `has_address`, because that of a renewal was checked before.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -105,10 +105,9 @@ def read_changes(text: object) -> list[Change] | None:
     if not isinstance(text, bytes):
         return None
     try:
-        changes = _decode_changes(text)
+        return _decode_changes(text)
     except (ValueError, RecursionError):
         return None
-    return changes if all(map(_is_possible, changes)) else None
 
 
 def read_field(field: object, value: object) -> Change | None:
@@ -122,13 +121,12 @@ def read_field(field: object, value: object) -> Change | None:
     except (ValueError, RecursionError):
         return None
     names = (namespace, name)
-    if not all(0 < len(each) <= MAX_NAME for each in names) or not _is_possible(change):
-        return None
-    return change
+    return change if all(0 < len(each) <= MAX_NAME for each in names) else None
 
 
-def _is_possible(change: Change) -> bool:
-    return math.isfinite(change.until) and (isIPAddress(change.ip) or isIPv6Address(change.ip))
+def has_address(change: Change) -> bool:
+    """Whether its address is one; to be asked of those that are new."""
+    return isIPAddress(change.ip) or isIPv6Address(change.ip)
 
 
 # ---------------------------------------------------------------- replies of Redis

@@ -20,6 +20,7 @@ from p2pchat.rendezvous.stores.changes import (
     Change,
     entries_in,
     entry_in,
+    has_address,
     newest_in,
     order_of,
     read_field,
@@ -163,19 +164,24 @@ class Hearing:
 
     def _apply(self, changes: Sequence[Change | None]) -> Generator[None, None, None]:
         registry, telling = self._registry, self._telling
+        wall, now = self._wall(), self._monotonic()
         for number, change in enumerate(changes, 1):
             if not number % _A_TURN:
                 yield
+                wall, now = self._wall(), self._monotonic()
             if change is None:
                 self._is_odd()
-            elif change.key in telling:
+                continue
+            key = change.key
+            if key in telling:
                 pass  # what we say of it comes behind that
             elif change.kind == WITHDRAWN:
-                self.applied += registry.dismiss(change.key)
+                self.applied += registry.dismiss(key)
+            elif key not in registry and not has_address(change):
+                self._is_odd()
             else:
-                now = self._monotonic()
-                registration = registration_of(change, self._wall(), now)
                 latest = change.kind == GRANTED
+                registration = registration_of(change, wall, now)
                 self.applied += registry.adopt(registration, now, latest=latest)
 
     def _is_odd(self) -> None:
