@@ -36,7 +36,8 @@ MOST_WAITING: Final = 50
 LONGEST_START: Final = 5.0
 """Seconds to wait for Redis before requests are answered without it."""
 _GATHER: Final = 0.002
-"""Seconds for which changes are gathered."""
+_FEW: Final = 2
+"""Seconds for which changes are gathered, unless the last batch had few: then nobody else comes."""
 _MANY: Final = 10
 _READ_LATER: Final = 0.01
 """Changes of others that come at once when there is a lot to do, and seconds to the next look."""
@@ -100,6 +101,7 @@ class SharedRegistry(Service):
         self._troubles: dict[str, str] = {}
         self._trouble_since = 0.0
         self._looked = False
+        self._gather = 0.0
         self._for_ready: list[Deferred[None]] = []
         self._for_commit: list[Deferred[None]] = []
         self._for_entry: dict[Deferred[None], tuple[int, int] | None] = {}
@@ -218,7 +220,7 @@ class SharedRegistry(Service):
         if self.telling.note(registration):
             self.noted += 1
             if self._timer is None:
-                self._schedule(_GATHER)
+                self._schedule(self._gather)
             elif len(self.telling) == BATCH and not self._troubles:
                 self._timer.reset(0)
 
@@ -247,6 +249,7 @@ class SharedRegistry(Service):
         """Tell one batch; whoever waits for it is answered, also when it fails."""
         waiting, self._for_commit = self._for_commit, []
         batch = self.telling.take()
+        self._gather = 0.0 if len(batch) <= _FEW else _GATHER
         if batch:
             try:
                 await self._writer.together(self.telling.commands(batch))
