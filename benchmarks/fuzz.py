@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("wire", "request", "reply", "link")
+TARGETS = ("wire", "request", "proxied", "reply", "link")
 
 
 def run(target: str, seconds: int, folder: Path) -> None:

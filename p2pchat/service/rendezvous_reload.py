@@ -159,6 +159,8 @@ class Reload(MultiService):
             self._reloading = None
         if self.notify is not None and self.running:
             self.notify.reloaded()
+        if isinstance(result, Failure):
+            self._log_why(result)
         return result
 
     def _signalled(self, _number: int, _frame: object) -> None:
@@ -169,11 +171,11 @@ class Reload(MultiService):
             self._terminals.clear()
             self._leave()
         elif self.running and not self.stopping:
-            self.reload().addErrback(self._not_reloaded)
+            self.reload().addErrback(lambda _: None)  # the log says why
         else:
             reopen()
 
-    def _not_reloaded(self, failure: Failure) -> None:
+    def _log_why(self, failure: Failure) -> None:
         if failure.check(ConfigError):
             _log.error("{why}: the bans stay as they were", why=failure.getErrorMessage())
         elif not failure.check(CancelledError):

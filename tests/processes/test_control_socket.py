@@ -14,7 +14,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from p2pchat.control import service as control
+from p2pchat.control import socket_service as control
 from p2pchat.control.connection import ControlConnection
 from p2pchat.control.paths import ControlError
 from p2pchat.control.service import ControlService

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
@@ -18,8 +19,10 @@ from twisted.python.failure import Failure
 from p2pchat.rendezvous import requests
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.directory import DirectoryError
+from p2pchat.rendezvous.proxy_header import MOST_SECOND, Header, HeaderError, read_header
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
+from p2pchat.rendezvous.throttle import plain_ip
 from p2pchat.wire.codec import MAX_LINE, MessageTooLongError, decode, encode, from_raw
 from p2pchat.wire.liberal import WireError, read_liberally
 from p2pchat.wire.messages import (
@@ -107,6 +110,24 @@ def request(data: bytes) -> None:
     assert requests.parse(line) == requests._parse_odd(line)
 
 
+def proxied(data: bytes) -> None:
+    """A balancer's header is whole, wrong or too short, however it is cut, and little is kept."""
+    decided: object = None
+    for size in range(min(len(data), MOST_SECOND + 16) + 1):
+        try:
+            found: object = read_header(data[:size])
+        except HeaderError:
+            found = HeaderError
+        assert decided is None or found == decided
+        decided = found
+        if isinstance(found, Header) and found.client is not None:
+            ip, port = found.client
+            assert str(ip_address(ip)) == ip
+            assert plain_ip(ip) == ip
+            assert 0 <= port <= 65_535
+    assert decided is not None or size <= MOST_SECOND
+
+
 def reply(data: bytes) -> None:
     """Whatever a rendezvous answers is a result or a `DirectoryError`."""
     for read in (lambda data: read_grant(data, ttl=60), read_listings, read_ok, is_whole):
@@ -167,5 +188,5 @@ def sealed(data: bytes) -> None:
 
 
 TARGETS: Final[dict[str, Callable[[bytes], Any]]] = {
-    target.__name__: target for target in (wire, request, reply, link, sealed)
+    target.__name__: target for target in (wire, request, proxied, reply, link, sealed)
 }
