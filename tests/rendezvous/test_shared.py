@@ -169,6 +169,8 @@ class PlainSailingTests(SharedTestCase):
         self.assertIn(b'"p34"', waits[0])
         self.assertEqual(len(b.names), 36)
         self.assertEqual(self.logged("Took over 3"), 1)
+        self.run_for(LONGEST_START + 1)
+        self.assertEqual(self.logged("cannot be used"), 0)
 
     def test_many_go_in_batches(self) -> None:
         a, b = self.pair()

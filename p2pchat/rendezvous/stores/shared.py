@@ -210,6 +210,8 @@ class SharedRegistry(Service):
 
     def _be_ready(self) -> None:
         self.ready = True
+        if self._late is not None and self._late.active():
+            self._late.cancel()
         waiting, self._for_ready = self._for_ready, []
         for each in waiting:
             _fire(each)
