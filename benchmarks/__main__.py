@@ -18,7 +18,16 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import connections, fanout, long_line, messages, operations, registrations, start
+from benchmarks import (
+    cluster,
+    connections,
+    fanout,
+    long_line,
+    messages,
+    operations,
+    registrations,
+    start,
+)
 from benchmarks.measuring import Report
 
 BENCHMARKS = {
@@ -27,6 +36,7 @@ BENCHMARKS = {
     "connections": connections.run,
     "rendezvous": registrations.run,
     "operations": operations.run,
+    "cluster": cluster.run,
     "start": start.run,
     "line": long_line.run,
 }

@@ -54,6 +54,7 @@ PURE: Final = {
     "settings.table",
     "settings.values",
     "mesh.discovery.schedule",
+    "mesh.discovery.scope",
     "mesh.identity.certificates",
     "mesh.identity.key_alerts",
     "mesh.identity.key_text",
@@ -69,9 +70,13 @@ PURE: Final = {
     "mesh.identity.vouching",
     "mesh.link.bucket",
     "mesh.link.handshake_budget",
+    "rendezvous.registration",
     "rendezvous.registry",
     "rendezvous.replies",
     "rendezvous.requests",
+    "rendezvous.roster",
+    "rendezvous.selection",
+    "rendezvous.stores.redis_address",
     "rendezvous.throttle",
 }
 

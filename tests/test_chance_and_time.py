@@ -27,8 +27,11 @@ PLACES: Final = {
     "rendezvous/answers.py": {"time.monotonic"},
     "rendezvous/connection.py": {"time.monotonic"},
     "rendezvous/local.py": {"random.uniform"},
+    "rendezvous/roster.py": {"random.random", "random.sample"},
     "rendezvous/server.py": {"time.monotonic"},
     "rendezvous/stores/journal.py": {"time.monotonic", "time.time"},
+    "rendezvous/stores/shared.py": {"time.monotonic", "time.time"},
+    "service/rendezvous_shared.py": {"os.urandom"},
     # The name of a damaged file, when nobody says what time it is.
     "history/database.py": {"time.time"},
     "sqlite.py": {"time.time"},

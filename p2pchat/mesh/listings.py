@@ -67,6 +67,8 @@ class Listings:
                 self._dialing.registered_anew(peer, before)
         if whole:
             yield from self._peers.not_listed(by_id.keys(), namespace)
+        else:
+            yield from self._peers.lapsed(now)
         if rules.refused:
             self._peers.addresses_refused += rules.refused
             text = f"{rules.refused} listed addresses are not dialed, the first: {rules.example}"

@@ -347,6 +347,19 @@ class PeerTable:
             if number % PEERS_A_TURN == 0:
                 yield
 
+    def lapsed(self, now: float) -> Iterator[None]:
+        """A DISCOVER reply named only some: whose lease has ended, for all we know, has none.
+
+        Who has a link may well have renewed it. Go through all of it, as of `not_listed`.
+        """
+        for number, peer in enumerate(self, 1):
+            if peer.listed and not peer.links and peer.expires_at < now:
+                peer.listed = False
+                if self._idle.discard(peer.peer_id):
+                    self._gone.add(peer)
+            if number % PEERS_A_TURN == 0:
+                yield
+
     def _has_place(self, peer_id: str, *, linked: bool) -> bool:
         """Whether this peer, which is new, fits; if need be, another one is forgotten for it."""
         idle, gone = self._idle, self._gone

@@ -45,6 +45,7 @@ from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
 from p2pchat.node.trusting import Trusting
 from p2pchat.rendezvous.directory import IDirectory, Listings
+from p2pchat.rendezvous.selection import MOST_NAMES
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
@@ -208,7 +209,6 @@ class ChatNode(MultiService):
         mesh.on_ack = self.outgoing.acknowledged
         mesh.on_moved = self._link_opened
         self.outgoing.on_overdue = mesh.ack_overdue
-        self.outgoing.on_wanted = mesh.wanted
         mesh.on_status = self.incoming.status_changed
         mesh.on_notice = self.observers.notice
         self.send = self.outgoing.send
@@ -232,7 +232,14 @@ class ChatNode(MultiService):
         )
         self.presence.port = self.mesh.name.port = self.port
         self.presence.setServiceParent(self)
+        self.outgoing.on_unknown = self.presence.seek
+        self.outgoing.on_wanted = self._wanted
         self._settled = True
+
+    def _wanted(self, peer: Peer) -> None:
+        if not peer.listed or peer.expires_at < self._reactor.seconds():
+            self.presence.seek(peer.peer_id)
+        self.mesh.wanted(peer)
 
     def _lease(self, settings: Settings) -> tuple[int, float]:
         """How long a registration is to last, and the time between two DISCOVER requests."""
@@ -259,6 +266,10 @@ class ChatNode(MultiService):
     def _discovered(self, listings: Listings) -> Deferred[None]:
         if self.presence.grant is not None:
             self.mesh.name.ip = self.presence.grant.ip
+        if self.presence.partial:
+            for peer_id in self.outgoing.outbox.peers_behind[:MOST_NAMES]:
+                if not self.peers.is_linked(peer_id):
+                    self.presence.seek(peer_id)
         return self.mesh.discovered(
             listings,
             self._directory.source,

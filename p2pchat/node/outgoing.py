@@ -109,6 +109,9 @@ class Outgoing:
         """Is told when what was said by and to a peer has been deleted."""
         self.on_wanted: Callable[[Peer], None] = _ignore
         """Is told of each peer for whom something is said, and that has no link."""
+        self.on_unknown: Callable[[str], bool] = lambda _: False
+        """Is told of each peer_id that something is said to and that nobody has here; whether the
+        peer is looked for."""
         self._sent_at_once = 0
 
     @property
@@ -144,6 +147,9 @@ class Outgoing:
             raise NotSentError("that is yourself")
         history, peer = self._history, self._peers.get(peer_id)
         obstacle = self._obstacle(peer_id, peer)
+        if peer is None and not self._leaving and self.on_unknown(peer_id):
+            obstacle = f"{bracketed(peer_id)} is looked for: try again in a moment"
+            self._friends.wrote_to(peer_id)  # who is found is dialed before strangers
         if peer is not None and not peer.links and not self._leaving:
             self.on_wanted(peer)
         if security:

@@ -73,6 +73,8 @@ class Answers:
         if isinstance(request, Invalid):
             return request.reply
         if isinstance(request, Discover):
+            if request.selection is not None:
+                return registry.discover_some(request.namespace, request.selection, now)
             return registry.discover(request.namespace, now)
         gone = registry.unregister(ip, request.namespace, request.name, request.port, now)
         return requests.OK if gone else requests.NO_MATCH

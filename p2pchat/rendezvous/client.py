@@ -36,6 +36,7 @@ from p2pchat.rendezvous.directory import (
 )
 from p2pchat.rendezvous.replies import read_grant, read_listings, read_ok
 from p2pchat.rendezvous.reply_reader import ReplyReader
+from p2pchat.rendezvous.selection import Selection
 from p2pchat.wire.address import LOOPBACK, host_and_port
 from p2pchat.wire.text import shortened
 
@@ -80,9 +81,13 @@ class RendezvousClient:
         exchange = self._exchange("REGISTER", fields, self._timeout, ReplyReader())
         return exchange.addCallback(partial(read_grant, ttl=ttl))
 
-    def discover(self, namespace: str | None) -> Deferred[Listings]:
+    def discover(
+        self, namespace: str | None, selection: Selection | None = None
+    ) -> Deferred[Listings]:
         """DISCOVER; see `IDirectory.discover`."""
         fields: dict[str, object] = {} if namespace is None else {"namespace": namespace}
+        if selection is not None:
+            fields.update(selection.fields())
         reader = ReplyReader(self.max_listed, self.wanted)
         exchange = self._start("DISCOVER", fields, _PATIENCE * self._timeout, reader)
         most = self.max_listed

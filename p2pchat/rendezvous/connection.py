@@ -35,6 +35,7 @@ from p2pchat.rendezvous.limits import Limits
 from p2pchat.rendezvous.long_replies import PIECE, LongReply
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
+from p2pchat.rendezvous.sharing import Reply, SharedBooks, shared_reply
 from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
 from p2pchat.turns import Turns
 
@@ -46,6 +47,8 @@ _SLOWEST_READER = 32_768
 """Bytes a second that a client must take of the end of a reply."""
 _NO_PROGRESS = 10.0
 """Seconds for a client to take a piece of a long reply."""
+_LONGEST_WAIT = 10.0
+"""Seconds that an answer may wait for other servers; all waits end sooner."""
 _LONGEST_READING = 60.0
 """Seconds for a client to take a whole long reply: our own clients wait no longer."""
 
@@ -67,6 +70,7 @@ class RequestProtocol(Protocol):
         self._latest = 0.0
         self._answered = False
         self._linger = False
+        self._waits = False
         self._reading: LongReply | None = None
         self._next_piece = 0
 
@@ -98,7 +102,7 @@ class RequestProtocol(Protocol):
         received = self._received
         end = received.find(b"\n", searched)
         if 0 <= end < MAX_REQUEST:
-            reply = self._factory.reply(bytes(received[:end]), self._ip)
+            reply = self._factory.answer(bytes(received[:end]), self._ip)
             self._answer(reply, linger=end + 1 < len(received))
         elif len(received) > MAX_REQUEST:
             self._answer(requests.TOO_LONG, linger=True)
@@ -109,12 +113,12 @@ class RequestProtocol(Protocol):
 
     def readConnectionLost(self) -> None:
         """The client closed its side: what came is the request."""
-        if self._reading is not None:
+        if self._reading is not None or self._waits:
             self._linger = False
         elif self._answered:
             self.transport.loseConnection()
         else:
-            self._answer(self._factory.reply(bytes(self._received), self._ip), linger=False)
+            self._answer(self._factory.answer(bytes(self._received), self._ip), linger=False)
 
     def writeConnectionLost(self) -> None:
         """Our own half is closed, as `_answer` asked for; wait for the client's."""
@@ -122,6 +126,7 @@ class RequestProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         """Leave the books."""
         self._answered = True
+        self._waits = False
         self._received = b""
         self._read_no_more()
         self._factory.connections.remove(self)
@@ -140,10 +145,15 @@ class RequestProtocol(Protocol):
         self._read_no_more()
         self.transport.abortConnection()
 
-    def _answer(self, reply: bytes | LongReply, *, linger: bool) -> None:
+    def _answer(self, reply: Reply | Deferred[Reply], *, linger: bool) -> None:
         self._answered = True
         self._received = b""
         self._linger = linger
+        if isinstance(reply, Deferred):
+            self._waits = True
+            self.deadline = self._factory.monotonic() + _LONGEST_WAIT
+            reply.addCallback(self._answer_late)
+            return
         if isinstance(reply, LongReply) and reply.size <= PIECE:
             reply = reply.piece(0) or b""
         if isinstance(reply, LongReply):
@@ -156,6 +166,12 @@ class RequestProtocol(Protocol):
         else:
             self.transport.write(reply)
             self._answered_whole(len(reply))
+
+    def _answer_late(self, reply: Reply) -> None:
+        """The answer waited for other servers; nobody may be left to hear it."""
+        if self._waits:
+            self._waits = False
+            self._answer(reply, linger=self._linger)
 
     def _answered_whole(self, size: int) -> None:
         if self._linger:
@@ -204,6 +220,8 @@ class RendezvousFactory(ServerFactory):
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.answers = Answers(registry, monotonic)
+        self.shared: SharedBooks | None = None
+        """The registry as other servers know it, if there are any."""
         self.limits = limits
         self.monotonic = monotonic
         self.throttle = Throttle(limits.per_minute)
@@ -244,6 +262,12 @@ class RendezvousFactory(ServerFactory):
         """A protocol for a connection that is nobody's: no limit of an address counts it."""
         self.connections.make_room(self.monotonic())
         return RequestProtocol(self, ip)
+
+    def answer(self, line: bytes, ip: str) -> Reply | Deferred[Reply]:
+        """The reply to a request line, at once but where other servers are waited for."""
+        if self.shared is None:
+            return self.reply(line, ip)
+        return shared_reply(self.shared, lambda: self.reply(line, ip))
 
     def reply(self, line: bytes, ip: str) -> bytes | LongReply:
         """The reply to a request line; what has ended is taken out in the turns that follow."""

@@ -11,6 +11,8 @@ import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from p2pchat.rendezvous.selection import Selection
+
 
 class Grant(msgspec.Struct, frozen=True, gc=False):
     """A registration that was granted: its lease, and our address as the rendezvous saw it."""
@@ -52,6 +54,11 @@ class Listings(list[Listing]):
     """Whether the reply named no more; what is not among these may be registered else."""
     namespace: str | None = None
     """What was asked for, None for all; the reply says nothing of other namespaces."""
+    last: tuple[str, str] | None = None
+    """Name and address of the last entry that was looked at, whether or not it can be dialed."""
+    total: int | None = None
+    """How many registrations there are of what was asked for, when only some of them were; None
+    when the rendezvous did not say, because it knows nothing of that and lists all."""
 
 
 class DirectoryError(Exception):
@@ -105,8 +112,12 @@ class IDirectory(Interface):
     def register(namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """Announce `name@namespace` on `port` for `ttl` seconds; register again before it ends."""
 
-    def discover(namespace: str | None) -> Deferred[Listings]:
-        """List the live registrations of `namespace`, or of every namespace for None."""
+    def discover(namespace: str | None, selection: Selection | None = None) -> Deferred[Listings]:
+        """List the live registrations of `namespace`, or of every namespace for None.
+
+        A `selection` asks for some of them only. Not every rendezvous knows it: without `total`,
+        the reply lists all of them.
+        """
 
     def unregister(namespace: str, name: str, port: int) -> Deferred[None]:
         """Withdraw one registration."""

@@ -62,6 +62,8 @@ def troubles(settings: ServerSettings) -> Iterator[str]:
             yield f"server.database: {place.database} is a folder, not a file"
         elif not os.path.isdir(folder):
             yield f"server.database: there is no folder {folder}"
+    if settings.shared.redis is not None and place.database is not None:
+        yield "shared.redis: Redis takes the place of a database: choose one of the two"
     if (place.listen or "").startswith(f"{UNIX}:") and UNIX not in place.proxy_protocol:
         yield (
             "server.listen: a UNIX socket tells no client's address: this needs a balancer that "

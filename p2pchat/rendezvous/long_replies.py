@@ -55,10 +55,12 @@ class Reader(Protocol):
         """End at once."""
 
 
-def pieces(peers: Iterable[Leased], now: float) -> Iterator[bytes]:
+def pieces(
+    peers: Iterable[Leased], now: float, head: bytes = b'{"status":"OK","peers":['
+) -> Iterator[bytes]:
     """The reply with those of these peers whose lease goes on, in pieces of at most `PIECE`."""
     left = iter(peers)
-    parts, size, separator = [b'{"status":"OK","peers":['], FRAME, b""
+    parts, size, separator = [head], FRAME + len(head), b""
     # Some at a time: a look at each entry's size would cost a quarter of the work.
     while some := [*islice(left, _AT_ONCE)]:
         lines = [b"%b%d}" % (each.encoded, each.until - now) for each in some if each.until > now]
@@ -95,6 +97,10 @@ class LongReply:
         return self._pieces[number]
 
 
+Key = str | int | None
+"""What a reply lists: a namespace, all of them for None; a number for a selection, given once."""
+
+
 class LongReplies:
     """The newest reply of each namespace (None: of all), and the older ones still being read."""
 
@@ -102,8 +108,8 @@ class LongReplies:
         self.most = most
         self.cut_off = 0
         """Readers that gave way."""
-        self._newest: dict[str | None, LongReply] = {}
-        self._kept: dict[LongReply, str | None] = {}  # the oldest first
+        self._newest: dict[Key, LongReply] = {}
+        self._kept: dict[LongReply, Key] = {}  # the oldest first
 
     @property
     def size(self) -> int:
@@ -122,7 +128,7 @@ class LongReplies:
         no_room = self.size + reply.size > self.most
         return reply if no_room and age < STALE and reply in self._kept else None
 
-    def add(self, namespace: str | None, reply: LongReply) -> LongReply:
+    def add(self, namespace: Key, reply: LongReply) -> LongReply:
         """Keep this reply, of at most `most` bytes, as the newest of its namespace."""
         self._forget_unread(reply.made_at)
         while self._kept and self.size + reply.size > self.most:

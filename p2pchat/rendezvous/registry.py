@@ -18,10 +18,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable
 from itertools import chain, islice
-from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
-
-import msgspec
 
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.long_replies import (
@@ -32,7 +29,10 @@ from p2pchat.rendezvous.long_replies import (
     pieces,
     size_of,
 )
+from p2pchat.rendezvous.registration import ENDED, Key, Registration
 from p2pchat.rendezvous.requests import LISTING_TOO_LONG
+from p2pchat.rendezvous.roster import Place, Rosters, drawn
+from p2pchat.rendezvous.selection import Selection
 from p2pchat.wire.address import is_loopback, network_of
 
 MAX_REGISTRATIONS: Final = 100_000
@@ -47,11 +47,6 @@ _LOOKS: Final = 1_000
 """Registrations that are looked at, of two kinds, before a new one is refused."""
 _PIECE: Final = 10
 """Registrations between two times that others may have a turn."""
-_ENDED: Final = -1.0
-"""When a lease ended that was withdrawn."""
-
-Key = tuple[str, str, str]
-"""(ip, namespace, name)."""
 
 
 class Verdict(enum.Enum):
@@ -66,42 +61,20 @@ class Verdict(enum.Enum):
     """This name may not be registered."""
 
 
-# No cycle leads through one, and many would make each of the collector's rounds long.
-class Registration(msgspec.Struct, eq=False, gc=False):
-    """One lease: `name@namespace` at `ip`:`port`, granted for `ttl` seconds, ending at `until`."""
-
-    ip: str
-    namespace: str
-    name: str
-    port: int
-    ttl: int
-    until: float
-    live: bool = True
-    """Whether it is in the books."""
-    encoded: bytes = b""
-    """Its entry of a listing, up to the time that is left."""
-
-    def __post_init__(self) -> None:
-        # ASCII: some clients decode a reply piece by piece, which would split longer characters.
-        self.encoded = (
-            f'{{"ip":{quoted(self.ip)},"port":{self.port},"name":{quoted(self.name)},'
-            f'"namespace":{quoted(self.namespace)},"ttl":{self.ttl},"expires_in":'
-        ).encode("ascii")
-
-    @property
-    def key(self) -> Key:
-        """What makes it one registration and not another."""
-        return self.ip, self.namespace, self.name
-
-
 class Registry:
     """The registrations of one rendezvous; at most `limit`, and `per_address` of one address.
 
     Beyond these a new registration is refused (and counted in `refused`), a renewal is not. A
     `per_address` of 0 is any number. Loopback has any number, too: those are our own programs.
+    `draw(range, n)` draws n different numbers.
     """
 
-    def __init__(self, limit: int = MAX_REGISTRATIONS, per_address: int = PER_ADDRESS) -> None:
+    def __init__(
+        self,
+        limit: int = MAX_REGISTRATIONS,
+        per_address: int = PER_ADDRESS,
+        draw: Callable[[range, int], list[int]] = drawn,
+    ) -> None:
         self.limit = limit
         self.per_address = per_address
         self.refused = 0
@@ -114,7 +87,9 @@ class Registry:
         self.journal: Callable[[Registration], None] | None = None
         """Called with every registration that is new or renewed (it is `live`) or gone (it is not),
         except what `restore` brings."""
-        self._namespaces: dict[str, dict[tuple[str, str], Registration]] = {}
+        self._namespaces: dict[str, dict[Place, Registration]] = {}
+        self._rosters: Rosters[Registration] = Rosters(draw)
+        self._selections = 0
         # Most addresses have one: a dictionary for each would be most work of a collection.
         self._addresses: dict[str, Registration | dict[tuple[str, str], Registration]] = {}
         self._networks: Counter[str] = Counter()
@@ -154,11 +129,9 @@ class Registry:
             self.refused += 1
             return Verdict.BANNED
         peers = self._namespaces.get(namespace)
-        old = peers.pop((ip, name), None) if peers is not None else None
+        old = peers.get((name, ip)) if peers is not None else None
         if old is not None:
-            old.live = False
-            self._ends[_second(old.until)].pop(old)
-            self._resize(namespace, -size_of(old))
+            self._take_off(old)
         else:
             refusal = self._refusal(ip)
             if refusal is not None and self._make_room(ip, now):
@@ -169,7 +142,11 @@ class Registry:
             self._count += 1
             self._networks[network_of(ip)] += 1
         registration = Registration(ip, namespace, name, port, ttl, now + ttl)
-        self._file(registration)
+        if old is None:
+            self._file(registration)
+            self._rosters.added(namespace, registration, self._namespaces[namespace])
+        else:
+            self._replace(old, registration)
         self._changed(registration)
         return Verdict.GRANTED
 
@@ -202,16 +179,67 @@ class Registry:
         for number, registration in enumerate(registrations):
             if not number % _PIECE:
                 yield
-            ip, namespace, name = registration.key
-            known = (ip, name) in self._namespaces.get(namespace, {})
-            fits = not known and self._refusal(ip) is None
-            if fits and not self.bans.registration(ip, namespace, name):
-                self._count += 1
-                self._networks[network_of(ip)] += 1
-                self._file(registration)
-                restored += 1
+            restored += registration.key not in self and self._enter(registration)
         self._replies.clear()
         return restored
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether there is a registration of this key, which may have ended."""
+        ip, namespace, name = key
+        return (name, ip) in self._namespaces.get(namespace, {})
+
+    def adopt(self, registration: Registration, now: float, *, latest: bool) -> bool:
+        """Take over what another server of this registry granted; whether it is in the books.
+
+        It replaces what is registered already if it is the `latest` word on it, or if it ends
+        later. What there is no place for is left out, and so is what has ended or is banned.
+        """
+        if registration.until <= now:
+            return False
+        ip, namespace, name = registration.key
+        old = self._namespaces.get(namespace, {}).get((name, ip))
+        if old is None:
+            entered = self._enter(registration)
+        else:
+            entered = latest or registration.until > old.until
+            if entered:
+                self._take_off(old)
+                self._replace(old, registration)
+        if entered:
+            self._forget_replies(namespace)
+        return entered
+
+    def dismiss(self, key: Key) -> bool:
+        """Take out what was withdrawn at another server; whether it was there."""
+        ip, namespace, name = key
+        registration = self._namespaces.get(namespace, {}).get((name, ip))
+        if registration is None:
+            return False
+        self._drop(registration, told=False)
+        return True
+
+    def _enter(self, registration: Registration) -> bool:
+        """Put one into the books whose key is new to them, if there is a place for it."""
+        ip, namespace, name = registration.key
+        if self._refusal(ip) is not None or self.bans.registration(ip, namespace, name):
+            return False
+        self._count += 1
+        self._networks[network_of(ip)] += 1
+        self._file(registration)
+        self._rosters.added(namespace, registration, self._namespaces[namespace])
+        return True
+
+    def _take_off(self, old: Registration) -> None:
+        """Another registration takes the place of this one."""
+        del self._namespaces[old.namespace][old.name, old.ip]
+        old.live = False
+        self._ends[_second(old.until)].pop(old, None)
+        self._resize(old.namespace, -size_of(old))
+
+    def _replace(self, old: Registration, new: Registration) -> None:
+        new.place = old.place
+        self._file(new)
+        self._rosters.replaced(new.namespace, old, new)
 
     def ban(self, bans: Bans, new: Bans | None = None) -> Generator[None, None, int]:
         """Have these bans hold from now on; how many registrations they have ended.
@@ -258,13 +286,35 @@ class Registry:
             self._replies[namespace] = reply
         return reply
 
+    def discover_some(
+        self, namespace: str | None, selection: Selection, now: float
+    ) -> bytes | LongReply:
+        """The reply that lists some of `namespace`, and says how many there are in all."""
+        self.expire(now)
+        if namespace is None:
+            total, most = self._count, selection.limit
+            spaces = self._namespaces.values()
+            chosen = [*islice(chain.from_iterable(peers.values() for peers in spaces), most)]
+        else:
+            peers = self._namespaces.get(namespace, {})
+            total = len(peers)
+            chosen = self._rosters.select(namespace, selection, peers)
+        head = b'{"status":"OK","total":%d,"peers":[' % total
+        size = len(head) + FRAME + sum(map(size_of, chosen))
+        if size <= SHORT:
+            return b"".join(pieces(chosen, now, head))
+        # Each is given once: they are many only together, and bounded like other long ones.
+        self._selections += 1
+        made = LongReply(pieces(chosen, now, head), size, now)
+        return self.long_replies.add(self._selections, made)
+
     def unregister(
         self, ip: str, namespace: str, name: str | None, port: int | None, now: float
     ) -> int:
         """Remove what `ip` has in `namespace` (of that name, on that port); how many that were."""
         self.expire(now)
         if name is not None:
-            one = self._namespaces.get(namespace, {}).get((ip, name))
+            one = self._namespaces.get(namespace, {}).get((name, ip))
             candidates: Collection[Registration] = [one] if one is not None else []
         else:
             candidates = self._own(ip)
@@ -272,10 +322,10 @@ class Registry:
         for peer in candidates:
             if peer.namespace == namespace and peer.until > now and port in (None, peer.port):
                 del ends[_second(peer.until)][peer]
-                peer.until = _ENDED
+                peer.until = ENDED
                 withdrawn.append(peer)
         if withdrawn:
-            self._end_at(_second(_ENDED)).update(dict.fromkeys(withdrawn))
+            self._end_at(_second(ENDED)).update(dict.fromkeys(withdrawn))
             self.expire(now)
         return len(withdrawn)
 
@@ -300,7 +350,7 @@ class Registry:
     def _file(self, registration: Registration) -> None:
         ip, namespace, name = registration.key
         # Last in its namespace: clients that keep the last of several addresses get the newest.
-        self._namespaces.setdefault(namespace, {})[ip, name] = registration
+        self._namespaces.setdefault(namespace, {})[registration.place] = registration
         own = self._addresses.get(ip)
         if own is None or (not isinstance(own, dict) and own.key == registration.key):
             self._addresses[ip] = registration
@@ -320,12 +370,13 @@ class Registry:
             heapq.heappush(self._seconds, second)
         return ending
 
-    def _drop(self, registration: Registration) -> None:
+    def _drop(self, registration: Registration, *, told: bool = True) -> None:
         ip, namespace, name = registration.key
         registration.live = False
         self._ends[_second(registration.until)].pop(registration, None)
         peers = self._namespaces[namespace]
-        del peers[ip, name]
+        del peers[name, ip]
+        self._rosters.removed(namespace, registration)
         if not peers:
             del self._namespaces[namespace]
         own = self._addresses[ip]
@@ -339,7 +390,10 @@ class Registry:
         self._networks[network] -= 1
         if not self._networks[network]:
             del self._networks[network]
-        self._changed(registration)
+        if told:
+            self._changed(registration)
+        else:
+            self._forget_replies(namespace)
 
     def _resize(self, namespace: str, size: int) -> None:
         sizes = self._sizes
@@ -348,10 +402,13 @@ class Registry:
         if not sizes[namespace]:
             del sizes[namespace]
 
-    def _changed(self, registration: Registration) -> None:
+    def _forget_replies(self, namespace: str) -> None:
         if self._replies:
-            self._replies.pop(registration.namespace, None)
+            self._replies.pop(namespace, None)
             self._replies.pop(None, None)
+
+    def _changed(self, registration: Registration) -> None:
+        self._forget_replies(registration.namespace)
         if self.journal is not None:
             self.journal(registration)
 

@@ -33,6 +33,8 @@ from p2pchat.wire.text import shortened
 _DEFAULT_BLOCK: Final = 60.0
 """Seconds to stay away when the rendezvous does not say for how long it refuses us."""
 _LONGEST_BLOCK: Final = 3600.0
+_MOST_IN_ALL: Final = 1_000_000_000
+"""Registrations that a rendezvous is believed to have."""
 
 _BLOCKED = re.compile(r"\bblock|too.many|rate.?limit|excessive", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(?:s\b|sec)", re.IGNORECASE)
@@ -41,6 +43,8 @@ _HOST = re.compile(r"[0-9A-Za-z_.:%-]{1,255}")
 
 _ADVICE: Final = {
     "bad_name": "it does not take our name: choose one of 1 to 64 characters",
+    "bad_limit": "it does not list so many at a time: update one of the two programs",
+    "bad_names": "it does not look so many names up at a time: update one of the two programs",
     "bad_namespace": "it does not take the namespace: choose one of 1 to 64 characters",
     "bad_port": "it does not take our port: choose one from 1 to 65535",
     "bad_ttl": "it does not take the length of the registration: choose 1 to 86400 seconds",
@@ -62,6 +66,7 @@ class _Listings(msgspec.Struct, gc=False):
 
     status: str
     peers: list[Listing]
+    total: Any = None
 
 
 _decode_listings = msgspec.json.Decoder(_Listings).decode
@@ -95,8 +100,13 @@ def read_listings(reply: bytes, most: int = sys.maxsize, wanted: Container[str] 
         pass
     else:
         if _is_ok(usual.status):
-            return _taken(usual.peers, most, wanted)
-    return _taken(_entries(reply), most, wanted)
+            taken = _taken(usual.peers, most, wanted)
+            taken.total = _total(usual.total)
+            return taken
+    peers, total = _entries(reply)
+    taken = _taken(peers, most, wanted)
+    taken.total = _total(total)
+    return taken
 
 
 def read_entries(entries: bytes, most: int, wanted: Container[str] = ()) -> Listings:
@@ -184,14 +194,23 @@ def _fields(reply: bytes) -> dict[str, Any]:
     raise refusal("an answer without a status")
 
 
-def _entries(reply: bytes) -> list[Any]:
+def _entries(reply: bytes) -> tuple[list[Any], object]:
+    """The entries, and how many the reply says that there are."""
     value = _decode(reply)
-    peers = value if isinstance(value, list) else _fields(reply).get("peers")
+    if isinstance(value, list):
+        return value, None
+    fields = _fields(reply)
+    peers = fields.get("peers")
     if peers is None:
-        return []
+        peers = []
     if not isinstance(peers, list):
         raise refusal("a listing that is not a list")
-    return peers
+    return peers, fields.get("total")
+
+
+def _total(value: object) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and 0 <= number <= _MOST_IN_ALL else None
 
 
 def _taken(entries: Sequence[object], most: int, wanted: Container[str]) -> Listings:
@@ -207,6 +226,7 @@ def _taken(entries: Sequence[object], most: int, wanted: Container[str]) -> List
             taken.example = _shown(entry)
         taken.odd += 1
     taken.whole = len(entries) <= most
+    taken.last = _name_and_ip(entries[-1]) if entries else None
     if wanted:
         for entry in entries[most:]:
             if type(entry) is not Listing or entry.peer_id in wanted:
@@ -214,6 +234,15 @@ def _taken(entries: Sequence[object], most: int, wanted: Container[str]) -> List
                 if listing is not None and listing.peer_id in wanted:
                     taken.append(listing)
     return taken
+
+
+def _name_and_ip(entry: object) -> tuple[str, str] | None:
+    if type(entry) is Listing:
+        return entry.name, entry.ip
+    if not isinstance(entry, dict):
+        return None
+    name, ip = entry.get("name"), entry.get("ip")
+    return (name, ip) if isinstance(name, str) and isinstance(ip, str) else None
 
 
 def _shown(entry: object) -> str:

@@ -111,9 +111,10 @@ class ReplyReader:
             )
         head = opening.group()
         # A status that is not OK is an error, whatever is listed beside it.
-        read_listings(head + (b"]}" if head.startswith(b"{") else b"]"))
+        opened = read_listings(head + (b"]}" if head.startswith(b"{") else b"]"))
         self._buffer = self._buffer[opening.end() :]
         self._listings = Listings()
+        self._listings.total = opened.total
 
     def _read(self, listings: Listings) -> None:
         """Take the entries that are whole."""
@@ -130,6 +131,7 @@ class ReplyReader:
         listings.seen += read.seen
         listings.odd += read.odd
         listings.example = listings.example or read.example
+        listings.last = read.last or listings.last
         listings.whole = listings.seen <= self._most
         farthest = max(self._most, _FARTHEST) if self._wanted else self._most
         if last or listings.seen > farthest or len(listings) > 2 * self._most:

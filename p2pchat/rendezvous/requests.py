@@ -2,6 +2,7 @@
 
     -> {"type":"REGISTER","namespace","name","port","ttl"?}     <- {"status":"OK","ttl","ip","port"}
     -> {"type":"DISCOVER","namespace"?}                         <- {"status":"OK","peers":[...]}
+    -> ... with "limit" or "names", see `selection`             <- {"status":"OK","total","peers"}
     -> {"type":"UNREGISTER","namespace","name"?,"port"?}        <- {"status":"OK"}
                                      anything else              <- {"status":"ERROR","message"}
 
@@ -22,6 +23,13 @@ from typing import Annotated, Any, Final, TypeGuard
 import msgspec
 from msgspec import Meta
 
+from p2pchat.rendezvous.selection import (
+    MOST_NAMES,
+    BadFieldError,
+    Limit,
+    Selection,
+    selection_of,
+)
 from p2pchat.wire.text import shortened
 
 MAX_REQUEST: Final = 32_768
@@ -45,6 +53,8 @@ class Discover(msgspec.Struct, frozen=True, gc=False):
     """List the live registrations of `namespace`, or all of them for None."""
 
     namespace: str | None
+    selection: Selection | None = None
+    """Which of them; None for every one."""
 
 
 class Unregister(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +109,7 @@ TOO_MANY: Final = error("too_many_registrations")
 BANNED: Final = error("banned")
 LISTING_TOO_LONG: Final = error("listing_too_long")
 INTERNAL_ERROR: Final = error("internal_error")
+NAMESPACE_REQUIRED: Final = error("namespace_required")
 
 _BAD_NAME: Final = Invalid(error("bad_name"))
 _BAD_TTL: Final = Invalid(error("bad_ttl"))
@@ -112,6 +123,7 @@ _BAD_PORT: Final = Invalid(error("bad_port"))
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 _Port = Annotated[int, Meta(ge=1, le=65_535)]
 _Ttl = Annotated[int, Meta(ge=1, le=MAX_TTL)]
+_Names = Annotated[list[_Name], Meta(max_length=MOST_NAMES)]
 
 
 class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -122,6 +134,12 @@ class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     name: _Name | None = None
     port: _Port | None = None
     ttl: _Ttl = DEFAULT_TTL
+    limit: Limit | None = None
+    sample: bool | None = None
+    after: _Name | None = None
+    after_ip: _Name | None = None
+    names: _Names | None = None
+    families: _Names | None = None
 
 
 _decode_usual = msgspec.json.Decoder(_Usual).decode
@@ -143,7 +161,9 @@ def parse(line: bytes) -> Request:
         if namespace is not None and usual.name is not None and usual.port is not None:
             return Register(namespace, usual.name, usual.port, usual.ttl)
     elif kind == "DISCOVER":
-        return Discover(namespace)
+        if usual.limit is None and usual.names is None:
+            return Discover(namespace)
+        return _some_of(namespace, msgspec.structs.asdict(usual))
     elif kind == "UNREGISTER" and namespace is not None:
         return Unregister(namespace, usual.name, usual.port)
     return _parse_odd(line)
@@ -184,13 +204,26 @@ def _check_discover(fields: dict[str, Any]) -> Request:
         # The reference looks at the length of a text before it asks who it is that asks.
         wrong_length = isinstance(namespace, str) and not 0 < len(namespace) <= MAX_NAME
         return Invalid(_BAD_NAMESPACE.reply, of_a_registered_peer=not wrong_length)
-    return Discover(namespace)
+    return _some_of(namespace, fields)
+
+
+def _some_of(namespace: str | None, fields: dict[str, Any]) -> Request:
+    """A DISCOVER, whose namespace was checked, with what its other fields select."""
+    try:
+        selection = selection_of(fields, MAX_NAME)
+    except BadFieldError as bad:
+        return Invalid(error(str(bad)), of_a_registered_peer=True)
+    if selection is None:
+        return Discover(namespace)
+    if namespace is None and (selection.sample or selection.after or selection.names):
+        return Invalid(NAMESPACE_REQUIRED, of_a_registered_peer=True)
+    return Discover(namespace, selection)
 
 
 def _check_unregister(fields: dict[str, Any]) -> Request:
     namespace, name, port = fields.get("namespace"), fields.get("name"), fields.get("port")
     if namespace is None:
-        return Invalid(error("namespace_required"), of_a_registered_peer=True)
+        return Invalid(NAMESPACE_REQUIRED, of_a_registered_peer=True)
     if not _is_name(namespace):
         return Invalid(_BAD_NAMESPACE.reply, of_a_registered_peer=True)
     if port is not None:

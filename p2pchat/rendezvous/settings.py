@@ -5,11 +5,13 @@ whether it needs a restart. The command line, its help, the configuration file a
 made from that. `examples/rendezvous.example.json` has every one.
 """
 
+import re
 from typing import Annotated, Final
 
 from msgspec import Struct
 
 from p2pchat.rendezvous.limits import Limits
+from p2pchat.rendezvous.stores.redis_address import redis_address
 from p2pchat.settings.checks import (
     ENDPOINT,
     FORMAT,
@@ -51,6 +53,33 @@ def _balancer(entry: object) -> str:
     return str(network)
 
 
+def _accept_redis(value: object) -> str:
+    if isinstance(value, str):
+        try:
+            redis_address(value)
+        except ValueError:
+            pass
+        else:
+            return value
+    raise Unfit("redis://HOST:PORT/DB or redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB")
+
+
+def _accept_ack(value: object) -> str:
+    if value not in ("commit", "memory"):
+        raise Unfit("commit or memory")
+    return str(value)
+
+
+def _accept_prefix(value: object) -> str:
+    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
+        raise Unfit("1 to 64 letters, digits and any of : . _ -")
+    return value
+
+
+_PREFIX: Final = re.compile(r"[0-9A-Za-z:._-]{1,64}", re.ASCII)
+REDIS: Final = Kind("ADDRESS", _accept_redis)
+ACK: Final = Kind("commit|memory", _accept_ack)
+PREFIX: Final = Kind("TEXT", _accept_prefix)
 BALANCERS: Final = Kind("ADDRESS,...", _accept_balancers)
 
 
@@ -96,6 +125,37 @@ class PlaceSettings(Struct, frozen=True, kw_only=True):
     off."""
 
 
+class SharedSettings(Struct, frozen=True, kw_only=True):
+    """The registry that several servers share, and the Redis between them."""
+
+    redis: Annotated[
+        str | None,
+        REDIS(
+            "share the registry with other servers by this Redis, redis://HOST:PORT/DB, or by the "
+            "one that Sentinels know, redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB",
+            "shared",
+            restart=True,
+        ),
+    ] = None
+    """Instead of a database. A password stands in the address, `redis://:PASSWORD@HOST`: better in
+    a configuration file than on a command line, which others can see."""
+    ack: Annotated[
+        str,
+        ACK(
+            "answer a registration when Redis has it (commit), or at once (memory)",
+            "shared-ack",
+            restart=True,
+        ),
+    ] = "commit"
+    """memory: answers come sooner, and a registration dies with its server if that is killed within
+    milliseconds."""
+    prefix: Annotated[
+        str,
+        PREFIX("what the names of our keys in Redis begin with", "shared-prefix", restart=True),
+    ] = "p2pchat:"
+    """Servers with the same one are one rendezvous."""
+
+
 class ServerLogSettings(Struct, frozen=True, kw_only=True):
     """What the server logs, and where."""
 
@@ -139,6 +199,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     """All settings of a rendezvous server; each section has its title."""
 
     server: Annotated[PlaceSettings, "The server"] = PlaceSettings()
+    shared: Annotated[SharedSettings, "Several servers"] = SharedSettings()
     limits: Annotated[Limits, "Limits"] = Limits()
     logging: Annotated[ServerLogSettings, "The log"] = ServerLogSettings()
     control: Annotated[ServerControlSettings, "For other programs"] = ServerControlSettings()

@@ -32,6 +32,7 @@ from p2pchat.service.process import poll_directly, use_steady_clock
 from p2pchat.service.rendezvous_companions import add_companions, possible_limits
 from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
+from p2pchat.service.rendezvous_shared import add_figures, share
 from p2pchat.settings.checks import ConfigError
 from p2pchat.sqlite import ForeignFileError, InUseError
 
@@ -65,11 +66,18 @@ def makeService(options: RendezvousOptions) -> MultiService:
                 database.load()
             if options.user is not None and database.failing:
                 raise ConfigError(f"database: {options.user.name} cannot use {place.database}")
+        shared = None
+        if settings.shared.redis is not None:
+            shared = share(reactor, registry, settings.shared, settings.shared.redis)
+            shared.setServiceParent(service)
         server = _server(reactor, place, registry, limits)
+        server.factory.shared = shared
         server.setServiceParent(service)
         server.listen()
         _check_listening(server)
-        add_companions(reactor, options, service, server, database)
+        running = add_companions(reactor, options, service, server, database)
+        if shared is not None:
+            add_figures(running, shared)
     except ConfigError as error:
         service.release()
         _leave(str(error), WRONG)

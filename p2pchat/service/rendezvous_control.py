@@ -28,7 +28,7 @@ from p2pchat.logs.levels import get_level
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.ban_file import checked_entry
 from p2pchat.rendezvous.bans import Bans
-from p2pchat.rendezvous.registry import Registration
+from p2pchat.rendezvous.registration import Registration
 from p2pchat.service.rendezvous_figures import RunningServer
 from p2pchat.settings.checks import ConfigError
 from p2pchat.turns import Turns

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Container, Iterable
+from itertools import islice
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -25,6 +26,7 @@ from p2pchat.rendezvous.directory import (
     RequestRefused,
     Unreachable,
 )
+from p2pchat.rendezvous.selection import Selection
 from p2pchat.testing.network import FakeHost
 from p2pchat.wire.address import LOOPBACK, is_loopback
 
@@ -55,8 +57,12 @@ class StaticDirectory:
         self._add(name, namespace, self._ip, port)
         return succeed(Grant(ttl, self._ip))
 
-    def discover(self, namespace: str | None) -> Deferred[Listings]:
-        """See `IDirectory`; fires at once."""
+    def discover(
+        self,
+        namespace: str | None,
+        selection: Selection | None = None,  # noqa: ARG002
+    ) -> Deferred[Listings]:
+        """See `IDirectory`; fires at once, and knows nothing of a selection."""
         return succeed(
             Listings(
                 entry
@@ -107,6 +113,8 @@ class FakeRendezvous:
         """The IP address that its answers come from."""
         self.requests: list[tuple[float, str, str]] = []
         """Every request so far: when, from which address, and its type."""
+        self.selects = True
+        """Whether it knows a `Selection`; else it lists everybody, as servers of other makes do."""
         self.blocked: dict[str, float] = {}
         """Until when it told whom that it blocks him."""
         self.impatient: set[str] = set()
@@ -173,11 +181,17 @@ class FakeRendezvousClient:
 
         return self._ask("REGISTER", grant, lambda: Grant(float(ttl), "203.0.113.9"))
 
-    def discover(self, namespace: str | None) -> Deferred[Listings]:
+    def discover(
+        self,
+        namespace: str | None,
+        selection: Selection | None = None,
+    ) -> Deferred[Listings]:
         """See `IDirectory`."""
         too_long = {Fault.ALL_TOO_LONG} if namespace else {Fault.ALL_TOO_LONG, Fault.TOO_LONG}
         if self.rendezvous.fault in too_long:
             return self._ask("DISCOVER", self._too_long, self._nonsense)
+        if selection is not None and self.rendezvous.selects:
+            return self._ask("DISCOVER", lambda: self._some(namespace, selection), self._nonsense)
         return self._ask("DISCOVER", lambda: self._listings(namespace), self._nonsense)
 
     def unregister(
@@ -195,7 +209,26 @@ class FakeRendezvousClient:
         found = self.rendezvous.listings(namespace)
         beyond = [entry for entry in found[self.max_listed :] if entry.peer_id in self.wanted]
         listings = Listings([*found[: self.max_listed], *beyond])
+        listings.seen = len(found)
         listings.whole = len(found) <= self.max_listed
+        return listings
+
+    def _some(self, namespace: str | None, selection: Selection) -> Listings:
+        everybody = self.rendezvous.listings(namespace)
+        if namespace is not None:
+            everybody.sort(key=lambda entry: (entry.name, entry.ip))
+        found = [entry for entry in everybody if entry.name in selection.names]
+        if selection.sample:
+            count = min(selection.limit, len(everybody))
+            found += self._host.network.random.sample(everybody, count)
+        elif selection.limit:
+            after = selection.after or ("", "")
+            behind = (entry for entry in everybody if (entry.name, entry.ip) > after)
+            found += islice(behind, selection.limit)
+        listings = Listings(found)
+        listings.total, listings.seen = len(everybody), len(found)
+        if found:
+            listings.last = found[-1].name, found[-1].ip
         return listings
 
     def _too_long(self) -> DirectoryError:

@@ -82,7 +82,8 @@ class ServedRendezvous:
         if self._service is not None:
             raise RuntimeError("this rendezvous runs already")
         host, limits = self.host, self.limits
-        self.registry = Registry(limits.registrations, limits.per_address)
+        draw = host.network.random.sample
+        self.registry = Registry(limits.registrations, limits.per_address, draw)
         service = self._service = MultiService()
         if self._make_file is not None:
             self._file = self._make_file()

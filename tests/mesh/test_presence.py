@@ -18,6 +18,7 @@ from p2pchat.rendezvous.directory import (
     RequestRefused,
     Unreachable,
 )
+from p2pchat.rendezvous.selection import Selection
 from p2pchat.testing.directory import FakeRendezvous, Fault, StaticDirectory
 from p2pchat.testing.network import FakeNetwork
 
@@ -504,7 +505,9 @@ class _Forgetful(StaticDirectory):
         self.asked += 1
         return super().register(namespace, name, port, ttl)
 
-    def discover(self, namespace: str | None) -> Deferred[Listings]:
+    def discover(
+        self, namespace: str | None, selection: Selection | None = None
+    ) -> Deferred[Listings]:
         from p2pchat.rendezvous.directory import NotRegistered
 
         self.asked += 1
@@ -545,8 +548,7 @@ class StopTests(PresenceTestCase):
         self.rendezvous.fault = Fault.TOO_LONG
         self.start(1)
         self.patch(RequestSchedule, "may_ask", lambda *_: len(self.asked("DISCOVER")) < 3)
-        self.presence._scope.listed()
-        self.presence._scope._all_again_at = 0.0
+        self.presence._scope.anew()
         results = self.outcome(self.presence.discover())
         self.run_for(1)
         self.assertEqual(results, [])

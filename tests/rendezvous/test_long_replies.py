@@ -16,7 +16,8 @@ from p2pchat.rendezvous.long_replies import (
     pieces,
     size_of,
 )
-from p2pchat.rendezvous.registry import Registration, Registry
+from p2pchat.rendezvous.registration import Registration
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.turns import at_once
 from tests.support.replies import whole
 

@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.rendezvous.bans import MAX_ENTRIES, MAX_PATTERNS, MAX_STARS, Bans
 from p2pchat.rendezvous.connection import RendezvousFactory
 from p2pchat.rendezvous.limits import Limits
-from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, Registration, Registry
+from p2pchat.rendezvous.registration import Registration
+from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, Registry
 from p2pchat.turns import Turns, at_once
 from tests.support.replies import whole
 

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.long_replies import size_of
-from p2pchat.rendezvous.registry import PER_ADDRESS, Registration, Registry, Verdict
+from p2pchat.rendezvous.registration import Registration
+from p2pchat.rendezvous.registry import PER_ADDRESS, Registry, Verdict
 from p2pchat.turns import at_once
 from tests.support.replies import whole
 

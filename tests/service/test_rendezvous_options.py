@@ -52,6 +52,7 @@ class OptionsTests(SynchronousTestCase):
                     "ban_file": None,
                     "drain": 5.0,
                 },
+                "shared": {"redis": None, "ack": "commit", "prefix": "p2pchat:"},
                 "limits": {
                     "per_minute": 50,
                     "connections": 700,
@@ -93,6 +94,7 @@ class OptionsTests(SynchronousTestCase):
                     "ban_file": os.path.abspath("x.bans"),
                     "drain": 0.0,
                 },
+                "shared": {"redis": None, "ack": "commit", "prefix": "p2pchat:"},
                 "limits": {
                     "per_minute": 0,
                     "connections": 5,
@@ -132,6 +134,23 @@ class OptionsTests(SynchronousTestCase):
             (
                 ("--interface", "a b"),
                 '--interface: expected a host name or an IP address, got "a b"\n',
+            ),
+            (
+                ("--shared", "localhost:6379"),
+                "--shared: expected redis://HOST:PORT/DB or "
+                'redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB, got "localhost:6379"\n',
+            ),
+            (
+                ("--shared-ack", "later"),
+                '--shared-ack: expected commit or memory, got "later"\n',
+            ),
+            (
+                ("--shared-prefix", "a b"),
+                '--shared-prefix: expected 1 to 64 letters, digits and any of : . _ -, got "a b"\n',
+            ),
+            (
+                ("--shared", "redis://localhost", "--database", "x.db"),
+                "--shared: Redis takes the place of a database: choose one of the two\n",
             ),
             (("--database", "/none/x"), "--database: there is no folder /none\n"),
             (("--database", "/"), "--database: / is a folder, not a file\n"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
@@ -16,7 +16,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.trusting import Trusting
-from p2pchat.rendezvous.directory import Listing
+from p2pchat.rendezvous.directory import Listing, Listings
 from p2pchat.settings.values import LimitSettings, Settings
 from p2pchat.turns import Turns
 from p2pchat.wire.friends import Friends
@@ -38,10 +38,15 @@ class FakePresence:
     def __init__(self) -> None:
         self.asked: list[Deferred[Sequence[Listing]]] = []
         self.looked: Deferred[None] = succeed(None)
+        self.registered_in_all = 0
+        self.partial = False
+        self.whole = False
 
-    def discover(self) -> Deferred[Sequence[Listing]]:
+    def discover(self, *, whole: bool = False) -> Deferred[Listings]:
         self.asked.append(Deferred())
-        return self.asked[-1]
+        self.whole = whole
+        answer: Deferred[Any] = self.asked[-1]
+        return answer.addCallback(lambda it: it if isinstance(it, Listings) else Listings(it))
 
     def first_look(self) -> Deferred[None]:
         return self.looked

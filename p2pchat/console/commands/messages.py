@@ -52,6 +52,9 @@ def _pub(person: Person, rest: str) -> Answer:
         sentence += f", not to {dropped} that did not keep up"
     elif not count:
         sentence += ": nobody is connected" + ("" if scope == "*" else f" in {bracketed(scope)}")
+    if scope == "*" and node.presence.registered_in_all:
+        own = bracketed("#" + namespace_of(node.me.peer_id))
+        sentence += f" (of other namespaces than {own}, only those that are linked already)"
     return Reply([printable(sentence)], ok=not dropped)
 
 

@@ -26,8 +26,10 @@ from p2pchat.console.reports import (
     round_trip_rows,
     round_trips_table,
 )
-from p2pchat.rendezvous.directory import DirectoryError, Listing
-from p2pchat.wire.address import namespace_of_scope, the_one_called
+from p2pchat.node.node import ChatNode
+from p2pchat.rendezvous.directory import DirectoryError, Listing, Listings
+from p2pchat.wire.address import namespace_of, namespace_of_scope, the_one_called
+from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
 PONG_WAIT: Final = 1.0
@@ -36,6 +38,8 @@ PONG_WAIT: Final = 1.0
 
 def _peers(person: Person, rest: str) -> Answer:
     node, scope = person.node, rest.strip() or "*"
+    whole = scope == "all"
+    scope = "*" if whole else scope
     try:
         namespace = namespace_of_scope(scope)
     except ValueError:
@@ -43,10 +47,11 @@ def _peers(person: Person, rest: str) -> Answer:
 
     own_id = node.me.peer_id
 
-    def reply(listings: Sequence[Listing] | None, *lines: str) -> Deferred[Reply]:
+    def reply(
+        listings: Sequence[Listing] | None, *lines: str, asked: bool = True
+    ) -> Deferred[Reply]:
         def listed(rows: Sequence[PeerRow]) -> Reply:
             others = [row for row in rows if row.peer_id != own_id]
-            asked = listings is not None
             table = peers_table(
                 others, namespace, own_id, node.friends, asked=asked, known=node.known
             )
@@ -55,12 +60,33 @@ def _peers(person: Person, rest: str) -> Answer:
         rows = node.mesh.turns.do(peer_rows(node.peers, namespace, listings))
         return rows.addCallback(listed)
 
+    def answered(listings: Listings) -> Deferred[Reply]:
+        # Who is not among some of them may be registered all the same.
+        whole = None if node.presence.partial else listings
+        return reply(whole, *_some_of(node, listings))
+
     def not_asked(failure: Failure) -> Deferred[Reply]:
         failure.trap(DirectoryError)
         why = failure.getErrorMessage()
-        return reply(None, f"the rendezvous could not be asked: {why}", "what is known:")
+        text = f"the rendezvous could not be asked: {why}"
+        return reply(None, text, "what is known:", asked=False)
 
-    return node.presence.discover().addCallbacks(reply, not_asked)
+    return node.presence.discover(whole=whole).addCallbacks(answered, not_asked)
+
+
+def _some_of(node: ChatNode, listings: Listings) -> list[str]:
+    """What to say when the rendezvous has named only some of those who are registered."""
+    lines = []
+    own = namespace_of(node.me.peer_id)
+    if listings.total is not None and not listings.whole:
+        few = f"{len(listings):,} of {listings.total:,} in {bracketed('#' + own)}"
+        lines.append(f"asked for {few}, and those that are known; /peers all asks for all")
+    if node.presence.registered_in_all:
+        lines.append(
+            f"{node.presence.registered_in_all:,} are registered in all namespaces: whoever is "
+            f"not in {bracketed('#' + own)} is looked for when written to"
+        )
+    return lines
 
 
 def _conn(person: Person, _: str) -> Answer:
@@ -121,7 +147,7 @@ def _unblock(person: Person, rest: str) -> Answer:
 
 
 PEERS: Final = Command(
-    "peers", "[* | #namespace]", "ask the rendezvous who is there, and list them", _peers
+    "peers", "[* | #namespace | all]", "ask the rendezvous who is there, and list them", _peers
 )
 CONN: Final = Command("conn", "", "the links: direction, since when, messages in and out", _conn)
 RTT: Final = Command("rtt", "", "the round-trip times of the peers", _rtt)

@@ -9,7 +9,7 @@ change of state is logged once, not once an attempt.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.discovery.schedule import RequestSchedule
 from p2pchat.mesh.discovery.scope import DiscoveryScope
+from p2pchat.mesh.discovery.seeking import Seeking
 from p2pchat.rendezvous.directory import (
     Blocked,
     DirectoryError,
@@ -62,7 +63,10 @@ class Presence(Service):
         self._clock = clock
         self._name, self._namespace = name, namespace
         self._schedule = schedule
-        self._scope = DiscoveryScope(namespace, directory.address, on_notice)
+        self._scope = DiscoveryScope(
+            name, namespace, directory.address, on_notice, lambda: directory.max_listed
+        )
+        self._seeking = Seeking(directory, on_listings)
         self._ttl = ttl
         self._on_listings = on_listings
         self._on_notice = on_notice
@@ -75,7 +79,7 @@ class Presence(Service):
         """Why the last request failed; empty while all is well."""
         self._unknown = False
         self._registering: Deferred[Grant] | None = None
-        self._discovering: Deferred[Listings] | None = None
+        self._discovering: Deferred[Any] | None = None
         self._waiting: list[Deferred[Listings]] = []
         """Who is answered by the DISCOVER under way, or by the next one if there is none."""
         self._later: list[Deferred[Listings]] = []
@@ -99,6 +103,7 @@ class Presence(Service):
             self._loop.stop()
         if self._discovering is not None:
             self._discovering.cancel()
+        self._seeking.stop()
         self._refuse_waiting(DirectoryError("the request was broken off"))
         self._looked()
 
@@ -145,6 +150,7 @@ class Presence(Service):
         """Register and discover at the next opportunity: the directory may have changed hands."""
         self._schedule.renew_and_discover(self._clock.seconds())
         self._schedule.reset_backoff()
+        self._scope.anew()
         if self.running:
             # What was sent before went to another one.
             self._later, self._waiting = self._waiting + self._later, []
@@ -153,16 +159,39 @@ class Presence(Service):
                     request.cancel()
             self._tick()
 
-    def discover(self) -> Deferred[Listings]:
+    @property
+    def partial(self) -> bool:
+        """Whether somebody may be registered whom no listing names."""
+        return self._scope.partial
+
+    @property
+    def registered_in_all(self) -> int:
+        """How many are registered, when only our namespace is looked for; else 0."""
+        return self._scope.registered
+
+    def seek(self, peer_id: str) -> bool:
+        """Somebody writes to a peer who is not known, or not any more: ask where it is, soon.
+
+        Whether there is any sense in that: not while each listing names everybody. Who is found
+        goes to `on_listings`.
+        """
+        if not self.running or not self._scope.partial:
+            return False
+        return self._seeking.want(peer_id, self._clock.seconds())
+
+    def discover(self, *, whole: bool = False) -> Deferred[Listings]:
         """Ask now; fails with a `DirectoryError` when the rendezvous does, or was asked too often.
 
-        Listings go to `on_listings`, too.
+        Listings go to `on_listings`, too. Of many, the listing names some, and `total` says how
+        many there are; `whole` asks for all of our namespace nevertheless.
         """
         now = self._clock.seconds()
         if not self.running:
             return fail(DirectoryError("the node is not running"))
         if self._discovering is None and not self._schedule.may_ask(now):
             return fail(_too_often())
+        if whole:
+            self._scope.read_again()
         waiting: Deferred[Listings] = Deferred()
         self._later.append(waiting)
         if self._discovering is None:
@@ -185,6 +214,9 @@ class Presence(Service):
             self._register(now)
         elif self._discovering is None and self._schedule.discovery_due(now):
             self._discover(now)
+        elif self._seeking.due:
+            self._schedule.seeking(now)
+            self._seeking.ask()
 
     def _register(self, now: float) -> None:
         self._schedule.registering(now)
@@ -197,10 +229,13 @@ class Presence(Service):
 
     def _discover(self, now: float) -> None:
         self._waiting, self._later = self._waiting + self._later, []
-        self._schedule.discovering(now)
-        namespace = self._scope.choose(now)
-        request = self._discovering = self.directory.discover(namespace)
-        request.addCallback(self._take_in, namespace)
+        question = self._scope.choose(now)
+        self._schedule.discovering(now, spread=self._scope.samples)
+        request: Deferred[Any]
+        request = self._discovering = self.directory.discover(
+            question.namespace, question.selection
+        )
+        request.addCallback(self._take_in)
         request.addBoth(self._discover_over)
         request.addCallbacks(self._discovered, self._discover_failed)
         request.addErrback(self._unexpected)
@@ -211,7 +246,7 @@ class Presence(Service):
         self._registering = None
         return result
 
-    def _discover_over(self, result: Listings | Failure) -> Listings | Failure:
+    def _discover_over(self, result: Listings | Failure | None) -> Listings | Failure | None:
         self._discovering = None
         return result
 
@@ -237,25 +272,36 @@ class Presence(Service):
         if failure.check(RequestRefused):
             self._schedule.refused(self._clock.seconds())
 
-    def _take_in(self, listings: Listings, namespace: str | None) -> Deferred[Listings]:
-        listings.namespace = namespace
+    def _take_in(self, listings: Listings) -> Deferred[Listings | None]:
+        """Take in what it names; fires with what those who wait are answered, None: not yet."""
         self._unknown = False
-        self._scope.listed()
         if self.grant is not None:
             self._well_again()
-            if listings.whole and not any(map(self._is_us, listings)):
-                # The rendezvous lost us, is another one that took its place, or has told us an
-                # older listing.
-                _log.debug("The rendezvous does not list us: registering again")
-                self._schedule.renew(self._clock.seconds())
-        return self._on_listings(listings).addCallback(lambda _: listings)
+        answer = self._scope.heard(listings, self._clock.seconds())
+        # With some at random, we have asked for ourselves.
+        says_of_us = listings.whole or (self._scope.samples and listings.total is not None)
+        if self.grant is not None and says_of_us and not any(map(self._is_us, listings)):
+            # The rendezvous lost us, is another one that took its place, or has told us an older
+            # listing.
+            _log.debug("The rendezvous does not list us: registering again")
+            self._schedule.renew(self._clock.seconds())
+        taken_in: Deferred[Any] = self._on_listings(listings)
+        return taken_in.addCallback(lambda _: answer)
 
     def _is_us(self, entry: Listing) -> bool:
         who = (entry.name, entry.namespace, entry.port)
         return who == (self._name, self._namespace, self.port)
 
-    def _discovered(self, listings: Listings) -> None:
+    def _ask_at_once(self, now: float) -> None:
+        """Ask the next question; whoever waits is answered by that."""
+        self._schedule.discover(now)
+        self._tick()
+
+    def _discovered(self, listings: Listings | None) -> None:
         now = self._clock.seconds()
+        if listings is None:
+            self._ask_at_once(now)
+            return
         if not self._schedule.settled(now):
             oldest = max((entry.ttl - entry.expires_in for entry in listings), default=0.0)
             self._schedule.listed(oldest, now)
@@ -274,15 +320,15 @@ class Presence(Service):
     def _discover_failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
             return  # who broke it off looks after who waits
-        reason = failure.value
+        reason, now = failure.value, self._clock.seconds()
         if isinstance(reason, ListingTooLong):
-            now = self._clock.seconds()
             if self._scope.too_long(now):
-                # Whoever waits for the listing gets the shorter one.
-                self._schedule.discover(now)
-                self._tick()
+                self._ask_at_once(now)
                 return
             self._looked()
+        elif isinstance(reason, RequestRefused) and self._scope.refused(now):
+            self._ask_at_once(now)
+            return
         else:
             self._failed(failure)
         if not isinstance(reason, DirectoryError):

@@ -105,11 +105,16 @@ class RequestSchedule:
         """A REGISTER is sent."""
         self._count(now)
 
-    def discovering(self, now: float) -> None:
-        """A DISCOVER is sent."""
+    def discovering(self, now: float, *, spread: bool = False) -> None:
+        """A DISCOVER is sent; `spread`: many nodes should not ask for the next one in step."""
         self._count(now)
         self._discovered_at = now
-        self._discover_at = now + self._interval
+        interval = self._interval * self._jitter(0.8, 1.2) if spread else self._interval
+        self._discover_at = now + interval
+
+    def seeking(self, now: float) -> None:
+        """A DISCOVER is sent that asks for some names."""
+        self._count(now)
 
     def listed(self, oldest: float, now: float) -> None:
         """A listing came, in which `oldest` is the greatest age of a registration in seconds.

@@ -19,7 +19,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
-from p2pchat.rendezvous.registry import Key, Registration, Registry
+from p2pchat.rendezvous.registration import Key, Registration
+from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile, Row
 from p2pchat.sqlite import ForeignFileError, Worker, is_damage
 from p2pchat.turns import Turns, at_once

@@ -106,6 +106,18 @@ class PubTests(CommandCase):
         self.node.meets("carol@CIC")
         self.assertEqual(self.reply("/pub * hi").lines, ["published to 2 peers"])
 
+    def test_who_is_not_looked_for(self) -> None:
+        self.node.meets("bob@CIC")
+        self.node.presence.registered_in_all = 10_000
+        self.assertEqual(
+            self.reply("/pub * hi").lines,
+            [
+                "published to 1 peer (of other namespaces than [#CIC], only those that are linked "
+                "already)"
+            ],
+        )
+        self.assertEqual(self.reply("/pub #CIC hi").lines, ["published to 1 peer"])
+
     def test_nobody_at_all(self) -> None:
         self.assertEqual(
             self.reply("/pub * hi").lines, ["published to 0 peers: nobody is connected"]

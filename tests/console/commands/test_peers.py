@@ -6,7 +6,7 @@ import re
 
 from p2pchat.console.reports import duration, link_rows, links_table, peer_rows, peers_table
 from p2pchat.mesh.peers import Status
-from p2pchat.rendezvous.directory import Unreachable
+from p2pchat.rendezvous.directory import Listings, Unreachable
 from p2pchat.turns import at_once
 from p2pchat.wire.friends import Friends
 from tests.support.consoles import ME, listing
@@ -45,6 +45,28 @@ class PeersTests(CommandCase):
         self.node.presence.asked[0].callback([listing("bob@CIC"), listing("zoe@UnB")])
         lines = self.successResultOf(answer).lines
         self.assertEqual([line.split()[0] for line in lines], ["peer_id", "zoe@UnB"])
+
+    def test_some_of_many(self) -> None:
+        self.node.meets("bob@CIC")
+        self.node.knows("carol@CIC").listed = True
+        self.node.peers.get("bob@CIC").listed = True  # type: ignore[union-attr]
+        self.node.presence.partial = True
+        self.node.presence.registered_in_all = 12_000
+        some = Listings([listing("carol@CIC")])
+        some.whole, some.total = False, 10_000
+        answer = self.ask("/peers")
+        self.node.presence.asked[0].callback(some)
+        lines = self.successResultOf(answer).lines
+        self.assertEqual(
+            [line.split()[0] for line in lines],
+            ["asked", "12,000", "peer_id", "bob@CIC", "carol@CIC"],
+        )
+        text = "\n".join(lines)
+        self.assertIn("asked for 1 of 10,000 in [#CIC], and those that are known; /peers all", text)
+        self.assertNotIn("not listed", text)
+        self.assertFalse(self.node.presence.whole)
+        self.ask("/peers all")
+        self.assertTrue(self.node.presence.whole)
 
     def test_nobody(self) -> None:
         for line, text in (("/peers", "no other peers"), ("/peers #X", "no other peers in [#X]")):

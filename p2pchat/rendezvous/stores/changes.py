@@ -1,0 +1,193 @@
+"""What servers of one registry tell each other, as it stands in Redis.
+
+    PREFIX all    HASH    field = ip \\0 namespace \\0 name     value = [port, ttl, until, server]
+    PREFIX log    STREAM  one entry a batch: by=<server>  ch=[[kind, ip, namespace, name, port, ttl,
+                          until], ...]                          at most `BATCH` changes each
+    PREFIX epoch  STRING  random; another one: the data were lost or replaced
+    PREFIX janitor  STRING  who takes out of the hash what has ended, for a minute
+
+Rules: pure. `until` is in seconds of the wall clock. Anybody may have written what is read here: it
+is checked as a REGISTER is, and what does not hold is None, never an exception. Only the address is
+checked later, with `has_address`, because that of a renewal was checked before.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+
+from p2pchat.rendezvous.registration import Key, Registration
+from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
+
+BATCH: Final = 500
+"""Changes that are sent at once."""
+_FARTHEST: Final = 1e11
+"""Seconds since the epoch that a clock may show."""
+_IP_LENGTH: Final = 45
+
+_Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+_Port = Annotated[int, Meta(ge=1, le=65_535)]
+_Ttl = Annotated[int, Meta(ge=1, le=MAX_TTL)]
+_Until = Annotated[float, Meta(ge=0, le=_FARTHEST)]
+
+
+WITHDRAWN: Final = 0
+GRANTED: Final = 1
+"""New, or renewed: the latest one in the log holds."""
+REMEMBERED: Final = 2
+"""What a server knew when the data were lost: the one that ends last holds."""
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """What became of a registration."""
+
+    kind: Annotated[int, Meta(ge=WITHDRAWN, le=REMEMBERED)]
+    ip: Annotated[str, Meta(min_length=1, max_length=_IP_LENGTH)]
+    namespace: _Name
+    name: _Name
+    port: _Port
+    ttl: _Ttl
+    until: _Until
+
+    @property
+    def key(self) -> Key:
+        """What makes it one registration and not another."""
+        return self.ip, self.namespace, self.name
+
+
+class _Value(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    port: _Port
+    ttl: _Ttl
+    until: _Until
+    server: str
+
+
+_Changes = Annotated[list[Change], Meta(max_length=BATCH)]
+_encode = msgspec.json.Encoder().encode
+_decode_changes = msgspec.json.Decoder(_Changes).decode
+_decode_value = msgspec.json.Decoder(_Value).decode
+
+
+def change_of(it: Registration, kind: int, epoch: float) -> Change:
+    """What to tell of a registration; `epoch` is the wall clock's time when its clock was 0."""
+    until = epoch + it.until if it.live else 0.0
+    return Change(kind, it.ip, it.namespace, it.name, it.port, it.ttl, max(0.0, round(until, 3)))
+
+
+def registration_of(change: Change, wall: float, now: float) -> Registration:
+    """The registration that a change is about; `wall` and `now` are the same moment."""
+    # A wall clock that is wrong must not make a lease longer than it was granted.
+    left = min(change.until - wall, change.ttl)
+    it = change
+    return Registration(it.ip, it.namespace, it.name, it.port, it.ttl, now + left)
+
+
+def field_of(change: Change) -> bytes:
+    """Its field of the hash."""
+    return f"{change.ip}\0{change.namespace}\0{change.name}".encode()
+
+
+def value_of(change: Change, server: str) -> bytes:
+    """Its value in the hash."""
+    return _encode([change.port, change.ttl, change.until, server])
+
+
+def encoded(changes: list[Change]) -> bytes:
+    """Several of them for one entry of the log."""
+    return _encode(changes)
+
+
+def read_changes(text: object) -> list[Change] | None:
+    """The changes of an entry of the log, None when it is none of ours."""
+    if not isinstance(text, bytes):
+        return None
+    try:
+        return _decode_changes(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_field(field: object, value: object) -> Change | None:
+    """What a field of the hash says, None when it is none of ours."""
+    if not isinstance(field, bytes) or not isinstance(value, bytes):
+        return None
+    try:
+        ip, namespace, name = field.decode().split("\0", 2)
+        it = _decode_value(value)
+        change = Change(REMEMBERED, ip, namespace, name, it.port, it.ttl, it.until)
+    except (ValueError, RecursionError):
+        return None
+    names = (namespace, name)
+    return change if all(0 < len(each) <= MAX_NAME for each in names) else None
+
+
+def has_address(change: Change) -> bool:
+    """Whether its address is one; to be asked of those that are new."""
+    return isIPAddress(change.ip) or isIPv6Address(change.ip)
+
+
+# ---------------------------------------------------------------- replies of Redis
+
+
+NOTHING: Final = b"0-0"
+"""The id before all entries of a stream."""
+
+
+def order_of(entry_id: bytes) -> tuple[int, int]:
+    """By which the ids of a stream are sorted."""
+    first, second = entry_id.split(b"-")
+    return int(first), int(second)
+
+
+def newest_in(reply: Any) -> bytes:
+    """The id of the only entry of a range, `NOTHING` if there is none; ValueError for any other."""
+    if isinstance(reply, list) and not reply:
+        return NOTHING
+    ((entry_id, _),) = _pairs(reply)
+    return _entry_id(entry_id)
+
+
+def entries_in(reply: Any) -> list[tuple[bytes, list[Any]]]:
+    """The entries that XREAD gives; raises ValueError for anything else."""
+    if reply is None or reply == []:
+        return []
+    ((_, entries),) = _pairs(reply)
+    return [
+        (_entry_id(entry_id), fields if isinstance(fields, list) else [])
+        for entry_id, fields in _pairs(entries)
+    ]
+
+
+def entry_in(fields: list[Any]) -> tuple[bytes, list[Change] | None]:
+    """Who wrote an entry of the log, and which changes; None when it is none of ours."""
+    values = dict(zip(map(repr, fields[::2]), fields[1::2], strict=False))
+    by, text = values.get("b'by'"), values.get("b'ch'")
+    return by if isinstance(by, bytes) else b"", read_changes(text)
+
+
+def scanned_in(reply: Any) -> tuple[bytes, list[tuple[Any, Any]]]:
+    """Where HSCAN goes on, and its fields with their values; raises ValueError."""
+    if not isinstance(reply, list) or len(reply) != 2:
+        raise ValueError("that is no part of a hash")
+    cursor, flat = reply
+    if not isinstance(cursor, bytes) or not isinstance(flat, list):
+        raise ValueError("that is no part of a hash")
+    return cursor, [*zip(flat[::2], flat[1::2], strict=False)]
+
+
+def _entry_id(value: Any) -> bytes:
+    parts = value.split(b"-") if isinstance(value, bytes) and len(value) <= 41 else ()
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise ValueError("that is no entry of a log")
+    return bytes(value)
+
+
+def _pairs(value: Any) -> list[Any]:
+    if not isinstance(value, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 for pair in value
+    ):
+        raise ValueError("that is no log")
+    return value

@@ -1,0 +1,201 @@
+"""What the other servers of a registry told: the hash at the start, then the log, entry by entry.
+
+Rules: the order of the log is the truth between servers, but for what is ours and not yet read
+there, which comes behind it. Who begins remembers the end of the log, reads the hash, and reads the
+log from there: nothing is missed, and to read something twice does no harm. What somebody else
+wrote is left out and counted. Work is done in short turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Final
+
+from p2pchat.logs.levels import Log
+from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.stores.changes import (
+    GRANTED,
+    NOTHING,
+    WITHDRAWN,
+    Change,
+    entries_in,
+    entry_in,
+    has_address,
+    newest_in,
+    order_of,
+    read_field,
+    registration_of,
+    scanned_in,
+)
+from p2pchat.rendezvous.stores.redis import Redis
+from p2pchat.rendezvous.stores.telling import Telling
+from p2pchat.turns import Turns
+
+_log: Final = Log("Shared")
+
+BLOCK: Final = 0.5
+"""Seconds for which Redis is asked to wait for the next entry of the log; then we look whether its
+data are still the same."""
+MOST_SKEW: Final = 30.0
+"""Seconds that the clock of this machine may differ from that of Redis."""
+_ENTRIES: Final = 20
+"""Entries of the log that are read at once: with the longest names, half of the longest reply."""
+_SCAN: Final = 1000
+"""Fields of the hash that are asked for at once."""
+_A_TURN: Final = 50
+"""Changes that are applied without a look at anything else."""
+
+
+class LostError(Exception):
+    """Redis has other data than before: `look` again."""
+
+
+class ClockError(Exception):
+    """The clock of this machine is wrong: leases would last for hours, or for no time at all."""
+
+
+class Hearing:
+    """Applies to `registry` what others told; `telling` is what we told ourselves.
+
+    Call `look` at the start and after each trouble, then `follow` again and again. Both fail with
+    whatever went wrong, `ClockError` included.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        telling: Telling,
+        server: str,
+        prefix: str,
+        where: str,
+        reactor: Any,
+        epoch: Callable[[], str],
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.applied = 0
+        """Changes that were taken over."""
+        self.odd = 0
+        """Entries that are none of ours."""
+        self.last: bytes | None = None
+        """The id of the entry up to which the log was read; None before the hash was."""
+        self.on_read: Callable[[bytes], None] = lambda _: None
+        """Is told of this id each time that it is another one."""
+        self._registry, self._telling = registry, telling
+        self._server = server.encode()
+        self._all, self._log, self._epoch_key = (f"{prefix}{it}" for it in ("all", "log", "epoch"))
+        self._where = where
+        self._turns = Turns(reactor)
+        self._make_epoch = epoch
+        self._epoch: bytes | None = None
+        self._check_at = 0.0
+        self._wall, self._monotonic = wall, monotonic
+
+    async def look(self, redis: Redis) -> None:
+        """Find out what became of the data while we did not look, and take over what is new."""
+        last = self.last or NOTHING
+        clock, epoch, end, here = await redis.together(
+            [
+                ("TIME",),
+                ("GET", self._epoch_key),
+                ("XREVRANGE", self._log, "+", "-", "COUNT", 1),
+                ("XRANGE", self._log, last, last),
+            ]
+        )
+        self._check_clock(clock)
+        if not isinstance(epoch, bytes):
+            await redis.call("SET", self._epoch_key, self._make_epoch(), "NX")
+            epoch = await redis.call("GET", self._epoch_key)
+        before = self._epoch
+        # Of a log that was cut off at its beginning or its end, we may have missed something.
+        going_on = last != NOTHING and epoch == before and newest_in(here) == last
+        if self.last is None or not going_on:
+            self._telling.forget_unseen()
+            await self._read_all(redis)
+            self.last = newest_in(end)
+        self._epoch = epoch
+        if before is not None and not going_on:
+            self._telling.recover()
+
+    async def _read_all(self, redis: Redis) -> None:
+        """Take over the hash, piece by piece."""
+        cursor, seen, most = b"0", 0, 2 * self._registry.limit
+        before = self.applied
+        while True:
+            reply = await redis.call("HSCAN", self._all, cursor, "COUNT", _SCAN)
+            cursor, pairs = scanned_in(reply)
+            seen += len(pairs)
+            await self._turns.do(self._apply([read_field(*pair) for pair in pairs]))
+            if cursor == b"0":
+                break
+            if seen > most:
+                text = "{where} holds more than {most} registrations: the rest is left out"
+                _log.warn(text, where=self._where, most=most)
+                break
+        count = self.applied - before
+        _log.info("Took over {count} registrations from {where}", count=count, where=self._where)
+
+    async def follow(self, redis: Redis) -> int:
+        """Wait a moment for what is next in the log, and apply it; how many changes."""
+        last, before, now = self.last or NOTHING, self.applied, self._monotonic()
+        if now >= self._check_at:
+            if await redis.call("GET", self._epoch_key) != self._epoch:
+                raise LostError
+            self._check_at = now + BLOCK / 2
+        block = int(BLOCK * 1000)
+        words = ("XREAD", "COUNT", _ENTRIES, "BLOCK", block, "STREAMS", self._log, last)
+        for entry_id, fields in entries_in(await redis.call(*words, wait=BLOCK)):
+            if order_of(entry_id) <= order_of(last):
+                raise ValueError("its log goes backwards")
+            await self._turns.do(self._apply_entry(fields))
+            self.last = last = entry_id
+            self.on_read(entry_id)
+        return self.applied - before
+
+    def _apply_entry(self, fields: list[Any]) -> Generator[None, None, None]:
+        by, changes = entry_in(fields)
+        if changes is None:
+            self._is_odd()
+        elif by == self._server:
+            for change in changes:
+                self._telling.see(change.key)
+        else:
+            yield from self._apply(changes)
+
+    def _apply(self, changes: Sequence[Change | None]) -> Generator[None, None, None]:
+        registry, telling = self._registry, self._telling
+        wall, now = self._wall(), self._monotonic()
+        for number, change in enumerate(changes, 1):
+            if not number % _A_TURN:
+                yield
+                wall, now = self._wall(), self._monotonic()
+            if change is None:
+                self._is_odd()
+                continue
+            key = change.key
+            if key in telling:
+                pass  # what we say of it comes behind that
+            elif change.kind == WITHDRAWN:
+                self.applied += registry.dismiss(key)
+            elif key not in registry and not has_address(change):
+                self._is_odd()
+            else:
+                latest = change.kind == GRANTED
+                registration = registration_of(change, wall, now)
+                self.applied += registry.adopt(registration, now, latest=latest)
+
+    def _is_odd(self) -> None:
+        self.odd += 1
+        if self.odd == 1:
+            _log.warn("Somebody else writes into {where}: that is left out", where=self._where)
+
+    def _check_clock(self, reply: Any) -> None:
+        seconds = reply[0] if isinstance(reply, list) and reply else None
+        if not isinstance(seconds, bytes) or not seconds.isdigit() or len(seconds) > 12:
+            raise ValueError("it does not tell the time")
+        skew = self._wall() - int(seconds)
+        if abs(skew) > MOST_SKEW:
+            raise ClockError(
+                f"the clock of this machine and that of {self._where} differ by {abs(skew):.0f} s: "
+                "set them right"
+            )
