@@ -267,9 +267,19 @@ class DurableHistory:
 
     # ------------------------------------------------------------ what a person asks for
 
-    def recent(self, conversation: str | None, count: int) -> Deferred[list[Record]]:
+    def recent(
+        self, conversation: str | None, count: int, before: int | None = None
+    ) -> Deferred[list[Record]]:
         """The last messages of a conversation, or of all for None; see `Reader.recent`."""
-        return self._read_all(lambda reader: reader.recent(conversation, count))
+        return self._read_all(lambda reader: reader.recent(conversation, count, before))
+
+    def after(self, conversation: str | None, count: int, last: int) -> Deferred[list[Record]]:
+        """The first messages that came after one; see `Reader.after`."""
+        return self._read_all(lambda reader: reader.after(conversation, count, last))
+
+    def upto(self, at: float) -> Deferred[list[int]]:
+        """The id of the last message that was kept by then; see `Reader.upto`."""
+        return self._read_all(lambda reader: reader.upto(at))
 
     def search(self, words: str, count: int) -> Deferred[list[Record]]:
         """The last messages that hold `words`; see `Reader.search`."""

@@ -13,7 +13,7 @@ from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
 
 from p2pchat.disk import SYSTEM, Disk
-from p2pchat.history import past
+from p2pchat.history import moments, past
 from p2pchat.history import words as index
 from p2pchat.history.checking import LOOKS, Faults
 from p2pchat.history.mending import lenient
@@ -83,6 +83,14 @@ class Reader:
             return _sorted(found)[-count:]
 
         return self._read(read)
+
+    def after(self, conversation: str | None, count: int, last: int) -> list[Record]:
+        """The first `count` messages, as in `recent`, with a larger id than `last`."""
+        return self._after(conversation, last, count)
+
+    def upto(self, at: float) -> list[int]:
+        """The id of the last message that was kept by then, 0 for none; see `moments`."""
+        return self._read(lambda connection: [moments.upto(connection, at)])
 
     def search(self, words: str, count: int) -> list[Record]:
         """The last `count` messages that hold all of `words`, oldest first.
@@ -188,10 +196,12 @@ class Reader:
 
     # ------------------------------------------------------------ pieces
 
-    def _after(self, conversation: str | None, last: int) -> list[Record]:
+    def _after(
+        self, conversation: str | None, last: int, count: int = _AT_ONCE
+    ) -> list[Record]:
         def read(connection: sqlite3.Connection) -> list[Record]:
-            found = self._rows(connection, conversation, last, _END, _AT_ONCE, "ASC")
-            left = _AT_ONCE
+            found = self._rows(connection, conversation, last, _END, count, "ASC")
+            left = count
             which = "WHERE id >= coalesce((SELECT max(id) FROM segment WHERE id <= ?), 0)"
             for data in self._segments(connection, f"{which} ORDER BY id", last):
                 earliest = [one for one in unpack(data, conversation) if one.id > last]
@@ -199,7 +209,7 @@ class Reader:
                 left -= len(earliest)
                 if left <= 0:
                     break
-            return _sorted(found)[:_AT_ONCE]
+            return _sorted(found)[:count]
 
         return self._read(read)
 

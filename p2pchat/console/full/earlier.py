@@ -107,7 +107,7 @@ class Earlier:
         key, backlog = conversation.key, conversation.backlog
         older = self._older(lines, backlog.holds())
         older = older[backlog.without_room([line.text for line in older]) :]
-        earlier = [self._entry(line) for line in older]
+        earlier = [self.entry_of(line) for line in older]
         backlog.put_before(earlier, self._history.unread.get(key, 0))
         conversation.complete, self._told = True, False
         # If it has left the screen meanwhile, it is still unread.
@@ -132,8 +132,13 @@ class Earlier:
                 return lines[:place]
         return lines
 
-    def _entry(self, line: Record) -> PaneEntry:
+    def entry_of(self, line: Record) -> PaneEntry:
         """What a line looks like: as it would if it had been said in this session."""
+        entry = self._entry(line)
+        entry.number = line.id
+        return entry
+
+    def _entry(self, line: Record) -> PaneEntry:
         where, text, sender = line.conversation, line.text, line.sender
         if line.state == RECEIVED:
             named = where == sender or self._named(text)

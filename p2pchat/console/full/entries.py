@@ -46,6 +46,8 @@ class EntryKind(enum.Enum):
     OWN = "own"
     """We did."""
     EVENT = "event"
+    LEFT_OUT = "left out"
+    """How much of a flood is not shown."""
     ANSWER = "answer"
     """What a command says."""
     WARNING = "warning"
@@ -58,6 +60,7 @@ _STYLES: Final = {
     EntryKind.WARNING: "class:warning",
     EntryKind.ANSWER: "class:answer",
     EntryKind.EVENT: "class:event",
+    EntryKind.LEFT_OUT: "class:event",
 }
 
 
@@ -109,6 +112,8 @@ class PaneEntry(Struct, eq=False):
     """Whether it is meant for the person: direct, or with their name in it."""
     msg_id: str = ""
     """By which the history knows it; empty for none."""
+    number: int = 0
+    """Its number in the history, where that is known."""
     mark: Mark = Mark.NONE
     note: str = ""
     """What stands behind the mark."""

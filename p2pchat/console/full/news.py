@@ -117,7 +117,9 @@ class News(Observer):
         now = self._wall_clock()
         for peer_id, count in left_out.items():
             text = left_out_line(count, peer_id, kept=self._node.history is not None)
-            self._conversations.add(PaneEntry(now, EntryKind.EVENT, text))
+            last = next((each for each in reversed(arrived) if each[0] == peer_id), None)
+            where = peer_id if last is None else self._where(peer_id, last[1])
+            self._conversations.add(PaneEntry(now, EntryKind.LEFT_OUT, text, where=where))
         ring = False
         for peer_id, message, remark, security in arrived:
             entry = self._entry(now, peer_id, message)
@@ -130,9 +132,12 @@ class News(Observer):
             self._ring()
         self._changed()
 
+    def _where(self, peer_id: str, message: Send | Pub) -> str:
+        return conversation_of(peer_id, None if isinstance(message, Send) else message.dst)
+
     def _entry(self, now: float, peer_id: str, message: Send | Pub) -> PaneEntry:
         direct = isinstance(message, Send)
-        where = conversation_of(peer_id, None if direct else message.dst)
+        where = self._where(peer_id, message)
         claims = bool(message.src) and message.src != peer_id
         named = direct or self._named(message.payload)
         msg_id = id_text(message.msg_id)

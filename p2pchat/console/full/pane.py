@@ -18,6 +18,7 @@ from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs, Row
+from p2pchat.console.full.sheet import Sheet
 from p2pchat.console.full.widths import fit, width
 
 Cells: TypeAlias = "dict[int, Char]"
@@ -56,14 +57,30 @@ class MessagePane(Container):
         self._glyphs = glyphs
         # The row is kept with its cells, so that nothing else can come to have its id.
         self._drawn: dict[tuple[int, bool], tuple[Row, Cells]] = {}
-        self._columns, self._height = 80, 20
+        self._columns, self._height, self._left = 80, 20, 0
+        self.sheet: Sheet | None = None
+        """What is shown in place of the messages."""
+        self.on_scroll: Callable[[int], None] = self._scroll
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows, as they were drawn last."""
+        return self._columns, self._height
 
     def scroll(self, pages: float) -> None:
         """Up by so many pages; down, if negative."""
         rows = max(1, int(abs(pages) * (self._height - 1)))
-        self._conversations.current.backlog.scroll(
-            rows if pages > 0 else -rows, self._columns, self._height, self._glyphs
-        )
+        self.scroll_rows(rows if pages > 0 else -rows)
+
+    def scroll_rows(self, rows: int) -> None:
+        """Up by so many rows; down, if negative."""
+        if self.sheet is not None:
+            self.sheet.move(-rows)
+        else:
+            self.on_scroll(rows)
+
+    def _scroll(self, rows: int) -> None:
+        self._conversations.current.view.scroll(rows, *self.size, self._glyphs)
 
     def write_to_screen(
         self,
@@ -76,9 +93,11 @@ class MessagePane(Container):
     ) -> None:
         """Draw the rows, at the bottom of the room there is."""
         self._columns, self._height = max(8, write_position.width), max(1, write_position.height)
-        backlog = self._conversations.current.backlog
-        rows = backlog.visible(self._columns, self._height, self._glyphs)
-        before, self._drawn = self._drawn, {}
+        shown = self.sheet or self._conversations.current.view
+        rows = shown.visible(self._columns, self._height, self._glyphs)
+        left = write_position.xpos
+        before = self._drawn if left == self._left else {}
+        self._drawn, self._left = {}, left
         line = write_position.ypos + write_position.height - len(rows)
         singly = len(rows) - self._covered()
         for number, row in enumerate(rows):
@@ -86,7 +105,8 @@ class MessagePane(Container):
             kept = before.get(key)
             if kept is None:
                 make = cells_of if number >= singly else pieces_of
-                kept = row, make(row, write_position.width)
+                cells = make(row, write_position.width)
+                kept = row, {at + left: cell for at, cell in cells.items()} if left else cells
             self._drawn[key] = kept
             screen.data_buffer[line].update(kept[1])
             line += 1
