@@ -28,9 +28,9 @@ else:
     from prompt_toolkit.data_structures import Size
     from prompt_toolkit.history import InMemoryHistory
     from prompt_toolkit.input import create_pipe_input
-    from prompt_toolkit.output.vt100 import Vt100_Output
 
     from p2pchat.console.full.event_loop import EventLoop
+    from p2pchat.console.full.placing import PlacingOutput
     from p2pchat.console.full.service import FullConsole
 
 from p2pchat.node.node import ChatNode
@@ -134,7 +134,7 @@ class ConsoleCase(SynchronousTestCase):
             self.loop,
             on_leave=self.left.append,
             screen_input=self.keyboard,
-            output=Vt100_Output(stream, self.screen.size, term="xterm-256color", enable_cpr=False),
+            output=PlacingOutput(stream, self.screen.size, term="xterm-256color", enable_cpr=False),
             history=self.history,
         )
         self.console.startService()

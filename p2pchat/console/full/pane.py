@@ -4,7 +4,8 @@ Rules: drawing is what the screen costs, and most rows are those of the last dra
 became is kept as long as they are seen. A prompt_toolkit `Window` would turn every character into a
 cell anew each time, and its renderer looks at, and writes, cell after cell: 20,000 of them on a
 terminal of 400 columns. So a piece of text in one style is one character to it, as wide as the
-text. Only where the menu of completions may lie above the pane, cells are cells.
+text. Only where the menu of completions may lie above the pane, cells are cells. On whose width
+terminals disagree is placed by its column.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs, Row
+from p2pchat.console.full.placing import clusters, placed, words_of
 from p2pchat.console.full.sheet import Sheet
 from p2pchat.console.full.widths import fit, width
 
@@ -105,8 +107,7 @@ class MessagePane(Container):
             kept = before.get(key)
             if kept is None:
                 make = cells_of if number >= singly else pieces_of
-                cells = make(row, write_position.width)
-                kept = row, {at + left: cell for at, cell in cells.items()} if left else cells
+                kept = row, make(row, write_position.width, left)
             self._drawn[key] = kept
             screen.data_buffer[line].update(kept[1])
             line += 1
@@ -129,41 +130,57 @@ class MessagePane(Container):
         return []
 
 
-def pieces_of(row: Row, columns: int) -> Cells:
-    """Each text of a row as one character as wide as it is, as far as they fit."""
+def pieces_of(row: Row, columns: int, left: int = 0) -> Cells:
+    """Each text of a row as one character as wide as it is, as far as they fit.
+
+    `columns` are those between `left`, where the row begins, and its end.
+    """
     cells: Cells = {}
-    column = 0
-    for style, text in row:
-        taken = width(text)
-        if taken > columns - column:
-            text = text[: fit(text, columns - column)]
+    column, columns = left, left + columns
+    for style, whole in row:
+        for text, disputed in words_of(whole):
             taken = width(text)
-        if taken:
-            # What is not covered would be left there when less is drawn the next time.
-            cells.update(dict.fromkeys(range(column + 1, column + taken), _COVERED))
-            piece = cells[column] = Char("", style)
-            piece.char, piece.width = text, taken  # as it would find out in twice the time
-            column += taken
+            if taken > columns - column:
+                text = text[: fit(text, columns - column)]
+                taken = width(text)
+            if taken:
+                if disputed:
+                    text = placed(text, column, taken)
+                put(cells, column, text, style, taken)
+                column += taken
     return cells
 
 
-def cells_of(row: Row, columns: int) -> Cells:
-    """The cells of a row, as far as they fit."""
+def put(cells: Cells, column: int, text: str, style: str, taken: int) -> None:
+    """A text of so many columns as one character."""
+    # What is not covered would be left there when less is drawn the next time.
+    cells.update(dict.fromkeys(range(column + 1, column + taken), _COVERED))
+    piece = cells[column] = Char("", style)
+    piece.char, piece.width = text, taken  # as it would find out in twice the time
+
+
+def cells_of(row: Row, columns: int, left: int = 0) -> Cells:
+    """The cells of a row, as far as they fit; as in `pieces_of`."""
     cells: Cells = {}
-    column = last = 0
-    for style, text in row:
-        for character in text:
-            cell = _chars[character, style]
-            if cell.width == 0 and column:
-                # An accent of its own: it belongs to the character before.
-                before = cells[last]
-                cells[last] = _chars[before.char + character, before.style]
-                continue
-            if column + cell.width > columns:
-                return cells
-            last = column
-            cells[column] = cell
-            for covered in range(column + 1, column + cell.width):
-                cells[covered] = _COVERED
-            column += max(1, cell.width)
+    column = last = left
+    columns += left
+    for style, whole in row:
+        for text, disputed in words_of(whole):
+            for character in clusters(text) if disputed else text:
+                taken = width(character) if disputed else _chars[character, style].width
+                if taken == 0 and column > left and not disputed:
+                    # An accent of its own: it belongs to the character before.
+                    before = cells[last]
+                    cells[last] = _chars[before.char + character, before.style]
+                    continue
+                if column + taken > columns:
+                    return cells
+                last = column
+                if disputed:
+                    put(cells, column, placed(character, column, taken), style, taken)
+                else:
+                    cells[column] = _chars[character, style]
+                    for covered in range(column + 1, column + taken):
+                        cells[covered] = _COVERED
+                column += max(1, taken)
     return cells

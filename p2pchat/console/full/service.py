@@ -57,9 +57,9 @@ def make_full_console(
     leaves. Start the service after the node, and stop it after the node.
     """
     from prompt_toolkit.input.vt100 import Vt100Input
-    from prompt_toolkit.output.vt100 import Vt100_Output
 
     from p2pchat.console.full.past_lines import PastLines
+    from p2pchat.console.full.placing import PlacingOutput
     from p2pchat.console.full.tty import Terminal, TerminalStream
 
     stdin: Any = sys.__stdin__
@@ -74,7 +74,7 @@ def make_full_console(
         loop,
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
-        output=Vt100_Output(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
+        output=PlacingOutput(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
         history=PastLines(typed),
         encoding=encoding,
         terminal=terminal,

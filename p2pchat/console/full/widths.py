@@ -1,7 +1,8 @@
 """How much room text takes on a terminal: columns, cutting, wrapping.
 
 Rules: pure functions; text is made `steady` first. What terminals disagree about is left out:
-joiners and variation selectors, which turn several characters into one on some of them.
+joiners and variation selectors, which turn several characters into one on some of them. Where
+they disagree about columns, as for the spacing marks of Hindi, the widest counts; see `placing`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 from typing import Final
+from unicodedata import category
 
 from prompt_toolkit.utils import get_cwidth
 
 from p2pchat.wire.text import printable
 
 _DISPUTED: Final = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f]")
+_WIDE: Final = frozenset(
+    "\u302e\u302f\u3164\U00016ff0\U00016ff1" + "".join(map(chr, range(0x3248, 0x3250)))
+)
 _MOST_REMEMBERED: Final = 20_000
 
 
@@ -23,10 +28,17 @@ class _WidthTable(dict[str, int]):
     """The columns of a character. Of a full screen with marks 180,000 are asked for."""
 
     def __missing__(self, character: str) -> int:
-        found = get_cwidth(character)
+        found = max(get_cwidth(character), _most_columns(character))
         if len(self) < _MOST_REMEMBERED:
             self[character] = found
         return found
+
+
+def _most_columns(character: str) -> int:
+    """What tmux and VTE take for some characters to which others give less."""
+    if character in _WIDE:
+        return 2
+    return int(category(character) == "Mc" or character == "\uffa0")
 
 
 _width_of: Final = _WidthTable().__getitem__
