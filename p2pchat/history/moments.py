@@ -49,7 +49,9 @@ def _in_segments(connection: Connection, ids: list[int], at: float) -> int:
     """The same in what is not filed yet, in segments that begin with these ids."""
 
     def began(id_: int) -> float:
-        return max((arrived(data) for _, data in segments(connection, _ONE, id_) if data), default=0)
+        return max(
+            (arrived(data) for _, data in segments(connection, _ONE, id_) if data), default=0
+        )
 
     place = bisect_right(ids, at, key=began)
     found = [

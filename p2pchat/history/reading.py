@@ -196,9 +196,7 @@ class Reader:
 
     # ------------------------------------------------------------ pieces
 
-    def _after(
-        self, conversation: str | None, last: int, count: int = _AT_ONCE
-    ) -> list[Record]:
+    def _after(self, conversation: str | None, last: int, count: int = _AT_ONCE) -> list[Record]:
         def read(connection: sqlite3.Connection) -> list[Record]:
             found = self._rows(connection, conversation, last, _END, count, "ASC")
             left = count

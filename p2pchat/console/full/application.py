@@ -1,8 +1,8 @@
 """The full screen: messages above, the bar, and the line being typed below.
 
     12:34 [bob@CIC] oi                       the pane: what `Conversations` has, newest last
-    12:35 [alice@CIC] olá ✓
-     alice@CIC  registered  1/1 links  bob@CIC          the bar
+    12:35 [alice@CIC] olá ✓                  left of it, on a wide screen, their list
+     alice@CIC  registered  1 of 1 peer connected  [bob@CIC]          the bar
     bob@CIC> tudo bem?_                      the line; it grows to a few rows
 
 Rules: this module builds and draws; what keys do is `keys`, what is said is `Talk`. The line being
@@ -28,9 +28,9 @@ from prompt_toolkit.layout import (
     Dimension,
     Float,
     FloatContainer,
-    FormattedTextControl,
     HSplit,
     Layout,
+    VSplit,
     Window,
 )
 from prompt_toolkit.layout.menus import CompletionsMenu
@@ -46,9 +46,11 @@ from prompt_toolkit.widgets import SearchToolbar
 from p2pchat.console.full.bar import BarState, bar_row
 from p2pchat.console.full.colours import STYLE, colour_depth
 from p2pchat.console.full.conversations import Conversations
-from p2pchat.console.full.entries import Glyphs
+from p2pchat.console.full.entries import Glyphs, Row
+from p2pchat.console.full.list_column import ListColumn, columns_of
 from p2pchat.console.full.pane import MessagePane
-from p2pchat.console.full.widths import cut, steady
+from p2pchat.console.full.row_window import RowWindow
+from p2pchat.console.full.widths import cut, padded, steady
 from p2pchat.wire.names import visible
 from p2pchat.wire.text import marks_in_cells
 
@@ -70,7 +72,8 @@ class _MarksInCells(Processor):
 class ChatScreen:
     """The application, its pane and its line. `state` tells what the bar shows.
 
-    Run `app.run_async` on an asyncio loop; `question` is a row above the bar, empty for none.
+    `is_here` tells whether there is anybody in a conversation. Run `app.run_async` on an asyncio
+    loop; `question` is a row above the bar, empty for none.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class ChatScreen:
         conversations: Conversations,
         *,
         state: Callable[[], BarState],
+        is_here: Callable[[str], bool],
         glyphs: Glyphs,
         completer: Completer,
         history: History,
@@ -88,6 +92,7 @@ class ChatScreen:
         self._state = state
         self.question = ""
         self.pane = MessagePane(conversations, glyphs, self._covered)
+        column = ListColumn(conversations, is_here, glyphs, self._columns, self._covered)
         self.line = Buffer(
             completer=completer,
             history=history,
@@ -108,13 +113,14 @@ class ChatScreen:
             wrap_lines=True,
             dont_extend_height=True,
         )
+        is_wide = Condition(lambda: columns_of(self._columns()) > 0)
         rows: list[AnyContainer] = [
-            self.pane,
+            VSplit([ConditionalContainer(column, is_wide), self.pane]),
             ConditionalContainer(
-                Window(FormattedTextControl(self._question), height=1, style="class:question"),
+                RowWindow(self._question, self._covered),
                 Condition(lambda: bool(self.question)),
             ),
-            Window(FormattedTextControl(self._bar), height=1, style="class:bar"),
+            RowWindow(self._bar, self._covered),
             search,
             line_window,
         ]
@@ -130,8 +136,8 @@ class ChatScreen:
             mouse_support=False,
             max_render_postpone_time=None,
         )
-        # Many terminals show a lone Escape late; nothing here needs it to come at once.
-        self.app.ttimeoutlen = 0.1
+        # Escape leaves a screen, and begins what Alt and other keys send, which comes in one go.
+        self.app.ttimeoutlen = self.app.timeoutlen = 0.1
 
     def draw(self) -> None:
         """Draw what has changed, soon."""
@@ -153,9 +159,8 @@ class ChatScreen:
         key = steady(visible(self._conversations.current.key))
         return [("class:prompt", cut(key, max(8, self._columns() // 3)) + "> ")]
 
-    def _bar(self) -> StyleAndTextTuples:
-        row: StyleAndTextTuples = [*bar_row(self._state(), self._columns())]
-        return row
+    def _bar(self, columns: int) -> Row:
+        return bar_row(self._state(), columns)
 
-    def _question(self) -> StyleAndTextTuples:
-        return [("", cut(steady(self.question), self._columns()))]
+    def _question(self, columns: int) -> Row:
+        return [("class:question", padded(steady(self.question), columns))]

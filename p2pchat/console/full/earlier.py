@@ -110,6 +110,9 @@ class Earlier:
         earlier = [self.entry_of(line) for line in older]
         backlog.put_before(earlier, self._history.unread.get(key, 0))
         conversation.complete, self._told = True, False
+        if not key:
+            # The list is as it was before the restart, the latest conversations last.
+            self._conversations.order.add(line.conversation for line in older)
         # If it has left the screen meanwhile, it is still unread.
         if key and len(backlog) and conversation is self._conversations.current:
             self._history.mark_read(key)

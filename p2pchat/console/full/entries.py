@@ -25,6 +25,7 @@ from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
 from p2pchat.console.wording import in_brackets, security_mark
+from p2pchat.wire.address import namespace_of
 from p2pchat.wire.names import CELLS
 from p2pchat.wire.repetitions import mark_of
 
@@ -197,6 +198,9 @@ class PaneEntry(Struct, eq=False):
             return "class:own", f"[-> {where}] " if together else f"[{name}] "
         if self.kind is EntryKind.MESSAGE:
             claim = " (!)" if self.claims else ""
+            # Who publishes to a namespace need not be of it; answers there do not reach them then.
+            if self.where.startswith("#") and namespace_of(self.speaker) != self.where[1:]:
+                claim += " (elsewhere)"
             to = f" -> {where}" if together and self.where != self.speaker else ""
             return colour_of(self.speaker), f"[{name}{claim}{to}] "
         return "class:event", ""

@@ -72,7 +72,7 @@ class Keyboard:
             (self._next_unread, usual, (Keys.Escape, "a")),
             (lambda _: self._screen.pane.scroll(1), usual, (Keys.PageUp,)),
             (lambda _: self._screen.pane.scroll(-1), usual, (Keys.PageDown,)),
-            (lambda _: self._conversations.current.backlog.follow(), usual, (Keys.ControlEnd,)),
+            (lambda _: self._conversations.current.follow(), usual, (Keys.ControlEnd,)),
             (self._name_whom, usual & whom, (" ",)),
             # Stopping the program would stop the node.
             (lambda _: None, usual, (Keys.ControlZ,)),
@@ -103,7 +103,7 @@ class Keyboard:
         text = line.text
         line.append_to_history()
         line.reset()
-        self._conversations.current.backlog.follow()
+        self._conversations.current.follow()
         self._run(text)
 
     def _is_reply(self) -> bool:

@@ -20,7 +20,7 @@ from prompt_toolkit.layout.screen import Screen, WritePosition
 
 from p2pchat.console.full.conversations import TOGETHER, Conversations, Unread
 from p2pchat.console.full.entries import Glyphs, Row
-from p2pchat.console.full.pane import Cells, pieces_of
+from p2pchat.console.full.pane import Cells, cells_of, pieces_of
 from p2pchat.console.full.widths import padded, steady, width
 from p2pchat.wire.names import visible
 
@@ -40,13 +40,16 @@ def columns_of(screen: int) -> int:
 
 
 def list_lines(
-    listed: Sequence[Unread], current: str, is_here: Callable[[str], bool], room: int
+    listed: Sequence[Unread], current: str, here: Sequence[bool], room: int
 ) -> list[tuple[str, str]]:
-    """Style and text of each conversation, every text of exactly so many columns."""
+    """Style and text of each conversation, every text of exactly so many columns.
+
+    `here` tells of each whether there is somebody who is connected.
+    """
     lines = []
-    for number, (key, messages, urgent) in enumerate(listed):
+    for number, ((key, messages, urgent), is_here) in enumerate(zip(listed, here, strict=True)):
         name = steady(visible(key)) if key else ALL
-        if key != TOGETHER and not is_here(key):
+        if key != TOGETHER and not is_here:
             name = f"({name})"
         count = f" {messages:,}{'!' if urgent else ''}" if messages else ""
         head = f"{'>' if key == current else ' '}{number if number <= _NUMBERED else ' '} "
@@ -67,11 +70,13 @@ class ListColumn(Container):
         is_here: Callable[[str], bool],
         glyphs: Glyphs,
         screen_columns: Callable[[], int],
+        covered: Callable[[], int],
     ) -> None:
         self._conversations = conversations
         self._is_here = is_here
         self._line = "│" if glyphs.rule == "─" else "|"
         self._screen_columns = screen_columns
+        self._covered = covered
         self._drawn: tuple[object, list[Cells]] = None, []
 
     def write_to_screen(
@@ -84,12 +89,22 @@ class ListColumn(Container):
         z_index: int | None,  # noqa: ARG002
     ) -> None:
         """Draw the list from the top, the current conversation always in it."""
+        if write_position.width < 2:
+            return
         room, height = write_position.width - 1, write_position.height
-        talks = self._conversations
-        lines = list_lines(talks.listed(), talks.current.key, self._is_here, room)
-        key = (lines, room, height)
+        talks, singly = self._conversations, height - self._covered()
+        listed, current = talks.listed(), talks.current.key
+        here = [self._is_here(each.key) for each in listed]
+        key = (listed, here, current, room, height, singly)
         if self._drawn[0] != key:
-            self._drawn = key, [pieces_of(row, room + 1) for row in self._rows(lines, room, height)]
+            rows = self._rows(list_lines(listed, current, here, room), room, height)
+            self._drawn = (
+                key,
+                [
+                    (pieces_of if number < singly else cells_of)(row, room + 1)
+                    for number, row in enumerate(rows)
+                ],
+            )
         for number, cells in enumerate(self._drawn[1]):
             screen.data_buffer[write_position.ypos + number].update(cells)
 
@@ -116,4 +131,3 @@ class ListColumn(Container):
     def get_children(self) -> list[Container]:
         """None."""
         return []
-

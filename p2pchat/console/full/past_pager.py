@@ -99,8 +99,8 @@ class PastPager:
 
         self._ask(conversation, history.recent(_key(conversation), count), came)
 
-    def open_at(self, number: int, title: str) -> None:
-        """Go to the message with this number, below a line with this title."""
+    def open_at(self, number: int, title: str, leave_to: Callable[[], None]) -> None:
+        """Go to the message with this number, below a line with this title; Esc is `leave_to`."""
         history, conversation = self._history, self._conversations.current
         assert history is not None
         key = _key(conversation)
@@ -112,12 +112,10 @@ class PastPager:
                 return
             past = self._begun(conversation)
             fitting = _fitting(above)
-            past.put_above(
-                self._entries(fitting), is_all=len(fitting) == len(above) < _PAGE
-            )
+            past.put_above(self._entries(fitting), is_all=len(fitting) == len(above) < _PAGE)
             fitting = _fitting(below, first=True)
             past.put_below(self._entries(fitting), is_all=len(fitting) == len(below) < _PAGE)
-            conversation.past = past
+            conversation.past, past.leave_to = past, leave_to
             entry = past.mark(number, title)
             columns, height = self._size()
             if entry is not None and past.show(entry):

@@ -11,7 +11,7 @@ changing. Bounded: what is far from the screen goes, and is read again when one 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from p2pchat.console.full.backlog import Backlog
@@ -38,6 +38,8 @@ class PastView(Scrolled):
         """The time of which everything is here that only this session has."""
         self._marked: PaneEntry | None = None
         self._title = ""
+        self.leave_to: Callable[[], None] | None = None
+        """Where one comes from who is here; None for the end of the conversation."""
         self.has_all_above = False
         """Whether nothing older is kept."""
         self.loading = False
@@ -107,9 +109,7 @@ class PastView(Scrolled):
 
     def to_top(self, columns: int, height: int, glyphs: Glyphs) -> None:
         """Go to the first row."""
-        self.scroll(
-            self.rows_above(columns, height, glyphs, 1 << 30), columns, height, glyphs
-        )
+        self.scroll(self.rows_above(columns, height, glyphs, 1 << 30), columns, height, glyphs)
 
     def _rules(self, number: int, before: PaneEntry | None) -> Sequence[tuple[str, str]]:  # noqa: ARG002
         if self._entries[number - self._first] is self._marked:

@@ -19,7 +19,6 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
-from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.bar import BarState
@@ -29,14 +28,17 @@ from p2pchat.console.full.earlier import Earlier
 from p2pchat.console.full.entries import EntryKind, Glyphs
 from p2pchat.console.full.keys import Keyboard
 from p2pchat.console.full.marks import Marks
+from p2pchat.console.full.moving_parts import add_moving
 from p2pchat.console.full.news import News
 from p2pchat.console.full.tables import BARS, PLAIN_BARS
 from p2pchat.console.full.talk import Talk
 from p2pchat.console.full.tty import Terminal
+from p2pchat.console.full.welcome import Welcome
 from p2pchat.history.location import NONE
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.paths import typed_lines_path
+from p2pchat.wire.address import EVERYONE
 
 _log: Final = Log("Terminal")
 _REDRAW: Final = 0.05
@@ -109,9 +111,10 @@ class FullConsole(Service):
         self.conversations = Conversations(node.friends, "#" + node.settings.peer.namespace)
         glyphs = Glyphs.of(encoding)
         marks = Marks()
+        commands = Commands(node, clock)
         self._talk = Talk(
             node,
-            Commands(node, clock),
+            commands,
             self.conversations,
             marks,
             wall_clock=node.wall,
@@ -139,6 +142,7 @@ class FullConsole(Service):
         self.screen = ChatScreen(
             self.conversations,
             state=self._state,
+            is_here=lambda key: key.startswith(("#", EVERYONE)) or node.peers.is_linked(key),
             glyphs=glyphs,
             completer=ChatCompleter(
                 node.peers,
@@ -151,6 +155,17 @@ class FullConsole(Service):
             output=output,
         )
         Keyboard(self.screen, self.conversations, run=self._run, leave=self._leave, tell=self._tell)
+        self._welcome = Welcome(node, node.wall, self.conversations.add)
+        add_moving(
+            self.screen,
+            node,
+            commands,
+            self._talk,
+            self.conversations,
+            entry_of=self._earlier.entry_of,
+            glyphs=glyphs,
+            changed=self._changed,
+        )
         self._refresh = LoopingCall(self._look)
         self._refresh.clock = clock
         self._bar: BarState | None = None
@@ -162,8 +177,7 @@ class FullConsole(Service):
         super().startService()
         self._earlier.start()
         self._news.start()
-        self._tell(f"p2pchat {__version__}: {self._node.me.peer_id}, port {self._node.port}")
-        self._tell(f"rendezvous: {self._node.presence.directory.address}; /help for help")
+        self._welcome.show()
         if self._terminal is not None:
             self._terminal.on_redraw = self.screen.draw_all
             self._terminal.on_gone = self._leave
@@ -224,6 +238,8 @@ class FullConsole(Service):
     # ------------------------------------------------------------ what is typed
 
     def _run(self, line: str) -> None:
+        self._welcome.over()
+        self.screen.pane.sheet = None
         try:
             leaving = self._talk.run(line)
         except Exception:
@@ -265,7 +281,7 @@ class FullConsole(Service):
     def _look(self) -> None:
         """Draw anew when the bar has something new to tell."""
         state = self._state()
-        if state != self._bar:
+        if self._welcome.look() or state != self._bar:
             self._bar = state
             self._changed()
 
@@ -281,7 +297,8 @@ class FullConsole(Service):
             current=current.key,
             security=self._talk.security,
             unread=self.conversations.unread(),
-            below=current.backlog.below,
+            below=current.view.below,
+            past=current.past is not None,
             left_out=self._news.left_out,
             not_kept=self._node.history is not None and self._node.history.failing,
         )

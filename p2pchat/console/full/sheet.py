@@ -47,6 +47,8 @@ class Sheet:
         self.choose = choose
         self.at = at
         """The line that is marked, or the first one on the screen."""
+        self.on_leave: Callable[[], None] = lambda: None
+        """Is called when it was left without a choice."""
         self._height = 1
         self._drawn: tuple[object, list[Row]] = None, []
 
@@ -74,7 +76,10 @@ class Sheet:
             if rows:
                 rows = [*rows]
                 rows[self.at] = [
-                    ("class:chosen", "".join(text for _, text in rows[self.at]).replace(" ", ">", 1))
+                    (
+                        "class:chosen",
+                        "".join(text for _, text in rows[self.at]).replace(" ", ">", 1),
+                    )
                 ]
         shown = rows[start : start + self._height]
         return [title, *shown, *([[("", "")]] * (self._height - len(shown)))][:height]

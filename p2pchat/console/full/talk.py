@@ -1,9 +1,9 @@
 """What a person types in the full console: plain text goes to the current conversation.
 
-    /to bob@CIC        from now on plain text goes to bob; also /to #CIC, /to *, /to for all of them
     /reply oi          to whoever wrote last; /r is the same
     /msg, /pub         as in the plain console, shown as entries with a mark
     /peers, /conn, /rtt        as tables that fit the width
+    /to, /history ...  are in `moving`, which puts them into `own`
     everything else    is `p2pchat.console.commands.table.Commands`
 
 Rules: no terminal in here. A message that could not be sent is shown with its mark, like one that
@@ -12,28 +12,22 @@ was not delivered: what was typed is never lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from p2pchat.console.commands.messages import MSG, PUB, in_the_clear, scope_and_text
-from p2pchat.console.commands.past import kept_peer
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.conversations import TOGETHER, Conversations
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.tables import BARS, round_trips_graph
-from p2pchat.console.full.vocabulary import KEYS, known_commands
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import round_trip_rows
-from p2pchat.history.durable import DurableHistory
-from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
-from p2pchat.wire.names import bracketed
+from p2pchat.wire.address import EVERYONE
 
 
 class Talk:
@@ -62,28 +56,32 @@ class Talk:
         self._bars = bars
         # What was deleted is not to be seen any longer either.
         commands.forgotten = conversations.take_out
-        self._own = {
-            "to": self._to,
+        self.nowhere: Callable[[str], None] = lambda _: None
+        """Is told what was typed while no conversation was open."""
+        self.own: dict[str, Callable[[str], bool | Deferred[bool] | None]] = {
             "reply": self._reply,
             "r": self._reply,
             "msg": self._msg,
             "pub": self._pub,
-            "help": self._help,
             "rtt": self._rtt,
-            "history": self._history,
         }
+        """The commands of this console; each tells whether the person wants to leave."""
 
     def run(self, line: str) -> bool | Deferred[bool]:
         """Do what a line says; tells, now or later, whether the person wants to leave."""
         if not line.strip():
             return False
         if not line.startswith("/"):
-            self._say(line)
+            self.say(line)
             return False
         word, rest = first_word(line)
-        own = self._own.get(word[1:].lower())
+        own = self.own.get(word[1:].lower())
         if own is not None:
             return own(rest.lstrip()) or False
+        return self.ask(line)
+
+    def ask(self, line: str) -> bool | Deferred[bool]:
+        """Have a command of both consoles answer, as `run` does."""
         return self._answered(self._commands.run(line))
 
     # ------------------------------------------------------------ talking
@@ -117,10 +115,11 @@ class Talk:
                 entry.mark, entry.note = Mark.FAILED, "nobody is connected"
         self._conversations.add(entry)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Say something in the current conversation."""
         key = self._conversations.current.key
         if key == TOGETHER:
-            self._tell("nothing was sent: /to says where plain text goes, /help tells more")
+            self.nowhere(text)
         elif key == EVERYONE or key.startswith("#"):
             self.publish(key, text)
         else:
@@ -144,57 +143,10 @@ class Talk:
 
     # ------------------------------------------------------------ the commands
 
-    def _to(self, rest: str) -> Deferred[bool] | None:
-        key = rest.strip()
-        if not key:
-            self._conversations.switch(TOGETHER)
-            return None
-        try:
-            if key == EVERYONE or key.startswith("#"):
-                namespace_of_scope(key)
-            else:
-                key = self._commands.sent.resolve(key)
-        except (NotSentError, ValueError) as why:
-            self._tell(str(why))
-            return None
-        if key == self._node.me.peer_id:
-            self._tell("that is yourself")
-        elif key.startswith(("#", EVERYONE)) or self._node.peers.get(key) is not None:
-            self._conversations.switch(key)
-        elif self._node.history is None:
-            self._to_kept(key, [])
-        else:
-            return self._to_somebody_away(self._node.history, key)
-        return None
-
-    def _to_somebody_away(self, history: DurableHistory, name: str) -> Deferred[bool]:
-        """Open a conversation of an earlier session."""
-
-        def called(peer_id: str) -> Deferred[bool]:
-            asked = history.recent(peer_id, 1)
-            return asked.addCallback(lambda lines: self._to_kept(peer_id, lines))
-
-        def failed(failure: Failure) -> bool:
-            if failure.check(HistoryError):
-                return self._to_kept(name, [])
-            failure.trap(AmbiguousNameError)
-            self._tell(failure.getErrorMessage())
-            return False
-
-        asked = kept_peer(history, name, self._commands.sent.resolve)
-        return asked.addCallback(called).addErrback(failed)
-
-    def _to_kept(self, peer_id: str, lines: Sequence[Record]) -> bool:
-        if lines:
-            self._conversations.switch(peer_id)
-        else:
-            self._tell(f"no such peer: {bracketed(peer_id)} (/peers lists them)")
-        return False
-
     def _reply(self, rest: str) -> None:
         whom = self._conversations.last_speaker
         if not whom:
-            self._tell("nobody has written yet")
+            self.tell("nobody has written yet")
         elif rest.strip():
             self.send(whom, rest)
         else:
@@ -203,17 +155,17 @@ class Talk:
     def _msg(self, rest: str) -> None:
         name, text = self._commands.sent.addressee(rest)
         if not text.strip():
-            self._tell(f"usage: {MSG.usage}")
+            self.tell(f"usage: {MSG.usage}")
             return
         try:
             self.send(self._commands.sent.resolve(name), text)
         except NotSentError as why:
-            self._tell(f"not sent: {why}")
+            self.tell(f"not sent: {why}")
 
     def _pub(self, rest: str) -> None:
         scope, text = scope_and_text(rest, self._node.me.peer_id, self._node.peers)
         if not text.strip() or not scope.startswith((EVERYONE, "#")):
-            self._tell(f"usage: {PUB.usage}")
+            self.tell(f"usage: {PUB.usage}")
             return
         self.publish(scope, text)
 
@@ -224,32 +176,11 @@ class Talk:
             return None
         return reply.addCallback(self._with_graphs)
 
-    def _history(self, rest: str) -> bool | Deferred[bool]:
-        """Without a name, the past of the conversation that is on the screen."""
-        key = self._conversations.current.key
-        if not rest.strip() or rest.strip().isdecimal():
-            rest = f"{key} {rest}"
-        return self._answered(self._commands.run(f"/history {rest}".rstrip()))
-
     def _with_graphs(self, reply: Reply) -> bool:
         if reply.table is not None:
             rows = round_trip_rows(self._node.peers)
             reply.table = round_trips_graph(rows, self._bars)
         return self._told(reply)
-
-    def _help(self, rest: str) -> None:
-        name = rest.strip().removeprefix("/").lower()
-        usages = [
-            (command, f"/{command} {arguments}".rstrip() + f": {summary}")
-            for command, arguments, summary in known_commands()
-        ]
-        found = [usage for command, usage in usages if name in ("", command)]
-        if not found:
-            self._answered(self._commands.run(f"/help {name}"))
-        for usage in found:
-            self._tell(usage)
-        for key, summary in () if name else KEYS:
-            self._tell(f"{key}: {summary}")
 
     # ------------------------------------------------------------ showing
 
@@ -259,12 +190,13 @@ class Talk:
     def _told(self, reply: Reply) -> bool:
         table = reply.table
         for line in reply.lines[: len(reply.lines) - (len(table.rows) + 1 if table else 0)]:
-            self._tell(line)
+            self.tell(line)
         if table is not None:
             self._answer(PaneEntry(self._wall_clock(), EntryKind.ANSWER, table=table))
         return reply.leave
 
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """Show a sentence where the command was typed."""
         self._answer(self._entry(EntryKind.ANSWER, line))
 
     def _answer(self, entry: PaneEntry) -> None:

@@ -94,7 +94,7 @@ class KeyTests(ConsoleCase):
         self.assertEqual(self.messages[-1], "line 100")
         self.assertNotIn("below", self.bar)
         self.type("\x1b[5~" * 20)
-        self.assertIn("alice@CIC, port 4000", self.messages[0])
+        self.assertIn("[alice@CIC], port 4000", self.messages[0])
         self.type("\x1b[1;5F")
         self.assertEqual(self.messages[-1], "line 100")
 
@@ -167,7 +167,7 @@ class SizeTests(ConsoleCase):
         self.assertTrue(all(len(row) <= 40 for row in self.screen.rows))
         self.type("/to bob@CIC\r")
         self.hear("carol", "oi")
-        self.assertIn("unread: [carol@CIC] 1!", self.bar)
+        self.assertEqual(self.bar, " alice@… regis… [bob@CIC] [carol@CIC] 1!")
         self.type("x" * 60)
         self.assertEqual(self.screen.rows[-2:], ["bob@CIC> " + "x" * 31, "x" * 29])
         self.type("\r")
