@@ -63,5 +63,12 @@ def moving_keys(screen: ChatScreen, moving: Moving, offer: Offer) -> KeyBindings
 
 
 def _nothing(event: KeyPressEvent) -> None:
-    if event.key_sequence[-1].key in _NO_KEYS:
-        event.key_processor.feed(event.key_sequence[-1], first=True)
+    last, rest = event.key_sequence[-1], event.key_processor.input_queue
+    if last.key in _NO_KEYS:
+        event.key_processor.feed(last, first=True)
+    elif last.key == "[":
+        # What prompt_toolkit does not know, as Alt-F1 or a report: all of it, up to its last byte.
+        while rest and len(rest[0].key) == 1 and " " <= rest.popleft().key < "@":
+            pass
+    elif last.key == "O" and rest:
+        rest.popleft()

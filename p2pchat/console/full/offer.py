@@ -61,13 +61,11 @@ class Offer:
             self._question = f"Enter sends this to {bracketed(here[0])}, any other key does not"
             self._screen.question = self._question
         elif here:
-            named = ", ".join(f"/to {visible(peer_id)}" for peer_id in here[:_NAMED])
-            more = f" ({len(here):,} are connected, /peers lists them)"
-            self._tell(
-                f"nothing was sent, your text is below: first say to whom, with {named}{more}"
-            )
+            named = ", ".join(f"/to {visible(peer_id)}" for peer_id in here)
+            more = f" ({count:,} are connected, /peers lists them)" if count > _NAMED else ""
+            self._tell(f"not sent yet: first say to whom, {named}{more}")
         else:
-            self._tell("nothing was sent, your text is below: nobody is connected yet")
+            self._tell("not sent yet: nobody is connected")
 
     def accept(self) -> None:
         """Open the conversation, and say it."""

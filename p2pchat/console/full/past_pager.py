@@ -30,6 +30,8 @@ _PAGE: Final = 100
 """Messages that are read at once."""
 _ROOM: Final = 200_000
 """Characters of them that are taken in at once."""
+_TRIES: Final = 20
+"""Pages that are read to find a place among what came in the same moment."""
 _FOREVER: Final = 1e12
 
 
@@ -59,6 +61,7 @@ class PastPager:
         self._tell = tell
         self._changed = changed
         self._asked: Conversation | None = None
+        self._told = False
 
     def scroll(self, rows: int) -> None:
         """Up by so many rows; down, if negative."""
@@ -135,32 +138,36 @@ class PastPager:
         """Go on from what is on the screen in what is kept."""
         if self._asked is conversation:
             return
-        backlog = conversation.backlog
-        lowest, hidden = backlog.lowest, backlog.hidden
-        follows = backlog.following or lowest is None
+        backlog, key = conversation.backlog, _key(conversation)
+        lowest, hidden, follows = backlog.lowest, backlog.hidden, backlog.following
         at = _FOREVER if follows or lowest is None else lowest.at
-        size = *self._size(), self._glyphs
+        past, size = self._begun(conversation), (*self._size(), self._glyphs)
+        tries = _TRIES
 
         def came(lines: list[Record]) -> None:
-            past = self._begun(conversation)
+            nonlocal tries
+            here = backlog.following if follows else backlog.lowest is lowest
+            if conversation.past is not None or not here or backlog.hidden != hidden:
+                return  # one has gone elsewhere meanwhile
+            tries -= 1
             fitting = _fitting(lines)
             is_all = len(fitting) == len(lines) < _PAGE
             past.put_above(self._entries(fitting), is_all=is_all, until=at)
-            if not past.has_more_than_live:
+            if is_all and not past.has_more_than_live:
                 backlog.scroll(rows, *size)
                 return
-            if not follows and lowest is not None:
-                past.show(lowest, hidden)
+            missing = not follows and lowest is not None and not past.show(lowest, hidden)
+            if missing and tries and not is_all:
+                # More came at that moment than was read.
+                self._ask(conversation, history.recent(key, _PAGE, past.oldest), came)
+                return
             conversation.past = past
             self._scroll_past(conversation, past, rows)
 
         def found(ids: list[int]) -> Deferred[list[Record]]:
-            return history.recent(_key(conversation), _PAGE, ids[0] + 1)
+            return history.recent(key, _PAGE, ids[0] + 1)
 
-        if follows:
-            asked = history.recent(_key(conversation), _PAGE)
-        else:
-            asked = history.upto(at).addCallback(found)
+        asked = history.recent(key, _PAGE) if follows else history.upto(at).addCallback(found)
         self._ask(conversation, asked, came, lambda: backlog.scroll(rows, *size))
 
     # ------------------------------------------------------------ going on
@@ -238,7 +245,7 @@ class PastPager:
         self._asked = conversation
 
         def answered(answer: _T) -> None:
-            self._asked = None
+            self._asked, self._told = None, False
             if past is not None:
                 past.loading = False
             if (
@@ -253,10 +260,14 @@ class PastPager:
             if past is not None:
                 past.loading = False
             if failure.check(HistoryError):
+                if self._told:
+                    otherwise()
+                    return
+                self._told = True
                 self._tell(f"earlier messages are not shown: {failure.getErrorMessage()}")
             else:
                 _log.failure("Earlier messages are not shown", failure)
-            otherwise()
+                otherwise()
             self._changed()
 
         asked.addCallback(answered).addErrback(failed)
