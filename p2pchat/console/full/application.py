@@ -90,6 +90,7 @@ class ChatScreen:
     ) -> None:
         self._conversations = conversations
         self._state = state
+        self._bar_drawn: tuple[object, Row] = None, []
         self.question = ""
         self.pane = MessagePane(conversations, glyphs, self._covered)
         column = ListColumn(conversations, is_here, glyphs, self._columns, self._covered)
@@ -160,7 +161,10 @@ class ChatScreen:
         return [("class:prompt", cut(key, max(8, self._columns() // 3)) + "> ")]
 
     def _bar(self, columns: int) -> Row:
-        return bar_row(self._state(), columns)
+        key = self._state(), columns
+        if self._bar_drawn[0] != key:
+            self._bar_drawn = key, bar_row(*key)
+        return self._bar_drawn[1]
 
     def _question(self, columns: int) -> Row:
         return [("class:question", padded(steady(self.question), columns))]

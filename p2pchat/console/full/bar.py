@@ -121,7 +121,7 @@ def _parts(state: BarState, step: _Room) -> list[tuple[str, str]]:
         ("class:bar", _peers(state.up, state.known, step.peers)),
         ("class:bar-alarm" if plain and mark else "class:bar", where),
         ("class:bar-alarm" if plain else "class:bar", _safe(state.security) * step.words),
-        ("class:bar-unread", _how_far_up(state, in_words=step.words)),
+        ("class:bar-unread", _how_far_up(state, in_words=step.peers > 0)),
         ("class:bar", f"{state.left_out:,} left out" * (state.left_out > 0 and step.left_out)),
     ]
 
@@ -136,6 +136,8 @@ def _where(key: str, most: int) -> str:
 def _peers(up: int, known: int, detail: int) -> str:
     if detail == 0:
         return ""
+    if known == 0:
+        return "no peers yet"
     peers = "peer" if known == 1 else "peers"
     return f"{up} of {known} {peers} connected" if detail > 1 else f"{up}/{known} {peers}"
 

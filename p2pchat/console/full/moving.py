@@ -303,9 +303,9 @@ class Moving:
             self._conversations.switch(came_from)
             self._conversations.current.follow()
 
-        most = " last" if len(lines) == MOST_FOUND else ""
+        count = f"{'the last ' if len(lines) == MOST_FOUND else ''}{len(lines)}"
         sheet = Sheet(
-            f'The{most} {len(lines)} with "{shortened(words, 40)}"',
+            f"{count} found: {shortened(words, 40)}",
             [SheetLine(history_line(line, _SHOWN, marks=marks)) for line in lines],
             choose=go,
             at=len(lines) - 1,

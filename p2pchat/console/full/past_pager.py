@@ -98,7 +98,8 @@ class PastPager:
             )
             past.mark(fitting[0].id, f"the last {len(fitting)}")
             past.to_top(*self._size(), self._glyphs)
-            conversation.past = past
+            # What fits on the screen is there anyway.
+            conversation.past = None if past.following else past
 
         self._ask(conversation, history.recent(_key(conversation), count), came)
 

@@ -18,6 +18,8 @@ from p2pchat.console.full.entries import Glyphs, Row, rule_row
 from p2pchat.console.full.widths import cut, steady, width, wrap
 
 _LEAST: Final = 8
+_BESIDE: Final = 60
+"""Columns from which on a text stands beside its head, and not below it."""
 
 
 class SheetLine(Struct, frozen=True):
@@ -106,7 +108,7 @@ def _rows_of(line: SheetLine, column: int, columns: int, *, whole: bool) -> list
     room = columns - column - 3
     if not head:
         return [[(line.style, " " + each)] for each in wrap(text, columns - 1, columns - 1)]
-    if width(head) > column or room < _LEAST:
+    if width(head) > column or columns < _BESIDE:
         heads = wrap(head, columns - 1, columns - 1)
         indent = min(4, columns // 4)
         rest = wrap(text, columns - indent, columns - indent)

@@ -126,8 +126,9 @@ class PageTests(PastCase):
         self.town.kill(self.other("bob"))
         self.run_for(1)
         self.type("espera\r")
-        self.type("/history 5\r")
+        self.type("/history 12\r")
         self.assertIn("the past", self.bar)
+        self.type(DOWN)
         self.assertTrue(any("espera …" in row for row in self.messages), self.messages)
         self.others["bob@CIC"] = self.town.node("bob@CIC")
         self.run_for(30)
@@ -217,6 +218,7 @@ class HistoryTests(PastCase):
     def test_no_line_tells_two_times(self) -> None:
         self.type("/history 5\r")
         self.assertEqual(self.numbers()[-1], 119)
+        self.assertNotIn("the past", self.bar)
         self.assertFalse([row for row in self.messages if "2026-" in row])
 
     def test_wrong_use_is_told(self) -> None:
@@ -239,7 +241,7 @@ class SearchTests(PastCase):
     def test_enter_goes_to_the_place_and_escape_comes_back(self) -> None:
         self.type("/to carol\r/search n 7*\r")
         rows = self.screen.rows
-        self.assertTrue(rows[0].startswith('── The 11 with "n 7*" (Enter opens'), rows[0])
+        self.assertTrue(rows[0].startswith("── 11 found: n 7* (Enter opens"), rows[0])
         self.assertIn("[bob@CIC] n 79", rows[-3])
         self.assertEqual(rows[-3][:6], "> 2026"[:6].replace("> ", ">2")[:1] + rows[-3][1:6])
         self.type("\x1b[A" * 10 + "\r")
@@ -249,7 +251,7 @@ class SearchTests(PastCase):
         self.assertIn("[bob@CIC] n 6", self.screen.rows[place - 1])
         self.assertIn("[bob@CIC] n 8", self.screen.rows[place + 2])
         self.escape()
-        self.assertTrue(self.screen.rows[0].startswith('── The 11 with "n 7*"'))
+        self.assertTrue(self.screen.rows[0].startswith("── 11 found: n 7*"))
         self.escape()
         self.assertEqual(self.prompt, "carol@CIC>")
         self.assertNotIn("found", self.shown())
