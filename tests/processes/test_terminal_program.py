@@ -16,6 +16,8 @@ from tests.support.terminals import MISSING
 if not MISSING:
     import pyte
 
+    from tests.support.terminals import PlainScreen
+
 
 _FAULT = """
 import sys, os
@@ -40,7 +42,7 @@ class ProgramTests(ProcessCase):
         return self.start("ana", *command, terminal=True)
 
     def screen(self, program: Program) -> list[str]:
-        screen: Any = pyte.Screen(80, 24)
+        screen: Any = PlainScreen(80, 24)
         pyte.Stream(screen).feed(program.output)
         return [row.rstrip() for row in screen.display]
 
@@ -70,8 +72,15 @@ class ProgramTests(ProcessCase):
         for options, kept in ((("--history", "none"), None), ((), b"/peers\n/forget bob@lobby\n")):
             program = self.on_terminal(*options)
             await program.expect("/help for help")
-            for line in ("/msg bob@lobby a secret", "another secret", "/peers"):
+            # What comes at once would be a paste, and asked about.
+            for line, answer in (
+                ("/msg bob@lobby a secret", "sent|waits|no such peer"),
+                ("another secret", "nothing was sent"),
+                ("/peers", "nobody|rendezvous"),
+            ):
+                program.output = ""
                 program.say(f"{line}\r")
+                await program.expect(answer)
             program.say("/forget bob@lobby\r")
             await program.expect("forgot 1 message|this node keeps nothing")
             program.say("/quit\r")
@@ -90,6 +99,29 @@ class ProgramTests(ProcessCase):
             program.signal(number)
             self.assertEqual(await program.ended, 0, number)
             self.assertIn("\x1b[?1049l", program.output)
+
+    async def test_it_is_stopped_and_brought_back_by_a_shell(self) -> None:
+        self.patch(os, "environ", {**os.environ, "TERM": "xterm", "PS1": "ready> "})
+        shell = self.start("shell", "sh", "-i", terminal=True)
+        await shell.expect("ready>")
+        shell.say(f"{sys.executable} -m p2pchat --name ana --port 0 --rendezvous 127.0.0.1:9")
+        await shell.expect("/help for help")
+        assert shell.transport is not None
+        shell.transport.write(b"half")
+        shell.output = ""
+        shell.transport.write(b" a line\x1a")
+        await shell.expect("(?s)Stopped.*ready>")
+        self.assertIn("\x1b[?1049l", shell.output)
+        self.assertTrue(self.is_cooked(shell))
+        shell.output = ""
+        shell.say("fg")
+        await shell.expect("half a line")
+        self.assertFalse(self.is_cooked(shell))
+        self.assertEqual(self.screen(shell)[-1], "> half a line")
+        shell.transport.write(b"\x15/quit\r")
+        await shell.expect("ready>")
+        shell.say("exit")
+        self.assertEqual(await shell.ended, 0)
 
     async def test_another_size(self) -> None:
         program = self.on_terminal()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import time
 from typing import Any
 
@@ -26,11 +27,11 @@ except ImportError:  # the extra "test" is not installed
 else:
     MISSING = ""
     from prompt_toolkit.data_structures import Size
-    from prompt_toolkit.history import InMemoryHistory
     from prompt_toolkit.input import create_pipe_input
 
     from p2pchat.console.full.event_loop import EventLoop
     from p2pchat.console.full.list_column import columns_of
+    from p2pchat.console.full.past_lines import PastLines
     from p2pchat.console.full.placing import PlacingOutput
     from p2pchat.console.full.service import FullConsole
 
@@ -39,13 +40,26 @@ from p2pchat.node.node import ChatNode
 EPOCH = 1_769_860_800.0  # 2026-01-31 12:00 UTC
 
 
+if not MISSING:
+
+    class PlainScreen(pyte.Screen):
+        """A screen that lets a program keep and restore the modes of its terminal."""
+
+        def set_margins(
+            self, top: int | None = None, bottom: int | None = None, private: bool = False
+        ) -> None:
+            """CSI r; with a question mark, as for the wheel, it has another meaning."""
+            if not private:
+                super().set_margins(top, bottom)
+
+
 class TextScreen:
     """A terminal that keeps what is on it as text; a text file for prompt_toolkit."""
 
     encoding = "utf-8"
 
     def __init__(self, columns: int = 80, rows: int = 24) -> None:
-        self._screen: Any = pyte.Screen(columns, rows)
+        self._screen: Any = PlainScreen(columns, rows)
         self._stream: Any = pyte.Stream(self._screen)
         self.bells = 0
         self.writes = 0
@@ -114,7 +128,7 @@ class ConsoleCase(SynchronousTestCase):
         self.loop = EventLoop()
         self.addCleanup(self.loop.close)
         self.left: list[int] = []
-        self.history = InMemoryHistory()
+        self.history = PastLines(None)
         self.addCleanup(self.close)
         self.open_console()
 
@@ -169,9 +183,22 @@ class ConsoleCase(SynchronousTestCase):
         self.idle()
 
     def type(self, keys: str, seconds: float = 0.2) -> None:
-        self.keyboard.send_text(keys)
-        self.idle()
+        """Press these keys; what is behind an Enter comes later, as from a person."""
+        for some in re.findall("[^\r]*\r|[^\r]+", keys):
+            self.keyboard.send_text(some)
+            self.idle()
         self.run_for(seconds)
+
+    def in_one_piece(self, keys: str, seconds: float = 0.2) -> None:
+        """Have these keys come in one piece, as what is pasted does."""
+        self.keyboard.send_text(keys)
+        for _ in range(1 + len(keys) // 10_000):
+            self.idle()
+        self.run_for(seconds)
+
+    def paste(self, text: str) -> None:
+        """Paste, in a terminal that marks what is pasted."""
+        self.in_one_piece(f"\x1b[200~{text}\x1b[201~")
 
     def other(self, name: str) -> ChatNode:
         return self.others[f"{name}@CIC"]

@@ -17,63 +17,46 @@ from typing import Final
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.layout import (
     AnyContainer,
     BufferControl,
     ConditionalContainer,
-    Dimension,
     Float,
     FloatContainer,
+    FormattedTextControl,
     HSplit,
     Layout,
     VSplit,
     Window,
 )
 from prompt_toolkit.layout.menus import CompletionsMenu
-from prompt_toolkit.layout.processors import (
-    BeforeInput,
-    Processor,
-    Transformation,
-    TransformationInput,
-)
 from prompt_toolkit.output import Output
+from prompt_toolkit.search import SearchState
 from prompt_toolkit.widgets import SearchToolbar
 
 from p2pchat.console.full.bar import BarState, bar_row
 from p2pchat.console.full.colours import STYLE, colour_depth
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs, Row
+from p2pchat.console.full.line_window import LineWindow
 from p2pchat.console.full.list_column import ListColumn, columns_of
 from p2pchat.console.full.pane import MessagePane
 from p2pchat.console.full.row_window import RowWindow
-from p2pchat.console.full.widths import cut, padded, steady
+from p2pchat.console.full.widths import cut, steady, wrap
 from p2pchat.wire.names import visible
-from p2pchat.wire.text import marks_in_cells
 
-_INPUT_ROWS: Final = 4
 _MENU_ROWS: Final = 6
-
-
-class _MarksInCells(Processor):
-    """What was pasted may have thousands of marks on one letter, which take seconds to draw."""
-
-    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        """The same line with a bounded number of marks on each cell."""
-        drawn: StyleAndTextTuples = [
-            (style, marks_in_cells(text)) for style, text, *_ in transformation_input.fragments
-        ]
-        return Transformation(drawn)
 
 
 class ChatScreen:
     """The application, its pane and its line. `state` tells what the bar shows.
 
     `is_here` tells whether there is anybody in a conversation. Run `app.run_async` on an asyncio
-    loop; `question` is a row above the bar, empty for none.
+    loop; `question` stands above the bar, empty for none.
     """
 
     def __init__(
@@ -102,23 +85,23 @@ class ChatScreen:
             enable_history_search=False,
         )
         search = SearchToolbar()
-        control = BufferControl(
+        self._control = BufferControl(self.line, search_buffer_control=search.control)
+        line_window = LineWindow(
             self.line,
-            input_processors=[_MarksInCells(), BeforeInput(self._prompt, style="class:prompt")],
-            search_buffer_control=search.control,
-            preview_search=True,
-        )
-        line_window = Window(
-            control,
-            height=Dimension(min=1, max=_INPUT_ROWS),
-            wrap_lines=True,
-            dont_extend_height=True,
+            self._control,
+            prompt=self._prompt,
+            found=self._found,
+            on_screen=lambda: self.app.renderer.last_rendered_screen,
         )
         is_wide = Condition(lambda: columns_of(self._columns()) > 0)
         rows: list[AnyContainer] = [
             VSplit([ConditionalContainer(column, is_wide), self.pane]),
             ConditionalContainer(
-                RowWindow(self._question, self._covered),
+                Window(
+                    FormattedTextControl(lambda: "\n".join(self._question())),
+                    height=lambda: len(self._question()),
+                    style="class:question",
+                ),
                 Condition(lambda: bool(self.question)),
             ),
             RowWindow(self._bar, self._covered),
@@ -140,13 +123,24 @@ class ChatScreen:
         # Escape leaves a screen, and begins what Alt and other keys send, which comes in one go.
         self.app.ttimeoutlen = self.app.timeoutlen = 0.1
 
+    def on_first_drawn(self, call: Callable[[], object]) -> None:
+        """Have `call` called once, when the screen is taken."""
+
+        def drawn(_: object) -> None:
+            self.app.after_render -= drawn
+            call()
+
+        self.app.after_render += drawn
+
     def draw(self) -> None:
         """Draw what has changed, soon."""
         self.app.invalidate()
 
     def draw_all(self) -> None:
         """Draw everything: the terminal does not show what we think."""
-        self.app.renderer.clear()
+        # Not `clear`, which would wipe the screen that was there before.
+        self.app.renderer.reset(leave_alternate_screen=False)
+        self.app.output.cursor_goto(0, 0)
         self.app.invalidate()
 
     def _covered(self) -> int:
@@ -156,9 +150,22 @@ class ChatScreen:
     def _columns(self) -> int:
         return self.app.output.get_size().columns
 
-    def _prompt(self) -> StyleAndTextTuples:
+    def _prompt(self) -> tuple[str, str]:
         key = steady(visible(self._conversations.current.key))
-        return [("class:prompt", cut(key, max(8, self._columns() // 3)) + "> ")]
+        return "class:prompt", cut(key, max(8, self._columns() // 3)) + "> "
+
+    def _found(self) -> Document | None:
+        """What Ctrl-R has found, while it looks."""
+        searching = self._control.search_buffer_control
+        layout = self.app.layout
+        if searching is None or layout.search_target_buffer_control is not self._control:
+            return None
+        state = self._control.search_state
+        text = searching.buffer.text
+        return (
+            text
+            and self.line.document_for_search(SearchState(text, state.direction, state.ignore_case))
+        ) or None
 
     def _bar(self, columns: int) -> Row:
         key = self._state(), columns
@@ -166,5 +173,6 @@ class ChatScreen:
             self._bar_drawn = key, bar_row(*key)
         return self._bar_drawn[1]
 
-    def _question(self, columns: int) -> Row:
-        return [("class:question", padded(steady(self.question), columns))]
+    def _question(self) -> list[str]:
+        columns = self._columns()
+        return wrap(steady(self.question), columns, columns)

@@ -1,4 +1,4 @@
-"""What the Tab key offers: commands, peers with their status, namespaces, levels.
+"""What the Tab key offers: commands, peers with their status, namespaces, levels; names in text.
 
 Rules: nothing is asked of anybody, only what the node knows is offered, connected peers first;
 and of many only the first hundred.
@@ -15,14 +15,17 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from p2pchat.console.commands.security import SEEN
+from p2pchat.console.full.typed_text import text_of
 from p2pchat.console.full.vocabulary import known_commands
 from p2pchat.logs.levels import LEVELS
 from p2pchat.mesh.identity.known_keys import KnownKeys
-from p2pchat.mesh.peers import PeerTable, Status
+from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.wire.names import visible
 from p2pchat.wire.text import printable
 
 _MOST: Final = 100
+_WITH_TEXT: Final = frozenset({"msg", "pub", "reply", "r", "me"})
+"""Commands that end with a text."""
 
 
 def _pinned(known: KnownKeys) -> Iterator[tuple[str, str]]:
@@ -58,9 +61,11 @@ class ChatCompleter(Completer):
     ) -> Iterable[Completion]:
         """What could stand at the cursor."""
         line = document.text_before_cursor
-        if not line.startswith("/"):
-            return ()
+        if text_of(line) is not None:
+            return self._named(line, first=True)
         word, space, rest = line.partition(" ")
+        if word[1:].lower() in _WITH_TEXT and " " in rest.lstrip():
+            return self._named(rest, first=False)
         if not space:
             offered: Iterator[tuple[str, str]] = (
                 (f"/{name} ", summary) for name, _, summary in known_commands()
@@ -72,6 +77,23 @@ class ChatCompleter(Completer):
         return [
             Completion(text, -len(word), display=printable(text.rstrip()), display_meta=meta)
             for text, meta in islice(fitting, _MOST)
+        ]
+
+    def _named(self, text: str, *, first: bool) -> list[Completion]:
+        """Names for the last word of a text, with a colon where it is the first one."""
+        start = max(text.rfind(" "), text.rfind("\n"), text.rfind("\t")) + 1
+        wanted, end = _folded(text[start:]), ": " if first and not start else " "
+        if not wanted:
+            return []
+        # Two of the same name are one word; the status is that of who is easier to reach.
+        found: dict[str, str] = {}
+        for peer in self._sorted():
+            name = visible(peer.peer_id.rpartition("@")[0])
+            if _folded(name).startswith(wanted):
+                found.setdefault(name, peer.status.value)
+        return [
+            Completion(name + end, start - len(text), display=name, display_meta=status)
+            for name, status in islice(found.items(), _MOST)
         ]
 
     def _arguments(self, command: str) -> Iterator[tuple[str, str]]:
@@ -94,10 +116,12 @@ class ChatCompleter(Completer):
             for fingerprint in known.completions(peer_id):
                 yield f"{visible(peer_id)} {fingerprint} {SEEN}", "refused"
 
-    def _people(self) -> Iterator[tuple[str, str]]:
+    def _sorted(self) -> list[Peer]:
         order = [Status.CONNECTED, *(each for each in Status if each is not Status.CONNECTED)]
-        peers = sorted(self._peers, key=lambda peer: (order.index(peer.status), peer.peer_id))
-        for peer in peers:
+        return sorted(self._peers, key=lambda peer: (order.index(peer.status), peer.peer_id))
+
+    def _people(self) -> Iterator[tuple[str, str]]:
+        for peer in self._sorted():
             yield visible(peer.peer_id), peer.status.value
 
     def _scopes(self) -> Iterator[tuple[str, str]]:

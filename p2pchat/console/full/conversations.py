@@ -76,8 +76,10 @@ class Conversation:
 class Conversations:
     """All of them. `current` is the one on the screen.
 
-    `on_shown` is called when a conversation comes onto the screen, `on_seen` with the key of one of
-    which all has been seen. `earlier`: conversation -> unread messages of earlier sessions.
+    `on_shown` is called when a conversation comes onto the screen, `on_moved` with the keys of the
+    one before and of this one, `on_seen` with the key of one of which all has been seen, and
+    `on_taken_out` with the peer_id of whom nothing is to be left.
+    `earlier`: conversation -> unread messages of earlier sessions.
     `friends`: those to whom we ever wrote; `home`: the scope of our own namespace.
     """
 
@@ -95,6 +97,8 @@ class Conversations:
         self.earlier: Mapping[str, int] = {}
         self.on_shown: Callable[[Conversation], None] = lambda _: None
         self.on_seen: Callable[[str], None] = lambda _: None
+        self.on_moved: Callable[[str, str], None] = lambda *_: None
+        self.on_taken_out: Callable[[str], None] = lambda _: None
         self.last_speaker = ""
         """The peer_id of who wrote last; empty while nobody has."""
         self.forgotten = 0
@@ -172,7 +176,9 @@ class Conversations:
             return
         self.current.backlog.read()
         self.current.follow()
+        before = self.current.key
         self.current = self._together if key == TOGETHER else self._of(key)
+        self.on_moved(before, key)
         for conversation in [*self._all.values()]:
             if self._on_screen(conversation) and self._unread(conversation.key).messages:
                 conversation.unread, conversation.urgent = 0, False
@@ -202,6 +208,7 @@ class Conversations:
             each.past = None
         if peer_id in self._all:
             self._all[peer_id].unread, self._all[peer_id].urgent = 0, False
+        self.on_taken_out(peer_id)
 
     def next_unread(self) -> bool:
         """Go to the next unread conversation, or back to where this began; False for neither."""

@@ -7,7 +7,8 @@
 
 Rules: an entry is kept as what it means and drawn when it is seen, because its mark, the width and
 the conversation on the screen change after it came. What somebody else wrote can look like nothing
-but a message: it stands behind a bracket, and its further rows are indented.
+but a message: it stands behind a bracket, and its further rows are indented, those after a new line
+of its writer like those for which there was no room.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ _INDENT: Final = 8
 _PART: Final = 2000
 """Characters that are drawn in one go: more than a screen of text in most terminals."""
 _WORD: Final = 100
+_TAB: Final = 4
+_BREAKS: Final = 500
+"""New lines that are drawn in one go; the others are shown as what they are."""
 _LONGEST_NAME: Final = CELLS
 
 
@@ -56,6 +60,7 @@ class EntryKind(enum.Enum):
     """Somebody may be another than they say."""
 
 
+_SAID: Final = (EntryKind.MESSAGE, EntryKind.OWN)
 _STYLES: Final = {
     EntryKind.ALERT: "class:alert",
     EntryKind.WARNING: "class:warning",
@@ -158,7 +163,9 @@ class PaneEntry(Struct, eq=False):
         if self.continues:
             clock, mark, prefix = " " * indent, "", ""
         head = len(clock + mark)
-        first, *others = wrap(prefix + steady(self.text), max(2, columns - head), room)
+        begin, *lines = self._lines()
+        first, *others = wrap(prefix + begin, max(2, columns - head), room)
+        others += [row for line in lines for row in wrap(line, room, room)]
         text_style = "class:named" if self.named else _STYLES.get(self.kind, "")
         rows: list[Row] = [
             [
@@ -171,6 +178,15 @@ class PaneEntry(Struct, eq=False):
         rows += [[("", " " * indent), (text_style, row)] for row in others]
         self._add_mark(rows, columns, indent, glyphs)
         return rows
+
+    def _lines(self) -> list[str]:
+        """The text as its writer broke it; what else stands in it is made visible."""
+        if self.kind not in _SAID or ("\n" not in self.text and "\t" not in self.text):
+            return [steady(self.text)]
+        text = self.text.replace("\r\n", "\n").rstrip("\n")
+        if self.continues:
+            text = text.removeprefix("\n")
+        return [steady(line.expandtabs(_TAB)) for line in text.split("\n", _BREAKS)]
 
     def _add_mark(self, rows: list[Row], columns: int, indent: int, glyphs: Glyphs) -> None:
         """Put the mark and its note behind the text, or below it where they do not fit."""
@@ -220,7 +236,7 @@ def in_parts(entry: PaneEntry) -> list[PaneEntry]:
     if entry.parts is None:
         parts, text, start = [], entry.text, 0
         while len(text) - start > _PART:
-            end = text.rfind(" ", start + _PART - _WORD, start + _PART) + 1 or start + _PART
+            end = _end_of_part(text, start)
             part = structs.replace(entry, text=text[start:end], continues=start > 0)
             part.msg_id, part.mark, part.note, part.drawn = "", Mark.NONE, "", None
             parts.append(part)
@@ -229,6 +245,13 @@ def in_parts(entry: PaneEntry) -> list[PaneEntry]:
         entry.text, entry.continues = text[start:], start > 0
         entry.parts = [*parts, entry]
     return entry.parts
+
+
+def _end_of_part(text: str, start: int) -> int:
+    """Where to part a long text: before a new line, behind a word, or anywhere."""
+    last = start + _PART
+    line = text.rfind("\n", last - _WORD, last)
+    return line if line > 0 else text.rfind(" ", last - _WORD, last) + 1 or last
 
 
 def naming(peer_id: str) -> Callable[[str], bool]:

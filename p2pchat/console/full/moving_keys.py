@@ -46,15 +46,21 @@ def moving_keys(screen: ChatScreen, moving: Moving, offer: Offer) -> KeyBindings
     bind(usual, lambda: moving.go_by(-1), Keys.Escape, Keys.Left)
     bind(usual, lambda: moving.go_by(1), Keys.Escape, Keys.Right)
     bind(usual, moving.leave, Keys.Escape)
-    bind(usual, moving.leave, Keys.Escape, Keys.Escape)
+
+    def twice(event: KeyPressEvent) -> None:
+        """The second one may begin something."""
+        moving.leave()
+        event.key_processor.feed(event.key_sequence[-1], first=True)
+
+    keys.add(Keys.Escape, Keys.Escape, filter=usual)(twice)
     keys.add(Keys.Escape, Keys.Any, filter=usual)(_nothing)
     for character in _UNWANTED:
         keys.add(Keys.Escape, character, filter=usual)(_nothing)
 
-    bind(in_sheet, lambda: pane.scroll_rows(1), Keys.Up)
-    bind(in_sheet, lambda: pane.scroll_rows(-1), Keys.Down)
-    bind(in_sheet, lambda: pane.scroll_rows(1 << 20), Keys.Home)
-    bind(in_sheet, lambda: pane.scroll_rows(-(1 << 20)), Keys.End)
+    bind(in_sheet, lambda: pane.roll(1), Keys.Up)
+    bind(in_sheet, lambda: pane.roll(-1), Keys.Down)
+    bind(in_sheet, lambda: pane.roll(1 << 20), Keys.Home)
+    bind(in_sheet, lambda: pane.roll(-(1 << 20)), Keys.End)
     for enter in (Keys.Enter, Keys.ControlJ):
         bind(in_sheet, moving.choose, enter)
         bind(usual & Condition(lambda: offer.stands), offer.accept, enter)

@@ -15,6 +15,7 @@ from typing import Final
 
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.typed_text import typed_as
 from p2pchat.mesh.peers import PeerTable
 from p2pchat.wire.names import bracketed, visible
 
@@ -40,24 +41,25 @@ class Offer:
         self._say = say
         self._tell = tell
         self._changed = changed
-        self._whom = self._text = self._question = ""
+        self._whom = self._text = self._line = self._question = ""
         screen.app.key_processor.after_key_press += self._key_came
         self._just_made = False
 
     @property
     def stands(self) -> bool:
         """Whether Enter accepts it."""
-        return bool(self._whom) and self._screen.line.text == self._text
+        return bool(self._whom) and self._screen.line.text == self._line
 
     def make(self, text: str) -> None:
         """Nothing is open: put the text back, and offer to send it to who is there."""
         line = self._screen.line
-        line.text = text
-        line.cursor_position = len(text)
+        line.text = typed_as(text)
+        line.cursor_position = len(line.text)
         count = self._peers.count_connected()
         here = nsmallest(_NAMED, (peer.peer_id for peer in self._peers.connected()))
         if count == 1 and here:
-            self._whom, self._text, self._just_made = here[0], text, True
+            self._whom, self._text, self._line = here[0], text, line.text
+            self._just_made = True
             self._question = f"Enter sends this to {bracketed(here[0])}, any other key does not"
             self._screen.question = self._question
         elif here:

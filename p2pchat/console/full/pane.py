@@ -72,9 +72,9 @@ class MessagePane(Container):
     def scroll(self, pages: float) -> None:
         """Up by so many pages; down, if negative."""
         rows = max(1, int(abs(pages) * (self._height - 1)))
-        self.scroll_rows(rows if pages > 0 else -rows)
+        self.roll(rows if pages > 0 else -rows)
 
-    def scroll_rows(self, rows: int) -> None:
+    def roll(self, rows: int) -> None:
         """Up by so many rows; down, if negative."""
         if self.sheet is not None:
             self.sheet.move(-rows)

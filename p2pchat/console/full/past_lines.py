@@ -1,5 +1,8 @@
 """What was typed before, across sessions: for the Up key and Ctrl-R.
 
+    /peers                    a command: offered in each conversation
+    <tab>bob@CIC<tab>oi       a text: offered in the conversation in which it was typed
+
 Rules: a file of the person's own (mode 0600), one line a line, the oldest forgotten; consoles that
 run at once append to the same file. A line that begins with a space is not remembered. A file that
 cannot be used is one warning, and the console works without.
@@ -8,17 +11,23 @@ cannot be used is one warning, and the console works without.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 
 from prompt_toolkit.history import History
 
+from p2pchat.console.full.typed_text import text_of
+from p2pchat.console.typed_lines import holds_words
 from p2pchat.logs.levels import Log
 
 _log: Final = Log("Terminal")
 LIMIT: Final = 1000
 """Lines that are remembered."""
 _LONGEST: Final = 2000
+_EVERYWHERE: Final = "everywhere"
+"""No conversation is called so: there is no @, no # and no *."""
+_NEWLINE: Final = "\x1e"
+"""Within a line of the file."""
 _MOST_BYTES: Final = 1_000_000
 
 
@@ -33,10 +42,21 @@ class PastLines(History):
         self._path = path
         self._limit = limit
         self._failed = False
+        self.where = ""
+        """The conversation in which is typed; empty for all together."""
         # At once, and not when they are first needed: a line that is typed before that, and
         # written to the file, would come twice.
-        self._loaded_strings = [] if path is None else self._read(path)[::-1]
-        self._loaded = True
+        read = [] if path is None else self._read(path)
+        self._typed = [_from_file(line) for line in reversed(read)]
+
+    async def load(self) -> AsyncGenerator[str, None]:
+        """The lines that belong here, the newest first."""
+        for line in reversed(self.get_strings()):
+            yield line
+
+    def get_strings(self) -> list[str]:
+        """The lines that belong here, the oldest first."""
+        return [line for where, line in reversed(self._typed) if where in (_EVERYWHERE, self.where)]
 
     def load_history_strings(self) -> Iterable[str]:
         """Nothing: all was read in the beginning."""
@@ -44,11 +64,21 @@ class PastLines(History):
 
     def append_string(self, string: str) -> None:
         """Remember a line, unless it is the last one again."""
-        if string.startswith(" ") or len(string) > _LONGEST or "\n" in string:
+        if string.startswith(" ") or len(string) > _LONGEST:
             return
-        if self._loaded_strings[:1] != [string]:
-            super().append_string(string)
-            del self._loaded_strings[self._limit :]
+        typed = (_EVERYWHERE if text_of(string) is None else self.where, string)
+        if self._typed[:1] != [typed]:
+            self._typed.insert(0, typed)
+            self.store_string(_for_file(*typed))
+            del self._typed[self._limit :]
+
+    def take_words_out(self, where: str) -> None:
+        """Remember no more what was said in a conversation, and no command that may hold it."""
+        self._typed = [
+            (place, line)
+            for place, line in self._typed
+            if place != where and (place != _EVERYWHERE or not holds_words(line.encode()))
+        ]
 
     def store_string(self, string: str) -> None:
         """Append to the file."""
@@ -83,6 +113,27 @@ class PastLines(History):
                 path=self._path,
                 why=why.strerror,
             )
+
+
+def _for_file(where: str, line: str) -> str:
+    """One line of the file; a peer_id may hold anything."""
+    line = line.replace("\n", _NEWLINE)
+    if where in (_EVERYWHERE, ""):
+        return line
+    return f"\t{where.encode('unicode_escape').decode()}\t{line}"
+
+
+def _from_file(line: str) -> tuple[str, str]:
+    """The conversation of a line and what was typed."""
+    where, text = "", line
+    if line.startswith("\t"):
+        escaped, _, text = line[1:].partition("\t")
+        try:
+            where = escaped.encode().decode("unicode_escape")
+        except UnicodeDecodeError:
+            text = line
+    text = text.replace(_NEWLINE, "\n")
+    return (_EVERYWHERE if text_of(text) is None else where), text
 
 
 def _rewrite(path: str, lines: list[str]) -> None:

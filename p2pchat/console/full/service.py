@@ -12,7 +12,6 @@ from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any, Final
 
-from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 from twisted.application.service import Service
@@ -24,12 +23,16 @@ from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.bar import BarState
 from p2pchat.console.full.completion import ChatCompleter
 from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.drafts import Drafts
 from p2pchat.console.full.earlier import Earlier
 from p2pchat.console.full.entries import EntryKind, Glyphs
 from p2pchat.console.full.keys import Keyboard
 from p2pchat.console.full.marks import Marks
+from p2pchat.console.full.modes import MouseModes
 from p2pchat.console.full.moving_parts import add_moving
 from p2pchat.console.full.news import News
+from p2pchat.console.full.past_lines import PastLines
+from p2pchat.console.full.suspending import Suspending
 from p2pchat.console.full.tables import BARS, PLAIN_BARS
 from p2pchat.console.full.talk import Talk
 from p2pchat.console.full.tty import Terminal
@@ -60,7 +63,6 @@ def make_full_console(
     """
     from prompt_toolkit.input.vt100 import Vt100Input
 
-    from p2pchat.console.full.past_lines import PastLines
     from p2pchat.console.full.placing import PlacingOutput
     from p2pchat.console.full.tty import Terminal, TerminalStream
 
@@ -95,7 +97,7 @@ class FullConsole(Service):
         on_leave: Callable[[int], None],
         screen_input: Input,
         output: Output,
-        history: History,
+        history: PastLines,
         encoding: str = "utf-8",
         terminal: Terminal | None = None,
     ) -> None:
@@ -154,7 +156,19 @@ class FullConsole(Service):
             screen_input=screen_input,
             output=output,
         )
-        Keyboard(self.screen, self.conversations, run=self._run, leave=self._leave, tell=self._tell)
+        Drafts(self.screen.line, history, self.conversations)
+        modes = MouseModes(output)
+        self._talk.mouse = modes.toggle
+        self._suspending = Suspending(loop, self.screen, modes, terminal, tell=self._tell)
+        self._keyboard = Keyboard(
+            clock,
+            self.screen,
+            self.conversations,
+            run=self._run,
+            leave=self._leave,
+            tell=self._tell,
+            suspend=self._suspending.suspend,
+        )
         self._welcome = Welcome(node, node.wall, self.conversations.add)
         add_moving(
             self.screen,
@@ -181,6 +195,8 @@ class FullConsole(Service):
         if self._terminal is not None:
             self._terminal.on_redraw = self.screen.draw_all
             self._terminal.on_gone = self._leave
+            self.screen.on_first_drawn(self._terminal.taken)
+        self._suspending.start()
         self._refresh.start(_REFRESH, now=False)
         self._task = self._loop.create_task(
             self.screen.app.run_async(set_exception_handler=False, handle_sigint=False)
@@ -191,6 +207,8 @@ class FullConsole(Service):
         """Give the screen back; what was not delivered is told below it."""
         super().stopService()
         self._news.stop()
+        self._keyboard.stop()
+        self._suspending.end()
         if self._refresh.running:
             self._refresh.stop()
         gone: Deferred[None] = Deferred()

@@ -23,6 +23,7 @@ from p2pchat.console.full.conversations import TOGETHER, Conversations
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.tables import BARS, round_trips_graph
+from p2pchat.console.full.typed_text import text_of
 from p2pchat.console.replies import Reply
 from p2pchat.console.reports import round_trip_rows
 from p2pchat.node.news import NotSentError
@@ -54,6 +55,8 @@ class Talk:
         self._wall_clock = wall_clock
         self._changed = changed
         self._bars = bars
+        self.mouse: Callable[[], str] = lambda: ""
+        """Toggles what the mouse does, and says so."""
         # What was deleted is not to be seen any longer either.
         commands.forgotten = conversations.take_out
         self.nowhere: Callable[[str], None] = lambda _: None
@@ -64,6 +67,7 @@ class Talk:
             "msg": self._msg,
             "pub": self._pub,
             "rtt": self._rtt,
+            "mouse": lambda _: self.tell(self.mouse()),
         }
         """The commands of this console; each tells whether the person wants to leave."""
 
@@ -71,8 +75,9 @@ class Talk:
         """Do what a line says; tells, now or later, whether the person wants to leave."""
         if not line.strip():
             return False
-        if not line.startswith("/"):
-            self.say(line)
+        text = text_of(line)
+        if text is not None:
+            self.say(text)
             return False
         word, rest = first_word(line)
         own = self.own.get(word[1:].lower())

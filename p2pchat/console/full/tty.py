@@ -17,6 +17,8 @@ from typing import Any, Final
 from prompt_toolkit.data_structures import Size
 from twisted.internet.abstract import FileDescriptor
 
+from p2pchat.console.full.modes import KEYS_AGAIN, NO_MOUSE
+
 ROOM: Final = 262_144
 """Bytes that may wait for the terminal: some fifty full screens."""
 _USUAL: Final = Size(rows=24, columns=80)
@@ -26,6 +28,7 @@ _LEAVE: Final = (
     "\x1b[?7h"  # long lines wrap
     "\x1b[?25h"  # a cursor
     "\x1b[?1049l"  # the screen that was there before
+    f"{NO_MOUSE}{KEYS_AGAIN}"  # the mouse, and what its wheel does
 )
 
 
@@ -41,6 +44,8 @@ class Terminal(FileDescriptor):
         self._encoding = encoding
         self._fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._before = termios.tcgetattr(self._fd)
+        self._ours: list[Any] | None = None
+        self._paused = self._given_back = False
         self._bytes = bytearray()
         self._torn = False
         self.connected = True
@@ -50,7 +55,7 @@ class Terminal(FileDescriptor):
 
     def show(self, text: str) -> None:
         """Write as soon as the terminal takes it."""
-        if not self.connected:
+        if not self.connected or self._paused:
             return
         if len(self._bytes) > ROOM:
             self._torn = True
@@ -66,6 +71,39 @@ class Terminal(FileDescriptor):
         except OSError:
             return _USUAL
         return Size(rows=rows or _USUAL.rows, columns=columns or _USUAL.columns)
+
+    def taken(self) -> None:
+        """It is now as the console wants it: so `take_again` makes it."""
+        with suppress(OSError, termios.error):
+            self._ours = termios.tcgetattr(self._fd)
+
+    def in_foreground(self) -> bool:
+        """Whether we may read and set it: the shell has not given it to another job."""
+        try:
+            return os.tcgetpgrp(self._fd) == os.getpgrp()
+        except OSError:
+            return True  # it is not the one that controls us, or is gone
+
+    def pause(self) -> None:
+        """Write nothing more, and forget what waits, until `take_again`."""
+        self._paused = True
+        self._bytes.clear()
+        self.stopWriting()
+
+    def give_back(self) -> None:
+        """Leave it as it was found, for a while."""
+        self.pause()
+        self._given_back = True
+        with suppress(OSError, termios.error):
+            os.write(self._fd, _LEAVE.encode())
+            termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
+
+    def take_again(self) -> None:
+        """Have it as `taken` found it; everything is to be drawn anew."""
+        self._paused = self._given_back = False
+        if self._ours is not None:
+            with suppress(OSError, termios.error):
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._ours)
 
     def fileno(self) -> int:
         """The descriptor; -1 when it is closed."""
@@ -106,8 +144,10 @@ class Terminal(FileDescriptor):
         fd, self._fd = self._fd, -1
         with suppress(OSError, termios.error):
             # What waits is not written any more: it would be drawn over the screen that returns.
-            os.write(fd, _LEAVE.encode() + last_words.encode(self._encoding, "replace"))
-            termios.tcsetattr(fd, termios.TCSANOW, self._before)
+            leave = b"" if self._given_back else _LEAVE.encode()
+            os.write(fd, leave + last_words.encode(self._encoding, "replace"))
+            if not self._given_back:
+                termios.tcsetattr(fd, termios.TCSANOW, self._before)
         os.close(fd)
 
 

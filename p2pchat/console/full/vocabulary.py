@@ -15,17 +15,21 @@ EXTRA: Final = (
     ),
     ("list", "", "the conversations; on a wide screen they stand at the left"),
     ("close", "[peer_id | #namespace | *]", "take a conversation off the list, until more is said"),
+    ("mouse", "", "the wheel scrolls the messages; once more, and it does not"),
     ("reply", "[message]", "answer whoever wrote last; /r is the same"),
 )
 """The commands that only this console has: name, arguments, summary."""
 KEYS: Final = (
-    ("Tab", "completes commands, peers and namespaces"),
+    ("Tab", "completes commands, peers and namespaces, and names in text"),
+    ("Alt-Enter", "a new line in a message"),
     ("Alt-A", "the next conversation with unread messages"),
     ("Alt-1 to Alt-9, Alt-0", "a conversation of the list by its number; all of them"),
     ("Alt-Left, Alt-Right", "the conversation before and after in the list"),
     ("PageUp, PageDown", "scroll, through all that is kept"),
     ("Ctrl-End, Esc", "back to the end"),
     ("Up, Ctrl-R", "what was typed before"),
+    ("//, /etc/hosts", "a text that begins with a slash: //x sends /x, and a path is no command"),
+    ("Ctrl-Z", "stops the program until the shell's fg; meanwhile nothing comes in"),
     ("Ctrl-C twice, Ctrl-D", "leave"),
 )
 """Keys, and what they do."""

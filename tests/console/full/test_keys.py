@@ -9,11 +9,6 @@ from twisted.internet.defer import fail
 
 from tests.support.terminals import MISSING, ConsoleCase
 
-if not MISSING:
-    from p2pchat.console.full.keys import MOST_LINES
-
-PASTE = "\x1b[200~{}\x1b[201~"
-
 
 class KeyTests(ConsoleCase):
     skip = MISSING or None
@@ -42,10 +37,6 @@ class KeyTests(ConsoleCase):
     def test_quit_leaves(self) -> None:
         self.type("/quit\r")
         self.assertEqual(self.left, [0])
-
-    def test_control_z_does_nothing(self) -> None:
-        self.type("a\x1ab")
-        self.assertEqual(self.prompt, "> ab")
 
     def test_up_and_control_r_find_what_was_typed(self) -> None:
         self.type("/log INFO\r/help msg\r")
@@ -97,57 +88,6 @@ class KeyTests(ConsoleCase):
         self.assertIn("[alice@CIC], port 4000", self.messages[0])
         self.type("\x1b[1;5F")
         self.assertEqual(self.messages[-1], "line 100")
-
-    def test_a_paste_of_several_lines_asks_first(self) -> None:
-        self.type("/to bob@CIC\r")
-        self.type("a: " + PASTE.format("um\r\ndois\r\n\r\ntrês\n"))
-        self.assertIn("Send these 3 lines to [bob@CIC], one by one? y/n", self.screen.rows[-3])
-        self.type("q\r" + PASTE.format("y"))
-        self.assertEqual(self.town.seen(self.other("bob")).texts, [])
-        self.type("n")
-        self.assertNotIn("Send", self.screen.rows[-3])
-        self.assertEqual(self.prompt, "bob@CIC> a:")
-        self.type(PASTE.format("um\ndois"))
-        self.type("y")
-        self.assertEqual(self.town.seen(self.other("bob")).texts, ["a: um", "dois"])
-        self.assertEqual(self.prompt, "bob@CIC>")
-
-    def test_a_paste_of_one_line_is_typed(self) -> None:
-        self.type(PASTE.format("uma linha só\n"))
-        self.assertEqual(self.prompt, "> uma linha só")
-
-    def test_a_paste_that_no_message_can_hold_is_refused(self) -> None:
-        self.type("/to bob@CIC\r")
-        for text in "é" * 20_000, "um\n" + "x" * 40_000:
-            self.type(PASTE.format(text))
-            self.assertIn("nothing was pasted: a line has 40,000 bytes", self.messages[-1])
-            self.assertEqual(self.prompt, "bob@CIC>")
-
-    def test_a_paste_behind_a_command_is_for_that_command(self) -> None:
-        self.type("/msg bob@CIC " + PASTE.format("um\ndois"))
-        self.type("y")
-        self.assertEqual(self.town.seen(self.other("bob")).texts, ["um", "dois"])
-
-    def test_a_paste_can_be_refused_with_control_c(self) -> None:
-        self.type(PASTE.format("um\ndois") + "\x03")
-        self.assertNotIn("Send", self.screen.rows[-3])
-        self.assertEqual(self.left, [])
-
-    def test_a_paste_without_marks_asks_too(self) -> None:
-        self.type("/to bob@CIC\r")
-        self.type("um\rdois\rtrês\r")
-        self.assertIn("Send these 3 lines to [bob@CIC]", self.screen.rows[-3])
-        self.type("y")
-        self.assertEqual(self.town.seen(self.other("bob")).texts, ["um", "dois", "três"])
-
-    def test_keys_are_no_paste(self) -> None:
-        self.type("/to bob@CIC\r")
-        self.type("um\rdois\rtês\x1b[Dr\r")
-        self.assertEqual(self.town.seen(self.other("bob")).texts, ["um", "dois", "têrs"])
-
-    def test_an_endless_paste_is_refused(self) -> None:
-        self.type(PASTE.format("a\n" * (MOST_LINES + 1)))
-        self.assertIn("501 lines are too many", self.messages[-1])
 
 
 class SizeTests(ConsoleCase):

@@ -44,10 +44,40 @@ class PastLinesTests(SynchronousTestCase):
 
     def test_some_lines_are_not_remembered(self) -> None:
         lines = self.lines()
-        for text in (" secret", "x" * 2001, "a\nb"):
+        for text in (" secret", "x" * 2001):
             lines.append_string(text)
         self.assertEqual(lines.get_strings(), [])
         self.assertEqual(self.path.read_bytes(), b"")
+
+    def test_what_was_said_is_remembered_where_it_was_said(self) -> None:
+        lines = self.lines()
+        odd = "b\tob\\\n@CIC"
+        for where, text in (("", "a"), ("ana@CIC", "b\n/c"), (odd, "d"), (odd, "/peers")):
+            lines.where = where
+            lines.append_string(text)
+        again = self.lines()
+        self.assertEqual(self.path.read_bytes().count(b"\n"), 4)
+        for where, found in (
+            ("", ["a", "/peers"]),
+            ("ana@CIC", ["b\n/c", "/peers"]),
+            (odd, ["d", "/peers"]),
+            ("#CIC", ["/peers"]),
+        ):
+            for each in (lines, again):
+                each.where = where
+                self.assertEqual(each.get_strings(), found)
+
+    def test_what_is_forgotten_comes_back_nowhere(self) -> None:
+        lines = self.lines()
+        for where, text in (("bob@CIC", "a"), ("ana@CIC", "b"), ("", "/msg bob c"), ("", "/peers")):
+            lines.where = where
+            lines.append_string(text)
+        lines.take_words_out("bob@CIC")
+        self.assertEqual(lines.get_strings(), ["/peers"])
+        lines.where = "bob@CIC"
+        self.assertEqual(lines.get_strings(), ["/peers"])
+        lines.where = "ana@CIC"
+        self.assertEqual(lines.get_strings(), ["b", "/peers"])
 
     def test_without_a_file(self) -> None:
         lines = PastLines(None)
