@@ -33,6 +33,7 @@ from p2pchat.history.waiting import Limits
 from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.changes import said_id
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
 
@@ -412,7 +413,7 @@ class DurableHistory:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""
         self._friends.wrote_to(*loaded.friends)
         for sender, msg_id, caught_up, mark in loaded.seen:
-            self._seen.is_new(sender, msg_id, mark)
+            self._seen.is_new(sender, said_id(msg_id), mark)
             if caught_up:
                 self.places.moved(sender, msg_id)
         loaded.seen.clear()

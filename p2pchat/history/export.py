@@ -94,9 +94,11 @@ def as_json(record: Record) -> dict[str, Any]:
         "conversation": record.conversation,
         "from": record.sender,
         "text": record.text,
-        "msg_id": record.msg_id,
+        "msg_id": record.said_id,
         "state": STATES[record.state],
     }
+    if record.changes:
+        fields["of"] = record.changes
     if record.came:
         fields["security"] = record.came
     if record.said is not None:

@@ -26,6 +26,7 @@ from p2pchat.history.sums import EVERY, of_name, record, segments, summed_after
 from p2pchat.history.upgrading import OF_BEFORE
 from p2pchat.sqlite import File, ForeignFileError
 from p2pchat.wire.address import is_called, is_plain
+from p2pchat.wire.changes import said_id
 from p2pchat.wire.text import system_reason
 
 _T = TypeVar("_T")
@@ -130,7 +131,7 @@ class Reader:
                     count,
                 ),
             )
-            found = [number for number, _ in takewhile(lambda row: row[1] != after, rows)]
+            found = [number for number, _ in takewhile(lambda row: said_id(row[1]) != after, rows)]
             return found[::-1]
 
         return self._read(read)
