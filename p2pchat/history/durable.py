@@ -272,6 +272,10 @@ class DurableHistory:
         """The last messages of a conversation, or of all for None; see `Reader.recent`."""
         return self._read_all(lambda reader: reader.recent(conversation, count))
 
+    def count_of(self, peer_id: str) -> Deferred[int]:
+        """How many messages of a peer and to it `forget` would delete."""
+        return self._read_all(lambda reader: reader.count_of(peer_id)).addCallback(sum)
+
     def search(self, words: str, count: int) -> Deferred[list[Record]]:
         """The last messages that hold `words`; see `Reader.search`."""
         return self._read_all(lambda reader: reader.search(words, count))

@@ -164,6 +164,27 @@ class Reader:
 
         return self._read(read)
 
+    def count_of(self, peer_id: str) -> list[int]:
+        """How many messages a peer said, or were said to it; one number, nothing without a file."""
+
+        def read(connection: sqlite3.Connection) -> list[int]:
+            (filed,) = connection.execute(
+                "WITH one AS (SELECT id FROM name WHERE text = ?) SELECT count(*) FROM ("
+                "SELECT id FROM message_of WHERE conversation = (SELECT id FROM one)"
+                " UNION SELECT id FROM message WHERE sender = (SELECT id FROM one)"
+                f" UNION SELECT m.id FROM message m WHERE {_NOT_INDEXED}"
+                " AND m.conversation = (SELECT id FROM one))",
+                (peer_id,),
+            ).fetchone()
+            stored = sum(
+                peer_id in (one.sender, one.conversation)
+                for data in self._segments(connection)
+                for one in unpack(data)
+            )
+            return [int(filed) + stored]
+
+        return self._read(read)
+
     def held(self) -> list[Held]:
         """Who has how much in the file; nothing when there is none."""
         return self._read(lambda connection: [held(connection)])

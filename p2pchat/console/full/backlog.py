@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import (
+    ONE_PART,
     EntryKind,
     Glyphs,
     Identity,
@@ -110,6 +112,17 @@ class Backlog:
         self._first -= len(taken)
         self._entries[:0] = reversed(taken)
         self._earlier = frozenset(each.identity for each in taken if each.msg_id)
+
+    def change(self, message: Change) -> PaneEntry | None:
+        """Give a message that is here another text; None when it is not here, or must stay."""
+        if len(message.text) > ONE_PART:
+            return None
+        for entry in reversed(self._entries):
+            if message.changes(entry):
+                self._characters += len(message.text) - len(entry.text)
+                entry.text, entry.edited, entry.drawn = message.text, True, None
+                return entry
+        return None
 
     def take_out(self, gone: Callable[[PaneEntry], bool]) -> None:
         """Forget some entries, and go to the end."""

@@ -139,11 +139,15 @@ class Screen:
 class Transcript:
     """Shows everything, as far as the screen has room.
 
-    What comes together is formatted at once, and a flood in later `turns`, in its order.
+    What comes together is formatted at once, and a flood in later `turns`, in its order. `called`:
+    what the person calls a peer.
     """
 
-    def __init__(self, turns: Turns, screen: Screen) -> None:
+    def __init__(
+        self, turns: Turns, screen: Screen, called: Callable[[str], str] = lambda name: name
+    ) -> None:
         self._turns = turns
+        self._called = called
         self._screen = screen
         self._waiting: deque[tuple[str, Send | Pub | str, str, str]] = deque()
         self._characters = 0
@@ -167,7 +171,9 @@ class Transcript:
             self._wait([(peer_id, message, note, security) for message, note in noted])
         else:
             self._formatted += sum([len(message.payload) for message in messages])
-            screen.write(message_lines(peer_id, messages, security=security))
+            screen.write(
+                message_lines(peer_id, messages, security=security, called=self._called(peer_id))
+            )
 
     def event(self, line: str) -> None:
         """Something else happened."""
@@ -198,7 +204,8 @@ class Transcript:
             if isinstance(line, str):
                 self._screen.write([line])
             else:
-                self._screen.write(message_lines(peer_id, [line], note, security))
+                called = self._called(peer_id)
+                self._screen.write(message_lines(peer_id, [line], note, security, called))
             yield
 
 
@@ -207,11 +214,20 @@ class Digest:
 
     Taking in a message costs next to nothing: only what is shown is formatted. What is more is
     left out and counted, the last lines are shown. While the screen takes nothing,
-    the last `BURST` lines wait here. `kept`: whether the messages are in a history, too.
+    the last `BURST` lines wait here. `kept`: whether the messages are in a history, too. `called`:
+    what the person calls a peer.
     """
 
-    def __init__(self, clock: IReactorTime, screen: Screen, *, kept: bool = False) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        screen: Screen,
+        *,
+        kept: bool = False,
+        called: Callable[[str], str] = lambda name: name,
+    ) -> None:
         self._clock = clock
+        self._called = called
         self._screen = screen
         self._in_history = kept
         screen.on_room = self._room
@@ -304,7 +320,8 @@ class Digest:
                 if isinstance(each, str):
                     chosen.append(each)
                 else:
-                    chosen += message_lines(peer_id, [each], note, security)
+                    called = self._called(peer_id)
+                    chosen += message_lines(peer_id, [each], note, security, called)
         return chosen[::-1]
 
 
