@@ -28,7 +28,7 @@ from p2pchat.wire.names import bracketed
 
 _LOOKED_AT: Final = 500
 """Names that are compared with what was typed, those that matter most first."""
-_NEAR: Final = 0.7
+_NEAR: Final = 0.6
 
 
 def known_names(node: ChatNode) -> Iterable[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from p2pchat.console.full.edits import Change
@@ -25,6 +26,8 @@ from p2pchat.console.full.entries import (
 )
 
 _SLACK: Final = 1.25
+_LOOKED_AT: Final = 1000
+"""Entries among which what is changed is looked for."""
 
 
 class Backlog:
@@ -113,16 +116,23 @@ class Backlog:
         self._entries[:0] = reversed(taken)
         self._earlier = frozenset(each.identity for each in taken if each.msg_id)
 
-    def change(self, message: Change) -> PaneEntry | None:
-        """Give a message that is here another text; None when it is not here, or must stay."""
-        if len(message.text) > ONE_PART:
+    def find(self, change: Change) -> PaneEntry | None:
+        """The message that this gives another text, among the latest; None without one."""
+        if len(change.text) > ONE_PART:
             return None
-        for entry in reversed(self._entries):
-            if message.changes(entry):
-                self._characters += len(message.text) - len(entry.text)
-                entry.text, entry.edited, entry.drawn = message.text, True, None
+        of = change.of
+        for entry in islice(reversed(self._entries), _LOOKED_AT):
+            if entry.msg_id == of and change.changes(entry):
                 return entry
         return None
+
+    def grew(self, characters: int) -> None:
+        """A text that is here is so much longer than it was."""
+        self._characters += characters
+
+    def clear(self) -> None:
+        """Show nothing of what is here; the history keeps it."""
+        self.take_out(lambda _: True)
 
     def take_out(self, gone: Callable[[PaneEntry], bool]) -> None:
         """Forget some entries, and go to the end."""

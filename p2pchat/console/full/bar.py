@@ -42,6 +42,8 @@ class BarState(Struct, frozen=True):
     """Messages of a flood that were not shown since the start."""
     not_kept: bool = False
     """Whether messages are not kept, though they should be."""
+    away: str = ""
+    """What the peer of the current conversation says of why it is away."""
     security: str = ""
     """How safe the current conversation is: plain, encrypted or verified; empty for none."""
 
@@ -83,6 +85,7 @@ def _parts(state: BarState) -> list[tuple[int, str, str]]:
         (2, "class:bar-alarm", "not kept" if state.not_kept else ""),
         (2, "class:bar", f"{state.up}/{state.known} links"),
         (1, "class:bar", steady(bracketed(state.current)) if state.current else "all"),
+        (3, "class:bar", f"away: {steady(state.away)}" if state.away else ""),
         (0, "class:bar-alarm" if state.security == PLAIN else "class:bar", _safe(state.security)),
         (0, "class:bar-alarm" if urgent else "class:bar-unread", unread and f"unread: {unread}"),
         (1, "class:bar-unread", f"{state.below} below" if state.below else ""),

@@ -23,6 +23,10 @@ from p2pchat.wire.names import visible
 from p2pchat.wire.text import printable
 
 _MOST: Final = 100
+_OF_PEERS: Final = frozenset(
+    ("to", "query", "msg", "history", "outbox", "forget", "block", "verify", "whois")
+) | {"ignore", "unignore", "mute", "unmute", "alias"}
+"""Commands whose first argument may be a peer."""
 
 
 def _pinned(known: KnownKeys) -> Iterator[tuple[str, str]]:
@@ -75,9 +79,9 @@ class ChatCompleter(Completer):
         ]
 
     def _arguments(self, command: str) -> Iterator[tuple[str, str]]:
-        if command in ("to", "msg", "history", "outbox", "forget", "block", "verify"):
+        if command in _OF_PEERS:
             yield from ((f"{name} ", meta) for name, meta in self._people())
-        if command in ("to", "pub", "peers", "history"):
+        if command in ("to", "query", "pub", "peers", "history", "mute", "unmute"):
             yield from ((f"{name} ", meta) for name, meta in self._scopes())
         if command == "unblock":
             yield from ((entry, "blocked") for entry in self._blocked())
@@ -95,6 +99,8 @@ class ChatCompleter(Completer):
                 yield f"{visible(peer_id)} {fingerprint} {SEEN}", "refused"
 
     def _people(self) -> Iterator[tuple[str, str]]:
+        for alias, peer_id in self._peers.aliases.items():
+            yield alias, visible(peer_id)
         order = [Status.CONNECTED, *(each for each in Status if each is not Status.CONNECTED)]
         peers = sorted(self._peers, key=lambda peer: (order.index(peer.status), peer.peer_id))
         for peer in peers:

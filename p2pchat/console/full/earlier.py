@@ -16,6 +16,7 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from p2pchat.console.full.conversations import Conversation, Conversations
+from p2pchat.console.full.edits import with_changes
 from p2pchat.console.full.entries import EntryKind, Identity, Mark, PaneEntry, identity, naming
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.wording import moment
@@ -105,9 +106,11 @@ class Earlier:
             self._shown(conversation)
             return
         key, backlog = conversation.key, conversation.backlog
-        older = self._older(lines, backlog.holds())
+        older, changed = with_changes(self._older(lines, backlog.holds()))
         older = older[backlog.without_room([line.text for line in older]) :]
         earlier = [self._entry(line) for line in older]
+        for line, entry in zip(older, earlier, strict=True):
+            entry.edited = line.id in changed
         backlog.put_before(earlier, self._history.unread.get(key, 0))
         conversation.complete, self._told = True, False
         # If it has left the screen meanwhile, it is still unread.

@@ -12,6 +12,7 @@ from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec.structs import replace
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
@@ -21,6 +22,7 @@ from twisted.internet.task import LoopingCall
 
 from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
+from p2pchat.console.full.alerts import Alerts
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.bar import BarState
 from p2pchat.console.full.completion import ChatCompleter
@@ -74,10 +76,11 @@ def make_full_console(
         loop,
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
-        output=Vt100_Output(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
+        output=Vt100_Output(stream, terminal.size, term=os.environ.get("TERM")),
         history=PastLines(typed),
         encoding=encoding,
         terminal=terminal,
+        bell=bell,
     )
 
 
@@ -96,6 +99,7 @@ class FullConsole(Service):
         history: History,
         encoding: str = "utf-8",
         terminal: Terminal | None = None,
+        bell: bool = True,
     ) -> None:
         self._clock = clock
         self._node = node
@@ -107,7 +111,9 @@ class FullConsole(Service):
         self._drawn_at = clock.seconds() - _REDRAW
         self._drawing = False
         self.conversations = Conversations(node.friends, "#" + node.settings.peer.namespace)
-        glyphs = Glyphs.of(encoding)
+        self.conversations.called = node.lists.called
+        self._alerts = Alerts(output, node.lists, os.environ, bell=bell)
+        glyphs = replace(Glyphs.of(encoding), called=node.lists.called)
         marks = Marks()
         self._talk = Talk(
             node,
@@ -133,7 +139,7 @@ class FullConsole(Service):
             marks,
             wall_clock=node.wall,
             changed=self._changed,
-            ring=lambda: self.screen.app.output.bell(),
+            ring=self._alerts.ring,
             past_known=self._earlier.past_known,
         )
         self.screen = ChatScreen(
@@ -177,6 +183,7 @@ class FullConsole(Service):
         """Give the screen back; what was not delivered is told below it."""
         super().stopService()
         self._news.stop()
+        self._alerts.end()
         if self._refresh.running:
             self._refresh.stop()
         gone: Deferred[None] = Deferred()
@@ -214,7 +221,8 @@ class FullConsole(Service):
     def _let_go(self) -> None:
         if self._terminal is not None:
             words = [*self._news.lost, *self._last_words]
-            self._terminal.restore("".join(f"{line}\r\n" for line in words))
+            told = "".join(f"{line}\r\n" for line in words)
+            self._terminal.restore(told)
 
     def _leave(self) -> None:
         if self.running:
@@ -258,6 +266,7 @@ class FullConsole(Service):
         self._clock.callLater(max(0.0, wait), self._draw)
 
     def _draw(self) -> None:
+        self._alerts.unread(sum(each.messages for each in self.conversations.unread()))
         self._drawing = False
         self._drawn_at = self._clock.seconds()
         self.screen.draw()
@@ -270,7 +279,7 @@ class FullConsole(Service):
             self._changed()
 
     def _state(self) -> BarState:
-        presence = self._node.presence
+        presence, called = self._node.presence, self._node.lists.called
         current = self.conversations.current
         return BarState(
             own_id=self._node.me.peer_id,
@@ -278,9 +287,10 @@ class FullConsole(Service):
             trouble=bool(presence.trouble),
             up=self._node.peers.count_connected(),
             known=self._node.peers.count_present(),
-            current=current.key,
+            current=called(current.key),
+            away=self._node.absences.text_of(current.key),
             security=self._talk.security,
-            unread=self.conversations.unread(),
+            unread=[each._replace(key=called(each.key)) for each in self.conversations.unread()],
             below=current.backlog.below,
             left_out=self._news.left_out,
             not_kept=self._node.history is not None and self._node.history.failing,
