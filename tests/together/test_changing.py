@@ -74,7 +74,7 @@ class ChangingTests(MeshTestCase):
         self.town.run(10)
         self.assertEqual(self.town.seen(bob).changes, [("alice@CIC", published.msg_id, "hello")])
         self.assertEqual(self.town.seen(older).texts, ["helo", "* hello"])
-        heard = [text for link in plain.links for text in link.texts("PUB")]
+        heard = [each["payload"] for link in plain.links for each in link.got("PUB")]
         self.assertEqual(heard, ["helo", "* hello"])
 
     def test_who_does_not_know_changes_gets_a_message(self) -> None:

@@ -29,6 +29,7 @@ from p2pchat.wire.names import bracketed
 _LOOKED_AT: Final = 500
 """Names that are compared with what was typed, those that matter most first."""
 _NEAR: Final = 0.6
+_LONGEST: Final = 200
 
 
 def known_names(node: ChatNode) -> Iterable[str]:
@@ -39,12 +40,16 @@ def known_names(node: ChatNode) -> Iterable[str]:
 
 def near_miss(node: ChatNode, name: str) -> str:
     """What to add to a sentence that says that nobody is called so; empty if nobody is near."""
-    whole = "@" in name
-    found: dict[str, str] = {alias.casefold(): alias for alias in node.lists.aliases if not whole}
+    found = {alias.casefold(): alias for alias in node.lists.aliases if "@" not in name}
     for peer_id in islice(known_names(node), _LOOKED_AT):
-        found.setdefault((peer_id if whole else peer_id.rpartition("@")[0]).casefold(), peer_id)
-    close = get_close_matches(name[:200].casefold(), found, n=1, cutoff=_NEAR)
+        found.setdefault(_bare(peer_id), peer_id)
+    close = get_close_matches(_bare(name[:_LONGEST]), found, n=1, cutoff=_NEAR)
     return f": did you mean {bracketed(found[close[0]])}?" if close else ""
+
+
+def _bare(name: str) -> str:
+    """What is compared: namespaces are alike for all."""
+    return (name.rpartition("@")[0] or name).casefold()
 
 
 def peer_named(person: Person, name: str) -> str:
@@ -70,7 +75,7 @@ def unless_unknown(person: Person, peer_id: str, then: Callable[[], Answer]) -> 
     def kept(lines: list[Record]) -> Answer:
         if lines or person.confirmed(f"msg {peer_id}"):
             return then()
-        days = duration(node.settings.history.outbox_ttl)
+        days = duration(node.settings.history.outbox_ttl).removesuffix(" 0 h")
         first = f"not sent: nobody ever heard of {bracketed(peer_id)} here"
         near = near_miss(node, peer_id)
         return wrong(f"{first}{near}", f"the same once more keeps it for up to {days}")

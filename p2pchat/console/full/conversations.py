@@ -157,6 +157,7 @@ class Conversations:
                 each.backlog.grew(len(change.text) - len(entry.text))
                 found.append(entry)
         for entry in found:
+            entry.first_text = entry.text if entry.first_text is None else entry.first_text
             entry.text, entry.edited, entry.drawn = change.text, True, None
         return found
 

@@ -45,27 +45,27 @@ def _rank(security: str) -> int:
     return SECURITIES.index(security) if security in SECURITIES else 0
 
 
-def with_changes(lines: Sequence[Record]) -> tuple[list[Record], frozenset[int]]:
-    """Lines of the history, each with its latest text; and the ids of those that were changed.
+def with_changes(lines: Sequence[Record]) -> tuple[list[Record], dict[int, str]]:
+    """Lines of the history, each with its latest text; and the first text of those that changed.
 
     A change of what is not among them stays, as a line of its own.
     """
     kept: dict[int, Record] = {}
     by_id: dict[tuple[str, str, str], int] = {}
-    changed: set[int] = set()
+    changed: dict[int, str] = {}
     for line in lines:
         number = by_id.get((line.sender, line.conversation, line.changes)) if line.changes else None
         first = None if number is None else kept[number]
         if first is not None and _may_change(line, first):
             kept[first.id] = structs.replace(first, text=line.text)
-            changed.add(first.id)
+            changed.setdefault(first.id, first.text)
             continue
         kept[line.id] = line
         if line.changes:
-            changed.add(line.id)
+            changed[line.id] = line.text
         else:
             by_id[line.sender, line.conversation, line.msg_id] = line.id
-    return [*kept.values()], frozenset(changed)
+    return [*kept.values()], changed
 
 
 def _may_change(line: Record, first: Record) -> bool:

@@ -126,6 +126,8 @@ class PaneEntry(Struct, eq=False):
     """How it came, as in `wording.security_mark`; only for what others wrote."""
     edited: bool = False
     """Whether it has another text than at first."""
+    first_text: str | None = None
+    """That one, by which it is known; None for `text`."""
     also: PaneEntry | None = None
     """The line where it was typed, if that was in another conversation: it has the same mark."""
     drawn: tuple[object, list[Row]] | None = None
@@ -135,6 +137,7 @@ class PaneEntry(Struct, eq=False):
     def identity(self) -> Identity:
         """By which it is known again."""
         text = self.text if self.parts is None else "".join(part.text for part in self.parts)
+        text = text if self.first_text is None else self.first_text
         return identity(self.speaker, self.msg_id, text)
 
     @property
