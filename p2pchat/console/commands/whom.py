@@ -73,7 +73,7 @@ def unless_unknown(person: Person, peer_id: str, then: Callable[[], Answer]) -> 
         return then()
 
     def kept(lines: list[Record]) -> Answer:
-        if lines or person.confirmed(f"msg {peer_id}"):
+        if lines or not _may_be_new(node, peer_id) or person.confirmed(f"msg {peer_id}"):
             return then()
         days = duration(node.settings.history.outbox_ttl).removesuffix(" 0 h")
         first = f"not sent: nobody ever heard of {bracketed(peer_id)} here"
