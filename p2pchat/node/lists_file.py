@@ -105,7 +105,7 @@ class _ListsFile:
         error: Any = failure.value
         why = system_reason(error) if isinstance(error, OSError) else "a fault of ours"
         if not isinstance(error, OSError):
-            _log.failure("A list could not be written", failure)
+            _log.failure("A decision could not be written", failure)
         sentence = f"it holds until this program ends: {self._path} cannot be written ({why})"
         self._done(asked, sentence)
 

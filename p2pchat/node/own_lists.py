@@ -66,7 +66,8 @@ class OwnLists:
         aliases = ((name, who) for name, who in start.aliases.items() if _is_alias(name, who))
         self.aliases: dict[str, str] = dict(islice(aliases, MOST))
         """Alias -> peer_id. Look, and no more."""
-        self._called = {peer_id: alias for alias, peer_id in self.aliases.items()}
+        self.names: dict[str, str] = {peer_id: alias for alias, peer_id in self.aliases.items()}
+        """Peer_id -> alias. Look, and no more."""
         self.bell = start.bell
         self.notify = start.notify
         self.close: Callable[[], Deferred[None]] = lambda: succeed(None)
@@ -74,7 +75,7 @@ class OwnLists:
 
     def called(self, name: str) -> str:
         """What the person calls a peer, or a scope: its alias, or itself."""
-        return self._called.get(name, name)
+        return self.names.get(name, name)
 
     # ------------------------------------------------------------ decisions
 
@@ -124,9 +125,9 @@ class OwnLists:
             raise ListError(_full("called otherwise"))
         self._drop(name)
         # Who has another alias would be shown by the one or by the other.
-        self._drop(self._called.get(peer_id, ""))
+        self._drop(self.names.get(peer_id, ""))
         self.aliases[name] = peer_id
-        self._called[peer_id] = name
+        self.names[peer_id] = name
         return self._changed()
 
     def unalias(self, name: str) -> Deferred[str]:
@@ -138,8 +139,8 @@ class OwnLists:
 
     def _drop(self, alias: str) -> None:
         peer_id = self.aliases.pop(alias, "")
-        if self._called.get(peer_id) == alias:
-            del self._called[peer_id]
+        if self.names.get(peer_id) == alias:
+            del self.names[peer_id]
 
     def set_bell(self, on: bool) -> Deferred[str]:
         """Ring the bell, or not, whatever the settings say."""

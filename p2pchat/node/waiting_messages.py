@@ -20,6 +20,7 @@ from p2pchat.node.demands import level_of
 from p2pchat.node.outbox import Outbox, OwnMessage
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Said, Send
+from p2pchat.wire.repetitions import LONGEST_ID
 
 MOST_AT_ONCE: Final = 1000
 """Peers to whom something is sent in one turn."""
@@ -78,7 +79,7 @@ class WaitingMessages:
             if self._is_full():
                 return
             entry = message.entry
-            if entry.changes:
+            if len(entry.msg_id) > LONGEST_ID and entry.changes:
                 line = change_line(
                     used,
                     entry.said_id,

@@ -71,7 +71,14 @@ class SessionTests(SynchronousTestCase):
             {"msg_id": "a\\b"},
             {"msg_id": "ã"},
         ):
-            fields = {"msg_id": "e", "of": "m", "src": "", "dst": "", "payload": "x", **changed}
+            fields: dict[str, Any] = {
+                "msg_id": "e",
+                "of": "m",
+                "src": "",
+                "dst": "",
+                "payload": "x",
+                **changed,
+            }
             (output,) = session.receive(Edit(**fields), 1.0)
             self.assertIsInstance(output, Remark, changed)
 

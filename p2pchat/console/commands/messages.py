@@ -34,16 +34,18 @@ def _msg(person: Person, rest: str) -> Answer:
     except NotSentError as why:
         return wrong(f"not sent: {why}")
 
-    def send() -> Answer:
-        try:
-            person.said.note(whole_id, person.sent.send(whole_id, text))
-        except NotSentError as why:
-            return wrong(f"not sent: {why}{unknown_name(person, whole_id)}")
-        if whole_id == peer_id:
-            return Reply()
-        return said(f"{bracketed(peer_id)} is {bracketed(whole_id)}")
+    if person.interactive:
+        return unless_unknown(person, whole_id, lambda: _send(person, peer_id, whole_id, text))
+    return _send(person, peer_id, whole_id, text)
 
-    return unless_unknown(person, whole_id, send)
+
+def _send(person: Person, name: str, peer_id: str, text: str) -> Reply:
+    """Send to a peer that was called so."""
+    try:
+        person.said.note(peer_id, person.sent.send(peer_id, text))
+    except NotSentError as why:
+        return wrong(f"not sent: {why}{unknown_name(person, peer_id)}")
+    return Reply() if peer_id == name else said(f"{bracketed(name)} is {bracketed(peer_id)}")
 
 
 def to_a_scope(scope: str) -> str:

@@ -69,7 +69,7 @@ def unless_unknown(person: Person, peer_id: str, then: Callable[[], Answer]) -> 
     """Do this for a peer, at once or when the person says so again for one never heard of."""
     node = person.node
     history = node.history
-    if history is None or not person.interactive or not _may_be_new(node, peer_id):
+    if history is None or not _may_be_new(node, peer_id):
         return then()
 
     def kept(lines: list[Record]) -> Answer:

@@ -53,9 +53,9 @@ class PlainConsole(Observer):
         self._screen = screen
         self._script = script
         self._news: Digest | Transcript = (
-            Digest(clock, screen, kept=node.history is not None, called=node.lists.called)
+            Digest(clock, screen, kept=node.history is not None, names=node.lists.names)
             if watched
-            else Transcript(node.mesh.turns, screen, called=node.lists.called)
+            else Transcript(node.mesh.turns, screen, names=node.lists.names)
         )
         self._status_lines = StatusLines()
         self._commands = Commands(node, clock, interactive=not script)

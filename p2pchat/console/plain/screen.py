@@ -9,7 +9,7 @@ comes in, a `Transcript` shows everything, and a `Digest`, for terminals, what a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +27,7 @@ _MOST: Final = 8 * ROOM
 _ROOM_OF_A_TURN: Final = 32_000
 """Characters of messages that are formatted at once: a flood of long ones is left out sooner."""
 _LEAST: Final = 100
+_NO_NAMES: Final[Mapping[str, str]] = {}
 _Batch: TypeAlias = "tuple[str, Sequence[Send | Pub | str], Sequence[str], str]"
 """A peer_id, what came from it together, their notes, and how it came."""
 
@@ -139,15 +140,13 @@ class Screen:
 class Transcript:
     """Shows everything, as far as the screen has room.
 
-    What comes together is formatted at once, and a flood in later `turns`, in its order. `called`:
-    what the person calls a peer.
+    What comes together is formatted at once, and a flood in later `turns`, in its order. `names`:
+    what the person calls some peers.
     """
 
-    def __init__(
-        self, turns: Turns, screen: Screen, called: Callable[[str], str] = lambda name: name
-    ) -> None:
+    def __init__(self, turns: Turns, screen: Screen, names: Mapping[str, str] = _NO_NAMES) -> None:
         self._turns = turns
-        self._called = called
+        self._names = names
         self._screen = screen
         self._waiting: deque[tuple[str, Send | Pub | str, str, str]] = deque()
         self._characters = 0
@@ -172,7 +171,9 @@ class Transcript:
         else:
             self._formatted += sum([len(message.payload) for message in messages])
             screen.write(
-                message_lines(peer_id, messages, security=security, called=self._called(peer_id))
+                message_lines(
+                    peer_id, messages, security=security, called=self._names.get(peer_id, "")
+                )
             )
 
     def event(self, line: str) -> None:
@@ -204,7 +205,7 @@ class Transcript:
             if isinstance(line, str):
                 self._screen.write([line])
             else:
-                called = self._called(peer_id)
+                called = self._names.get(peer_id, "")
                 self._screen.write(message_lines(peer_id, [line], note, security, called))
             yield
 
@@ -214,8 +215,8 @@ class Digest:
 
     Taking in a message costs next to nothing: only what is shown is formatted. What is more is
     left out and counted, the last lines are shown. While the screen takes nothing,
-    the last `BURST` lines wait here. `kept`: whether the messages are in a history, too. `called`:
-    what the person calls a peer.
+    the last `BURST` lines wait here. `kept`: whether the messages are in a history, too. `names`:
+    what the person calls some peers.
     """
 
     def __init__(
@@ -224,10 +225,10 @@ class Digest:
         screen: Screen,
         *,
         kept: bool = False,
-        called: Callable[[str], str] = lambda name: name,
+        names: Mapping[str, str] = _NO_NAMES,
     ) -> None:
         self._clock = clock
-        self._called = called
+        self._names = names
         self._screen = screen
         self._in_history = kept
         screen.on_room = self._room
@@ -320,7 +321,7 @@ class Digest:
                 if isinstance(each, str):
                     chosen.append(each)
                 else:
-                    called = self._called(peer_id)
+                    called = self._names.get(peer_id, "")
                     chosen += message_lines(peer_id, [each], note, security, called)
         return chosen[::-1]
 

@@ -84,7 +84,7 @@ class ListCommandTests(CommandCase):
             {f"x{number}": f"n{number}@CIC" for number in range(10_000)},
         )
         lists = OwnLists(decided)
-        self.assertEqual([*map(len, (lists.ignored, lists.muted, lists.aliases))], [MOST] * 3)
+        self.assertEqual([len(lists.ignored), len(lists.muted), len(lists.aliases)], [MOST] * 3)
         self.assertRaises(ListError, lists.ignore, "one@more")
         self.assertRaises(ListError, lists.mute, "one@more", 0.0)
         self.assertRaises(ListError, lists.alias, "more", "one@more", ())
