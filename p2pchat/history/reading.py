@@ -26,6 +26,7 @@ from p2pchat.history.sums import EVERY, of_name, record, segments, summed_after
 from p2pchat.history.upgrading import OF_BEFORE
 from p2pchat.sqlite import File, ForeignFileError
 from p2pchat.wire.address import is_called, is_plain
+from p2pchat.wire.changes import said_id
 from p2pchat.wire.text import system_reason
 
 _T = TypeVar("_T")
@@ -138,7 +139,7 @@ class Reader:
                     count,
                 ),
             )
-            found = [number for number, _ in takewhile(lambda row: row[1] != after, rows)]
+            found = [number for number, _ in takewhile(lambda row: said_id(row[1]) != after, rows)]
             return found[::-1]
 
         return self._read(read)
@@ -168,6 +169,27 @@ class Reader:
             return sorted(
                 peer_id for peer_id in found if "@" in peer_id and is_called(name, peer_id)
             )
+
+        return self._read(read)
+
+    def count_of(self, peer_id: str) -> list[int]:
+        """How many messages a peer said, or were said to it; one number, nothing without a file."""
+
+        def read(connection: sqlite3.Connection) -> list[int]:
+            (filed,) = connection.execute(
+                "WITH one AS (SELECT id FROM name WHERE text = ?) SELECT count(*) FROM ("
+                "SELECT id FROM message_of WHERE conversation = (SELECT id FROM one)"
+                " UNION SELECT id FROM message WHERE sender = (SELECT id FROM one)"
+                f" UNION SELECT m.id FROM message m WHERE {_NOT_INDEXED}"
+                " AND m.conversation = (SELECT id FROM one))",
+                (peer_id,),
+            ).fetchone()
+            stored = sum(
+                peer_id in (one.sender, one.conversation)
+                for data in self._segments(connection)
+                for one in unpack(data)
+            )
+            return [int(filed) + stored]
 
         return self._read(read)
 

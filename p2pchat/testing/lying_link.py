@@ -25,6 +25,7 @@ from p2pchat.testing.lies import (
 )
 from p2pchat.testing.plain_link import TIME, PlainLink
 
+_FEATURES: Final = ["ack", "metrics", "away", "edit", "history"]
 _TIMES: Final[tuple[Any, ...]] = (0, -1e18, 1e18, 1e308, 4e9, "soon", None, ..., [], True)
 
 
@@ -82,7 +83,7 @@ class LyingLink(PlainLink):
         """The fields of its HELLO and HELLO_OK."""
         lies, fields = self.liar.lies, super().greeting()
         if lies(Lie.KIND):
-            fields |= {"agent": "p2pchat/9", "features": ["ack", "metrics", "history"]}
+            fields |= {"agent": "p2pchat/9", "features": _FEATURES}
             fields["instance"] = self.random.choice(["", "a liar", "x" * 500])
         if lies(Lie.ECHO):
             fields |= {

@@ -26,6 +26,7 @@ from p2pchat.console.reports import (
     round_trip_rows,
     round_trips_table,
 )
+from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.directory import DirectoryError, Listing
 from p2pchat.wire.address import namespace_of_scope, the_one_called
 from p2pchat.wire.text import shortened
@@ -48,7 +49,13 @@ def _peers(person: Person, rest: str) -> Answer:
             others = [row for row in rows if row.peer_id != own_id]
             asked = listings is not None
             table = peers_table(
-                others, namespace, own_id, node.friends, asked=asked, known=node.known
+                others,
+                namespace,
+                own_id,
+                node.friends,
+                asked=asked,
+                known=node.known,
+                beside=lambda peer_id: _beside(node, peer_id),
             )
             return tabled(table, *lines)
 
@@ -61,6 +68,15 @@ def _peers(person: Person, rest: str) -> Answer:
         return reply(None, f"the rendezvous could not be asked: {why}", "what is known:")
 
     return node.presence.discover().addCallbacks(reply, not_asked)
+
+
+def _beside(node: ChatNode, peer_id: str) -> str:
+    """What the person calls a peer, has decided about it, and what it says of itself."""
+    alias, away = node.lists.called(peer_id), node.absences.text_of(peer_id)
+    words = [] if alias == peer_id else [f"alias {alias}"]
+    words += ["ignored"] if peer_id in node.lists.ignored else []
+    words += [f"away: {away}"] if away else []
+    return "".join(f", {word}" for word in words)
 
 
 def _conn(person: Person, _: str) -> Answer:

@@ -151,7 +151,7 @@ class ChatScreen:
         return self.app.output.get_size().columns
 
     def _prompt(self) -> tuple[str, str]:
-        key = steady(visible(self._conversations.current.key))
+        key = steady(visible(self._conversations.called(self._conversations.current.key)))
         return "class:prompt", cut(key, max(8, self._columns() // 3)) + "> "
 
     def _found(self) -> Document | None:

@@ -8,12 +8,16 @@ once, before everything else, and no message is in here twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
-from p2pchat.console.full.entries import EntryKind, Identity, PaneEntry, in_parts
+from p2pchat.console.full.edits import Change
+from p2pchat.console.full.entries import ONE_PART, EntryKind, Identity, PaneEntry, in_parts
 from p2pchat.console.full.scrolled import Scrolled
 
 _SLACK: Final = 1.25
+_LOOKED_AT: Final = 1000
+"""Entries among which what is changed is looked for."""
 
 
 class Backlog(Scrolled):
@@ -90,6 +94,24 @@ class Backlog(Scrolled):
         self._first -= len(taken)
         self._entries[:0] = reversed(taken)
         self._earlier = frozenset(each.identity for each in taken if each.msg_id)
+
+    def find(self, change: Change) -> PaneEntry | None:
+        """The message that this gives another text, among the latest; None without one."""
+        if len(change.text) > ONE_PART:
+            return None
+        of = change.of
+        for entry in islice(reversed(self._entries), _LOOKED_AT):
+            if entry.msg_id == of and change.changes(entry):
+                return entry
+        return None
+
+    def grew(self, characters: int) -> None:
+        """A text that is here is so much longer than it was."""
+        self._characters += characters
+
+    def clear(self) -> None:
+        """Show nothing of what is here; the history keeps it."""
+        self.take_out(lambda _: True)
 
     def take_out(self, gone: Callable[[PaneEntry], bool]) -> None:
         """Forget some entries, and go to the end."""

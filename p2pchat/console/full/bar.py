@@ -48,6 +48,8 @@ class BarState(Struct, frozen=True):
     """Messages of a flood that were not shown since the start."""
     not_kept: bool = False
     """Whether messages are not kept, though they should be."""
+    away: str = ""
+    """What the peer of the current conversation says of why it is away."""
     security: str = ""
     """How safe the current conversation is: plain, encrypted or verified; empty for none."""
 
@@ -121,6 +123,7 @@ def _parts(state: BarState, step: _Room) -> list[tuple[str, str]]:
         ("class:bar", _peers(state.up, state.known, step.peers)),
         ("class:bar-alarm" if plain and mark else "class:bar", where),
         ("class:bar-alarm" if plain else "class:bar", _safe(state.security) * step.words),
+        ("class:bar", f"away: {steady(state.away)}" if state.away and step.left_out else ""),
         ("class:bar-unread", _how_far_up(state, in_words=step.peers > 0)),
         ("class:bar", f"{state.left_out:,} left out" * (state.left_out > 0 and step.left_out)),
     ]

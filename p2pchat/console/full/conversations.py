@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from p2pchat.console.full.backlog import Backlog
+from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import EntryKind, PaneEntry
 from p2pchat.console.full.order import Order
 from p2pchat.console.full.past_view import PastView
@@ -103,6 +104,8 @@ class Conversations:
         """The peer_id of who wrote last; empty while nobody has."""
         self.forgotten = 0
         """Conversations whose place another one took."""
+        self.called: Callable[[str], str] = str
+        """What the person calls a peer."""
         self.taken_out = 0
         """How often a peer's messages were taken out."""
 
@@ -169,6 +172,20 @@ class Conversations:
         """A command said something: it is shown where it was asked, and nowhere else."""
         self.current.backlog.add(entry)
         self.current.follow()
+
+    def change(self, change: Change) -> list[PaneEntry]:
+        """Give what was said another text where it is shown; the entries that have it now."""
+        shown = [self._together, self._all.get(change.where)]
+        found: list[PaneEntry] = []
+        for each in shown:
+            entry = None if each is None else each.backlog.find(change)
+            if entry is not None and each is not None:
+                each.backlog.grew(len(change.text) - len(entry.text))
+                found.append(entry)
+        for entry in found:
+            entry.first_text = entry.text if entry.first_text is None else entry.first_text
+            entry.text, entry.edited, entry.drawn = change.text, True, None
+        return found
 
     def switch(self, key: str) -> None:
         """Put another conversation on the screen; `TOGETHER` for all."""

@@ -16,6 +16,7 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from p2pchat.console.full.conversations import Conversation, Conversations
+from p2pchat.console.full.edits import with_changes
 from p2pchat.console.full.entries import EntryKind, Identity, Mark, PaneEntry, identity, naming
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.wording import moment
@@ -105,9 +106,9 @@ class Earlier:
             self._shown(conversation)
             return
         key, backlog = conversation.key, conversation.backlog
-        older = self._older(lines, backlog.holds())
+        older, changed = with_changes(self._older(lines, backlog.holds()))
         older = older[backlog.without_room([line.text for line in older]) :]
-        earlier = [self.entry_of(line) for line in older]
+        earlier = self._entries(older, changed)
         backlog.put_before(earlier, self._history.unread.get(key, 0))
         conversation.complete, self._told = True, False
         if not key:
@@ -135,11 +136,18 @@ class Earlier:
                 return lines[:place]
         return lines
 
-    def entry_of(self, line: Record) -> PaneEntry:
-        """What a line looks like: as it would if it had been said in this session."""
-        entry = self._entry(line)
-        entry.number = line.id
-        return entry
+    def entries_of(self, lines: Sequence[Record]) -> list[PaneEntry]:
+        """What lines look like: as they would if they had been said in this session."""
+        return self._entries(*with_changes(lines))
+
+    def _entries(self, lines: Sequence[Record], changed: dict[int, str]) -> list[PaneEntry]:
+        entries = []
+        for line in lines:
+            entry = self._entry(line)
+            entry.number = line.id
+            entry.edited, entry.first_text = line.id in changed, changed.get(line.id)
+            entries.append(entry)
+        return entries
 
     def _entry(self, line: Record) -> PaneEntry:
         where, text, sender = line.conversation, line.text, line.sender

@@ -40,15 +40,20 @@ def columns_of(screen: int) -> int:
 
 
 def list_lines(
-    listed: Sequence[Unread], current: str, here: Sequence[bool], room: int
+    listed: Sequence[Unread],
+    current: str,
+    here: Sequence[bool],
+    room: int,
+    called: Callable[[str], str] = str,
 ) -> list[tuple[str, str]]:
     """Style and text of each conversation, every text of exactly so many columns.
 
-    `here` tells of each whether there is somebody who is connected.
+    `here` tells of each whether there is somebody who is connected, `called` what the person calls
+    it.
     """
     lines = []
     for number, ((key, messages, urgent), is_here) in enumerate(zip(listed, here, strict=True)):
-        name = steady(visible(key)) if key else ALL
+        name = steady(visible(called(key))) if key else ALL
         if key != TOGETHER and not is_here:
             name = f"({name})"
         count = f" {messages:,}{'!' if urgent else ''}" if messages else ""
@@ -95,9 +100,10 @@ class ListColumn(Container):
         talks, singly = self._conversations, height - self._covered()
         listed, current = talks.listed(), talks.current.key
         here = [self._is_here(each.key) for each in listed]
-        key = (listed, here, current, room, height, singly)
+        names = [talks.called(each.key) for each in listed]
+        key = (listed, names, here, current, room, height, singly)
         if self._drawn[0] != key:
-            rows = self._rows(list_lines(listed, current, here, room), room, height)
+            rows = self._rows(list_lines(listed, current, here, room, talks.called), room, height)
             self._drawn = (
                 key,
                 [

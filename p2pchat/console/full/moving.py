@@ -66,6 +66,7 @@ class Moving:
         talk.own.update(
             {
                 "to": self._to,
+                "query": self._to,
                 "list": self._list,
                 "close": self._close,
                 "history": self._history,
@@ -199,7 +200,10 @@ class Moving:
         if rest.strip():
             return self._help("list")
         listed = self._conversations.listed()
-        lines = [SheetLine(_listed(number, each)) for number, each in enumerate(listed)]
+        called = self._conversations.called
+        lines = [
+            SheetLine(_listed(number, each, called(each.key))) for number, each in enumerate(listed)
+        ]
         keys = [each.key for each in listed]
         at = keys.index(self._conversations.current.key)
         self._pane.sheet = Sheet(
@@ -320,8 +324,8 @@ class Moving:
         return False
 
 
-def _listed(number: int, each: Unread) -> str:
+def _listed(number: int, each: Unread, called: str) -> str:
     """A line of /list."""
-    name = visible(each.key) if each.key else "all conversations together"
+    name = visible(called) if each.key else "all conversations together"
     unread = f"  {each.messages:,} unread{'!' if each.urgent else ''}" if each.messages else ""
     return f" {number if number <= _NUMBERED else ' '} {name}{unread}"

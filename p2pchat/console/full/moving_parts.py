@@ -5,7 +5,7 @@ Rules: the console knows none of them but this one call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prompt_toolkit.key_binding import merge_key_bindings
 
@@ -29,7 +29,7 @@ def add_moving(
     talk: Talk,
     conversations: Conversations,
     *,
-    entry_of: Callable[[Record], PaneEntry],
+    entries_of: Callable[[Sequence[Record]], list[PaneEntry]],
     glyphs: Glyphs,
     changed: Callable[[], None],
 ) -> None:
@@ -37,7 +37,7 @@ def add_moving(
     pager = PastPager(
         node.history,
         conversations,
-        entry_of,
+        entries_of,
         size=lambda: screen.pane.size,
         glyphs=glyphs,
         tell=talk.tell,

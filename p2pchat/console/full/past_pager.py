@@ -10,6 +10,7 @@ it was. Little is read at a time, and one answer at a time: a key costs no long 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
@@ -38,7 +39,7 @@ _FOREVER: Final = 1e12
 class PastPager:
     """Moves in the conversation that is on the screen. `history` is None when nothing is kept.
 
-    `entry_of` makes a record an entry; `size` tells columns and rows; `tell` shows a sentence;
+    `entries_of` makes records entries; `size` tells columns and rows; `tell` shows a sentence;
     `changed` has it all drawn.
     """
 
@@ -46,7 +47,7 @@ class PastPager:
         self,
         history: DurableHistory | None,
         conversations: Conversations,
-        entry_of: Callable[[Record], PaneEntry],
+        entries_of: Callable[[Sequence[Record]], list[PaneEntry]],
         *,
         size: Callable[[], tuple[int, int]],
         glyphs: Glyphs,
@@ -55,7 +56,7 @@ class PastPager:
     ) -> None:
         self._history = history
         self._conversations = conversations
-        self._entry_of = entry_of
+        self._entries = entries_of
         self._size = size
         self._glyphs = glyphs
         self._tell = tell
@@ -90,13 +91,8 @@ class PastPager:
                 self._tell(f"nothing is kept{where}")
                 return
             past = self._begun(conversation)
-            fitting = _fitting(lines)
-            past.put_above(
-                self._entries(fitting),
-                is_all=len(fitting) == len(lines) < count,
-                until=_FOREVER,
-            )
-            past.mark(fitting[0].id, f"the last {len(fitting)}")
+            self._put_above(past, lines, count, until=_FOREVER)
+            past.mark(past.oldest, f"the last {len(_fitting(lines))}")
             past.to_top(*self._size(), self._glyphs)
             # What fits on the screen is there anyway.
             conversation.past = None if past.following else past
@@ -115,12 +111,10 @@ class PastPager:
                 self._tell("that message is no longer kept")
                 return
             past = self._begun(conversation)
-            fitting = _fitting(above)
-            past.put_above(self._entries(fitting), is_all=len(fitting) == len(above) < _PAGE)
-            fitting = _fitting(below, first=True)
-            past.put_below(self._entries(fitting), is_all=len(fitting) == len(below) < _PAGE)
+            self._put_above(past, above)
+            self._put_below(past, below)
             conversation.past, past.leave_to = past, leave_to
-            entry = past.mark(number, title)
+            entry = past.mark(_first_of(above), title)
             columns, height = self._size()
             if entry is not None and past.show(entry):
                 past.scroll(-(height // 2), columns, height, self._glyphs)
@@ -151,14 +145,12 @@ class PastPager:
             if conversation.past is not None or not here or backlog.hidden != hidden:
                 return  # one has gone elsewhere meanwhile
             tries -= 1
-            fitting = _fitting(lines)
-            is_all = len(fitting) == len(lines) < _PAGE
-            past.put_above(self._entries(fitting), is_all=is_all, until=at)
-            if is_all and not past.has_more_than_live:
+            self._put_above(past, lines, until=at)
+            if past.has_all_above and not past.has_more_than_live:
                 backlog.scroll(rows, *size)
                 return
             missing = not follows and lowest is not None and not past.show(lowest, hidden)
-            if missing and tries and not is_all:
+            if missing and tries and not past.has_all_above:
                 # More came at that moment than was read.
                 self._ask(conversation, history.recent(key, _PAGE, past.oldest), came)
                 return
@@ -197,9 +189,7 @@ class PastPager:
             past.loading = False
             if conversation.past is not past:
                 return
-            fitting = _fitting(lines)
-            is_all = len(fitting) == len(lines) < _PAGE
-            past.put_above(self._entries(fitting), is_all=is_all)
+            self._put_above(past, lines)
             rows, past.wanted = past.wanted, 0
             if rows:
                 self._scroll_past(conversation, past, rows)
@@ -218,15 +208,30 @@ class PastPager:
             if conversation.past is not past:
                 return
             if lines:
-                fitting = _fitting(lines, first=True)
-                is_all = len(fitting) == len(lines) < _PAGE
-                past.put_below(self._entries(fitting), is_all=is_all)
+                self._put_below(past, lines)
                 past.scroll(rows, *self._size(), self._glyphs)
             elif past.following:
                 conversation.follow()
 
         asked = self._history.after(_key(conversation), _PAGE, past.newest)
         self._ask(conversation, asked, came, past=past)
+
+    def _put_above(
+        self, past: PastView, lines: list[Record], asked: int = _PAGE, until: float = -math.inf
+    ) -> None:
+        """Take in what was read before the rest; so many were `asked` for."""
+        fitting = _fitting(lines)
+        if fitting:
+            past.oldest = fitting[0].id
+            past.newest = past.newest or fitting[-1].id
+        is_all = len(fitting) == len(lines) < asked
+        past.put_above(self._entries(fitting), is_all=is_all, until=until)
+
+    def _put_below(self, past: PastView, lines: list[Record]) -> None:
+        fitting = _fitting(lines, first=True)
+        if fitting:
+            past.newest = fitting[-1].id
+        past.put_below(self._entries(fitting), is_all=len(fitting) == len(lines) < _PAGE)
 
     # ------------------------------------------------------------ asking
 
@@ -273,13 +278,21 @@ class PastPager:
 
         asked.addCallback(answered).addErrback(failed)
 
-    def _entries(self, lines: Sequence[Record]) -> list[PaneEntry]:
-        return [self._entry_of(line) for line in lines]
-
 
 def _key(conversation: Conversation) -> str | None:
     """As the history names it."""
     return conversation.key or None
+
+
+def _first_of(lines: Sequence[Record]) -> int:
+    """The number of the last message, or of the one that it changes, which is shown instead."""
+    last = lines[-1]
+    changed = [
+        line.id
+        for line in lines
+        if last.changes and (line.msg_id, line.sender) == (last.changes, last.sender)
+    ]
+    return changed[-1] if changed else last.id
 
 
 def _fitting(lines: list[Record], *, first: bool = False) -> list[Record]:

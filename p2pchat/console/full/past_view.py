@@ -40,22 +40,14 @@ class PastView(Scrolled):
         self._title = ""
         self.leave_to: Callable[[], None] | None = None
         """Where one comes from who is here; None for the end of the conversation."""
+        self.oldest = self.newest = 0
+        """The numbers of the first and the last message that was read; set by who reads."""
         self.has_all_above = False
         """Whether nothing older is kept."""
         self.loading = False
         """Whether more is being read."""
         self.wanted = 0
         """Rows that one wants to go up as soon as there are so many."""
-
-    @property
-    def oldest(self) -> int:
-        """The number of the first message; 0 for none."""
-        return next((entry.number for entry in self._entries if entry.number), 0)
-
-    @property
-    def newest(self) -> int:
-        """The number of the last message; 0 for none."""
-        return next((entry.number for entry in reversed(self._entries) if entry.number), 0)
 
     @property
     def has_more_than_live(self) -> bool:
@@ -161,7 +153,7 @@ class PastView(Scrolled):
         end = max(MOST, self._bottom[0] - self._first + _NEAR)
         end = next((at for at in range(end, len(self)) if self._is_cut(at)), len(self))
         if end < len(self):
-            self._until = self._entries[end - 1].at
+            self._until, self.newest = self._entries[end - 1].at, self._entries[end - 1].number
             del self._entries[end:]
 
     def _forget_above(self) -> None:
@@ -171,6 +163,7 @@ class PastView(Scrolled):
         begin = next((at for at in range(begin, 0, -1) if self._is_cut(at)), 0)
         if begin > 0:
             self._since, self.has_all_above = self._entries[begin].at, False
+            self.oldest = self._entries[begin].number
             del self._entries[:begin]
             self._first += begin
 

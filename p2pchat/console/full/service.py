@@ -12,6 +12,7 @@ from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec.structs import replace
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 from twisted.application.service import Service
@@ -19,6 +20,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from p2pchat.console.commands.table import Commands
+from p2pchat.console.full.alerts import Alerts
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.bar import BarState
 from p2pchat.console.full.completion import ChatCompleter
@@ -78,10 +80,11 @@ def make_full_console(
         loop,
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
-        output=PlacingOutput(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
+        output=PlacingOutput(stream, terminal.size, term=os.environ.get("TERM")),
         history=PastLines(typed),
         encoding=encoding,
         terminal=terminal,
+        bell=bell,
     )
 
 
@@ -100,6 +103,7 @@ class FullConsole(Service):
         history: PastLines,
         encoding: str = "utf-8",
         terminal: Terminal | None = None,
+        bell: bool = True,
     ) -> None:
         self._clock = clock
         self._node = node
@@ -111,7 +115,9 @@ class FullConsole(Service):
         self._drawn_at = clock.seconds() - _REDRAW
         self._drawing = False
         self.conversations = Conversations(node.friends, "#" + node.settings.peer.namespace)
-        glyphs = Glyphs.of(encoding)
+        self.conversations.called = node.lists.called
+        self._alerts = Alerts(output, node.lists, os.environ, bell=bell)
+        glyphs = replace(Glyphs.of(encoding), called=node.lists.called)
         marks = Marks()
         commands = Commands(node, clock)
         self._talk = Talk(
@@ -138,7 +144,7 @@ class FullConsole(Service):
             marks,
             wall_clock=node.wall,
             changed=self._changed,
-            ring=lambda: self.screen.app.output.bell(),
+            ring=self._alerts.ring,
             past_known=self._earlier.past_known,
         )
         self.screen = ChatScreen(
@@ -176,7 +182,7 @@ class FullConsole(Service):
             commands,
             self._talk,
             self.conversations,
-            entry_of=self._earlier.entry_of,
+            entries_of=self._earlier.entries_of,
             glyphs=glyphs,
             changed=self._changed,
         )
@@ -209,6 +215,7 @@ class FullConsole(Service):
         self._news.stop()
         self._keyboard.stop()
         self._suspending.end()
+        self._alerts.end()
         if self._refresh.running:
             self._refresh.stop()
         gone: Deferred[None] = Deferred()
@@ -246,7 +253,8 @@ class FullConsole(Service):
     def _let_go(self) -> None:
         if self._terminal is not None:
             words = [*self._news.lost, *self._last_words]
-            self._terminal.restore("".join(f"{line}\r\n" for line in words))
+            told = "".join(f"{line}\r\n" for line in words)
+            self._terminal.restore(told)
 
     def _leave(self) -> None:
         if self.running:
@@ -292,6 +300,7 @@ class FullConsole(Service):
         self._clock.callLater(max(0.0, wait), self._draw)
 
     def _draw(self) -> None:
+        self._alerts.unread(sum(each.messages for each in self.conversations.unread()))
         self._drawing = False
         self._drawn_at = self._clock.seconds()
         self.screen.draw()
@@ -304,7 +313,7 @@ class FullConsole(Service):
             self._changed()
 
     def _state(self) -> BarState:
-        presence = self._node.presence
+        presence, called = self._node.presence, self._node.lists.called
         current = self.conversations.current
         return BarState(
             own_id=self._node.me.peer_id,
@@ -312,9 +321,10 @@ class FullConsole(Service):
             trouble=bool(presence.trouble),
             up=self._node.peers.count_connected(),
             known=self._node.peers.count_present(),
-            current=current.key,
+            current=called(current.key),
+            away=self._node.absences.text_of(current.key),
             security=self._talk.security,
-            unread=self.conversations.unread(),
+            unread=[each._replace(key=called(each.key)) for each in self.conversations.unread()],
             below=current.view.below,
             past=current.past is not None,
             left_out=self._news.left_out,

@@ -12,23 +12,42 @@ was not delivered: what was typed is never lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
-from p2pchat.console.commands.messages import MSG, PUB, in_the_clear, scope_and_text
+from p2pchat.console.commands.changes import EDIT, ME, NOTHING_SAID, action
+from p2pchat.console.commands.messages import (
+    MSG,
+    PUB,
+    in_the_clear,
+    scope_and_text,
+    to_a_scope,
+    unknown_name,
+)
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
+from p2pchat.console.commands.whom import unless_unknown
 from p2pchat.console.full.conversations import TOGETHER, Conversations
+from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.tables import BARS, round_trips_graph
 from p2pchat.console.full.typed_text import text_of
-from p2pchat.console.replies import Reply
+from p2pchat.console.replies import Reply, said, wrong
 from p2pchat.console.reports import round_trip_rows
+from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.wire.address import EVERYONE
+from p2pchat.wire.names import bracketed
+from p2pchat.wire.text import shortened
+
+_SHOWN: Final = 40
+_LOOKED_AT: Final = 50
+"""Messages of earlier sessions among which the last one of ours is looked for."""
 
 
 class Talk:
@@ -59,6 +78,8 @@ class Talk:
         """Toggles what the mouse does, and says so."""
         # What was deleted is not to be seen any longer either.
         commands.forgotten = conversations.take_out
+        commands.where = lambda: conversations.current.key
+        commands.interactive = True
         self.nowhere: Callable[[str], None] = lambda _: None
         """Is told what was typed while no conversation was open."""
         self.own: dict[str, Callable[[str], bool | Deferred[bool] | None]] = {
@@ -67,6 +88,9 @@ class Talk:
             "msg": self._msg,
             "pub": self._pub,
             "rtt": self._rtt,
+            "edit": self._edit,
+            "me": self._me,
+            "clear": lambda _: conversations.current.backlog.clear(),
             "mouse": lambda _: self.tell(self.mouse()),
         }
         """The commands of this console; each tells whether the person wants to leave."""
@@ -97,11 +121,13 @@ class Talk:
         try:
             msg_id = self._node.send(peer_id, text)
         except NotSentError as why:
-            entry.mark, entry.note = Mark.FAILED, f"not sent: {why}"
+            near = unknown_name(self._commands, peer_id)
+            entry.mark, entry.note = Mark.FAILED, f"not sent: {why}{near}"
         else:
             entry.mark, entry.msg_id = Mark.WAITING, msg_id
             self._marks.follow(msg_id, entry)
-        self._conversations.add(entry)
+            self._commands.said.note(peer_id, msg_id)
+        self._show(entry)
 
     def publish(self, scope: str, text: str) -> None:
         """Publish, shown with how many peers it went to."""
@@ -112,17 +138,28 @@ class Talk:
             entry.mark, entry.note = Mark.FAILED, f"not published: {why}"
         else:
             entry.msg_id = published.msg_id
+            self._commands.said.note(scope, published.msg_id)
             entry.note = f"({_peers(published.peers)}{in_the_clear(self._node, scope)})"
             if published.dropped:
                 entry.mark = Mark.FAILED
                 entry.note += f", not to {published.dropped} that did not keep up"
             elif not published.peers:
                 entry.mark, entry.note = Mark.FAILED, "nobody is connected"
+        self._show(entry)
+
+    def _show(self, entry: PaneEntry) -> None:
+        """Show what we said in its conversation, and what becomes of it also where it was typed."""
+        if self._conversations.current.key not in (TOGETHER, entry.where):
+            whom = bracketed(self._node.lists.called(entry.where))
+            line = f"-> {whom}: {shortened(entry.text, _SHOWN)}"
+            entry.also = self._entry(EntryKind.ANSWER, line)
+            entry.also.mark, entry.also.note = entry.mark, entry.note
+            self._answer(entry.also)
         self._conversations.add(entry)
 
-    def say(self, text: str) -> None:
-        """Say something in the current conversation."""
-        key = self._conversations.current.key
+    def say(self, text: str, key: str | None = None) -> None:
+        """Say something to the current conversation, or to this one."""
+        key = self._conversations.current.key if key is None else key
         if key == TOGETHER:
             self.nowhere(text)
         elif key == EVERYONE or key.startswith("#"):
@@ -157,15 +194,75 @@ class Talk:
         else:
             self._conversations.switch(whom)
 
-    def _msg(self, rest: str) -> None:
+    def _msg(self, rest: str) -> bool | Deferred[bool]:
         name, text = self._commands.sent.addressee(rest)
+        if name.startswith(("#", EVERYONE)):
+            return self._told(wrong(to_a_scope(name)))
         if not text.strip():
-            self.tell(f"usage: {MSG.usage}")
-            return
+            return self._told(MSG.misused())
         try:
-            self.send(self._commands.sent.resolve(name), text)
+            whom = self._commands.sent.resolve(name)
         except NotSentError as why:
-            self.tell(f"not sent: {why}")
+            return self._told(wrong(f"not sent: {why}"))
+
+        def send() -> Reply:
+            guessed = self._node.peers.called(name) != whom
+            self.send(whom, text)
+            return said(f"{bracketed(name)} is {bracketed(whom)}") if guessed else Reply()
+
+        return self._answered(unless_unknown(self._commands, whom, send))
+
+    def _me(self, rest: str) -> None:
+        key = self._conversations.current.key
+        last = self._commands.said.last()
+        if not rest.strip():
+            self.tell(f"usage: {ME.usage}")
+        else:
+            self.say(action(self._commands, rest), key or (TOGETHER if last is None else last[0]))
+
+    def _edit(self, rest: str) -> bool | Deferred[bool]:
+        """Change the last message in the current conversation, also one of an earlier session."""
+        key, history = self._conversations.current.key, self._node.history
+        last = self._commands.said.last(key)
+        if not rest.strip():
+            return self._told(EDIT.misused())
+        if last is not None:
+            return self._change(*last, rest)
+        if history is None or not history.ready:
+            return self._told(wrong(NOTHING_SAID))
+
+        def found(lines: Sequence[Record]) -> bool:
+            me = self._node.me.peer_id
+            ours = [each for each in lines if each.sender == me and not each.changes]
+            if not ours:
+                return self._told(wrong(NOTHING_SAID))
+            return self._change(ours[-1].conversation, ours[-1].msg_id, rest)
+
+        def failed(failure: Failure) -> bool:
+            failure.trap(HistoryError)
+            return self._told(wrong(failure.getErrorMessage()))
+
+        return history.recent(key or None, _LOOKED_AT).addCallbacks(found, failed)
+
+    def _change(self, where: str, of: str, text: str) -> bool:
+        try:
+            if where.startswith(("#", EVERYONE)):
+                msg_id = self._node.publish(where, text, of=of).msg_id
+            else:
+                msg_id = self._node.send(where, text, of=of)
+        except NotSentError as why:
+            return self._told(wrong(f"not changed: {why}"))
+        shown = self._conversations.change(Change(self._node.me.peer_id, where, of, text))
+        if not shown:
+            shown = [self._entry(EntryKind.OWN, text, where=where)]
+            shown[0].edited = True
+            self._show(shown[0])
+        if not where.startswith(("#", EVERYONE)):
+            for entry in shown:
+                entry.mark, entry.note = Mark.WAITING, ""
+            shown[0].also = shown[-1] if shown[-1] is not shown[0] else shown[0].also
+            self._marks.follow(msg_id, shown[0])
+        return False
 
     def _pub(self, rest: str) -> None:
         scope, text = scope_and_text(rest, self._node.me.peer_id, self._node.peers)

@@ -47,7 +47,7 @@ class ConversationTests(ConsoleCase):
 
     def test_without_a_conversation_nothing_is_sent(self) -> None:
         self.type("olá\r")
-        self.assertIn("nothing was sent", self.messages[-1])
+        self.assertIn("not sent yet", self.messages[-1])
         self.assertEqual(self.town.seen(self.other("bob")).texts, [])
 
     def test_whom_to_must_make_sense(self) -> None:

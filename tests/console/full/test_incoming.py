@@ -87,7 +87,7 @@ class IncomingTests(ConsoleCase):
     def test_a_peer_has_one_colour(self) -> None:
         self.hear("bob", "um")
         self.hear("bob", "dois", "*")
-        rows = [row for row, text in enumerate(self.screen.rows) if "[bob@CIC" in text]
+        rows = [row for row, text in enumerate(self.screen.rows) if text[6:14] == "[bob@CIC"]
         colours = {self.screen.cell(row, 8).fg for row in rows}
         self.assertEqual(len(rows), 2)
         self.assertEqual(len(colours), 1)

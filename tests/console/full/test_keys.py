@@ -61,7 +61,7 @@ class KeyTests(ConsoleCase):
         self.assertEqual(self.prompt, "> /pub #CIC")
 
     def test_tab_offers_what_a_command_needs(self) -> None:
-        for typed, offered in (("/log \t", "WARNING"), ("/help \t", "the links: direction")):
+        for typed, offered in (("/log \t", "WARNING"), ("/help c\t", "the links: direction")):
             self.type(typed)
             self.assertIn(offered, "\n".join(self.screen.rows))
             self.type("\x03")

@@ -177,7 +177,7 @@ class PageTests(PastCase):
     def test_what_is_forgotten_is_not_there_any_more(self) -> None:
         self.type(UP * 20)
         self.assertTrue(self.numbers())
-        self.type("/forget bob\r")
+        self.type("/forget bob\r/forget bob\r")
         self.type(UP * 20)
         self.assertEqual(self.numbers(), [])
 
