@@ -38,6 +38,7 @@ ONE_PART: Final = 2000
 """Characters that are drawn in one go: more than a screen of text in most terminals."""
 _WORD: Final = 100
 _TAB: Final = 4
+_BLANK: Final = re.compile(r"\n(?:[ \t]*\n){5,}")
 _BREAKS: Final = 500
 """New lines that are drawn in one go; the others are shown as what they are."""
 _LONGEST_NAME: Final = CELLS
@@ -197,9 +198,10 @@ class PaneEntry(Struct, eq=False):
         """The text as its writer broke it; what else stands in it is made visible."""
         if self.kind not in _SAID or ("\n" not in self.text and "\t" not in self.text):
             return [steady(self.text)]
-        text = self.text.replace("\r\n", "\n").rstrip("\n")
+        text = self.text.replace("\r\n", "\n").rstrip()
         if self.continues:
             text = text.removeprefix("\n")
+        text = _BLANK.sub(_counted, text)
         return [steady(line.expandtabs(_TAB)) for line in text.split("\n", _BREAKS)]
 
     def _add_mark(self, rows: list[Row], columns: int, indent: int, glyphs: Glyphs) -> None:
@@ -261,6 +263,11 @@ def in_parts(entry: PaneEntry) -> list[PaneEntry]:
         entry.text, entry.continues = text[start:], start > 0
         entry.parts = [*parts, entry]
     return entry.parts
+
+
+def _counted(blank: re.Match[str]) -> str:
+    """A few blank lines, and how many more there were: a screen of them would hide the others."""
+    return f"\n\n(+{blank[0].count(chr(10)) - 3:,} new lines)\n"
 
 
 def _end_of_part(text: str, start: int) -> int:

@@ -96,7 +96,7 @@ class Keyboard:
             (self._enter, usual, (Keys.ControlJ,)),
             (self._new_line, usual, (Keys.Escape, Keys.Enter)),
             (self._new_line, usual, (Keys.Escape, Keys.ControlJ)),
-            (lambda event: self._paste.marked(event.data), usual, (Keys.BracketedPaste,)),
+            (self._marked, usual, (Keys.BracketedPaste,)),
             (self._insert, usual & Condition(self._is_bulk), (Keys.Any,)),
             (self._insert, usual & Condition(self._is_bulk), (Keys.Tab,)),
             (self._interrupt, ~is_searching, (Keys.ControlC,)),
@@ -127,7 +127,8 @@ class Keyboard:
             self._just_armed = False
         elif self._armed:
             self._armed = False
-            self._screen.question = ""
+            if self._screen.question == _AGAIN:
+                self._screen.question = ""
 
     def _ask(self, question: str) -> None:
         self._came_with_more = False
@@ -197,14 +198,18 @@ class Keyboard:
 
     # ------------------------------------------------------------ pasting
 
+    def _marked(self, event: KeyPressEvent) -> None:
+        # With what came at the same moment: an end of the marks that was pasted ends nothing.
+        self._paste.marked(_with_what_follows(event))
+
     def _collect(self, event: KeyPressEvent) -> None:
         self._paste.more(_with_what_follows(event))
 
     def _insert(self, event: KeyPressEvent) -> None:
-        self._paste.insert(_with_what_follows(event, "\r\n"))
+        self._paste.unmarked(_with_what_follows(event, "\r\n"))
 
     def _new_line(self, _event: KeyPressEvent) -> None:
-        self._paste.insert("\n")
+        self._paste.new_line()
 
     def _answer(self, event: KeyPressEvent) -> None:
         """What came with something else was pasted, and answers nothing."""
@@ -225,7 +230,8 @@ def _with_what_follows(event: KeyPressEvent, end: str = "") -> str:
     taken = [*event.key_sequence]
     while queue and (not end or (_is_text(queue[0]) and queue[0].data not in end)):
         taken.append(queue.popleft())
-    return "".join(press.data for press in taken if _is_text(press))
+    pasted = Keys.BracketedPaste
+    return "".join(press.data for press in taken if _is_text(press) or press.key == pasted)
 
 
 def _is_paste(rest: Sequence[KeyPress], *, behind_enter: bool = False) -> bool:

@@ -23,8 +23,8 @@ from prompt_toolkit.layout.mouse_handlers import MouseHandlers
 from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 
 from p2pchat.console.full.pane import cells_of, put
-from p2pchat.console.full.placing import clusters, is_disputed, placed
-from p2pchat.console.full.widths import width
+from p2pchat.console.full.placing import clusters, is_disputed, is_mark, placed
+from p2pchat.console.full.widths import fit, width
 from p2pchat.wire.text import marks_in_cells, printable
 
 ROWS: Final = 4
@@ -70,12 +70,26 @@ class Rows:
             self.starts += range(first, at + len(line), columns)
             taken = used + len(line)
             return taken if taken <= columns else (taken - 1) % columns + 1
+        if line.isprintable() and _EMOJI not in line:
+            return self._break_printable(at, line, columns, used)
         for unit in units_of(line):
             if used and used + unit.columns > columns:
                 self.starts.append(at + unit.at)
                 used = 0
             used += unit.columns
         return used
+
+    def _break_printable(self, at: int, line: str, columns: int, used: int) -> int:
+        """The same in a tenth of the time."""
+        start = 0
+        while (end := fit(line, columns - used, start)) < len(line):
+            while end > start and is_mark(line[end]):
+                end -= 1
+            # A character that is wider than the room must not stop us for good.
+            start = end if end > start or used else end + 1
+            self.starts.append(at + start)
+            used = 0
+        return used + width(line[start:])
 
     def row_of(self, place: int) -> int:
         """The row on which a place of the text is."""
@@ -165,11 +179,10 @@ class LineWindow(Window):
         self._top = max(current - height + 1, min(self._top, current, last))
         for row in range(self._top, min(self._top + height, len(rows.starts))):
             self._draw(screen, began + row - self._top, rows, row, columns)
-        head = width(self._prompt()[1]) if current == 0 else 0
-        column = min(head + rows.column_of(document.cursor_position, current), columns - 1)
-        where = Point(column, began + current - self._top)
-        screen.set_cursor_position(self, where)
-        screen.set_menu_position(self, where)
+        cursor = self._point(rows, document.cursor_position, columns)
+        screen.set_cursor_position(self, Point(cursor.x, cursor.y + began))
+        menu = self._point(rows, self._completed_from(document), columns)
+        screen.set_menu_position(self, Point(menu.x, max(0, menu.y) + began))
         screen.show_cursor = True
         screen.visible_windows_to_write_positions[self] = write_position
         screen.height = max(screen.height, began + height)
@@ -177,6 +190,18 @@ class LineWindow(Window):
         if rows.disputed or self._was_disputed or (empty and not self._was_empty):
             self._draw_anew(range(min(began, self._began_at), began + height), columns)
         self._was_disputed, self._was_empty, self._began_at = rows.disputed, empty, began
+
+    def _point(self, rows: Rows, place: int, columns: int) -> Point:
+        """Column and row in this window of a place in the text."""
+        row = rows.row_of(place)
+        head = width(self._prompt()[1]) if row == 0 else 0
+        return Point(min(head + rows.column_of(place, row), columns - 1), row - self._top)
+
+    def _completed_from(self, document: Document) -> int:
+        """Where the menu stands, which does not move with what is chosen from it."""
+        state = self._line.complete_state
+        place = document.cursor_position
+        return place if state is None else min(place, state.original_document.cursor_position)
 
     def _draw_anew(self, lines: range, columns: int) -> None:
         screen = self._on_screen()

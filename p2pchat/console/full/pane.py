@@ -168,7 +168,9 @@ def cells_of(row: Row, columns: int, left: int = 0) -> Cells:
         for text, disputed in words_of(whole):
             for character in clusters(text) if disputed else text:
                 taken = width(character) if disputed else _chars[character, style].width
-                if taken == 0 and column > left and not disputed:
+                if taken == 0 and disputed:
+                    continue  # a mark without a letter
+                if taken == 0 and column > left:
                     # An accent of its own: it belongs to the character before.
                     before = cells[last]
                     cells[last] = _chars[before.char + character, before.style]

@@ -58,9 +58,9 @@ class Paste:
         self._tell = tell
         self._whom = whom
         self._pieces: list[str] = []
-        self._characters = 0
+        self._characters = self._too_long = 0
         self._over: IDelayedCall | None = None
-        self._text = ""
+        self._text = self._for_whom = ""
 
     @property
     def collecting(self) -> bool:
@@ -78,13 +78,17 @@ class Paste:
         """The terminal says that this was pasted."""
         text = data.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
         if "\n" not in text.rstrip("\n"):
-            self.insert(text.rstrip("\n"))
+            text = text.rstrip("\n")
+            if not self._insert(text):
+                self._refuse(len((self._line.text + text).encode("utf-8", "replace")))
         else:
             self._take(text)
 
     def more(self, data: str) -> None:
         """A piece of a paste without marks; after some silence it is asked about."""
-        if self._characters < _MOST_CHARACTERS:
+        if self._too_long:
+            self._too_long += len(data)
+        elif self._characters < _MOST_CHARACTERS:
             self._pieces.append(data)
             self._characters += len(data)
         if self._over is None:
@@ -92,15 +96,26 @@ class Paste:
         else:
             self._over.reset(SILENCE)
 
-    def insert(self, text: str) -> None:
+    def unmarked(self, text: str) -> None:
+        """A piece of a line that comes faster than anybody types."""
+        if not self._insert(text):
+            # Its other pieces, some of which might fit, would leave a hole.
+            self._too_long = len(self._line.text)
+            self.more(text)
+
+    def new_line(self) -> None:
+        """Go on in a new line of the same message."""
+        self._insert("\n")
+
+    def _insert(self, text: str) -> bool:
         """Put text into the line, unless that becomes longer than any message."""
-        size = len(self._line.text) + len(text.encode("utf-8", "replace"))
-        if size > MAX_LINE:
-            self._tell(
-                f"nothing was pasted: a line has {size:,} bytes, a message {MAX_LINE:,} at most"
-            )
-        else:
+        fits = len(self._line.text) + len(text.encode("utf-8", "replace")) <= MAX_LINE
+        if fits:
             self._line.insert_text(text)
+        return fits
+
+    def _refuse(self, size: int) -> None:
+        self._tell(f"nothing was pasted: a line has {size:,} bytes, a message {MAX_LINE:,} at most")
 
     def stop(self) -> None:
         """Wait for nothing any more."""
@@ -110,6 +125,10 @@ class Paste:
 
     def _silent(self) -> None:
         self._over = None
+        if self._too_long:
+            self._tell(f"only the beginning was pasted: a message has {MAX_LINE:,} bytes at most")
+            self._too_long = 0
+            return
         text = "".join(self._pieces)
         self._pieces, self._characters = [], 0
         self._take(text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", ""))
@@ -120,9 +139,7 @@ class Paste:
         lines = text.split("\n")
         size = max(len(each.encode("utf-8", "replace")) for each in lines)
         if size > MAX_LINE:
-            self._tell(
-                f"nothing was pasted: a line has {size:,} bytes, a message {MAX_LINE:,} at most"
-            )
+            self._refuse(size)
         elif len(lines) > MOST_LINES:
             self._tell(f"{len(lines):,} lines are too many: at most {MOST_LINES} can be pasted")
         else:
@@ -133,13 +150,14 @@ class Paste:
 
     def _question(self) -> None:
         lines, whom = self._lines(), self._whom()
+        self._for_whom = whom
         to = f" for {bracketed(whom)}" if whom and text_of(lines[0]) is not None else ""
         one = "Ctrl-O as one message, " if self._fits_into_one() else ""
         self._ask(f"{len(lines)} lines{to}: {one}Ctrl-E one by one, Esc not at all")
 
     def as_one(self) -> None:
         """Send all of it as one message, if it fits."""
-        if self._fits_into_one():
+        if self._is_agreed() and self._fits_into_one():
             whole = self._whole()
             self._done()
             # By Up, all of it comes back.
@@ -150,6 +168,8 @@ class Paste:
 
     def one_by_one(self) -> None:
         """Send each line that is not blank."""
+        if not self._is_agreed():
+            return
         lines = [each for each in self._lines() if each.strip()]
         self._done()
         self._line.reset()
@@ -159,6 +179,13 @@ class Paste:
     def not_at_all(self) -> None:
         """Send nothing; what was typed before stays in the line."""
         self._done()
+
+    def _is_agreed(self) -> bool:
+        """Whether it goes where the question said; else it is asked once more."""
+        if self._for_whom == self._whom():
+            return True
+        self._question()
+        return False
 
     def _done(self) -> None:
         self._text = ""

@@ -17,17 +17,20 @@ from unicodedata import category
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 # Letters of Europe and the Near East, lines, our own signs, kana, Han, Hangul, and the faces that
-# have been emoji for longest. All that is not here is placed, which costs some ten bytes.
+# have been emoji for longest; of marks, the accents alone. All that is not here is placed, which
+# costs some ten bytes.
 _AGREED: Final = (
-    "\u0020-\u007e\u00a0-\u00ac\u00ae-\u0482\u048a-\u058f\u0591-\u05f4\u0608-\u061b\u061e-\u06dc"
+    "\u0020-\u007e\u00a0-\u00ac\u00ae-\u0482\u048a-\u058f\u05d0-\u05ea\u05f0-\u05f4"
+    "\u060c\u061b\u061f-\u064a\u0660-\u066f\u0671-\u06d5"
     "\u1e00-\u1fff\u2010-\u2027\u2030-\u205e\u2190-\u2193\u2500-\u259f\u2713\u2717"
-    "\u3001-\u3029\u3041-\u3096\u3099-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60"
+    "\u3001-\u3029\u3041-\u3096\u309b-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60"
     "\U0001f600-\U0001f640"
 )
-_DISPUTED: Final = re.compile(f"[^{_AGREED}]")
+_ACCENTS: Final = "\u0300-\u036f"
 _MARKS: Final = frozenset({"Mn", "Mc", "Me", "Cf"})
-# With the character before it, to which a mark may belong.
-_RUN: Final = re.compile(rf"(\S?[^\s{_AGREED}](?:\S*[^\s{_AGREED}])?)")
+_DISPUTED: Final = re.compile(f"[^{_AGREED}]")
+# With the character before it, to which a mark may belong, and the accents behind it.
+_RUN: Final = re.compile(rf"(\S?[{_ACCENTS}]*[^\s{_AGREED}](?:\S*[^\s{_AGREED}])?[{_ACCENTS}]*)")
 
 
 class Placed(str):
@@ -62,11 +65,16 @@ def words_of(text: str) -> Iterator[tuple[str, bool]]:
             yield piece, bool(number % 2)
 
 
+def is_mark(character: str) -> bool:
+    """Whether it belongs to the character before."""
+    return category(character) in _MARKS
+
+
 def clusters(text: str) -> Iterator[str]:
     """Each character with the marks that belong to it."""
     begin = 0
     for at in range(1, len(text)):
-        if category(text[at]) not in _MARKS:
+        if not is_mark(text[at]):
             yield text[begin:at]
             begin = at
     if text:

@@ -96,7 +96,10 @@ class IncomingTests(ConsoleCase):
     def test_text_from_others_cannot_forge_anything(self) -> None:
         evil = "a\x1b[2J\r\n12:00 * [carol@CIC] has left\u202e"
         self.hear("bob", evil)
-        self.assertIn("[bob@CIC] a\\x1b[2J\\r\\n12:00 * [carol@CIC] has left\\u202e", self.messages)
+        self.assertEqual(
+            self.screen.rows[-4:-2],
+            ["12:00 [bob@CIC] a\\x1b[2J", "        12:00 * [carol@CIC] has left\\u202e"],
+        )
         peer = self.alice.peers.get("bob@CIC")
         assert peer is not None
         self.alice.observers.received(peer, [Send("1", "carol@CIC", "alice@CIC", "oi")])

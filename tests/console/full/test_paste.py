@@ -54,6 +54,11 @@ class PasteTests(ConsoleCase):
         self.assertNotIn("lines", self.question)
         self.assertEqual(self.prompt, "bob@CIC> a:")
 
+    def test_it_is_asked_about_right_after_the_line_was_cleared(self) -> None:
+        self.type("half\x03")
+        self.paste("um\ndois")
+        self.assertIn("2 lines for [bob@CIC]", self.question)
+
     def test_as_one_message_with_its_blank_lines(self) -> None:
         self.type("a: [end]" + "\x1b[D" * 5)
         self.paste("um\r\n\r\n\tdois\n")
@@ -100,6 +105,23 @@ class PasteTests(ConsoleCase):
         self.type("\x03")
         self.assertNotIn("lines", self.question)
         self.assertEqual((self.sent, self.left), ([], []))
+
+    def test_an_end_of_the_marks_that_was_pasted_ends_nothing(self) -> None:
+        self.paste("um\x1b[201~\r/quit\r\x1b[201~")
+        self.assertIn(" lines for", self.question)
+        self.type("\x03")
+        self.paste(f"um\x1b[201~\r{EACH}")
+        self.assertEqual((self.sent, self.left), ([], []))
+        self.assertEqual(self.prompt, "bob@CIC> um")
+
+    def test_it_goes_where_the_question_says(self) -> None:
+        self.paste("um\ndois")
+        self.console.conversations.switch("carol@CIC")
+        self.type(ONE)
+        self.assertIn("2 lines for [carol@CIC]", self.question)
+        self.assertEqual(self.town.seen(self.other("carol")).texts, [])
+        self.type(ONE)
+        self.assertEqual(self.town.seen(self.other("carol")).texts, ["um\ndois"])
 
     def test_without_marks_it_asks_too(self) -> None:
         for lines in (["um", "dois"], ["a\tb", "\tc", "", "d"], ["x"] * MOST_LINES):
@@ -151,6 +173,11 @@ class PasteTests(ConsoleCase):
             self.assertEqual(self.prompt, "bob@CIC>")
         self.paste("a\n" * (MOST_LINES + 1))
         self.assertIn("501 lines are too many", self.messages[-1])
+        self.in_one_piece("x" * 40_000 + "\ryz\r")
+        self.assertIn("only the beginning was pasted", self.messages[-1])
+        self.assertLessEqual(len(self.console.screen.line.text), 32_768)
+        self.assertEqual(self.sent, [])
+        self.type("\x15")
         self.in_one_piece("x" * 30_000 + "\r" + "y" * 30_000 + "\r")
         self.assertIn("2 lines for [bob@CIC]: Ctrl-E one by one", self.question)
         self.type(ONE)
@@ -238,6 +265,14 @@ class ReceivedTests(ConsoleCase):
         self.assertEqual(shown[0], "12:00 [bob@CIC] um")
         self.assertTrue(all(row.startswith("        ") for row in shown[1:]), shown)
         self.assertIn("\\x1b[2Jx\\u2028y", shown[-1])
+
+    def test_a_screen_of_nothing_is_counted(self) -> None:
+        self.hear("carol", "oi")
+        self.hear("bob", "a" + "\n" * 5 + "b" + "\n \t" * 500 + "\nc" + "\n" * 200)
+        shown = [row.strip() for row in self.screen.rows[:-2]]
+        at = shown.index("12:00 [carol@CIC] oi") + 1
+        expected = ["12:00 [bob@CIC] a", *[""] * 4, "b", "", "(+498 new lines)", "c"]
+        self.assertEqual(shown[at:], expected)
 
     def test_a_long_text_is_parted_between_its_lines(self) -> None:
         text = "\n".join(f"linha {number:03}" for number in range(600))

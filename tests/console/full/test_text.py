@@ -9,14 +9,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.console.replies import Table
 from p2pchat.console.reports import round_trip_rows
 from p2pchat.mesh.peers import Peer
-from p2pchat.wire.text import printable
+from p2pchat.wire.text import marks_in_cells, printable
 from tests.support.terminals import EPOCH, MISSING, use_utc
 
 if not MISSING:
     from p2pchat.console.full.bar import BarState, bar_row
     from p2pchat.console.full.colours import PALETTE, colour_depth, colour_of
     from p2pchat.console.full.entries import EntryKind, Glyphs, Mark, PaneEntry, Row
-    from p2pchat.console.full.pane import cells_of
+    from p2pchat.console.full.line_window import Rows, units_of
+    from p2pchat.console.full.pane import cells_of, pieces_of
+    from p2pchat.console.full.placing import Placed, placed, words_of
     from p2pchat.console.full.tables import BARS, PLAIN_BARS, fitted, round_trips_graph, sparkline
     from p2pchat.console.full.widths import cut, fit, padded, steady, width, wrap
 
@@ -65,6 +67,80 @@ class WidthTests(SynchronousTestCase):
         self.assertLessEqual(width(text[:end]), room)
         if end < len(text):
             self.assertGreater(width(text[: end + 1]), room)
+
+
+HINDI, TAMIL, BENGALI = "क्षि का", "வணக்கம் கொ", "আছেন কো"
+
+
+class PlacingTests(SynchronousTestCase):
+    """On a terminal that gives disputed characters other columns than we do."""
+
+    skip = MISSING or None
+
+    def test_what_tmux_and_vte_take_is_kept_free(self) -> None:
+        # क्ष and ि, as glibc and GLib count them; wcwidth gives the vowel sign nothing.
+        for text, columns in (("का", 2), ("क्षि", 3), ("কো", 2), ("கொ", 2), ("\u3164", 2)):
+            self.assertEqual(width(text), columns, text)
+
+    def test_words_are_told_apart(self) -> None:
+        for text, placed_ones in (
+            ("olá, ação ✓ 世界 привет", []),
+            ("a का b", ["का"]),
+            (f"a{HINDI}b c", ["aक्षि", "का"]),
+            ("e\u0301 x\u20dd", ["x\u20dd"]),
+            ("👍🏽y", ["👍🏽"]),
+        ):
+            found = [piece for piece, disputed in words_of(text) if disputed]
+            self.assertEqual(found, placed_ones)
+            self.assertEqual("".join(piece for piece, _ in words_of(text)), text)
+
+    @given(st.text(st.sampled_from(f"ab é世🙂\u0301👍🏽{HINDI}{TAMIL}{BENGALI}"), max_size=40))
+    def test_whatever_a_terminal_makes_of_it_the_rest_stays(self, text: str) -> None:
+        """Each disputed piece ends with the column of what follows."""
+        columns = 30
+        for make in (pieces_of, cells_of):
+            cells = make([("", f"a{text}"), ("class:own", "|")], columns)
+            for column, cell in cells.items():
+                if isinstance(cell.char, Placed):
+                    self.assertTrue(cell.char.startswith(" " * cell.width + f"\x1b[{column + 1}G"))
+                    self.assertTrue(cell.char.endswith(f"\x1b[{column + cell.width + 1}G"))
+            last = max(cells)
+            if width(text) < columns - 1:
+                self.assertEqual((last, cells[last].char), (width(text) + 1, "|"))
+
+    def test_a_terminal_obeys_nothing_that_was_written(self) -> None:
+        self.assertNotIn("\x1b[2J", placed("\x1b[2J", 0, 4))
+
+
+class LineWindowTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    @given(
+        st.lists(st.text(st.sampled_from(f"ab é\t\x1b世🙂\u0301❤\ufe0f{HINDI}"), max_size=60)),
+        st.integers(4, 30),
+        st.integers(0, 3),
+    )
+    def test_every_character_has_its_place(self, lines: list[str], columns: int, head: int) -> None:
+        text = "\n".join(lines)
+        rows = Rows(text, columns, head)
+        shown = ""
+        for row in range(len(rows.starts)):
+            units = [*rows.units(row)]
+            taken = sum(unit.columns for unit in units) + (head if row == 0 else 0)
+            self.assertTrue(taken <= columns or len(units) == 1, (row, units))
+            shown += "".join(unit.text for unit in units)
+        expected = "".join(unit.text for line in lines for unit in units_of(marks_in_cells(line)))
+        self.assertEqual(shown, expected)
+        for place in range(len(text) + 1):
+            row = rows.row_of(place)
+            self.assertLessEqual(rows.starts[row], place)
+            self.assertGreaterEqual(rows.column_of(place, row), 0)
+
+    def test_a_place_for_the_cursor_behind_a_full_row(self) -> None:
+        for text in ("abcdef", "abcdéf", "abcdef" + "a" * 10, "abcd世" + "世" * 5):
+            rows = Rows(text, 10, 4)
+            self.assertEqual(rows.row_of(len(text)), len(rows.starts) - 1)
+            self.assertEqual(rows.column_of(len(text), len(rows.starts) - 1), 0)
 
 
 class TableTests(SynchronousTestCase):
