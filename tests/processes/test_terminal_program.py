@@ -70,10 +70,13 @@ class ProgramTests(ProcessCase):
         for options, kept in ((("--history", "none"), None), ((), b"/peers\n/forget bob@lobby\n")):
             program = self.on_terminal(*options)
             await program.expect("/help for help")
+            program.say("/msg bob@lobby a secret\r")
+            await program.expect("the same once more|no such peer")
             for line in ("/msg bob@lobby a secret", "another secret", "/peers"):
                 program.say(f"{line}\r")
-            program.say("/forget bob@lobby\r")
-            await program.expect("forgot 1 message|this node keeps nothing")
+            for said in ("this deletes 1 message", "forgot 1 message"):
+                program.say("/forget bob@lobby\r")
+                await program.expect(f"{said}|this node keeps nothing")
             program.say("/quit\r")
             self.assertEqual(await program.ended, 0)
             found = typed.read_bytes().replace(b"/quit\n", b"") if typed.exists() else None
