@@ -72,7 +72,9 @@ class ProgramTests(ProcessCase):
             await program.expect("/help for help")
             program.say("/msg bob@lobby a secret\r")
             await program.expect("the same once more|no such peer")
-            for line in ("/msg bob@lobby a secret", "another secret", "/peers"):
+            program.say("/msg bob@lobby a secret\r")
+            await program.expect("waits until|no such peer")
+            for line in ("another secret", "/peers"):
                 program.say(f"{line}\r")
             for said in ("this deletes 1 message", "forgot 1 message"):
                 program.say("/forget bob@lobby\r")
