@@ -26,6 +26,7 @@ _log: Final = Log("Node")
 _LONGEST: Final = 4_000_000
 """Bytes of the longest file that can be ours."""
 _ASIDE: Final = ".damaged"
+_MOST_ASIDE: Final = 100
 
 
 def open_lists(disk: Disk, path: str, thread: Thread, tell: Callable[[str], None]) -> OwnLists:
@@ -97,7 +98,9 @@ class _ListsFile:
 
     def _write(self, data: bytes) -> None:
         if self._unread and self._disk.exists(self._path):
-            self._disk.rename(self._path, self._path + _ASIDE)
+            names = (f"{self._path}{_ASIDE}{number or ''}" for number in range(_MOST_ASIDE))
+            free = next((name for name in names if not self._disk.exists(name)), None)
+            self._disk.rename(self._path, free or self._path + _ASIDE)
         self._unread = False
         self._disk.replace(self._path, data)
 

@@ -26,7 +26,7 @@ FOREVER: Final = 0.0
 """Until when something is mute that is so until the person says something else."""
 _RESERVED: Final = ("all", "cancel", "off", "json")
 """Words that commands know."""
-_LOOKED_AT: Final = 1000
+_LOOKED_AT: Final = 300
 """Names whose looks an alias is compared with."""
 
 
@@ -164,10 +164,11 @@ def alias_trouble(name: str, peer_id: str, others: Iterable[str]) -> str:
             f"{bracketed(name)} cannot be an alias: one word of 1 to {MAX_NAME} characters that can"
             " be seen, without @, and not only digits"
         )
-    looks, folded = skeleton(name), name.casefold()
+    looks, begin = skeleton(name), f"{name.casefold()}@"
     for number, other in enumerate(others):
-        bare = other.rpartition("@")[0]
-        alike = bare.casefold() == folded or (number < _LOOKED_AT and skeleton(bare) == looks)
+        alike = other.casefold().startswith(begin)
+        if not alike and number < _LOOKED_AT:
+            alike = skeleton(other.rpartition("@")[0]) == looks
         if alike and other != peer_id:
             return f"{bracketed(name)} would be taken for {bracketed(other)}: choose another alias"
     return ""

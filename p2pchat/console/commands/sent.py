@@ -78,8 +78,10 @@ class SentMessages:
             if "@" in found:
                 return found
             folded = name.casefold()
+            begin = f"{folded}@"
             ids = (peer.peer_id for peer in self._node.peers)
-            alike = [each for each in ids if each.rpartition("@")[0].casefold() == folded]
+            alike = [each for each in ids if each.casefold().startswith(begin)]
+            alike = [each for each in alike if each.rpartition("@")[0].casefold() == folded]
             for alias, peer_id in self._node.lists.aliases.items():
                 alike += [peer_id] if alias.casefold() == folded else []
             if len(alike) > 1:

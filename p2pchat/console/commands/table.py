@@ -46,6 +46,8 @@ from p2pchat.wire.text import shortened
 
 _MEANS_IT: Final = 60.0
 """Seconds within which the same once more is the answer to a question."""
+_QUESTIONS: Final = 20
+"""Questions that can be open."""
 _EMPTY_LINES: Final = 60
 _ROOMS: Final = "there are no rooms to join: /pub #NAMESPACE TEXT speaks to all of a namespace"
 _OF_OTHERS: Final = {
@@ -67,7 +69,7 @@ class Commands:
         """What was said last, and where."""
         self.where: Callable[[], str] = lambda: ""
         """The current conversation; empty where there is none."""
-        self._asked = ("", 0.0)
+        self._asked: dict[str, float] = {}
         self.node = node
         self.clock = clock
         self.sent = SentMessages(node)
@@ -78,10 +80,13 @@ class Commands:
 
     def confirmed(self, what: str) -> bool:
         """Whether the person was asked this within a minute: then they mean it."""
-        now, (asked, at) = self.clock.seconds(), self._asked
-        means_it = asked == what and now - at <= _MEANS_IT
-        self._asked = ("", 0.0) if means_it else (what, now)
-        return means_it
+        now, at = self.clock.seconds(), self._asked.pop(what, None)
+        if at is not None and now - at <= _MEANS_IT:
+            return True
+        self._asked[what] = now
+        if len(self._asked) > _QUESTIONS:
+            del self._asked[next(iter(self._asked))]
+        return False
 
     def run(self, line: str) -> Answer:
         """Do what a line says. The Deferred, if it is one, never fails with a person's mistake."""

@@ -65,6 +65,7 @@ def moving_keys(screen: ChatScreen, moving: Moving, offer: Offer) -> KeyBindings
         bind(in_sheet, moving.choose, enter)
         bind(usual & Condition(lambda: offer.stands), offer.accept, enter)
     bind(in_sheet, moving.leave, "q")
+    bind(usual & Condition(lambda: offer.stands), offer.command, "/")
     return keys
 
 

@@ -4,7 +4,8 @@
     Enter   ->  the conversation with bob is open, and hello is said
 
 Rules: whom it goes to is seen before it goes, and does not change meanwhile. Any other key takes
-the offer back, and nothing that was typed.
+the offer back, and nothing that was typed; a slash begins a command on an empty line. With several
+peers or none there is nothing to offer, and the Up key has the text.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ class Offer:
         return bool(self._whom) and self._screen.line.text == self._line
 
     def make(self, text: str) -> None:
-        """Nothing is open: put the text back, and offer to send it to who is there."""
-        line = self._screen.line
-        line.text = typed_as(text)
-        line.cursor_position = len(line.text)
+        """Nothing is open: offer to send the text to who is there; the Up key has it, too."""
         count = self._peers.count_connected()
         here = nsmallest(_NAMED, (peer.peer_id for peer in self._peers.connected()))
         if count == 1 and here:
+            line = self._screen.line
+            line.text = typed_as(text)
+            line.cursor_position = len(line.text)
             self._whom, self._text, self._line = here[0], text, line.text
             self._just_made = True
             self._question = f"Enter sends this to {bracketed(here[0])}, any other key does not"
@@ -67,7 +68,7 @@ class Offer:
             more = f" ({count:,} are connected, /peers lists them)" if count > _NAMED else ""
             self._tell(f"not sent yet: first say to whom, {named}{more}")
         else:
-            self._tell("not sent yet: nobody is connected")
+            self._tell("not sent yet: nobody is connected (Up brings your text back)")
 
     def accept(self) -> None:
         """Open the conversation, and say it."""
@@ -77,6 +78,12 @@ class Offer:
         self._conversations.switch(whom)
         self._say(text)
         self._changed()
+
+    def command(self) -> None:
+        """The person begins a command instead."""
+        self._take_back()
+        self._screen.line.reset()
+        self._screen.line.insert_text("/")
 
     def _key_came(self, _processor: object) -> None:
         if self._just_made:

@@ -67,6 +67,11 @@ class FirstMinuteTests(MovingCase):
             self.type("\x05")
         self.assertEqual(self.town.seen(self.other("bob")).texts, [])
 
+    def test_a_command_can_be_typed_instead(self) -> None:
+        self.type("oi\r/to bob\r")
+        self.assertEqual(self.prompt, "bob@CIC>")
+        self.assertEqual(self.town.seen(self.other("bob")).texts, [])
+
     def test_who_comes_meanwhile_does_not_get_it(self) -> None:
         self.type("oi\r")
         self.town.node("aaron@CIC")
@@ -74,17 +79,18 @@ class FirstMinuteTests(MovingCase):
         self.type("\r")
         self.assertEqual(self.town.seen(self.other("bob")).texts, ["oi"])
 
-    def test_with_several_or_none_the_text_stays(self) -> None:
+    def test_with_several_or_none_the_up_key_has_the_text(self) -> None:
         carol = self.town.node("carol@CIC")
         self.town.run_until_meshed()
         self.type("oi\r")
+        self.assertEqual(self.prompt, ">")
+        self.type("\x1b[A")
         self.assertEqual(self.prompt, "> oi")
         self.assertIn("not sent yet: first say to whom, /to bob@CIC, /to carol@CIC", self.shown())
         for node in (self.other("bob"), carol):
             self.town.leave(node)
         self.run_for(2)
         self.type("\r")
-        self.assertEqual(self.prompt, "> oi")
         self.assertIn("nobody is connected", self.messages[-1])
 
 

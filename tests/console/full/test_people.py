@@ -107,7 +107,7 @@ class PeopleTests(ConsoleCase):
         self.other("bob").absences.say("")
         self.run_for(20)
         self.assertIn("* [bob@CIC] is back", self.messages)
-        self.type("/away \x1b\r")
+        self.type("/away \x02\r")
         self.assertNotIn("away", self.bar)
 
     def test_what_is_mute_rings_no_bell(self) -> None:
