@@ -200,7 +200,7 @@ class Reader:
     def everything(self, conversation: str | None = None) -> Iterator[Record]:
         """All messages, oldest first, some at a time, so that writing goes on meanwhile."""
         last = 0
-        while some := self._after(conversation, last):
+        while some := self._after(conversation, last, _AT_ONCE):
             yield from some
             last = some[-1].id
 
@@ -218,7 +218,7 @@ class Reader:
 
     # ------------------------------------------------------------ pieces
 
-    def _after(self, conversation: str | None, last: int, count: int = _AT_ONCE) -> list[Record]:
+    def _after(self, conversation: str | None, last: int, count: int) -> list[Record]:
         def read(connection: sqlite3.Connection) -> list[Record]:
             found = self._rows(connection, conversation, last, _END, count, "ASC")
             left = count

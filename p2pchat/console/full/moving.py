@@ -1,13 +1,10 @@
-"""From one conversation to another, and to what was said in them.
+"""From one conversation to another.
 
     /to bob@CIC           from now on plain text goes to bob; also /to #CIC, /to *, /to for all
     /to #CIC hello there  opens #CIC and says hello there
-    /history 30           goes to the last 30 messages, above what is on the screen
-    /search words         lists what was found; Enter goes there, Esc comes back
     /help, /list          are screens that are left with Esc
 
-Rules: no terminal in here. Nothing old is shown below what is new: what is asked of the past is
-shown where it was said.
+Rules: no terminal in here.
 """
 
 from __future__ import annotations
@@ -19,12 +16,11 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands.messages import scope_and_text
-from p2pchat.console.commands.past import LINES, history_line, kept_peer
+from p2pchat.console.commands.past import kept_peer
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.conversations import TOGETHER, Conversations, Unread
 from p2pchat.console.full.help import help_lines, usages_of
 from p2pchat.console.full.pane import MessagePane
-from p2pchat.console.full.past_pager import PastPager
 from p2pchat.console.full.sheet import Sheet, SheetLine
 from p2pchat.console.full.talk import Talk
 from p2pchat.history.durable import DurableHistory
@@ -33,12 +29,7 @@ from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of, namespace_of_scope
 from p2pchat.wire.names import bracketed, visible
-from p2pchat.wire.text import shortened
 
-MOST_FOUND: Final = 100
-"""Messages that /search lists."""
-_MOST_BACK: Final = 1000
-_SHOWN: Final = 400
 _NUMBERED: Final = 9
 
 
@@ -52,7 +43,6 @@ class Moving:
         talk: Talk,
         conversations: Conversations,
         pane: MessagePane,
-        pager: PastPager,
         *,
         changed: Callable[[], None],
     ) -> None:
@@ -61,7 +51,6 @@ class Moving:
         self._talk = talk
         self._conversations = conversations
         self._pane = pane
-        self._pager = pager
         self._changed = changed
         talk.own.update(
             {
@@ -69,8 +58,6 @@ class Moving:
                 "query": self._to,
                 "list": self._list,
                 "close": self._close,
-                "history": self._history,
-                "search": self._search,
                 "help": self._help,
             }
         )
@@ -233,95 +220,6 @@ class Moving:
         for line in found:
             self._talk.tell(line)
         return None if found else self._talk.ask(f"/help {name}")
-
-    # ------------------------------------------------------------ /history, /search
-
-    def _history(self, rest: str) -> bool | Deferred[bool] | None:
-        history, words = self._node.history, rest.split()
-        count = LINES
-        if words and words[-1].isdecimal():
-            count = int(words.pop()[:9])
-        name = " ".join(words)
-        if history is None or not history.ready or not 0 < count <= _MOST_BACK:
-            # Why that is not to be had is told as in the other console.
-            key = "" if name else visible(self._conversations.current.key)
-            return self._talk.ask(f"/history {f'{key} {rest}'.strip()}".rstrip())
-        if not name:
-            self._back(history, self._conversations.current.key, count)
-            return None
-
-        def called(key: str) -> Deferred[bool]:
-            return history.recent(key, 1).addCallback(lambda lines: kept(key, lines))
-
-        def kept(key: str, lines: Sequence[Record]) -> bool:
-            if lines:
-                self._open(key)
-                self._back(history, key, count)
-            else:
-                self._talk.tell(f"nothing is kept of {bracketed(key)}")
-            return False
-
-        def resolve(name: str) -> str:
-            return name if name.startswith(("#", EVERYONE)) else self._commands.sent.resolve(name)
-
-        try:
-            asked = kept_peer(history, name, resolve)
-        except NotSentError as why:
-            self._talk.tell(str(why))
-            return None
-        return asked.addCallback(called).addErrback(self._not_read)
-
-    def _back(self, history: DurableHistory, key: str, count: int) -> None:
-        if key:
-            history.mark_read(key)
-        self._pager.open_last(count)
-
-    def _search(self, rest: str) -> bool | Deferred[bool]:
-        history, words = self._node.history, rest.strip()
-        if history is None or not history.ready or not words:
-            return self._talk.ask(f"/search {rest}".rstrip())
-
-        def found(lines: list[Record]) -> bool:
-            if lines:
-                self._show_found(words, lines)
-            else:
-                self._talk.tell(f'nothing is kept that has "{shortened(words, 60)}"')
-            return False
-
-        return history.search(words, MOST_FOUND).addCallback(found).addErrback(self._not_read)
-
-    def _show_found(self, words: str, lines: Sequence[Record]) -> None:
-        came_from = self._conversations.current.key
-        marks = self._node.encrypts
-
-        def go(number: int) -> None:
-            line = lines[number]
-            if came_from != TOGETHER:
-                self._conversations.switch(line.conversation)
-            self._pager.open_at(line.id, "found", again)
-
-        def again() -> None:
-            self._pane.sheet = sheet
-
-        def leave() -> None:
-            self._conversations.switch(came_from)
-            self._conversations.current.follow()
-
-        count = f"{'the last ' if len(lines) == MOST_FOUND else ''}{len(lines)}"
-        sheet = Sheet(
-            f"{count} found: {shortened(words, 40)}",
-            [SheetLine(history_line(line, _SHOWN, marks=marks)) for line in lines],
-            choose=go,
-            at=len(lines) - 1,
-        )
-        sheet.on_leave = leave
-        again()
-        self._changed()
-
-    def _not_read(self, failure: Failure) -> bool:
-        failure.trap(HistoryError, AmbiguousNameError)
-        self._talk.tell(failure.getErrorMessage())
-        return False
 
 
 def _listed(number: int, each: Unread, called: str) -> str:

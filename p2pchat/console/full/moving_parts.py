@@ -13,6 +13,7 @@ from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs, PaneEntry
+from p2pchat.console.full.looking_back import LookingBack
 from p2pchat.console.full.moving import Moving
 from p2pchat.console.full.moving_keys import moving_keys
 from p2pchat.console.full.offer import Offer
@@ -44,7 +45,8 @@ def add_moving(
         changed=changed,
     )
     screen.pane.on_scroll = pager.scroll
-    moving = Moving(node, commands, talk, conversations, screen.pane, pager, changed=changed)
+    moving = Moving(node, commands, talk, conversations, screen.pane, changed=changed)
+    LookingBack(node, commands, talk, conversations, screen.pane, pager, changed=changed)
     offer = Offer(screen, conversations, node.peers, say=talk.say, tell=talk.tell, changed=changed)
     talk.nowhere = offer.make
     bound = [screen.app.key_bindings, moving_keys(screen, moving, offer)]
