@@ -90,7 +90,7 @@ class Reader:
         return self._after(conversation, last, count)
 
     def upto(self, at: float) -> list[int]:
-        """The id of the last message that was kept by then, 0 for none; see `moments`."""
+        """The id of the last message that was kept by then, 0 for none, nothing without a file."""
         return self._read(lambda connection: [moments.upto(connection, at)])
 
     def search(self, words: str, count: int) -> list[Record]:

@@ -158,7 +158,7 @@ class PastPager:
             self._scroll_past(conversation, past, rows)
 
         def found(ids: list[int]) -> Deferred[list[Record]]:
-            return history.recent(key, _PAGE, ids[0] + 1)
+            return history.recent(key, _PAGE, max(ids, default=0) + 1)
 
         asked = history.recent(key, _PAGE) if follows else history.upto(at).addCallback(found)
         self._ask(conversation, asked, came, lambda: backlog.scroll(rows, *size))

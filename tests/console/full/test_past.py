@@ -110,7 +110,6 @@ class PageTests(PastCase):
         self.say(range(1000, 1003))
         self.type("/log INFO\r")
         self.now += 60
-        self.type("/pub #CIC a\r")
         self.say(range(1003, 1030))
         rows = []
         for _ in range(12):
