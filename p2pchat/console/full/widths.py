@@ -15,9 +15,11 @@ from unicodedata import category
 
 from prompt_toolkit.utils import get_cwidth
 
+from p2pchat.console.full.placing import is_mark
 from p2pchat.wire.text import printable
 
-_DISPUTED: Final = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f]")
+# Between letters of India joiners say how these are written, and make no fewer cells of them.
+_DISPUTED: Final = re.compile("[\u200b\u2060\ufe00-\ufe0f]|\u200d(?![\u0900-\u0dff])")
 _WIDE: Final = frozenset(
     "\u302e\u302f\u3164\U00016ff0\U00016ff1" + "".join(map(chr, range(0x3248, 0x3250)))
 )
@@ -96,6 +98,8 @@ def wrap(text: str, first: int, others: int) -> list[str]:
         if space > 0:
             end = space
         elif start < len(text):
+            while start < end < len(text) and is_mark(text[end]):
+                end -= 1
             # A character that is wider than the room must not stop us for good.
             end = max(end, start + 1)
         rows.append(text[start:end])

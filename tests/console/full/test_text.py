@@ -38,6 +38,8 @@ class WidthTests(SynchronousTestCase):
 
     def test_what_terminals_disagree_about_is_left_out(self) -> None:
         self.assertEqual(steady("👨\u200d👩 ❤\ufe0f"), "👨👩 ❤")
+        for written in ("می\u200cخواهم", "ক\u09cd\u200dষ"):
+            self.assertEqual(steady(written), written)
 
     def test_cutting(self) -> None:
         self.assertEqual(cut("abc", 3), "abc")
@@ -60,6 +62,7 @@ class WidthTests(SynchronousTestCase):
         self.assertEqual(wrap("abcdefgh", 3, 4), ["abc", "defg", "h"])
         self.assertEqual(wrap("", 3, 4), [""])
         self.assertEqual(wrap("世界", 1, 1), ["世", "界"])
+        self.assertEqual(wrap("abकाक", 3, 3), ["ab", "काक"])
 
     @given(TEXT, st.integers(0, 30))
     def test_what_fits(self, text: str, room: int) -> None:
