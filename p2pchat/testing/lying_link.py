@@ -227,6 +227,17 @@ class LyingLink(PlainLink):
         limit, age = odd([0, -1, 1, 10**9, 10**30, "all", None]), odd(_TIMES)
         self.say("CATCH_UP", after=after, limit=limit, max_age=age)
 
+    def _change(self) -> None:
+        odd = self.random.choice
+        of = odd([self._latest.get("msg_id"), self.liar.id_of_another(), *ODD_IDS])
+        src = odd([self.peer_id, self.peer_id, "", self.liar.another("")])
+        dst = odd([self.us, self.us, "*", "#elsewhere", self.liar.another(self.us)])
+        self.say("EDIT", of=of, src=src, dst=dst, payload=self.text())
+
+    def _away(self) -> None:
+        text = self.random.choice(["\x1b[2J", "\u202e", "x" * 9000, "", *ODD_VALUES])
+        self.say("AWAY", text=text)
+
     def _silence(self) -> None:
         self.transport.pauseProducing()
         self._later(self.random.uniform(1, 120), self.transport.resumeProducing)
@@ -251,6 +262,8 @@ _MOMENTS: Final[dict[Lie, Any]] = {
     Lie.UNKNOWN_TYPE: lambda it: it.say(it.random.choice(["HAVE", "", "send", "X" * 999])),
     Lie.LATE: LyingLink._late,
     Lie.CATCH_UP: LyingLink._catch_up,
+    Lie.CHANGE: LyingLink._change,
+    Lie.AWAY: LyingLink._away,
     Lie.JUNK: lambda it: it.raw(it.random.choice(JUNK)),
     Lie.BAD_UTF8: lambda it: it.raw(BAD_UTF8),
     Lie.LONG_LINE: lambda it: it.raw(LONG_LINE),
