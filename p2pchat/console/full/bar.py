@@ -25,6 +25,7 @@ _ENOUGH: Final = 30
 """Columns in which one unread conversation is named, and the others are counted."""
 _NARROW: Final = 60
 _LEAST_NAME: Final = 3
+_WORDY: Final = 20
 
 
 class BarState(Struct, frozen=True):
@@ -124,7 +125,7 @@ def _parts(state: BarState, step: _Room) -> list[tuple[str, str]]:
         ("class:bar-alarm" if plain and mark else "class:bar", where),
         ("class:bar-alarm" if plain else "class:bar", _safe(state.security) * step.words),
         ("class:bar", f"away: {steady(state.away)}" if state.away and step.left_out else ""),
-        ("class:bar-unread", _how_far_up(state, in_words=step.peers > 0)),
+        ("class:bar-unread", _how_far_up(state, in_words=step.words and step.where >= _WORDY)),
         ("class:bar", f"{state.left_out:,} left out" * (state.left_out > 0 and step.left_out)),
     ]
 

@@ -22,6 +22,8 @@ MOST: Final = 1500
 """Entries that are kept of it."""
 _NEAR: Final = 300
 """Of these, so many on either side of the screen."""
+_LATE: Final = 600.0
+"""Seconds between what the history and the screen say of when a message came, at most."""
 _FROM_SESSION: Final = (EntryKind.EVENT, EntryKind.ANSWER, EntryKind.WARNING, EntryKind.ALERT)
 
 
@@ -100,8 +102,14 @@ class PastView(Scrolled):
         return None
 
     def to_top(self, columns: int, height: int, glyphs: Glyphs) -> None:
-        """Go to the first row."""
-        self.scroll(self.rows_above(columns, height, glyphs, 1 << 30), columns, height, glyphs)
+        """Go to the first row, whatever is below it."""
+        taken = 0
+        self._bottom = None
+        for number in range(self._first, self._first + len(self)):
+            taken += len(self._rows(number, columns, glyphs))
+            if taken > height:
+                self._bottom = number, taken - height
+                return
 
     def _rules(self, number: int, before: PaneEntry | None) -> Sequence[tuple[str, str]]:  # noqa: ARG002
         if self._entries[number - self._first] is self._marked:
@@ -119,12 +127,16 @@ class PastView(Scrolled):
         places: dict[int, int] = {}
         here = {id(entry) for entry in self._entries}
         notes: list[tuple[int, PaneEntry]] = []
+        # Of the others none can be the same, and to know each of thousands by its text takes long.
+        began = entries[0].at - _LATE if entries else 0.0
+        ended = entries[-1].at + _LATE if entries else 0.0
         for place, live in enumerate(self._live):
             places[id(live)] = place
             if live.number:
                 numbered[live.number] = live
             elif live.msg_id:
-                known[live.identity] = live
+                if began <= live.at < ended:
+                    known[live.identity] = live
             elif since <= live.at < until and _is_of_session(live) and id(live) not in here:
                 notes.append((place, live))
         notes.reverse()
