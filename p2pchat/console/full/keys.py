@@ -22,6 +22,7 @@ from prompt_toolkit.keys import Keys
 
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.recalled import text_to_run
 from p2pchat.wire.codec import MAX_LINE
 from p2pchat.wire.names import bracketed, visible
 
@@ -100,7 +101,7 @@ class Keyboard:
             self._take_paste(text)
             return
         line = self._screen.line
-        text = line.text
+        text = text_to_run(line, self._conversations.current)
         line.append_to_history()
         line.reset()
         self._conversations.current.backlog.follow()
