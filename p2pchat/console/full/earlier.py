@@ -110,7 +110,8 @@ class Earlier:
         older = older[backlog.without_room([line.text for line in older]) :]
         earlier = [self._entry(line) for line in older]
         for line, entry in zip(older, earlier, strict=True):
-            entry.edited, entry.first_text = line.id in changed, changed.get(line.id)
+            if line.id in changed:  # what is followed already knows better
+                entry.edited, entry.first_text = True, changed[line.id]
         backlog.put_before(earlier, self._history.unread.get(key, 0))
         conversation.complete, self._told = True, False
         # If it has left the screen meanwhile, it is still unread.
