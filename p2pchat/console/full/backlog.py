@@ -105,6 +105,13 @@ class Backlog(Scrolled):
                 return entry
         return None
 
+    def last_said(self, where: str) -> PaneEntry | None:
+        """The last message of ours in this conversation, among the latest entries."""
+        for entry in islice(reversed(self._entries), _LOOKED_AT):
+            if entry.kind is EntryKind.OWN and entry.where == where:
+                return entry
+        return None
+
     def grew(self, characters: int) -> None:
         """A text that is here is so much longer than it was."""
         self._characters += characters

@@ -145,7 +145,8 @@ class Earlier:
         for line in lines:
             entry = self._entry(line)
             entry.number = line.id
-            entry.edited, entry.first_text = line.id in changed, changed.get(line.id)
+            if line.id in changed:  # what is followed already knows better
+                entry.edited, entry.first_text = True, changed[line.id]
             entries.append(entry)
         return entries
 

@@ -26,6 +26,7 @@ from twisted.internet.interfaces import IReactorTime
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.paste import Paste
+from p2pchat.console.full.recalled import text_to_run
 from p2pchat.wire.names import visible
 
 _AGAIN: Final = "Ctrl-C once more leaves"
@@ -165,7 +166,7 @@ class Keyboard:
             self._paste.more(_with_what_follows(event))
             return
         line = self._screen.line
-        text = line.text
+        text = text_to_run(line, self._conversations.current)
         line.append_to_history()
         line.reset()
         self._conversations.current.follow()

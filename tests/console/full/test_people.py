@@ -68,6 +68,22 @@ class PeopleTests(ConsoleCase):
         self.type("/edit you all\r")
         self.assertIn("[alice@CIC] you all (edited) (2 peers)", self.messages)
 
+    def test_the_last_message_brought_back_and_changed(self) -> None:
+        self.type("/to bob\r")
+        self.type("helo\r", 1)
+        self.type("\x1b[A", 1)
+        self.assertEqual(self.prompt, "bob@CIC> helo")
+        self.type("!\r", 1)
+        self.assertEqual(self.messages, ["[alice@CIC] helo! (edited) ✓"])
+        self.type("\x1b[A", 1)
+        self.type("\r", 1)
+        self.assertEqual(self.messages[1:], ["[alice@CIC] helo! ✓"], "unchanged: said once more")
+        self.type("other\r", 1)
+        for _ in range(2):
+            self.type("\x1b[A", 1)
+        self.type("?\r", 1)
+        self.assertEqual(self.messages[-1], "[alice@CIC] helo!? ✓", "not the last one")
+
     def test_a_flood_of_changes_is_shown_at_a_readable_pace(self) -> None:
         bob = self.other("bob")
         first = bob.send("alice@CIC", "0")
