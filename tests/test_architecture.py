@@ -36,6 +36,7 @@ ORDER: Final = (
 # No sockets, no clock, no reactor, not even in an annotation. (stamps has a clock as a default.)
 PURE: Final = {
     "wire.address",
+    "wire.changes",
     "wire.codec",
     "wire.friends",
     "wire.handshake",

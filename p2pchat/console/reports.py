@@ -8,7 +8,7 @@ functions; times are passed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -154,11 +154,13 @@ def peers_table(
     *,
     asked: bool,
     known: KnownKeys | None = None,
+    beside: Callable[[str], str] = lambda _: "",
 ) -> Table:
     """Who is listed or connected; if the rendezvous could not be `asked`, all that are known.
 
     Names that look like a friend's, our own or another one are marked, but not friends. With the
-    `known` keys there is a column for how safe the links are.
+    `known` keys there is a column for how safe the links are. `beside`: what else there is to say
+    of a peer, printable.
     """
     head: Sequence[str] = ("peer_id", "address", "status")
     present = [row for row in rows if row.links or row.listed or not asked]
@@ -172,6 +174,7 @@ def peers_table(
         status = f"{row.status} (not listed)" if asked and not row.listed else row.status
         if row.peer_id in alike:
             status += f", looks like {bracketed(alike[row.peer_id])}"
+        status += beside(row.peer_id)
         cells.append([in_table(row.peer_id), printable(address), status])
     if known is not None:
         head = (*head, "link")

@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import Final
 
 _ASK: Final = frozenset(
-    b"/block /conn /forget /help /history /log /outbox /peers /quit /reconnect /rtt /stats /to"
-    b" /unblock".split()
+    b"/alias /back /bell /block /bye /clear /conn /exit /forget /help /history /ignore /ignores"
+    b" /log /mute /notify /outbox /peers /q /quit /reconnect /rtt /stats /to /unalias /unblock"
+    b" /unignore /unmute /whois".split()
 )
 """The commands that hold nothing of what was said: not /search, and none that is misspelt."""
 

@@ -30,6 +30,8 @@ BURST: Final = 200
 """Lines that a terminal shows at once after a quiet time; also the lines kept during a flood."""
 REUSED: Final = " (reused id)"
 """The note of a message whose sender used the id before, for another text."""
+EDITED: Final = ", edited"
+"""The note of a message that is another text of an earlier one."""
 PLAIN: Final = "plain"
 """In the clear: who is on the way can read it, and change it."""
 _MARKS: Final = {"": "", "verified": "+", "encrypted": " ", PLAIN: "~"}
@@ -40,14 +42,19 @@ WAITS: Final = 3
 
 
 def message_lines(
-    peer_id: str, messages: Iterable[Send | Pub], note: str = "", security: str = ""
+    peer_id: str,
+    messages: Iterable[Send | Pub],
+    note: str = "",
+    security: str = "",
+    called: str = "",
 ) -> list[str]:
     """A line for each message that came from this peer; `note` stands before the bracket closes.
 
     `security` as in `security_mark`. What is from somebody else was only carried by this peer, and
-    so is marked as in the clear.
+    so is marked as in the clear. `called`: what the person calls this peer.
     """
-    direct = sender(peer_id, note=note, security=security)
+    shown = called or peer_id
+    direct = sender(shown, note=note, security=security)
     lines = []
     for message in messages:
         prefix = direct
@@ -55,7 +62,7 @@ def message_lines(
             claims = bool(message.src) and message.src != peer_id
             to = "" if isinstance(message, Send) else scope_of(message.dst)
             noted = note + REUSED if message.other_text else note
-            prefix = sender(peer_id, to=to, claims=claims, note=noted, security=security)
+            prefix = sender(shown, to=to, claims=claims, note=noted, security=security)
         lines.append(prefix + printable(message.payload))
     return lines
 
@@ -112,18 +119,25 @@ class StatusLines:
     def __init__(self) -> None:
         self._connected: set[str] = set()
 
-    def line(self, peer_id: str, status: str, *, left: bool) -> str | None:
+    def line(self, peer_id: str, status: str, *, left: bool, called: str = "") -> str | None:
         """The line for a peer's new status; None when an attempt merely began or failed.
 
-        `left` tells whether the peer said BYE.
+        `left` tells whether the peer said BYE; `called`, what the person calls it.
         """
-        was_connected = peer_id in self._connected
+        was_connected, who = peer_id in self._connected, bracketed(called or peer_id)
         if status == "CONNECTED":
             self._connected.add(peer_id)
-            return None if was_connected else f"* {bracketed(peer_id)} is connected"
+            return None if was_connected else f"* {who} is connected"
         self._connected.discard(peer_id)
         if status == "STALE":
-            return f"* {bracketed(peer_id)} does not answer: STALE (/reconnect tries again)"
+            return f"* {who} does not answer: STALE (/reconnect tries again)"
         if status == "DISCONNECTED" and was_connected:
-            return f"* {bracketed(peer_id)} {'has left' if left else 'is disconnected'}"
+            return f"* {who} {'has left' if left else 'is disconnected'}"
         return None
+
+
+def away_line(name: str, text: str) -> str:
+    """The line for a peer that is away, and says why, or for one that is back."""
+    return printable(
+        f"* {bracketed(name)} is away: {text}" if text else f"* {bracketed(name)} is back"
+    )

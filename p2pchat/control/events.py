@@ -33,6 +33,7 @@ def message_events(
     *,
     kept: bool = True,
     link: IPeerLink | None = None,
+    alias: str = "",
 ) -> Iterator[Event]:
     """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
 
@@ -40,8 +41,10 @@ def message_events(
     `claims` is there only when the message says that it is from somebody else, `said` only for one
     that comes late (`said` gives the seconds since the epoch of each), `kept` only when it is
     false: the node keeps messages, and could not keep this one. `other_text` is there only when it
-    is true: the peer used the `msg_id` before, for another text. `link`: the one on which they
-    came. It vouches for nobody but the peer: what is said for another came in the clear, by no key.
+    is true: the peer used the `msg_id` before, for another text. `of` is there only for another
+    text of an earlier message, whose `msg_id` it is, and `alias` only for a peer that has one.
+    `link`: the one on which they came. It vouches for nobody but the peer: what is said for another
+    came in the clear, by no key.
     """
     security, key = how_safe(link)
     for n, message in enumerate(messages):
@@ -63,6 +66,10 @@ def message_events(
             event["kept"] = False
         if message.other_text:
             event["other_text"] = True
+        if alias not in ("", peer_id):
+            event["alias"] = alias
+        if message.of:
+            event["of"] = message.of
         yield event
 
 
@@ -82,6 +89,11 @@ def peer_event(peer: Peer, at: str) -> Event:
         "status": peer.status.value,
         "left": peer.left,
     }
+
+
+def away_event(peer_id: str, text: str, at: str) -> Event:
+    """A peer is away, and says why; with an empty text it is back."""
+    return {"event": "away", "time": at, "peer_id": peer_id, "text": text}
 
 
 def delivered_event(peer_id: str, msg_id: str, seconds: float, at: str) -> Event:

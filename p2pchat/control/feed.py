@@ -11,6 +11,7 @@ from typing import Final
 
 from p2pchat.control.events import (
     Event,
+    away_event,
     delivered_event,
     encode_json,
     key_event,
@@ -85,6 +86,14 @@ class EventFeed(Observer):
         """Messages came that could not be kept."""
         self._tell_messages(peer, messages, kept=False)
 
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """A peer changed what it said."""
+        self._tell_messages(peer, [message])
+
+    def away_changed(self, peer: Peer, text: str) -> None:
+        """A peer is away, or back."""
+        self._tell("away", [away_event(peer.peer_id, text, self._timestamp())])
+
     def queued(self, peer_id: str, msg_id: str) -> None:
         """A message of ours waits for a link."""
         self._tell("queued", [queued_event(peer_id, msg_id, self._timestamp())])
@@ -128,7 +137,10 @@ class EventFeed(Observer):
     ) -> None:
         own_id, at = self._node.me.peer_id, self._timestamp()
         link = peer.heard_on
-        events = message_events(own_id, peer.peer_id, messages, at, said, kept=kept, link=link)
+        alias = self._node.lists.called(peer.peer_id)
+        events = message_events(
+            own_id, peer.peer_id, messages, at, said, kept=kept, link=link, alias=alias
+        )
         self._tell("message", events, len(messages))
 
     def _tell(self, kind: str, events: Iterable[Event], count: int = 1) -> None:

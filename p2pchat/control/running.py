@@ -68,9 +68,9 @@ class CommandRunner:
         connected peers take what was said before.
         """
         if not script and _is_long(line):
-            return self._out.long_answers.do(lambda: self._run(line))
+            return self._out.long_answers.do(lambda: self._run(line, script=False))
         if not script:
-            return self._run(line)
+            return self._run(line, script=False)
         answered: Deferred[Fields] = Deferred()
         self._script.append((line, answered))
         if not self._running:
@@ -85,7 +85,7 @@ class CommandRunner:
             yield self._turn(line)
             if self._closed:
                 break
-            reply = self._run(line)
+            reply = self._run(line, script=True)
             yield reply.addBoth(answered.callback)
         self._running = False
         waiting, self._script_run = self._script_run, []
@@ -103,11 +103,12 @@ class CommandRunner:
         )
 
     @inlineCallbacks
-    def _run(self, line: str) -> Generator[Deferred[Any], Any, Fields]:
+    def _run(self, line: str, *, script: bool) -> Generator[Deferred[Any], Any, Fields]:
         if self._left:
             raise RequestError("refused", "nothing is run after a /quit")
         if not self._node.running:
             raise RequestError("refused", "this node is leaving")
+        self._commands.interactive = not script
         reply: Reply = yield maybeDeferred(self._commands.run, line)
         self._left = self._left or reply.leave
         return {"lines": [*reply.lines], "done": reply.ok, "leave": reply.leave}

@@ -33,6 +33,7 @@ from p2pchat.history.waiting import Limits
 from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.changes import said_id
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
 
@@ -275,9 +276,23 @@ class DurableHistory:
 
     # ------------------------------------------------------------ what a person asks for
 
-    def recent(self, conversation: str | None, count: int) -> Deferred[list[Record]]:
+    def recent(
+        self, conversation: str | None, count: int, before: int | None = None
+    ) -> Deferred[list[Record]]:
         """The last messages of a conversation, or of all for None; see `Reader.recent`."""
-        return self._read_all(lambda reader: reader.recent(conversation, count))
+        return self._read_all(lambda reader: reader.recent(conversation, count, before))
+
+    def after(self, conversation: str | None, count: int, last: int) -> Deferred[list[Record]]:
+        """The first messages that came after one; see `Reader.after`."""
+        return self._read_all(lambda reader: reader.after(conversation, count, last))
+
+    def upto(self, at: float) -> Deferred[list[int]]:
+        """The id of the last message that was kept by then; see `Reader.upto`."""
+        return self._read_all(lambda reader: reader.upto(at))
+
+    def count_of(self, peer_id: str) -> Deferred[int]:
+        """How many messages of a peer and to it `forget` would delete."""
+        return self._read_all(lambda reader: reader.count_of(peer_id)).addCallback(sum)
 
     def search(self, words: str, count: int) -> Deferred[list[Record]]:
         """The last messages that hold `words`; see `Reader.search`."""
@@ -426,7 +441,7 @@ class DurableHistory:
         """Take over the ids of the past; in the writing thread, before anybody else uses them."""
         self._friends.wrote_to(*loaded.friends)
         for sender, msg_id, caught_up, mark in loaded.seen:
-            self._seen.is_new(sender, msg_id, mark)
+            self._seen.is_new(sender, said_id(msg_id), mark)
             if caught_up:
                 self.places.moved(sender, msg_id)
         loaded.seen.clear()

@@ -6,6 +6,7 @@ object a line, whose names and meanings are stable: a field may be added, none i
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -22,6 +23,7 @@ from p2pchat.wal import is_cut
 from p2pchat.wire.address import AmbiguousNameError, is_plain, the_one_called
 
 _SUFFIX: Final = ".sqlite"
+_LONGEST_LISTS: Final = 4_000_000
 _CHECKSUM: Final = re.compile("-[0-9a-f]{8}$")
 
 
@@ -45,9 +47,10 @@ def find(name: str | None, namespace: str | None) -> str:
     return os.path.join(folder, found[0])
 
 
-def read(path: str, conversation: str | None) -> Iterator[Record]:
+def read(path: str, conversation: str | None, count: int | None = None) -> Iterator[Record]:
     """All messages of a file, or of one conversation, given by as much of it as a person types.
 
+    Or the last `count` of these.
     Raises `HistoryError`; at the end, too, when some were damaged and are left out.
     """
     from p2pchat.history.reading import Reader
@@ -57,7 +60,8 @@ def read(path: str, conversation: str | None) -> Iterator[Record]:
     reader = Reader(path)
     try:
         cut = is_cut(path) and not in_use(path)
-        yield from reader.everything(_whole(reader, conversation) if conversation else None)
+        whole = _whole(reader, _by_alias(path, conversation)) if conversation else None
+        yield from reader.everything(whole) if count is None else reader.recent(whole, count)
         damaged = reader.newly_damaged() + cut
         if damaged:
             raise HistoryError(f"{path} is damaged in {damaged} places: what was there is left out")
@@ -94,14 +98,26 @@ def as_json(record: Record) -> dict[str, Any]:
         "conversation": record.conversation,
         "from": record.sender,
         "text": record.text,
-        "msg_id": record.msg_id,
+        "msg_id": record.said_id,
         "state": STATES[record.state],
     }
+    if record.changes:
+        fields["of"] = record.changes
     if record.came:
         fields["security"] = record.came
     if record.said is not None:
         fields["said"] = _timestamp(record.said)
     return fields
+
+
+def _by_alias(path: str, name: str) -> str:
+    """Whom the person calls so, as the file of their lists beside a history says; else the name."""
+    try:
+        with open(f"{path.removesuffix(_SUFFIX)}.lists", "rb") as file:
+            found = json.loads(file.read(_LONGEST_LISTS))["aliases"][name]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return name
+    return found if isinstance(found, str) else name
 
 
 def _whole(reader: Reader, name: str) -> str:

@@ -13,7 +13,7 @@ from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
 
 from p2pchat.disk import SYSTEM, Disk
-from p2pchat.history import past
+from p2pchat.history import moments, past
 from p2pchat.history import words as index
 from p2pchat.history.checking import LOOKS, Faults
 from p2pchat.history.mending import lenient
@@ -26,6 +26,7 @@ from p2pchat.history.sums import EVERY, of_name, record, segments, summed_after
 from p2pchat.history.upgrading import OF_BEFORE
 from p2pchat.sqlite import File, ForeignFileError
 from p2pchat.wire.address import is_called, is_plain
+from p2pchat.wire.changes import said_id
 from p2pchat.wire.text import system_reason
 
 _T = TypeVar("_T")
@@ -84,6 +85,14 @@ class Reader:
 
         return self._read(read)
 
+    def after(self, conversation: str | None, count: int, last: int) -> list[Record]:
+        """The first `count` messages, as in `recent`, with a larger id than `last`."""
+        return self._after(conversation, last, count)
+
+    def upto(self, at: float) -> list[int]:
+        """The id of the last message that was kept by then, 0 for none, nothing without a file."""
+        return self._read(lambda connection: [moments.upto(connection, at)])
+
     def search(self, words: str, count: int) -> list[Record]:
         """The last `count` messages that hold all of `words`, oldest first.
 
@@ -130,7 +139,7 @@ class Reader:
                     count,
                 ),
             )
-            found = [number for number, _ in takewhile(lambda row: row[1] != after, rows)]
+            found = [number for number, _ in takewhile(lambda row: said_id(row[1]) != after, rows)]
             return found[::-1]
 
         return self._read(read)
@@ -163,6 +172,27 @@ class Reader:
 
         return self._read(read)
 
+    def count_of(self, peer_id: str) -> list[int]:
+        """How many messages a peer said, or were said to it; one number, nothing without a file."""
+
+        def read(connection: sqlite3.Connection) -> list[int]:
+            (filed,) = connection.execute(
+                "WITH one AS (SELECT id FROM name WHERE text = ?) SELECT count(*) FROM ("
+                "SELECT id FROM message_of WHERE conversation = (SELECT id FROM one)"
+                " UNION SELECT id FROM message WHERE sender = (SELECT id FROM one)"
+                f" UNION SELECT m.id FROM message m WHERE {_NOT_INDEXED}"
+                " AND m.conversation = (SELECT id FROM one))",
+                (peer_id,),
+            ).fetchone()
+            stored = sum(
+                peer_id in (one.sender, one.conversation)
+                for data in self._segments(connection)
+                for one in unpack(data)
+            )
+            return [int(filed) + stored]
+
+        return self._read(read)
+
     def held(self) -> list[Held]:
         """Who has how much in the file; nothing when there is none."""
         return self._read(lambda connection: [held(connection)])
@@ -170,7 +200,7 @@ class Reader:
     def everything(self, conversation: str | None = None) -> Iterator[Record]:
         """All messages, oldest first, some at a time, so that writing goes on meanwhile."""
         last = 0
-        while some := self._after(conversation, last):
+        while some := self._after(conversation, last, _AT_ONCE):
             yield from some
             last = some[-1].id
 
@@ -188,10 +218,10 @@ class Reader:
 
     # ------------------------------------------------------------ pieces
 
-    def _after(self, conversation: str | None, last: int) -> list[Record]:
+    def _after(self, conversation: str | None, last: int, count: int) -> list[Record]:
         def read(connection: sqlite3.Connection) -> list[Record]:
-            found = self._rows(connection, conversation, last, _END, _AT_ONCE, "ASC")
-            left = _AT_ONCE
+            found = self._rows(connection, conversation, last, _END, count, "ASC")
+            left = count
             which = "WHERE id >= coalesce((SELECT max(id) FROM segment WHERE id <= ?), 0)"
             for data in self._segments(connection, f"{which} ORDER BY id", last):
                 earliest = [one for one in unpack(data, conversation) if one.id > last]
@@ -199,7 +229,7 @@ class Reader:
                 left -= len(earliest)
                 if left <= 0:
                     break
-            return _sorted(found)[:_AT_ONCE]
+            return _sorted(found)[:count]
 
         return self._read(read)
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from p2pchat.wire.changes import changed_id, said_id
 from p2pchat.wire.repetitions import Mark
 
 RECEIVED: Final = 0
@@ -61,6 +62,16 @@ class Record(Struct, gc=False):
 
     Of a SEND of ours: PLAIN when its peer had a link in the clear as it was said, ENCRYPTED or
     VERIFIED when it leaves only on a link that is at least that; else None."""
+
+    @property
+    def said_id(self) -> str:
+        """Its id as it went over the wire, where a change of it names it."""
+        return said_id(self.msg_id)
+
+    @property
+    def changes(self) -> str:
+        """The `said_id` of the message that this is another text of; empty for one of its own."""
+        return changed_id(self.msg_id)
 
     @property
     def came(self) -> str:

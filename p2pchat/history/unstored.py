@@ -24,6 +24,8 @@ class Arrival(Struct, gc=False):
     """What is to be shown then; empty when it has been already."""
     said: list[float] | None = None
     """For messages that came late: when each of them was said."""
+    is_change: bool = False
+    """Whether it is one change of what its peer said before."""
 
 
 class Unstored(Batch):

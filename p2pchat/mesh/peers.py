@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import chain
 from sys import intern
 from typing import Final
@@ -232,6 +232,8 @@ class PeerTable:
         """Addresses of listings that are not dialed, counted each time that they are listed."""
         self.forgotten = 0
         """Peers without a link whose place another one took."""
+        self.aliases: Mapping[str, str] = {}
+        """What the person calls some of them -> their peer_ids; whoever has these sets it."""
         self.on_forgotten: Callable[[Peer], None] = _nobody_cares
         """Is told of each of them, for who keeps something of a peer elsewhere."""
 
@@ -256,6 +258,8 @@ class PeerTable:
         too. One that means nobody is returned as it is. Raises `AmbiguousNameError` when it may
         mean several.
         """
+        if name in self.aliases:
+            return self.aliases[name]
         if is_plain(name) or (name in self._peers and not is_escaped(name)):
             return name
         known: Iterable[str] = self._peers

@@ -33,9 +33,11 @@ from p2pchat.history.records import Record
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
+from p2pchat.node.changing import change_line
 from p2pchat.wire.address import EVERYONE, namespace_of
+from p2pchat.wire.changes import as_message
 from p2pchat.wire.codec import encode
-from p2pchat.wire.messages import CatchUp, Pub, Said
+from p2pchat.wire.messages import EDIT, CatchUp, Pub, Said
 
 _log: Final = Log("Router")
 _AT_ONCE: Final = 16
@@ -229,10 +231,10 @@ class CatchingUp:
             return
         missed, link = answer.missed, answer.link
         for record in records:
-            if not _has_room(link) or not link.send(_line_of(record)):
+            if not _has_room(link) or not link.send(_line_of(record, link)):
                 last = record.id - 1
                 break
-            answer.after = record.msg_id
+            answer.after = record.said_id
             answer.sent += 1
         while missed and missed[0] <= last:
             missed.popleft()
@@ -251,8 +253,12 @@ def _has_room(link: IPeerLink) -> bool:
     return not link.leaving and link.has_room(link.queue.limit // 2)
 
 
-def _line_of(record: Record) -> bytes:
-    msg_id, sender, scope, text = record.msg_id, record.sender, record.conversation, record.text
+def _line_of(record: Record, link: IPeerLink) -> bytes:
+    msg_id, sender, scope, text = record.said_id, record.sender, record.conversation, record.text
+    if record.changes:
+        if EDIT in link.shared:
+            return change_line(link, msg_id, record.changes, sender, scope, text, direct=False)
+        text = as_message(text)
     try:
         return encode(Said(msg_id, sender, scope, text, record.at))
     except ValueError:

@@ -200,6 +200,9 @@ _MESSAGES: Final[_NodeFigures] = {
     "duplicates": counter(
         "messages that came again and were not shown", lambda node: node.incoming.duplicates
     ),
+    "ignored": counter(
+        "messages of peers whom the person ignores", lambda node: node.incoming.left_out
+    ),
     "dropped": counter(
         "published messages not sent to a peer that did not keep up",
         lambda node: node.outgoing.publishing.dropped,

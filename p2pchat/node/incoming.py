@@ -14,7 +14,7 @@ What comes before the past is known waits, because a repetition could not be tol
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
 from typing import Any, Final, NamedTuple
 
 from p2pchat.history.durable import DurableHistory
@@ -25,8 +25,9 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observers
 from p2pchat.node.showing import Showing
+from p2pchat.wire.changes import as_message, kept_id
 from p2pchat.wire.messages import Pub, Said, Send, marked
-from p2pchat.wire.repetitions import RecentIds
+from p2pchat.wire.repetitions import RecentIds, mark_of
 
 _log: Final = Log("Router")
 _MAX_EARLY: Final = 10_000
@@ -63,6 +64,10 @@ class Incoming:
         """Messages received, each counted once."""
         self.duplicates = 0
         """Messages that came again and were not shown."""
+        self.ignored: Container[str] = ()
+        """The peers whose messages are acknowledged, and nothing else."""
+        self.left_out = 0
+        """Messages of those."""
         if history is not None:
             history.on_settled = self._settled
 
@@ -78,6 +83,9 @@ class Incoming:
 
     def deliver(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
         """Take in the messages that came together on a link; there is at least one."""
+        if peer.peer_id in self.ignored:
+            self._ignore(peer, link, messages)
+            return
         history = self._history
         if history is not None and self._puts_off:
             self._put_off(history, _Early(peer, link, messages, None))
@@ -111,10 +119,61 @@ class Incoming:
         assert history is not None
         kind: Any = Send if message.require_ack else Pub
         plain = kind(message.msg_id, message.src, message.dst, message.payload, message.require_ack)
-        if not self._puts_off:
+        if peer.peer_id in self.ignored:
+            self._ignore(peer, link, [plain])
+        elif not self._puts_off:
             self._keep_late(history, peer, link, plain, message.said)
         else:
             self._put_off(history, _Early(peer, link, [plain], message.said))
+
+    def deliver_change(self, peer: Peer, link: IPeerLink, change: Send | Pub) -> None:
+        """Take in another text for what this peer said; it is a message if it said no such thing.
+
+        Its id alone tells whether it came before.
+        """
+        history, msg_id = self._history, str(change.msg_id)
+        acks: list[object] = [msg_id] if change.require_ack else []
+        if peer.peer_id in self.ignored:
+            self._ignore(peer, link, [change])
+        elif history is not None and self._puts_off:
+            self._put_off(history, _Early(peer, link, [change]))
+        elif self._seen.has(peer.peer_id, msg_id):
+            self.duplicates += 1
+            if history is not None:
+                self._repeated(history, Arrival(peer, link, acks))
+            elif acks:
+                _acknowledge(peer, link, acks)
+        elif not self._seen.has(peer.peer_id, change.of):
+            kind, text = Send if isinstance(change, Send) else Pub, as_message(change.payload)
+            message = kind(msg_id, change.src, change.dst, text, change.require_ack)
+            self.deliver(peer, link, [message])
+        else:
+            self._take_change(peer, link, change, acks)
+
+    def _take_change(
+        self, peer: Peer, link: IPeerLink, change: Send | Pub, acks: list[object]
+    ) -> None:
+        msg_id, history = str(change.msg_id), self._history
+        self._seen.is_new(peer.peer_id, msg_id, mark_of(change.payload))
+        self.received += 1
+        if _log.debugging:
+            _tell_log(peer.peer_id, [change])
+        if history is not None:
+            arrival = Arrival(peer, link, acks, is_change=True)
+            self._keep(history, arrival, [change], [kept_id(msg_id, change.of)], [change])
+            return
+        if acks:
+            _acknowledge(peer, link, acks)
+        peer.heard_on = link
+        self._observers.changed(peer, change)
+        peer.heard_on = None
+
+    def _ignore(self, peer: Peer, link: IPeerLink, messages: list[Send | Pub]) -> None:
+        """Nothing comes of these, but that their sender need not send them again."""
+        self.left_out += len(messages)
+        acks = _to_acknowledge(messages)
+        if acks:
+            _acknowledge(peer, link, acks)
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went; who says something and leaves is heard first."""
@@ -150,6 +209,8 @@ class Incoming:
     def _take_in(self, early: _Early) -> None:
         if early.link is None:
             self._showing.status_changed(early.peer)
+        elif early.messages[0].of:
+            self.deliver_change(early.peer, early.link, early.messages[0])
         elif early.said is None:
             self.deliver(early.peer, early.link, [*early.messages])
         else:
@@ -203,7 +264,12 @@ class Incoming:
         """
         peer, showing = arrival.peer, self._showing
         # An ACK that does not come has a message sent again, and so has catching up.
-        comes_once = not arrival.acks and arrival.said is None and not arrival.link.keeps
+        comes_once = (
+            not arrival.acks
+            and arrival.said is None
+            and not arrival.link.keeps
+            and not arrival.is_change
+        )
         at_once = comes_once and not history.failing and showing.nothing_waits(peer.peer_id)
         if not at_once:
             # Before it is kept: that may be over at once.

@@ -35,10 +35,13 @@ from p2pchat.mesh.link.ports import CannotStartError, open_port
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.mesh import Mesh
 from p2pchat.mesh.peers import Peer
+from p2pchat.node.away import Absences
 from p2pchat.node.catching_up import CatchingUp
+from p2pchat.node.changing import change_of
 from p2pchat.node.incoming import Incoming
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
+from p2pchat.node.own_lists import OwnLists
 from p2pchat.node.patience import Patience
 from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
@@ -50,7 +53,7 @@ from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import FEATURES, HISTORY, CatchUp, Said
+from p2pchat.wire.messages import HISTORY, OWN_FEATURES, Away, CatchUp, Edit, Said
 from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import MessageIds, Timestamps
 
@@ -61,12 +64,16 @@ __all__ = [
     "ChatNode",
     "MakeHistory",
     "MakeKeys",
+    "MakeLists",
 ]
 
 MakeHistory = Callable[[str, RecentIds], DurableHistory]
 """From our peer_id and the ids to fill in to a history; it may raise `CannotStartError`."""
 MakeKeys = Callable[[str], OwnKeys | None]
 """From our peer_id to our keys, None if there can be none; it may raise `CannotStartError`."""
+
+MakeLists = Callable[[str], OwnLists]
+"""From our peer_id to what the person has decided about others."""
 
 _log: Final = Log("Node")
 FILE_PATIENCE: Final = 10.0
@@ -84,7 +91,8 @@ class ChatNode(MultiService):
     the directory is one that only this machine's nodes share: then it may be asked often. `jitter`
     spreads waits at random. Ids are made of `random_bytes`, and stamps of `wall`, the wall clock in
     seconds since the epoch. `make_history`, if there is one, makes what keeps messages, and
-    `make_keys` what links are encrypted with. Without, everything is in the clear.
+    `make_keys` what links are encrypted with. Without, everything is in the clear. `make_lists`
+    makes the lists of whom the person ignores and the like; without, they end with the node.
     """
 
     def __init__(
@@ -101,6 +109,7 @@ class ChatNode(MultiService):
         wall: Callable[[], float] = time.time,
         make_history: MakeHistory | None = None,
         make_keys: MakeKeys | None = None,
+        make_lists: MakeLists | None = None,
     ) -> None:
         super().__init__()
         self.clock = self._reactor = reactor
@@ -114,6 +123,9 @@ class ChatNode(MultiService):
         """The wall clock, in seconds since the epoch: for stamps, and for people."""
         self._make_history = make_history
         self._make_keys = make_keys
+        self._make_lists = make_lists
+        self.lists = OwnLists()
+        """Whom the person ignores, what is mute, who has an alias."""
         self._own_keys: OwnKeys | None = None
         self.trusting: Trusting | None = None
         """What the person decides about keys, None when nothing can be encrypted."""
@@ -144,7 +156,7 @@ class ChatNode(MultiService):
         peer = self.settings.peer
         factory = PeerServerFactory()
         port = open_port(self._reactor, factory, peer, loopback=self._local)
-        features = FEATURES if self._make_history is None else (*FEATURES, HISTORY)
+        features = OWN_FEATURES if self._make_history is None else (*OWN_FEATURES, HISTORY)
         self._port = port
         try:
             name = peer.name or self._own_name()
@@ -191,10 +203,16 @@ class ChatNode(MultiService):
             self.history = self._make_history(me.peer_id, seen)
             self.history.on_notice = self.observers.notice
             self._catching_up = CatchingUp(me.peer_id, self.history, mesh.context.new_id)
-            mesh.on_open = self._link_opened
-            mesh.on_closed = self._link_closed
-            mesh.on_extended = self._extended
+        if self._make_lists is not None:
+            self.lists = self._make_lists(me.peer_id)
+        self.peers.aliases = self.lists.aliases
+        self.absences = Absences(mesh.context, mesh.peers, self.observers)
+        self.absences.ignores = self.lists.ignored.__contains__
+        mesh.on_open = self._link_is_new
+        mesh.on_closed = self._link_closed
+        mesh.on_extended = self._extended
         self.incoming = Incoming(self.observers, seen, self.history)
+        self.incoming.ignored = self.lists.ignored
         self.outgoing = Outgoing(
             mesh.context,
             mesh.peers,
@@ -298,13 +316,24 @@ class ChatNode(MultiService):
                 self.outgoing.link_opened(peer)
             self._catching_up.ask(peer)
 
-    def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
-        self.outgoing.link_closed(peer, link)
-        self._catching_up.link_closed(peer, link)
+    def _link_is_new(self, peer: Peer, link: IPeerLink) -> None:
+        self._link_opened(peer, link)
+        self.absences.opened(link)
 
-    def _extended(self, peer: Peer, link: IPeerLink, message: Said | CatchUp) -> None:
+    def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
+        if self.history is not None:
+            self.outgoing.link_closed(peer, link)
+            self._catching_up.link_closed(peer, link)
+        self.absences.closed(peer, link)
+
+    def _extended(self, peer: Peer, link: IPeerLink, message: Said | CatchUp | Edit | Away) -> None:
         if isinstance(message, Said):
             self.incoming.deliver_late(peer, link, message)
+        elif isinstance(message, Edit):
+            change = change_of(message, peer.peer_id, self.me)
+            self.incoming.deliver_change(peer, link, change)
+        elif isinstance(message, Away):
+            self.absences.heard(peer, link, message, self.clock.seconds())
         else:
             self._catching_up.answer(peer, link, message)
 
@@ -328,7 +357,7 @@ class ChatNode(MultiService):
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
         history = self.history
         catching_up = None if history is None else self._catching_up
-        self._sweep.start(self.mesh, self.outgoing, history, catching_up)
+        self._sweep.start(self.mesh, self.outgoing, self.absences, history, catching_up)
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))
         super().startService()
@@ -362,6 +391,7 @@ class ChatNode(MultiService):
             self._tell_unkept(history)
             if not in_time:
                 history.abandon()
+        yield patience.wait(self.lists.close())
         if self._own_keys is not None:
             now = self.clock.seconds()
             yield patience.wait(self._own_keys.known.flush(now))

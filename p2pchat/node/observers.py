@@ -18,6 +18,7 @@ from zope.interface import Interface, implementer
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
+from p2pchat.wire.changes import as_message
 from p2pchat.wire.messages import Pub, Send
 
 _log: Final = Log("Node")
@@ -41,6 +42,15 @@ class INodeObserver(Interface):
 
     def received_unkept(peer: Peer, messages: list[Send | Pub]) -> None:
         """New messages that could not be kept, though the node keeps messages."""
+
+    def changed(peer: Peer, message: Send | Pub) -> None:
+        """A peer has another text for what it said before, whose msg_id is `message.of`.
+
+        Who changes what it shows compares how both came: `received` tells where to look.
+        """
+
+    def away_changed(peer: Peer, text: str) -> None:
+        """A peer is away, and says why; with an empty text it is back."""
 
     def queued(peer_id: str, msg_id: str) -> None:
         """A message of ours waits, safely, until there is a link to its peer."""
@@ -95,6 +105,17 @@ class Observer:
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """New messages could not be kept; they are as others, if you do not override it."""
         self.received(peer, messages)
+
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """A peer changed what it said; it is a message "* text", if you do not override it."""
+        kind = Send if isinstance(message, Send) else Pub
+        text = as_message(message.payload)
+        self.received(
+            peer, [kind(message.msg_id, message.src, message.dst, text, message.require_ack)]
+        )
+
+    def away_changed(self, peer: Peer, text: str) -> None:
+        """A peer is away, or back."""
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         """A message of ours waits until there is a link to its peer."""
@@ -161,6 +182,14 @@ class Observers:
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Tell all of them."""
         self._tell("received_unkept", peer, messages)
+
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """Tell all of them."""
+        self._tell("changed", peer, message)
+
+    def away_changed(self, peer: Peer, text: str) -> None:
+        """Tell all of them."""
+        self._tell("away_changed", peer, text)
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         """Tell all of them."""

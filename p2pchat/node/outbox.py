@@ -30,7 +30,9 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import Became, Teller
 from p2pchat.settings.values import HistorySettings
+from p2pchat.wire.changes import said_id
 from p2pchat.wire.names import bracketed
+from p2pchat.wire.repetitions import LONGEST_ID
 
 MOST_TIMES: Final = 3
 """How often another program gets a message that it does not acknowledge."""
@@ -87,7 +89,8 @@ class OwnMessage(Struct, gc=False):
     @property
     def msg_id(self) -> str:
         """Its id, the same however often it is sent."""
-        return self.entry.msg_id
+        kept = self.entry.msg_id
+        return kept if len(kept) <= LONGEST_ID else said_id(kept)
 
     @property
     def goes_last(self) -> bool:

@@ -22,6 +22,7 @@ from p2pchat.node.news import NOT_CONFIRMED, Became, News
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OwnMessage, Stage
 from p2pchat.wire.names import bracketed
+from p2pchat.wire.repetitions import LONGEST_ID
 from p2pchat.wire.text import shortened
 
 KEPT: Final = "it is kept, and sent again"
@@ -165,7 +166,8 @@ class Outcomes:
     def _entered(self, entries: Sequence[Record], trouble: str) -> None:
         """These are stored, or could not be."""
         for entry in entries:
-            message = self._outbox.get(entry.msg_id) or self.ending.get(entry.msg_id)
+            msg_id = entry.msg_id if len(entry.msg_id) <= LONGEST_ID else entry.said_id
+            message = self._outbox.get(msg_id) or self.ending.get(msg_id)
             if message is not None and message.entry is entry:
                 message.stored = not trouble
                 self.look(message)

@@ -28,6 +28,7 @@ from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.cancelling import Cancelling
+from p2pchat.node.changing import change_line
 from p2pchat.node.demands import check
 from p2pchat.node.first_words import FirstWords
 from p2pchat.node.news import NotSentError, Teller
@@ -38,6 +39,7 @@ from p2pchat.node.publishing import Publishing
 from p2pchat.node.waiting_messages import MOST_AT_ONCE, WaitingMessages
 from p2pchat.settings.values import HistorySettings
 from p2pchat.wire.address import split_peer_id
+from p2pchat.wire.changes import kept_id
 from p2pchat.wire.codec import encode
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Send
@@ -133,10 +135,12 @@ class Outgoing:
         tell: Teller | None = None,
         *,
         security: int = PLAIN,
+        of: str = "",
     ) -> str:
         """Send a direct message, or have it wait for a link if there is a history.
 
         `security`: PLAIN, ENCRYPTED or VERIFIED, the least that a link must be for it to leave.
+        `of`: the msg_id of an earlier one to this peer, if it is another text for that.
 
         Returns its msg_id. What becomes of it is told to `tell`, and by `delivered`, `undelivered`
         and `queued` to all observers; its end comes for certain, and once. Raises `NotSentError`
@@ -159,11 +163,17 @@ class Outgoing:
         wire = Send(self._context.new_id(), self._own_id, peer_id, payload, True)
         msg_id = str(wire.msg_id)
         try:
-            line = encode(wire)
+            if of:
+                used = peer.link_in_use if peer is not None and peer.links else None
+                me = self._own_id
+                line = change_line(used, msg_id, of, me, peer_id, payload, direct=True)
+            else:
+                line = encode(wire)
         except ValueError as why:
             raise NotSentError(str(why)) from None
         at = 0.0 if history is None else history.wall()
-        message = OwnMessage(Record(0, peer_id, self._own_id, msg_id, at, WAITING, payload), tell)
+        kept = kept_id(msg_id, of) if of else msg_id
+        message = OwnMessage(Record(0, peer_id, self._own_id, kept, at, WAITING, payload), tell)
         if security:
             message.entry.security = security
         elif self._known is not None and peer and peer.links and peer.links[0].key is None:

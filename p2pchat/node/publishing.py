@@ -18,8 +18,10 @@ from p2pchat.logs.texts import logged
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.broadcast import Broadcast
+from p2pchat.node.changing import change_line
 from p2pchat.node.news import NotSentError
 from p2pchat.wire.address import namespace_of_scope
+from p2pchat.wire.changes import kept_id
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Pub
 
@@ -68,9 +70,10 @@ class Publishing:
         """Deliveries that were dropped because too much waited for the peer."""
         return self.broadcast.dropped
 
-    def publish(self, scope: str, payload: str) -> Published:
+    def publish(self, scope: str, payload: str, *, of: str = "") -> Published:
         """Send a message to every connected peer (`*`), or to those of a namespace (`#name`).
 
+        `of`: the msg_id of an earlier one of ours there, if it is another text for that.
         Raises `NotSentError` for an impossible scope or a text that is too long.
         """
         if self.closed:
@@ -82,16 +85,21 @@ class Publishing:
         history, dropped = self._history, 0
         message = Pub(self._context.new_id(), self._context.me.peer_id, scope, payload, False)
         msg_id = str(message.msg_id)
+        me = message.src
         try:
-            line = encode(message)
+            if of:
+                line = change_line(None, msg_id, of, me, scope, payload, direct=False)
+            else:
+                line = encode(message)
         except ValueError as why:
             raise NotSentError(str(why)) from None
         if history is None:
-            dropped = self.broadcast.add(namespace, line)
+            dropped = self._spread(namespace, line, msg_id, of, scope, payload)
         else:
-            entry = Record(0, scope, message.src, msg_id, history.wall(), PUBLISHED, payload)
+            kept = kept_id(msg_id, of) if of else msg_id
+            entry = Record(0, scope, me, kept, history.wall(), PUBLISHED, payload)
             if history.ready:
-                dropped = self.broadcast.add(namespace, line)
+                dropped = self._spread(namespace, line, msg_id, of, scope, payload)
                 history.enter(entry)
             elif self._early < _MOST_EARLY:
                 self._early += 1
@@ -113,4 +121,24 @@ class Publishing:
     def _publish_late(self, _: object, history: DurableHistory, entry: Record, line: bytes) -> None:
         self._early -= 1
         history.enter(entry)
-        self.broadcast.add(namespace_of_scope(entry.conversation), line)
+        namespace = namespace_of_scope(entry.conversation)
+        msg_id, of = entry.said_id, entry.changes
+        self._spread(namespace, line, msg_id, of, entry.conversation, entry.text)
+
+    def _spread(
+        self, namespace: str | None, line: bytes, msg_id: str, of: str, scope: str, text: str
+    ) -> int:
+        """Send it to those who are connected; returns how many do not get it."""
+        if not of:
+            return self.broadcast.add(namespace, line)
+        self.flush()
+        me, dropped = self._context.me.peer_id, 0
+        for peer in self._peers.connected(namespace):
+            for link in peer.links_in_use:
+                if link.send(change_line(link, msg_id, of, me, scope, text, direct=False)):
+                    break
+            else:
+                dropped += 1
+                self.on_dropped(peer)
+        self.broadcast.dropped += dropped
+        return dropped

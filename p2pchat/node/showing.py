@@ -90,7 +90,9 @@ class Showing:
             messages = [messages[at] for at in new]
             said = None if said is None else [said[at] for at in new]
         peer.heard_on = arrival.link
-        if messages and said is None:
+        if messages and arrival.is_change:
+            self._observers.changed(peer, messages[0])
+        elif messages and said is None:
             self._observers.received(peer, messages)
         elif messages and said is not None:
             self._observers.received_late(peer, messages, said)

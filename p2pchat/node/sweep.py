@@ -17,6 +17,7 @@ from twisted.internet.task import LoopingCall
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.mesh import Mesh
+from p2pchat.node.away import Absences
 from p2pchat.node.catching_up import CatchingUp
 from p2pchat.node.outgoing import Outgoing
 
@@ -33,6 +34,7 @@ class Sweep:
 
     _mesh: Mesh
     _outgoing: Outgoing
+    _absences: Absences
     _history: DurableHistory | None
     _catching_up: CatchingUp | None
 
@@ -47,12 +49,13 @@ class Sweep:
         self,
         mesh: Mesh,
         outgoing: Outgoing,
+        absences: Absences,
         history: DurableHistory | None,
         catching_up: CatchingUp | None,
     ) -> None:
         """Look at the deadlines of these from now on."""
         self._mesh, self._outgoing, self._history = mesh, outgoing, history
-        self._catching_up = catching_up
+        self._absences, self._catching_up = absences, catching_up
         self._loop.start(_INTERVAL, now=False)
 
     def stop(self) -> None:
@@ -72,6 +75,7 @@ class Sweep:
         if self._history is not None:
             _guarded(self._history.sweep, now)
         _guarded(self._outgoing.sweep, now)
+        _guarded(self._absences.sweep, now)
         if self._catching_up is not None:
             _guarded(self._catching_up.sweep, now)
         _guarded(self._mesh.look_at_deadlines, now)

@@ -15,10 +15,12 @@ from p2pchat.history.records import Record
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.node.changing import change_line
 from p2pchat.node.demands import level_of
 from p2pchat.node.outbox import Outbox, OwnMessage
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Said, Send
+from p2pchat.wire.repetitions import LONGEST_ID
 
 MOST_AT_ONCE: Final = 1000
 """Peers to whom something is sent in one turn."""
@@ -76,7 +78,19 @@ class WaitingMessages:
         for message in outbox.due(peer_id, window, self._pin_for(peer), level_of(peer)):
             if self._is_full():
                 return
-            line = self._line(message.entry, late=used.keeps and self._is_late(message))
+            entry = message.entry
+            if len(entry.msg_id) > LONGEST_ID and entry.changes:
+                line = change_line(
+                    used,
+                    entry.said_id,
+                    entry.changes,
+                    self._own_id,
+                    peer_id,
+                    entry.text,
+                    direct=True,
+                )
+            else:
+                line = self._line(entry, late=used.keeps and self._is_late(message))
             if not self._hand_over(peer, message, line):
                 outbox.not_taken(message)
                 return

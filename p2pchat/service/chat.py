@@ -35,12 +35,14 @@ from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.identity.key_making import prepare
 from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.node import ChatNode
+from p2pchat.node.own_lists import OwnLists
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
 from p2pchat.service.own_keys import known_before, open_own_keys
+from p2pchat.service.own_lists import open_own_lists
 from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
 from p2pchat.service.process import (
     descriptor_limit,
@@ -113,6 +115,7 @@ class Program(Service):
             max_descriptors=descriptor_limit(),
             make_keys=None if settings.security.policy == "off" else self._make_keys,
             make_history=None if settings.history.file == NONE else self._make_history,
+            make_lists=self._make_lists,
         )
         self.companions = Companions(
             reactor, self.node, stop=self.leave, reread=reread, files=files
@@ -158,6 +161,11 @@ class Program(Service):
             node = self.node
             thread = Worker(self._reactor, "known-keys")
             return open_own_keys(node.settings, own_id, node.wall, self._tell, thread=thread)
+
+    def _make_lists(self, own_id: str) -> OwnLists:
+        with self._files():
+            thread = Worker(self._reactor, "own-lists")
+            return open_own_lists(self.node.settings, own_id, thread, self._tell)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve.

@@ -96,6 +96,10 @@ class MessageHook(Service, Observer):
                 self._waiting.append(encode_json(event))
                 self._run_next()
 
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """A message has another text: its event says of which."""
+        self.received(peer, [message])
+
     # ------------------------------------------------------------ running
 
     def stopService(self) -> Deferred[None] | None:

@@ -58,6 +58,8 @@ class Lie(enum.Enum):
     UNKNOWN_TYPE = "it says what is no message of the protocol"
     LATE = "it says SAID with a time or a text that cannot be"
     CATCH_UP = "it asks for what it missed, with limits that cannot be"
+    CHANGE = "it changes what it or another one said, in a way that cannot be"
+    AWAY = "it says that it is away, with a text that cannot be"
     JUNK = "it writes bytes that are no JSON"
     BAD_UTF8 = "it writes JSON that is no UTF-8"
     LONG_LINE = "it writes a line that is too long"

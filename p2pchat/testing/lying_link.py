@@ -25,6 +25,7 @@ from p2pchat.testing.lies import (
 )
 from p2pchat.testing.plain_link import TIME, PlainLink
 
+_FEATURES: Final = ["ack", "metrics", "away", "edit", "history"]
 _TIMES: Final[tuple[Any, ...]] = (0, -1e18, 1e18, 1e308, 4e9, "soon", None, ..., [], True)
 
 
@@ -82,7 +83,7 @@ class LyingLink(PlainLink):
         """The fields of its HELLO and HELLO_OK."""
         lies, fields = self.liar.lies, super().greeting()
         if lies(Lie.KIND):
-            fields |= {"agent": "p2pchat/9", "features": ["ack", "metrics", "history"]}
+            fields |= {"agent": "p2pchat/9", "features": _FEATURES}
             fields["instance"] = self.random.choice(["", "a liar", "x" * 500])
         if lies(Lie.ECHO):
             fields |= {
@@ -226,6 +227,17 @@ class LyingLink(PlainLink):
         limit, age = odd([0, -1, 1, 10**9, 10**30, "all", None]), odd(_TIMES)
         self.say("CATCH_UP", after=after, limit=limit, max_age=age)
 
+    def _change(self) -> None:
+        odd = self.random.choice
+        of = odd([self._latest.get("msg_id"), self.liar.id_of_another(), *ODD_IDS])
+        src = odd([self.peer_id, self.peer_id, "", self.liar.another("")])
+        dst = odd([self.us, self.us, "*", "#elsewhere", self.liar.another(self.us)])
+        self.say("EDIT", of=of, src=src, dst=dst, payload=self.text())
+
+    def _away(self) -> None:
+        text = self.random.choice(["\x1b[2J", "\u202e", "x" * 9000, "", *ODD_VALUES])
+        self.say("AWAY", text=text)
+
     def _silence(self) -> None:
         self.transport.pauseProducing()
         self._later(self.random.uniform(1, 120), self.transport.resumeProducing)
@@ -250,6 +262,8 @@ _MOMENTS: Final[dict[Lie, Any]] = {
     Lie.UNKNOWN_TYPE: lambda it: it.say(it.random.choice(["HAVE", "", "send", "X" * 999])),
     Lie.LATE: LyingLink._late,
     Lie.CATCH_UP: LyingLink._catch_up,
+    Lie.CHANGE: LyingLink._change,
+    Lie.AWAY: LyingLink._away,
     Lie.JUNK: lambda it: it.raw(it.random.choice(JUNK)),
     Lie.BAD_UTF8: lambda it: it.raw(BAD_UTF8),
     Lie.LONG_LINE: lambda it: it.raw(LONG_LINE),

@@ -39,7 +39,7 @@ from p2pchat.testing.network import FakeHost, FakeNetwork
 from p2pchat.testing.plain import PlainPeer
 from p2pchat.testing.plain_link import PlainLink
 from p2pchat.testing.served import ServedRendezvous
-from p2pchat.testing.threads import SteppedWorker, history_on
+from p2pchat.testing.threads import SteppedWorker, history_on, lists_on
 from p2pchat.wire.messages import Pub, Send
 
 PORT: Final = 4000
@@ -71,6 +71,10 @@ class Recorder(Observer):
         """(peer_id, msg_id, reason) of what was not."""
         self.notices: list[str] = []
         self.remarks: list[str] = []
+        self.changes: list[tuple[str, str, str]] = []
+        """(peer_id, the msg_id of what is changed, the new text) of all changes."""
+        self.away: list[tuple[str, str]] = []
+        """(peer_id, text) of who went away; without a text, of who came back."""
 
     @property
     def texts(self) -> list[str]:
@@ -84,6 +88,14 @@ class Recorder(Observer):
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Remember them."""
         self.messages += [(peer.peer_id, message) for message in messages]
+
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """Remember it."""
+        self.changes.append((peer.peer_id, message.of, message.payload))
+
+    def away_changed(self, peer: Peer, text: str) -> None:
+        """Remember it."""
+        self.away.append((peer.peer_id, text))
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:  # noqa: ARG002
         """Remember it."""
@@ -197,6 +209,7 @@ class FakeTown:
         )
         if disk is not None:
             options["make_history"] = history_on(disk, host, whole, host.wall, peer_id)
+            options.setdefault("make_lists", lists_on(disk, host))
         if sealed:
             untold: list[str] = []
             make_keys = partial(fake_keys, wall=host.wall, disk=disk, host=host, tell=untold.append)

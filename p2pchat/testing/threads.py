@@ -21,6 +21,8 @@ from twisted.python.failure import Failure
 
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.opening import history_maker
+from p2pchat.node.lists_file import open_lists
+from p2pchat.node.own_lists import OwnLists
 from p2pchat.settings.values import Settings
 from p2pchat.sqlite import ClosedError, Worker
 from p2pchat.testing.databases import PowerLost
@@ -130,6 +132,15 @@ def history_on(
     kept = replace(settings, history=replace(settings.history, file=path))
     threads = partial(_thread, disk)
     return history_maker(host, kept, wall, disk, threads)
+
+
+def lists_on(disk: FakeDisk, host: Any) -> Callable[[str], OwnLists]:
+    """What makes the person's lists on this disk, in `/NAME@NAMESPACE.lists`, as `history_on`."""
+
+    def make(own_id: str) -> OwnLists:
+        return open_lists(disk, f"/{own_id}.lists", SteppedWorker(host, disk), lambda _: None)
+
+    return make
 
 
 def _thread(disk: FakeDisk, host: Any, name: str) -> SteppedWorker:  # noqa: ARG001

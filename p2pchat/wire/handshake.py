@@ -12,6 +12,7 @@ Rules: those of `p2pchat.wire.session`, whose class derives from this one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.guard import ANOTHER_KEY, Guard
@@ -21,6 +22,10 @@ from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import Ending, Finish, Opened, Output, Probed, Remark, Transmit
 from p2pchat.wire.states import State
 from p2pchat.wire.text import shortened
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+_SHARED: Final[dict[frozenset[str], frozenset[str]]] = {}
+"""What two ends can have in common, once for all links: as many as we have sets of features."""
 
 
 class Handshake:
@@ -38,6 +43,7 @@ class Handshake:
         "me",
         "new_id",
         "peer_id",
+        "shared",
         "state",
     )
 
@@ -52,6 +58,8 @@ class Handshake:
         self.peer_id = ""
         self.is_p2pchat = False
         self.keeps = False
+        self.shared = _NOTHING
+        """The features of our own kind that both ends list."""
         self.instance = ""
 
     def start(self) -> list[Output]:
@@ -115,9 +123,10 @@ class Handshake:
         self.peer_id = peer_id
         self.is_p2pchat = bool(greeting.agent)
         # A feature that is listed proves nothing by itself: some clients echo what they are told.
-        self.keeps = (
-            self.is_p2pchat and HISTORY in greeting.features and HISTORY in self.me.features
-        )
+        if self.is_p2pchat:
+            shared = frozenset(self.me.features).intersection(greeting.features)
+            self.shared = _SHARED.setdefault(shared, shared)
+            self.keeps = HISTORY in shared
         self.instance = greeting.instance[:64]
 
     def on_hello_again(self, hello: Hello, now: float) -> list[Output]:

@@ -9,6 +9,8 @@
     {"type":"PING","msg_id":"…"}                  <-> {"type":"PONG","msg_id":"…"}
     {"type":"SAID","msg_id":"…","said":1.8e9,…}   ->  like SEND or PUB; only between histories
     {"type":"CATCH_UP","after":"…",...}           ->  SAID, for each PUB that was missed
+    {"type":"EDIT","of":"…","payload":"olá",...}  ->  like a SEND; changes what the same peer said
+    {"type":"AWAY","text":"lunch"}                ->  (no answer)
     {"type":"BYE","reason":"leaving"}             ->
                                                   <-  {"type":"BYE_OK"}           both close
 
@@ -34,6 +36,12 @@ VERSION: Final = "1.0"
 FEATURES: Final = ("ack", "metrics")
 HISTORY: Final = "history"
 """The feature of a p2pchat that keeps messages: `SAID` and `CATCH_UP` are spoken with it."""
+AWAY: Final = "away"
+"""The feature of a p2pchat that hears who is away: `AWAY` is spoken with it."""
+EDIT: Final = "edit"
+"""The feature of a p2pchat that takes changes of what was said: `EDIT` is spoken with it."""
+OWN_FEATURES: Final = (*FEATURES, AWAY, EDIT)
+"""What every p2pchat lists to its own kind."""
 
 
 class Message(Struct, tag_field="type", gc=False):
@@ -98,6 +106,8 @@ class Send(Message, tag="SEND"):
     ttl: int = 1
     other_text: ClassVar[bool] = False
     """Whether its sender used the id before, for another text; see `marked`."""
+    of: ClassVar[str] = ""
+    """The msg_id of the message that it changes; empty for one of its own. See `Edit`."""
 
 
 class Pub(Message, tag="PUB"):
@@ -110,6 +120,8 @@ class Pub(Message, tag="PUB"):
     require_ack: bool = False
     ttl: int = 1
     other_text: ClassVar[bool] = False
+    """As in `Send`."""
+    of: ClassVar[str] = ""
     """As in `Send`."""
 
 
@@ -163,6 +175,42 @@ class CatchUp(Message, tag="CATCH_UP"):
     """The latest so many."""
     max_age: float = 0.0
     """None that is older than so many seconds."""
+    ttl: int = 1
+
+
+class Edit(Message, tag="EDIT"):
+    """Another text for what the same peer said before: our own kind's extension.
+
+    `dst` tells whether that was a SEND, whose change is acknowledged like it, or a PUB.
+    """
+
+    msg_id: str
+    """Its own id, and not that of what it changes."""
+    of: str
+    """The msg_id of what it changes: of the first text, however often it was changed."""
+    src: str
+    dst: str
+    payload: str
+    ttl: int = 1
+
+
+class ChangedSend(Send, tag="SEND"):
+    """What a node hands on of an `Edit` that changes a SEND. A class of its own, as in `marked`."""
+
+    of: str = ""  # type: ignore[misc]  # a field, where the others have an empty one in common
+
+
+class ChangedPub(Pub, tag="PUB"):
+    """The same for a PUB."""
+
+    of: str = ""  # type: ignore[misc]  # as above
+
+
+class Away(Message, tag="AWAY"):
+    """Its sender is away, and says why; an empty text: it is back. Our own kind's extension."""
+
+    msg_id: str
+    text: str = ""
     ttl: int = 1
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from p2pchat.wire.messages import ByeOk, CatchUp, Message, Pong, Pub, Said, Send
+from p2pchat.wire.messages import Away, ByeOk, CatchUp, Edit, Message, Pong, Pub, Said, Send
 
 
 class Ending(enum.Enum):
@@ -58,7 +58,7 @@ class Deliver(Struct, gc=False):
 class Extended(Struct, gc=False):
     """A message of our own kind's extensions came, for us."""
 
-    message: Said | CatchUp
+    message: Said | CatchUp | Edit | Away
 
 
 class Acknowledged(Struct, gc=False):

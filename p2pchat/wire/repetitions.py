@@ -93,6 +93,11 @@ class RecentIds:
         """
         return self._remember(peer_id, key, mark) != _SAME
 
+    def has(self, peer_id: str, key: str) -> bool:
+        """Whether this peer said something of this id, as far as it is remembered."""
+        halves = self._halves(peer_id)
+        return any(half.has_of(peer_id) and half.has_any(peer_id, [key]) for half in halves)
+
     def forget(self, peer_id: str, key: str, text: str) -> None:
         """Take an id for new the next time it comes with this text, and with this text only."""
         mark = mark_of(text)

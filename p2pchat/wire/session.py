@@ -15,15 +15,20 @@ from typing import Any, Final
 
 from msgspec import Raw
 
+from p2pchat.wire.changes import is_usual
 from p2pchat.wire.codec import from_raw
 from p2pchat.wire.guard import Guard
 from p2pchat.wire.handshake import Handshake
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
+    AWAY,
+    EDIT,
     Ack,
+    Away,
     Bye,
     ByeOk,
     CatchUp,
+    Edit,
     Message,
     Ping,
     Pong,
@@ -230,6 +235,27 @@ class Session(Handshake):
                 )
                 return [Remark("info", "not for us", f"{text}: dropped")]
         return [Extended(message)]
+
+    def on_edit(self, edit: Edit, now: float) -> list[Output]:
+        """The other end gives what it said another text: nobody changes what another one said."""
+        if EDIT not in self.shared:
+            return self.on_unexpected(edit, now)
+        who = bracketed(self.peer_id)
+        if edit.dst not in self.me.scopes or edit.ttl <= 0:
+            text = f"{who} sent us a change for {bracketed(edit.dst)}: dropped"
+            return [Remark("info", "not for us", text)]
+        usual = is_usual(edit.msg_id) and is_usual(edit.of)
+        if edit.src not in (self.peer_id, "") or not usual:
+            return [
+                Remark("info", "change", f"{who} sent a change that cannot be its own: dropped")
+            ]
+        return [Extended(edit)]
+
+    def on_away(self, away: Away, now: float) -> list[Output]:
+        """The other end is away, or back."""
+        if AWAY not in self.shared or away.ttl <= 0:
+            return self.on_unexpected(away, now)
+        return [Extended(away)]
 
     def on_ack(self, ack: Ack, _now: float) -> list[Output]:
         """A SEND of ours was received."""

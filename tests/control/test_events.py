@@ -7,6 +7,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.events import (
+    away_event,
     delivered_event,
     encode_json,
     key_event,
@@ -54,6 +55,7 @@ class EventTests(SynchronousTestCase):
             queued_event("bob@CIC", "m", AT),
             notice_event("beware", AT),
             key_event("bob@CIC", "refused", bytes(32), None, AT),
+            away_event("bob@CIC", "lunch", AT),
         ]
         self.assertEqual({event["event"] for event in events} | {"message"}, {*EVENT_KINDS})
         self.assertEqual(events[0]["status"], "DISCONNECTED")

@@ -68,6 +68,8 @@ class PersonTests(RunCase):
     def test_or_that_it_waits(self) -> None:
         self.keep()
         self.client.ask("run", line="/msg zoe@CIC oi")
+        self.assertEqual(self.later(), [], "a person is asked")
+        self.client.ask("run", line="/msg zoe@CIC oi")
         (outcome,) = self.later()
         self.assertIn("queued: no such peer here yet: [zoe@CIC]", outcome["line"])
 

@@ -9,8 +9,9 @@ import sys
 
 from p2pchat.control.client.commands import run
 from p2pchat.history.export import find
-from p2pchat.history.records import PUBLISHED, WAITING, Batch, HistoryError
+from p2pchat.history.records import DELIVERED, PUBLISHED, WAITING, Batch, HistoryError
 from p2pchat.settings.paths import default_history_path
+from p2pchat.wire.changes import kept_id
 from tests.support.histories import NOW, FileCase, pub, send
 
 
@@ -87,6 +88,29 @@ class ExportTests(FileCase):
         self.keep(self.arrival("bob@UnB", send("s2", "x")))
         self.assertEqual(self.run_it("bob", "--file", self.path), 1)
         self.assertIn("[bob] may be any of [bob@CIC], [bob@UnB]", self.err.getvalue())
+
+    def test_the_last_lines_as_on_a_console(self) -> None:
+        self.say()
+        self.keep(self.arrival("bob@CIC", send("s2", "b"), send("s3", "c")))
+        self.assertEqual(self.run_it("bob", "2", "--file", self.path), 0)
+        self.assertEqual([line[-1] for line in self.shown.splitlines()], ["b", "c"])
+        self.assertEqual(self.run_it("1", "--file", self.path), 0)
+        self.assertEqual(len(self.shown.splitlines()), 1)
+        self.assertEqual(self.run_it("bob", "0", "--file", self.path), 2)
+        with open(f"{self.path.removesuffix('.sqlite')}.lists", "w", encoding="utf-8") as file:
+            file.write('{"aliases":{"mum":"bob@CIC"}}')
+        self.assertEqual(self.run_it("mum", "1", "--file", self.path), 0)
+        self.assertIn("[bob@CIC] c", self.shown)
+
+    def test_a_change_says_what_it_is_one_of(self) -> None:
+        self.say()
+        change = self.entry("bob@CIC", kept_id("e1", "m1"), "ola", DELIVERED)
+        self.database.commit(Batch(entries=[change]))
+        self.assertEqual(self.run_it("bob", "1", "--json", "--file", self.path), 0)
+        line = json.loads(self.shown)
+        self.assertEqual((line["msg_id"], line["of"], line["text"]), ("e1", "m1", "ola"))
+        self.assertEqual(self.run_it("bob", "1", "--file", self.path), 0)
+        self.assertIn("[alice@CIC -> bob@CIC, edited] ola", self.shown)
 
     def test_the_file_of_a_name_that_is_not_one_of_a_file(self) -> None:
         for peer_id in ("joão@sala azul", "alice@CIC"):

@@ -24,6 +24,7 @@ from p2pchat.history.records import (
     Record,
     Since,
 )
+from p2pchat.history.segments import pack
 from tests.support.histories import NOW, FileCase, pub, send
 
 
@@ -303,6 +304,39 @@ class EverythingTests(FileCase):
         first = [next(lines), next(lines)]
         self.keep(self.arrival("bob@CIC", send("6", "6")))
         self.assertEqual(self.texts([*first, *lines]), [str(n) for n in range(7)])
+
+
+class PlaceTests(FileCase):
+    """What came after a message, and what was there by some moment, filed or not."""
+
+    def test_what_came_after_one(self) -> None:
+        for number in range(9):
+            self.keep(
+                self.arrival("bob@CIC", send(f"b{number}", f"b{number}")),
+                self.arrival("eva@CIC", send(f"e{number}", f"e{number}")),
+                file=number < 4,
+            )
+        lines = self.reader.recent("bob@CIC", 99)
+        for place in range(9):
+            after = self.reader.after("bob@CIC", 3, lines[place].id)
+            self.assertEqual([each.id for each in after], [e.id for e in lines[place + 1 :][:3]])
+        self.assertEqual(len(self.reader.after(None, 5, 0)), 5)
+
+    @given(st.lists(st.integers(0, 3), max_size=12), st.integers(0, 12), st.integers(-1, 25))
+    @settings(max_examples=30, deadline=None)
+    def test_what_was_there_by_then(self, gaps: list[int], filed: int, moment: int) -> None:
+        self.setUp()  # a file of its own for each example
+        at, times = NOW, {}
+        for number, gap in enumerate(gaps, 1):
+            at += gap
+            piece = pack(number, "bob@CIC", at, [send(str(number), "x")], [str(number)])
+            self.database.commit(Batch(pieces=[piece]))
+            times[number] = at
+            if number == filed:
+                while self.database.file():
+                    pass
+        expected = max((id_ for id_, when in times.items() if when <= NOW + moment), default=0)
+        self.assertEqual(self.reader.upto(NOW + moment), [expected] if gaps else [])
 
 
 class PublishedTests(FileCase):

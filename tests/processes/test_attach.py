@@ -114,8 +114,15 @@ class EventTests(AttachCase):
             [request["do"] for request in self.asked], ["status", "subscribe", "conn", "settle"]
         )
         subscribe = self.asked[1]
-        self.assertEqual(subscribe["events"], ["message", "peer", "notice"])
+        self.assertEqual(subscribe["events"], ["message", "peer", "notice", "away"])
         self.assertTrue(subscribe["leave_out"] and subscribe["attended"])
+
+    def test_a_node_of_an_earlier_version_is_asked_for_what_it_has(self) -> None:
+        refused = {"ok": False, "code": "bad_request", "error": "no kind of event"}
+        self.answers["subscribe"] = [refused, {"ok": True}]
+        self.attach(b"")
+        asked = [request["events"] for request in self.asked if request["do"] == "subscribe"]
+        self.assertEqual(asked[1], ["message", "peer", "notice"])
 
     def test_the_greeting(self) -> None:
         self.answers["status"] = [{"ok": True, **STATUS, "interface": "10.1.2.3"}]

@@ -74,15 +74,16 @@ class ProgramTests(ProcessCase):
             await program.expect("/help for help")
             # What comes at once would be a paste, and asked about.
             for line, answer in (
-                ("/msg bob@lobby a secret", "sent|waits|no such peer"),
-                ("another secret", "nothing was sent"),
+                ("/msg bob@lobby a secret", "the same once more|no such peer"),
+                ("/msg bob@lobby a secret", "waits until|no such peer"),
+                ("another secret", "not sent yet"),
                 ("/peers", "nobody|rendezvous"),
+                ("/forget bob@lobby", "this deletes 1 message|this node keeps nothing"),
+                ("/forget bob@lobby", "forgot 1 message|this node keeps nothing"),
             ):
                 program.output = ""
                 program.say(f"{line}\r")
                 await program.expect(answer)
-            program.say("/forget bob@lobby\r")
-            await program.expect("forgot 1 message|this node keeps nothing")
             program.say("/quit\r")
             self.assertEqual(await program.ended, 0)
             found = typed.read_bytes().replace(b"/quit\n", b"") if typed.exists() else None

@@ -12,9 +12,11 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.peers import Peer, PeerTable, Status
+from p2pchat.node.away import Absences
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
+from p2pchat.node.own_lists import OwnLists
 from p2pchat.node.trusting import Trusting
 from p2pchat.rendezvous.directory import Listing, Listings
 from p2pchat.settings.values import LimitSettings, Settings
@@ -94,6 +96,9 @@ class FakeNode:
         context = fake_context(ME, self.settings, clock, "id")
         self.batch = context.batch
         self.outgoing = Outgoing(context, self.peers, self.observers, friends=self.friends)
+        self.lists = OwnLists()
+        self.peers.aliases = self.lists.aliases
+        self.absences = Absences(context, self.peers, self.observers)
         self.send = self.outgoing.send
         self.publish = self.outgoing.publishing.publish
 

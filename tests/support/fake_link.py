@@ -51,6 +51,7 @@ class FakeLink:
         self.peer_id = peer_id
         self.is_p2pchat = bool(instance)
         self.keeps = False
+        self.shared: frozenset[str] = frozenset()
         self.instance = instance
         self.outbound = outbound
         self.opened_at = 0.0

@@ -30,6 +30,7 @@ else:
     from prompt_toolkit.input import create_pipe_input
 
     from p2pchat.console.full.event_loop import EventLoop
+    from p2pchat.console.full.list_column import columns_of
     from p2pchat.console.full.past_lines import PastLines
     from p2pchat.console.full.placing import PlacingOutput
     from p2pchat.console.full.service import FullConsole
@@ -222,5 +223,10 @@ class ConsoleCase(SynchronousTestCase):
     @property
     def messages(self) -> list[str]:
         """The rows of the pane, without the clock, the day and what is empty."""
-        rows = self.screen.rows[:-2]
+        rows = [row[self.margin :] for row in self.screen.rows[:-2]]
         return [row[6:] for row in rows if row[2:3] == ":"]
+
+    @property
+    def margin(self) -> int:
+        """Columns of the list beside the pane."""
+        return columns_of(self.screen.size().columns)

@@ -13,27 +13,50 @@ from typing import Final
 
 from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.commands.sent import first_word
+from p2pchat.console.commands.whom import near_miss, unless_unknown
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.wire.address import namespace_of, namespace_of_scope
-from p2pchat.wire.names import bracketed
+from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import printable
 
 
 def _msg(person: Person, rest: str) -> Answer:
     peer_id, text = person.sent.addressee(rest)
+    if peer_id.startswith(("#", "*")):
+        return wrong(to_a_scope(peer_id))
     if not text.strip():
         return MSG.misused()
     try:
         whole_id = person.sent.resolve(peer_id)
-        person.sent.send(whole_id, text)
     except NotSentError as why:
         return wrong(f"not sent: {why}")
-    return (
-        Reply() if whole_id == peer_id else said(f"{bracketed(peer_id)} is {bracketed(whole_id)}")
-    )
+
+    if person.interactive:
+        return unless_unknown(person, whole_id, lambda: _send(person, peer_id, whole_id, text))
+    return _send(person, peer_id, whole_id, text)
+
+
+def _send(person: Person, name: str, peer_id: str, text: str) -> Reply:
+    """Send to a peer that was called so."""
+    try:
+        person.said.note(peer_id, person.sent.send(peer_id, text))
+    except NotSentError as why:
+        return wrong(f"not sent: {why}{unknown_name(person, peer_id)}")
+    return Reply() if peer_id == name else said(f"{bracketed(name)} is {bracketed(peer_id)}")
+
+
+def to_a_scope(scope: str) -> str:
+    """What to answer who sends a direct message to a namespace."""
+    return f"not sent: /pub {visible(scope)} TEXT says it to all of {bracketed(scope)}"
+
+
+def unknown_name(person: Person, name: str) -> str:
+    """Who may be meant by a name that nobody has, as the end of a sentence."""
+    bare = "@" not in name and person.node.peers.get(name) is None
+    return near_miss(person.node, name) if bare else ""
 
 
 def _pub(person: Person, rest: str) -> Answer:
@@ -47,6 +70,7 @@ def _pub(person: Person, rest: str) -> Answer:
         return wrong(f"not published: {why}")
     count, dropped = published.peers, published.dropped
     person.published += count > 0
+    person.said.note(scope, published.msg_id)
     sentence = f"published to {count} peer{'' if count == 1 else 's'}{in_the_clear(node, scope)}"
     if dropped:
         sentence += f", not to {dropped} that did not keep up"

@@ -15,7 +15,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from p2pchat.console.wording import sender
+from p2pchat.console.wording import EDITED, sender
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, WAITING, HistoryError, Record
 from p2pchat.node.cancelling import NOT_FOR_GOOD, Cancelled
@@ -128,8 +128,12 @@ def forget(
     rest: str,
     resolve: Callable[[str], str],
     forgotten: Callable[[str], None],
+    confirmed: Callable[[str], bool],
 ) -> Deferred[list[str]]:
-    """Delete what was said by and to a peer; `forgotten` is called with its peer_id."""
+    """Delete what was said by and to a peer; `forgotten` is called with its peer_id.
+
+    Fails with a `HistoryError` that asks whether that is meant, unless it is `confirmed`.
+    """
     if not rest.strip():
         raise WrongUseError("")
 
@@ -141,7 +145,19 @@ def forget(
 
         return outgoing.forget(peer_id).addCallback(deleted)
 
-    return kept_peer(history, rest.strip(), resolve).addCallback(delete)
+    def ask(peer_id: str) -> Deferred[list[str]]:
+        if confirmed(peer_id):
+            return delete(peer_id)
+        return history.count_of(peer_id).addCallback(asked, peer_id)
+
+    def asked(count: int, peer_id: str) -> list[str]:
+        messages = f"{count:,} message{'' if count == 1 else 's'}"
+        who = bracketed(peer_id)
+        raise HistoryError(
+            f"this deletes {messages} of and to {who}, for good: the same once more does it"
+        )
+
+    return kept_peer(history, rest.strip(), resolve).addCallback(ask)
 
 
 def kept_peer(history: DurableHistory, name: str, resolve: Callable[[str], str]) -> Deferred[str]:
@@ -187,6 +203,7 @@ def history_line(line: Record, most: int | None = None, *, marks: bool = True) -
     """
     to = "" if line.sender == line.conversation else line.conversation
     late = "" if line.said is None else f", said {line_moment(line.said)}"
+    late += EDITED if line.changes else ""
     security = line.came if marks else ""
     who = sender(line.sender, to=to, note=late, security=security)
     state = _STATES.get(line.state, "")

@@ -46,9 +46,19 @@ def _outbox(person: Person, rest: str) -> Answer:
 
 def _forget(person: Person, rest: str) -> Answer:
     whole = partial(_conversation, person.sent)
-    outgoing, forgotten = person.node.outgoing, person.forgotten
+    outgoing = person.node.outgoing
+
+    def forgotten(peer_id: str) -> None:
+        person.said.forget(peer_id)
+        person.forgotten(peer_id)
+
+    def confirmed(peer_id: str) -> bool:
+        return not person.interactive or person.confirmed(f"forget {peer_id}")
+
     return _asked(
-        FORGET, person, lambda history: past.forget(outgoing, history, rest, whole, forgotten)
+        FORGET,
+        person,
+        lambda history: past.forget(outgoing, history, rest, whole, forgotten, confirmed),
     )
 
 
@@ -72,7 +82,7 @@ OUTBOX: Final = Command(
 FORGET: Final = Command(
     "forget",
     "<peer>",
-    "delete what was said by and to a peer, for good",
+    "delete what was said by and to a peer, for good; asks once",
     _forget,
     needs_peers=False,
 )

@@ -53,7 +53,13 @@ def _peers(person: Person, rest: str) -> Answer:
         def listed(rows: Sequence[PeerRow]) -> Reply:
             others = [row for row in rows if row.peer_id != own_id]
             table = peers_table(
-                others, namespace, own_id, node.friends, asked=asked, known=node.known
+                others,
+                namespace,
+                own_id,
+                node.friends,
+                asked=asked,
+                known=node.known,
+                beside=lambda peer_id: _beside(node, peer_id),
             )
             return tabled(table, *lines)
 
@@ -87,6 +93,15 @@ def _some_of(node: ChatNode, listings: Listings) -> list[str]:
             f"not in {bracketed('#' + own)} is looked for when written to"
         )
     return lines
+
+
+def _beside(node: ChatNode, peer_id: str) -> str:
+    """What the person calls a peer, has decided about it, and what it says of itself."""
+    alias, away = node.lists.called(peer_id), node.absences.text_of(peer_id)
+    words = [] if alias == peer_id else [f"alias {alias}"]
+    words += ["ignored"] if peer_id in node.lists.ignored else []
+    words += [f"away: {away}"] if away else []
+    return "".join(f", {word}" for word in words)
 
 
 def _conn(person: Person, _: str) -> Answer:

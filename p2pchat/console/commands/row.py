@@ -12,6 +12,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from p2pchat.console.commands.said import LastSaid
 from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, wrong
 from p2pchat.node.node import ChatNode
@@ -30,6 +31,15 @@ class Person(Protocol):
     """How many messages they published to at least one peer."""
     forgotten: Callable[[str], None]
     """Called with the peer_id when what was said by and to a peer has been deleted."""
+    interactive: bool
+    """Whether a person types, who can be asked; a script cannot."""
+    said: LastSaid
+    """What they said last, and where."""
+    where: Callable[[], str]
+    """The current conversation; empty where there is none."""
+
+    def confirmed(self, what: str) -> bool:
+        """Whether they have just been asked this: then they mean it. Else that is noted now."""
 
 
 class Command(Struct, frozen=True):

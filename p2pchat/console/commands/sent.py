@@ -18,6 +18,7 @@ from p2pchat.wire.address import AmbiguousNameError
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import printable, shortened
 
+_NAMES: Final = 10
 _SHOWN: Final = 40
 """Characters of a message by which a person knows it again."""
 
@@ -69,18 +70,35 @@ class SentMessages:
     def resolve(self, name: str) -> str:
         """The peer_id that a name means, as `PeerTable.called` finds it.
 
-        Raises `NotSentError` when it may mean several.
+        If there is none, the one of a peer that is called so but for capitals. Raises
+        `NotSentError` when it may mean several.
         """
         try:
-            return self._node.peers.called(name)
+            found = self._node.peers.called(name)
+            if "@" in found:
+                return found
+            folded = name.casefold()
+            begin = f"{folded}@"
+            ids = (peer.peer_id for peer in self._node.peers)
+            alike = [each for each in ids if each.casefold().startswith(begin)]
+            alike = [each for each in alike if each.rpartition("@")[0].casefold() == folded]
+            for alias, peer_id in self._node.lists.aliases.items():
+                alike += [peer_id] if alias.casefold() == folded else []
+            if len(alike) > 1:
+                names = ", ".join(map(bracketed, sorted(alike)[:_NAMES]))
+                raise NotSentError(f"{bracketed(name)} may be any of {names}")
+            return alike[0] if alike else found
         except AmbiguousNameError as why:
             raise NotSentError(str(why)) from None
 
-    def send(self, peer_id: str, text: str) -> None:
-        """Send, and hear what becomes of it; raises `NotSentError`."""
+    def send(self, peer_id: str, text: str, of: str = "") -> str:
+        """Send, and hear what becomes of it; returns its msg_id. Raises `NotSentError`.
+
+        `of`: the msg_id of an earlier one, if it is another text for that.
+        """
         self.pending += 1
         try:
-            self._node.send(peer_id, text, self._told)
+            return self._node.send(peer_id, text, self._told, of=of)
         except NotSentError:
             self.pending -= 1
             raise
@@ -104,7 +122,8 @@ class SentMessages:
                 waiting.callback(None)
 
     def _line(self, news: News) -> str:
-        who, text = bracketed(news.peer_id), shortened(news.text, _SHOWN)
+        called = self._node.lists.called(news.peer_id)
+        who, text = bracketed(called), shortened(news.text, _SHOWN)
         match news.became:
             case Became.UNCONFIRMED:
                 return f'{who}: {news.reason} ("{text}")'

@@ -17,23 +17,59 @@ from typing import Any, Final
 import msgspec
 from twisted.internet.interfaces import IReactorTime
 
+from p2pchat.console.commands.absence import AWAY, BACK
+from p2pchat.console.commands.changes import EDIT, ME
+from p2pchat.console.commands.lists import (
+    ALIAS,
+    BELL,
+    IGNORE,
+    IGNORES,
+    MUTE,
+    NOTIFY,
+    UNALIAS,
+    UNIGNORE,
+    UNMUTE,
+)
 from p2pchat.console.commands.messages import MSG, PUB
 from p2pchat.console.commands.past_replies import FORGET, HISTORY, OUTBOX, SEARCH
 from p2pchat.console.commands.peers import BLOCK, CONN, PEERS, RECONNECT, RTT, UNBLOCK
 from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.commands.said import LastSaid
 from p2pchat.console.commands.security import KEYS, TRUST, VERIFY
 from p2pchat.console.commands.sent import SentMessages
+from p2pchat.console.commands.whois import WHOIS
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.wire.text import shortened
 
+_MEANS_IT: Final = 60.0
+"""Seconds within which the same once more is the answer to a question."""
+_QUESTIONS: Final = 20
+"""Questions that can be open."""
+_EMPTY_LINES: Final = 60
+_ROOMS: Final = "there are no rooms to join: /pub #NAMESPACE TEXT speaks to all of a namespace"
+_OF_OTHERS: Final = {
+    "join": _ROOMS,
+    "part": _ROOMS,
+    "nick": "a name is chosen at the start: --name NAME",
+    "who": "here it is /peers that lists who is there",
+    "names": "here it is /peers that lists who is there",
+}
+"""Commands of other chats -> what does here what they do there."""
+
 
 class Commands:
-    """The commands of one person at one node."""
+    """The commands of one person at one node; `interactive`: who can be asked, as no script can."""
 
-    def __init__(self, node: ChatNode, clock: IReactorTime) -> None:
+    def __init__(self, node: ChatNode, clock: IReactorTime, *, interactive: bool = False) -> None:
+        self.interactive = interactive
+        self.said = LastSaid()
+        """What was said last, and where."""
+        self.where: Callable[[], str] = lambda: ""
+        """The current conversation; empty where there is none."""
+        self._asked: dict[str, float] = {}
         self.node = node
         self.clock = clock
         self.sent = SentMessages(node)
@@ -41,6 +77,16 @@ class Commands:
         """How many messages were published to at least one peer."""
         self.forgotten: Callable[[str], None] = lambda _: None
         """Called with the peer_id when what was said by and to a peer has been deleted."""
+
+    def confirmed(self, what: str) -> bool:
+        """Whether the person was asked this within a minute: then they mean it."""
+        now, at = self.clock.seconds(), self._asked.pop(what, None)
+        if at is not None and now - at <= _MEANS_IT:
+            return True
+        self._asked[what] = now
+        if len(self._asked) > _QUESTIONS:
+            del self._asked[next(iter(self._asked))]
+        return False
 
     def run(self, line: str) -> Answer:
         """Do what a line says. The Deferred, if it is one, never fails with a person's mistake."""
@@ -51,7 +97,8 @@ class Commands:
             return wrong("nothing was sent: /msg or /pub sends a message, /help tells more")
         command = _BY_NAME.get(word[1:].lower())
         if command is None:
-            return wrong(f"there is no command {shortened(word, 40)}{_hint(word)}")
+            ours = _OF_OTHERS.get(word[1:].lower())
+            return wrong(ours or f"there is no command {shortened(word, 40)}{_hint(word)}")
         if rest.strip() and not command.arguments:
             return command.misused()
         return command.run(self, rest)
@@ -102,6 +149,10 @@ def _quit(_: Person, _rest: str) -> Answer:
     return Reply(leave=True)
 
 
+def _clear(person: Person, _rest: str) -> Answer:
+    return Reply([""] * _EMPTY_LINES if person.interactive else [])
+
+
 STATS: Final = Command(
     "stats",
     "[json]",
@@ -117,12 +168,19 @@ LOG: Final = Command(
     needs_peers=False,
 )
 HELP: Final = Command("help", "[command]", "all commands, or one of them", _help, needs_peers=False)
-QUIT: Final = Command("quit", "", "leave", _quit, needs_peers=False)
+QUIT: Final = Command(
+    "quit", "", "leave; /exit, /bye and /q are the same", _quit, needs_peers=False
+)
+CLEAR: Final = Command(
+    "clear", "", "an empty screen; nothing is deleted", _clear, needs_peers=False
+)
 
 COMMANDS: Final = (
     PEERS,
     MSG,
     PUB,
+    EDIT,
+    ME,
     HISTORY,
     SEARCH,
     OUTBOX,
@@ -131,6 +189,18 @@ COMMANDS: Final = (
     RTT,
     STATS,
     RECONNECT,
+    WHOIS,
+    ALIAS,
+    UNALIAS,
+    IGNORE,
+    UNIGNORE,
+    IGNORES,
+    MUTE,
+    UNMUTE,
+    BELL,
+    NOTIFY,
+    AWAY,
+    BACK,
     BLOCK,
     UNBLOCK,
     VERIFY,
@@ -138,11 +208,16 @@ COMMANDS: Final = (
     KEYS,
     LOG,
     HELP,
+    CLEAR,
     QUIT,
 )
 """All commands, in the order of /help."""
 
-_BY_NAME: Final = {command.name: command for command in COMMANDS}
+_BY_NAME: Final = {
+    **{command.name: command for command in COMMANDS},
+    **dict.fromkeys(("exit", "bye", "q"), QUIT),
+    "query": MSG,
+}
 
 
 def _split(line: str) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """The full screen: messages above, the bar, and the line being typed below.
 
     12:34 [bob@CIC] oi                       the pane: what `Conversations` has, newest last
-    12:35 [alice@CIC] olá ✓
-     alice@CIC  registered  1/1 links  bob@CIC          the bar
+    12:35 [alice@CIC] olá ✓                  left of it, on a wide screen, their list
+     alice@CIC  registered  1 of 1 peer connected  [bob@CIC]          the bar
     bob@CIC> tudo bem?_                      the line; it grows to a few rows
 
 Rules: this module builds and draws; what keys do is `keys`, what is said is `Talk`. The line being
@@ -19,7 +19,6 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.layout import (
@@ -31,6 +30,7 @@ from prompt_toolkit.layout import (
     FormattedTextControl,
     HSplit,
     Layout,
+    VSplit,
     Window,
 )
 from prompt_toolkit.layout.menus import CompletionsMenu
@@ -41,9 +41,11 @@ from prompt_toolkit.widgets import SearchToolbar
 from p2pchat.console.full.bar import BarState, bar_row
 from p2pchat.console.full.colours import STYLE, colour_depth
 from p2pchat.console.full.conversations import Conversations
-from p2pchat.console.full.entries import Glyphs
+from p2pchat.console.full.entries import Glyphs, Row
 from p2pchat.console.full.line_window import LineWindow
+from p2pchat.console.full.list_column import ListColumn, columns_of
 from p2pchat.console.full.pane import MessagePane
+from p2pchat.console.full.row_window import RowWindow
 from p2pchat.console.full.widths import cut, steady, wrap
 from p2pchat.wire.names import visible
 
@@ -53,7 +55,8 @@ _MENU_ROWS: Final = 6
 class ChatScreen:
     """The application, its pane and its line. `state` tells what the bar shows.
 
-    Run `app.run_async` on an asyncio loop; `question` is stands above the bar, empty for none.
+    `is_here` tells whether there is anybody in a conversation. Run `app.run_async` on an asyncio
+    loop; `question` stands above the bar, empty for none.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ChatScreen:
         conversations: Conversations,
         *,
         state: Callable[[], BarState],
+        is_here: Callable[[str], bool],
         glyphs: Glyphs,
         completer: Completer,
         history: History,
@@ -69,8 +73,10 @@ class ChatScreen:
     ) -> None:
         self._conversations = conversations
         self._state = state
+        self._bar_drawn: tuple[object, Row] = None, []
         self.question = ""
         self.pane = MessagePane(conversations, glyphs, self._covered)
+        column = ListColumn(conversations, is_here, glyphs, self._columns, self._covered)
         self.line = Buffer(
             completer=completer,
             history=history,
@@ -87,8 +93,9 @@ class ChatScreen:
             found=self._found,
             on_screen=lambda: self.app.renderer.last_rendered_screen,
         )
+        is_wide = Condition(lambda: columns_of(self._columns()) > 0)
         rows: list[AnyContainer] = [
-            self.pane,
+            VSplit([ConditionalContainer(column, is_wide), self.pane]),
             ConditionalContainer(
                 Window(
                     FormattedTextControl(lambda: "\n".join(self._question())),
@@ -97,7 +104,7 @@ class ChatScreen:
                 ),
                 Condition(lambda: bool(self.question)),
             ),
-            Window(FormattedTextControl(self._bar), height=1, style="class:bar"),
+            RowWindow(self._bar, self._covered),
             search,
             line_window,
         ]
@@ -113,8 +120,8 @@ class ChatScreen:
             mouse_support=False,
             max_render_postpone_time=None,
         )
-        # Many terminals show a lone Escape late; nothing here needs it to come at once.
-        self.app.ttimeoutlen = 0.1
+        # Escape leaves a screen, and begins what Alt and other keys send, which comes in one go.
+        self.app.ttimeoutlen = self.app.timeoutlen = 0.1
 
     def on_first_drawn(self, call: Callable[[], object]) -> None:
         """Have `call` called once, when the screen is taken."""
@@ -144,7 +151,7 @@ class ChatScreen:
         return self.app.output.get_size().columns
 
     def _prompt(self) -> tuple[str, str]:
-        key = steady(visible(self._conversations.current.key))
+        key = steady(visible(self._conversations.called(self._conversations.current.key)))
         return "class:prompt", cut(key, max(8, self._columns() // 3)) + "> "
 
     def _found(self) -> Document | None:
@@ -160,9 +167,11 @@ class ChatScreen:
             and self.line.document_for_search(SearchState(text, state.direction, state.ignore_case))
         ) or None
 
-    def _bar(self) -> StyleAndTextTuples:
-        row: StyleAndTextTuples = [*bar_row(self._state(), self._columns())]
-        return row
+    def _bar(self, columns: int) -> Row:
+        key = self._state(), columns
+        if self._bar_drawn[0] != key:
+            self._bar_drawn = key, bar_row(*key)
+        return self._bar_drawn[1]
 
     def _question(self) -> list[str]:
         columns = self._columns()

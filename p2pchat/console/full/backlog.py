@@ -7,57 +7,40 @@ once, before everything else, and no message is in here twice.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
-from p2pchat.console.full.entries import (
-    EntryKind,
-    Glyphs,
-    Identity,
-    PaneEntry,
-    Row,
-    day_row,
-    in_parts,
-    rule_row,
-)
+from p2pchat.console.full.edits import Change
+from p2pchat.console.full.entries import ONE_PART, EntryKind, Identity, PaneEntry, in_parts
+from p2pchat.console.full.scrolled import Scrolled
 
 _SLACK: Final = 1.25
+_LOOKED_AT: Final = 1000
+"""Entries among which what is changed is looked for."""
 
 
-class Backlog:
+class Backlog(Scrolled):
     """The entries of one conversation, or of all of them `together`.
 
     At most about `limit` of them are kept, and about so many `characters`.
     """
 
     def __init__(self, limit: int, characters: int, *, together: bool = False) -> None:
+        super().__init__(together=together)
         self._limit = limit
         self._room = characters
-        self._together = together
-        self._entries: list[PaneEntry] = []
-        self._first = 0
         self._characters = 0
-        self._bottom: tuple[int, int] | None = None
-        self._end = (0, 0)
         self._unread_from: int | None = None
         self._session_from: int | None = None
         self._earlier: frozenset[Identity] = frozenset()
         self.forgotten = 0
         """Entries that are no longer kept."""
+        self.has_gaps = False
+        """Whether messages of a flood were left out in here."""
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @property
-    def following(self) -> bool:
-        """Whether the end is on the screen."""
-        return self._bottom is None
-
-    @property
-    def below(self) -> int:
-        """Entries below what is on the screen."""
-        return 0 if self._bottom is None else self._first + len(self) - 1 - self._bottom[0]
+    def __iter__(self) -> Iterator[PaneEntry]:
+        return iter(self._entries)
 
     def add(self, entry: PaneEntry, *, unread: bool = False) -> None:
         """Append; the first unread one since the last `read` gets a line above it."""
@@ -66,6 +49,7 @@ class Backlog:
             return
         if unread and self._unread_from is None:
             self._unread_from = self._first + len(self)
+        self.has_gaps = self.has_gaps or entry.kind is EntryKind.LEFT_OUT
         for part in in_parts(entry):
             self._entries.append(part)
             self._characters += part.size
@@ -111,6 +95,31 @@ class Backlog:
         self._entries[:0] = reversed(taken)
         self._earlier = frozenset(each.identity for each in taken if each.msg_id)
 
+    def find(self, change: Change) -> PaneEntry | None:
+        """The message that this gives another text, among the latest; None without one."""
+        if len(change.text) > ONE_PART:
+            return None
+        of = change.of
+        for entry in islice(reversed(self._entries), _LOOKED_AT):
+            if entry.msg_id == of and change.changes(entry):
+                return entry
+        return None
+
+    def last_said(self, where: str) -> PaneEntry | None:
+        """The last message of ours in this conversation, among the latest entries."""
+        for entry in islice(reversed(self._entries), _LOOKED_AT):
+            if entry.kind is EntryKind.OWN and entry.where == where:
+                return entry
+        return None
+
+    def grew(self, characters: int) -> None:
+        """A text that is here is so much longer than it was."""
+        self._characters += characters
+
+    def clear(self) -> None:
+        """Show nothing of what is here; the history keeps it."""
+        self.take_out(lambda _: True)
+
     def take_out(self, gone: Callable[[PaneEntry], bool]) -> None:
         """Forget some entries, and go to the end."""
 
@@ -142,66 +151,9 @@ class Backlog:
         if self._bottom is not None and self._bottom[0] < self._first:
             self._bottom = (self._first, 0)
 
-    # ------------------------------------------------------------ drawing
-
-    def visible(self, columns: int, height: int, glyphs: Glyphs) -> list[Row]:
-        """The rows to show, at most `height`, the newest last."""
-        number, hidden = self._bottom or (self._first + len(self) - 1, 0)
-        collected: list[Row] = []
-        while number >= self._first and len(collected) < height + hidden:
-            collected += reversed(self._rows(number, columns, glyphs))
-            number -= 1
-        return collected[hidden : hidden + height][::-1]
-
-    def _rows(self, number: int, columns: int, glyphs: Glyphs) -> list[Row]:
-        entry = self._entries[number - self._first]
-        rows = entry.rows(columns, self._together, glyphs)
-        head: list[Row] = []
-        before = self._entries[number - self._first - 1] if number > self._first else None
-        if before is None or _day(before.at) != _day(entry.at):
-            head.append(day_row(entry.at, columns, glyphs))
+    def _rules(self, number: int, before: PaneEntry | None) -> Sequence[tuple[str, str]]:
         if number == self._unread_from:
-            head.append(rule_row("new", columns, glyphs, "class:unread-rule"))
-        elif number == self._session_from and before is not None:
-            head.append(rule_row("this session", columns, glyphs, "class:day"))
-        return head + rows
-
-    # ------------------------------------------------------------ scrolling
-
-    def scroll(self, rows: int, columns: int, height: int, glyphs: Glyphs) -> None:
-        """Move up by so many rows (down, if negative), as far as there are any."""
-        if not self._entries:
-            return
-        last = self._first + len(self) - 1
-        number, hidden = self._bottom or (last, 0)
-        hidden += rows
-        while hidden < 0 and number < last:
-            number += 1
-            hidden += len(self._rows(number, columns, glyphs))
-        while number > self._first and hidden >= (
-            count := len(self._rows(number, columns, glyphs))
-        ):
-            hidden -= count
-            number -= 1
-        if number == self._first:
-            hidden = min(hidden, len(self._rows(number, columns, glyphs)) - 1)
-        self._bottom = (number, max(0, hidden))
-        if rows > 0:
-            self._not_above_the_top(columns, height, glyphs)
-        if number == last and hidden <= 0:
-            self._bottom = None
-
-    def _not_above_the_top(self, columns: int, height: int, glyphs: Glyphs) -> None:
-        """The screen stays full: the oldest row is never below its first line."""
-        missing = height - len(self.visible(columns, height, glyphs))
-        if missing > 0:
-            self.scroll(-missing, columns, height, glyphs)
-
-    def follow(self) -> None:
-        """Back to the end."""
-        self._bottom = None
-
-
-def _day(at: float) -> tuple[int, int]:
-    moment = time.localtime(at)
-    return moment.tm_year, moment.tm_yday
+            return [("new", "class:unread-rule")]
+        if number == self._session_from and before is not None:
+            return [("this session", "class:day")]
+        return ()

@@ -49,6 +49,9 @@ STYLE: Final = Style.from_dict(
         "bar": "reverse",
         "bar-alarm": "reverse bold #d70000",
         "bar-unread": "reverse bold",
+        "urgent": "#d70000 bold",
+        "unread": "bold",
+        "chosen": "reverse",
         "prompt": "bold",
         "question": "bold reverse",
     }

@@ -26,6 +26,10 @@ from p2pchat.wire.text import printable
 _MOST: Final = 100
 _WITH_TEXT: Final = frozenset({"msg", "pub", "reply", "r", "me"})
 """Commands that end with a text."""
+_OF_PEERS: Final = frozenset(
+    ("to", "query", "msg", "history", "outbox", "forget", "block", "verify", "whois")
+) | {"ignore", "unignore", "mute", "unmute", "alias"}
+"""Commands whose first argument may be a peer."""
 
 
 def _pinned(known: KnownKeys) -> Iterator[tuple[str, str]]:
@@ -97,9 +101,9 @@ class ChatCompleter(Completer):
         ]
 
     def _arguments(self, command: str) -> Iterator[tuple[str, str]]:
-        if command in ("to", "msg", "history", "outbox", "forget", "block", "verify"):
+        if command in _OF_PEERS:
             yield from ((f"{name} ", meta) for name, meta in self._people())
-        if command in ("to", "pub", "peers", "history"):
+        if command in ("to", "query", "pub", "peers", "history", "mute", "unmute"):
             yield from ((f"{name} ", meta) for name, meta in self._scopes())
         if command == "unblock":
             yield from ((entry, "blocked") for entry in self._blocked())
@@ -121,6 +125,8 @@ class ChatCompleter(Completer):
         return sorted(self._peers, key=lambda peer: (order.index(peer.status), peer.peer_id))
 
     def _people(self) -> Iterator[tuple[str, str]]:
+        for alias, peer_id in self._peers.aliases.items():
+            yield alias, visible(peer_id)
         for peer in self._sorted():
             yield visible(peer.peer_id), peer.status.value
 

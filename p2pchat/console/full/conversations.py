@@ -18,7 +18,11 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from p2pchat.console.full.backlog import Backlog
+from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import EntryKind, PaneEntry
+from p2pchat.console.full.order import Order
+from p2pchat.console.full.past_view import PastView
+from p2pchat.console.full.scrolled import Scrolled
 from p2pchat.wire.address import EVERYONE
 
 TOGETHER: Final = ""
@@ -56,6 +60,18 @@ class Conversation:
             if together
             else Backlog(_ENTRIES_OF_ONE, _CHARACTERS_OF_ONE)
         )
+        self.past: PastView | None = None
+        """What was gone back to, in place of the backlog."""
+
+    @property
+    def view(self) -> Scrolled:
+        """What is on the screen while this is the current conversation."""
+        return self.backlog if self.past is None else self.past
+
+    def follow(self) -> None:
+        """Back to the end."""
+        self.past = None
+        self.backlog.follow()
 
 
 class Conversations:
@@ -76,6 +92,8 @@ class Conversations:
         self._speakers: dict[str, None] = {}
         self._friends_who_spoke: dict[str, None] = {}
         self._came_from: str | None = None
+        self.order = Order(TOGETHER)
+        """The list of conversations; ask `listed` for all that are in it."""
         self.current = self._together
         self.earlier: Mapping[str, int] = {}
         self.on_shown: Callable[[Conversation], None] = lambda _: None
@@ -86,6 +104,8 @@ class Conversations:
         """The peer_id of who wrote last; empty while nobody has."""
         self.forgotten = 0
         """Conversations whose place another one took."""
+        self.called: Callable[[str], str] = str
+        """What the person calls a peer."""
         self.taken_out = 0
         """How often a peer's messages were taken out."""
 
@@ -105,6 +125,11 @@ class Conversations:
             map(self._unread, keys),
             key=lambda each: (each.key not in self._friends, not each.urgent),
         )
+
+    def listed(self) -> list[Unread]:
+        """The list of conversations, each with what is unread in it; all together is the first."""
+        self.order.add(each.key for each in self.unread())
+        return [self._unread(key) for key in self.order]
 
     def _is_foreign(self, key: str) -> bool:
         """Whether a conversation is none of a friend, of a usual scope, or of those we spoke in."""
@@ -146,14 +171,28 @@ class Conversations:
     def answer(self, entry: PaneEntry) -> None:
         """A command said something: it is shown where it was asked, and nowhere else."""
         self.current.backlog.add(entry)
-        self.current.backlog.follow()
+        self.current.follow()
+
+    def change(self, change: Change) -> list[PaneEntry]:
+        """Give what was said another text where it is shown; the entries that have it now."""
+        shown = [self._together, self._all.get(change.where)]
+        found: list[PaneEntry] = []
+        for each in shown:
+            entry = None if each is None else each.backlog.find(change)
+            if entry is not None and each is not None:
+                each.backlog.grew(len(change.text) - len(entry.text))
+                found.append(entry)
+        for entry in found:
+            entry.first_text = entry.text if entry.first_text is None else entry.first_text
+            entry.text, entry.edited, entry.drawn = change.text, True, None
+        return found
 
     def switch(self, key: str) -> None:
         """Put another conversation on the screen; `TOGETHER` for all."""
         if key == self.current.key:
             return
         self.current.backlog.read()
-        self.current.backlog.follow()
+        self.current.follow()
         before = self.current.key
         self.current = self._together if key == TOGETHER else self._of(key)
         self.on_moved(before, key)
@@ -163,11 +202,27 @@ class Conversations:
                 self.on_seen(conversation.key)
         self.on_shown(self.current)
 
+    def close(self, key: str) -> bool:
+        """Take a conversation off the list, as seen, until something is said in it; False if none.
+
+        All together stays.
+        """
+        if key == TOGETHER or key not in self.order:
+            return False
+        if key == self.current.key:
+            self.switch(self.order.beside(key, -1))
+        if self._unread(key).messages:
+            self.on_seen(key)
+        self._all.pop(key, None)
+        self.order.remove(key)
+        return True
+
     def take_out(self, peer_id: str) -> None:
         """Forget what was said by and to a peer."""
         self.taken_out += 1
         for each in (self._together, *self._all.values()):
             each.backlog.take_out(lambda entry: peer_id in (entry.where, entry.speaker))
+            each.past = None
         if peer_id in self._all:
             self._all[peer_id].unread, self._all[peer_id].urgent = 0, False
         self.on_taken_out(peer_id)
@@ -195,10 +250,13 @@ class Conversations:
         """The conversation, made if it is new; it is now the one that was active last."""
         conversation = self._all.pop(key, None) or Conversation(key)
         self._all[key] = conversation
+        self.order.add([key])
         if len(self._all) > MOST:
             others = [key for key, each in self._all.items() if each is not self.current]
             # The one that is active now was just made, and stays.
-            del self._all[next(filter(self._is_foreign, others[:-1]), others[0])]
+            gone = next(filter(self._is_foreign, others[:-1]), others[0])
+            del self._all[gone]
+            self.order.remove(gone)
             self.forgotten += 1
         return conversation
 

@@ -16,6 +16,7 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from p2pchat.console.full.conversations import Conversation, Conversations
+from p2pchat.console.full.edits import with_changes
 from p2pchat.console.full.entries import EntryKind, Identity, Mark, PaneEntry, identity, naming
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.wording import moment
@@ -105,11 +106,14 @@ class Earlier:
             self._shown(conversation)
             return
         key, backlog = conversation.key, conversation.backlog
-        older = self._older(lines, backlog.holds())
+        older, changed = with_changes(self._older(lines, backlog.holds()))
         older = older[backlog.without_room([line.text for line in older]) :]
-        earlier = [self._entry(line) for line in older]
+        earlier = self._entries(older, changed)
         backlog.put_before(earlier, self._history.unread.get(key, 0))
         conversation.complete, self._told = True, False
+        if not key:
+            # The list is as it was before the restart, the latest conversations last.
+            self._conversations.order.add(line.conversation for line in older)
         # If it has left the screen meanwhile, it is still unread.
         if key and len(backlog) and conversation is self._conversations.current:
             self._history.mark_read(key)
@@ -132,8 +136,21 @@ class Earlier:
                 return lines[:place]
         return lines
 
+    def entries_of(self, lines: Sequence[Record]) -> list[PaneEntry]:
+        """What lines look like: as they would if they had been said in this session."""
+        return self._entries(*with_changes(lines))
+
+    def _entries(self, lines: Sequence[Record], changed: dict[int, str]) -> list[PaneEntry]:
+        entries = []
+        for line in lines:
+            entry = self._entry(line)
+            entry.number = line.id
+            if line.id in changed:  # what is followed already knows better
+                entry.edited, entry.first_text = True, changed[line.id]
+            entries.append(entry)
+        return entries
+
     def _entry(self, line: Record) -> PaneEntry:
-        """What a line looks like: as it would if it had been said in this session."""
         where, text, sender = line.conversation, line.text, line.sender
         if line.state == RECEIVED:
             named = where == sender or self._named(text)

@@ -26,6 +26,7 @@ from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
 from p2pchat.console.wording import in_brackets, security_mark
+from p2pchat.wire.address import namespace_of
 from p2pchat.wire.names import CELLS
 from p2pchat.wire.repetitions import mark_of
 
@@ -33,7 +34,7 @@ Row: TypeAlias = list[tuple[str, str]]
 """One row of the screen: (style, text) after (style, text)."""
 
 _INDENT: Final = 8
-_PART: Final = 2000
+ONE_PART: Final = 2000
 """Characters that are drawn in one go: more than a screen of text in most terminals."""
 _WORD: Final = 100
 _TAB: Final = 4
@@ -41,6 +42,9 @@ _BLANK: Final = re.compile(r"\n(?:[ \t]*\n){5,}")
 _BREAKS: Final = 500
 """New lines that are drawn in one go; the others are shown as what they are."""
 _LONGEST_NAME: Final = CELLS
+
+
+_EDITED: Final = "(edited)"
 
 
 class EntryKind(enum.Enum):
@@ -51,6 +55,8 @@ class EntryKind(enum.Enum):
     OWN = "own"
     """We did."""
     EVENT = "event"
+    LEFT_OUT = "left out"
+    """How much of a flood is not shown."""
     ANSWER = "answer"
     """What a command says."""
     WARNING = "warning"
@@ -64,6 +70,7 @@ _STYLES: Final = {
     EntryKind.WARNING: "class:warning",
     EntryKind.ANSWER: "class:answer",
     EntryKind.EVENT: "class:event",
+    EntryKind.LEFT_OUT: "class:event",
 }
 
 
@@ -84,6 +91,8 @@ class Glyphs(Struct, frozen=True):
 
     marks: dict[Mark, str]
     rule: str
+    called: Callable[[str], str] = str
+    """What the person calls a peer or a scope."""
 
     @classmethod
     def of(cls, encoding: str) -> Glyphs:
@@ -115,6 +124,8 @@ class PaneEntry(Struct, eq=False):
     """Whether it is meant for the person: direct, or with their name in it."""
     msg_id: str = ""
     """By which the history knows it; empty for none."""
+    number: int = 0
+    """Its number in the history, where that is known."""
     mark: Mark = Mark.NONE
     note: str = ""
     """What stands behind the mark."""
@@ -125,6 +136,12 @@ class PaneEntry(Struct, eq=False):
     """What `in_parts` made of it."""
     security: str = ""
     """How it came, as in `wording.security_mark`; only for what others wrote."""
+    edited: bool = False
+    """Whether it has another text than at first."""
+    first_text: str | None = None
+    """That one, by which it is known; None for `text`."""
+    also: PaneEntry | None = None
+    """The line where it was typed, if that was in another conversation: it has the same mark."""
     drawn: tuple[object, list[Row]] | None = None
     """The rows as they were last drawn, and for what."""
 
@@ -132,6 +149,7 @@ class PaneEntry(Struct, eq=False):
     def identity(self) -> Identity:
         """By which it is known again."""
         text = self.text if self.parts is None else "".join(part.text for part in self.parts)
+        text = text if self.first_text is None else self.first_text
         return identity(self.speaker, self.msg_id, text)
 
     @property
@@ -142,7 +160,8 @@ class PaneEntry(Struct, eq=False):
 
     def rows(self, columns: int, together: bool, glyphs: Glyphs) -> list[Row]:
         """How it looks; `together` says that other conversations are on the screen, too."""
-        key = (columns, together, self.mark, self.note)
+        called = glyphs.called
+        key = (columns, together, self.mark, self.note, called(self.speaker), called(self.where))
         if self.drawn is None or self.drawn[0] != key:
             self.drawn = (key, self._draw(columns, together, glyphs))
         return self.drawn[1]
@@ -152,7 +171,8 @@ class PaneEntry(Struct, eq=False):
             return [[("class:answer", line)] for line in fitted(self.table, columns)]
         clock = time.strftime("%H:%M ", time.localtime(self.at))
         mark = security_mark(self.security)
-        style, prefix = self._prefix(together, max(4, columns - len(clock + mark) - _INDENT))
+        room = max(4, columns - len(clock + mark) - _INDENT)
+        style, prefix = self._prefix(together, room, glyphs)
         indent = min(_INDENT, columns // 4)
         room = max(2, columns - indent)
         if self.continues:
@@ -188,28 +208,33 @@ class PaneEntry(Struct, eq=False):
         """Put the mark and its note behind the text, or below it where they do not fit."""
         style = self.mark.value or "class:event"
         room = max(2, columns - indent)
-        for part in (glyphs.marks.get(self.mark, ""), steady(self.note)):
+        edited = _EDITED if self.edited else ""
+        for part in (edited, glyphs.marks.get(self.mark, ""), steady(self.note)):
             taken = sum(width(text) for _, text in rows[-1])
             if part and taken + 1 + width(part) <= columns:
                 rows[-1].append((style, f" {part}"))
             elif part:
                 rows += [[("", " " * indent), (style, row)] for row in wrap(part, room, room)]
 
-    def _prefix(self, together: bool, room: int) -> tuple[str, str]:
+    def _prefix(self, together: bool, room: int, glyphs: Glyphs) -> tuple[str, str]:
         """Style and text; where there is little room the names give way, and not their bracket."""
         most = _LONGEST_NAME
-        style, text = self._named_so(together, most)
+        style, text = self._named_so(together, most, glyphs)
         while text and width(text) > room and most > 1:
             most = max(1, min(most, room) - 1)
-            style, text = self._named_so(together, most)
+            style, text = self._named_so(together, most, glyphs)
         return style, text
 
-    def _named_so(self, together: bool, most: int) -> tuple[str, str]:
-        name, where = (steady(in_brackets(each, most)) for each in (self.speaker, self.where))
+    def _named_so(self, together: bool, most: int, glyphs: Glyphs) -> tuple[str, str]:
+        names = (glyphs.called(each) for each in (self.speaker, self.where))
+        name, where = (steady(in_brackets(each, most)) for each in names)
         if self.kind is EntryKind.OWN:
             return "class:own", f"[-> {where}] " if together else f"[{name}] "
         if self.kind is EntryKind.MESSAGE:
             claim = " (!)" if self.claims else ""
+            # Who publishes to a namespace need not be of it; answers there do not reach them then.
+            if self.where.startswith("#") and namespace_of(self.speaker) != self.where[1:]:
+                claim += " (elsewhere)"
             to = f" -> {where}" if together and self.where != self.speaker else ""
             return colour_of(self.speaker), f"[{name}{claim}{to}] "
         return "class:event", ""
@@ -228,7 +253,7 @@ def in_parts(entry: PaneEntry) -> list[PaneEntry]:
     """
     if entry.parts is None:
         parts, text, start = [], entry.text, 0
-        while len(text) - start > _PART:
+        while len(text) - start > ONE_PART:
             end = _end_of_part(text, start)
             part = structs.replace(entry, text=text[start:end], continues=start > 0)
             part.msg_id, part.mark, part.note, part.drawn = "", Mark.NONE, "", None
@@ -247,7 +272,7 @@ def _counted(blank: re.Match[str]) -> str:
 
 def _end_of_part(text: str, start: int) -> int:
     """Where to part a long text: before a new line, behind a word, or anywhere."""
-    last = start + _PART
+    last = start + ONE_PART
     line = text.rfind("\n", last - _WORD, last)
     return line if line > 0 else text.rfind(" ", last - _WORD, last) + 1 or last
 
@@ -259,7 +284,7 @@ def naming(peer_id: str) -> Callable[[str], bool]:
     """
     name = re.escape(peer_id.rpartition("@")[0])
     search = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE).search
-    return lambda text: search(text, 0, _PART) is not None
+    return lambda text: search(text, 0, ONE_PART) is not None
 
 
 def day_row(at: float, columns: int, glyphs: Glyphs) -> Row:

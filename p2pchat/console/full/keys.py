@@ -26,6 +26,7 @@ from twisted.internet.interfaces import IReactorTime
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.paste import Paste
+from p2pchat.console.full.recalled import text_to_run
 from p2pchat.wire.names import visible
 
 _AGAIN: Final = "Ctrl-C once more leaves"
@@ -104,7 +105,7 @@ class Keyboard:
             (self._next_unread, usual, (Keys.Escape, "a")),
             (lambda _: self._screen.pane.scroll(1), usual, (Keys.PageUp,)),
             (lambda _: self._screen.pane.scroll(-1), usual, (Keys.PageDown,)),
-            (lambda _: self._conversations.current.backlog.follow(), usual, (Keys.ControlEnd,)),
+            (lambda _: self._conversations.current.follow(), usual, (Keys.ControlEnd,)),
             (self._name_whom, usual & whom, (" ",)),
             (lambda _: self._suspend(), usual, (Keys.ControlZ,)),
             (lambda _: self._screen.draw_all(), usual, (Keys.ControlL,)),
@@ -165,10 +166,10 @@ class Keyboard:
             self._paste.more(_with_what_follows(event))
             return
         line = self._screen.line
-        text = line.text
+        text = text_to_run(line, self._conversations.current)
         line.append_to_history()
         line.reset()
-        self._conversations.current.backlog.follow()
+        self._conversations.current.follow()
         self._run(text)
 
     def _is_reply(self) -> bool:

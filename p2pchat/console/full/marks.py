@@ -39,7 +39,7 @@ class Marks:
         """The ACK came; False when the message is not followed."""
         entry = self._awaited.pop(msg_id, None)
         if entry is not None:
-            entry.mark, entry.note = Mark.DELIVERED, ""
+            _set(entry, Mark.DELIVERED, "")
         return entry is not None
 
     def undelivered(self, msg_id: str, reason: str) -> bool:
@@ -47,15 +47,20 @@ class Marks:
         entry = self._awaited.get(msg_id)
         if entry is not None:
             # It is still awaited: its ACK may come late, or the node may keep it for later.
-            entry.mark, entry.note = Mark.FAILED, reason
+            _set(entry, Mark.FAILED, reason)
         return entry is not None
 
     def queued(self, msg_id: str, peer_id: str) -> bool:
         """The message waits for a link; False when it is not followed."""
         entry = self._awaited.get(msg_id)
         if entry is not None:
-            entry.mark, entry.note = (
-                Mark.WAITING,
-                f"waits until {bracketed(peer_id)} is connected (/outbox)",
-            )
+            until = f"waits until {bracketed(peer_id)} is connected (/outbox)"
+            _set(entry, Mark.WAITING, until)
         return entry is not None
+
+
+def _set(entry: PaneEntry, mark: Mark, note: str) -> None:
+    """Also where it was typed."""
+    for each in (entry, entry.also):
+        if each is not None:
+            each.mark, each.note = mark, note

@@ -14,9 +14,10 @@ from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import EntryKind, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
-from p2pchat.console.wording import PLAIN, REUSED, StatusLines, left_out_line, moment
+from p2pchat.console.wording import PLAIN, REUSED, StatusLines, away_line, left_out_line, moment
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
@@ -34,8 +35,8 @@ _MOST_LOST: Final = 20
 class News(Observer):
     """Watches one node, from `start` to `stop`.
 
-    `changed` is called when something is to be drawn, `ring` when the bell should be heard,
-    `past_known` when the history is ready.
+    `changed` is called when something is to be drawn, `ring` with who wrote what when the person is
+    to be called, `past_known` when the history is ready.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class News(Observer):
         *,
         wall_clock: Callable[[], float],
         changed: Callable[[], None],
-        ring: Callable[[], None],
+        ring: Callable[[str, str], None],
         past_known: Callable[[], None],
     ) -> None:
         self._clock = clock
@@ -97,8 +98,12 @@ class News(Observer):
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went: told of those that have spoken."""
-        line = self._status_lines.line(peer.peer_id, peer.status.value, left=peer.left)
-        if line is None:
+        lists = self._node.lists
+        called = lists.called(peer.peer_id)
+        line = self._status_lines.line(
+            peer.peer_id, peer.status.value, left=peer.left, called=called
+        )
+        if line is None or peer.peer_id in lists.ignored:
             return
         if self._conversations.has_spoken(peer.peer_id):
             self._add(PaneEntry(self._wall_clock(), EntryKind.EVENT, line, where=peer.peer_id))
@@ -117,28 +122,57 @@ class News(Observer):
         now = self._wall_clock()
         for peer_id, count in left_out.items():
             text = left_out_line(count, peer_id, kept=self._node.history is not None)
-            self._conversations.add(PaneEntry(now, EntryKind.EVENT, text))
-        ring = False
+            last = next((each for each in reversed(arrived) if each[0] == peer_id), None)
+            where = peer_id if last is None else self._where(peer_id, last[1])
+            self._conversations.add(PaneEntry(now, EntryKind.LEFT_OUT, text, where=where))
+        ring: PaneEntry | None = None
         for peer_id, message, remark, security in arrived:
             entry = self._entry(now, peer_id, message)
             entry.security = PLAIN if entry.claims and security else security
             entry.note = (remark + REUSED).lstrip() if message.other_text else remark
-            ring = ring or entry.named
+            if message.of:
+                entry.edited = True
+                if self._changes(entry, message.of):
+                    continue
+            if entry.named and not self._is_muted(entry, now):
+                ring = entry
             self._conversations.add(entry)
-        if ring and self._clock.seconds() - self._rung_at >= _BELL:
+        if ring is not None and self._clock.seconds() - self._rung_at >= _BELL:
             self._rung_at = self._clock.seconds()
-            self._ring()
+            self._ring(self._node.lists.called(ring.speaker), ring.text)
         self._changed()
+
+    def _where(self, peer_id: str, message: Send | Pub) -> str:
+        return conversation_of(peer_id, None if isinstance(message, Send) else message.dst)
 
     def _entry(self, now: float, peer_id: str, message: Send | Pub) -> PaneEntry:
         direct = isinstance(message, Send)
-        where = conversation_of(peer_id, None if direct else message.dst)
+        where = self._where(peer_id, message)
         claims = bool(message.src) and message.src != peer_id
         named = direct or self._named(message.payload)
         msg_id = id_text(message.msg_id)
         return PaneEntry(
             now, EntryKind.MESSAGE, message.payload, peer_id, where, claims, named, msg_id
         )
+
+    def _changes(self, entry: PaneEntry, of: str) -> bool:
+        """Whether a message on the screen has another text now."""
+        change = Change(entry.speaker, entry.where, of, entry.text, entry.security)
+        return bool(self._conversations.change(change))
+
+    def _is_muted(self, entry: PaneEntry, now: float) -> bool:
+        lists = self._node.lists
+        return lists.is_muted(entry.where, now) or lists.is_muted(entry.speaker, now)
+
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """A peer changed what it said: at the pace of what it says."""
+        self._arrivals.received(peer.peer_id, [message], (), self._security(peer))
+
+    def away_changed(self, peer: Peer, text: str) -> None:
+        """A peer is away, or back: told of those that have spoken."""
+        if self._conversations.has_spoken(peer.peer_id):
+            line = away_line(self._node.lists.called(peer.peer_id), text)
+            self._add(PaneEntry(self._wall_clock(), EntryKind.EVENT, line, where=peer.peer_id))
 
     def delivered(self, _peer_id: str, msg_id: str, _seconds: float) -> None:
         """The ACK for a message came."""

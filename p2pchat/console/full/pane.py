@@ -20,6 +20,7 @@ from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import Glyphs, Row
 from p2pchat.console.full.placing import clusters, placed, words_of
+from p2pchat.console.full.sheet import Sheet
 from p2pchat.console.full.widths import fit, width
 
 Cells: TypeAlias = "dict[int, Char]"
@@ -58,19 +59,30 @@ class MessagePane(Container):
         self._glyphs = glyphs
         # The row is kept with its cells, so that nothing else can come to have its id.
         self._drawn: dict[tuple[int, bool], tuple[Row, Cells]] = {}
-        self._columns, self._height = 80, 20
+        self._columns, self._height, self._left = 80, 20, 0
+        self.sheet: Sheet | None = None
+        """What is shown in place of the messages."""
+        self.on_scroll: Callable[[int], None] = self._scroll
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows, as they were drawn last."""
+        return self._columns, self._height
 
     def scroll(self, pages: float) -> None:
         """Up by so many pages; down, if negative."""
         rows = max(1, int(abs(pages) * (self._height - 1)))
-        self._conversations.current.backlog.scroll(
-            rows if pages > 0 else -rows, self._columns, self._height, self._glyphs
-        )
+        self.roll(rows if pages > 0 else -rows)
 
     def roll(self, rows: int) -> None:
         """Up by so many rows; down, if negative."""
-        backlog = self._conversations.current.backlog
-        backlog.scroll(rows, self._columns, self._height, self._glyphs)
+        if self.sheet is not None:
+            self.sheet.move(-rows)
+        else:
+            self.on_scroll(rows)
+
+    def _scroll(self, rows: int) -> None:
+        self._conversations.current.view.scroll(rows, *self.size, self._glyphs)
 
     def write_to_screen(
         self,
@@ -83,9 +95,11 @@ class MessagePane(Container):
     ) -> None:
         """Draw the rows, at the bottom of the room there is."""
         self._columns, self._height = max(8, write_position.width), max(1, write_position.height)
-        backlog = self._conversations.current.backlog
-        rows = backlog.visible(self._columns, self._height, self._glyphs)
-        before, self._drawn = self._drawn, {}
+        shown = self.sheet or self._conversations.current.view
+        rows = shown.visible(self._columns, self._height, self._glyphs)
+        left = write_position.xpos
+        before = self._drawn if left == self._left else {}
+        self._drawn, self._left = {}, left
         line = write_position.ypos + write_position.height - len(rows)
         singly = len(rows) - self._covered()
         for number, row in enumerate(rows):
@@ -93,7 +107,7 @@ class MessagePane(Container):
             kept = before.get(key)
             if kept is None:
                 make = cells_of if number >= singly else pieces_of
-                kept = row, make(row, write_position.width)
+                kept = row, make(row, write_position.width, left)
             self._drawn[key] = kept
             screen.data_buffer[line].update(kept[1])
             line += 1
@@ -116,10 +130,13 @@ class MessagePane(Container):
         return []
 
 
-def pieces_of(row: Row, columns: int) -> Cells:
-    """Each text of a row as one character as wide as it is, as far as they fit."""
+def pieces_of(row: Row, columns: int, left: int = 0) -> Cells:
+    """Each text of a row as one character as wide as it is, as far as they fit.
+
+    `columns` are those between `left`, where the row begins, and its end.
+    """
     cells: Cells = {}
-    column = 0
+    column, columns = left, left + columns
     for style, whole in row:
         for text, disputed in words_of(whole):
             taken = width(text)
@@ -142,17 +159,18 @@ def put(cells: Cells, column: int, text: str, style: str, taken: int) -> None:
     piece.char, piece.width = text, taken  # as it would find out in twice the time
 
 
-def cells_of(row: Row, columns: int) -> Cells:
-    """The cells of a row, as far as they fit."""
+def cells_of(row: Row, columns: int, left: int = 0) -> Cells:
+    """The cells of a row, as far as they fit; as in `pieces_of`."""
     cells: Cells = {}
-    column = last = 0
+    column = last = left
+    columns += left
     for style, whole in row:
         for text, disputed in words_of(whole):
             for character in clusters(text) if disputed else text:
                 taken = width(character) if disputed else _chars[character, style].width
                 if taken == 0 and disputed:
                     continue  # a mark without a letter
-                if taken == 0 and column:
+                if taken == 0 and column > left:
                     # An accent of its own: it belongs to the character before.
                     before = cells[last]
                     cells[last] = _chars[before.char + character, before.style]

@@ -12,14 +12,15 @@ from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec.structs import replace
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
-from p2pchat import __version__
 from p2pchat.console.commands.table import Commands
+from p2pchat.console.full.alerts import Alerts
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.bar import BarState
 from p2pchat.console.full.completion import ChatCompleter
@@ -30,16 +31,19 @@ from p2pchat.console.full.entries import EntryKind, Glyphs
 from p2pchat.console.full.keys import Keyboard
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.modes import MouseModes
+from p2pchat.console.full.moving_parts import add_moving
 from p2pchat.console.full.news import News
 from p2pchat.console.full.past_lines import PastLines
 from p2pchat.console.full.suspending import Suspending
 from p2pchat.console.full.tables import BARS, PLAIN_BARS
 from p2pchat.console.full.talk import Talk
 from p2pchat.console.full.tty import Terminal
+from p2pchat.console.full.welcome import Welcome
 from p2pchat.history.location import NONE
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.paths import typed_lines_path
+from p2pchat.wire.address import EVERYONE
 
 _log: Final = Log("Terminal")
 _REDRAW: Final = 0.05
@@ -76,10 +80,11 @@ def make_full_console(
         loop,
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
-        output=PlacingOutput(stream, terminal.size, term=os.environ.get("TERM"), enable_bell=bell),
+        output=PlacingOutput(stream, terminal.size, term=os.environ.get("TERM")),
         history=PastLines(typed),
         encoding=encoding,
         terminal=terminal,
+        bell=bell,
     )
 
 
@@ -98,6 +103,7 @@ class FullConsole(Service):
         history: PastLines,
         encoding: str = "utf-8",
         terminal: Terminal | None = None,
+        bell: bool = True,
     ) -> None:
         self._clock = clock
         self._node = node
@@ -109,11 +115,14 @@ class FullConsole(Service):
         self._drawn_at = clock.seconds() - _REDRAW
         self._drawing = False
         self.conversations = Conversations(node.friends, "#" + node.settings.peer.namespace)
-        glyphs = Glyphs.of(encoding)
+        self.conversations.called = node.lists.called
+        self._alerts = Alerts(output, node.lists, os.environ, bell=bell)
+        glyphs = replace(Glyphs.of(encoding), called=node.lists.called)
         marks = Marks()
+        commands = Commands(node, clock)
         self._talk = Talk(
             node,
-            Commands(node, clock),
+            commands,
             self.conversations,
             marks,
             wall_clock=node.wall,
@@ -135,12 +144,13 @@ class FullConsole(Service):
             marks,
             wall_clock=node.wall,
             changed=self._changed,
-            ring=lambda: self.screen.app.output.bell(),
+            ring=self._alerts.ring,
             past_known=self._earlier.past_known,
         )
         self.screen = ChatScreen(
             self.conversations,
             state=self._state,
+            is_here=lambda key: key.startswith(("#", EVERYONE)) or node.peers.is_linked(key),
             glyphs=glyphs,
             completer=ChatCompleter(
                 node.peers,
@@ -165,6 +175,17 @@ class FullConsole(Service):
             tell=self._tell,
             suspend=self._suspending.suspend,
         )
+        self._welcome = Welcome(node, node.wall, self.conversations.add)
+        add_moving(
+            self.screen,
+            node,
+            commands,
+            self._talk,
+            self.conversations,
+            entries_of=self._earlier.entries_of,
+            glyphs=glyphs,
+            changed=self._changed,
+        )
         self._refresh = LoopingCall(self._look)
         self._refresh.clock = clock
         self._bar: BarState | None = None
@@ -176,8 +197,7 @@ class FullConsole(Service):
         super().startService()
         self._earlier.start()
         self._news.start()
-        self._tell(f"p2pchat {__version__}: {self._node.me.peer_id}, port {self._node.port}")
-        self._tell(f"rendezvous: {self._node.presence.directory.address}; /help for help")
+        self._welcome.show()
         if self._terminal is not None:
             self._terminal.on_redraw = self.screen.draw_all
             self._terminal.on_gone = self._leave
@@ -195,6 +215,7 @@ class FullConsole(Service):
         self._news.stop()
         self._keyboard.stop()
         self._suspending.end()
+        self._alerts.end()
         if self._refresh.running:
             self._refresh.stop()
         gone: Deferred[None] = Deferred()
@@ -232,7 +253,8 @@ class FullConsole(Service):
     def _let_go(self) -> None:
         if self._terminal is not None:
             words = [*self._news.lost, *self._last_words]
-            self._terminal.restore("".join(f"{line}\r\n" for line in words))
+            told = "".join(f"{line}\r\n" for line in words)
+            self._terminal.restore(told)
 
     def _leave(self) -> None:
         if self.running:
@@ -242,6 +264,8 @@ class FullConsole(Service):
     # ------------------------------------------------------------ what is typed
 
     def _run(self, line: str) -> None:
+        self._welcome.over()
+        self.screen.pane.sheet = None
         try:
             leaving = self._talk.run(line)
         except Exception:
@@ -276,6 +300,7 @@ class FullConsole(Service):
         self._clock.callLater(max(0.0, wait), self._draw)
 
     def _draw(self) -> None:
+        self._alerts.unread(sum(each.messages for each in self.conversations.unread()))
         self._drawing = False
         self._drawn_at = self._clock.seconds()
         self.screen.draw()
@@ -283,12 +308,12 @@ class FullConsole(Service):
     def _look(self) -> None:
         """Draw anew when the bar has something new to tell."""
         state = self._state()
-        if state != self._bar:
+        if self._welcome.look() or state != self._bar:
             self._bar = state
             self._changed()
 
     def _state(self) -> BarState:
-        presence = self._node.presence
+        presence, called = self._node.presence, self._node.lists.called
         current = self.conversations.current
         return BarState(
             own_id=self._node.me.peer_id,
@@ -296,10 +321,12 @@ class FullConsole(Service):
             trouble=bool(presence.trouble),
             up=self._node.peers.count_connected(),
             known=self._node.peers.count_present(),
-            current=current.key,
+            current=called(current.key),
+            away=self._node.absences.text_of(current.key),
             security=self._talk.security,
-            unread=self.conversations.unread(),
-            below=current.backlog.below,
+            unread=[each._replace(key=called(each.key)) for each in self.conversations.unread()],
+            below=current.view.below,
+            past=current.past is not None,
             left_out=self._news.left_out,
             not_kept=self._node.history is not None and self._node.history.failing,
         )

@@ -1,9 +1,9 @@
 """What a person types in the full console: plain text goes to the current conversation.
 
-    /to bob@CIC        from now on plain text goes to bob; also /to #CIC, /to *, /to for all of them
     /reply oi          to whoever wrote last; /r is the same
     /msg, /pub         as in the plain console, shown as entries with a mark
     /peers, /conn, /rtt        as tables that fit the width
+    /to, /history ...  are in `moving`, which puts them into `own`
     everything else    is `p2pchat.console.commands.table.Commands`
 
 Rules: no terminal in here. A message that could not be sent is shown with its mark, like one that
@@ -13,28 +13,41 @@ was not delivered: what was typed is never lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from p2pchat.console.commands.messages import MSG, PUB, in_the_clear, scope_and_text
-from p2pchat.console.commands.past import kept_peer
+from p2pchat.console.commands.changes import EDIT, ME, NOTHING_SAID, action
+from p2pchat.console.commands.messages import (
+    MSG,
+    PUB,
+    in_the_clear,
+    scope_and_text,
+    to_a_scope,
+    unknown_name,
+)
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
+from p2pchat.console.commands.whom import unless_unknown
 from p2pchat.console.full.conversations import TOGETHER, Conversations
+from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.tables import BARS, round_trips_graph
 from p2pchat.console.full.typed_text import text_of
-from p2pchat.console.full.vocabulary import KEYS, known_commands
-from p2pchat.console.replies import Reply
+from p2pchat.console.replies import Reply, said, wrong
 from p2pchat.console.reports import round_trip_rows
-from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
+from p2pchat.wire.address import EVERYONE
 from p2pchat.wire.names import bracketed
+from p2pchat.wire.text import shortened
+
+_SHOWN: Final = 40
+_LOOKED_AT: Final = 50
+"""Messages of earlier sessions among which the last one of ours is looked for."""
 
 
 class Talk:
@@ -65,17 +78,22 @@ class Talk:
         """Toggles what the mouse does, and says so."""
         # What was deleted is not to be seen any longer either.
         commands.forgotten = conversations.take_out
-        self._own = {
-            "to": self._to,
+        commands.where = lambda: conversations.current.key
+        commands.interactive = True
+        self.nowhere: Callable[[str], None] = lambda _: None
+        """Is told what was typed while no conversation was open."""
+        self.own: dict[str, Callable[[str], bool | Deferred[bool] | None]] = {
             "reply": self._reply,
             "r": self._reply,
             "msg": self._msg,
             "pub": self._pub,
-            "help": self._help,
             "rtt": self._rtt,
-            "history": self._history,
-            "mouse": lambda _: self._tell(self.mouse()),
+            "edit": self._edit,
+            "me": self._me,
+            "clear": lambda _: conversations.current.backlog.clear(),
+            "mouse": lambda _: self.tell(self.mouse()),
         }
+        """The commands of this console; each tells whether the person wants to leave."""
 
     def run(self, line: str) -> bool | Deferred[bool]:
         """Do what a line says; tells, now or later, whether the person wants to leave."""
@@ -83,12 +101,16 @@ class Talk:
             return False
         text = text_of(line)
         if text is not None:
-            self._say(text)
+            self.say(text)
             return False
         word, rest = first_word(line)
-        own = self._own.get(word[1:].lower())
+        own = self.own.get(word[1:].lower())
         if own is not None:
             return own(rest.lstrip()) or False
+        return self.ask(line)
+
+    def ask(self, line: str) -> bool | Deferred[bool]:
+        """Have a command of both consoles answer, as `run` does."""
         return self._answered(self._commands.run(line))
 
     # ------------------------------------------------------------ talking
@@ -99,11 +121,13 @@ class Talk:
         try:
             msg_id = self._node.send(peer_id, text)
         except NotSentError as why:
-            entry.mark, entry.note = Mark.FAILED, f"not sent: {why}"
+            near = unknown_name(self._commands, peer_id)
+            entry.mark, entry.note = Mark.FAILED, f"not sent: {why}{near}"
         else:
             entry.mark, entry.msg_id = Mark.WAITING, msg_id
             self._marks.follow(msg_id, entry)
-        self._conversations.add(entry)
+            self._commands.said.note(peer_id, msg_id)
+        self._show(entry)
 
     def publish(self, scope: str, text: str) -> None:
         """Publish, shown with how many peers it went to."""
@@ -114,18 +138,30 @@ class Talk:
             entry.mark, entry.note = Mark.FAILED, f"not published: {why}"
         else:
             entry.msg_id = published.msg_id
+            self._commands.said.note(scope, published.msg_id)
             entry.note = f"({_peers(published.peers)}{in_the_clear(self._node, scope)})"
             if published.dropped:
                 entry.mark = Mark.FAILED
                 entry.note += f", not to {published.dropped} that did not keep up"
             elif not published.peers:
                 entry.mark, entry.note = Mark.FAILED, "nobody is connected"
+        self._show(entry)
+
+    def _show(self, entry: PaneEntry) -> None:
+        """Show what we said in its conversation, and what becomes of it also where it was typed."""
+        if self._conversations.current.key not in (TOGETHER, entry.where):
+            whom = bracketed(self._node.lists.called(entry.where))
+            line = f"-> {whom}: {shortened(entry.text, _SHOWN)}"
+            entry.also = self._entry(EntryKind.ANSWER, line)
+            entry.also.mark, entry.also.note = entry.mark, entry.note
+            self._answer(entry.also)
         self._conversations.add(entry)
 
-    def _say(self, text: str) -> None:
-        key = self._conversations.current.key
+    def say(self, text: str, key: str | None = None) -> None:
+        """Say something to the current conversation, or to this one."""
+        key = self._conversations.current.key if key is None else key
         if key == TOGETHER:
-            self._tell("nothing was sent: /to says where plain text goes, /help tells more")
+            self.nowhere(text)
         elif key == EVERYONE or key.startswith("#"):
             self.publish(key, text)
         else:
@@ -149,76 +185,89 @@ class Talk:
 
     # ------------------------------------------------------------ the commands
 
-    def _to(self, rest: str) -> Deferred[bool] | None:
-        key = rest.strip()
-        if not key:
-            self._conversations.switch(TOGETHER)
-            return None
-        try:
-            if key == EVERYONE or key.startswith("#"):
-                namespace_of_scope(key)
-            else:
-                key = self._commands.sent.resolve(key)
-        except (NotSentError, ValueError) as why:
-            self._tell(str(why))
-            return None
-        if key == self._node.me.peer_id:
-            self._tell("that is yourself")
-        elif key.startswith(("#", EVERYONE)) or self._node.peers.get(key) is not None:
-            self._conversations.switch(key)
-        elif self._node.history is None:
-            self._to_kept(key, [])
-        else:
-            return self._to_somebody_away(self._node.history, key)
-        return None
-
-    def _to_somebody_away(self, history: DurableHistory, name: str) -> Deferred[bool]:
-        """Open a conversation of an earlier session."""
-
-        def called(peer_id: str) -> Deferred[bool]:
-            asked = history.recent(peer_id, 1)
-            return asked.addCallback(lambda lines: self._to_kept(peer_id, lines))
-
-        def failed(failure: Failure) -> bool:
-            if failure.check(HistoryError):
-                return self._to_kept(name, [])
-            failure.trap(AmbiguousNameError)
-            self._tell(failure.getErrorMessage())
-            return False
-
-        asked = kept_peer(history, name, self._commands.sent.resolve)
-        return asked.addCallback(called).addErrback(failed)
-
-    def _to_kept(self, peer_id: str, lines: Sequence[Record]) -> bool:
-        if lines:
-            self._conversations.switch(peer_id)
-        else:
-            self._tell(f"no such peer: {bracketed(peer_id)} (/peers lists them)")
-        return False
-
     def _reply(self, rest: str) -> None:
         whom = self._conversations.last_speaker
         if not whom:
-            self._tell("nobody has written yet")
+            self.tell("nobody has written yet")
         elif rest.strip():
             self.send(whom, rest)
         else:
             self._conversations.switch(whom)
 
-    def _msg(self, rest: str) -> None:
+    def _msg(self, rest: str) -> bool | Deferred[bool]:
         name, text = self._commands.sent.addressee(rest)
+        if name.startswith(("#", EVERYONE)):
+            return self._told(wrong(to_a_scope(name)))
         if not text.strip():
-            self._tell(f"usage: {MSG.usage}")
-            return
+            return self._told(MSG.misused())
         try:
-            self.send(self._commands.sent.resolve(name), text)
+            whom = self._commands.sent.resolve(name)
         except NotSentError as why:
-            self._tell(f"not sent: {why}")
+            return self._told(wrong(f"not sent: {why}"))
+
+        def send() -> Reply:
+            guessed = self._node.peers.called(name) != whom
+            self.send(whom, text)
+            return said(f"{bracketed(name)} is {bracketed(whom)}") if guessed else Reply()
+
+        return self._answered(unless_unknown(self._commands, whom, send))
+
+    def _me(self, rest: str) -> None:
+        key = self._conversations.current.key
+        last = self._commands.said.last()
+        if not rest.strip():
+            self.tell(f"usage: {ME.usage}")
+        else:
+            self.say(action(self._commands, rest), key or (TOGETHER if last is None else last[0]))
+
+    def _edit(self, rest: str) -> bool | Deferred[bool]:
+        """Change the last message in the current conversation, also one of an earlier session."""
+        key, history = self._conversations.current.key, self._node.history
+        last = self._commands.said.last(key)
+        if not rest.strip():
+            return self._told(EDIT.misused())
+        if last is not None:
+            return self._change(*last, rest)
+        if history is None or not history.ready:
+            return self._told(wrong(NOTHING_SAID))
+
+        def found(lines: Sequence[Record]) -> bool:
+            me = self._node.me.peer_id
+            ours = [each for each in lines if each.sender == me and not each.changes]
+            if not ours:
+                return self._told(wrong(NOTHING_SAID))
+            return self._change(ours[-1].conversation, ours[-1].msg_id, rest)
+
+        def failed(failure: Failure) -> bool:
+            failure.trap(HistoryError)
+            return self._told(wrong(failure.getErrorMessage()))
+
+        return history.recent(key or None, _LOOKED_AT).addCallbacks(found, failed)
+
+    def _change(self, where: str, of: str, text: str) -> bool:
+        try:
+            if where.startswith(("#", EVERYONE)):
+                msg_id = self._node.publish(where, text, of=of).msg_id
+            else:
+                msg_id = self._node.send(where, text, of=of)
+        except NotSentError as why:
+            return self._told(wrong(f"not changed: {why}"))
+        shown = self._conversations.change(Change(self._node.me.peer_id, where, of, text))
+        if not shown:
+            shown = [self._entry(EntryKind.OWN, text, where=where)]
+            shown[0].edited = True
+            self._show(shown[0])
+        if not where.startswith(("#", EVERYONE)):
+            for entry in shown:
+                entry.mark, entry.note = Mark.WAITING, ""
+            shown[0].also = shown[-1] if shown[-1] is not shown[0] else shown[0].also
+            self._marks.follow(msg_id, shown[0])
+        return False
 
     def _pub(self, rest: str) -> None:
         scope, text = scope_and_text(rest, self._node.me.peer_id, self._node.peers)
         if not text.strip() or not scope.startswith((EVERYONE, "#")):
-            self._tell(f"usage: {PUB.usage}")
+            self.tell(f"usage: {PUB.usage}")
             return
         self.publish(scope, text)
 
@@ -229,32 +278,11 @@ class Talk:
             return None
         return reply.addCallback(self._with_graphs)
 
-    def _history(self, rest: str) -> bool | Deferred[bool]:
-        """Without a name, the past of the conversation that is on the screen."""
-        key = self._conversations.current.key
-        if not rest.strip() or rest.strip().isdecimal():
-            rest = f"{key} {rest}"
-        return self._answered(self._commands.run(f"/history {rest}".rstrip()))
-
     def _with_graphs(self, reply: Reply) -> bool:
         if reply.table is not None:
             rows = round_trip_rows(self._node.peers)
             reply.table = round_trips_graph(rows, self._bars)
         return self._told(reply)
-
-    def _help(self, rest: str) -> None:
-        name = rest.strip().removeprefix("/").lower()
-        usages = [
-            (command, f"/{command} {arguments}".rstrip() + f": {summary}")
-            for command, arguments, summary in known_commands()
-        ]
-        found = [usage for command, usage in usages if name in ("", command)]
-        if not found:
-            self._answered(self._commands.run(f"/help {name}"))
-        for usage in found:
-            self._tell(usage)
-        for key, summary in () if name else KEYS:
-            self._tell(f"{key}: {summary}")
 
     # ------------------------------------------------------------ showing
 
@@ -264,12 +292,13 @@ class Talk:
     def _told(self, reply: Reply) -> bool:
         table = reply.table
         for line in reply.lines[: len(reply.lines) - (len(table.rows) + 1 if table else 0)]:
-            self._tell(line)
+            self.tell(line)
         if table is not None:
             self._answer(PaneEntry(self._wall_clock(), EntryKind.ANSWER, table=table))
         return reply.leave
 
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """Show a sentence where the command was typed."""
         self._answer(self._entry(EntryKind.ANSWER, line))
 
     def _answer(self, entry: PaneEntry) -> None:

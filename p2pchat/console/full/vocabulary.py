@@ -8,7 +8,13 @@ from typing import Final
 from p2pchat.console.commands.table import COMMANDS
 
 EXTRA: Final = (
-    ("to", "[peer_id | #namespace | *]", "where plain text goes; without one, all are shown"),
+    (
+        "to",
+        "[peer_id | #namespace | *] [text]",
+        "where plain text goes; without one, all are shown",
+    ),
+    ("list", "", "the conversations; on a wide screen they stand at the left"),
+    ("close", "[peer_id | #namespace | *]", "take a conversation off the list, until more is said"),
     ("mouse", "", "the wheel scrolls the messages; once more, and it does not"),
     ("reply", "[message]", "answer whoever wrote last; /r is the same"),
 )
@@ -17,16 +23,26 @@ KEYS: Final = (
     ("Tab", "completes commands, peers and namespaces, and names in text"),
     ("Alt-Enter", "a new line in a message"),
     ("Alt-A", "the next conversation with unread messages"),
-    ("PageUp, PageDown", "scroll"),
+    ("Alt-1 to Alt-9, Alt-0", "a conversation of the list by its number; all of them"),
+    ("Alt-Left, Alt-Right", "the conversation before and after in the list"),
+    ("PageUp, PageDown", "scroll, through all that is kept"),
+    ("Ctrl-End, Esc", "back to the end"),
     ("Up, Ctrl-R", "what was typed before"),
     ("//, /etc/hosts", "a text that begins with a slash: //x sends /x, and a path is no command"),
     ("Ctrl-Z", "stops the program until the shell's fg; meanwhile nothing comes in"),
     ("Ctrl-C twice, Ctrl-D", "leave"),
 )
 """Keys, and what they do."""
+DAILY: Final = ("to", "reply", "list", "msg", "pub", "peers", "history", "search", "close", "quit")
+"""The commands that one needs every day, in the order of /help."""
 
 
 def known_commands() -> Sequence[tuple[str, str, str]]:
     """All commands of this console: name, arguments, summary."""
     shared = [(each.name, each.arguments, each.summary) for each in COMMANDS]
     return sorted([*EXTRA, *shared])
+
+
+def usage(command: str, arguments: str) -> str:
+    """How a command is written."""
+    return f"/{command} {arguments}".rstrip()

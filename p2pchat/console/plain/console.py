@@ -21,7 +21,7 @@ from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.queue import CommandQueue
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
-from p2pchat.console.wording import StatusLines, said_note
+from p2pchat.console.wording import EDITED, StatusLines, away_line, said_note
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import News
 from p2pchat.node.node import ChatNode
@@ -53,12 +53,12 @@ class PlainConsole(Observer):
         self._screen = screen
         self._script = script
         self._news: Digest | Transcript = (
-            Digest(clock, screen, kept=node.history is not None)
+            Digest(clock, screen, kept=node.history is not None, names=node.lists.names)
             if watched
-            else Transcript(node.mesh.turns, screen)
+            else Transcript(node.mesh.turns, screen, names=node.lists.names)
         )
         self._status_lines = StatusLines()
-        self._commands = Commands(node, clock)
+        self._commands = Commands(node, clock, interactive=not script)
         self._commands.sent.on_news = self._told
         self._queue = CommandQueue(
             clock,
@@ -125,8 +125,12 @@ class PlainConsole(Observer):
 
     def status_changed(self, peer: Peer) -> None:
         """A peer came or went."""
-        line = self._status_lines.line(peer.peer_id, peer.status.value, left=peer.left)
-        if line is not None:
+        lists = self._node.lists
+        called = lists.called(peer.peer_id)
+        line = self._status_lines.line(
+            peer.peer_id, peer.status.value, left=peer.left, called=called
+        )
+        if line is not None and peer.peer_id not in lists.ignored:
             self._news.event(line)
         self._queue.met(peer)
 
@@ -140,6 +144,14 @@ class PlainConsole(Observer):
         now = self._node.wall()
         notes = [said_note(when, now) for when in said]
         self._news.received(peer.peer_id, messages, notes, self._security(peer))
+
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """A peer changed what it said."""
+        self._news.received(peer.peer_id, [message], [EDITED], self._security(peer))
+
+    def away_changed(self, peer: Peer, text: str) -> None:
+        """A peer is away, or back."""
+        self._news.event(away_line(self._node.lists.called(peer.peer_id), text))
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""

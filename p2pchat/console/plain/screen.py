@@ -9,7 +9,7 @@ comes in, a `Transcript` shows everything, and a `Digest`, for terminals, what a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +27,7 @@ _MOST: Final = 8 * ROOM
 _ROOM_OF_A_TURN: Final = 32_000
 """Characters of messages that are formatted at once: a flood of long ones is left out sooner."""
 _LEAST: Final = 100
+_NO_NAMES: Final[Mapping[str, str]] = {}
 _Batch: TypeAlias = "tuple[str, Sequence[Send | Pub | str], Sequence[str], str]"
 """A peer_id, what came from it together, their notes, and how it came."""
 
@@ -139,11 +140,13 @@ class Screen:
 class Transcript:
     """Shows everything, as far as the screen has room.
 
-    What comes together is formatted at once, and a flood in later `turns`, in its order.
+    What comes together is formatted at once, and a flood in later `turns`, in its order. `names`:
+    what the person calls some peers.
     """
 
-    def __init__(self, turns: Turns, screen: Screen) -> None:
+    def __init__(self, turns: Turns, screen: Screen, names: Mapping[str, str] = _NO_NAMES) -> None:
         self._turns = turns
+        self._names = names
         self._screen = screen
         self._waiting: deque[tuple[str, Send | Pub | str, str, str]] = deque()
         self._characters = 0
@@ -167,7 +170,11 @@ class Transcript:
             self._wait([(peer_id, message, note, security) for message, note in noted])
         else:
             self._formatted += sum([len(message.payload) for message in messages])
-            screen.write(message_lines(peer_id, messages, security=security))
+            screen.write(
+                message_lines(
+                    peer_id, messages, security=security, called=self._names.get(peer_id, "")
+                )
+            )
 
     def event(self, line: str) -> None:
         """Something else happened."""
@@ -198,7 +205,8 @@ class Transcript:
             if isinstance(line, str):
                 self._screen.write([line])
             else:
-                self._screen.write(message_lines(peer_id, [line], note, security))
+                called = self._names.get(peer_id, "")
+                self._screen.write(message_lines(peer_id, [line], note, security, called))
             yield
 
 
@@ -207,11 +215,20 @@ class Digest:
 
     Taking in a message costs next to nothing: only what is shown is formatted. What is more is
     left out and counted, the last lines are shown. While the screen takes nothing,
-    the last `BURST` lines wait here. `kept`: whether the messages are in a history, too.
+    the last `BURST` lines wait here. `kept`: whether the messages are in a history, too. `names`:
+    what the person calls some peers.
     """
 
-    def __init__(self, clock: IReactorTime, screen: Screen, *, kept: bool = False) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        screen: Screen,
+        *,
+        kept: bool = False,
+        names: Mapping[str, str] = _NO_NAMES,
+    ) -> None:
         self._clock = clock
+        self._names = names
         self._screen = screen
         self._in_history = kept
         screen.on_room = self._room
@@ -304,7 +321,8 @@ class Digest:
                 if isinstance(each, str):
                     chosen.append(each)
                 else:
-                    chosen += message_lines(peer_id, [each], note, security)
+                    called = self._names.get(peer_id, "")
+                    chosen += message_lines(peer_id, [each], note, security, called)
         return chosen[::-1]
 
 

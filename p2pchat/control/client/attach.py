@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from p2pchat.console.plain.input_lines import InputLines, longest_line, too_long
 from p2pchat.console.wording import StatusLines
-from p2pchat.control.client.event_lines import encrypts, message_line, text_of
+from p2pchat.control.client.event_lines import encrypts, event_line, message_line, text_of
 from p2pchat.control.client.finding import Node, Refused, is_for_nobody
 from p2pchat.control.client.shown import Shown
 from p2pchat.control.protocol import MAX_REQUEST
@@ -36,7 +36,7 @@ def attach(node: Node, stdin: int = 0, stdout: int = 1) -> int:
     status = node.ask("status")
     shown = Shown(stdout, time.monotonic(), watched=watched, kept=bool(status.get("history")))
     shown.answer(_greeting(status, script=script))
-    node.ask("subscribe", events=[*_EVENTS], leave_out=True, attended=True)
+    _subscribe(node)
     statuses = StatusLines()
     for link in node.ask("conn")["links"]:
         statuses.line(text_of(link.get("peer_id")), "CONNECTED", left=False)
@@ -45,6 +45,13 @@ def attach(node: Node, stdin: int = 0, stdout: int = 1) -> int:
         return _Attached(node, stdin, shown, statuses, script=script, marks=marks).run()
     finally:
         shown.finish(time.monotonic())
+
+
+def _subscribe(node: Node) -> None:
+    try:
+        node.ask("subscribe", events=[*_EVENTS, "away"], leave_out=True, attended=True)
+    except Refused:  # a node of an earlier version
+        node.ask("subscribe", events=[*_EVENTS], leave_out=True, attended=True)
 
 
 def _greeting(status: dict[str, Any], *, script: bool) -> list[str]:
@@ -146,6 +153,8 @@ class _Attached:
                 line = self._statuses.line(peer_id, status, left=bool(event.get("left")))
                 if line is not None:
                     self._shown.add(line)
+            case "away":
+                self._shown.add(event_line(event))
             case "notice":
                 self._shown.add(f"* {text_of(event.get('text'))}")
             case "outcome":

@@ -24,6 +24,7 @@ from p2pchat.control.protocol import EVENT_KINDS, MAX_TEXT
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import is_text, printable, shortened, system_reason
 
+_MOST_LINES: Final = 1_000_000
 _TOO_LONG: Final = f"the text is too long: a message has at most {MAX_TEXT:,} bytes"
 
 
@@ -200,22 +201,30 @@ def _history(options: argparse.Namespace) -> int:
     from p2pchat.history import export
     from p2pchat.history.records import HistoryError
 
-    if options.conversation == "backup" and options.target is None:
+    conversation, count = options.conversation, None
+    if options.target is not None and conversation != "backup" and options.target.isdecimal():
+        count = options.target
+    elif options.target is None and (conversation or "").isdecimal():
+        conversation, count = None, conversation
+    if count is not None and not 0 < int(count[:9]) <= _MOST_LINES:
+        _complain(f"a number from 1 to {_MOST_LINES:,}, and not {shortened(count, 20)}")
+        return 2
+    if conversation == "backup" and options.target is None:
         _complain("backup needs a FILE; of a peer with this name, say the namespace, too")
         return 2
     try:
         path = options.file or export.find(options.name, options.namespace)
-        if options.target is not None:
+        if options.target is not None and count is None:
             return _backup(path, options)
         nothing = True
-        for line in export.read(path, options.conversation):
+        for line in export.read(path, conversation, None if count is None else int(count)):
             nothing = False
             if options.json:
                 _print_json(export.as_json(line))
             else:
                 _write(history_line(line))
-        if nothing and options.conversation:
-            _complain(f"nothing is kept of {bracketed(options.conversation)}")
+        if nothing and conversation:
+            _complain(f"nothing is kept of {bracketed(conversation)}")
     except HistoryError as why:
         _complain(str(why))
         return 1

@@ -11,7 +11,7 @@ import json
 import time
 from typing import Any
 
-from p2pchat.console.wording import PLAIN, REUSED, said_note, sender
+from p2pchat.console.wording import EDITED, PLAIN, REUSED, away_line, said_note, sender
 from p2pchat.node.news import NOT_CONFIRMED
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
@@ -26,10 +26,12 @@ def message_line(event: dict[str, Any], *, marks: bool = False) -> str:
     """A message as a line; `marks`: with that of how it came."""
     to = _name(event.get("to"))
     begin = sender(
-        _name(event.get("from")),
+        _name(event.get("alias") or event.get("from")),
         to=to if to.startswith(("*", "#")) else "",
         claims="claims" in event,
-        note=_note(event) + (REUSED if event.get("other_text") is True else ""),
+        note=_note(event)
+        + (EDITED if event.get("of") else "")
+        + (REUSED if event.get("other_text") is True else ""),
         security=(text_of(event.get("security")) or PLAIN) if marks else "",
     )
     return begin + text_of(event.get("text"))
@@ -44,6 +46,8 @@ def event_line(event: dict[str, Any], *, marks: bool = False) -> str:
         return f"* {peer_id} is {text_of(event.get('status'))}"
     if kind == "delivered":
         return f"delivered to {peer_id} in {float(event.get('seconds', 0)) * 1000:.1f} ms"
+    if kind == "away":
+        return away_line(_name(event.get("peer_id")), text_of(event.get("text")))
     if kind == "queued":
         return f"waits for {peer_id}"
     if kind == "undelivered":

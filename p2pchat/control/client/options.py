@@ -42,6 +42,7 @@ _EXAMPLES: Final = {
     "history": (
         ("p2pchat history", "all that is kept"),
         ("p2pchat history bob@CIC --json", "one conversation, for programs"),
+        ("p2pchat history bob 3", "its last three, as /history bob 3"),
         ("p2pchat history backup FILE", "a copy, also while a node runs"),
     ),
     "keys": (
@@ -138,9 +139,9 @@ def _history_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
     parser.add_argument(
         "target",
-        metavar="backup FILE",
+        metavar="N | backup FILE",
         nargs="?",
-        help="or: write a copy of the whole history",
+        help="the last so many; or: write a copy of the whole history",
         type=os.path.expanduser,
     )
     parser.add_argument(

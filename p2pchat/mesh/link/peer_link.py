@@ -236,6 +236,11 @@ class PeerLink(LineReceiver):
         return "plain" if self.sealed is None else self.sealed.security
 
     @property
+    def shared(self) -> frozenset[str]:
+        """The features of our own kind that both ends list."""
+        return self.session.shared
+
+    @property
     def instance(self) -> str:
         """The random name of the peer's process; empty for other programs."""
         return self.session.instance

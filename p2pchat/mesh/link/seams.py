@@ -10,7 +10,7 @@ from collections.abc import Callable
 from zope.interface import Attribute, Interface
 
 from p2pchat.mesh.link.send_queue import SendQueue
-from p2pchat.wire.messages import ByeOk, CatchUp, Pong, Pub, Said, Send
+from p2pchat.wire.messages import Away, ByeOk, CatchUp, Edit, Pong, Pub, Said, Send
 from p2pchat.wire.outputs import Finish, Remark
 
 
@@ -25,6 +25,7 @@ class IPeerLink(Interface):
     security: str = Attribute("How safe the link is: `plain`, `encrypted` or `verified`.")
     is_p2pchat: bool = Attribute("Whether the other end is a p2pchat, too.")
     keeps: bool = Attribute("Whether both ends keep messages, and so may speak of late ones.")
+    shared: frozenset[str] = Attribute("The features of our own kind that both ends list.")
     instance: str = Attribute("The random name of the peer's process; empty for other programs.")
     outbound: bool = Attribute("Whether we dialed.")
     opened_at: float = Attribute("When the handshake ended, seconds of the node's clock.")
@@ -88,7 +89,7 @@ class ILinkOwner(Interface):
     def link_closed(link: IPeerLink, finish: Finish) -> None:
         """The connection is gone; also called for those that never opened (no peer_id then)."""
 
-    def extended(link: IPeerLink, message: Said | CatchUp) -> None:
+    def extended(link: IPeerLink, message: Said | CatchUp | Edit | Away) -> None:
         """A message of our own kind's extensions came."""
 
     def acknowledged(link: IPeerLink, msg_id: object) -> None:

@@ -86,20 +86,26 @@ class BotLife(Life):
     # ------------------------------------------------------------ what the bot says
 
     def _sends(
-        self, peer_id: str, payload: str, tell: Teller | None = None, *, security: int = 0
+        self,
+        peer_id: str,
+        payload: str,
+        tell: Teller | None = None,
+        *,
+        security: int = 0,
+        of: str = "",
     ) -> str:
         if self._is_of_a_person(payload):
-            return super()._sends(peer_id, payload, tell, security=security)
+            return super()._sends(peer_id, payload, tell, security=security, of=of)
         said = self._said(peer_id, payload)
-        msg_id = super()._sends(peer_id, said.wire, tell, security=security)
+        msg_id = super()._sends(peer_id, said.wire, tell, security=security, of=of)
         said.message = self._account.by_id[msg_id]
         return msg_id
 
-    def _publishes(self, scope: str, payload: str) -> Published:
+    def _publishes(self, scope: str, payload: str, *, of: str = "") -> Published:
         if self._is_of_a_person(payload):
-            return super()._publishes(scope, payload)
+            return super()._publishes(scope, payload, of=of)
         said = self._said(scope, payload)
-        published = super()._publishes(scope, said.wire)
+        published = super()._publishes(scope, said.wire, of=of)
         said.message = self._account.by_id[published.msg_id]
         return published
 
@@ -143,6 +149,12 @@ class _Ear:
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         self._life.shows("received_unkept", self._bot, peer, messages)
+
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        self._call("changed", peer, message)
+
+    def away_changed(self, peer: Peer, text: str) -> None:
+        self._call("away_changed", peer, text)
 
     def key_alert(self, alert: Alert) -> None:
         self._call("key_alert", alert)

@@ -279,14 +279,20 @@ class Life(Observer):
     # ------------------------------------------------------------ what is noted
 
     def _sends(
-        self, peer_id: str, payload: str, tell: Teller | None = None, *, security: int = 0
+        self,
+        peer_id: str,
+        payload: str,
+        tell: Teller | None = None,
+        *,
+        security: int = 0,
+        of: str = "",
     ) -> str:
-        msg_id = self._send(peer_id, payload, tell, security=security)
+        msg_id = self._send(peer_id, payload, tell, security=security, of=of)
         self._account.accepted(payload, msg_id)
         return msg_id
 
-    def _publishes(self, scope: str, payload: str) -> Published:
-        published = self._publish(scope, payload)
+    def _publishes(self, scope: str, payload: str, *, of: str = "") -> Published:
+        published = self._publish(scope, payload, of=of)
         self._account.accepted(payload, published.msg_id)
         self._published.add(published.msg_id)
         return published

@@ -87,7 +87,7 @@ class IncomingTests(ConsoleCase):
     def test_a_peer_has_one_colour(self) -> None:
         self.hear("bob", "um")
         self.hear("bob", "dois", "*")
-        rows = [row for row, text in enumerate(self.screen.rows) if "[bob@CIC" in text]
+        rows = [row for row, text in enumerate(self.screen.rows) if text[6:14] == "[bob@CIC"]
         colours = {self.screen.cell(row, 8).fg for row in rows}
         self.assertEqual(len(rows), 2)
         self.assertEqual(len(colours), 1)
@@ -146,22 +146,24 @@ class IncomingTests(ConsoleCase):
         self.assertEqual(
             [row for row in self.messages if "quiet" in row][-1], "[carol@CIC] quiet 90"
         )
+        self.assertFalse([row for row in self.messages if "more messages" in row])
         self.type("/to\r", 3)
         self.assertIn("n 99", self.messages[-1])
         self.assertRegex(self.bar, r"\d\d,\d\d\d left out")
 
     def test_joins_of_peers_that_never_spoke_are_quiet(self) -> None:
+        self.type("/log INFO\r")
         before = self.messages
         self.town.node("dave@CIC")
         self.town.run_until_meshed()
         self.run_for(2)
         self.assertEqual(self.messages, before)
-        self.assertIn("3/3 links", self.bar)
+        self.assertIn("3 of 3 peers connected", self.bar)
         self.hear("bob", "oi")
         self.town.leave(self.other("bob"))
         self.run_for(2)
         self.assertEqual(self.messages[-1], "* [bob@CIC] has left")
-        self.assertIn("2/3 links", self.bar)
+        self.assertIn("2 of 3 peers connected", self.bar)
 
     def test_warnings_are_shown_in_every_conversation(self) -> None:
         self.type("/to bob@CIC\r")

@@ -61,7 +61,7 @@ class KeyTests(ConsoleCase):
         self.assertEqual(self.prompt, "> /pub #CIC")
 
     def test_tab_offers_what_a_command_needs(self) -> None:
-        for typed, offered in (("/log \t", "WARNING"), ("/help \t", "the links: direction")):
+        for typed, offered in (("/log \t", "WARNING"), ("/help c\t", "the links: direction")):
             self.type(typed)
             self.assertIn(offered, "\n".join(self.screen.rows))
             self.type("\x03")
@@ -85,7 +85,7 @@ class KeyTests(ConsoleCase):
         self.assertEqual(self.messages[-1], "line 100")
         self.assertNotIn("below", self.bar)
         self.type("\x1b[5~" * 20)
-        self.assertIn("alice@CIC, port 4000", self.messages[0])
+        self.assertIn("[alice@CIC], port 4000", self.messages[0])
         self.type("\x1b[1;5F")
         self.assertEqual(self.messages[-1], "line 100")
 
@@ -107,7 +107,7 @@ class SizeTests(ConsoleCase):
         self.assertTrue(all(len(row) <= 40 for row in self.screen.rows))
         self.type("/to bob@CIC\r")
         self.hear("carol", "oi")
-        self.assertIn("unread: [carol@CIC] 1!", self.bar)
+        self.assertEqual(self.bar, " alice@… regis… [bob@CIC] [carol@CIC] 1!")
         self.type("x" * 60)
         self.assertEqual(self.screen.rows[-2:], ["bob@CIC> " + "x" * 31, "x" * 29])
         self.type("\r")

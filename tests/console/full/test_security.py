@@ -48,7 +48,7 @@ class MarkTests(SecurityCase):
         self.type(f"/verify bob {self.bobs}\r")
         self.bob.publish("#CIC", "three")
         self.run_for(0.5)
-        lines = [line for line in self.messages if "CIC]" in line and "key" not in line]
+        lines = [line for line in self.messages if "[" in line[:2]]
         self.assertEqual(lines, [" [bob@CIC] one", "~[carol@CIC] two", "+[bob@CIC -> #CIC] three"])
         self.type("/to carol\r")
         self.assertEqual(self.messages, ["~[carol@CIC] two"])
@@ -91,15 +91,20 @@ class AlertTests(SecurityCase):
         self.run_for(60)
         rows = [n for n, row in enumerate(self.screen.rows) if "came with another key" in row]
         self.assertEqual(len(rows), 1)
-        self.assertTrue(self.screen.cell(rows[0], 8).reverse)
-        shown = " ".join(row.strip() for row in self.screen.rows[rows[0] : rows[0] + 4])
+        self.assertTrue(self.screen.cell(rows[0], self.margin + 8).reverse)
+        shown = " ".join(
+            row[self.margin :].strip() for row in self.screen.rows[rows[0] : rows[0] + 4]
+        )
         self.assertIn(f"than the one that you know ({self.bobs}, known since", shown)
         self.assertRegex(shown, r"/trust bob@CIC \w{4}-\w{4}-\w{4}-\w{4}")
 
     def test_the_line_with_the_first_message_is_quiet(self) -> None:
         self.type("/msg bob@CIC oi\r")
         (row,) = (n for n, row in enumerate(self.screen.rows) if "is encrypted. Its key" in row)
-        self.assertFalse(self.screen.cell(row, 8).reverse or self.screen.cell(row, 8).bold)
+        self.assertFalse(
+            self.screen.cell(row, self.margin + 8).reverse
+            or self.screen.cell(row, self.margin + 8).bold
+        )
 
 
 class CompletionTests(SecurityCase):

@@ -273,18 +273,31 @@ class BarTests(SynchronousTestCase):
         return row
 
     def test_what_it_tells(self) -> None:
-        self.assertEqual(self.bar(60).rstrip(), " alice@CIC  registered  3/5 links  [#CIC]")
+        self.assertEqual(
+            self.bar(60).rstrip(), " alice@CIC  registered  3 of 5 peers connected  [#CIC]"
+        )
+        self.assertIn("3/5 peers", self.bar(50))
         self.assertIn("registering", self.bar(60, registered=False))
         self.assertIn("no rendezvous", self.bar(60, trouble=True))
-        self.assertIn("  all", self.bar(60, current=""))
+        self.assertIn("  all conversations", self.bar(80, current=""))
+        self.assertIn("the past (Ctrl-End: now)", self.bar(80, past=True))
         self.assertIn("12 below", self.bar(60, below=12))
         self.assertIn("1,234 left out", self.bar(80, left_out=1234))
 
     def test_what_matters_most_stays_in_a_narrow_one(self) -> None:
         unread = [("bob@CIC", 2, True), ("*", 14, False)]
-        self.assertIn("[#CIC]  unread: [bob@CIC] 2!, [*] 14", self.bar(40, unread=unread))
-        self.assertNotIn("alice", self.bar(40, unread=unread))
-        self.assertIn("unread: [b…", self.bar(12, unread=unread))
+        wide = self.bar(60, unread=unread)
+        self.assertIn("alice@CIC  registered  [#CIC]  unread: [bob@CIC] 2!, [*] 14", wide)
+        self.assertEqual(self.bar(40, unread=unread), " alice@CIC registered [#CIC] 2 unread!  ")
+
+    def test_with_thirty_unread_it_still_names_me_the_rendezvous_and_the_conversation(self) -> None:
+        unread = [(f"{name * 60}@{name * 60}", 9_999, True) for name in "世aक👩" for _ in range(8)]
+        for columns in range(40, 200):
+            for name in ("bob@CIC", "世" * 60 + "@" + "世" * 60):
+                bar = self.bar(columns, unread=unread, current=name, below=9_999, left_out=10**6)
+                self.assertRegex(bar, "^ ali.*re(gi|g?…)")
+                self.assertIn(f"[{name[:1]}", bar)
+                self.assertRegex(bar, r"more|32 unread!")
 
     def test_how_safe_the_conversation_is(self) -> None:
         unread = [("bob@CIC", 2, True)]
@@ -293,10 +306,14 @@ class BarTests(SynchronousTestCase):
             ("encrypted", "encrypted"),
             ("verified", "verified"),
         ):
-            self.assertIn(f"[bob@CIC]  {word}", self.bar(40, current="bob@CIC", security=security))
+            self.assertIn(f"[bob@CIC] {word}", self.bar(40, current="bob@CIC", security=security))
+            wide = self.bar(80, current="bob@CIC", security=security, unread=unread, below=3)
+            self.assertIn(word, wide)
+            self.assertIn("unread: [bob@CIC] 2!", wide)
+            mark = {"plain": "~", "encrypted": " ", "verified": "+"}[security]
             narrow = self.bar(40, current="bob@CIC", security=security, unread=unread, below=3)
-            self.assertIn(word, narrow)
-            self.assertIn("unread: [bob@CIC] 2!", narrow)
+            self.assertIn(f"{mark}[bob@C", narrow)
+            self.assertIn("[bob@CIC] 2!", narrow)
 
     @given(st.integers(1, 100), TEXT, st.integers(0, 99))
     def test_it_always_fits(self, columns: int, name: str, count: int) -> None:

@@ -14,7 +14,7 @@ from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.screen import Screen
 from p2pchat.node.observers import INodeObserver
 from p2pchat.settings.values import PeerSettings, Settings
-from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.messages import ChangedSend, Pub, Send
 from tests.support.consoles import FakeNode
 
 
@@ -74,6 +74,22 @@ class ScriptTests(ConsoleCase):
         self.type("/msg bob@CIC olá 🙂", "/pub * x")
         self.assertEqual([message.payload for message in link.chat], ["olá 🙂", "x"])
         self.assertEqual(self.shown(), ["* [bob@CIC] is connected", "published to 1 peer"])
+
+    def test_changes_aliases_and_who_is_away_or_ignored(self) -> None:
+        link, lists = self.node.meets("bob@CIC"), self.node.lists
+        bob = self.node.peers.get("bob@CIC")
+        assert bob is not None
+        lists.alias("mum", "bob@CIC", ())
+        self.shown()
+        change = ChangedSend("e", "bob@CIC", "ana@CIC", "hello", True, of="m")
+        self.node.observers.changed(bob, change)
+        self.node.observers.received(bob, [Send("n", "bob@CIC", "ana@CIC", "oi")])
+        self.node.observers.away_changed(bob, "lunch")
+        self.node.observers.away_changed(bob, "")
+        lists.ignore("bob@CIC")
+        self.node.loses(link)
+        shown = ["[mum, edited] hello", "[mum] oi", "* [mum] is away: lunch", "* [mum] is back"]
+        self.assertEqual(self.shown(), shown)
 
     def test_how_messages_came_where_links_are_encrypted(self) -> None:
         link = self.node.meets("bob@CIC")

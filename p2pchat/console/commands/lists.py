@@ -1,0 +1,197 @@
+"""The commands about what the person has decided: /ignore, /mute, /alias, /bell and the like.
+
+    /ignore eva          ->  [eva@CIC] is ignored: nothing of it is shown or kept
+    /mute #CIC 2h        ->  [#CIC] rings no bell until 16:30
+    /alias mum bob@CIC   ->  [mum] is [bob@CIC]
+
+Rules: a decision holds at once; that it is not on the disk is told with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import chain
+from typing import Final
+
+from twisted.internet.defer import Deferred
+
+from p2pchat.console.commands.row import Command, Person
+from p2pchat.console.commands.whom import known_names, peer_named
+from p2pchat.console.replies import Answer, said, wrong
+from p2pchat.console.wording import moment
+from p2pchat.node.news import NotSentError
+from p2pchat.node.own_lists import FOREVER, MOST
+from p2pchat.wire.names import bracketed
+
+_TIME: Final = re.compile(r"([1-9]\d{0,5})(s|m|min|h|d)")
+_SECONDS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_ON: Final = {"on": True, "off": False}
+
+
+def _decided(command: Command, decide: Callable[[], Answer]) -> Answer:
+    """What comes of a decision, or why it cannot be."""
+    try:
+        return decide()
+    except (NotSentError, ValueError) as why:
+        return wrong(str(why)) if str(why) else command.misused()
+
+
+def _done(saved: Deferred[str], line: str) -> Answer:
+    return saved.addCallback(lambda why: said(line, *([why] if why else [])))
+
+
+def _ignore(person: Person, rest: str) -> Answer:
+    lists, name = person.node.lists, rest.strip()
+    if not name:
+        return _ignores(person, "")
+
+    def ignore() -> Answer:
+        peer_id = peer_named(person, name)
+        if peer_id == person.node.me.peer_id:
+            raise ValueError("that is yourself")
+        saved, history = lists.ignore(peer_id), person.node.history
+        if history is not None:
+            history.mark_read(peer_id)
+        who = bracketed(peer_id)
+        return _done(saved, f"{who} is ignored: nothing of it is shown or kept (/unignore)")
+
+    return _decided(IGNORE, ignore)
+
+
+def _unignore(person: Person, rest: str) -> Answer:
+    lists, name = person.node.lists, rest.strip()
+
+    def unignore() -> Answer:
+        if not name:
+            raise ValueError
+        peer_id = peer_named(person, name) if name not in lists.ignored else name
+        return _done(lists.unignore(peer_id), f"{bracketed(peer_id)} is not ignored any more")
+
+    return _decided(UNIGNORE, unignore)
+
+
+def _ignores(person: Person, _rest: str) -> Answer:
+    names = sorted(person.node.lists.ignored)
+    return said(*(map(bracketed, names) if names else ["nobody is ignored"]))
+
+
+def _mute(person: Person, rest: str) -> Answer:
+    lists, now = person.node.lists, person.node.wall()
+    words = rest.split()
+
+    def mute() -> Answer:
+        until, found = FOREVER, _TIME.fullmatch(words[-1].lower()) if len(words) > 1 else None
+        if found is not None:
+            words.pop()
+            until = now + int(found[1]) * _SECONDS[found[2]]
+        where = _conversation(person, " ".join(words))
+        when = f" until {moment(until, now)}" if until != FOREVER else ""
+        return _done(lists.mute(where, until), f"{bracketed(where)} rings no bell{when} (/unmute)")
+
+    if not words:
+        muted = [name for name in lists.muted if lists.is_muted(name, now)]
+        return said(*(_muted(person, name) for name in muted) if muted else ["nothing is mute"])
+    return _decided(MUTE, mute)
+
+
+def _muted(person: Person, name: str) -> str:
+    until, now = person.node.lists.muted[name], person.node.wall()
+    return bracketed(name) + ("" if until == FOREVER else f" until {moment(until, now)}")
+
+
+def _unmute(person: Person, rest: str) -> Answer:
+    def unmute() -> Answer:
+        if not rest.strip():
+            raise ValueError
+        where = _conversation(person, rest.strip())
+        return _done(person.node.lists.unmute(where), f"{bracketed(where)} is not muted any more")
+
+    return _decided(UNMUTE, unmute)
+
+
+def _conversation(person: Person, name: str) -> str:
+    return name if name.startswith(("#", "*")) else peer_named(person, name)
+
+
+def _alias(person: Person, rest: str) -> Answer:
+    node, (name, _, whom) = person.node, rest.strip().partition(" ")
+    lists = node.lists
+
+    def alias() -> Answer:
+        peer_id = peer_named(person, whom.strip())
+        if peer_id == node.me.peer_id:
+            raise ValueError("that is yourself")
+        others = chain([node.me.peer_id], known_names(node))
+        return _done(lists.alias(name, peer_id, others), _called(name, peer_id))
+
+    if whom.strip():
+        return _decided(ALIAS, alias)
+    found = {each: who for each, who in lists.aliases.items() if name in ("", each)}
+    if not found:
+        return said("nobody has an alias" if not name else f"nobody is called {bracketed(name)}")
+    return said(*(_called(each, who) for each, who in sorted(found.items())))
+
+
+def _called(name: str, peer_id: str) -> str:
+    return f"{bracketed(name)} is {bracketed(peer_id)}"
+
+
+def _unalias(person: Person, rest: str) -> Answer:
+    def unalias() -> Answer:
+        name = rest.strip()
+        if not name:
+            raise ValueError
+        saved = person.node.lists.unalias(name)
+        return _done(saved, f"nobody is called {bracketed(name)} any more")
+
+    return _decided(UNALIAS, unalias)
+
+
+def _bell(person: Person, rest: str) -> Answer:
+    lists, on = person.node.lists, _ON.get(rest.strip().lower())
+    if on is not None:
+        return _done(lists.set_bell(on), f"the bell is {_word(on)}")
+    if rest.strip():
+        return BELL.misused()
+    bell = person.node.settings.console.bell if lists.bell is None else lists.bell
+    return said(f"the bell is {_word(bell)}")
+
+
+def _notify(person: Person, rest: str) -> Answer:
+    lists, on = person.node.lists, _ON.get(rest.strip().lower())
+    if on is not None:
+        return _done(lists.set_notify(on), f"notifications are {_word(on)}")
+    return NOTIFY.misused() if rest.strip() else said(f"notifications are {_word(lists.notify)}")
+
+
+def _word(on: bool) -> str:
+    return "on" if on else "off"
+
+
+IGNORE: Final = Command(
+    "ignore", "[peer]", f"show and keep nothing of a peer; {MOST:,} at most", _ignore
+)
+UNIGNORE: Final = Command("unignore", "<peer>", "hear of it again", _unignore)
+IGNORES: Final = Command("ignores", "", "who is ignored", _ignores, needs_peers=False)
+MUTE: Final = Command(
+    "mute",
+    "[peer | #namespace | * [30m | 2h | 1d]]",
+    "show and count what comes, and ring no bell; alone: list what is mute",
+    _mute,
+)
+UNMUTE: Final = Command("unmute", "<peer | #namespace | *>", "ring for it again", _unmute)
+ALIAS: Final = Command(
+    "alias", "[name [peer]]", "call a peer by a name of yours; alone: list them", _alias
+)
+UNALIAS: Final = Command("unalias", "<name>", "call it as it is again", _unalias, needs_peers=False)
+BELL: Final = Command(
+    "bell", "[on | off]", "whether the bell of the full console rings", _bell, needs_peers=False
+)
+NOTIFY: Final = Command(
+    "notify",
+    "[on | off]",
+    "notifications on the desktop, where the terminal has them, else the bell",
+    _notify,
+    needs_peers=False,
+)

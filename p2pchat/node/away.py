@@ -1,0 +1,129 @@
+"""Who is away: what our peers say of themselves, and what we say of us.
+
+    say("lunch")  ->  AWAY to each p2pchat that lists the feature, also on each link that opens
+    AWAY  ->  heard  ->  away_changed, of one peer once in `EVERY` seconds at most
+
+Rules: no I/O. Kept by nobody: what a peer said is forgotten with its last link. What a less safe
+link says than the one that is written to counts for nothing. The text is made printable here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.node.news import NotSentError
+from p2pchat.node.observers import Observers
+from p2pchat.wire.codec import encode
+from p2pchat.wire.messages import AWAY, Away
+from p2pchat.wire.names import in_cells
+from p2pchat.wire.text import printable
+
+MOST: Final = 80
+"""Characters of a text."""
+EVERY: Final = 10.0
+"""Seconds between two times that the observers are told of one peer."""
+_LINKS_A_SWEEP: Final = 500
+
+
+class Absences:
+    """Of one node. Call `opened` and `closed` for each link, and `sweep` several times a second."""
+
+    def __init__(self, context: LinkContext, peers: PeerTable, observers: Observers) -> None:
+        self._context = context
+        self._peers = peers
+        self._observers = observers
+        self.own = ""
+        """What we say; empty while we are here."""
+        self._line = b""
+        self._to_tell: dict[IPeerLink, None] = {}
+        self._texts: dict[Peer, str] = {}
+        self._told: dict[Peer, tuple[float, str]] = {}
+        """When the observers were told of a peer last, and what."""
+        self._pending: dict[Peer, None] = {}
+        self.ignores: Callable[[str], bool] = lambda _: False
+        """Whether a peer is one of whom nothing is to be heard."""
+
+    def text_of(self, peer_id: str) -> str:
+        """What a peer says, printable; empty for one that is here, or says nothing."""
+        peer = self._peers.get(peer_id)
+        return "" if peer is None or self.ignores(peer_id) else self._texts.get(peer, "")
+
+    # ------------------------------------------------------------ what we say
+
+    def say(self, text: str) -> None:
+        """Tell all that listen why we are away; an empty text tells that we are back.
+
+        Raises `NotSentError` for a text that is too long.
+        """
+        text = printable(" ".join(text.split()))
+        if len(text) > MOST:
+            raise NotSentError(
+                f"that has {len(text)} characters, and {MOST} are shown beside a name"
+            )
+        if text == self.own:
+            return
+        self.own = text
+        self._line = encode(Away(self._context.new_id(), text))
+        for peer in self._peers.connected():
+            self._to_tell.update(dict.fromkeys(peer.links))
+        self._tell_some()
+
+    def opened(self, link: IPeerLink) -> None:
+        """A link is new."""
+        if self.own:
+            self._to_tell[link] = None
+            self._tell_some()
+
+    def _tell_some(self) -> None:
+        for link in [*islice(self._to_tell, _LINKS_A_SWEEP)]:
+            del self._to_tell[link]
+            if AWAY in link.shared and not link.leaving and not link.send(self._line):
+                self._to_tell[link] = None  # there was no room
+
+    # ------------------------------------------------------------ what others say
+
+    def heard(self, peer: Peer, link: IPeerLink, message: Away, now: float) -> None:
+        """A peer says that it is away, or back."""
+        used = peer.link_in_use if peer.links else link
+        if used.key is not None and (link.key is None or link.security != used.security):
+            return
+        text = in_cells(printable(message.text[: MOST + 1]), MOST)
+        if text == self._texts.get(peer, ""):
+            return
+        if text:
+            self._texts[peer] = text
+        else:
+            del self._texts[peer]
+        self._pending[peer] = None
+        self._look(peer, now)
+
+    def closed(self, peer: Peer, link: IPeerLink) -> None:
+        """A link is gone."""
+        self._to_tell.pop(link, None)
+        if not peer.links:
+            self._texts.pop(peer, None)
+            self._told.pop(peer, None)
+            self._pending.pop(peer, None)
+
+    def sweep(self, now: float) -> None:
+        """Tell what could not be told yet."""
+        if self._to_tell:
+            self._tell_some()
+        if self._pending:
+            for peer in [*islice(self._pending, _LINKS_A_SWEEP)]:
+                self._look(peer, now)
+
+    def _look(self, peer: Peer, now: float) -> None:
+        text, (at, before) = self._texts.get(peer, ""), self._told.get(peer, (-EVERY, ""))
+        if now - at < EVERY:
+            return
+        del self._pending[peer]
+        if text != before:
+            self._told[peer] = (now, text)
+            if not self.ignores(peer.peer_id):
+                self._observers.away_changed(peer, text)

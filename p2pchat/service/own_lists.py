@@ -1,0 +1,25 @@
+"""Where the person's lists of a node are: beside its history, and nowhere if it keeps none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from p2pchat.disk import SYSTEM
+from p2pchat.mesh.identity.pin_file import Thread
+from p2pchat.node.lists_file import open_lists
+from p2pchat.node.own_lists import OwnLists
+from p2pchat.service.own_keys import NONE
+from p2pchat.settings.paths import default_history_path, stem_for
+from p2pchat.settings.values import Settings
+
+
+def open_own_lists(
+    settings: Settings, peer_id: str, thread: Thread, tell: Callable[[str], None]
+) -> OwnLists:
+    """Those of `peer_id`, whose history this process has; `tell` gets sentences for the person."""
+    if settings.history.file == NONE:
+        return OwnLists()
+    beside = os.path.abspath(settings.history.file or default_history_path(peer_id))
+    path = os.path.join(os.path.dirname(beside), f"{stem_for(peer_id)}.lists")
+    return open_lists(SYSTEM, path, thread, tell)
