@@ -11,6 +11,7 @@ is bounded: beyond that, and on demand, all that the registry holds is told.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from p2pchat.rendezvous.registration import Key, Registration
@@ -90,7 +91,7 @@ class Telling:
     def take(self) -> Batch:
         """The next batch: what is pending, then some of everything; empty for nothing."""
         pending, everything = self._pending, self._everything
-        batch = {key: pending.pop(key) for key in [*pending][:BATCH]} if pending else {}
+        batch = {key: pending.pop(key) for key in [*islice(pending, BATCH)]}
         if everything is not None:
             if not everything:
                 everything += self._registry.all()
