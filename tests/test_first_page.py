@@ -9,7 +9,7 @@ from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.service.rendezvous_options import ServerSettings
+from p2pchat.rendezvous.settings import ServerSettings
 from p2pchat.settings.table import SETTINGS, settings_of
 from tests.support.processes import ROOT
 
