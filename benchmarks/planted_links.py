@@ -67,8 +67,8 @@ ON_LINKS: Final = (
     Fault(
         "features-not-compared",
         "wire/handshake.py",
-        " and HISTORY in greeting.features and HISTORY in self.me.features\n",
-        " and HISTORY in self.me.features\n",
+        "            self.keeps = HISTORY in shared\n",
+        "            self.keeps = HISTORY in self.me.features\n",
         "A node that keeps nothing is sent SAID, which it ignores: nothing arrives.",
     ),
     Fault(

@@ -185,7 +185,7 @@ OF_MESSAGES: Final = (
     Fault(
         "no-repetition-known-after-a-restart",
         "history/durable.py",
-        "            self._seen.is_new(sender, msg_id, mark)\n",
+        "            self._seen.is_new(sender, said_id(msg_id), mark)\n",
         "",
         "A message whose ACK was lost is shown again after the next start.",
     ),

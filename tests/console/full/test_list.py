@@ -148,3 +148,23 @@ class PastViewTests(SynchronousTestCase):
         view.put_below([], is_all=True)
         shown = [int(entry.text) for entry in view._entries]
         self.assertEqual(shown, [*range(1, len(kinds) + 1)])
+
+    def test_the_same_moment_and_the_same_message_twice_are_no_trouble(self) -> None:
+        live = Backlog(1000, 100_000)
+        for number in range(6):
+            live.add(PaneEntry(EPOCH, EntryKind.EVENT, f"note {number}"))
+        said = self.record(1)
+        said.at, said.number = EPOCH, 0
+        live.add(said)
+        view = PastView(live, together=False)
+        for number in (9, 6, 3):
+            records = [self.record(1) for _ in range(3)]
+            for place, record in enumerate(records):
+                record.at, record.number = EPOCH, number + place
+            view.put_above(records, is_all=number == 3, until=EPOCH)
+        view.put_below([], is_all=True)
+        self.assertEqual(len({id(entry) for entry in view._entries}), len(view))
+        self.assertEqual(
+            sorted(entry.text for entry in view._entries),
+            [*["1"] * 9, *(f"note {number}" for number in range(6))],
+        )
