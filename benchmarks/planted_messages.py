@@ -294,7 +294,7 @@ OF_MESSAGES: Final = (
     Fault(
         "renewal-ends-with-the-old-lease",
         "rendezvous/registry.py",
-        "            self._ends[_second(old.until)].pop(old)\n",
+        "        old.live = False\n        self._ends[_second(old.until)].pop(old, None)\n",
         "",
         "Everybody is taken out when the first lease is over, though it was renewed.",
     ),
@@ -315,8 +315,8 @@ OF_MESSAGES: Final = (
     Fault(
         "listing-not-made-anew",
         "rendezvous/registry.py",
-        "            self._replies.pop(registration.namespace, None)\n",
-        "            self._replies.pop(registration.name, None)\n",
+        "            self._replies.pop(namespace, None)\n",
+        "            self._replies.pop(namespace + namespace, None)\n",
         "Who registers is not in the listing until the second is over.",
     ),
 )
