@@ -353,10 +353,13 @@ class Mesh:
         self.link_log.closed(link, finish, self._reactor.seconds())
         if peer is not None:
             self.on_closed(peer, link)
-            if not self.blocking.has_peer(peer.peer_id):
+            blocked = self.blocking.has_peer(peer.peer_id)
+            if not blocked and link.deliver is not _ignore:
                 self._dialing.link_closed(peer, link, finish)
             elif not peer.links:
                 self._dialing.not_wanted(peer)
+                if not blocked:  # we ended it, and would not any more: their BYE is no farewell
+                    self._dialing.dial(peer)
 
     def _handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
         self.admission.settled(link)

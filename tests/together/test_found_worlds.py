@@ -90,7 +90,18 @@ WORLDS: Final = {
         Kind(seed=321538386, clocks=(0.0, 31536000.0, 0.0)),
         [("request", 41332), ("script", 60156), ("jump", 12171)],
     ),
-    # In these three the checks were wrong: what happened is as it must be.
+    "two blocked each other at once, then neither did, and neither dialed the other": World(
+        Kind(seed=2025339967, latency=(0.1, 0.9), cut=0.0),
+        [
+            ("pass", 42395),
+            ("pass", 85576),
+            ("pass", 31544),
+            ("pass", 68598),
+            ("block", 96513),
+            ("block", 87412),
+        ],
+    ),
+    # In these four the checks were wrong: what happened is as it must be.
     "cancelled, which was written, and killed before anybody could be told": World(
         Kind(seed=1377653855, nodes=2, plain=True),
         [
@@ -112,6 +123,23 @@ WORLDS: Final = {
             ("thread", 93559),
             ("cancel", 92726),
             ("kill", 24581),
+        ],
+    ),
+    "forgot `alice 20`, and kept `alice 2`, behind which the file has the byte of a zero": World(
+        Kind(seed=3000904218, nodes=4),
+        [
+            ("publish", 34274),
+            ("send", 78372),
+            ("request", 579),
+            ("request", 618),
+            ("send", 18368),
+            ("send", 52557),
+            ("send", 83016),
+            ("publish", 68012),
+            ("send", 8826),
+            ("publish", 5365),
+            ("send", 5050),
+            ("forget", 54308),
         ],
     ),
     "a stranger spoke on two connections at once, and one was quicker": World(
