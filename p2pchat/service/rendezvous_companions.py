@@ -44,7 +44,7 @@ def add_companions(
     if settings.control.path is not None:
         from p2pchat.service.rendezvous_control import ServerSocket
 
-        control = ServerSocket(reactor, running, settings.control.path, reactor.stop)
+        control = ServerSocket(reactor, running, settings.control.path, service.leave)
         with options.files():
             control.listen()
         control.setServiceParent(service)
@@ -64,6 +64,7 @@ def add_companions(
         service.leaving.append(notify)
     # Whoever is answered OK at the end must still find the database open.
     service.leaving.append(server)
+    service.hurry = server.factory.stop
     service.reread = options.reread
     service.configure = Configuring(settings, server)
     return running

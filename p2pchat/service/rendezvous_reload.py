@@ -32,6 +32,7 @@ from p2pchat.turns import Turns, at_once
 from p2pchat.wire.text import shortened, system_reason
 
 _log: Final = Log("Rendezvous")
+_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Reload(MultiService):
@@ -53,11 +54,14 @@ class Reload(MultiService):
         self.notify: NotifyService | None = None
         self.leaving: list[IService] = []
         """Who stops first, one after the other; the rest stops when they have."""
+        self.hurry: Callable[[], None] = lambda: None
+        """Has those stop without waiting for anybody."""
         self.stopping = False
         self._reactor = reactor
         self._registry = registry
         self._leave = leave
         self._before: Any = None
+        self._ends: dict[int, Any] = {}
         self._terminals: list[int] = []
         self._turns = Turns(reactor)
         self._in_order = DeferredLock()
@@ -86,6 +90,8 @@ class Reload(MultiService):
         Or it would end the program while the last registrations are still to be written.
         """
         self.stopping = True
+        # Whoever says it twice does not want to wait, and the reactor does not stop twice.
+        self._ends = {number: signal.signal(number, self._told_again) for number in _ENDS}
         self._terminals.clear()
         if self._reloading is not None:
             self._reloading.cancel()
@@ -106,7 +112,20 @@ class Reload(MultiService):
         if self._before is not None:
             signal.signal(signal.SIGHUP, self._before)
             self._before = None
+        for number, before in self._ends.items():
+            signal.signal(number, before)
+        self._ends.clear()
         return result
+
+    def leave(self) -> None:
+        """End the program, in order; told again, wait for nobody."""
+        if self.stopping:
+            self.hurry()
+        else:
+            self._leave()
+
+    def _told_again(self, _number: int, _frame: object) -> None:
+        self._reactor.callFromThread(self.leave)
 
     # ------------------------------------------------------------ reloading
 
@@ -169,7 +188,7 @@ class Reload(MultiService):
     def _hang_up(self) -> None:
         if not all(map(os.isatty, self._terminals)):  # the window was closed
             self._terminals.clear()
-            self._leave()
+            self.leave()
         elif self.running and not self.stopping:
             self.reload().addErrback(lambda _: None)  # the log says why
         else:

@@ -161,6 +161,27 @@ class ReloadTests(SynchronousTestCase):
             self.hang_up()
         self.assertEqual(self.left, 1)
 
+    def test_told_to_stop_twice_it_waits_for_nobody(self) -> None:
+        before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+        hurried: list[None] = []
+        stopping: Deferred[None] = Deferred()
+        child = Service()
+        self.patch(child, "stopService", lambda: stopping)
+        child.setServiceParent(self.reload)
+        self.reload.leaving.append(child)
+        self.reload.hurry = lambda: hurried.append(None)
+        self.reload.startService()
+        self.reload.leave()
+        self.assertEqual((self.left, hurried), (1, []))
+        self.reload.stopService()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        self.reload.leave()
+        self.assertEqual((self.left, len(hurried)), (1, 3))
+        stopping.callback(None)
+        after = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+        self.assertEqual(after, before)
+
     def test_who_was_to_outlive_the_terminal_does(self) -> None:
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.addCleanup(signal.signal, signal.SIGHUP, before)
