@@ -24,7 +24,8 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 
-from p2pchat.rendezvous.stores.redis import has_redis
+from p2pchat.rendezvous.stores import redis
+from p2pchat.rendezvous.stores.redis_address import redis_address
 from tests.support.processes import ProcessCase, Program
 
 reactor: Any = _reactor
@@ -91,7 +92,7 @@ class ClusterCase(ProcessCase):
         super().setUp()
         needed = ["redis-server", "redis-cli", *self.programs]
         missing = [program for program in needed if shutil.which(program) is None]
-        if missing or not has_redis():
+        if missing or not redis.has_redis():
             raise SkipTest(f"not installed: {', '.join(missing) or 'txredisapi and hiredis'}")
 
     programs: tuple[str, ...] = ()
@@ -135,7 +136,7 @@ class RedisTests(ClusterCase):
 
     async def test_whatever_happens_to_redis(self) -> None:
         (port,) = self.free_ports(1)
-        redis = await self.redis("redis", port)
+        between = await self.redis("redis", port)
         (a, at_a), (_, at_b) = await self.servers(2, "--shared", f"redis://127.0.0.1:{port}")
         sure: set[str] = set()
 
@@ -150,10 +151,10 @@ class RedisTests(ClusterCase):
 
         await more(at_a, 5, "first")
         await until(same, "both list all")
-        redis.signal(signal.SIGSTOP)
+        between.signal(signal.SIGSTOP)
         await more(at_a, 2, "stopped-a")
         await more(at_b, 2, "stopped-b")
-        redis.signal(signal.SIGCONT)
+        between.signal(signal.SIGCONT)
         await until(same, "it went on")
         await self.tell(port, "FLUSHALL")
         await more(at_b, 2, "flushed")
@@ -166,8 +167,8 @@ class RedisTests(ClusterCase):
         await more(at_a, 2, "full")
         await self.tell(port, "CONFIG", "SET", "maxmemory", "0")
         await until(same, "there is room again")
-        redis.signal(signal.SIGKILL)
-        await redis.ended
+        between.signal(signal.SIGKILL)
+        await between.ended
         await more(at_a, 2, "killed-a")
         await more(at_b, 2, "killed-b")
         await self.redis("another redis", port)
@@ -189,6 +190,27 @@ class RedisTests(ClusterCase):
 
         await until(b_knows, "nothing is lost")
         self.assertGreater(len([ok for ok in answers if ok]), 10)
+
+    async def test_what_is_asked_of_it(self) -> None:
+        (port,) = self.free_ports(1)
+        await self.redis("redis", port)
+        connection = redis.connect(redis_address(f"redis://127.0.0.1:{port}/1"), reactor)
+        self.addCleanup(connection.close)
+        self.assertEqual(await connection.call("SET", "a", "ã"), b"OK")
+        replies = await connection.together([("GET", "a"), ("INCR", "n")])
+        self.assertEqual(replies, ["ã".encode(), 1])
+        for commands, reason in (
+            ([("INCR", "n"), ("NONE", "n")], "unknown command"),
+            ([("INCR", "n"), ("INCR", "a")], "not an integer"),
+        ):
+            with self.assertRaisesRegex(Exception, reason):
+                await connection.together(commands)
+        self.assertEqual(await connection.call("GET", "n"), b"2", "all or none, but for a fault")
+        self.patch(redis, "_LONGEST", 1000)
+        await connection.call("SET", "long", "x" * 2000)
+        with self.assertRaisesRegex(Exception, "onnection|answer"):
+            await connection.call("GET", "long")
+        self.assertEqual(await connection.call("GET", "n"), b"2", "on another connection")
 
 
 class SentinelTests(ClusterCase):
@@ -215,8 +237,8 @@ class SentinelTests(ClusterCase):
         for name in ("redis-1.conf", "redis-2.conf"):
             command = ["redis-server", str(put(name)), "--appendonly", "no"]
             redises.append(self.start(name, *command, "--dir", str(self.folder), stdin=False))
-        for redis in redises:
-            await redis.expect("Ready to accept connections")
+        for each in redises:
+            await each.expect("Ready to accept connections")
         await redises[1].expect("sync: Finished with success")
         sentinels = []
         for port in ports[2:5]:

@@ -76,11 +76,14 @@ class _Factory:
     def __init__(self, *replies: Any) -> None:
         self.connection = _Connection(*replies)
         self.pool: list[Any] = [self.connection]
-        self.connected = True
+        self.peekers: list[Deferred[Any]] = []
 
     def getConnection(self, peek: bool) -> Deferred[Any]:
         assert peek
-        return succeed(self.connection) if self.connected else Deferred()
+        if self.pool:
+            return succeed(self.connection)
+        self.peekers.append(Deferred())
+        return self.peekers[-1]
 
     def disconnect(self) -> Deferred[Any]:
         return succeed(None)
@@ -116,11 +119,17 @@ class BorderTests(SynchronousTestCase):
             self.assertIn(reason, self.failure(redis.together([("A",)])))
 
     def test_no_connection(self) -> None:
-        factory = _Factory()
-        factory.connected = False
-        asked = RedisConnection(self.clock, factory).call("GET", "x")
-        self.clock.advance(LONGEST_CALL + 0.1)
-        self.assertIn("no answer in 2 s", self.failure(asked))
+        factory = _Factory(b"OK")
+        factory.pool.clear()
+        redis = RedisConnection(self.clock, factory)
+        for _ in range(3):
+            asked = redis.call("GET", "x")
+            self.clock.advance(LONGEST_CALL + 0.1)
+            self.assertIn("no answer in 2 s", self.failure(asked))
+        self.assertEqual(len(factory.peekers), 1, "it forgets none of them")
+        asked = redis.call("GET", "x")
+        factory.peekers[0].callback(factory.connection)
+        self.assertEqual(self.successResultOf(asked), b"OK")
 
     def test_a_connection_that_is_silent_is_ended(self) -> None:
         factory = _Factory(Deferred(), Deferred())

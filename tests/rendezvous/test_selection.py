@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -11,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.long_replies import LongReply
 from p2pchat.rendezvous.registry import Registry
+from p2pchat.rendezvous.roster import drawn
 from p2pchat.rendezvous.selection import MOST_LISTED, Selection, selection_of
 from tests.support.replies import whole
 
@@ -108,6 +110,14 @@ class SampleTests(SelectionTestCase):
         draws = [self.names(limit=50, sample=True) for _ in range(200)]
         self.assertEqual({len({*drawn}) for drawn in draws}, {50})
         self.assertEqual({name for drawn in draws for name in drawn}, names)
+
+    def test_numbers_are_drawn_evenly_and_once(self) -> None:
+        for numbers, count in ((range(10, 1010), 50), (range(10, 20), 9), (range(3, 4), 1)):
+            seen = Counter(number for _ in range(400) for number in drawn(numbers, count))
+            self.assertEqual({*seen} - {*numbers}, set())
+            self.assertEqual(sum(seen.values()), 400 * count)
+            self.assertEqual(len({*drawn(numbers, count)}), count)
+            self.assertGreater(len(seen), 0.99 * len(numbers))
 
     def test_few_are_all_given(self) -> None:
         self.fill(10)

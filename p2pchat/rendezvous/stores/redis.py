@@ -73,6 +73,8 @@ class RedisConnection:
         self._clock = clock
         self._factory = factory
         self._sentinel = sentinel
+        self._waiting: list[Deferred[_Library]] = []
+        self._asks = False
 
     def call(self, *words: Word, wait: float = 0.0) -> Deferred[Any]:
         """See `Redis`."""
@@ -104,9 +106,30 @@ class RedisConnection:
 
     def _ask(self, ask: Callable[[_Library], Deferred[Any]], wait: float) -> Deferred[Any]:
         """Ask, when there is a connection; one that does not answer in time is ended."""
-        asked: Deferred[Any] = self._factory.getConnection(peek=True).addCallback(ask)
+        asked: Deferred[Any] = self._connection().addCallback(ask)
         asked.addTimeout(LONGEST_CALL + wait, self._clock)
         return asked.addErrback(self._end_silent)
+
+    def _connection(self) -> Deferred[_Library]:
+        """Fires when there is one. However many wait, one asks: txredisapi never forgets who asked
+        it in vain."""
+        if self._factory.pool:
+            return self._factory.getConnection(peek=True)
+        waiting: Deferred[_Library] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        if len(self._waiting) == 1 and not self._asks:
+            self._asks = True
+            self._factory.getConnection(peek=True).addBoth(self._connected)
+        return waiting
+
+    def _connected(self, connection: _Library | Failure) -> None:
+        self._asks = False
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if isinstance(connection, Failure):
+                each.errback(connection)
+            else:
+                each.callback(connection)
 
     def _end_silent(self, failure: Failure) -> Failure:
         if failure.check(defer.TimeoutError, defer.CancelledError):
@@ -150,11 +173,24 @@ def connect(address: RedisAddress, clock: IReactorTime) -> RedisConnection:
         (host, port) = address.hosts[0]
         factory.startConnecting(HostnameEndpoint(clock, host, port, timeout=LONGEST_CALL))
         return RedisConnection(clock, factory)
-    sentinel = library.Sentinel(address.hosts, replyTimeout=LONGEST_CALL)
+    sentinel = _forgetful(library)(address.hosts, replyTimeout=LONGEST_CALL)
     sentinel.discovery_timeout = LONGEST_CALL
     sentinel_factory = _bounded(library, library.SentinelConnectionFactory)
     handler = sentinel.master_for(address.master, factory_class=sentinel_factory, **options)
     return RedisConnection(clock, handler._factory, sentinel)
+
+
+def _forgetful(library: Any) -> Any:
+    """Sentinels of txredisapi that do not keep each question which nobody was there to hear."""
+
+    class Forgetful(library.Sentinel):  # type: ignore[misc]
+        def discover_master(self, service_name: str) -> Deferred[Any]:
+            """Where the master is."""
+            for each in self.sentinels:
+                each._factory.connectionQueue.peekers.clear()
+            return cast("Deferred[Any]", super().discover_master(service_name))
+
+    return Forgetful
 
 
 def _bounded(library: Any, factory_class: Any) -> Any:
