@@ -106,7 +106,8 @@ class FullConsole(Service):
         self._task: Task[None] | None = None
         self._drawn_at = clock.seconds() - _REDRAW
         self._drawing = False
-        self.conversations = Conversations(node.friends, "#" + node.settings.peer.namespace)
+        home = "#" + node.settings.peer.namespace
+        self.conversations = Conversations(node.friends, home, node.unread)
         glyphs = Glyphs.of(encoding)
         marks = Marks()
         self._talk = Talk(
@@ -177,6 +178,7 @@ class FullConsole(Service):
         """Give the screen back; what was not delivered is told below it."""
         super().stopService()
         self._news.stop()
+        self._node.unread.leave(self.conversations)
         if self._refresh.running:
             self._refresh.stop()
         gone: Deferred[None] = Deferred()

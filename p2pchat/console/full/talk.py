@@ -21,7 +21,7 @@ from p2pchat.console.commands.messages import MSG, PUB, in_the_clear, scope_and_
 from p2pchat.console.commands.past import kept_peer
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
-from p2pchat.console.full.conversations import TOGETHER, Conversations
+from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.full.tables import BARS, round_trips_graph
@@ -32,6 +32,7 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
+from p2pchat.node.unread import TOGETHER
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of_scope
 from p2pchat.wire.names import bracketed
 
