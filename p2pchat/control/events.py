@@ -33,6 +33,7 @@ def message_events(
     *,
     kept: bool = True,
     link: IPeerLink | None = None,
+    first: int = 0,
 ) -> Iterator[Event]:
     """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
 
@@ -42,6 +43,7 @@ def message_events(
     false: the node keeps messages, and could not keep this one. `other_text` is there only when it
     is true: the peer used the `msg_id` before, for another text. `link`: the one on which they
     came. It vouches for nobody but the peer: what is said for another came in the clear, by no key.
+    `first`: the id in the history of the first one; 0 when they have none, and then no `id`.
     """
     security, key = how_safe(link)
     for n, message in enumerate(messages):
@@ -55,6 +57,8 @@ def message_events(
             "security": security,
             "key": key,
         }
+        if first:
+            event["id"] = first + n
         if message.src and message.src != peer_id:
             event["claims"], event["security"], event["key"] = message.src, "plain", ""
         if said:
@@ -132,6 +136,41 @@ def key_event(peer_id: str, what: str, key: bytes | None, known: bytes | None, a
         "key": "" if key is None else key_text(key),
         "known": "" if known is None else key_text(known),
     }
+
+
+def sent_event(to: str, text: str, msg_id: str, number: int, at: str) -> Event:
+    """We said something; `number` is its id in the history, 0 when it has none (yet)."""
+    event = {"event": "sent", "time": at, "to": to, "text": text, "msg_id": msg_id}
+    return {**event, "id": number} if number else event
+
+
+def read_event(conversation: str, upto: int, at: str) -> Event:
+    """What was unread has been seen, up to an id; 0: all of it."""
+    event = {"event": "read", "time": at, "conversation": conversation}
+    return {**event, "upto": upto} if upto else event
+
+
+def links_event(peer: Peer, at: str) -> Event:
+    """A peer has another link, or one less."""
+    links = []
+    for link in peer.links:
+        security, key = how_safe(link)
+        direction = "outbound" if link.outbound else "inbound"
+        links.append(
+            {"direction": direction, "address": link.address, "security": security, "key": key}
+        )
+    return {"event": "links", "time": at, "peer_id": peer.peer_id, "links": links}
+
+
+def round_trip_event(peer_id: str, seconds: float, at: str) -> Event:
+    """A peer has answered a PING."""
+    event = {"event": "round_trip", "time": at, "peer_id": peer_id}
+    return {**event, "seconds": round(seconds, 6)}
+
+
+def forgotten_event(peer_id: str, at: str) -> Event:
+    """What was said by and to a peer has been deleted."""
+    return {"event": "forgotten", "time": at, "peer_id": peer_id}
 
 
 def notice_event(sentence: str, at: str) -> Event:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from p2pchat.console.plain.input_lines import InputLines
 from p2pchat.control.broken import id_in
-from p2pchat.control.protocol import EVENT_KINDS, MAX_REQUEST
+from p2pchat.control.protocol import MAX_REQUEST, USUAL_KINDS
 from p2pchat.wire.text import shortened
 
 Fields: TypeAlias = dict[str, Any]
@@ -44,7 +44,7 @@ class Request(Struct, kw_only=True):
     scope: str = "*"
     ask: bool = True
     format: Literal["json", "text"] = "json"
-    events: list[str] = msgspec.field(default_factory=lambda: [*EVENT_KINDS])
+    events: list[str] = msgspec.field(default_factory=lambda: [*USUAL_KINDS])
     leave_out: bool = False
     attended: bool = False
     line: str = ""
@@ -53,6 +53,18 @@ class Request(Struct, kw_only=True):
     security: Literal["plain", "encrypted", "verified"] = "plain"
     peer_id: str = ""
     fingerprint: str = ""
+    conversation: str = ""
+    words: str = ""
+    count: int = 50
+    before: int = -1
+    after: int = -1
+    around: int = -1
+    upto: int = 0
+    msg_ids: list[str] = msgspec.field(default_factory=list)
+    entry: str = ""
+    since: int = -1
+    run: str = ""
+    watching: str | None = None
 
 
 class TooLong(str):

@@ -223,7 +223,9 @@ class ConversationsTests(SynchronousTestCase):
 
     def talks(self, *friends: str) -> Conversations:
         self.counts = Unread(friends=friends, home="#C")
-        return Conversations(friends=friends, home="#C", counts=self.counts)
+        talks = Conversations(friends=friends, home="#C", counts=self.counts)
+        talks.on_seen = self.counts.seen
+        return talks
 
     def test_strangers_cannot_open_any_number(self) -> None:
         talks = self.talks()
