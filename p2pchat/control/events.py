@@ -10,8 +10,8 @@ away. Texts are as they came; whoever shows them on a terminal makes them printa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,7 @@ from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
 
 Event: TypeAlias = dict[str, Any]
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 def message_events(
@@ -176,6 +177,15 @@ def forgotten_event(peer_id: str, at: str) -> Event:
 def notice_event(sentence: str, at: str) -> Event:
     """Something that the person should know."""
     return {"event": "notice", "time": at, "text": sentence}
+
+
+def encode_lines(events: Iterable[Event]) -> bytes:
+    """Several events, each as by `encode_json`."""
+    these = [*events]
+    try:
+        return _encode_lines(these)
+    except ValueError:
+        return b"".join(map(encode_json, these))
 
 
 def encode_json(value: object) -> bytes:

@@ -1,14 +1,14 @@
 """What clients of the control socket hear of the node: its events.
 
 Rules: nobody listens, nothing is done: the observer belongs to the node only while somebody waits
-for something. An event is encoded once, whoever hears it. Once a client has asked for numbers, events
-are numbered and the latest are kept, also for `KEPT` seconds after the last such client has gone: it
-may come back. What is deleted from the history is not kept here either.
+for something. An event is encoded once, whoever hears it. Once a client has asked for numbers,
+events are numbered and the latest are kept, also for `KEPT` seconds after the last such client has
+gone: it may come back. What is deleted from the history is not kept here either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from p2pchat.control.events import (
     Event,
     delivered_event,
-    encode_json,
+    encode_lines,
     forgotten_event,
     key_event,
     links_event,
@@ -248,17 +248,17 @@ class EventFeed(Observer):
             if kind in kinds and not out.missed(count)
         ]
         if ring is not None and kind in ring.kinds:
-            data = b"".join([_numbered(ring, kind, event) for event in events])
+            data = encode_lines(_numbered(events, ring.last))
+            ring.add(kind, count, data)
         elif to:
-            data = b"".join(map(encode_json, events))
+            data = encode_lines(events)
         else:
             return
         for out in to:
             out.events(data, count)
 
 
-def _numbered(ring: EventRing, kind: str, event: Event) -> bytes:
-    event["n"] = ring.last + 1
-    data = encode_json(event)
-    ring.add(kind, data)
-    return data
+def _numbered(events: Iterable[Event], last: int) -> Iterator[Event]:
+    for number, event in enumerate(events, last + 1):
+        event["n"] = number
+        yield event

@@ -1,6 +1,6 @@
 """What programs ask of the history: pages of it, what is found, conversations, and what is read.
 
-    Request(do="history", conversation="bob@CIC", before=900)  ->  {"lines":[…],"more_before":true,…}
+    Request(do="history", conversation="bob@CIC", before=900)  ->  {"lines":[…],"more_before":…}
     Request(do="read", conversation="bob@CIC", upto=950)       ->  {"unread":2}
 
 Rules: everything is read in the history's thread, one question at a time for all clients together,
