@@ -354,3 +354,16 @@ REQUESTS: Final[dict[str, Callable[[Requests, Request, Outgoing], Answer]]] = {
     "stop": Requests._stop_node,
 }
 """All requests, by the name in `do`."""
+
+LOOKING: Final = frozenset(
+    (
+        *("status", "peers", "conn", "rtt", "stats", "keys", "history", "search"),
+        *("conversations", "outbox", "subscribe", "unsubscribe"),
+    )
+)
+"""Those that change nothing."""
+
+
+def only_looks(request: Request) -> bool:
+    """Whether a request changes nothing, what counts as read included."""
+    return request.do in LOOKING and not (request.attended or request.watching)

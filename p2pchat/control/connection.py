@@ -17,7 +17,7 @@ from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from p2pchat.control.answers import Requests
+from p2pchat.control.answers import Requests, only_looks
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.reading import ReadingWatch, is_gone, not_taken
 from p2pchat.control.requests import (
@@ -43,14 +43,21 @@ MAX_PENDING_TEXT: Final = 1_048_576
 class ControlFactory(ServerFactory):
     """Makes the connections of one control socket, and knows those that are open.
 
-    `on_empty` is called when the last one has gone.
+    `on_empty` is called when the last one has gone. `read_only`: they may look, and change nothing.
     """
 
     noisy = False
 
     def __init__(
-        self, clock: IReactorTime, requests: Requests, turns: Turns, on_empty: Callable[[], None]
+        self,
+        clock: IReactorTime,
+        requests: Requests,
+        turns: Turns,
+        on_empty: Callable[[], None],
+        *,
+        read_only: bool = False,
     ) -> None:
+        self.read_only = read_only
         self.clock = clock
         self.turns = turns
         """Where requests are taken in."""
@@ -194,6 +201,9 @@ class ControlConnection(Protocol):
             request = read_request(line)
         except RequestError as why:
             self._refuse(why.code, str(why), None, why.fields)
+            return
+        if self._factory.read_only and not only_looks(request):
+            self._refuse("read_only", "one can only look at the node on this socket", request)
             return
         if self._pending >= MAX_PENDING:
             self._refuse("busy", f"{MAX_PENDING} requests wait for their answer", request)

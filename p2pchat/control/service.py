@@ -4,6 +4,7 @@
     control.listen()                 # raises ControlError with a sentence
     control.startService()           # and stopService(): the socket is gone
     control.look_again()             # makes the socket anew if somebody removed it
+    ControlService(…, looks_at=control)    # another socket, on which one can only look
 
 The conversation, one JSON object a line, is told in `docs/control.md`:
 
@@ -41,7 +42,7 @@ from p2pchat.control.paths import (
     runtime_folder,
     socket_path,
 )
-from p2pchat.control.socket_file import SocketPort
+from p2pchat.control.socket_file import GroupError, SocketPort
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
@@ -60,6 +61,8 @@ class ControlService(Service):
 
     `reactor` provides IReactorUNIX and IReactorTime. `path` is where the socket is to be; None for
     the usual place. `stop` ends the program, `reload` reads its settings anew (see `Requests`).
+    `group`: a group of the system whose members may connect, too. `looks_at`: the control socket
+    beside which this is one for looking on.
     """
 
     name: str | None = "control"
@@ -73,8 +76,12 @@ class ControlService(Service):
         reload: Callable[[], list[str]] | None = None,
         path: str | None = None,
         timestamp: Callable[[], str] | None = None,
+        group: str | None = None,
+        looks_at: ControlService | None = None,
     ) -> None:
         self._reactor = reactor
+        self._group = group
+        self.name = "control" if looks_at is None else "control_read_only"
         self._node = node
         self.path = path or ""
         """Where the socket is; settled by `listen`."""
@@ -83,11 +90,25 @@ class ControlService(Service):
         self._next_look: IDelayedCall | None = None
         self._trouble = ""
         self._all_gone: Deferred[None] | None = None
-        self.requests = Requests(
-            node, reactor, stop=stop, timestamp=timestamp or Timestamps(node.wall), reload=reload
+        self.requests: Requests = (
+            Requests(
+                node,
+                reactor,
+                stop=stop,
+                timestamp=timestamp or Timestamps(node.wall),
+                reload=reload,
+            )
+            if looks_at is None
+            else looks_at.requests
         )
         """What answers."""
-        self.factory = ControlFactory(reactor, self.requests, node.mesh.turns, self._no_clients)
+        self.factory: ControlFactory = ControlFactory(
+            reactor,
+            self.requests,
+            node.mesh.turns,
+            self._no_clients,
+            read_only=looks_at is not None,
+        )
         """What makes the connections, and knows them."""
 
     def listen(self) -> None:
@@ -99,9 +120,13 @@ class ControlService(Service):
             path = self._usual_path()
         elif not make_way(path):
             raise ControlError(f"{shortened(path)}: another node has this control socket")
-        port = SocketPort(path, self.factory, MAX_CLIENTS, self._reactor)
+        if self._group is not None and self._given is None:
+            raise ControlError("the usual folder is yours alone: a group needs a control.path")
+        port = SocketPort(path, self.factory, MAX_CLIENTS, self._reactor, self._group)
         try:
             port.startListening()
+        except GroupError as why:
+            raise ControlError(f"{shortened(path)} cannot be given to the group {why}") from None
         except CannotListenError as why:
             reason = getattr(why.socketError, "strerror", None) or str(why.socketError)
             raise ControlError(f"{shortened(path)}: {reason}") from None
@@ -200,7 +225,7 @@ class ControlService(Service):
 
     def section(self) -> Section[ControlService]:
         """What is counted here, for a snapshot."""
-        return Section("control", _FIGURES, self)
+        return Section(str(self.name), _FIGURES, self)
 
 
 _FIGURES: Final[Mapping[str, Figure[ControlService]]] = {

@@ -173,7 +173,7 @@ def find(
 
 def _find(choice: Choice, folders: Sequence[str] | None) -> Node:
     if choice.control is not None:
-        return Node(connect(choice.control))
+        return Node(connect(choice.control, named=True))
     if folders is None:
         folders = (runtime_folder(), SYSTEM_FOLDER)
     nodes, silent = _living(folders)
