@@ -276,11 +276,11 @@ class Requests:
                 client, request.events, attended=request.attended, watching=watching
             )
             events = sorted(set(request.events))
-            if request.since < 0:
+            if request.since is None:
                 return {"events": events}
             return {"events": events, **self.feed.catch_up(client, request.since, request.run)}
 
-        if request.since < 0:
+        if request.since is None:
             return subscribe()
         # What it has missed may be much: it comes when there is room for it.
         return client.long_answers.do(subscribe)

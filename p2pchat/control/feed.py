@@ -9,7 +9,7 @@ gone: it may come back. What is deleted from the history is not kept here either
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -96,11 +96,11 @@ class EventFeed(Observer):
             unread.attend(out)
         self._look()
 
-    def catch_up(self, out: Outgoing, since: int, run: str) -> Fields:
+    def catch_up(self, out: Outgoing, since: int | Literal["now"], run: str) -> Fields:
         """Number the events of this subscriber, and give it those after `since` that are kept.
 
-        Returns where it is now: `run`, `last`, and `missed`, which is how many are gone, or None
-        when that cannot be known because another run of numbers has begun.
+        "now": those that come. Returns where it is now: `run`, `last`, and `missed`, which is how
+        many are gone, or None when that cannot be known because another run of numbers has begun.
         """
         ring = self._ring
         if ring is None:
@@ -109,7 +109,9 @@ class EventFeed(Observer):
         self._numbered.add(out)
         ring.kinds |= self._subscribers[out]
         self._look()
-        known = run in ("", ring.run) and since <= ring.last
+        if since == "now":
+            since, run = ring.last, run or ring.run
+        known = run in ("", ring.run) and 0 <= since <= ring.last
         missed = ring.since(since if known else 0, self._subscribers[out])
         if known and missed.gone:
             out.tell({"event": "left_out", "count": missed.gone})

@@ -235,7 +235,7 @@ def _moment(when: float) -> str:
 
 def _too_early(failure: Failure) -> None:
     failure.trap(defer.TimeoutError)
-    raise RequestError("refused", "the history is not read yet: try later")
+    raise RequestError("busy", "the history is not read yet: try later")
 
 
 def _not_read(failure: Failure) -> Any:

@@ -62,7 +62,7 @@ class Request(Struct, kw_only=True):
     upto: int = 0
     msg_ids: list[str] = msgspec.field(default_factory=list)
     entry: str = ""
-    since: int = -1
+    since: int | Literal["now"] | None = None
     run: str = ""
     watching: str | None = None
 
