@@ -88,7 +88,7 @@ SLOW: Final = {
     *("asyncio", "cryptography", "multiprocessing", "OpenSSL", "prompt_toolkit"),
     *("prometheus_client", "uuid"),
 }
-MAY_BE_SLOW: Final = ("bot.", "console.full.", "service.metrics")
+MAY_BE_SLOW: Final = ("bot.", "console.full.", "service.metrics", "testing.served_bot")
 
 
 class Import(NamedTuple):

@@ -31,9 +31,9 @@ from p2pchat.node.node import ChatNode
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.nodes import FakeTown
 
-_TURNS: Final = 30
+_TURNS: Final = 10
 """Turns of the loop after which nothing that happens at once is left."""
-_STEP: Final = 0.05
+_STEP: Final = 0.1
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -112,6 +112,14 @@ class ServedBot:
         texts = self.town.seen(self.people[who]).texts
         first, self._read[who] = self._read.get(who, 0), len(texts)
         return texts[first:]
+
+    def verify(self, who: str) -> None:
+        """A person has compared the key of somebody with what the bot's node knows; needs keys."""
+        ours, theirs = self.node.trusting, self.people[who].trusting
+        assert ours is not None, "nobody here has a key: say sealed=True"
+        assert theirs is not None
+        ours.verify(who, theirs.own_fingerprint)
+        self.run(1)
 
     def run(self, seconds: float) -> None:
         """Let time pass, for the town and the bot."""
