@@ -26,7 +26,12 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import RECEIVED, STATES, HistoryError, Record
 from p2pchat.node.node import ChatNode
-from p2pchat.wire.address import EVERYONE, AmbiguousNameError
+from p2pchat.wire.address import (
+    EVERYONE,
+    AmbiguousNameError,
+    namespace_of_scope,
+    split_peer_id,
+)
 
 MOST_LINES: Final = 200
 _ROOM: Final = 262_144
@@ -113,6 +118,10 @@ class PastRequests:
         where, unread = self._where(request), self._node.unread
         if where is None:
             raise RequestError("bad_request", "a conversation is missing: a peer_id, #namespace, *")
+        try:
+            namespace_of_scope(where) if where.startswith(("#", EVERYONE)) else split_peer_id(where)
+        except ValueError as why:
+            raise RequestError("bad_request", str(why)) from None
         if request.upto <= 0:
             unread.seen(where)
             return {"unread": 0}

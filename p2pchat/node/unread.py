@@ -141,6 +141,11 @@ class Unread(Observer):
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came."""
+        if len(messages) == 1:  # what a conversation brings
+            only = messages[0]
+            dst = None if type(only) is Send else only.dst
+            self._came(conversation_of(peer.peer_id, dst), 1)
+            return
         direct = [*map(type, messages)].count(Send)
         if direct:
             self._came(peer.peer_id, direct)

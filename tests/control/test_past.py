@@ -85,7 +85,13 @@ class PastTests(ControlledCase):
         first = self.answer("history", after=0)
         self.assertTrue(first["more_after"])
         self.assertEqual(len(self.answer("history", count=-5)["lines"]), 1)
-        for fields in ({"before": 1, "after": 1}, {"conversation": 7}, {"before": "x"}):
+        for fields in (
+            {"before": 1, "after": 1},
+            {"conversation": 7},
+            {"before": "x"},
+            {"after": 1 << 63},
+            {"around": 10**400},
+        ):
             self.assertEqual(self.answer("history", **fields)["code"], "bad_request")
 
     def test_a_client_that_does_not_read_costs_one_answer(self) -> None:
@@ -143,7 +149,8 @@ class PastTests(ControlledCase):
         event, answer = self.client.heard()
         self.assertEqual((answer["unread"], "upto" in event), (0, False))
         self.assertEqual(self.alice.unread.of("bob@CIC"), 0)
-        self.assertEqual(self.answer("read")["code"], "bad_request")
+        for wrong in ("", "#", "made up", "x" * 500 + "@C"):
+            self.assertEqual(self.answer("read", conversation=wrong)["code"], "bad_request")
 
     def test_what_is_forgotten_is_gone_from_everywhere(self) -> None:
         self.client.ask("subscribe", since=0)
