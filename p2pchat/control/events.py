@@ -10,7 +10,7 @@ away. Texts are as they came; whoever shows them on a terminal makes them printa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -179,13 +179,12 @@ def notice_event(sentence: str, at: str) -> Event:
     return {"event": "notice", "time": at, "text": sentence}
 
 
-def encode_lines(events: Iterable[Event]) -> bytes:
+def encode_lines(events: list[Event]) -> bytes:
     """Several events, each as by `encode_json`."""
-    these = [*events]
     try:
-        return _encode_lines(these)
+        return _encode_lines(events)
     except ValueError:
-        return b"".join(map(encode_json, these))
+        return b"".join(map(encode_json, events))
 
 
 def encode_json(value: object) -> bytes:

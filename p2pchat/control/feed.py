@@ -8,7 +8,7 @@ gone: it may come back. What is deleted from the history is not kept here either
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal
 
 from twisted.internet.interfaces import IReactorTime
@@ -249,18 +249,16 @@ class EventFeed(Observer):
             for out, kinds in self._subscribers.items()
             if kind in kinds and not out.missed(count)
         ]
-        if ring is not None and kind in ring.kinds:
-            data = encode_lines(_numbered(events, ring.last))
+        if ring is None or kind not in ring.kinds:
+            ring = None
+            if not to:
+                return
+        these = [*events]
+        if ring is not None:
+            for number, event in enumerate(these, ring.last + 1):
+                event["n"] = number
+        data = encode_lines(these)
+        if ring is not None:
             ring.add(kind, count, data)
-        elif to:
-            data = encode_lines(events)
-        else:
-            return
         for out in to:
             out.events(data, count)
-
-
-def _numbered(events: Iterable[Event], last: int) -> Iterator[Event]:
-    for number, event in enumerate(events, last + 1):
-        event["n"] = number
-        yield event
