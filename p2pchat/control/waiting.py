@@ -23,7 +23,7 @@ from p2pchat.node.outbox import OwnMessage, Stage
 from p2pchat.wire.address import AmbiguousNameError
 
 MOST_LISTED: Final = 200
-MOST_CANCELLED: Final = 1000
+MOST_CANCELLED: Final = 500
 _ROOM: Final = 262_144
 _STAGES: Final = {
     Stage.NEW: "waits",

@@ -18,7 +18,7 @@ from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
 _STAGES: Final = {"waits": "waits", "on_its_way": "on its way", "overdue": "no ACK came"}
-_AT_ONCE: Final = 1000
+_AT_ONCE: Final = 500
 
 
 class Shown(NamedTuple):
