@@ -16,7 +16,7 @@ SUBCOMMANDS: Final = (
     ("rtt", "round-trip times"),
     ("stats", "all its counters and limits"),
     ("reconnect", "dial every peer that is not connected, now"),
-    ("block", "have no link with some until it ends, or list them"),
+    ("block", "have no link with some until it ends"),
     ("forget", "delete what was said by and to a peer, for good"),
     ("log", "set how much its log tells"),
     ("reload", "have it read its settings again"),
