@@ -40,7 +40,10 @@ def node(folder: str, *, history: bool) -> tuple[Program, str]:
     words += ["--control", path, "--local-port", str(free_port()), "--port", str(port), "--stay"]
     words += ["--name", "bob", "--namespace", NAMESPACE]
     words += ["--history", str(Path(folder, "history.sqlite")) if history else "none"]
-    return Program(OURS, words, port).ready(), path
+    program = Program(OURS, words, port).ready()
+    while not Path(path).exists():  # it comes a moment after the port
+        time.sleep(0.01)
+    return program, path
 
 
 def listen(path: str, since: str, run: str, begins: int) -> None:
