@@ -204,8 +204,8 @@ ON_LINKS: Final = (
     Fault(
         "not-registered-anew",
         "mesh/discovery/presence.py",
-        "        if self.grant is not None and says_of_us and not any(map(self._is_us, listings)):\n",
-        "        if self.grant is not None and says_of_us and not listings:\n",
+        " and says_of_us and not any(map(self._is_us, listings)):\n",
+        " and says_of_us and not listings:\n",
         "A rendezvous that was started anew does not know us until the lease is half over.",
     ),
     Fault(

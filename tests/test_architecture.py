@@ -19,6 +19,7 @@ PACKAGE: Final = ROOT / "p2pchat"
 ORDER: Final = (
     ("service",),
     ("testing",),
+    ("bot",),
     ("control",),
     ("console",),
     ("node",),
@@ -82,7 +83,7 @@ PURE: Final = {
 }
 
 # What programs of other people import from: names that are imported when they are asked for.
-PUBLIC: Final = {"", "testing"}
+PUBLIC: Final = {"", "bot", "testing"}
 
 # The words after `p2pchat` ask a running node, and are over before Twisted would be imported.
 WITHOUT_TWISTED: Final = "control.client"
@@ -93,7 +94,7 @@ SLOW: Final = {
     *("asyncio", "cryptography", "multiprocessing", "OpenSSL", "prompt_toolkit"),
     *("prometheus_client", "uuid"),
 }
-MAY_BE_SLOW: Final = ("console.full.", "service.metrics")
+MAY_BE_SLOW: Final = ("bot.", "console.full.", "service.metrics", "testing.served_bot")
 
 
 class Import(NamedTuple):

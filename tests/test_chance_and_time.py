@@ -44,9 +44,11 @@ PLACES: Final = {
     # A question to a rendezvous before there is a reactor.
     "service/own_name.py": {"time.monotonic"},
     # Programs of their own, which ask a node over its socket.
+    "bot/connection.py": {"asyncio.sleep"},
     "control/client/attach.py": {"time.monotonic"},
     "control/client/event_lines.py": {"time.time"},
     "control/client/finding.py": {"time.monotonic"},
+    "control/client/following.py": {"time.sleep"},
     "control/client/keys.py": {"time.time"},
     # What makes the worlds: generators of their own, which the seed begins.
     "testing/databases.py": {"random.Random"},
@@ -56,6 +58,7 @@ PLACES: Final = {
     "testing/liar.py": {"random.Random"},
     "testing/lying_link.py": {"random.Random"},
     "testing/nodes.py": {"random.Random"},
+    "testing/served_bot.py": {"random.Random"},
     "testing/versions.py": {"random.Random"},
     # How long a call of a bot takes really: one that blocks the reactor.
     "testing/worlds/bot_life.py": {"time.perf_counter"},

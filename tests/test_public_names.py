@@ -12,10 +12,11 @@ from types import ModuleType
 from twisted.trial.unittest import SynchronousTestCase
 
 import p2pchat
+import p2pchat.bot
 import p2pchat.testing
 from tests.support.processes import ROOT
 
-PUBLIC: tuple[ModuleType, ...] = (p2pchat, p2pchat.testing)
+PUBLIC: tuple[ModuleType, ...] = (p2pchat, p2pchat.bot, p2pchat.testing)
 
 
 class PublicNamesTests(SynchronousTestCase):
@@ -48,12 +49,12 @@ class PublicNamesTests(SynchronousTestCase):
             self.assertEqual(found.keys() - {"__builtins__"}, {*package.__all__})
 
     def test_nothing_is_imported_before_it_is_asked_for(self) -> None:
-        code = "import p2pchat, p2pchat.testing, sys; print(*sys.modules)"
+        code = "import p2pchat.bot, p2pchat.testing, sys; print(*sys.modules)"
         found = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
         )
         ours = [name for name in found.stdout.split() if name.startswith(("p2pchat", "twisted"))]
-        self.assertEqual(ours, ["p2pchat", "p2pchat.testing"])
+        self.assertEqual(ours, ["p2pchat", "p2pchat.bot", "p2pchat.testing"])
 
     def test_examples_and_documents_use_no_others(self) -> None:
         documents = [*Path(ROOT, "docs").glob("*.md"), Path(ROOT, "README.md")]

@@ -25,10 +25,13 @@ from p2pchat.console.reports import link_rows, peer_rows, round_trip_rows
 from p2pchat.control.feed import EventFeed
 from p2pchat.control.keys import KeyRequests, own_key
 from p2pchat.control.long_answers import LongAnswers
+from p2pchat.control.orders import LinkOrders
 from p2pchat.control.outgoing import Outgoing
+from p2pchat.control.past import PastRequests
 from p2pchat.control.protocol import EVENT_KINDS, PROTOCOL
 from p2pchat.control.requests import Fields, Request, RequestError
 from p2pchat.control.running import CommandRunner
+from p2pchat.control.waiting import OutboxRequests
 from p2pchat.history.records import SECURITIES
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
@@ -67,10 +70,13 @@ class Requests:
         self._runners: dict[Outgoing, CommandRunner] = {}
         self._stop = stop
         self._reload = reload
-        self.feed = EventFeed(node, timestamp)
+        self.feed = EventFeed(node, clock, timestamp)
         """Who hears what."""
         self._listing = LongAnswers(lambda: True)
         self._keys = KeyRequests(node, self._listing)
+        self._past = PastRequests(node, clock, LongAnswers(lambda: True))
+        self._outbox = OutboxRequests(node)
+        self._links = LinkOrders(node)
 
     def hello(self) -> Fields:
         """What every client is told first."""
@@ -260,9 +266,28 @@ class Requests:
             known = ", ".join(EVENT_KINDS)
             name = shortened(unknown[0], 40)
             raise RequestError("bad_request", f'no kind of event "{name}": there are {known}')
-        client.leave_out = request.leave_out
-        self.feed.subscribe(client, request.events, attended=request.attended)
-        return {"events": sorted(set(request.events))}
+        if request.watching:
+            try:
+                watching: str | None = self._node.peers.called(request.watching)
+            except AmbiguousNameError as why:
+                raise RequestError("bad_request", str(why)) from None
+        else:
+            watching = None
+
+        def subscribe() -> Fields:
+            client.leave_out = request.leave_out
+            self.feed.subscribe(
+                client, request.events, attended=request.attended, watching=watching
+            )
+            events = sorted(set(request.events))
+            if request.since is None:
+                return {"events": events}
+            return {"events": events, **self.feed.catch_up(client, request.since, request.run)}
+
+        if request.since is None:
+            return subscribe()
+        # What it has missed may be much: it comes when there is room for it.
+        return client.long_answers.do(subscribe)
 
     def _unsubscribe(self, _request: Request, client: Outgoing) -> Answer:
         self.feed.unsubscribe(client)
@@ -314,6 +339,16 @@ REQUESTS: Final[dict[str, Callable[[Requests, Request, Outgoing], Answer]]] = {
     "verify": lambda on, request, _: on._keys.verify(request),
     "trust": lambda on, request, _: on._keys.trust(request),
     "forget_key": lambda on, request, _: on._keys.forget(request),
+    "history": lambda on, request, client: on._past.history(request, client),
+    "search": lambda on, request, client: on._past.search(request, client),
+    "conversations": lambda on, request, client: on._past.conversations(request, client),
+    "read": lambda on, request, _: on._past.read(request),
+    "forget": lambda on, request, _: on._past.forget(request),
+    "outbox": lambda on, request, _: on._outbox.list(request),
+    "cancel": lambda on, request, _: on._outbox.cancel(request),
+    "reconnect": lambda on, _request, _client: on._links.reconnect(),
+    "block": lambda on, request, _: on._links.block(request),
+    "unblock": lambda on, request, _: on._links.unblock(request),
     "subscribe": Requests._subscribe,
     "unsubscribe": Requests._unsubscribe,
     "run": Requests._run,
@@ -323,3 +358,16 @@ REQUESTS: Final[dict[str, Callable[[Requests, Request, Outgoing], Answer]]] = {
     "stop": Requests._stop_node,
 }
 """All requests, by the name in `do`."""
+
+LOOKING: Final = frozenset(
+    (
+        *("status", "peers", "conn", "rtt", "stats", "keys", "history", "search"),
+        *("conversations", "outbox", "subscribe", "unsubscribe"),
+    )
+)
+"""Those that change nothing."""
+
+
+def only_looks(request: Request) -> bool:
+    """Whether a request changes nothing, what counts as read included."""
+    return request.do in LOOKING and not (request.attended or request.watching)

@@ -62,14 +62,21 @@ class Answering(Interface):
 class ControlFactory(ServerFactory):
     """Makes the connections of one control socket, and knows those that are open.
 
-    `on_empty` is called when the last one has gone.
+    `on_empty` is called when the last one has gone. `allows` says which requests are for these
+    clients; None: all.
     """
 
     noisy = False
 
     def __init__(
-        self, clock: IReactorTime, requests: Answering, turns: Turns, on_empty: Callable[[], None]
+        self,
+        clock: IReactorTime,
+        requests: Answering,
+        turns: Turns,
+        on_empty: Callable[[], None],
+        allows: Callable[[Request], bool] | None = None,
     ) -> None:
+        self.allows = allows
         self.clock = clock
         self.turns = turns
         """Where requests are taken in."""
@@ -214,6 +221,9 @@ class ControlConnection(Protocol):
             request = read_request(line)
         except RequestError as why:
             self._refuse(why.code, str(why), None, why.fields)
+            return
+        if self._factory.allows is not None and not self._factory.allows(request):
+            self._refuse("read_only", "one can only look at the node on this socket", request)
             return
         if self._pending >= MAX_PENDING:
             self._refuse("busy", f"{MAX_PENDING} requests wait for their answer", request)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,7 @@ from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
 
 Event: TypeAlias = dict[str, Any]
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 def message_events(
@@ -34,6 +35,7 @@ def message_events(
     kept: bool = True,
     link: IPeerLink | None = None,
     alias: str = "",
+    first: int = 0,
 ) -> Iterator[Event]:
     """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
 
@@ -45,6 +47,7 @@ def message_events(
     text of an earlier message, whose `msg_id` it is, and `alias` only for a peer that has one.
     `link`: the one on which they came. It vouches for nobody but the peer: what is said for another
     came in the clear, by no key.
+    `first`: the id in the history of the first one; 0 when they have none, and then no `id`.
     """
     security, key = how_safe(link)
     for n, message in enumerate(messages):
@@ -58,6 +61,8 @@ def message_events(
             "security": security,
             "key": key,
         }
+        if first:
+            event["id"] = first + n
         if message.src and message.src != peer_id:
             event["claims"], event["security"], event["key"] = message.src, "plain", ""
         if said:
@@ -146,9 +151,52 @@ def key_event(peer_id: str, what: str, key: bytes | None, known: bytes | None, a
     }
 
 
+def sent_event(to: str, text: str, msg_id: str, number: int, at: str) -> Event:
+    """We said something; `number` is its id in the history, 0 when it has none (yet)."""
+    event = {"event": "sent", "time": at, "to": to, "text": text, "msg_id": msg_id}
+    return {**event, "id": number} if number else event
+
+
+def read_event(conversation: str, upto: int, at: str) -> Event:
+    """What was unread has been seen, up to an id; 0: all of it."""
+    event = {"event": "read", "time": at, "conversation": conversation}
+    return {**event, "upto": upto} if upto else event
+
+
+def links_event(peer: Peer, at: str) -> Event:
+    """A peer has another link, or one less."""
+    links = []
+    for link in peer.links:
+        security, key = how_safe(link)
+        direction = "outbound" if link.outbound else "inbound"
+        links.append(
+            {"direction": direction, "address": link.address, "security": security, "key": key}
+        )
+    return {"event": "links", "time": at, "peer_id": peer.peer_id, "links": links}
+
+
+def round_trip_event(peer_id: str, seconds: float, at: str) -> Event:
+    """A peer has answered a PING."""
+    event = {"event": "round_trip", "time": at, "peer_id": peer_id}
+    return {**event, "seconds": round(seconds, 6)}
+
+
+def forgotten_event(peer_id: str, at: str) -> Event:
+    """What was said by and to a peer has been deleted."""
+    return {"event": "forgotten", "time": at, "peer_id": peer_id}
+
+
 def notice_event(sentence: str, at: str) -> Event:
     """Something that the person should know."""
     return {"event": "notice", "time": at, "text": sentence}
+
+
+def encode_lines(events: list[Event]) -> bytes:
+    """Several events, each as by `encode_json`."""
+    try:
+        return _encode_lines(events)
+    except ValueError:
+        return b"".join(map(encode_json, events))
 
 
 def encode_json(value: object) -> bytes:

@@ -1,28 +1,39 @@
 """What clients of the control socket hear of the node: its events.
 
 Rules: nobody listens, nothing is done: the observer belongs to the node only while somebody waits
-for something. An event is encoded once, whoever hears it.
+for something. An event is encoded once, whoever hears it. Once a client has asked for numbers,
+events are numbered and the latest are kept, also for `KEPT` seconds after the last such client has
+gone: it may come back. What is deleted from the history is not kept here either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
+
+from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.control.events import (
     Event,
     away_event,
     delivered_event,
-    encode_json,
+    encode_lines,
+    forgotten_event,
     key_event,
+    links_event,
     message_events,
     notice_event,
     peer_event,
     queued_event,
+    read_event,
+    round_trip_event,
+    sent_event,
     undelivered_event,
 )
 from p2pchat.control.outgoing import Outgoing
-from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.control.protocol import USUAL_KINDS
+from p2pchat.control.requests import Fields
+from p2pchat.control.ring import EventRing
 from p2pchat.mesh.identity.trust import AlertKind
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
@@ -40,35 +51,95 @@ _ALERTS: Final = {
 """The `what` of an event `key`."""
 
 
+KEPT: Final = 600.0
+"""Seconds for which events are kept when nobody hears them."""
+
+
 class EventFeed(Observer):
     """Hands the node's events to the subscribers. `timestamp` gives the time in the usual form."""
 
-    def __init__(self, node: ChatNode, timestamp: Callable[[], str]) -> None:
+    def __init__(self, node: ChatNode, clock: IReactorTime, timestamp: Callable[[], str]) -> None:
         self._node = node
+        self._clock = clock
         self._timestamp = timestamp
         self._subscribers: dict[Outgoing, frozenset[str]] = {}
-        self._attending: set[Outgoing] = set()
+        self._numbered: set[Outgoing] = set()
+        self._ring: EventRing | None = None
+        self._runs = 0
+        self._kept_until = 0.0
+        self._hears = False
+        self._measured: set[str] = set()
+        self._measured_at = 0.0
 
     def __len__(self) -> int:
         return len(self._subscribers)
 
     def subscribe(
-        self, out: Outgoing, kinds: Collection[str] = EVENT_KINDS, *, attended: bool = False
+        self,
+        out: Outgoing,
+        kinds: Collection[str] = USUAL_KINDS,
+        *,
+        attended: bool = False,
+        watching: str | None = None,
     ) -> None:
         """Give it events of these kinds from now on; a second time changes the kinds.
 
-        `attended` says that a person sees every message: then it counts as read.
+        `attended` says that a person sees every message: then it counts as read. `watching` is the
+        one conversation that a person sees there.
         """
-        if not self._subscribers:
-            self._node.observers.add(self)
         self._subscribers[out] = frozenset(kinds)
-        self._attend(out, attended)
+        self._unnumber(out)
+        unread = self._node.unread
+        unread.leave(out)
+        if watching is not None:
+            unread.open(out, watching)
+        elif attended:
+            unread.attend(out)
+        self._look()
+
+    def catch_up(self, out: Outgoing, since: int | Literal["now"], run: str) -> Fields:
+        """Number the events of this subscriber, and give it those after `since` that are kept.
+
+        "now": those that come. Returns where it is now: `run`, `last`, and `missed`, which is how
+        many are gone, or None when that cannot be known because another run of numbers has begun.
+        """
+        ring = self._ring
+        if ring is None:
+            self._runs += 1
+            ring = self._ring = EventRing(f"{self._node.me.instance}.{self._runs}")
+        self._numbered.add(out)
+        ring.kinds |= self._subscribers[out]
+        self._look()
+        if since == "now":
+            since, run = ring.last, run or ring.run
+        known = run in ("", ring.run) and 0 <= since <= ring.last
+        missed = ring.since(since if known else 0, self._subscribers[out])
+        if known and missed.gone:
+            out.tell({"event": "left_out", "count": missed.gone})
+        if missed.events:
+            out.events(missed.data, missed.events)
+        return {"run": ring.run, "last": ring.last, "missed": missed.gone if known else None}
 
     def unsubscribe(self, out: Outgoing) -> None:
         """Give it nothing more; safe for one that never subscribed."""
-        self._attend(out, False)
-        if self._subscribers.pop(out, None) is not None and not self._subscribers:
+        self._node.unread.leave(out)
+        self._subscribers.pop(out, None)
+        self._unnumber(out)
+        self._look()
+
+    def _unnumber(self, out: Outgoing) -> None:
+        if out in self._numbered:
+            self._numbered.remove(out)
+            self._kept_until = self._clock.seconds() + KEPT
+
+    def _look(self) -> None:
+        """Hear of the node exactly as long as that is needed."""
+        hears = bool(self._subscribers) or self._ring is not None
+        if hears and not self._hears:
+            self._node.observers.add(self)
+        elif self._hears and not hears:
             self._node.observers.remove(self)
+        self._hears = hears
 
     def has(self, out: Outgoing) -> bool:
         """Whether it gets events."""
@@ -127,6 +198,36 @@ class EventFeed(Observer):
         """Something that the person should know."""
         self._tell("notice", [notice_event(sentence, self._timestamp())])
 
+    def sent(self, to: str, text: str, msg_id: str, number: int) -> None:
+        """We said something."""
+        self._tell("sent", [sent_event(to, text, msg_id, number, self._timestamp())])
+
+    def read(self, conversation: str, upto: int) -> None:
+        """The person has seen what was unread."""
+        self._tell("read", [read_event(conversation, upto, self._timestamp())])
+
+    def links_changed(self, peer: Peer) -> None:
+        """A peer has another link, or one less."""
+        if self._is_wanted("links"):
+            self._tell("links", [links_event(peer, self._timestamp())])
+
+    def round_trip(self, peer: Peer, seconds: float) -> None:
+        """A peer has answered a PING: told once a second for each peer."""
+        now = self._clock.seconds()
+        if now - self._measured_at >= 1.0:
+            self._measured_at = now
+            self._measured.clear()
+        if peer.peer_id not in self._measured and self._is_wanted("round_trip"):
+            self._measured.add(peer.peer_id)
+            event = round_trip_event(peer.peer_id, seconds, self._timestamp())
+            self._tell("round_trip", [event])
+
+    def forgotten(self, peer_id: str) -> None:
+        """What was said by and to a peer has been deleted: here as well."""
+        if self._ring is not None:
+            self._ring.clear()
+        self._tell("forgotten", [forgotten_event(peer_id, self._timestamp())])
+
     def _tell_messages(
         self,
         peer: Peer,
@@ -136,27 +237,46 @@ class EventFeed(Observer):
         kept: bool = True,
     ) -> None:
         own_id, at = self._node.me.peer_id, self._timestamp()
-        link = peer.heard_on
+        link, first = peer.heard_on, peer.heard_id if kept else 0
         alias = self._node.lists.called(peer.peer_id)
         events = message_events(
-            own_id, peer.peer_id, messages, at, said, kept=kept, link=link, alias=alias
+            own_id,
+            peer.peer_id,
+            messages,
+            at,
+            said,
+            kept=kept,
+            link=link,
+            alias=alias,
+            first=first,
         )
         self._tell("message", events, len(messages))
 
+    def _is_wanted(self, kind: str) -> bool:
+        if self._ring is not None and kind in self._ring.kinds:
+            return True
+        return any(kind in kinds for kinds in self._subscribers.values())
+
     def _tell(self, kind: str, events: Iterable[Event], count: int = 1) -> None:
+        ring = self._ring
+        if ring is not None and not self._numbered and self._clock.seconds() >= self._kept_until:
+            ring = self._ring = None
+            self._look()
         to = [
             out
             for out, kinds in self._subscribers.items()
             if kind in kinds and not out.missed(count)
         ]
-        if to:
-            data = b"".join(map(encode_json, events))
-            for out in to:
-                out.events(data, count)
-
-    def _attend(self, out: Outgoing, attended: bool) -> None:
-        """Note whether a person sees what comes."""
-        history = self._node.history
-        if history is not None and attended is not (out in self._attending):
-            self._attending ^= {out}
-            history.attending += 1 if attended else -1
+        if ring is None or kind not in ring.kinds:
+            ring = None
+            if not to:
+                return
+        these = [*events]
+        if ring is not None:
+            for number, event in enumerate(these, ring.last + 1):
+                event["n"] = number
+        data = encode_lines(these)
+        if ring is not None:
+            ring.add(kind, count, data)
+        for out in to:
+            out.events(data, count)

@@ -89,14 +89,15 @@ def check_length(path: str) -> None:
         )
 
 
-def connect(path: str) -> socket.socket:
+def connect(path: str, *, named: bool = False) -> socket.socket:
     """A connection to the node behind this socket; raises `ControlError` when there is none.
 
     A socket that another user made, or could have made, is refused: what a client says there is
-    for the person's own node, and what comes back would be believed.
+    for the person's own node, and what comes back would be believed. `named`: the person has named
+    this very socket. Then it may be another user's, who lets a group of ours use it.
     """
     check_length(path)
-    _check_owner(path)
+    _check_owner(path, named=named)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(5.0)
@@ -115,7 +116,7 @@ def connect(path: str) -> socket.socket:
     return connection
 
 
-def _check_owner(path: str) -> None:
+def _check_owner(path: str, *, named: bool) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     try:
         found, place = os.lstat(path), os.stat(folder)
@@ -124,11 +125,14 @@ def _check_owner(path: str) -> None:
     uid = os.geteuid()
     if uid == 0 and folder in (SYSTEM_FOLDER, RENDEZVOUS_FOLDER):
         return  # a service of the system has a user of its own, and only root makes folders there
-    if found.st_uid not in (uid, 0):
+    owners = [uid, 0]
+    if named and found.st_mode & 0o060 == 0o060 and found.st_gid in os.getgroups():
+        owners.append(found.st_uid)
+    if found.st_uid not in owners:
         raise ControlError(f"{shortened(path)}: another user made this socket")
     # In a folder like /tmp everybody may put something, and only its owner may take it away.
     shared = place.st_mode & 0o022 and not place.st_mode & stat.S_ISVTX
-    if place.st_uid not in (uid, 0) or shared:
+    if place.st_uid not in owners or shared:
         raise ControlError(f"{shortened(path)}: others may change the folder of this socket")
 
 

@@ -13,7 +13,7 @@ MAX_REQUEST: Final = 262_144
 """Bytes of the longest request: the longest message, all of it written as escapes."""
 MAX_TEXT: Final = 32_768
 """Bytes of the longest line between peers, of which a text is a part."""
-EVENT_KINDS: Final = (
-    *("message", "peer", "delivered", "undelivered", "queued", "notice", "key", "away"),
-)
+USUAL_KINDS: Final = ("message", "peer", "delivered", "undelivered", "queued", "notice", "key")
+"""The events that a client gets which names none: what there was when it may have been written."""
+EVENT_KINDS: Final = (*USUAL_KINDS, "away", "sent", "read", "links", "round_trip", "forgotten")
 """Every kind of event that a client can subscribe to."""

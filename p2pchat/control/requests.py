@@ -10,19 +10,24 @@ person.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from p2pchat.console.plain.input_lines import InputLines
 from p2pchat.control.broken import id_in
-from p2pchat.control.protocol import EVENT_KINDS, MAX_REQUEST
+from p2pchat.control.protocol import MAX_REQUEST, USUAL_KINDS
+from p2pchat.history.records import NO_ID
 from p2pchat.wire.text import shortened
 
 Fields: TypeAlias = dict[str, Any]
 _BEGINNING: Final = 4096
 """Bytes of a line that is too long in which its id is looked for."""
+
+
+Id: TypeAlias = Annotated[int, msgspec.Meta(ge=-1, le=NO_ID)]
+"""An id of the history; -1: none is named."""
 
 
 class RequestError(Exception):
@@ -44,7 +49,7 @@ class Request(Struct, kw_only=True):
     scope: str = "*"
     ask: bool = True
     format: Literal["json", "text"] = "json"
-    events: list[str] = msgspec.field(default_factory=lambda: [*EVENT_KINDS])
+    events: list[str] = msgspec.field(default_factory=lambda: [*USUAL_KINDS])
     leave_out: bool = False
     attended: bool = False
     line: str = ""
@@ -53,6 +58,18 @@ class Request(Struct, kw_only=True):
     security: Literal["plain", "encrypted", "verified"] = "plain"
     peer_id: str = ""
     fingerprint: str = ""
+    conversation: str = ""
+    words: str = ""
+    count: int = 50
+    before: Id = -1
+    after: Id = -1
+    around: Id = -1
+    upto: Id = 0
+    msg_ids: list[str] = msgspec.field(default_factory=list)
+    entry: str = ""
+    since: int | Literal["now"] | None = None
+    run: str = ""
+    watching: str | None = None
 
 
 class TooLong(str):

@@ -4,6 +4,7 @@
     control.listen()                 # raises ControlError with a sentence
     control.startService()           # and stopService(): the socket is gone
     control.look_again()             # makes the socket anew if somebody removed it
+    ControlService(…, looks_at=control)    # another socket, on which one can only look
 
 The conversation, one JSON object a line, is told in `docs/control.md`:
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from p2pchat.control.answers import Requests
+from p2pchat.control.answers import Requests, only_looks
 from p2pchat.control.connection import MAX_CLIENTS
 from p2pchat.control.paths import (
     ControlError,
@@ -47,6 +48,8 @@ class ControlService(SocketService):
 
     `reactor` provides IReactorUNIX and IReactorTime. `path` is where the socket is to be; None for
     the usual place. `stop` ends the program, `reload` reads its settings anew (see `Requests`).
+    `group`: a group of the system whose members may connect, too. `looks_at`: the control socket
+    beside which this is one for looking on.
     """
 
     whose = "another node"
@@ -60,13 +63,31 @@ class ControlService(SocketService):
         reload: Callable[[], list[str]] | None = None,
         path: str | None = None,
         timestamp: Callable[[], str] | None = None,
+        group: str | None = None,
+        looks_at: ControlService | None = None,
     ) -> None:
+        self.name = "control" if looks_at is None else "control_read_only"
         self._node = node
-        self.requests = Requests(
-            node, reactor, stop=stop, timestamp=timestamp or Timestamps(node.wall), reload=reload
+        self.requests: Requests = (
+            Requests(
+                node,
+                reactor,
+                stop=stop,
+                timestamp=timestamp or Timestamps(node.wall),
+                reload=reload,
+            )
+            if looks_at is None
+            else looks_at.requests
         )
         """What answers."""
-        super().__init__(reactor, self.requests, node.mesh.turns, path)
+        super().__init__(
+            reactor,
+            self.requests,
+            node.mesh.turns,
+            path,
+            group=group,
+            allows=None if looks_at is None else only_looks,
+        )
 
     def _usual_path(self) -> str:
         """A name that no living node has: two of one peer_id are told apart by their ports."""
@@ -82,7 +103,7 @@ class ControlService(SocketService):
 
     def section(self) -> Section[ControlService]:
         """What is counted here, for a snapshot."""
-        return Section("control", _FIGURES, self)
+        return Section(str(self.name), _FIGURES, self)
 
 
 _FIGURES: Final[Mapping[str, Figure[ControlService]]] = {

@@ -12,6 +12,7 @@ Rules: the number of clients is bounded, and so is what each of them can make th
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -21,7 +22,8 @@ from twisted.internet.interfaces import IDelayedCall
 
 from p2pchat.control.connection import MAX_CLIENTS, Answering, ControlFactory
 from p2pchat.control.paths import ControlError, make_way
-from p2pchat.control.socket_file import SocketPort
+from p2pchat.control.requests import Request
+from p2pchat.control.socket_file import GroupError, SocketPort
 from p2pchat.logs.levels import Log
 from p2pchat.turns import Turns
 from p2pchat.wire.text import shortened, system_reason
@@ -34,14 +36,28 @@ LOOK: Final = 30.0
 
 
 class SocketService(Service):
-    """One control socket, at `path`; `reactor` provides IReactorUNIX and IReactorTime."""
+    """One control socket, at `path`; `reactor` provides IReactorUNIX and IReactorTime.
+
+    `group`: a group of the system whose members may connect, too. `allows` says which requests are
+    answered; None: all.
+    """
 
     name: str | None = "control"
     whose = "another program"
     """Who has the socket when it is taken."""
 
-    def __init__(self, reactor: Any, requests: Answering, turns: Turns, path: str | None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        requests: Answering,
+        turns: Turns,
+        path: str | None,
+        *,
+        group: str | None = None,
+        allows: Callable[[Request], bool] | None = None,
+    ) -> None:
         self._reactor = reactor
+        self._group = group
         self.path = path or ""
         """Where the socket is; settled by `listen`."""
         self._given = path
@@ -49,7 +65,7 @@ class SocketService(Service):
         self._next_look: IDelayedCall | None = None
         self._trouble = ""
         self._all_gone: Deferred[None] | None = None
-        self.factory = ControlFactory(reactor, requests, turns, self._no_clients)
+        self.factory = ControlFactory(reactor, requests, turns, self._no_clients, allows)
         """What makes the connections, and knows them."""
 
     def listen(self) -> None:
@@ -61,9 +77,13 @@ class SocketService(Service):
             path = self._usual_path()
         elif not make_way(path):
             raise ControlError(f"{shortened(path)}: {self.whose} has this control socket")
-        port = SocketPort(path, self.factory, MAX_CLIENTS, self._reactor)
+        if self._group is not None and self._given is None:
+            raise ControlError("the usual folder is yours alone: a group needs a control.path")
+        port = SocketPort(path, self.factory, MAX_CLIENTS, self._reactor, self._group)
         try:
             port.startListening()
+        except GroupError as why:
+            raise ControlError(f"{shortened(path)} cannot be given to the group {why}") from None
         except CannotListenError as why:
             reason = getattr(why.socketError, "strerror", None) or str(why.socketError)
             raise ControlError(f"{shortened(path)}: {reason}") from None

@@ -93,7 +93,8 @@ class DurableHistory:
         self.on_notice: Callable[[str], None] = _ignore
         """Is told what the person should know, in a sentence."""
         self.attending = 0
-        """How many consoles show everything as it comes: then it counts as read."""
+        """How many consoles show everything as it comes: then it counts as read. Who decides that
+        sets it; see `node/unread`."""
         self.unread: dict[str, int] = {}
         """Conversation -> messages of earlier runs that nobody has seen, 1000 at most."""
         self._running = Running()
@@ -209,6 +210,11 @@ class DurableHistory:
         return self._store.ready
 
     @property
+    def last_id(self) -> int:
+        """The id of the latest message."""
+        return self._store.last_id
+
+    @property
     def ready(self) -> bool:
         """Whether it is, and all is done that waited for that; see `when_ready`."""
         return self._store.ready and not self._waiting
@@ -248,7 +254,7 @@ class DurableHistory:
         if arrival.said is not None:
             # What others say of the time may be anything.
             arrival.said = [min(max(0.0, when), wall) for when in arrival.said]
-        first = self._store.next_id(len(messages))
+        first = arrival.first = self._store.next_id(len(messages))
         stranger = peer_id not in self._friends.known
         how = how_it_came(arrival.link, messages)
         piece = pack(
@@ -280,23 +286,23 @@ class DurableHistory:
         self, conversation: str | None, count: int, before: int | None = None
     ) -> Deferred[list[Record]]:
         """The last messages of a conversation, or of all for None; see `Reader.recent`."""
-        return self._read_all(lambda reader: reader.recent(conversation, count, before))
+        return self.ask(lambda reader: reader.recent(conversation, count, before))
 
     def after(self, conversation: str | None, count: int, last: int) -> Deferred[list[Record]]:
         """The first messages that came after one; see `Reader.after`."""
-        return self._read_all(lambda reader: reader.after(conversation, count, last))
+        return self.ask(lambda reader: reader.after(conversation, count, last))
 
     def upto(self, at: float) -> Deferred[list[int]]:
         """The id of the last message that was kept by then; see `Reader.upto`."""
-        return self._read_all(lambda reader: reader.upto(at))
+        return self.ask(lambda reader: reader.upto(at))
 
     def count_of(self, peer_id: str) -> Deferred[int]:
         """How many messages of a peer and to it `forget` would delete."""
-        return self._read_all(lambda reader: reader.count_of(peer_id)).addCallback(sum)
+        return self.ask(lambda reader: reader.count_of(peer_id)).addCallback(sum)
 
     def search(self, words: str, count: int) -> Deferred[list[Record]]:
         """The last messages that hold `words`; see `Reader.search`."""
-        return self._read_all(lambda reader: reader.search(words, count))
+        return self.ask(lambda reader: reader.search(words, count))
 
     def peers_called(self, name: str) -> Deferred[list[str]]:
         """The peers of this bare name, without us; see `Reader.peers_called`."""
@@ -347,17 +353,20 @@ class DurableHistory:
         self._deleting.run(lambda: self.flush().addCallback(delete)).addBoth(over)
         return answer
 
-    def mark_read(self, conversation: str) -> None:
-        """The person has seen all there is in a conversation."""
+    def mark_read(self, conversation: str, upto: int | None = None) -> None:
+        """The person has seen all there is in a conversation, or what is there up to an id."""
 
         def read(_: object) -> None:
             self.unread.pop(conversation, None)
-            self._store.read(conversation)
+            self._store.read(conversation, upto)
 
         self.when_ready().addCallback(read)
 
-    def _read_all(self, ask: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
-        """Read with what was said just now, as far as it can be written."""
+    def ask(self, ask: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
+        """Read in its thread, with what was said just now, as far as that can be written.
+
+        Fails with a `HistoryError`.
+        """
         if not self.ready or self.failing or not self._store.has_unwritten:
             return self._read(ask)
         written = self._store.flush().addTimeout(HANGS_AFTER, self._clock)

@@ -8,7 +8,7 @@ that is not there is an empty history; any other trouble is a `HistoryError`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
 
@@ -45,6 +45,14 @@ _OF_ONE: Final = (
     f" (SELECT id FROM name WHERE text = :conversation) AND {_BETWEEN}",
 )
 """Rows of `message`: of all conversations, of one; in the latter, indexed or not."""
+_LAST: Final = (
+    "SELECT max(id) FROM (SELECT conversation AS at, max(id) AS id FROM message"
+    " WHERE id > (SELECT upto FROM indexed) GROUP BY conversation UNION ALL"
+    " SELECT id, (SELECT max(id) FROM message_of WHERE conversation = n.id) FROM name n)"
+    " GROUP BY at HAVING max(id) < ? ORDER BY max(id) DESC LIMIT ?"
+)
+"""The id of the last message of each conversation."""
+_IN_ONE: Final = "(:place IS NULL OR m.conversation = (SELECT id FROM name WHERE text = :place))"
 
 
 class Reader:
@@ -93,17 +101,65 @@ class Reader:
         """The id of the last message that was kept by then, 0 for none, nothing without a file."""
         return self._read(lambda connection: [moments.upto(connection, at)])
 
-    def search(self, words: str, count: int) -> list[Record]:
+    def received_between(self, conversation: str, after: int, upto: int, most: int) -> int:
+        """How many messages of others a conversation has between two ids, `most` at most."""
+
+        def read(connection: sqlite3.Connection) -> list[int]:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM message_of WHERE received AND conversation ="
+                " (SELECT id FROM name WHERE text = ?) AND id > ? AND id <= ? LIMIT ?)",
+                (conversation, after, upto, most),
+            ).fetchone()
+            return [min(most, count + self._not_indexed(connection, conversation, after, upto))]
+
+        return sum(self._read(read))
+
+    def conversations(self, count: int, before: int | None = None) -> list[Record]:
+        """The last message of each conversation, of `count` of them, the latest first.
+
+        `before`: only those whose last message has a smaller id.
+        """
+        end = _END if before is None else before
+
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            last: dict[str, Record] = {}
+            for data in self._segments(connection, "ORDER BY id DESC"):
+                for each in reversed(unpack(data)):
+                    last.setdefault(each.conversation, each)
+            rows = connection.execute(
+                f"{_SELECT} m.id IN ({_LAST}) ORDER BY m.id DESC", (end, count + len(last))
+            )
+            for each in self._records(rows):
+                if each.id > last.setdefault(each.conversation, each).id:
+                    last[each.conversation] = each
+            found = [each for each in last.values() if each.id < end]
+            return sorted(found, key=lambda each: -each.id)[:count]
+
+        return self._read(read)
+
+    def search(
+        self, words: str, count: int, conversation: str | None = None, before: int | None = None
+    ) -> list[Record]:
         """The last `count` messages that hold all of `words`, oldest first.
 
-        What can be asked is in `searching`.
+        What can be asked is in `searching`. Only those of a `conversation`, and with an id below
+        `before`, if these are given.
         """
         query = Query(words)
+        end = _END if before is None else before
+
+        def is_meant(one: Record) -> bool:
+            return (
+                one.id < end
+                and conversation in (None, one.conversation)
+                and query.matches(one.text)
+            )
 
         def look(connection: sqlite3.Connection, *, use_index: bool) -> list[Record]:
             found: list[Record] = []
-            for newest in self._candidates(connection, query, use_index=use_index):
-                found += islice((one for one in newest if query.matches(one.text)), count)
+            values = {"place": conversation, "end": end, "part": encodable(query.part)}
+            for newest in self._candidates(connection, query, values, use_index=use_index):
+                found += islice(filter(is_meant, newest), count)
             return _sorted(found)[-count:]
 
         def read(connection: sqlite3.Connection) -> list[Record]:
@@ -246,6 +302,21 @@ class Reader:
         elif self._begun:
             self._unsummed = summed_after(connection)
 
+    def _not_indexed(
+        self, connection: sqlite3.Connection, conversation: str, after: int, upto: int
+    ) -> int:
+        """How many of others' messages between two ids no index has yet."""
+        (count,) = connection.execute(
+            f"SELECT count(*) FROM message m WHERE {_NOT_INDEXED} AND m.state = 0 AND m.id > ?"
+            " AND m.id <= ? AND m.conversation = (SELECT id FROM name WHERE text = ?)",
+            (after, upto, conversation),
+        ).fetchone()
+        stored = (
+            sum(after < each.id <= upto for each in unpack(data, conversation))
+            for data in self._segments(connection, "WHERE id <= ? ORDER BY id", upto)
+        )
+        return int(count) + sum(stored)
+
     def _segments(
         self, connection: sqlite3.Connection, rest: str = "", *values: object
     ) -> Iterator[bytes]:
@@ -287,24 +358,31 @@ class Reader:
         return found
 
     def _candidates(
-        self, connection: sqlite3.Connection, query: Query, *, use_index: bool
+        self,
+        connection: sqlite3.Connection,
+        query: Query,
+        values: Mapping[str, object],
+        *,
+        use_index: bool,
     ) -> Iterator[Iterator[Record]]:
-        """Messages that may be what is looked for, each kind newest first."""
-        stored = self._segments(connection, "ORDER BY id DESC")
+        """Messages that may be what is looked for, each kind newest first; ids are below `end`."""
+        stored = self._segments(connection, "WHERE id < ? ORDER BY id DESC", values["end"])
         yield (each for data in stored for each in reversed(unpack(data)))
-        part = encodable(query.part)
         if use_index and query.index_query and index.usable(connection):
             named = connection.execute(
                 f"SELECT {FIELDS} FROM words w LEFT JOIN message m ON m.id = w.rowid {NAMES}"
-                " WHERE words MATCH ? AND instr(coalesce(m.text, ?2), ?2) ORDER BY w.rowid DESC",
-                (query.index_query, part),
+                " WHERE words MATCH :words AND instr(coalesce(m.text, :part), :part)"
+                f" AND w.rowid < :end AND {_IN_ONE} ORDER BY w.rowid DESC",
+                {**values, "words": query.index_query},
             )
             yield self._records(named)
             which = f"{_NOT_INDEXED} AND"
         else:
             which = ""
         others = connection.execute(
-            f"{_SELECT} {which} instr(m.text, ?) ORDER BY m.id DESC", (part,)
+            f"{_SELECT} {which} instr(m.text, :part) AND m.id < :end AND {_IN_ONE}"
+            " ORDER BY m.id DESC",
+            values,
         )
         yield self._records(others)
 

@@ -147,6 +147,11 @@ class Store:
 
     # ------------------------------------------------------------ what is to be kept
 
+    @property
+    def last_id(self) -> int:
+        """The id of the latest message."""
+        return self._next_id - 1
+
     def next_id(self, count: int = 1) -> int:
         """The id for the next message, the first one of `count`."""
         number = self._next_id
@@ -197,7 +202,8 @@ class Store:
         time.
         """
         if len(self._read) < _MAX_READ:
-            self._read[conversation] = self._next_id - 1 if upto is None else upto
+            upto = self.last_id if upto is None else upto
+            self._read[conversation] = max(upto, self._read.get(conversation, 0))
 
     def sweep(self, now: float, before: float) -> None:
         """Do what waited for a quiet moment; call it several times a second.

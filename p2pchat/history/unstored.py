@@ -22,6 +22,8 @@ class Arrival(Struct, gc=False):
     """The ids that `link` is to acknowledge then."""
     messages: list[Send | Pub] = field(default_factory=list)
     """What is to be shown then; empty when it has been already."""
+    first: int = 0
+    """The id of the first of them, and the others follow; 0 while they have none."""
     said: list[float] | None = None
     """For messages that came late: when each of them was said."""
     is_change: bool = False

@@ -92,13 +92,15 @@ class Mesh:
         """Is told of each peer that is written to on another link from now on."""
         self.on_closed: Callable[[Peer, IPeerLink], None] = _ignore
         """Is told of each link that is gone."""
+        self.on_links: Callable[[Peer], None] = _ignore
+        """Is told of each peer that has another link, or one less."""
         self.on_status: Callable[[Peer], None] = _ignore
         """Is told of each new status."""
         self.on_notice: Callable[[str], None] = _ignore
         """Is told what the person should know, in a sentence."""
         self.on_key_alert: Callable[[Alert], None] = _ignore
         """Is told what a person may have to know about a key; strangers can cause it."""
-        self.on_round_trip: Callable[[float], None] | None = None
+        self.on_round_trip: Callable[[Peer, float], None] = _ignore
         """Is told every round-trip time in seconds, for who keeps statistics."""
         self.context = LinkContext(me, settings, self, reactor, new_id, timestamp)
         self.context.batch.max_waiting = settings.limits.max_queues_bytes
@@ -333,6 +335,7 @@ class Mesh:
         if surplus is not None:
             surplus.leave(DUPLICATE)
         self.on_open(peer, link)
+        self.on_links(peer)
 
     def link_closed(self, link: IPeerLink, finish: Finish) -> None:
         """The connection is gone."""
@@ -353,6 +356,7 @@ class Mesh:
         self.link_log.closed(link, finish, self._reactor.seconds())
         if peer is not None:
             self.on_closed(peer, link)
+            self.on_links(peer)
             blocked = self.blocking.has_peer(peer.peer_id)
             if not blocked and link.deliver is not _ignore:
                 self._dialing.link_closed(peer, link, finish)
@@ -398,9 +402,8 @@ class Mesh:
         peer = self.peers.get(link.peer_id)
         if peer is not None:
             peer.add_round_trip(seconds)
+            self.on_round_trip(peer, seconds)
         self.keepalive.measured(seconds)
-        if self.on_round_trip is not None:
-            self.on_round_trip(seconds)
 
     def remarked(self, _link: IPeerLink, remark: Remark) -> None:
         """Something worth a line in the log."""

@@ -55,6 +55,7 @@ class Peer:
         "able",
         "addresses",
         "expires_at",
+        "heard_id",
         "heard_on",
         "left",
         "links",
@@ -83,6 +84,9 @@ class Peer:
         """Whether it said BYE and has not registered again since."""
         self.heard_on: IPeerLink | None = None
         """The link of the messages that observers are being told of; None at other times."""
+        self.heard_id = 0
+        """The id in the history of the first of these messages, and the others follow; 0 when they
+        have none."""
         self.links: list[IPeerLink] = []
         """Live links; `link_in_use` is the one to write to."""
         self.round_trips: tuple[float, ...] = ()

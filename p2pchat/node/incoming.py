@@ -282,9 +282,9 @@ class Incoming:
                 showing.takes_back(arrival)
             showing.refused(arrival)
         elif at_once:
-            peer.heard_on = arrival.link
+            peer.heard_on, peer.heard_id = arrival.link, arrival.first
             self._observers.received(peer, shown)
-            peer.heard_on = None
+            peer.heard_on, peer.heard_id = None, 0
 
     def _repeated(self, history: DurableHistory, arrival: Arrival) -> None:
         """Acknowledge messages that came before, as soon as those are safe."""

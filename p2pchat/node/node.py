@@ -47,6 +47,7 @@ from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
 from p2pchat.node.trusting import Trusting
+from p2pchat.node.unread import Unread
 from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.rendezvous.selection import MOST_NAMES
 from p2pchat.settings.values import Settings
@@ -223,12 +224,18 @@ class ChatNode(MultiService):
         )
         if self.history is not None:
             self.outgoing.publishing.on_dropped = self._catching_up.more
+        self.unread = Unread(
+            self.observers, self.friends, f"#{settings.peer.namespace}", self.history
+        )
+        """What nobody has seen yet, and who shows what comes."""
         mesh.on_chat = self.incoming.deliver
         mesh.on_ack = self.outgoing.acknowledged
         mesh.on_moved = self._link_opened
         self.outgoing.on_overdue = mesh.ack_overdue
         mesh.on_status = self.incoming.status_changed
         mesh.on_notice = self.observers.notice
+        mesh.on_round_trip = self.observers.round_trip
+        mesh.on_links = self.observers.links_changed
         self.send = self.outgoing.send
         """Send a direct message: `send(peer_id, text)`; see `Outgoing.send`."""
         self.publish = self.outgoing.publishing.publish

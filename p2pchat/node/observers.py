@@ -6,7 +6,8 @@
 
     node.observers.add(Greeter())
 
-Rules: an observer that raises is logged and hurts nobody else. It must not block.
+Rules: an observer that raises is logged and hurts nobody else. It must not block. Those of `SPARED`
+are told to nobody who does not override them, and cost nothing then.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from p2pchat.wire.changes import as_message
 from p2pchat.wire.messages import Pub, Send
 
 _log: Final = Log("Node")
+SPARED: Final = ("sent", "round_trip", "links_changed", "read", "forgotten")
+"""What few care for; an observer need not have these methods."""
 
 
 class INodeObserver(Interface):
@@ -87,6 +90,24 @@ class INodeObserver(Interface):
     def notice(sentence: str) -> None:
         """Something that the person should know, for example that our name is in use."""
 
+    def sent(to: str, text: str, msg_id: str, number: int) -> None:
+        """We said something to a peer or a scope, at whatever surface; what becomes of it follows.
+
+        `number`: its id in the history; 0 without one, and while the past is not known.
+        """
+
+    def round_trip(peer: Peer, seconds: float) -> None:
+        """A peer has answered a PING."""
+
+    def links_changed(peer: Peer) -> None:
+        """`peer.links` has another link, or one less."""
+
+    def read(conversation: str, upto: int) -> None:
+        """The person has seen what was unread in a conversation, up to an id; 0: all of it."""
+
+    def forgotten(peer_id: str) -> None:
+        """What was said by and to a peer has been deleted."""
+
 
 @implementer(INodeObserver)
 class Observer:
@@ -144,6 +165,21 @@ class Observer:
     def notice(self, sentence: str) -> None:
         """The person should know this."""
 
+    def sent(self, to: str, text: str, msg_id: str, number: int) -> None:
+        """We said something."""
+
+    def round_trip(self, peer: Peer, seconds: float) -> None:
+        """A peer has answered a PING."""
+
+    def links_changed(self, peer: Peer) -> None:
+        """A peer has another link, or one less."""
+
+    def read(self, conversation: str, upto: int) -> None:
+        """The person has seen what was unread."""
+
+    def forgotten(self, peer_id: str) -> None:
+        """What was said by and to a peer has been deleted."""
+
 
 @implementer(INodeObserver)
 class Observers:
@@ -151,16 +187,19 @@ class Observers:
 
     def __init__(self) -> None:
         self._observers: list[INodeObserver] = []
+        self._spared: dict[str, tuple[INodeObserver, ...]] = dict.fromkeys(SPARED, ())
 
     def add(self, observer: INodeObserver) -> None:
         """Tell this one, too, from now on; raises `TypeError` for one that is no observer."""
         if not INodeObserver.providedBy(observer):
             raise TypeError(f"{type(observer).__name__} must be a subclass of p2pchat.Observer")
         self._observers.append(observer)
+        self._look_who_cares()
 
     def remove(self, observer: INodeObserver) -> None:
         """Tell this one no more."""
         self._observers.remove(observer)
+        self._look_who_cares()
 
     def status_changed(self, peer: Peer) -> None:
         """Tell all of them."""
@@ -224,8 +263,44 @@ class Observers:
         """Tell all of them."""
         self._tell("notice", sentence)
 
+    def sent(self, to: str, text: str, msg_id: str, number: int) -> None:
+        """Tell those who care."""
+        if self._spared["sent"]:
+            self._tell_some("sent", to, text, msg_id, number)
+
+    def round_trip(self, peer: Peer, seconds: float) -> None:
+        """Tell those who care."""
+        self._tell_some("round_trip", peer, seconds)
+
+    def links_changed(self, peer: Peer) -> None:
+        """Tell those who care."""
+        self._tell_some("links_changed", peer)
+
+    def read(self, conversation: str, upto: int) -> None:
+        """Tell those who care."""
+        self._tell_some("read", conversation, upto)
+
+    def forgotten(self, peer_id: str) -> None:
+        """Tell those who care."""
+        self._tell_some("forgotten", peer_id)
+
+    def _look_who_cares(self) -> None:
+        for event in SPARED:
+            usual = (None, getattr(Observer, event))
+            self._spared[event] = tuple(
+                each for each in self._observers if getattr(type(each), event, None) not in usual
+            )
+
+    def _tell_some(self, event: str, *arguments: object) -> None:
+        self._tell_these(self._spared[event], event, arguments)
+
     def _tell(self, event: str, *arguments: object) -> None:
-        for observer in (*self._observers,):
+        self._tell_these((*self._observers,), event, arguments)
+
+    def _tell_these(
+        self, observers: tuple[INodeObserver, ...], event: str, arguments: tuple[object, ...]
+    ) -> None:
+        for observer in observers:
             try:
                 getattr(observer, event)(*arguments)
             except Exception:

@@ -75,6 +75,7 @@ class Outgoing:
     ) -> None:
         self._friends = Friends() if friends is None else friends
         self._context = context
+        self._observers = observers
         self._own_id = context.me.peer_id
         self._peers = peers
         self._history = history
@@ -82,7 +83,7 @@ class Outgoing:
         self._first_words = None if known is None else FirstWords(context, known, observers)
         if known is not None and known.file is not None:
             known.file.on_written = self._pins_written
-        self.publishing = Publishing(context, peers, history)
+        self.publishing = Publishing(context, peers, observers, history)
         """What goes to everybody of a scope."""
         self._leaving = ""
         self._gone = False
@@ -200,6 +201,7 @@ class Outgoing:
             self._sent_at_once += 1
             _log.info("SEND {to}: {text}", to=peer_id, text=logged(payload))
         self._friends.wrote_to(peer_id)
+        self._observers.sent(peer_id, payload, msg_id, message.entry.id)
         return msg_id
 
     def _enter_early(self, _: object, history: DurableHistory, message: OwnMessage) -> None:
@@ -221,6 +223,7 @@ class Outgoing:
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
+            self._observers.forgotten(peer_id)
             self.on_forgotten()
 
         return history.forget(peer_id, deleted)

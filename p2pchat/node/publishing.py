@@ -20,6 +20,7 @@ from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.changing import change_line
 from p2pchat.node.news import NotSentError
+from p2pchat.node.observers import Observers
 from p2pchat.wire.address import namespace_of_scope
 from p2pchat.wire.changes import kept_id
 from p2pchat.wire.codec import encode
@@ -44,9 +45,14 @@ class Publishing:
     """Publishes for one node. `history`, if there is one, keeps what was published."""
 
     def __init__(
-        self, context: LinkContext, peers: PeerTable, history: DurableHistory | None = None
+        self,
+        context: LinkContext,
+        peers: PeerTable,
+        observers: Observers,
+        history: DurableHistory | None = None,
     ) -> None:
         self._context = context
+        self._observers = observers
         self._peers = peers
         self._history = history
         self.broadcast = Broadcast(peers, context.batch, context.settings.limits.max_queue_bytes)
@@ -82,7 +88,7 @@ class Publishing:
             namespace = namespace_of_scope(scope)
         except ValueError as why:
             raise NotSentError(str(why)) from None
-        history, dropped = self._history, 0
+        history, dropped, number = self._history, 0, 0
         message = Pub(self._context.new_id(), self._context.me.peer_id, scope, payload, False)
         msg_id = str(message.msg_id)
         me = message.src
@@ -101,6 +107,7 @@ class Publishing:
             if history.ready:
                 dropped = self._spread(namespace, line, msg_id, of, scope, payload)
                 history.enter(entry)
+                number = entry.id
             elif self._early < _MOST_EARLY:
                 self._early += 1
                 history.when_ready().addCallback(self._publish_late, history, entry, line)
@@ -111,6 +118,7 @@ class Publishing:
         _log.info(
             "PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=logged(payload)
         )
+        self._observers.sent(scope, payload, msg_id, number)
         return Published(msg_id, peers, dropped)
 
     def flush(self) -> None:

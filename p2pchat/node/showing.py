@@ -85,19 +85,29 @@ class Showing:
         peer, messages, said = arrival.peer, arrival.messages, arrival.said
         if not messages:
             return
+        peer.heard_on, peer.heard_id = arrival.link, arrival.first
         if self._unkept_of_strangers or self._unkept_of_friends:
-            new = self._not_shown(peer.peer_id, messages)
-            messages = [messages[at] for at in new]
-            said = None if said is None else [said[at] for at in new]
-        peer.heard_on = arrival.link
-        if messages and arrival.is_change:
+            self._show_new(arrival)
+        elif arrival.is_change:
             self._observers.changed(peer, messages[0])
-        elif messages and said is None:
+        elif said is None:
             self._observers.received(peer, messages)
-        elif messages and said is not None:
+        else:
             self._observers.received_late(peer, messages, said)
-        peer.heard_on = None
+        peer.heard_on, peer.heard_id = None, 0
         self._next(peer)
+
+    def _show_new(self, arrival: Arrival) -> None:
+        """Show those that were not shown before they were kept, each with its own id."""
+        peer, messages, said = arrival.peer, arrival.messages, arrival.said
+        for at in self._not_shown(peer.peer_id, messages):
+            peer.heard_id = arrival.first + at
+            if arrival.is_change:
+                self._observers.changed(peer, messages[at])
+            elif said is None:
+                self._observers.received(peer, [messages[at]])
+            else:
+                self._observers.received_late(peer, [messages[at]], [said[at]])
 
     def not_stored(self, arrival: Arrival) -> None:
         """What waited could not be stored: show it with a mark, and take it for new again."""

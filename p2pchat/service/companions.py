@@ -24,7 +24,7 @@ from p2pchat.service.hooks import MessageHook
 from p2pchat.service.reload import apply
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.examining import hook_trouble
-from p2pchat.settings.values import Settings
+from p2pchat.settings.values import ControlSettings, Settings
 from p2pchat.wire.stamps import Timestamps
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Companions(MultiService):
         settings = self._node.settings
         _check_hook(settings)
         if settings.control.path != OFF:
-            self._open_control(settings.control.path)
+            self._open_control(settings.control)
         if settings.metrics.address is not None:
             self._open_metrics(settings.metrics.address)
 
@@ -133,24 +133,37 @@ class Companions(MultiService):
 
     # ------------------------------------------------------------ the parts
 
-    def _open_control(self, path: str | None) -> None:
-        from p2pchat.control.service import ControlService
-
-        whole = None if path is None else os.path.abspath(path)
-        control = ControlService(
-            self._reactor, self._node, stop=self._stop, reload=self.reload, path=whole
-        )
+    def _open_control(self, wanted: ControlSettings) -> None:
         try:
-            with self._files():
-                control.listen()
+            self.control = self._socket(wanted.path, wanted.group)
         except ControlError as why:
-            if path is not None:
+            if wanted != ControlSettings():
                 raise
             _log.warn("No control socket: {why}", why=str(why))
             return
-        self.control = control
+        if wanted.read_only is not None:
+            self._socket(wanted.read_only, wanted.read_only_group, self.control)
+
+    def _socket(
+        self, path: str | None, group: str | None, looks_at: ControlService | None = None
+    ) -> ControlService:
+        """A control socket that listens; raises `ControlError`."""
+        from p2pchat.control.service import ControlService
+
+        control = ControlService(
+            self._reactor,
+            self._node,
+            stop=self._stop,
+            reload=self.reload,
+            path=None if path is None else os.path.abspath(path),
+            group=group,
+            looks_at=looks_at,
+        )
+        with self._files():
+            control.listen()
         self._node.counting.append(control.section)
         control.setServiceParent(self)
+        return control
 
     def _open_metrics(self, address: str) -> None:
         try:

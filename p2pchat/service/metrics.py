@@ -26,6 +26,7 @@ from twisted.web.server import Request, Site
 
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.link.ports import CannotStartError, reason
+from p2pchat.mesh.peers import Peer
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
@@ -90,7 +91,7 @@ class Times(Observer):
         """An ACK came."""
         self._acks.observe(seconds)
 
-    def round_trip(self, seconds: float) -> None:
+    def round_trip(self, peer: Peer, seconds: float) -> None:  # noqa: ARG002
         """A PONG came."""
         self._round_trips.observe(seconds)
 
@@ -170,13 +171,11 @@ class MetricsService(MetricsPort):
         """Answer from now on, and keep up the histograms."""
         super().startService()
         self._node.observers.add(self.times)
-        self._node.mesh.on_round_trip = self.times.round_trip
 
     def stopService(self) -> Deferred[None] | None:
         """Close the port."""
         if self.running:
             self._node.observers.remove(self.times)
-            self._node.mesh.on_round_trip = None
         return super().stopService()
 
 

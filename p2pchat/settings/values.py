@@ -297,6 +297,36 @@ class ControlSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     """None: in the person's runtime folder, by name and namespace."""
+    group: Annotated[
+        str | None,
+        LABEL(
+            "let this group of the system use it as you do",
+            "control-group",
+            metavar="GROUP",
+            restart=True,
+        ),
+    ] = None
+    """Whoever is in it can send in your name, delete, and stop the node. It needs `path`, in a
+    folder that the group can enter. None: for you alone."""
+    read_only: Annotated[
+        str | None,
+        PATH(
+            "put a second socket there, on which one can only look",
+            "control-read-only",
+            metavar="PATH",
+            restart=True,
+        ),
+    ] = None
+    """Whoever can connect reads all that is said, and changes nothing. None: there is none."""
+    read_only_group: Annotated[
+        str | None,
+        LABEL(
+            "let this group of the system look there",
+            "control-read-only-group",
+            metavar="GROUP",
+            restart=True,
+        ),
+    ] = None
 
 
 class HookSettings(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@
 | `databases`, `folder` | its files with their SQLite connections, and their names |
 | `threads` | `SteppedWorker`, a thread in fake time; what keeps a node's history on a `FakeDisk` |
 | `served` | `ServedRendezvous`, the real server on a host of its own |
+| `served_bot` | `ServedBot`, a bot of `p2pchat.bot` and its node, stepped by hand |
 | `plain` | `PlainPeer`, a program of another make that keeps an account of what it says and hears |
 | `plain_link`, `account` | its connections, and the account |
 | `liar`, `lies` | `Liar`, which breaks each rule with a probability, and what there is to break |
@@ -46,6 +47,7 @@ _HOMES: Final = {
     "PlainLink": "plain_link",
     "PlainPeer": "plain",
     "Recorder": "nodes",
+    "ServedBot": "served_bot",
     "ServedRendezvous": "served",
     "StaticDirectory": "directory",
     "SteppedWorker": "threads",
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from p2pchat.testing.plain import PlainPeer as PlainPeer
     from p2pchat.testing.plain_link import PlainLink as PlainLink
     from p2pchat.testing.served import ServedRendezvous as ServedRendezvous
+    from p2pchat.testing.served_bot import ServedBot as ServedBot
     from p2pchat.testing.threads import SteppedWorker as SteppedWorker
     from p2pchat.testing.transport import FakeTransport as FakeTransport
     from p2pchat.testing.versions import OtherVersion as OtherVersion

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from p2pchat.control.answers import REQUESTS
-from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.control.protocol import USUAL_KINDS
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.news import Became, News
 from p2pchat.settings.checks import ConfigError
@@ -200,7 +200,7 @@ class AnswerTests(ControlledCase):
     # ------------------------------------------------------------ events
 
     def test_events_as_they_come(self) -> None:
-        self.assertEqual(self.client.ask("subscribe")["events"], sorted(EVENT_KINDS))
+        self.assertEqual(self.client.ask("subscribe")["events"], sorted(USUAL_KINDS))
         self.place.bob.send("alice@CIC", "one")
         self.place.bob.publish("#CIC", "two")
         self.place.alice.send("bob@CIC", "three")
@@ -249,20 +249,21 @@ class AnswerTests(ControlledCase):
         self.assertEqual(self.client.ask("subscribe", events=["weather"])["code"], "bad_request")
 
     def test_what_a_person_sees_counts_as_read(self) -> None:
-        history = SimpleNamespace(attending=1)
-        self.place.alice.history = cast("Any", history)
-        self.addCleanup(setattr, self.place.alice, "history", None)
+        history = self.keep().history
+        assert history is not None
         other = self.place.client()
         self.client.ask("subscribe")
-        self.assertEqual(history.attending, 1)
+        self.assertEqual(history.attending, 0)
         for client in (self.client, other):
             client.ask("subscribe", attended=True)
             client.ask("subscribe", attended=True)
-        self.assertEqual(history.attending, 3)
-        self.client.ask("subscribe")
         self.assertEqual(history.attending, 2)
-        other.hang_up()
+        self.client.ask("subscribe", watching="bob")
+        self.assertEqual(history.attending, 0, "the person is there, and not here")
+        self.client.ask("subscribe")
         self.assertEqual(history.attending, 1)
+        other.hang_up()
+        self.assertEqual(history.attending, 0)
 
     def test_a_peer_that_leaves(self) -> None:
         self.client.ask("subscribe", events=["peer"])

@@ -8,9 +8,11 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.control.answers import LOOKING, REQUESTS
 from p2pchat.control.connection import MAX_PENDING
 from p2pchat.control.outgoing import MAX_QUEUE
 from p2pchat.control.protocol import MAX_REQUEST
+from p2pchat.control.service import ControlService
 from tests.support.control_sockets import Client, ControlledTown
 from tests.support.loglines import captured
 
@@ -160,6 +162,26 @@ class ConnectionTests(SynchronousTestCase):
         for client in clients:
             client.hang_up()
         self.assertEqual(self.figures()["clients"], 1)
+
+    def test_where_one_can_only_look(self) -> None:
+        looking = ControlService(
+            self.place.reactor, self.place.alice, stop=lambda: None, looks_at=self.place.service
+        )
+        client = Client(looking)
+        self.addCleanup(client.hang_up)
+        client.heard()
+        for name in REQUESTS:
+            client.say({"do": name, "id": 1})
+            self.place.town.run(1)
+            answers = client.heard()
+            refused = any(answer.get("code") == "read_only" for answer in answers)
+            self.assertIs(refused, name not in LOOKING, name)
+        for more in ({"attended": True}, {"watching": "bob@CIC"}):
+            self.assertEqual(client.ask("subscribe", **more)["code"], "read_only")
+        self.assertEqual(self.place.stopped, 0)
+        self.assertTrue(client.ask("subscribe", events=["notice"])["ok"])
+        self.place.alice.observers.notice("seen here, too")
+        self.assertEqual(client.heard()[0]["text"], "seen here, too")
 
     # ------------------------------------------------------------ the end
 

@@ -10,15 +10,20 @@ from p2pchat.control.events import (
     away_event,
     delivered_event,
     encode_json,
+    forgotten_event,
     key_event,
+    links_event,
     message_events,
     notice_event,
     outcome_event,
     peer_event,
     queued_event,
+    read_event,
+    round_trip_event,
+    sent_event,
     undelivered_event,
 )
-from p2pchat.control.protocol import EVENT_KINDS
+from p2pchat.control.protocol import EVENT_KINDS, USUAL_KINDS
 from p2pchat.mesh.peers import Peer, Status
 from p2pchat.wire.messages import Pub, Send
 from tests.support.fake_link import FakeLink
@@ -57,6 +62,15 @@ class EventTests(SynchronousTestCase):
             key_event("bob@CIC", "refused", bytes(32), None, AT),
             away_event("bob@CIC", "lunch", AT),
         ]
+        self.assertEqual({event["event"] for event in events} | {"message"}, {*USUAL_KINDS})
+        peer.links.append(FakeLink())
+        events += [
+            sent_event("*", "oi", "m", 7, AT),
+            read_event("*", 0, AT),
+            links_event(peer, AT),
+            round_trip_event("bob@CIC", 0.0123456789, AT),
+            forgotten_event("bob@CIC", AT),
+        ]
         self.assertEqual({event["event"] for event in events} | {"message"}, {*EVENT_KINDS})
         self.assertEqual(events[0]["status"], "DISCONNECTED")
         self.assertIs(events[0]["left"], True)
@@ -64,6 +78,11 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(events[2]["reason"], "no ACK")
         self.assertEqual(events[4]["text"], "beware")
         self.assertEqual((events[5]["key"], events[5]["known"]), ("A" * 43, ""))
+        self.assertEqual(events[6]["id"], 7)
+        self.assertNotIn("upto", events[7])
+        (link,) = events[8]["links"]
+        self.assertEqual((link["direction"], link["security"]), ("inbound", "plain"))
+        self.assertEqual(events[9]["seconds"], 0.012346)
 
     def test_how_a_message_came(self) -> None:
         link = FakeLink()

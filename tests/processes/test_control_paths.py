@@ -102,6 +102,28 @@ class SocketTests(SynchronousTestCase):
         else:
             self.patch(os, "geteuid", lambda: 12345)
         self.assertRaisesRegex(ControlError, "another user made", connect, self.path)
+        with self.assertRaisesRegex(ControlError, "another user made"):
+            connect(self.path, named=True)
+
+    def test_one_that_lets_a_group_of_ours_use_it_is_when_it_is_named(self) -> None:
+        self.living()
+        os.chmod(self.path, 0o660)
+        group = os.stat(self.path).st_gid
+        self.patch(os, "geteuid", lambda: 12345)
+        self.patch(os, "getgroups", lambda: [group])
+        if os.getuid() == 0:
+            # Root's own is everybody's: somebody else's node, in a folder of theirs.
+            os.chown(self.folder, 777, -1)
+            os.chown(self.path, 777, -1)
+        connect(self.path, named=True).close()
+        self.assertRaisesRegex(ControlError, "another user made", connect, self.path)
+        os.chmod(self.folder, 0o777)
+        with self.assertRaisesRegex(ControlError, "others may change"):
+            connect(self.path, named=True)
+        os.chmod(self.folder, 0o700)
+        self.patch(os, "getgroups", list)
+        with self.assertRaisesRegex(ControlError, "another user made"):
+            connect(self.path, named=True)
 
     def test_one_in_a_folder_that_others_may_change_is_not_spoken_to(self) -> None:
         self.living()

@@ -28,6 +28,8 @@ reactor: Any = _reactor
 class Listener(Protocol):
     """A client that keeps what it hears; it may refuse to read."""
 
+    transport: Any
+
     def __init__(self) -> None:
         self.data = b""
         self.closed: Deferred[None] = Deferred()
@@ -82,6 +84,31 @@ class SocketTests(TestCase):
         self.assertEqual(client.lines[-1], {"event": "stopping"})
         self.assertFalse(os.path.exists(service.path))
         self.assertIsNone(service.stopService())
+
+    async def test_a_group_may_use_it(self) -> None:
+        path = f"{self.folder}/group.sock"
+        service = ControlService(
+            reactor, self.node(), stop=lambda: None, path=path, group=str(os.getgid())
+        )
+        self.addCleanup(service.stopService)
+        service.startService()
+        found = os.stat(path)
+        self.assertEqual((found.st_mode & 0o777, found.st_gid), (0o660, os.getgid()))
+        client = await self.client(path)
+        await client.greeted
+        client.transport.loseConnection()
+        await client.closed
+
+    def test_a_group_that_is_none_or_has_no_way_to_it(self) -> None:
+        node, path = self.node(), f"{self.folder}/group.sock"
+        for where, group, why in (
+            (path, "no such group", "cannot be given to the group no such group: there is none"),
+            (None, str(os.getgid()), "a group needs a control.path"),
+        ):
+            service = ControlService(reactor, node, stop=lambda: None, path=where, group=group)
+            with self.assertRaisesRegex(ControlError, why):
+                service.listen()
+            self.assertFalse(os.path.exists(path))
 
     async def test_a_socket_that_somebody_removed(self) -> None:
         service = self.service(self.node())

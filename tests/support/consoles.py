@@ -18,6 +18,7 @@ from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.own_lists import OwnLists
 from p2pchat.node.trusting import Trusting
+from p2pchat.node.unread import Unread
 from p2pchat.rendezvous.directory import Listing, Listings
 from p2pchat.settings.values import LimitSettings, Settings
 from p2pchat.turns import Turns
@@ -89,6 +90,7 @@ class FakeNode:
         self.settings = settings or Settings(limits=LimitSettings(max_pending_acks=10))
         self.me = Identity.of(ME)
         self.observers = Observers()
+        self.unread = Unread(self.observers)
         self.friends = Friends()
         self.peers = PeerTable(100, self.friends)
         self.presence = FakePresence()

@@ -172,6 +172,10 @@ REQUESTS = (
     b'{"do":"run","line":"/help"}',
     b'{"do":"run","line":"/stats"}',
     b'{"do":"run","line":"/msg nobody oi"}',
+    b'{"do":"outbox","count":200}',
+    b'{"do":"cancel","msg_ids":[' + b'"",' * 499 + b'"x"]}',
+    b'{"do":"subscribe","since":0}',
+    b'{"do":"block"}',
     b'{"do":"x","events":[' + b'"",' * 20_000 + b'""]}',
     b'{"do":5,' + b'"a":[],' * 9000 + b'"b":1}',
 )

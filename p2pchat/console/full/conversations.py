@@ -23,9 +23,10 @@ from p2pchat.console.full.entries import EntryKind, PaneEntry
 from p2pchat.console.full.order import Order
 from p2pchat.console.full.past_view import PastView
 from p2pchat.console.full.scrolled import Scrolled
+from p2pchat.node.unread import TOGETHER
+from p2pchat.node.unread import Unread as Counts
 from p2pchat.wire.address import EVERYONE
 
-TOGETHER: Final = ""
 MOST: Final = 100
 """Conversations that are kept."""
 _ENTRIES, _CHARACTERS = 5000, 2_000_000
@@ -47,10 +48,9 @@ class Conversation:
 
     def __init__(self, key: str, *, together: bool = False) -> None:
         self.key = key
-        self.unread = 0
-        """Messages that came in this session while another conversation was on the screen."""
         self.urgent = False
-        """Whether one of these is meant for the person."""
+        """Whether a message is meant for the person that came while another conversation was on the
+        screen."""
         self.ours = False
         """Whether we said something in it in this session."""
         self.complete = False
@@ -81,11 +81,15 @@ class Conversations:
     one before and of this one, `on_seen` with the key of one of which all has been seen, and
     `on_taken_out` with the peer_id of whom nothing is to be left.
     `earlier`: conversation -> unread messages of earlier sessions.
-    `friends`: those to whom we ever wrote; `home`: the scope of our own namespace.
+    `friends`: those to whom we ever wrote; `home`: the scope of our own namespace. `counts`: what
+    is unread, for all surfaces of the node.
     """
 
-    def __init__(self, friends: Container[str] = (), home: str = "") -> None:
+    def __init__(
+        self, friends: Container[str] = (), home: str = "", counts: Counts | None = None
+    ) -> None:
         self._friends = friends
+        self._counts = Counts() if counts is None else counts
         self._usual = (home, EVERYONE)
         self._together = Conversation(TOGETHER, together=True)
         self._all: dict[str, Conversation] = {}
@@ -95,6 +99,7 @@ class Conversations:
         self.order = Order(TOGETHER)
         """The list of conversations; ask `listed` for all that are in it."""
         self.current = self._together
+        self._counts.open(self, TOGETHER)
         self.earlier: Mapping[str, int] = {}
         self.on_shown: Callable[[Conversation], None] = lambda _: None
         self.on_seen: Callable[[str], None] = lambda _: None
@@ -115,11 +120,10 @@ class Conversations:
 
     def unread(self) -> list[Unread]:
         """Those with unread messages: friends first, then the urgent ones, the longest unread."""
-        earlier: Iterable[str] = self.earlier
-        if len(self.earlier) > MOST:
-            earlier = sorted(earlier, key=self._is_foreign)
-        keys = dict.fromkeys(islice(earlier, MOST))
-        keys.update(dict.fromkeys(key for key, each in self._all.items() if each.unread))
+        unread: Iterable[str] = dict.fromkeys((*self.earlier, *self._counts.counts))
+        if len(self.earlier) + len(self._counts.counts) >= MOST:
+            unread = sorted(unread, key=self._is_foreign)
+        keys = dict.fromkeys(islice(unread, MOST - 1))
         keys.pop(self.current.key, None)
         return sorted(
             map(self._unread, keys),
@@ -138,11 +142,10 @@ class Conversations:
         return not ours and key not in self._friends and key not in self._usual
 
     def _unread(self, key: str) -> Unread:
-        earlier, each = self.earlier.get(key, 0), self._all.get(key)
-        urgent = earlier > 0 and not key.startswith(("#", EVERYONE))
-        if each is None:
-            return Unread(key, earlier, urgent)
-        return Unread(key, earlier + each.unread, urgent or each.urgent)
+        messages = self._counts.counts.get(key, 0) + self.earlier.get(key, 0)
+        each = self._all.get(key)
+        urgent = messages > 0 and not key.startswith(("#", EVERYONE))
+        return Unread(key, messages, urgent or (each is not None and each.urgent))
 
     def add(self, entry: PaneEntry) -> None:
         """Something was said, or happened in a conversation; without one it concerns all."""
@@ -157,7 +160,6 @@ class Conversations:
         unread = entry.kind is EntryKind.MESSAGE and not self._on_screen(conversation)
         conversation.backlog.add(entry, unread=unread)
         if unread:
-            conversation.unread += 1
             conversation.urgent = conversation.urgent or entry.named
         elif entry.kind is EntryKind.MESSAGE:
             self.on_seen(entry.where)
@@ -195,10 +197,11 @@ class Conversations:
         self.current.follow()
         before = self.current.key
         self.current = self._together if key == TOGETHER else self._of(key)
+        self._counts.open(self, key)
         self.on_moved(before, key)
         for conversation in [*self._all.values()]:
             if self._on_screen(conversation) and self._unread(conversation.key).messages:
-                conversation.unread, conversation.urgent = 0, False
+                conversation.urgent = False
                 self.on_seen(conversation.key)
         self.on_shown(self.current)
 
@@ -224,7 +227,7 @@ class Conversations:
             each.backlog.take_out(lambda entry: peer_id in (entry.where, entry.speaker))
             each.past = None
         if peer_id in self._all:
-            self._all[peer_id].unread, self._all[peer_id].urgent = 0, False
+            self._all[peer_id].urgent = False
         self.on_taken_out(peer_id)
 
     def next_unread(self) -> bool:

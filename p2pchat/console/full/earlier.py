@@ -67,10 +67,9 @@ class Earlier:
 
     def start(self) -> None:
         """Hear which conversations are shown and seen, from now on, if anything is kept."""
-        if self._node.history is None:
-            return
-        self._conversations.on_shown = self._shown
         self._conversations.on_seen = self._seen
+        if self._node.history is not None:
+            self._conversations.on_shown = self._shown
 
     def past_known(self) -> None:
         """The history is ready: show what is unread, and the past of what is on the screen."""
@@ -80,8 +79,8 @@ class Earlier:
 
     def _seen(self, key: str) -> None:
         current = self._conversations.current
-        if current.key != key or current.complete:
-            self._history.mark_read(key)
+        if self._node.history is None or current.key != key or current.complete:
+            self._node.unread.seen(key)
 
     def _shown(self, conversation: Conversation) -> None:
         """Ask for its past, unless that was done."""
@@ -116,7 +115,7 @@ class Earlier:
             self._conversations.order.add(line.conversation for line in older)
         # If it has left the screen meanwhile, it is still unread.
         if key and len(backlog) and conversation is self._conversations.current:
-            self._history.mark_read(key)
+            self._node.unread.seen(key)
         self._changed()
 
     def _failed(self, conversation: Conversation, failure: Failure) -> None:

@@ -18,10 +18,11 @@ from prompt_toolkit.layout import Container, Dimension
 from prompt_toolkit.layout.mouse_handlers import MouseHandlers
 from prompt_toolkit.layout.screen import Screen, WritePosition
 
-from p2pchat.console.full.conversations import TOGETHER, Conversations, Unread
+from p2pchat.console.full.conversations import Conversations, Unread
 from p2pchat.console.full.entries import Glyphs, Row
 from p2pchat.console.full.pane import Cells, cells_of, pieces_of
 from p2pchat.console.full.widths import padded, steady, width
+from p2pchat.node.unread import TOGETHER
 from p2pchat.wire.names import visible
 
 FROM: Final = 100

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.console.commands.past import LINES, history_line, kept_peer
 from p2pchat.console.commands.table import Commands
-from p2pchat.console.full.conversations import TOGETHER, Conversations
+from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.pane import MessagePane
 from p2pchat.console.full.past_pager import PastPager
 from p2pchat.console.full.sheet import Sheet, SheetLine
@@ -27,6 +27,7 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
+from p2pchat.node.unread import TOGETHER
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import shortened

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from p2pchat.console.commands.messages import scope_and_text
 from p2pchat.console.commands.past import kept_peer
 from p2pchat.console.commands.table import Commands
-from p2pchat.console.full.conversations import TOGETHER, Conversations, Unread
+from p2pchat.console.full.conversations import Conversations, Unread
 from p2pchat.console.full.help import help_lines, usages_of
 from p2pchat.console.full.pane import MessagePane
 from p2pchat.console.full.sheet import Sheet, SheetLine
@@ -27,6 +27,7 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
+from p2pchat.node.unread import TOGETHER
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of, namespace_of_scope
 from p2pchat.wire.names import bracketed, visible
 

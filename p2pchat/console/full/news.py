@@ -206,6 +206,11 @@ class News(Observer):
         """The history can be read, and what is unread is known."""
         self._past_known()
 
+    def forgotten(self, peer_id: str) -> None:
+        """What was said by and to a peer has been deleted, perhaps at another surface."""
+        self._conversations.take_out(peer_id)
+        self._changed()
+
     def key_alert(self, alert: Alert) -> None:
         """Somebody came with another key, or with none: its notice follows."""
         self._alert = alert.sentence

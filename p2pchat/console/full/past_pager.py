@@ -17,12 +17,13 @@ from typing import Final, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from p2pchat.console.full.conversations import TOGETHER, Conversation, Conversations
+from p2pchat.console.full.conversations import Conversation, Conversations
 from p2pchat.console.full.entries import Glyphs, PaneEntry
 from p2pchat.console.full.past_view import PastView
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.logs.levels import Log
+from p2pchat.node.unread import TOGETHER
 from p2pchat.wire.names import bracketed
 
 _T = TypeVar("_T")

@@ -114,7 +114,8 @@ class FullConsole(Service):
         self._task: Task[None] | None = None
         self._drawn_at = clock.seconds() - _REDRAW
         self._drawing = False
-        self.conversations = Conversations(node.friends, "#" + node.settings.peer.namespace)
+        home = "#" + node.settings.peer.namespace
+        self.conversations = Conversations(node.friends, home, node.unread)
         self.conversations.called = node.lists.called
         self._alerts = Alerts(output, node.lists, os.environ, bell=bell)
         glyphs = replace(Glyphs.of(encoding), called=node.lists.called)
@@ -216,6 +217,7 @@ class FullConsole(Service):
         self._keyboard.stop()
         self._suspending.end()
         self._alerts.end()
+        self._node.unread.leave(self.conversations)
         if self._refresh.running:
             self._refresh.stop()
         gone: Deferred[None] = Deferred()

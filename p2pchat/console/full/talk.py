@@ -30,7 +30,7 @@ from p2pchat.console.commands.messages import (
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.commands.whom import unless_unknown
-from p2pchat.console.full.conversations import TOGETHER, Conversations
+from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import EntryKind, Mark, PaneEntry
 from p2pchat.console.full.marks import Marks
@@ -41,6 +41,7 @@ from p2pchat.console.reports import round_trip_rows
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
+from p2pchat.node.unread import TOGETHER
 from p2pchat.wire.address import EVERYONE
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened

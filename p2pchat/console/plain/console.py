@@ -74,16 +74,14 @@ class PlainConsole(Observer):
     def start(self, reader: IPushProducer) -> None:
         """Say who we are, and run lines from now on; `reader` is paused while lines wait."""
         self._node.observers.add(self)
-        if self._node.history is not None:
-            self._node.history.attending += 1
+        self._node.unread.attend(self)
         self._screen.write(self._greeting())
         self._queue.start(reader)
 
     def stop(self) -> None:
         """Run nothing more, and write what is still to be seen."""
         self._node.observers.remove(self)
-        if self._node.history is not None:
-            self._node.history.attending -= 1
+        self._node.unread.leave(self)
         self._queue.stop()
         self._news.close()
 

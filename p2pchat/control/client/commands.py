@@ -20,7 +20,7 @@ from p2pchat.control.client.finding import Choice, NoAnswerError, Node, Refused,
 from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import ControlError
-from p2pchat.control.protocol import EVENT_KINDS, MAX_TEXT
+from p2pchat.control.protocol import MAX_TEXT, USUAL_KINDS
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import is_text, printable, shortened, system_reason
 
@@ -154,16 +154,15 @@ def _status(options: argparse.Namespace) -> int:
 def _tail(options: argparse.Namespace) -> int:
     from p2pchat.control.client.event_lines import encrypts, event_line, text_of
 
-    kinds = [kind for kind in options.events.split(",") if kind] or EVENT_KINDS
+    kinds = [kind for kind in options.events.split(",") if kind] or USUAL_KINDS
     fields = options.fields.split(",") if options.fields else None
     with _node(options) as node:
         lines = not options.json and fields is None
         marks = lines and encrypts(node.ask("status"))
-        node.ask("subscribe", events=[*kinds])
-        for event in node.events():
-            if event.get("event") == "stopping":
-                _complain("the node stops")
-                return 0
+        events = _followed(options, kinds) if options.follow else _heard(node, kinds)
+        if options.follow:
+            node.close()
+        for event in events:
             if options.json:
                 _print_json(event)
             elif fields is not None:
@@ -171,7 +170,39 @@ def _tail(options: argparse.Namespace) -> int:
             else:
                 _print_lines([event_line(event, marks=marks)])
             sys.stdout.flush()
-    raise AssertionError("events never end")
+    return 0
+
+
+def _heard(node: Node, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
+    node.ask("subscribe", events=[*kinds])
+    for event in node.events():
+        if event.get("event") == "stopping":
+            _complain("the node stops")
+            return
+        yield event
+
+
+def _followed(options: argparse.Namespace, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
+    from p2pchat.control.client.following import follow
+
+    return follow(Choice(options.control, options.name, options.namespace), kinds, _complain)
+
+
+def _order(name: str) -> Callable[[argparse.Namespace], int]:
+    """A command of `orders`, which gives what to show: as JSON, and as lines."""
+
+    def command(options: argparse.Namespace) -> int:
+        from p2pchat.control.client.orders import ORDERS
+
+        with _node(options) as node:
+            answer = ORDERS[name](node, options)
+        if options.json:
+            _print_json(answer.value)
+        else:
+            _print_lines(answer.lines)
+        return 0 if answer.done else 1
+
+    return command
 
 
 def _reload(options: argparse.Namespace) -> int:
@@ -292,6 +323,12 @@ _RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "conn": _ask("conn", "links"),
     "rtt": _ask("rtt", "round_trips"),
     "stats": _ask("stats", "stats"),
+    "outbox": _order("outbox"),
+    "search": _order("search"),
+    "reconnect": _order("reconnect"),
+    "block": _order("block"),
+    "forget": _order("forget"),
+    "log": _order("log"),
     "reload": _reload,
     "stop": _stop,
     "check": _check,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import json
 import time
-from typing import Any
+from typing import Any, Final
 
 from p2pchat.console.wording import EDITED, PLAIN, REUSED, away_line, said_note, sender
 from p2pchat.node.news import NOT_CONFIRMED
@@ -57,7 +57,29 @@ def event_line(event: dict[str, Any], *, marks: bool = False) -> str:
         return f"not delivered to {peer_id}: {reason}"
     if kind == "key":
         return f"* the key of {peer_id}: {text_of(event.get('what'))}"
+    if kind in _OTHERS:
+        return _other_line(event, peer_id)
     return f"* {text_of(event.get('text') or kind)}"
+
+
+_OTHERS: Final = ("sent", "read", "links", "round_trip", "forgotten", "left_out")
+
+
+def _other_line(event: dict[str, Any], peer_id: str) -> str:
+    match event["event"]:
+        case "sent":
+            return f"-> {bracketed(_name(event.get('to')))}: {text_of(event.get('text'))}"
+        case "read":
+            return f"* {bracketed(_name(event.get('conversation')))} is read"
+        case "links":
+            links = event.get("links")
+            return f"* {peer_id} has {len(links) if isinstance(links, list) else 0} links"
+        case "round_trip":
+            return f"{peer_id}: {float(event.get('seconds', 0)) * 1000:.1f} ms"
+        case "left_out":
+            return f"* {text_of(event.get('count'))} events are left out"
+        case _:
+            return f"* what {peer_id} said is forgotten"
 
 
 def text_of(value: object) -> str:

@@ -122,10 +122,11 @@ class Node:
     def events(self) -> Iterator[dict[str, Any]]:
         """Everything that the node says from now on, until it stops or the connection breaks."""
         self._socket.settimeout(None)
-        waiting, self._events = self._events, []
-        yield from waiting
         while True:
-            yield self._read()
+            waiting, self._events = self._events, []
+            yield from waiting
+            if not self._events:  # else somebody has asked something meanwhile
+                yield self._read()
 
     @property
     def waiting(self) -> bool:
@@ -173,7 +174,7 @@ def find(
 
 def _find(choice: Choice, folders: Sequence[str] | None) -> Node:
     if choice.control is not None:
-        return Node(connect(choice.control))
+        return Node(connect(choice.control, named=True))
     if folders is None:
         folders = (runtime_folder(), SYSTEM_FOLDER)
     nodes, silent = _living(folders)

@@ -30,8 +30,24 @@ _EXAMPLES: Final = {
     "tail": (
         ("p2pchat tail", "until Ctrl-C"),
         ("p2pchat tail --json --events message", "one JSON object a line, for programs"),
+        ("p2pchat tail --follow", "over restarts of the node, and what was said meanwhile"),
         ("p2pchat tail --events message --fields from,text", "tab-separated, for shells"),
     ),
+    "outbox": (
+        ("p2pchat outbox", "all that waits, each with its id"),
+        ("p2pchat outbox cancel ID ID", "send these no more; all: none of them"),
+    ),
+    "search": (
+        ("p2pchat search build green", "both words, anywhere"),
+        ("p2pchat search --in bob@CIC 'deploy*' --json", "one conversation, for programs"),
+    ),
+    "block": (
+        ("p2pchat block", "who is blocked"),
+        ("p2pchat block '*@SPAM'", "a peer, NAME@*, *@NAMESPACE, an address or a network"),
+        ("p2pchat block --remove '*@SPAM'", "take it back"),
+    ),
+    "forget": (("p2pchat forget eve@CIC", "its history, and what waits for it"),),
+    "log": (("p2pchat log DEBUG", "until the node ends"),),
     "peers": (("p2pchat peers", ""), ("p2pchat peers '#CIC' --json", "")),
     "stats": (("p2pchat stats", ""), ("p2pchat stats --json", "the same for programs")),
     "status": (
@@ -58,6 +74,12 @@ _EXAMPLES: Final = {
 }
 
 
+_WITH_JSON: Final = (
+    *("peers", "conn", "rtt", "stats", "status", "tail", "send", "history"),
+    *("outbox", "search", "reconnect", "block", "forget", "log"),
+)
+
+
 class _Parser(argparse.ArgumentParser):
     def print_help(self, file: Any = None) -> None:
         """Print it, or fail: what `argparse` cannot write it forgets in silence."""
@@ -78,7 +100,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _ARGUMENTS.get(name, lambda _: None)(parser)
-    if name in ("peers", "conn", "rtt", "stats", "status", "tail", "send", "history"):
+    if name in _WITH_JSON:
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
     if name not in ("completion", "check"):
         which = parser.add_argument_group("which node, when several run")
@@ -111,6 +133,36 @@ def _tail_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fields", metavar="FIELD,...", help="these fields of each event, tab-separated"
     )
+    parser.add_argument(
+        "--follow", action="store_true", help="come back after a restart of the node"
+    )
+
+
+def _outbox_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", metavar="PEER | cancel ID...|all", nargs="*", help="only this peer's; or cancel"
+    )
+
+
+def _search_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", metavar="WORD", nargs="+", help="all of these")
+    parser.add_argument(
+        "--in", dest="conversation", metavar="PEER|#NAMESPACE|*", default="", help="only there"
+    )
+    parser.add_argument("--count", type=int, default=20, metavar="N", help="so many at most (20)")
+
+
+def _block_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("entry", metavar="ENTRY", nargs="?", default="", help="who")
+    parser.add_argument("--remove", action="store_true", help="block it no more")
+
+
+def _forget_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("peer", metavar="PEER", help="a whole peer_id")
+
+
+def _log_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
 
 
 def _peers_arguments(parser: argparse.ArgumentParser) -> None:
@@ -176,6 +228,11 @@ _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
     "send": _send_arguments,
     "tail": _tail_arguments,
     "peers": _peers_arguments,
+    "outbox": _outbox_arguments,
+    "search": _search_arguments,
+    "block": _block_arguments,
+    "forget": _forget_arguments,
+    "log": _log_arguments,
     "status": _status_arguments,
     "check": _check_arguments,
     "history": _history_arguments,

@@ -183,5 +183,20 @@ class _Ear:
     def notice(self, sentence: str) -> None:
         self._call("notice", sentence)
 
+    def sent(self, to: str, text: str, msg_id: str, number: int) -> None:
+        self._call("sent", to, text, msg_id, number)
+
+    def round_trip(self, peer: Peer, seconds: float) -> None:
+        self._call("round_trip", peer, seconds)
+
+    def links_changed(self, peer: Peer) -> None:
+        self._call("links_changed", peer)
+
+    def read(self, conversation: str, upto: int) -> None:
+        self._call("read", conversation, upto)
+
+    def forgotten(self, peer_id: str) -> None:
+        self._call("forgotten", peer_id)
+
     def _call(self, what: str, *arguments: object) -> None:
         self._life.called(what, getattr(self._bot, what), *arguments)

@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.unread import Unread
+from p2pchat.wire.messages import Pub, Send
 from tests.support.terminals import EPOCH, MISSING, use_utc
 
 if not MISSING:
@@ -212,11 +215,23 @@ class ConversationsTests(SynchronousTestCase):
     def message(self, where: str, speaker: str = "") -> PaneEntry:
         return PaneEntry(EPOCH, EntryKind.MESSAGE, "oi", speaker or where, where)
 
+    def hear(self, talks: Conversations, where: str, speaker: str = "") -> None:
+        """A message comes: the node counts it, and the console shows it."""
+        came = Pub("1", "", where) if where.startswith(("#", "*")) else Send("1")
+        self.counts.received(Peer(speaker or where), [came])
+        talks.add(self.message(where, speaker))
+
+    def talks(self, *friends: str) -> Conversations:
+        self.counts = Unread(friends=friends, home="#C")
+        talks = Conversations(friends=friends, home="#C", counts=self.counts)
+        talks.on_seen = self.counts.seen
+        return talks
+
     def test_strangers_cannot_open_any_number(self) -> None:
-        talks = Conversations()
+        talks = self.talks()
         talks.switch("bob@C")
         for number in range(3000):
-            talks.add(self.message(f"#{number}", f"{number}@C"))
+            self.hear(talks, f"#{number}", f"{number}@C")
         self.assertEqual(len(talks.unread()), MOST - 1)
         self.assertEqual(talks.forgotten, 3000 - (MOST - 1))
         self.assertEqual(talks.current.key, "bob@C")
@@ -224,13 +239,13 @@ class ConversationsTests(SynchronousTestCase):
         self.assertTrue(talks.has_spoken("2999@C"))
 
     def test_strangers_take_no_mark_from_a_friend_or_a_room(self) -> None:
-        talks = Conversations(friends={"bob@C"}, home="#C")
+        talks = self.talks("bob@C")
         talks.switch("eva@C")
         talks.add(PaneEntry(EPOCH, EntryKind.OWN, "oi", "me@C", "#nosso"))
         for where in ("bob@C", "#C", "*", "#nosso"):
-            talks.add(self.message(where, "bob@C"))
+            self.hear(talks, where, "bob@C")
         for number in range(3000):
-            talks.add(self.message(f"{number}@C"))
+            self.hear(talks, f"{number}@C")
         keys = [each.key for each in talks.unread()]
         self.assertEqual(keys[0], "bob@C")
         self.assertLessEqual({"#C", "*", "#nosso"}, {*keys})
@@ -260,10 +275,10 @@ class ConversationsTests(SynchronousTestCase):
         self.assertEqual(len(talks.current.backlog), 1)
 
     def test_the_jump_ends_where_it_began(self) -> None:
-        talks = Conversations()
+        talks = self.talks()
         self.assertFalse(talks.next_unread())
         talks.switch("ana@C")
-        talks.add(self.message("bob@C"))
+        self.hear(talks, "bob@C")
         self.assertTrue(talks.next_unread())
         self.assertEqual(talks.current.key, "bob@C")
         talks.switch("ana@C")

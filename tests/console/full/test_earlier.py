@@ -459,6 +459,17 @@ class ForgetTests(EarlierCase):
         self.type("/to bob\r")
         self.assertEqual(self.said(), ["[bob@CIC] quatro"])
 
+    def test_what_another_program_has_deleted_is_seen_no_more_either(self) -> None:
+        self.hear("bob", "um")
+        self.hear("carol", "dois")
+        self.type("/to bob\r")
+        self.assertEqual(self.said(), ["[bob@CIC] um"])
+        self.alice.outgoing.forget("bob@CIC")
+        self.run_for(A_WHILE)
+        self.assertEqual(self.said(), [])
+        self.type("/to\r")
+        self.assertEqual(self.said(), ["[carol@CIC] dois"])
+
     def test_unread_ones_are_forgotten_too(self) -> None:
         self.type("/to #UnB\r")
         self.hear("bob", "um")

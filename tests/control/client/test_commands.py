@@ -16,7 +16,7 @@ from p2pchat.control.client.finding import Choice
 from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.paths import ControlError
-from p2pchat.control.protocol import EVENT_KINDS, MAX_TEXT
+from p2pchat.control.protocol import MAX_TEXT, USUAL_KINDS
 from p2pchat.wire.codec import MAX_LINE
 from tests.support.control_sockets import asked_of, scripted
 
@@ -241,7 +241,7 @@ class TailTests(CommandCase):
         self.assertEqual(self.do("tail", *answers, *self.EVENTS), 0)
         self.assertEqual(self.shown, "[bob@CIC] oi\\ta\n* [bob@CIC] is STALE\n")
         self.assertIn("the node stops", self.complaint)
-        self.assertEqual(self.asked[1]["events"], [*EVENT_KINDS])
+        self.assertEqual(self.asked[1]["events"], [*USUAL_KINDS])
 
     def test_a_node_that_encrypts_has_a_column_for_it(self) -> None:
         status = {"id": 1, "ok": True, "fingerprint": "Y3YW-Z254-ZYFB-5S3W", "policy": "prefer"}

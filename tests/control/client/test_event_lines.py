@@ -21,6 +21,12 @@ class EventLineTests(SynchronousTestCase):
             ({"event": "peer", "peer_id": "b\x1b", "status": "STALE"}, "* [b\\x1b] is STALE"),
             ({"event": "notice", "text": "beware\x07"}, "* beware\\x07"),
             ({"event": "newer"}, "* newer"),
+            ({"event": "sent", "to": "b\x1b", "text": "a\x1b"}, "-> [b\\x1b]: a\\x1b"),
+            ({"event": "read", "conversation": "b"}, "* [b] is read"),
+            ({"event": "links", "peer_id": "b", "links": [{}]}, "* [b] has 1 links"),
+            ({"event": "round_trip", "peer_id": "b", "seconds": 0.0123}, "[b]: 12.3 ms"),
+            ({"event": "forgotten", "peer_id": "b"}, "* what [b] said is forgotten"),
+            ({"event": "left_out", "count": 7}, "* 7 events are left out"),
             ({"event": "message", "from": "b", "to": "a", "text": 7}, "[b] 7"),
         ):
             self.assertEqual(event_line(event), line)
