@@ -99,9 +99,7 @@ class Showing:
         peer.heard_on, peer.heard_id = None, 0
         self._next(peer)
 
-    def _show(
-        self, arrival: Arrival, messages: list[Send | Pub], said: Sequence[float] | None
-    ) -> None:
+    def _show(self, arrival: Arrival, messages: list[Send | Pub], said: list[float] | None) -> None:
         if arrival.is_change:
             self._observers.changed(arrival.peer, messages[0])
         elif said is None:

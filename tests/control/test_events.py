@@ -78,7 +78,7 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(events[2]["reason"], "no ACK")
         self.assertEqual(events[4]["text"], "beware")
         self.assertEqual((events[5]["key"], events[5]["known"]), ("A" * 43, ""))
-        self.assertEqual(events[6]["text"], "lunch")
+        self.assertEqual((events[6]["event"], events[6]["text"]), ("away", "lunch"))
         self.assertEqual(events[7]["id"], 7)
         self.assertNotIn("upto", events[8])
         (link,) = events[9]["links"]
