@@ -30,7 +30,27 @@ TEXTS: Final = (
     "long " * 100,
 )
 ODD: Final[tuple[object, ...]] = (
-    *(None, True, False, 0, 1, -3, 7, 0.5, -0.5, 2.0, 10**25, "", "1", "-2", "true", "True", "x"),
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -3,
+        7,
+        0.5,
+        -0.5,
+        2.0,
+        10**25,
+        "",
+        "0",
+        0.0,
+        "1",
+        "-2",
+        "true",
+        "True",
+        "x",
+    ),
     *([], ["ack", None], [[1]], {}, {"a": "b"}),
 )
 
@@ -202,7 +222,22 @@ def no_json(word: str) -> object:
     raise ValueError(word)
 
 
+def written_in(page: str) -> list[bytes]:
+    """The messages that stand in full in docs/protocol.md, each as one line."""
+    section = page.partition("### Every message, in full\n")[2].partition("\n#")[0]
+    block = "\n".join(re.findall(r"^    (.*)$", section, re.M))
+    return [each.encode() + b"\n" for each in block.replace("\n ", "").split("\n")]
+
+
 class GrammarTests(SynchronousTestCase):
+    def test_the_messages_in_full_are_what_is_written(self) -> None:
+        lines = written_in((ROOT / "docs" / "protocol.md").read_text(encoding="utf-8"))
+        messages = [decode(line) for line in lines]
+        self.assertEqual(sorted(said_by(each)[0] for each in messages), sorted(KINDS))
+        for line, message in zip(lines, messages, strict=True):
+            assert not isinstance(message, Unknown), line
+            self.assertEqual(encode(message), line)
+
     def test_the_page_lists_what_there_is(self) -> None:
         self.assertEqual(
             {tag: [field.name for field in fields] for tag, fields in GRAMMAR.items()},
