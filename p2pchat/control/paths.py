@@ -144,7 +144,7 @@ def make_way(path: str) -> bool:
     check_length(path)
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise ControlError(f"{shortened(path)}: a file that is no socket is there")
+            raise ControlError(f"{shortened(path)}: something that is no socket is there")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             # A living one whose queue is full answers EAGAIN, so that this never waits.
             probe.setblocking(False)
