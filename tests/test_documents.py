@@ -17,6 +17,7 @@ from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.mesh.identity.pin_file import open_pins
 from p2pchat.mesh.identity.refused_keys import RefusedKey
 from p2pchat.mesh.identity.trust import Policy
+from p2pchat.node.observers import INodeObserver
 from p2pchat.settings.values import SecuritySettings
 from tests.support.pin_disks import ALICE, PATH, FakePinDisk
 from tests.support.processes import ROOT
@@ -126,6 +127,11 @@ class DocumentTests(SynchronousTestCase):
             self.assertIn(f"| `security.{name}`", text)
         for policy in Policy:
             self.assertIn(f"| `{policy.value}`", text)
+
+    def test_every_method_of_an_observer_is_described(self) -> None:
+        text = document("api.md")
+        for method in INodeObserver:
+            self.assertTrue(f"`{method}(" in text, f"add a row to docs/api.md: `{method}`")
 
     def test_every_room_is_described(self) -> None:
         text = document("architecture.md")

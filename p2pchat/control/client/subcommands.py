@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 SUBCOMMANDS: Final = (
-    ("attach", "a console of that node, which runs on when you leave"),
+    ("attach", "a console of that node; leave with Ctrl-D"),
     ("send", "send one message, and tell whether it arrived"),
     ("tail", "show events as they come"),
     ("outbox", "messages that wait to be sent; cancel them"),
