@@ -11,12 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from benchmarks.ways import ways
 from p2pchat.console.commands.table import COMMANDS
 from p2pchat.control.client.subcommands import SUBCOMMANDS
+from p2pchat.control.protocol import EVENT_KINDS, USUAL_KINDS
 from p2pchat.mesh.identity import key_words
 from p2pchat.mesh.identity.key_text import read_fingerprint
 from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.mesh.identity.pin_file import open_pins
 from p2pchat.mesh.identity.refused_keys import RefusedKey
 from p2pchat.mesh.identity.trust import Policy
+from p2pchat.node.observers import INodeObserver
 from p2pchat.settings.values import SecuritySettings
 from tests.support.pin_disks import ALICE, PATH, FakePinDisk
 from tests.support.processes import ROOT
@@ -126,6 +128,19 @@ class DocumentTests(SynchronousTestCase):
             self.assertIn(f"| `security.{name}`", text)
         for policy in Policy:
             self.assertIn(f"| `{policy.value}`", text)
+
+    def test_the_events_stand_in_one_table_and_in_their_order(self) -> None:
+        """The first seven are those that a client gets without asking for kinds."""
+        text = (ROOT / "docs" / "control.md").read_text(encoding="utf-8")
+        table = re.search(r"^\| `event` \|.*\n\|.*\n((?:\|.*\n)+)", text, re.M)
+        assert table is not None
+        self.assertEqual(re.findall(r"^\| `(\w+)`", table[1], re.M), [*EVENT_KINDS])
+        self.assertEqual(len(USUAL_KINDS), 7)
+
+    def test_every_method_of_an_observer_is_described(self) -> None:
+        text = document("api.md")
+        for method in INodeObserver:
+            self.assertTrue(f"`{method}(" in text, f"add a row to docs/api.md: `{method}`")
 
     def test_every_room_is_described(self) -> None:
         text = document("architecture.md")

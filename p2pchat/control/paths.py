@@ -139,12 +139,12 @@ def _check_owner(path: str, *, named: bool) -> None:
 def make_way(path: str) -> bool:
     """Remove the socket of a node that is gone; False when a living one has it.
 
-    Raises `ControlError` when `path` is something else than a socket, or cannot be removed.
+    Raises `ControlError` when `path` is no socket, or cannot be removed.
     """
     check_length(path)
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise ControlError(f"{shortened(path)}: there is something else than a socket")
+            raise ControlError(f"{shortened(path)}: something that is no socket is there")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             # A living one whose queue is full answers EAGAIN, so that this never waits.
             probe.setblocking(False)

@@ -151,7 +151,7 @@ class SharedSettings(Struct, frozen=True, kw_only=True):
     milliseconds."""
     prefix: Annotated[
         str,
-        PREFIX("what the names of our keys in Redis begin with", "shared-prefix", restart=True),
+        PREFIX("the beginning of the servers' keys in Redis", "shared-prefix", restart=True),
     ] = "p2pchat:"
     """Servers with the same one are one rendezvous."""
 

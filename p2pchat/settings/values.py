@@ -80,7 +80,10 @@ class RendezvousSettings(Struct, frozen=True, kw_only=True):
     those that systems give to outgoing connections (on Linux from 32768 on): one of these would
     keep it from everybody."""
     ttl: Annotated[
-        int, whole("SECONDS", 1, 86400)("how long a registration lasts", "rendezvous-ttl")
+        int,
+        whole("SECONDS", 1, 86400)(
+            "how long a registration lasts; without --rendezvous 30 at most", "rendezvous-ttl"
+        ),
     ] = 7200
     """Longer: fewer requests, and a short absence goes unnoticed. Shorter: a peer that died without
     a word is listed, and dialed in vain, for less time. At most 30 s at the machine's own."""
@@ -104,12 +107,12 @@ class HistorySettings(Struct, frozen=True, kw_only=True):
     ] = 500_000_000
     """Larger: a longer past, at some 150 bytes and the text's words for each message."""
     strangers_share: Annotated[
-        int, whole("PERCENT", 1, 100)("of max_bytes, for all to whom we never wrote together")
+        int, whole("PERCENT", 1, 100)("of max_bytes, for all peers to whom you never wrote")
     ] = 25
     """Of what may wait to be stored, too. More: more of what is said in a room is kept. Less:
     strangers leave more room to those whom we know."""
     peer_share: Annotated[
-        int, whole("PERCENT", 1, 100)("of max_bytes, for each peer to whom we wrote")
+        int, whole("PERCENT", 1, 100)("of max_bytes, for each peer to whom you wrote")
     ] = 25
     """The same for one whom we know. More: who talks much is kept for longer. Less: one that went
     mad takes less from the others. Beyond a share nothing goes while there is room."""
@@ -119,9 +122,7 @@ class HistorySettings(Struct, frozen=True, kw_only=True):
     """More: more can be said to who is away."""
     outbox_max: Annotated[int, COUNT("messages waiting in all")] = 10_000
     """More: more memory, as much as their texts take."""
-    catch_up: Annotated[
-        int, whole("N", 0, 10_000)("published messages to ask a peer for that we missed")
-    ] = 200
+    catch_up: Annotated[int, whole("N", 0, 10_000)("missed publications to ask a peer for")] = 200
     """A p2pchat gives as many to one that asks; 0: none. More: a late joiner reads more, and every
     new link costs more."""
     catch_up_age: Annotated[float, SECONDS("but none that is older")] = 86_400.0
@@ -134,7 +135,9 @@ class ConnectionSettings(Struct, frozen=True, kw_only=True):
     ping_interval: Annotated[float, SECONDS("time between PINGs on a link")] = 30.0
     """Longer: less traffic. Shorter: fresher round-trip times, and a dead link, known after three
     intervals of silence, is noticed sooner."""
-    discovery_interval: Annotated[float, SECONDS("time between DISCOVERs")] = 60.0
+    discovery_interval: Annotated[
+        float, SECONDS("time between DISCOVERs; without --rendezvous 3 at most")
+    ] = 60.0
     """Longer: less load on the rendezvous, which blocks whoever asks more than 50 times a minute.
     Shorter: new peers are met sooner. At most 3 s at the machine's own."""
     ack_timeout: Annotated[float, SECONDS("how long to wait for an ACK")] = 5.0
@@ -341,12 +344,12 @@ class HookSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     """It is never given to a shell. None: no program runs."""
-    timeout: Annotated[float, SECONDS("kill one that takes longer", "hook-timeout")] = 30.0
+    timeout: Annotated[float, SECONDS("kill a PROGRAM that takes longer", "hook-timeout")] = 30.0
     """Longer: slow work gets done. Shorter: one that hangs blocks a place for less time."""
-    max_running: Annotated[int, COUNT("of those at once", "hook-max-running")] = 4
+    max_running: Annotated[int, COUNT("PROGRAMs at once", "hook-max-running")] = 4
     """More: bursts are worked off sooner. Fewer: less load, and with 1 the messages are handled in
     their order."""
-    max_waiting: Annotated[int, COUNT("messages waiting for one", "hook-max-waiting")] = 1000
+    max_waiting: Annotated[int, COUNT("messages waiting for a PROGRAM", "hook-max-waiting")] = 1000
     """More: longer bursts lose nothing. Fewer: less memory."""
 
 

@@ -71,7 +71,7 @@ class PersonTests(RunCase):
         self.assertEqual(self.later(), [], "a person is asked")
         self.client.ask("run", line="/msg zoe@CIC oi")
         (outcome,) = self.later()
-        self.assertIn("queued: no such peer here yet: [zoe@CIC]", outcome["line"])
+        self.assertIn("queued: [zoe@CIC] is not known here", outcome["line"])
 
     def test_what_others_say_through_the_node_is_theirs(self) -> None:
         other = self.place.client()

@@ -36,7 +36,7 @@ class EndpointTests(SynchronousTestCase):
             ("systemd:domain=INET", "expected systemd:domain=INET:index=NUMBER or "),
             ("systemd:domain=INET:index=3", "systemd handed over no such socket"),
             ("systemd:domain=INET:index=x", "expected systemd:domain=INET:index=NUMBER or "),
-            ("nonsense:1", '"nonsense" is no kind of endpoint, or is written otherwise (usual '),
+            ("nonsense:1", 'no such kind of endpoint: "nonsense" (usual '),
         ):
             with self.subTest(description=description):
                 sentence = self.refused(description)

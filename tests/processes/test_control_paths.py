@@ -159,7 +159,7 @@ class SocketTests(SynchronousTestCase):
 
     def test_something_else_is_there(self) -> None:
         Path(self.path).write_text("precious")
-        self.assertRaisesRegex(ControlError, "something else", make_way, self.path)
+        self.assertRaisesRegex(ControlError, "no socket is there", make_way, self.path)
         self.assertRaises(ControlError, connect, self.path)
         self.assertEqual(Path(self.path).read_text(), "precious")
 

@@ -198,7 +198,7 @@ class SocketTests(TestCase):
         for path, why in (
             (os.path.join(self.folder, "no", "x"), "No such file"),
             ("/" + "x" * 200, "too many"),
-            (self.folder, "something else"),
+            (self.folder, "no socket is there"),
         ):
             self.assertRaisesRegex(ControlError, why, self.service(node, path).listen)
         self.patch(os, "environ", {"XDG_RUNTIME_DIR": "/" + "x" * 120})

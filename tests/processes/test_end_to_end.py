@@ -64,12 +64,12 @@ class Conversations(ProcessCase):
         alice.say("/msg nobody@lobby hi")
         alice.end_input()
         self.assertEqual(await alice.ended, 1)
-        self.assertIn("queued: no such peer here yet: [nobody@lobby]", alice.output)
+        self.assertIn("queued: [nobody@lobby] is not known here", alice.output)
 
     async def test_a_signal_ends_a_script_of_which_not_all_was_delivered(self) -> None:
         alice = self.chat("alice", *local_group(self))
         alice.say("/msg nobody@lobby hi")
-        await alice.expect("^queued: no such peer here yet")
+        await alice.expect(r"^queued: \[nobody@lobby\] is not known here")
         alice.signal(signal.SIGTERM)
         self.assertEqual(await alice.ended, 1, alice.output)
 

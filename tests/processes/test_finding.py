@@ -93,9 +93,9 @@ class FindingTests(SynchronousTestCase):
         self.hellos: dict[str, bytes] = {}
         connect = control_paths.connect
 
-        def greeted(path: str) -> socket.socket:
+        def greeted(path: str, *, named: bool = False) -> socket.socket:
             if path not in self.hellos:
-                return connect(path)
+                return connect(path, named=named)
             ours, theirs = socket.socketpair()
             self.addCleanup(theirs.close)
             self.addCleanup(ours.close)
@@ -140,7 +140,9 @@ class FindingTests(SynchronousTestCase):
         self.living("bob@CIC", 9)
         self.refused(r"3 nodes are running: .alice@CIC. \(pid 7\), .alice@XYZ. \(pid 8\), .bob@CIC")
         self.refused("2 nodes are running", name="alice")
-        self.refused("no such node is running, but .alice@CIC", name="zoe")
+        self.refused(
+            "no node of that name or namespace is running. Running: .alice@CIC", name="zoe"
+        )
         self.assertEqual(self.found(name="bob"), "bob@CIC")
         self.assertEqual(self.found(namespace="XYZ"), "alice@XYZ")
         self.assertEqual(self.found(name="alice", namespace="CIC"), "alice@CIC")

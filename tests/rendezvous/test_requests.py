@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -19,6 +20,7 @@ from p2pchat.rendezvous.requests import (
     parse,
 )
 from tests.support import fuzz_targets
+from tests.support.processes import ROOT
 
 REGISTER = {"type": "REGISTER", "namespace": "CIC", "name": "alice", "port": 4000}
 
@@ -46,6 +48,30 @@ def message_of(reply: bytes) -> str:
     message = fields["message"]
     assert isinstance(message, str)
     return message
+
+
+class DocumentTests(SynchronousTestCase):
+    def test_the_lines_in_the_protocol_are_requests_and_replies(self) -> None:
+        page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+        section = page.partition("## Peer to rendezvous\n")[2]
+        block = "\n".join(re.findall(r"^    (.*)$", section, re.M)).replace("\n ", "")
+        lines = [each for each in block.split("\n") if each]
+        asked = [parse(each.encode()) for each in lines if '"type"' in each]
+        self.assertEqual({type(each) for each in asked}, {Register, Discover, Unregister})
+        self.assertIn(requests.granted(7200, "203.0.113.7", 4000), [json_line(it) for it in lines])
+        self.assertIn(requests.NO_MATCH, [json_line(it) for it in lines])
+
+    def test_every_code_of_an_error_is_described(self) -> None:
+        page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+        codes = [value for value in vars(requests).values() if isinstance(value, bytes)]
+        codes += [it.reply for it in vars(requests).values() if isinstance(it, Invalid)]
+        self.assertGreaterEqual(len(codes), 15)
+        for code in (json.loads(each).get("message") for each in codes):
+            self.assertTrue(code is None or f"`{code}`" in page, f"docs/protocol.md: `{code}`")
+
+
+def json_line(text: str) -> bytes:
+    return text.encode() + b"\n"
 
 
 class LineTests(SynchronousTestCase):

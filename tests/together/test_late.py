@@ -214,7 +214,7 @@ class SentMessagesTests(HistoryCase):
         self.assertEqual(
             self.news,
             [
-                "queued: [bob@CIC] is not connected, and gets it when it is (/outbox)",
+                "queued: [bob@CIC] is not connected. The message is sent when it is (/outbox)",
                 f'not delivered to [bob@CIC]: no ACK within 5 s: {KEPT} when a link opens ("oi")',
                 'delivered to [bob@CIC]: "oi"',
             ],
@@ -228,8 +228,10 @@ class SentMessagesTests(HistoryCase):
     def test_queued_for_somebody_unknown(self) -> None:
         self.sent.send("eva@CIC", "oi")
         self.clock.advance(GATHER)
-        unknown = "queued: no such peer here yet: [eva@CIC] (is that its name?). "
-        self.assertEqual(self.news, [f"{unknown}It gets the message when it comes (/outbox)"])
+        unknown = "queued: [eva@CIC] is not known here: check the name. "
+        self.assertEqual(
+            self.news, [f"{unknown}The message waits until that peer connects (/outbox)"]
+        )
 
     def test_what_is_refused_is_not_counted(self) -> None:
         self.assertRaises(NotSentError, self.sent.send, "alice@CIC", "oi")

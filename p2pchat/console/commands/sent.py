@@ -133,10 +133,10 @@ class SentMessages:
                 return f'delivered to {who}: "{text}"'
             case Became.QUEUED if self._node.peers.get(news.peer_id) is None:
                 # Perhaps a slip of the pen.
-                unknown = f"queued: no such peer here yet: {who} (is that its name?)."
-                return f"{unknown} It gets the message when it comes (/outbox)"
+                unknown = f"queued: {who} is not known here: check the name."
+                return f"{unknown} The message waits until that peer connects (/outbox)"
             case Became.QUEUED:
-                return f"queued: {who} is not connected, and gets it when it is (/outbox)"
+                return f"queued: {who} is not connected. The message is sent when it is (/outbox)"
         return f'not delivered to {who}: {news.reason} ("{text}")'
 
 

@@ -192,7 +192,7 @@ def _find(choice: Choice, folders: Sequence[str] | None) -> Node:
         )
     if nodes:
         names = ", ".join(_named(node) for node in nodes)
-        raise ControlError(f"no such node is running, but {names}")
+        raise ControlError(f"no node of that name or namespace is running. Running: {names}")
     if silent:
         raise ControlError(f"a node does not answer: {shortened(silent[0])}")
     raise ControlError(f"no node of yours is running: p2pchat starts one (looked in {folders[0]})")

@@ -103,14 +103,23 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     if name in _WITH_JSON:
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
     if name not in ("completion", "check"):
-        which = parser.add_argument_group("which node, when several run")
-        which.add_argument("--name", metavar="NAME", help="the one of this name")
-        which.add_argument("--namespace", metavar="NAMESPACE", help="the one in this namespace")
+        files = name in ("history", "keys")
+        which = parser.add_argument_group(
+            "whose file, if there are several" if files else "which node, if several run"
+        )
+        which.add_argument(
+            "--name", metavar="NAME", help="that of this name" if files else "the node of this name"
+        )
+        which.add_argument(
+            "--namespace",
+            metavar="NAMESPACE",
+            help="that of this namespace" if files else "the node in this namespace",
+        )
     if name not in ("completion", "check", "history", "keys"):
         which.add_argument(
             "--control",
             metavar="PATH",
-            help="the one with this control socket",
+            help="the node with this control socket",
             type=os.path.expanduser,
         )
     return parser

@@ -105,4 +105,4 @@ def _said(description: str, why: BaseException | None) -> str:
     if kind in _FORMS:
         return f"expected {_FORMS[kind]}"
     usual = ", ".join(_FORMS)
-    return f'"{kind}" is no kind of endpoint, or is written otherwise (usual kinds: {usual})'
+    return f'no such kind of endpoint: "{kind}" (usual kinds: {usual})'
