@@ -63,6 +63,7 @@ class EventTests(SynchronousTestCase):
             away_event("bob@CIC", "lunch", AT),
         ]
         self.assertEqual({event["event"] for event in events} | {"message"}, {*USUAL_KINDS})
+        self.assertEqual(peer_event(peer, AT, ignored=True), {**events[0], "ignored": True})
         peer.links.append(FakeLink())
         events += [
             sent_event("*", "oi", "m", 7, AT),
