@@ -34,7 +34,8 @@ class ListCommandTests(CommandCase):
         self.assertUsage("/unignore")
 
     def test_nothing_is_unread_of_whom_one_ignores(self) -> None:
-        peer = self.node.peers.link_opened(self.node.meets("eva@CIC"))
+        self.node.meets("eva@CIC")
+        (peer,) = self.node.peers.connected()
         unread = self.node.unread
         unread.leave(self)
         self.node.observers.received(peer, [Send("1", "eva@CIC", "ana@CIC", "oi")])
