@@ -149,8 +149,8 @@ OF_MESSAGES: Final = (
     Fault(
         "published-not-kept",
         "node/publishing.py",
-        "                history.enter(entry)\n            elif self._early < _MOST_EARLY:\n",
-        "                history.age(entry)\n            elif self._early < _MOST_EARLY:\n",
+        "                history.enter(entry)\n                number = entry.id\n",
+        "                history.age(entry)\n                number = entry.id\n",
         "Who was away never gets what was published.",
     ),
     Fault(

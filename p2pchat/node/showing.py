@@ -86,28 +86,26 @@ class Showing:
         if not messages:
             return
         peer.heard_on, peer.heard_id = arrival.link, arrival.first
-        if self._unkept_of_strangers or self._unkept_of_friends:
-            self._show_new(arrival)
-        elif arrival.is_change:
-            self._observers.changed(peer, messages[0])
-        elif said is None:
-            self._observers.received(peer, messages)
+        if not (self._unkept_of_strangers or self._unkept_of_friends):
+            self._show(arrival, messages, said)
         else:
-            self._observers.received_late(peer, messages, said)
+            new = self._not_shown(peer.peer_id, messages)
+            if len(new) == len(messages):
+                self._show(arrival, messages, said)
+            else:
+                for at in new:  # each with its own id
+                    peer.heard_id = arrival.first + at
+                    self._show(arrival, [messages[at]], None if said is None else [said[at]])
         peer.heard_on, peer.heard_id = None, 0
         self._next(peer)
 
-    def _show_new(self, arrival: Arrival) -> None:
-        """Show those that were not shown before they were kept, each with its own id."""
-        peer, messages, said = arrival.peer, arrival.messages, arrival.said
-        for at in self._not_shown(peer.peer_id, messages):
-            peer.heard_id = arrival.first + at
-            if arrival.is_change:
-                self._observers.changed(peer, messages[at])
-            elif said is None:
-                self._observers.received(peer, [messages[at]])
-            else:
-                self._observers.received_late(peer, [messages[at]], [said[at]])
+    def _show(self, arrival: Arrival, messages: list[Send | Pub], said: list[float] | None) -> None:
+        if arrival.is_change:
+            self._observers.changed(arrival.peer, messages[0])
+        elif said is None:
+            self._observers.received(arrival.peer, messages)
+        else:
+            self._observers.received_late(arrival.peer, messages, said)
 
     def not_stored(self, arrival: Arrival) -> None:
         """What waited could not be stored: show it with a mark, and take it for new again."""

@@ -60,10 +60,10 @@ class EventTests(SynchronousTestCase):
             queued_event("bob@CIC", "m", AT),
             notice_event("beware", AT),
             key_event("bob@CIC", "refused", bytes(32), None, AT),
-            away_event("bob@CIC", "lunch", AT),
         ]
         self.assertEqual({event["event"] for event in events} | {"message"}, {*USUAL_KINDS})
         self.assertEqual(peer_event(peer, AT, ignored=True), {**events[0], "ignored": True})
+        events.append(away_event("bob@CIC", "lunch", AT))
         peer.links.append(FakeLink())
         events += [
             sent_event("*", "oi", "m", 7, AT),
@@ -79,11 +79,12 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(events[2]["reason"], "no ACK")
         self.assertEqual(events[4]["text"], "beware")
         self.assertEqual((events[5]["key"], events[5]["known"]), ("A" * 43, ""))
-        self.assertEqual(events[6]["id"], 7)
-        self.assertNotIn("upto", events[7])
-        (link,) = events[8]["links"]
+        self.assertEqual((events[6]["event"], events[6]["text"]), ("away", "lunch"))
+        self.assertEqual(events[7]["id"], 7)
+        self.assertNotIn("upto", events[8])
+        (link,) = events[9]["links"]
         self.assertEqual((link["direction"], link["security"]), ("inbound", "plain"))
-        self.assertEqual(events[9]["seconds"], 0.012346)
+        self.assertEqual(events[10]["seconds"], 0.012346)
 
     def test_how_a_message_came(self) -> None:
         link = FakeLink()

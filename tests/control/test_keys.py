@@ -71,7 +71,7 @@ class ToldTests(KeysCase):
         self.client.ask("subscribe", events=["message"])
         self.place.bob.send("alice@CIC", "one")
         self.town.nodes[2].send("alice@CIC", "two")
-        one, two = self.later()
+        one, two = sorted(self.later(), key=lambda event: str(event["text"]))
         self.assertEqual((one["security"], one["key"]), ("encrypted", self.bobs_key))
         self.assertEqual((two["security"], two["key"]), ("plain", ""))
         self.trusting().verify("bob@CIC", self.bob)

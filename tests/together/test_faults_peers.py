@@ -323,7 +323,21 @@ class NameTests(FaultTestCase):
 
 TYPES: list[Any] = [
     *("HELLO", "HELLO_OK", "PING", "PONG", "SEND", "ACK", "PUB", "BYE", "BYE_OK"),
-    *("WHO_HAS", "RELAY", "SAID", "CATCH_UP", "METRICS_REQ", "ERROR", "", "\x00", None, 7, []),
+    *(
+        "WHO_HAS",
+        "RELAY",
+        "SAID",
+        "CATCH_UP",
+        "EDIT",
+        "AWAY",
+        "METRICS_REQ",
+        "ERROR",
+        "",
+        "\x00",
+        None,
+        7,
+        [],
+    ),
 ]
 SHAPES: list[dict[str, Any]] = [
     {},

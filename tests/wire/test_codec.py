@@ -23,9 +23,11 @@ from p2pchat.wire.codec import (
 from p2pchat.wire.liberal import WireError, read_liberally
 from p2pchat.wire.messages import (
     Ack,
+    Away,
     Bye,
     ByeOk,
     CatchUp,
+    Edit,
     Hello,
     HelloOk,
     Message,
@@ -75,6 +77,8 @@ EMITTED: list[tuple[Message, dict[str, object]]] = [
         CatchUp("id"),
         {"type": "CATCH_UP", "msg_id": "id", "after": "", "limit": 0, "max_age": 0.0, "ttl": 1},
     ),
+    (Edit("id", "m0", "a@b", "c@d", "olá"), {"type": "EDIT", "of": "m0", **CHAT, "ttl": 1}),
+    (Away("id", "tea"), {"type": "AWAY", "msg_id": "id", "text": "tea", "ttl": 1}),
     (Ack("id", WHEN), {"type": "ACK", "msg_id": "id", "timestamp": WHEN, "ttl": 1}),
     (
         Bye("id", "a@b", "c@d", "tea"),

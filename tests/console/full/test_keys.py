@@ -206,7 +206,7 @@ class LeavingTests(ConsoleCase):
         self.patch(self.alice, "send", lambda *_: 1 / 0)
         self.type("/msg bob@CIC oi\r")
         self.assertIn("a fault of ours", self.messages[-1])
-        self.patch(self.alice.presence, "discover", lambda: fail(ZeroDivisionError()))
+        self.patch(self.alice.presence, "discover", lambda **_: fail(ZeroDivisionError()))
         self.type("/peers\r")
         self.assertIn("a fault of ours", self.messages[-1])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
