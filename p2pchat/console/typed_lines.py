@@ -10,6 +10,8 @@ import os
 from contextlib import suppress
 from typing import Final
 
+from p2pchat.disk import SYSTEM
+
 _ASK: Final = frozenset(
     b"/alias /back /bell /block /bye /clear /conn /exit /forget /help /history /ignore /ignores"
     b" /log /mute /notify /outbox /peers /q /quit /reconnect /rtt /stats /to /unalias /unblock"
@@ -27,8 +29,7 @@ def take_words_out(path: str) -> None:
     """Have the file at `path` hold no more of what was said; raises `OSError`."""
     beside = f"{path}.{os.getpid()}"
     try:
-        with open(path, "rb") as file:
-            lines = file.read().splitlines(keepends=True)
+        lines = SYSTEM.read(path).splitlines(keepends=True)
     except FileNotFoundError:
         return
     kept = [line for line in lines if not holds_words(line)]

@@ -85,15 +85,19 @@ def how_safe(link: IPeerLink | None) -> tuple[str, str]:
     return link.security, key_text(link.key)
 
 
-def peer_event(peer: Peer, at: str) -> Event:
-    """A peer's status has a new value; `left` says whether it said BYE."""
-    return {
+def peer_event(peer: Peer, at: str, *, ignored: bool = False) -> Event:
+    """A peer's status has a new value; `left` says whether it said BYE.
+
+    `ignored` is there only for a peer that the person ignores.
+    """
+    event = {
         "event": "peer",
         "time": at,
         "peer_id": peer.peer_id,
         "status": peer.status.value,
         "left": peer.left,
     }
+    return {**event, "ignored": True} if ignored else event
 
 
 def away_event(peer_id: str, text: str, at: str) -> Event:

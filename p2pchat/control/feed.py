@@ -171,7 +171,8 @@ class EventFeed(Observer):
 
     def status_changed(self, peer: Peer) -> None:
         """A peer's status has a new value."""
-        self._tell("peer", [peer_event(peer, self._timestamp())])
+        ignored = peer.peer_id in self._node.lists.ignored
+        self._tell("peer", [peer_event(peer, self._timestamp(), ignored=ignored)])
 
     def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:
         """An ACK came."""

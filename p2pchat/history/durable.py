@@ -467,4 +467,4 @@ class DurableHistory:
 
 def _is_to_come_again(arrival: Arrival, messages: Sequence[Send | Pub]) -> bool:
     """Whether the peer can be asked for these once more: it keeps what it published."""
-    return arrival.link.keeps and any(type(message) is Pub for message in messages)
+    return arrival.link.keeps and any(isinstance(message, Pub) for message in messages)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
+from p2pchat.disk import SYSTEM
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import STATES, HistoryError, Record
 from p2pchat.locks import in_use
@@ -113,8 +114,8 @@ def as_json(record: Record) -> dict[str, Any]:
 def _by_alias(path: str, name: str) -> str:
     """Whom the person calls so, as the file of their lists beside a history says; else the name."""
     try:
-        with open(f"{path.removesuffix(_SUFFIX)}.lists", "rb") as file:
-            found = json.loads(file.read(_LONGEST_LISTS))["aliases"][name]
+        lists = SYSTEM.head(f"{path.removesuffix(_SUFFIX)}.lists", _LONGEST_LISTS)
+        found = json.loads(lists)["aliases"][name]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return name
     return found if isinstance(found, str) else name

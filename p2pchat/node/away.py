@@ -4,7 +4,8 @@
     AWAY  ->  heard  ->  away_changed, of one peer once in `EVERY` seconds at most
 
 Rules: no I/O. Kept by nobody: what a peer said is forgotten with its last link. What a less safe
-link says than the one that is written to counts for nothing. The text is made printable here.
+link says than the one that is written to counts for nothing. The text is made printable here. Of
+strangers the observers are told at a pace that leaves the screen to others, of a friend always.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
+from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
@@ -27,6 +29,10 @@ MOST: Final = 80
 """Characters of a text."""
 EVERY: Final = 10.0
 """Seconds between two times that the observers are told of one peer."""
+STRANGERS: Final = 2.0
+"""Times a second that the observers are told of strangers, in all."""
+AT_ONCE: Final = 20.0
+"""The same after a quiet time."""
 _LINKS_A_SWEEP: Final = 500
 
 
@@ -44,7 +50,9 @@ class Absences:
         self._texts: dict[Peer, str] = {}
         self._told: dict[Peer, tuple[float, str]] = {}
         """When the observers were told of a peer last, and what."""
-        self._pending: dict[Peer, None] = {}
+        self._friends_pending: dict[Peer, None] = {}
+        self._strangers_pending: dict[Peer, None] = {}
+        self._allowance = TokenBucket(STRANGERS, 0.0, AT_ONCE)
         self.ignores: Callable[[str], bool] = lambda _: False
         """Whether a peer is one of whom nothing is to be heard."""
 
@@ -99,8 +107,9 @@ class Absences:
             self._texts[peer] = text
         else:
             del self._texts[peer]
-        self._pending[peer] = None
-        self._look(peer, now)
+        pending = self._friends_pending if self._is_friend(peer) else self._strangers_pending
+        pending[peer] = None
+        self._look(peer, now, pending)
 
     def closed(self, peer: Peer, link: IPeerLink) -> None:
         """A link is gone."""
@@ -108,22 +117,30 @@ class Absences:
         if not peer.links:
             self._texts.pop(peer, None)
             self._told.pop(peer, None)
-            self._pending.pop(peer, None)
+            self._friends_pending.pop(peer, None)
+            self._strangers_pending.pop(peer, None)
 
     def sweep(self, now: float) -> None:
         """Tell what could not be told yet."""
         if self._to_tell:
             self._tell_some()
-        if self._pending:
-            for peer in [*islice(self._pending, _LINKS_A_SWEEP)]:
-                self._look(peer, now)
+        for pending in (self._friends_pending, self._strangers_pending):
+            for peer in [*islice(pending, _LINKS_A_SWEEP)]:
+                self._look(peer, now, pending)
 
-    def _look(self, peer: Peer, now: float) -> None:
+    def _is_friend(self, peer: Peer) -> bool:
+        return peer.peer_id in self._peers.friends
+
+    def _look(self, peer: Peer, now: float, pending: dict[Peer, None]) -> None:
         text, (at, before) = self._texts.get(peer, ""), self._told.get(peer, (-EVERY, ""))
         if now - at < EVERY:
             return
-        del self._pending[peer]
+        ignored = self.ignores(peer.peer_id)
+        paced = text != before and not ignored and not self._is_friend(peer)
+        if paced and not self._allowance.take_some(1, now):
+            return
+        del pending[peer]
         if text != before:
             self._told[peer] = (now, text)
-            if not self.ignores(peer.peer_id):
+            if not ignored:
                 self._observers.away_changed(peer, text)

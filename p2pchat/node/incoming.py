@@ -227,7 +227,7 @@ class Incoming:
             early.link.hold()
         else:
             history.not_kept += len(early.messages)
-            if early.link.keeps and any(type(message) is Pub for message in early.messages):
+            if early.link.keeps and any(isinstance(message, Pub) for message in early.messages):
                 history.places.refused(early.peer.peer_id)
 
     def _keep_late(
@@ -332,5 +332,5 @@ def _acknowledge(peer: Peer, link: IPeerLink, msg_ids: list[object]) -> None:
 
 def _tell_log(peer_id: str, messages: list[Send | Pub]) -> None:
     for message in messages:
-        to = message.dst if type(message) is Pub else "us"
+        to = message.dst if isinstance(message, Pub) else "us"
         _log.debug("{who} -> {to}: {text}", who=peer_id, to=to, text=logged(message.payload))

@@ -24,6 +24,8 @@ MOST: Final = 1000
 """Entries of each list."""
 FOREVER: Final = 0.0
 """Until when something is mute that is so until the person says something else."""
+_LATEST: Final = 1e11
+"""No time behind this one has a date; the longest /mute ends before it."""
 _RESERVED: Final = ("all", "cancel", "off", "json")
 """Words that commands know."""
 _LOOKED_AT: Final = 300
@@ -60,7 +62,11 @@ class OwnLists:
         self._save = save
         self.ignored: dict[str, None] = dict.fromkeys(islice(filter(_is_peer, start.ignored), MOST))
         """The peers of whom nothing is shown or kept. Look into it, and no more."""
-        muted = ((name, until) for name, until in start.muted.items() if _is_conversation(name))
+        muted = (
+            (name, until)
+            for name, until in start.muted.items()
+            if _is_conversation(name) and 0 <= until < _LATEST
+        )
         self.muted: dict[str, float] = dict(islice(muted, MOST))
         """What rings no bell: peer_ids and scopes, until when (wall clock). Look, and no more."""
         aliases = ((name, who) for name, who in start.aliases.items() if _is_alias(name, who))

@@ -62,6 +62,7 @@ class EventTests(SynchronousTestCase):
             key_event("bob@CIC", "refused", bytes(32), None, AT),
         ]
         self.assertEqual({event["event"] for event in events} | {"message"}, {*USUAL_KINDS})
+        self.assertEqual(peer_event(peer, AT, ignored=True), {**events[0], "ignored": True})
         events.append(away_event("bob@CIC", "lunch", AT))
         peer.links.append(FakeLink())
         events += [

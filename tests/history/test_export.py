@@ -97,9 +97,14 @@ class ExportTests(FileCase):
         self.assertEqual(self.run_it("1", "--file", self.path), 0)
         self.assertEqual(len(self.shown.splitlines()), 1)
         self.assertEqual(self.run_it("bob", "0", "--file", self.path), 2)
-        with open(f"{self.path.removesuffix('.sqlite')}.lists", "w", encoding="utf-8") as file:
+        lists = f"{self.path.removesuffix('.sqlite')}.lists"
+        with open(lists, "w", encoding="utf-8") as file:
             file.write('{"aliases":{"mum":"bob@CIC"}}')
         self.assertEqual(self.run_it("mum", "1", "--file", self.path), 0)
+        self.assertIn("[bob@CIC] c", self.shown)
+        os.remove(lists)
+        os.mkfifo(lists)
+        self.assertEqual(self.run_it("bob", "1", "--file", self.path), 0, "it waits for no pipe")
         self.assertIn("[bob@CIC] c", self.shown)
 
     def test_a_change_says_what_it_is_one_of(self) -> None:

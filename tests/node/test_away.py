@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
+
 from p2pchat.mesh.link.protocol import PeerProtocol
-from p2pchat.node.away import EVERY, MOST
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.away import AT_ONCE, EVERY, MOST, STRANGERS
 from p2pchat.node.news import NotSentError
+from p2pchat.node.observers import Observer
 from p2pchat.testing.older import OlderNode
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Away
+from tests.support.consoles import FakeNode
 from tests.support.towns import MeshTestCase
 
 
@@ -62,6 +67,31 @@ class AwayTests(MeshTestCase):
         self.assertIn(f"{taken[-1]}x", bob.absences.text_of("alice@CIC"))
         self.town.leave(alice)
         self.town.run(1)
-        self.assertEqual(
-            (bob.absences._texts, bob.absences._told, bob.absences._pending), ({},) * 3
-        )
+        left = bob.absences
+        pending = left._friends_pending, left._strangers_pending
+        self.assertEqual((left._texts, left._told, *pending), ({},) * 4)
+
+    def test_strangers_leave_the_screen_to_others(self) -> None:
+        told: list[str] = []
+
+        class Watching(Observer):
+            def away_changed(self, peer: Peer, text: str) -> None:
+                told.append(peer.peer_id)
+
+        node = FakeNode(Clock())
+        node.observers.add(Watching())
+        node.friends.wrote_to("friend@CIC")
+        links = {name: node.meets(name) for name in [f"n{at}@CIC" for at in range(100)]}
+        links["friend@CIC"] = node.meets("friend@CIC")
+        for name, link in links.items():
+            peer = node.peers.get(name)
+            assert peer is not None
+            node.absences.heard(peer, link, Away("a", "lunch"), 100.0)
+        self.assertEqual(len(told), AT_ONCE + 1)
+        self.assertEqual(told[-1], "friend@CIC")
+        for at in range(1, 40):
+            node.absences.sweep(100.0 + at / 4)
+        self.assertLess(len(told), AT_ONCE + 1 + STRANGERS * 10 + 1)
+        for at in range(1, 40):
+            node.absences.sweep(110.0 + at)
+        self.assertEqual({*told}, {*links})

@@ -81,7 +81,8 @@ class ListsFileTests(SynchronousTestCase):
     def test_what_makes_no_sense_is_left_out(self) -> None:
         self.disk.put(
             PATH,
-            b'{"ignored":["x","eva@CIC"],"muted":{"x":0,"#CIC":0},"new":1,'
+            b'{"ignored":["x","eva@CIC"],"new":1,'
+            b'"muted":{"x":0,"#CIC":0,"#A":1e300,"#B":-1e18,"#C":9e18},'
             b'"aliases":{"mum@CIC":"bob@CIC","mum":"bob","dad":"bob@CIC"}}',
         )
         lists = self.open()

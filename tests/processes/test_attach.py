@@ -136,6 +136,7 @@ class EventTests(AttachCase):
             {"event": "peer", "peer_id": "bob@CIC", "status": "CONNECTED", "left": False},
             {"event": "peer", "peer_id": "bob@CIC", "status": "DISCONNECTED", "left": True},
             {"event": "peer", "peer_id": "eve@CIC", "status": "CONNECTED", "left": False},
+            {"event": "peer", "peer_id": "m@CIC", "status": "CONNECTED", "ignored": True},
             {"event": "notice", "text": "beware\n"},
             {"event": "newer", "text": "not for us"},
             {"event": "left_out", "count": 12},

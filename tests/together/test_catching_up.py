@@ -244,6 +244,18 @@ class FullDiskTests(GapCase):
         self.assertEqual(self.texts(bob), [*"01"])
         self.town.close()
 
+    def test_who_could_not_keep_a_change_asks_again(self) -> None:
+        alice, bob = self.pair()
+        first = alice.publish("#CIC", "helo").msg_id
+        self.town.run(2)
+        FullDatabase.full = {self.path("bob@CIC")}
+        alice.publish("#CIC", "hello", of=first)
+        self.town.run(2)
+        self.assertEqual(self.hearing[bob].unkept, ["hello"])
+        FullDatabase.full = set()
+        self.town.run(60 + AGAIN)
+        self.assertEqual(self.kept("bob@CIC"), ["helo", "hello"])
+
     def test_who_could_not_keep_an_answer_asks_again(self) -> None:
         alice = self.node("alice@CIC")
         self.publish(alice, *"012")

@@ -50,9 +50,8 @@ def _ignore(person: Person, rest: str) -> Answer:
         peer_id = peer_named(person, name)
         if peer_id == person.node.me.peer_id:
             raise ValueError("that is yourself")
-        saved, history = lists.ignore(peer_id), person.node.history
-        if history is not None:
-            history.mark_read(peer_id)
+        saved = lists.ignore(peer_id)
+        person.node.unread.seen(peer_id)
         who = bracketed(peer_id)
         return _done(saved, f"{who} is ignored: nothing of it is shown or kept (/unignore)")
 

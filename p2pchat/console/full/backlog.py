@@ -18,6 +18,8 @@ from p2pchat.console.full.scrolled import Scrolled
 _SLACK: Final = 1.25
 _LOOKED_AT: Final = 1000
 """Entries among which what is changed is looked for."""
+_TRIES: Final = 4
+"""Messages of one peer with one id that are looked at: an honest peer uses an id once."""
 
 
 class Backlog(Scrolled):
@@ -99,10 +101,15 @@ class Backlog(Scrolled):
         """The message that this gives another text, among the latest; None without one."""
         if len(change.text) > ONE_PART:
             return None
-        of = change.of
+        of, speaker, tries = change.of, change.speaker, _TRIES
         for entry in islice(reversed(self._entries), _LOOKED_AT):
-            if entry.msg_id == of and change.changes(entry):
+            if entry.msg_id != of or entry.speaker != speaker:
+                continue
+            if change.changes(entry):
                 return entry
+            tries -= 1
+            if not tries:
+                break
         return None
 
     def last_said(self, where: str) -> PaneEntry | None:

@@ -16,7 +16,13 @@ from typing import Any, Final
 
 from p2pchat.console.plain.input_lines import InputLines, longest_line, too_long
 from p2pchat.console.wording import StatusLines
-from p2pchat.control.client.event_lines import encrypts, event_line, message_line, text_of
+from p2pchat.control.client.event_lines import (
+    encrypts,
+    event_line,
+    is_for_a_person,
+    message_line,
+    text_of,
+)
 from p2pchat.control.client.finding import Node, Refused, is_for_nobody
 from p2pchat.control.client.shown import Shown
 from p2pchat.control.protocol import MAX_REQUEST
@@ -151,7 +157,7 @@ class _Attached:
             case "peer":
                 peer_id, status = text_of(event.get("peer_id")), text_of(event.get("status"))
                 line = self._statuses.line(peer_id, status, left=bool(event.get("left")))
-                if line is not None:
+                if line is not None and is_for_a_person(event):
                     self._shown.add(line)
             case "away":
                 self._shown.add(event_line(event))

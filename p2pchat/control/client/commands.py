@@ -152,7 +152,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _tail(options: argparse.Namespace) -> int:
-    from p2pchat.control.client.event_lines import encrypts, event_line, text_of
+    from p2pchat.control.client.event_lines import encrypts, event_line, is_for_a_person, text_of
 
     kinds = [kind for kind in options.events.split(",") if kind] or USUAL_KINDS
     fields = options.fields.split(",") if options.fields else None
@@ -167,7 +167,7 @@ def _tail(options: argparse.Namespace) -> int:
                 _print_json(event)
             elif fields is not None:
                 _write("\t".join(text_of(event.get(field)) for field in fields))
-            else:
+            elif is_for_a_person(event):
                 _print_lines([event_line(event, marks=marks)])
             sys.stdout.flush()
     return 0

@@ -37,6 +37,11 @@ def message_line(event: dict[str, Any], *, marks: bool = False) -> str:
     return begin + text_of(event.get("text"))
 
 
+def is_for_a_person(event: dict[str, Any]) -> bool:
+    """Whether it is shown: of whom a person ignores, not even the coming and going is."""
+    return event.get("ignored") is not True
+
+
 def event_line(event: dict[str, Any], *, marks: bool = False) -> str:
     """Any event as a line, as `p2pchat tail` shows it; `marks` as in `message_line`."""
     kind, peer_id = event.get("event"), bracketed(_name(event.get("peer_id")))

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from getpass import GetPassWarning, getpass
 from typing import Final
 
+from p2pchat.disk import SYSTEM
 from p2pchat.mesh.identity.key_file import Contents, contents_of, export_key, import_key
 from p2pchat.mesh.identity.key_making import KeyFileError
 from p2pchat.mesh.identity.key_text import fingerprint
@@ -112,8 +113,7 @@ def _found(options: argparse.Namespace) -> list[tuple[str, Contents]]:
 def _known(path: str) -> list[str]:
     """Whose keys a file knows, a line each."""
     try:
-        with open(path, "rb") as file:
-            contents = read_lines(file.read(_MOST))
+        contents = read_lines(SYSTEM.head(path, _MOST))
     except FileNotFoundError:
         return []
     except (OSError, PinsDamagedError) as why:

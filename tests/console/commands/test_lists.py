@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from p2pchat.console.replies import Reply
 from p2pchat.node.own_lists import MOST, Decided, ListError, OwnLists
+from p2pchat.wire.messages import Send
 from tests.support.typed_commands import CommandCase
 
 KEEPS_NOTHING = "it holds until this program ends: this node keeps nothing"
@@ -31,6 +32,16 @@ class ListCommandTests(CommandCase):
         ):
             self.assertEqual((self.first(line), self.reply(line).ok), (why, False))
         self.assertUsage("/unignore")
+
+    def test_nothing_is_unread_of_whom_one_ignores(self) -> None:
+        self.node.meets("eva@CIC")
+        (peer,) = self.node.peers.connected()
+        unread = self.node.unread
+        unread.leave(self)
+        self.node.observers.received(peer, [Send("1", "eva@CIC", "ana@CIC", "oi")])
+        self.assertEqual(unread.of("eva@CIC"), 1)
+        self.reply("/ignore eva")
+        self.assertEqual(unread.of("eva@CIC"), 0)
 
     def test_what_is_mute(self) -> None:
         self.node.meets("eva@CIC")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +16,7 @@ from tests.support.terminals import EPOCH, MISSING, use_utc
 if not MISSING:
     from p2pchat.console.full.backlog import Backlog
     from p2pchat.console.full.conversations import MOST, Conversations
+    from p2pchat.console.full.edits import Change
     from p2pchat.console.full.entries import EntryKind, Glyphs, PaneEntry, Row
     from p2pchat.console.full.widths import width
 
@@ -39,6 +42,23 @@ class BacklogTests(SynchronousTestCase):
 
     def shown(self, backlog: Backlog, height: int = 5) -> list[str]:
         return [row[6:] for row in said(backlog.visible(40, height, self.glyphs))]
+
+    def test_an_id_that_was_used_again_and_again_is_not_looked_through(self) -> None:
+        def entry(speaker: str, *, claims: bool) -> PaneEntry:
+            who = EntryKind.MESSAGE, "x", speaker, "#CIC"
+            return PaneEntry(EPOCH, *who, claims=claims, msg_id="m")
+
+        backlog = Backlog(1000, 100_000)
+        backlog.add(entry("bob@CIC", claims=False))
+        backlog.add(entry("eve@CIC", claims=False))
+        for _ in range(500):
+            backlog.add(entry("eve@CIC", claims=True))
+        theirs = backlog.find(Change("bob@CIC", "#CIC", "m", "y"))
+        self.assertIsNotNone(theirs, "others cannot use up what is looked at")
+        looked: list[object] = []
+        with patch.object(Change, "changes", lambda _, each: looked.append(each)):
+            self.assertIsNone(backlog.find(Change("eve@CIC", "#CIC", "m", "y")))
+        self.assertLess(len(looked), 10)
 
     def test_days_begin_with_a_line(self) -> None:
         backlog = Backlog(10, 1000)

@@ -243,6 +243,12 @@ class TailTests(CommandCase):
         self.assertIn("the node stops", self.complaint)
         self.assertEqual(self.asked[1]["events"], [*USUAL_KINDS])
 
+    def test_of_whom_the_person_ignores(self) -> None:
+        event = {"event": "peer", "peer_id": "m@CIC", "status": "CONNECTED", "ignored": True}
+        answers = {"id": 1, "ok": True}, {"id": 2, "ok": True}
+        self.do("tail", *answers, event, *self.EVENTS)
+        self.assertEqual(len(self.shown.splitlines()), 2)
+
     def test_a_node_that_encrypts_has_a_column_for_it(self) -> None:
         status = {"id": 1, "ok": True, "fingerprint": "Y3YW-Z254-ZYFB-5S3W", "policy": "prefer"}
         self.do("tail", status, {"id": 2, "ok": True}, *self.EVENTS)
