@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,8 @@ from p2pchat.testing.worlds.world import World
 
 _AT_ONCE: Final = 10
 """Worlds that a process is given at a time."""
+_PIECES: Final = 30
+"""Pieces after which a process makes way for another: sqlite keeps a little of each world."""
 _STORIES: Final = 3
 """Findings that are shrunk and told, each of another kind."""
 
@@ -92,7 +95,9 @@ def hunt(options: argparse.Namespace, first: int) -> Totals:
     totals = Totals()
     end = time.perf_counter() + 60 * options.minutes
     pieces = iter(pieces_of(first, options.count))
-    with ProcessPoolExecutor(options.jobs, initializer=quiet) as processes:
+    with ProcessPoolExecutor(
+        options.jobs, get_context("spawn"), initializer=quiet, max_tasks_per_child=_PIECES
+    ) as processes:
         running: set[Future[Totals]] = set()
         while True:
             while len(running) < 2 * options.jobs and (
