@@ -517,6 +517,25 @@ class HostileTests(SharedTestCase):
         self.assertEqual(a.shared.trouble, "")
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_an_entry_that_cannot_be_read_is_left_out(self) -> None:
+        a, b = self.pair()
+        a.register("ana")
+        self.run_for(0.1)
+        self.redis.endless.add(len(self.redis.stream))
+        self.redis.add(b"by", b"mallory", b"ch", b"x" * 99)
+        b.register("bob")
+        self.run_for(5)
+        self.assertEqual((a.names, a.shared.trouble), ({"ana": 4000, "bob": 4000}, ""))
+        self.assertEqual(self.logged("Left out what cannot be read"), 2, "once a server")
+        b.register("ben")
+        self.run_for(0.1)
+        self.assertIn("ben", a.names)
+        self.redis.down = True
+        self.run_for(10)
+        self.redis.down = False
+        self.run_for(5)
+        self.assertEqual(self.logged("Left out what cannot be read"), 2)
+
     def test_a_janitor_that_is_lied_to(self) -> None:
         self.redis.lies = {"HSCAN": [b"0", [b"a"]]}
         done: list[Any] = []
