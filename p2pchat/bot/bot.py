@@ -44,7 +44,7 @@ class Bot:
 
     Neither is needed when one node runs; `P2PCHAT_CONTROL` in the environment names a socket, too.
     `rate`: messages a second of one sender, on average of `burst`. `prefix` begins a command,
-    `mark` whatever the bot says.
+    `mark`, which is not empty, whatever the bot says.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class Bot:
         prefix: str = "!",
         mark: str = "bot: ",
     ) -> None:
+        if not mark:
+            raise ValueError("mark is empty: then every message would be one of a bot")
         choice = Choice(control or os.environ.get("P2PCHAT_CONTROL"), name, namespace)
         self.prefix, self.mark = prefix, mark
         # Another bot may have answered this one: "echo: bot: oi".
@@ -152,7 +154,10 @@ class Bot:
                 _log.warning("not obeyed: a command of %s", ascii(message.sender))
         except NotDelivered as why:
             _log.warning("not delivered to %s: %s", ascii(message.sender), ascii(str(why)))
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # the bot ends
+                raise
             _log.exception("the bot failed at a message of %s", ascii(message.sender))
 
     def _command_in(self, text: str) -> _Command | None:

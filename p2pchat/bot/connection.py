@@ -60,9 +60,9 @@ class NodeConnection:
         if self._writer is None:
             raise NotDelivered("the node is away")
         self._last_id += 1
+        line = json.dumps({"id": self._last_id, "do": do, **fields})
         answer: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
         self._answers[self._last_id] = answer
-        line = json.dumps({"id": self._last_id, "do": do, **fields})
         self._writer.write(line.encode() + b"\n")
         return await answer
 

@@ -39,6 +39,10 @@ _READ: Final = 8_192
 """Bytes that are read of a client at once: many may come in one turn, full of short requests."""
 MAX_PENDING: Final = 1000
 """Requests of one client that may wait for their answer."""
+MAX_PENDING_IN_ALL: Final = 5000
+"""Requests of all clients that may wait, but for the first `_ALWAYS` of each. With ten times as
+many, the collector of garbage looks at them for a tenth of a second."""
+_ALWAYS: Final = 50
 MAX_PENDING_TEXT: Final = 1_048_576
 """Characters of those requests after which no more is read."""
 
@@ -199,6 +203,15 @@ class ControlConnection(Protocol):
         """Whether another request can be taken."""
         return self.out.has_room and self._pending_text < MAX_PENDING_TEXT
 
+    def _too_many(self) -> int:
+        """How many requests wait, of this client or of all, if that is as many as may; else 0."""
+        if self._pending < _ALWAYS:
+            return 0
+        if self._pending >= MAX_PENDING:
+            return MAX_PENDING
+        in_all = sum(client._pending for client in self._factory.clients)
+        return MAX_PENDING_IN_ALL if in_all >= MAX_PENDING_IN_ALL else 0
+
     def _room_again(self) -> None:
         """The client has read what waited."""
         if self._untaken:
@@ -225,8 +238,8 @@ class ControlConnection(Protocol):
         if self._factory.allows is not None and not self._factory.allows(request):
             self._refuse("read_only", "one can only look at the node on this socket", request)
             return
-        if self._pending >= MAX_PENDING:
-            self._refuse("busy", f"{MAX_PENDING} requests wait for their answer", request)
+        if too_many := self._too_many():
+            self._refuse("busy", f"{too_many} requests wait for their answer", request)
             return
         self._pending += 1
         self._pending_text += len(line)

@@ -74,7 +74,7 @@ class Answers:
             return request.reply
         if isinstance(request, Discover):
             if request.selection is not None:
-                return registry.discover_some(request.namespace, request.selection, now)
+                return registry.discover_some(request.namespace, request.selection, now, ip)
             return registry.discover(request.namespace, now)
         gone = registry.unregister(ip, request.namespace, request.name, request.port, now)
         return requests.OK if gone else requests.NO_MATCH

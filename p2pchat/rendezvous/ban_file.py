@@ -100,6 +100,8 @@ class BanFile:
             size = os.fstat(descriptor).st_size
             whole = not size or os.pread(descriptor, 1, size - 1) == b"\n"
             line = f"{'' if whole else chr(10)}{entry}\n".encode()
+            if size + len(line) > _MOST:  # the next start would refuse the whole file
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             try:
                 if os.write(descriptor, line) < len(line):
                     raise OSError(
@@ -146,15 +148,26 @@ class BanFile:
 
 
 def _is(entry: str) -> Callable[[str], bool]:
-    """Whether a line holds this entry; a network may be written in several ways."""
-    usual = _usual(entry)
-    return lambda line: _usual(entry_in(line.removeprefix("\ufeff"))) == usual
+    """Whether a line holds this entry; a network may be written in several ways.
+
+    A file may have a million lines: only of what may be the same network is one made.
+    """
+    network = _network(entry)
+
+    def is_it(line: str) -> bool:
+        if network is None and entry not in line:
+            return False
+        other = entry_in(line.removeprefix("\ufeff"))
+        return other == entry or (network is not None and _network(other) == network)
+
+    return is_it
 
 
-def _usual(entry: str) -> str:
-    if "@" in entry or "*" in entry:
-        return entry
+def _network(entry: str) -> object:
+    """The network that an entry is; None for a name."""
+    if not entry or "@" in entry or "*" in entry:
+        return None
     try:
-        return str(read_network(entry))
+        return read_network(entry)
     except ValueError:
-        return entry
+        return None

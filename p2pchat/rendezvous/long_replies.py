@@ -9,7 +9,8 @@ Rules: a piece is made when the first reader wants it, so that no turn of the re
 all. A reader costs a place in the reply; only the reply itself takes memory. A new reply is made
 once in `FRESH` seconds at most. All replies that are kept have `MOST` bytes together. When that
 leaves no room for a new one, the newest is given again; once it is `STALE`, the readers of the
-oldest give way.
+oldest give way. A selection is given once, and has one reader: those of one network have a quarter
+of `MOST` together, beyond which its own oldest one gives way.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ SHORT: Final = 65_536
 """Bytes up to which a reply is no long one: they wait for each connection apart."""
 MOST: Final = 64 * 1024 * 1024
 """Bytes of all replies together, and of the longest one: no client of ours reads a longer one."""
+_SHARES: Final = 4
+"""The selections of one network have this part of all bytes. Larger: more addresses are needed to
+push out what others read. Smaller: more nodes behind one router read at once."""
 FRESH: Final = 1.0
 STALE: Final = 10.0
 """Seconds after which a reply that is still being read may have to give way."""
@@ -78,9 +82,13 @@ def pieces(
 
 
 class LongReply:
-    """One reply of `size` bytes, whose pieces are still to be made; `now` is its time."""
+    """One reply of `size` bytes, whose pieces are still to be made; `now` is its time.
 
-    def __init__(self, making: Iterator[bytes], size: int, now: float) -> None:
+    `network`: who asked for it, of a selection; empty: whoever may ask for any number.
+    """
+
+    def __init__(self, making: Iterator[bytes], size: int, now: float, network: str = "") -> None:
+        self.network = network
         self.made_at = now
         self.size = size
         self.readers: dict[Reader, None] = {}
@@ -131,15 +139,26 @@ class LongReplies:
     def add(self, namespace: Key, reply: LongReply) -> LongReply:
         """Keep this reply, of at most `most` bytes, as the newest of its namespace."""
         self._forget_unread(reply.made_at)
+        if reply.network:
+            own = [each for each in self._kept if each.network == reply.network]
+            size = sum(each.size for each in own) + reply.size
+            for each in own:
+                if size <= self.most // _SHARES:
+                    break
+                size -= each.size
+                self._cut_off(each)
         while self._kept and self.size + reply.size > self.most:
-            oldest = next(iter(self._kept))
-            self._forget(oldest)
-            for reader in [*oldest.readers]:
-                self.cut_off += 1
-                reader.abandon()
-        self._newest[namespace] = reply
+            self._cut_off(next(iter(self._kept)))
+        if not isinstance(namespace, int):
+            self._newest[namespace] = reply
         self._kept[reply] = namespace
         return reply
+
+    def _cut_off(self, reply: LongReply) -> None:
+        self._forget(reply)
+        for reader in [*reply.readers]:
+            self.cut_off += 1
+            reader.abandon()
 
     def end(self, reply: LongReply, reader: Reader) -> None:
         """A connection reads this reply no more."""

@@ -287,9 +287,9 @@ class Registry:
         return reply
 
     def discover_some(
-        self, namespace: str | None, selection: Selection, now: float
+        self, namespace: str | None, selection: Selection, now: float, ip: str = ""
     ) -> bytes | LongReply:
-        """The reply that lists some of `namespace`, and says how many there are in all."""
+        """The reply to `ip` that lists some of `namespace`, and says how many there are in all."""
         self.expire(now)
         if namespace is None:
             total, most = self._count, selection.limit
@@ -305,7 +305,8 @@ class Registry:
             return b"".join(pieces(chosen, now, head))
         # Each is given once: they are many only together, and bounded like other long ones.
         self._selections += 1
-        made = LongReply(pieces(chosen, now, head), size, now)
+        network = "" if is_loopback(ip) else network_of(ip)
+        made = LongReply(pieces(chosen, now, head), size, now, network)
         return self.long_replies.add(self._selections, made)
 
     def unregister(

@@ -114,6 +114,36 @@ class BotTests(BotCase):
         place.say("!help")
         self.assertEqual(len(place.heard()), 1)
 
+    def test_what_it_waits_for_is_cancelled_and_the_next_message_comes(self) -> None:
+        @self.bot.on_message
+        async def waits(message: Message) -> None:
+            task = asyncio.ensure_future(asyncio.sleep(3))
+            if message.text == "first":
+                await asyncio.sleep(1)
+                task.cancel()
+            await task
+            await message.reply("done")
+
+        place = self.place()
+        place.say("first", wait=0.1)
+        with self.assertLogs("p2pchat.bot", "ERROR"):
+            place.say("second", wait=6)
+        self.assertEqual(place.heard(), ["bot: done"])
+
+    def test_a_request_that_is_no_json_is_not_waited_for(self) -> None:
+        @self.bot.on_message
+        async def asks(_: Message) -> None:
+            await self.bot.ask("status", text=b"oi")
+
+        place = self.place()
+        with self.assertLogs("p2pchat.bot", "ERROR"):
+            place.say("oi")
+        assert self.bot._connection is not None
+        self.assertEqual(self.bot._connection._answers, {})
+
+    def test_a_mark_that_begins_everything(self) -> None:
+        self.assertRaises(ValueError, Bot, mark="")
+
     def test_one_after_the_other_for_each_sender(self) -> None:
         order: list[str] = []
 

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.trial.unittest import SynchronousTestCase
 
+import p2pchat.control.connection as connection_module
 from p2pchat.control.answers import LOOKING, REQUESTS
 from p2pchat.control.connection import MAX_PENDING
 from p2pchat.control.outgoing import MAX_QUEUE
@@ -103,6 +104,20 @@ class ConnectionTests(SynchronousTestCase):
         self.place.town.run(1)
         self.assertEqual(len(self.client.heard()), MAX_PENDING)
         self.assertTrue(self.client.ask("status")["ok"])
+
+    def test_too_many_requests_of_all_wait(self) -> None:
+        self.patch(connection_module, "MAX_PENDING_IN_ALL", 200)
+        others = [self.place.client(), self.place.client()]
+        for other in others:
+            self.addCleanup(other.hang_up)
+            other.say(*[{"do": "peers"}] * 100)
+        self.client.heard()
+        self.client.say(*[{"do": "peers"}] * 51)
+        (answer,) = self.client.heard()
+        self.assertEqual(answer["code"], "busy")
+        others.pop().hang_up()
+        self.client.say({"do": "peers"})
+        self.assertEqual(self.client.heard(), [])
 
     def test_a_reader_that_falls_asleep_and_wakes(self) -> None:
         self.client.ask("subscribe")

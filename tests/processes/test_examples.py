@@ -194,6 +194,22 @@ class LogrotateTests(SynchronousTestCase):
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
 
 
+class ClusterTests(SynchronousTestCase):
+    def test_all_of_it_finds_a_folder_that_is_named_from_here(self) -> None:
+        here = Path(self.mktemp()).resolve()
+        programs = here / "bin"
+        programs.mkdir(parents=True)
+        for name in ("redis-server", "redis-sentinel", "haproxy", "p2pchat-rendezvous", "sleep"):
+            Path(programs, name).write_text('#!/bin/sh\necho "$@"\n')
+            Path(programs, name).chmod(0o700)
+        path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+        script = str(EXAMPLES / "cluster" / "run")
+        subprocess.run([script, "data"], cwd=here, env=path, capture_output=True, timeout=30)
+        for log in ("redis-1", "redis-2", "sentinel-26379"):
+            said = (here / "data" / f"{log}.log").read_text()
+            self.assertIn(str(here / "data" / log), said)
+
+
 class PrometheusTests(SynchronousTestCase):
     path = EXAMPLES / "prometheus" / "p2pchat.rules.yml"
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import p2pchat.rendezvous.ban_file as ban_file_module
 from p2pchat.rendezvous.ban_file import BanFile, checked_entry
 from p2pchat.settings.checks import ConfigError
 from p2pchat.turns import at_once
+from p2pchat.wire.networks import read_network
 
 
 class BanFileTests(SynchronousTestCase):
@@ -57,6 +59,28 @@ class BanFileTests(SynchronousTestCase):
         with self.assertRaises(OSError):
             self.file.add("203.0.113.7")
         self.assertEqual(self.path.read_text(), "a@b\n")
+
+    def test_nothing_is_added_to_a_file_that_would_be_too_large(self) -> None:
+        text = "a@b\n" + "\n" * 1_048_570
+        self.path.write_text(text)
+        at_once(self.file.reading())
+        with self.assertRaises(OSError):
+            self.file.add("203.0.113.7")
+        self.assertEqual(self.path.read_text(), text)
+
+    def test_of_lines_that_cannot_be_the_entry_no_network_is_made(self) -> None:
+        made: list[str] = []
+
+        def reading(text: str) -> object:
+            made.append(text)
+            return read_network(text)
+
+        self.patch(ban_file_module, "read_network", reading)
+        self.path.write_text("a@b\n\n10.0.0.1\n" * 50 + "# 10.0.0.2\n*@x\n10.0.0.2/32\n")
+        for entry, lines in (("x@y", 0), ("b@c", 0), ("10.0.0.2", 52), ("*@x", 0)):
+            self.assertEqual(self.file.has(entry), lines > 0 or entry == "*@x", entry)
+            self.assertEqual(len(made), lines)
+            made.clear()
 
     def test_what_no_file_holds_counts_as_well(self) -> None:
         self.path.write_text("a@b")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.long_replies import (
     FRAME,
     PIECE,
@@ -134,6 +135,31 @@ class SharingTests(SynchronousTestCase):
         self.assertEqual(self.ask(12.0).made_at, 12.0)
         self.assertEqual([reader.abandoned for reader in readers], [True, False, False])
         self.assertEqual((self.replies.cut_off, self.replies.size), (1, 300))
+
+    def test_who_asks_for_many_selections_pushes_out_its_own(self) -> None:
+        reader = self.read(self.ask(0.0, "n", 60))
+        mine = []
+        for number in range(100):
+            made = LongReply(iter([b"x"]), 30, 0.0, "203.0.113.9")
+            mine.append(self.read(self.replies.add(number, made)))
+        self.assertFalse(reader.abandoned)
+        self.assertEqual([each.abandoned for each in mine], [True] * 98 + [False] * 2)
+        self.assertEqual((self.replies.size, self.replies.cut_off), (60 + 2 * 30, 98))
+
+    def test_a_selection_is_forgotten_when_it_was_read(self) -> None:
+        reply = self.replies.add(1, LongReply(iter([b"x"]), 100, 0.0, "203.0.113.9"))
+        self.replies.end(reply, self.read(reply))
+        self.assertEqual(self.replies.size, 0)
+
+    def test_a_selection_is_counted_for_who_asked(self) -> None:
+        answers = Answers(Registry(per_address=0), lambda: 0.0)
+        for ip in ("203.0.113.9", "127.0.0.1"):
+            line = b'{"type":"REGISTER","namespace":"n","name":"%b%d","port":1}'
+            for number in range(500):
+                answers.reply(line % (b"x" * 60, number), ip)
+            reply = answers.reply(b'{"type":"DISCOVER","namespace":"n","limit":1000}', ip)
+            assert isinstance(reply, LongReply)
+            self.assertEqual(reply.network, ip if ip != "127.0.0.1" else "")
 
     def test_never_more_than_the_most_whoever_asks_for_what(self) -> None:
         """A reader that stalls for each of a thousand namespaces, and for all of them."""

@@ -172,6 +172,20 @@ class PlainSailingTests(SharedTestCase):
         self.run_for(LONGEST_START + 1)
         self.assertEqual(self.logged("cannot be used"), 0)
 
+    def test_namespaces_with_what_fields_are_made_of(self) -> None:
+        a = self.server("a")
+        self.run_for(0.1)
+        names = [("a\0b", "c"), ("a", "b\0c"), ('"a"', "d"), ('"a\0', "\0"), ("ção", "\0")]
+        for namespace, name in names:
+            a.ask("REGISTER", namespace=namespace, name=name, port=4000)
+        self.run_for(0.1)
+        b = self.server("b")
+        self.run_for(0.1)
+        self.assertEqual({(it.namespace, it.name) for it in b.registry.all()}, {*names})
+        a.ask("UNREGISTER", namespace="a\0b", name="c")
+        self.run_for(0.1)
+        self.assertEqual(len(self.redis.hash), len(names) - 1)
+
     def test_many_go_in_batches(self) -> None:
         a, b = self.pair()
         a.registry.per_address = b.registry.per_address = 0
@@ -454,10 +468,13 @@ class HostileTests(SharedTestCase):
             b"nowhere\0CIC\0x": value,
             b"10.1.1.1\0CIC\0y": b'[4000,60,"soon","m"]',
             b"10.1.1.1\0CIC\0z": b'[4000,60,1e300,"m"]',
+            b"fe80::1%\x1b[2J" + b"x" * 99 + b"\0CIC\0x": value,
+            b"0:0::1\0CIC\0x": value,
+            b'10.1.1.1\0"CIC\0x': value,
         }
         a = self.server("a")
         self.run_for(0.1)
-        self.assertEqual((a.names, a.shared.hearing.odd), ({"good": 4000}, 7))
+        self.assertEqual((a.names, a.shared.hearing.odd), ({"good": 4000}, 10))
 
     def test_no_more_than_there_is_place_for(self) -> None:
         a = self.server("a")
@@ -499,6 +516,25 @@ class HostileTests(SharedTestCase):
         self.run_for(5)
         self.assertEqual(a.shared.trouble, "")
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_an_entry_that_cannot_be_read_is_left_out(self) -> None:
+        a, b = self.pair()
+        a.register("ana")
+        self.run_for(0.1)
+        self.redis.endless.add(len(self.redis.stream))
+        self.redis.add(b"by", b"mallory", b"ch", b"x" * 99)
+        b.register("bob")
+        self.run_for(5)
+        self.assertEqual((a.names, a.shared.trouble), ({"ana": 4000, "bob": 4000}, ""))
+        self.assertEqual(self.logged("Left out what cannot be read"), 2, "once a server")
+        b.register("ben")
+        self.run_for(0.1)
+        self.assertIn("ben", a.names)
+        self.redis.down = True
+        self.run_for(10)
+        self.redis.down = False
+        self.run_for(5)
+        self.assertEqual(self.logged("Left out what cannot be read"), 2)
 
     def test_a_janitor_that_is_lied_to(self) -> None:
         self.redis.lies = {"HSCAN": [b"0", [b"a"]]}

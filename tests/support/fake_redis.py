@@ -43,6 +43,8 @@ class FakeRedis:
         self.stream: list[tuple[int, list[bytes]]] = []
         self.lies: dict[str, Any] = {}
         """What is said in place of the truth, by command."""
+        self.endless: set[int] = set()
+        """Entries of the log, from 0 on, whose reply is longer than anybody reads."""
         self._next = 1
         self._ends: dict[str, float] = {}
         self._blocked: list[tuple[int, Deferred[Any], Any]] = []
@@ -68,6 +70,8 @@ class FakeRedis:
 
     def _after(self, after: int) -> Any:
         found = [[b"%d-0" % at, fields] for at, fields in self.stream if at > after]
+        if any(after < number + 1 for number in self.endless):
+            return ConnectionError("Lost connection")
         return [[b"log", found[:20]]] if found else None
 
     def block(self, after: int, seconds: float) -> Deferred[Any]:

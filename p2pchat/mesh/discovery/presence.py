@@ -35,6 +35,8 @@ from p2pchat.rendezvous.directory import (
 
 _log: Final = Log("Discovery")
 _TICK: Final = 0.5
+_SPARED: Final = 4
+"""Requests a minute that nobody's asking takes: or whoever asks on and on would end our lease."""
 _WITHDRAW_TIMEOUT: Final = 0.7
 
 
@@ -188,7 +190,7 @@ class Presence(Service):
         now = self._clock.seconds()
         if not self.running:
             return fail(DirectoryError("the node is not running"))
-        if self._discovering is None and not self._schedule.may_ask(now):
+        if self._discovering is None and not self._schedule.may_ask(now, _SPARED):
             return fail(_too_often())
         if whole:
             self._scope.read_again()
@@ -312,7 +314,7 @@ class Presence(Service):
         for deferred in waiting:
             deferred.callback(listings)
         if self._later and self._discovering is None:
-            if self._schedule.may_ask(now):
+            if self._schedule.may_ask(now, _SPARED):
                 self._discover(now)
             else:
                 self._refuse_waiting(_too_often())

@@ -69,14 +69,17 @@ class RequestSchedule:
         """Whether it is time to discover."""
         return now >= self._discover_at
 
-    def may_ask(self, now: float) -> bool:
-        """Whether a request can be made: the budget is not spent, and nobody blocks us."""
+    def may_ask(self, now: float, spare: int = 0) -> bool:
+        """Whether a request can be made: the budget is not spent, and nobody blocks us.
+
+        `spare`: requests of the budget that are to be left.
+        """
         if now < self._silent_until:
             return False
         if self._budget is None:
             return True
         self._asked = [at for at in self._asked if now - at < 60]
-        return len(self._asked) < self._budget
+        return len(self._asked) < self._budget - spare
 
     def settled(self, now: float) -> bool:
         """Whether a listing names everybody who is there, as far as anybody can know.

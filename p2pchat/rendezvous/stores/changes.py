@@ -1,6 +1,7 @@
 """What servers of one registry tell each other, as it stands in Redis.
 
     PREFIX all    HASH    field = ip \\0 namespace \\0 name     value = [port, ttl, until, server]
+                          (a namespace with \\0 in it or " at its beginning: as a JSON string)
     PREFIX log    STREAM  one entry a batch: by=<server>  ch=[[kind, ip, namespace, name, port, ttl,
                           until], ...]                          at most `BATCH` changes each
     PREFIX epoch  STRING  random; another one: the data were lost or replaced
@@ -13,11 +14,11 @@ checked later, with `has_address`, because that of a renewal was checked before.
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 
 from p2pchat.rendezvous.registration import Key, Registration
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
@@ -68,6 +69,7 @@ class _Value(msgspec.Struct, frozen=True, array_like=True, gc=False):
 _Changes = Annotated[list[Change], Meta(max_length=BATCH)]
 _encode = msgspec.json.Encoder().encode
 _decode_changes = msgspec.json.Decoder(_Changes).decode
+_decode_text = msgspec.json.Decoder(str).decode
 _decode_value = msgspec.json.Decoder(_Value).decode
 
 
@@ -87,7 +89,11 @@ def registration_of(change: Change, wall: float, now: float) -> Registration:
 
 def field_of(change: Change) -> bytes:
     """Its field of the hash."""
-    return f"{change.ip}\0{change.namespace}\0{change.name}".encode()
+    namespace = change.namespace
+    if "\0" in namespace or namespace.startswith('"'):
+        # Else it would be read as a shorter namespace, and a longer name.
+        namespace = _encode(namespace).decode()
+    return f"{change.ip}\0{namespace}\0{change.name}".encode()
 
 
 def value_of(change: Change, server: str) -> bytes:
@@ -116,6 +122,8 @@ def read_field(field: object, value: object) -> Change | None:
         return None
     try:
         ip, namespace, name = field.decode().split("\0", 2)
+        if namespace.startswith('"'):
+            namespace = _decode_text(namespace)
         it = _decode_value(value)
         change = Change(REMEMBERED, ip, namespace, name, it.port, it.ttl, it.until)
     except (ValueError, RecursionError):
@@ -125,8 +133,15 @@ def read_field(field: object, value: object) -> Change | None:
 
 
 def has_address(change: Change) -> bool:
-    """Whether its address is one; to be asked of those that are new."""
-    return isIPAddress(change.ip) or isIPv6Address(change.ip)
+    """Whether its address is one, written as usual; to be asked of those that are new.
+
+    One with a `%` is none: what follows is any text, or an interface of another machine.
+    """
+    family = socket.AF_INET6 if ":" in change.ip else socket.AF_INET
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, change.ip)) == change.ip
+    except (OSError, ValueError):
+        return False
 
 
 # ---------------------------------------------------------------- replies of Redis

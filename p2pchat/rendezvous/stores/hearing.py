@@ -40,6 +40,8 @@ MOST_SKEW: Final = 30.0
 """Seconds that the clock of this machine may differ from that of Redis."""
 _ENTRIES: Final = 20
 """Entries of the log that are read at once: with the longest names, half of the longest reply."""
+_TRIES: Final = 2
+"""Times that what is next in the log is tried to be read once more, before it is left out."""
 _SCAN: Final = 1000
 """Fields of the hash that are asked for at once."""
 _A_TURN: Final = 50
@@ -88,12 +90,18 @@ class Hearing:
         self._turns = Turns(reactor)
         self._make_epoch = epoch
         self._epoch: bytes | None = None
+        self._reading_at: bytes | None = None
+        self._failed = 0
         self._check_at = 0.0
         self._wall, self._monotonic = wall, monotonic
 
     async def look(self, redis: Redis) -> None:
         """Find out what became of the data while we did not look, and take over what is new."""
         last = self.last or NOTHING
+        # Redis answers, but what is next cannot be read: without a leap it never would be.
+        self._failed = self._failed + 1 if self._reading_at == last else 0
+        self._reading_at = None
+        leap = self._failed >= _TRIES
         clock, epoch, end, here = await redis.together(
             [
                 ("TIME",),
@@ -109,10 +117,13 @@ class Hearing:
         before = self._epoch
         # Of a log that was cut off at its beginning or its end, we may have missed something.
         going_on = last != NOTHING and epoch == before and newest_in(here) == last
-        if self.last is None or not going_on:
+        if self.last is None or not going_on or leap:
             self._telling.forget_unseen()
             await self._read_all(redis)
             self.last = newest_in(end)
+            if leap:
+                self._failed = 0
+                _log.warn("Left out what cannot be read in {where}", where=self._where)
         self._epoch = epoch
         if before is not None and not going_on:
             self._telling.recover()
@@ -143,6 +154,7 @@ class Hearing:
                 raise LostError
             self._check_at = now + BLOCK / 2
         block = int(BLOCK * 1000)
+        self._reading_at = last
         words = ("XREAD", "COUNT", _ENTRIES, "BLOCK", block, "STREAMS", self._log, last)
         for entry_id, fields in entries_in(await redis.call(*words, wait=BLOCK)):
             if order_of(entry_id) <= order_of(last):
@@ -150,6 +162,7 @@ class Hearing:
             await self._turns.do(self._apply_entry(fields))
             self.last = last = entry_id
             self.on_read(entry_id)
+        self._reading_at = None
         return self.applied - before
 
     def _apply_entry(self, fields: list[Any]) -> Generator[None, None, None]:
