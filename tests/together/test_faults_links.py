@@ -61,7 +61,8 @@ class ChaosTests(SynchronousTestCase):
     def test_five_thousand_messages(self) -> None:
         account = self.converse(1, 5000, trouble=0.004)
         account.check(self, "seed 1")
-        self.assertGreater(account.links, 10, "nothing was cut")
+        # Two of them are the first, seen from both ends.
+        self.assertGreater(account.links, 4, "nothing was cut")
         self.assertGreater(account.count("delivered"), 1000)
 
     def test_without_cuts_nothing_at_all_is_lost(self) -> None:
