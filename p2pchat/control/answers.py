@@ -29,7 +29,7 @@ from p2pchat.control.orders import LinkOrders
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.past import PastRequests
 from p2pchat.control.protocol import EVENT_KINDS, PROTOCOL
-from p2pchat.control.requests import Fields, Request, RequestError
+from p2pchat.control.requests import Fields, Request, RequestError, answering
 from p2pchat.control.running import CommandRunner
 from p2pchat.control.waiting import OutboxRequests
 from p2pchat.history.records import SECURITIES
@@ -104,11 +104,7 @@ class Requests:
         return maybeDeferred(self._answer, request, client)
 
     def _answer(self, request: Request, client: Outgoing) -> Any:
-        method = REQUESTS.get(request.do)
-        if method is None:
-            known, name = ", ".join(REQUESTS), shortened(request.do, 40)
-            raise RequestError("unknown_request", f'no request "{name}": there are {known}')
-        return method(self, request, client)
+        return answering(REQUESTS, request.do)(self, request, client)
 
     # ------------------------------------------------------------ messages
 

@@ -10,7 +10,8 @@ person.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,7 @@ from p2pchat.history.records import NO_ID
 from p2pchat.wire.text import shortened
 
 Fields: TypeAlias = dict[str, Any]
+_Answering = TypeVar("_Answering")
 _BEGINNING: Final = 4096
 """Bytes of a line that is too long in which its id is looked for."""
 
@@ -86,6 +88,15 @@ class RequestLines(InputLines):
 
     def _too_long(self, beginning: bytes) -> str:
         return TooLong(beginning[:_BEGINNING].decode("utf-8", "replace"))
+
+
+def answering(requests: Mapping[str, _Answering], do: str) -> _Answering:
+    """What answers a request of this name; raises `RequestError` with those that there are."""
+    found = requests.get(do)
+    if found is None:
+        known, name = ", ".join(requests), shortened(do, 40)
+        raise RequestError("unknown_request", f'no request "{name}": there are {known}')
+    return found
 
 
 def read_request(line: str) -> Request:

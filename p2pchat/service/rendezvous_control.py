@@ -22,7 +22,7 @@ from p2pchat import __version__
 from p2pchat.control.long_answers import LongAnswers
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import PROTOCOL
-from p2pchat.control.requests import Fields, Request, RequestError
+from p2pchat.control.requests import Fields, Request, RequestError, answering
 from p2pchat.control.socket_service import SocketService
 from p2pchat.logs.levels import get_level
 from p2pchat.node.stats import lines
@@ -32,7 +32,6 @@ from p2pchat.rendezvous.registration import Registration
 from p2pchat.service.rendezvous_figures import RunningServer
 from p2pchat.settings.checks import ConfigError
 from p2pchat.turns import Turns
-from p2pchat.wire.text import shortened
 
 PAGE: Final = 1_000
 """Registrations of one answer."""
@@ -81,11 +80,7 @@ class ServerRequests:
         return maybeDeferred(self._answer, request, client).addErrback(_refused)
 
     def _answer(self, request: Request, client: Outgoing) -> Any:
-        method = REQUESTS.get(request.do)
-        if method is None:
-            known, name = ", ".join(REQUESTS), shortened(request.do, 40)
-            raise RequestError("unknown_request", f'no request "{name}": there are {known}')
-        return method(self, request, client)
+        return answering(REQUESTS, request.do)(self, request, client)
 
     def _status(self, _request: Request, _client: Outgoing) -> Fields:
         running = self._running
