@@ -148,6 +148,8 @@ def _order(account: Account, receiver: str) -> Iterator[Violation]:
         if not message.direct or message.text in seen:
             continue
         seen.add(message.text)
+        if CANCELLED in message.told:
+            continue  # withdrawn on its way: what was said next waited for it no longer
         whose = message.sender, message.way
         before = latest.get(whose)
         if before is not None and before.place > message.place:
