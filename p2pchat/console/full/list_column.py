@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from prompt_toolkit.layout import Container, Dimension
-from prompt_toolkit.layout.mouse_handlers import MouseHandlers
+from prompt_toolkit.layout import Dimension
 from prompt_toolkit.layout.screen import Screen, WritePosition
 
 from p2pchat.console.full.conversations import Conversations, Unread
+from p2pchat.console.full.drawn import Drawn
 from p2pchat.console.full.entries import Glyphs, Row
 from p2pchat.console.full.pane import Cells, cells_of, pieces_of
 from p2pchat.console.full.widths import padded, steady, width
@@ -67,7 +67,7 @@ def list_lines(
     return lines
 
 
-class ListColumn(Container):
+class ListColumn(Drawn):
     """The list at the left edge. `is_here` tells whether a peer is connected."""
 
     def __init__(
@@ -85,19 +85,11 @@ class ListColumn(Container):
         self._covered = covered
         self._drawn: tuple[object, list[Cells]] = None, []
 
-    def write_to_screen(
-        self,
-        screen: Screen,
-        mouse_handlers: MouseHandlers,  # noqa: ARG002
-        write_position: WritePosition,
-        parent_style: str,  # noqa: ARG002
-        erase_bg: bool,  # noqa: ARG002
-        z_index: int | None,  # noqa: ARG002
-    ) -> None:
+    def draw(self, screen: Screen, place: WritePosition) -> None:
         """Draw the list from the top, the current conversation always in it."""
-        if write_position.width < 2:
+        if place.width < 2:
             return
-        room, height = write_position.width - 1, write_position.height
+        room, height = place.width - 1, place.height
         talks, singly = self._conversations, height - self._covered()
         listed, current = talks.listed(), talks.current.key
         here = [self._is_here(each.key) for each in listed]
@@ -113,7 +105,7 @@ class ListColumn(Container):
                 ],
             )
         for number, cells in enumerate(self._drawn[1]):
-            screen.data_buffer[write_position.ypos + number].update(cells)
+            screen.data_buffer[place.ypos + number].update(cells)
 
     def _rows(self, lines: Sequence[tuple[str, str]], room: int, height: int) -> list[Row]:
         current = next((at for at, (_, text) in enumerate(lines) if text.startswith(">")), 0)
@@ -124,17 +116,6 @@ class ListColumn(Container):
 
     # ------------------------------------------------------------ what a container must tell
 
-    def reset(self) -> None:
-        """Nothing is kept that could be wrong."""
-
     def preferred_width(self, max_available_width: int) -> Dimension:  # noqa: ARG002
         """A part of the screen."""
         return Dimension.exact(columns_of(self._screen_columns()))
-
-    def preferred_height(self, width: int, max_available_height: int) -> Dimension:  # noqa: ARG002
-        """As the messages beside it."""
-        return Dimension(min=1)
-
-    def get_children(self) -> list[Container]:
-        """None."""
-        return []

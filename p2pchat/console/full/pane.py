@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from prompt_toolkit.layout import Container, Dimension
-from prompt_toolkit.layout.mouse_handlers import MouseHandlers
 from prompt_toolkit.layout.screen import Char, Screen, WritePosition
 
 from p2pchat.console.full.conversations import Conversations
+from p2pchat.console.full.drawn import Drawn
 from p2pchat.console.full.entries import Glyphs, Row
 from p2pchat.console.full.placing import clusters, placed, words_of
 from p2pchat.console.full.sheet import Sheet
@@ -42,7 +41,7 @@ _chars: Final = _CharTable()
 _COVERED: Final = Char("", "")
 
 
-class MessagePane(Container):
+class MessagePane(Drawn):
     """Shows the end of the current conversation, or the part of it that was scrolled to.
 
     `covered` tells how many rows at the end something else may be drawn on, in part.
@@ -84,50 +83,25 @@ class MessagePane(Container):
     def _scroll(self, rows: int) -> None:
         self._conversations.current.view.scroll(rows, *self.size, self._glyphs)
 
-    def write_to_screen(
-        self,
-        screen: Screen,
-        mouse_handlers: MouseHandlers,  # noqa: ARG002
-        write_position: WritePosition,
-        parent_style: str,  # noqa: ARG002
-        erase_bg: bool,  # noqa: ARG002
-        z_index: int | None,  # noqa: ARG002
-    ) -> None:
+    def draw(self, screen: Screen, place: WritePosition) -> None:
         """Draw the rows, at the bottom of the room there is."""
-        self._columns, self._height = max(8, write_position.width), max(1, write_position.height)
+        self._columns, self._height = max(8, place.width), max(1, place.height)
         shown = self.sheet or self._conversations.current.view
         rows = shown.visible(self._columns, self._height, self._glyphs)
-        left = write_position.xpos
+        left = place.xpos
         before = self._drawn if left == self._left else {}
         self._drawn, self._left = {}, left
-        line = write_position.ypos + write_position.height - len(rows)
+        line = place.ypos + place.height - len(rows)
         singly = len(rows) - self._covered()
         for number, row in enumerate(rows):
             key = id(row), number >= singly
             kept = before.get(key)
             if kept is None:
                 make = cells_of if number >= singly else pieces_of
-                kept = row, make(row, write_position.width, left)
+                kept = row, make(row, place.width, left)
             self._drawn[key] = kept
             screen.data_buffer[line].update(kept[1])
             line += 1
-
-    # ------------------------------------------------------------ what a container must tell
-
-    def reset(self) -> None:
-        """Nothing is kept that could be wrong."""
-
-    def preferred_width(self, max_available_width: int) -> Dimension:
-        """All there is."""
-        return Dimension(preferred=max_available_width)
-
-    def preferred_height(self, width: int, max_available_height: int) -> Dimension:  # noqa: ARG002
-        """What the others leave, but a row."""
-        return Dimension(min=1)
-
-    def get_children(self) -> list[Container]:
-        """None."""
-        return []
 
 
 def pieces_of(row: Row, columns: int, left: int = 0) -> Cells:

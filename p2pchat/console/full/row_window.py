@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prompt_toolkit.layout import Container, Dimension
-from prompt_toolkit.layout.mouse_handlers import MouseHandlers
+from prompt_toolkit.layout import Dimension
 from prompt_toolkit.layout.screen import Screen, WritePosition
 
+from p2pchat.console.full.drawn import Drawn
 from p2pchat.console.full.entries import Row
 from p2pchat.console.full.pane import Cells, cells_of, pieces_of
 
 
-class RowWindow(Container):
+class RowWindow(Drawn):
     """Shows what `make` gives for so many columns.
 
     `covered` tells in how many rows something else may be drawn on it: then cells are cells.
@@ -27,34 +27,15 @@ class RowWindow(Container):
         self._covered = covered
         self._drawn: tuple[object, Cells] = None, {}
 
-    def write_to_screen(
-        self,
-        screen: Screen,
-        mouse_handlers: MouseHandlers,  # noqa: ARG002
-        write_position: WritePosition,
-        parent_style: str,  # noqa: ARG002
-        erase_bg: bool,  # noqa: ARG002
-        z_index: int | None,  # noqa: ARG002
-    ) -> None:
+    def draw(self, screen: Screen, place: WritePosition) -> None:
         """Draw the row."""
-        row = self._make(write_position.width)
+        row = self._make(place.width)
         make = cells_of if self._covered() else pieces_of
-        key = row, make, write_position.xpos, write_position.width
+        key = row, make, place.xpos, place.width
         if self._drawn[0] != key:
-            self._drawn = key, make(row, write_position.width, write_position.xpos)
-        screen.data_buffer[write_position.ypos].update(self._drawn[1])
-
-    def reset(self) -> None:
-        """Nothing is kept that could be wrong."""
-
-    def preferred_width(self, max_available_width: int) -> Dimension:
-        """All there is."""
-        return Dimension(preferred=max_available_width)
+            self._drawn = key, make(row, place.width, place.xpos)
+        screen.data_buffer[place.ypos].update(self._drawn[1])
 
     def preferred_height(self, width: int, max_available_height: int) -> Dimension:  # noqa: ARG002
         """One row."""
         return Dimension.exact(1)
-
-    def get_children(self) -> list[Container]:
-        """None."""
-        return []
