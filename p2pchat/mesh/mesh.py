@@ -291,8 +291,7 @@ class Mesh:
 
     def _not_wanted(self, link: IPeerLink) -> None:
         self.blocking.refused += 1
-        link.deliver = _ignore
-        link.leave(BLOCKED)
+        _send_away(link, BLOCKED)
 
     # ------------------------------------------------------------ ILinkOwner
 
@@ -321,17 +320,16 @@ class Mesh:
             self._dialing.handshake_failed(link, Finish(Ending.REFUSED, BLOCKED))
             return
         if not has_place:
-            link.deliver = _ignore
-            link.leave(BUSY)
+            _send_away(link, BUSY)
             return
-        self.link_log.opened(link, self._reactor.seconds())
-        self.look_alikes.opened(link.peer_id, self._reactor.seconds())
+        self.link_log.opened(link, now)
+        self.look_alikes.opened(link.peer_id, now)
         peer = self.peers.link_opened(link)
         # A method of the peer, as it were. No peer that has a link is ever forgotten.
         link.deliver = MethodType(self.on_chat, peer)
         self.keepalive.add(link)
         self._dialing.opened(peer, link)
-        surplus = self.second_links.opened(peer, link, self._reactor.seconds())
+        surplus = self.second_links.opened(peer, link, now)
         if surplus is not None:
             surplus.leave(DUPLICATE)
         self.on_open(peer, link)
@@ -409,6 +407,12 @@ class Mesh:
         """Something worth a line in the log."""
         self.link_log.remarks[remark.kind] += 1
         self.link_log.tell(remark.level, remark.kind, remark.text, self._reactor.seconds())
+
+
+def _send_away(link: IPeerLink, reason: str) -> None:
+    """End a link; nothing of what still comes on it is taken in."""
+    link.deliver = _ignore
+    link.leave(reason)
 
 
 def _tick_all(links: list[IPeerLink], now: float) -> Generator[None, None, None]:
