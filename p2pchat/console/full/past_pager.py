@@ -182,40 +182,45 @@ class PastPager:
                 self._read_below(conversation, past, rows if was_at_end else 0)
 
     def _read_above(self, conversation: Conversation, past: PastView) -> None:
-        if past.loading or self._history is None:
-            return
-        past.loading = True
-
         def came(lines: list[Record]) -> None:
-            past.loading = False
-            if conversation.past is not past:
-                return
             self._put_above(past, lines)
             rows, past.wanted = past.wanted, 0
             if rows:
                 self._scroll_past(conversation, past, rows)
 
-        asked = self._history.recent(_key(conversation), _PAGE, past.oldest)
-        self._ask(conversation, asked, came, past=past)
+        key = _key(conversation)
+        self._read_on(conversation, past, lambda it: it.recent(key, _PAGE, past.oldest), came)
 
     def _read_below(self, conversation: Conversation, past: PastView, rows: int) -> None:
         """Read on; go `rows` further, or back to the backlog when there is nothing more."""
-        if past.loading or self._history is None:
-            return
-        past.loading = True
 
         def came(lines: list[Record]) -> None:
-            past.loading = False
-            if conversation.past is not past:
-                return
             if lines:
                 self._put_below(past, lines)
                 past.scroll(rows, *self._size(), self._glyphs)
             elif past.following:
                 conversation.follow()
 
-        asked = self._history.after(_key(conversation), _PAGE, past.newest)
-        self._ask(conversation, asked, came, past=past)
+        key = _key(conversation)
+        self._read_on(conversation, past, lambda it: it.after(key, _PAGE, past.newest), came)
+
+    def _read_on(
+        self,
+        conversation: Conversation,
+        past: PastView,
+        ask: Callable[[DurableHistory], Deferred[list[Record]]],
+        came: Callable[[list[Record]], None],
+    ) -> None:
+        """Read one page at a time, for as long as this view is the one that is shown."""
+        if past.loading or self._history is None:
+            return
+        past.loading = True
+
+        def answered(lines: list[Record]) -> None:
+            if conversation.past is past:
+                came(lines)
+
+        self._ask(conversation, ask(self._history), answered, past=past)
 
     def _put_above(
         self, past: PastView, lines: list[Record], asked: int = _PAGE, until: float = -math.inf
