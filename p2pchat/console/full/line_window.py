@@ -73,7 +73,9 @@ class Rows:
         if line.isprintable() and _EMOJI not in line:
             return self._break_printable(at, line, columns, used)
         for unit in units_of(line):
-            if used and used + unit.columns > columns:
+            # Marks alone take no columns, and yet there is something on the row.
+            has_some = used or at + unit.at > self.starts[-1]
+            if has_some and used + unit.columns > columns:
                 self.starts.append(at + unit.at)
                 used = 0
             used += unit.columns

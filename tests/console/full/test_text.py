@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -123,6 +123,7 @@ class LineWindowTests(SynchronousTestCase):
         st.integers(4, 30),
         st.integers(0, 3),
     )
+    @example(["\u094d\x1ba"], 4, 0)
     def test_every_character_has_its_place(self, lines: list[str], columns: int, head: int) -> None:
         text = "\n".join(lines)
         rows = Rows(text, columns, head)
