@@ -4,8 +4,9 @@
     turns.do(work())        # a Deferred: it fires when all of the work is done
     at_once(work())         # the same before the reactor runs, when there is nobody to wait
 
-Rules: all that is given to one `Turns` shares the time of a turn, a piece of each after the other.
-A clock that stands still, as in a test, has everything done at once.
+Rules: all that is given to one `Turns` shares the time of a turn, a piece of each after the other,
+also what is given when the rest is done. A clock that stands still, as in a test, has everything
+done at once.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ class Turns:
         self._work: deque[tuple[Generator[None, None, Any], Deferred[Any]]] = deque()
         self._under_way = False
         self._later: IDelayedCall | None = None
+        self._used = 0.0
+        self._idle_since = clock.seconds()
 
     def do(self, work: Generator[None, None, _T]) -> Deferred[_T]:
-        """Begin now, unless other work is under way, and go on in later turns until all is done.
+        """Begin now, if this turn has time left, and go on in later turns until all is done.
 
         The result fires with what `work` returns, or fails with what it raises. Cancel it to have
         no more done.
@@ -45,7 +48,13 @@ class Turns:
         self._work.append((work, done))
         if not self._under_way:
             self._under_way = True
-            self._go_on()
+            now = self._clock.seconds()
+            if now - self._idle_since > SHARE:
+                self._used = 0.0  # others have had as much, or the turn is another one
+            if self._used < SHARE:
+                self._take_share(now)
+            else:
+                self._later = self._clock.callLater(0, self._go_on)
         return done
 
     def _cancelled(self, done: Deferred[Any]) -> None:
@@ -57,7 +66,11 @@ class Turns:
 
     def _go_on(self) -> None:
         self._later = None
-        until = self._clock.seconds() + SHARE
+        self._used = 0.0
+        self._take_share(self._clock.seconds())
+
+    def _take_share(self, began: float) -> None:
+        used = self._used
         while self._work:
             work, done = self._work.popleft()
             try:
@@ -69,7 +82,9 @@ class Turns:
             else:
                 if not done.called:
                     self._work.append((work, done))
-            if self._work and self._clock.seconds() >= until:
+            self._idle_since = self._clock.seconds()
+            self._used = used + self._idle_since - began
+            if self._work and self._used >= SHARE:
                 self._later = self._clock.callLater(0, self._go_on)
                 return
         self._under_way = False

@@ -44,6 +44,17 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual(self.did, ["a0", "a1", "b0", "b1"])
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), ("a", "b"))
 
+    def test_what_is_given_when_the_rest_is_done_shares_the_turn_too(self) -> None:
+        for name in "abc":
+            self.turns.do(self.work(name, 1, 0.6 * SHARE))
+        self.assertEqual(self.did, ["a0", "b0"])
+        self.clock.advance(0)
+        self.assertEqual(self.did, ["a0", "b0", "c0"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(2 * SHARE)
+        self.turns.do(self.work("d", 1))
+        self.assertEqual(self.did[3:], ["d0"], "it waits for nothing when others had their turn")
+
     def test_work_may_give_more(self) -> None:
         given = []
 
@@ -69,4 +80,6 @@ class TurnsTests(SynchronousTestCase):
         done.cancel()
         self.failureResultOf(done, CancelledError)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.successResultOf(self.turns.do(self.work("b", 1, 0))), "b")
+        after = self.turns.do(self.work("b", 1, 0))
+        self.clock.advance(0)
+        self.assertEqual(self.successResultOf(after), "b")

@@ -165,7 +165,7 @@ class Transcript:
             self._formatted = 0
         if screen.full or self._characters > ROOM:
             screen.skip(len(messages))
-        elif notes or self._waiting or self._formatted > _ROOM_OF_A_TURN // 2:
+        elif notes or self._waiting or self._formatted >= _ROOM_OF_A_TURN // 2:
             noted = zip(messages, notes or repeat(""), strict=False)
             self._wait([(peer_id, message, note, security) for message, note in noted])
         else:
