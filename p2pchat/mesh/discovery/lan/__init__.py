@@ -1,0 +1,1 @@
+"""Being found and finding on one network, without a server."""
