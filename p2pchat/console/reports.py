@@ -38,6 +38,7 @@ class PeerRow(Struct, frozen=True, gc=False):
     addresses: Sequence[str]
     """Where it can be dialed, best first."""
     listed: bool
+    """Whether anything says that it is there: the rendezvous, or its beacons on our network."""
     links: int
     linked_from: str
     """The other end of its first link, empty without one."""
@@ -105,7 +106,7 @@ def peer_rows(
                 peer.status.value,
                 # No list, which every collection of garbage would look at.
                 tuple(host_and_port(*address) for address in addresses),
-                peer.listed if listings is None else peer_id in listed,
+                peer.listed if listings is None else peer_id in listed or bool(peer.seen_at),
                 len(peer.links),
                 peer.links[0].address if peer.links else "",
                 _rounded(peer.average_round_trip),

@@ -94,7 +94,7 @@ class Claims:
         """Why the one whom we dialed must not see our certificate; None when it may."""
         name = link.dialed or ""
         peer = self._peers.get(name)
-        registered = peer is not None and peer.listed and _leads_to(link, peer.addresses)
+        registered = peer is not None and peer.registered and _leads_to(link, peer.registered_at)
         may = self.vouching.may_show_ourselves(
             name, key, link.ip, self._seconds(), registered=registered
         )

@@ -18,6 +18,7 @@ from p2pchat.mesh.dial_budget import DialBudget
 from p2pchat.mesh.dial_pauses import DialPauses
 from p2pchat.mesh.dial_queue import DialQueue
 from p2pchat.mesh.dialer import Dialer
+from p2pchat.mesh.direct_dial import DirectDials
 from p2pchat.mesh.duplicates import DUPLICATE
 from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.context import LinkContext
@@ -59,6 +60,8 @@ class Dialing:
         self._jitter = jitter
         self._tell = tell
         self._stopped = False
+        self.direct = DirectDials(reactor, context)
+        """The dials to addresses that a person named."""
         self._dialers: dict[Peer, Dialer] = {}
         self._farewells: dict[Peer, float] = {}
         """Who said BYE on a link, and when."""
@@ -110,6 +113,7 @@ class Dialing:
         self._stopped = True
         for dialer in self._dialers.values():
             dialer.stop()
+        self.direct.stop()
 
     # ------------------------------------------------------------ what becomes of connections
 
@@ -120,6 +124,8 @@ class Dialing:
         dialer = self._dialer_behind(link)
         if dialer is not None:
             dialer.opened(link)
+        elif link.dialed == "":
+            self.direct.opened(link)
         self._status(peer, Status.CONNECTED)
 
     def handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
@@ -127,6 +133,8 @@ class Dialing:
         dialer = self._dialer_behind(link)
         if dialer is not None:
             dialer.handshake_failed(link, finish)
+        elif link.dialed == "":
+            self.direct.handshake_failed(link, finish)
 
     def link_closed(self, peer: Peer, link: IPeerLink, finish: Finish) -> None:
         """A link of `peer` is gone. If it was the last one, it has left, or is dialed again."""

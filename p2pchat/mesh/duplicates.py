@@ -80,6 +80,8 @@ class SecondLinks:
         """The last link of `peer.links` is new; returns a link to end with BYE and `DUPLICATE`."""
         if len(peer.links) < 2:
             return None
+        if new.dialed == "":
+            return new  # a person dialed an address, and who is there has a link already
         if not new.is_p2pchat and new.dialed not in (None, peer.peer_id):
             return new  # it answers for somebody else, and can be reached without this link
         used = peer.link_in_use

@@ -7,7 +7,7 @@ links. What comes with every message takes the shortest way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from types import MethodType
 from typing import Any, Final
 
@@ -207,6 +207,20 @@ class Mesh:
         if self._encryption is not None:
             self._encryption.key_decided(peer_id, forgotten=forgotten)
 
+    def dial(self, host: str, port: int) -> Deferred[str]:
+        """Dial an address that a person names, once; fires with the peer_id of who answered.
+
+        Fails with a `DialError`. Who answered is dialed there again when its link is lost.
+        """
+
+        def met(peer_id: str) -> str:
+            peer = self.peers.get(peer_id)
+            if peer is not None and peer.links and not peer.addresses:
+                self.peers.sighted(peer_id, [(peer.link_in_use.ip, port)])
+            return peer_id
+
+        return self._dialing.direct.dial(host, port).addCallback(met)
+
     def wanted(self, peer: Peer) -> None:
         """Somebody writes to this peer, which has no link: dial it now, if it may be dialed."""
         if not self.blocking.has_peer(peer.peer_id):
@@ -266,6 +280,16 @@ class Mesh:
         result fires when all is done, which takes several turns of the reactor for many peers.
         """
         return self.turns.do(self._listings.take_in(listings, source, whole, namespace))
+
+    def sighted(self, peer_id: str, places: Sequence[tuple[str, int]], *, begins: bool) -> None:
+        """A peer is seen at these addresses and ports on our own network, the latest first, or
+        nowhere any more for none: dial it if one of them is new, or if it `begins`, just now."""
+        places = [(ip, port) for ip, port in places if not self.blocking.has(peer_id, ip)]
+        known = self.peers.get(peer_id)
+        before = () if known is None else known.addresses
+        peer = self.peers.sighted(peer_id, places)
+        if peer is not None and places and (begins or not set(places) <= set(before)):
+            self._dialing.registered_anew(peer, before)
 
     # ------------------------------------------------------------ who is not wanted
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from sys import intern
 from typing import Final
@@ -59,10 +59,12 @@ class Peer:
         "heard_on",
         "left",
         "links",
-        "listed",
         "namespace",
         "peer_id",
+        "registered",
+        "registered_at",
         "round_trips",
+        "seen_at",
         "status",
     )
 
@@ -72,11 +74,16 @@ class Peer:
         self.namespace = intern(namespace_of(peer_id))
         self.status = Status.UNKNOWN
         self.addresses: tuple[tuple[str, int], ...] = ()
-        """Where to dial, best first; empty for a peer that only ever dialed us."""
+        """Where to dial, best first; empty for a peer that only ever dialed us. It is `seen_at`
+        and then `registered_at`."""
+        self.registered_at: tuple[tuple[str, int], ...] = ()
+        """Where the latest listing that named it said that it is."""
+        self.seen_at: tuple[tuple[str, int], ...] = ()
+        """Where its beacons come from now; anybody can send one."""
         self.able: tuple[tuple[str, int], ...] = ()
         """Where somebody said that it takes TLS. It is a property of the place: anybody can say so
         of a name, and must not have the other places of the peer asked for what they cannot do."""
-        self.listed = False
+        self.registered = False
         """Whether the latest DISCOVER reply named it."""
         self.expires_at = 0.0
         """When its registration ends, seconds of the node's clock."""
@@ -101,6 +108,11 @@ class Peer:
         if self.heard_on is None or (src and src != self.peer_id):
             return "plain"
         return self.heard_on.security
+
+    @property
+    def listed(self) -> bool:
+        """Whether anything says now that it is there: a listing, or its beacons."""
+        return self.registered or bool(self.seen_at)
 
     @property
     def in_the_clear(self) -> bool:
@@ -162,14 +174,25 @@ class Peer:
         found = tuple(addresses)[:_MAX_ADDRESSES]
         # Another order, or one address less, is rounding or an old lease that ended.
         renewed = (
-            not self.listed
+            not self.registered
             or not set(found).issubset(self.addresses)
             or expires_at > self.expires_at + _RENEWAL
         )
-        self.listed = True
-        self.addresses = found
+        self.registered = True
+        self.registered_at = found
         self.expires_at = expires_at
+        self._unite()
         return renewed
+
+    def sighted(self, places: Iterable[tuple[str, int]]) -> None:
+        """Take in where it is seen now, the latest first, nowhere for none."""
+        self.seen_at = tuple(places)[:_MAX_ADDRESSES]
+        self._unite()
+
+    def _unite(self) -> None:
+        # What is near comes first.
+        both = dict.fromkeys((*self.seen_at, *self.registered_at))
+        self.addresses = tuple(both)[:_MAX_ADDRESSES]
 
 
 def _nobody_cares(_peer: Peer) -> None:
@@ -348,10 +371,9 @@ class PeerTable:
         through all of it; it yields after each `PEERS_A_TURN`, when others may have their turn.
         """
         for number, peer in enumerate(self, 1):
-            if peer.listed and namespace in (None, peer.namespace) and peer.peer_id not in named:
-                peer.listed = False
-                if self._idle.discard(peer.peer_id):
-                    self._gone.add(peer)
+            here = peer.registered and namespace in (None, peer.namespace)
+            if here and peer.peer_id not in named:
+                self._not_registered(peer)
             if number % PEERS_A_TURN == 0:
                 yield
 
@@ -361,12 +383,29 @@ class PeerTable:
         Who has a link may well have renewed it. Go through all of it, as of `not_listed`.
         """
         for number, peer in enumerate(self, 1):
-            if peer.listed and not peer.links and peer.expires_at < now:
-                peer.listed = False
-                if self._idle.discard(peer.peer_id):
-                    self._gone.add(peer)
+            if peer.registered and not peer.links and peer.expires_at < now:
+                self._not_registered(peer)
             if number % PEERS_A_TURN == 0:
                 yield
+
+    def sighted(self, peer_id: str, places: Sequence[tuple[str, int]]) -> Peer | None:
+        """A peer is seen at these places now, or nowhere any more for none.
+
+        Returns it; None if it is not known, or found no place in the table.
+        """
+        peer = self.listed(peer_id) if places else self._peers.get(peer_id)
+        if peer is not None and peer.seen_at != tuple(places):
+            peer.sighted(places)
+            self._look_whether_gone(peer)
+        return peer
+
+    def _not_registered(self, peer: Peer) -> None:
+        peer.registered = False
+        self._look_whether_gone(peer)
+
+    def _look_whether_gone(self, peer: Peer) -> None:
+        if not peer.listed and self._idle.discard(peer.peer_id):
+            self._gone.add(peer)
 
     def _has_place(self, peer_id: str, *, linked: bool) -> bool:
         """Whether this peer, which is new, fits; if need be, another one is forgotten for it."""

@@ -27,6 +27,8 @@ from p2pchat import __version__
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.claims import OwnKeys
+from p2pchat.mesh.discovery.lan.heard import Sighting
+from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
 from p2pchat.mesh.discovery.presence import Presence
 from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE, RequestSchedule
 from p2pchat.mesh.identity.known_keys import KnownKeys
@@ -94,6 +96,7 @@ class ChatNode(MultiService):
     seconds since the epoch. `make_history`, if there is one, makes what keeps messages, and
     `make_keys` what links are encrypted with. Without, everything is in the clear. `make_lists`
     makes the lists of whom the person ignores and the like; without, they end with the node.
+    `carrier` takes beacons to this network's other nodes; without, nobody looks for them.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class ChatNode(MultiService):
         make_history: MakeHistory | None = None,
         make_keys: MakeKeys | None = None,
         make_lists: MakeLists | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
         super().__init__()
         self.clock = self._reactor = reactor
@@ -125,6 +129,9 @@ class ChatNode(MultiService):
         self._make_history = make_history
         self._make_keys = make_keys
         self._make_lists = make_lists
+        self._carrier = carrier
+        self.lan: Lan | None = None
+        """Who is on our own network, None when nobody looks."""
         self.lists = OwnLists()
         """Whom the person ignores, what is mute, who has an alias."""
         self._own_keys: OwnKeys | None = None
@@ -156,7 +163,8 @@ class ChatNode(MultiService):
         """
         peer = self.settings.peer
         factory = PeerServerFactory()
-        port = open_port(self._reactor, factory, peer, loopback=self._local)
+        loopback = self._local and self._carrier is None
+        port = open_port(self._reactor, factory, peer, loopback=loopback)
         features = OWN_FEATURES if self._make_history is None else (*OWN_FEATURES, HISTORY)
         self._port = port
         try:
@@ -257,9 +265,28 @@ class ChatNode(MultiService):
         )
         self.presence.port = self.mesh.name.port = self.port
         self.presence.setServiceParent(self)
+        if self._carrier is not None:
+            self.lan = self._neighbours(self._carrier)
+            self.lan.setServiceParent(self)
         self.outgoing.on_unknown = self.presence.seek
         self.outgoing.on_wanted = self._wanted
         self._settled = True
+
+    def _neighbours(self, carrier: Carrier) -> Lan:
+        def sighted(peer_id: str, places: list[Sighting], begins: bool) -> None:
+            self.mesh.sighted(peer_id, [(it.ip, it.port) for it in places], begins=begins)
+
+        return Lan(
+            self._reactor,
+            carrier,
+            self.me.peer_id,
+            self.port,
+            self._random_bytes(8).hex(),
+            self.friends,
+            self._jitter,
+            sighted,
+            self.mesh.name.in_use,
+        )
 
     def _wanted(self, peer: Peer) -> None:
         if not peer.listed or peer.expires_at < self._reactor.seconds():

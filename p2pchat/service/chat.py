@@ -32,6 +32,7 @@ from p2pchat.history.records import HistoryError
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import FilesOf, complain, show_on_screen, start_logging
 from p2pchat.mesh.claims import OwnKeys
+from p2pchat.mesh.discovery.lan.lan import Carrier
 from p2pchat.mesh.identity.key_making import prepare
 from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.node import ChatNode
@@ -51,7 +52,7 @@ from p2pchat.service.process import (
 )
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.paths import default_log_path, typed_lines_path
-from p2pchat.settings.values import Settings
+from p2pchat.settings.values import LanSettings, Settings
 from p2pchat.sqlite import Worker
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.repetitions import RecentIds
@@ -116,6 +117,7 @@ class Program(Service):
             make_keys=None if settings.security.policy == "off" else self._make_keys,
             make_history=None if settings.history.file == NONE else self._make_history,
             make_lists=self._make_lists,
+            carrier=_carrier(reactor, settings.lan),
         )
         self.companions = Companions(
             reactor, self.node, stop=self.leave, reread=reread, files=files
@@ -312,6 +314,15 @@ class Program(Service):
         if self._console is not None:
             maybeDeferred(self._console.stopService)  # which gives the terminal back
         self._reactor.callLater(_LAST_WORDS, _exit_now, self.status or 1)
+
+
+def _carrier(reactor: Any, lan: LanSettings) -> Carrier | None:
+    """What takes beacons to the neighbours; imported only for who wants to be found by them."""
+    if not lan.enabled:
+        return None
+    from p2pchat.mesh.discovery.lan.multicast import Multicast
+
+    return Multicast(reactor, lan.interfaces)
 
 
 def _exit_now(status: int) -> NoReturn:

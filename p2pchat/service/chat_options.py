@@ -115,7 +115,9 @@ class ChatOptions(CommandOptions):
             values["control.path"] = "off"
         for setting in SETTINGS:
             text = self[setting.option]
-            if text is None:
+            if text is None or not setting.metavar:
+                if text:  # an option that takes no value was given
+                    values[setting.key] = True
                 continue
             if setting.key == "rendezvous.host":
                 text, port = split_address(text)
@@ -126,7 +128,7 @@ class ChatOptions(CommandOptions):
 
     def in_options(self, sentence: str) -> str:
         """A sentence about a setting, with the option's name if it was given as one."""
-        given = [setting.key for setting in SETTINGS if self[setting.option] is not None]
+        given = [setting.key for setting in SETTINGS if self[setting.option]]
         return in_options(sentence, given)
 
     def _login_warnings(self) -> list[str]:

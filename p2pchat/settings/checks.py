@@ -22,6 +22,8 @@ POLICIES: Final = ("prefer", "require", "off")
 
 _LARGEST: Final = 1_000_000_000  # thirty years, a gigabyte: beyond this it is a slip of the hand
 _MOST_BLOCKED: Final = 10_000
+_MOST_NAMES: Final = 32
+_NAME: Final = re.compile(r"[\w.:@*?\[\]!-]{1,15}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 
@@ -209,6 +211,16 @@ def _accept_blocked(value: object) -> tuple[str, ...]:
         raise Unfit(f"names, NAME@*, *@NAMESPACE, addresses or networks ({why})") from None
 
 
+def _accept_names(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, (list, tuple)) or len(value) > _MOST_NAMES:
+        raise Unfit(f"a list of at most {_MOST_NAMES} names")
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in value):
+        raise Unfit("names of interfaces, like eth0 or wl*")
+    return tuple(value)
+
+
 COUNT: Final = whole("N", 1)
 SECONDS: Final = number("SECONDS", above=0)
 PORT: Final = whole("PORT", 1, 65535)
@@ -222,7 +234,10 @@ LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
 POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))
 BLOCKED: Final = Kind("LIST", _accept_blocked)
+NAMES: Final = Kind("LIST", _accept_names)
 YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
+FLAG: Final = Kind("", _accept_yes_or_no)
+"""Yes or no in a file; on the command line the option alone says yes."""
 
 
 def checked(name: str, kind: Kind, value: object) -> Any:

@@ -73,7 +73,7 @@ def _setting(section: str, field: str, title: str, default: Any, option: Option)
         default,
         option.name or field.replace("_", "-"),
         option.metavar,
-        option.about + _shown(default),
+        option.about + (_shown(default) if option.metavar else ""),
         option.kind,
         option.restart,
     )

@@ -14,10 +14,12 @@ from p2pchat.settings.checks import (
     BLOCKED,
     COUNT,
     ENDPOINT,
+    FLAG,
     FORMAT,
     HOST,
     LABEL,
     LEVEL,
+    NAMES,
     PATH,
     POLICY,
     PORT,
@@ -87,6 +89,26 @@ class RendezvousSettings(Struct, frozen=True, kw_only=True):
     ] = 7200
     """Longer: fewer requests, and a short absence goes unnoticed. Shorter: a peer that died without
     a word is listed, and dialed in vain, for less time. At most 30 s at the machine's own."""
+
+
+class LanSettings(Struct, frozen=True, kw_only=True):
+    """Peers on the same network, found without a server."""
+
+    enabled: Annotated[
+        bool, FLAG("find peers on this network, and be found there", "lan", restart=True)
+    ] = False
+    """Yes: everybody on the network sees your name, and can connect. No: without a rendezvous only
+    this machine's nodes can."""
+    interfaces: Annotated[
+        tuple[str, ...],
+        NAMES(
+            "the network interfaces for that (all that lead to neighbours)",
+            "lan-interfaces",
+            restart=True,
+        ),
+    ] = ()
+    """Names or patterns, as `eth0` or `wl*`. None: those at a private address, but none of
+    containers, virtual machines and tunnels."""
 
 
 class HistorySettings(Struct, frozen=True, kw_only=True):
@@ -372,6 +394,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     peer: Annotated[PeerSettings, "You"] = PeerSettings()
     rendezvous: Annotated[RendezvousSettings, "Meeting others"] = RendezvousSettings()
+    lan: Annotated[LanSettings, "Meeting others"] = LanSettings()
     history: Annotated[HistorySettings, "What is kept"] = HistorySettings()
     connection: Annotated[ConnectionSettings, "Links"] = ConnectionSettings()
     logging: Annotated[LoggingSettings, "The log"] = LoggingSettings()

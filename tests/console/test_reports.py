@@ -18,7 +18,7 @@ class RowTests(SynchronousTestCase):
 
     def test_peers(self) -> None:
         peer = self.node.knows("bob@CIC")
-        peer.addresses, peer.listed = (("10.0.0.2", 4000), ("::1", 4001)), True
+        peer.addresses, peer.registered = (("10.0.0.2", 4000), ("::1", 4001)), True
         self.node.peers.connected()[0].add_round_trip(0.0012345678)
         bob, zoe = to_builtins(at_once(peer_rows(self.node.peers, None)))
         self.assertEqual(
@@ -40,7 +40,7 @@ class RowTests(SynchronousTestCase):
         self.assertEqual(zoe["rtt_seconds"], 0.001235)
 
     def test_what_the_rendezvous_has_just_told_counts(self) -> None:
-        self.node.knows("bob@CIC").listed = True
+        self.node.knows("bob@CIC").registered = True
         listings = [listing("carol@CIC"), listing("dan@UnB")]
         rows = at_once(peer_rows(self.node.peers, "CIC", listings))
         self.assertEqual(

@@ -112,7 +112,7 @@ class HeardOfTests(SynchronousTestCase):
 
     def test_after_an_absence_it_is_new(self) -> None:
         self.heard(listing(left=60), now=0.0)
-        self.peer.listed = False
+        self.peer.registered = False
         self.assertTrue(self.heard(listing(left=50), now=10.0))
 
     def test_of_several_addresses_the_latest_registration_is_first(self) -> None:
@@ -331,7 +331,7 @@ class FriendTests(SynchronousTestCase):
     def listed(self, peer_id: str) -> Peer | None:
         peer = self.table.listed(peer_id)
         if peer is not None:
-            peer.listed = True
+            peer.registered = True
         return peer
 
     def not_listed(self, *said: Any) -> None:

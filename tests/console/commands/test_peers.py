@@ -48,8 +48,8 @@ class PeersTests(CommandCase):
 
     def test_some_of_many(self) -> None:
         self.node.meets("bob@CIC")
-        self.node.knows("carol@CIC").listed = True
-        self.node.peers.get("bob@CIC").listed = True  # type: ignore[union-attr]
+        self.node.knows("carol@CIC").registered = True
+        self.node.peers.get("bob@CIC").registered = True  # type: ignore[union-attr]
         self.node.presence.partial = True
         self.node.presence.registered_in_all = 12_000
         some = Listings([listing("carol@CIC")])

@@ -44,7 +44,7 @@ class HeardTests(SynchronousTestCase):
 
     def test_who_is_new(self) -> None:
         self.assertEqual(self.hear("bob@CIC"), News("bob@CIC", is_new=True))
-        self.assertIsNone(self.hear("bob@CIC"), "nothing changed")
+        self.assertEqual(self.hear("bob@CIC"), News("bob@CIC", is_new=False))
         until = self.now + LASTS
         self.assertEqual(self.heard.of("bob@CIC"), [Sighting("bob@CIC", "10.0.0.2", 4000, until)])
 

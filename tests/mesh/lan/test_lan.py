@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.discovery.lan.beacon import Beacon, decode, encode
+from p2pchat.mesh.discovery.lan.heard import Sighting
 from p2pchat.mesh.discovery.lan.lan import INTERVAL, Lan
 from p2pchat.testing.neighbours import FakeLan
 
@@ -26,11 +27,16 @@ class LanTests(SynchronousTestCase):
             f"{number:016x}",
             (),
             lambda low, high: (low + high) / 2,
-            lambda who, seen: self.sighted.append((peer_id, who, [(i.ip, i.port) for i in seen])),
+            lambda who, seen, begins: self.told(peer_id, who, seen),
             self.namesakes.append,
         )
         lan.startService()
         return lan
+
+    def told(self, me: str, who: str, seen: list[Sighting]) -> None:
+        news = (me, who, [(each.ip, each.port) for each in seen])
+        if news not in self.sighted:
+            self.sighted.append(news)
 
     def pass_time(self, seconds: float) -> None:
         self.clock.pump([0.25] * int(seconds * 4))
@@ -70,6 +76,18 @@ class LanTests(SynchronousTestCase):
             self.network.shout(f"10.0.0.{number + 100}", encode(beacon))
             self.clock.advance(0.05)
         self.assertLessEqual(len(self.beacons_of(1)) - before, 6)
+
+    def test_many_who_are_new_are_told_one_a_second(self) -> None:
+        self.lan("ana@CIC", 1)
+        for number in range(60):
+            beacon = Beacon(f"eve{number}@CIC", f"{number + 500:016x}", 4000)
+            self.network.shout(f"10.0.0.{number + 100}", encode(beacon))
+        self.clock.advance(0)
+        self.assertIn(len(self.sighted), (20, 21))
+        self.pass_time(10)
+        self.assertIn(len(self.sighted), (30, 31))
+        self.pass_time(60)
+        self.assertEqual(len(self.sighted), 60)
 
     def test_who_leaves_is_forgotten(self) -> None:
         self.lan("ana@CIC", 1)

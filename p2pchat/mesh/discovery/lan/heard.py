@@ -41,10 +41,9 @@ class Sighting(NamedTuple):
 
 
 class News(NamedTuple):
-    """What a beacon changed."""
+    """Who was heard."""
 
     peer_id: str
-    """Of whom we know something else than before."""
     is_new: bool
     """Whether a node began, and has perhaps not heard of us."""
 
@@ -77,7 +76,7 @@ class Heard:
         return len(self._known)
 
     def take(self, datagram: bytes, ip: str, now: float) -> News | None:
-        """A datagram came from this address; returns what has changed by it, if anything."""
+        """A datagram came from this address; returns who was heard, if anybody was."""
         if len(datagram) > MAX_BYTES or not self._may_read(ip, now):
             self.dropped += 1
             return None
@@ -116,9 +115,7 @@ class Heard:
         elif before.peer_id != beacon.id:
             return None  # a run of a node has one name
         self._known[key] = Sighting(beacon.id, ip, beacon.port, now + LASTS)
-        if before is None:
-            return News(beacon.id, is_new=True)
-        return None if before.port == beacon.port else News(beacon.id, is_new=False)
+        return News(beacon.id, is_new=before is None)
 
     def _left(self, beacon: Beacon, ip: str) -> News | None:
         key = (beacon.instance, ip)

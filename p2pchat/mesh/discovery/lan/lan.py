@@ -5,7 +5,7 @@
     100 s after the last one, or a bye   -> forgotten; links stay
 
 Rules: whoever is heard is dialed, and the handshake says who it is. Whatever comes, one beacon a
-second goes out at most.
+second goes out at most, and of those who are new one a second is dialed, after the first twenty.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from p2pchat.mesh.discovery.lan.beacon import Beacon, encode
 from p2pchat.mesh.discovery.lan.heard import Heard, Sighting
 from p2pchat.mesh.discovery.lan.interfaces import Interface
 from p2pchat.mesh.discovery.lan.multicast import Way
+from p2pchat.mesh.link.bucket import TokenBucket
 
 _log: Final = Log("Lan")
 INTERVAL: Final = 30.0
@@ -33,6 +34,8 @@ _ANSWER: Final = 0.5
 """Seconds within which who is new is answered, at random, so that not all answer at once."""
 _PAUSE: Final = 1.0
 """Seconds between two beacons at least."""
+_DIALS, _DIALS_AT_ONCE = 1, 20
+"""How many who began are dialed, a second and at once: anybody can send a thousand beacons."""
 _LOOKS: Final = 10.0
 """Seconds between two looks at who was not heard for long, and at the interfaces."""
 _MOST_NAMESAKES: Final = 3
@@ -65,9 +68,9 @@ class Carrier(Protocol):
 class Lan(Service):
     """The beacons of one node, on `carrier`.
 
-    `instance` is 16 hexadecimal digits, not those of HELLO. `on_sighted` gets a peer_id and where
-    it is to be dialed, the latest first; nothing when it was not heard for long, or has left.
-    `on_namesake` is told where somebody else has our name.
+    `instance` is 16 hexadecimal digits, not those of HELLO. `on_sighted` gets a peer_id, where it
+    is to be dialed, the latest first, and whether it has just begun; no place when it was not heard
+    for long, or has left. `on_namesake` is told where somebody else has our name.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Lan(Service):
         instance: str,
         friends: Container[str],
         jitter: Callable[[float, float], float],
-        on_sighted: Callable[[str, list[Sighting]], None],
+        on_sighted: Callable[[str, list[Sighting], bool], None],
         on_namesake: Callable[[str], None],
     ) -> None:
         self._clock = clock
@@ -95,6 +98,10 @@ class Lan(Service):
         self._sent_at = -_PAUSE
         self._next: IDelayedCall | None = None
         self._due = 0.0
+        self._dials = TokenBucket(_DIALS, clock.seconds(), burst=_DIALS_AT_ONCE)
+        self._untold: dict[str, None] = {}
+        """Who began, and is not told yet, so that not all are dialed at once."""
+        self._telling: IDelayedCall | None = None
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
         self.started_at = 0.0
@@ -117,9 +124,10 @@ class Lan(Service):
     def stopService(self) -> Deferred[None]:
         """Say that we leave; nobody ends a link for that."""
         super().stopService()
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
+        for call in (self._next, self._telling):
+            if call is not None:
+                call.cancel()
+        self._next = self._telling = None
         if self._looking.running:
             self._looking.stop()
         if not self.trouble:
@@ -179,12 +187,31 @@ class Lan(Service):
             return
         if news.is_new:
             self._plan(self._jitter(0.0, _ANSWER))
-        self._on_sighted(news.peer_id, self.heard.of(news.peer_id))
+            self._untold[news.peer_id] = None
+            if self._telling is None:
+                self._tell()
+        elif news.peer_id not in self._untold:
+            self._on_sighted(news.peer_id, self.heard.of(news.peer_id), False)
+
+    def _tell(self) -> None:
+        """Have those dialed who began, in their order, as fast as may be."""
+        self._telling = None
+        while self._untold:
+            wait = self._dials.take(0, self._clock.seconds())
+            if wait:
+                self._telling = self._clock.callLater(wait, self._tell)
+                return
+            peer_id = next(iter(self._untold))
+            del self._untold[peer_id]
+            places = self.heard.of(peer_id)
+            if places:
+                self._dials.take(1, self._clock.seconds())
+                self._on_sighted(peer_id, places, True)
 
     def _look(self) -> None:
         self.carrier.look()
         for peer_id in self.heard.lapse(self._clock.seconds()):
-            self._on_sighted(peer_id, self.heard.of(peer_id))
+            self._on_sighted(peer_id, self.heard.of(peer_id), False)
 
     def _broken(self, failure: Any) -> None:
         _log.failure("A fault of our own while looking for neighbours", failure)

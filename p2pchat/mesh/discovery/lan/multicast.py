@@ -2,8 +2,9 @@
 
 Rules: whatever the network does, nothing here raises. Each interface is joined and written to by
 its own address: without that the kernel takes the one of its default route, and none where there is
-none. What comes from outside of our networks is not passed on, so that nobody far away can say where
-to dial.
+none. What comes from outside of our networks is not passed on, so that nobody far away says where
+to dial. Between two reads there is a pause, so that a flood of datagrams is one turn of the reactor
+and not one each; the kernel drops what it has no room for.
 """
 
 from __future__ import annotations

@@ -1,0 +1,143 @@
+"""One dial to an address that a person names, whoever is there.
+
+    dial -> connection -> handshake -> the name of who answered
+                 |            +-> "encrypts": once more, in TLS
+                 +-> a sentence why not
+
+Rules: it is made once, beside the queue of dials, because somebody waits for it; a few at a time.
+Who answers is a peer like any other from then on, and is dialed there again if its link is lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import (
+    ConnectionRefusedError,
+    DNSLookupError,
+    NoRouteError,
+    TimeoutError,
+)
+from twisted.internet.interfaces import IAddress, IConnector
+from twisted.internet.protocol import ClientFactory
+from twisted.python.failure import Failure
+
+from p2pchat.mesh.link.context import LinkContext
+from p2pchat.mesh.link.protocol import PeerProtocol
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.wire.address import host_and_port
+from p2pchat.wire.outputs import Ending, Finish
+
+_MOST: Final = 8
+_TIMEOUT: Final = 10.0
+
+_WHY: Final = {
+    DNSLookupError: "there is no such host",
+    ConnectionRefusedError: "nothing listens there",
+    TimeoutError: f"no answer within {_TIMEOUT:g} s",
+    NoRouteError: "no network leads there",
+}
+
+
+class DialError(Exception):
+    """Nobody was reached; the text is a sentence for the person."""
+
+
+class DirectDials:
+    """Those of one node. `reactor` provides IReactorTCP."""
+
+    def __init__(self, reactor: Any, context: LinkContext) -> None:
+        self._reactor = reactor
+        self._context = context
+        self._under_way: dict[_DirectDial, None] = {}
+
+    def dial(self, host: str, port: int) -> Deferred[str]:
+        """Dial; fires with the peer_id of who answered, or fails with a `DialError`."""
+        if len(self._under_way) >= _MOST:
+            return fail(DialError("too many dials wait for an answer: try again"))
+        policy = self._context.settings.security.policy
+        sealed = self._context.security is not None and policy == "require"
+        dial = _DirectDial(self._reactor, self._context, host, port)
+        self._under_way[dial] = None
+        dial.answer.addBoth(self._over, dial)
+        dial.connect(sealed=sealed)
+        return dial.answer
+
+    def opened(self, link: IPeerLink) -> None:
+        """A session opened on a connection that was dialed here."""
+        for dial in [*self._under_way]:
+            if dial.link is link:
+                dial.end(link.peer_id)
+
+    def handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
+        """A connection that was dialed here ended before its session opened."""
+        for dial in [*self._under_way]:
+            if dial.link is link:
+                dial.failed(finish)
+
+    def stop(self) -> None:
+        """Wait for nobody any more."""
+        for dial in [*self._under_way]:
+            dial.end(DialError("the node leaves"))
+
+    def _over(self, result: Any, dial: _DirectDial) -> Any:
+        del self._under_way[dial]
+        return result
+
+
+class _DirectDial(ClientFactory):
+    noisy = False
+
+    def __init__(self, reactor: Any, context: LinkContext, host: str, port: int) -> None:
+        self._reactor = reactor
+        self._context = context
+        self._host, self._port = host, port
+        self._sealed = False
+        self._connector: IConnector | None = None
+        self.link: PeerProtocol | None = None
+        self.answer: Deferred[str] = Deferred()
+
+    def connect(self, *, sealed: bool) -> None:
+        self._sealed, self.link = sealed, None
+        self._connector = self._reactor.connectTCP(self._host, self._port, self, timeout=_TIMEOUT)
+
+    def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
+        """The connection is there; the handshake follows."""
+        self.link = PeerProtocol(self._context, "", sealed=self._sealed)
+        self.link.factory = self
+        return self.link
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        """Nobody answered."""
+        if connector is self._connector:
+            self._not_there(_why(reason))
+
+    def failed(self, finish: Finish) -> None:
+        if finish.ending is Ending.UPGRADE and not self._sealed:
+            self.connect(sealed=True)
+        else:
+            self._not_there(finish.reason)
+
+    def end(self, result: str | DialError) -> None:
+        self.link = None
+        connector, self._connector = self._connector, None
+        answer = self.answer
+        if isinstance(result, str):
+            answer.callback(result)
+            return
+        answer.errback(result)
+        if connector is not None:
+            connector.disconnect()
+
+    def _not_there(self, why: str) -> None:
+        where = host_and_port(self._host, self._port)
+        self.end(DialError(f"nobody was reached at {where}: {why}"))
+
+
+def _why(failure: Failure) -> str:
+    """Why there is no connection, in a few words; those of Twisted's are for programmers."""
+    for kind, words in _WHY.items():
+        if failure.check(kind):
+            return words
+    return failure.getErrorMessage()
