@@ -12,13 +12,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from twisted.internet import error
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.error import (
-    ConnectionRefusedError,
-    DNSLookupError,
-    NoRouteError,
-    TimeoutError,
-)
 from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
@@ -33,10 +28,10 @@ _MOST: Final = 8
 _TIMEOUT: Final = 10.0
 
 _WHY: Final = {
-    DNSLookupError: "there is no such host",
-    ConnectionRefusedError: "nothing listens there",
-    TimeoutError: f"no answer within {_TIMEOUT:g} s",
-    NoRouteError: "no network leads there",
+    error.DNSLookupError: "there is no such host",
+    error.ConnectionRefusedError: "nothing listens there",
+    error.TimeoutError: f"no answer within {_TIMEOUT:g} s",
+    error.NoRouteError: "no network leads there",
 }
 
 

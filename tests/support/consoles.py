@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from p2pchat.history.durable import DurableHistory
 from p2pchat.mesh.blocking import Blocking
+from p2pchat.mesh.discovery.lan.lan import Lan
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.node.away import Absences
@@ -61,6 +62,7 @@ class FakeMesh:
         self.links: list[FakeLink] = []
         self.dialing = False
         self.absent = 0
+        self.dial: Callable[[str, int], Deferred[str]] = lambda host, port: Deferred()
         self.blocking = Blocking(["*@spam"], lambda: None)
 
     @property
@@ -82,6 +84,7 @@ class FakeNode:
     history: DurableHistory | None = None
     encrypts = False
     trusting: Trusting | None = None
+    lan: Lan | None = None
     known: KnownKeys | None = None
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:

@@ -67,7 +67,7 @@ class NeighbourTests(NeighbourCase):
         self.assertLess(self.town.run_until_meshed(), 2)
 
     def test_a_rendezvous_and_the_network_are_one_picture(self) -> None:
-        shared = {"directory": None}
+        shared: Any = {"directory": None}
         alice, bob = self.node("alice", 1, **shared), self.node("bob", 2, **shared)
         carol = self.node("carol", 3, lan=False, **shared)
         self.town.run_until_meshed()
