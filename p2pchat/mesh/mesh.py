@@ -15,6 +15,8 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from p2pchat.mesh.blocking import Blocking
+from p2pchat.mesh.book import Book
+from p2pchat.mesh.candidates import Candidates
 from p2pchat.mesh.claims import Claims, OwnKeys
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
@@ -120,12 +122,14 @@ class Mesh:
         )
         self.look_alikes = LookAlikes(self._friends, lambda sentence: self.on_notice(sentence))
         self._links: dict[IPeerLink, None] = {}
+        self.book = Book(Candidates(self._friends, jitter), reactor.seconds)
+        """Where peers may be found when nobody says where they are."""
         self._dialing = Dialing(
             reactor,
             self.context,
             self.peers,
             self.admission,
-            lambda peer: self.on_status(peer),
+            self._status_changed,
             jitter,
             self.link_log.tell,
         )
@@ -291,6 +295,19 @@ class Mesh:
         if peer is not None and places and (begins or not set(places) <= set(before)):
             self._dialing.registered_anew(peer, before)
 
+    def try_at(self, peer_id: str, places: Sequence[tuple[str, int]]) -> None:
+        """Dial a peer, if it has no link, where it once was."""
+        places = [(ip, port) for ip, port in places if not self.blocking.has(peer_id, ip)]
+        peer = self.peers.remembered(peer_id) if places else None
+        if peer is not None and not peer.links:
+            peer.was_at(places)
+            self._dialing.dial(peer)
+
+    def _status_changed(self, peer: Peer) -> None:
+        if peer.status is Status.STALE:
+            self.book.candidates.failed(peer.peer_id)
+        self.on_status(peer)
+
     # ------------------------------------------------------------ who is not wanted
 
     def refuses(self, ip: str) -> bool:
@@ -375,6 +392,8 @@ class Mesh:
     def _open_link_closed(self, link: IPeerLink, finish: Finish) -> None:
         self.keepalive.remove(link)
         peer = self.peers.link_closed(link)
+        if peer is not None:
+            self.book.link_closed(peer, link)
         self.link_log.closed(link, finish, self._reactor.seconds())
         if peer is not None:
             self.on_closed(peer, link)

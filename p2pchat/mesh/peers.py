@@ -57,6 +57,7 @@ class Peer:
         "expires_at",
         "heard_id",
         "heard_on",
+        "known_at",
         "left",
         "links",
         "namespace",
@@ -74,10 +75,12 @@ class Peer:
         self.namespace = intern(namespace_of(peer_id))
         self.status = Status.UNKNOWN
         self.addresses: tuple[tuple[str, int], ...] = ()
-        """Where to dial, best first; empty for a peer that only ever dialed us. It is `seen_at`
-        and then `registered_at`."""
+        """Where to dial, best first; empty for a peer that only ever dialed us. It is `seen_at`,
+        `registered_at` and then `known_at`."""
         self.registered_at: tuple[tuple[str, int], ...] = ()
         """Where the latest listing that named it said that it is."""
+        self.known_at: tuple[tuple[str, int], ...] = ()
+        """Where it once was, when nobody says where it is."""
         self.seen_at: tuple[tuple[str, int], ...] = ()
         """Where its beacons come from now; anybody can send one."""
         self.able: tuple[tuple[str, int], ...] = ()
@@ -189,10 +192,15 @@ class Peer:
         self.seen_at = tuple(places)[:_MAX_ADDRESSES]
         self._unite()
 
+    def was_at(self, places: Iterable[tuple[str, int]]) -> None:
+        """Take in where it once was, the latest first."""
+        self.known_at = tuple(places)[:_MAX_ADDRESSES]
+        self._unite()
+
     def _unite(self) -> None:
         # What is near comes first.
-        both = dict.fromkeys((*self.seen_at, *self.registered_at))
-        self.addresses = tuple(both)[:_MAX_ADDRESSES]
+        all_of_them = dict.fromkeys((*self.seen_at, *self.registered_at, *self.known_at))
+        self.addresses = tuple(all_of_them)[:_MAX_ADDRESSES]
 
 
 def _nobody_cares(_peer: Peer) -> None:
@@ -387,6 +395,19 @@ class PeerTable:
                 self._not_registered(peer)
             if number % PEERS_A_TURN == 0:
                 yield
+
+    def remembered(self, peer_id: str) -> Peer | None:
+        """The peer of this id, made if it is new, though nothing says that it is there.
+
+        None when there is no place for it.
+        """
+        peer = self._peers.get(peer_id)
+        if peer is None:
+            if not self._has_place(peer_id, linked=False):
+                return None
+            peer = self._peers[peer_id] = Peer(peer_id)
+            self._gone.add(peer)
+        return peer
 
     def sighted(self, peer_id: str, places: Sequence[tuple[str, int]]) -> Peer | None:
         """A peer is seen at these places now, or nowhere any more for none.

@@ -27,6 +27,7 @@ from p2pchat import __version__
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.claims import OwnKeys
+from p2pchat.mesh.discovery.comeback import Comeback
 from p2pchat.mesh.discovery.lan.heard import Sighting
 from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
 from p2pchat.mesh.discovery.presence import Presence
@@ -38,6 +39,7 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.mesh import Mesh
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.away import Absences
+from p2pchat.node.book_file import BookFile
 from p2pchat.node.catching_up import CatchingUp
 from p2pchat.node.changing import change_of
 from p2pchat.node.incoming import Incoming
@@ -65,6 +67,7 @@ __all__ = [
     "LOCAL_LEASE",
     "CannotStartError",
     "ChatNode",
+    "MakeBook",
     "MakeHistory",
     "MakeKeys",
     "MakeLists",
@@ -75,6 +78,8 @@ MakeHistory = Callable[[str, RecentIds], DurableHistory]
 MakeKeys = Callable[[str], OwnKeys | None]
 """From our peer_id to our keys, None if there can be none; it may raise `CannotStartError`."""
 
+MakeBook = Callable[[str], BookFile]
+"""From our peer_id to the file of whom we met."""
 MakeLists = Callable[[str], OwnLists]
 """From our peer_id to what the person has decided about others."""
 
@@ -97,6 +102,8 @@ class ChatNode(MultiService):
     `make_keys` what links are encrypted with. Without, everything is in the clear. `make_lists`
     makes the lists of whom the person ignores and the like; without, they end with the node.
     `carrier` takes beacons to this network's other nodes; without, nobody looks for them.
+    `make_book` makes the file of whom we met and where; without, a node that is alone dials nobody
+    again.
     """
 
     def __init__(
@@ -115,6 +122,7 @@ class ChatNode(MultiService):
         make_keys: MakeKeys | None = None,
         make_lists: MakeLists | None = None,
         carrier: Carrier | None = None,
+        make_book: MakeBook | None = None,
     ) -> None:
         super().__init__()
         self.clock = self._reactor = reactor
@@ -130,6 +138,8 @@ class ChatNode(MultiService):
         self._make_keys = make_keys
         self._make_lists = make_lists
         self._carrier = carrier
+        self._make_book = make_book
+        self._book_file: BookFile | None = None
         self.lan: Lan | None = None
         """Who is on our own network, None when nobody looks."""
         self.lists = OwnLists()
@@ -268,6 +278,9 @@ class ChatNode(MultiService):
         if self._carrier is not None:
             self.lan = self._neighbours(self._carrier)
             self.lan.setServiceParent(self)
+        mesh.book.wall = self.wall
+        if self._make_book is not None:
+            self._come_back(self._make_book(me.peer_id))
         self.outgoing.on_unknown = self.presence.seek
         self.outgoing.on_wanted = self._wanted
         self._settled = True
@@ -287,6 +300,19 @@ class ChatNode(MultiService):
             sighted,
             self.mesh.name.in_use,
         )
+
+    def _come_back(self, file: BookFile) -> None:
+        """Have a room found again that has lost its rendezvous."""
+        mesh, presence = self.mesh, self.presence
+        self._book_file = file
+        file.noted = lambda: mesh.book.noted(mesh.peers.connected(), self.friends.__contains__)
+        mesh.book.candidates.restore(file.load())
+
+        def answers() -> bool:
+            return presence.grant is not None and not presence.trouble and not self._local
+
+        comeback = Comeback(self._reactor, mesh.book.candidates, mesh.peers, answers, mesh.try_at)
+        comeback.setServiceParent(self)
 
     def _wanted(self, peer: Peer) -> None:
         if not peer.listed or peer.expires_at < self._reactor.seconds():
@@ -392,6 +418,8 @@ class ChatNode(MultiService):
         history = self.history
         catching_up = None if history is None else self._catching_up
         self._sweep.start(self.mesh, self.outgoing, self.absences, history, catching_up)
+        if self._book_file is not None:
+            self._book_file.start()
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))
         super().startService()
@@ -415,6 +443,8 @@ class ChatNode(MultiService):
         if history is not None:
             # What came before our farewell can still be acknowledged.
             yield patience.wait(history.flush())
+        if self._book_file is not None:
+            self._book_file.save()  # while there are links
         yield self.mesh.leave()
         yield self.presence.withdraw()
         self.outgoing.give_up_all()
@@ -426,6 +456,8 @@ class ChatNode(MultiService):
             if not in_time:
                 history.abandon()
         yield patience.wait(self.lists.close())
+        if self._book_file is not None:
+            yield patience.wait(self._book_file.close())
         if self._own_keys is not None:
             now = self.clock.seconds()
             yield patience.wait(self._own_keys.known.flush(now))

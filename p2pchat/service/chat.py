@@ -35,6 +35,7 @@ from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.discovery.lan.lan import Carrier
 from p2pchat.mesh.identity.key_making import prepare
 from p2pchat.mesh.link.ports import CannotStartError, reason
+from p2pchat.node.book_file import BookFile
 from p2pchat.node.node import ChatNode
 from p2pchat.node.own_lists import OwnLists
 from p2pchat.rendezvous.client import RendezvousClient
@@ -43,7 +44,7 @@ from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
 from p2pchat.service.own_keys import known_before, open_own_keys
-from p2pchat.service.own_lists import open_own_lists
+from p2pchat.service.own_lists import open_book, open_own_lists
 from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
 from p2pchat.service.process import (
     descriptor_limit,
@@ -118,6 +119,7 @@ class Program(Service):
             make_history=None if settings.history.file == NONE else self._make_history,
             make_lists=self._make_lists,
             carrier=_carrier(reactor, settings.lan),
+            make_book=self._make_book if _remembers(settings) else None,
         )
         self.companions = Companions(
             reactor, self.node, stop=self.leave, reread=reread, files=files
@@ -168,6 +170,11 @@ class Program(Service):
         with self._files():
             thread = Worker(self._reactor, "own-lists")
             return open_own_lists(self.node.settings, own_id, thread, self._tell)
+
+    def _make_book(self, own_id: str) -> BookFile:
+        with self._files():
+            thread = Worker(self._reactor, "peers")
+            return open_book(self.node.settings, own_id, thread, self._reactor)
 
     def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
         """The rendezvous to use, and whether only this machine does; makes ours if we serve.
@@ -323,6 +330,12 @@ def _carrier(reactor: Any, lan: LanSettings) -> Carrier | None:
     from p2pchat.mesh.discovery.lan.multicast import Multicast
 
     return Multicast(reactor, lan.interfaces)
+
+
+def _remembers(settings: Settings) -> bool:
+    """Whether to remember where peers were: not for who meets only this machine's nodes."""
+    goes_out = settings.rendezvous.host is not None or settings.lan.enabled
+    return goes_out and settings.cache.peers and settings.history.file != NONE
 
 
 def _exit_now(status: int) -> NoReturn:

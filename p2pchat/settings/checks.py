@@ -234,7 +234,7 @@ LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
 POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))
 BLOCKED: Final = Kind("LIST", _accept_blocked)
-NAMES: Final = Kind("LIST", _accept_names)
+NAMES: Final = Kind("NAMES", _accept_names)
 YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
 FLAG: Final = Kind("", _accept_yes_or_no)
 """Yes or no in a file; on the command line the option alone says yes."""

@@ -111,6 +111,17 @@ class LanSettings(Struct, frozen=True, kw_only=True):
     containers, virtual machines and tunnels."""
 
 
+class CacheSettings(Struct, frozen=True, kw_only=True):
+    """What is remembered of others, to find them again."""
+
+    peers: Annotated[
+        bool,
+        YES_OR_NO("remember where peers were, and look there", "cache-peers", restart=True),
+    ] = True
+    """Yes: a room that has lost its rendezvous comes back. No: nothing on the disk says with whom
+    you had a link. The file is beside the history, and is not made without one."""
+
+
 class HistorySettings(Struct, frozen=True, kw_only=True):
     """What is kept of what was said, and for how long."""
 
@@ -395,6 +406,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     peer: Annotated[PeerSettings, "You"] = PeerSettings()
     rendezvous: Annotated[RendezvousSettings, "Meeting others"] = RendezvousSettings()
     lan: Annotated[LanSettings, "Meeting others"] = LanSettings()
+    cache: Annotated[CacheSettings, "Meeting others"] = CacheSettings()
     history: Annotated[HistorySettings, "What is kept"] = HistorySettings()
     connection: Annotated[ConnectionSettings, "Links"] = ConnectionSettings()
     logging: Annotated[LoggingSettings, "The log"] = LoggingSettings()

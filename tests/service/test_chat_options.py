@@ -71,9 +71,12 @@ class ValueTests(OptionsTestCase):
     def test_every_setting_has_an_option(self) -> None:
         texts = {"LEVEL": "error", "BYTES": "7777777", "[HOST:]PORT": "a:77", "FORMAT": "json"}
         texts |= {"prefer|require|off": "off"}
-        texts |= {"ENDPOINT": "tcp:77", "YES|NO": "no", "LIST": "*@spam"}
+        texts |= {"ENDPOINT": "tcp:77", "YES|NO": "no", "LIST": "*@spam", "NAMES": "eth0"}
         given = {setting: texts.get(setting.metavar, "77") for setting in SETTINGS}
-        words = [word for setting, text in given.items() for word in (f"--{setting.option}", text)]
+        given |= {setting: "yes" for setting in SETTINGS if not setting.metavar}
+        words = []
+        for setting, text in given.items():
+            words += [f"--{setting.option}", *([text] if setting.metavar else [])]
         settings = self.parse(*words).settings
         for setting, text in given.items():
             value = getattr(getattr(settings, setting.section), setting.field)

@@ -1,0 +1,58 @@
+"""What the links of a node teach its candidate book: who listens where.
+
+Rules: a session counts when it was open for 5 s, so that nobody gets in by connecting. The place
+is where we dialed. For who dialed us it is the one from the same address that a listing, or a
+beacon, names; else it is not known. Places of this machine are not kept: they mean somebody else in
+the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import chain, islice
+from typing import Final
+
+from p2pchat.mesh.addresses import Reach, read_address
+from p2pchat.mesh.candidates import MOST_TRIED, Candidate, Candidates, Place
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer
+
+LASTING: Final = 5.0
+"""Seconds that a session must have been open."""
+
+
+class Book:
+    """Fills the candidates of one node; `seconds` is the node's clock."""
+
+    def __init__(self, candidates: Candidates, seconds: Callable[[], float]) -> None:
+        self.candidates = candidates
+        self._seconds = seconds
+        self.wall = seconds
+        """Seconds since the epoch; whoever keeps the book sets it."""
+
+    def link_closed(self, peer: Peer, link: IPeerLink) -> None:
+        """A link of this peer is gone."""
+        self._learn(peer, link)
+
+    def noted(self, connected: Iterable[Peer], friends: Callable[[str], bool]) -> list[Candidate]:
+        """What is worth keeping now; friends among those who are connected come first."""
+        peers = [*connected]
+        ours = (peer for peer in peers if friends(peer.peer_id))
+        others = (peer for peer in peers if not friends(peer.peer_id))
+        for peer in islice(chain(ours, others), MOST_TRIED):
+            self._learn(peer, peer.link_in_use)
+        return [*self.candidates.tried.values()]
+
+    def _learn(self, peer: Peer, link: IPeerLink) -> None:
+        place = _place_of(peer, link)
+        if place is not None and self._seconds() - link.opened_at >= LASTING:
+            self.candidates.met(peer.peer_id, place, self.wall())
+
+
+def _place_of(peer: Peer, link: IPeerLink) -> Place | None:
+    address = read_address(link.ip)
+    if address is None or address.reach is Reach.MACHINE:
+        return None
+    if link.outbound:
+        return address.text, int(link.address.rpartition(":")[2])
+    return next((place for place in peer.addresses if place[0] == address.text), None)
