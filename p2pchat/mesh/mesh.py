@@ -41,7 +41,7 @@ from p2pchat.settings.values import Settings
 from p2pchat.turns import Turns
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import Away, ByeOk, CatchUp, Edit, Pong, Pub, Said, Send
+from p2pchat.wire.messages import ByeOk, Extension, Pong, Pub, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
 _NO_KEYS: Final = "nothing is encrypted until this program is started again: it has no key yet"
@@ -84,7 +84,7 @@ class Mesh:
         """Where all of the node's work that takes long is done."""
         self.on_chat: Callable[[Peer, IPeerLink, list[Send | Pub]], None] = _ignore
         """Gets the messages that come, without a method of ours in between."""
-        self.on_extended: Callable[[Peer, IPeerLink, Said | CatchUp | Edit | Away], None] = _ignore
+        self.on_extended: Callable[[Peer, IPeerLink, Extension], None] = _ignore
         """Gets what only two nodes that keep messages say to each other."""
         self.on_ack: Callable[[str, object], None] = _ignore
         """Gets the peer_id and the msg_id of each ACK, of whatever type the latter is."""
@@ -418,7 +418,7 @@ class Mesh:
         self.link_log.handshake_failed(link, finish, self._reactor.seconds(), friend=friend)
         self._dialing.handshake_failed(link, finish)
 
-    def extended(self, link: IPeerLink, message: Said | CatchUp | Edit | Away) -> None:
+    def extended(self, link: IPeerLink, message: Extension) -> None:
         """A message of our own kind's extensions came."""
         peer = self.peers.get(link.peer_id)
         if peer is not None and not self.blocking.has(link.peer_id, link.ip):

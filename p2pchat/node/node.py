@@ -58,7 +58,7 @@ from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import HISTORY, OWN_FEATURES, Away, CatchUp, Edit, Said
+from p2pchat.wire.messages import HISTORY, OWN_FEATURES, Away, Edit, Extension, Said
 from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import MessageIds, Timestamps
 
@@ -386,7 +386,7 @@ class ChatNode(MultiService):
             self._catching_up.link_closed(peer, link)
         self.absences.closed(peer, link)
 
-    def _extended(self, peer: Peer, link: IPeerLink, message: Said | CatchUp | Edit | Away) -> None:
+    def _extended(self, peer: Peer, link: IPeerLink, message: Extension) -> None:
         if isinstance(message, Said):
             self.incoming.deliver_late(peer, link, message)
         elif isinstance(message, Edit):

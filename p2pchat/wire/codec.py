@@ -19,18 +19,15 @@ from msgspec import Raw
 from p2pchat.wire.liberal import WireError, read_liberally
 from p2pchat.wire.messages import (
     Ack,
-    Away,
     Bye,
     ByeOk,
-    CatchUp,
-    Edit,
+    Extension,
     Hello,
     HelloOk,
     Message,
     Ping,
     Pong,
     Pub,
-    Said,
     Send,
     Unknown,
 )
@@ -47,9 +44,7 @@ class MessageTooLongError(ValueError):
     """A message that would not fit into one line; tell the person to shorten it."""
 
 
-_Known = (
-    Hello | HelloOk | Ping | Pong | Ack | Send | Pub | Said | CatchUp | Edit | Away | Bye | ByeOk
-)
+_Known = Hello | HelloOk | Ping | Pong | Ack | Send | Pub | Extension | Bye | ByeOk
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(_Known)
 _decode_typed = _decoder.decode
 _decode_lines = _decoder.decode_lines

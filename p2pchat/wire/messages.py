@@ -21,7 +21,7 @@ these, and back, is `p2pchat.wire.codec`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
@@ -212,6 +212,10 @@ class Away(Message, tag="AWAY"):
     msg_id: str
     text: str = ""
     ttl: int = 1
+
+
+Extension: TypeAlias = Said | CatchUp | Edit | Away
+"""What only two p2pchats say to each other."""
 
 
 class Bye(Message, tag="BYE"):

@@ -7,7 +7,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from p2pchat.wire.messages import Away, ByeOk, CatchUp, Edit, Message, Pong, Pub, Said, Send
+from p2pchat.wire.messages import (
+    ByeOk,
+    Extension,
+    Message,
+    Pong,
+    Pub,
+    Send,
+)
 
 
 class Ending(enum.Enum):
@@ -58,7 +65,7 @@ class Deliver(Struct, gc=False):
 class Extended(Struct, gc=False):
     """A message of our own kind's extensions came, for us."""
 
-    message: Said | CatchUp | Edit | Away
+    message: Extension
 
 
 class Acknowledged(Struct, gc=False):

@@ -27,17 +27,14 @@ from p2pchat.wire.codec import MAX_LINE, MessageTooLongError, decode, encode, fr
 from p2pchat.wire.liberal import WireError, read_liberally
 from p2pchat.wire.messages import (
     Ack,
-    Away,
     Bye,
     ByeOk,
-    CatchUp,
-    Edit,
+    Extension,
     Hello,
     Message,
     Ping,
     Pong,
     Pub,
-    Said,
     Send,
     Unknown,
 )
@@ -61,7 +58,7 @@ def wire(data: bytes) -> None:
         return
     if isinstance(message, Unknown):
         return
-    if isinstance(message, Said | CatchUp | Edit | Away):
+    if isinstance(message, Extension):
         # What only our own kind says has one form, and no long way round.
         _written(message)
         return

@@ -16,7 +16,7 @@ from p2pchat.mesh.link.seams import ILinkOwner, IPeerLink
 from p2pchat.settings.values import Settings
 from p2pchat.testing.clock import FakeClock
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import Away, ByeOk, CatchUp, Edit, Pong, Pub, Said, Send
+from p2pchat.wire.messages import ByeOk, Extension, Pong, Pub, Send
 from p2pchat.wire.outputs import Finish, Remark
 
 TIME = "2024-05-06T07:08:09Z"
@@ -52,7 +52,7 @@ class RecordingOwner:
         if accepted:
             link.acknowledge(accepted)
 
-    def extended(self, link: IPeerLink, message: Said | CatchUp | Edit | Away) -> None:
+    def extended(self, link: IPeerLink, message: Extension) -> None:
         self.events.append(("extended", message))
 
     def acknowledged(self, link: IPeerLink, msg_id: object) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from zope.interface import Attribute, Interface
 
 from p2pchat.mesh.link.send_queue import SendQueue
-from p2pchat.wire.messages import Away, ByeOk, CatchUp, Edit, Pong, Pub, Said, Send
+from p2pchat.wire.messages import ByeOk, Extension, Pong, Pub, Send
 from p2pchat.wire.outputs import Finish, Remark
 
 
@@ -89,7 +89,7 @@ class ILinkOwner(Interface):
     def link_closed(link: IPeerLink, finish: Finish) -> None:
         """The connection is gone; also called for those that never opened (no peer_id then)."""
 
-    def extended(link: IPeerLink, message: Said | CatchUp | Edit | Away) -> None:
+    def extended(link: IPeerLink, message: Extension) -> None:
         """A message of our own kind's extensions came."""
 
     def acknowledged(link: IPeerLink, msg_id: object) -> None:
