@@ -1,24 +1,26 @@
 """What the links of a node teach its candidate book: who listens where.
 
 Rules: a session counts when it was open for 5 s, so that nobody gets in by connecting. The place
-is where we dialed. For who dialed us it is the one from the same address that a listing, or a
-beacon, names; else it is not known. Places of this machine are not kept: they mean somebody else in
+is where we dialed. For who dialed us it is its address, and the port that it says, or that a
+listing names; else it is not known. Places of this machine are not kept: they mean somebody else in
 the next run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import chain, islice
 from typing import Final
 
 from p2pchat.mesh.addresses import Reach, read_address
-from p2pchat.mesh.candidates import MOST_TRIED, Candidate, Candidates, Place
+from p2pchat.mesh.candidates import MOST_TRIED, Candidates, Place
 from p2pchat.mesh.link.seams import IPeerLink
-from p2pchat.mesh.peers import Peer
+from p2pchat.mesh.peers import Peer, PeerTable
 
 LASTING: Final = 5.0
 """Seconds that a session must have been open."""
+
+_LOWEST_PORT: Final = 1024
 
 
 class Book:
@@ -34,14 +36,13 @@ class Book:
         """A link of this peer is gone."""
         self._learn(peer, link)
 
-    def noted(self, connected: Iterable[Peer], friends: Callable[[str], bool]) -> list[Candidate]:
-        """What is worth keeping now; friends among those who are connected come first."""
-        peers = [*connected]
-        ours = (peer for peer in peers if friends(peer.peer_id))
-        others = (peer for peer in peers if not friends(peer.peer_id))
+    def learn(self, peers: PeerTable) -> None:
+        """Look at who has a link now: at as many as there is room for, friends first."""
+        connected, friends = peers.connected(), peers.friends
+        ours = (peer for peer in connected if peer.peer_id in friends)
+        others = (peer for peer in connected if peer.peer_id not in friends)
         for peer in islice(chain(ours, others), MOST_TRIED):
             self._learn(peer, peer.link_in_use)
-        return [*self.candidates.tried.values()]
 
     def _learn(self, peer: Peer, link: IPeerLink) -> None:
         place = _place_of(peer, link)
@@ -55,4 +56,6 @@ def _place_of(peer: Peer, link: IPeerLink) -> Place | None:
         return None
     if link.outbound:
         return address.text, int(link.address.rpartition(":")[2])
+    if link.listens_on >= _LOWEST_PORT:
+        return address.text, link.listens_on
     return next((place for place in peer.addresses if place[0] == address.text), None)

@@ -26,8 +26,10 @@ from twisted.internet.interfaces import IListeningPort
 from p2pchat import __version__
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.candidates import Candidate
 from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.discovery.comeback import Comeback
+from p2pchat.mesh.discovery.exchange import Exchange
 from p2pchat.mesh.discovery.lan.heard import Sighting
 from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
 from p2pchat.mesh.discovery.presence import Presence
@@ -58,7 +60,16 @@ from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
-from p2pchat.wire.messages import HISTORY, OWN_FEATURES, Away, Edit, Extension, Said
+from p2pchat.wire.messages import (
+    HISTORY,
+    OWN_FEATURES,
+    Away,
+    Edit,
+    Extension,
+    Peers,
+    PeersReq,
+    Said,
+)
 from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import MessageIds, Timestamps
 
@@ -180,7 +191,8 @@ class ChatNode(MultiService):
         try:
             name = peer.name or self._own_name()
             instance = self._random_bytes(8).hex()
-            me = Identity.of(f"{name}@{peer.namespace}", _agent(), instance, features)
+            who = f"{name}@{peer.namespace}"
+            me = Identity.of(who, _agent(), instance, features, self.port)
             self._settle(me)
         except BaseException as why:
             if self._own_keys is not None:
@@ -279,6 +291,9 @@ class ChatNode(MultiService):
             self.lan = self._neighbours(self._carrier)
             self.lan.setServiceParent(self)
         mesh.book.wall = self.wall
+        self._exchange = Exchange(
+            mesh.context, mesh.peers, mesh.book.candidates, self.wall, self._jitter
+        )
         if self._make_book is not None:
             self._come_back(self._make_book(me.peer_id))
         self.outgoing.on_unknown = self.presence.seek
@@ -305,13 +320,18 @@ class ChatNode(MultiService):
         """Have a room found again that has lost its rendezvous."""
         mesh, presence = self.mesh, self.presence
         self._book_file = file
-        file.noted = lambda: mesh.book.noted(mesh.peers.connected(), self.friends.__contains__)
+
+        def noted() -> list[Candidate]:
+            mesh.book.learn(mesh.peers)
+            return [*mesh.book.candidates.tried.values()]
+
+        file.noted = noted
         mesh.book.candidates.restore(file.load())
 
         def answers() -> bool:
             return presence.grant is not None and not presence.trouble and not self._local
 
-        comeback = Comeback(self._reactor, mesh.book.candidates, mesh.peers, answers, mesh.try_at)
+        comeback = Comeback(self._reactor, mesh, self._exchange, mesh.book, mesh.peers, answers)
         comeback.setServiceParent(self)
 
     def _wanted(self, peer: Peer) -> None:
@@ -392,6 +412,8 @@ class ChatNode(MultiService):
         elif isinstance(message, Edit):
             change = change_of(message, peer.peer_id, self.me)
             self.incoming.deliver_change(peer, link, change)
+        elif isinstance(message, PeersReq | Peers):
+            self._exchange.heard(peer, link, message)
         elif isinstance(message, Away):
             self.absences.heard(peer, link, message, self.clock.seconds())
         else:

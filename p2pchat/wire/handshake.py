@@ -43,6 +43,7 @@ class Handshake:
         "me",
         "new_id",
         "peer_id",
+        "port",
         "shared",
         "state",
     )
@@ -61,6 +62,8 @@ class Handshake:
         self.shared = _NOTHING
         """The features of our own kind that both ends list."""
         self.instance = ""
+        self.port = 0
+        """Where the other end listens, if it said so."""
 
     def start(self) -> list[Output]:
         """The connection is up, and encrypted if it is to be: the dialer speaks first."""
@@ -128,6 +131,9 @@ class Handshake:
             self.shared = _SHARED.setdefault(shared, shared)
             self.keeps = HISTORY in shared
         self.instance = greeting.instance[:64]
+        port = greeting.port
+        if self.is_p2pchat and isinstance(port, int) and 0 < port < 65_536:
+            self.port = port
 
     def on_hello_again(self, hello: Hello, now: float) -> list[Output]:
         """A second HELLO of the same peer is answered again; some clients repeat it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from p2pchat.wire.address import EVERYONE, split_peer_id
 from p2pchat.wire.messages import FEATURES, Hello, HelloOk
@@ -21,6 +21,8 @@ class Identity(Struct, frozen=True):
     """What the `dst` of a PUB to us may be."""
     features: tuple[str, ...] = FEATURES
     """What we can, as our HELLO says it."""
+    port: int = 0
+    """Where we listen, for who wants to dial us again; 0 is not said."""
 
     @classmethod
     def of(
@@ -29,16 +31,23 @@ class Identity(Struct, frozen=True):
         agent: str = "",
         instance: str = "",
         features: tuple[str, ...] = FEATURES,
+        port: int = 0,
     ) -> Identity:
         """The identity of `peer_id`; raises `ValueError`, with a sentence, if it is impossible."""
         name, namespace = split_peer_id(peer_id)
         addresses = frozenset((peer_id, name, ""))
         scopes = addresses | {EVERYONE, "#" + namespace, namespace}
-        return cls(peer_id, agent, instance, addresses, scopes, features)
+        return cls(peer_id, agent, instance, addresses, scopes, features, port)
 
     def hello(self) -> Hello:
         """Who we are, for the one whom we dialed."""
-        return Hello(self.peer_id, features=self.features, agent=self.agent, instance=self.instance)
+        return Hello(
+            self.peer_id,
+            features=self.features,
+            agent=self.agent,
+            instance=self.instance,
+            port=self.port or UNSET,
+        )
 
     def hello_ok(self, *, is_p2pchat: bool) -> HelloOk:
         """Who we are, for the one who dialed us; only another p2pchat can use the rest."""

@@ -148,7 +148,7 @@ def _raw(value: object) -> Raw:
 def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
     def read(fields: dict[str, Any]) -> Message:
         peer_id, features = fields.get("peer_id"), fields.get("features", FEATURES)
-        tls, fleeting = fields.get("tls"), fields.get("fleeting")
+        tls, fleeting, port = fields.get("tls"), fields.get("fleeting"), fields.get("port")
         return cls(
             peer_id=peer_id if isinstance(peer_id, str) else _string(fields.get("src")),
             version=_text(fields.get("version", VERSION)),
@@ -158,6 +158,7 @@ def _hello(cls: type[Hello]) -> Callable[[dict[str, Any]], Message]:
             ttl=_ttl(fields.get("ttl")),
             agent=_string(fields.get("agent")),
             instance=_string(fields.get("instance")),
+            port=port if type(port) is int else UNSET,
             tls=tls if type(tls) is int else UNSET,
             fleeting=fleeting if isinstance(fleeting, bool) else UNSET,
         )

@@ -11,6 +11,8 @@
     {"type":"CATCH_UP","after":"…",...}           ->  SAID, for each PUB that was missed
     {"type":"EDIT","of":"…","payload":"olá",...}  ->  like a SEND; changes what the same peer said
     {"type":"AWAY","text":"lunch"}                ->  (no answer)
+    {"type":"PEERS_REQ","namespace":"CIC",...}    ->
+                                                  <-  {"type":"PEERS","peers":[…],...}
     {"type":"BYE","reason":"leaving"}             ->
                                                   <-  {"type":"BYE_OK"}           both close
 
@@ -40,7 +42,9 @@ AWAY: Final = "away"
 """The feature of a p2pchat that hears who is away: `AWAY` is spoken with it."""
 EDIT: Final = "edit"
 """The feature of a p2pchat that takes changes of what was said: `EDIT` is spoken with it."""
-OWN_FEATURES: Final = (*FEATURES, AWAY, EDIT)
+PEERS: Final = "peers"
+"""The feature of a p2pchat that tells where it met others: `PEERS_REQ` and `PEERS`."""
+OWN_FEATURES: Final = (*FEATURES, AWAY, EDIT, PEERS)
 """What every p2pchat lists to its own kind."""
 
 
@@ -63,6 +67,8 @@ class Hello(Message, tag="HELLO"):
     ttl: int = 1
     agent: str = ""
     instance: str = ""
+    port: int | UnsetType = UNSET
+    """Where who dials listens; our own kind says it, to be dialed again."""
     tls: int | UnsetType = UNSET
     """Says that this program takes TLS 1.3 from the first byte, at the port where it listens."""
     fleeting: bool | UnsetType = UNSET
@@ -214,7 +220,35 @@ class Away(Message, tag="AWAY"):
     ttl: int = 1
 
 
-Extension: TypeAlias = Said | CatchUp | Edit | Away
+class PeersReq(Message, tag="PEERS_REQ"):
+    """Asks where other peers of a namespace are: our own kind's extension."""
+
+    msg_id: str
+    namespace: str
+    limit: int = 20
+    ttl: int = 1
+
+
+class KnownPeer(Struct, frozen=True, gc=False):
+    """Whom the sender of a `Peers` had a session with, and where."""
+
+    id: str
+    ip: str
+    port: int
+    seen: int = 0
+    """Seconds ago."""
+
+
+class Peers(Message, tag="PEERS"):
+    """The answer to a `PeersReq`, with its msg_id: whom its sender met itself, at random."""
+
+    msg_id: str
+    namespace: str
+    peers: list[KnownPeer]
+    ttl: int = 1
+
+
+Extension: TypeAlias = Said | CatchUp | Edit | Away | PeersReq | Peers
 """What only two p2pchats say to each other."""
 
 

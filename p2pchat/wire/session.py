@@ -23,6 +23,7 @@ from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
     AWAY,
     EDIT,
+    PEERS,
     Ack,
     Away,
     Bye,
@@ -30,6 +31,8 @@ from p2pchat.wire.messages import (
     CatchUp,
     Edit,
     Message,
+    Peers,
+    PeersReq,
     Ping,
     Pong,
     Pub,
@@ -256,6 +259,12 @@ class Session(Handshake):
         if AWAY not in self.shared or away.ttl <= 0:
             return self.on_unexpected(away, now)
         return [Extended(away)]
+
+    def on_peers(self, message: PeersReq | Peers, now: float) -> list[Output]:
+        """Where others are is asked, or told."""
+        if PEERS not in self.shared or message.ttl <= 0:
+            return self.on_unexpected(message, now)
+        return [Extended(message)]
 
     def on_ack(self, ack: Ack, _now: float) -> list[Output]:
         """A SEND of ours was received."""

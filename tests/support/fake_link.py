@@ -53,6 +53,7 @@ class FakeLink:
         self.keeps = False
         self.shared: frozenset[str] = frozenset()
         self.instance = instance
+        self.listens_on = 0
         self.outbound = outbound
         self.opened_at = 0.0
         self.sent = 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count, islice
 from random import Random
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.peers import Peer
 from p2pchat.node.book_file import BookFile
 from p2pchat.node.node import ChatNode
 from p2pchat.node.small_file import SmallFile
@@ -14,6 +17,8 @@ from p2pchat.testing.directory import Fault
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.threads import SteppedWorker
+from p2pchat.wire.codec import encode
+from p2pchat.wire.messages import KnownPeer, Peers, PeersReq
 
 
 class RoomCase(SynchronousTestCase):
@@ -113,3 +118,46 @@ class ComebackTests(RoomCase):
         self.town.leave(bob)
         self.town.leave(alice)
         self.assertFalse(self.disks["alice@CIC"].exists("/alice@CIC.peers"))
+
+
+class ExchangeTests(RoomCase):
+    def test_who_is_new_learns_where_others_are(self) -> None:
+        """Her rendezvous knows nobody; one address is all that she has."""
+        for number in range(8):
+            self.node(f"n{number}", number)
+        self.town.run_until_meshed()
+        self.town.run(10)
+        self.town.rendezvous.fault = Fault.DEAD
+        alice = self.node("alice", 50)
+        self.town.run(5)
+        alice.mesh.dial("10.0.0.1", 4000)
+        self.town.run(180)
+        self.assertGreaterEqual(len(self.town.links(alice)), 4)
+
+    def test_a_liar_aims_nobody_at_a_victim(self) -> None:
+        """It tells 10,000 addresses that are one victim's, minute after minute, for an hour."""
+        victim = self.town.network.host("10.0.9.9")
+        alice = self.node("alice", 1)
+        liar = self.node("eve", 2)
+        self.town.run_until_meshed()
+        self.town.rendezvous.fault = Fault.DEAD
+        told = (KnownPeer(f"v{number}@CIC", "10.0.9.9", 1024 + number) for number in count())
+
+        def lie(_peer: Peer, link: IPeerLink, message: PeersReq | Peers) -> None:
+            if isinstance(message, PeersReq):
+                known = [*islice(told, 170)]
+                link.send(encode(Peers(message.msg_id, "CIC", known)))
+
+        self.patch(liar._exchange, "heard", lie)
+        dialed: list[str] = []
+        connect = self.town.host_of(alice).connectTCP
+
+        def connect_tcp(host: str, *rest: Any, **more: Any) -> Any:
+            dialed.append(host)
+            return connect(host, *rest, **more)
+
+        self.patch(self.town.host_of(alice), "connectTCP", connect_tcp)
+        self.town.run(3600)
+        self.assertGreater(dialed.count(victim.ip), 0)
+        self.assertLessEqual(dialed.count(victim.ip), 3)
+        self.assertTrue(self.town.links(alice))

@@ -330,6 +330,8 @@ TYPES: list[Any] = [
         "CATCH_UP",
         "EDIT",
         "AWAY",
+        "PEERS_REQ",
+        "PEERS",
         "METRICS_REQ",
         "ERROR",
         "",

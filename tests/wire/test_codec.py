@@ -30,7 +30,10 @@ from p2pchat.wire.messages import (
     Edit,
     Hello,
     HelloOk,
+    KnownPeer,
     Message,
+    Peers,
+    PeersReq,
     Ping,
     Pong,
     Pub,
@@ -78,6 +81,20 @@ EMITTED: list[tuple[Message, dict[str, object]]] = [
         {"type": "CATCH_UP", "msg_id": "id", "after": "", "limit": 0, "max_age": 0.0, "ttl": 1},
     ),
     (Edit("id", "m0", "a@b", "c@d", "olá"), {"type": "EDIT", "of": "m0", **CHAT, "ttl": 1}),
+    (
+        PeersReq("id", "CIC"),
+        {"type": "PEERS_REQ", "msg_id": "id", "namespace": "CIC", "limit": 20, "ttl": 1},
+    ),
+    (
+        Peers("id", "CIC", [KnownPeer("eva@CIC", "203.0.113.9", 4000, 120)]),
+        {
+            "type": "PEERS",
+            "msg_id": "id",
+            "namespace": "CIC",
+            "peers": [{"id": "eva@CIC", "ip": "203.0.113.9", "port": 4000, "seen": 120}],
+            "ttl": 1,
+        },
+    ),
     (Away("id", "tea"), {"type": "AWAY", "msg_id": "id", "text": "tea", "ttl": 1}),
     (Ack("id", WHEN), {"type": "ACK", "msg_id": "id", "timestamp": WHEN, "ttl": 1}),
     (

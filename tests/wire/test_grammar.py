@@ -21,7 +21,7 @@ from tests.support.recipes import KINDS, tag_of
 
 LINES: Final = 10_000
 PAGE: Final = (ROOT / "docs" / "grammar.md").read_text(encoding="utf-8")
-NEWER: Final = ("SAID", "CATCH_UP", "EDIT", "AWAY")
+NEWER: Final = ("SAID", "CATCH_UP", "EDIT", "AWAY", "PEERS_REQ", "PEERS")
 """Those that are read in one form only."""
 HALF: Final = re.compile("[\ud800-\udfff]")
 """One of a surrogate pair."""
@@ -96,9 +96,14 @@ class Writer:
             "number": lambda: self.random.choice((0, 1, 1.5, 1.8e9, -2.5e-7, 1764512345.25)),
             "bool": lambda: self.random.random() < 0.5,
             "id": lambda: self.random.choice((*TEXTS, 7, -0.25, True, False, None)),
+            "places": lambda: [self._place() for _ in range(self.random.randrange(3))],
             "json": lambda: self.random.choice((*TEXTS, *ODD)),
         }
         self.kinds = frozenset(self._kinds)
+
+    def _place(self) -> dict[str, object]:
+        kinds = {"id": "text", "ip": "text", "port": "integer", "seen": "integer"}
+        return {name: self._kinds[kind]() for name, kind in kinds.items()}
 
     def message(self) -> tuple[str, dict[str, Any]]:
         """The type of a message, and those of its fields that it says."""
@@ -170,10 +175,28 @@ def ttl(value: object) -> int:
     return 0 if number <= 0 else 1
 
 
+def is_place(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    wanted = {"id": "text", "ip": "text", "port": "integer", "seen": "integer"}
+    read = {"seen": 0, **value}
+    return all(name in read and fits(kind, read[name]) for name, kind in wanted.items())
+
+
+def read_as(kind: str, value: Any) -> Any:
+    """What a value that fits is to the reader."""
+    if kind == "places":
+        named = ("id", "ip", "port", "seen")
+        return [{name: {"seen": 0, **each}[name] for name in named} for each in value]
+    return float(value) if kind == "number" else value
+
+
 def fits(kind: str, value: object) -> bool:
     """Whether a value is of a kind, as the page's table says."""
     if kind == "texts":
         return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if kind == "places":
+        return isinstance(value, list) and all(map(is_place, value))
     if kind == "id":
         return not isinstance(value, list | dict)
     if isinstance(value, bool):  # which is an int in Python
@@ -192,8 +215,7 @@ def meaning(fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     read = {}
     for field in GRAMMAR[tag]:
         if field.name in fields and fits(field.kind, fields[field.name]):
-            value = fields[field.name]
-            read[field.name] = float(value) if field.kind == "number" else value
+            read[field.name] = read_as(field.kind, fields[field.name])
         elif tag in NEWER and (field.name in fields or not field.optional):
             return "", {}
         elif field.name in fields or field.name == "peer_id":
@@ -210,8 +232,8 @@ def said_by(message: Message | Unknown) -> tuple[str, dict[str, Any]]:
     fields = {
         name: json.loads(bytes(value))
         if isinstance(value, Raw)
-        else [*value]
-        if isinstance(value, tuple)
+        else msgspec.to_builtins([*value])
+        if isinstance(value, tuple | list)
         else value
         for name, value in msgspec.structs.asdict(message).items()
     }

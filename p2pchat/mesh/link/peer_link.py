@@ -246,6 +246,11 @@ class PeerLink(LineReceiver):
         return self.session.instance
 
     @property
+    def listens_on(self) -> int:
+        """The port on which the other end listens, as it says; 0 if it does not say."""
+        return self.session.port
+
+    @property
     def outbound(self) -> bool:
         """Whether we dialed."""
         return self.dialed is not None

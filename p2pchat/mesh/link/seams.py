@@ -26,6 +26,7 @@ class IPeerLink(Interface):
     is_p2pchat: bool = Attribute("Whether the other end is a p2pchat, too.")
     keeps: bool = Attribute("Whether both ends keep messages, and so may speak of late ones.")
     shared: frozenset[str] = Attribute("The features of our own kind that both ends list.")
+    listens_on: int = Attribute("The port on which the other end listens; 0: it did not say.")
     instance: str = Attribute("The random name of the peer's process; empty for other programs.")
     outbound: bool = Attribute("Whether we dialed.")
     opened_at: float = Attribute("When the handshake ended, seconds of the node's clock.")
