@@ -46,8 +46,10 @@ PLACES: Final = {
     # Programs of their own, which ask a node over its socket.
     "bot/connection.py": {"asyncio.sleep"},
     "control/client/attach.py": {"time.monotonic"},
+    "control/client/doctor.py": {"time.gmtime", "time.monotonic"},
     "control/client/event_lines.py": {"time.time"},
     "control/client/finding.py": {"time.monotonic"},
+    "control/client/listening.py": {"os.urandom", "time.monotonic"},
     "control/client/following.py": {"time.sleep"},
     "control/client/keys.py": {"time.time"},
     # What makes the worlds: generators of their own, which the seed begins.

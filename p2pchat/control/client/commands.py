@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -282,6 +283,30 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if found.errors else 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    from p2pchat.control.client.doctor import doctor
+    from p2pchat.settings.checks import ConfigError, split_address
+    from p2pchat.settings.reading import Values, check_text, load, resolve
+    from p2pchat.settings.table import DEFAULT_FILE
+
+    values: Values = {}
+    try:
+        path = options.config or DEFAULT_FILE
+        if options.config or os.path.exists(path):
+            values, _ = load(path)
+        if options.rendezvous is not None:
+            host, port = split_address(options.rendezvous)
+            values["rendezvous.host"] = check_text("rendezvous.host", host)
+            if port is not None:
+                values["rendezvous.port"] = check_text("rendezvous.port", port, "rendezvous")
+    except ConfigError as why:
+        _complain(str(why))
+        return 2
+    lines = doctor(resolve({}, values))
+    _print_lines(lines)
+    return 1 if any(line.startswith("!") for line in lines) else 0
+
+
 def _keys(options: argparse.Namespace) -> int:
     from p2pchat.control.client.keys import do
     from p2pchat.mesh.identity.key_making import KeyFileError
@@ -332,6 +357,7 @@ _RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "reload": _reload,
     "stop": _stop,
     "check": _check,
+    "doctor": _doctor,
     "history": _history,
     "keys": _keys,
     "completion": _completion,

@@ -54,6 +54,10 @@ _EXAMPLES: Final = {
         ("p2pchat status", ""),
         ("p2pchat status --check", "one line, and status 0, 1 or 2, for a monitor"),
     ),
+    "doctor": (
+        ("p2pchat doctor", "one page, in five seconds"),
+        ("p2pchat doctor --rendezvous HOST", "could that one be used from here?"),
+    ),
     "check": (("p2pchat check /etc/p2pchat/config.json", "status 1 if a start would refuse it"),),
     "history": (
         ("p2pchat history", "all that is kept"),
@@ -102,7 +106,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     _ARGUMENTS.get(name, lambda _: None)(parser)
     if name in _WITH_JSON:
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    if name not in ("completion", "check"):
+    if name not in ("completion", "check", "doctor"):
         files = name in ("history", "keys")
         which = parser.add_argument_group(
             "whose file, if there are several" if files else "which node, if several run"
@@ -115,7 +119,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
             metavar="NAMESPACE",
             help="that of this namespace" if files else "the node in this namespace",
         )
-    if name not in ("completion", "check", "history", "keys"):
+    if name not in ("completion", "check", "doctor", "history", "keys"):
         which.add_argument(
             "--control",
             metavar="PATH",
@@ -196,6 +200,13 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"settings ({DEFAULT_FILE})", type=os.path.expanduser
+    )
+    parser.add_argument("--rendezvous", metavar="HOST[:PORT]", help="ask this one")
+
+
 def _history_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("conversation", metavar="PEER|#NAMESPACE|*", nargs="?", help="only this")
     parser.add_argument(
@@ -244,6 +255,7 @@ _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
     "log": _log_arguments,
     "status": _status_arguments,
     "check": _check_arguments,
+    "doctor": _doctor_arguments,
     "history": _history_arguments,
     "keys": _keys_arguments,
     "completion": _completion_arguments,

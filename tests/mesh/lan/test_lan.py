@@ -111,6 +111,16 @@ class LanTests(SynchronousTestCase):
         self.pass_time(20)
         self.assertIn(("ana@CIC", "bob@CIC", []), self.sighted)
 
+    def test_who_asks_is_answered_and_is_nobody(self) -> None:
+        ana = self.lan("ana@CIC", 1)
+        self.pass_time(20)
+        before = len(self.beacons_of(1))
+        for _ in range(100):
+            self.network.shout("10.0.0.9", encode(Beacon("x@y", "1" * 16, ask=True)))
+            self.clock.advance(0.05)
+        self.assertIn(len(self.beacons_of(1)) - before, (5, 6))
+        self.assertEqual((self.sighted, len(ana.heard)), ([], 0))
+
     def test_a_lost_beacon_is_made_up_for(self) -> None:
         lost = iter([True, True] + [False] * 1000)
         self.network.drops = lambda: next(lost)

@@ -2,6 +2,7 @@
 
     {"p2pchat":1,"id":"ana@CIC","port":4000,"instance":"9f86d081884c7d65","n":17}
     {"p2pchat":1,"id":"ana@CIC","instance":"9f86d081884c7d65","bye":true}
+    {"p2pchat":1,"id":"ana@CIC","instance":"0a4d55a8d778e502","ask":true}
 
 Rules: one JSON object of 512 bytes at most. There is no address in it: whoever hears it dials where
 it came from, because a machine does not know by which of its addresses others reach it. `instance`
@@ -38,6 +39,8 @@ class Beacon(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="p2pchat
     """How many beacons it has sent before; for who looks at the network with a tool."""
     bye: bool = False
     """Whether it leaves."""
+    ask: bool = False
+    """Whether it wants to hear who is there, and is no node itself."""
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -53,7 +56,7 @@ def encode(beacon: Beacon) -> bytes:
 
 
 def decode(datagram: bytes) -> Beacon | None:
-    """What a datagram says; None for whatever is no beacon of a node that can be dialed."""
+    """What a datagram says; None for whatever is no beacon."""
     if len(datagram) > MAX_BYTES:
         return None
     try:
@@ -61,5 +64,5 @@ def decode(datagram: bytes) -> Beacon | None:
         split_peer_id(beacon.id)
     except (msgspec.DecodeError, ValueError):
         return None
-    can_be_dialed = beacon.bye or _LOWEST_PORT <= beacon.port < 65_536
-    return beacon if can_be_dialed and _INSTANCE.fullmatch(beacon.instance) else None
+    fits = beacon.bye or beacon.ask or _LOWEST_PORT <= beacon.port < 65_536
+    return beacon if fits and _INSTANCE.fullmatch(beacon.instance) else None

@@ -46,6 +46,8 @@ class News(NamedTuple):
     peer_id: str
     is_new: bool
     """Whether a node began, and has perhaps not heard of us."""
+    asks: bool = False
+    """Whether it only wants to hear of us."""
 
 
 class Heard:
@@ -87,6 +89,8 @@ class Heard:
         if beacon.instance == self._own:
             return None
         self.taken += 1
+        if beacon.ask:
+            return News(beacon.id, is_new=False, asks=True)
         return self._left(beacon, ip) if beacon.bye else self._there(beacon, ip, now)
 
     def of(self, peer_id: str) -> list[Sighting]:

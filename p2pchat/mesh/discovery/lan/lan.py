@@ -179,6 +179,9 @@ class Lan(Service):
             way.heard_at = now
         if news is None:
             return
+        if news.asks:
+            self._plan(self._jitter(0.0, _ANSWER))
+            return
         if news.peer_id == self._me:
             # Beacons prove nothing: whoever says our name again and again is told of a few times.
             if news.is_new and self._namesakes < _MOST_NAMESAKES:
