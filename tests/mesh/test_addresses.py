@@ -154,8 +154,9 @@ class KeyTests(SynchronousTestCase):
         for text in ("::ffff:192.0.2.1", "::192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::5"):
             self.assertEqual(self.key(text), "192.0.2.1")
 
-    def test_each_machine_of_a_link_is_one(self) -> None:
-        self.assertNotEqual(self.key("fe80::1%eth0"), self.key("fe80::2%eth0"))
+    def test_all_machines_of_a_link_are_one(self) -> None:
+        """Each of them has as many of these addresses as it likes."""
+        self.assertEqual(self.key("fe80::1%eth0"), self.key("fe80::2%eth1"))
 
     def test_all_that_counts_addresses_counts_the_same(self) -> None:
         for text in (*PUBLIC, *PRIVATE, "::ffff:192.0.2.1", "2002:c000:201::5", "fe80::1%eth0"):
