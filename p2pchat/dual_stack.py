@@ -90,7 +90,8 @@ def _takes_ipv6_only(port: Any) -> bool:
 class TwoPorts:
     """Two listening ports that are used as one; its address is that of the first.
 
-    `numberAccepts`, how many connections each accepts at once, is a private part of Twisted's ports.
+    `numberAccepts`, how many connections each accepts at once, is a private part of Twisted's
+    ports.
     """
 
     def __init__(self, first: Any, second: Any) -> None:

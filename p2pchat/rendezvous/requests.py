@@ -97,8 +97,8 @@ def granted(ttl: int, ip: str, port: int) -> bytes:
 def blocked(ip: str, port: int, limit: int, seconds: int) -> bytes:
     """What an address hears that connected more than `limit` times, for `seconds` more."""
     return error(
-        f"Connection from {host_and_port(ip, port)} has been blocked due to excessive login attempts "
-        f"(limit: {limit}). The block will be lifted in {seconds} seconds."
+        f"Connection from {host_and_port(ip, port)} has been blocked due to excessive login "
+        f"attempts (limit: {limit}). The block will be lifted in {seconds} seconds."
     )
 
 

@@ -160,9 +160,7 @@ class FakeConnector:
         here = address(source, home.free_port())
         ours, theirs = (
             FakeTransport(home, here, self._there),
-            FakeTransport(
-                away, port.seen(there, self._there.port), port.seen(source, here.port)
-            ),
+            FakeTransport(away, port.seen(there, self._there.port), port.seen(source, here.port)),
         )
         ours.other, theirs.other = theirs, ours
         self._events.connections[ours] = self._events.connections[theirs] = None

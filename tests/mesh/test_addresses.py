@@ -22,7 +22,7 @@ PRIVATE = (
     "fec0::1",
     "64:ff9b:1::1",
 )
-LINK = ("169.254.169.254", "169.254.0.1", "fe80::1", "febf::1", "fe80::1%eth0")
+LINK = ("169.254.169.254", "169.254.0.1", "fe80::1%eth1", "febf::1%2", "fe80::1%eth0")
 MACHINE = ("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "::1", "::")
 NOWHERE = ("224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "ff02::1", "ff05::2")
 SOURCES = {
@@ -113,15 +113,15 @@ class ReachTests(SynchronousTestCase):
             self.assertEqual(rules.dialable("192.0.2.1", port), [("192.0.2.1", port)])
 
     def test_our_own_address_is_tried_at_loopback_first_within_the_same_rules(self) -> None:
-        rules = AddressRules("203.0.113.1", "192.0.2.7")
+        rules = AddressRules("203.0.113.1", ["192.0.2.7"])
         here = [("127.0.0.1", 4000), ("192.0.2.7", 4000)]
         self.assertEqual(rules.dialable("192.0.2.7", 4000), here)
         self.assertEqual(rules.dialable("::ffff:192.0.2.7", 4000), here)
         self.assertEqual(rules.dialable("192.0.2.7", 22), [])
         # A source cannot open a nearer address by saying that it is ours.
         for ours in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "localhost"):
-            self.assertEqual(AddressRules("203.0.113.1", ours).dialable(ours, 4000), [])
-        home = AddressRules("127.0.0.1", "127.0.0.1").dialable("127.0.0.1", 4000)
+            self.assertEqual(AddressRules("203.0.113.1", [ours]).dialable(ours, 4000), [])
+        home = AddressRules("127.0.0.1", ["127.0.0.1"]).dialable("127.0.0.1", 4000)
         self.assertEqual(home, [("127.0.0.1", 4000)])
 
     def test_what_was_refused_is_counted_and_the_first_is_told(self) -> None:
