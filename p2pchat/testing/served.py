@@ -39,10 +39,10 @@ def _thread_of(host: FakeHost) -> SteppedWorker:
 class ServedRendezvous:
     """A rendezvous server on `host`, not running before `start`.
 
-    `name`, if it has one, is looked up by who asks it: it has all addresses of the host. `limits` are
-    what it puts up with. `make_file`, if there is one, opens its database, at each
-    start anew: `lambda: RegistrationFile(path)`. `make_thread` makes the thread that writes it: one
-    on the disk on which the file is, where that fails.
+    Who asks it looks its `name` up, if it has one: that has all addresses of the host. `limits` are
+    what it puts up with. `make_file`, if there is one, opens its database, at each start anew:
+    `lambda: RegistrationFile(path)`. `make_thread` makes the thread that writes it: one on the disk
+    on which the file is, where that fails.
     """
 
     def __init__(

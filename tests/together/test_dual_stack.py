@@ -174,7 +174,7 @@ class RaceTests(DualStackCase):
         bob.presence.stopService()
         globalLogPublisher.addObserver(events)
         alice = self.node("alice", 1, "46")
-        town.network.run_until(lambda: alice.presence.grant is not None)
+        town.network.run_until(lambda: alice.mesh.admission.dials > 0)
         took = town.network.run_until(lambda: town.links(alice) != {}, 5)
         globalLogPublisher.removeObserver(events)
         self.assertLess(took, 0.5, f"seed {seed}")
