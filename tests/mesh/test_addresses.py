@@ -181,7 +181,7 @@ class OrderTests(SynchronousTestCase):
     def test_first_what_is_near(self) -> None:
         listed = ("2001:db8::1", "192.0.2.1", "10.0.0.9", "fd00::9")
         own, here = ["198.51.100.7", "fd00::7"], ["10.0.0.7"]
-        expected = ["10.0.0.9", "fd00::9", "2001:db8::1", "192.0.2.1"]
+        expected = ["fd00::9", "10.0.0.9", "2001:db8::1", "192.0.2.1"]
         self.assertEqual(self.order(*listed, own=own, here=here), expected)
 
     def test_this_machine_before_all(self) -> None:
