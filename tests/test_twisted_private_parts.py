@@ -50,6 +50,7 @@ PLACES: Final = {
     },
     "rendezvous/connection_limit.py begin_small_batches": {"numberAccepts"},
     "mesh/link/listener.py accept_few": {"numberAccepts"},
+    "dual_stack.py TwoPorts": {"numberAccepts"},
     "console/plain/backpressure.py _sign": {"dataBuffer", "offset"},
     "console/full/event_loop.py _directly": {"callWithLogger"},
     "testing/clock.py FakeClock": {"activate_delay", "delayed_time"},

@@ -16,9 +16,19 @@ from __future__ import annotations
 
 import enum
 import socket
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
-from p2pchat.wire.address import LOOPBACK, THIS_MACHINE, embedded_ipv4, network_of
+from p2pchat.wire.address import (
+    LOOPBACK,
+    THIS_MACHINE,
+    embedded_ipv4,
+    group_of,
+    is_link_local,
+    is_loopback,
+    network_of,
+)
 
 _LOWEST_PORT: Final = 1024
 _HIGHEST_PORT: Final = 65_535
@@ -49,14 +59,16 @@ class Address(NamedTuple):
 class AddressRules:
     """The rules for what one source names.
 
-    `source` is the source's IP address. An empty or unreadable one counts as public. `own_ip` is
-    our address as the source sees it, empty while that is not known.
+    `source` is the source's IP address. An empty or unreadable one counts as public. `own_ips` are
+    our addresses as the source sees them, none while they are not known; `here` are those of our
+    interfaces.
     """
 
-    def __init__(self, source: str, own_ip: str = "") -> None:
-        there, ours = read_address(source), read_address(own_ip)
+    def __init__(self, source: str, own_ips: Iterable[str] = (), here: Iterable[str] = ()) -> None:
+        there = read_address(source)
         self._reach = Reach.PUBLIC if there is None else there.reach
-        self._own_ip = "" if ours is None else ours.text
+        self._own_ips = frozenset(ours.text for ip in own_ips if (ours := read_address(ip)))
+        self._near = frozenset(map(group_of, [*self._own_ips, *here]))
         self.refused = 0
         """Addresses that were refused so far."""
         self.example = ""
@@ -71,11 +83,32 @@ class AddressRules:
             self.example = self.example or f"{ip} port {port}: {reason}"
         if reason or address is None:
             return []
-        if address.text == self._own_ip and address.text != LOOPBACK:
+        if address.text in self._own_ips and address.text != LOOPBACK:
             # Behind the same router, or on this machine: most routers do not take a connection to
             # their own public address from inside.
             return [(LOOPBACK, port), (address.text, port)]
         return [(address.text, port)]
+
+    def in_order(self, places: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+        """Addresses and ports of one peer, the newest first, in the order in which to dial.
+
+        This machine first, then networks that we are in, then all others; of each kind IPv6 and
+        IPv4 in turn.
+        """
+        if len(places) < 2:
+            return tuple(places)
+        first: list[tuple[str, int]] = []
+        near: list[tuple[str, int]] = []
+        far: list[tuple[str, int]] = []
+        for place in places:
+            ip = place[0]
+            if is_loopback(ip) or ip in self._own_ips:
+                first.append(place)
+            elif group_of(ip) in self._near:
+                near.append(place)
+            else:
+                far.append(place)
+        return (*first, *_in_turn(near), *_in_turn(far))
 
     def _against(self, address: Address | None, port: int) -> str:
         if address is None:
@@ -84,6 +117,8 @@ class AddressRules:
             return f"peers listen on ports from {_LOWEST_PORT} on"
         if address.reach is Reach.NOWHERE:
             return "no single machine is there"
+        if is_link_local(address.text) and "%" not in address.text:
+            return "only the machine that says so knows on which of its links that is"
         if address.reach > self._reach:
             return f"it is of the kind {address.reach.name}, its source {self._reach.name}"
         return ""
@@ -112,6 +147,15 @@ def read_address(text: str) -> Address | None:
         return None
     text = f"{address.text}%{scope}"
     return address._replace(text=text, key=network_of(text))
+
+
+def _in_turn(places: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """One of IPv6, one of IPv4, and so on."""
+    kinds: tuple[list[tuple[str, int]], list[tuple[str, int]]] = ([], [])
+    for place in places:
+        kinds[":" not in place[0]].append(place)
+    for pair in zip_longest(*kinds):
+        yield from (place for place in pair if place is not None)
 
 
 def _ipv4(packed: bytes) -> Address:

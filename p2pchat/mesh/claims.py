@@ -21,6 +21,7 @@ from p2pchat.mesh.identity.trust import ENCRYPTION_REQUIRED, Dial, Policy, anoth
 from p2pchat.mesh.identity.vouching import Alert, Vouching
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.wire.address import host_and_port
 
 ENCRYPTION_OFF: Final = "encryption is off"
 """The reason of a BYE that ends a sealed link of a node that encrypts no more."""
@@ -168,7 +169,7 @@ class Claims:
 
 
 def _leads_to(link: IPeerLink, places: tuple[tuple[str, int], ...]) -> bool:
-    return any(link.address == f"{host}:{port}" for host, port in places)
+    return any(link.address == host_and_port(*place) for place in places)
 
 
 def _end(link: IPeerLink, reason: str) -> None:

@@ -1,13 +1,13 @@
 """Whose turn it is to dial: the dials that are wanted, and those that are under way.
 
-    ask() -> waits -> may_begin()? -> begin() -> over()
+    ask() -> waits -> may_begin()? -> begin() -> ended() -> over()
                |           no, the peer was reached meanwhile
-               +-> withdraw()
+               +-> withdraw()                  join() -> ended(), as often as the place is held
 
 Rules: dials begin in a turn of their own, at most a hundred wishes a turn. Friends come first, then
 peers that we had a link with. Among equals, each address has its turn, however many names wait for
-it. What may begin is said by the `DialBudget`. Places for dials are bounded, because each has a
-descriptor.
+it. What may begin is said by the `DialBudget`. Places are bounded. One attempt holds one, and may
+have more dials beside its first as long as nobody waits who comes before it.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ class Dials(Protocol):
         """Whether the dial is still to be made; if not, it is forgotten."""
 
     def begin(self, dial: Dial) -> None:
-        """Dial now; `DialQueue.over` must follow, but not before this has returned."""
+        """Dial now; `DialQueue.ended` and `over` must follow, but not before this has returned."""
 
 
 class DialQueue:
-    """The queue of one node. `limit` is how many dials may be under way."""
+    """The queue of one node. `limit` is how many attempts may be under way."""
 
     def __init__(
         self,
@@ -102,11 +102,28 @@ class DialQueue:
             self._next.cancel()
             self._next = None
 
-    def over(self, dial: Dial) -> None:
-        """A dial that had begun has ended."""
-        self._free += 1
+    def join(self, dial: Dial) -> bool:
+        """Begin one more dial of an attempt that has a place, now; whether that may be."""
+        now = self._clock.seconds()
+        if any(self._waiting[: dial.rank + 1]) or not self.admission.has_room:
+            return False
+        if self.budget.wait(now) or self.budget.wait_for(dial.address, now):
+            return False
+        if not self.may_link(dial):
+            return False
+        self._began(dial, now)
+        return True
+
+    def ended(self, dial: Dial) -> None:
+        """A dial that had begun has ended; its attempt has its place still."""
         self.admission.dials -= 1
         self.budget.ended(dial.address)
+        if any(self._waiting):
+            self._look_in(0)
+
+    def over(self) -> None:
+        """An attempt gives its place back; all its dials have ended."""
+        self._free += 1
         if any(self._waiting):
             self._look_in(0)
 
@@ -131,10 +148,13 @@ class DialQueue:
                 return
             if dial.wanted_by.may_begin(dial):
                 self._free -= 1
-                self.admission.dials += 1
-                self.budget.began(dial.address, now)
+                self._began(dial, now)
                 dial.wanted_by.begin(dial)
         self._look_in(0)
+
+    def _began(self, dial: Dial, now: float) -> None:
+        self.admission.dials += 1
+        self.budget.began(dial.address, now)
 
     def _first(self, now: float) -> tuple[Dial | None, float]:
         """Take out the next dial that may begin; None, and the seconds until one may."""

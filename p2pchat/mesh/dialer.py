@@ -1,6 +1,6 @@
 """Keeping an outbound link to one peer: dials, backoff, the attempt limit, STALE.
 
-    dial() -> address after address -> handshake -> opened
+    dial() -> addresses, in a race -> handshake -> opened
        ^                   |                          |
        +---- backoff <-----+ no answer                |
        |                   | `max_reconnect_attempts` in a row
@@ -14,8 +14,8 @@ but it answers, and does not become STALE. Only a session that lasted resets n. 
 its turn in the `DialQueue`. An address and port where another name is dialed, or was in vain, fails
 without a dial (`DialPauses`), and such an attempt counts as all but the last one.
 
-An address that answers in the clear, but says that it encrypts, is dialed again at once, in TLS.
-That is the same dial.
+The addresses of an attempt race; see `race`. An address that answers in the clear, but says that it
+encrypts, is dialed again at once, in TLS. That is the same dial.
 
 Two attempts are beside this: `hurry` makes one now, which does not count if it fails; `dial_also`
 makes one although the peer is connected, and nothing comes of it if it fails.
@@ -24,44 +24,32 @@ makes one although the peer is connected, and nothing comes of it if it fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf
 from typing import Final
 
 from twisted.internet.interfaces import (
-    IAddress,
-    IConnector,
     IDelayedCall,
     IReactorTCP,
 )
-from twisted.internet.protocol import ClientFactory
-from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.addresses import read_address
 from p2pchat.mesh.dial_pauses import backoff
-from p2pchat.mesh.dial_queue import Dial, DialQueue, Rank
+from p2pchat.mesh.dial_queue import Dial, DialQueue
 from p2pchat.mesh.link.context import LinkContext
-from p2pchat.mesh.link.protocol import PeerProtocol
-from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, Status
-from p2pchat.wire.names import bracketed
-from p2pchat.wire.outputs import Ending, Finish
+from p2pchat.mesh.race import Race
 
 _log: Final = Log("PeerClient")
 LASTING: Final = 5.0
 """Seconds that a session must have been open to count as a success."""
-_CONNECT_TIMEOUT: Final = 10.0
 
 
-class Dialer(ClientFactory):
+class Dialer(Race):
     """Dials one peer, again and again within its limits.
 
     `on_status` is called with the peer's new status. The node calls `dial` to begin, `opened` and
     `handshake_failed` for the connections that were dialed here, `connected` and `link_lost` for
     the peer's links, and `stop` in the end.
     """
-
-    noisy = False
 
     def __init__(
         self,
@@ -72,29 +60,15 @@ class Dialer(ClientFactory):
         on_status: Callable[[Peer, Status], None],
         jitter: Callable[[float, float], float],
     ) -> None:
-        self._context = context
-        self._reactor = reactor
-        self._peer = peer
-        self._queue = queue
+        super().__init__(context, reactor, peer, queue)
         self._on_status = on_status
         self._jitter = jitter
         self._wait: IDelayedCall | None = None
-        self._connector: IConnector | None = None
-        self._link: PeerProtocol | None = None
-        self._untried: list[tuple[str, int]] = []
         self._knew: frozenset[tuple[str, int]] = frozenset()
         """All addresses of the present attempt."""
         self._waiting: Dial | None = None
-        self._dial: Dial | None = None
-        self._place = ("", 0)
-        self._also = False
-        """Whether the present attempt is made although the peer is connected."""
         self._hurried = False
         """Whether the present attempt, or the next one, is made before its time."""
-        self._ended_at = -inf
-        """When the last dial, or the last link, ended."""
-        self.met = False
-        """Whether the peer had a link."""
         self._short_sessions = 0
         self.failures = 0
         """Attempts in a row that were not answered."""
@@ -102,7 +76,7 @@ class Dialer(ClientFactory):
     @property
     def busy(self) -> bool:
         """Whether an attempt is under way or waits for its time."""
-        return bool(self._wait or self._waiting or self._dial)
+        return bool(self._wait or self._waiting or self._has_place)
 
     def dial(self) -> None:
         """Start over, now: forget earlier failures.
@@ -119,7 +93,7 @@ class Dialer(ClientFactory):
 
     def hurry(self) -> None:
         """Somebody writes to the peer: dial now, or as soon as the shortest pause has passed."""
-        if self._peer.links or self._waiting or self._dial or not self._peer.addresses:
+        if self._peer.links or self._waiting or self._has_place or not self._peer.addresses:
             return
         now = self._context.clock.seconds()
         delay = self._ended_at + self._context.settings.connection.reconnect_backoff_base - now
@@ -133,7 +107,7 @@ class Dialer(ClientFactory):
             self._attempt()
 
     def dial_also(self, places: Sequence[tuple[str, int]]) -> None:
-        """Dial these places once, one after the other, although the peer is connected."""
+        """Dial these places once, although the peer is connected."""
         if self._queue.admission.has_room:
             self._drop_attempt()
             self._also, self._untried = True, [*places]
@@ -153,11 +127,8 @@ class Dialer(ClientFactory):
             self._queue.withdraw(waiting)
         self._untried.clear()
         self._also = False
-        connector, self._connector = self._connector, None
-        self._link = None
-        self._dial_over()
-        if connector is not None:
-            connector.disconnect()
+        self._drop_tries()
+        self._attempt_over()
 
     def _attempt(self) -> None:
         self._also = False
@@ -173,20 +144,12 @@ class Dialer(ClientFactory):
     def _next_address(self, why: str) -> None:
         """Ask for the next dial of this attempt; if none is left, the attempt failed."""
         while self._untried:
-            host, port = self._untried.pop(0)
-            address = read_address(host)
-            if address is not None and 0 < port < 65_536:
-                dial = Dial(self, host, port, address.key, self._rank)
+            dial = self._dial_to(*self._untried.pop(0))
+            if dial is not None:
                 self._waiting = dial
                 self._queue.ask(dial)
                 return
         self._failed(why)
-
-    @property
-    def _rank(self) -> Rank:
-        if self._peer.peer_id in self._queue.friends:
-            return Rank.FRIEND
-        return Rank.MET if self.met else Rank.NEW
 
     def may_begin(self, dial: Dial) -> bool:
         """Whether to dial, now that it is our turn. Called by `DialQueue` only."""
@@ -216,48 +179,9 @@ class Dialer(ClientFactory):
 
     def begin(self, dial: Dial) -> None:
         """It is our turn: dial. Called by `DialQueue` only."""
-        self._dial, self._place = dial, dial.place
+        self._has_place = True
         self._on_status(self._peer, Status.CONNECTING)
-        host, port = dial.place
-        _log.debug("Dialing {peer} at {host}:{port}", peer=self._peer.peer_id, host=host, port=port)
-        self._queue.pauses.began(self._peer.peer_id, dial.place)
-        self._connect(host, port)
-
-    def _connect(self, host: str, port: int) -> None:
-        self._connector = self._reactor.connectTCP(host, port, self, timeout=_CONNECT_TIMEOUT)
-
-    def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
-        """The connection is there; the handshake follows."""
-        security, peer_id = self._context.security, self._peer.peer_id
-        sealed = security is not None and security.judge.dials_sealed(peer_id, self._place)
-        self._link = link = PeerProtocol(self._context, peer_id, sealed=sealed)
-        link.factory = self
-        return link
-
-    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """Nobody answered at this address."""
-        if connector is self._connector:
-            self._not_here(reason.getErrorMessage())
-
-    def handshake_failed(self, link: IPeerLink, finish: Finish) -> None:
-        """A connection that was dialed here ended before its session opened."""
-        if link is not self._link:
-            return
-        place, asked = self._place, finish.ending is Ending.UPGRADE
-        if asked:
-            # So it is dialed in TLS from now on, which cannot end like this.
-            self._peer.encrypts_at(place)
-        if asked and (self._also or not self._peer.links):
-            self._link = None
-            self._connect(*place)
-        else:
-            self._not_here(finish.reason)
-
-    def opened(self, link: IPeerLink) -> None:
-        """A session opened on a connection that was dialed here; perhaps to somebody else."""
-        if link is self._link:
-            self._also = self._also and link.peer_id != self._peer.peer_id
-            self._not_here(f"{bracketed(link.peer_id)} answered instead")
+        self._start(dial)
 
     def connected(self) -> None:
         """The peer has a link, whoever dialed it: the next attempt need not be made."""
@@ -271,7 +195,7 @@ class Dialer(ClientFactory):
         self.met = True
         self._ended_at = self._context.clock.seconds()
         self._short_sessions = 0 if lasted >= LASTING else self._short_sessions + 1
-        if self._dial is not None:
+        if self._has_place:
             self._on_status(self._peer, Status.CONNECTING)
             return
         if self._short_sessions:
@@ -281,15 +205,6 @@ class Dialer(ClientFactory):
         self._on_status(self._peer, Status.DISCONNECTED)
         if self._waiting is None:
             self._again()
-
-    def _not_here(self, why: str) -> None:
-        self._connector = self._link = None
-        self._dial_over()
-        if self._peer.links and not self._also:
-            # We have reached it, or it has reached us.
-            self._untried.clear()
-        else:
-            self._next_address(why)
 
     def _postpone(self) -> None:
         """There are as many links as may be: this is no failure of the peer's; look again later."""
@@ -338,15 +253,3 @@ class Dialer(ClientFactory):
         if self._wait is not None:
             self._wait.cancel()
             self._wait = None
-
-    def _dial_over(self) -> None:
-        dial, self._dial = self._dial, None
-        if dial is not None:
-            self._ended_at = self._context.clock.seconds()
-            self._pause(dial.place)
-            self._queue.over(dial)
-
-    def _pause(self, place: tuple[str, int]) -> None:
-        """Have the other names that claim to be there wait."""
-        connection, now = self._context.settings.connection, self._context.clock.seconds()
-        self._queue.pauses.ended(self._peer.peer_id, place, connection, now)

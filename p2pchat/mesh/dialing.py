@@ -25,6 +25,7 @@ from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.settings.values import LimitSettings
+from p2pchat.wire.address import host_and_port
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.outputs import Ending, Finish
 
@@ -89,7 +90,7 @@ class Dialing:
         elif before and not self._stopped and not peer.link_in_use.is_p2pchat:
             led_to = {link.address for link in peer.links if link.outbound}
             found = (it for it in peer.addresses if it not in before)
-            new = [(host, port) for host, port in found if f"{host}:{port}" not in led_to]
+            new = [place for place in found if host_and_port(*place) not in led_to]
             if new:
                 self._dialer_of(peer).dial_also(new)
 

@@ -97,7 +97,7 @@ class SecondLinks:
                 self._ending[used] = (peer, now)
             return None
         here = network_of(new.ip)
-        if all(network_of(link.ip) != here for link in peer.links if link is not new):
+        if not any(_same_place(peer, link, new) for link in peer.links if link is not new):
             self._tell_of(peer, new, used, now)
         if not new.is_p2pchat and not used.is_p2pchat and here == network_of(used.ip):
             _put_first(peer, new)
@@ -182,11 +182,23 @@ def _crossed(peer: Peer, new: IPeerLink, now: float) -> IPeerLink | None:
             if (
                 old.instance == new.instance
                 and old.outbound != new.outbound
-                and network_of(old.ip) == network_of(new.ip)
+                and _same_place(peer, old, new)
                 and now - old.opened_at <= CROSSING
             ):
                 return old
     return None
+
+
+def _same_place(peer: Peer, old: IPeerLink, new: IPeerLink) -> bool:
+    """Whether two links seem to lead to one machine.
+
+    Over IPv6 and IPv4 the addresses have nothing in common. Then the key proves it. Without keys,
+    it counts that the peer is registered at both addresses.
+    """
+    if network_of(old.ip) == network_of(new.ip) or (new.key is not None and new.key == old.key):
+        return True
+    registered = {ip for ip, _ in peer.addresses}
+    return (":" in old.ip) is not (":" in new.ip) and {old.ip, new.ip} <= registered
 
 
 def _next_best(peer: Peer, link: IPeerLink) -> IPeerLink:

@@ -57,7 +57,7 @@ class Listings:
                 by_id.setdefault(entry.peer_id, []).append(entry)
         self._name.listed(by_id.pop(self._own_id, []))
         now = self._seconds()
-        rules = AddressRules(source, self._name.ip)
+        rules = AddressRules(source, self._name.ips, self._name.here)
         for number, (peer_id, entries) in enumerate(by_id.items(), 1):
             if number % _PEERS_A_TURN == 0:
                 yield

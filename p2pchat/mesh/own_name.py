@@ -1,7 +1,8 @@
 """Noticing that somebody else uses our peer_id, and telling the person, once for each place.
 
 Rules: one name at one address is one registration, and a later one overwrites it; so our name at
-another address, or at ours without our port, is somebody else's.
+another address, or at ours without our port, is somebody else's. We may have an address of IPv4 and
+one of IPv6. Those that we had before count as ours, too, because a registration there may last on.
 """
 
 from __future__ import annotations
@@ -10,31 +11,48 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from p2pchat.logs.levels import Log
-from p2pchat.rendezvous.directory import Listing
+from p2pchat.rendezvous.directory import Grant, Listing
+from p2pchat.wire.address import host_and_port
 from p2pchat.wire.names import bracketed
 
 _log: Final = Log("PeerServer")
 _MAX_TOLD: Final = 100
+_MOST_OURS: Final = 32
+"""Addresses of ours that are remembered: IPv6 gives a machine another one each day."""
 
 
 class OwnName:
     """Our peer_id as others see it. `tell` gets the sentences for the person."""
 
     def __init__(self, peer_id: str, tell: Callable[[str], None]) -> None:
-        self.ip = ""
-        """Our address as the rendezvous sees it, empty while it is not known."""
+        self.ips: tuple[str, ...] = ()
+        """Our addresses as the rendezvous sees them, none while they are not known."""
+        self.here: tuple[str, ...] = ()
+        """Those of our interfaces that lead to it."""
         self.port = 0
         """The port that we are registered with."""
         self._peer_id = peer_id
         self._tell = tell
         self._told: set[str] = set()
+        self._had: dict[str, None] = {}
+
+    def granted(self, grant: Grant) -> None:
+        """We are registered at these addresses."""
+        self.ips, self.here = grant.ips, grant.here
+        for ip in grant.ips:
+            self._had.pop(ip, None)
+            self._had[ip] = None
+        while len(self._had) > _MOST_OURS:
+            del self._had[next(iter(self._had))]
 
     def listed(self, entries: Sequence[Listing]) -> None:
         """A DISCOVER reply lists our name like this."""
-        overwritten = not any(entry.port == self.port for entry in entries)
+        if not self.ips:
+            return
+        still_ours = {entry.ip for entry in entries if entry.port == self.port}
         for entry in entries:
-            if self.ip and (entry.ip != self.ip or overwritten):
-                self.in_use(f"registered at {entry.ip}:{entry.port}")
+            if entry.ip not in self._had or (entry.ip in self.ips and entry.ip not in still_ours):
+                self.in_use(f"registered at {host_and_port(entry.ip, entry.port)}")
 
     def in_use(self, where: str) -> None:
         """Somebody else was found to use our name."""

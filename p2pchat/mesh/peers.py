@@ -174,7 +174,7 @@ class Peer:
             addresses.update(dict.fromkeys(rules.dialable(entry.ip, entry.port)))
             if len(addresses) >= _MAX_ADDRESSES:
                 break
-        found = tuple(addresses)[:_MAX_ADDRESSES]
+        found = rules.in_order(tuple(addresses)[:_MAX_ADDRESSES])
         # Another order, or one address less, is rounding or an old lease that ended.
         renewed = (
             not self.registered

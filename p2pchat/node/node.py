@@ -363,7 +363,7 @@ class ChatNode(MultiService):
 
     def _discovered(self, listings: Listings) -> Deferred[None]:
         if self.presence.grant is not None:
-            self.mesh.name.ip = self.presence.grant.ip
+            self.mesh.name.granted(self.presence.grant)
         if self.presence.partial:
             for peer_id in self.outgoing.outbox.peers_behind[:MOST_NAMES]:
                 if not self.peers.is_linked(peer_id):

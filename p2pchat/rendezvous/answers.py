@@ -75,7 +75,8 @@ class Answers:
         if isinstance(request, Discover):
             if request.selection is not None:
                 return registry.discover_some(request.namespace, request.selection, now, ip)
-            return registry.discover(request.namespace, now)
+            ipv4_only = not request.ipv6 and ":" not in ip
+            return registry.discover(request.namespace, now, ipv4_only=ipv4_only)
         gone = registry.unregister(ip, request.namespace, request.name, request.port, now)
         return requests.OK if gone else requests.NO_MATCH
 
@@ -85,6 +86,8 @@ class Answers:
             name = f"{request.name}@{request.namespace}"
             limited.info(now, "banned", "Banned: {ip} may not register [{name}]", ip=ip, name=name)
             return requests.BANNED
+        if verdict is Verdict.LINK_LOCAL:
+            return requests.LINK_LOCAL
         if verdict is Verdict.TOO_MANY:
             text = "{ip} has its {limit} registrations: more are refused"
             limited.warn(now, "share", text, ip=network_of(ip), limit=registry.per_address)

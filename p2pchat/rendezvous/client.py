@@ -1,50 +1,31 @@
 """Asking a rendezvous: REGISTER, DISCOVER, UNREGISTER (protocol, section 2).
 
-Rules: a request is a connection of its own, and over within a bounded time, connecting included.
-Whatever happens to it, the caller gets a result or a `DirectoryError`; and only once the connection
-is gone, so that nothing is left when a Deferred has fired.
+Rules: whatever happens to a request, the caller gets a result or a `DirectoryError`, within a
+bounded time. Where the rendezvous has addresses of IPv6 and of IPv4, we register over both, because
+each registration tells one address of ours. We discover over the way that answered first.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import partial
 from typing import Any, Final
 
-from twisted.internet import error
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IAddress,
-    IConnector,
-    IDelayedCall,
-    ITCPTransport,
-)
-from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from p2pchat.logs.levels import Log
-from p2pchat.rendezvous.directory import (
-    DirectoryError,
-    Grant,
-    IDirectory,
-    Listings,
-    ListingTooLong,
-    Unreachable,
-)
+from p2pchat.rendezvous.directory import Grant, IDirectory, Listings, Unreachable
+from p2pchat.rendezvous.exchange import Exchange
 from p2pchat.rendezvous.replies import read_grant, read_listings, read_ok
 from p2pchat.rendezvous.reply_reader import ReplyReader
 from p2pchat.rendezvous.selection import Selection
-from p2pchat.wire.address import LOOPBACK, host_and_port
-from p2pchat.wire.text import shortened
+from p2pchat.rendezvous.together import Outcome, ask_together, error_of
+from p2pchat.rendezvous.ways import Way, Ways
+from p2pchat.wire.address import host_and_port
 
 _log: Final = Log("Rendezvous")
-MAX_REPLY: Final = 64 * 1024 * 1024
-"""Bytes of the longest reply, blanks and whatever else included."""
-_LONG_REPLY: Final = 1024 * 1024
-"""Bytes after which a reply that breaks off counts as too long for the time that there was."""
 _PATIENCE: Final = 6.0
 """How many times `timeout` the reply to a DISCOVER may take in all while its data keeps coming."""
 
@@ -53,15 +34,23 @@ _PATIENCE: Final = 6.0
 class RendezvousClient:
     """The rendezvous at `host` (a name, an IPv4 or an IPv6 address) and `port`.
 
-    `reactor` provides IReactorTCP and IReactorTime. A request that has neither been answered nor
-    refused in `timeout` seconds fails as `Unreachable`; the reply to a DISCOVER, which may be long,
-    may take up to six times that as long as data keeps coming.
+    `reactor` provides IReactorTCP and IReactorTime, and IReactorPluggableNameResolver for names. A
+    request that has neither been answered nor refused in `timeout` seconds fails as `Unreachable`;
+    the reply to a DISCOVER, which may be long, may take up to six times that as long as data keeps
+    coming. `addresses`: those of `host`, if they are known already.
 
-    Cancelling a Deferred closes its connection; it then fails with CancelledError. How often to ask
-    is the caller's business: a rendezvous blocks an address after 50 connections in a minute.
+    Cancelling a Deferred closes its connections; it then fails with CancelledError. How often to
+    ask is the caller's business: a rendezvous blocks an address after 50 connections in a minute.
     """
 
-    def __init__(self, reactor: Any, host: str, port: int, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        host: str,
+        port: int,
+        timeout: float = 10.0,
+        addresses: Sequence[str] = (),
+    ) -> None:
         self.address = host_and_port(host, port)
         self.source = ""
         """See `IDirectory.source`."""
@@ -71,15 +60,39 @@ class RendezvousClient:
         """See `IDirectory.wanted`."""
         self._told = False
         self._reactor = reactor
-        self._host = host
         self._port = port
         self._timeout = timeout
+        self._ways = Ways(reactor, host, addresses, timeout)
 
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """REGISTER; see `IDirectory.register`."""
         fields: dict[str, object] = {"namespace": namespace, "name": name, "port": port, "ttl": ttl}
-        exchange = self._exchange("REGISTER", fields, self._timeout, ReplyReader())
-        return exchange.addCallback(partial(read_grant, ttl=ttl))
+        read = partial(read_grant, ttl=ttl)
+
+        def over_all(ways: list[Way]) -> Deferred[list[Outcome]]:
+            asked = [(way, self._start(way, "REGISTER", fields, ReplyReader())) for way in ways]
+            return ask_together(self._reactor, asked, read)
+
+        return self._find().addCallback(over_all).addCallback(self._granted)
+
+    def _granted(self, outcomes: list[Outcome]) -> Grant:
+        granted: list[Grant] = []
+        here: list[str] = []
+        now = self._reactor.seconds()
+        for way, exchange, result in outcomes:
+            if isinstance(result, Grant):
+                way.granted(result.ip)
+                granted.append(result)
+            else:
+                way.failed(result, exchange.here, now)
+            if exchange.here:
+                here.append(exchange.here)
+        if not granted:
+            raise error_of(outcomes)
+        self._ways.prefer(next(way for way, _, result in outcomes if isinstance(result, Grant)))
+        return Grant(
+            min(each.ttl for each in granted), granted[0].ip, self._ways.our_ips, tuple(here)
+        )
 
     def discover(
         self, namespace: str | None, selection: Selection | None = None
@@ -88,16 +101,27 @@ class RendezvousClient:
         fields: dict[str, object] = {} if namespace is None else {"namespace": namespace}
         if selection is not None:
             fields.update(selection.fields())
-        reader = ReplyReader(self.max_listed, self.wanted)
-        exchange = self._start("DISCOVER", fields, _PATIENCE * self._timeout, reader)
         most = self.max_listed
 
-        def answered(reply: bytes | Listings) -> Listings:
-            self.source = exchange.source
-            return self._listings(reply, most)
+        def over(ways: list[Way]) -> Deferred[Any]:
+            way, *others = ways
+            reader = ReplyReader(most, self.wanted)
+            exchange = self._start(way, "DISCOVER", fields, reader, _PATIENCE * self._timeout)
 
-        answer: Deferred[Any] = exchange.reply
-        return answer.addCallback(answered)
+            def answered(reply: bytes | Listings) -> Listings:
+                self.source = exchange.source
+                return self._listings(reply, most)
+
+            def unreachable(failure: Any) -> Any:
+                failure.trap(Unreachable)
+                way.failed(failure.value, "", self._reactor.seconds())
+                return over(others)
+
+            answer: Deferred[Any] = exchange.reply
+            answer.addCallback(answered)
+            return answer.addErrback(unreachable) if others else answer
+
+        return self._find(registered=True).addCallback(over)
 
     def _listings(self, reply: bytes | Listings, most: int) -> Listings:
         listings = reply if isinstance(reply, Listings) else read_listings(reply, most, self.wanted)
@@ -120,190 +144,38 @@ class RendezvousClient:
     def unregister(self, namespace: str, name: str, port: int) -> Deferred[None]:
         """UNREGISTER; see `IDirectory.unregister`."""
         fields: dict[str, object] = {"namespace": namespace, "name": name, "port": port}
-        exchange = self._exchange("UNREGISTER", fields, self._timeout, ReplyReader())
-        return exchange.addCallback(read_ok)
 
-    def _exchange(
-        self, kind: str, fields: dict[str, object], longest: float, reader: ReplyReader
-    ) -> Deferred[Any]:
-        return self._start(kind, fields, longest, reader).reply
+        def over_all(ways: list[Way]) -> Deferred[list[Outcome]]:
+            asked = [(way, self._start(way, "UNREGISTER", fields, ReplyReader())) for way in ways]
+            return ask_together(self._reactor, asked, read_ok, late=None)
+
+        def done(outcomes: list[Outcome]) -> None:
+            if not any(result is None for _, _, result in outcomes):
+                raise error_of(outcomes)
+            for way, _, _ in outcomes:
+                way.withdrawn()
+
+        return self._find(registered=True).addCallback(over_all).addCallback(done)
+
+    def _find(self, *, registered: bool = False) -> Deferred[Any]:
+        """The ways to it, of which there is at least one; fails as `Unreachable`."""
+        found = self._ways.registered() if registered else self._ways.usable()
+        return found.addErrback(self._not_found)
+
+    def _not_found(self, failure: Any) -> Any:
+        failure.trap(LookupError)
+        raise Unreachable(f"the rendezvous at {self.address} cannot be used: {failure.value}")
 
     def _start(
-        self, kind: str, fields: dict[str, object], longest: float, reader: ReplyReader
-    ) -> _Exchange:
-        request = json.dumps({"type": kind, **fields}, separators=(",", ":")).encode() + b"\n"
-        exchange = _Exchange(self._reactor, request, self.address, self._timeout, longest, reader)
-        exchange.start(self._host, self._port)
-        return exchange
-
-
-class _Exchange(ClientFactory):
-    """One request and its reply, from the connection attempt until the connection is gone."""
-
-    noisy = False
-
-    def __init__(
         self,
-        reactor: Any,
-        request: bytes,
-        address: str,
-        timeout: float,
-        longest: float,
+        way: Way,
+        kind: str,
+        fields: dict[str, object],
         reader: ReplyReader,
-    ) -> None:
-        self.reply: Deferred[bytes | Listings] = Deferred(self._cancelled)
-        """Fires with what the reader made of the reply, or fails with a `DirectoryError`."""
-        self.request = request
-        self.source = ""
-        """The IP address at the other end of the connection; loopback if it is ours, too."""
-        self._reactor = reactor
-        self._address = address
-        self._timeout = timeout
-        self._ends = reactor.seconds() + longest
-        self._timer: IDelayedCall | None = None
-        self._heard = reactor.seconds()
-        self._connector: IConnector | None = None
-        self._conversation: _Conversation | None = None
-        self._reader = reader
-        self._size = 0
-        self._outcome: bytes | Listings | DirectoryError | None = None
-
-    def start(self, host: str, port: int) -> None:
-        """Connect and start the clock."""
-        self._timer = self._reactor.callLater(self._timeout, self._time_is_up)
-        try:
-            if not (isIPAddress(host) or isIPv6Address(host)):
-                host.encode("idna")  # the resolver would fail on it where nobody can catch it
-            self._connector = self._reactor.connectTCP(host, port, self, timeout=None)
-        except UnicodeError:
-            self._finish(self._unreachable("that is no name of a machine"))
-        except Exception as reason:  # a port that cannot be one
-            self._finish(self._unreachable(shortened(str(reason))))
-
-    def buildProtocol(self, addr: IAddress | None) -> _Conversation:  # noqa: ARG002
-        """The connection is made."""
-        self._conversation = _Conversation(self)
-        return self._conversation
-
-    def received(self, data: bytes) -> bool:
-        """Take in a piece of the reply; whether there is nothing more to wait for."""
-        if self._outcome is not None:
-            return True
-        self._heard = self._reactor.seconds()
-        self._size += len(data)
-        try:
-            if self._size > MAX_REPLY:
-                self._outcome = self._too_long(f"is longer than {MAX_REPLY // 1024**2} MiB")
-            elif self._reader.feed(data):
-                self._outcome = self._reader.result
-        except DirectoryError as refused:
-            self._outcome = refused
-        return self._outcome is not None
-
-    def lost(self) -> None:
-        """The connection is gone, whoever closed it."""
-        if self._outcome is None:
-            if not self._reader.started:
-                self._outcome = self._unreachable("it closed the connection without an answer")
-            elif self._reader.ended():  # some end the reply by closing
-                self._outcome = self._reader.result
-            else:
-                self._outcome = self._broken_off("the connection broke in the middle of an answer")
-        assert self._outcome is not None
-        self._finish(self._outcome)
-
-    def clientConnectionFailed(
-        self,
-        connector: IConnector,  # noqa: ARG002
-        reason: Failure,
-    ) -> None:
-        """There is no connection, or it took too long."""
-        if self._outcome is None:
-            self._outcome = self._unreachable(_why(reason))
-        self._finish(self._outcome)
-
-    def _time_is_up(self) -> None:
-        """Give up, unless data came since the timer was set and the end is not reached."""
-        self._timer = None
-        now = self._reactor.seconds()
-        until = min(self._heard + self._timeout, self._ends)
-        if self._reader.started and until > now and self._outcome is None:
-            self._timer = self._reactor.callLater(until - now, self._time_is_up)
-            return
-        if self._outcome is None:
-            self._outcome = self._broken_off("no answer came in time")
-        self._disconnect()
-
-    def _cancelled(self, _: Deferred[bytes]) -> None:
-        self._stop_timer()
-        self._outcome = self._unreachable("cancelled")
-        self._disconnect()
-
-    def _disconnect(self) -> None:
-        if self._conversation is not None:
-            self._conversation.transport.abortConnection()
-        elif self._connector is not None:
-            self._connector.stopConnecting()
-
-    def _stop_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-
-    def _finish(self, outcome: bytes | Listings | DirectoryError) -> None:
-        self._stop_timer()
-        if self.reply.called:
-            return
-        if isinstance(outcome, DirectoryError):
-            self.reply.errback(outcome)
-        else:
-            self.reply.callback(outcome)
-
-    def _broken_off(self, why: str) -> DirectoryError:
-        if self._size > _LONG_REPLY:
-            return self._too_long(f"broke off after {self._size // 1024**2} MiB")
-        return self._unreachable(why)
-
-    def _too_long(self, how: str) -> ListingTooLong:
-        return ListingTooLong(
-            f"the answer of the rendezvous at {self._address} {how}: ask for one namespace only",
-            "reply_too_long",
-        )
-
-    def _unreachable(self, why: str) -> Unreachable:
-        return Unreachable(f"the rendezvous at {self._address} cannot be used: {why}")
-
-
-class _Conversation(Protocol):
-    """The connection of one exchange."""
-
-    transport: ITCPTransport
-
-    def __init__(self, exchange: _Exchange) -> None:
-        self._exchange = exchange
-
-    def connectionMade(self) -> None:
-        """Ask."""
-        here, there = self.transport.getHost().host, self.transport.getPeer().host
-        self._exchange.source = LOOPBACK if here == there else there
-        self.transport.write(self._exchange.request)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Listen; the server should close after its reply, but not all do."""
-        if self._exchange.received(data):
-            self.transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
-        """Over."""
-        self._exchange.lost()
-
-
-def _why(reason: Failure) -> str:
-    """The reason of a failed connection, in words for a person."""
-    if reason.check(error.ConnectionRefusedError):
-        return "nothing listens there (connection refused)"
-    if reason.check(error.TimeoutError, error.TCPTimedOutError):
-        return "no answer came in time"
-    if reason.check(error.DNSLookupError, error.UnknownHostError):
-        return "its name could not be looked up"
-    return shortened(str(reason.value) or type(reason.value).__name__)
+        longest: float = 0.0,
+    ) -> Exchange:
+        request = json.dumps({"type": kind, **fields}, separators=(",", ":")).encode() + b"\n"
+        longest = longest or self._timeout
+        exchange = Exchange(self._reactor, request, self.address, self._timeout, longest, reader)
+        exchange.start(way.host, self._port)
+        return exchange

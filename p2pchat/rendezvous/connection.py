@@ -36,8 +36,9 @@ from p2pchat.rendezvous.long_replies import PIECE, LongReply
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.requests import MAX_REQUEST
 from p2pchat.rendezvous.sharing import Reply, SharedBooks, shared_reply
-from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
+from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle
 from p2pchat.turns import Turns
+from p2pchat.wire.address import plain_ip
 
 _log = Log("Rendezvous")
 

@@ -21,6 +21,15 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     """Seconds until the registration ends unless it is renewed."""
     ip: str = ""
     """Our own public address, empty when the rendezvous did not say."""
+    ips: tuple[str, ...] = ()
+    """All of them under which we may be registered, `ip` among them: one of IPv4, one of IPv6."""
+    here: tuple[str, ...] = ()
+    """Our ends of the connections to the rendezvous: addresses of our interfaces, as we know
+    them."""
+
+    def __post_init__(self) -> None:
+        if self.ip and not self.ips:
+            msgspec.structs.force_setattr(self, "ips", (self.ip,))
 
 
 class Listing(msgspec.Struct, frozen=True, gc=False):

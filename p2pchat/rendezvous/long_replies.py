@@ -105,8 +105,9 @@ class LongReply:
         return self._pieces[number]
 
 
-Key = str | int | None
-"""What a reply lists: a namespace, all of them for None; a number for a selection, given once."""
+Key = str | int | tuple[str | None] | None
+"""What a reply lists: a namespace, all of them for None; either in a tuple: for who may know no
+IPv6; a number for a selection, given once."""
 
 
 class LongReplies:
@@ -124,7 +125,7 @@ class LongReplies:
         """Bytes of all replies that are kept, those counted that are not made yet."""
         return sum(reply.size for reply in self._kept)
 
-    def recent(self, namespace: str | None, now: float) -> LongReply | None:
+    def recent(self, namespace: Key, now: float) -> LongReply | None:
         """The reply for who asks now; None when a new one is to be made, for `add`."""
         reply = self._newest.get(namespace)
         if reply is None:

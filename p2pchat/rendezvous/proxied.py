@@ -26,7 +26,7 @@ from p2pchat.logs.limits import RateLimited
 from p2pchat.rendezvous.connection import RendezvousFactory, RequestProtocol
 from p2pchat.rendezvous.proxy_header import HeaderError, read_header
 from p2pchat.rendezvous.settings import UNIX
-from p2pchat.rendezvous.throttle import plain_ip
+from p2pchat.wire.address import plain_ip
 from p2pchat.wire.networks import read_network
 
 _log: Final = Log("Rendezvous")

@@ -33,7 +33,8 @@ from p2pchat.rendezvous.registration import ENDED, Key, Registration
 from p2pchat.rendezvous.requests import LISTING_TOO_LONG
 from p2pchat.rendezvous.roster import Place, Rosters, drawn
 from p2pchat.rendezvous.selection import Selection
-from p2pchat.wire.address import is_loopback, network_of
+from p2pchat.rendezvous.views import ipv4_view
+from p2pchat.wire.address import is_link_local, is_loopback, network_of
 
 MAX_REGISTRATIONS: Final = 100_000
 """When all are taken: 100 MB of memory and a listing of 10 MB with usual names; 320 MB with the
@@ -59,6 +60,12 @@ class Verdict(enum.Enum):
     """This address has its share already."""
     BANNED = enum.auto()
     """This name may not be registered."""
+    LINK_LOCAL = enum.auto()
+    """Nobody elsewhere could use this address."""
+
+
+View = str | None | tuple[str | None]
+"""What a reply lists: a namespace, all of them for None; in a tuple, for who may know no IPv6."""
 
 
 class Registry:
@@ -94,11 +101,12 @@ class Registry:
         self._addresses: dict[str, Registration | dict[tuple[str, str], Registration]] = {}
         self._networks: Counter[str] = Counter()
         self._sizes: Counter[str | None] = Counter()  # of replies: by namespace, None for all
+        self._six: Counter[str | None] = Counter()  # registrations at IPv6 addresses, the same way
         self._count = 0
         # What ends within one second, by the whole second behind it, and a heap of these.
         self._ends: dict[int, dict[Registration, None]] = {}
         self._seconds: list[int] = []
-        self._replies: dict[str | None, bytes] = {}
+        self._replies: dict[View, bytes] = {}
         self._replies_of = 0  # the second that they were made in
 
     def __len__(self) -> int:
@@ -155,6 +163,8 @@ class Registry:
         return share > 0 and self._networks[network_of(ip)] >= share and not is_loopback(ip)
 
     def _refusal(self, ip: str) -> Verdict | None:
+        if is_link_local(ip):
+            return Verdict.LINK_LOCAL
         if self._count >= self.limit:
             return Verdict.FULL
         return Verdict.TOO_MANY if self._has_its_share(ip) else None
@@ -234,7 +244,7 @@ class Registry:
         del self._namespaces[old.namespace][old.name, old.ip]
         old.live = False
         self._ends[_second(old.until)].pop(old, None)
-        self._resize(old.namespace, -size_of(old))
+        self._resize(old, -1)
 
     def _replace(self, old: Registration, new: Registration) -> None:
         new.place = old.place
@@ -261,29 +271,40 @@ class Registry:
                 ended += 1
         return ended
 
-    def discover(self, namespace: str | None, now: float) -> bytes | LongReply:
-        """The reply that lists `namespace`, or everybody for None; a line, or a long one."""
+    def discover(
+        self, namespace: str | None, now: float, *, ipv4_only: bool = False
+    ) -> bytes | LongReply:
+        """The reply that lists `namespace`, or everybody for None; a line, or a long one.
+
+        With `ipv4_only`, whoever asks may know no IPv6; see `views`.
+        """
         self.expire(now)
-        long = self.long_replies.recent(namespace, now)
+        view: View = namespace
+        if ipv4_only and self._six.get(namespace):
+            view = (namespace,)
+        long = self.long_replies.recent(view, now)
         if long is not None:
             return long
         if self._replies_of != int(now) or self.behind or self._ends.get(_second(now)):
             self._replies_of = int(now)
             self._replies.clear()
-        reply = self._replies.get(namespace)
+        reply = self._replies.get(view)
         if reply is not None:
             return reply
         size = FRAME + self._sizes[namespace]
         if size > self.long_replies.most:
             return LISTING_TOO_LONG
         # A copy: a long one is read while registrations come and go.
+        peers: Iterable[Registration]
         peers = self.all() if namespace is None else [*self._namespaces.get(namespace, {}).values()]
+        if view is not namespace:
+            peers = ipv4_view(peers, now)
         if size > SHORT:
             made = LongReply(pieces(peers, now), size, now)
-            return self.long_replies.add(namespace, made)
+            return self.long_replies.add(view, made)
         reply = b"".join(pieces(peers, now))
         if self._sizes[namespace]:
-            self._replies[namespace] = reply
+            self._replies[view] = reply
         return reply
 
     def discover_some(
@@ -360,7 +381,7 @@ class Registry:
         else:
             both = {(each.namespace, each.name): each for each in (own, registration)}
             self._addresses[ip] = both
-        self._resize(namespace, size_of(registration))
+        self._resize(registration, 1)
         self._end_at(_second(registration.until))[registration] = None
 
     def _end_at(self, second: int) -> dict[Registration, None]:
@@ -386,7 +407,7 @@ class Registry:
         if own is registration or not own:
             del self._addresses[ip]
         self._count -= 1
-        self._resize(namespace, -size_of(registration))
+        self._resize(registration, -1)
         network = network_of(ip)
         self._networks[network] -= 1
         if not self._networks[network]:
@@ -396,17 +417,25 @@ class Registry:
         else:
             self._forget_replies(namespace)
 
-    def _resize(self, namespace: str, size: int) -> None:
-        sizes = self._sizes
+    def _resize(self, changed: Registration, one: int) -> None:
+        """Listings have one more entry, this one, or one less."""
+        namespace, size = changed.namespace, one * size_of(changed)
+        sizes, six = self._sizes, self._six
         sizes[None] += size
         sizes[namespace] += size
         if not sizes[namespace]:
             del sizes[namespace]
+        if ":" in changed.ip:
+            six[None] += one
+            six[namespace] += one
+            if not six[namespace]:
+                del six[namespace]
 
     def _forget_replies(self, namespace: str) -> None:
         if self._replies:
             self._replies.pop(namespace, None)
-            self._replies.pop(None, None)
+            for view in (None, (namespace,), (None,)):
+                self._replies.pop(view, None)
 
     def _changed(self, registration: Registration) -> None:
         self._forget_replies(registration.namespace)

@@ -55,6 +55,8 @@ _ADVICE: Final = {
     "too_many_registrations": "our address has all the registrations that one may have: "
     "end other nodes here, or have whoever runs it allow more",
     "banned": "our name is banned: choose another one, or ask whoever runs it",
+    "link_local_address": "a link-local address (fe80::…) tells nobody else where we are: "
+    "use another address of it",
     "listing_too_long": "its listing is too long: ask for one namespace only",
     "internal_error": "it failed to answer: try again later, and tell whoever runs it",
     "unknown command": "it does not know the request: is it a rendezvous of this protocol?",

@@ -2,6 +2,7 @@
 
     -> {"type":"REGISTER","namespace","name","port","ttl"?}     <- {"status":"OK","ttl","ip","port"}
     -> {"type":"DISCOVER","namespace"?}                         <- {"status":"OK","peers":[...]}
+    -> ... with "families":["ipv4","ipv6"]: all, also over IPv4, see `views`
     -> ... with "limit" or "names", see `selection`             <- {"status":"OK","total","peers"}
     -> {"type":"UNREGISTER","namespace","name"?,"port"?}        <- {"status":"OK"}
                                      anything else              <- {"status":"ERROR","message"}
@@ -24,12 +25,14 @@ import msgspec
 from msgspec import Meta
 
 from p2pchat.rendezvous.selection import (
+    IPV6,
     MOST_NAMES,
     BadFieldError,
     Limit,
     Selection,
     selection_of,
 )
+from p2pchat.wire.address import host_and_port
 from p2pchat.wire.text import shortened
 
 MAX_REQUEST: Final = 32_768
@@ -55,6 +58,8 @@ class Discover(msgspec.Struct, frozen=True, gc=False):
     namespace: str | None
     selection: Selection | None = None
     """Which of them; None for every one."""
+    ipv6: bool = False
+    """Whether the request says that its client knows IPv6, however it came."""
 
 
 class Unregister(msgspec.Struct, frozen=True, gc=False):
@@ -92,8 +97,8 @@ def granted(ttl: int, ip: str, port: int) -> bytes:
 def blocked(ip: str, port: int, limit: int, seconds: int) -> bytes:
     """What an address hears that connected more than `limit` times, for `seconds` more."""
     return error(
-        f"Connection from {ip}:{port} has been blocked due to excessive login attempts "
-        f"(limit: {limit}). The block will be lifted in {seconds} seconds."
+        f"Connection from {host_and_port(ip, port)} has been blocked due to excessive login "
+        f"attempts (limit: {limit}). The block will be lifted in {seconds} seconds."
     )
 
 
@@ -107,6 +112,7 @@ NO_MATCH: Final = error("peer_credentials_do_not_match")
 FULL: Final = error("registry_full")
 TOO_MANY: Final = error("too_many_registrations")
 BANNED: Final = error("banned")
+LINK_LOCAL: Final = error("link_local_address")
 LISTING_TOO_LONG: Final = error("listing_too_long")
 INTERNAL_ERROR: Final = error("internal_error")
 NAMESPACE_REQUIRED: Final = error("namespace_required")
@@ -162,7 +168,7 @@ def parse(line: bytes) -> Request:
             return Register(namespace, usual.name, usual.port, usual.ttl)
     elif kind == "DISCOVER":
         if usual.limit is None and usual.names is None:
-            return Discover(namespace)
+            return Discover(namespace, None, usual.families is not None and IPV6 in usual.families)
         return _some_of(namespace, msgspec.structs.asdict(usual))
     elif kind == "UNREGISTER" and namespace is not None:
         return Unregister(namespace, usual.name, usual.port)
@@ -214,7 +220,7 @@ def _some_of(namespace: str | None, fields: dict[str, Any]) -> Request:
     except BadFieldError as bad:
         return Invalid(error(str(bad)), of_a_registered_peer=True)
     if selection is None:
-        return Discover(namespace)
+        return Discover(namespace, None, IPV6 in (fields.get("families") or ()))
     if namespace is None and (selection.sample or selection.after or selection.names):
         return Invalid(NAMESPACE_REQUIRED, of_a_registered_peer=True)
     return Discover(namespace, selection)

@@ -21,7 +21,8 @@ MOST_LISTED: Final = 1000
 """Entries that one request with a `limit` or with `names` may ask for."""
 MOST_NAMES: Final = 100
 """Names that one request may ask for."""
-FAMILIES: Final = ("ipv4", "ipv6")
+IPV6: Final = "ipv6"
+FAMILIES: Final = ("ipv4", IPV6)
 """Kinds of addresses; others are nobody's."""
 
 Limit = Annotated[int, Meta(ge=1, le=MOST_LISTED)]

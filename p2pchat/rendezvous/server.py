@@ -13,21 +13,20 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IPushProducer, IReadDescriptor
 from twisted.internet.protocol import ServerFactory
 
+from p2pchat.dual_stack import BACKLOG, TwoPorts, listen_on_all
 from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.connection import RendezvousFactory
 from p2pchat.rendezvous.limits import Limits
 from p2pchat.rendezvous.registry import Registry
+from p2pchat.wire.address import host_and_port
 
 _log = Log("Rendezvous")
-
-_BACKLOG = 4096
-"""Connections the kernel holds for us: a short queue makes a storm of them many times slower."""
 
 
 class RendezvousService(Service):
     """A rendezvous on a port of its own; embeddable in any process that runs a reactor.
 
-    `port` 0 takes a free one, `interface` "" is every IPv4 address ("::" every address). `reactor`
+    `port` 0 takes a free one, `interface` "" is every address, of IPv6 and of IPv4. `reactor`
     provides IReactorTCP and IReactorTime and is the global one by default. `open_port` listens in
     another way, and raises what it likes. `in_front` makes what stands between the port and the
     factory. `drain`: seconds in which requests that are under way at the end are answered.
@@ -86,7 +85,7 @@ class RendezvousService(Service):
         shown = self._interface or "*"
         if self._elsewhere and isinstance(host, (IPv4Address, IPv6Address)):
             shown = host.host
-        return f"{shown}:{self.port}"
+        return host_and_port(shown, self.port)
 
     @property
     def listening(self) -> bool:
@@ -104,15 +103,13 @@ class RendezvousService(Service):
             self._listening = self._open_port(self.front)
             if IPushProducer.providedBy(self._listening):
                 self.factory.connections.port = self._listening
-            host, _, port = self.where.rpartition(":")
-            if self.on_unix_socket:
-                _log.info("Rendezvous listens on {where}", where=self.where)
-            else:
-                _log.info("Rendezvous listens on {host}:{port}", host=host, port=int(port))
+            _log.info("Rendezvous listens on {where}", where=self.where)
 
     def _listen_on_tcp(self, factory: ServerFactory) -> IListeningPort:
+        if not self._interface:
+            return listen_on_all(self._reactor, self._port, factory)
         port: IListeningPort = self._reactor.listenTCP(
-            self._port, factory, backlog=_BACKLOG, interface=self._interface
+            self._port, factory, backlog=BACKLOG, interface=self._interface
         )
         return port
 
@@ -138,7 +135,7 @@ class RendezvousService(Service):
         if not self.drain:
             self._end()
             return cast("Deferred[None]", maybeDeferred(listening.stopListening))
-        if IReadDescriptor.providedBy(listening):
+        if isinstance(listening, TwoPorts) or IReadDescriptor.providedBy(listening):
             listening.doRead()  # those who wait in the kernel's queue would be cut off with it
         self.factory.connections.port = None
         closed = maybeDeferred(listening.stopListening)

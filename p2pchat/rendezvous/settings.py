@@ -91,7 +91,7 @@ class PlaceSettings(Struct, frozen=True, kw_only=True):
     ] = 8080
     interface: Annotated[
         str | None,
-        HOST("the address to listen on, :: for every one (every IPv4 one)", restart=True),
+        HOST("the address to listen on (every one, of IPv6 and of IPv4)", restart=True),
     ] = None
     listen: Annotated[
         str | None,

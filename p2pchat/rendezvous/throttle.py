@@ -98,8 +98,3 @@ class _Address:
         self.times: deque[float] = deque()
         self.blocked_until = -math.inf
         self.seen = -math.inf
-
-
-def plain_ip(ip: str) -> str:
-    """`ip` with an IPv4 address that came as IPv6 (`::ffff:192.0.2.1`) in its usual form."""
-    return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext, suppress
@@ -184,13 +183,19 @@ class Program(Service):
         where = settings.rendezvous
         if where.serve is not None:
             from p2pchat.rendezvous.server import RendezvousService
+            from p2pchat.service.own_addresses import own_addresses
 
             host, port = serve_address(where.serve)
             self._for_others = RendezvousService(port, host or "", reactor=self._reactor)
             self._rendezvous = self._for_others
             if where.host is None:
-                # Ask it under the address that others see, or they would be told loopback.
-                return RendezvousClient(self._reactor, host or _own_address(), port), False
+                # Ask it under the addresses that others see, or they would be told loopback.
+                ours = own_addresses() if host in (None, "::") else []
+                if host == "0.0.0.0":
+                    ours = own_addresses(six=False)
+                where_we_are = ours[0] if ours else host or LOOPBACK
+                client = RendezvousClient(self._reactor, where_we_are, port, addresses=ours)
+                return client, False
         if where.host is not None:
             return RendezvousClient(self._reactor, where.host, where.port), False
         from p2pchat.rendezvous.local import LocalRendezvous
@@ -430,18 +435,6 @@ def _forget_what_was_typed() -> None:
         take_words_out(path)
     except OSError as why:
         _log.warn("What was typed is still in {path}: {why}", path=path, why=why.strerror)
-
-
-def _own_address() -> str:
-    """The address that this machine has in its network; loopback when it is in none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Nothing is sent: connecting a UDP socket only asks the routing table. The address is
-            # one that is reserved for documentation.
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
 
 
 def _refuse(sentence: str) -> NoReturn:

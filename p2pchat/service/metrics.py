@@ -31,6 +31,7 @@ from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
 from p2pchat.node.stats import FigureKind, Section, Statistics
+from p2pchat.wire.address import host_and_port
 from p2pchat.wire.text import printable
 
 _log: Final = Log("Metrics")
@@ -147,7 +148,7 @@ class MetricsPort(Service):
         """Answer from now on."""
         self.listen()
         super().startService()
-        _log.info("Metrics on {host}:{port}", host=self._host or "*", port=self.port)
+        _log.info("Metrics on {where}", where=host_and_port(self._host or "*", self.port))
 
     def stopService(self) -> Deferred[None] | None:
         """Close the port."""

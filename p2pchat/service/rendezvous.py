@@ -35,6 +35,7 @@ from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.service.rendezvous_shared import add_figures, share
 from p2pchat.settings.checks import ConfigError
 from p2pchat.sqlite import ForeignFileError, InUseError
+from p2pchat.wire.address import host_and_port
 
 Options = RendezvousOptions  # by this name twistd and twist ask for them
 
@@ -89,7 +90,7 @@ def makeService(options: RendezvousOptions) -> MultiService:
         _leave(f"database: {error}")
     except CannotListenError as error:
         service.release()
-        address = f"{place.interface or '*'}:{place.port}"
+        address = host_and_port(place.interface or "*", place.port)
         _leave(f"port: cannot listen on {address}: {reason(error)}")
     except (CannotStartError, ControlError) as error:
         service.release()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from twisted.internet import error
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConnector, IListeningPort
 from twisted.internet.protocol import ClientFactory, ServerFactory
@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from p2pchat.testing.events import Machine
 from p2pchat.testing.transport import FakeTransport
+from p2pchat.wire.address import is_loopback
 
 _FIRST_RETRY: Final = 1.0
 """Seconds until a first segment that was not answered is sent again; then twice as many."""
@@ -60,9 +61,27 @@ class FakePort:
             del self.host.ports[self.number]
             self.factory.doStop()
 
-    def getHost(self) -> IPv4Address:
+    def getHost(self) -> IPv4Address | IPv6Address:
         """Its address."""
-        return IPv4Address("TCP", self.interface or "0.0.0.0", self.number)
+        return address(self.interface or "0.0.0.0", self.number)
+
+    def takes(self, there: str) -> bool:
+        """Whether a connection to this address of its host is one for it."""
+        if self.interface == "::":
+            return True
+        if is_loopback(self.interface) and not is_loopback(there):
+            return False
+        return (":" in self.interface) is (":" in there)
+
+    def seen(self, ip: str, port: int) -> IPv4Address | IPv6Address:
+        """An address as its programs see it: IPv4 in the form of IPv6 where that takes both."""
+        both = self.interface == "::" and ":" not in ip
+        return address(f"::ffff:{ip}" if both else ip, port)
+
+
+def address(ip: str, port: int) -> IPv4Address | IPv6Address:
+    """The address of a port, in Twisted's words."""
+    return IPv6Address("TCP", ip, port) if ":" in ip else IPv4Address("TCP", ip, port)
 
 
 @implementer(IConnector)
@@ -76,7 +95,7 @@ class FakeConnector:
         self.state = "disconnected"
         self.transport: FakeTransport | None = None
         self._events = host.events
-        self._there = IPv4Address("TCP", ip, port)
+        self._there = address(ip, port)
         self._factory = factory
         self._timeout = timeout
         self._attempt = 0
@@ -107,7 +126,7 @@ class FakeConnector:
         elif self.state == "connected" and self.transport is not None:
             self.transport.loseConnection()
 
-    def getDestination(self) -> IPv4Address:
+    def getDestination(self) -> IPv4Address | IPv6Address:
         """Where it leads."""
         return self._there
 
@@ -120,6 +139,12 @@ class FakeConnector:
         if self._is_over(attempt):
             return
         home, away = self.host, self._target()
+        there = self._there.host
+        loopback = is_loopback(there)
+        source = there if loopback else home.source_for(there)
+        if not source:
+            self._events.later(self.host.do, self._fail, attempt, error.NoRouteError())
+            return
         if away is None or not ((home.reachable and away.reachable) or away is home):
             return
         port = away.ports.get(self._there.port)
@@ -128,16 +153,14 @@ class FakeConnector:
             at = self._events.arrival() + retry
             self._events.at(at, self._knock, attempt, 2 * retry)
             return
-        loopback = self._there.host.startswith("127.")
-        if port is None or (port.interface.startswith("127.") and not loopback):
+        if port is None or not port.takes(there):
             refused = error.ConnectionRefusedError()
             self._events.later(self.host.do, self._fail, attempt, refused)
             return
-        source = "127.0.0.1" if loopback else home.ip
-        here = IPv4Address("TCP", source, home.free_port())
+        here = address(source, home.free_port())
         ours, theirs = (
             FakeTransport(home, here, self._there),
-            FakeTransport(away, self._there, here),
+            FakeTransport(away, port.seen(there, self._there.port), port.seen(source, here.port)),
         )
         ours.other, theirs.other = theirs, ours
         self._events.connections[ours] = self._events.connections[theirs] = None
@@ -146,7 +169,7 @@ class FakeConnector:
         self._events.later(away.do, _accept, port, theirs)
 
     def _target(self) -> Machine | None:
-        if self._there.host.startswith("127."):
+        if is_loopback(self._there.host):
             return self.host
         return self._events.hosts.get(self._there.host)
 

@@ -40,6 +40,8 @@ class Events:
         self.cut = cut
         self.join = join
         self.hosts: dict[str, Machine] = {}
+        self.names: dict[str, list[str]] = {}
+        """The names of machines, with the addresses that every host finds for them."""
         self.connections: dict[Any, None] = {}
         """The ends of connections that are not closed yet."""
         self.tap: Callable[[Any, bytes], None] | None = None
@@ -92,6 +94,8 @@ class Machine:
     def __init__(self, events: Events, ip: str) -> None:
         self.events = events
         self.ip = ip
+        self.addresses = [ip]
+        """All that it has, of either family; `FakeHost.also` adds one."""
         self.reachable = True
         self.kills = 0
         """How often whatever ran here was killed."""
@@ -104,6 +108,11 @@ class Machine:
         """The machines that nothing reaches which this one sends."""
         self._postponed: list[tuple[Callable[..., Any], tuple[object, ...]]] = []
         self._next_port = _FIRST_EPHEMERAL
+
+    def source_for(self, there: str) -> str:
+        """Its own address of the family of `there`; empty when it has none."""
+        six = ":" in there
+        return next((each for each in self.addresses if (":" in each) is six), "")
 
     def do(self, act: Callable[..., Any], *args: object) -> None:
         """Have a program of this machine do something: now, or when it is no longer paused."""

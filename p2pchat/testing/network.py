@@ -28,6 +28,7 @@ from zope.interface import implementer
 from p2pchat.testing.clock import Call, Rate
 from p2pchat.testing.connector import FakeConnector, FakePort
 from p2pchat.testing.events import Events, Machine
+from p2pchat.testing.names import FakeResolver
 from p2pchat.testing.transport import FakeTransport
 
 EPOCH: Final = 1_790_000_000.0
@@ -40,7 +41,7 @@ class FakeNetwork(Events):
     hosts: dict[str, FakeHost]  # type: ignore[assignment]
 
     def host(self, ip: str) -> FakeHost:
-        """The host of this IPv4 address, made when it is asked for the first time."""
+        """The host of this IP address, made when it is asked for the first time."""
         if ip not in self.hosts:
             self.hosts[ip] = FakeHost(self, ip)
         return self.hosts[ip]
@@ -112,6 +113,14 @@ class FakeHost(Machine):
         self._held: list[tuple[float, Call]] = []
         self._calls: list[Call] = []
         self._many_calls = 200
+        self.nameResolver = FakeResolver(self)
+        """See `IReactorPluggableNameResolver`: it finds what is in `network.names`."""
+
+    def also(self, ip: str) -> FakeHost:
+        """Give it one more address, of IPv6 if it has one of IPv4; returns the host."""
+        self.addresses.append(ip)
+        self.network.hosts[ip] = self
+        return self
 
     # ------------------------------------------------------------ what goes wrong
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IConsumer, IHalfCloseableProtocol, IProducer, ITCPTransport
 from twisted.logger import Logger
@@ -25,6 +25,7 @@ from p2pchat.testing.events import Events, Machine
 _log = Logger()
 WINDOW: Final = 65_536
 """Bytes that may be under way, or wait to be read, in one direction."""
+Address = IPv4Address | IPv6Address
 QUEUE: Final = 65_536
 """Bytes beyond which a transport asks its producer to pause."""
 
@@ -35,7 +36,7 @@ class FakeTransport:
 
     other: FakeTransport
 
-    def __init__(self, host: Machine, here: IPv4Address, there: IPv4Address) -> None:
+    def __init__(self, host: Machine, here: Address, there: Address) -> None:
         self.host = host
         self.protocol: Any = None
         self.on_lost: Callable[[Failure], None] | None = None
@@ -150,11 +151,11 @@ class FakeTransport:
             self._queue.clear()
             self._events.now(self.host.do, self._close, Failure(ConnectionAborted()))
 
-    def getPeer(self) -> IPv4Address:
+    def getPeer(self) -> Address:
         """The other end's address."""
         return self._there
 
-    def getHost(self) -> IPv4Address:
+    def getHost(self) -> Address:
         """This end's address."""
         return self._here
 

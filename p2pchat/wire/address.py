@@ -24,12 +24,16 @@ LOOPBACK: Final = "127.0.0.1"
 THIS_MACHINE: Final = "this machine"
 """What all addresses of loopback count as."""
 
+LINK: Final = "fe80::/64"
+"""What all IPv6 addresses of the machine's own links count as, whatever their scope."""
+
 MAX_NAME: Final = 64
 """Characters of the longest name, and of the longest namespace."""
 _MOST_NAMES: Final = 10
 _LONGEST: Final = 2000
 """Characters of what a person types for a name; no peer_id takes more, however it is spelt."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LINK_LOCAL: Final = ("fe8", "fe9", "fea", "feb")
 _EMBEDDING: Final = (
     (bytes(10) + b"\xff\xff", 12),  # IPv4-mapped, ::ffff:a.b.c.d
     (bytes(12), 12),  # IPv4-compatible, ::a.b.c.d
@@ -150,14 +154,26 @@ def is_loopback(ip: str) -> bool:
     return ip.startswith(("127.", "::ffff:127.")) or ip == "::1"
 
 
+def is_link_local(ip: str) -> bool:
+    """Whether `ip` is an IPv6 address that only machines of one link can reach, fe80::/10.
+
+    Such an address means nothing to another machine: each has its own name for the interface.
+    """
+    return ip.startswith(_LINK_LOCAL)
+
+
+def plain_ip(ip: str) -> str:
+    """`ip` with an IPv4 address that came as IPv6 (`::ffff:192.0.2.1`) in its usual form."""
+    return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip
+
+
 @lru_cache(maxsize=1024)
 def network_of(ip: str) -> str:
     """What counts as one address, for every limit that has a share for each.
 
     This machine is one, and so are an IPv4 address and the network of 64 bits of an IPv6 address:
     whoever has one address of such a network has them all. An IPv4 address inside an IPv6 one is
-    the IPv4 address. A link-local address counts for itself, because all machines of a link share
-    that network.
+    the IPv4 address. All link-local addresses are one, because each machine of a link has them all.
     """
     if is_loopback(ip):
         return THIS_MACHINE
@@ -172,7 +188,7 @@ def network_of(ip: str) -> str:
         # Whatever it says: who comes from such an address is not this machine.
         return ".".join(map(str, inner))
     if address.is_link_local:
-        return ip
+        return LINK
     return f"{IPv6Address(int(address) >> 64 << 64)}/64"
 
 

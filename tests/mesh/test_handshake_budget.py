@@ -158,6 +158,6 @@ class HandshakeBudgetTests(SynchronousTestCase):
             ("::ffff:10.1.2.3", "10.1.2.0/24"),
             ("127.0.0.1", "loopback"),
             ("2001:db8::1", "2001:db8::/64"),
-            ("fe80::1", "fe80::1"),
+            ("fe80::1", "fe80::/64"),
         ):
             self.assertEqual(group_of(ip), group if group != "loopback" else group_of("::1"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.own_name import OwnName
-from p2pchat.rendezvous.directory import Listing
+from p2pchat.rendezvous.directory import Grant, Listing
 from p2pchat.settings.values import PeerSettings, Settings
 from tests.support.towns import MeshTestCase
 
@@ -18,7 +18,8 @@ class OwnNameTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.told: list[str] = []
         self.name = OwnName("alice@CIC", self.told.append)
-        self.name.ip, self.name.port = "10.0.0.1", 4000
+        self.name.granted(Grant(60, "10.0.0.1"))
+        self.name.port = 4000
 
     def test_what_is_ours_and_what_is_not(self) -> None:
         ours, older, elsewhere = (
@@ -38,7 +39,7 @@ class OwnNameTests(SynchronousTestCase):
             self.assertEqual(self.told, [f"{start}{at}): choose another one" for at in strange])
 
     def test_before_our_address_is_known_nothing_is_strange(self) -> None:
-        self.name.ip = ""
+        self.name.granted(Grant(60))
         self.name.listed([listing("10.0.7.7", 4000)])
         self.assertEqual(self.told, [])
 

@@ -87,7 +87,7 @@ class HeardOfTests(SynchronousTestCase):
         self.peer = Peer("bob@CIC")
 
     def heard(self, *entries: Listing, now: float = 0.0, own_ip: str = "") -> bool:
-        return self.peer.heard_of(entries, AddressRules("127.0.0.1", own_ip), now)
+        return self.peer.heard_of(entries, AddressRules("127.0.0.1", [own_ip]), now)
 
     def test_the_first_time(self) -> None:
         self.assertTrue(self.heard(listing(), now=10.0))
@@ -151,7 +151,7 @@ class HeardOfTests(SynchronousTestCase):
         )
         self.assertEqual(
             self.peer.addresses,
-            (("192.0.2.9", 4001), ("127.0.0.1", 4000), ("192.0.2.7", 4000)),
+            (("127.0.0.1", 4000), ("192.0.2.7", 4000), ("192.0.2.9", 4001)),
         )
 
     def test_loopback_itself_is_tried_once(self) -> None:

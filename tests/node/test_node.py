@@ -69,7 +69,7 @@ class ListeningTests(SynchronousTestCase):
         for node, interface in (
             (self.listening(local=True), "127.0.0.1"),
             (self.listening(local=True, interface="10.0.0.1"), "10.0.0.1"),
-            (self.listening(), ""),
+            (self.listening(), "::"),
         ):
             self.assertEqual(self.host.ports[node.port].interface, interface)
 

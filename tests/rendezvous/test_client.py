@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from p2pchat.logs.levels import get_level, set_level
-from p2pchat.rendezvous import client as client_module
+from p2pchat.rendezvous import exchange as exchange_module
 from p2pchat.rendezvous.client import RendezvousClient
 from p2pchat.rendezvous.directory import (
     Blocked,
@@ -35,6 +35,9 @@ from p2pchat.rendezvous.directory import (
 from p2pchat.rendezvous.replies import read_grant, read_listings, refusal
 from p2pchat.testing.network import FakeNetwork
 from p2pchat.wire.text import printable
+
+HERE = ("10.0.0.1",)
+"""Our end of the connections that `Server` plays."""
 
 
 class Server(Clock):
@@ -143,7 +146,7 @@ class RequestTests(ClientCase):
         self.server.say(b'{"status":"OK","ttl":60,"ip":"192.0.2.1","port":4000}\n')
         self.assertNoResult(deferred)  # not before the connection is gone
         self.server.advance(0)
-        self.assertEqual(self.result(deferred), Grant(60, "192.0.2.1"))
+        self.assertEqual(self.result(deferred), Grant(60, "192.0.2.1", here=HERE))
 
     def test_discover(self) -> None:
         deferred = self.client.discover(None)
@@ -307,7 +310,7 @@ class TroubleTests(ClientCase):
         self.assertEqual(self.result(deferred), [])
 
     def test_a_reply_that_is_too_long(self) -> None:
-        with mock.patch.object(client_module, "MAX_REPLY", 1024 * 1024):
+        with mock.patch.object(exchange_module, "MAX_REPLY", 1024 * 1024):
             found = self.discover(b"[" + b" " * 1024 * 1024)
         self.assertError(ListingTooLong, found, "1 MiB")
         self.assertEqual(found.code, "reply_too_long")
@@ -507,12 +510,12 @@ class ListingTests(ClientCase):
 
     def test_grants(self) -> None:
         for reply, expected in (
-            (b'{"status":"OK","ttl":30,"ip":"192.0.2.1"}\n', Grant(30, "192.0.2.1")),
-            (b'{"status":"OK","ttl":"30"}\n', Grant(30, "")),
-            (b'{"status":"OK"}\n', Grant(60, "")),
-            (b'{"status":"OK","ttl":0,"ip":null}\n', Grant(60, "")),
-            (b'{"status":"OK","ttl":-1,"ip":"\\u001b"}\n', Grant(60, "")),
-            (b'{"status":"OK","ttl":NaN,"ip":5}\n', Grant(60, "")),
+            (b'{"status":"OK","ttl":30,"ip":"192.0.2.1"}\n', Grant(30, "192.0.2.1", here=HERE)),
+            (b'{"status":"OK","ttl":"30"}\n', Grant(30, "", here=HERE)),
+            (b'{"status":"OK"}\n', Grant(60, "", here=HERE)),
+            (b'{"status":"OK","ttl":0,"ip":null}\n', Grant(60, "", here=HERE)),
+            (b'{"status":"OK","ttl":-1,"ip":"\\u001b"}\n', Grant(60, "", here=HERE)),
+            (b'{"status":"OK","ttl":NaN,"ip":5}\n', Grant(60, "", here=HERE)),
         ):
             self.assertEqual(self.register(reply), expected)
 

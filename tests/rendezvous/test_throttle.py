@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle, plain_ip
+from p2pchat.rendezvous.throttle import PASS, SILENT, Throttle
+from p2pchat.wire.address import plain_ip
 
 IP = "192.0.2.1"
 

@@ -22,7 +22,7 @@ from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.rendezvous.proxy_header import MOST_SECOND, Header, HeaderError, read_header
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.replies import is_whole, read_grant, read_listings, read_ok
-from p2pchat.rendezvous.throttle import plain_ip
+from p2pchat.wire.address import plain_ip
 from p2pchat.wire.codec import MAX_LINE, MessageTooLongError, decode, encode, from_raw
 from p2pchat.wire.liberal import WireError, read_liberally
 from p2pchat.wire.messages import (

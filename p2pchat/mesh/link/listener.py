@@ -23,7 +23,7 @@ from p2pchat.mesh.link.admission import Admission
 from p2pchat.mesh.link.bucket import TokenBucket
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol
-from p2pchat.wire.address import group_of
+from p2pchat.wire.address import group_of, plain_ip
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import Bye
 
@@ -70,7 +70,7 @@ class PeerServerFactory(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection came."""
-        ip = getattr(addr, "host", "")
+        ip = plain_ip(getattr(addr, "host", ""))
         now = self.context.clock.seconds()
         if self._few is not None and not self._few.one_came(ip, now):
             self.admission.refused += 1
@@ -80,7 +80,9 @@ class PeerServerFactory(ServerFactory):
             return self._refusal(BLOCKED, now)
         reason = self.admission.admit(ip, now)
         if reason is None:
-            return PeerProtocol(self.context)
+            link = PeerProtocol(self.context)
+            link.ip = ip
+            return link
         self._limited.warn(now, reason, "Refused {ip}: {reason}", ip=ip, reason=reason)
         return self._refusal("busy", now)
 

@@ -14,12 +14,12 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import ServerFactory
 from twisted.python.failure import Failure
 
+from p2pchat.dual_stack import BACKLOG, listen_on_all, listen_on_loopback
 from p2pchat.settings.values import PeerSettings
+from p2pchat.wire.address import LOOPBACK
 
 DEFAULT_PORT: Final = 4000
 _PORTS_TO_TRY: Final = 50
-BACKLOG: Final = 4096
-"""Connections the kernel holds for us: a short queue makes a storm of them many times slower."""
 
 _FORMS: Final = {
     "tcp": r"tcp:PORT[:interface=ADDRESS], the port from 0 to 65535, a colon in ADDRESS as \:",
@@ -43,25 +43,28 @@ def open_port(
 ) -> IListeningPort:
     """Listen as the settings say.
 
-    Without a port in the settings, the first free one from 4000 on is taken. `loopback` is where to
-    listen when no interface is named either. Raises `CannotStartError`.
+    Without a port in the settings, the first free one from 4000 on is taken. Without an interface,
+    all of them are, over IPv6 and IPv4, or only this machine's own with `loopback`. Raises
+    `CannotStartError`.
     """
     if peer.listen is not None:
         return listen_on(reactor, factory, peer.listen)
-    interface = peer.interface or ("127.0.0.1" if loopback else "")
     wanted = [*range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TO_TRY), 0]
     if peer.port is not None:
         wanted = [peer.port]
     for number in wanted:
         try:
-            port: IListeningPort = reactor.listenTCP(
-                number, factory, backlog=BACKLOG, interface=interface
-            )
-            return port
+            if peer.interface is not None:
+                port: IListeningPort = reactor.listenTCP(
+                    number, factory, backlog=BACKLOG, interface=peer.interface
+                )
+                return port
+            return (listen_on_loopback if loopback else listen_on_all)(reactor, number, factory)
         except CannotListenError as why:
             code = getattr(why.socketError, "errno", None)
             if number == wanted[-1] or code not in (errno.EADDRINUSE, errno.EACCES):
-                where = f"{interface or 'all interfaces'}, port {number}"
+                where = peer.interface or (LOOPBACK if loopback else "all interfaces")
+                where = f"{where}, port {number}"
                 raise CannotStartError(f"cannot listen on {where}: {reason(why)}") from None
     raise AssertionError("the last one is taken or refused")
 

@@ -16,6 +16,7 @@ from p2pchat.mesh.link.peer_link import PeerLink
 from p2pchat.mesh.link.read_limit import ReadLimit
 from p2pchat.mesh.link.sealed_link import begin
 from p2pchat.mesh.link.send_queue import SendQueue, write_now
+from p2pchat.wire.address import host_and_port
 from p2pchat.wire.codec import MAX_LINE, LineTooLongError, decode_block, decode_each
 from p2pchat.wire.liberal import WireError
 from p2pchat.wire.messages import Pub, Send
@@ -35,8 +36,9 @@ class PeerProtocol(PeerLink):
         """The transport is there: the dialer says HELLO."""
         context = self._context
         remote = self.transport.getPeer()
-        self.ip = getattr(remote, "host", "")
-        self.address = f"{self.ip}:{getattr(remote, 'port', 0)}"
+        # Of who came, the listener has set it: on `::`, IPv4 comes in another form.
+        self.ip = self.ip or getattr(remote, "host", "")
+        self.address = host_and_port(self.ip, getattr(remote, "port", 0))
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
             set_no_delay(True)
