@@ -22,7 +22,7 @@ SUBCOMMANDS: Final = (
     ("reload", "have it read its settings again"),
     ("stop", "end it, in order"),
     ("check", "what is wrong with a configuration; needs no node"),
-    ("doctor", "what this machine and its network allow; needs no node"),
+    ("doctor", "what keeps you from others; needs no node"),
     ("history", "past messages, from the file; needs no node"),
     ("keys", "your key, known keys, copies; needs no node"),
     ("completion", "completion for bash, zsh or fish"),
