@@ -60,7 +60,8 @@ class NodesPage(Service):
     def stopService(self) -> Deferred[None]:
         """The node has left."""
         super().stopService()
-        return succeed(None) if self._web is None else self._web.close("stopping")
+        self._node.page = None
+        return succeed(None) if self._web is None else self._web.stopService()
 
 
 def _own_address(text: str) -> tuple[str, int]:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 
@@ -38,11 +39,13 @@ FIRST_PORT: Final = 27_880
 _TRIED: Final = 20
 
 
-class WebService:
+class WebService(Service):
     """Serves the page of a node that listens; `requests` answers its control socket.
 
     `address`: the host and the port to listen on; None for loopback and the first free port.
     """
+
+    name: str | None = "web"
 
     def __init__(
         self,
@@ -60,7 +63,8 @@ class WebService:
         self._streams = Streams(requests, node.unread)
         answers = Answers(node, requests, self._streams, self._round_trips)
         self._pages = Pages(node, reactor, self._entry, answers, self._streams, StaticFiles())
-        self._factory = PageFactory(reactor, self._pages)
+        self.factory = PageFactory(reactor, self._pages)
+        """What makes the connections, and knows them."""
         self._port: Any = None
 
     @property
@@ -96,8 +100,13 @@ class WebService:
         self._entry.renew()
         self._streams.end_all(why)
         closed: Deferred[Any] = maybeDeferred(port.stopListening)
-        self._factory.close()
+        self.factory.close()
         return closed
+
+    def stopService(self) -> Deferred[None]:
+        """The node has left."""
+        super().stopService()
+        return self.close("stopping")
 
     @property
     def _host(self) -> str:
@@ -108,7 +117,7 @@ class WebService:
         tried = [wanted] if wanted else [*range(FIRST_PORT, FIRST_PORT + _TRIED), 0]
         for number in tried:
             try:
-                return self._reactor.listenTCP(number, self._factory, interface=self._host)
+                return self._reactor.listenTCP(number, self.factory, interface=self._host)
             except CannotListenError as why:
                 trouble = reason(why)
         where = f"{self._host}, port {wanted}"
@@ -123,11 +132,11 @@ _FIGURES: Final[Mapping[str, Figure[WebService]]] = {
     "port": gauge("where the page is served, 0: nowhere", lambda web: web.port),
     "pages": gauge("pages that hear of this node", lambda web: len(web._streams)),
     "pages_limit": limit("of those at most", lambda _: MOST_PAGES),
-    "connections": gauge("open connections", lambda web: len(web._factory.connections)),
+    "connections": gauge("open connections", lambda web: len(web.factory.connections)),
     "connections_limit": limit("of those at most", lambda _: MOST),
-    "requests": counter("requests answered", lambda web: web._factory.requests),
+    "requests": counter("requests answered", lambda web: web.factory.requests),
     "given_way": counter(
         "connections that were closed because there were too many",
-        lambda web: web._factory.given_way,
+        lambda web: web.factory.given_way,
     ),
 }
