@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from p2pchat.web.gate import MOST_BODY, MOST_UNKNOWN
 from p2pchat.web.pages import MOST_WAITS, WAIT
@@ -46,7 +47,7 @@ class SafetyTests(PageCase):
 
     def test_who_is_refused(self) -> None:
         key = self.place.key
-        post = {"content_type": "application/json", "content_length": "2"}
+        post: dict[str, Any] = {"content_type": "application/json", "content_length": "2"}
         rows: list[tuple[int, bytes]] = [
             (200, request("GET", "/api/v1/links", key=key)),
             (200, request("GET", "/api/v1/links", key=key, host="localhost:1")),
@@ -87,6 +88,7 @@ class SafetyTests(PageCase):
             (400, request("POST", "/api/v1/read", b'{"upto":' + b"9" * 999 + b"}", key=key)),
             (400, request("POST", "/api/v1/read", b'{"upto":NaN}', key=key)),
             (400, request("POST", "/api/v1/send", b"\xff\xfe", key=key)),
+            (400, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\r\n b\r\n\r\n"),
             (413, request("POST", "/api/v1/session", b"x" * (MOST_UNKNOWN + 1))),
             (413, request("POST", "/api/v1/send", key=key, Transfer_Encoding="chunked")),
             (413, request("GET", "/", Transfer_Encoding="chunked")),
@@ -161,7 +163,7 @@ class SafetyTests(PageCase):
             connection.lose()
 
     def test_a_fault_of_ours_shows_nothing(self) -> None:
-        self.web.factory.pages.answer = lambda _: 1 / 0  # type: ignore[method-assign]
+        self.patch(self.web.factory.pages, "answer", lambda _: 1 / 0)
         answer = self.place.connect(request("GET", "/")).answer
         self.assertEqual((answer.status, answer.fields["code"]), (500, "failed"))
         self.assertNotIn(b"Zero", answer.body)

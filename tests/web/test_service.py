@@ -82,7 +82,7 @@ class PortTests(TestCase):
         yield connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", port), client)
         key = json.loads((yield client.over).partition(b"\r\n\r\n")[2])["key"]
         state, send = "/api/v1/links", "/api/v1/send"
-        huge = {"Content_Type": "application/json", "Content_Length": "300000000"}
+        huge: dict[str, Any] = {"Content_Type": "application/json", "Content_Length": "300000000"}
         for wanted, data in (
             (200, request("GET", "/", host=own)),
             (200, request("GET", state, key=key, host=own)),
