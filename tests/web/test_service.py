@@ -40,7 +40,7 @@ class Client(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self.heard += data
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over.callback(self.heard)
 
 
