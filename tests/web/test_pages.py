@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from p2pchat.settings.reading import changed
 from p2pchat.web.gate import MOST_BODY, MOST_UNKNOWN
 from p2pchat.web.pages import MOST_WAITS, WAIT
 from p2pchat.web.server import MOST, SAFE, TO_ASK, TO_READ
@@ -257,6 +258,12 @@ class AnswerTests(PageCase):
         start = self.get("state").fields["start"]
         self.assertEqual((start["name"], start["namespace"]), (True, True))
         self.assertEqual(start["sentence"], "")
+        values = {"peer.name": None, "peer.namespace": "lobby"}
+        self.alice.settings = changed(self.alice.settings, values)
+        start = self.get("state").fields["start"]
+        self.assertEqual((start["name"], start["namespace"]), (False, False))
+        self.assertIn("You are called alice, after your login name.", start["sentence"])
+        self.assertEqual(start["command"], "p2pchat --name NAME --namespace NAMESPACE")
 
     def test_unread_without_a_history(self) -> None:
         self.bob.send("alice@CIC", "oi")
