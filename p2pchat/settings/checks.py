@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from p2pchat.wire.blocklist import block_entry
@@ -24,6 +24,8 @@ _LARGEST: Final = 1_000_000_000  # thirty years, a gigabyte: beyond this it is a
 _MOST_BLOCKED: Final = 10_000
 _MOST_NAMES: Final = 32
 _NAME: Final = re.compile(r"[\w.:@*?\[\]!-]{1,15}", re.ASCII)
+_MOST_HOSTS: Final = 16
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 
@@ -211,14 +213,49 @@ def _accept_blocked(value: object) -> tuple[str, ...]:
         raise Unfit(f"names, NAME@*, *@NAMESPACE, addresses or networks ({why})") from None
 
 
-def _accept_names(value: object) -> tuple[str, ...]:
+def _accept_interfaces(value: object) -> tuple[str, ...]:
+    names = _names(value, _MOST_NAMES)
+    if not all(_NAME.fullmatch(name) for name in names):
+        raise Unfit("names of interfaces, like eth0 or wl*")
+    return tuple(names)
+
+
+def _accept_own_address(value: object) -> str:
+    text = _accept_serve(value)
+    host, port = serve_address(text)
+    if host is not None and host.lower() != "localhost" and not _is_loopback(host):
+        raise Unfit(
+            "an address of this machine alone (the page is not encrypted: "
+            f"use ssh -L {port}:127.0.0.1:{port})"
+        )
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _accept_host_names(value: object) -> tuple[str, ...]:
+    names = _names(value, _MOST_HOSTS)
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise Unfit("host names, without a port")
+    return tuple(name.lower() for name in names)
+
+
+def _names(value: object, most: int) -> Sequence[str]:
+    """A list of so many texts at most; on a command line they have commas between them."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, (list, tuple)) or len(value) > _MOST_NAMES:
-        raise Unfit(f"a list of at most {_MOST_NAMES} names")
-    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in value):
-        raise Unfit("names of interfaces, like eth0 or wl*")
-    return tuple(value)
+    if not isinstance(value, (list, tuple)) or len(value) > most:
+        raise Unfit(f"a list of at most {most} names")
+    if not all(isinstance(name, str) for name in value):
+        raise Unfit("a list of texts")
+    return value
 
 
 COUNT: Final = whole("N", 1)
@@ -233,8 +270,10 @@ PATH: Final = Kind("FILE", _accept_path)
 LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
 POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))
+OWN_ADDRESS: Final = Kind("[HOST:]PORT", _accept_own_address)
+HOST_NAMES: Final = Kind("NAMES", _accept_host_names)
 BLOCKED: Final = Kind("LIST", _accept_blocked)
-NAMES: Final = Kind("NAMES", _accept_names)
+INTERFACES: Final = Kind("NAMES", _accept_interfaces)
 YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
 FLAG: Final = Kind("", _accept_yes_or_no)
 """Yes or no in a file; on the command line the option alone says yes."""

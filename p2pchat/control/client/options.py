@@ -58,6 +58,11 @@ _EXAMPLES: Final = {
         ("p2pchat doctor", "one page, in five seconds"),
         ("p2pchat doctor --rendezvous HOST", "could that one be used from here?"),
     ),
+    "web": (
+        ("p2pchat web", "the page, in your browser"),
+        ("p2pchat web --print", "a link that can be used once, within two minutes"),
+        ("p2pchat web --off", "the page ends, and all who have it open are out"),
+    ),
     "check": (("p2pchat check /etc/p2pchat/config.json", "status 1 if a start would refuse it"),),
     "history": (
         ("p2pchat history", "all that is kept"),
@@ -190,6 +195,27 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def port(text: str) -> int:
+    """A port; its name stands in what `argparse` says of a wrong one."""
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise ValueError
+    return number
+
+
+def _web_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=0,
+        metavar="PORT",
+        help="serve it there (27880, or a free one)",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="show the link, open nothing")
+    parser.add_argument("--print", action="store_true", help="the same")
+    parser.add_argument("--off", action="store_true", help="end the page, and all that are open")
+
+
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config",
@@ -254,6 +280,7 @@ _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
     "forget": _forget_arguments,
     "log": _log_arguments,
     "status": _status_arguments,
+    "web": _web_arguments,
     "check": _check_arguments,
     "doctor": _doctor_arguments,
     "history": _history_arguments,
