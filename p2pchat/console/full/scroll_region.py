@@ -1,0 +1,101 @@
+"""Rows that moved on the screen are moved by the terminal, and not drawn again.
+
+    a new line below 22 others:  "\\x1b[1;22r"   the rows that may move
+                                 "\\x1b[22;1H\\n"  up by one: the first is gone, the last is empty
+                                 "\\x1b[r"        all rows again
+
+Rules: this only makes the terminal, and what prompt_toolkit remembers of it, change in the same
+way. prompt_toolkit compares and draws the rest as ever, so that a move that was of no use is never
+seen. Whole rows move: the list left of the messages comes with them, and is drawn where it now
+differs. Nothing moves where the menu of completions is, or was, over the messages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.layout.screen import Screen, WritePosition
+
+Lines: TypeAlias = Sequence[object | None]
+"""What is on each row, None for nothing; the same object is drawn in the same way."""
+_LEAST: Final = 2
+"""Rows that need not be drawn, from which on it is worth some thirty bytes."""
+_NO_REGION: Final = "\x1b[r"
+
+
+class _Drawn(NamedTuple):
+    screen: Screen
+    place: tuple[int, int, int, int]
+    lines: Lines
+
+
+class ScrollRegion:
+    """Moves the rows of one part of an application's screen."""
+
+    def __init__(self, app: Application[None]) -> None:
+        self._app = app
+        self._before: _Drawn | None = None
+
+    def drawn(self, screen: Screen, place: WritePosition, lines: Lines, *, covered: bool) -> None:
+        """These `lines` were put on `screen`, at this place; all left of them was, too.
+
+        `covered`: something else may be drawn over some of them. Call it at each drawing, before
+        prompt_toolkit compares.
+        """
+        shown = self._app.renderer.last_rendered_screen
+        before, where = self._before, (place.xpos, place.ypos, place.width, place.height)
+        self._before = None if covered else _Drawn(screen, where, lines)
+        if shown is None:
+            # The terminal may have been left in the middle of a move.
+            self._write(_NO_REGION)
+        elif before is not None and before.screen is shown and before.place == where:
+            up = self._moved_up(screen, shown, place, before.lines, lines)
+            if up:
+                self._move(shown, place, up)
+
+    def _moved_up(
+        self, screen: Screen, shown: Screen, place: WritePosition, before: Lines, lines: Lines
+    ) -> int:
+        """By how many rows most of them moved up (down, if negative); 0 if that is of no use."""
+        at = {id(line): number for number, line in enumerate(before) if line is not None}
+        moved = Counter(
+            at[id(line)] - number for number, line in enumerate(lines) if id(line) in at
+        )
+        stayed = moved.pop(0, 0)
+        if not moved:
+            return 0
+        up, same = moved.most_common(1)[0]
+        if same - stayed < _LEAST:
+            return 0
+        spoiled = sum(
+            self._left(shown, y + up, place) != self._left(screen, y, place)
+            for y in range(place.ypos, place.ypos + place.height)
+        )
+        return up if same - stayed - spoiled >= _LEAST else 0
+
+    @staticmethod
+    def _left(screen: Screen, y: int, place: WritePosition) -> object:
+        """What is left of the place in a row, and nothing for a row that comes in empty."""
+        if not place.xpos or not place.ypos <= y < place.ypos + place.height:
+            return None
+        row = screen.data_buffer[y]
+        return [row[x] for x in range(place.xpos)]
+
+    def _move(self, shown: Screen, place: WritePosition, up: int) -> None:
+        first, last = place.ypos, place.ypos + place.height - 1
+        row, step = (last, "\n") if up > 0 else (first, "\x1bM")
+        self._app.output.hide_cursor()
+        self._write(f"\x1b[{first + 1};{last + 1}r\x1b[{row + 1};1H{step * abs(up)}{_NO_REGION}")
+        rows = shown.data_buffer
+        kept = {y: rows.pop(y + up) for y in range(first, last + 1) if first <= y + up <= last}
+        for y in range(first, last + 1):
+            rows.pop(y, None)
+        rows.update(kept)
+
+    def _write(self, sequence: str) -> None:
+        """Write it, and put the cursor back to where prompt_toolkit has left it."""
+        cursor = self._app.renderer._cursor_pos
+        self._app.output.write_raw(f"{sequence}\x1b[{cursor.y + 1};{cursor.x + 1}H")
