@@ -159,6 +159,11 @@ def reopen() -> None:
         file.open(time.time())
 
 
+def log_paths() -> list[str]:
+    """The files to which the process's log goes; none where it goes to standard output."""
+    return [file.path for file in _open_files if file.path != "-"]
+
+
 def lost_lines() -> int:
     """How many lines could not be written since the start."""
     return sum(file.lost for file in _open_files)
