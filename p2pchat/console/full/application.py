@@ -120,6 +120,8 @@ class ChatScreen:
             output=output,
             mouse_support=False,
             max_render_postpone_time=None,
+            # A signal tells of another size; to ask for it twice a second wakes the machine.
+            terminal_size_polling_interval=None,
         )
         self.pane.region = ScrollRegion(self.app)
         # Escape leaves a screen, and begins what Alt and other keys send, which comes in one go.

@@ -94,10 +94,11 @@ class LittleWrittenTests(_Screens):
         self.draw()
         self.assertEqual(self.written, [])
 
-    def test_a_region_that_was_left_behind_does_no_harm(self) -> None:
+    def test_what_was_left_behind_does_no_harm(self) -> None:
         self.fill()
-        self.screen.write("\x1b[5;9r")
+        self.screen.write("\x1b[5;9r\x1b[7m")
         self.type("\x0c")
+        self.assertFalse(self.screen.cell(0, 79).reverse, "an empty cell")
         self.say("the last one")
         self.draw()
         self.assert_as_drawn_at_once("")
