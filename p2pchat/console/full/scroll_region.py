@@ -1,8 +1,8 @@
 """Rows that moved on the screen are moved by the terminal, and not drawn again.
 
-    a new line below 22 others:  "\\x1b[1;22r"   the rows that may move
-                                 "\\x1b[22;1H\\n"  up by one: the first is gone, the last is empty
-                                 "\\x1b[r"        all rows again
+    a new line below 22 others:  "\\x1b7\\x1b[1;22r"   the rows that may move
+                                 "\\x1b[22;1H\\n"      up by one: the first is gone, the last empty
+                                 "\\x1b[r\\x1b8"       all rows again, and the cursor where it was
 
 Rules: this only makes the terminal, and what prompt_toolkit remembers of it, change in the same
 way. prompt_toolkit compares and draws the rest as ever, so that a move that was of no use is never
@@ -96,6 +96,5 @@ class ScrollRegion:
         rows.update(kept)
 
     def _write(self, sequence: str) -> None:
-        """Write it, and put the cursor back to where prompt_toolkit has left it."""
-        cursor = self._app.renderer._cursor_pos
-        self._app.output.write_raw(f"{sequence}\x1b[{cursor.y + 1};{cursor.x + 1}H")
+        """Write what takes the cursor elsewhere, and have the terminal put it back."""
+        self._app.output.write_raw(f"\x1b7{sequence}\x1b8")
