@@ -70,19 +70,15 @@ class ScrollRegion:
         up, same = moved.most_common(1)[0]
         if same - stayed < _LEAST:
             return 0
-        spoiled = sum(
-            self._left(shown, y + up, place) != self._left(screen, y, place)
-            for y in range(place.ypos, place.ypos + place.height)
-        )
+        spoiled = self._spoiled(screen, shown, place, up) if place.xpos else 0
         return up if same - stayed - spoiled >= _LEAST else 0
 
     @staticmethod
-    def _left(screen: Screen, y: int, place: WritePosition) -> object:
-        """What is left of the place in a row, and nothing for a row that comes in empty."""
-        if not place.xpos or not place.ypos <= y < place.ypos + place.height:
-            return None
-        row = screen.data_buffer[y]
-        return [row[x] for x in range(place.xpos)]
+    def _spoiled(screen: Screen, shown: Screen, place: WritePosition, up: int) -> int:
+        """How many rows are to be drawn again left of the place, judged by where they begin."""
+        rows = range(place.ypos, place.ypos + place.height)
+        came, has = screen.data_buffer, shown.data_buffer
+        return sum(y + up not in rows or has[y + up].get(0) != came[y].get(0) for y in rows)
 
     def _move(self, shown: Screen, place: WritePosition, up: int) -> None:
         first, last = place.ypos, place.ypos + place.height - 1
