@@ -79,6 +79,7 @@ class TableTests(CommandCase):
             )
 
     def test_log_sets_the_level(self) -> None:
+        self.patch(table, "log_paths", list)
         reply = self.reply("/log debug ")
         self.assertEqual((reply.lines, get_level()), (["the log's level is DEBUG"], "DEBUG"))
         self.assertIn("it is DEBUG now", self.reply("/log").lines[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
+from p2pchat.console.commands import table
 from p2pchat.history.records import HistoryError
 from p2pchat.wire.messages import Pub, Send
 from tests.console.full.test_earlier import EarlierCase
@@ -107,6 +108,7 @@ class PageTests(PastCase):
         self.assertEqual(self.numbers()[-1], 1029)
 
     def test_what_this_session_alone_has_stands_at_its_time(self) -> None:
+        self.patch(table, "log_paths", list)
         self.say(range(1000, 1003))
         self.type("/log INFO\r")
         self.now += 60
