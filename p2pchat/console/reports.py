@@ -214,8 +214,13 @@ def _look_alikes(peer_ids: Iterable[str], own_id: str, friends: Friends) -> dict
     return alike
 
 
-def links_table(rows: Iterable[LinkRow], wall_now: float, known: KnownKeys | None = None) -> Table:
-    """The links; `wall_now` is seconds since the epoch, `known` as in `peers_table`."""
+def links_table(
+    rows: Iterable[LinkRow],
+    wall_now: float,
+    known: KnownKeys | None = None,
+    beside: Callable[[str], str] = lambda _: "",
+) -> Table:
+    """The links; `wall_now` is seconds since the epoch, the others as in `peers_table`."""
     head = ("peer_id", "direction", "since", "in", "out", *(() if known is None else ("link",)))
     cells = []
     for row in rows:
@@ -224,7 +229,8 @@ def links_table(rows: Iterable[LinkRow], wall_now: float, known: KnownKeys | Non
         since = f"{time.strftime(form, time.localtime(wall_now - age))} ({duration(age)})"
         counts = (f"{row.received:,}", f"{row.sent:,}")
         safe = () if known is None else (_link(row.peer_id, row.security, known),)
-        cells.append((in_table(row.peer_id), row.direction, since, *counts, *safe))
+        direction = row.direction + beside(row.peer_id)
+        cells.append((in_table(row.peer_id), direction, since, *counts, *safe))
     return Table(head, cells, "no links")
 
 

@@ -17,19 +17,21 @@ it early is made visible.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
 from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
-from p2pchat.wire.names import CELLS, bracketed, in_cells, visible
+from p2pchat.wire.names import CELLS, bracketed, in_cells, in_table, visible
 from p2pchat.wire.text import printable
 
 BURST: Final = 200
 """Lines that a terminal shows at once after a quiet time; also the lines kept during a flood."""
 REUSED: Final = " (reused id)"
 """The note of a message whose sender used the id before, for another text."""
+UNKEPT: Final = "(not kept)"
+"""The note of a message that could not be kept."""
 EDITED: Final = ", edited"
 """The note of a message that is another text of an earlier one."""
 PLAIN: Final = "plain"
@@ -111,6 +113,18 @@ def left_out_line(count: int, peer_id: str = "", *, kept: bool) -> str:
     whose = f" from {bracketed(peer_id)}" if peer_id else ""
     where = "/history shows them" if kept else "the log has them at DEBUG"
     return printable(f"… {count:,} more messages{whose} ({where})")
+
+
+def with_aliases(sentence: str, names: Mapping[str, str]) -> str:
+    """A sentence, with the alias of each peer whose whole peer_id it has in brackets.
+
+    `names`: peer_id -> alias. The alias stands in brackets of its own, where no peer can write.
+    """
+    for peer_id, alias in names.items():
+        who = bracketed(peer_id)
+        if who in sentence:
+            sentence = sentence.replace(who, f"{bracketed(alias)} ({in_table(peer_id)})")
+    return sentence
 
 
 class StatusLines:

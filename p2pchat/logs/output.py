@@ -159,14 +159,14 @@ def reopen() -> None:
         file.open(time.time())
 
 
+def log_paths() -> list[str]:
+    """The files to which the process's log goes; none where it goes to standard output."""
+    return [file.path for file in _open_files if file.path != "-"]
+
+
 def lost_lines() -> int:
     """How many lines could not be written since the start."""
     return sum(file.lost for file in _open_files)
-
-
-def written_to() -> str:
-    """The name of the process's log file; empty when there is none, or it is standard output."""
-    return next((file.path for file in reversed(_open_files) if file.path != "-"), "")
 
 
 _open_files: Final[list[LogFile]] = []

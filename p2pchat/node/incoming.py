@@ -14,7 +14,7 @@ What comes before the past is known waits, because a repetition could not be tol
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Generator, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from p2pchat.history.durable import DurableHistory
@@ -66,6 +66,8 @@ class Incoming:
         """Messages that came again and were not shown."""
         self.ignored: Container[str] = ()
         """The peers whose messages are acknowledged, and nothing else."""
+        self.unignored: Mapping[str, float] = {}
+        """Until when (wall clock) peers were ignored: what they said before is ignored, too."""
         self.left_out = 0
         """Messages of those."""
         if history is not None:
@@ -119,7 +121,8 @@ class Incoming:
         assert history is not None
         kind: Any = Send if message.require_ack else Pub
         plain = kind(message.msg_id, message.src, message.dst, message.payload, message.require_ack)
-        if peer.peer_id in self.ignored:
+        ignored_until = self.unignored.get(peer.peer_id, 0.0)
+        if peer.peer_id in self.ignored or message.said < ignored_until:
             self._ignore(peer, link, [plain])
         elif not self._puts_off:
             self._keep_late(history, peer, link, plain, message.said)

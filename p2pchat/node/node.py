@@ -247,6 +247,7 @@ class ChatNode(MultiService):
         mesh.on_extended = self._extended
         self.incoming = Incoming(self.observers, seen, self.history)
         self.incoming.ignored = self.lists.ignored
+        self.incoming.unignored = self.lists.unignored
         self.outgoing = Outgoing(
             mesh.context,
             mesh.peers,

@@ -42,6 +42,8 @@ class Decided(Struct):
     bell: bool | None = None
     """None: as the settings say."""
     notify: bool = False
+    unignored: dict[str, float] = field(default_factory=dict)
+    """Peers that were ignored, until when (wall clock)."""
 
 
 class ListError(ValueError):
@@ -62,6 +64,13 @@ class OwnLists:
         self._save = save
         self.ignored: dict[str, None] = dict.fromkeys(islice(filter(_is_peer, start.ignored), MOST))
         """The peers of whom nothing is shown or kept. Look into it, and no more."""
+        unignored = (
+            (name, at)
+            for name, at in start.unignored.items()
+            if _is_peer(name) and 0 <= at < _LATEST
+        )
+        self.unignored: dict[str, float] = dict(islice(unignored, MOST))
+        """Until when (wall clock) these peers were ignored: what they said before stays unseen."""
         muted = (
             (name, until)
             for name, until in start.muted.items()
@@ -91,11 +100,18 @@ class OwnLists:
         self.ignored[peer_id] = None
         return self._changed()
 
-    def unignore(self, peer_id: str) -> Deferred[str]:
-        """Hear of this peer again; raises `ListError` for one that is not ignored."""
+    def unignore(self, peer_id: str, now: float) -> Deferred[str]:
+        """Hear of what this peer says from now on (wall clock).
+
+        Raises `ListError` for one that is not ignored.
+        """
         if peer_id not in self.ignored:
             raise ListError(f"{bracketed(peer_id)} is not ignored")
         del self.ignored[peer_id]
+        self.unignored.pop(peer_id, None)
+        while len(self.unignored) >= MOST:
+            del self.unignored[next(iter(self.unignored))]
+        self.unignored[peer_id] = now
         return self._changed()
 
     def mute(self, name: str, until: float) -> Deferred[str]:
@@ -159,7 +175,8 @@ class OwnLists:
         return self._changed()
 
     def _changed(self) -> Deferred[str]:
-        decided = Decided([*self.ignored], self.muted, self.aliases, self.bell, self.notify)
+        ignored = [*self.ignored]
+        decided = Decided(ignored, self.muted, self.aliases, self.bell, self.notify, self.unignored)
         return self._save(msgspec.json.encode(decided) + b"\n")
 
 

@@ -154,6 +154,9 @@ class Unread(Observer):
             for dst, count in scopes.items():
                 self._came(conversation_of(peer.peer_id, dst), count)
 
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """A peer changed what it said: that was counted when it was said."""
+
     def forgotten(self, peer_id: str) -> None:
         """What was said by and to a peer is deleted."""
         self.counts.pop(peer_id, None)

@@ -21,7 +21,7 @@ from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.control.requests import Fields, RequestError
 from p2pchat.history.records import SECURITIES
-from p2pchat.logs.output import written_to
+from p2pchat.logs.output import log_paths
 from p2pchat.node.news import InsecureError, NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.web.asked import PageRequest
@@ -158,10 +158,10 @@ class Answers:
         return {"round_trips": rows}
 
     def _log(self, request: PageRequest) -> Answer:
-        path = written_to()
-        if not path:
+        paths = log_paths()
+        if not paths:
             raise RequestError("refused", "the log goes to no file")
-        return {"lines": last_lines(path, request.count)}
+        return {"lines": last_lines(paths[-1], request.count)}
 
     # ------------------------------------------------------------ saying
 

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer, Observers
 from p2pchat.node.unread import MOST, TOGETHER, Unread
-from p2pchat.wire.messages import Pub, Send
+from p2pchat.wire.messages import ChangedSend, Pub, Send
 
 
 class Reads(Observer):
@@ -37,6 +37,11 @@ class UnreadTests(SynchronousTestCase):
         self.unread.seen("bob@C")
         self.unread.seen("bob@C")
         self.assertEqual(self.reads.heard, [("bob@C", 0)], "it is told when there was something")
+
+    def test_a_change_is_not_one_more(self) -> None:
+        self.hear(Send("1"))
+        self.observers.changed(Peer("bob@C"), ChangedSend("2", of="1"))
+        self.assertEqual(self.unread.counts, {"bob@C": 1})
 
     def test_who_has_it_open_sees_it(self) -> None:
         self.unread.open("screen", "bob@C")

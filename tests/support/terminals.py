@@ -32,8 +32,8 @@ else:
     from p2pchat.console.full.event_loop import EventLoop
     from p2pchat.console.full.list_column import columns_of
     from p2pchat.console.full.past_lines import PastLines
-    from p2pchat.console.full.placing import PlacingOutput
     from p2pchat.console.full.service import FullConsole
+    from p2pchat.console.full.sparing import SparingOutput
 
 from p2pchat.node.node import ChatNode
 
@@ -149,7 +149,7 @@ class ConsoleCase(SynchronousTestCase):
             self.loop,
             on_leave=self.left.append,
             screen_input=self.keyboard,
-            output=PlacingOutput(stream, self.screen.size, term="xterm-256color", enable_cpr=False),
+            output=SparingOutput(stream, self.screen.size, term="xterm-256color", enable_cpr=False),
             history=self.history,
         )
         self.console.startService()

@@ -202,7 +202,22 @@ class ChangingTests(MeshTestCase):
         alice.send("bob@CIC", "still")
         self.town.run(2)
         self.assertEqual((self.town.seen(bob).texts, len(bob.lists.ignored)), ([], 1))
-        bob.lists.unignore("alice@CIC")
+        bob.lists.unignore("alice@CIC", bob.wall())
         alice.send("bob@CIC", "again")
         self.town.run(2)
         self.assertEqual(self.town.seen(bob).texts, ["again"])
+
+    def test_what_was_said_while_ignored_is_not_caught_up_with(self) -> None:
+        alice, bob = self.keeping_pair()
+        bob.lists.ignore("alice@CIC")
+        alice.publish("#CIC", "unseen")
+        self.town.run(5)
+        bob.lists.unignore("alice@CIC", bob.wall())
+        self.town.run(5)
+        for _ in range(2):
+            self.town.leave(bob)
+            self.town.run(5)
+            alice.publish("#CIC", "missed")
+            bob = self.node("bob@CIC")
+            self.town.run(20)
+            self.assertEqual(self.town.seen(bob).texts, ["missed"])

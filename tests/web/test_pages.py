@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from p2pchat.settings.reading import changed
+from p2pchat.web import answers
 from p2pchat.web.gate import MOST_BODY, MOST_UNKNOWN
 from p2pchat.web.pages import MOST_WAITS, WAIT
 from p2pchat.web.server import MOST, SAFE, TO_ASK, TO_READ
@@ -355,6 +356,7 @@ class AnswerTests(PageCase):
         self.assertEqual(self.get("links").fields["links"][0]["peer_id"], "bob@CIC")
         self.assertIn("links", self.get("stats").fields["stats"])
         self.assertEqual(self.get("peers?scope=%23CIC").fields["more"], 0)
+        self.patch(answers, "log_paths", list)
         self.assertEqual(self.get("log").fields["code"], "refused")
         self.assertEqual(self.post("reconnect").fields, {"dialing": 0})
         self.assertEqual(self.post("block", entry="x@SPAM").fields["added"], ["x@SPAM"])

@@ -65,7 +65,8 @@ def _unignore(person: Person, rest: str) -> Answer:
         if not name:
             raise ValueError
         peer_id = peer_named(person, name) if name not in lists.ignored else name
-        return _done(lists.unignore(peer_id), f"{bracketed(peer_id)} is not ignored any more")
+        saved = lists.unignore(peer_id, person.node.wall())
+        return _done(saved, f"{bracketed(peer_id)} is not ignored any more")
 
     return _decided(UNIGNORE, unignore)
 

@@ -45,11 +45,17 @@ class WrongUseError(Exception):
 
 
 def recent(
-    history: DurableHistory, rest: str, resolve: Callable[[str], str], *, marks: bool = False
+    history: DurableHistory,
+    rest: str,
+    resolve: Callable[[str], str],
+    *,
+    marks: bool = False,
+    called: Callable[[str], str] = str,
 ) -> Deferred[list[str]]:
     """The last lines of a conversation, or of all: `rest` is `[peer | #ns | *] [n]`.
 
-    `marks`: whether a line tells how its message came, where that is known.
+    `marks`: whether a line tells how its message came, where that is known. `called`: what the
+    person calls a peer.
     """
     words = rest.split()
     count = LINES
@@ -57,24 +63,30 @@ def recent(
         count = _number(words.pop())
     if not words:
         asked = history.recent(None, count)
-        return asked.addCallback(_history_lines, "nothing is kept yet", marks=marks)
+        return asked.addCallback(_history_lines, "nothing is kept yet", marks=marks, called=called)
 
     def last(conversation: str) -> Deferred[list[str]]:
         history.mark_read(conversation)
         nothing = f"nothing is kept of {bracketed(conversation)}"
         asked = history.recent(conversation, count)
-        return asked.addCallback(_history_lines, nothing, marks=marks)
+        return asked.addCallback(_history_lines, nothing, marks=marks, called=called)
 
     return kept_peer(history, " ".join(words), resolve).addCallback(last)
 
 
-def search(history: DurableHistory, rest: str, *, marks: bool = False) -> Deferred[list[str]]:
-    """The last messages that hold all words; `marks` as in `recent`."""
+def search(
+    history: DurableHistory,
+    rest: str,
+    *,
+    marks: bool = False,
+    called: Callable[[str], str] = str,
+) -> Deferred[list[str]]:
+    """The last messages that hold all words; `marks` and `called` as in `recent`."""
     if not rest.strip():
         raise WrongUseError("")
     nothing = f'nothing is kept that has "{shortened(rest.strip(), 60)}"'
     asked = history.search(rest.strip(), LINES)
-    return asked.addCallback(_history_lines, nothing, marks=marks)
+    return asked.addCallback(_history_lines, nothing, marks=marks, called=called)
 
 
 def outbox(
@@ -189,23 +201,32 @@ def _number(text: str) -> int:
     return number
 
 
-def _history_lines(lines: Sequence[Record], nothing: str, *, marks: bool) -> list[str]:
+def _history_lines(
+    lines: Sequence[Record], nothing: str, *, marks: bool, called: Callable[[str], str]
+) -> list[str]:
     if not lines:
         return [nothing]
     most = max(200, _ROOM // len(lines))
-    return [history_line(line, most, marks=marks) for line in lines]
+    return [history_line(line, most, marks=marks, called=called) for line in lines]
 
 
-def history_line(line: Record, most: int | None = None, *, marks: bool = True) -> str:
+def history_line(
+    line: Record,
+    most: int | None = None,
+    *,
+    marks: bool = True,
+    called: Callable[[str], str] = str,
+) -> str:
     """One message as a line for a person, with at most so many characters of its text.
 
-    `marks`: whether it tells how the message came, where that is known.
+    `marks`: whether it tells how the message came, where that is known. `called`: what the person
+    calls a peer.
     """
-    to = "" if line.sender == line.conversation else line.conversation
+    to = "" if line.sender == line.conversation else called(line.conversation)
     late = "" if line.said is None else f", said {line_moment(line.said)}"
     late += EDITED if line.changes else ""
     security = line.came if marks else ""
-    who = sender(line.sender, to=to, note=late, security=security)
+    who = sender(called(line.sender), to=to, note=late, security=security)
     state = _STATES.get(line.state, "")
     text = line.text
     if most is not None and len(text) > most:

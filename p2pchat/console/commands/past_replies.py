@@ -31,12 +31,20 @@ _READY_WAIT: Final = 5.0
 def _history(person: Person, rest: str) -> Answer:
     whole = partial(_conversation, person.sent)
     marks = person.node.encrypts
-    return _asked(HISTORY, person, lambda history: past.recent(history, rest, whole, marks=marks))
+    called = person.node.lists.called
+    return _asked(
+        HISTORY,
+        person,
+        lambda history: past.recent(history, rest, whole, marks=marks, called=called),
+    )
 
 
 def _search(person: Person, rest: str) -> Answer:
     marks = person.node.encrypts
-    return _asked(SEARCH, person, lambda history: past.search(history, rest, marks=marks))
+    called = person.node.lists.called
+    return _asked(
+        SEARCH, person, lambda history: past.search(history, rest, marks=marks, called=called)
+    )
 
 
 def _outbox(person: Person, rest: str) -> Answer:

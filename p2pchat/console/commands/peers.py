@@ -97,17 +97,21 @@ def _some_of(node: ChatNode, listings: Listings) -> list[str]:
 
 def _beside(node: ChatNode, peer_id: str) -> str:
     """What the person calls a peer, has decided about it, and what it says of itself."""
-    alias, away = node.lists.called(peer_id), node.absences.text_of(peer_id)
-    words = [] if alias == peer_id else [f"alias {alias}"]
-    words += ["ignored"] if peer_id in node.lists.ignored else []
+    away = node.absences.text_of(peer_id)
+    words = ["ignored"] if peer_id in node.lists.ignored else []
     words += [f"away: {away}"] if away else []
-    return "".join(f", {word}" for word in words)
+    return _alias(node, peer_id) + "".join(f", {word}" for word in words)
+
+
+def _alias(node: ChatNode, peer_id: str) -> str:
+    alias = node.lists.called(peer_id)
+    return "" if alias == peer_id else f", alias {alias}"
 
 
 def _conn(person: Person, _: str) -> Answer:
     node, wall_now = person.node, person.node.wall()
     rows = link_rows(node.peers.connected(), person.clock.seconds(), wall_now)
-    return tabled(links_table(rows, wall_now, node.known))
+    return tabled(links_table(rows, wall_now, node.known, lambda peer_id: _alias(node, peer_id)))
 
 
 def _rtt(person: Person, _: str) -> Answer:

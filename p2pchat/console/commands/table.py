@@ -42,9 +42,10 @@ from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.commands.whois import WHOIS
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.logs.levels import get_level, set_level
+from p2pchat.logs.output import log_paths
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
-from p2pchat.wire.text import shortened
+from p2pchat.wire.text import printable, shortened
 
 _MEANS_IT: Final = 60.0
 """Seconds within which the same once more is the answer to a question."""
@@ -133,7 +134,8 @@ def _log(_: Person, rest: str) -> Answer:
         set_level(rest)
     except ValueError as why:
         return LOG.misused(str(why) if rest.strip() else f"it is {get_level()} now")
-    return said(f"the log's level is {get_level()}")
+    where = "".join(f": {printable(path)}" for path in log_paths())
+    return said(f"the log's level is {get_level()}{where}")
 
 
 def _help(_: Person, rest: str) -> Answer:

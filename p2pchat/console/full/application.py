@@ -46,6 +46,7 @@ from p2pchat.console.full.line_window import LineWindow
 from p2pchat.console.full.list_column import ListColumn, columns_of
 from p2pchat.console.full.pane import MessagePane
 from p2pchat.console.full.row_window import RowWindow
+from p2pchat.console.full.scroll_region import ScrollRegion
 from p2pchat.console.full.widths import cut, steady, wrap
 from p2pchat.wire.names import visible
 
@@ -119,7 +120,10 @@ class ChatScreen:
             output=output,
             mouse_support=False,
             max_render_postpone_time=None,
+            # A signal tells of another size; to ask for it twice a second wakes the machine.
+            terminal_size_polling_interval=None,
         )
+        self.pane.region = ScrollRegion(self.app)
         # Escape leaves a screen, and begins what Alt and other keys send, which comes in one go.
         self.app.ttimeoutlen = self.app.timeoutlen = 0.1
 

@@ -117,7 +117,7 @@ class LookingBack:
 
     def _show_found(self, words: str, lines: Sequence[Record]) -> None:
         came_from = self._conversations.current.key
-        marks = self._node.encrypts
+        marks, called = self._node.encrypts, self._node.lists.called
 
         def go(number: int) -> None:
             line = lines[number]
@@ -135,7 +135,7 @@ class LookingBack:
         count = f"{'the last ' if len(lines) == MOST_FOUND else ''}{len(lines)}"
         sheet = Sheet(
             f"{count} found: {shortened(words, 40)}",
-            [SheetLine(history_line(line, _SHOWN, marks=marks)) for line in lines],
+            [SheetLine(history_line(line, _SHOWN, marks=marks, called=called)) for line in lines],
             choose=go,
             at=len(lines) - 1,
         )

@@ -5,6 +5,8 @@
     Esc                     leaves a screen, or the past
     Up, Down, PageUp ..     in a screen that is shown, while nothing is typed; Enter chooses
 
+    Esc, / at once          Esc, and the beginning of a command
+
 Rules: Alt with a key that means nothing types nothing, whatever the terminal sends for it. A lone
 Escape is known by nothing following it at once.
 """
@@ -48,11 +50,13 @@ def moving_keys(screen: ChatScreen, moving: Moving, offer: Offer) -> KeyBindings
     bind(usual, moving.leave, Keys.Escape)
 
     def twice(event: KeyPressEvent) -> None:
-        """The second one may begin something."""
+        """The second key may begin something."""
         moving.leave()
         event.key_processor.feed(event.key_sequence[-1], first=True)
 
     keys.add(Keys.Escape, Keys.Escape, filter=usual)(twice)
+    # Who leaves a screen and types on at once would send a command, without its slash, as text.
+    keys.add(Keys.Escape, "/", filter=usual)(twice)
     keys.add(Keys.Escape, Keys.Any, filter=usual)(_nothing)
     for character in _UNWANTED:
         keys.add(Keys.Escape, character, filter=usual)(_nothing)

@@ -17,7 +17,16 @@ from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import EntryKind, PaneEntry, naming
 from p2pchat.console.full.marks import Marks
-from p2pchat.console.wording import PLAIN, REUSED, StatusLines, away_line, left_out_line, moment
+from p2pchat.console.wording import (
+    PLAIN,
+    REUSED,
+    UNKEPT,
+    StatusLines,
+    away_line,
+    left_out_line,
+    moment,
+    with_aliases,
+)
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
@@ -199,7 +208,7 @@ class News(Observer):
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        remarks = ["(not kept)"] * len(messages)
+        remarks = [UNKEPT] * len(messages)
         self._arrivals.received(peer.peer_id, messages, remarks, self._security(peer))
 
     def past_known(self, unread: str) -> None:  # noqa: ARG002
@@ -217,9 +226,13 @@ class News(Observer):
 
     def remark(self, sentence: str) -> None:
         """Something that the person may like to know."""
-        self.show(f"* {sentence}", EntryKind.EVENT)
+        self.show(f"* {self._with_aliases(sentence)}", EntryKind.EVENT)
 
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""
         alert, self._alert = self._alert, None
-        self.show(f"* {sentence}", EntryKind.ALERT if sentence == alert else EntryKind.WARNING)
+        kind = EntryKind.ALERT if sentence == alert else EntryKind.WARNING
+        self.show(f"* {self._with_aliases(sentence)}", kind)
+
+    def _with_aliases(self, sentence: str) -> str:
+        return with_aliases(sentence, self._node.lists.names)

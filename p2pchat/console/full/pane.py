@@ -19,6 +19,7 @@ from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.drawn import Drawn
 from p2pchat.console.full.entries import Glyphs, Row
 from p2pchat.console.full.placing import clusters, placed, words_of
+from p2pchat.console.full.scroll_region import ScrollRegion
 from p2pchat.console.full.sheet import Sheet
 from p2pchat.console.full.widths import fit, width
 
@@ -55,6 +56,8 @@ class MessagePane(Drawn):
     ) -> None:
         self._conversations = conversations
         self._covered = covered
+        self.region: ScrollRegion | None = None
+        """What has the terminal move rows; None: they are drawn again."""
         self._glyphs = glyphs
         # The row is kept with its cells, so that nothing else can come to have its id.
         self._drawn: dict[tuple[int, bool], tuple[Row, Cells]] = {}
@@ -92,7 +95,8 @@ class MessagePane(Drawn):
         before = self._drawn if left == self._left else {}
         self._drawn, self._left = {}, left
         line = place.ypos + place.height - len(rows)
-        singly = len(rows) - self._covered()
+        covered = self._covered()
+        singly = len(rows) - covered
         for number, row in enumerate(rows):
             key = id(row), number >= singly
             kept = before.get(key)
@@ -102,6 +106,9 @@ class MessagePane(Drawn):
             self._drawn[key] = kept
             screen.data_buffer[line].update(kept[1])
             line += 1
+        if self.region is not None:
+            lines = [None] * (place.height - len(rows)) + rows
+            self.region.drawn(screen, place, lines, covered=covered > 0)
 
 
 def pieces_of(row: Row, columns: int, left: int = 0) -> Cells:

@@ -11,12 +11,13 @@ changing. Bounded: what is far from the screen goes, and is read again when one 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Final
 
 from p2pchat.console.full.backlog import Backlog
 from p2pchat.console.full.entries import EntryKind, Glyphs, Identity, Mark, PaneEntry, in_parts
 from p2pchat.console.full.scrolled import Scrolled
+from p2pchat.console.wording import UNKEPT
 
 MOST: Final = 1500
 """Entries that are kept of it."""
@@ -130,11 +131,13 @@ class PastView(Scrolled):
         # Of the others none can be the same, and to know each of thousands by its text takes long.
         began = entries[0].at - _LATE if entries else 0.0
         ended = entries[-1].at + _LATE if entries else 0.0
+        lost = any(UNKEPT in live.note for live in self._live)
+        said = {entry.identity for entry in entries} if lost else ()
         for place, live in enumerate(self._live):
             places[id(live)] = place
             if live.number:
                 numbered[live.number] = live
-            elif live.msg_id:
+            elif live.msg_id and not self._is_lost(live, said):
                 if began <= live.at < ended:
                     known[live.identity] = live
             elif since <= live.at < until and _is_of_session(live) and id(live) not in here:
@@ -144,6 +147,8 @@ class PastView(Scrolled):
             shown = numbered.get(entry.number) or entry
             if shown is entry and entry.msg_id and known:
                 shown = known.get(entry.identity, entry)
+            if id(shown) in here and UNKEPT in shown.note:
+                continue  # it came again, and was kept, later than where it stands
             if id(shown) in here:
                 shown = entry  # the same was said twice
             here.add(id(shown))
@@ -156,6 +161,11 @@ class PastView(Scrolled):
             yield from parts
         for _, note in reversed(notes):
             yield from in_parts(note)
+
+    @staticmethod
+    def _is_lost(live: PaneEntry, said: Container[Identity]) -> bool:
+        """Whether it could not be kept, nor was when it came again among what is `said`."""
+        return UNKEPT in live.note and live.identity not in said
 
     # ------------------------------------------------------------ bounds
 
@@ -188,4 +198,5 @@ class PastView(Scrolled):
 def _is_of_session(entry: PaneEntry) -> bool:
     """Whether it is in no history: said by the console, or what could not be sent."""
     failed = entry.kind is EntryKind.OWN and entry.mark is Mark.FAILED
-    return (entry.kind in _FROM_SESSION or failed) and entry.parts is not None
+    unkept = entry.kind is EntryKind.MESSAGE and UNKEPT in entry.note
+    return (entry.kind in _FROM_SESSION or failed or unkept) and entry.parts is not None

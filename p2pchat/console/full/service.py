@@ -65,7 +65,7 @@ def make_full_console(
     """
     from prompt_toolkit.input.vt100 import Vt100Input
 
-    from p2pchat.console.full.placing import PlacingOutput
+    from p2pchat.console.full.sparing import SparingOutput
     from p2pchat.console.full.tty import Terminal, TerminalStream
 
     stdin: Any = sys.__stdin__
@@ -80,7 +80,7 @@ def make_full_console(
         loop,
         on_leave=on_leave,
         screen_input=Vt100Input(stdin),
-        output=PlacingOutput(stream, terminal.size, term=os.environ.get("TERM")),
+        output=SparingOutput(stream, terminal.size, term=os.environ.get("TERM")),
         history=PastLines(typed),
         encoding=encoding,
         terminal=terminal,

@@ -26,6 +26,7 @@ _LEAVE: Final = (
     "\x1b[0m"  # no attributes
     "\x1b[?2004l"  # no marks around what is pasted
     "\x1b[?7h"  # long lines wrap
+    "\x1b[r"  # all rows move
     "\x1b[?25h"  # a cursor
     "\x1b[?1049l"  # the screen that was there before
     f"{NO_MOUSE}{KEYS_AGAIN}"  # the mouse, and what its wheel does

@@ -21,7 +21,14 @@ from p2pchat.console.commands.table import Commands
 from p2pchat.console.plain.backpressure import Backpressure, Draining
 from p2pchat.console.plain.queue import CommandQueue
 from p2pchat.console.plain.screen import Digest, Screen, Transcript
-from p2pchat.console.wording import EDITED, StatusLines, away_line, said_note
+from p2pchat.console.wording import (
+    EDITED,
+    UNKEPT,
+    StatusLines,
+    away_line,
+    said_note,
+    with_aliases,
+)
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import News
 from p2pchat.node.node import ChatNode
@@ -153,7 +160,7 @@ class PlainConsole(Observer):
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        notes = [" (not kept)"] * len(messages)
+        notes = [f" {UNKEPT}"] * len(messages)
         self._news.received(peer.peer_id, messages, notes, self._security(peer))
 
     def _security(self, peer: Peer) -> str:
@@ -162,4 +169,5 @@ class PlainConsole(Observer):
 
     def notice(self, sentence: str) -> None:
         """Something that the person should know."""
+        sentence = with_aliases(sentence, self._node.lists.names)
         self._news.event(printable(f"* {sentence}"))

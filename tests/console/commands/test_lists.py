@@ -99,7 +99,7 @@ class ListCommandTests(CommandCase):
         self.assertRaises(ListError, lists.ignore, "one@more")
         self.assertRaises(ListError, lists.mute, "one@more", 0.0)
         self.assertRaises(ListError, lists.alias, "more", "one@more", ())
-        lists.unignore("n1@CIC")
+        lists.unignore("n1@CIC", 0.0)
         lists.ignore("one@more")
 
     def test_bell_and_notifications(self) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
+from p2pchat.console.commands import table
 from p2pchat.console.commands.table import COMMANDS
 from p2pchat.console.replies import Reply
 from p2pchat.logs.levels import get_level
@@ -78,10 +79,14 @@ class TableTests(CommandCase):
             )
 
     def test_log_sets_the_level(self) -> None:
+        self.patch(table, "log_paths", list)
         reply = self.reply("/log debug ")
         self.assertEqual((reply.lines, get_level()), (["the log's level is DEBUG"], "DEBUG"))
         self.assertIn("it is DEBUG now", self.reply("/log").lines[0])
         self.assertIn("expected one of DEBUG", self.reply("/log x").lines[0])
+        self.patch(table, "log_paths", lambda: ["/home/a/\x1b.log"])
+        shown = "the log's level is INFO: /home/a/\\x1b.log"
+        self.assertEqual(self.reply("/log info").lines, [shown])
 
     def test_reconnect_tells_how_many(self) -> None:
         for absent, text in (

@@ -165,6 +165,15 @@ class ConversationTests(MovingCase):
         self.type(f"{ESC}{ESC}[200~colado{ESC}[201~")
         self.assertEqual(self.prompt, "> colado")
 
+    def test_a_slash_at_once_after_an_escape_begins_a_command(self) -> None:
+        self.hear("bob", "um")
+        self.type("/to bob\r/help\r")
+        self.type(f"{ESC}/to")
+        self.assertEqual(self.prompt, "bob@CIC> /to")
+        self.assertIn("[bob@CIC] um", self.messages)
+        self.type("\r")
+        self.assertEqual(self.prompt, ">")
+
     def test_close_takes_a_conversation_off_the_list(self) -> None:
         self.hear("bob", "um")
         self.carol("dois", "#CIC")

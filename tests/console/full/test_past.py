@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
+from p2pchat.console.commands import table
 from p2pchat.history.records import HistoryError
 from p2pchat.wire.messages import Pub, Send
 from tests.console.full.test_earlier import EarlierCase
@@ -107,6 +108,7 @@ class PageTests(PastCase):
         self.assertEqual(self.numbers()[-1], 1029)
 
     def test_what_this_session_alone_has_stands_at_its_time(self) -> None:
+        self.patch(table, "log_paths", list)
         self.say(range(1000, 1003))
         self.type("/log INFO\r")
         self.now += 60
@@ -120,6 +122,27 @@ class PageTests(PastCase):
         place = flat.index("the log's level is INFO")
         self.assertEqual(flat[place - 1], "[bob@CIC] n 1002")
         self.assertEqual(flat[place + 1], "[bob@CIC] n 1003")
+
+    def test_what_could_not_be_kept_is_there_too_and_once(self) -> None:
+        self.say(range(1000, 1003))
+        peer = self.alice.peers.get("bob@CIC")
+        assert peer is not None
+        lost = [Send(f"u{number}", "bob@CIC", "alice@CIC", f"n {number}") for number in (7, 8)]
+        self.alice.observers.received_unkept(peer, [*lost])
+        self.run_for(0.3)
+        self.now += 60
+        self.say(range(1003, 1030))
+        for key in (UP, DOWN):
+            rows: list[str] = []
+            for page in [self.typed(key) for _ in range(12)][:: -1 if key == UP else 1]:
+                rows += [row for row in page if row not in rows]
+            place = rows.index("[bob@CIC] n 1002")
+            unkept = [f"[bob@CIC] n {number} (not kept)" for number in (7, 8)]
+            self.assertEqual(rows[place + 1 : place + 4], [*unkept, "[bob@CIC] n 1003"])
+
+    def typed(self, key: str) -> list[str]:
+        self.type(key)
+        return self.messages
 
     def test_own_marks_go_on_changing_there(self) -> None:
         self.town.kill(self.other("bob"))

@@ -108,6 +108,16 @@ class PeopleTests(ConsoleCase):
         self.type("/msg mu\t")
         self.assertEqual(self.prompt, "carol@CIC> /msg mum")
 
+    def test_an_alias_in_tables_and_notices(self) -> None:
+        self.type("/alias mum bob\r/conn\r")
+        row = next(row for row in self.screen.rows if row.startswith("bob@CIC"))
+        self.assertIn("bound, alias mum ", row)
+        self.alice.observers.notice("[bob@CIC] has another key, and [carol@CIC] has none")
+        self.alice.observers.remark("[bob@CIC] looks on")
+        self.run_for(0.2)
+        shown = "* [mum] (bob@CIC) has another key, and [carol@CIC] has none"
+        self.assertEqual(self.messages[-2:], [shown, "* [mum] (bob@CIC) looks on"])
+
     def test_who_is_away(self) -> None:
         self.hear("bob", "oi")
         self.type("/to bob\r")
