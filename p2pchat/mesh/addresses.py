@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import enum
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
@@ -92,14 +92,14 @@ class AddressRules:
     def in_order(self, places: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
         """Addresses and ports of one peer, the newest first, in the order in which to dial.
 
-        This machine first, then networks that we are in, then IPv6 and IPv4 in turn.
+        This machine first, then networks that we are in, then all others; of each kind IPv6 and
+        IPv4 in turn.
         """
         if len(places) < 2:
             return tuple(places)
         first: list[tuple[str, int]] = []
         near: list[tuple[str, int]] = []
-        four: list[tuple[str, int]] = []
-        six: list[tuple[str, int]] = []
+        far: list[tuple[str, int]] = []
         for place in places:
             ip = place[0]
             if is_loopback(ip) or ip in self._own_ips:
@@ -107,10 +107,8 @@ class AddressRules:
             elif group_of(ip) in self._near:
                 near.append(place)
             else:
-                (six if ":" in ip else four).append(place)
-        pairs = zip_longest(six, four)
-        in_turn = (place for pair in pairs for place in pair if place is not None)
-        return (*first, *near, *in_turn)
+                far.append(place)
+        return (*first, *_in_turn(near), *_in_turn(far))
 
     def _against(self, address: Address | None, port: int) -> str:
         if address is None:
@@ -149,6 +147,15 @@ def read_address(text: str) -> Address | None:
         return None
     text = f"{address.text}%{scope}"
     return address._replace(text=text, key=network_of(text))
+
+
+def _in_turn(places: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """One of IPv6, one of IPv4, and so on."""
+    kinds: tuple[list[tuple[str, int]], list[tuple[str, int]]] = ([], [])
+    for place in places:
+        kinds[":" not in place[0]].append(place)
+    for pair in zip_longest(*kinds):
+        yield from (place for place in pair if place is not None)
 
 
 def _ipv4(packed: bytes) -> Address:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext, suppress
@@ -41,6 +40,7 @@ from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
+from p2pchat.service.own_addresses import own_addresses
 from p2pchat.service.own_keys import known_before, open_own_keys
 from p2pchat.service.own_lists import open_own_lists
 from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
@@ -180,8 +180,13 @@ class Program(Service):
             self._for_others = RendezvousService(port, host or "", reactor=self._reactor)
             self._rendezvous = self._for_others
             if where.host is None:
-                # Ask it under the address that others see, or they would be told loopback.
-                return RendezvousClient(self._reactor, host or _own_address(), port), False
+                # Ask it under the addresses that others see, or they would be told loopback.
+                ours = own_addresses() if host in (None, "::") else []
+                if host == "0.0.0.0":
+                    ours = own_addresses(six=False)
+                where_we_are = ours[0] if ours else host or LOOPBACK
+                client = RendezvousClient(self._reactor, where_we_are, port, addresses=ours)
+                return client, False
         if where.host is not None:
             return RendezvousClient(self._reactor, where.host, where.port), False
         from p2pchat.rendezvous.local import LocalRendezvous
@@ -406,18 +411,6 @@ def _forget_what_was_typed() -> None:
         take_words_out(path)
     except OSError as why:
         _log.warn("What was typed is still in {path}: {why}", path=path, why=why.strerror)
-
-
-def _own_address() -> str:
-    """The address that this machine has in its network; loopback when it is in none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Nothing is sent: connecting a UDP socket only asks the routing table. The address is
-            # one that is reserved for documentation.
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -39,9 +39,10 @@ def _thread_of(host: FakeHost) -> SteppedWorker:
 class ServedRendezvous:
     """A rendezvous server on `host`, not running before `start`.
 
-    `limits` are what it puts up with. `make_file`, if there is one, opens its database, at each
-    start anew: `lambda: RegistrationFile(path)`. `make_thread` makes the thread that writes it: one
-    on the disk on which the file is, where that fails.
+    Who asks it looks its `name` up, if it has one: that has all addresses of the host. `limits` are
+    what it puts up with. `make_file`, if there is one, opens its database, at each start anew:
+    `lambda: RegistrationFile(path)`. `make_thread` makes the thread that writes it: one on the disk
+    on which the file is, where that fails.
     """
 
     def __init__(
@@ -49,12 +50,16 @@ class ServedRendezvous:
         host: FakeHost,
         *,
         port: int = RENDEZVOUS_PORT,
+        name: str = "",
         limits: Limits | None = None,
         make_file: Callable[[], RegistrationFile] | None = None,
         make_thread: Callable[[FakeHost], Worker] = _thread_of,
     ) -> None:
         self.host = host
         self.port = port
+        self.name = name
+        if name:
+            host.network.names[name] = host.addresses
         self.limits = Limits() if limits is None else limits
         self._make_file = make_file
         self._make_thread = make_thread
@@ -67,7 +72,7 @@ class ServedRendezvous:
 
     def at(self, host: FakeHost) -> RendezvousClient:
         """The directory for a program on this host; it may be made before the server runs."""
-        return RendezvousClient(host, self.host.ip, self.port)
+        return RendezvousClient(host, self.name or self.host.ip, self.port)
 
     @property
     def running(self) -> bool:

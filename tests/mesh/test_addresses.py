@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.addresses import AddressRules, Reach, read_address
@@ -161,3 +163,41 @@ class KeyTests(SynchronousTestCase):
     def test_all_that_counts_addresses_counts_the_same(self) -> None:
         for text in (*PUBLIC, *PRIVATE, "::ffff:192.0.2.1", "2002:c000:201::5", "fe80::1%eth0"):
             self.assertEqual(self.key(text), network_of(text), text)
+
+
+class OrderTests(SynchronousTestCase):
+    """In which order the addresses of one peer are dialed."""
+
+    def order(self, *ips: str, own: Sequence[str] = (), here: Sequence[str] = ()) -> list[str]:
+        rules = AddressRules("203.0.113.1", own, here)
+        return [ip for ip, _ in rules.in_order([(ip, 4000) for ip in ips])]
+
+    def test_ipv6_and_ipv4_in_turn_the_newest_first(self) -> None:
+        newest = ("192.0.2.1", "2001:db8::1", "192.0.2.2", "192.0.2.3", "2001:db8::2")
+        expected = ["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2", "192.0.2.3"]
+        self.assertEqual(self.order(*newest), expected)
+        self.assertEqual(self.order("192.0.2.1"), ["192.0.2.1"])
+
+    def test_first_what_is_near(self) -> None:
+        listed = ("2001:db8::1", "192.0.2.1", "10.0.0.9", "fd00::9")
+        own, here = ["198.51.100.7", "fd00::7"], ["10.0.0.7"]
+        expected = ["fd00::9", "10.0.0.9", "2001:db8::1", "192.0.2.1"]
+        self.assertEqual(self.order(*listed, own=own, here=here), expected)
+
+    def test_this_machine_before_all(self) -> None:
+        listed = ("fd00::9", "127.0.0.1", "fd00::7", "192.0.2.1")
+        expected = ["127.0.0.1", "fd00::7", "fd00::9", "192.0.2.1"]
+        self.assertEqual(self.order(*listed, own=["fd00::7"]), expected)
+
+    def test_our_address_of_either_family_is_ours(self) -> None:
+        rules = AddressRules("203.0.113.1", ["192.0.2.7", "2001:db8::7"])
+        for ours in ("192.0.2.7", "2001:db8::7"):
+            expected = [("127.0.0.1", 4000), (ours, 4000)]
+            self.assertEqual(rules.dialable(ours, 4000), expected)
+
+    def test_a_link_local_address_without_its_scope_is_nobodys(self) -> None:
+        for source in ("127.0.0.1", "fe80::9"):
+            rules = AddressRules(source)
+            self.assertEqual(rules.dialable("fe80::1", 4000), [])
+            self.assertIn("which of its links", rules.example)
+            self.assertEqual(rules.dialable("fe80::1%eth0", 4000), [("fe80::1%eth0", 4000)])

@@ -378,6 +378,132 @@ class AddressTests(DialerTestCase):
         self.assertIs(self.statuses[-1], Status.STALE)
 
 
+class RaceTests(DialerTestCase):
+    """The addresses of an attempt are dialed one after the other, and together."""
+
+    NOWHERE = tuple((f"10.0.9.{n}", 4000) for n in range(1, 9))
+
+    def times_of(self) -> list[float]:
+        return [at for at, _, _ in self.exact]
+
+    def counting(self) -> Any:
+        counting = super().counting()
+        self.exact: list[tuple[float, str, int]] = []
+        exact, home, start = self.exact, self.home, self.home.seconds()
+
+        class Exact:
+            def connectTCP(self, host: str, port: int, *rest: Any, **more: Any) -> Any:
+                exact.append((round(home.seconds() - start, 2), host, port))
+                return counting.connectTCP(host, port, *rest, **more)
+
+        return Exact()
+
+    def test_a_quarter_of_a_second_apart_and_three_at_most(self) -> None:
+        self.peer.addresses = self.NOWHERE
+        self.dialer.dial()
+        self.network.run(1)
+        self.assertEqual(self.times_of(), [0, 0.25, 0.5])
+        self.assertEqual((self.admission.dials, self.queue._free), (3, 1))
+        self.network.run(9.3)
+        # Each takes the place of one that has failed.
+        self.assertEqual(self.times_of()[3:5], [10, 10.25])
+        self.dialer.stop()
+        self.assertEqual((self.admission.dials, self.queue._free), (0, 2))
+
+    def test_the_first_that_opens_wins_and_the_others_have_not_failed(self) -> None:
+        links = self.answers(name="")  # accepts, and never says HELLO
+        self.answers(4001, host=self.network.host("10.0.0.3"))
+        self.peer.addresses = (self.NOWHERE[0], (AWAY, 4000), ("10.0.0.3", 4001), self.NOWHERE[1])
+        self.dialer.dial()
+        self.network.run(3)
+        self.assertEqual(self.times_of(), [0, 0.25, 1.25])
+        self.assertEqual(self.owner.of("opened"), ["bob@CIC"])
+        self.assertTrue(links[0].transport.gone)
+        self.assertEqual((self.dialer.failures, self.dialer.busy), (0, False))
+        self.assertEqual((self.admission.dials, self.queue._free), (0, 2))
+        self.assertEqual(self.home.getDelayedCalls(), [])
+        self.network.run(60)
+        self.assertEqual(len(self.exact), 3)
+        self.assertEqual(len(self.home.connections()), 1)
+
+    def test_at_once_when_one_has_failed(self) -> None:
+        self.answers(4002)
+        self.peer.addresses = (self.NOWHERE[0], (AWAY, 4001), (AWAY, 4002))
+        self.dialer.dial()
+        self.network.run(0.26)
+        self.assertEqual(len(self.peer.links), 1)
+        self.assertEqual(self.times_of(), [0, 0.25, 0.25])
+
+    def test_who_waits_comes_first(self) -> None:
+        """A race is no way to have more of what all dials share."""
+        self.queue = self.make_queue(1)
+        self.dialer = self.make()
+        self.peer.addresses = self.NOWHERE
+        other = Peer("carol@CIC")
+        other.addresses = (("10.0.8.1", 4000),)
+        waiting = self.make(other)
+        self.owner.dialer, self.owner.peer = self.dialer, self.peer
+        self.dialer.dial()
+        self.network.run(0.1)
+        waiting.dial()
+        self.network.run(5)
+        self.assertEqual(len(self.dials), 1)
+        waiting.stop()
+        self.network.run(1)
+        self.assertEqual(len(self.dials), 3)
+        self.dialer.stop()
+
+    def test_the_limits_of_one_address_hold(self) -> None:
+        self.away.unplug()
+        limits = LimitSettings(max_dials_per_address=2)
+        self.queue.budget.configure(limits)
+        self.peer.addresses = tuple((AWAY, 4000 + n) for n in range(8))
+        self.dialer.dial()
+        self.network.run(5)
+        self.assertEqual(len(self.dials), 2)
+        self.dialer.stop()
+
+    def test_the_peer_has_reached_us_meanwhile(self) -> None:
+        self.peer.addresses = self.NOWHERE
+        self.dialer.dial()
+        self.network.run(0.1)
+        inbound: Any = object()
+        self.peer.links.append(inbound)
+        self.dialer.connected()
+        self.network.run(30)
+        self.assertEqual(len(self.dials), 1)
+        self.assertFalse(self.dialer.busy)
+
+    def test_a_scope_that_no_interface_has(self) -> None:
+        """The system says so at once, by an exception."""
+        home = self.home
+
+        class Refusing:
+            def connectTCP(self, host: str, port: int, *rest: Any, **more: Any) -> Any:
+                if "%" in host:
+                    raise OSError("Name or service not known")
+                return home.connectTCP(host, port, *rest, **more)
+
+        self.answers()
+        reactor: Any = Refusing()
+        self.dialer._reactor = reactor
+        self.peer.addresses = (("fe80::2%none", 4000), (AWAY, 4000))
+        self.dialer.dial()
+        self.network.run(0.1)
+        self.assertEqual(self.owner.of("opened"), ["bob@CIC"])
+
+    def test_a_link_is_known_by_the_scope_that_was_dialed(self) -> None:
+        self.home.also("fe80::1")
+        self.away.also("fe80::2%eth0")
+        self.answers(4001)
+        self.away.ports[4001].interface = "::"
+        self.peer.addresses = (("fe80::2%eth0", 4001),)
+        self.dialer.dial()
+        self.network.run(1)
+        (link,) = self.peer.links
+        self.assertEqual((link.ip, link.address), ("fe80::2%eth0", "[fe80::2%eth0]:4001"))
+
+
 class StopTests(DialerTestCase):
     """Stopping, at whatever stage."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -81,3 +81,29 @@ class ListenerTests(SynchronousTestCase):
 
     def test_an_address_without_an_ip(self) -> None:
         self.assertIsInstance(self.factory.buildProtocol(None), PeerProtocol)
+
+    def test_ipv4_that_came_to_a_socket_of_both_families(self) -> None:
+        """Limits, logs and lists of the blocked know one form of it."""
+        asked: list[str] = []
+
+        def refuses(ip: str) -> bool:
+            asked.append(ip)
+            return False
+
+        self.factory.refuses = refuses
+        link = self.factory.buildProtocol(IPv6Address("TCP", "::ffff:10.0.0.2", 50_000))
+        assert isinstance(link, PeerProtocol)
+        transport = StringTransport(peerAddress=IPv6Address("TCP", "::ffff:10.0.0.2", 50_000))
+        link.makeConnection(transport)
+        self.assertEqual(
+            (asked, link.ip, link.address), (["10.0.0.2"], "10.0.0.2", "10.0.0.2:50000")
+        )
+
+    def test_all_addresses_of_an_ipv6_network_are_one(self) -> None:
+        for prefix in ("2001:db8:0:1::", "fe80::"):
+            for number in range(1, 3):
+                link = self.connects(f"{prefix}{number}")
+                assert isinstance(link, PeerProtocol)
+                self.factory.admission.settled(link)
+            self.assertIsInstance(self.connects(f"{prefix}ffff"), Refusal)
+        self.assertIsInstance(self.connects("2001:db8:0:2::1"), PeerProtocol)

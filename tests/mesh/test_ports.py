@@ -5,14 +5,18 @@ With real sockets it is tested in `tests/processes/test_ports`.
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from twisted.internet import endpoints
-from twisted.internet.defer import Deferred
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.mesh.link.listener import accept_few
 from p2pchat.mesh.link.ports import CannotStartError, listen_on, open_port
 from p2pchat.settings.values import PeerSettings
 from p2pchat.testing.network import FakeNetwork
@@ -85,3 +89,76 @@ class NumberTests(SynchronousTestCase):
         with self.assertRaises(CannotStartError) as caught:
             self.open(listen="tcp:6000")
         self.assertTrue(str(caught.exception).startswith("cannot listen on tcp:6000: "))
+
+
+class FamiliesTests(SynchronousTestCase):
+    """Over which families a port is opened, on systems that differ."""
+
+    def setUp(self) -> None:
+        self.opened: list[tuple[int, str]] = []
+        self.closed: list[str] = []
+        self.refused: dict[str, int] = {}
+        self.only = False
+
+    def listenTCP(self, port: int, *_: object, interface: str, backlog: int) -> Any:
+        """What a reactor does."""
+        if interface in self.refused:
+            raise CannotListenError(interface, port, OSError(self.refused[interface], "no"))
+        self.opened.append((port or 5000, interface))
+        only, closed = self.only, self.closed
+
+        class Socket:
+            def getsockopt(self, *_: int) -> int:
+                return int(only)
+
+        class Opened:
+            socket = Socket()
+            numberAccepts = 1
+
+            def getHost(self) -> Any:
+                return IPv4Address("TCP", interface, port or 5000)
+
+            def stopListening(self) -> Deferred[None]:
+                closed.append(interface)
+                return succeed(None)
+
+        return Opened()
+
+    def open(self, port: int | None = None, *, loopback: bool = False) -> Any:
+        return open_port(self, ServerFactory(), PeerSettings(port=port), loopback=loopback)
+
+    def test_one_socket_takes_both(self) -> None:
+        self.open()
+        self.assertEqual(self.opened, [(4000, "::")])
+
+    def test_ipv4_alone_where_there_is_no_ipv6(self) -> None:
+        for code in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            self.opened.clear()
+            self.refused = {"::": code}
+            self.open()
+            self.assertEqual(self.opened, [(4000, "")])
+
+    def test_two_sockets_where_one_takes_ipv6_only(self) -> None:
+        self.only = True
+        port = self.open(0)
+        self.assertEqual(self.opened, [(5000, "::"), (5000, "")])
+        accept_few(port, 7)
+        self.assertEqual(port.numberAccepts, 7)
+        self.assertEqual(port.getHost().port, 5000)
+        self.successResultOf(port.stopListening())
+        self.assertEqual(self.closed, ["::", ""])
+
+    def test_a_number_that_ipv4_has_is_taken(self) -> None:
+        self.only = True
+        self.refused = {"": errno.EADDRINUSE}
+        with self.assertRaises(CannotStartError):
+            self.open(4000)
+        self.assertEqual(self.closed, ["::"])
+
+    def test_what_only_this_machine_reaches(self) -> None:
+        self.open(loopback=True)
+        self.assertEqual(self.opened, [(4000, "127.0.0.1"), (4000, "::1")])
+        self.refused = {"::1": errno.EADDRINUSE}
+        port = self.open(loopback=True)
+        self.assertEqual((self.opened[2:], self.closed), ([(4000, "127.0.0.1")], []))
+        self.assertEqual(port.getHost().port, 4000)
