@@ -83,12 +83,12 @@ def peer_rows(
     knows of it counts. `namespace` narrows it down, None does not.
     """
     known = {peer.peer_id: peer for peer in peers}
-    # The latest registration last, so that its address stays.
+    # The latest registration last, so that its address stays: one of each family.
     latest = sorted(listings or (), key=lambda entry: entry.expires_in - entry.ttl)
     yield
-    listed = {}
+    listed: dict[str, dict[bool, tuple[str, int]]] = {}
     for number, entry in enumerate(latest, 1):
-        listed[entry.peer_id] = (entry.ip, entry.port)
+        listed.setdefault(entry.peer_id, {})[":" in entry.ip] = (entry.ip, entry.port)
         if number % _ROWS_A_PIECE == 0:
             yield
     rows: list[PeerRow] = []
@@ -98,7 +98,7 @@ def peer_rows(
         if namespace not in (None, namespace_of(peer_id)):
             continue
         peer = known.get(peer_id) or Peer(peer_id)
-        addresses = [listed[peer_id]] if peer_id in listed else peer.addresses
+        addresses = _first_in_use(peer, listed[peer_id]) if peer_id in listed else peer.addresses
         rows.append(
             PeerRow(
                 peer_id,
@@ -113,6 +113,12 @@ def peer_rows(
             )
         )
     return rows
+
+
+def _first_in_use(peer: Peer, listed: dict[bool, tuple[str, int]]) -> Sequence[tuple[str, int]]:
+    """The addresses of each family, that one first over which there is a link, or would be."""
+    ip = peer.link_in_use.ip if peer.links else peer.addresses[0][0] if peer.addresses else ""
+    return [listed[six] for six in sorted(listed, key=lambda six: six is not (":" in ip))]
 
 
 def link_rows(peers: Iterable[Peer], now: float, wall_now: float) -> list[LinkRow]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from twisted.internet import error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IConnector,
@@ -134,9 +134,11 @@ class Exchange(ClientFactory):
             self._outcome = self._broken_off("no answer came in time")
         self._disconnect()
 
-    def _cancelled(self, _: Deferred[bytes]) -> None:
+    def _cancelled(self, reply: Deferred[bytes | Listings]) -> None:
         self._stop_timer()
         self._outcome = self._unreachable("cancelled")
+        # First, or what was broken off would be told as a failure of the rendezvous.
+        reply.errback(CancelledError())
         self._disconnect()
 
     def _disconnect(self) -> None:

@@ -46,7 +46,7 @@ class PeerSettings(Struct, frozen=True, kw_only=True):
     ] = None
     """None: 4000 or, when that is taken, a free one."""
     interface: Annotated[str | None, HOST("local address to listen on", restart=True)] = None
-    """None: all of them, of IPv6 and of IPv4, or loopback when only this machine's nodes can find us
+    """None: all of IPv6 and of IPv4, or loopback when only this machine's nodes can find us
     anyway. 0.0.0.0: all of IPv4."""
     listen: Annotated[
         str | None,

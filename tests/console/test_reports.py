@@ -48,6 +48,13 @@ class RowTests(SynchronousTestCase):
             [("bob@CIC", False), ("carol@CIC", True)],
         )
 
+    def test_of_two_families_the_one_that_is_used_comes_first(self) -> None:
+        listings = [listing("zoe@UnB", ip="2001:db8::2"), listing("zoe@UnB", ip="10.0.0.2")]
+        for used, first in (("10.0.0.9", "10.0.0.2:4000"), ("fd00::9", "[2001:db8::2]:4000")):
+            self.link.ip = used
+            (zoe,) = at_once(peer_rows(self.node.peers, "UnB", listings))
+            self.assertEqual((zoe.addresses[0], len(zoe.addresses)), (first, 2))
+
     def test_links(self) -> None:
         self.link.sent, self.link.received = 3, 4
         (row,) = to_builtins(link_rows(self.node.peers, 90.04, 1_000_000_000))
