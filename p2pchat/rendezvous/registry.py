@@ -433,7 +433,8 @@ class Registry:
 
     def _forget_replies(self, namespace: str) -> None:
         if self._replies:
-            for view in (namespace, None, (namespace,), (None,)):
+            self._replies.pop(namespace, None)
+            for view in (None, (namespace,), (None,)):
                 self._replies.pop(view, None)
 
     def _changed(self, registration: Registration) -> None:

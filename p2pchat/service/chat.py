@@ -40,7 +40,6 @@ from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
-from p2pchat.service.own_addresses import own_addresses
 from p2pchat.service.own_keys import known_before, open_own_keys
 from p2pchat.service.own_lists import open_own_lists
 from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
@@ -175,6 +174,7 @@ class Program(Service):
         where = settings.rendezvous
         if where.serve is not None:
             from p2pchat.rendezvous.server import RendezvousService
+            from p2pchat.service.own_addresses import own_addresses
 
             host, port = serve_address(where.serve)
             self._for_others = RendezvousService(port, host or "", reactor=self._reactor)

@@ -56,8 +56,10 @@ def _links(node: ChatNode) -> Iterator[Violation]:
     of_addresses = admission._per_address.total() + admission._dialed.total()
     if of_addresses != len(mesh._links):
         yield Violation("I5", "links are counted wrong by address", f"{me}: {of_addresses}")
-    dials = sum(dialer._dial is not None for dialer in mesh._dialing._dialers.values())
-    if admission.dials != dials or queue._free != _MAX_DIALS - dials:
+    dialers = mesh._dialing._dialers.values()
+    attempts = sum(dialer._has_place for dialer in dialers)
+    dials = sum(len(dialer._tries) for dialer in dialers)
+    if admission.dials != dials or queue._free != _MAX_DIALS - attempts:
         yield Violation("I5", "dials are counted wrong", f"{me}: {admission.dials} for {dials}")
     # Who said nothing gives way to a newcomer, and is counted until its connection is gone.
     lasting = sum(link._finish is None for link in mesh._links)
