@@ -193,10 +193,12 @@ def _same_place(peer: Peer, old: IPeerLink, new: IPeerLink) -> bool:
     """Whether two links seem to lead to one machine.
 
     Over IPv6 and IPv4 the addresses have nothing in common. Then the key proves it. Without keys,
-    it counts that the peer is registered at both addresses.
+    it counts that our own kind says so, and that the peer is registered at both addresses.
     """
     if network_of(old.ip) == network_of(new.ip) or (new.key is not None and new.key == old.key):
         return True
+    if not new.instance or new.instance != old.instance:
+        return False
     registered = {ip for ip, _ in peer.addresses}
     return (":" in old.ip) is not (":" in new.ip) and {old.ip, new.ip} <= registered
 

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from p2pchat.logs.levels import Log
-from p2pchat.rendezvous.directory import Grant, IDirectory, Listings, Unreachable
+from p2pchat.rendezvous.directory import Blocked, Grant, IDirectory, Listings, Unreachable
 from p2pchat.rendezvous.exchange import Exchange
 from p2pchat.rendezvous.replies import read_grant, read_listings, read_ok
 from p2pchat.rendezvous.reply_reader import ReplyReader
@@ -112,14 +112,14 @@ class RendezvousClient:
                 self.source = exchange.source
                 return self._listings(reply, most)
 
-            def unreachable(failure: Any) -> Any:
-                failure.trap(Unreachable)
+            def in_vain(failure: Any) -> Any:
+                failure.trap(Unreachable, Blocked)
                 way.failed(failure.value, "", self._reactor.seconds())
                 return over(others)
 
             answer: Deferred[Any] = exchange.reply
             answer.addCallback(answered)
-            return answer.addErrback(unreachable) if others else answer
+            return answer.addErrback(in_vain) if others else answer
 
         return self._find(registered=True).addCallback(over)
 

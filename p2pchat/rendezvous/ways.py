@@ -5,7 +5,8 @@
     addresses that are known         the same without looking up
 
 Rules: a way that failed `_TRIES` times rests for `_REST` seconds, unless there is no other. One
-more failure has it rest again, until it was answered.
+more failure has it rest again, until it was answered. One over which we are blocked rests for as
+long as that lasts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionRe
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from p2pchat.rendezvous.directory import Unreachable
+from p2pchat.rendezvous.directory import Blocked, Unreachable
 
 _TRIES: Final = 3
 _REST: Final = 600.0
@@ -49,6 +50,10 @@ class Way:
 
         One without an answer may have been heard, all the same.
         """
+        if isinstance(why, Blocked):
+            # The machines of one network share what it takes of them over IPv6.
+            self.rests_until = now + why.seconds
+            return
         if not isinstance(why, (Unreachable, CancelledError)):
             self.withdrawn()
             return
@@ -80,13 +85,13 @@ class Ways:
         return self._found().addCallback(lambda _: self._awake())
 
     def registered(self) -> Deferred[list[Way]]:
-        """Those over which we may be registered, the preferred one first; else those to use."""
-        return self._found().addCallback(
-            lambda _: sorted(
-                [way for way in self._ways.values() if way.registered] or self._awake(),
-                key=lambda way: way is not self._first,
-            )
-        )
+        """Those over which we may be registered, the preferred one first, those that rest last."""
+        return self._found().addCallback(lambda _: self._in_order())
+
+    def _in_order(self) -> list[Way]:
+        awake = self._awake()
+        ways = [way for way in self._ways.values() if way.registered] or awake
+        return sorted(ways, key=lambda way: (way not in awake, way is not self._first))
 
     def prefer(self, way: Way) -> None:
         """This one answered first."""

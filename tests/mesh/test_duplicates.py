@@ -108,6 +108,31 @@ class SecondLinksTests(SynchronousTestCase):
         links.run(0.25)
         self.assertEqual(links.peer.links, [old, new])
 
+    def test_two_families_of_one_machine_are_no_news(self) -> None:
+        """Its key proves it, or our own kind says so at addresses where the name is registered."""
+        key, other, both = b"k" * 32, b"o" * 32, ("10.0.0.2", "fd00::2")
+        for old_key, new_key, instance, registered, told in (
+            (key, key, "", (), 0),
+            (key, other, "", both, 1),
+            (None, None, "x", both, 0),
+            (None, None, "x", both[:1], 1),
+            (None, None, "y", both, 1),
+            (None, None, "", both, 1),
+        ):
+            links = Links()
+            links.open("x" if instance else "", ip=both[0], key=old_key)
+            links.peer.addresses = tuple((ip, 4000) for ip in registered)
+            links.run(CROSSING + 1)
+            links.open(instance, ip=both[1], key=new_key)
+            self.assertEqual(len(links.told), told, (old_key, new_key, instance, registered))
+
+    def test_dials_that_crossed_over_two_families(self) -> None:
+        links = Links()
+        links.open("x", outbound=True, ip="10.0.0.2", key=b"k")
+        _, surplus = links.open("x", ip="fd00::2", key=b"k")
+        self.assertIsNotNone(surplus)
+        self.assertEqual(links.told, [])
+
     def test_one_that_we_do_not_read_is_not_judged(self) -> None:
         links = Links()
         old, _ = links.open("x", waits_for_us=True)

@@ -70,6 +70,24 @@ class WaysTests(SynchronousTestCase):
         self.serve(SIX, b'{"status":"ERROR","message":"blocked, 30 seconds"}\n')
         self.assertIsInstance(self.register(), Blocked)
 
+    def test_a_network_that_is_blocked_over_one_family_uses_the_other(self) -> None:
+        """And leaves the first one alone for as long as it says."""
+        self.serve(FOUR, self.ok("192.0.2.1"))
+        six = self.serve(SIX, self.ok("fd00::1"))
+        self.register()
+        del six.ports[8080]
+        self.serve(SIX, b'{"status":"ERROR","message":"blocked, 30 seconds"}\n')
+        self.client._ways.prefer(self.client._ways._ways[True])
+        found = self.client.discover("CIC")
+        self.network.run(1)
+        self.assertEqual(self.successResultOf(found), [])
+        for _ in range(3):
+            self.assertEqual(self.register(2).ip, "192.0.2.1")
+        self.assertEqual([ip for ip, _ in self.asked].count(SIX), 2)
+        self.network.run(30)
+        self.register()
+        self.assertEqual([ip for ip, _ in self.asked].count(SIX), 3)
+
     def test_one_that_is_down_is_asked_over_all_ways_however_often_it_failed(self) -> None:
         for _ in range(5):
             self.assertIsInstance(self.register(), Unreachable)
