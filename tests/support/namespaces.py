@@ -59,6 +59,12 @@ class Net:
         """Have all that this machine sends to this neighbour vanish."""
         self._in(name, f"neigh replace {ip} lladdr 02:00:00:00:00:99 dev eth0 nud permanent")
 
+    def drop_multicast(self, port: str) -> None:
+        """Have the switch send no datagram to all out of this port; `p1` is the first machine's."""
+        switch = self._full("switch")
+        command = ["bridge", "-n", switch, "link", "set", "dev", port, "mcast_flood", "off"]
+        subprocess.run(command, check=True, capture_output=True)
+
     def inside(self, name: str) -> list[str]:
         """What to put before a command, to run it on this machine."""
         return [str(shutil.which("ip")), "netns", "exec", self._full(name)]

@@ -208,7 +208,7 @@ def _network(settings: Settings) -> Iterable[Found]:
     if names:
         yield Found("network", f"{len(names)} heard: {', '.join(sorted(names)[:10])}")
         return
-    yield Found("network", "nobody was heard (who starts with --lan would be)")
+    yield Found("network", "nobody else was heard (who starts with --lan would be)")
 
 
 def _clock() -> Iterable[Found]:

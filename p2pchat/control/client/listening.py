@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Container
 from typing import Final
 
 from p2pchat.mesh.discovery.lan.beacon import MAX_BYTES, Beacon, decode, encode
@@ -25,7 +26,7 @@ _MOST: Final = 1000
 def heard_on_the_network(
     seconds: float = _LISTEN, port: int = PORT
 ) -> tuple[list[str], set[str], str]:
-    """Our interfaces there, who was heard (printable, with an address), and what is wrong."""
+    """Our addresses there, who else was heard (printable, with an address), and what is wrong."""
     ways = [each.ip for each in usable(all_interfaces(), ())]
     if not ways:
         return [], set(), ""
@@ -43,12 +44,12 @@ def heard_on_the_network(
                 out = socket.inet_aton(ip)
                 listening.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, out)
                 listening.sendto(question, (GROUP, port))
-            return ways, _listen(listening, seconds), ""
+            return ways, _listen(listening, seconds, ways), ""
     except OSError as why:
         return ways, set(), f"cannot listen for beacons: {why.strerror}"
 
 
-def _listen(listening: socket.socket, seconds: float) -> set[str]:
+def _listen(listening: socket.socket, seconds: float, ours: Container[str]) -> set[str]:
     names: set[str] = set()
     until = time.monotonic() + seconds
     for _ in range(_MOST):
@@ -61,6 +62,6 @@ def _listen(listening: socket.socket, seconds: float) -> set[str]:
         except TimeoutError:
             break
         beacon = decode(datagram)
-        if beacon is not None and beacon.port:
+        if beacon is not None and beacon.port and ip not in ours:
             names.add(f"{bracketed(beacon.id)} at {ip}:{beacon.port}")
     return names

@@ -138,7 +138,7 @@ class LookTests(SynchronousTestCase):
         for answer, lan, says, helps in (
             (([], set(), ""), False, "no interface leads", False),
             (([], set(), ""), True, "no interface leads", True),
-            ((["10.0.0.1"], set(), ""), True, "nobody was heard", False),
+            ((["10.0.0.1"], set(), ""), True, "nobody else was heard", False),
             (
                 (["10.0.0.1"], {"[bob@CIC] at 10.0.0.2:4000"}, ""),
                 True,
