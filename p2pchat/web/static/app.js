@@ -65,8 +65,7 @@ export class App {
       try {
         if (!this.place.run) await this.learn();
         this.watched = this.watching() ?? '';
-        const hear = (/** @type {[string, any, number]} */ ...frame) => this.heard(...frame);
-        await listen({ ...this.place, watching: this.watched }, hear, this.stop);
+        await listen({ ...this.place, watching: this.watched }, (events, number) => this.heard(events, number), this.stop);
       } catch (why) {
         if (why instanceof Refused && why.code === 'no_key') this.become('no_key', key.set(''));
       }
@@ -90,36 +89,35 @@ export class App {
     const state = await get('state');
     if (this.place.run && this.place.run !== state.run) this.watched = '';
     this.place = { run: state.run, since: state.last };
-    learnInvisible(state.invisible, state.marks);
+    learnInvisible(state);
     this.model.learn(state);
-    if (this.model.current) await this.load(this.model.current);
+    const talk = this.model.talks.get(this.model.current);
+    if (talk?.reading) [talk.loaded, talk.after] = [true, true];
+    else if (talk) await this.load(talk.id);
     this.problem = '';
   }
 
-  /** A frame of the stream. @param {string} kind @param {any} data @param {number} number */
-  heard(kind, data, number) {
-    if (kind === 'message') {
-      for (const event of data) {
-        const line = this.model.hear(event);
-        if (line && document.hidden && this.model.isForMe(line)) this.told(line);
-      }
-      if (number) this.place.since = number;
-    } else if (kind === 'hello') {
-      [this.tries, this.phase] = [0, 'open'];
-      if (data.missed || data.missed === null) this.relearn(data.missed);
-      this.looked();
-    } else if (kind === 'resync') this.relearn(data.left_out);
-    else if (kind === 'elsewhere') this.become('elsewhere');
-    else if (kind === 'closed') this.become('no_key', key.set(''));
-    else if (kind === 'stopping') this.phase = 'ended';
+  /** A frame of the stream. @param {any[]} events @param {number} number of the last one */
+  heard(events, number) {
+    for (const event of events) {
+      const line = this.model.hear(event);
+      if (line && document.hidden && this.model.isForMe(line)) this.told(line);
+      if (event.event === 'hello') {
+        [this.tries, this.phase] = [0, 'open'];
+        if (event.missed === null) this.relearn(0);
+        this.looked();
+      } else if (event.event === 'left_out') this.relearn(event.count);
+      else if (event.event === 'elsewhere') this.become('elsewhere');
+      else if (event.event === 'closed') this.become('no_key', key.set(''));
+      else if (event.event === 'stopping') this.phase = 'ended';
+    }
+    if (number) this.place.since = number;
     this.changed();
   }
 
-  /** Something was left out: the history has it. @param {number | null} count */
+  /** Something was left out: the history has it. @param {number} count */
   async relearn(count) {
-    const { run, since } = this.place;
     await this.learn().catch(() => {});
-    if (this.place.run === run) this.place.since = Math.max(since, this.place.since);
     if (count) this.model.note(t('left_out', { n: count }), 'left-out');
     this.changed();
   }
@@ -146,7 +144,7 @@ export class App {
     if (this.phase !== 'open') return;
     if (this.watched !== (seen ?? '')) {
       this.watched = seen ?? '';
-      post('watch', { page, conversation: seen }).catch(() => (this.watched = '?'));
+      post('watch', { page, watching: seen }).catch(() => (this.watched = '?'));
     }
     const talk = seen && this.model.talks.get(seen);
     if (!talk || !talk.unread || talk.after) return;
@@ -167,6 +165,7 @@ export class App {
     [model.current, model.seen, this.atEnd, this.panel, this.view] = [id, false, false, '', 'talk'];
     talk.hit = around;
     talk.reading = around > 0;
+    talk.turn += 1;
     this.changed();
     await this.load(id, around);
     this.changed();
@@ -244,7 +243,7 @@ export class App {
     const text = typed.startsWith('//') ? typed.slice(1) : typed;
     const given = { from: this.model.me, event: 'sent', time: new Date().toISOString(), text };
     try {
-      const answer = await post('send', { to, text });
+      const answer = await post('send', { to, text, page });
       const note = answer.state === 'published' ? t('to_peers', { n: answer.peers }) + (answer.dropped ? `, ${t('dropped', { n: answer.dropped })}` : '') : '';
       this.model.say(this.model.line({ ...given, ...answer }, answer.to));
       if (note) this.model.became(answer.msg_id, 'published', note);
@@ -338,7 +337,7 @@ export class App {
 
   /** Language and looks as they were chosen. */
   wear() {
-    setLanguage(this.choices.language);
+    this.choices.language = setLanguage(this.choices.language);
     const { language, theme } = this.choices;
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;

@@ -8,6 +8,13 @@ const FOLDED_CHARACTERS = 2000;
 const GROUP = 300_000;
 const MARKS = /** @type {Record<string, string>} */ ({ waiting: '…', queued: '◷', delivered: '✓', failed: '✗', abandoned: '✗', published: '' });
 
+const ICONS = /** @type {Record<string, string>} */ ({
+  back: 'M15 5l-7 7 7 7', close: 'M6 6l12 12M18 6L6 18', search: 'M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM15.5 15.5L20 20',
+  details: 'M4 5h16v14H4zM15 5v14', menu: 'M5 7h14M5 12h14M5 17h14', plus: 'M12 5v14M5 12h14',
+});
+/** @param {string} name */
+export const icon = (name) => html`<svg class="sketch" viewBox="0 0 24 24" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
+
 /** Is drawn again only when it is given something else. */
 export class Still extends Component {
   /** @param {any} next */
@@ -57,7 +64,7 @@ export class Line extends Still {
         <bdi class="from ${hue(line.from)}" title=${shown(line.from)}>${line.own ? t('you') : name}</bdi>
         ${line.claims && html`<span class="claim" title=${t('claims_title')}> (!) ${t('claims', { name: '' })}<bdi>${shown(line.claims)}</bdi></span>`}</div>
       <div class="bubble"><div class="text" dir="auto">${linked(part)}${long && html` <button class="unfold" onClick=${() => this.setState({ whole: !this.state.whole })}>${this.state.whole ? t('fold') : t('unfold', { n: text.length })}</button>`}</div>
-        <div class="meta">${notes.map((note) => html`<span>${note} </span>`)} <time datetime=${Number.isFinite(line.at) ? new Date(line.at).toISOString() : ''} title=${whole(line.at)}>${clock(line.at)}</time>
+        <div class="meta">${notes.map((note) => html`<span>${note} · </span>`)} <time datetime=${Number.isFinite(line.at) ? new Date(line.at).toISOString() : ''} title=${whole(line.at)}>${clock(line.at)}</time>
         ${line.own && html` <span class="mark" data-state=${line.state} title=${title}><span aria-hidden="true">${MARKS[line.state]}</span><span class="unseen">${title}</span></span>`}</div></div>
       ${words && html`<div class="fate ${line.state}">${words}
         ${line.state === 'queued' && html` <button class="cancel link" onClick=${() => app.cancel(line)}>${t('cancel')}</button>`}

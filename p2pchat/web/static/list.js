@@ -1,7 +1,7 @@
 // @ts-check
 /** The conversations, who is here, a new conversation, and the menu. */
 import { Component, html } from './vendor/preact-htm.js';
-import { Still } from './line.js';
+import { Still, icon } from './line.js';
 import { nameOf } from './talk.js';
 import { hue, moment, shown, t, visible } from './words.js';
 
@@ -90,7 +90,7 @@ export class List extends Component {
     return html`<nav id="list" aria-label=${t('conversations')}>
       <div class="own-head"><div class="titles"><h1 id="me"><bdi>${shown(model.me)}</bdi></h1>
         <p id="node-status"><span class="dot ${app.phase === 'open' && status.registered ? 'CONNECTED' : 'STALE'}" aria-hidden="true"></span>${t(app.phase !== 'open' ? `phase_${app.phase}` : status.registered ? 'registered' : 'not_registered')}</p></div>
-        <button id="menu-button" class="icon" aria-label=${t('menu')} aria-expanded=${app.panel === 'menu'} onClick=${() => app.over('menu')}>☰</button></div>
+        <button id="menu-button" class="icon" aria-label=${t('menu')} aria-expanded=${app.panel === 'menu'} onClick=${() => app.over('menu')}>${icon('menu')}</button></div>
       ${app.panel === 'menu' && html`<${Menu} app=${app} />`}
       <input id="filter" type="search" aria-label=${t('filter')} placeholder=${t('filter')} value=${filter} onInput=${(event) => this.setState({ filter: event.target.value })}
         onKeyDown=${(event) => event.key === 'Enter' && listed.find((talk) => matches(talk.id)) && app.open(listed.find((talk) => matches(talk.id)).id)} />
@@ -98,7 +98,7 @@ export class List extends Component {
         ${here.length > 0 && html`<h2 class="small">${t('here')}</h2><ul id="here" aria-label=${t('here')}>${here.slice(0, MOST_HERE).map((peer) => row(peer.peer_id, null))}</ul>`}
         ${here.length > MOST_HERE && html`<p class="quiet">${t('more_here', { n: here.length - MOST_HERE })}</p>`}</div>
       ${app.panel === 'new' && html`<${New} app=${app} />`}
-      <button id="new" aria-expanded=${app.panel === 'new'} onClick=${() => app.over('new')}>+ ${t('new_conversation')}</button>
+      <button id="new" aria-expanded=${app.panel === 'new'} onClick=${() => app.over('new')}>${icon('plus')} ${t('new_conversation')}</button>
     </nav>`;
   }
 }

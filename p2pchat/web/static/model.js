@@ -66,6 +66,7 @@ export class Talk {
     this.reading = false; // the person looks at what is earlier
     this.below = 0; // what came meanwhile
     this.hit = 0; // the id that a search opened
+    this.turn = 0; // how often it was opened, or read anew
   }
 
   /** Put a line at its place, the end if it has no id. Returns false if it is there already. @param {Line} line */
@@ -101,6 +102,7 @@ export class Talk {
       const since = page.more_after ? [] : this.lines.filter((line) => line.id > end || (!line.id && line.at > (lines.at(-1)?.at ?? 0) - 1e3));
       this.lines = [...lines, ...since].slice(-MOST_LINES);
     }
+    if (where === 'all') this.turn += 1;
     if (where !== 'after') this.before = page.more_before;
     if (where !== 'before') this.after = page.more_after;
     this.loaded = true;

@@ -51,7 +51,7 @@ function asQuery(query) {
 }
 
 /** Hear events until the stream ends, breaks, or `stop` is called by its signal.
- * @param {Record<string, any>} query @param {(kind: string, data: any, number: number) => void} hear
+ * @param {Record<string, any>} query @param {(events: any[], number: number) => void} hear
  * @param {AbortController} stop */
 export async function listen(query, hear, stop) {
   let silence = setTimeout(() => stop.abort(), SILENCE);
@@ -70,13 +70,8 @@ export async function listen(query, hear, stop) {
       const frames = (rest + decoder.decode(value, { stream: true })).split('\n\n');
       rest = /** @type {string} */ (frames.pop());
       for (const frame of frames) {
-        /** @type {Record<string, string>} */
-        const fields = {};
-        for (const line of frame.split('\n')) {
-          const colon = line.indexOf(':');
-          if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
-        }
-        if (fields.data) hear(fields.event ?? 'message', JSON.parse(fields.data), Number(fields.id ?? 0));
+        const data = frame.match(/^data: ?(.*)$/m);
+        if (data) hear(JSON.parse(data[1]), Number(frame.match(/^id: ?(\d+)$/m)?.[1] ?? 0));
       }
     }
   } finally {

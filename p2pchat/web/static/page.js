@@ -1,6 +1,7 @@
 // @ts-check
 /** The whole page: three columns, what lies over them, and the way in. */
 import { Component, html } from './vendor/preact-htm.js';
+import { icon } from './line.js';
 import { List } from './list.js';
 import { Search } from './search.js';
 import { Side } from './side.js';
@@ -34,7 +35,7 @@ function Banner({ app }) {
 const Alerts = ({ app }) => html`<div id="alerts">${app.model.alerts.map((alert) => html`<div class="alert ${alert.what}" role="alert" key=${alert.key}>
   <p>${alert.what === 'notice' ? alert.text : t(`alert_${alert.what}`, { name: `[${shown(alert.peer_id)}]` })}</p>
   ${alert.what !== 'notice' && html`<button class="link" onClick=${() => app.command(alert.what === 'refuses_us' ? '/verify' : `/keys ${alert.peer_id}`)}>${t('show_keys')}</button>`}
-  <button class="dismiss icon" aria-label=${t('dismiss')} onClick=${() => app.dismiss(alert)}>×</button></div>`)}</div>`;
+  <button class="dismiss icon" aria-label=${t('dismiss')} onClick=${() => app.dismiss(alert)}>${icon('close')}</button></div>`)}</div>`;
 
 /** Before a conversation is open: who one is, who is here, and where to begin. */
 function Welcome({ app }) {

@@ -25,16 +25,16 @@ export class Plot extends Component {
     this.kind = kind;
     this.plot?.destroy();
     this.plot = null;
-    if (!series.length || !this.base) return;
+    if (!series.length || !this.box) return;
     const style = getComputedStyle(document.documentElement);
     const [ink, faint] = [style.getPropertyValue('--quiet'), style.getPropertyValue('--line')];
     const axis = { stroke: ink, grid: { stroke: faint, width: 1 }, ticks: { stroke: faint }, font: '11px system-ui' };
     this.plot = new uPlot({
-      width: this.base.clientWidth || 280, height: 170, cursor: { y: false }, legend: { show: false },
+      width: this.box.clientWidth || 280, height: 170, cursor: { y: false }, legend: { show: false },
       scales: { y: { distr: this.state.log ? 3 : 1 } }, axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) },
         { ...axis, size: 46, values: (_, ticks) => ticks.map((value) => (value == null ? '' : String(value))) }],
       series: [{}, ...series.map(([id], at) => ({ label: id, stroke: style.getPropertyValue(`--plot-${at}`), width: 1.5, spanGaps: true, points: { size: 4 } }))],
-    }, joined, this.base);
+    }, joined, this.box);
   }
 
   componentDidMount() {
@@ -52,7 +52,7 @@ export class Plot extends Component {
   render() {
     const series = this.series();
     return html`<div><p class="quiet" key="none">${series.length ? '' : t('no_trips')}</p>
-      <div id="plot" key="plot" role="img" aria-label=${t('plot_of')} ref=${(base) => (this.base = base)}></div>
+      <div id="plot" key="plot" role="img" aria-label=${t('plot_of')} ref=${(base) => (this.box = base)}></div>
       <ul class="legend">${series.map(([id], at) => html`<li key=${id}><span class="plot-${at}" aria-hidden="true">━</span> <bdi>${shown(id)}</bdi></li>`)}</ul>
       <label><input id="log-scale" type="checkbox" checked=${this.state.log} onChange=${() => this.setState({ log: !this.state.log })} /> ${t('log_scale')}</label>
       <details id="plot-figures"><summary>${t('as_table')}</summary><table><thead><tr><th>${t('peer')}</th><th>${t('latest')}</th><th>${t('fastest')}</th><th>${t('slowest')}</th></tr></thead><tbody>

@@ -1,6 +1,7 @@
 // @ts-check
 /** What was said anywhere: words, results, and the way to their place. */
 import { Component, html } from './vendor/preact-htm.js';
+import { icon } from './line.js';
 import { nameOf } from './talk.js';
 import { moment, shown, t, visible, whole } from './words.js';
 
@@ -17,7 +18,7 @@ export class Search extends Component {
         <select id="where" name="where" aria-label=${t('where')}><option value="">${t('everywhere')}</option>
           ${model.current && html`<option value=${model.current} selected=${found.where === model.current}>${t('in_here', { name: nameOf(app, model.current) })}</option>`}</select>
         <button class="main" type="submit">${t('search')}</button>
-        <button id="close-search" type="button" class="icon" aria-label=${t('close')} onClick=${() => app.back()}>×</button></form>
+        <button id="close-search" type="button" class="icon" aria-label=${t('close')} onClick=${() => app.back()}>${icon('close')}</button></form>
       ${found.error && html`<p class="wrong" role="alert">${found.error}</p>`}
       ${found.lines && !found.lines.length && html`<p id="search-none" role="status" class="empty">${t('nothing_found')}</p>`}
       <ol id="results">${(found.lines ?? []).map((line) => html`<li key=${line.key}><button class="result" data-id=${line.id}

@@ -2,6 +2,7 @@
 /** What the node knows and does, in parts that can be closed. Each asks while it is open and seen. */
 import { Component, html } from './vendor/preact-htm.js';
 import { Graph } from './graph.js';
+import { icon } from './line.js';
 import { get } from './net.js';
 import { Plot } from './plots.js';
 import { duration, shown, t, visible } from './words.js';
@@ -65,7 +66,7 @@ export class Side extends Component {
 
   render({ app }) {
     return html`<aside id="side" aria-label=${t('details')}><div class="own-head"><h2>${t('details')}</h2>
-      <button id="close-side" class="icon" aria-label=${t('close')} onClick=${() => app.toggleSide()}>×</button></div>
+      <button id="close-side" class="icon" aria-label=${t('close')} onClick=${() => app.toggleSide()}>${icon('close')}</button></div>
       <div class="scrolls">${PARTS.map(([part]) => html`<details class="part" id="part-${part}" key=${part} open=${opened.has(part)} onToggle=${(event) => this.toggled(part, event.target.open)}>
         <summary>${t(`part_${part}`)}</summary>${opened.has(part) && this.inside(part)}</details>`)}</div></aside>`;
   }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The conversation that is open: its head, its lines, and the field to write in. */
 import { Component, html } from './vendor/preact-htm.js';
-import { Line, Still, continues } from './line.js';
+import { Line, continues, icon } from './line.js';
 import { day, dayNumber, duration, shown, t } from './words.js';
 
 const IN_DOM = 200;
@@ -20,6 +20,7 @@ export class Log extends Component {
   /** @type {any} */ log = null;
   /** @type {number[]} */ times = [];
   more = 0;
+  above = false;
 
   /** Where the first line on the screen is now. */
   getSnapshotBeforeUpdate() {
@@ -35,7 +36,7 @@ export class Log extends Component {
   /** @param {any} before @param {any} _ @param {any} place */
   componentDidUpdate(before, _, place) {
     const { talk } = this.props;
-    if (before.talk !== talk || this.loaded !== talk.loaded || this.hit !== talk.hit) return this.begin();
+    if (before.talk !== talk || this.turn !== talk.turn) return this.begin();
     if (this.stuck) this.log.scrollTop = this.log.scrollHeight;
     else if (place?.first.isConnected) this.log.scrollTop = place.first.offsetTop - place.above;
     this.announce();
@@ -44,7 +45,7 @@ export class Log extends Component {
   /** Show a conversation: its end, its first unread line, or what was searched for. */
   begin() {
     const { talk, app } = this.props;
-    [this.loaded, this.hit, this.last] = [talk.loaded, talk.hit, talk.lines.at(-1)?.key];
+    [this.turn, this.last] = [talk.turn, talk.lines.at(-1)?.key];
     const wanted = talk.lines.findIndex((line) => (talk.hit ? line.id === talk.hit : line.key === talk.fresh));
     this.stuck = wanted < 0;
     this.start = Math.max(0, wanted < 0 ? talk.lines.length - IN_DOM : Math.min(wanted - IN_DOM / 2, talk.lines.length - IN_DOM));
@@ -62,16 +63,18 @@ export class Log extends Component {
     const { log, props: { app, talk } } = this;
     const left = log.scrollHeight - log.scrollTop - log.clientHeight;
     const last = this.start + IN_DOM >= talk.lines.length;
-    const before = [this.start, this.stuck];
+    const before = `${this.start} ${this.stuck} ${this.above}`;
     this.stuck = last && !talk.after && left < AT_END;
     if (log.scrollTop < NEAR && this.start > 0) this.start = Math.max(0, this.start - STEP);
     else if (log.scrollTop < NEAR && talk.loaded) this.older();
     else if (left < NEAR && !last) this.start += STEP;
     else if (left < NEAR && talk.after) app.more('after');
+    const fresh = log.querySelector('.new-line');
+    this.above = Boolean(fresh && fresh.offsetTop < log.scrollTop);
     talk.reading = !this.stuck;
     if (this.stuck) talk.below = 0;
     app.watch(this.stuck);
-    if (before[0] !== this.start || before[1] !== this.stuck) app.changed();
+    if (before !== `${this.start} ${this.stuck} ${this.above}`) app.changed();
   }
 
   async older() {
@@ -105,7 +108,7 @@ export class Log extends Component {
   }
 
   render({ app, talk }) {
-    if (this.stuck && this.loaded === talk.loaded) this.start = Math.max(0, talk.lines.length - IN_DOM);
+    if (this.stuck && this.turn === talk.turn) this.start = Math.max(0, talk.lines.length - IN_DOM);
     this.start = Math.min(this.start, Math.max(0, talk.lines.length - 1));
     const rows = [];
     const lines = talk.lines.slice(this.start, this.start + IN_DOM);
@@ -127,7 +130,7 @@ export class Log extends Component {
         await app.toEnd();
         this.begin();
       }}>${talk.below ? t('below', { n: talk.below }) : t('to_end')} ↓</button>`}
-      ${this.stuck && talk.fresh && lines.some((line) => line.key === talk.fresh) && html`<button id="to-new" onClick=${() => {
+      ${this.above && html`<button id="to-new" onClick=${() => {
         this.stuck = false;
         this.log.scrollTop = this.log.querySelector('.new-line').offsetTop - 60;
       }}>${t('to_new')} ↑</button>`}
@@ -210,13 +213,13 @@ export function Head({ app, talk }) {
     : [t('connected_there', { n: rooms.length })];
   const security = talk.kind === 'peer' && peer?.links ? peer.security || 'plain' : '';
   return html`<header>
-    <button id="back" class="icon" aria-label=${t('back')} onClick=${() => app.show('list')}>‹</button>
+    <button id="back" class="icon" aria-label=${t('back')} onClick=${() => app.show('list')}>${icon('back')}</button>
     <div class="titles"><h2 id="title" tabindex="-1"><bdi>${nameOf(app, talk.id)}</bdi></h2>
       <p id="peer-state">${peer && html`<span class="dot ${peer.status}" aria-hidden="true"></span>`}${state.filter(Boolean).join(' · ')}</p></div>
     ${security && html`<button id="security" class="security ${security}" data-security=${security} title=${t(`came_${security}`)}
       onClick=${() => app.command(`/verify ${talk.id}`)}>${sign_of(security)}${t(security)}</button>`}
-    <button id="open-search" class="icon" aria-label=${t('search')} title=${t('search')} onClick=${() => app.search('', talk.id)}>⌕</button>
-    <button id="open-side" class="icon" aria-label=${t('details')} title=${t('details')} aria-pressed=${app.side} onClick=${() => app.toggleSide()}>ⓘ</button>
+    <button id="open-search" class="icon" aria-label=${t('search')} title=${t('search')} onClick=${() => app.search('', talk.id)}>${icon('search')}</button>
+    <button id="open-side" class="icon" aria-label=${t('details')} title=${t('details')} aria-pressed=${app.side} onClick=${() => app.toggleSide()}>${icon('details')}</button>
   </header>`;
 }
 

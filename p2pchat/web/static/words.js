@@ -10,6 +10,9 @@ const MOST_NAMES = 4000;
 const preferred = (navigator.languages ?? []).map((each) => each.toLowerCase())
   .find((each) => each.startsWith('pt') || each.startsWith('en')) ?? 'en';
 let invisible = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu;
+// In a name also what could close its bracket, and spaces where none is seen.
+const ODD = '[[\\]\\\\\\uff3b\\uff3d]|^ | $|(?<= ) ';
+let hidden = new RegExp(`\\p{C}|${ODD}`, 'gu');
 let marks = marksBeyond(8);
 /** @type {Map<string, string>} */
 const names = new Map();
@@ -29,6 +32,7 @@ export function setLanguage(value) {
     day: date({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }),
     date: date({ day: 'numeric', month: 'short' }), whole: date({ dateStyle: 'medium', timeStyle: 'medium' }),
   };
+  return language;
 }
 
 /** A text of the page. `n` chooses between "one|many". @param {string} key @param {Record<string, any>} [values] */
@@ -54,11 +58,11 @@ export function duration(seconds) {
   return seconds < 1 ? `${formats.short.format(seconds * 1000)} ms` : `${formats.short.format(seconds)} s`;
 }
 
-/** What the node says is invisible: the source of a RegExp, and how many marks one cell may hold.
- * @param {string} source @param {number} most */
-export function learnInvisible(source, most) {
-  invisible = new RegExp(source, 'gu');
-  marks = marksBeyond(most);
+/** What the node says is invisible in a text, and in a name. @param {{invisible: string, hidden?: string, marks: number}} state */
+export function learnInvisible(state) {
+  invisible = new RegExp(state.invisible, 'gu');
+  hidden = new RegExp(`${state.hidden ?? '\\p{C}'}|${ODD}`, 'gu');
+  marks = marksBeyond(state.marks);
   names.clear();
 }
 
@@ -86,14 +90,11 @@ export function visible(text) {
   return countedMarks(lines.replace(invisible, (found) => found.replace(/[^\n\t]+/g, escaped)));
 }
 
-const HIDDEN = new RegExp('[\\p{C}\\p{Zl}\\p{Zp}[\\]\\\\\\uff3b\\uff3d\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f'
-  + '\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufffc\\u{e0100}-\\u{e01ef}]|(?! )\\p{Zs}|^ | $|(?<= ) ', 'gu');
-
 /** A peer_id or a room in the one form in which it can be shown and typed. @param {string} name */
 export function shown(name) {
   let found = names.get(name);
   if (found === undefined) {
-    found = countedMarks((name.length > 200 ? `${name.slice(0, 199)}…` : name).replace(HIDDEN, escaped));
+    found = countedMarks((name.length > 200 ? `${name.slice(0, 199)}…` : name).replace(hidden, escaped).replace(invisible, escaped));
     if (names.size >= MOST_NAMES) names.clear();
     names.set(name, found);
   }
