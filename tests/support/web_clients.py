@@ -35,6 +35,7 @@ class Connection:
     def __init__(self, factory: PageFactory) -> None:
         self.channel: PageChannel = factory.buildProtocol(None)
         self.wire = Wire()
+        self._lost = False
         self.channel.makeConnection(self.wire)
 
     def say(self, data: bytes) -> None:
@@ -74,7 +75,10 @@ class Connection:
         return self.wire.disconnecting or self.wire.aborted
 
     def lose(self) -> None:
-        self.channel.connectionLost(Failure(ConnectionDone()))
+        """It is gone; safe to call again."""
+        if not self._lost:
+            self._lost = True
+            self.channel.connectionLost(Failure(ConnectionDone()))
 
 
 def request(
@@ -102,7 +106,13 @@ class PageTown(ControlledTown):
     web: WebService
     key = ""
 
+    def hang_up(self) -> None:
+        """Lose all connections."""
+        for connection in self.connections:
+            connection.lose()
+
     def begin_page(self) -> None:
+        self.connections: list[Connection] = []
         self.web = WebService(
             self.reactor, self.alice, self.service.requests, random_bytes=_counting()
         )
@@ -110,6 +120,7 @@ class PageTown(ControlledTown):
 
     def connect(self, data: bytes = b"") -> Connection:
         connection = Connection(self.web.factory)
+        self.connections.append(connection)
         connection.say(data)
         return connection
 
@@ -144,6 +155,7 @@ class PageCase(ControlledCase):
         place.begin_page()
         self.web = place.web
         self.addCleanup(self.web.stopService)
+        self.addCleanup(place.hang_up)
         place.enter()
 
     def get(self, name: str) -> Answer:
@@ -163,9 +175,7 @@ class PageCase(ControlledCase):
 
     def stream(self, page: str = "page", **query: object) -> Connection:
         asked = "".join(f"&{name}={value}" for name, value in query.items())
-        connection = self.place.ask("GET", f"events?page={page}{asked}")
-        self.addCleanup(lambda: connection.channel.connected and connection.lose())
-        return connection
+        return self.place.ask("GET", f"events?page={page}{asked}")
 
 
 def _counting() -> Any:
