@@ -49,7 +49,7 @@ export class Line extends Still {
   state = { whole: false };
 
   render({ line, first, name, hit, app }) {
-    if (line.kind !== 'line') return html`<div class="note ${line.kind}" data-key=${line.key}><pre dir="auto">${visible(line.text)}</pre></div>`;
+    if (line.kind !== 'line') return html`<div class="note ${line.kind} ${/\S {2,}\S/.test(line.text) ? 'table' : ''}" data-key=${line.key}><pre dir="auto">${visible(line.text)}</pre></div>`;
     const text = visible(line.text);
     const breaks = text.split('\n');
     const long = breaks.length > FOLDED_LINES || text.length > FOLDED_CHARACTERS;

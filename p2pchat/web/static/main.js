@@ -8,6 +8,7 @@ import { language, shown, t, visible } from './words.js';
 const AGAIN = 250;
 const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 let drawing = 0;
+let rest = 0;
 let title = '';
 let current = '';
 
@@ -16,7 +17,9 @@ function draw() {
   const { model, phase, view, side } = app;
   Object.assign(document.documentElement.dataset, { phase, view: side && view === 'side' ? 'side' : view, side });
   head();
+  const began = performance.now();
   render(html`<${Page} key=${language} app=${app} />`, root);
+  rest = 2 * performance.now() - began; // as long as it took is for everything else
   if (current !== model.current) {
     current = model.current;
     document.getElementById('title')?.focus();
@@ -43,7 +46,9 @@ function tell(line) {
 }
 
 const app = new App(() => {
-  if (!drawing) drawing = document.hidden ? window.setTimeout(draw, AGAIN) : requestAnimationFrame(draw);
+  if (drawing) return;
+  const wait = document.hidden ? AGAIN : rest - performance.now();
+  drawing = wait > 0 ? window.setTimeout(draw, wait) : requestAnimationFrame(draw);
 }, tell);
 
 document.addEventListener('visibilitychange', () => {

@@ -78,11 +78,9 @@ export class Talk {
       this.after = true;
       return true;
     }
-    this.lines.splice(at, 0, line);
-    if (this.lines.length > MOST_LINES) {
-      this.lines.splice(0, this.lines.length - MOST_LINES);
-      this.before = true;
-    }
+    if (at === this.lines.length) this.lines.push(line);
+    else this.lines.splice(at, 0, line);
+    if (this.lines.length > MOST_LINES) this.before = Boolean(this.lines.shift());
     return true;
   }
 

@@ -31,7 +31,7 @@ export class Plot extends Component {
     const axis = { stroke: ink, grid: { stroke: faint, width: 1 }, ticks: { stroke: faint }, font: '11px system-ui' };
     this.plot = new uPlot({
       width: this.box.clientWidth || 280, height: 170, cursor: { y: false }, legend: { show: false },
-      scales: { y: { distr: this.state.log ? 3 : 1 } }, axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) },
+      scales: { x: { range: () => [Date.now() / 1000 - MINUTES * 60, Date.now() / 1000] }, y: { distr: this.state.log ? 3 : 1 } }, axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) },
         { ...axis, size: 46, values: (_, ticks) => ticks.map((value) => (value == null ? '' : String(value))) }],
       series: [{}, ...series.map(([id], at) => ({ label: id, stroke: style.getPropertyValue(`--plot-${at}`), width: 1.5, spanGaps: true, points: { size: 4 } }))],
     }, joined, this.box);

@@ -5,6 +5,8 @@ import { Line, continues, icon } from './line.js';
 import { day, dayNumber, duration, shown, t } from './words.js';
 
 const IN_DOM = 200;
+const IN_FLOOD = 60;
+const FLOOD = 20;
 const STEP = 60;
 const NEAR = 300;
 const AT_END = 24;
@@ -21,6 +23,16 @@ export class Log extends Component {
   /** @type {number[]} */ times = [];
   more = 0;
   above = false;
+
+  /** How many lines of the end are drawn: fewer while they come faster than anybody reads. */
+  room() {
+    const { talk, app } = this.props;
+    this.rush = Boolean(this.newest) && talk.lines.length > FLOOD && !talk.lines.slice(-FLOOD).some((line) => line.key === this.newest);
+    this.newest = talk.lines.at(-1)?.key;
+    clearTimeout(this.calm);
+    if (this.rush) this.calm = setTimeout(() => app.changed(), 500);
+    return this.rush ? IN_FLOOD : IN_DOM;
+  }
 
   /** Where the first line on the screen is now. */
   getSnapshotBeforeUpdate() {
@@ -45,7 +57,7 @@ export class Log extends Component {
   /** Show a conversation: its end, its first unread line, or what was searched for. */
   begin() {
     const { talk, app } = this.props;
-    [this.turn, this.last] = [talk.turn, talk.lines.at(-1)?.key];
+    [this.turn, this.last, this.newest] = [talk.turn, talk.lines.at(-1)?.key, ''];
     const wanted = talk.lines.findIndex((line) => (talk.hit ? line.id === talk.hit : line.key === talk.fresh));
     this.stuck = wanted < 0;
     this.start = Math.max(0, wanted < 0 ? talk.lines.length - IN_DOM : Math.min(wanted - IN_DOM / 2, talk.lines.length - IN_DOM));
@@ -108,7 +120,7 @@ export class Log extends Component {
   }
 
   render({ app, talk }) {
-    if (this.stuck && this.turn === talk.turn) this.start = Math.max(0, talk.lines.length - IN_DOM);
+    if (this.stuck && this.turn === talk.turn) this.start = Math.max(0, talk.lines.length - this.room());
     this.start = Math.min(this.start, Math.max(0, talk.lines.length - 1));
     const rows = [];
     const lines = talk.lines.slice(this.start, this.start + IN_DOM);
@@ -120,7 +132,7 @@ export class Log extends Component {
         name=${nameOf(app, line.from)} hit=${talk.hit > 0 && line.id === talk.hit} app=${app} />`);
     });
     return html`<div class="log-frame">
-      <div id="log" role="log" aria-live="polite" aria-label=${t('log', { name: nameOf(app, talk.id) })} tabindex="0"
+      <div id="log" class=${this.stuck && this.rush ? 'rush' : ''} role="log" aria-live="polite" aria-label=${t('log', { name: nameOf(app, talk.id) })} tabindex="0"
           ref=${(log) => (this.log = log)} onScroll=${() => this.scrolled()}>
         ${talk.before && talk.loaded && talk.lines.length > 0 && html`<button id="older" class="link" key="older" onClick=${() => (this.start ? this.scrolled() : this.older())}>${t('older')}</button>`}
         ${!talk.lines.length && html`<p class="empty" key="empty">${t(talk.loaded ? 'nothing_yet' : 'loading')}</p>`}
