@@ -87,8 +87,8 @@ export class List extends Component {
     const status = model.state?.status ?? {};
     const row = (id, talk) => html`<${Row} key=${id} id=${id} name=${nameOf(app, id)} kind=${talk?.kind ?? 'peer'} last=${talk?.last}
       unread=${talk?.unread ?? 0} urgent=${talk?.urgent} status=${model.peers.get(id)?.status ?? 'UNKNOWN'} current=${model.current === id} app=${app} />`;
-    return html`<nav id="list" aria-label=${t('conversations')}>
-      <div class="own-head"><div class="titles"><h1 id="me"><bdi>${shown(model.me)}</bdi></h1>
+    return html`<div id="list" role=${app.view === 'list' && matchMedia('(max-width: 639px)').matches ? 'main' : null}><nav aria-label=${t('conversations')}>
+      <div class="own-head"><div class="titles"><p id="me"><bdi>${shown(model.me)}</bdi></p>
         <p id="node-status"><span class="dot ${app.phase === 'open' && status.registered ? 'CONNECTED' : 'STALE'}" aria-hidden="true"></span>${t(app.phase !== 'open' ? `phase_${app.phase}` : status.registered ? 'registered' : 'not_registered')}</p></div>
         <button id="menu-button" class="icon" aria-label=${t('menu')} aria-expanded=${app.panel === 'menu'} onClick=${() => app.over('menu')}>${icon('menu')}</button></div>
       ${app.panel === 'menu' && html`<${Menu} app=${app} />`}
@@ -99,6 +99,6 @@ export class List extends Component {
         ${here.length > MOST_HERE && html`<p class="quiet">${t('more_here', { n: here.length - MOST_HERE })}</p>`}</div>
       ${app.panel === 'new' && html`<${New} app=${app} />`}
       <button id="new" aria-expanded=${app.panel === 'new'} onClick=${() => app.over('new')}>${icon('plus')} ${t('new_conversation')}</button>
-    </nav>`;
+    </nav></div>`;
   }
 }

@@ -65,7 +65,7 @@ export function Page({ app }) {
   const { model } = app;
   if (!model.state) return html`<main id="entrance"><${Entrance} app=${app} /></main>`;
   const talk = model.talks.get(model.current);
-  return html`<${List} app=${app} />
+  return html`<header class="unseen"><h1>p2pchat - <bdi>${shown(model.me)}</bdi></h1></header><${List} app=${app} />
     <main id="talk"><${Banner} app=${app} />${app.phase === 'no_key' && html`<${Entrance} app=${app} />`}<${Alerts} app=${app} />
       ${talk ? html`<${Head} app=${app} talk=${talk} />` : null}
       ${app.panel === 'search' ? html`<${Search} app=${app} />` : talk ? html`<${Log} key="log" app=${app} talk=${talk} />` : html`<${Welcome} app=${app} />`}
