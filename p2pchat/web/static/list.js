@@ -2,6 +2,7 @@
 /** The conversations, who is here, a new conversation, and the menu. */
 import { Component, html } from './vendor/preact-htm.js';
 import { Still, icon } from './line.js';
+import { post } from './net.js';
 import { nameOf } from './talk.js';
 import { hue, moment, shown, t, visible } from './words.js';
 
@@ -71,7 +72,7 @@ function Menu({ app }) {
   return html`<div id="menu">${choice('language', ['en', 'pt-BR'])}${choice('theme', ['system', 'light', 'dark'])}
     <button id="tell-me" aria-pressed=${app.choices.tell === 'yes'} onClick=${() => app.tellMe()}>${t(app.choices.tell === 'yes' ? 'tells' : 'tell')}</button>
     <button id="keys-button" onClick=${() => app.over('keys')}>${t('keys')}</button>
-    <button id="leave" onClick=${() => app.leave()}>${t('leave')}</button></div>`;
+    <button id="leave" onClick=${() => post('leave')}>${t('leave')}</button></div>`;
 }
 
 /** Everything at the left. */

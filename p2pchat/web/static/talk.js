@@ -138,10 +138,7 @@ export class Log extends Component {
         ${!talk.lines.length && html`<p class="empty" key="empty">${t(talk.loaded ? 'nothing_yet' : 'loading')}</p>`}
         ${rows}
       </div>
-      ${!this.stuck && (talk.below || talk.after || this.start + IN_DOM < talk.lines.length || talk.reading) && html`<button id="to-end" onClick=${async () => {
-        await app.toEnd();
-        this.begin();
-      }}>${talk.below ? t('below', { n: talk.below }) : t('to_end')} ↓</button>`}
+      ${!this.stuck && (talk.below || talk.after || this.start + IN_DOM < talk.lines.length || talk.reading) && html`<button id="to-end" onClick=${() => app.toEnd()}>${talk.below ? t('below', { n: talk.below }) : t('to_end')} ↓</button>`}
       ${this.above && html`<button id="to-new" onClick=${() => {
         this.stuck = false;
         this.log.scrollTop = this.log.querySelector('.new-line').offsetTop - 60;
