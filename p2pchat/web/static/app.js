@@ -177,6 +177,8 @@ export class App {
   /** Read the end of a conversation, with all that is unread, or what is around a line. @param {string} id @param {number} [around] */
   async load(id, around = 0) {
     const talk = this.model.talk(id);
+    // Without a history there is what the page has heard.
+    if (this.model.state.status.history === false) Object.assign(talk, { loaded: true, before: false, after: false, turn: talk.turn + 1 });
     const wanted = around ? 0 : Math.min(talk.unread, MOST_UNREAD);
     if (around) await this.read(talk, 'all', { around, count: 2 * PAGE_OF });
     else if (!talk.loaded || talk.after) await this.read(talk, 'all', { count: Math.min(MOST_READ, wanted + PAGE_OF) });
@@ -200,10 +202,8 @@ export class App {
       const found = await get('history', { conversation: talk.id, ...query });
       talk.take(found.lines.map((/** @type {any} */ line) => this.model.line(line, talk.id)), found, where);
     } catch (why) {
-      const nothing = why instanceof Refused && why.code === 'refused'; // this node keeps nothing
-      if (nothing) talk.before = false;
-      else this.model.note(this.sentence(why), 'problem', talk.id);
-      [talk.loaded, talk.turn] = [true, talk.turn + 1];
+      this.model.note(this.sentence(why), 'problem', talk.id);
+      Object.assign(talk, { loaded: true, turn: talk.turn + 1 });
     }
   }
 

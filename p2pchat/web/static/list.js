@@ -26,6 +26,11 @@ class Row extends Still {
 /** Peers and rooms that a new conversation can be with. */
 class New extends Component {
   state = { text: '', at: -1 };
+  /** @type {any} */ input = null;
+
+  componentDidMount() {
+    this.input.focus();
+  }
 
   /** @returns {string[]} */
   options() {
@@ -55,7 +60,7 @@ class New extends Component {
     return html`<form id="new-form" onSubmit=${(event) => { event.preventDefault(); this.open(options[at] ?? text); }}>
       <label for="new-to">${t('new_to')}</label>
       <div class="beside"><input id="new-to" role="combobox" aria-expanded="true" aria-controls="new-options" aria-autocomplete="list" autocomplete="off"
-        aria-activedescendant=${at >= 0 ? `option-${at}` : null} value=${text} ref=${(input) => input && !this.ready && (this.ready = true) && input.focus()}
+        aria-activedescendant=${at >= 0 ? `option-${at}` : null} value=${text} ref=${(input) => (this.input = input)}
         onInput=${(event) => this.setState({ text: event.target.value, at: -1, wrong: false })} onKeyDown=${(event) => this.pressed(event, options)} />
       <button id="new-open" class="main" type="submit">${t('open')}</button></div>
       ${wrong && html`<p class="wrong" role="alert">${t('nobody', { name: text })}</p>`}

@@ -127,6 +127,7 @@ export class Model {
       talk.urgent = unread > 0 && (talk.kind === 'peer' || unread_named > 0);
       if (last) talk.last = this.line(last, conversation);
     }
+    if (state.home) this.talk(state.home);
   }
 
   /** @param {string} id @returns {Talk} */
