@@ -83,10 +83,10 @@ export class Log extends Component {
     const last = this.start + IN_DOM >= talk.lines.length;
     const before = `${this.start} ${this.stuck} ${this.above}`;
     // Lines may have come since this was scrolled: only who goes up leaves the end.
-    this.stuck = last && !talk.after && (left < AT_END || (this.stuck && log.scrollTop >= this.top - 1));
+    this.stuck = (this.stuck && log.scrollTop >= this.top - 1) || (last && !talk.after && left < AT_END);
     if (log.scrollTop < NEAR && this.start > 0) this.start = Math.max(0, this.start - STEP);
     else if (log.scrollTop < NEAR && talk.loaded) this.older();
-    else if (left < NEAR && !last) this.start += STEP;
+    else if (left < NEAR && !last && !this.stuck) this.start += STEP;
     else if (left < NEAR && talk.after) app.more('after');
     const fresh = log.querySelector('.new-line');
     this.above = Boolean(fresh && fresh.offsetTop < log.scrollTop);
