@@ -19,50 +19,33 @@ export class Refused extends Error {
   }
 }
 
-/** @param {Response} answer @returns {Promise<never>} */
-async function refuse(answer) {
+/** The answer of the node, if it is no refusal. @param {string} path @param {Record<string, any>} query @param {RequestInit} options */
+async function ask(path, query, options) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '' && value !== null);
+  const asked = given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : '';
+  const headers = { 'Content-Type': 'application/json', ...(key.get() ? { Authorization: `Bearer ${key.get()}` } : {}) };
+  const answer = await fetch(`api/v1/${path}${asked}`, { cache: 'no-store', headers, ...options });
+  if (answer.ok) return answer;
   const fields = await answer.json().catch(() => ({}));
   throw new Refused(String(fields.code ?? answer.status), String(fields.error ?? answer.statusText));
 }
 
 /** Ask for something. Throws `Refused`, or TypeError when nobody answers.
  * @param {string} path @param {Record<string, any>} [query] @returns {Promise<any>} */
-export async function get(path, query = {}) {
-  const answer = await fetch(`api/v1/${path}${asQuery(query)}`, { headers: headers(), cache: 'no-store' });
-  return answer.ok ? answer.json() : refuse(answer);
-}
+export const get = async (path, query = {}) => (await ask(path, query, {})).json();
 
-/** Have something done. @param {string} path @param {object} [body] @returns {Promise<any>} */
-export async function post(path, body = {}) {
-  const answer = await fetch(`api/v1/${path}`, {
-    method: 'POST', body: JSON.stringify(body), headers: { ...headers(), 'Content-Type': 'application/json' },
-  });
-  return answer.ok ? answer.json() : refuse(answer);
-}
-
-function headers() {
-  return key.get() ? { Authorization: `Bearer ${key.get()}` } : {};
-}
-
-/** @param {Record<string, any>} query */
-function asQuery(query) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '' && value !== null);
-  return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : '';
-}
+/** Have something done, and fail as `get` does. @param {string} path @param {object} [body] @returns {Promise<any>} */
+export const post = async (path, body = {}) => (await ask(path, {}, { method: 'POST', body: JSON.stringify(body) })).json();
 
 /** Hear events until the stream ends, breaks, or `stop` is called by its signal.
- * @param {Record<string, any>} query @param {(events: any[], number: number) => void} hear
- * @param {AbortController} stop */
+ * @param {Record<string, any>} query @param {(events: any[], number: number) => void} hear @param {AbortController} stop */
 export async function listen(query, hear, stop) {
   let silence = setTimeout(() => stop.abort(), SILENCE);
   try {
-    const answer = await fetch(`api/v1/events${asQuery({ ...query, page })}`,
-      { headers: headers(), cache: 'no-store', signal: stop.signal });
-    if (!answer.ok || !answer.body) await refuse(answer);
+    const answer = await ask('events', { ...query, page }, { signal: stop.signal });
     const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
     const decoder = new TextDecoder();
-    let rest = '';
-    for (;;) {
+    for (let rest = ''; ;) {
       const { value, done } = await reader.read();
       if (done) return;
       clearTimeout(silence);
