@@ -5,7 +5,7 @@ import { Line, continues, icon } from './line.js';
 import { day, dayNumber, duration, shown, t } from './words.js';
 
 const IN_DOM = 200;
-const IN_FLOOD = 40;
+const A_STEP = 40;
 const FLOOD = 20;
 const STEP = 60;
 const NEAR = 300;
@@ -24,17 +24,19 @@ export class Log extends Component {
   above = false; // whether the first new line is above what is seen
   quiet = true; // whether a screen reader is not told of new lines
   unheard = 0;
+  drawn = 0;
   /** @type {any} */ log = null;
   /** @type {number[]} */ times = [];
 
-  /** How many lines of the end are drawn: fewer while they come faster than anybody reads. */
+  /** How many lines of the end are drawn: few at first, and while they come faster than anybody reads. */
   room() {
-    const { talk, app } = this.props;
-    this.rush = Boolean(this.newest) && talk.lines.length > FLOOD && !talk.lines.slice(-FLOOD).some((line) => line.key === this.newest);
-    this.newest = talk.lines.at(-1)?.key;
+    const { talk: { lines }, app } = this.props;
+    this.rush = Boolean(this.newest) && lines.length > FLOOD && !lines.slice(-FLOOD).some((line) => line.key === this.newest);
+    this.newest = lines.at(-1)?.key;
+    this.drawn = this.rush ? A_STEP : Math.min(IN_DOM, this.drawn + A_STEP);
     clearTimeout(this.calm);
-    if (this.rush) this.calm = setTimeout(() => app.changed(), CALM);
-    return this.rush ? IN_FLOOD : IN_DOM;
+    if (this.drawn < Math.min(IN_DOM, lines.length)) this.calm = setTimeout(() => app.changed(), this.rush ? CALM : 0);
+    return this.drawn;
   }
 
   /** Where the first line on the screen is now. */
@@ -63,7 +65,7 @@ export class Log extends Component {
   /** Show a conversation: its end, its first unread line, or what was searched for. */
   begin() {
     const { talk } = this.props;
-    Object.assign(this, { turn: talk.turn, last: talk.lines.at(-1)?.key, newest: '' });
+    Object.assign(this, { turn: talk.turn, last: talk.lines.at(-1)?.key, newest: '', drawn: 0 });
     const wanted = talk.lines.findIndex((line) => (talk.hit ? line.id === talk.hit : line.key === talk.fresh));
     this.stuck = wanted < 0;
     this.start = Math.max(0, Math.min(wanted < 0 ? Infinity : wanted - IN_DOM / 2, talk.lines.length - IN_DOM));
