@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import Any, Final
 from typing import Protocol as Interface
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.python.failure import Failure
@@ -27,10 +28,14 @@ from p2pchat.web.gate import Asked, Refusal, body_refused, refused
 _log: Final = Log("Web")
 MOST: Final = 32
 """Connections at a time."""
+_READ: Final = 8_192
+"""Bytes that are read of a connection at once: all may have something in the same turn."""
 TO_ASK: Final = 15.0
 """Seconds in which a request must have come."""
 TO_READ: Final = 60.0
 """Seconds in which its answer must have been read."""
+LAST_WRITE: Final = 1.0
+"""Seconds that all may take to read what they are told in the end."""
 
 FAULT: Final = Refusal(500, "failed", "that did not work, through a fault of ours")
 
@@ -90,10 +95,14 @@ class BrowserRequest(Request):
             self._write(refusal.status, _body(refusal))
             self.channel.loseConnection()
 
+    def parseCookies(self) -> None:
+        """There are none, and thousands of them would be work."""
+
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """All of it has come."""
+        """All of it has come. What it asks is read behind the gate, and forms are not."""
         if not self._is_refused:
-            super().requestReceived(command, path, version)
+            self.method, self.uri, self.clientproto = command, path, version
+            self.process()
 
     def process(self) -> None:
         """Let it pass, or refuse it."""
@@ -176,6 +185,7 @@ class PageChannel(HTTPChannel):
 
     def connectionMade(self) -> None:
         """Somebody connects."""
+        self.transport.bufferSize = _READ
         super().connectionMade()
         self._wait(TO_ASK)
         self.factory.came(self)
@@ -188,6 +198,17 @@ class PageChannel(HTTPChannel):
         """The answer does not end: from now on who reads it is somebody else's business."""
         self.is_stream = True
         self._stop_waiting()
+
+    def lineReceived(self, line: bytes) -> None:
+        """A line of the head. One that goes on in the next is refused (RFC 9112, section 5.2).
+
+        Thousands of these would be joined again and again.
+        """
+        if line[:1] in (b" ", b"\t"):
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            self.transport.loseConnection()
+        else:
+            super().lineReceived(line)
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: ARG002
         """The connection ends with its answer: a thousand requests at once would be one turn."""
@@ -233,6 +254,7 @@ class PageFactory(ServerFactory):
         self.pages = pages
         self.connections: dict[PageChannel, None] = {}
         self.requests = self.given_way = 0
+        self._all_gone: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002
         """Somebody connects."""
@@ -253,12 +275,24 @@ class PageFactory(ServerFactory):
     def went(self, channel: PageChannel) -> None:
         """It is gone."""
         self.connections.pop(channel, None)
+        if not self.connections and self._all_gone is not None:
+            gone, self._all_gone = self._all_gone, None
+            gone.callback(None)
 
     def log(self, request: Request) -> None:  # noqa: ARG002
         """What pages ask is nobody's business."""
         self.requests += 1
 
-    def close(self) -> None:
-        """End all connections."""
+    def close(self) -> Deferred[None]:
+        """End all connections; fires when they are gone, within a second."""
+        if not self.connections:
+            return succeed(None)
+        gone = self._all_gone = Deferred()
         for channel in [*self.connections]:
             channel.transport.loseConnection()
+        deadline = self.clock.callLater(LAST_WRITE, self._abort)
+        return gone.addCallback(lambda _: deadline.cancel() if deadline.active() else None)
+
+    def _abort(self) -> None:
+        for channel in [*self.connections]:
+            channel.abort()

@@ -11,6 +11,8 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -40,7 +42,7 @@ class Client(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self.heard += data
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over.callback(self.heard)
 
 
@@ -82,7 +84,7 @@ class PortTests(TestCase):
         yield connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", port), client)
         key = json.loads((yield client.over).partition(b"\r\n\r\n")[2])["key"]
         state, send = "/api/v1/links", "/api/v1/send"
-        huge = {"Content_Type": "application/json", "Content_Length": "300000000"}
+        huge: dict[str, Any] = {"Content_Type": "application/json", "Content_Length": "300000000"}
         for wanted, data in (
             (200, request("GET", "/", host=own)),
             (200, request("GET", state, key=key, host=own)),
@@ -110,11 +112,33 @@ class PortTests(TestCase):
         again = self.page.open()
         self.assertEqual(first.port, again.port)
         self.assertNotEqual(first.url, again.url)
-        self.assertRegex(first.url, r"^http://127\.0\.0\.1:\d+/#token=[0-9a-f]{64}$")
+        self.assertRegex(first.url, r"^http://127\.0\.0\.1:\d+/#token=[\w-]{43}$")
         yield self.page.close()
         yield self.page.close()
         self.assertFalse(self.page.waits(again.url.rpartition("=")[2]))
         self.assertEqual(self.page.open().port, first.port)
+
+    @inlineCallbacks
+    def test_a_page_hears_that_it_ends(self) -> Any:
+        """Before the process does; and one that does not read holds up nobody."""
+        link = self.page.open()
+        entry = json.dumps({"token": link.url.rpartition("=")[2]}).encode()
+        own = f"127.0.0.1:{link.port}"
+        client = Client(request("POST", "/api/v1/session", entry, host=own))
+        yield connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", link.port), client)
+        key = json.loads((yield client.over).partition(b"\r\n\r\n")[2])["key"]
+        stream = Client(request("GET", "/api/v1/events?page=p", key=key, host=own))
+        yield connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", link.port), stream)
+        while b"hello" not in stream.heard:
+            yield deferLater(reactor, 0)
+        yield self.page.stopService()
+        self.assertIn(b'{"event":"stopping"}', (yield stream.over))
+
+    def test_a_link_is_in_no_log(self) -> None:
+        with capturedLogs() as events:
+            token = self.page.open().url.rpartition("=")[2]
+        self.assertTrue(events)
+        self.assertNotIn(token, repr(events))
 
     def test_the_first_free_port(self) -> None:
         other = self.make()
@@ -148,7 +172,8 @@ class QuietTests(SynchronousTestCase):
     def test_nothing_of_it_is_there_before_it_is_asked_for(self) -> None:
         """Neither the room nor Twisted's HTTP is imported by a node."""
         words = (
-            "import sys; import p2pchat.service.chat, p2pchat.service.companions, p2pchat.control.service;"
+            "import sys; import p2pchat.service.chat, p2pchat.service.companions;"
+            "import p2pchat.control.service;"
             "import p2pchat.console.full.service;"
             "print([m for m in sys.modules if m.startswith(('twisted.web', 'p2pchat.web'))])"
         )

@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.events import encode_lines
-from p2pchat.web.stream import ALIVE, BATCH, LARGEST, LAST_WRITE, MOST_WAITING, Stream, frame
+from p2pchat.web.server import LAST_WRITE
+from p2pchat.web.stream import ALIVE, BATCH, LARGEST, MOST_WAITING, Stream, frame
 
 
 class FakeRequest:
@@ -131,7 +132,7 @@ class StreamTests(SynchronousTestCase):
             return {"run": "r", "last": 9, "missed": 0}
 
         self.stream.begin(catch_up)
-        (one,) = self.request.written
+        self.assertEqual(len(self.request.written), 1)
         hello, *missed = self.request.events
         self.assertEqual(hello, {"event": "hello", "run": "r", "last": 9, "missed": 0})
         self.assertEqual([event["n"] for event in missed], [1, 2])
