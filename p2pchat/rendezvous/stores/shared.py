@@ -39,7 +39,7 @@ _GATHER: Final = 0.002
 _FEW: Final = 2
 """Seconds for which changes are gathered, unless the last batch had few: then nobody else comes."""
 _MANY: Final = 10
-_READ_LATER: Final = 0.01
+_READ_LATER: Final = 0.03
 """Changes of others that come at once when there is a lot to do, and seconds to the next look."""
 _RETRY: Final = 1.0
 
@@ -283,7 +283,7 @@ class SharedRegistry(Service):
                     if self.telling:
                         self._schedule(0)
                     changes = await self.hearing.follow(reader)
-                    if changes >= _MANY and not self._for_entry:
+                    if changes >= _MANY and not (self._for_entry or self.hearing.behind):
                         # To wake up costs more than to apply some: let more of them come.
                         await self._pause(_READ_LATER)
             except CancelledError:
