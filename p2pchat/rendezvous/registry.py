@@ -22,10 +22,12 @@ from typing import Final
 
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.long_replies import (
+    AT_ONCE,
     FRAME,
     SHORT,
     LongReplies,
     LongReply,
+    entries,
     pieces,
     size_of,
 )
@@ -112,7 +114,10 @@ class Registry:
     def knows(self, ip: str, now: float) -> bool:
         """Whether `ip` has a live registration."""
         self.expire(now)
-        return any(peer.until > now for peer in self._own(ip))
+        own = self._addresses.get(ip)
+        if isinstance(own, Registration):
+            return own.until > now
+        return own is not None and any(peer.until > now for peer in own.values())
 
     def _own(self, ip: str) -> Collection[Registration]:
         own = self._addresses.get(ip)
@@ -299,6 +304,11 @@ class Registry:
             total = len(peers)
             chosen = self._rosters.select(namespace, selection, peers)
         head = b'{"status":"OK","total":%d,"peers":[' % total
+        if len(chosen) <= AT_ONCE:
+            # Without a look at each entry's size before: most of the time is for their memory.
+            few = b"%b%b]}\n" % (head, entries(chosen, now))
+            if len(few) <= SHORT:
+                return few
         size = len(head) + FRAME + sum(map(size_of, chosen))
         if size <= SHORT:
             return b"".join(pieces(chosen, now, head))
