@@ -128,6 +128,7 @@ class Mesh:
             lambda peer: self.on_status(peer),
             jitter,
             self.link_log.tell,
+            self.link_log.became,
         )
         self._listings = Listings(
             self.name,

@@ -227,9 +227,11 @@ class Registry:
 
     def _replace(self, old: Registration, new: Registration) -> None:
         """Another registration takes the place of this one: the last in its namespace."""
+        old.live = False
+        self._ends[_second(old.until)].pop(old, None)
+        self._end_at(_second(new.until))[new] = None
         place = new.place = old.place
         namespace = new.namespace
-        old.live = False
         peers = self._namespaces[namespace]
         del peers[place]
         peers[place] = new
@@ -238,9 +240,6 @@ class Registry:
             own[namespace, new.name] = new
         else:
             self._addresses[new.ip] = new
-        ends, second = self._ends, _second(new.until)
-        ends[_second(old.until)].pop(old, None)
-        (ends.get(second) or self._end_at(second))[new] = None
         if new.encoded is not old.encoded:
             self._resize(namespace, size_of(new) - size_of(old))
         self._rosters.replaced(namespace, old, new)
