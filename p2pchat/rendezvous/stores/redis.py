@@ -205,11 +205,12 @@ def _bounded(library: Any, factory_class: Any) -> Any:
 
     class Bounded(factory_class.protocol):  # type: ignore[misc]
         _unanswered = 0
+        _is_too_long = False
 
         def dataReceived(self, data: bytes, unpause: bool = False) -> None:
             self._unanswered += len(data)
             if self._unanswered > _LONGEST:
-                self.replyReceived(TooLongError(f"a reply of more than {_LONGEST} bytes"))
+                self._is_too_long = True
                 self.transport.abortConnection()
                 return
             try:
@@ -231,6 +232,10 @@ def _bounded(library: Any, factory_class: Any) -> Any:
 
         def replyReceived(self, reply: Any) -> None:
             self._unanswered = 0
+            if self._is_too_long:
+                # That the connection is lost is said once nobody is given it any more.
+                reply = TooLongError(f"a reply of more than {_LONGEST} bytes")
+                self._is_too_long = False
             super().replyReceived(reply)
 
     class Factory(factory_class):  # type: ignore[misc]
