@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks import (
     cluster,
     connections,
+    events,
     fanout,
     long_line,
     messages,
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "rendezvous": registrations.run,
     "operations": operations.run,
     "cluster": cluster.run,
+    "events": events.run,
     "start": start.run,
     "line": long_line.run,
 }

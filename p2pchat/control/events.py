@@ -10,7 +10,8 @@ away. Texts are as they came; whoever shows them on a terminal makes them printa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -23,6 +24,7 @@ from p2pchat.wire.messages import Pub, Send
 
 Event: TypeAlias = dict[str, Any]
 _encode_lines: Final = msgspec.json.Encoder().encode_lines
+_key_text: Final = lru_cache(maxsize=1024)(key_text)
 
 
 def message_events(
@@ -36,7 +38,7 @@ def message_events(
     link: IPeerLink | None = None,
     alias: str = "",
     first: int = 0,
-) -> Iterator[Event]:
+) -> list[Event]:
     """An event for each message that came from `peer_id`; `at` is the time stamp to give them.
 
     `to` is our own peer_id for a direct message, and `*` or `#namespace` for a published one.
@@ -50,8 +52,12 @@ def message_events(
     `first`: the id in the history of the first one; 0 when they have none, and then no `id`.
     """
     security, key = how_safe(link)
+    alias = "" if alias == peer_id else alias
+    usual = kept and not said and not alias
+    events = []
     for n, message in enumerate(messages):
-        event = {
+        src = message.src
+        event: Event = {
             "event": "message",
             "time": at,
             "from": peer_id,
@@ -63,26 +69,28 @@ def message_events(
         }
         if first:
             event["id"] = first + n
-        if message.src and message.src != peer_id:
-            event["claims"], event["security"], event["key"] = message.src, "plain", ""
-        if said:
-            event["said"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(said[n]))
-        if not kept:
-            event["kept"] = False
+        if src and src != peer_id:
+            event["claims"], event["security"], event["key"] = src, "plain", ""
+        if not usual:
+            if said:
+                event["said"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(said[n]))
+            if not kept:
+                event["kept"] = False
+            if alias:
+                event["alias"] = alias
         if message.other_text:
             event["other_text"] = True
-        if alias not in ("", peer_id):
-            event["alias"] = alias
         if message.of:
             event["of"] = message.of
-        yield event
+        events.append(event)
+    return events
 
 
 def how_safe(link: IPeerLink | None) -> tuple[str, str]:
     """The security of a link, and the text of its key: empty in the clear, as without a link."""
     if link is None or link.key is None:
         return "plain", ""
-    return link.security, key_text(link.key)
+    return link.security, _key_text(link.key)
 
 
 def peer_event(peer: Peer, at: str, *, ignored: bool = False) -> Event:

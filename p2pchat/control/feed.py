@@ -8,7 +8,7 @@ gone: it may come back. What is deleted from the history is not kept here either
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Literal
 
 from twisted.internet.interfaces import IReactorTime
@@ -145,21 +145,39 @@ class EventFeed(Observer):
         """Whether it gets events."""
         return out in self._subscribers
 
-    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
+    def received(
+        self,
+        peer: Peer,
+        messages: list[Send | Pub],
+        said: Sequence[float] = (),
+        kept: bool = True,
+    ) -> None:
         """Messages came."""
-        self._tell_messages(peer, messages)
+        node, peer_id = self._node, peer.peer_id
+        events = message_events(
+            node.me.peer_id,
+            peer_id,
+            messages,
+            self._timestamp(),
+            said,
+            kept=kept,
+            link=peer.heard_on,
+            alias=node.lists.called(peer_id),
+            first=peer.heard_id if kept else 0,
+        )
+        self._tell("message", events, len(messages))
 
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """Messages came that were said a while ago."""
-        self._tell_messages(peer, messages, said)
+        self.received(peer, messages, said)
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        self._tell_messages(peer, messages, kept=False)
+        self.received(peer, messages, kept=False)
 
     def changed(self, peer: Peer, message: Send | Pub) -> None:
         """A peer changed what it said."""
-        self._tell_messages(peer, [message])
+        self.received(peer, [message])
 
     def away_changed(self, peer: Peer, text: str) -> None:
         """A peer is away, or back."""
@@ -229,55 +247,28 @@ class EventFeed(Observer):
             self._ring.clear()
         self._tell("forgotten", [forgotten_event(peer_id, self._timestamp())])
 
-    def _tell_messages(
-        self,
-        peer: Peer,
-        messages: list[Send | Pub],
-        said: Sequence[float] = (),
-        *,
-        kept: bool = True,
-    ) -> None:
-        own_id, at = self._node.me.peer_id, self._timestamp()
-        link, first = peer.heard_on, peer.heard_id if kept else 0
-        alias = self._node.lists.called(peer.peer_id)
-        events = message_events(
-            own_id,
-            peer.peer_id,
-            messages,
-            at,
-            said,
-            kept=kept,
-            link=link,
-            alias=alias,
-            first=first,
-        )
-        self._tell("message", events, len(messages))
-
     def _is_wanted(self, kind: str) -> bool:
         if self._ring is not None and kind in self._ring.kinds:
             return True
         return any(kind in kinds for kinds in self._subscribers.values())
 
-    def _tell(self, kind: str, events: Iterable[Event], count: int = 1) -> None:
+    def _tell(self, kind: str, events: list[Event], count: int = 1) -> None:
         ring = self._ring
         if ring is not None and not self._numbered and self._clock.seconds() >= self._kept_until:
             ring = self._ring = None
             self._look()
-        to = [
-            out
-            for out, kinds in self._subscribers.items()
-            if kind in kinds and not out.missed(count)
-        ]
+        to = []
+        for out, kinds in self._subscribers.items():
+            if kind in kinds and not (out.left_out and out.missed(count)):
+                to.append(out)
         if ring is None or kind not in ring.kinds:
-            ring = None
             if not to:
                 return
-        these = [*events]
-        if ring is not None:
-            for number, event in enumerate(these, ring.last + 1):
+            data = encode_lines(events)
+        else:
+            for number, event in enumerate(events, ring.last + 1):
                 event["n"] = number
-        data = encode_lines(these)
-        if ring is not None:
+            data = encode_lines(events)
             ring.add(kind, count, data)
         for out in to:
             out.events(data, count)

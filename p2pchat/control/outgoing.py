@@ -52,7 +52,8 @@ class Outgoing:
         self._blocked = False
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
-        self._left_out = 0
+        self.left_out = 0
+        """Events that were left out since the last one that was written."""
         self.long_answers = LongAnswers(lambda: self.has_room)
         """Whatever has an answer that may be long is begun here."""
         self.times_read = 0
@@ -89,17 +90,18 @@ class Outgoing:
 
     def missed(self, count: int) -> bool:
         """Whether so many events are left out, unseen, because others were already."""
-        if self._left_out:
-            self._left_out += count
-        return bool(self._left_out)
+        if self.left_out:
+            self.left_out += count
+        return bool(self.left_out)
 
     def events(self, data: bytes, count: int) -> None:
         """Send so many events, already encoded."""
         if self.ended:
             return
-        too_many = self._blocked and self._waiting_bytes + len(data) > self._room
-        if too_many and self.leave_out:
-            self._left_out += count
+        if not self._blocked:
+            self._transport.write(data)
+        elif self.leave_out and self._waiting_bytes + len(data) > self._room:
+            self.left_out += count
         else:
             self._bounded(data)
 
@@ -138,7 +140,7 @@ class Outgoing:
 
     def _forget(self) -> None:
         self._waiting.clear()
-        self._waiting_bytes = self._left_out = 0
+        self._waiting_bytes = self.left_out = 0
 
     # ------------------------------------------------------------ IPushProducer, for the transport
 
@@ -150,7 +152,7 @@ class Outgoing:
         """The client reads again."""
         self._blocked = False
         self.times_read += 1
-        waiting, left_out = b"".join(self._waiting), self._left_out
+        waiting, left_out = b"".join(self._waiting), self.left_out
         self._forget()
         if left_out:
             waiting += encode_json({"event": "left_out", "count": left_out})

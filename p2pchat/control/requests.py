@@ -69,6 +69,7 @@ class Request(Struct, kw_only=True):
     upto: Id = 0
     msg_ids: list[str] = msgspec.field(default_factory=list)
     entry: str = ""
+    sure: bool = False
     since: int | Literal["now"] | None = None
     run: str = ""
     watching: str | None = None

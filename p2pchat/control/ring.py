@@ -44,13 +44,14 @@ class EventRing:
     def add(self, kind: str, count: int, data: bytes) -> None:
         """Keep so many events, a line each; the number of the last one is `last` from now on."""
         self.last += count
-        self._kept.append((kind, count, data))
-        self._events += count
-        self._bytes += len(data)
-        while self._events > MOST_EVENTS or self._bytes > MOST_BYTES:
-            _, count, data = self._kept.popleft()
-            self._events -= count
-            self._bytes -= len(data)
+        kept = self._kept
+        kept.append((kind, count, data))
+        events, size = self._events + count, self._bytes + len(data)
+        while events > MOST_EVENTS or size > MOST_BYTES:
+            _, count, data = kept.popleft()
+            events -= count
+            size -= len(data)
+        self._events, self._bytes = events, size
 
     def since(self, number: int, kinds: Container[str]) -> Missed:
         """What came after the event of this number, as far as it is kept, of these kinds."""

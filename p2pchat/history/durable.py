@@ -141,6 +141,10 @@ class DurableHistory:
         self._waiting.append(waiting)
         return waiting
 
+    def try_now(self) -> Deferred[None]:
+        """Read the past at once if that has failed; fires after this attempt, whatever came."""
+        return self._store.try_now() if self._opening else succeed(None)
+
     def flush(self) -> Deferred[str]:
         """Write what waits; fires with why that could not be done, empty when it is."""
         return self.when_ready().addCallback(lambda _: self._store.flush())

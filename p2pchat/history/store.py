@@ -82,6 +82,7 @@ class Store:
         self._read_at = 0.0
         self._closed = False
         self._read_past: Callable[[], None] | None = None
+        self._tried: list[Deferred[None]] = []
         self.hangs = False
         """Whether the call that is being made has not returned for long."""
         self.ready = False
@@ -114,6 +115,7 @@ class Store:
             self._trouble(failure)
             self._retry_at = self._clock.seconds() + _RETRY
             self._read_past = read
+            self._has_tried()
 
         def loaded(past: Loaded) -> None:
             self._next_id = past.next_id
@@ -122,6 +124,7 @@ class Store:
             self.ready = True
             self.failing = self.hangs = False
             opened.callback(past)
+            self._has_tried()
 
         def read() -> None:
             self._read_past = None
@@ -129,6 +132,21 @@ class Store:
 
         read()
         return opened
+
+    def try_now(self) -> Deferred[None]:
+        """Read the past at once if that has failed; fires after this attempt, whatever came."""
+        if self.ready:
+            return succeed(None)
+        tried: Deferred[None] = Deferred()
+        self._tried.append(tried)
+        if self._read_past is not None:
+            self._read_past()
+        return tried
+
+    def _has_tried(self) -> None:
+        tried, self._tried = self._tried, []
+        for each in tried:
+            each.callback(None)
 
     @property
     def waiting(self) -> int:

@@ -38,7 +38,7 @@ class Dialing:
     """Dials the peers of one node, and tells `on_status` of each new status, until `stop`.
 
     `reactor` provides IReactorTCP and IReactorTime. `jitter` gives a number between two others.
-    `tell` logs what strangers can cause; see `LinkLog.tell`.
+    `tell` and `became` log what strangers can cause; see `LinkLog`.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Dialing:
         on_status: Callable[[Peer], None],
         jitter: Callable[[float, float], float],
         tell: Callable[[str, str, str, float], None],
+        became: Callable[[str, str, float], None],
     ) -> None:
         self._reactor = reactor
         self._context = context
@@ -60,6 +61,7 @@ class Dialing:
         self._queue = DialQueue(reactor, admission, self._budget, pauses, peers.friends)
         self._jitter = jitter
         self._tell = tell
+        self._became = became
         self._stopped = False
         self.direct = DirectDials(reactor, context)
         """The dials to addresses that a person named."""
@@ -188,5 +190,5 @@ class Dialing:
         elif status is Status.STALE:
             _log.warn("{peer} does not answer: STALE", peer=peer.peer_id)
         else:
-            _log.debug("{peer} is {status}", peer=peer.peer_id, status=status.value)
+            self._became(peer.peer_id, status.value, self._reactor.seconds())
         self._on_status(peer)

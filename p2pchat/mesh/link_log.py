@@ -41,6 +41,7 @@ class LinkLog:
         self.friends: Container[str] = ()
         """Peers whose links are told, however many they are."""
         self._limited = RateLimited(Log("Protocol"))
+        self._peers = RateLimited(_client_log, limit=_LINKS_A_MINUTE)
         self._out = RateLimited(_client_log, limit=_LINKS_A_MINUTE)
         self._in = RateLimited(_server_log, limit=_LINKS_A_MINUTE)
 
@@ -75,6 +76,15 @@ class LinkLog:
         kind = "handshake with friends" if friend else "handshake"
         self.tell(level, kind, f"No session {way} {link.address}: {finish.reason}", now)
 
+    def became(self, peer_id: str, status: str, now: float) -> None:
+        """A peer's status has a new value, of which nobody needs to know."""
+        if _client_log.debugging:
+            text = "{peer} is {status}"
+            if peer_id in self.friends:
+                _client_log.debug(text, peer=peer_id, status=status)
+            else:
+                self._peers.debug(now, "statuses", text, peer=peer_id, status=status)
+
     def tell(self, level: str, kind: str, text: str, now: float) -> None:
         """Log a line that strangers can cause, unless its kind had its lines for this minute."""
         write = getattr(self._limited, level)
@@ -82,7 +92,7 @@ class LinkLog:
 
     def flush(self, now: float) -> None:
         """Tell how many lines were left out; call it about once a second."""
-        for limited in (self._limited, self._out, self._in):
+        for limited in (self._limited, self._peers, self._out, self._in):
             limited.flush(now)
 
     def _tell_link(

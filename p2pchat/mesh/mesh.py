@@ -132,6 +132,7 @@ class Mesh:
             self._status_changed,
             jitter,
             self.link_log.tell,
+            self.link_log.became,
         )
         self._listings = Listings(
             self.name,

@@ -455,7 +455,8 @@ class ChatNode(MultiService):
         """Leave in order: BYE to all links, up to two seconds for the answers, UNREGISTER.
 
         Whatever was accepted is delivered, or written to the history, or told to be lost. The file
-        gets `FILE_PATIENCE` in all, and so do the known keys with it.
+        gets `FILE_PATIENCE` in all, and so do the known keys with it. One that could never be read
+        is tried once more, and gets no time.
         """
         if self._port is not None:
             yield maybeDeferred(self._port.stopListening)
@@ -463,21 +464,25 @@ class ChatNode(MultiService):
         if not self._settled:
             return
         history, patience = self.history, Patience(self.clock, FILE_PATIENCE)
+        of_history = patience
         if history is not None:
-            yield patience.wait(history.when_ready())
+            yield patience.wait(history.try_now())
+            if history.failing and not (history.hangs or history.past_is_known):
+                of_history = Patience(self.clock, 0.0)  # it says at once that it cannot be read
+            yield of_history.wait(history.when_ready())
         self.outgoing.leave("left before the ACK came")
         if history is not None:
             # What came before our farewell can still be acknowledged.
-            yield patience.wait(history.flush())
+            yield of_history.wait(history.flush())
         if self._book_file is not None:
             self._book_file.save()  # while there are links
         yield self.mesh.leave()
         yield self.presence.withdraw()
         self.outgoing.give_up_all()
         if history is not None:
-            yield patience.wait(history.flush())
+            yield of_history.wait(history.flush())
             self.outgoing.close()
-            in_time = False if patience.over else (yield patience.wait(history.stop()))
+            in_time = False if of_history.over else (yield patience.wait(history.stop()))
             self._tell_unkept(history)
             if not in_time:
                 history.abandon()

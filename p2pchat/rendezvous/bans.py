@@ -34,6 +34,9 @@ MAX_STARS: Final = 8
 
 _MAX_LENGTH: Final = 2 * MAX_NAME + 1 + MAX_STARS
 _COMMENT: Final = re.compile(r"(?:^|\s)#")  # one blank: for any number, it would go back
+_WIDEST: Final = {4: 8, 6: 16}
+"""Bits of the widest network that an administrator may mean."""
+_OWN: Final = {4: read_network("127.0.0.0/8"), 6: read_network("::1")}
 _PIECE: Final = 200
 """Lines between two times that others may have a turn."""
 
@@ -48,6 +51,20 @@ def entry_in(line: str) -> str:
     if "#" in entry:
         entry = _COMMENT.split(entry, maxsplit=1)[0].rstrip()
     return entry
+
+
+def too_wide(entry: str) -> str:
+    """What an entry does that hardly anybody means, as half a sentence; empty for any other."""
+    if entry.strip("*") == "@":
+        return "refuses everybody"
+    if "@" in entry:
+        return ""
+    network = read_network(entry)
+    if network.prefixlen < _WIDEST[network.version]:
+        return "refuses a large part of all addresses"
+    if network.overlaps(_OWN[network.version]):
+        return "refuses this machine"
+    return ""
 
 
 class Bans:

@@ -34,7 +34,7 @@ STALE: Final = 10.0
 
 _LEFT: Final = 7
 """Bytes of the time that a lease has left, of the brace behind it, and of a comma."""
-_AT_ONCE: Final = 64
+AT_ONCE: Final = 64
 """Peers that are put into a listing at once: with the longest names, fewer bytes than a piece."""
 FRAME: Final = 32
 """Bytes of a reply without its peers, at most."""
@@ -59,6 +59,13 @@ class Reader(Protocol):
         """End at once."""
 
 
+def entries(peers: Iterable[Leased], now: float) -> bytes:
+    """Those of these peers whose lease goes on, as they stand in a reply; all of them at once."""
+    return b",".join(
+        [b"%b%d}" % (each.encoded, each.until - now) for each in peers if each.until > now]
+    )
+
+
 def pieces(
     peers: Iterable[Leased], now: float, head: bytes = b'{"status":"OK","peers":['
 ) -> Iterator[bytes]:
@@ -66,11 +73,10 @@ def pieces(
     left = iter(peers)
     parts, size, separator = [head], FRAME + len(head), b""
     # Some at a time: a look at each entry's size would cost a quarter of the work.
-    while some := [*islice(left, _AT_ONCE)]:
-        lines = [b"%b%d}" % (each.encoded, each.until - now) for each in some if each.until > now]
-        if not lines:
+    while some := [*islice(left, AT_ONCE)]:
+        part = entries(some, now)
+        if not part:
             continue
-        part = b",".join(lines)
         size += len(part) + 1
         if size > PIECE:
             yield b"".join(parts)

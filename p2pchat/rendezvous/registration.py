@@ -39,11 +39,19 @@ class Registration(msgspec.Struct, eq=False, gc=False):
     def __post_init__(self) -> None:
         if not self.place[0]:
             self.place = self.name, self.ip
-        # ASCII: some clients decode a reply piece by piece, which would split longer characters.
-        self.encoded = (
-            f'{{"ip":{quoted(self.ip)},"port":{self.port},"name":{quoted(self.name)},'
-            f'"namespace":{quoted(self.namespace)},"ttl":{self.ttl},"expires_in":'
-        ).encode("ascii")
+        if not self.encoded:
+            # ASCII: some clients decode a reply piece by piece, which would split longer
+            # characters.
+            self.encoded = (
+                f'{{"ip":{quoted(self.ip)},"port":{self.port},"name":{quoted(self.name)},'
+                f'"namespace":{quoted(self.namespace)},"ttl":{self.ttl},"expires_in":'
+            ).encode("ascii")
+
+    def renewed(self, port: int, ttl: int, until: float) -> Registration:
+        """The next registration of the same key. It shares with this one what is the same."""
+        encoded = self.encoded if (port, ttl) == (self.port, self.ttl) else b""
+        ip, namespace, name = self.ip, self.namespace, self.name
+        return Registration(ip, namespace, name, port, ttl, until, True, encoded, self.place)
 
     @property
     def key(self) -> Key:

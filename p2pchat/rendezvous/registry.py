@@ -22,10 +22,12 @@ from typing import Final
 
 from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.long_replies import (
+    AT_ONCE,
     FRAME,
     SHORT,
     LongReplies,
     LongReply,
+    entries,
     pieces,
     size_of,
 )
@@ -120,7 +122,10 @@ class Registry:
     def knows(self, ip: str, now: float) -> bool:
         """Whether `ip` has a live registration."""
         self.expire(now)
-        return any(peer.until > now for peer in self._own(ip))
+        own = self._addresses.get(ip)
+        if isinstance(own, Registration):
+            return own.until > now
+        return own is not None and any(peer.until > now for peer in own.values())
 
     def _own(self, ip: str) -> Collection[Registration]:
         own = self._addresses.get(ip)
@@ -136,24 +141,18 @@ class Registry:
         if self.bans.name(namespace, name):
             self.refused += 1
             return Verdict.BANNED
-        peers = self._namespaces.get(namespace)
-        old = peers.get((name, ip)) if peers is not None else None
-        if old is not None:
-            self._take_off(old)
-        else:
+        old = self.get((ip, namespace, name))
+        if old is None:
             refusal = self._refusal(ip)
             if refusal is not None and self._make_room(ip, now):
                 refusal = self._refusal(ip)
             if refusal is not None:
                 self.refused += 1
                 return refusal
-            self._count += 1
-            self._networks[network_of(ip)] += 1
-        registration = Registration(ip, namespace, name, port, ttl, now + ttl)
-        if old is None:
+            registration = Registration(ip, namespace, name, port, ttl, now + ttl)
             self._file(registration)
-            self._rosters.added(namespace, registration, self._namespaces[namespace])
         else:
+            registration = old.renewed(port, ttl, now + ttl)
             self._replace(old, registration)
         self._changed(registration)
         return Verdict.GRANTED
@@ -195,34 +194,34 @@ class Registry:
 
     def __contains__(self, key: Key) -> bool:
         """Whether there is a registration of this key, which may have ended."""
-        ip, namespace, name = key
-        return (name, ip) in self._namespaces.get(namespace, {})
+        return self.get(key) is not None
 
-    def adopt(self, registration: Registration, now: float, *, latest: bool) -> bool:
+    def get(self, key: Key) -> Registration | None:
+        """The registration of this key, which may have ended."""
+        ip, namespace, name = key
+        peers = self._namespaces.get(namespace)
+        return None if peers is None else peers.get((name, ip))
+
+    def adopt(self, new: Registration, old: Registration | None, now: float, latest: bool) -> bool:
         """Take over what another server of this registry granted; whether it is in the books.
 
-        It replaces what is registered already if it is the `latest` word on it, or if it ends
+        It replaces `old`, which has its key here, if it is the `latest` word on it, or if it ends
         later. What there is no place for is left out, and so is what has ended or is banned.
         """
-        if registration.until <= now:
+        if new.until <= now:
             return False
-        ip, namespace, name = registration.key
-        old = self._namespaces.get(namespace, {}).get((name, ip))
-        if old is None:
-            entered = self._enter(registration)
-        else:
-            entered = latest or registration.until > old.until
-            if entered:
-                self._take_off(old)
-                self._replace(old, registration)
-        if entered:
-            self._forget_replies(namespace)
-        return entered
+        if old is not None:
+            if not latest and new.until <= old.until:
+                return False
+            self._replace(old, new)
+        elif not self._enter(new):
+            return False
+        self._forget_replies(new.namespace)
+        return True
 
     def dismiss(self, key: Key) -> bool:
         """Take out what was withdrawn at another server; whether it was there."""
-        ip, namespace, name = key
-        registration = self._namespaces.get(namespace, {}).get((name, ip))
+        registration = self.get(key)
         if registration is None:
             return False
         self._drop(registration, told=False)
@@ -233,23 +232,28 @@ class Registry:
         ip, namespace, name = registration.key
         if self._refusal(ip) is not None or self.bans.registration(ip, namespace, name):
             return False
-        self._count += 1
-        self._networks[network_of(ip)] += 1
         self._file(registration)
-        self._rosters.added(namespace, registration, self._namespaces[namespace])
         return True
 
-    def _take_off(self, old: Registration) -> None:
-        """Another registration takes the place of this one."""
-        del self._namespaces[old.namespace][old.name, old.ip]
+    def _replace(self, old: Registration, new: Registration) -> None:
+        """Another registration takes the place of this one: the last in its namespace."""
         old.live = False
         self._ends[_second(old.until)].pop(old, None)
-        self._resize(old, -1)
-
-    def _replace(self, old: Registration, new: Registration) -> None:
-        new.place = old.place
-        self._file(new)
-        self._rosters.replaced(new.namespace, old, new)
+        self._end_at(_second(new.until))[new] = None
+        place = new.place = old.place
+        namespace = new.namespace
+        peers = self._namespaces[namespace]
+        del peers[place]
+        peers[place] = new
+        own = self._addresses[new.ip]
+        if isinstance(own, dict):
+            own[namespace, new.name] = new
+        else:
+            self._addresses[new.ip] = new
+        if new.encoded is not old.encoded:
+            self._resize(old, -1)
+            self._resize(new, 1)
+        self._rosters.replaced(namespace, old, new)
 
     def ban(self, bans: Bans, new: Bans | None = None) -> Generator[None, None, int]:
         """Have these bans hold from now on; how many registrations they have ended.
@@ -321,6 +325,11 @@ class Registry:
             total = len(peers)
             chosen = self._rosters.select(namespace, selection, peers)
         head = b'{"status":"OK","total":%d,"peers":[' % total
+        if len(chosen) <= AT_ONCE:
+            # Without a look at each entry's size before: most of the time is for their memory.
+            few = b"%b%b]}\n" % (head, entries(chosen, now))
+            if len(few) <= SHORT:
+                return few
         size = len(head) + FRAME + sum(map(size_of, chosen))
         if size <= SHORT:
             return b"".join(pieces(chosen, now, head))
@@ -370,11 +379,15 @@ class Registry:
             self.expire(now, _PIECE)
 
     def _file(self, registration: Registration) -> None:
+        """Put one into the books whose key is new to them."""
         ip, namespace, name = registration.key
+        self._count += 1
+        self._networks[network_of(ip)] += 1
         # Last in its namespace: clients that keep the last of several addresses get the newest.
-        self._namespaces.setdefault(namespace, {})[registration.place] = registration
+        peers = self._namespaces.setdefault(namespace, {})
+        peers[registration.place] = registration
         own = self._addresses.get(ip)
-        if own is None or (not isinstance(own, dict) and own.key == registration.key):
+        if own is None:
             self._addresses[ip] = registration
         elif isinstance(own, dict):
             own[namespace, name] = registration
@@ -383,6 +396,7 @@ class Registry:
             self._addresses[ip] = both
         self._resize(registration, 1)
         self._end_at(_second(registration.until))[registration] = None
+        self._rosters.added(namespace, registration, peers)
 
     def _end_at(self, second: int) -> dict[Registration, None]:
         """Those that end by this second, to put more in."""

@@ -31,9 +31,10 @@ def drawn(numbers: range, count: int) -> list[int]:
     if 2 * count > total:
         return random.sample(numbers, count)
     # For few of many, a third of what `sample` takes.
-    chosen: dict[int, None] = {}
-    while len(chosen) < count:
-        chosen[begin + int(random.random() * total)] = None
+    draw = random.random
+    chosen: set[int] = set()
+    while missing := count - len(chosen):
+        chosen.update([begin + int(draw() * total) for _ in range(missing)])
     return [*chosen]
 
 
@@ -102,9 +103,7 @@ class Rosters(Generic[_R]):
             chosen = [places[place] for place in found]
         if selection.sample:
             chosen += self._drawn(self._numbered.get(namespace) or [*places.values()], selection)
-        if selection.names:
-            return [*{each.place: each for each in chosen}.values()]
-        return chosen
+        return [*dict.fromkeys(chosen)] if selection.names else chosen
 
     def _named(self, roster: list[Place], names: tuple[str, ...]) -> list[Place]:
         """What these names have, and of a name with very many places, some of them at random."""
@@ -124,8 +123,8 @@ class Rosters(Generic[_R]):
         numbers = self._draw(range(len(numbered)), min(count, len(numbered)))
         some = [numbered[number] for number in numbers]
         if selection.families:
-            some = [each for each in some if selection.takes(each.ip)]
-        return some[:limit]
+            return [each for each in some if selection.takes(each.ip)][:limit]
+        return some
 
 
 def _page(roster: list[Place], selection: Selection) -> list[Place]:

@@ -170,7 +170,8 @@ class ServerRequests:
         return {"registrations": rows, "more": bool(pages)}
 
     def _ban(self, request: Request, _client: Outgoing) -> Deferred[Fields]:
-        return self._running.whole.ban(request.text).addCallback(_line)
+        banned = self._running.whole.ban(request.text, sure=request.sure)
+        return banned.addCallback(_line)
 
     def _unban(self, request: Request, _client: Outgoing) -> Deferred[Fields]:
         return self._running.whole.unban(request.text).addCallback(_line)

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import reopen
 from p2pchat.rendezvous.ban_file import BanFile, checked_entry
-from p2pchat.rendezvous.bans import Bans
+from p2pchat.rendezvous.bans import Bans, too_wide
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.settings import ServerSettings
 from p2pchat.service.notify import NotifyService
@@ -202,16 +202,22 @@ class Reload(MultiService):
 
     # ------------------------------------------------------------ what an administrator adds
 
-    def ban(self, text: str) -> Deferred[str]:
-        """Ban this entry from now on, and write it; fires with a sentence, fails: `ConfigError`."""
-        return self._in_order.run(lambda: Deferred.fromCoroutine(self._ban(text)))
+    def ban(self, text: str, *, sure: bool = False) -> Deferred[str]:
+        """Ban this entry from now on, and write it; fires with a sentence, fails: `ConfigError`.
+
+        `sure`: also an entry that refuses everybody, or this machine.
+        """
+        return self._in_order.run(lambda: Deferred.fromCoroutine(self._ban(text, sure)))
 
     def unban(self, text: str) -> Deferred[str]:
         """Take this entry out again; fires with a sentence, fails with `ConfigError`."""
         return self._in_order.run(lambda: Deferred.fromCoroutine(self._unban(text)))
 
-    async def _ban(self, text: str) -> str:
+    async def _ban(self, text: str, sure: bool) -> str:
         entry, bans = checked_entry(text), self.bans
+        does = too_wide(entry)
+        if does and not sure:
+            raise ConfigError(f'it {does}: if you mean that, say --yes, or "sure":true')
         if await self._blocking(partial(bans.has, entry)):
             return f"{entry} is banned already"
         bans.unwritten[entry] = None  # again, if it was: there may be room by now

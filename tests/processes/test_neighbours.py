@@ -10,7 +10,7 @@ import sys
 import time
 
 from tests.support.namespaces import Net
-from tests.support.processes import ProcessCase, Program
+from tests.support.processes import ROOT, ProcessCase, Program
 
 
 class NeighboursTests(ProcessCase):
@@ -53,7 +53,9 @@ class NeighboursTests(ProcessCase):
         bob.say("/msg ana oi")
         await ana.expect(r"^ \[bob@lobby\] oi$")
         words = [*self.net.inside("bob"), sys.executable, "-m", "p2pchat", "doctor"]
-        page = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+        page = subprocess.run(
+            words, capture_output=True, text=True, timeout=30, check=False, cwd=ROOT
+        )
         self.assertRegex(page.stdout, "network +nobody else was heard")
         for program in (ana, bob):
             self.assertNotIn("Traceback", program.output)

@@ -128,14 +128,16 @@ class AdministratorTests(ProcessCase):
             await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", port), asking)
             return asking
 
-        async def command(*words: str) -> str:
+        async def command(*words: str, status: int = 0) -> str:
             program = self.start(words[0], sys.executable, "-c", MAIN, *words)
-            self.assertEqual(await program.ended, 0, program.output)
+            self.assertEqual(await program.ended, status, program.output)
             return program.output
 
         registered = await connected(REGISTER)
         self.assertIn(b'"status":"OK"', await registered.done)
-        said = await command("ban", "alice@*", "--control", "c.sock")
+        said = await command("ban", "*@*", "--control", "c.sock", status=1)
+        self.assertIn("*@*: it refuses everybody", said)
+        said = await command("ban", "--yes", "alice@*", "--control", "c.sock")
         self.assertEqual(said, "banned alice@*: 1 registrations ended\n")
         self.assertEqual(Path(folder, "bans").read_text(), "alice@*\n")
 

@@ -56,6 +56,7 @@ class _Connection:
         self.replies = [*replies]
         self.asked: list[tuple[Any, ...]] = []
         self.transport = self
+        self.connected = 1
         self.aborted = 0
 
     def execute_command(self, *words: Any) -> Deferred[Any]:

@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.rendezvous.answers import Answers
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.sharing import shared_reply
-from p2pchat.rendezvous.stores import telling
+from p2pchat.rendezvous.stores import hearing, telling
 from p2pchat.rendezvous.stores.changes import BATCH
 from p2pchat.rendezvous.stores.janitor import tidy
+from p2pchat.rendezvous.stores.redis import TooLongError
 from p2pchat.rendezvous.stores.shared import COMMIT, LONGEST_START, MOST_WAITING, SharedRegistry
 from tests.support.fake_redis import FakeRedis
 from tests.support.loglines import captured
@@ -185,6 +186,15 @@ class PlainSailingTests(SharedTestCase):
         a.ask("UNREGISTER", namespace="a\0b", name="c")
         self.run_for(0.1)
         self.assertEqual(len(self.redis.hash), len(names) - 1)
+
+    def test_a_long_log_is_read_without_a_pause(self) -> None:
+        a = self.server("a")
+        self.run_for(0.1)
+        for entry in range(200):
+            many = [[1, f"10.2.{entry}.{n}", "CIC", "q", 4000, 60, WALL + 60] for n in range(9)]
+            self.redis.add(b"by", b"b", b"ch", json.dumps(many).encode())
+        self.run_for(0.05)
+        self.assertEqual(len(a.registry), 1800)
 
     def test_many_go_in_batches(self) -> None:
         a, b = self.pair()
@@ -490,6 +500,39 @@ class HostileTests(SharedTestCase):
         self.run_for(0.2)
         self.assertEqual(len(a.registry), 30)
 
+    def test_a_hash_that_cannot_be_read_to_its_end(self) -> None:
+        field = [b"10.1.1.1\0CIC\0first", b'[4000,600,%d,"m"]' % (WALL + 600)]
+        lies = {
+            "no end": [b"7", []],
+            "too long": TooLongError("a reply of more than 3 bytes"),
+            "more than 60": [b"7", field * 10],
+        }
+        self.patch(hearing, "_LOOKS", 20)
+        for number, (reason, lie) in enumerate(lies.items()):
+            self.redis.lies = {"HSCAN": lie}
+            server = self.server(f"s{number}")
+            server.registry.limit = 30
+            self.run_for(3)
+            self.assertEqual((server.shared.trouble, self.logged(reason)), ("", 1))
+            for _ in range(2):
+                self.redis.flush()  # all of them read all of it once more
+                self.run_for(5)
+                self.assertEqual(server.shared.trouble, "")
+            self.assertEqual(self.logged(reason), number + 1, "once a server")
+            server.register(f"p{number}")
+        self.run_for(0.1)
+        for server in self.servers:
+            self.assertLessEqual({"p0", "p1", "p2"}, {*server.names}, "the log goes on")
+
+    def test_one_reply_with_more_than_there_is_place_for(self) -> None:
+        end = b'[4000,60,%d,"m"]' % (WALL + 60)
+        many = [(b"10.%d.1.1\0CIC\0%d" % (n % 250, n), end) for n in range(5000)]
+        self.redis.lies = {"HSCAN": [b"0", [each for pair in many for each in pair]]}
+        a = self.server("a")
+        a.registry.limit = 30
+        self.run_for(0.1)
+        self.assertEqual((len(a.registry), a.shared.hearing.odd), (30, 0))
+
     def test_replies_that_are_none(self) -> None:
         a, _ = self.pair()
         a.register("ana")
@@ -537,15 +580,17 @@ class HostileTests(SharedTestCase):
         self.assertEqual(self.logged("Left out what cannot be read"), 2)
 
     def test_a_janitor_that_is_lied_to(self) -> None:
-        self.redis.lies = {"HSCAN": [b"0", [b"a"]]}
-        done: list[Any] = []
-        connection = self.redis.connect()
+        pauses: list[float] = []
 
-        async def never(_: float) -> None:
-            raise AssertionError
+        async def paused(seconds: float) -> None:
+            pauses.append(seconds)
 
-        Deferred.fromCoroutine(tidy(connection, "a", "x:", lambda: WALL, never)).addBoth(
-            done.append
-        )
-        self.run_for(0.1)
-        self.assertEqual(done, [0])
+        for lie, looks in (([b"0", [b"a"]], 0), ([b"7", []], 1000)):
+            self.redis.lies = {"HSCAN": lie}
+            self.redis.strings.clear()
+            pauses.clear()
+            connection = self.redis.connect()
+            tidied = Deferred.fromCoroutine(tidy(connection, "a", "x:", lambda: WALL, paused))
+            for _ in range(looks + 2):
+                self.clock.advance(0.001)
+            self.assertEqual((self.successResultOf(tidied), len(pauses)), (0, looks))

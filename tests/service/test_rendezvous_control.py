@@ -139,6 +139,20 @@ class BanTests(ControlCase):
             self.assertEqual(self.ask("ban", text)["code"], "refused", text)
         self.assertEqual(self.path.read_text(), "# ours\n")
 
+    def test_what_refuses_everybody_has_to_be_meant(self) -> None:
+        for text in (
+            *("*@*", "**@*", "0.0.0.0/0", "::/0", "10.0.0.0/7", "2000::/3", "::ffff:0:0/96"),
+            *("127.0.0.1", "127.9.9.9", "127.0.0.0/24", "::1", "::/16", "::ffff:127.0.0.1"),
+        ):
+            said = self.ask("ban", text)
+            self.assertIn("--yes", said.get("error", ""), text)
+        self.assertEqual(self.path.read_text(), "# ours\n")
+        self.assertIn("banned *@*", self.ask("ban", "*@*", sure=True)["line"])
+        self.assertIs(self.register("a"), Verdict.BANNED)
+        self.assertTrue(self.ask("unban", "*@*")["ok"])
+        for text in ("*@n", "a@*", "*a@*", "11.0.0.0/8", "2001:db8::/32"):
+            self.assertTrue(self.ask("ban", text)["ok"], text)
+
     def test_many_at_once_come_one_after_the_other(self) -> None:
         for number in range(50):
             self.client.say({"do": "ban", "text": f"p{number}@n"})

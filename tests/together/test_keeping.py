@@ -199,6 +199,29 @@ class HangingTests(KeepingCase):
         self.assertTrue(FILE_PATIENCE <= took <= FILE_PATIENCE + 3, took)
         self.assertEqual(alice.outgoing.outcomes.lost, 1)
 
+    def test_leaving_when_the_past_cannot_be_read(self) -> None:
+        broken = [True]
+
+        def load(database: Database, remembered: int) -> Any:
+            if broken[0]:
+                raise sqlite3.OperationalError("disk I/O error")
+            return real(database, remembered)
+
+        real = Database.load
+        self.patch(Database, "load", load)
+        alice = self.node("alice@CIC")
+        self.town.run(1)
+        alice.send("eva@CIC", "perde-se")
+        took = self.town.leave(alice, 14.0)
+        self.assertLess(took, 3.0, "it was not to be had, and nobody waits for it")
+        self.assertEqual(alice.outgoing.outcomes.lost, 1)
+        bob = self.node("bob@CIC")
+        self.town.run(1)
+        bob.send("eva@CIC", "fica")
+        broken[0] = False
+        self.assertLess(self.town.leave(bob, 14.0), 3.0)
+        self.assertEqual(self.kept("bob@CIC"), ["fica"], "it was tried once more")
+
 
 class Plain(ForeignPeer):
     """Another program: `answers` says whether it acknowledges SEND and PING, or is half dead."""

@@ -78,6 +78,9 @@ def _parser(name: str) -> argparse.ArgumentParser:
         parser.add_argument("entry", metavar="ENTRY", nargs="?", default="", help=f"only {entry}")
     elif name in ("ban", "unban"):
         parser.add_argument("entry", metavar="ENTRY", nargs="+", help=entry)
+    if name == "ban":
+        about = "also an entry that refuses everybody, or this machine"
+        parser.add_argument("--yes", dest="sure", action="store_true", help=about)
     return parser
 
 
@@ -143,10 +146,11 @@ def _each(request: str) -> Callable[[argparse.Namespace], int]:
 
     def command(options: argparse.Namespace) -> int:
         status = 0
+        more = {"sure": True} if vars(options).get("sure") else {}
         with _server(options) as server:
             for entry in options.entry:
                 try:
-                    _write(server.ask(request, text=entry)["line"])
+                    _write(server.ask(request, text=entry, **more)["line"])
                 except ControlError as why:
                     complain(f"{_PROGRAM}: {entry}: {why}")
                     status = 1

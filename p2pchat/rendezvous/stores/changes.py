@@ -15,6 +15,7 @@ checked later, with `has_address`, because that of a renewal was checked before.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -28,6 +29,8 @@ BATCH: Final = 500
 _FARTHEST: Final = 1e11
 """Seconds since the epoch that a clock may show."""
 _IP_LENGTH: Final = 45
+_LONGEST_FIELD: Final = 2000
+"""Bytes of a field of the hash or its value; with the longest names, not all of them."""
 
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 _Port = Annotated[int, Meta(ge=1, le=65_535)]
@@ -79,12 +82,19 @@ def change_of(it: Registration, kind: int, epoch: float) -> Change:
     return Change(kind, it.ip, it.namespace, it.name, it.port, it.ttl, max(0.0, round(until, 3)))
 
 
-def registration_of(change: Change, wall: float, now: float) -> Registration:
-    """The registration that a change is about; `wall` and `now` are the same moment."""
+def registration_of(
+    change: Change, known: Registration | None, wall: float, now: float
+) -> Registration:
+    """The registration that a change is about; `wall` and `now` are the same moment.
+
+    `known` is the one of its key in the books.
+    """
     # A wall clock that is wrong must not make a lease longer than it was granted.
-    left = min(change.until - wall, change.ttl)
+    until = now + min(change.until - wall, change.ttl)
     it = change
-    return Registration(it.ip, it.namespace, it.name, it.port, it.ttl, now + left)
+    if known is not None:
+        return known.renewed(it.port, it.ttl, until)
+    return Registration(it.ip, it.namespace, it.name, it.port, it.ttl, until)
 
 
 def field_of(change: Change) -> bytes:
@@ -119,6 +129,8 @@ def read_changes(text: object) -> list[Change] | None:
 def read_field(field: object, value: object) -> Change | None:
     """What a field of the hash says, None when it is none of ours."""
     if not isinstance(field, bytes) or not isinstance(value, bytes):
+        return None
+    if len(field) > _LONGEST_FIELD or len(value) > _LONGEST_FIELD:
         return None
     try:
         ip, namespace, name = field.decode().split("\0", 2)
@@ -183,14 +195,15 @@ def entry_in(fields: list[Any]) -> tuple[bytes, list[Change] | None]:
     return by if isinstance(by, bytes) else b"", read_changes(text)
 
 
-def scanned_in(reply: Any) -> tuple[bytes, list[tuple[Any, Any]]]:
-    """Where HSCAN goes on, and its fields with their values; raises ValueError."""
+def scanned_in(reply: Any) -> tuple[bytes, int, Iterator[tuple[Any, Any]]]:
+    """Where HSCAN goes on, how many fields it gives, and these with their values; ValueError."""
     if not isinstance(reply, list) or len(reply) != 2:
         raise ValueError("that is no part of a hash")
     cursor, flat = reply
     if not isinstance(cursor, bytes) or not isinstance(flat, list):
         raise ValueError("that is no part of a hash")
-    return cursor, [*zip(flat[::2], flat[1::2], strict=False)]
+    each = iter(flat)
+    return cursor, len(flat) // 2, zip(each, each, strict=False)
 
 
 def _entry_id(value: Any) -> bytes:

@@ -8,7 +8,8 @@ wrote is left out and counted. Work is done in short turns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
+from itertools import islice
 from typing import Any, Final
 
 from p2pchat.logs.levels import Log
@@ -27,7 +28,7 @@ from p2pchat.rendezvous.stores.changes import (
     registration_of,
     scanned_in,
 )
-from p2pchat.rendezvous.stores.redis import Redis
+from p2pchat.rendezvous.stores.redis import Redis, TooLongError
 from p2pchat.rendezvous.stores.telling import Telling
 from p2pchat.turns import Turns
 
@@ -44,6 +45,8 @@ _TRIES: Final = 2
 """Times that what is next in the log is tried to be read once more, before it is left out."""
 _SCAN: Final = 1000
 """Fields of the hash that are asked for at once."""
+_LOOKS: Final = 1000
+"""Times that Redis is asked for more of the hash, beyond what a full registry can take."""
 _A_TURN: Final = 50
 """Changes that are applied without a look at anything else."""
 
@@ -81,6 +84,8 @@ class Hearing:
         """Entries that are none of ours."""
         self.last: bytes | None = None
         """The id of the entry up to which the log was read; None before the hash was."""
+        self.behind = False
+        """Whether the log may have more than `follow` has read."""
         self.on_read: Callable[[bytes], None] = lambda _: None
         """Is told of this id each time that it is another one."""
         self._registry, self._telling = registry, telling
@@ -92,6 +97,7 @@ class Hearing:
         self._epoch: bytes | None = None
         self._reading_at: bytes | None = None
         self._failed = 0
+        self._left_out: set[str] = set()
         self._check_at = 0.0
         self._wall, self._monotonic = wall, monotonic
 
@@ -132,23 +138,36 @@ class Hearing:
         """Take over the hash, piece by piece."""
         cursor, seen, most = b"0", 0, 2 * self._registry.limit
         before = self.applied
-        while True:
-            reply = await redis.call("HSCAN", self._all, cursor, "COUNT", _SCAN)
-            cursor, pairs = scanned_in(reply)
-            seen += len(pairs)
-            await self._turns.do(self._apply([read_field(*pair) for pair in pairs]))
+        for _ in range(_LOOKS + most // _A_TURN):
+            try:
+                reply = await redis.call("HSCAN", self._all, cursor, "COUNT", _SCAN)
+            except TooLongError:
+                self._leave_out("a field that is too long")
+                break
+            cursor, count, pairs = scanned_in(reply)
+            seen += count
+            read = (read_field(*pair) for pair in islice(pairs, most))
+            await self._turns.do(self._apply(read))
             if cursor == b"0":
                 break
             if seen > most:
-                text = "{where} holds more than {most} registrations: the rest is left out"
-                _log.warn(text, where=self._where, most=most)
+                self._leave_out(f"more than {most} registrations")
                 break
+        else:
+            self._leave_out("no end of its registrations")
         count = self.applied - before
         _log.info("Took over {count} registrations from {where}", count=count, where=self._where)
 
+    def _leave_out(self, what: str) -> None:
+        """Tell, once, that the rest of the hash is not read: it comes when it is renewed."""
+        if what not in self._left_out:
+            self._left_out.add(what)
+            text = "{where} holds {what}: the rest is left out until it is registered again"
+            _log.warn(text, where=self._where, what=what)
+
     async def follow(self, redis: Redis) -> int:
-        """Wait a moment for what is next in the log, and apply it; how many changes."""
-        last, before, now = self.last or NOTHING, self.applied, self._monotonic()
+        """Wait a moment for what is next in the log, and apply it; how many changes, ours too."""
+        last, count, now = self.last or NOTHING, 0, self._monotonic()
         if now >= self._check_at:
             if await redis.call("GET", self._epoch_key) != self._epoch:
                 raise LostError
@@ -156,26 +175,30 @@ class Hearing:
         block = int(BLOCK * 1000)
         self._reading_at = last
         words = ("XREAD", "COUNT", _ENTRIES, "BLOCK", block, "STREAMS", self._log, last)
-        for entry_id, fields in entries_in(await redis.call(*words, wait=BLOCK)):
+        entries = entries_in(await redis.call(*words, wait=BLOCK))
+        self.behind = len(entries) >= _ENTRIES
+        for entry_id, fields in entries:
             if order_of(entry_id) <= order_of(last):
                 raise ValueError("its log goes backwards")
-            await self._turns.do(self._apply_entry(fields))
+            count += await self._turns.do(self._apply_entry(fields))
             self.last = last = entry_id
             self.on_read(entry_id)
         self._reading_at = None
-        return self.applied - before
+        return count
 
-    def _apply_entry(self, fields: list[Any]) -> Generator[None, None, None]:
+    def _apply_entry(self, fields: list[Any]) -> Generator[None, None, int]:
         by, changes = entry_in(fields)
         if changes is None:
             self._is_odd()
-        elif by == self._server:
+            return 0
+        if by == self._server:
             for change in changes:
                 self._telling.see(change.key)
         else:
             yield from self._apply(changes)
+        return len(changes)
 
-    def _apply(self, changes: Sequence[Change | None]) -> Generator[None, None, None]:
+    def _apply(self, changes: Iterable[Change | None]) -> Generator[None, None, None]:
         registry, telling = self._registry, self._telling
         wall, now = self._wall(), self._monotonic()
         for number, change in enumerate(changes, 1):
@@ -190,12 +213,13 @@ class Hearing:
                 pass  # what we say of it comes behind that
             elif change.kind == WITHDRAWN:
                 self.applied += registry.dismiss(key)
-            elif key not in registry and not has_address(change):
-                self._is_odd()
             else:
-                latest = change.kind == GRANTED
-                registration = registration_of(change, wall, now)
-                self.applied += registry.adopt(registration, now, latest=latest)
+                known = registry.get(key)
+                if known is None and not has_address(change):
+                    self._is_odd()
+                    continue
+                new = registration_of(change, known, wall, now)
+                self.applied += registry.adopt(new, known, now, change.kind == GRANTED)
 
     def _is_odd(self) -> None:
         self.odd += 1

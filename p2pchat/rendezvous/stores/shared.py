@@ -39,7 +39,7 @@ _GATHER: Final = 0.002
 _FEW: Final = 2
 """Seconds for which changes are gathered, unless the last batch had few: then nobody else comes."""
 _MANY: Final = 10
-_READ_LATER: Final = 0.01
+_READ_LATER: Final = 0.03
 """Changes of others that come at once when there is a lot to do, and seconds to the next look."""
 _RETRY: Final = 1.0
 
@@ -104,6 +104,7 @@ class SharedRegistry(Service):
         self._gather = 0.0
         self._for_ready: list[Deferred[None]] = []
         self._for_commit: list[Deferred[None]] = []
+        self._at_latest: IDelayedCall | None = None
         self._for_entry: dict[Deferred[None], tuple[int, int] | None] = {}
         self._timer: IDelayedCall | None = None
         self._late: IDelayedCall | None = None
@@ -126,9 +127,19 @@ class SharedRegistry(Service):
             return None
         if not self.telling and self._writing is None:
             return None
+        if not self._for_commit:
+            # One timer for all who wait for the same batch: the first of them waits longest.
+            together = self._for_commit
+            self._at_latest = self._reactor.callLater(COMMIT, self._is_late_for, together)
         waiting: Deferred[None] = Deferred()
         self._for_commit.append(waiting)
-        return self._within(waiting)
+        return waiting
+
+    def _is_late_for(self, waiting: list[Deferred[None]]) -> None:
+        if waiting is self._for_commit:
+            self._for_commit = []
+        for each in waiting:
+            _fire(each)
 
     def caught_up(self) -> Deferred[None] | None:
         """Fires when what others have told by now is known here, or after `COMMIT`.
@@ -250,6 +261,7 @@ class SharedRegistry(Service):
     async def _write(self) -> None:
         """Tell one batch; whoever waits for it is answered, also when it fails."""
         waiting, self._for_commit = self._for_commit, []
+        at_latest, self._at_latest = self._at_latest, None
         batch = self.telling.take()
         self._gather = 0.0 if len(batch) <= _FEW else _GATHER
         if batch:
@@ -261,13 +273,12 @@ class SharedRegistry(Service):
             else:
                 self.told += len(batch)
                 self._well("write")
-        for each in waiting:
-            _fire(each)
+        _answer(waiting, at_latest)
 
     def _release(self) -> None:
         waiting, self._for_commit = self._for_commit, []
-        for each in waiting:
-            _fire(each)
+        at_latest, self._at_latest = self._at_latest, None
+        _answer(waiting, at_latest)
 
     # ------------------------------------------------------------ hearing
 
@@ -283,7 +294,7 @@ class SharedRegistry(Service):
                     if self.telling:
                         self._schedule(0)
                     changes = await self.hearing.follow(reader)
-                    if changes >= _MANY and not self._for_entry:
+                    if changes >= _MANY and not (self._for_entry or self.hearing.behind):
                         # To wake up costs more than to apply some: let more of them come.
                         await self._pause(_READ_LATER)
             except CancelledError:
@@ -345,6 +356,13 @@ class SharedRegistry(Service):
     def _ended(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
             _log.failure("A fault of our own while talking to Redis", failure)
+
+
+def _answer(waiting: list[Deferred[None]], at_latest: IDelayedCall | None) -> None:
+    if at_latest is not None and at_latest.active():
+        at_latest.cancel()
+    for each in waiting:
+        _fire(each)
 
 
 def _fire(waiting: Deferred[None]) -> None:
