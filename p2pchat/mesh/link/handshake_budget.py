@@ -43,6 +43,9 @@ class Waiting(Protocol):
     def ip(self) -> str:
         """Who pays for it."""
 
+    def go_on(self) -> None:
+        """Its turn has come: take one step, and tell what it took."""
+
 
 class _Group:
     __slots__ = ("bucket", "heard", "waiting")

@@ -9,7 +9,7 @@ turn comes.
 from __future__ import annotations
 
 from types import MethodType
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -44,14 +44,6 @@ class Judge(Protocol):
 
     def mark(self, peer_id: str, key: bytes) -> str:
         """How well the key of an open link is known: `encrypted` or `verified`."""
-
-
-@runtime_checkable
-class Shaking(Waiting, Protocol):
-    """The handshake of somebody who dialed us."""
-
-    def go_on(self) -> None:
-        """Its turn has come: take one step, and tell what it took."""
 
 
 class LinkSecurity:
@@ -89,7 +81,7 @@ class LinkSecurity:
 
     # ------------------------------------------------------------ whose turn it is
 
-    def may_step(self, handshake: Shaking) -> bool:
+    def may_step(self, handshake: Waiting) -> bool:
         """Whether it may take its next step; if not, it is told to `go_on` when it may."""
         now = self._clock.seconds()
         if self.budget.may_go(handshake.ip, now):
@@ -104,7 +96,7 @@ class LinkSecurity:
         if failed_late:
             self.budget.failed_late(ip, now)
 
-    def forget(self, handshake: Shaking) -> None:
+    def forget(self, handshake: Waiting) -> None:
         """Its connection is gone."""
         self.budget.forget(handshake)
         if self._look is not None and not self.budget.waiting:
@@ -121,7 +113,6 @@ class LinkSecurity:
     def _look_now(self) -> None:
         self._look = None
         while (handshake := self.budget.next(self._clock.seconds())) is not None:
-            assert isinstance(handshake, Shaking)
             handshake.go_on()
         now = self._clock.seconds()
         wait = self.budget.next_in(now)
