@@ -129,6 +129,12 @@ def plain(kind: str = "peer", core: int | None = None) -> Program:
     return Program(PLAIN, words, port, core)
 
 
+def bare_tls() -> Program:
+    """What `ssl` itself needs for an encrypted link."""
+    port = free_port()
+    return Program("bare TLS", [sys.executable, "-m", "benchmarks.bare_tls", str(port)], port)
+
+
 def redis() -> Program | None:
     """A Redis server without persistence, if one is installed."""
     path, port = shutil.which("redis-server"), free_port()
@@ -185,8 +191,10 @@ def text(size: int) -> str:
 class Peer:
     """A connection that said HELLO and was answered; `socket` blocks."""
 
-    def __init__(self, port: int, peer_id: str = f"alice@{NAMESPACE}") -> None:
-        self.socket = socket.create_connection((LOOPBACK, port), 60)
+    def __init__(
+        self, port: int, peer_id: str = f"alice@{NAMESPACE}", *, source: str = LOOPBACK
+    ) -> None:
+        self.socket = socket.create_connection((LOOPBACK, port), 60, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.begin()
         self.socket.sendall(self.seal(hello(peer_id)))
