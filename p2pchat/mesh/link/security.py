@@ -19,7 +19,7 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.wire.guard import Guard
 from p2pchat.wire.messages import Hello
 
-TURN: Final = 0.004
+TURN: Final = 0.002
 """Seconds of CPU after which no further step is taken in one turn. The clock cannot tell: on a busy
 machine it runs many times faster than we do, and what it allows meanwhile had no end."""
 _NEXT_TURN: Final = 0.001
