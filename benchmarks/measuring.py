@@ -112,14 +112,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def chat(*, history: bool = False, core: int | None = None) -> Program:
-    """A node of ours, with no limit on a peer's rate and a directory of its own."""
+def chat(*more: str, history: bool = False, core: int | None = None) -> Program:
+    """A node of ours, with no limit on a peer's rate and a directory of its own, and `more`."""
     port, options = free_port(), ["--peer-rate", "0", "--control", "off", "--log-level", "WARNING"]
     options += ["--max-handshakes", "20000", "--local-port", str(free_port())]
     options += ["--port", str(port), "--name", "bob", "--namespace", NAMESPACE, "--stay"]
     if not history:
         options += ["--history", "none"]
-    return Program(OURS, [sys.executable, "-m", "p2pchat", *options], port, core)
+    return Program(OURS, [sys.executable, "-m", "p2pchat", *options, *more], port, core)
 
 
 def plain(kind: str = "peer", core: int | None = None) -> Program:

@@ -230,7 +230,8 @@ def messages(rounds: int, count: int) -> None:
 
 def links(rounds: int, count: int) -> None:
     """What links cost; the two kinds are in two nodes, so that each has its own memory."""
-    with running(chat(), chat(), bare_tls()) as programs:
+    silent = ("--ping-interval", "3600")  # nobody answers here
+    with running(chat(*silent), chat(*silent), bare_tls()) as programs:
         kinds = zip((IN_CLEAR, SEALED, FLOOR), programs, strict=True)
         audiences = {kind: Audience(it, Peers(it), kind) for kind, it in kinds}
         time.sleep(1)
