@@ -40,6 +40,8 @@ NAMES_OF_A_KEY = 8
 """A node lets no key have more names than these."""
 WAVE, PAUSE = 40, 1.0
 """Links that are opened at once, and the seconds in which a node has CPU for as many again."""
+SILENT = ("--ping-interval", "3600")
+"""Nobody answers a PING here, and one that comes would be taken for an answer."""
 MARK = b"^"
 """Once in each payload, and nowhere else in what is received."""
 
@@ -210,7 +212,7 @@ def show(what: str, unit: str, figures: dict[str, list[float]]) -> None:
 
 def messages(rounds: int, count: int) -> None:
     """What lines cost on two links of a node."""
-    with running(chat()) as (program,):
+    with running(chat(*SILENT)) as (program,):
         peers = Peers(program)
         ends = {kind: peers.new(kind) for kind in (IN_CLEAR, SEALED)}
         measures: tuple[tuple[str, Measure, int], ...] = (
@@ -230,8 +232,7 @@ def messages(rounds: int, count: int) -> None:
 
 def links(rounds: int, count: int) -> None:
     """What links cost; the two kinds are in two nodes, so that each has its own memory."""
-    silent = ("--ping-interval", "3600")  # nobody answers here
-    with running(chat(*silent), chat(*silent), bare_tls()) as programs:
+    with running(chat(*SILENT), chat(*SILENT), bare_tls()) as programs:
         kinds = zip((IN_CLEAR, SEALED, FLOOR), programs, strict=True)
         audiences = {kind: Audience(it, Peers(it), kind) for kind, it in kinds}
         time.sleep(1)
