@@ -32,9 +32,9 @@ from p2pchat.mesh.identity.keys import ALPN, Keys
 
 HANDSHAKE_BYTES: Final = 4096
 """The most that the other end may say before its key is known. (Measured: 785 to 2,105 bytes.)"""
-NOISE_BYTES: Final = 12_288
+NOISE_BYTES: Final = 8192
 """The most that may come without text. Few, because a KeyUpdate of 27 bytes takes as long as 9
-lines: they are 9 ms."""
+lines: they are 6 ms."""
 _SLICE: Final = 8192
 _OVERHEAD: Final = 22
 """What a record adds to its text."""
