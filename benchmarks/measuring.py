@@ -112,14 +112,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def chat(*, history: bool = False, core: int | None = None) -> Program:
-    """A node of ours, with no limit on a peer's rate and a directory of its own."""
+def chat(*more: str, history: bool = False, core: int | None = None) -> Program:
+    """A node of ours, with no limit on a peer's rate and a directory of its own, and `more`."""
     port, options = free_port(), ["--peer-rate", "0", "--control", "off", "--log-level", "WARNING"]
     options += ["--max-handshakes", "20000", "--local-port", str(free_port())]
     options += ["--port", str(port), "--name", "bob", "--namespace", NAMESPACE, "--stay"]
     if not history:
         options += ["--history", "none"]
-    return Program(OURS, [sys.executable, "-m", "p2pchat", *options], port, core)
+    return Program(OURS, [sys.executable, "-m", "p2pchat", *options, *more], port, core)
 
 
 def plain(kind: str = "peer", core: int | None = None) -> Program:
@@ -127,6 +127,12 @@ def plain(kind: str = "peer", core: int | None = None) -> Program:
     port = free_port()
     words = [sys.executable, "-m", "benchmarks.plain", kind, str(port)]
     return Program(PLAIN, words, port, core)
+
+
+def bare_tls() -> Program:
+    """What `ssl` itself needs for an encrypted link."""
+    port = free_port()
+    return Program("bare TLS", [sys.executable, "-m", "benchmarks.bare_tls", str(port)], port)
 
 
 def redis() -> Program | None:
@@ -185,8 +191,10 @@ def text(size: int) -> str:
 class Peer:
     """A connection that said HELLO and was answered; `socket` blocks."""
 
-    def __init__(self, port: int, peer_id: str = f"alice@{NAMESPACE}") -> None:
-        self.socket = socket.create_connection((LOOPBACK, port), 60)
+    def __init__(
+        self, port: int, peer_id: str = f"alice@{NAMESPACE}", *, source: str = LOOPBACK
+    ) -> None:
+        self.socket = socket.create_connection((LOOPBACK, port), 60, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.begin()
         self.socket.sendall(self.seal(hello(peer_id)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.base import DelayedCall
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.link.handshake_budget import DEAR, REST
-from p2pchat.mesh.link.security import LinkSecurity
+from p2pchat.mesh.link.security import TURN, LinkSecurity
 from p2pchat.testing.clock import FakeClock
 from tests.support.sealed_links import FakeJudge
 from tests.support.seals import ALICE, keys_from
@@ -56,3 +58,27 @@ class HandshakeTurnTests(SynchronousTestCase):
         self.assertEqual(resting.turns, 0)
         self.clock.run(REST)
         self.assertEqual(resting.turns, 1)
+
+    def test_a_turn_takes_few_steps_however_fast_the_clock_runs(self) -> None:
+        """On a busy machine a second may go by while we work for some milliseconds."""
+        clock = Clock()
+        security = LinkSecurity(keys_from(ALICE), FakeJudge(), clock)
+
+        class Slow(Handshake):
+            def go_on(self) -> None:
+                super().go_on()
+                clock.rightNow += 1.0
+                security.stepped(self.ip, TURN / 2)
+
+        waiting = [Slow(f"198.51.{number}.1") for number in range(9)]
+        security.stepped(FRIEND, TURN)
+        for each in waiting:
+            self.assertFalse(security.may_step(each))
+        for done in (2, 4, 6, 8, 9):
+            # What is due now is a turn of the reactor; what it makes is due in the next one.
+            due: list[Any] = sorted(clock.getDelayedCalls(), key=DelayedCall.getTime)
+            for call in due:
+                clock.calls.remove(call)
+                call.called = 1
+                call.func()
+            self.assertEqual(sum(each.turns for each in waiting), done)

@@ -135,4 +135,7 @@ def _ask(prompt: str) -> bytes:
     with warnings.catch_warnings():
         # Without a terminal it comes from standard input, and `getpass` says so.
         warnings.simplefilter("ignore", GetPassWarning)
-        return getpass(prompt).encode()
+        try:
+            return getpass(prompt).encode()
+        except UnicodeError:
+            raise KeyFileError("these bytes are no text on this terminal: try again") from None

@@ -21,7 +21,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 
-from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint
+from p2pchat.mesh.identity.key_text import key_text, read_fingerprint
 from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.mesh.identity.pin_file import PinFile
 from p2pchat.mesh.identity.pin_lines import (
@@ -155,7 +155,8 @@ class KnownKeys:
         wall = self.wall()
         pin = self._pins.get(peer_id)
         if pin is None:
-            pin = Pin(peer_id, fingerprint(key), key, since=wall, seen=wall)
+            # Its fingerprint is made when somebody wants to see it.
+            pin = Pin(peer_id, "", key, since=wall, seen=wall)
             self._pins.add(pin, ip)
         elif not pin.has(key):
             raise ValueError(f"{peer_id} is pinned with another key")

@@ -12,7 +12,8 @@ nothing is sealed any more.
   and `vouch` were looked at. After a refusal its answer is thrown away: an impostor never sees our
   certificate.
 - At most 4,096 bytes of handshake are taken. Only what the handshake took counts.
-- OpenSSL gets at most 8,192 bytes at a time, and is read before the next ones.
+- OpenSSL gets whole records, at most 8,192 bytes at a time, and is read before the next ones. Its
+  word for "the rest is missing" costs as much as ten lines. Our own records are no longer.
 - Bytes that yield no text are noise: KeyUpdates, padding, records of one byte. So are more than 8
   KeyUpdates that want an answer. Too much noise is an error.
 - After close_notify (`ended`) nothing is taken. The end of TCP without it is a cut.
@@ -31,14 +32,19 @@ from p2pchat.mesh.identity.keys import ALPN, Keys
 
 HANDSHAKE_BYTES: Final = 4096
 """The most that the other end may say before its key is known. (Measured: 785 to 2,105 bytes.)"""
-NOISE_BYTES: Final = 20_480
-"""The most that may come without text. A record of which the end has not come may be 16,645 bytes;
-more than this makes a turn long, because a KeyUpdate of 27 bytes takes as long as 9 lines."""
+NOISE_BYTES: Final = 8192
+"""The most that may come without text. Few, because a KeyUpdate of 27 bytes takes as long as 9
+lines: they are 6 ms."""
 _SLICE: Final = 8192
-_RECORD: Final = 16_384
-"""The most text in one record."""
 _OVERHEAD: Final = 22
 """What a record adds to its text."""
+_RECORD: Final = _SLICE - _OVERHEAD
+"""The most text in a record of ours: a link keeps room for the longest one that it ever had."""
+_LONGEST: Final = 16_384
+"""The most text in any record."""
+_HEADER: Final = b"\x17\x03\x03"
+"""How every record begins after the handshake; two bytes with its length follow."""
+_HEADER_SIZE: Final = 5
 _KEY_UPDATE: Final = 27
 """Bytes of a KeyUpdate, sealed."""
 _KEY_UPDATES: Final = 8
@@ -81,8 +87,8 @@ class Seal:
     """
 
     __slots__ = (
-        *("_cpu", "_dead", "_dialed", "_fed", "_in", "_key_updates", "_noise", "_out", "_said"),
-        *("_tls", "_vouch", "answered", "ended", "key", "spent"),
+        *("_cpu", "_dead", "_dialed", "_fed", "_in", "_key_updates", "_noise", "_out", "_part"),
+        *("_said", "_tls", "_vouch", "answered", "ended", "key", "owes", "spent"),
     )
 
     def __init__(
@@ -97,12 +103,15 @@ class Seal:
         self._vouch = vouch
         self._dead = self._said = False
         self._fed = self._noise = self._key_updates = 0
+        self._part = b""
         self.key = b""
         """The key of the other end, 32 bytes; empty until the handshake is done."""
         self.spent = 0.0
         """Seconds of CPU that the handshake took so far."""
         self.answered = False
         """Whether the listener had an answer to the hello: a failure after that is a dear one."""
+        self.owes = False
+        """Whether `open` was asked for an `answer`: the other end wants new keys."""
         self.ended = False
         """Whether the other end has said, sealed, that nothing more comes."""
 
@@ -125,7 +134,8 @@ class Seal:
         self._fed += len(taken)
         if self._step():
             self._look()
-            return self.open(data[len(taken) :])
+            # What is behind the last record of the handshake, OpenSSL has not looked at.
+            return self.open(self._in.read() + data[len(taken) :])
         if self._fed >= HANDSHAKE_BYTES:
             raise self._refusal(Flaw.ENDLESS)
         self.answered = self.answered or self._out.pending > 0
@@ -134,8 +144,10 @@ class Seal:
     def answer(self) -> bytes:
         """What the handshake has to say, to be written at once; may be nothing.
 
-        Later: an answer to a KeyUpdate, which goes out with the next `close` otherwise.
+        Later: an answer to a KeyUpdate, when `owes` says so; it goes out with the next `close`
+        otherwise.
         """
+        self.owes = False
         return self._out.read()
 
     def open(self, data: bytes) -> bytes:
@@ -145,14 +157,14 @@ class Seal:
         """
         if self._dead or not self.key:
             raise SealError(Flaw.DEAD)
-        if len(data) <= _SLICE:
-            return self._open(data)
-        view, at, texts = memoryview(data), 0, []
-        while at < len(view):
-            end = at + min(_SLICE, NOISE_BYTES - self._noise)
-            texts.append(self._open(view[at:end]))
-            at = end
-        return b"".join(texts)
+        if self.ended:
+            return b""
+        if self._part:
+            data, self._part = self._part + data, b""
+        size = len(data)
+        if _HEADER_SIZE < size <= _SLICE and size == _HEADER_SIZE + (data[3] << 8 | data[4]):
+            return self._open(data, size, size)  # one record, as a conversation brings it
+        return self._open_all(data, size)
 
     def close(self, text: bytes) -> bytes:
         """Seal text; nothing after `farewell` or an error, nor before `key` is there."""
@@ -203,7 +215,36 @@ class Seal:
         self.key = key
         self._vouch = None
 
-    def _open(self, data: bytes | memoryview) -> bytes:
+    def _open_all(self, data: bytes, size: int) -> bytes:
+        """Open the records that are whole, as many at a time as may be; keep the rest."""
+        view = memoryview(data)
+        texts: list[bytes] = []
+        begin = end = 0
+        while begin < size:
+            after = _end_of_record(data, end)
+            # KeyUpdates beyond the last one that may come take no time.
+            if after <= size and after - begin <= min(_SLICE, NOISE_BYTES + 1 - self._noise):
+                end = after
+                if end < size:
+                    continue
+            if begin < end:
+                texts.append(self._open(view[begin:end], end - begin, end - begin))
+            elif after > size:
+                break
+            else:
+                end = after
+                *parts, last = range(begin, end, _SLICE)
+                texts += [self._open(view[at : at + _SLICE], _LONGEST, 0) for at in parts]
+                texts.append(self._open(view[last:end], _LONGEST, end - begin))
+            begin = end
+        self._part = data[begin:]
+        return b"".join(texts)
+
+    def _open(self, data: bytes | memoryview, room: int, size: int) -> bytes:
+        """Open so much; no record in it, or that ends in it, has more text than `room` bytes.
+
+        `size` is how many bytes of whole records it brings to their end.
+        """
         if self.ended:
             return b""
         answers = self._out.pending
@@ -211,13 +252,12 @@ class Seal:
         pieces = []
         try:
             while True:
-                piece = self._tls.read(_RECORD)
+                piece = self._tls.read(room)
                 if not piece:
                     self.ended = True
                     break
                 pieces.append(piece)
-                # The exception for "nothing yet" costs more than a record does.
-                if len(piece) < _RECORD and not self._in.pending:
+                if not self._in.pending and len(piece) < room:
                     break
         except ssl.SSLWantReadError:
             pass
@@ -227,7 +267,10 @@ class Seal:
             word = _word(error)
             raise self._refusal(Flaw.ALERT if "ALERT" in word else Flaw.TAMPERED, word) from None
         text = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._count(len(data), len(text), len(pieces), self._out.pending - answers)
+        answers = self._out.pending - answers
+        fair = _OVERHEAD * len(pieces)
+        if answers or self._noise or size > len(text) + fair or 3 * len(text) < fair:
+            self._count(size, len(text), len(pieces), answers)
         return text
 
     def _count(self, sealed: int, text: int, records: int, answers: int) -> None:
@@ -235,8 +278,9 @@ class Seal:
         fair = text + (text >> 2) + min(_OVERHEAD * records, 3 * text)
         self._noise = max(0, self._noise + sealed - fair)
         if answers:
+            self.owes = True
             self._key_updates += -(-answers // _KEY_UPDATE)
-        if self._noise >= NOISE_BYTES or self._key_updates > _KEY_UPDATES:
+        if self._noise > NOISE_BYTES or self._key_updates > _KEY_UPDATES:
             raise self._refusal(Flaw.NOISE)
 
     def _close(self, text: bytes | memoryview) -> bytes:
@@ -259,6 +303,19 @@ class Seal:
         if self._dialed or flaw not in (Flaw.HANDSHAKE, Flaw.PLAIN):
             self._out.read()
         return SealError(flaw, detail)
+
+
+def _end_of_record(data: bytes, at: int) -> int:
+    """Where the record ends that begins here; behind the end of `data` when its end is missing.
+
+    What is no record counts as whole: OpenSSL is to say what is wrong with it.
+    """
+    if len(data) < at + _HEADER_SIZE:
+        return at + _HEADER_SIZE
+    size = data[at + 3] << 8 | data[at + 4]
+    if not data.startswith(_HEADER, at) or size > _LONGEST + 256:
+        return len(data)
+    return at + _HEADER_SIZE + size
 
 
 def _flaw_in_handshake(error: Exception) -> Flaw:

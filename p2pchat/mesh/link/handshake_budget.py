@@ -24,8 +24,8 @@ ALL: Final = (0.150, 0.300)
 """Seconds of CPU a second, and at once, for all inbound handshakes."""
 GROUP: Final = (0.040, 0.120)
 """The same for one address group."""
-TURN: Final = (0.250, 0.008)
-"""The same for one turn: 8 ms, and a quarter of what the turn takes anyway."""
+SHARE: Final = (0.250, 0.008)
+"""The same again, so that a burst has no more than a quarter of the time."""
 DEAR: Final = 0.003
 """Seconds of CPU from which one step is dear. (An honest one takes less than a third.)"""
 REST: Final = 10.0
@@ -42,6 +42,9 @@ class Waiting(Protocol):
     @property
     def ip(self) -> str:
         """Who pays for it."""
+
+    def go_on(self) -> None:
+        """Its turn has come: take one step, and tell what it took."""
 
 
 class _Group:
@@ -68,7 +71,7 @@ class HandshakeBudget:
         dear: float = DEAR,
     ) -> None:
         self._all = TokenBucket(in_all[0], now, in_all[1])
-        self._turn = TokenBucket(TURN[0], now, TURN[1])
+        self._share = TokenBucket(SHARE[0], now, SHARE[1])
         self._for_group = for_group
         self._dear = dear
         self._groups: OrderedDict[str, _Group] = OrderedDict()
@@ -104,7 +107,7 @@ class HandshakeBudget:
     def spent(self, ip: str, seconds: float, now: float) -> None:
         """A step of a connection from `ip` took `seconds` of CPU."""
         group = self._group(ip, now)
-        for bucket in (self._all, self._turn, group.bucket):
+        for bucket in (self._all, self._share, group.bucket):
             bucket.take(seconds, now)
         if seconds > self._dear:
             self._rest(ip, now)
@@ -161,14 +164,24 @@ class HandshakeBudget:
         if not self._queue:
             return None
         first = min(
-            max(group.bucket.take(0, now), min(self._rest_of(it.ip, now) for it in group.waiting))
+            max(group.bucket.take(0, now), self._all_rest(group, now))
             for group in self._queue.values()
         )
         wait = max(first, self._shared_in(now))
         return wait and wait + 0.001
 
     def _shared_in(self, now: float) -> float:
-        return max(self._all.take(0, now), self._turn.take(0, now))
+        return max(self._all.take(0, now), self._share.take(0, now))
+
+    def _all_rest(self, group: _Group, now: float) -> float:
+        """Seconds in which nobody of a group may go because all of them rest."""
+        least = REST
+        for connection in group.waiting:
+            rest = self._rest_of(connection.ip, now)
+            if not rest:  # nearly always the first of hundreds
+                return 0.0
+            least = min(least, rest)
+        return least
 
     def _rest(self, ip: str, now: float) -> None:
         address = network_of(ip)

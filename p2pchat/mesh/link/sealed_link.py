@@ -138,9 +138,8 @@ class SealedLink:
         except SealError as why:
             self._failed(why)
             return b""
-        answer = seal.answer()
-        if answer:
-            write_now(self._link.transport, answer)
+        if seal.owes:
+            write_now(self._link.transport, seal.answer())
         return self._last(text) if seal.ended else text
 
     def _last(self, text: bytes) -> bytes:

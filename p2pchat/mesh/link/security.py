@@ -9,7 +9,7 @@ turn comes.
 from __future__ import annotations
 
 from types import MethodType
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -19,6 +19,10 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.wire.guard import Guard
 from p2pchat.wire.messages import Hello
 
+TURN: Final = 0.002
+"""Seconds of CPU after which no further step is taken in one turn. The clock cannot tell: on a busy
+machine it runs many times faster than we do, and what it allows meanwhile had no end."""
+_NEXT_TURN: Final = 0.001
 _TIMES_USUAL: Final = 4
 """A step is dear that takes so many times what a whole handshake with ourselves took."""
 
@@ -46,14 +50,6 @@ class Judge(Protocol):
         """How well the key of an open link is known: `encrypted` or `verified`."""
 
 
-@runtime_checkable
-class Shaking(Waiting, Protocol):
-    """The handshake of somebody who dialed us."""
-
-    def go_on(self) -> None:
-        """Its turn has come: take one step, and tell what it took."""
-
-
 class LinkSecurity:
     """Made once for a node, and in `LinkContext.security` for as long as it encrypts.
 
@@ -72,6 +68,7 @@ class LinkSecurity:
         self._clock = clock
         self._vouch = self._vouch_for
         self._look: IDelayedCall | None = None
+        self._in_turn = 0.0
         self.handshakes = self.handshakes_failed = 0
         """TLS handshakes that are done, and that failed, in both directions."""
         self.handshake_seconds = 0.0
@@ -89,22 +86,28 @@ class LinkSecurity:
 
     # ------------------------------------------------------------ whose turn it is
 
-    def may_step(self, handshake: Shaking) -> bool:
+    def may_step(self, handshake: Waiting) -> bool:
         """Whether it may take its next step; if not, it is told to `go_on` when it may."""
         now = self._clock.seconds()
-        if self.budget.may_go(handshake.ip, now):
+        if self._in_turn < TURN and self.budget.may_go(handshake.ip, now):
             return True
-        self._look_in(self.budget.wait(handshake, now), now)
+        self._look_in(max(self.budget.wait(handshake, now), _NEXT_TURN), now)
         return False
 
     def stepped(self, ip: str, seconds: float, *, failed_late: bool = False) -> None:
         """A step took so many seconds of CPU, and perhaps failed after the certificate came."""
         now = self._clock.seconds()
+        if not self._in_turn and seconds:
+            self._clock.callLater(0, self._turn_over)
+        self._in_turn += seconds
         self.budget.spent(ip, seconds, now)
         if failed_late:
             self.budget.failed_late(ip, now)
 
-    def forget(self, handshake: Shaking) -> None:
+    def _turn_over(self) -> None:
+        self._in_turn = 0.0
+
+    def forget(self, handshake: Waiting) -> None:
         """Its connection is gone."""
         self.budget.forget(handshake)
         if self._look is not None and not self.budget.waiting:
@@ -120,10 +123,12 @@ class LinkSecurity:
 
     def _look_now(self) -> None:
         self._look = None
-        while (handshake := self.budget.next(self._clock.seconds())) is not None:
-            assert isinstance(handshake, Shaking)
+        while self._in_turn < TURN:
+            handshake = self.budget.next(self._clock.seconds())
+            if handshake is None:
+                break
             handshake.go_on()
         now = self._clock.seconds()
         wait = self.budget.next_in(now)
         if wait is not None:
-            self._look_in(wait, now)
+            self._look_in(max(wait, _NEXT_TURN), now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from types import SimpleNamespace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -124,6 +125,71 @@ class TextTests(SynchronousTestCase):
             sealed = sealed[size:]
         opened.append(other.open(sealed))
         self.assertEqual(b"".join(opened), b"".join(texts))
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(st.integers(1, 16_384), max_size=6), st.lists(st.integers(1, 20_000), max_size=20)
+    )
+    def test_records_of_other_programs_in_any_chunks(
+        self, sizes: list[int], chunks: list[int]
+    ) -> None:
+        one, other = pair()
+        texts = [bytes([65 + n]) * size for n, size in enumerate(sizes)]
+        for text in texts:
+            one._tls.write(text)
+        sealed = one.answer()
+        opened = []
+        for size in chunks:
+            opened.append(other.open(sealed[:size]))
+            sealed = sealed[size:]
+        opened.append(other.open(sealed))
+        self.assertEqual(b"".join(opened), b"".join(texts))
+
+    def test_openssl_is_asked_for_whole_records_only(self) -> None:
+        """That the rest is missing is an exception, which costs more than the record."""
+        one, other = pair()
+        first, second = one.close(b"a line\n" * 20), one.close(b"the next\n")
+        asked: list[int] = []
+        tls = other._tls
+        other._tls = SimpleNamespace(read=lambda size: asked.append(size) or tls.read(size))  # type: ignore[assignment, func-returns-value]
+        for at in range(len(first) - 1):
+            self.assertEqual(other.open(first[at : at + 1]), b"")
+        self.assertEqual(asked, [])
+        self.assertEqual(other.open(first[-1:] + second[:9]), b"a line\n" * 20)
+        self.assertEqual(other.open(second[9:]), b"the next\n")
+        self.assertEqual(len(asked), 2)
+
+    def test_our_own_records_are_short(self) -> None:
+        """OpenSSL keeps the room that the longest one took: one of 16 KiB, 20 KiB at each end."""
+        one, other = pair()
+        sealed = one.close(b"x" * 60_000)
+        self.assertEqual(len(sealed), 60_000 + 8 * 22)
+        other.open(sealed[:65_536])
+        for at in range(0, 7 * 8192, 8192):
+            self.assertEqual(sealed[at : at + 5].hex(), "1703031ffb")
+
+    def test_what_comes_with_the_end_of_the_handshake_in_any_pieces(self) -> None:
+        for size in (10, 3000, 9000):
+            for behind in (0, 3, 20, 3400, 5000):
+                one, other = dialer(), listener()
+                other.shake(one.start())
+                one.shake(other.answer())
+                flight, sealed = one.answer(), one.close(b"x" * size)
+                text = other.shake(flight + sealed[:behind])
+                text += other.open(sealed[behind:])
+                self.assertEqual(text, b"x" * size)
+
+    def test_what_is_no_record_is_told_at_once(self) -> None:
+        for line in (
+            b"GET / HTTP/1.1",
+            b'{"type"',
+            b"\x17\x03\x03\xff\xff",
+            b"\x16\x03\x03\x20\x20",
+        ):
+            one, other = pair()
+            with self.assertRaises(SealError) as caught:
+                other.open(one.close(b"text") + line)
+            self.assertIs(caught.exception.flaw, Flaw.TAMPERED)
 
     def test_short_lines_for_ever_are_no_noise(self) -> None:
         """Also of a program that writes a line and its end apart."""
