@@ -27,6 +27,8 @@ NOBODY: Final = "nobody@CIC"
 """A peer that never comes."""
 ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r", " é" * 5000)
 """Ends of texts: emoji, from right to left, controls, and 10 KB."""
+_LATEST: Final = 6
+"""Messages of which one is changed."""
 _LOOKS: Final = ("/history", "/history * 50", "/search alice", "/outbox", "/peers", "/odd")
 
 
@@ -84,6 +86,32 @@ def _publish(scene: Scene, dice: Dice) -> None:
         scene.tell(f"{life.name}: publishes {text[:80]!r} to {scope}")
         with suppress(NotSentError):
             life.node.publish(scope, text)
+
+
+def _edit(scene: Scene, dice: Dice) -> None:
+    """Somebody gives one of the latest messages another text."""
+    life = _life(scene, dice)
+    if life is None:
+        return
+    account = scene.account
+    own = [each for each in account.by_id.values() if each.sender == life.name and not each.of]
+    if own:
+        first = dice.choice(own[-_LATEST:])
+        text = account.say(life.name, first.to, "send", _odd(dice))
+        scene.tell(f"{life.name}: {first.text[:40]!r} to {first.to} is now {text[:80]!r}")
+        with suppress(NotSentError):
+            if first.direct:
+                life.node.send(first.to, text, of=first.msg_id)
+            else:
+                life.node.publish(first.to, text, of=first.msg_id)
+
+
+def _away(scene: Scene, dice: Dice) -> None:
+    """Somebody goes away, or comes back."""
+    life, text = _life(scene, dice), dice.choice(("", "lunch", "back at 5"))
+    if life is not None:
+        scene.tell(f"{life.name}: {f'is away: {text}' if text else 'is back'}")
+        life.node.absences.say(text)
 
 
 def _request(scene: Scene, dice: Dice) -> None:
@@ -148,8 +176,11 @@ def _script(scene: Scene, dice: Dice) -> None:
     lines: list[str] = []
     windows: list[Window] = []
     for _ in range(dice.randint(1, 4)):
-        what = dice.choices(("msg", "pub", "look", "cancel", "forget"), (12, 3, 2, 1, 1))[0]
-        if what == "msg":
+        whats = ("msg", "pub", "look", "cancel", "forget", "edit")
+        what = dice.choices(whats, (12, 3, 2, 1, 1, 3))[0]
+        if what == "edit":
+            lines.append(f"/edit {account.say(life.name, to, origin)}")
+        elif what == "msg":
             lines.append(f"/msg {to} {account.say(life.name, to, origin)}")
         elif what == "pub":
             lines.append(f"/pub * {account.say(life.name, '*', origin)}")
@@ -197,6 +228,8 @@ ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
     "thread": _thread,
     "send": _send,
     "publish": _publish,
+    "edit": _edit,
+    "away": _away,
     "request": _request,
     "cancel": _cancel,
     "forget": _forget,

@@ -10,7 +10,7 @@ fault hides behind another one (swarm testing, Groce et al. 2012). Rates are wei
 from __future__ import annotations
 
 import random
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -62,10 +62,12 @@ SOMETIMES: Final = {
     "long": 1,
     "visit": 5,
     "burst": 1,
+    "edit": 4,
+    "away": 2,
 }
 """Act -> its weight in the worlds that have it, which are some of them."""
 
-OFTEN: Final = frozenset([*SOMETIMES][:11])
+OFTEN: Final = frozenset({*[*SOMETIMES][:11], "visit", "edit"})
 """Those that half of the worlds have, the others a fifth."""
 
 THIRD: Final = frozenset({"kill", "power", "full"})
@@ -102,6 +104,12 @@ class Kind(Struct, frozen=True):
     steps: int = 60
     narrow: bool = False
     """Whether the limits of its nodes are so low that they are met."""
+    brief: bool = False
+    """Whether its nodes give up what waits for half a minute."""
+    older: tuple[int, ...] = ()
+    """The numbers of the nodes that say no more than the version before this one."""
+    sealed: tuple[int, ...] = ()
+    """The numbers of the nodes that encrypt."""
 
     @property
     def peer_ids(self) -> tuple[str, ...]:
@@ -118,7 +126,7 @@ def draw_kind(chance: Dice) -> Kind:
     rates = dict(ALWAYS)
     for act, weight in SOMETIMES.items():
         if chance.random() < (
-            0.5 if act in OFTEN or act == "visit" else 0.35 if act in THIRD else 0.2
+            0.5 if act in OFTEN else 0.35 if act in THIRD else 0.2
         ):
             rates[act] = weight * chance.choice((1, 1, 2))
     if rates.keys() & {"power", "full"}:
@@ -145,4 +153,14 @@ def draw_kind(chance: Dice) -> Kind:
         rates=rates,
         steps=chance.choice(STEPS),
         narrow=chance.random() < 0.2,
+        brief=chance.random() < 0.15,
+        **_makes(chance, nodes),
     )
+
+
+def _makes(chance: Dice, nodes: int) -> dict[str, Any]:
+    """Which nodes are older, and which of the others encrypt."""
+    some = {number for number in range(nodes) if chance.random() < 0.5}
+    older = some if chance.random() < 0.15 else set()
+    sealed = {*range(nodes)} - some if chance.random() < 0.12 else set()
+    return {"older": tuple(sorted(older)), "sealed": tuple(sorted(sealed - older))}

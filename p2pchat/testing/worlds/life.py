@@ -7,7 +7,8 @@ history do nothing by themselves: the world makes their calls, one by one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -20,13 +21,16 @@ from p2pchat.console.plain.screen import Screen
 from p2pchat.control.answers import Requests
 from p2pchat.control.requests import Request, RequestError
 from p2pchat.mesh.peers import Peer
-from p2pchat.node.cancelling import NOT_FOR_GOOD
+from p2pchat.node.cancelling import NOT_FOR_GOOD, TOO_OLD
 from p2pchat.node.news import Teller
+from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
 from p2pchat.node.outcomes import KEPT as KEPT_SENTENCE
+from p2pchat.node.outcomes import PERHAPS
 from p2pchat.node.publishing import Published
 from p2pchat.settings.values import Settings
-from p2pchat.testing.nodes import FakeTown
+from p2pchat.testing.nodes import FakeTown, fake_keys
+from p2pchat.testing.older import OlderNode
 from p2pchat.testing.worlds.account import (
     CANCELLED,
     DELIVERED,
@@ -34,10 +38,11 @@ from p2pchat.testing.worlds.account import (
     KEPT,
     QUEUED,
     Account,
+    Message,
     Window,
 )
 from p2pchat.testing.worlds.bounds import asks_too_often
-from p2pchat.testing.worlds.counters import left_violations
+from p2pchat.testing.worlds.counters import SLACK, left_violations
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.narrow import USUAL
 from p2pchat.testing.worlds.storage import HandStorage
@@ -82,6 +87,16 @@ class Shared(Struct, eq=False):
     unread: Unread
     settings: Settings = USUAL
     """Those of every node."""
+    clocks_jump: bool = False
+    """Whether a wall clock may jump, so that a message may seem older than it is."""
+    older: Collection[str] = ()
+    """The nodes of the version before this one."""
+    sealed: Collection[str] = ()
+    """The nodes that encrypt."""
+
+    def of_today(self, *names: str) -> bool:
+        """Whether all of these say what this version says."""
+        return not any(name in self.older for name in names)
 
 
 class Life(Observer):
@@ -104,12 +119,25 @@ class Life(Observer):
         self._was_registered = False
         self._stopping_at = 0.0
         self._published: set[str] = set()
+        self._said_here: set[str] = set()
         self._said_perhaps_lost = self._said_unkept = False
         self._watching = self._knows_past = False
         self._asked = len(world.town.rendezvous.requests)
         world.town.rendezvous.blocked.pop(ip, None)  # that was told to another process
         make = storage.maker(world.settings) if keeps else None
-        node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
+        options: dict[str, Any] = {}
+        if name in world.sealed:
+            host = world.town.network.host(ip)
+            make_keys = partial(fake_keys, wall=host.wall, disk=storage.disk, host=host)
+            options["make_keys"] = make_keys
+        node = self.node = world.town.node(
+            name,
+            ip=ip,
+            settings=world.settings,
+            make_history=make,
+            make=ChatNode if name not in world.older else OlderNode,
+            **options,
+        )
         node.observers.add(self)
         self._send, self._publish = node.send, node.publish
         node.send, node.publish = self._sends, self._publishes
@@ -288,14 +316,21 @@ class Life(Observer):
         of: str = "",
     ) -> str:
         msg_id = self._send(peer_id, payload, tell, security=security, of=of)
-        self._account.accepted(payload, msg_id)
+        self._takes(payload, msg_id, peer_id, of)
         return msg_id
 
     def _publishes(self, scope: str, payload: str, *, of: str = "") -> Published:
         published = self._publish(scope, payload, of=of)
-        self._account.accepted(payload, published.msg_id)
+        self._takes(payload, published.msg_id, scope, of)
         self._published.add(published.msg_id)
         return published
+
+    def _takes(self, text: str, msg_id: str, to: str, of: str) -> None:
+        account, first = self._account, self._account.by_id.get(of)
+        account.accepted(text, msg_id, to, of, self._world.town.network.clock.seconds())
+        if of and (first is None or (first.sender, first.to) != (self.name, to)):
+            self._world.found(Violation("I2", "a console changes what it did not say", text))
+        self._said_here.add(msg_id)
 
     def _told(self, msg_id: str, outcome: str, more: str = "") -> None:
         text = self._account.told(msg_id, outcome)
@@ -327,21 +362,74 @@ class Life(Observer):
             self._account.by_id[msg_id].perhaps_cancelled = True
         if NOT_FOR_GOOD in reason and msg_id in self._account.by_id:
             self._account.by_id[msg_id].perhaps_back = True
+        if reason.startswith(TOO_OLD):
+            self._too_old(msg_id, reason)
         cancelled = taken_back or reason.startswith(("cancelled", "forgotten"))
         self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
+
+    def _too_old(self, msg_id: str, reason: str) -> None:
+        """It has waited for too long: a message of ours is given up."""
+        message = self._account.by_id.get(msg_id)
+        if message is None:
+            return
+        self._world.counts["too old"] += 1
+        waited = self._world.town.network.clock.seconds() - message.at
+        if waited < self.node.settings.history.outbox_ttl - SLACK and not self._world.clocks_jump:
+            self._world.found(Violation("G6", "given up before its time", f"{waited:.1f} s"))
+        if NOT_FOR_GOOD in reason:
+            return
+        message.too_old = True
+        message.never_left = PERHAPS not in reason and msg_id in self._said_here
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """It shows them."""
         for message in messages:
             self._world.tell(f"{self.name}: is shown {message.payload[:80]!r}")
             self._account.shown(self.name, message.payload)
-            self._note_unread(peer, message)
-            ours = self.node.me
-            if message.dst not in (ours.addresses if isinstance(message, Send) else ours.scopes):
-                self._world.found(Violation("I2", "shown, and for somebody else", message.dst))
-            said = self._account.by_text.get(message.payload)
-            if said is not None and said.sender not in (peer.peer_id, message.src):
-                self._world.found(Violation("I2", "shown under another name", message.payload))
+            self._shows(peer, message)
+
+    def _shows(self, peer: Peer, message: Send | Pub) -> None:
+        """See whether this may be shown here, and by whom."""
+        self._note_unread(peer, message)
+        ours, said = self.node.me, self._account.said(message.payload)
+        if message.dst not in (ours.addresses if isinstance(message, Send) else ours.scopes):
+            self._world.found(Violation("I2", "shown, and for somebody else", message.dst))
+        if said is not None and said.sender not in (peer.peer_id, message.src):
+            self._world.found(Violation("I2", "shown under another name", message.payload))
+        if said is not None and said.of and not message.of:
+            self._world.counts["a change shown as a message"] += 1
+            if self._is_known_here(said.of) and self._world.of_today(self.name, said.sender):
+                self._world.found(
+                    Violation("I2", "a change is shown as a message", message.payload)
+                )
+
+    def changed(self, peer: Peer, message: Send | Pub) -> None:
+        """What a peer said has another text."""
+        account, world = self._account, self._world
+        world.tell(f"{self.name}: is shown a change to {message.payload[:80]!r}")
+        account.shown(self.name, message.payload)
+        self._shows(peer, message)
+        world.counts["changed"] += 1
+        first, said = account.by_id.get(message.of), account.said(message.payload)
+        if first is not None and first.sender not in (peer.peer_id, message.src):
+            world.found(Violation("I2", "changed by another one", message.payload))
+        if said is not None and said.of != message.of:
+            world.found(Violation("I2", "another message is changed than was", message.payload))
+        if said is not None and (first is None or not self._was_shown(first)):
+            world.found(Violation("I2", "changed before it was shown", message.payload))
+
+    def _was_shown(self, message: Message) -> bool:
+        """Whether a message was shown here, as far as anybody can know."""
+        account, name = self._account, self.name
+        return message in account.shown_to.get(name, ()) or name in account.kills | account.damaged
+
+    def _is_known_here(self, msg_id: str) -> bool:
+        """Whether this node must still know what came with this id."""
+        account, first = self._account, self._account.by_id.get(msg_id)
+        if first is None or not self.keeps or self.name in account.kills | account.damaged:
+            return False
+        gone = (self.name, first.text) in account.unkept | account.perhaps_forgotten
+        return not gone and first in account.shown_to.get(self.name, ())
 
     def _note_unread(self, peer: Peer, message: Send | Pub) -> None:
         history = self.node.history
@@ -349,7 +437,7 @@ class Life(Observer):
             return
         if history.attending:
             self._world.unread.read(self.name)
-        elif self._knows_past and message.payload in self._account.by_text:
+        elif self._knows_past and message.payload in self._account.by_text and not message.of:
             conversation = peer.peer_id if isinstance(message, Send) else message.dst
             self._world.unread.came(self.name, conversation, message.payload)
 
@@ -371,7 +459,9 @@ class Life(Observer):
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """It shows them, and could not store them."""
         self._world.counts["shown, and not kept"] += len(messages)
-        self._account.unkept.update((self.name, message.payload) for message in messages)
+        self._account.unkept.update(
+            (self.name, self._account.worded(message.payload)) for message in messages
+        )
         self.received(peer, messages)
 
     def status_changed(self, peer: Peer) -> None:

@@ -28,6 +28,7 @@ from p2pchat.testing.worlds.account import Account
 from p2pchat.testing.worlds.bounds import bound_violations
 from p2pchat.testing.worlds.checks import Peers, public_violations
 from p2pchat.testing.worlds.counters import (
+    absence_violations,
     counter_violations,
     registry_violations,
     settled_violations,
@@ -35,7 +36,7 @@ from p2pchat.testing.worlds.counters import (
 from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import LIAR, PLAIN, VISITOR, Dice, Kind
 from p2pchat.testing.worlds.life import Life, Shared
-from p2pchat.testing.worlds.narrow import NARROW, USUAL
+from p2pchat.testing.worlds.narrow import BRIEF, settings_of
 from p2pchat.testing.worlds.plain import PlainGuest
 from p2pchat.testing.worlds.storage import HandStorage, path_of
 from p2pchat.testing.worlds.unread import Unread
@@ -50,6 +51,8 @@ _LEAST_QUIET: Final = 16.0
 """The same, at least: longer than the wait before something is sent again on the same link."""
 _BLOCKED: Final = 40.0
 """The same after a rendezvous that may have refused us for half a minute."""
+_GIVEN_UP_BY: Final = 65.0
+"""Seconds after which a node has seen that a message is too old."""
 _LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
@@ -84,7 +87,10 @@ class Scene:
             self.find,
             self.counts,
             Unread(self.account),
-            NARROW if kind.narrow else USUAL,
+            settings_of(narrow=kind.narrow, brief=kind.brief),
+            clocks_jump="jump" in kind.rates,
+            older=frozenset(self.names[n] for n in kind.older if n < len(self.names)),
+            sealed=frozenset(self.names[n] for n in kind.sealed if n < len(self.names)),
         )
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
@@ -233,6 +239,9 @@ class Scene:
                     quiet = 0.0
             self.pass_time(_A_WHILE)
             quiet += _A_WHILE
+        if self.kind.brief:
+            self.pass_time(BRIEF + _GIVEN_UP_BY)
+            self.account.all_is_old = True
         self._count()
         for violation in self._unsettled():
             self.find(violation)
@@ -253,6 +262,7 @@ class Scene:
             listed = [name for name in self.names if directory.knows(name)]
             several = Lie.LISTS_ANOTHER_PLACE.name in self.kind.lies
             wrong = [*settled_violations(nodes, listed, several=several)]
+            wrong += absence_violations(nodes)
             if not wrong:
                 break
             self.pass_time(_A_WHILE)
