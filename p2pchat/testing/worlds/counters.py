@@ -230,6 +230,16 @@ def absence_violations(nodes: Sequence[ChatNode]) -> Iterator[Violation]:
                 yield Violation("I7", "who is away is not known", what)
 
 
+def clear_violations(nodes: Sequence[ChatNode]) -> Iterator[Violation]:
+    """Who encrypts, and has a link in the clear with somebody else who does (I4)."""
+    names = {node.me.peer_id for node in nodes if node.encrypts}
+    for node in nodes:
+        for name in names if node.encrypts else ():
+            peer = node.peers.get(name)
+            if peer is not None and any(link.key is None for link in peer.links):
+                yield Violation("I4", "in the clear between two that encrypt", node.me.peer_id)
+
+
 def _is_whole(end: FakeTransport) -> bool:
     return not (end.severed or end.gone or end.other.severed or end.other.gone)
 

@@ -7,7 +7,7 @@ history do nothing by themselves: the world makes their calls, one by one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from itertools import takewhile
 from typing import Any
@@ -41,6 +41,7 @@ from p2pchat.testing.worlds.account import (
     Message,
     Window,
 )
+from p2pchat.testing.worlds.arrivals import Arrivals
 from p2pchat.testing.worlds.bounds import asks_too_often
 from p2pchat.testing.worlds.counters import SLACK, left_violations
 from p2pchat.testing.worlds.inner import Violation
@@ -139,6 +140,7 @@ class Life(Observer):
             **options,
         )
         node.observers.add(self)
+        self.arrivals = Arrivals(node, world.account)
         self._send, self._publish = node.send, node.publish
         node.send, node.publish = self._sends, self._publishes
         host = self.host = world.town.host_of(node)
@@ -178,6 +180,10 @@ class Life(Observer):
                 self._world.found(Violation("G2", f"answered with a fault: {answer.type}", name))
             if window is not None:
                 self._account.answered(window, done=bool(done))
+                history = self.node.history
+                if done and history is not None and not history.past_is_known:
+                    what = "answered from a past that is not known"
+                    self._world.found(Violation("L12", what, name))
             self._world.tell(f"{self.name}: {name} is answered: {asked.answer}")
 
         self._requests.answer(Request(**fields), self._client).addBoth(answered)
@@ -330,6 +336,8 @@ class Life(Observer):
         account.accepted(text, msg_id, to, of, self._world.town.network.clock.seconds())
         if of and (first is None or (first.sender, first.to) != (self.name, to)):
             self._world.found(Violation("I2", "a console changes what it did not say", text))
+        if self.stopping and account.by_text[text].origin.startswith("script"):
+            self._world.found(Violation("L11", "a script goes on while its node leaves", text))
         self._said_here.add(msg_id)
 
     def _told(self, msg_id: str, outcome: str, more: str = "") -> None:
@@ -376,10 +384,9 @@ class Life(Observer):
         waited = self._world.town.network.clock.seconds() - message.at
         if waited < self.node.settings.history.outbox_ttl - SLACK and not self._world.clocks_jump:
             self._world.found(Violation("G6", "given up before its time", f"{waited:.1f} s"))
-        if NOT_FOR_GOOD in reason:
-            return
         message.too_old = True
-        message.never_left = PERHAPS not in reason and msg_id in self._said_here
+        if NOT_FOR_GOOD not in reason and PERHAPS not in reason:
+            message.never_left = msg_id in self._said_here
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """It shows them."""
@@ -390,6 +397,8 @@ class Life(Observer):
 
     def _shows(self, peer: Peer, message: Send | Pub) -> None:
         """See whether this may be shown here, and by whom."""
+        self.arrivals.told += 1
+        self._find_all(self.arrivals.shown(peer, message))
         self._note_unread(peer, message)
         ours, said = self.node.me, self._account.said(message.payload)
         if message.dst not in (ours.addresses if isinstance(message, Send) else ours.scopes):
@@ -459,13 +468,19 @@ class Life(Observer):
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """It shows them, and could not store them."""
         self._world.counts["shown, and not kept"] += len(messages)
+        self.arrivals.unkept += len(messages)
         self._account.unkept.update(
             (self.name, self._account.worded(message.payload)) for message in messages
         )
         self.received(peer, messages)
 
+    def _find_all(self, violations: Iterable[Violation]) -> None:
+        for violation in violations:
+            self._world.found(violation)
+
     def status_changed(self, peer: Peer) -> None:
         """It comes, or goes."""
+        self._find_all(self.arrivals.status(peer))
         self._world.tell(f"{self.name}: {peer.peer_id} is {peer.status.value}")
 
     def notice(self, sentence: str) -> None:

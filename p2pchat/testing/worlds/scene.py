@@ -29,6 +29,7 @@ from p2pchat.testing.worlds.bounds import bound_violations
 from p2pchat.testing.worlds.checks import Peers, public_violations
 from p2pchat.testing.worlds.counters import (
     absence_violations,
+    clear_violations,
     counter_violations,
     registry_violations,
     settled_violations,
@@ -63,6 +64,7 @@ _PLAIN_IP: Final = "10.0.0.99"
 _LIAR_IP: Final = "10.0.0.66"
 _VISITOR_IP: Final = "10.0.0.77"
 _LIE_RATE: Final = 0.3
+_PAYLOAD: Final = b'"payload"'
 
 Found = dict[str, dict[str, str]]
 """Check -> kind of violation -> the first one."""
@@ -108,6 +110,9 @@ class Scene:
         self._tell_line = tell
         if tell_bytes:
             self.town.network.tap = self._read
+        elif kind.sealed:
+            self.town.network.tap = self._overhears
+        self._sealed_ips = frozenset(self.ip(name) for name in self.shared.sealed)
         for name, ahead in zip(self.names, kind.clocks, strict=False):
             self.host(name).wrong_by = ahead
         self.directory_disk = FakeDisk(Dice(kind.seed))
@@ -262,7 +267,9 @@ class Scene:
             listed = [name for name in self.names if directory.knows(name)]
             several = Lie.LISTS_ANOTHER_PLACE.name in self.kind.lies
             wrong = [*settled_violations(nodes, listed, several=several)]
-            wrong += absence_violations(nodes)
+            for life in self.lives.values():
+                wrong += life.arrivals.missing()
+            wrong += [*absence_violations(nodes), *clear_violations(nodes)]
             if not wrong:
                 break
             self.pass_time(_A_WHILE)
@@ -345,6 +352,8 @@ class Scene:
                 message = self.account.by_id.get(violation.what)
                 what = violation.what if message is None else message.text[:60]
                 self.find(violation._replace(what=f"{life.name}: {what}"))
+            for violation in life.arrivals.gaps():
+                self.find(violation)
 
     def _count(self) -> None:
         for life in self.lives.values():
@@ -370,6 +379,11 @@ class Scene:
         if self._tell_line is not None:
             now = self.town.network.clock.seconds() - 1000.0
             self._tell_line(f"{self.step_number:3} {now:8.3f} {line}")
+
+    def _overhears(self, end: FakeTransport, data: bytes) -> None:
+        """Nothing that is said between two that encrypt is to be read by a third."""
+        if _PAYLOAD in data and {end.host.ip, end.other.host.ip} <= self._sealed_ips:
+            self.find(Violation("I4", "said in the clear between two that encrypt", repr(data[:200])))
 
     def _read(self, end: FakeTransport, data: bytes) -> None:
         self.tell(f"{end.host.ip} reads of {end.getPeer()}: {data!r}")
