@@ -4,7 +4,7 @@
     account.accepted(text, msg_id)                   the node took it
     account.told(msg_id, "delivered")                in the order in which it is told
     account.shown("bob@CIC", text)                   in the order in which it is shown
-    account.said("* alice 3")                        the same as "alice 3", if that is a change
+    account.message_of("* alice 3")                  the same as of "alice 3", if that is a change
 
 Rules: one account for all runs of all nodes of a world. Nothing here knows a node. What a person
 asks to cancel, or to forget, is a `Window`: from the request to its answer anything may happen to
@@ -169,7 +169,7 @@ class Account:
 
     def shown(self, receiver: str, text: str) -> None:
         """A node showed it."""
-        message = self.said(text)
+        message = self.message_of(text)
         if message is None and self.lied_to:
             return
         if message is None or not message.msg_id:
@@ -241,7 +241,7 @@ class Account:
 
     # ------------------------------------------------------------ questions
 
-    def said(self, text: str) -> Message | None:
+    def message_of(self, text: str) -> Message | None:
         """The message of this text; with a mark before it, if it changes another one."""
         message = self.by_text.get(text)
         if message is None and text.startswith(CHANGE):
@@ -251,7 +251,7 @@ class Account:
 
     def worded(self, text: str) -> str:
         """A text as it was said, without the mark of a change."""
-        message = self.said(text)
+        message = self.message_of(text)
         return text if message is None else message.text
 
     def times_shown(self, receiver: str) -> dict[str, int]:

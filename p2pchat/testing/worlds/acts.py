@@ -138,9 +138,14 @@ def _forget(scene: Scene, dice: Dice) -> None:
     life = _life(scene, dice)
     if life is not None:
         whom, origin = _other(scene, life.name, dice), f"forget {scene.step_number}"
+        typed = dice.random() < 0.3
         scene.tell(f"{life.name}: {origin}: forgets {whom}")
-        window = scene.account.asks(life.name, whom, forgets=True)
-        life.ask(origin, window, do="run", line=f"/forget {whom}")
+        for _ in range(1 + typed):  # a person is asked first whether that is meant
+            window = scene.account.asks(life.name, whom, forgets=True)
+            if typed:
+                life.ask(origin, window, do="run", line=f"/forget {whom}")
+            else:
+                life.ask(origin, window, do="forget", peer_id=whom)
 
 
 def _flood(scene: Scene, dice: Dice) -> None:

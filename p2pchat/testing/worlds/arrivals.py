@@ -73,7 +73,7 @@ class Arrivals:
         return self._peers.setdefault(peer_id, _OfPeer())
 
     def _came(self, peer_id: str, text: str) -> None:
-        message = self._account.said(text)
+        message = self._account.message_of(text)
         if message is None:
             return
         of_peer = self._of(peer_id)
@@ -86,7 +86,7 @@ class Arrivals:
         """The observers are told of this message."""
         text, of_peer = self._account.worded(message.payload), self._of(peer.peer_id)
         place, what = of_peer.places.get(text), f"{self._name}: {text[:60]}"
-        if self._account.said(text) is None:
+        if self._account.message_of(text) is None:
             return
         if place is None:
             yield Violation("L10", "shown, and it did not come", what)

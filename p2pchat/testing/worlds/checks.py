@@ -230,7 +230,9 @@ def _wrong_in(account: Account, name: str, records: list[Record]) -> Iterator[Vi
         if said is not None and any(
             each.changes != said.of for each in records if each.text == said.text
         ):
-            yield Violation("L9", "in the file as a change of another one", f"{text[:60]} at {name}")
+            yield Violation(
+                "L9", "in the file as a change of another one", f"{text[:60]} at {name}"
+            )
         whose = {record.sender for record in records}
         if said is None and account.lied_to:
             continue

@@ -224,8 +224,11 @@ def absence_violations(nodes: Sequence[ChatNode]) -> Iterator[Violation]:
         for name, other in names.items():
             if name == node.me.peer_id or not {AWAY} <= {*node.me.features} & {*other.me.features}:
                 continue  # one of them is older, and knows nothing of it
+            peer = node.peers.get(name)
+            links: list[Any] = [] if peer is None else [*peer.links]
             said = node.absences.text_of(name)
-            if said != other.absences.own:
+            whole = any(_is_whole(link.transport) for link in links)
+            if whole and said != other.absences.own:
                 what = f"{node.me.peer_id}: {name} says {other.absences.own!r}, not {said!r}"
                 yield Violation("I7", "who is away is not known", what)
 

@@ -125,9 +125,7 @@ def draw_kind(chance: Dice) -> Kind:
     nodes = chance.choice((2, 3, 3, 3, 3, 4, 5, 7))
     rates = dict(ALWAYS)
     for act, weight in SOMETIMES.items():
-        if chance.random() < (
-            0.5 if act in OFTEN else 0.35 if act in THIRD else 0.2
-        ):
+        if chance.random() < (0.5 if act in OFTEN else 0.35 if act in THIRD else 0.2):
             rates[act] = weight * chance.choice((1, 1, 2))
     if rates.keys() & {"power", "full"}:
         rates["send"] *= 2  # they show nothing while nothing is written

@@ -61,7 +61,7 @@ def _ask(scene: Scene, dice: Dice) -> None:
     def answered(records: list[Record]) -> None:
         scene.counts["answers"] += 1
         for record in records:
-            said = account.said(record.text)
+            said = account.message_of(record.text)
             if said is None:
                 if not account.lied_to:
                     scene.find(Violation("I2", "a history tells what none said", record.text[:60]))

@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any, Final
 
 from p2pchat.history.records import HistoryError
+from p2pchat.mesh.peers import Status
 from p2pchat.node.node import CannotStartError
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.testing.disk import FakeDisk
@@ -36,9 +37,10 @@ from p2pchat.testing.worlds.counters import (
 )
 from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import LIAR, PLAIN, VISITOR, Dice, Kind
-from p2pchat.testing.worlds.life import Life, Shared
+from p2pchat.testing.worlds.life import Life
 from p2pchat.testing.worlds.narrow import BRIEF, settings_of
 from p2pchat.testing.worlds.plain import PlainGuest
+from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage, path_of
 from p2pchat.testing.worlds.unread import Unread
 from p2pchat.testing.worlds.visitor import Visitor
@@ -261,8 +263,10 @@ class Scene:
     def _unsettled(self) -> list[Violation]:
         """What stays wrong although nothing fails: a link may just have been found dead."""
         wrong: list[Violation] = []
+        nodes = [life.node for life in self.lives.values() if life.up]
+        if any(peer.status is Status.STALE for node in nodes for peer in node.peers):
+            self.pass_time(self.shared.settings.rendezvous.ttl)  # until all have registered again
         for _ in range(_LOOKS):
-            nodes = [life.node for life in self.lives.values() if life.up]
             directory = self.town.served or self.town.rendezvous
             listed = [name for name in self.names if directory.knows(name)]
             several = Lie.LISTS_ANOTHER_PLACE.name in self.kind.lies
@@ -383,7 +387,9 @@ class Scene:
     def _overhears(self, end: FakeTransport, data: bytes) -> None:
         """Nothing that is said between two that encrypt is to be read by a third."""
         if _PAYLOAD in data and {end.host.ip, end.other.host.ip} <= self._sealed_ips:
-            self.find(Violation("I4", "said in the clear between two that encrypt", repr(data[:200])))
+            self.find(
+                Violation("I4", "said in the clear between two that encrypt", repr(data[:200]))
+            )
 
     def _read(self, end: FakeTransport, data: bytes) -> None:
         self.tell(f"{end.host.ip} reads of {end.getPeer()}: {data!r}")
