@@ -81,8 +81,15 @@ class Absences:
             self._to_tell.update(dict.fromkeys(peer.links))
         self._tell_some()
 
-    def opened(self, link: IPeerLink) -> None:
-        """A link is new."""
+    def opened(self, peer: Peer, link: IPeerLink, now: float) -> None:
+        """A link is new: who is still away says so on it, and who is back says nothing.
+
+        An older link may be dead, and so may what was said there, without anybody knowing.
+        """
+        if self._counts(peer, link) and self._texts.pop(peer, ""):
+            self._told[peer] = (now, self._told.get(peer, (now, ""))[1])
+            pending = self._friends_pending if self._is_friend(peer) else self._strangers_pending
+            pending[peer] = None
         if self.own:
             self._to_tell[link] = None
             self._tell_some()
@@ -97,8 +104,7 @@ class Absences:
 
     def heard(self, peer: Peer, link: IPeerLink, message: Away, now: float) -> None:
         """A peer says that it is away, or back."""
-        used = peer.link_in_use if peer.links else link
-        if used.key is not None and (link.key is None or link.security != used.security):
+        if not self._counts(peer, link):
             return
         text = in_cells(printable(message.text[: MOST + 1]), MOST)
         if text == self._texts.get(peer, ""):
@@ -110,6 +116,11 @@ class Absences:
         pending = self._friends_pending if self._is_friend(peer) else self._strangers_pending
         pending[peer] = None
         self._look(peer, now, pending)
+
+    def _counts(self, peer: Peer, link: IPeerLink) -> bool:
+        """Whether a link is as safe as the one that is written to."""
+        used = peer.link_in_use if peer.links else link
+        return used.key is None or (link.key is not None and link.security == used.security)
 
     def closed(self, peer: Peer, link: IPeerLink) -> None:
         """A link is gone."""

@@ -325,7 +325,7 @@ class ChatNode(MultiService):
 
     def _link_is_new(self, peer: Peer, link: IPeerLink) -> None:
         self._link_opened(peer, link)
-        self.absences.opened(link)
+        self.absences.opened(peer, link, self.clock.seconds())
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
         if self.history is not None:

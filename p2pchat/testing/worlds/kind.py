@@ -13,6 +13,7 @@ import random
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from p2pchat.testing.lies import IMPERSONATING, Lie
 
@@ -74,6 +75,10 @@ THIRD: Final = frozenset({"kill", "power", "full"})
 """Those that a third of the worlds have: they cost most of what can go wrong."""
 
 
+_MUCH: Final = 20
+"""The weight of an act of which there is much."""
+
+
 class Kind(Struct, frozen=True):
     """What a world is like; `seed` makes what its network and its nodes leave to chance."""
 
@@ -118,6 +123,12 @@ class Kind(Struct, frozen=True):
             f"{name}@{SPACES[min(self.spaces, 2) - 1 if number % 3 == 2 else 0]}"
             for number, name in enumerate(self.names[: self.nodes])
         )
+
+
+def with_more(kind: Kind, act: str) -> Kind:
+    """The same world with so much of an act that it happens a dozen times."""
+    rates = kind.rates | {act: _MUCH, "start": _MUCH, "send": max(_MUCH, kind.rates["send"])}
+    return replace(kind, rates=rates, steps=STEPS[-1])
 
 
 def draw_kind(chance: Dice) -> Kind:

@@ -114,6 +114,8 @@ class Scene:
             self.town.network.tap = self._read
         elif kind.sealed:
             self.town.network.tap = self._overhears
+        self.counts["encrypts"] += len(self.shared.sealed)
+        self.counts["says what the older version said"] += len(self.shared.older)
         self._sealed_ips = frozenset(self.ip(name) for name in self.shared.sealed)
         for name, ahead in zip(self.names, kind.clocks, strict=False):
             self.host(name).wrong_by = ahead
