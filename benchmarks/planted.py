@@ -34,10 +34,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.measuring import ROOT
+from benchmarks.planted_changes import OF_CHANGES
 from benchmarks.planted_links import ON_LINKS, Fault
 from benchmarks.planted_messages import OF_MESSAGES
 
-FAULTS: Final = ON_LINKS + OF_MESSAGES
+FAULTS: Final = ON_LINKS + OF_MESSAGES + OF_CHANGES
 LONGEST: Final = 60
 """Seconds of one world, of which most take a tenth."""
 _COPIED: Final = ("p2pchat", "benchmarks")
