@@ -93,15 +93,15 @@ OF_CHANGES: Final = (
     Fault(
         "absence-not-told-to-a-new-link",
         "node/away.py",
-        "        if self.own:\n            self._to_tell[link] = None\n",
-        "        if not self.own:\n            self._to_tell[link] = None\n",
+        "        if self._line:\n            self._to_tell[link] = None\n",
+        "        if not self._line:\n            self._to_tell[link] = None\n",
         "Who comes later does not know who is away.",
     ),
     Fault(
         "absence-outlives-its-process",
         "node/away.py",
-        '        if self._counts(peer, link) and self._texts.pop(peer, ""):\n',
-        "        if self._counts(peer, link) and self._texts.get(peer) == self.own:\n",
+        "        if process != link.instance and self._counts(peer, link)",
+        "        if process == self.own and self._counts(peer, link)",
         "Who came back by a restart is away for as long as the link lives.",
     ),
 )

@@ -48,6 +48,8 @@ class Absences:
         self._line = b""
         self._to_tell: dict[IPeerLink, None] = {}
         self._texts: dict[Peer, str] = {}
+        self._processes: dict[Peer, str] = {}
+        """Which process of a peer said so, by its instance."""
         self._told: dict[Peer, tuple[float, str]] = {}
         """When the observers were told of a peer last, and what."""
         self._friends_pending: dict[Peer, None] = {}
@@ -82,15 +84,17 @@ class Absences:
         self._tell_some()
 
     def opened(self, peer: Peer, link: IPeerLink, now: float) -> None:
-        """A link is new: who is still away says so on it, and who is back says nothing.
+        """A link is new: what we say is said on it, also that we are back.
 
-        An older link may be dead, and so may what was said there, without anybody knowing.
+        What another process of the peer said counts no more. Its link may be dead for a while
+        without anybody knowing.
         """
-        if self._counts(peer, link) and self._texts.pop(peer, ""):
+        process = self._processes.get(peer, link.instance)
+        if process != link.instance and self._counts(peer, link) and self._texts.pop(peer, ""):
             self._told[peer] = (now, self._told.get(peer, (now, ""))[1])
             pending = self._friends_pending if self._is_friend(peer) else self._strangers_pending
             pending[peer] = None
-        if self.own:
+        if self._line:
             self._to_tell[link] = None
             self._tell_some()
 
@@ -106,6 +110,7 @@ class Absences:
         """A peer says that it is away, or back."""
         if not self._counts(peer, link):
             return
+        self._processes[peer] = link.instance
         text = in_cells(printable(message.text[: MOST + 1]), MOST)
         if text == self._texts.get(peer, ""):
             return
@@ -127,6 +132,7 @@ class Absences:
         self._to_tell.pop(link, None)
         if not peer.links:
             self._texts.pop(peer, None)
+            self._processes.pop(peer, None)
             self._told.pop(peer, None)
             self._friends_pending.pop(peer, None)
             self._strangers_pending.pop(peer, None)
