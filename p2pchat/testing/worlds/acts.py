@@ -8,7 +8,7 @@ and does nothing where there is nobody to do it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -181,11 +181,8 @@ def _script(scene: Scene, dice: Dice) -> None:
     lines: list[str] = []
     windows: list[Window] = []
     for _ in range(dice.randint(1, 4)):
-        whats = ("msg", "pub", "look", "cancel", "forget", "edit")
-        what = dice.choices(whats, (12, 3, 2, 1, 1, 3))[0]
-        if what == "edit":
-            lines.append(f"/edit {account.say(life.name, to, origin)}")
-        elif what == "msg":
+        what = dice.choices(("msg", "pub", "look", "cancel", "forget"), (12, 3, 2, 1, 1))[0]
+        if what == "msg":
             lines.append(f"/msg {to} {account.say(life.name, to, origin)}")
         elif what == "pub":
             lines.append(f"/pub * {account.say(life.name, '*', origin)}")
@@ -197,8 +194,18 @@ def _script(scene: Scene, dice: Dice) -> None:
             lines.append(line)
             windows.append(account.asks(life.name, whom, forgets=what == "forget"))
     quits = dice.random() < 0.3
+    if "edit" in scene.kind.rates:
+        lines = [*_with_changes(lines, lambda: account.say(life.name, to, origin), dice)]
     scene.tell(f"{life.name}: {origin}{' leaves in the end' * quits}: {'; '.join(lines)}")
     life.run_script(origin, lines, windows, quits)
+
+
+def _with_changes(lines: list[str], say: Callable[[], str], dice: Dice) -> Iterator[str]:
+    """The lines of a script, with another text for some of what they say."""
+    for line in lines:
+        yield line
+        if line.startswith(("/msg", "/pub")) and dice.random() < 0.3:
+            yield f"/edit {say()}"
 
 
 def _stop(scene: Scene, dice: Dice) -> None:

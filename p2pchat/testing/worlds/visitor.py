@@ -112,7 +112,7 @@ class VisitorLink(PlainLink):
         if self.habit is Habit.NAMESAKE:
             fields |= {"peer_id": self.whose, "agent": "p2pchat/1", "instance": self._id}
         elif self.habit is Habit.CHANGES:
-            fields["features"] = ["ack", "edit"]
+            fields |= {"features": ["ack", "edit"], "agent": "p2pchat/1", "instance": self._id}
         elif self.habit is Habit.CROWD:
             fields["peer_id"] = f"m{next(self.peer.numbers)}@CIC"
         return fields
