@@ -376,6 +376,7 @@ class ChatNode(MultiService):
         Whatever was accepted is delivered, or written to the history, or told to be lost. The file
         gets `FILE_PATIENCE` in all, and so do the known keys with it.
         """
+        self.running = 0  # no line of a script begins while the port closes
         if self._port is not None:
             yield maybeDeferred(self._port.stopListening)
         yield maybeDeferred(super().stopService)

@@ -156,6 +156,10 @@ WORLDS: Final = {
             ("thread", 46210),
         ],
     ),
+    "told to leave, and went on with its script while the port was closed": World(
+        Kind(seed=3585881514, nodes=2),
+        [("pass", 14413), ("script", 14508), ("stop", 73899)],
+    ),
     "a stranger spoke on two connections at once, and one was quicker": World(
         Kind(seed=2093701082, nodes=2, cut=0.6, sleeps=(0, 25)),
         [

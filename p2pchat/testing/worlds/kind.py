@@ -77,6 +77,8 @@ THIRD: Final = frozenset({"kill", "power", "full"})
 
 _MUCH: Final = 20
 """The weight of an act of which there is much."""
+_LONG: Final = 250
+"""Steps of a world with much of an act: what it costs to begin and to end is shared by more."""
 
 
 class Kind(Struct, frozen=True):
@@ -126,9 +128,9 @@ class Kind(Struct, frozen=True):
 
 
 def with_more(kind: Kind, act: str) -> Kind:
-    """The same world with so much of an act that it happens a dozen times."""
+    """The same world, but longer, and with so much of an act that it happens some dozen times."""
     rates = kind.rates | {act: _MUCH, "start": _MUCH, "send": max(_MUCH, kind.rates["send"])}
-    return replace(kind, rates=rates, steps=STEPS[-1])
+    return replace(kind, rates=rates, steps=_LONG)
 
 
 def draw_kind(chance: Dice) -> Kind:
