@@ -140,6 +140,9 @@ def draw_kind(chance: Dice) -> Kind:
     for act, weight in SOMETIMES.items():
         if chance.random() < (0.5 if act in OFTEN else 0.35 if act in THIRD else 0.2):
             rates[act] = weight * chance.choice((1, 1, 2))
+    brief = chance.random() < 0.15
+    if brief and chance.random() < 0.5:  # who loses its power must know how old a message is
+        rates |= {"jump": 2, "power": 4}
     if rates.keys() & {"power", "full"}:
         rates["send"] *= 2  # they show nothing while nothing is written
     wrong = chance.random() < 0.2
@@ -164,7 +167,7 @@ def draw_kind(chance: Dice) -> Kind:
         rates=rates,
         steps=chance.choice(STEPS),
         narrow=chance.random() < 0.2,
-        brief=chance.random() < 0.15,
+        brief=brief,
         **_makes(chance, nodes),
     )
 
