@@ -94,7 +94,7 @@ OF_CHANGES: Final = (
         "absence-not-told-to-a-new-link",
         "node/away.py",
         "        if self._line:\n            self._to_tell[link] = None\n",
-        "        if not self._line:\n            self._to_tell[link] = None\n",
+        "        if self._line and not self.own:\n            self._to_tell[link] = None\n",
         "Who comes later does not know who is away.",
     ),
     Fault(
