@@ -172,7 +172,7 @@ class Noted(Observer):
             self._world.found(Violation("I2", "shown under another name", message.payload))
         if said is not None and said.of and not message.of:
             self._world.counts["a change shown as a message"] += 1
-            if self._is_known_here(said.of) and self._world.of_today(self.name, said.sender):
+            if self._is_known_here(said) and self._world.of_today(self.name, said.sender):
                 self._world.found(
                     Violation("I2", "a change is shown as a message", message.payload)
                 )
@@ -197,10 +197,12 @@ class Noted(Observer):
         account, name = self._account, self.name
         return message in account.shown_to.get(name, ()) or name in account.kills | account.damaged
 
-    def _is_known_here(self, msg_id: str) -> bool:
-        """Whether this node must still know what came with this id."""
-        account, first = self._account, self._account.by_id.get(msg_id)
-        if first is None or not self.keeps or self.name in account.kills | account.damaged:
+    def _is_known_here(self, change: Message) -> bool:
+        """Whether this node must still know what this changes, of what the same peer said."""
+        account, first = self._account, self._account.by_id.get(change.of)
+        if first is None or first.sender != change.sender:
+            return False
+        if not self.keeps or self.name in account.kills | account.damaged:
             return False
         gone = (self.name, first.text) in account.unkept | account.perhaps_forgotten
         return not gone and first in account.shown_to.get(self.name, ())
