@@ -6,6 +6,8 @@
     python -m benchmarks.planted synchronous-normal --only power
                                                           in the worlds that have this act, or this
                                                           kind: it is in all at least as early
+    python -m benchmarks.planted journal-in-memory --more power
+                                                          in longer worlds with much of this act
     python -m benchmarks.planted --sound                  no fault: these worlds must find nothing
 
 Prints of each fault in which world it was found, after how many seconds, and by which check. The
@@ -34,14 +36,24 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.measuring import ROOT
+from benchmarks.planted_changes import OF_CHANGES
 from benchmarks.planted_links import ON_LINKS, Fault
 from benchmarks.planted_messages import OF_MESSAGES
 
-FAULTS: Final = ON_LINKS + OF_MESSAGES
+FAULTS: Final = ON_LINKS + OF_MESSAGES + OF_CHANGES
 LONGEST: Final = 60
 """Seconds of one world, of which most take a tenth."""
 _COPIED: Final = ("p2pchat", "benchmarks")
 _SOUND: Final = Fault("(none)", "", "", "", "The program as it is.")
+
+
+class Which(NamedTuple):
+    """Which worlds there are."""
+
+    only: str = ""
+    """Those with this act, or of this kind; the others are counted, and not run."""
+    more: str = ""
+    """Longer ones, with much of this act."""
 
 
 class Hunt(NamedTuple):
@@ -64,11 +76,11 @@ class Hunt(NamedTuple):
 # -------------------------------------------------------------------- in the copy
 
 
-def findings(seed: int, only: str = "") -> list[str]:
-    """What the world of this seed finds; `only`: nothing, unless the world has this act or kind."""
+def findings(seed: int, which: Which) -> list[str]:
+    """What the world of this seed finds; nothing if it is none of `which`."""
     from p2pchat.testing.worlds.world import World
 
-    world = World.of(seed)
+    only, world = which.only, World.of(seed, which.more)
     if only and only not in world.kind.rates and not getattr(world.kind, only, False):
         return []
     found = world.run().found
@@ -77,7 +89,7 @@ def findings(seed: int, only: str = "") -> list[str]:
     ]
 
 
-def search(first: int, at_most: int, at_most_seconds: float, only: str) -> None:
+def search(first: int, at_most: int, at_most_seconds: float, which: Which) -> None:
     """Run worlds until one finds something; prints JSON: which one, and what. Runs in the copy."""
     from benchmarks.worlds import quiet
 
@@ -91,7 +103,7 @@ def search(first: int, at_most: int, at_most_seconds: float, only: str) -> None:
     signal.signal(signal.SIGALRM, too_long)
     for seed in range(first, first + at_most):
         signal.alarm(LONGEST)
-        found = findings(seed, only)
+        found = findings(seed, which)
         if found:
             _answer(seed - first + 1, found[0])
             return
@@ -120,7 +132,7 @@ def plant(fault: Fault, root: Path) -> None:
     path.write_text(text.replace(fault.before, fault.after), encoding="utf-8")
 
 
-def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float, only: str) -> Hunt:
+def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float, which: Which) -> Hunt:
     """Plant a fault in a copy of its own, and have it searched for.
 
     What the program as it is finds in the same world counts for nothing.
@@ -133,12 +145,12 @@ def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float, only: s
         plant(fault, root)
         while True:
             left = max(1.0, at_most_seconds - (time.perf_counter() - began))
-            ran, finding, trouble = _search_in(root, first + worlds, at_most - worlds, left, only)
+            ran, finding, trouble = _search_in(root, first + worlds, at_most - worlds, left, which)
             worlds += ran
             seconds = time.perf_counter() - began
             if not finding or trouble or fault is _SOUND:
                 break
-            if not _search_in(ROOT, first + worlds - 1, 1, 1.0, "")[1]:
+            if not _search_in(ROOT, first + worlds - 1, 1, 1.0, which)[1]:
                 break
             finding = ""
             if worlds >= at_most or seconds > at_most_seconds:
@@ -147,12 +159,12 @@ def hunt(fault: Fault, first: int, at_most: int, at_most_seconds: float, only: s
 
 
 def _search_in(
-    root: Path, first: int, at_most: int, seconds: float, only: str
+    root: Path, first: int, at_most: int, seconds: float, which: Which
 ) -> tuple[int, str, str]:
     """Search with the program below `root`: how many worlds ran, what was found, and trouble."""
     words = [sys.executable, "-m", "benchmarks.planted", "--search"]
     words += ["--first", str(first), "--at-most", str(at_most), "--seconds", str(seconds)]
-    words += ["--only", only]
+    words += ["--only", which.only, "--more", which.more]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     ran = subprocess.run(
         words, cwd=root, env=environment, capture_output=True, text=True, check=False
@@ -180,7 +192,7 @@ def hunts(faults: list[Fault], options: argparse.Namespace) -> Iterator[Hunt]:
         first=options.first,
         at_most=options.at_most,
         at_most_seconds=options.seconds,
-        only=options.only,
+        which=Which(options.only, options.more),
     )
     with ThreadPoolExecutor(options.jobs) as pool:
         yield from pool.map(one, faults)
@@ -199,6 +211,9 @@ def main() -> None:
         metavar="ACT",
         help="only worlds with this act, or kind",
     )
+    parser.add_argument(
+        "--more", default="", metavar="ACT", help="longer worlds with much of this act"
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="faults at a time")
     parser.add_argument("--sound", action="store_true", help="plant nothing: nothing may be found")
     parser.add_argument("--list", action="store_true", help="print the faults")
@@ -206,7 +221,8 @@ def main() -> None:
     parser.add_argument("--search", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.search:
-        search(options.first, options.at_most, options.seconds, options.only)
+        which = Which(options.only, options.more)
+        search(options.first, options.at_most, options.seconds, which)
         return
     by_name = {fault.name: fault for fault in FAULTS}
     unknown = [name for name in options.names if name not in by_name]

@@ -4,6 +4,7 @@
     python -m benchmarks.worlds --first 48211 --count 9  these
     python -m benchmarks.worlds --seed 48211 --trace     one of them, act by act
     python -m benchmarks.worlds --seed 48211 --shrink    the shortest world with the same fault
+    python -m benchmarks.worlds --more power --count 99  with much of this act in each of them
     python -m benchmarks.worlds --sum a.json b.json      several accounts in one
 
 The exit status is 1 if something was wrong, with the seeds on the last lines.
@@ -25,6 +26,7 @@ import msgspec
 from twisted.logger import globalLogBeginner
 
 from p2pchat.logs.levels import set_level
+from p2pchat.testing.worlds.acts import ACTS
 from p2pchat.testing.worlds.shrink import literal, shrink
 from p2pchat.testing.worlds.totals import Finding, Totals
 from p2pchat.testing.worlds.world import World
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, help="the first seed")
     parser.add_argument("--count", type=int, help="how many seeds, however long they take")
     parser.add_argument("--seed", type=int, help="this world alone")
+    parser.add_argument("--more", default="", choices=["", *ACTS], help="much of this act")
     parser.add_argument("--trace", action="store_true", help="tell it act by act")
     parser.add_argument("--bytes", action="store_true", help="the same, with all that is read")
     parser.add_argument("--shrink", action="store_true", help="find the shortest one like it")
@@ -68,7 +71,7 @@ def main() -> None:
             file.write(msgspec.json.encode(totals) + b"\n")
     kinds = {(each.check, each.kind): each for each in reversed(totals.findings)}
     for finding in [*kinds.values()][-_STORIES:]:
-        tell(finding)
+        tell(finding, options.more)
     raise SystemExit(report(totals))
 
 
@@ -80,13 +83,13 @@ def quiet() -> None:
 
 def one(options: argparse.Namespace) -> int:
     """Run one world; returns the exit status."""
-    world = World.of(options.seed)
+    world = World.of(options.seed, options.more)
     say(f"world {options.seed}: {world.kind}")
     ran = world.run(say if options.trace or options.bytes else None, tell_bytes=options.bytes)
     totals = Totals()
     totals.add(options.seed, ran, len(world.steps))
     if options.shrink and totals.findings:
-        tell(totals.findings[0])
+        tell(totals.findings[0], options.more)
     return report(totals)
 
 
@@ -106,7 +109,7 @@ def hunt(options: argparse.Namespace, first: int) -> Totals:
                 piece = next(pieces, None)
                 if piece is None:
                     break
-                running.add(processes.submit(run, piece))
+                running.add(processes.submit(run, piece, options.more))
             if not running:
                 return totals
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -126,18 +129,18 @@ def pieces_of(first: int, most: int | None) -> Iterator[range]:
         yield range(start, stop)
 
 
-def run(seeds: range) -> Totals:
-    """Run the worlds of these seeds."""
+def run(seeds: range, more: str = "") -> Totals:
+    """Run the worlds of these seeds; `more`: an act of which they have much."""
     totals = Totals()
     for seed in seeds:
-        world = World.of(seed)
+        world = World.of(seed, more)
         totals.add(seed, world.run(), len(world.steps))
     return totals
 
 
-def tell(finding: Finding) -> None:
+def tell(finding: Finding, more: str) -> None:
     """Tell the shortest world in which the same is wrong, as a story and as a test can hold it."""
-    world = shrink(World.of(finding.seed), (finding.check, finding.kind))
+    world = shrink(World.of(finding.seed, more), (finding.check, finding.kind))
     say(f"\nworld {finding.seed}: {finding.check}: {finding.kind}: {finding.what}")
     say(f"the same in {len(world.steps)} steps, {world.kind.nodes} nodes:")
     world.run(say)

@@ -168,7 +168,7 @@ class DurableHistory:
         The lock on it ends with the process.
         """
         self._store.abandon()
-        self._storage.reading.abandon()
+        self._questions.abandon()
         deletions, self._deletions = self._deletions, set()
         for answer in deletions:
             answer.errback(HistoryError("perhaps not deleted: the disk does not answer"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred, succeed
@@ -51,6 +51,7 @@ class Questions:
         self._storage = storage
         self._on_damage = on_damage
         self._reader: Reader | None = None
+        self._unanswered: dict[Deferred[Any], None] = {}
 
     def ask(self, question: Callable[[Reader], list[_T]]) -> Deferred[list[_T]]:
         """Fires with the answer; fails with a `HistoryError` after `stop`."""
@@ -70,7 +71,23 @@ class Questions:
             failure.trap(ClosedError)
             raise HistoryError("this node is leaving")
 
-        return self._storage.reading.run(read).addCallbacks(answered, closed)
+        answer: Deferred[list[_T]] = Deferred()
+        self._unanswered[answer] = None
+
+        def over(result: list[_T] | Failure) -> None:
+            if answer in self._unanswered:  # else it was told already that nobody reads any more
+                del self._unanswered[answer]
+                answer.callback(result)
+
+        self._storage.reading.run(read).addCallbacks(answered, closed).addBoth(over)
+        return answer
+
+    def abandon(self) -> None:
+        """Answer what is asked, without waiting for the disk, and read no more."""
+        self._storage.reading.abandon()
+        unanswered, self._unanswered = self._unanswered, {}
+        for answer in unanswered:
+            answer.errback(HistoryError("this node leaves, and the disk does not answer"))
 
     def stop(self) -> Deferred[None]:
         """Answer what is asked, and close the reader."""

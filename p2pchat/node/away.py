@@ -48,6 +48,8 @@ class Absences:
         self._line = b""
         self._to_tell: dict[IPeerLink, None] = {}
         self._texts: dict[Peer, str] = {}
+        self._processes: dict[Peer, str] = {}
+        """Which process of a peer said so, by its instance."""
         self._told: dict[Peer, tuple[float, str]] = {}
         """When the observers were told of a peer last, and what."""
         self._friends_pending: dict[Peer, None] = {}
@@ -81,9 +83,18 @@ class Absences:
             self._to_tell.update(dict.fromkeys(peer.links))
         self._tell_some()
 
-    def opened(self, link: IPeerLink) -> None:
-        """A link is new."""
-        if self.own:
+    def opened(self, peer: Peer, link: IPeerLink, now: float) -> None:
+        """A link is new: what we say is said on it, also that we are back.
+
+        What another process of the peer said counts no more. Its link may be dead for a while
+        without anybody knowing.
+        """
+        process = self._processes.get(peer, link.instance)
+        if process != link.instance and self._counts(peer, link) and self._texts.pop(peer, ""):
+            self._told[peer] = (now, self._told.get(peer, (now, ""))[1])
+            pending = self._friends_pending if self._is_friend(peer) else self._strangers_pending
+            pending[peer] = None
+        if self._line:
             self._to_tell[link] = None
             self._tell_some()
 
@@ -97,9 +108,9 @@ class Absences:
 
     def heard(self, peer: Peer, link: IPeerLink, message: Away, now: float) -> None:
         """A peer says that it is away, or back."""
-        used = peer.link_in_use if peer.links else link
-        if used.key is not None and (link.key is None or link.security != used.security):
+        if not self._counts(peer, link):
             return
+        self._processes[peer] = link.instance
         text = in_cells(printable(message.text[: MOST + 1]), MOST)
         if text == self._texts.get(peer, ""):
             return
@@ -111,11 +122,17 @@ class Absences:
         pending[peer] = None
         self._look(peer, now, pending)
 
+    def _counts(self, peer: Peer, link: IPeerLink) -> bool:
+        """Whether a link is as safe as the one that is written to."""
+        used = peer.link_in_use if peer.links else link
+        return used.key is None or (link.key is not None and link.security == used.security)
+
     def closed(self, peer: Peer, link: IPeerLink) -> None:
         """A link is gone."""
         self._to_tell.pop(link, None)
         if not peer.links:
             self._texts.pop(peer, None)
+            self._processes.pop(peer, None)
             self._told.pop(peer, None)
             self._friends_pending.pop(peer, None)
             self._strangers_pending.pop(peer, None)

@@ -402,7 +402,7 @@ class ChatNode(MultiService):
 
     def _link_is_new(self, peer: Peer, link: IPeerLink) -> None:
         self._link_opened(peer, link)
-        self.absences.opened(link)
+        self.absences.opened(peer, link, self.clock.seconds())
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
         if self.history is not None:
@@ -458,6 +458,7 @@ class ChatNode(MultiService):
         gets `FILE_PATIENCE` in all, and so do the known keys with it. One that could never be read
         is tried once more, and gets no time.
         """
+        self.running = 0  # no line of a script begins while the port closes
         if self._port is not None:
             yield maybeDeferred(self._port.stopListening)
         yield maybeDeferred(super().stopService)

@@ -36,6 +36,34 @@ class AwayTests(MeshTestCase):
         self.assertEqual(self.town.seen(bob).away[-1], ("alice@CIC", ""))
         self.assertRaises(NotSentError, alice.absences.say, "x" * (MOST + 1))
 
+    def test_who_is_back_before_the_old_link_is_known_to_be_dead(self) -> None:
+        alice, bob = self.pair()
+        host = self.town.host_of(alice)
+        alice.absences.say("lunch")
+        self.town.run(1)
+        host.unplug()
+        self.town.kill(alice)
+        host.plug_in()
+        alice = self.town.node("alice@CIC", ip=host.ip)
+        self.town.run(EVERY + 2)
+        self.assertGreater(len(bob.mesh.links), 1, "the old one is still there")
+        self.assertEqual(bob.absences.text_of("alice@CIC"), "")
+        self.assertEqual(self.town.seen(bob).away, [("alice@CIC", "lunch"), ("alice@CIC", "")])
+
+    def test_who_is_still_away_with_a_second_link_is_not_told_again(self) -> None:
+        alice, bob = self.pair()
+        host = self.town.host_of(alice)
+        alice.absences.say("lunch")
+        self.town.run(EVERY + 1)
+        host.unplug()
+        self.town.kill(alice)
+        host.plug_in()
+        alice = self.town.node("alice@CIC", ip=host.ip)
+        alice.absences.say("lunch")
+        self.town.run(EVERY + 2)
+        self.assertEqual(bob.absences.text_of("alice@CIC"), "lunch")
+        self.assertEqual(self.town.seen(bob).away, [("alice@CIC", "lunch")])
+
     def test_it_is_told_to_nobody_who_does_not_listen(self) -> None:
         alice = self.town.node("alice@CIC")
         older = self.town.node("old@CIC", make=OlderNode)

@@ -17,7 +17,9 @@ from tests.support.processes import ROOT
 
 _WORLDS = """
 from p2pchat.testing.worlds.world import World
-for seed in range(20, 32):
+for seed in range(20, 33):
+    if World.of(seed).kind.sealed:
+        continue  # TLS has chance of its own
     print(World.of(seed))
     ran = World.of(seed).run(lambda line: print(line.encode()), tell_bytes=True)
     print(sorted(ran.counts.items()), ran.found)

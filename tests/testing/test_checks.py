@@ -7,11 +7,19 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.history.database import Database
-from p2pchat.history.records import ABANDONED, WAITING, Batch, Record
+from p2pchat.history.records import ABANDONED, RECEIVED, WAITING, Batch, Record
 from p2pchat.testing.disk import FakeDisk
-from p2pchat.testing.worlds.account import CANCELLED, DELIVERED, QUEUED, Account
+from p2pchat.testing.worlds.account import (
+    CANCELLED,
+    CHANGE,
+    DELIVERED,
+    GIVEN_UP,
+    QUEUED,
+    Account,
+)
 from p2pchat.testing.worlds.checks import Peers, file_violations, public_violations
 from p2pchat.testing.worlds.storage import path_of
+from p2pchat.wire.changes import kept_id
 
 ALICE, BOB, MALLORY = "alice@CIC", "bob@CIC", "mallory@CIC"
 PEERS = Peers((ALICE, BOB))
@@ -81,3 +89,82 @@ class CancelledTests(SynchronousTestCase):
         self.account.told("id", CANCELLED)
         self.account.killed(ALICE, {"id"})
         self.assertEqual(self.kinds(WAITING), ["cancelled, and waiting in the file"])
+
+
+class ChangedTests(SynchronousTestCase):
+    """A text that Bob gives what he said to Alice, and what is in her file."""
+
+    def setUp(self) -> None:
+        self.account = Account()
+        self.texts = [self.account.say(BOB, ALICE, "send") for _ in range(3)]
+        for text, of in zip(self.texts, ("", "", "1"), strict=True):
+            msg_id = str(len(self.account.by_id) + 1)
+            self.account.accepted(text, msg_id, of=of)
+            self.account.told(msg_id, DELIVERED)
+            self.account.shown(ALICE, text)
+
+    def kinds(self, changes: str, mark: str = "") -> list[str]:
+        """What is wrong with a file in which the last text changes this message."""
+        disk, ids = FakeDisk(Random(1)), ["1", "2", kept_id("3", changes) if changes else "3"]
+        database = Database(path_of(ALICE), disk, lambda: 0.0)
+        database.load(9)
+        texts = [*self.texts[:2], mark + self.texts[2]]
+        records = [
+            Record(at, BOB, BOB, msg_id, 0.0, RECEIVED, text)
+            for at, (msg_id, text) in enumerate(zip(ids, texts, strict=True), 1)
+        ]
+        database.commit(Batch(entries=records))
+        database.close()
+        return [each.kind for each in file_violations(self.account, ALICE, disk)]
+
+    def test_it_changes_what_it_was_said_to_change(self) -> None:
+        self.assertEqual(self.kinds("1"), [])
+
+    def test_it_changes_another_message_or_none(self) -> None:
+        for changes in ("2", ""):
+            self.assertEqual(self.kinds(changes), ["in the file as a change of another one"])
+
+    def test_where_the_first_text_is_not_known_it_has_a_mark(self) -> None:
+        self.assertEqual(self.kinds("", CHANGE), [])
+
+
+class TooOldTests(SynchronousTestCase):
+    """A message that its node gave up because it had waited for too long."""
+
+    def setUp(self) -> None:
+        self.account = Account()
+        self.text = self.account.say(ALICE, BOB, "send")
+        self.account.accepted(self.text, "id")
+        self.account.told("id", GIVEN_UP)
+        self.message = self.account.by_id["id"]
+        self.message.too_old = True
+
+    def kinds(self) -> list[str]:
+        return [each.kind for each in public_violations(self.account, PEERS)]
+
+    def test_that_is_its_end(self) -> None:
+        self.assertEqual(self.kinds(), [])
+
+    def test_its_peer_is_there_and_it_is_not_old(self) -> None:
+        self.message.too_old = False
+        found = ["given up, and its peer is there", "accepted, and never shown"]
+        self.assertEqual(self.kinds(), found)
+
+    def test_it_is_sent_all_the_same_after_a_kill(self) -> None:
+        self.account.killed(ALICE, {"id"})
+        self.account.told("id", DELIVERED)
+        self.account.shown(BOB, self.text)
+        self.assertEqual(self.kinds(), ["too old, and sent all the same after a kill"])
+
+    def test_it_never_left_and_is_shown(self) -> None:
+        self.message.never_left = True
+        self.account.shown(BOB, self.text)
+        self.assertEqual(self.kinds(), ["nobody said it"])
+
+    def test_another_one_waits_when_all_are_old(self) -> None:
+        text = self.account.say(ALICE, "nobody@CIC", "send")
+        self.account.accepted(text, "other")
+        self.account.told("other", QUEUED)
+        self.assertEqual(self.kinds(), [])
+        self.account.all_is_old = True
+        self.assertEqual(self.kinds(), ["it waits for longer than it may"])

@@ -46,3 +46,12 @@ class VisitorTests(SynchronousTestCase):
         self.assertEqual(self.visitor.live, [])
         self.visit(Habit.CROWD)
         self.assertEqual(self.visitor.live, [])
+
+    def test_what_it_changes_of_others_is_a_message_of_its_own(self) -> None:
+        world = self.visitor.world
+        text = world.say("bob@CIC", "alice@CIC", "send")
+        world.accepted(text, "his")
+        world.shown("alice@CIC", text)
+        self.visit(Habit.CHANGES)
+        seen = self.town.seen(self.node)
+        self.assertEqual((seen.texts, seen.changes), (["* mallory 2"], []))

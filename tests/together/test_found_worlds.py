@@ -142,6 +142,24 @@ WORLDS: Final = {
             ("forget", 54308),
         ],
     ),
+    "asked whether to forget, the disk did not answer, and neither did the node": World(
+        Kind(seed=3410562620, nodes=2, sleeps=(0, 25)),
+        [("thread", 43401), ("forget", 9001), ("stop", 19902), ("pass", 72328)],
+    ),
+    "it was away, lost its power, and was away for the others when it was back": World(
+        Kind(seed=3263399676, nodes=4, forgetful=(2, 3, 4)),
+        [
+            ("away", 65149),
+            ("thread", 78260),
+            ("pass", 18638),
+            ("power", 245),
+            ("thread", 46210),
+        ],
+    ),
+    "told to leave, and went on with its script while the port was closed": World(
+        Kind(seed=3585881514, nodes=2),
+        [("pass", 14413), ("script", 14508), ("stop", 73899)],
+    ),
     "a stranger spoke on two connections at once, and one was quicker": World(
         Kind(seed=2093701082, nodes=2, cut=0.6, sleeps=(0, 25)),
         [

@@ -4,6 +4,7 @@
     account.accepted(text, msg_id)                   the node took it
     account.told(msg_id, "delivered")                in the order in which it is told
     account.shown("bob@CIC", text)                   in the order in which it is shown
+    account.message_of("* alice 3")                  the same as of "alice 3", if that is a change
 
 Rules: one account for all runs of all nodes of a world. Nothing here knows a node. What a person
 asks to cancel, or to forget, is a `Window`: from the request to its answer anything may happen to
@@ -26,6 +27,8 @@ GIVEN_UP: Final = "given up"
 ENDS: Final = (DELIVERED, CANCELLED, GIVEN_UP)
 LIE: Final = "lie"
 """A text of a liar."""
+CHANGE: Final = "* "
+"""Stands before another text for a message where that message is not known."""
 KILLED: Final = "(killed)"
 """Stands among what was told where the sender's process ended, and so forgot what it had told."""
 
@@ -43,6 +46,14 @@ class Message(Struct):
     """Empty as long as no node took it."""
     place: int = 0
     """Its place in the order in which messages were taken."""
+    of: str = ""
+    """The msg_id of the message that it is another text for; empty for one of its own."""
+    at: float = 0.0
+    """When it was taken, by a clock that nobody can set."""
+    too_old: bool = False
+    """Whether it was told to have waited for too long."""
+    never_left: bool = False
+    """Whether that was told by the process that it was said to, and which never sent it."""
     way: str = ""
     """The one connection that it takes, of a sender who speaks on several at once."""
     told: list[str] = field(default_factory=list)
@@ -93,6 +104,8 @@ class Account:
     """All that was said, told and shown."""
 
     def __init__(self) -> None:
+        self.all_is_old = False
+        """Whether so much time has passed that nothing may wait any more."""
         self.by_text: dict[str, Message] = {}
         self.by_id: dict[str, Message] = {}
         self.by_origin: dict[str, list[Message]] = {}
@@ -130,9 +143,10 @@ class Account:
         self.by_origin.setdefault(origin, []).append(message)
         return text
 
-    def accepted(self, text: str, msg_id: str) -> None:
-        """A node took it."""
+    def accepted(self, text: str, msg_id: str, to: str = "", of: str = "", at: float = 0.0) -> None:
+        """A node took it; `to`: whom it is for, if only the node knew; `of`: what it changes."""
         message = self.by_text[text]
+        message.to, message.of, message.at = to or message.to, of, at
         message.msg_id, message.place = msg_id, next(self._places)
         self.by_id[msg_id] = message
         if message.direct:
@@ -155,13 +169,15 @@ class Account:
 
     def shown(self, receiver: str, text: str) -> None:
         """A node showed it."""
-        message = self.by_text.get(text)
+        message = self.message_of(text)
         if message is None and self.lied_to:
             return
         if message is None or not message.msg_id:
             self.strange.append(f"{receiver} was shown {text!r}, which nobody said")
         else:
             self.shown_to.setdefault(receiver, []).append(message)
+            if message.never_left:
+                self.strange.append(f"{receiver} was shown {text!r}, too old and never sent")
 
     def killed(self, name: str, written: Container[str]) -> None:
         """The process of this node ended; `written`: the ids of what was in its file."""
@@ -224,6 +240,19 @@ class Account:
             self.perhaps_forgotten.add((window.who, message.text))
 
     # ------------------------------------------------------------ questions
+
+    def message_of(self, text: str) -> Message | None:
+        """The message of this text; with a mark before it, if it changes another one."""
+        message = self.by_text.get(text)
+        if message is None and text.startswith(CHANGE):
+            changed = self.by_text.get(text.removeprefix(CHANGE))
+            return changed if changed is not None and changed.of else None
+        return message
+
+    def worded(self, text: str) -> str:
+        """A text as it was said, without the mark of a change."""
+        message = self.message_of(text)
+        return text if message is None else message.text
 
     def times_shown(self, receiver: str) -> dict[str, int]:
         """How often each text was shown there."""

@@ -8,7 +8,7 @@ and does nothing where there is nobody to do it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -27,6 +27,8 @@ NOBODY: Final = "nobody@CIC"
 """A peer that never comes."""
 ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r", " é" * 5000)
 """Ends of texts: emoji, from right to left, controls, and 10 KB."""
+_LATEST: Final = 6
+"""Messages of which one is changed."""
 _LOOKS: Final = ("/history", "/history * 50", "/search alice", "/outbox", "/peers", "/odd")
 
 
@@ -86,6 +88,32 @@ def _publish(scene: Scene, dice: Dice) -> None:
             life.node.publish(scope, text)
 
 
+def _edit(scene: Scene, dice: Dice) -> None:
+    """Somebody gives one of the latest messages another text."""
+    life = _life(scene, dice)
+    if life is None:
+        return
+    account = scene.account
+    own = [each for each in account.by_id.values() if each.sender == life.name and not each.of]
+    if own:
+        first = dice.choice(own[-_LATEST:])
+        text = account.say(life.name, first.to, "send", _odd(dice))
+        scene.tell(f"{life.name}: {first.text[:40]!r} to {first.to} is now {text[:80]!r}")
+        with suppress(NotSentError):
+            if first.direct:
+                life.node.send(first.to, text, of=first.msg_id)
+            else:
+                life.node.publish(first.to, text, of=first.msg_id)
+
+
+def _away(scene: Scene, dice: Dice) -> None:
+    """Somebody goes away, or comes back."""
+    life, text = _life(scene, dice), dice.choice(("", "lunch", "back at 5"))
+    if life is not None:
+        scene.tell(f"{life.name}: {f'is away: {text}' if text else 'is back'}")
+        life.node.absences.say(text)
+
+
 def _request(scene: Scene, dice: Dice) -> None:
     life = _life(scene, dice)
     if life is not None:
@@ -110,9 +138,14 @@ def _forget(scene: Scene, dice: Dice) -> None:
     life = _life(scene, dice)
     if life is not None:
         whom, origin = _other(scene, life.name, dice), f"forget {scene.step_number}"
+        typed = dice.random() < 0.3
         scene.tell(f"{life.name}: {origin}: forgets {whom}")
-        window = scene.account.asks(life.name, whom, forgets=True)
-        life.ask(origin, window, do="run", line=f"/forget {whom}")
+        for _ in range(1 + typed):  # a person is asked first whether that is meant
+            window = scene.account.asks(life.name, whom, forgets=True)
+            if typed:
+                life.ask(origin, window, do="run", line=f"/forget {whom}")
+            else:
+                life.ask(origin, window, do="forget", peer_id=whom)
 
 
 def _flood(scene: Scene, dice: Dice) -> None:
@@ -161,8 +194,18 @@ def _script(scene: Scene, dice: Dice) -> None:
             lines.append(line)
             windows.append(account.asks(life.name, whom, forgets=what == "forget"))
     quits = dice.random() < 0.3
+    if "edit" in scene.kind.rates:
+        lines = [*_with_changes(lines, lambda: account.say(life.name, to, origin), dice)]
     scene.tell(f"{life.name}: {origin}{' leaves in the end' * quits}: {'; '.join(lines)}")
     life.run_script(origin, lines, windows, quits)
+
+
+def _with_changes(lines: list[str], say: Callable[[], str], dice: Dice) -> Iterator[str]:
+    """The lines of a script, with another text for some of what they say."""
+    for line in lines:
+        yield line
+        if line.startswith(("/msg", "/pub")) and dice.random() < 0.3:
+            yield f"/edit {say()}"
 
 
 def _stop(scene: Scene, dice: Dice) -> None:
@@ -197,6 +240,8 @@ ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
     "thread": _thread,
     "send": _send,
     "publish": _publish,
+    "edit": _edit,
+    "away": _away,
     "request": _request,
     "cancel": _cancel,
     "forget": _forget,

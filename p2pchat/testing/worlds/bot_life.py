@@ -25,7 +25,8 @@ from p2pchat.node.observers import INodeObserver
 from p2pchat.node.publishing import Published
 from p2pchat.testing.worlds.bot_account import BOT, BotAccount, Said, Turn
 from p2pchat.testing.worlds.inner import Violation
-from p2pchat.testing.worlds.life import Life, Shared
+from p2pchat.testing.worlds.life import Life
+from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage
 from p2pchat.wire.messages import Pub, Send
 

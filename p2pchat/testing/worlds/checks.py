@@ -73,7 +73,7 @@ def public_violations(account: Account, peers: Peers) -> Iterator[Violation]:
         if account.damaged & {message.sender, message.to}:
             continue  # what was in the file may be gone; see `damaged_violations`
         if message.direct:
-            yield from _outcome(message, peers)
+            yield from _outcome(message, peers, old=account.all_is_old)
             count = times.get(message.to, {}).get(message.text, 0)
             yield from _shown(account, message, peers, count)
         elif peers.keeps(message.sender):
@@ -86,7 +86,8 @@ def public_violations(account: Account, peers: Peers) -> Iterator[Violation]:
             yield from _order(account, name)
 
 
-def _outcome(message: Message, peers: Peers) -> Iterator[Violation]:
+def _outcome(message: Message, peers: Peers, *, old: bool) -> Iterator[Violation]:
+    """`old`: whether so much time has passed that nothing waits any more."""
     there, tellings = peers.whole(message), message.tellings()
     what = f"{message.text[:60]} to {message.to}: {message.told}"
     for told in tellings:
@@ -108,9 +109,15 @@ def _outcome(message: Message, peers: Peers) -> Iterator[Violation]:
             yield Violation("G6", "cancelled or forgotten, and its end was not told", what)
         elif there:
             yield Violation("G6", "its peer is there, and its end was not told", what)
+        elif old and peers.keeps(message.sender):
+            yield Violation("G6", "it waits for longer than it may", what)
         elif not last and message.sender in peers.nodes and len(tellings) == 1:
             yield Violation("G6", "nothing was told of it", what)
-    if GIVEN_UP in message.told and there and not message.perhaps_lost:
+    if any(message.too_old and GIVEN_UP in told for told in tellings[:-1]):
+        later = [told for told in tellings if told]
+        if DELIVERED in later[-1] and not message.perhaps_back:
+            yield Violation("G6", "too old, and sent all the same after a kill", what)
+    if GIVEN_UP in message.told and there and not (message.perhaps_lost or message.too_old):
         yield Violation("G6", "given up, and its peer is there", what)
     if CANCELLED in message.told and not message.perhaps_cancelled:
         yield Violation("G6", "cancelled, and nobody asked for it", what)
@@ -125,7 +132,9 @@ def _shown(account: Account, message: Message, peers: Peers, count: int) -> Iter
     elif not count and to not in account.kills:
         if DELIVERED in message.told and to != LIAR:
             yield Violation("G3", "delivered, and never shown", what)
-        elif peers.whole(message) and not (message.perhaps_cancelled or message.perhaps_lost):
+        elif peers.whole(message) and not (
+            message.perhaps_cancelled or message.perhaps_lost or message.too_old
+        ):
             yield Violation("G3", "accepted, and never shown", what)
 
 
@@ -200,7 +209,7 @@ def _goes_on(text: str, longer: str) -> bool:
 def _wrong_in(account: Account, name: str, records: list[Record]) -> Iterator[Violation]:
     found: dict[str, list[Record]] = {}
     for record in records:
-        found.setdefault(record.text, []).append(record)
+        found.setdefault(account.worded(record.text), []).append(record)
     for message in account.by_id.values():
         if message.sender == name:
             yield from _own(account, message, found.get(message.text, []))
@@ -218,6 +227,12 @@ def _wrong_in(account: Account, name: str, records: list[Record]) -> Iterator[Vi
             )
     for text, records in found.items():
         said = account.by_text.get(text)
+        if said is not None and any(
+            each.changes != said.of for each in records if each.text == said.text
+        ):
+            yield Violation(
+                "L9", "in the file as a change of another one", f"{text[:60]} at {name}"
+            )
         whose = {record.sender for record in records}
         if said is None and account.lied_to:
             continue

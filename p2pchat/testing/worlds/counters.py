@@ -20,11 +20,13 @@ from p2pchat.mesh.keepalive import SILENCE
 from p2pchat.mesh.peers import Status
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import Stage
+from p2pchat.node.outgoing import _CHECK_AGE_EVERY
 from p2pchat.rendezvous.registry import Registry
 from p2pchat.testing.network import FakeHost
 from p2pchat.testing.transport import FakeTransport
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.narrow import USUAL
+from p2pchat.wire.messages import AWAY
 from p2pchat.wire.states import State
 
 SLACK: Final = 1.5
@@ -121,7 +123,12 @@ def _outbox(node: ChatNode, *, fixed: bool) -> Iterator[Violation]:
         timeout = max(timeout, USUAL.connection.ack_timeout)
     latest = None if judged is None else judged - timeout - SLACK
     away: dict[str, int] = {}
+    history = node.history
+    longest = settings.history.outbox_ttl + _CHECK_AGE_EVERY + SLACK
+    grows_old = judged is not None and history is not None and history.ready
     for message in outbox:
+        if grows_old and history is not None and history.age(message.entry) > longest:
+            yield Violation("G6", "it waits for longer than it may", message.msg_id)
         if message.stage is Stage.ON_ITS_WAY:
             if latest is not None and message.sent_at is not None and message.sent_at < latest:
                 yield Violation("L3", "no ACK in time, and nothing came of it", message.msg_id)
@@ -210,6 +217,32 @@ def settled_violations(
                 yield Violation("I7", f"connected, and {peer.status.value}", f"{me}: {name}")
         if me not in listed:
             yield Violation("I7", "it is there, and not listed", me)
+
+
+def absence_violations(nodes: Sequence[ChatNode]) -> Iterator[Violation]:
+    """Who is away, and is taken by another node to be there, or the other way round (I7)."""
+    names = {node.me.peer_id: node for node in nodes}
+    for node in nodes:
+        for name, other in names.items():
+            if name == node.me.peer_id or not {AWAY} <= {*node.me.features} & {*other.me.features}:
+                continue  # one of them is older, and knows nothing of it
+            peer = node.peers.get(name)
+            links: list[Any] = [] if peer is None else [*peer.links]
+            said = node.absences.text_of(name)
+            whole = any(_is_whole(link.transport) for link in links)
+            if whole and said != other.absences.own:
+                what = f"{node.me.peer_id}: {name} says {other.absences.own!r}, not {said!r}"
+                yield Violation("I7", "who is away is not known", what)
+
+
+def clear_violations(nodes: Sequence[ChatNode]) -> Iterator[Violation]:
+    """Who encrypts, and has a link in the clear with somebody else who does (I4)."""
+    names = {node.me.peer_id for node in nodes if node.encrypts}
+    for node in nodes:
+        for name in names if node.encrypts else ():
+            peer = node.peers.get(name)
+            if peer is not None and any(link.key is None for link in peer.links):
+                yield Violation("I4", "in the clear between two that encrypt", node.me.peer_id)
 
 
 def _is_whole(end: FakeTransport) -> bool:

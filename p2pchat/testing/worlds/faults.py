@@ -51,12 +51,14 @@ def _power(scene: Scene, dice: Dice) -> None:
     if not commits:
         life.kill(after_next=False)
         disk.power_loss()
+        scene.counts["lost power"] += 1
     else:
 
         def now() -> None:
             running = scene.lives[name]  # perhaps a later run than the one of now
             if not running.gone:
                 running.kill(after_next=False)
+                scene.counts["lost power"] += 1
                 scene.counts["lost power in a commit"] += 1
 
         scene.tell(f"{name}: will lose its power at commit {commits} from now")

@@ -10,9 +10,10 @@ fault hides behind another one (swarm testing, Groce et al. 2012). Rates are wei
 from __future__ import annotations
 
 import random
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from p2pchat.testing.lies import IMPERSONATING, Lie
 
@@ -62,14 +63,22 @@ SOMETIMES: Final = {
     "long": 1,
     "visit": 5,
     "burst": 1,
+    "edit": 4,
+    "away": 2,
 }
 """Act -> its weight in the worlds that have it, which are some of them."""
 
-OFTEN: Final = frozenset([*SOMETIMES][:11])
+OFTEN: Final = frozenset({*[*SOMETIMES][:11], "visit", "edit"})
 """Those that half of the worlds have, the others a fifth."""
 
 THIRD: Final = frozenset({"kill", "power", "full"})
 """Those that a third of the worlds have: they cost most of what can go wrong."""
+
+
+_MUCH: Final = 20
+"""The weight of an act of which there is much."""
+_LONG: Final = 250
+"""Steps of a world with much of an act: what it costs to begin and to end is shared by more."""
 
 
 class Kind(Struct, frozen=True):
@@ -102,6 +111,12 @@ class Kind(Struct, frozen=True):
     steps: int = 60
     narrow: bool = False
     """Whether the limits of its nodes are so low that they are met."""
+    brief: bool = False
+    """Whether its nodes give up what waits for half a minute."""
+    older: tuple[int, ...] = ()
+    """The numbers of the nodes that say no more than the version before this one."""
+    sealed: tuple[int, ...] = ()
+    """The numbers of the nodes that encrypt."""
 
     @property
     def peer_ids(self) -> tuple[str, ...]:
@@ -112,15 +127,22 @@ class Kind(Struct, frozen=True):
         )
 
 
+def with_more(kind: Kind, act: str) -> Kind:
+    """The same world, but longer, and with so much of an act that it happens some dozen times."""
+    rates = kind.rates | {act: _MUCH, "start": _MUCH, "send": max(_MUCH, kind.rates["send"])}
+    return replace(kind, rates=rates, steps=_LONG)
+
+
 def draw_kind(chance: Dice) -> Kind:
     """What the world of this chance is like."""
     nodes = chance.choice((2, 3, 3, 3, 3, 4, 5, 7))
     rates = dict(ALWAYS)
     for act, weight in SOMETIMES.items():
-        if chance.random() < (
-            0.5 if act in OFTEN or act == "visit" else 0.35 if act in THIRD else 0.2
-        ):
+        if chance.random() < (0.5 if act in OFTEN else 0.35 if act in THIRD else 0.2):
             rates[act] = weight * chance.choice((1, 1, 2))
+    brief = chance.random() < 0.15
+    if brief and chance.random() < 0.5:  # who loses its power must know how old a message is
+        rates |= {"jump": 2, "power": 4}
     if rates.keys() & {"power", "full"}:
         rates["send"] *= 2  # they show nothing while nothing is written
     wrong = chance.random() < 0.2
@@ -145,4 +167,14 @@ def draw_kind(chance: Dice) -> Kind:
         rates=rates,
         steps=chance.choice(STEPS),
         narrow=chance.random() < 0.2,
+        brief=brief,
+        **_makes(chance, nodes),
     )
+
+
+def _makes(chance: Dice, nodes: int) -> dict[str, Any]:
+    """Which nodes are older, and which of the others encrypt."""
+    some = {number for number in range(nodes) if chance.random() < 0.5}
+    older = some if chance.random() < 0.15 else set()
+    sealed = {*range(nodes)} - some if chance.random() < 0.12 else set()
+    return {"older": tuple(sorted(older)), "sealed": tuple(sorted(sealed - older))}

@@ -6,7 +6,6 @@ history do nothing by themselves: the world makes their calls, one by one.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
@@ -19,34 +18,17 @@ from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.screen import Screen
 from p2pchat.control.answers import Requests
 from p2pchat.control.requests import Request, RequestError
-from p2pchat.mesh.peers import Peer
-from p2pchat.node.cancelling import NOT_FOR_GOOD
-from p2pchat.node.news import Teller
-from p2pchat.node.observers import Observer
-from p2pchat.node.outcomes import KEPT as KEPT_SENTENCE
-from p2pchat.node.publishing import Published
-from p2pchat.settings.values import Settings
-from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.worlds.account import (
-    CANCELLED,
     DELIVERED,
-    GIVEN_UP,
-    KEPT,
-    QUEUED,
-    Account,
     Window,
 )
 from p2pchat.testing.worlds.bounds import asks_too_often
 from p2pchat.testing.worlds.counters import left_violations
 from p2pchat.testing.worlds.inner import Violation
-from p2pchat.testing.worlds.narrow import USUAL
+from p2pchat.testing.worlds.noted import Noted
+from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage
-from p2pchat.testing.worlds.unread import Unread
-from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.stamps import Timestamps
-
-_WAITS = (KEPT_SENTENCE, "and is sent again", "and goes out")
-"""What is said of a message that is not delivered yet; the last two when it could not be kept."""
 
 
 class Asked(Struct, eq=False):
@@ -70,21 +52,7 @@ class Script(Struct, eq=False):
     status: int | None = None
 
 
-class Shared(Struct, eq=False):
-    """What all nodes of a world share."""
-
-    town: FakeTown
-    account: Account
-    tell: Callable[[str], None]
-    found: Callable[[Violation], None]
-    counts: Counter[str]
-    """What happened, and how often."""
-    unread: Unread
-    settings: Settings = USUAL
-    """Those of every node."""
-
-
-class Life(Observer):
+class Life(Noted):
     """One run of the node `name`, on the host `ip`, with this `storage`.
 
     `keeps`: whether it has a history.
@@ -93,30 +61,17 @@ class Life(Observer):
     def __init__(
         self, world: Shared, name: str, ip: str, storage: HandStorage, *, keeps: bool = True
     ) -> None:
-        self._world = world
-        self._account = world.account
-        self.name = name
-        self.keeps = keeps
-        self.storage = storage
-        self.asked: list[Asked] = []
-        self.script: Script | None = None
-        self.stopping = self.gone = False
-        self._was_registered = False
-        self._stopping_at = 0.0
-        self._published: set[str] = set()
-        self._said_perhaps_lost = self._said_unkept = False
-        self._watching = self._knows_past = False
         self._asked = len(world.town.rendezvous.requests)
         world.town.rendezvous.blocked.pop(ip, None)  # that was told to another process
-        make = storage.maker(world.settings) if keeps else None
-        node = self.node = world.town.node(name, ip=ip, settings=world.settings, make_history=make)
-        node.observers.add(self)
-        self._send, self._publish = node.send, node.publish
-        node.send, node.publish = self._sends, self._publishes
-        host = self.host = world.town.host_of(node)
+        super().__init__(world, name, ip, storage, keeps=keeps)
+        self.asked: list[Asked] = []
+        self.script: Script | None = None
+        self.gone = self._was_registered = self._watching = False
+        self._stopping_at = 0.0
+        host = self.host = world.town.host_of(self.node)
         self._client: Any = _Client(lambda fields: world.tell(f"{name}: a client hears {fields}"))
-        stamps = Timestamps(node.wall)
-        self._requests = Requests(node, host, stop=self.stop, timestamp=stamps)
+        stamps = Timestamps(self.node.wall)
+        self._requests = Requests(self.node, host, stop=self.stop, timestamp=stamps)
 
     @property
     def up(self) -> bool:
@@ -150,6 +105,10 @@ class Life(Observer):
                 self._world.found(Violation("G2", f"answered with a fault: {answer.type}", name))
             if window is not None:
                 self._account.answered(window, done=bool(done))
+                history = self.node.history
+                if done and history is not None and not history.past_is_known:
+                    what = "answered from a past that is not known"
+                    self._world.found(Violation("L12", what, name))
             self._world.tell(f"{self.name}: {name} is answered: {asked.answer}")
 
         self._requests.answer(Request(**fields), self._client).addBoth(answered)
@@ -275,121 +234,6 @@ class Life(Observer):
             for window in self.script.windows:
                 self._account.answered(window, done=False)
         self._world.town.nodes.remove(self.node)
-
-    # ------------------------------------------------------------ what is noted
-
-    def _sends(
-        self,
-        peer_id: str,
-        payload: str,
-        tell: Teller | None = None,
-        *,
-        security: int = 0,
-        of: str = "",
-    ) -> str:
-        msg_id = self._send(peer_id, payload, tell, security=security, of=of)
-        self._account.accepted(payload, msg_id)
-        return msg_id
-
-    def _publishes(self, scope: str, payload: str, *, of: str = "") -> Published:
-        published = self._publish(scope, payload, of=of)
-        self._account.accepted(payload, published.msg_id)
-        self._published.add(published.msg_id)
-        return published
-
-    def _told(self, msg_id: str, outcome: str, more: str = "") -> None:
-        text = self._account.told(msg_id, outcome)
-        self._world.counts[outcome] += 1
-        self._world.tell(f"{self.name}: {text[:80]!r} is {outcome}{more}")
-
-    def queued(self, peer_id: str, msg_id: str) -> None:
-        """It waits."""
-        peer = self.node.peers.get(peer_id)
-        if peer is not None and peer.links:
-            self._world.found(Violation("G7", "queued is told while there is a link", peer_id))
-        if self.keeps and msg_id not in self.storage.written:
-            self._world.found(Violation("L5", "told to wait, and not in the file", self.name))
-        self._told(msg_id, QUEUED)
-
-    def delivered(self, peer_id: str, msg_id: str, seconds: float) -> None:  # noqa: ARG002
-        """Its ACK came."""
-        self._told(msg_id, DELIVERED)
-
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:  # noqa: ARG002
-        """It did not arrive."""
-        kept = KEPT if any(sentence in reason for sentence in _WAITS) else GIVEN_UP
-        if reason.endswith("and is lost") and msg_id in self._account.by_id:
-            self._world.counts["told to be lost"] += 1
-            self._account.by_id[msg_id].perhaps_lost = True
-        # A request that hears that its message is not kept takes it back.
-        taken_back = "and is not sent" in reason and msg_id in self._account.by_id
-        if taken_back:
-            self._account.by_id[msg_id].perhaps_cancelled = True
-        if NOT_FOR_GOOD in reason and msg_id in self._account.by_id:
-            self._account.by_id[msg_id].perhaps_back = True
-        cancelled = taken_back or reason.startswith(("cancelled", "forgotten"))
-        self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
-
-    def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
-        """It shows them."""
-        for message in messages:
-            self._world.tell(f"{self.name}: is shown {message.payload[:80]!r}")
-            self._account.shown(self.name, message.payload)
-            self._note_unread(peer, message)
-            ours = self.node.me
-            if message.dst not in (ours.addresses if isinstance(message, Send) else ours.scopes):
-                self._world.found(Violation("I2", "shown, and for somebody else", message.dst))
-            said = self._account.by_text.get(message.payload)
-            if said is not None and said.sender not in (peer.peer_id, message.src):
-                self._world.found(Violation("I2", "shown under another name", message.payload))
-
-    def _note_unread(self, peer: Peer, message: Send | Pub) -> None:
-        history = self.node.history
-        if history is None:
-            return
-        if history.attending:
-            self._world.unread.read(self.name)
-        elif self._knows_past and message.payload in self._account.by_text:
-            conversation = peer.peer_id if isinstance(message, Send) else message.dst
-            self._world.unread.came(self.name, conversation, message.payload)
-
-    def past_known(self, unread: str) -> None:
-        """It knows again what it was told in its earlier runs."""
-        history = self.node.history
-        assert history is not None
-        for sentence in self._world.unread.missing(self.name, history.unread):
-            self._world.found(Violation("L6", "it came, and is not unread", sentence))
-        self._knows_past = True
-        if unread:
-            self._world.counts["unread"] += 1
-
-    def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:  # noqa: ARG002
-        """It shows them, with the times."""
-        self._world.counts["shown late"] += len(messages)
-        self.received(peer, messages)
-
-    def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
-        """It shows them, and could not store them."""
-        self._world.counts["shown, and not kept"] += len(messages)
-        self._account.unkept.update((self.name, message.payload) for message in messages)
-        self.received(peer, messages)
-
-    def status_changed(self, peer: Peer) -> None:
-        """It comes, or goes."""
-        self._world.tell(f"{self.name}: {peer.peer_id} is {peer.status.value}")
-
-    def notice(self, sentence: str) -> None:
-        """The person should know."""
-        if "damaged" in sentence:
-            self._world.counts["told of damage"] += 1
-            self._account.told_of_damage.add(self.name)
-        if "perhaps not kept" in sentence or "are lost" in sentence:
-            self._said_perhaps_lost = True
-        elif "no longer kept" in sentence or "are not kept" in sentence:
-            self._said_unkept = True
-        elif "are kept" in sentence:
-            self._said_unkept = False
-        self._world.tell(f"{self.name}: {sentence}")
 
 
 class _Client:

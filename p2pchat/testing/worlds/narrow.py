@@ -1,4 +1,4 @@
-"""The settings of the nodes of a world: the usual ones, or limits so narrow that they are met.
+"""The settings of the nodes of a world: the usual ones, or limits so low that they are met.
 
 Rules: a limit that is never met shows nothing. In a narrow world a message may be refused when it
 is said, and what was accepted has the same end as everywhere.
@@ -7,6 +7,8 @@ is said, and what was accepted has the same end as everywhere.
 from __future__ import annotations
 
 from typing import Final
+
+from msgspec.structs import replace
 
 from p2pchat.settings.values import (
     ConnectionSettings,
@@ -27,3 +29,16 @@ NARROW: Final = Settings(
     history=HistorySettings(outbox_max_per_peer=8, outbox_ttl=20_000.0, catch_up=40),
     rendezvous=RendezvousSettings(ttl=20),
 )
+BRIEF: Final = 30.0
+"""Seconds that a message may wait in a world in which it grows old."""
+
+
+def settings_of(*, narrow: bool, brief: bool) -> Settings:
+    """Those of the nodes; `narrow`: limits are met; `brief`: what waits is given up."""
+    usual = NARROW if narrow else USUAL
+    return replace(usual, history=replace(usual.history, outbox_ttl=BRIEF)) if brief else usual
+
+
+def longest_wait(*, narrow: bool) -> float:
+    """Seconds for which nothing may happen: what waits must not grow too old by that alone."""
+    return (NARROW if narrow else USUAL).history.outbox_ttl / 2

@@ -19,6 +19,7 @@ from p2pchat.node.news import NotSentError
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.kind import Dice
 from p2pchat.testing.worlds.life import Life
+from p2pchat.testing.worlds.narrow import longest_wait
 from p2pchat.testing.worlds.scene import Scene
 from p2pchat.testing.worlds.visitor import Habit
 
@@ -60,7 +61,7 @@ def _ask(scene: Scene, dice: Dice) -> None:
     def answered(records: list[Record]) -> None:
         scene.counts["answers"] += 1
         for record in records:
-            said = account.by_text.get(record.text)
+            said = account.message_of(record.text)
             if said is None:
                 if not account.lied_to:
                     scene.find(Violation("I2", "a history tells what none said", record.text[:60]))
@@ -68,7 +69,7 @@ def _ask(scene: Scene, dice: Dice) -> None:
                 scene.find(Violation("I2", "a history tells it of another one", record.text[:60]))
             elif kind == "of one" and record.conversation != whom:
                 scene.find(Violation("I2", "a history tells it of elsewhere", record.text[:60]))
-            if record.text in gone:
+            if account.worded(record.text) in gone:
                 scene.find(Violation("L8", "forgotten, and told", f"{name}: {record.text[:60]}"))
 
     def failed(failure: Failure) -> None:
@@ -94,7 +95,7 @@ def _long(scene: Scene, dice: Dice) -> None:
     away, of_all = all(life.gone for life in scene.lives.values()), dice.random()
     seconds = of_all * (_DAY if away else 60.0)
     # What waits must not grow too old, nor what may still be caught up with.
-    if scene.waited + seconds < scene.shared.settings.history.outbox_ttl / 2:
+    if scene.waited + seconds < longest_wait(narrow=scene.kind.narrow):
         scene.waited += seconds
         scene.tell(f"{seconds:.0f} s pass")
         scene.pass_time(seconds)

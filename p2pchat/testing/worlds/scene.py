@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any, Final
 
 from p2pchat.history.records import HistoryError
+from p2pchat.mesh.peers import Status
 from p2pchat.node.node import CannotStartError
 from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.testing.disk import FakeDisk
@@ -28,15 +29,18 @@ from p2pchat.testing.worlds.account import Account
 from p2pchat.testing.worlds.bounds import bound_violations
 from p2pchat.testing.worlds.checks import Peers, public_violations
 from p2pchat.testing.worlds.counters import (
+    absence_violations,
+    clear_violations,
     counter_violations,
     registry_violations,
     settled_violations,
 )
 from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import LIAR, PLAIN, VISITOR, Dice, Kind
-from p2pchat.testing.worlds.life import Life, Shared
-from p2pchat.testing.worlds.narrow import NARROW, USUAL
+from p2pchat.testing.worlds.life import Life
+from p2pchat.testing.worlds.narrow import BRIEF, settings_of
 from p2pchat.testing.worlds.plain import PlainGuest
+from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage, path_of
 from p2pchat.testing.worlds.unread import Unread
 from p2pchat.testing.worlds.visitor import Visitor
@@ -50,6 +54,8 @@ _LEAST_QUIET: Final = 16.0
 """The same, at least: longer than the wait before something is sent again on the same link."""
 _BLOCKED: Final = 40.0
 """The same after a rendezvous that may have refused us for half a minute."""
+_GIVEN_UP_BY: Final = 65.0
+"""Seconds after which a node has seen that a message is too old."""
 _LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
@@ -60,6 +66,7 @@ _PLAIN_IP: Final = "10.0.0.99"
 _LIAR_IP: Final = "10.0.0.66"
 _VISITOR_IP: Final = "10.0.0.77"
 _LIE_RATE: Final = 0.3
+_PAYLOAD: Final = b'"payload"'
 
 Found = dict[str, dict[str, str]]
 """Check -> kind of violation -> the first one."""
@@ -84,7 +91,10 @@ class Scene:
             self.find,
             self.counts,
             Unread(self.account),
-            NARROW if kind.narrow else USUAL,
+            settings_of(narrow=kind.narrow, brief=kind.brief),
+            clocks_jump="jump" in kind.rates,
+            older=frozenset(self.names[n] for n in kind.older if n < len(self.names)),
+            sealed=frozenset(self.names[n] for n in kind.sealed if n < len(self.names)),
         )
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
@@ -102,6 +112,11 @@ class Scene:
         self._tell_line = tell
         if tell_bytes:
             self.town.network.tap = self._read
+        elif kind.sealed:
+            self.town.network.tap = self._overhears
+        self.counts["encrypts"] += len(self.shared.sealed)
+        self.counts["says what the older version said"] += len(self.shared.older)
+        self._sealed_ips = frozenset(self.ip(name) for name in self.shared.sealed)
         for name, ahead in zip(self.names, kind.clocks, strict=False):
             self.host(name).wrong_by = ahead
         self.directory_disk = FakeDisk(Dice(kind.seed))
@@ -233,6 +248,9 @@ class Scene:
                     quiet = 0.0
             self.pass_time(_A_WHILE)
             quiet += _A_WHILE
+        if self.kind.brief:
+            self.pass_time(BRIEF + _GIVEN_UP_BY)
+            self.account.all_is_old = True
         self._count()
         for violation in self._unsettled():
             self.find(violation)
@@ -247,12 +265,17 @@ class Scene:
     def _unsettled(self) -> list[Violation]:
         """What stays wrong although nothing fails: a link may just have been found dead."""
         wrong: list[Violation] = []
+        nodes = [life.node for life in self.lives.values() if life.up]
+        if any(peer.status is Status.STALE for node in nodes for peer in node.peers):
+            self.pass_time(self.shared.settings.rendezvous.ttl)  # until all have registered again
         for _ in range(_LOOKS):
-            nodes = [life.node for life in self.lives.values() if life.up]
             directory = self.town.served or self.town.rendezvous
             listed = [name for name in self.names if directory.knows(name)]
             several = Lie.LISTS_ANOTHER_PLACE.name in self.kind.lies
             wrong = [*settled_violations(nodes, listed, several=several)]
+            for life in self.lives.values():
+                wrong += life.arrivals.missing()
+            wrong += [*absence_violations(nodes), *clear_violations(nodes)]
             if not wrong:
                 break
             self.pass_time(_A_WHILE)
@@ -335,6 +358,8 @@ class Scene:
                 message = self.account.by_id.get(violation.what)
                 what = violation.what if message is None else message.text[:60]
                 self.find(violation._replace(what=f"{life.name}: {what}"))
+            for violation in life.arrivals.gaps():
+                self.find(violation)
 
     def _count(self) -> None:
         for life in self.lives.values():
@@ -360,6 +385,13 @@ class Scene:
         if self._tell_line is not None:
             now = self.town.network.clock.seconds() - 1000.0
             self._tell_line(f"{self.step_number:3} {now:8.3f} {line}")
+
+    def _overhears(self, end: FakeTransport, data: bytes) -> None:
+        """Nothing that is said between two that encrypt is to be read by a third."""
+        if _PAYLOAD in data and {end.host.ip, end.other.host.ip} <= self._sealed_ips:
+            self.find(
+                Violation("I4", "said in the clear between two that encrypt", repr(data[:200]))
+            )
 
     def _read(self, end: FakeTransport, data: bytes) -> None:
         self.tell(f"{end.host.ip} reads of {end.getPeer()}: {data!r}")

@@ -78,7 +78,8 @@ def literal(world: World) -> str:
     said = []
     for field in fields(Kind):
         value = getattr(world.kind, field.name)
-        if field.name not in ("rates", "steps") and value != field.default:
+        default = {} if field.name == "rates" else field.default
+        if field.name != "steps" and value != default:
             said.append(f"{field.name}={value!r}")
     lines = "".join(f"        {step!r},\n".replace("'", '"') for step in world.steps)
     return f"World(\n    Kind({', '.join(said)}),\n    [\n{lines}    ],\n)"

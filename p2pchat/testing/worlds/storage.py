@@ -65,13 +65,13 @@ class NotedDatabase(Database):
     def load(self, remembered: int) -> Loaded:
         """Read the past; what waits there is there, whatever the commit was that put it there."""
         past = super().load(remembered)
-        self._written.update(entry.msg_id for entry in past.waiting)
+        self._written.update(entry.said_id for entry in past.waiting)
         return past
 
     def commit(self, batch: Any) -> Any:
         """Store a batch."""
         done = super().commit(batch)
-        self._written.update(entry.msg_id for entry in batch.entries)
+        self._written.update(entry.said_id for entry in batch.entries)
         return done
 
 

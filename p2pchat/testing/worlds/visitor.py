@@ -40,6 +40,7 @@ class Habit(enum.Enum):
     DEAF = "it reads no more"
     SAME_ID = "it gives several texts one id, as some programs do"
     FOR_ANOTHER = "it sends what is for somebody else"
+    CHANGES = "it changes what others said"
     CROWD = "it has many names, and one connection for each"
 
 
@@ -110,6 +111,8 @@ class VisitorLink(PlainLink):
         fields = super().greeting()
         if self.habit is Habit.NAMESAKE:
             fields |= {"peer_id": self.whose, "agent": "p2pchat/1", "instance": self._id}
+        elif self.habit is Habit.CHANGES:
+            fields |= {"features": ["ack", "edit"], "agent": "p2pchat/1", "instance": self._id}
         elif self.habit is Habit.CROWD:
             fields["peer_id"] = f"m{next(self.peer.numbers)}@CIC"
         return fields
@@ -128,6 +131,8 @@ class VisitorLink(PlainLink):
                 self.transport.pauseProducing()
             case Habit.SAME_ID:
                 self._next()
+            case Habit.CHANGES:
+                self._change_others()
             case Habit.FOR_ANOTHER:
                 self.send(f"visit {next(self.peer.numbers)}", dst="nobody@CIC")
 
@@ -139,6 +144,19 @@ class VisitorLink(PlainLink):
         ]
         for msg_id in open_ones[-_ACKS:]:
             self.say("ACK", msg_id=msg_id, timestamp=TIME)
+
+    def _change_others(self) -> None:
+        """Give what others said here another text, which is a message of its own then."""
+        world, us = self.peer.world, self.us
+        theirs = [each for each in world.shown_to.get(us, ()) if each.sender != self.peer_id]
+        for first in theirs[-_TEXTS:]:
+            msg_id = f"change {next(self.peer.numbers)}"
+            text = world.say(self.peer_id, us, "visit")
+            world.accepted(text, msg_id, of=first.msg_id)
+            world.by_id[msg_id].perhaps_lost = True
+            world.by_id[msg_id].way = msg_id
+            said = {"msg_id": msg_id.replace(" ", "-"), "of": first.msg_id, "payload": text}
+            self.say("EDIT", src=self.peer_id, dst=us, **said)
 
     def _next(self) -> None:
         """The next text with the same id; it is never sent again, whatever comes of it."""

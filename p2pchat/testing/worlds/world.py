@@ -22,7 +22,7 @@ from p2pchat.testing.worlds.acts import ACTS
 from p2pchat.testing.worlds.checks import file_violations, public_violations
 from p2pchat.testing.worlds.faults import heal
 from p2pchat.testing.worlds.inner import Violation
-from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind
+from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind, with_more
 from p2pchat.testing.worlds.scene import Found, Scene, Tell
 from p2pchat.testing.worlds.steps import Step, draw_steps
 from p2pchat.testing.worlds.storage import path_of
@@ -47,10 +47,12 @@ class World(Struct, frozen=True):
     steps: Sequence[Step]
 
     @classmethod
-    def of(cls, seed: int) -> World:
-        """The world of this seed."""
+    def of(cls, seed: int, more: str = "") -> World:
+        """The world of this seed; `more`: an act of which it has much."""
         chance = Dice(seed)
         kind = draw_kind(chance)
+        if more:
+            kind = with_more(kind, more)
         return cls(kind, draw_steps(kind, chance))
 
     def run(self, tell: Tell | None = None, *, tell_bytes: bool = False) -> Ran:
