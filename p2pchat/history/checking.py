@@ -26,9 +26,17 @@ from p2pchat.history.sums import (
     summed_after,
 )
 
-_BY_STATE: Final = "SELECT id, conversation, state = 0 FROM message WHERE id <= {upto}"
-_OF: Final = "SELECT id, conversation, received FROM message_of"
 _UPTO: Final = "(SELECT upto FROM indexed)"
+_IN_A_PART: Final = (
+    f"SELECT id, EXISTS (SELECT 1 FROM message_of o WHERE o.conversation = m.conversation"
+    " AND o.id = m.id AND o.received = (m.state = 0))"
+    f" FROM message m NOT INDEXED WHERE id > ? AND id <= {_UPTO} ORDER BY id LIMIT ?"
+)
+_COUNTS_DIFFER: Final = (
+    "SELECT (SELECT count(*) FROM message_of)"
+    f" <> (SELECT count(*) FROM message NOT INDEXED WHERE id <= {_UPTO})"
+    f" OR {_UPTO} >= (SELECT coalesce(min(id), 1 << 62) FROM segment)"
+)
 _ROWS: Final = (
     "SELECT id, conversation, sender, CAST(msg_id AS TEXT), at, said, state, CAST(text AS TEXT),"
     " security, sum FROM message NOT INDEXED WHERE id > ? ORDER BY id LIMIT ?"
@@ -58,6 +66,10 @@ class Faults(Struct):
     segments: list[int] = []
     upto: int = -1 << 63
     """The id up to which messages were looked at."""
+    of_upto: int = -1 << 63
+    """The same for what `message_of` says of them."""
+    tables: int = 0
+    """How many tables were looked at, with their indexes."""
 
     @property
     def lost(self) -> int:
@@ -74,9 +86,17 @@ def _look_at_schema(connection: Connection, faults: Faults) -> None:
     faults.schema = any(there.get(name) != each for name, each in _schema().items())
 
 
-def _look_at_pages(connection: Connection, faults: Faults) -> None:
-    (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    faults.pages = verdict != "ok"
+def _look_at_pages(connection: Connection, faults: Faults) -> bool:
+    """Table after table, each with its indexes, and what belongs to none in the end."""
+    tables = sorted(_names_of_tables(connection))
+    of = tables[faults.tables : faults.tables + 1]
+    # Without a name it would look at all of them once more: the list of free pages is left out.
+    for name in of:
+        quoted = name.replace("'", "''")
+        (verdict,) = connection.execute(f"PRAGMA integrity_check('{quoted}')").fetchone()
+        faults.pages |= verdict != "ok"
+    faults.tables += 1
+    return bool(of) and not faults.pages
 
 
 def _look_at_names(connection: Connection, faults: Faults) -> None:
@@ -109,13 +129,16 @@ def _look_at_messages(connection: Connection, faults: Faults) -> bool:
     return False
 
 
-def _look_at_conversations(connection: Connection, faults: Faults) -> None:
-    by_state = _BY_STATE.format(upto=_UPTO)
-    (differ,) = connection.execute(
-        f"SELECT EXISTS ({by_state} EXCEPT {_OF}) OR EXISTS ({_OF} EXCEPT {by_state})"
-        f" OR {_UPTO} >= (SELECT coalesce(min(id), 1 << 62) FROM segment)"
-    ).fetchone()
-    faults.conversations = bool(differ)
+def _look_at_conversations(connection: Connection, faults: Faults) -> bool:
+    """Whether each message that is said to be indexed is, and nothing else."""
+    rows = connection.execute(_IN_A_PART, (faults.of_upto, _AT_ONCE)).fetchall()
+    faults.conversations |= not all(is_there for _, is_there in rows)
+    if len(rows) == _AT_ONCE and not faults.conversations:
+        faults.of_upto = rows[-1][0]
+        return True
+    # Each has its row, so there is one too many only if there are more of them.
+    faults.conversations |= bool(connection.execute(_COUNTS_DIFFER).fetchone()[0])
+    return False
 
 
 LOOKS: Final[tuple[Callable[[Connection, Faults], bool | None], ...]] = (
@@ -185,6 +208,13 @@ def put_aside(connection: Connection, faults: Faults) -> None:
 
 def _ids(connection: Connection, question: str) -> list[int]:
     return [id_ for (id_,) in connection.execute(question)]
+
+
+def _names_of_tables(connection: Connection) -> list[str]:
+    return [
+        name
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    ]
 
 
 def _schema() -> dict[str, str]:

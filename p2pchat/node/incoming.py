@@ -121,8 +121,9 @@ class Incoming:
         assert history is not None
         kind: Any = Send if message.require_ack else Pub
         plain = kind(message.msg_id, message.src, message.dst, message.payload, message.require_ack)
-        ignored_until = self.unignored.get(peer.peer_id, 0.0)
-        if peer.peer_id in self.ignored or message.said < ignored_until:
+        ignored_until = self.unignored.get(peer.peer_id)
+        then = ignored_until is not None and message.said < ignored_until
+        if then or peer.peer_id in self.ignored:
             self._ignore(peer, link, [plain])
         elif not self._puts_off:
             self._keep_late(history, peer, link, plain, message.said)
