@@ -148,7 +148,8 @@ class Appearance(PageCase):
 
     async def test_keys_reach_everything_in_the_order_of_reading(self) -> None:
         page = await self.spoken()
-        await page.run("document.activeElement.blur(); window.scrollTo(0, 0)")
+        await page.go(self.base)
+        await self.opened(page)
         seen: list[str] = []
         for _ in range(60):
             await page.press(Keys.TAB)

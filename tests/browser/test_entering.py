@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from typing import Any
+
+from twisted.internet.protocol import Factory, Protocol
 
 from tests.support.browsers import STRANGE_HOST
 from tests.support.web_pages import ANA, BOB, PageCase, reactor
@@ -15,21 +16,23 @@ fetch(arguments[0]).then(answer => answer.text()).then(
 """
 
 
-class Neighbour(Resource):
-    """A server of another user of this machine: it notes what a browser brings."""
+class Neighbour(Protocol):
+    """A server of another user of this machine: its factory notes what a browser brings."""
 
-    isLeaf = True
+    factory: Any
+    transport: Any
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.brought: list[str] = []
+    def connectionMade(self) -> None:
+        # A browser connects beforehand, too, and waits.
+        self.factory.case.addCleanup(self.transport.abortConnection)
 
-    def render_GET(self, request: Request) -> bytes:
-        self.brought += [
-            name.decode().lower() for name, _ in request.requestHeaders.getAllRawHeaders()
-        ]
-        request.setHeader(b"content-type", b"text/html")
-        return b"<title>neighbour</title><p>hello"
+    def dataReceived(self, data: bytes) -> None:
+        self.factory.brought += data.lower()
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
+            b"<title>neighbour</title><p>hello"
+        )
+        self.transport.loseConnection()
 
 
 class Entering(PageCase):
@@ -41,14 +44,14 @@ class Entering(PageCase):
         self.assertEqual(await page.run("return location.href"), self.base)
         self.assertEqual(await page.run("return document.cookie"), "")
         await page.go("about:blank")
-        await page.run("history.back()")
+        await page.back()
         await self.opened(page)
 
     async def test_a_page_without_a_key_asks_for_a_code(self) -> None:
         page = await self.tab()
         await page.go(self.base)
         await page.visible("#entrance #code")
-        await page.shows("#entrance", "p2pchat web")
+        await page.shows(".command", "p2pchat web")
         await page.gone("#list")
         await page.type("#code", self.link().partition("#token=")[2] + "\n")
         await self.opened(page)
@@ -66,14 +69,16 @@ class Entering(PageCase):
 
     async def test_another_port_of_this_machine_gets_nothing(self) -> None:
         self.expected = ("CORS", "Failed to load", "ERR_FAILED")
-        neighbour = Neighbour()
-        port = reactor.listenTCP(0, Site(neighbour), interface="127.0.0.1")
+        neighbour: Any = Factory.forProtocol(Neighbour)
+        neighbour.noisy, neighbour.brought, neighbour.case = False, b"", self
+        port = reactor.listenTCP(0, neighbour, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         page = await self.enter()
         await page.go(f"http://127.0.0.1:{port.getHost().port}/")
         self.assertEqual(await page.run("return document.title"), "neighbour")
-        self.assertNotIn("cookie", neighbour.brought)
-        self.assertNotIn("authorization", neighbour.brought)
+        self.assertIn(b"user-agent:", neighbour.brought)
+        self.assertNotIn(b"cookie:", neighbour.brought)
+        self.assertNotIn(b"authorization:", neighbour.brought)
         self.assertEqual(await page.run("return localStorage.length + document.cookie"), "0")
         for path in ("api/v1/state", ""):
             said = await page.asynchronously(_READ, self.base + path)
@@ -81,7 +86,7 @@ class Entering(PageCase):
         await page.go("about:blank")
 
     async def test_a_name_that_was_bound_anew_gets_nothing(self) -> None:
-        self.expected = ("421", "Misdirected")
+        self.expected = ("421", "Cross-Origin-Opener-Policy header has been ignored")
         await self.enter()
         page = await self.tab()
         await page.go(self.base.replace("127.0.0.1", STRANGE_HOST))
@@ -130,7 +135,7 @@ class Restarting(PageCase):
         self.town.run_until_meshed()
         self.web = self.serve(port)
         await page.click("#try-now")
-        await page.shows("#banner", "p2pchat web")
+        await page.shows(".command", "p2pchat web")
         await page.shows("#log .text", "before")
         self.bob.send(ANA, "after")
         await page.go("about:blank")

@@ -19,6 +19,7 @@ class Past(PageCase):
             odd = " with a needle" if number == 20 else ""
             self.bob.send(ANA, f"message {number}{odd}")
         self.town.run(2)
+        self.ana.unread.seen(BOB)
 
     async def test_older_messages_keep_the_place_back_to_the_first_one(self) -> None:
         await self.filled()

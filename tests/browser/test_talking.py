@@ -37,12 +37,12 @@ class Talking(PageCase):
         self.assertEqual(self.texts(self.bob), ["one\ntwo", "/conn is a command"])
 
     async def test_what_is_published_tells_how_many_got_it(self) -> None:
+        self.carla.publish("#CIC", "bom dia")
         page = await self.enter()
         await self.talk_with(page, "#CIC")
+        await page.shows("#log .line:not(.own)", "carla")
         await self.say(page, "good morning")
         await page.shows('#log .mark[data-state="published"]', "2")
-        self.carla.publish("#CIC", "bom dia")
-        await page.shows("#log .line:not(.own)", "carla")
 
     async def test_a_message_waits_for_its_peer_and_can_be_taken_back(self) -> None:
         self.carla.send(ANA, "bye")

@@ -41,6 +41,10 @@ class Tab:
         """Load this address."""
         return self._do(lambda driver: driver.get(url))
 
+    def back(self) -> Deferred[None]:
+        """Go back to what was here before."""
+        return self._do(lambda driver: driver.back())
+
     async def click(self, css: str) -> None:
         """Click on it, where it is seen."""
         await self.visible(css)
