@@ -20,6 +20,7 @@ ORDER: Final = (
     ("service",),
     ("testing",),
     ("bot",),
+    ("web",),
     ("control",),
     ("console",),
     ("node",),

@@ -32,6 +32,7 @@ from p2pchat.control.protocol import EVENT_KINDS, PROTOCOL
 from p2pchat.control.requests import Fields, Request, RequestError, answering
 from p2pchat.control.running import CommandRunner
 from p2pchat.control.waiting import OutboxRequests
+from p2pchat.control.web import PageRequests
 from p2pchat.history.records import SECURITIES
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
@@ -77,6 +78,7 @@ class Requests:
         self._past = PastRequests(node, clock, LongAnswers(lambda: True))
         self._outbox = OutboxRequests(node)
         self._links = LinkOrders(node)
+        self._page = PageRequests(node)
 
     def hello(self) -> Fields:
         """What every client is told first."""
@@ -95,9 +97,17 @@ class Requests:
     def forget(self, client: Outgoing) -> None:
         """This client is gone."""
         self.feed.unsubscribe(client)
+        self.begin_anew(client)
+
+    def begin_anew(self, client: Outgoing) -> None:
+        """What this client runs from now on is run for somebody who has said nothing yet."""
         runner = self._runners.pop(client, None)
         if runner is not None:
             runner.close()
+
+    def note_said(self, client: Outgoing, where: str, msg_id: str) -> None:
+        """This client said something by another way than `run`: its /edit is about that."""
+        self._runner(client).note(where, msg_id)
 
     def answer(self, request: Request, client: Outgoing) -> Deferred[Fields]:
         """Fires with the fields of the answer; fails with a `RequestError` or a fault of ours."""
@@ -120,7 +130,7 @@ class Requests:
             if demand:
                 raise RequestError("bad_request", "what is published goes to everybody in any case")
             return self._publish(to, text)
-        to = self._named(to)
+        to = self.named(to)
         answer: Deferred[Fields] = Deferred()
 
         def told(news: News) -> None:
@@ -177,8 +187,11 @@ class Requests:
             "dropped": published.dropped,
         }
 
-    def _named(self, name: str) -> str:
-        """The peer_id of the one peer that has this name; one of nobody has to be whole."""
+    def named(self, name: str) -> str:
+        """The peer_id of the one peer that has this name; one of nobody has to be whole.
+
+        Raises `RequestError`.
+        """
         try:
             found = self._node.peers.called(name)
         except AmbiguousNameError as why:
@@ -290,7 +303,8 @@ class Requests:
         return {}
 
     def _run(self, request: Request, client: Outgoing) -> Answer:
-        return self._runner(client).run(request.line, script=request.script)
+        runner, where = self._runner(client), request.conversation
+        return runner.run(request.line, script=request.script, where=where)
 
     def _settle(self, _request: Request, client: Outgoing) -> Answer:
         return self._runner(client).settle()
@@ -349,6 +363,7 @@ REQUESTS: Final[dict[str, Callable[[Requests, Request, Outgoing], Answer]]] = {
     "unsubscribe": Requests._unsubscribe,
     "run": Requests._run,
     "settle": Requests._settle,
+    "web": lambda on, request, _: on._page.web(request),
     "log": Requests._log,
     "reload": Requests._reload_settings,
     "stop": Requests._stop_node,

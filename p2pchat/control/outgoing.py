@@ -35,14 +35,19 @@ _ROOM: Final = MAX_QUEUE // 2
 class Outgoing:
     """Lines on their way to one client.
 
-    `on_overflow` is called before it is cut off, `on_room` when it has read what waited.
+    `on_overflow` is called before it is cut off, `on_room` when it has read what waited. `room`:
+    bytes that may wait before events are left out.
     """
 
     def __init__(
-        self, on_overflow: Callable[[], None], on_room: Callable[[], None] = lambda: None
+        self,
+        on_overflow: Callable[[], None],
+        on_room: Callable[[], None] = lambda: None,
+        room: int = _ROOM,
     ) -> None:
         self._on_overflow = on_overflow
         self._on_room = on_room
+        self._room = room
         self._transport: Any = None
         self._blocked = False
         self._waiting: list[bytes] = []
@@ -65,7 +70,7 @@ class Outgoing:
     @property
     def has_room(self) -> bool:
         """Whether so little waits that more may be asked for."""
-        return self._waiting_bytes <= _ROOM
+        return self._waiting_bytes <= self._room
 
     @property
     def blocked(self) -> bool:
@@ -92,7 +97,7 @@ class Outgoing:
         """Send so many events, already encoded."""
         if self.ended:
             return
-        too_many = self._blocked and self._waiting_bytes + len(data) > _ROOM
+        too_many = self._blocked and self._waiting_bytes + len(data) > self._room
         if too_many and self.leave_out:
             self._left_out += count
         else:

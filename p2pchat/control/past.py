@@ -184,11 +184,13 @@ def line_fields(record: Record) -> Fields:
         "from": record.sender,
         "time": _moment(record.at),
         "text": record.text,
-        "msg_id": record.msg_id,
+        "msg_id": record.said_id,
         "state": STATES[record.state],
     }
     if record.state == RECEIVED:
         line["security"] = record.came
+    if record.changes:
+        line["of"] = record.changes
     if record.said is not None:
         line["said"] = _moment(record.said)
     return line

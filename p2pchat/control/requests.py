@@ -72,6 +72,9 @@ class Request(Struct, kw_only=True):
     since: int | Literal["now"] | None = None
     run: str = ""
     watching: str | None = None
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    off: bool = False
+    token: str = ""
 
 
 class TooLong(str):

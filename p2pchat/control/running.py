@@ -61,12 +61,19 @@ class CommandRunner:
         self._script.clear()
         self._commands.sent.on_news = lambda _news, _line: None
 
-    def run(self, line: str, *, script: bool) -> Deferred[Fields]:
+    def note(self, where: str, msg_id: str) -> None:
+        """The person said this there by another way: a change of what was said last is about it."""
+        self._commands.said.note(where, msg_id)
+
+    def run(self, line: str, *, script: bool, where: str = "") -> Deferred[Fields]:
         """Run a line; fires with its reply when what it says is written, or refused.
+
+        `where`: the conversation in which the person types it, if there is one.
 
         A line of a script is run after those before it, when the first peers were met, and when the
         connected peers take what was said before.
         """
+        self._commands.where = lambda: where
         if not script and _is_long(line):
             return self._out.long_answers.do(lambda: self._run(line, script=False))
         if not script:

@@ -164,6 +164,11 @@ def lost_lines() -> int:
     return sum(file.lost for file in _open_files)
 
 
+def written_to() -> str:
+    """The name of the process's log file; empty when there is none, or it is standard output."""
+    return next((file.path for file in reversed(_open_files) if file.path != "-"), "")
+
+
 _open_files: Final[list[LogFile]] = []
 
 

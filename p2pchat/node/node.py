@@ -42,6 +42,7 @@ from p2pchat.node.incoming import Incoming
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.own_lists import OwnLists
+from p2pchat.node.page import IPage
 from p2pchat.node.patience import Patience
 from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
@@ -142,6 +143,8 @@ class ChatNode(MultiService):
         self.started_at = reactor.seconds()
         self.counting: list[Callable[[], Section[Any]]] = []
         """What makes the sections of other parts of the program, for `figures.statistics`."""
+        self.page: IPage | None = None
+        """What opens a page for a browser, None where nothing does."""
         self._port: IListeningPort | None = None
         self._settled = False
         self._sweep = Sweep(reactor)

@@ -39,6 +39,8 @@ class Published(Struct, frozen=True):
     """Peers that it was sent to."""
     dropped: int
     """Connected peers that it was not sent to, because too much already waits for them."""
+    id: int = 0
+    """Its id in the history; 0 without one, and while the past is not known."""
 
 
 class Publishing:
@@ -119,7 +121,7 @@ class Publishing:
             "PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=logged(payload)
         )
         self._observers.sent(scope, payload, msg_id, number)
-        return Published(msg_id, peers, dropped)
+        return Published(msg_id, peers, dropped, number)
 
     def flush(self) -> None:
         """Hand over to the links what was published in this turn, for example before a farewell."""

@@ -234,6 +234,8 @@ class Program(Service):
         for sentence in untold:
             self._say(sentence)
         self.companions.startService()
+        if self._console is not None and self.node.settings.web.address is not None:
+            self._show_line(f"* the page of this node: {self.companions.page.open().url}")
 
     def _start_console(self) -> None:
         """The full console if `main` prepared for it, else the plain one, if there is input."""
@@ -262,7 +264,7 @@ class Program(Service):
             self.node.observers.notice(sentence)
 
     def _show(self, console: Service, show: Callable[[str], None]) -> None:
-        self._console = console
+        self._console, self._show_line = console, show
         console.startService()
         # What is less grave, the console tells by itself.
         self._unshow = show_on_screen(show, "ERROR")

@@ -21,6 +21,7 @@ from p2pchat.logs.levels import Log
 from p2pchat.logs.output import FilesOf, reopen
 from p2pchat.node.node import ChatNode
 from p2pchat.service.hooks import MessageHook
+from p2pchat.service.page import NodesPage
 from p2pchat.service.reload import apply
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.examining import hook_trouble
@@ -28,6 +29,7 @@ from p2pchat.settings.values import ControlSettings, Settings
 from p2pchat.wire.stamps import Timestamps
 
 if TYPE_CHECKING:
+    from p2pchat.control.answers import Requests
     from p2pchat.control.service import ControlService
     from p2pchat.service.notify import NotifyService
 
@@ -76,9 +78,11 @@ class Companions(MultiService):
         self.control: ControlService | None = None
         self.hook: MessageHook | None = None
         self._notify: NotifyService | None = None
+        self.page = NodesPage(reactor, node, self._requests)
+        """The page for a browser, once somebody has asked for it."""
 
     def listen(self) -> None:
-        """Open the control socket and the port for metrics, as far as the settings want them.
+        """Open the control socket, the ports for metrics and for the page, as the settings want.
 
         Raises `ConfigError`, `ControlError` or `CannotStartError`, each with a sentence.
         """
@@ -88,6 +92,10 @@ class Companions(MultiService):
             self._open_control(settings.control)
         if settings.metrics.address is not None:
             self._open_metrics(settings.metrics.address)
+        self.page.setServiceParent(self)
+        self._node.page = self.page
+        if settings.web.address is not None:
+            self.page.open()
 
     def startService(self) -> None:
         """Begin; the node has started."""
@@ -164,6 +172,17 @@ class Companions(MultiService):
         self._node.counting.append(control.section)
         control.setServiceParent(self)
         return control
+
+    def _requests(self) -> Requests:
+        """What answers the control socket; the page needs it also where there is no socket."""
+        if self.control is not None:
+            return self.control.requests
+        from p2pchat.control.answers import Requests
+
+        stamps = Timestamps(self._node.wall)
+        return Requests(
+            self._node, self._reactor, stop=self._stop, timestamp=stamps, reload=self.reload
+        )
 
     def _open_metrics(self, address: str) -> None:
         try:

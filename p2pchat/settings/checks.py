@@ -22,6 +22,8 @@ POLICIES: Final = ("prefer", "require", "off")
 
 _LARGEST: Final = 1_000_000_000  # thirty years, a gigabyte: beyond this it is a slip of the hand
 _MOST_BLOCKED: Final = 10_000
+_MOST_HOSTS: Final = 16
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 
@@ -209,6 +211,37 @@ def _accept_blocked(value: object) -> tuple[str, ...]:
         raise Unfit(f"names, NAME@*, *@NAMESPACE, addresses or networks ({why})") from None
 
 
+def _accept_own_address(value: object) -> str:
+    text = _accept_serve(value)
+    host, port = serve_address(text)
+    if host is not None and host.lower() != "localhost" and not _is_loopback(host):
+        raise Unfit(
+            "an address of this machine alone (the page is not encrypted: "
+            f"use ssh -L {port}:127.0.0.1:{port})"
+        )
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _accept_names(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, (list, tuple)) or len(value) > _MOST_HOSTS:
+        raise Unfit(f"a list of at most {_MOST_HOSTS} host names")
+    for name in value:
+        if not isinstance(name, str) or not _HOST_NAME.fullmatch(name):
+            raise Unfit("host names, without a port")
+    return tuple(name.lower() for name in value)
+
+
 COUNT: Final = whole("N", 1)
 SECONDS: Final = number("SECONDS", above=0)
 PORT: Final = whole("PORT", 1, 65535)
@@ -221,6 +254,8 @@ PATH: Final = Kind("FILE", _accept_path)
 LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
 POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))
+OWN_ADDRESS: Final = Kind("[HOST:]PORT", _accept_own_address)
+HOST_NAMES: Final = Kind("LIST", _accept_names)
 BLOCKED: Final = Kind("LIST", _accept_blocked)
 YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
 

@@ -16,8 +16,10 @@ from p2pchat.settings.checks import (
     ENDPOINT,
     FORMAT,
     HOST,
+    HOST_NAMES,
     LABEL,
     LEVEL,
+    OWN_ADDRESS,
     PATH,
     POLICY,
     PORT,
@@ -367,6 +369,28 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
     """None: this node serves none."""
 
 
+class WebSettings(Struct, frozen=True, kw_only=True):
+    """The page of this node, for a browser on this machine."""
+
+    address: Annotated[
+        str | None,
+        OWN_ADDRESS(
+            "have the page ready from the start (on loopback alone)",
+            "web",
+            restart=True,
+        ),
+    ] = None
+    """None: `p2pchat web` and `/web` open it, on the first free port from 27880 on."""
+    hosts: Annotated[
+        tuple[str, ...],
+        HOST_NAMES(
+            "names of this machine, beside localhost, by which it may be asked", "web-hosts"
+        ),
+    ] = ()
+    """For a proxy on this machine. Whoever controls one of these names, and brings you to a page of
+    theirs, can try to use yours."""
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All settings of a node: checked, complete, and unchanging; each section has its title."""
 
@@ -381,3 +405,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     control: Annotated[ControlSettings, "For other programs"] = ControlSettings()
     hooks: Annotated[HookSettings, "For other programs"] = HookSettings()
     metrics: Annotated[MetricsSettings, "For other programs"] = MetricsSettings()
+    web: Annotated[WebSettings, "The page"] = WebSettings()

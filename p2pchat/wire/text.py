@@ -24,9 +24,12 @@ MARKS: Final = 8
 # C0 and C1 controls and DEL; characters that reverse or hide the text around them (bidi marks,
 # embeddings and isolates, line and paragraph separators, a stray byte order mark, annotations
 # between lines); halves of surrogate pairs, which no UTF-8 output can carry.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]+"
+UNSAFE: Final = (
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e"
+    r"\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+"""What must not be printed, as a regular expression that other languages read in the same way."""
+_UNSAFE: Final = re.compile(UNSAFE + "+")
 _MOST_REMEMBERED: Final = 10_000
 
 

@@ -31,6 +31,7 @@ from p2pchat.console.commands.lists import (
     UNMUTE,
 )
 from p2pchat.console.commands.messages import MSG, PUB
+from p2pchat.console.commands.page import WEB
 from p2pchat.console.commands.past_replies import FORGET, HISTORY, OUTBOX, SEARCH
 from p2pchat.console.commands.peers import BLOCK, CONN, PEERS, RECONNECT, RTT, UNBLOCK
 from p2pchat.console.commands.row import Command, Person
@@ -206,6 +207,7 @@ COMMANDS: Final = (
     VERIFY,
     TRUST,
     KEYS,
+    WEB,
     LOG,
     HELP,
     CLEAR,

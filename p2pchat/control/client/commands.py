@@ -220,6 +220,14 @@ def _stop(options: argparse.Namespace) -> int:
     return 0
 
 
+def _web(options: argparse.Namespace) -> int:
+    from p2pchat.control.client.web import web
+
+    with _node(options) as node:
+        _print_lines(web(node, options))
+    return 0
+
+
 def _attach(options: argparse.Namespace) -> int:
     from p2pchat.control.client.attach import attach
 
@@ -329,6 +337,7 @@ _RUN: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "block": _order("block"),
     "forget": _order("forget"),
     "log": _order("log"),
+    "web": _web,
     "reload": _reload,
     "stop": _stop,
     "check": _check,

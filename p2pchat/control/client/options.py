@@ -54,6 +54,11 @@ _EXAMPLES: Final = {
         ("p2pchat status", ""),
         ("p2pchat status --check", "one line, and status 0, 1 or 2, for a monitor"),
     ),
+    "web": (
+        ("p2pchat web", "the page, in your browser"),
+        ("p2pchat web --print", "a link that can be used once, within two minutes"),
+        ("p2pchat web --off", "the page ends, and all who have it open are out"),
+    ),
     "check": (("p2pchat check /etc/p2pchat/config.json", "status 1 if a start would refuse it"),),
     "history": (
         ("p2pchat history", "all that is kept"),
@@ -186,6 +191,26 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError
+    return port
+
+
+def _web_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=0,
+        metavar="PORT",
+        help="serve it there (27880, or a free one)",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="show the link, open nothing")
+    parser.add_argument("--print", action="store_true", help="the same")
+    parser.add_argument("--off", action="store_true", help="end the page, and all that are open")
+
+
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config",
@@ -243,6 +268,7 @@ _ARGUMENTS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
     "forget": _forget_arguments,
     "log": _log_arguments,
     "status": _status_arguments,
+    "web": _web_arguments,
     "check": _check_arguments,
     "history": _history_arguments,
     "keys": _keys_arguments,

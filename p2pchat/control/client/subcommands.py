@@ -19,6 +19,7 @@ SUBCOMMANDS: Final = (
     ("block", "end links with some peers, until the node ends"),
     ("forget", "delete what was said by and to a peer, for good"),
     ("log", "set how much its log tells"),
+    ("web", "open its page in the browser"),
     ("reload", "have it read its settings again"),
     ("stop", "end it, in order"),
     ("check", "what is wrong with a configuration; needs no node"),
