@@ -42,7 +42,8 @@ class Talking(PageCase):
         await self.talk_with(page, "#CIC")
         await page.shows("#log .line:not(.own)", "carla")
         await self.say(page, "good morning")
-        await page.shows('#log .mark[data-state="published"]', "2")
+        await page.visible('#log .mark[data-state="published"]')
+        await page.shows("#log .line.own", "to 2 peers")
 
     async def test_a_message_waits_for_its_peer_and_can_be_taken_back(self) -> None:
         self.carla.send(ANA, "bye")

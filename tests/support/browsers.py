@@ -16,12 +16,12 @@ from typing import Any, Final
 
 try:
     from selenium import webdriver
-    from selenium.common.exceptions import JavascriptException
+    from selenium.common.exceptions import JavascriptException, StaleElementReferenceException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 except ImportError:  # every test is skipped then
     webdriver = By = Keys = None  # type: ignore[assignment, misc]
-    JavascriptException = Exception  # type: ignore[assignment, misc]
+    JavascriptException = StaleElementReferenceException = Exception  # type: ignore[assignment, misc]
 
 __all__ = [
     "PATIENCE",
@@ -30,6 +30,7 @@ __all__ = [
     "By",
     "JavascriptException",
     "Keys",
+    "StaleElementReferenceException",
     "the_browser",
     "why_not",
 ]

@@ -19,9 +19,17 @@ from typing import Any, Final, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from tests.support.browsers import PATIENCE, Browser, By, JavascriptException, the_browser
+from tests.support.browsers import (
+    PATIENCE,
+    Browser,
+    By,
+    JavascriptException,
+    StaleElementReferenceException,
+    the_browser,
+)
 
 _T = TypeVar("_T")
+_ATTEMPTS: Final = 5
 
 
 class Tab:
@@ -47,13 +55,11 @@ class Tab:
 
     async def click(self, css: str) -> None:
         """Click on it, where it is seen."""
-        await self.visible(css)
-        await self._do(lambda driver: driver.find_element(By.CSS_SELECTOR, css).click())
+        await self._with(css, lambda element: element.click())
 
     async def type(self, css: str, text: str) -> None:
         """Type into it; `Keys` has those without a letter."""
-        await self.visible(css)
-        await self._do(lambda driver: driver.find_element(By.CSS_SELECTOR, css).send_keys(text))
+        await self._with(css, lambda element: element.send_keys(text))
 
     def press(self, *keys: str) -> Deferred[None]:
         """Press keys wherever the focus is, all held until the last one is down."""
@@ -76,11 +82,7 @@ class Tab:
     async def choose(self, css: str, value: str) -> None:
         """Choose this value of a select."""
         await self.visible(css)
-        await self._do(
-            lambda driver: driver.find_element(
-                By.CSS_SELECTOR, f'{css} option[value="{value}"]'
-            ).click()
-        )
+        await self._with(f'{css} option[value="{value}"]', lambda element: element.click())
 
     # ------------------------------------------------------------ what a test looks at
 
@@ -101,7 +103,7 @@ class Tab:
         """
         whole = _UNTIL % (script, limit * 1000)
         found = None
-        for _ in range(5):
+        for _ in range(_ATTEMPTS):
             try:
                 found = await self._do(lambda driver: driver.execute_async_script(whole, *args))
                 break
@@ -198,6 +200,17 @@ class Tab:
             await self._do(lambda driver: driver.close())
             self.closed = True
             self._browser.current = ""
+
+    async def _with(self, css: str, act: Callable[[Any], None]) -> None:
+        """Do something with an element that is seen, also if the page draws it anew meanwhile."""
+        for _ in range(_ATTEMPTS):
+            await self.visible(css)
+            try:
+                await self._do(lambda driver: act(driver.find_element(By.CSS_SELECTOR, css)))
+            except StaleElementReferenceException:
+                continue
+            return
+        raise AssertionError(f"{css} is drawn anew all the time")
 
     def _do(self, ask: Callable[[Any], _T]) -> Deferred[_T]:
         def in_a_thread() -> _T:
