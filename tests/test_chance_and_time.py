@@ -40,6 +40,8 @@ PLACES: Final = {
     # The clock by which the reactor of a program goes, and by which systemd does.
     "service/notify.py": {"time.monotonic"},
     "service/own_keys.py": {"os.urandom"},
+    # The key of the page, and the tokens for it.
+    "web/service.py": {"os.urandom"},
     "service/process.py": {"time.monotonic"},
     # A question to a rendezvous before there is a reactor.
     "service/own_name.py": {"time.monotonic"},
@@ -49,6 +51,8 @@ PLACES: Final = {
     "control/client/event_lines.py": {"time.time"},
     "control/client/finding.py": {"time.monotonic"},
     "control/client/following.py": {"time.sleep"},
+    # A file for the browser, until it has been used.
+    "control/client/web.py": {"tempfile.mkstemp", "time.monotonic", "time.sleep"},
     "control/client/keys.py": {"time.time"},
     # What makes the worlds: generators of their own, which the seed begins.
     "testing/databases.py": {"random.Random"},

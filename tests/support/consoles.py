@@ -17,6 +17,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.own_lists import OwnLists
+from p2pchat.node.page import IPage
 from p2pchat.node.trusting import Trusting
 from p2pchat.node.unread import Unread
 from p2pchat.rendezvous.directory import Listing, Listings
@@ -83,6 +84,7 @@ class FakeNode:
     encrypts = False
     trusting: Trusting | None = None
     known: KnownKeys | None = None
+    page: IPage | None = None
 
     def __init__(self, clock: Clock, settings: Settings | None = None) -> None:
         self.clock = clock

@@ -28,7 +28,7 @@ RELEASED: Final[dict[str, Any]] = json.loads(
 )
 """What the latest release had. What it had not, CHANGELOG.md has to name."""
 EXAMPLE: Final = json.loads((ROOT / "config.example.json").read_text(encoding="utf-8"))
-USERS: Final = ("service", "control", "console", "node", "history", "mesh", "logs")
+USERS: Final = ("service", "web", "control", "console", "node", "history", "mesh", "logs")
 """The rooms that are given settings."""
 
 

@@ -1,6 +1,6 @@
 // @ts-check
 /** What the page does: enters, hears the stream, opens conversations, says things. It draws nothing. */
-import { Model } from './model.js';
+import { Model, isRoom } from './model.js';
 import { Refused, get, key, listen, page, post } from './net.js';
 import { learnInvisible, setLanguage, t } from './words.js';
 
@@ -8,36 +8,37 @@ const AGAIN = [2000, 4000, 8000, 15_000];
 const HIDDEN_FOR = 600_000;
 const PAGE_OF = 50;
 const MOST_READ = 200;
+const MOST_UNREAD = 450;
+const CHOICES = 'p2pchat.choices';
 const NOT_COMMAND = /^\/(\/|[^\s/]*\/)/; // "//x" says "/x", and "/etc/hosts" is a text
 
 export class App {
+  model = new Model();
+  phase = 'starting'; // starting, open, lost, ended, elsewhere, sleeping, no_key
+  problem = ''; // why one could not enter
+  view = 'list'; // which of list, talk and side is seen where one has room
+  panel = ''; // what lies over the page: search, new, menu, keys
+  announced = '';
+  found = { words: '', where: '', lines: /** @type {any[] | null} */ (null), more: false, error: '' };
+  choices = { language: '', theme: 'system', tell: 'no', side: 'yes', ...JSON.parse(localStorage.getItem(CHOICES) ?? '{}') };
+  side = this.choices.side === 'yes' && innerWidth >= 1100;
+  place = { run: '', since: 0 }; // where in the stream
+  stop = new AbortController();
+  tries = 0;
+  turn = 0;
+  watched = '';
+  hiddenSince = 0;
+  atEnd = false;
+  wake = () => {};
+
   /** @param {() => void} changed called after each change @param {(line: any) => void} told for each line that is for the person */
   constructor(changed, told) {
     this.changed = changed;
     this.told = told;
-    this.model = new Model();
-    this.phase = 'starting';
-    this.problem = '';
-    this.view = 'list';
-    this.announced = '';
-    this.side = localStorage.getItem('p2pchat.side') !== 'no' && innerWidth >= 1100;
-    /** @type {Record<string, string>} */
-    this.choices = { language: '', theme: 'system', tell: 'no', ...JSON.parse(localStorage.getItem('p2pchat.choices') ?? '{}') };
     this.wear();
-    this.panel = ''; // what lies over the page: search, new, menu, keys
-    this.found = { words: '', where: '', lines: /** @type {any[] | null} */ (null), more: false, error: '' };
-    this.place = { run: '', since: 0 };
-    this.stop = new AbortController();
-    this.tries = this.turn = 0;
-    this.watched = '';
-    this.hiddenSince = 0;
-    this.wake = () => {};
     document.addEventListener('visibilitychange', () => this.looked());
-    addEventListener('focus', () => this.looked());
-    addEventListener('online', () => this.wake());
-    setInterval(() => {
-      if (document.hidden && this.hiddenSince && Date.now() - this.hiddenSince > HIDDEN_FOR) this.become('sleeping');
-    }, 20_000);
+    for (const kind of ['focus', 'online']) addEventListener(kind, () => this.looked());
+    setInterval(() => this.hiddenSince && Date.now() - this.hiddenSince > HIDDEN_FOR && this.phase === 'open' && this.become('sleeping'), 20_000);
   }
 
   // ------------------------------------------------------------ entering, and the stream
@@ -47,13 +48,13 @@ export class App {
     const token = given.trim().replace(/^.*token=/s, '');
     try {
       if (token) key.set((await post('session', { token })).key);
+      if (token) this.place = { run: '', since: 0 };
+      this.problem = '';
     } catch (why) {
       this.problem = this.sentence(why);
-      if (!key.get()) return this.become('no_key');
     }
-    if (!key.get()) return this.become('no_key');
-    if (token && this.phase === 'no_key') this.place = { run: '', since: 0 };
-    this.stay();
+    if (key.get()) this.stay();
+    else this.become('no_key');
   }
 
   /** Hear the node as long as there is one to hear. */
@@ -67,34 +68,41 @@ export class App {
         this.watched = this.watching() ?? '';
         await listen({ ...this.place, watching: this.watched }, (events, number) => this.heard(events, number), this.stop);
       } catch (why) {
-        if (why instanceof Refused && why.code === 'no_key') this.become('no_key', key.set(''));
+        if (why instanceof Refused && why.code === 'no_key' && turn === this.turn) this.out();
       }
       if (turn !== this.turn || ['elsewhere', 'sleeping', 'no_key'].includes(this.phase)) return;
       if (this.phase !== 'ended') this.become(this.model.state ? 'lost' : 'starting');
       const wait = AGAIN[Math.min(this.tries, AGAIN.length - 1)];
       this.tries += 1;
-      await new Promise((resume) => void (this.wake = () => resume(null)) ?? setTimeout(resume, wait));
+      await new Promise((resume) => {
+        this.wake = () => resume(null);
+        setTimeout(resume, wait);
+      });
     }
   }
 
-  /** @param {string} phase what the page says of itself; a pause hears nothing for now @param {any} [_] */
-  become(phase, _) {
+  /** @param {string} phase */
+  become(phase) {
     this.phase = phase;
     if (phase === 'elsewhere' || phase === 'sleeping') this.stop.abort();
     this.changed();
   }
 
+  /** The key is void: a link is needed. */
+  out() {
+    key.set('');
+    this.become('no_key');
+  }
+
   /** Ask for everything as it is now. */
   async learn() {
     const state = await get('state');
-    if (this.place.run && this.place.run !== state.run) this.watched = '';
     this.place = { run: state.run, since: state.last };
     learnInvisible(state);
     this.model.learn(state);
     const talk = this.model.talks.get(this.model.current);
     if (talk?.reading) [talk.loaded, talk.after] = [true, true];
     else if (talk) await this.load(talk.id);
-    this.problem = '';
   }
 
   /** A frame of the stream. @param {any[]} events @param {number} number of the last one */
@@ -108,7 +116,7 @@ export class App {
         this.looked();
       } else if (event.event === 'left_out') this.relearn(event.count);
       else if (event.event === 'elsewhere') this.become('elsewhere');
-      else if (event.event === 'closed') this.become('no_key', key.set(''));
+      else if (event.event === 'closed') this.out();
       else if (event.event === 'stopping') this.phase = 'ended';
     }
     if (number) this.place.since = number;
@@ -132,40 +140,35 @@ export class App {
   looked() {
     this.hiddenSince = document.hidden ? this.hiddenSince || Date.now() : 0;
     if (!document.hidden && this.phase === 'sleeping') this.stay();
-    if (!document.hidden) this.wake();
+    else if (!document.hidden) this.wake();
     this.watch();
   }
 
-  /** Whether the end of the current conversation is on the screen. @param {boolean} [atEnd] */
+  /** Whether the end of the current conversation is on the screen: then the node takes it as read. */
   watch(atEnd = this.atEnd) {
     this.atEnd = atEnd;
     this.model.seen = Boolean(atEnd && !document.hidden && this.model.current && this.view !== 'list');
-    const seen = this.watching();
     if (this.phase !== 'open') return;
+    const seen = this.watching();
     if (this.watched !== (seen ?? '')) {
       this.watched = seen ?? '';
       post('watch', { page, watching: seen }).catch(() => (this.watched = '?'));
     }
     const talk = seen && this.model.talks.get(seen);
-    if (!talk || !talk.unread || talk.after) return;
-    const upto = Math.max(0, ...talk.lines.map((line) => line.id));
+    if (!talk || !talk.unread || talk.after || !talk.loaded) return;
     [talk.unread, talk.urgent] = [0, false];
-    post('read', { conversation: seen, upto }).catch(() => {});
+    post('read', { conversation: seen, upto: Math.max(0, ...talk.lines.map((line) => line.id)) }).catch(() => {});
     this.changed();
   }
 
-  atEnd = false;
-
   /** Open a conversation, at its end, at the first unread line, or around a line. @param {string} id @param {number} [around] */
   async open(id, around = 0) {
-    const model = this.model;
+    const { model } = this;
     const old = model.talks.get(model.current);
-    if (old && id !== model.current) [old.fresh, old.reading, old.below, old.hit] = ['', false, 0, 0];
+    if (old) Object.assign(old, { fresh: '', reading: false, below: 0, hit: 0 });
     const talk = model.talk(id);
+    Object.assign(talk, { hit: around, reading: around > 0, turn: talk.turn + 1 });
     [model.current, model.seen, this.atEnd, this.panel, this.view] = [id, false, false, '', 'talk'];
-    talk.hit = around;
-    talk.reading = around > 0;
-    talk.turn += 1;
     this.changed();
     await this.load(id, around);
     this.changed();
@@ -174,45 +177,43 @@ export class App {
   /** Read the end of a conversation, with all that is unread, or what is around a line. @param {string} id @param {number} [around] */
   async load(id, around = 0) {
     const talk = this.model.talk(id);
-    const wanted = Math.min(talk.unread, 450);
-    if (!talk.loaded || talk.after || around) {
-      const where = around ? { around } : {};
-      await this.page(talk, 'all', { ...where, count: around ? 100 : Math.min(MOST_READ, wanted + PAGE_OF) });
-      while (!around && talk.before && talk.lines.length < wanted) {
-        const had = talk.lines.length;
-        await this.page(talk, 'before', { before: this.edge(talk, 1), count: MOST_READ });
-        if (talk.lines.length === had) break;
-      }
+    // Without a history there is what the page has heard.
+    if (this.model.state.status.history === false) Object.assign(talk, { loaded: true, before: false, after: false, turn: talk.turn + 1 });
+    const wanted = around ? 0 : Math.min(talk.unread, MOST_UNREAD);
+    if (around) await this.read(talk, 'all', { around, count: 2 * PAGE_OF });
+    else if (!talk.loaded || talk.after) await this.read(talk, 'all', { count: Math.min(MOST_READ, wanted + PAGE_OF) });
+    let had = -1;
+    while (talk.before && talk.lines.length < wanted && talk.lines.length > had) {
+      had = talk.lines.length;
+      await this.read(talk, 'before', { before: this.edge(talk, 0), count: MOST_READ });
     }
-    const others = talk.lines.filter((line) => !line.own && line.id);
-    if (wanted && !around) talk.fresh = others.at(-Math.min(wanted, others.length))?.key ?? '';
+    const others = talk.lines.filter((line) => !line.own && line.kind === 'line');
+    if (wanted) [talk.fresh, talk.turn] = [others.at(-Math.min(wanted, others.length))?.key ?? '', talk.turn + 1];
   }
 
-  /** The id of the first (1) or last (-1) line. @param {any} talk @param {number} side */
-  edge(talk, side) {
-    const kept = talk.lines.filter((/** @type {any} */ line) => line.id);
-    return kept.at(side > 0 ? 0 : -1)?.id ?? 0;
+  /** The id of the first (0) or last (-1) line that is kept. @param {any} talk @param {number} at */
+  edge(talk, at) {
+    return talk.lines.filter((/** @type {any} */ line) => line.id).at(at)?.id ?? 0;
   }
 
   /** @param {any} talk @param {string} where @param {object} query */
-  async page(talk, where, query) {
+  async read(talk, where, query) {
     try {
       const found = await get('history', { conversation: talk.id, ...query });
       talk.take(found.lines.map((/** @type {any} */ line) => this.model.line(line, talk.id)), found, where);
     } catch (why) {
-      [talk.before, talk.loaded] = [false, true];
-      if (!(why instanceof Refused && why.code === 'refused')) this.model.note(this.sentence(why), 'problem', talk.id);
+      this.model.note(this.sentence(why), 'problem', talk.id);
+      Object.assign(talk, { loaded: true, turn: talk.turn + 1 });
     }
   }
 
   /** More lines before or after those that are here. @param {'before' | 'after'} where */
   async more(where) {
     const talk = this.model.talk(this.model.current);
-    if (talk.busy || !talk[where]) return;
+    const id = this.edge(talk, where === 'before' ? 0 : -1);
+    if (talk.busy || !talk[where] || !id) return;
     talk.busy = true;
-    const id = this.edge(talk, where === 'before' ? 1 : -1);
-    if (id) await this.page(talk, where, { [where]: id, count: 2 * PAGE_OF });
-    else talk[where] = false;
+    await this.read(talk, where, { [where]: id, count: 2 * PAGE_OF });
     talk.busy = false;
     this.changed();
   }
@@ -220,7 +221,7 @@ export class App {
   /** Back to the latest words. */
   async toEnd() {
     const talk = this.model.talk(this.model.current);
-    [talk.reading, talk.below, talk.hit, talk.fresh] = [false, 0, 0, ''];
+    Object.assign(talk, { reading: false, below: 0, hit: 0, fresh: '', turn: talk.turn + 1 });
     if (talk.after) await this.load(talk.id);
     this.changed();
   }
@@ -229,80 +230,74 @@ export class App {
   go(step) {
     const listed = this.model.listed();
     const at = listed.findIndex((talk) => talk.id === this.model.current);
-    const next = step ? listed[(at + step + listed.length) % listed.length]
-      : listed.find((talk) => talk.urgent && talk.unread) ?? listed.find((talk) => talk.unread);
+    const next = step ? listed[(at < 0 && step < 0 ? 0 : at + step + listed.length) % listed.length]
+      : listed.find((talk) => talk.urgent) ?? listed.find((talk) => talk.unread);
     if (next) this.open(next.id);
   }
 
   // ------------------------------------------------------------ what the person says
 
-  /** @param {string} typed @returns {Promise<boolean>} whether the field may be emptied */
+  /** @param {string} typed */
   async say(typed) {
     if (typed.startsWith('/') && !NOT_COMMAND.test(typed)) return this.command(typed);
-    const to = this.model.current;
-    const text = typed.startsWith('//') ? typed.slice(1) : typed;
-    const given = { from: this.model.me, event: 'sent', time: new Date().toISOString(), text };
+    const [to, text] = [this.model.current, typed.replace(/^\/\//, '/')];
+    const given = { event: 'sent', time: new Date().toISOString(), text };
     try {
       const answer = await post('send', { to, text, page });
-      const note = answer.state === 'published' ? t('to_peers', { n: answer.peers }) + (answer.dropped ? `, ${t('dropped', { n: answer.dropped })}` : '') : '';
+      const note = answer.state === 'published' ? t('to_peers', { n: answer.peers }) : '';
       this.model.say(this.model.line({ ...given, ...answer }, answer.to));
-      if (note) this.model.became(answer.msg_id, 'published', note);
+      if (note) this.model.became(answer.msg_id, 'published', answer.dropped ? `${note}, ${t('dropped', { n: answer.dropped })}` : note);
     } catch (why) {
       this.model.say(this.model.line({ ...given, state: 'failed', note: this.sentence(why) }, to));
     }
-    this.toEnd();
-    return true;
+    return this.toEnd();
   }
 
   /** A line that begins with a slash: what the page has itself, or the node's command. @param {string} line */
   async command(line) {
     const [, word, rest] = /** @type {RegExpMatchArray} */ (line.match(/^\/(\S*)\s*([^]*)$/));
-    const [whom, ...words] = rest.split(/\s+/);
-    const own = /** @type {Record<string, () => any>} */ ({
-      search: () => this.search(rest, ''), s: () => this.search(rest, ''), list: () => this.show('list'),
-      clear: () => void (this.model.talk(this.model.current).lines = []),
-      to: async () => {
-        const found = whom && this.called(whom);
-        if (!found) return whom ? this.model.note(t('nobody', { name: whom }), 'problem') : this.show('list');
-        await this.open(found);
-        if (words.length) await this.say(rest.slice(whom.length).trim());
-      },
-    })[word];
-    if (own) await own();
-    else {
-      const conversation = this.model.current;
+    const { model } = this;
+    const { current } = model;
+    if (word === 'search') return this.search(rest, '');
+    if (word === 'list' || (word === 'to' && !rest)) return this.show('list');
+    if (word === 'clear') model.talk(current).lines = [];
+    else if (word === 'to') {
+      const [whom] = rest.split(/\s/, 1);
+      const id = this.called(whom);
+      if (id) await this.open(id);
+      else model.note(t('nobody', { name: whom }), 'problem');
+      if (id && rest.slice(whom.length).trim()) await this.say(rest.slice(whom.length).trim());
+    } else {
       try {
-        const answer = await post('command', { page, line, conversation });
-        if (answer.lines.length) this.model.note(answer.lines.join('\n'), 'note', conversation);
-        if (answer.leave) this.model.note(t('not_left'), 'note', conversation);
+        const answer = await post('command', { page, line, conversation: current });
+        if (answer.lines.length || answer.leave) model.note(answer.leave ? t('not_left') : answer.lines.join('\n'), 'note', current);
       } catch (why) {
-        this.model.note(this.sentence(why), 'problem', conversation);
+        model.note(this.sentence(why), 'problem', current);
       }
     }
-    this.changed();
-    return true;
+    return this.changed();
   }
 
-  /** The conversation that a person means. @param {string} name */
+  /** The conversation that a person means; empty if there is none, or several. @param {string} name */
   called(name) {
-    if (/^[#*]/.test(name) || name.includes('@')) return name;
+    if (isRoom(name) || name.includes('@')) return name;
     const found = [...this.model.peers.values()].filter((peer) => peer.alias === name || peer.peer_id.split('@')[0] === name);
     return found.length === 1 ? found[0].peer_id : '';
   }
 
   /** Say once more what was not sent. @param {any} line */
-  async again(line) {
+  again(line) {
     const talk = this.model.talk(line.conversation);
     talk.lines = talk.lines.filter((each) => each.key !== line.key);
-    await this.say(line.text.startsWith('/') ? `/${line.text}` : line.text);
+    return this.say(line.text.startsWith('/') ? `/${line.text}` : line.text);
   }
 
-  /** Take a message out of the outbox. @param {any} line */
-  async cancel(line) {
+  /** Take a message out of the outbox. @param {string} msgId */
+  async cancel(msgId) {
     try {
-      const answer = await post('cancel', { msg_ids: [line.msgId] });
-      if (answer.cancelled) this.model.became(line.msgId, 'abandoned');
-      if (answer.reason) this.model.note(answer.reason, 'problem');
+      const { cancelled, reason } = await post('cancel', { msg_ids: [msgId] });
+      if (cancelled) this.model.became(msgId, 'abandoned');
+      if (reason) this.model.note(reason, 'problem');
     } catch (why) {
       this.model.note(this.sentence(why), 'problem');
     }
@@ -310,27 +305,28 @@ export class App {
   }
 
   /** @param {string} words @param {string} where a conversation, or all @param {number} [before] */
-  async search(words, where, before = 0) {
-    const found = this.found;
-    this.panel = 'search';
-    if (this.view === 'list') this.view = 'talk';
-    Object.assign(found, { words, where, error: '', lines: before ? found.lines : null });
+  async search(words, where, before) {
+    const { found } = this;
+    [this.panel, this.view] = ['search', 'talk'];
+    Object.assign(found, { words, where, error: '', lines: before ? found.lines : null, more: false });
     this.changed();
     if (!words.trim()) return;
     try {
-      const answer = await get('search', { q: words, conversation: where, before: before || undefined });
-      const lines = answer.lines.reverse().map((/** @type {any} */ line) => this.model.line(line, line.conversation));
-      [found.lines, found.more] = [[...(before && found.lines || []), ...lines], answer.more_before];
+      const { lines, more_before } = await get('search', { q: words, conversation: where, before });
+      const fresh = lines.reverse().map((/** @type {any} */ line) => this.model.line(line, line.conversation));
+      [found.lines, found.more] = [[...(found.lines ?? []), ...fresh], more_before];
     } catch (why) {
       found.error = this.sentence(why);
     }
     this.changed();
   }
 
-  /** @param {string} id @param {string} value */
+  // ------------------------------------------------------------ how it looks
+
+  /** @param {string} id of a choice @param {string} value */
   choose(id, value) {
     this.choices[id] = value;
-    localStorage.setItem('p2pchat.choices', JSON.stringify(this.choices));
+    localStorage.setItem(CHOICES, JSON.stringify(this.choices));
     this.wear();
     this.changed();
   }
@@ -338,19 +334,14 @@ export class App {
   /** Language and looks as they were chosen. */
   wear() {
     this.choices.language = setLanguage(this.choices.language);
-    const { language, theme } = this.choices;
+    const { theme, language } = this.choices;
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     this.look = `${theme} ${matchMedia('(prefers-color-scheme: dark)').matches} ${language}`;
   }
 
   async tellMe() {
-    const may = this.choices.tell !== 'yes' && (await Notification.requestPermission()) === 'granted';
-    this.choose('tell', may ? 'yes' : 'no');
-  }
-
-  async leave() {
-    await post('leave').catch(() => {});
+    this.choose('tell', this.choices.tell !== 'yes' && (await Notification.requestPermission()) === 'granted' ? 'yes' : 'no');
   }
 
   /** Something that lies over the page: again takes it away. @param {string} panel */
@@ -370,10 +361,10 @@ export class App {
   toggleSide() {
     this.side = !this.side;
     this.view = this.side ? 'side' : 'talk';
-    localStorage.setItem('p2pchat.side', this.side ? 'yes' : 'no');
-    this.changed();
+    this.choose('side', this.side ? 'yes' : 'no');
   }
 
+  /** @param {any} alert that the person has seen */
   dismiss(alert) {
     this.model.alerts = this.model.alerts.filter((each) => each !== alert);
     this.changed();

@@ -39,7 +39,7 @@ export const sign = (security) => ({ verified: '+', encrypted: '', '': '' })[sec
 /** What became of a message of ours. @param {any} line @returns {[string, string]} words beside the mark, and its title */
 function fate(line) {
   if (line.state === 'delivered') return ['', line.note ? t('delivered_in', { time: duration(Number(line.note)) }) : t('delivered')];
-  if (line.state === 'published') return [line.note, t('published')];
+  if (line.state === 'published') return ['', t('published')];
   if (line.state === 'queued') return [t('queued'), t('queued_title', { name: shown(line.conversation) })];
   if (line.state === 'waiting') return ['', t('waiting')];
   return [line.state === 'abandoned' ? t('abandoned') : line.note || t('failed'), t('failed')];
@@ -65,9 +65,9 @@ export class Line extends Still {
         ${line.claims && html`<span class="claim" title=${t('claims_title')}> (!) ${t('claims', { name: '' })}<bdi>${shown(line.claims)}</bdi></span>`}</div>
       <div class="bubble"><div class="text" dir="auto">${linked(part)}${long && html` <button class="unfold" onClick=${() => this.setState({ whole: !this.state.whole })}>${this.state.whole ? t('fold') : t('unfold', { n: text.length })}</button>`}</div>
         <div class="meta">${notes.map((note) => html`<span>${note} · </span>`)} <time datetime=${Number.isFinite(line.at) ? new Date(line.at).toISOString() : ''} title=${whole(line.at)}>${clock(line.at)}</time>
-        ${line.own && html` <span class="mark" data-state=${line.state} title=${title}><span aria-hidden="true">${MARKS[line.state]}</span><span class="unseen">${title}</span></span>`}</div></div>
+        ${line.own && html` <span class="mark" data-state=${line.state} title=${title}>${line.state === 'published' ? line.note : html`<span aria-hidden="true">${MARKS[line.state]}</span><span class="unseen">${title}</span>`}</span>`}</div></div>
       ${words && html`<div class="fate ${line.state}">${words}
-        ${line.state === 'queued' && html` <button class="cancel link" onClick=${() => app.cancel(line)}>${t('cancel')}</button>`}
+        ${line.state === 'queued' && html` <button class="cancel link" onClick=${() => app.cancel(line.msgId)}>${t('cancel')}</button>`}
         ${/failed|abandoned/.test(line.state) && html` <button class="again link" onClick=${() => app.again(line)}>${t('again')}</button>`}</div>`}
     </div>`;
   }

@@ -2,6 +2,7 @@
 /** The conversations, who is here, a new conversation, and the menu. */
 import { Component, html } from './vendor/preact-htm.js';
 import { Still, icon } from './line.js';
+import { post } from './net.js';
 import { nameOf } from './talk.js';
 import { hue, moment, shown, t, visible } from './words.js';
 
@@ -25,6 +26,11 @@ class Row extends Still {
 /** Peers and rooms that a new conversation can be with. */
 class New extends Component {
   state = { text: '', at: -1 };
+  /** @type {any} */ input = null;
+
+  componentDidMount() {
+    this.input.focus();
+  }
 
   /** @returns {string[]} */
   options() {
@@ -54,7 +60,7 @@ class New extends Component {
     return html`<form id="new-form" onSubmit=${(event) => { event.preventDefault(); this.open(options[at] ?? text); }}>
       <label for="new-to">${t('new_to')}</label>
       <div class="beside"><input id="new-to" role="combobox" aria-expanded="true" aria-controls="new-options" aria-autocomplete="list" autocomplete="off"
-        aria-activedescendant=${at >= 0 ? `option-${at}` : null} value=${text} ref=${(input) => input && !this.ready && (this.ready = true) && input.focus()}
+        aria-activedescendant=${at >= 0 ? `option-${at}` : null} value=${text} ref=${(input) => (this.input = input)}
         onInput=${(event) => this.setState({ text: event.target.value, at: -1, wrong: false })} onKeyDown=${(event) => this.pressed(event, options)} />
       <button id="new-open" class="main" type="submit">${t('open')}</button></div>
       ${wrong && html`<p class="wrong" role="alert">${t('nobody', { name: text })}</p>`}
@@ -71,7 +77,7 @@ function Menu({ app }) {
   return html`<div id="menu">${choice('language', ['en', 'pt-BR'])}${choice('theme', ['system', 'light', 'dark'])}
     <button id="tell-me" aria-pressed=${app.choices.tell === 'yes'} onClick=${() => app.tellMe()}>${t(app.choices.tell === 'yes' ? 'tells' : 'tell')}</button>
     <button id="keys-button" onClick=${() => app.over('keys')}>${t('keys')}</button>
-    <button id="leave" onClick=${() => app.leave()}>${t('leave')}</button></div>`;
+    <button id="leave" onClick=${() => post('leave')}>${t('leave')}</button></div>`;
 }
 
 /** Everything at the left. */

@@ -6,6 +6,12 @@ import { nameOf } from './talk.js';
 import { moment, shown, t, visible, whole } from './words.js';
 
 export class Search extends Component {
+  /** @type {any} */ input = null;
+
+  componentDidMount() {
+    this.input.focus();
+  }
+
   render({ app }) {
     const { found, model } = app;
     const ask = (event) => {
@@ -13,8 +19,8 @@ export class Search extends Component {
       app.search(event.target.elements.words.value, event.target.elements.where.value);
     };
     return html`<section id="search" aria-label=${t('search')}><form onSubmit=${ask}>
-        <input id="words" name="words" type="search" aria-label=${t('words')} placeholder=${t('words')} defaultValue=${found.words} value=${found.words}
-          ref=${(input) => input && this.input !== input && (this.input = input).focus()} />
+        <input id="words" name="words" type="search" aria-label=${t('words')} placeholder=${t('words')} value=${found.words}
+          ref=${(input) => (this.input = input)} />
         <select id="where" name="where" aria-label=${t('where')}><option value="">${t('everywhere')}</option>
           ${model.current && html`<option value=${model.current} selected=${found.where === model.current}>${t('in_here', { name: nameOf(app, model.current) })}</option>`}</select>
         <button class="main" type="submit">${t('search')}</button>

@@ -59,7 +59,7 @@ export class Side extends Component {
     if (part === 'stats') return sections(given.stats, 'stats-table');
     if (part === 'log') return html`<pre id="log-lines" tabindex="0" aria-label=${t('part_log')}>${given.lines.join('\n')}</pre>`;
     if (part === 'waiting') return given.messages.length ? html`<ul id="waiting">${given.messages.map((each) => html`<li key=${each.msg_id}><bdi>${shown(each.to)}</bdi>: <span dir="auto">${visible(each.text.slice(0, 100))}</span>
-      <button class="link" onClick=${() => app.cancel({ msgId: each.msg_id }).then(() => this.ask())}>${t('cancel')}</button></li>`)}</ul>` : html`<p class="quiet">${t('nothing_waits')}</p>`;
+      <button class="link" onClick=${() => app.cancel(each.msg_id).then(() => this.ask())}>${t('cancel')}</button></li>`)}</ul>` : html`<p class="quiet">${t('nothing_waits')}</p>`;
     return html`<table id="links-table"><thead><tr><th>${t('peer')}</th><th>${t('address')}</th><th>${t('since')}</th><th>${t('security')}</th></tr></thead><tbody>${given.links.map((link, at) => html`<tr key=${at}>
       <td><bdi>${shown(link.peer_id)}</bdi></td><td>${link.direction === 'outbound' ? '→' : '←'} ${shown(link.address)}</td><td>${duration(Math.round(link.age_seconds))}</td><td>${t(link.security)}</td></tr>`)}</tbody></table>`;
   }

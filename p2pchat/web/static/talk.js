@@ -22,6 +22,7 @@ export class Log extends Component {
   /** @type {any} */ log = null;
   /** @type {number[]} */ times = [];
   more = 0;
+  top = 0;
   above = false;
 
   /** How many lines of the end are drawn: fewer while they come faster than anybody reads. */
@@ -49,7 +50,7 @@ export class Log extends Component {
   componentDidUpdate(before, _, place) {
     const { talk } = this.props;
     if (before.talk !== talk || this.turn !== talk.turn) return this.begin();
-    if (this.stuck) this.log.scrollTop = this.log.scrollHeight;
+    if (this.stuck) this.end();
     else if (place?.first.isConnected) this.log.scrollTop = place.first.offsetTop - place.above;
     this.announce();
   }
@@ -63,7 +64,7 @@ export class Log extends Component {
     this.start = Math.max(0, wanted < 0 ? talk.lines.length - IN_DOM : Math.min(wanted - IN_DOM / 2, talk.lines.length - IN_DOM));
     this.setState({}, () => {
       const line = this.log.querySelector(talk.hit ? '.hit' : '.new-line');
-      if (this.stuck) this.log.scrollTop = this.log.scrollHeight;
+      if (this.stuck) this.end();
       else if (line) this.log.scrollTop = line.offsetTop - this.log.clientHeight / 3;
       if (talk.hit) line?.focus({ preventScroll: true });
       this.scrolled();
@@ -71,15 +72,21 @@ export class Log extends Component {
     });
   }
 
+  end() {
+    this.log.scrollTop = this.log.scrollHeight;
+    this.top = this.log.scrollTop;
+  }
+
   scrolled() {
     const { log, props: { app, talk } } = this;
     const left = log.scrollHeight - log.scrollTop - log.clientHeight;
     const last = this.start + IN_DOM >= talk.lines.length;
     const before = `${this.start} ${this.stuck} ${this.above}`;
-    this.stuck = last && !talk.after && left < AT_END;
+    // Lines may have come since this was scrolled: only who goes up leaves the end.
+    this.stuck = (this.stuck && log.scrollTop >= this.top - 1) || (last && !talk.after && left < AT_END);
     if (log.scrollTop < NEAR && this.start > 0) this.start = Math.max(0, this.start - STEP);
     else if (log.scrollTop < NEAR && talk.loaded) this.older();
-    else if (left < NEAR && !last) this.start += STEP;
+    else if (left < NEAR && !last && !this.stuck) this.start += STEP;
     else if (left < NEAR && talk.after) app.more('after');
     const fresh = log.querySelector('.new-line');
     this.above = Boolean(fresh && fresh.offsetTop < log.scrollTop);
@@ -94,7 +101,7 @@ export class Log extends Component {
     const first = talk.lines[0];
     await app.more('before');
     const added = talk.lines.indexOf(first);
-    if (added > 0) this.start += added;
+    if (added > 0) this.start = Math.max(0, added - STEP);
     app.changed();
   }
 
@@ -138,10 +145,7 @@ export class Log extends Component {
         ${!talk.lines.length && html`<p class="empty" key="empty">${t(talk.loaded ? 'nothing_yet' : 'loading')}</p>`}
         ${rows}
       </div>
-      ${!this.stuck && (talk.below || talk.after || this.start + IN_DOM < talk.lines.length || talk.reading) && html`<button id="to-end" onClick=${async () => {
-        await app.toEnd();
-        this.begin();
-      }}>${talk.below ? t('below', { n: talk.below }) : t('to_end')} ↓</button>`}
+      ${!this.stuck && (talk.below || talk.after || this.start + IN_DOM < talk.lines.length || talk.reading) && html`<button id="to-end" onClick=${() => app.toEnd()}>${talk.below ? t('below', { n: talk.below }) : t('to_end')} ↓</button>`}
       ${this.above && html`<button id="to-new" onClick=${() => {
         this.stuck = false;
         this.log.scrollTop = this.log.querySelector('.new-line').offsetTop - 60;

@@ -3,7 +3,8 @@
  * The page's own words in the chosen language, and the words of others made safe to look at.
  * What is invisible, or turns the text around it, is shown as an escape: the node says what that is.
  */
-import { TEXTS } from './texts.js';
+/** Every text of the page: [English, Brazilian Portuguese]; "one|many" where a number chooses. @type {Record<string, [string, string]>} */
+const TEXTS = await (await fetch('static/texts.json')).json();
 
 const LANGUAGES = ['en', 'pt-BR'];
 const MOST_NAMES = 4000;
