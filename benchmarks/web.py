@@ -151,7 +151,8 @@ class Reader(threading.Thread):
 
 def events(node: Node, count: int) -> None:
     """What a message costs without a page, and what a page adds."""
-    peer, figures = Peer(node.program.port), {}
+    peer = Peer(node.program.port)
+    figures: dict[int, list[float]] = {}
     for number in range(5):
         for pages in (0, 1, 4):
             readers = [Reader(node) for _ in range(pages)]

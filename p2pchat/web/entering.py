@@ -12,6 +12,7 @@ token is worth one exchange, few are outstanding, and the oldest goes.
 from __future__ import annotations
 
 import hmac
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Final
 
@@ -67,7 +68,8 @@ class Entry:
         self._tokens = {token: end for token, end in self._tokens.items() if end > now}
 
     def _secret(self) -> str:
-        return self._random_bytes(_BYTES).hex()
+        # As short as can be: a link is longer than many a terminal is wide.
+        return urlsafe_b64encode(self._random_bytes(_BYTES)).rstrip(b"=").decode()
 
 
 def _same(secret: str, given: str) -> bool:

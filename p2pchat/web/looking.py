@@ -51,7 +51,7 @@ def _start(node: ChatNode) -> Fields:
     named, placed = peer.name is not None, peer.namespace != type(peer)().namespace
     missing = []
     if not named:
-        missing.append(f"You are called {name}, as on this machine.")
+        missing.append(f"You are called {name}, after your login name.")
     if not placed:
         missing.append(f"You are in the namespace {namespace}, as everybody who chose none.")
     if missing:

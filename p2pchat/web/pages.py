@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from p2pchat.control.events import encode_json
@@ -63,7 +63,7 @@ class Pages:
         self._answers = answers
         self._streams = streams
         self._files = files
-        self._late = 0
+        self._late: set[IDelayedCall] = set()
 
     def has_key(self, given: str) -> bool:
         """Whether this is the key of the pages."""
@@ -120,24 +120,32 @@ class Pages:
             answer.addCallback(lambda fields: request.say(200, encode_json(fields)))
             answer.addErrback(self._failed, request)
 
-    def leave(self) -> None:
-        """All pages are out: there is another key."""
+    def leave(self, why: str = "closed") -> None:
+        """All pages are out, and are told `why`: there is another key."""
         self._entry.renew()
-        self._streams.end_all("closed")
+        self._streams.end_all(why)
+
+    def close(self, why: str) -> None:
+        """The same, and who guesses a token is answered no more."""
+        self.leave(why)
+        for later in self._late:
+            later.cancel()
+        self._late.clear()
 
     def _enter(self, request: BrowserRequest, asked: PageRequest) -> None:
         key = self._entry.key_for(asked.token, self._clock.seconds())
         if key is not None:
             request.say(200, encode_json({"key": key}))
-        elif self._late >= MOST_WAITS:
+        elif len(self._late) >= MOST_WAITS:
             request.refuse(TOO_MANY)
         else:
-            self._late += 1
-            self._clock.callLater(WAIT, self._wrong, request)
 
-    def _wrong(self, request: BrowserRequest) -> None:
-        self._late -= 1
-        request.refuse(WRONG_TOKEN)
+            def wrong() -> None:
+                self._late.remove(later)
+                request.refuse(WRONG_TOKEN)
+
+            later = self._clock.callLater(WAIT, wrong)
+            self._late.add(later)
 
     def _stream(self, request: BrowserRequest, asked: PageRequest) -> None:
         if not _PAGE.fullmatch(asked.page):

@@ -27,6 +27,8 @@ from p2pchat.web.gate import Asked, Refusal, body_refused, refused
 _log: Final = Log("Web")
 MOST: Final = 32
 """Connections at a time."""
+_READ: Final = 8_192
+"""Bytes that are read of a connection at once: all may have something in the same turn."""
 TO_ASK: Final = 15.0
 """Seconds in which a request must have come."""
 TO_READ: Final = 60.0
@@ -90,10 +92,14 @@ class BrowserRequest(Request):
             self._write(refusal.status, _body(refusal))
             self.channel.loseConnection()
 
+    def parseCookies(self) -> None:
+        """There are none, and thousands of them would be work."""
+
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """All of it has come."""
+        """All of it has come. What it asks is read behind the gate, and forms are not."""
         if not self._is_refused:
-            super().requestReceived(command, path, version)
+            self.method, self.uri, self.clientproto = command, path, version
+            self.process()
 
     def process(self) -> None:
         """Let it pass, or refuse it."""
@@ -176,6 +182,7 @@ class PageChannel(HTTPChannel):
 
     def connectionMade(self) -> None:
         """Somebody connects."""
+        self.transport.bufferSize = _READ
         super().connectionMade()
         self._wait(TO_ASK)
         self.factory.came(self)
@@ -188,6 +195,17 @@ class PageChannel(HTTPChannel):
         """The answer does not end: from now on who reads it is somebody else's business."""
         self.is_stream = True
         self._stop_waiting()
+
+    def lineReceived(self, line: bytes) -> None:
+        """A line of the head. One that goes on in the next is refused (RFC 9112, section 5.2).
+
+        Thousands of these would be joined again and again.
+        """
+        if line[:1] in (b" ", b"\t"):
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            self.transport.loseConnection()
+        else:
+            super().lineReceived(line)
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: ARG002
         """The connection ends with its answer: a thousand requests at once would be one turn."""

@@ -97,8 +97,7 @@ class WebService(Service):
         if port is None:
             return succeed(None)
         self._node.observers.remove(self._round_trips)
-        self._entry.renew()
-        self._streams.end_all(why)
+        self._pages.close(why)
         closed: Deferred[Any] = maybeDeferred(port.stopListening)
         self.factory.close()
         return closed

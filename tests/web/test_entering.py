@@ -19,7 +19,7 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual(self.entry.key_for(token, 1.0), self.entry.key)
         self.assertFalse(self.entry.waits(token, 1.0))
         self.assertIsNone(self.entry.key_for(token, 1.0))
-        self.assertEqual((len(token), len(self.entry.key)), (64, 64))
+        self.assertEqual((len(token), len(self.entry.key)), (43, 43))
 
     def test_it_is_worth_nothing_after_two_minutes(self) -> None:
         token = self.entry.token(0.0)
@@ -34,7 +34,7 @@ class EntryTests(SynchronousTestCase):
 
     def test_what_is_wrong(self) -> None:
         token = self.entry.token(0.0)
-        for wrong in ("", token[:-1], token + "0", token.upper() + "x", "\ud800", "\u00e9" * 64):
+        for wrong in ("", token[:-1], token + "0", token.swapcase(), "\ud800", "\u00e9" * 64):
             self.assertIsNone(self.entry.key_for(wrong, 1.0), wrong)
             self.assertFalse(self.entry.has_key(wrong))
         self.assertFalse(self.entry.has_key(token))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from p2pchat.settings.reading import changed
 from p2pchat.web.gate import MOST_BODY, MOST_UNKNOWN
 from p2pchat.web.pages import MOST_WAITS, WAIT
 from p2pchat.web.server import MOST, SAFE, TO_ASK, TO_READ
@@ -46,7 +48,7 @@ class SafetyTests(PageCase):
 
     def test_who_is_refused(self) -> None:
         key = self.place.key
-        post = {"content_type": "application/json", "content_length": "2"}
+        post: dict[str, Any] = {"content_type": "application/json", "content_length": "2"}
         rows: list[tuple[int, bytes]] = [
             (200, request("GET", "/api/v1/links", key=key)),
             (200, request("GET", "/api/v1/links", key=key, host="localhost:1")),
@@ -87,6 +89,7 @@ class SafetyTests(PageCase):
             (400, request("POST", "/api/v1/read", b'{"upto":' + b"9" * 999 + b"}", key=key)),
             (400, request("POST", "/api/v1/read", b'{"upto":NaN}', key=key)),
             (400, request("POST", "/api/v1/send", b"\xff\xfe", key=key)),
+            (400, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\r\n b\r\n\r\n"),
             (413, request("POST", "/api/v1/session", b"x" * (MOST_UNKNOWN + 1))),
             (413, request("POST", "/api/v1/send", key=key, Transfer_Encoding="chunked")),
             (413, request("GET", "/", Transfer_Encoding="chunked")),
@@ -161,7 +164,7 @@ class SafetyTests(PageCase):
             connection.lose()
 
     def test_a_fault_of_ours_shows_nothing(self) -> None:
-        self.web.factory.pages.answer = lambda _: 1 / 0  # type: ignore[method-assign]
+        self.patch(self.web.factory.pages, "answer", lambda _: 1 / 0)
         answer = self.place.connect(request("GET", "/")).answer
         self.assertEqual((answer.status, answer.fields["code"]), (500, "failed"))
         self.assertNotIn(b"Zero", answer.body)
@@ -255,6 +258,12 @@ class AnswerTests(PageCase):
         start = self.get("state").fields["start"]
         self.assertEqual((start["name"], start["namespace"]), (True, True))
         self.assertEqual(start["sentence"], "")
+        values = {"peer.name": None, "peer.namespace": "lobby"}
+        self.alice.settings = changed(self.alice.settings, values)
+        start = self.get("state").fields["start"]
+        self.assertEqual((start["name"], start["namespace"]), (False, False))
+        self.assertIn("You are called alice, after your login name.", start["sentence"])
+        self.assertEqual(start["command"], "p2pchat --name NAME --namespace NAMESPACE")
 
     def test_unread_without_a_history(self) -> None:
         self.bob.send("alice@CIC", "oi")

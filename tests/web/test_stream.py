@@ -131,7 +131,7 @@ class StreamTests(SynchronousTestCase):
             return {"run": "r", "last": 9, "missed": 0}
 
         self.stream.begin(catch_up)
-        (one,) = self.request.written
+        self.assertEqual(len(self.request.written), 1)
         hello, *missed = self.request.events
         self.assertEqual(hello, {"event": "hello", "run": "r", "last": 9, "missed": 0})
         self.assertEqual([event["n"] for event in missed], [1, 2])

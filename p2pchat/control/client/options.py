@@ -191,17 +191,18 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
+def port(text: str) -> int:
+    """A port; its name stands in what `argparse` says of a wrong one."""
+    number = int(text)
+    if not 0 <= number <= 65_535:
         raise ValueError
-    return port
+    return number
 
 
 def _web_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
-        type=_port,
+        type=port,
         default=0,
         metavar="PORT",
         help="serve it there (27880, or a free one)",
