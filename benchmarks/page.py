@@ -86,13 +86,13 @@ def measure(count: int, rate: float) -> None:
         program, path = node(folder)
         try:
             peer = Peer(program.port)
-            peer.socket.sendall(message("first", ack=True))
-            peer.read(1)
             driver.get(link(path))
             conversation = f'.conversation[data-id="alice@{NAMESPACE}"]'
             _until(driver, f"return document.querySelector('{conversation}') !== null")
             driver.execute_script(f"document.querySelector('{conversation}').click()")
+            peer.socket.sendall(message("first", ack=True))
             _until(driver, SHOWN, "first")
+            peer.read(1)
             driver.execute_script(FRAMES)
             before, memory = program.cpu(), program.memory()
             took = flood(peer, count, rate)

@@ -126,3 +126,13 @@ class Unread(PageCase):
         for page in (one, other):
             await page.gone(f"{bob} .unread")
         self.assertEqual(self.ana.unread.of(BOB), 0)
+
+    async def test_a_console_beside_a_page_that_shows_no_conversation_reads_nothing(self) -> None:
+        bob = f'.conversation[data-id="{BOB}"]'
+        self.terminal()
+        page = await self.enter()
+        self.bob.send(ANA, "one")
+        await page.shows(f"{bob} .unread", "1")
+        await page.go(self.base)
+        await self.opened(page)
+        await page.shows(f"{bob} .unread", "1")
