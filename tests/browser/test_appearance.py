@@ -18,6 +18,11 @@ axe.run(document, {resultTypes: ["violations"]}).then(
 """
 _BACKGROUND = "return getComputedStyle(document.body).backgroundColor"
 _LUMINANCE = "return getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3)"
+_SEEN = """
+const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+const part = middle.closest("#list, #talk, #side");
+return part?.id === arguments[0] && part.getBoundingClientRect().width >= innerWidth - 2;
+"""
 _OVERFLOW = "return document.documentElement.scrollWidth > innerWidth"
 _SMALL = """
 const seen = e => e.checkVisibility({visibilityProperty: true}) && e.getClientRects().length;
@@ -82,24 +87,22 @@ class Appearance(PageCase):
         page = await self.enter(tab)
         if await page.run("return document.documentElement.dataset.view") != "list":
             await page.click("#back")
-        await page.visible("#list")
-        await page.gone("#talk")
+        await page.until(_SEEN, "list")
         self.assertEqual(await page.run(_SMALL), [])
         await page.click(f'.conversation[data-id="{BOB}"]')
         await page.shows("#log .text", "olá")
-        await page.gone("#list")
+        await page.until(_SEEN, "talk")
         await self.say(page, "oi")
         await page.visible('#log .mark[data-state="delivered"]')
         self.assertFalse(await page.run(_OVERFLOW))
         self.assertEqual(await page.run(_SMALL), [])
         await self.check(page)
         await page.click("#open-side")
-        await page.gone("#talk")
-        await page.visible("#side")
+        await page.until(_SEEN, "side")
         self.assertFalse(await page.run(_OVERFLOW))
         await page.click("#close-side")
         await page.click("#back")
-        await page.visible("#list")
+        await page.until(_SEEN, "list")
 
     async def test_portuguese_for_who_reads_it(self) -> None:
         tab = await self.tab()

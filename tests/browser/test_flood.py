@@ -57,10 +57,12 @@ class Flood(PageCase):
         return frames
 
     async def test_the_page_can_be_used_in_a_flood(self) -> None:
-        self.bob.send(ANA, "first")
-        self.carla.send(ANA, "hello")
         page = await self.enter()
+        self.carla.send(ANA, "hello")
+        self.bob.send(ANA, "first")
         await self.talk_with(page, BOB)
+        # Seen: the page is at the end, and stays there.
+        await page.gone(f'.conversation[data-id="{BOB}"] .unread')
         await page.run(FRAMES)
         for attempt in range(ATTEMPTS):
             frames = await self.flood(page, f"{LAST} {attempt}")

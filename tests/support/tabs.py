@@ -81,8 +81,8 @@ class Tab:
 
     async def choose(self, css: str, value: str) -> None:
         """Choose this value of a select."""
-        await self.visible(css)
-        await self._with(f'{css} option[value="{value}"]', lambda element: element.click())
+        option = f'option[value="{value}"]'
+        await self._with(css, lambda element: element.find_element(By.CSS_SELECTOR, option).click())
 
     # ------------------------------------------------------------ what a test looks at
 
