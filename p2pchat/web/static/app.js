@@ -29,6 +29,7 @@ export class App {
   watched = '';
   hiddenSince = 0;
   atEnd = false;
+  from = ''; // the conversation from which a search led away
   wake = () => {};
 
   /** @param {() => void} changed called after each change @param {(line: any) => void} told for each line that is for the person */
@@ -165,8 +166,10 @@ export class App {
   async open(id, around = 0) {
     const { model } = this;
     const old = model.talks.get(model.current);
+    const cameBy = old?.hit;
     if (old) Object.assign(old, { fresh: '', reading: false, below: 0, hit: 0 });
     const talk = model.talk(id);
+    if (around && !cameBy) this.from = model.current;
     Object.assign(talk, { hit: around, reading: around > 0, turn: talk.turn + 1 });
     [model.current, model.seen, this.atEnd, this.panel, this.view] = [id, false, false, '', 'talk'];
     this.changed();
@@ -355,6 +358,7 @@ export class App {
     const talk = this.model.talks.get(this.model.current);
     if (this.panel) this.over('');
     else if (this.view === 'side') this.toggleSide();
+    else if (talk?.hit && this.from && this.from !== talk.id) this.open(this.from);
     else if (talk?.hit || talk?.reading) this.toEnd();
   }
 

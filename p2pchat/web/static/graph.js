@@ -53,17 +53,17 @@ export class Graph extends Component {
 
   render({ app, graph }) {
     const nodes = [...this.nodes.values()];
+    const trips = new Map((this.edges ?? []).map((edge) => [edge.b, edge.rtt]));
     const few = nodes.length <= 40;
     const [left, right] = reach(nodes.map((node) => node.x || 0), few ? 55 : 12, WIDTH);
-    const [top, bottom] = reach(nodes.map((node) => node.y || 0), few ? 26 : 12, HEIGHT);
+    const [top, bottom] = reach(nodes.map((node) => node.y || 0), few ? 34 : 12, HEIGHT);
     return html`<div><svg id="graph" role="img" aria-label=${t('graph_of', { n: nodes.length - 1 })} viewBox="${left} ${top} ${right - left} ${bottom - top}">
       <defs><marker id="arrow" viewBox="0 0 8 8" refX="15" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" /></marker></defs>
       ${(this.edges ?? []).map((edge) => html`<g key=${edge.b}><line class="edge ${edge.linked ? '' : 'unlinked'}" x1=${edge.source.x} y1=${edge.source.y} x2=${edge.target.x} y2=${edge.target.y}
-        marker-end=${edge.direction === 'outbound' && few ? 'url(#arrow)' : null} marker-start=${edge.direction === 'inbound' && few ? 'url(#arrow)' : null} />
-        ${edge.rtt != null && few && html`<text class="trip" x=${(edge.source.x + edge.target.x) / 2} y=${(edge.source.y + edge.target.y) / 2 - 3}>${duration(edge.rtt)}</text>`}</g>`)}
+        marker-end=${edge.direction === 'outbound' && few ? 'url(#arrow)' : null} marker-start=${edge.direction === 'inbound' && few ? 'url(#arrow)' : null} /></g>`)}
       ${nodes.map((node) => html`<g class="node ${node.me ? 'me' : node.status}" key=${node.id} data-id=${node.id} transform="translate(${node.x || 0} ${node.y || 0})" onClick=${() => !node.me && app.open(node.id)}>
         <title>${shown(node.id)} ${node.me ? '' : t(node.status)}</title><circle r=${node.me ? 9 : 6} />
-        ${few && html`<text y=${node.me ? 21 : 18}>${[...shown(node.id)].slice(0, 18).join('')}</text>`}</g>`)}</svg>
+        ${few && html`<text y=${node.me ? 21 : 18}>${[...shown(node.id)].slice(0, 18).join('')}</text><text class="trip" y="29">${duration(trips.get(node.id))}</text>`}</g>`)}</svg>
       ${graph?.more > 0 && html`<p class="quiet">${t('and_more', { n: graph.more })}</p>`}
       <details id="graph-figures"><summary>${t('as_table')}</summary><table><thead><tr><th>${t('peer')}</th><th>${t('state')}</th><th>${t('round_trip')}</th></tr></thead><tbody>
         ${(this.edges ?? []).map((edge) => html`<tr key=${edge.b}><td><bdi>${shown(edge.b)}</bdi></td><td>${t(this.nodes.get(edge.b)?.status ?? 'UNKNOWN')}</td><td>${duration(edge.rtt)}</td></tr>`)}</tbody></table></details></div>`;

@@ -143,7 +143,7 @@ export class Model {
 
   /** The conversations, those of the latest words first. */
   listed() {
-    return [...this.talks.values()].sort((one, other) => (other.last?.at ?? 0) - (one.last?.at ?? 0));
+    return [...this.talks.values()].sort((one, other) => (other.last?.at ?? 0) - (one.last?.at ?? 0) || (other.last?.id ?? 0) - (one.last?.id ?? 0));
   }
 
   /** A line of the history, or an event, as it is shown. @param {any} given @param {string} conversation @returns {Line} */

@@ -71,6 +71,6 @@ export function Page({ app }) {
       ${app.panel === 'search' ? html`<${Search} app=${app} />` : talk ? html`<${Log} key="log" app=${app} talk=${talk} />` : html`<${Welcome} app=${app} />`}
       ${talk && app.panel !== 'search' && html`<${Field} key=${`f${talk.id}`} app=${app} talk=${talk} />`}
       <p id="announce" class="unseen" aria-live="polite">${app.announced}</p></main>
-    ${app.side && html`<${Side} app=${app} />`}
+    ${app.side && html`<${Side} app=${app} look=${app.look} phase=${app.phase} />`}
     ${app.panel === 'keys' && html`<${Keys} app=${app} />`}`;
 }

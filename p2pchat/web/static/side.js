@@ -1,8 +1,8 @@
 // @ts-check
 /** What the node knows and does, in parts that can be closed. Each asks while it is open and seen. */
-import { Component, html } from './vendor/preact-htm.js';
+import { html } from './vendor/preact-htm.js';
 import { Graph } from './graph.js';
-import { icon } from './line.js';
+import { Still, icon } from './line.js';
 import { get } from './net.js';
 import { Plot } from './plots.js';
 import { duration, shown, t, visible } from './words.js';
@@ -14,7 +14,8 @@ const PARTS = /** @type {[string, string, object][]} */ ([
 ]);
 const opened = new Set((localStorage.getItem('p2pchat.parts') ?? 'graph trips').split(' '));
 
-export class Side extends Component {
+/** Is drawn when it has asked, and not with each message. */
+export class Side extends Still {
   /** @type {Record<string, any>} */ state = {};
 
   componentDidMount() {
@@ -34,6 +35,7 @@ export class Side extends Component {
   }
 
   ask() {
+    this.setState({});
     if (document.hidden || this.props.app.phase !== 'open') return;
     for (const [part, path, query] of PARTS) {
       if (path && opened.has(part)) get(path, query).then((answer) => this.setState({ [part]: answer }), (why) => this.setState({ [part]: { error: this.props.app.sentence(why) } }));
@@ -45,7 +47,6 @@ export class Side extends Component {
     if (open) opened.add(part); else opened.delete(part);
     localStorage.setItem('p2pchat.parts', [...opened].join(' '));
     this.ask();
-    this.setState({});
   }
 
   inside(part) {

@@ -5,7 +5,7 @@ import { Line, continues, icon } from './line.js';
 import { day, dayNumber, duration, shown, t } from './words.js';
 
 const IN_DOM = 200;
-const IN_FLOOD = 60;
+const IN_FLOOD = 40;
 const FLOOD = 20;
 const STEP = 60;
 const NEAR = 300;
