@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.control.answers import Requests
 from p2pchat.control.outgoing import Outgoing
@@ -32,6 +34,8 @@ Answer: TypeAlias = Any
 """Fields, or a Deferred of them."""
 
 _AT_START: Final = 200
+_PATIENCE: Final = 5.0
+"""Seconds that a page waits for the history when it is opened."""
 _LONGEST_TAG: Final = 200
 
 
@@ -39,9 +43,15 @@ class Answers:
     """For the pages of one node; `streams`: those that are open."""
 
     def __init__(
-        self, node: ChatNode, requests: Requests, streams: Streams, round_trips: RoundTrips
+        self,
+        node: ChatNode,
+        clock: IReactorTime,
+        requests: Requests,
+        streams: Streams,
+        round_trips: RoundTrips,
     ) -> None:
         self._node = node
+        self._clock = clock
         self._requests = requests
         self._streams = streams
         self._round_trips = round_trips
@@ -70,7 +80,7 @@ class Answers:
         links = yield self._asked("conn", PageRequest())
         outbox = yield self._asked("outbox", PageRequest(count=_AT_START))
         peers = yield self._peers(PageRequest(ask=False))
-        talks = yield self._conversations(PageRequest(count=_AT_START))
+        talks = yield self._at_start()
         return {
             **about(self._node),
             **where,
@@ -91,25 +101,30 @@ class Answers:
         feed.unsubscribe(nobody)
         return {"run": place["run"], "last": place["last"]}
 
-    def _conversations(self, request: PageRequest) -> Deferred[Fields]:
-        """Those of the history; without one, or before it is read, those with unread messages."""
-        first = request.before < 0
-        asked: Deferred[Fields] = maybeDeferred(self._asked, "conversations", request)
-        asked.addErrback(lambda failure: failure.trap(RequestError) and {"conversations": []})
-        return asked.addCallback(self._with_unread, first)
+    def _at_start(self) -> Deferred[Fields]:
+        """The latest conversations, and those that are unread and not kept.
 
-    def _with_unread(self, fields: Fields, first: bool) -> Fields:
+        Without a history, or while nobody can read it, only the latter, without their last lines.
+        """
+        asked: Deferred[Fields] = maybeDeferred(self._conversations, PageRequest(count=_AT_START))
+        asked.addTimeout(_PATIENCE, self._clock)
+        nothing: Fields = {"conversations": [], "more": False}
+        asked.addErrback(lambda why: why.trap(RequestError, defer.TimeoutError) and nothing)
+        return asked.addCallback(self._with_unread)
+
+    def _with_unread(self, fields: Fields) -> Fields:
         rows = fields["conversations"]
         known = {row["conversation"] for row in rows}
-        if first:
-            rows += [
-                {"conversation": name, "last": None, "unread": count}
-                for name, count in self._node.unread.counts.items()
-                if name not in known
-            ][:_AT_START]
-        for row in rows:
-            row["kind"], row["unread_named"] = kind_of(row["conversation"]), 0
-        return {"conversations": rows, "more": fields.get("more", False)}
+        unread = self._node.unread.counts.items()
+        others = [(name, count) for name, count in unread if name not in known][:_AT_START]
+        more = [{"conversation": name, "last": None, "unread": count} for name, count in others]
+        return {**fields, "conversations": [*rows, *map(_with_kind, more)]}
+
+    def _conversations(self, request: PageRequest) -> Answer:
+        asked: Deferred[Fields] = self._asked("conversations", request)
+        return asked.addCallback(
+            lambda fields: {**fields, "conversations": [*map(_with_kind, fields["conversations"])]}
+        )
 
     def _peers(self, request: PageRequest) -> Deferred[Fields]:
         request.format = "json"
@@ -222,6 +237,10 @@ def _asks(do: str) -> Callable[[Answers, PageRequest], Answer]:
 def _nobody() -> Outgoing:
     """A client to whom nothing is told."""
     return Outgoing(lambda: None)
+
+
+def _with_kind(row: Fields) -> Fields:
+    return {**row, "kind": kind_of(row["conversation"]), "unread_named": 0}
 
 
 def _id(number: int) -> Fields:

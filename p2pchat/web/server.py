@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import Any, Final
 from typing import Protocol as Interface
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.python.failure import Failure
@@ -33,6 +34,8 @@ TO_ASK: Final = 15.0
 """Seconds in which a request must have come."""
 TO_READ: Final = 60.0
 """Seconds in which its answer must have been read."""
+LAST_WRITE: Final = 1.0
+"""Seconds that all may take to read what they are told in the end."""
 
 FAULT: Final = Refusal(500, "failed", "that did not work, through a fault of ours")
 
@@ -251,6 +254,7 @@ class PageFactory(ServerFactory):
         self.pages = pages
         self.connections: dict[PageChannel, None] = {}
         self.requests = self.given_way = 0
+        self._all_gone: Deferred[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002
         """Somebody connects."""
@@ -271,12 +275,24 @@ class PageFactory(ServerFactory):
     def went(self, channel: PageChannel) -> None:
         """It is gone."""
         self.connections.pop(channel, None)
+        if not self.connections and self._all_gone is not None:
+            gone, self._all_gone = self._all_gone, None
+            gone.callback(None)
 
     def log(self, request: Request) -> None:  # noqa: ARG002
         """What pages ask is nobody's business."""
         self.requests += 1
 
-    def close(self) -> None:
-        """End all connections."""
+    def close(self) -> Deferred[None]:
+        """End all connections; fires when they are gone, within a second."""
+        if not self.connections:
+            return succeed(None)
+        gone = self._all_gone = Deferred()
         for channel in [*self.connections]:
             channel.transport.loseConnection()
+        deadline = self.clock.callLater(LAST_WRITE, self._abort)
+        return gone.addCallback(lambda _: deadline.cancel() if deadline.active() else None)
+
+    def _abort(self) -> None:
+        for channel in [*self.connections]:
+            channel.abort()

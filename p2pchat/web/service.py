@@ -61,7 +61,7 @@ class WebService(Service):
         self._entry = Entry(random_bytes)
         self._round_trips = RoundTrips(node.wall)
         self._streams = Streams(requests, node.unread)
-        answers = Answers(node, requests, self._streams, self._round_trips)
+        answers = Answers(node, reactor, requests, self._streams, self._round_trips)
         self._pages = Pages(node, reactor, self._entry, answers, self._streams, StaticFiles())
         self.factory = PageFactory(reactor, self._pages)
         """What makes the connections, and knows them."""
@@ -99,8 +99,7 @@ class WebService(Service):
         self._node.observers.remove(self._round_trips)
         self._pages.close(why)
         closed: Deferred[Any] = maybeDeferred(port.stopListening)
-        self.factory.close()
-        return closed
+        return closed.addCallback(lambda _: self.factory.close())
 
     def stopService(self) -> Deferred[None]:
         """The node has left."""

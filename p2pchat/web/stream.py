@@ -24,6 +24,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from p2pchat.control.events import encode_json
 from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.requests import Fields
+from p2pchat.web.server import LAST_WRITE
 
 BATCH: Final = 0.05
 """Seconds whose events make one frame: a page draws no sooner."""
@@ -33,9 +34,6 @@ MOST_WAITING: Final = 262_144
 """Bytes that wait for a page that does not read, before events are left out."""
 ALIVE: Final = 20.0
 """Seconds between two signs of life: a page knows by them that nothing happens."""
-
-LAST_WRITE: Final = 1.0
-"""Seconds that a page may take to read what it is told last."""
 
 
 class Stream:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from p2pchat.settings.reading import changed
 from p2pchat.web.gate import MOST_BODY, MOST_UNKNOWN
 from p2pchat.web.pages import MOST_WAITS, WAIT
@@ -382,6 +384,16 @@ class PastTests(PageCase):
         answer = self.post("read", conversation="bob@CIC", upto=first).fields
         self.assertEqual(answer, {"unread": 1})
         self.assertEqual(self.post("forget", peer_id="bob@CIC").fields["messages"], 5)
+
+    def test_a_disk_that_hangs(self) -> None:
+        """The page opens all the same, with what is known without the disk."""
+        self.bob.send("alice@CIC", "oi")
+        self.town.run(1)
+        self.patch(self.alice.history, "ask", lambda _: Deferred())
+        connection = self.place.ask("GET", "state")
+        self.town.run(6)
+        (row,) = connection.answer.fields["conversations"]
+        self.assertEqual((row["conversation"], row["last"], row["unread"]), ("bob@CIC", None, 1))
 
     def test_a_change_names_what_it_changes(self) -> None:
         self.stream("p")

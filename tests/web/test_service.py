@@ -11,6 +11,8 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -115,6 +117,28 @@ class PortTests(TestCase):
         yield self.page.close()
         self.assertFalse(self.page.waits(again.url.rpartition("=")[2]))
         self.assertEqual(self.page.open().port, first.port)
+
+    @inlineCallbacks
+    def test_a_page_hears_that_it_ends(self) -> Any:
+        """Before the process does; and one that does not read holds up nobody."""
+        link = self.page.open()
+        entry = json.dumps({"token": link.url.rpartition("=")[2]}).encode()
+        own = f"127.0.0.1:{link.port}"
+        client = Client(request("POST", "/api/v1/session", entry, host=own))
+        yield connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", link.port), client)
+        key = json.loads((yield client.over).partition(b"\r\n\r\n")[2])["key"]
+        stream = Client(request("GET", "/api/v1/events?page=p", key=key, host=own))
+        yield connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", link.port), stream)
+        while b"hello" not in stream.heard:
+            yield deferLater(reactor, 0)
+        yield self.page.stopService()
+        self.assertIn(b'{"event":"stopping"}', (yield stream.over))
+
+    def test_a_link_is_in_no_log(self) -> None:
+        with capturedLogs() as events:
+            token = self.page.open().url.rpartition("=")[2]
+        self.assertTrue(events)
+        self.assertNotIn(token, repr(events))
 
     def test_the_first_free_port(self) -> None:
         other = self.make()

@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.events import encode_lines
-from p2pchat.web.stream import ALIVE, BATCH, LARGEST, LAST_WRITE, MOST_WAITING, Stream, frame
+from p2pchat.web.server import LAST_WRITE
+from p2pchat.web.stream import ALIVE, BATCH, LARGEST, MOST_WAITING, Stream, frame
 
 
 class FakeRequest:
