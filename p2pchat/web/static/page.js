@@ -68,7 +68,7 @@ export function Page({ app }) {
   return html`<header class="unseen"><h1>p2pchat - <bdi>${shown(model.me)}</bdi></h1></header><${List} app=${app} />
     <main id="talk"><${Banner} app=${app} />${app.phase === 'no_key' && html`<${Entrance} app=${app} />`}<${Alerts} app=${app} />
       ${talk ? html`<${Head} app=${app} talk=${talk} />` : null}
-      ${app.panel === 'search' ? html`<${Search} app=${app} />` : talk ? html`<${Log} key="log" app=${app} talk=${talk} />` : html`<${Welcome} app=${app} />`}
+      ${app.panel === 'search' ? html`<${Search} app=${app} />` : talk ? html`<${Log} key=${`l${talk.id}`} app=${app} talk=${talk} />` : html`<${Welcome} app=${app} />`}
       ${talk && app.panel !== 'search' && html`<${Field} key=${`f${talk.id}`} app=${app} talk=${talk} />`}
       <p id="announce" class="unseen" aria-live="polite">${app.announced}</p></main>
     ${app.side && html`<${Side} app=${app} look=${app.look} phase=${app.phase} />`}

@@ -5,34 +5,38 @@ import { Line, continues, icon } from './line.js';
 import { day, dayNumber, duration, shown, t } from './words.js';
 
 const IN_DOM = 200;
-const IN_FLOOD = 40;
+const A_STEP = 40;
 const FLOOD = 20;
 const STEP = 60;
 const NEAR = 300;
 const AT_END = 24;
 const ANNOUNCED = 3;
+const CALM = 500;
 
 /** @param {any} app @param {string} id */
 export const nameOf = (app, id) => (id === '*' ? t('everyone') : shown(app.model.peers.get(id)?.alias || id));
 
 /** The lines around the place that is read. What is read stays where it is when lines come above it. */
 export class Log extends Component {
-  start = 0;
-  stuck = true;
+  start = 0; // the first line that is drawn
+  stuck = true; // whether the end is seen
+  top = 0; // where the end was
+  above = false; // whether the first new line is above what is seen
+  quiet = true; // whether a screen reader is not told of new lines
+  unheard = 0;
+  drawn = 0;
   /** @type {any} */ log = null;
   /** @type {number[]} */ times = [];
-  more = 0;
-  top = 0;
-  above = false;
 
-  /** How many lines of the end are drawn: fewer while they come faster than anybody reads. */
+  /** How many lines of the end are drawn: few at first, and while they come faster than anybody reads. */
   room() {
-    const { talk, app } = this.props;
-    this.rush = Boolean(this.newest) && talk.lines.length > FLOOD && !talk.lines.slice(-FLOOD).some((line) => line.key === this.newest);
-    this.newest = talk.lines.at(-1)?.key;
+    const { talk: { lines }, app } = this.props;
+    this.rush = Boolean(this.newest) && lines.length > FLOOD && !lines.slice(-FLOOD).some((line) => line.key === this.newest);
+    this.newest = lines.at(-1)?.key;
+    this.drawn = this.rush ? A_STEP : Math.min(IN_DOM, this.drawn + A_STEP);
     clearTimeout(this.calm);
-    if (this.rush) this.calm = setTimeout(() => app.changed(), 500);
-    return this.rush ? IN_FLOOD : IN_DOM;
+    if (this.drawn < Math.min(IN_DOM, lines.length)) this.calm = setTimeout(() => app.changed(), this.rush ? CALM : 0);
+    return this.drawn;
   }
 
   /** Where the first line on the screen is now. */
@@ -46,10 +50,13 @@ export class Log extends Component {
     this.begin();
   }
 
-  /** @param {any} before @param {any} _ @param {any} place */
-  componentDidUpdate(before, _, place) {
-    const { talk } = this.props;
-    if (before.talk !== talk || this.turn !== talk.turn) return this.begin();
+  componentWillUnmount() {
+    clearTimeout(this.calm);
+    clearTimeout(this.timer);
+  }
+
+  componentDidUpdate(_, __, place) {
+    if (this.turn !== this.props.talk.turn) return this.begin();
     if (this.stuck) this.end();
     else if (place?.first.isConnected) this.log.scrollTop = place.first.offsetTop - place.above;
     this.announce();
@@ -57,18 +64,19 @@ export class Log extends Component {
 
   /** Show a conversation: its end, its first unread line, or what was searched for. */
   begin() {
-    const { talk, app } = this.props;
-    [this.turn, this.last, this.newest] = [talk.turn, talk.lines.at(-1)?.key, ''];
+    const { talk } = this.props;
+    Object.assign(this, { turn: talk.turn, last: talk.lines.at(-1)?.key, newest: '', drawn: 0 });
     const wanted = talk.lines.findIndex((line) => (talk.hit ? line.id === talk.hit : line.key === talk.fresh));
     this.stuck = wanted < 0;
-    this.start = Math.max(0, wanted < 0 ? talk.lines.length - IN_DOM : Math.min(wanted - IN_DOM / 2, talk.lines.length - IN_DOM));
+    this.start = Math.max(0, Math.min(wanted < 0 ? Infinity : wanted - IN_DOM / 2, talk.lines.length - IN_DOM));
+    this.hush();
     this.setState({}, () => {
       const line = this.log.querySelector(talk.hit ? '.hit' : '.new-line');
       if (this.stuck) this.end();
       else if (line) this.log.scrollTop = line.offsetTop - this.log.clientHeight / 3;
       if (talk.hit) line?.focus({ preventScroll: true });
       this.scrolled();
-      app.changed();
+      this.props.app.changed();
     });
   }
 
@@ -98,7 +106,7 @@ export class Log extends Component {
 
   async older() {
     const { app, talk } = this.props;
-    const first = talk.lines[0];
+    const [first] = talk.lines;
     await app.more('before');
     const added = talk.lines.indexOf(first);
     if (added > 0) this.start = Math.max(0, added - STEP);
@@ -107,45 +115,49 @@ export class Log extends Component {
 
   /** A screen reader hears three lines a second, and the number of the others. */
   announce() {
-    const { talk, app } = this.props;
-    const at = talk.lines.findIndex((line) => line.key === this.last);
-    const count = at < 0 || this.last === undefined ? 0 : talk.lines.length - 1 - at;
-    this.last = talk.lines.at(-1)?.key;
-    if (!count) return;
-    const now = Date.now();
-    this.times = [...this.times.filter((time) => now - time < 1000), ...Array(Math.min(count, 10)).fill(now)].slice(-10);
-    if (this.times.length > ANNOUNCED && this.stuck) {
-      this.more += count;
-      this.log.setAttribute('aria-live', 'off');
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => {
-        this.log.setAttribute('aria-live', 'polite');
-        [app.announced, this.more] = [t('more_came', { n: this.more }), 0];
-        app.changed();
-      }, 1000);
-    }
+    const { lines } = this.props.talk;
+    const at = lines.findIndex((line) => line.key === this.last);
+    const [count, now] = [lines.length - 1 - at, Date.now()];
+    this.last = lines.at(-1)?.key;
+    if (at < 0 || !count) return;
+    this.times = [...this.times, ...Array(Math.min(count, 10)).fill(now)].filter((time) => now - time < 1000);
+    if (this.times.length <= ANNOUNCED || !this.stuck) return;
+    this.unheard += count;
+    this.hush();
+  }
+
+  /** Nothing is announced for a second. */
+  hush() {
+    this.quiet = true;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      const { app } = this.props;
+      if (this.unheard) app.announced = t('more_came', { n: this.unheard });
+      [this.quiet, this.unheard] = [false, 0];
+      app.changed();
+    }, 1000);
   }
 
   render({ app, talk }) {
     if (this.stuck && this.turn === talk.turn) this.start = Math.max(0, talk.lines.length - this.room());
     this.start = Math.min(this.start, Math.max(0, talk.lines.length - 1));
-    const rows = [];
     const lines = talk.lines.slice(this.start, this.start + IN_DOM);
-    lines.forEach((line, at) => {
-      const before = at ? lines[at - 1] : null;
-      if (!before || dayNumber(before.at) !== dayNumber(line.at)) rows.push(html`<div class="day" role="separator" key=${`d${line.key}`}><span>${day(line.at)}</span></div>`);
-      if (line.key === talk.fresh) rows.push(html`<div class="new-line" role="separator" key="new"><span>${t('new')}</span></div>`);
-      rows.push(html`<${Line} key=${line.key} line=${line} first=${!continues(line, before) || line.key === talk.fresh}
-        name=${nameOf(app, line.from)} hit=${talk.hit > 0 && line.id === talk.hit} app=${app} />`);
+    const rows = lines.flatMap((line, at) => {
+      const [before, fresh] = [lines[at - 1], line.key === talk.fresh];
+      const another = !before || dayNumber(before.at) !== dayNumber(line.at);
+      return [another && html`<div class="day" role="separator" key=${`d${line.key}`}><span>${day(line.at)}</span></div>`,
+        fresh && html`<div class="new-line" role="separator" key="new"><span>${t('new')}</span></div>`,
+        html`<${Line} key=${line.key} line=${line} first=${fresh || !continues(line, before)} app=${app}
+          name=${nameOf(app, line.from)} hit=${talk.hit > 0 && line.id === talk.hit} />`].filter(Boolean);
     });
     return html`<div class="log-frame">
-      <div id="log" class=${this.stuck && this.rush ? 'rush' : ''} role="log" aria-live="polite" aria-label=${t('log', { name: nameOf(app, talk.id) })} tabindex="0"
-          ref=${(log) => (this.log = log)} onScroll=${() => this.scrolled()}>
-        ${talk.before && talk.loaded && talk.lines.length > 0 && html`<button id="older" class="link" key="older" onClick=${() => (this.start ? this.scrolled() : this.older())}>${t('older')}</button>`}
-        ${!talk.lines.length && html`<p class="empty" key="empty">${t(talk.loaded ? 'nothing_yet' : 'loading')}</p>`}
+      <div id="log" class=${this.stuck && this.rush ? 'rush' : ''} role="log" aria-live=${this.stuck && !this.quiet ? 'polite' : 'off'} tabindex="0"
+          aria-label=${t('log', { name: nameOf(app, talk.id) })} ref=${(log) => (this.log = log)} onScroll=${() => this.scrolled()}>
+        ${talk.before && talk.loaded && lines.length > 0 && html`<button id="older" class="link" key="older" onClick=${() => (this.start ? this.scrolled() : this.older())}>${t('older')}</button>`}
+        ${!lines.length && html`<p class="empty" key="empty">${t(talk.loaded ? 'nothing_yet' : 'loading')}</p>`}
         ${rows}
       </div>
-      ${!this.stuck && (talk.below || talk.after || this.start + IN_DOM < talk.lines.length || talk.reading) && html`<button id="to-end" onClick=${() => app.toEnd()}>${talk.below ? t('below', { n: talk.below }) : t('to_end')} ↓</button>`}
+      ${!this.stuck && html`<button id="to-end" onClick=${() => app.toEnd()}>${talk.below ? t('below', { n: talk.below }) : t('to_end')} ↓</button>`}
       ${this.above && html`<button id="to-new" onClick=${() => {
         this.stuck = false;
         this.log.scrollTop = this.log.querySelector('.new-line').offsetTop - 60;
@@ -158,12 +170,8 @@ export class Log extends Component {
 export class Field extends Component {
   /** @type {any} */ field = null;
 
-  draft() {
-    return sessionStorage.getItem(`draft ${this.props.talk.id}`) ?? '';
-  }
-
   componentDidMount() {
-    this.put(this.draft());
+    this.put(sessionStorage.getItem(`draft ${this.props.talk.id}`) ?? '');
   }
 
   /** @param {string} text */
