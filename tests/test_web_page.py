@@ -23,7 +23,9 @@ class Vendored(SynchronousTestCase):
 
     def test_each_file_is_the_one_that_the_table_names(self) -> None:
         text = (STATIC / "vendor" / "README.md").read_text("utf-8")
-        named = {name: digest for digest, name in re.findall(r"^ +([0-9a-f]{64})  (\S+)$", text, re.M)}
+        named = {
+            name: digest for digest, name in re.findall(r"^ +([0-9a-f]{64})  (\S+)$", text, re.M)
+        }
         there = [path for path in sorted((STATIC / "vendor").rglob("*")) if path.is_file()]
         found = {
             path.relative_to(STATIC / "vendor").as_posix(): sha256(path.read_bytes()).hexdigest()
@@ -54,7 +56,9 @@ class Own(SynchronousTestCase):
             self.assertEqual(addresses, [], path.name)
 
     def test_the_page_names_files_that_are_there(self) -> None:
-        named = re.findall(r'(?:src|href)="static/([^"]+)"', (STATIC / "index.html").read_text("utf-8"))
+        named = re.findall(
+            r'(?:src|href)="static/([^"]+)"', (STATIC / "index.html").read_text("utf-8")
+        )
         for path in SCRIPTS:
             named += re.findall(r"from '\./([^']+)'", path.read_text("utf-8"))
         self.assertGreater(len(named), 20)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 from tests.processes.test_end_to_end import local_group
 from tests.support.browsers import why_not
-from tests.support.processes import ProcessCase
+from tests.support.processes import ProcessCase, Program
 from tests.support.tabs import Tab, open_tab, without
 
 EXPECTED = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE", "ERR_EMPTY", "ERR_CONNECTION_RESET", "401")
@@ -17,13 +18,31 @@ class Programs(ProcessCase):
     timeout = 120
     skip = why_not()
 
-    async def link(self, *options: str) -> str:
+    def web(self, *options: str, **environ: str) -> Program:
+        """`p2pchat web` with these options."""
+        words = (sys.executable, "-m", "p2pchat", "web", "--name", "ana", *options)
+        return self.start("web", *words, stdin=False, environ=environ)
+
+    async def link(self) -> str:
         """What `p2pchat web --print` writes."""
-        words = (sys.executable, "-m", "p2pchat", "web", "--name", "ana", "--print", *options)
-        program = self.start("web", *words, stdin=False)
+        program = self.web("--print")
         found = await program.expect(r"^http://127\.0\.0\.1:\d+/#token=\S+$")
         self.assertEqual(await program.ended, 0)
         return found[0]
+
+    async def opened(self, page: Tab, port: str) -> None:
+        """Have `p2pchat web` open the page, as it does where there is a screen."""
+        home = str(self.folder.resolve())
+        # A browser that leaves what it is given to a test. Between colons were several browsers.
+        browser = f"sh -c 'cp \"${{0#*//}}\" {home}/way.html && echo was opened' %s"
+        environ = {name: os.environ[name] for name in os.environ if name != "SSH_CONNECTION"}
+        self.patch(os, "environ", environ)  # over ssh there is no screen
+        program = self.web("--port", port, DISPLAY="none", BROWSER=browser, HOME=home)
+        await program.expect("was opened")
+        await page.go(f"file://{home}/way.html")
+        await program.expect(rf"^the page is open, on port {port}$")
+        self.assertEqual(await program.ended, 0)
+        self.assertEqual([*self.folder.glob("p2pchat-open-*")], [])
 
     async def test_a_page_of_a_program_that_is_killed_and_comes_back(self) -> None:
         tab = await open_tab()
@@ -57,9 +76,7 @@ class Programs(ProcessCase):
         await self.port_of(ana)
         # The same port, so that the page finds the node again, whose key is another one.
         port = link.partition("#")[0].rstrip("/").rpartition(":")[2]
-        again = await self.link("--port", port)
-        await page.go("about:blank")
-        await page.go(again)
+        await self.opened(page, port)
         await page.click('.conversation[data-id="bob@lobby"]')
         await page.shows("#log .line.own .text", "tudo bem?")
         self.assertEqual(await page.texts("#log .text"), ["olá", "tudo bem?"])
