@@ -255,7 +255,7 @@ LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
 POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))
 OWN_ADDRESS: Final = Kind("[HOST:]PORT", _accept_own_address)
-HOST_NAMES: Final = Kind("LIST", _accept_names)
+HOST_NAMES: Final = Kind("NAMES", _accept_names)
 BLOCKED: Final = Kind("LIST", _accept_blocked)
 YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
 

@@ -69,9 +69,14 @@ class OptionsTestCase(SynchronousTestCase):
 
 class ValueTests(OptionsTestCase):
     def test_every_setting_has_an_option(self) -> None:
-        texts = {"LEVEL": "error", "BYTES": "7777777", "[HOST:]PORT": "a:77", "FORMAT": "json"}
+        texts = {
+            "LEVEL": "error",
+            "BYTES": "7777777",
+            "[HOST:]PORT": "127.0.0.1:77",
+            "FORMAT": "json",
+        }
         texts |= {"prefer|require|off": "off"}
-        texts |= {"ENDPOINT": "tcp:77", "YES|NO": "no", "LIST": "*@spam"}
+        texts |= {"ENDPOINT": "tcp:77", "YES|NO": "no", "LIST": "*@spam", "NAMES": "a,b"}
         given = {setting: texts.get(setting.metavar, "77") for setting in SETTINGS}
         words = [word for setting, text in given.items() for word in (f"--{setting.option}", text)]
         settings = self.parse(*words).settings

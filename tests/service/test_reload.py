@@ -36,7 +36,7 @@ class ReloadTests(SynchronousTestCase):
             for setting in SETTINGS
             if setting.section in ("connection", "limits", "history", "hooks")
             and setting.key not in exceptions
-        } | {"logging.level", "logging.texts", "rendezvous.ttl", "security.policy"}
+        } | {"logging.level", "logging.texts", "rendezvous.ttl", "security.policy", "web.hosts"}
         live = {setting.key for setting in SETTINGS if not setting.restart}
         self.assertEqual(live, promised)
 

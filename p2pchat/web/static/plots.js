@@ -13,7 +13,7 @@ export class Plot extends Component {
   /** @returns {[string, [number, number][]][]} */
   series() {
     const since = Date.now() / 1000 - MINUTES * 60;
-    const recent = [...this.props.trips].map(([id, samples]) => [id, samples.filter(([at]) => at > since)]);
+    const recent = [...this.props.trips].map(([id, samples]) => /** @type {[string, any]} */ ([id, samples.filter(([at]) => at > since)]));
     return recent.filter(([, samples]) => samples.length).sort(([, one], [, other]) => other.at(-1)[0] - one.at(-1)[0]).slice(0, MOST);
   }
 

@@ -25,6 +25,7 @@ export class Log extends Component {
   quiet = true; // whether a screen reader is not told of new lines
   unheard = 0;
   drawn = 0;
+  turn = -1;
   /** @type {any} */ log = null;
   /** @type {number[]} */ times = [];
 
@@ -91,7 +92,7 @@ export class Log extends Component {
     const last = this.start + IN_DOM >= talk.lines.length;
     const before = `${this.start} ${this.stuck} ${this.above}`;
     // Lines may have come since this was scrolled: only who goes up leaves the end.
-    this.stuck = (this.stuck && log.scrollTop >= this.top - 1) || (last && !talk.after && left < AT_END);
+    this.stuck = (this.stuck && (log.scrollTop >= this.top - 1 || left < AT_END)) || (last && !talk.after && left < AT_END);
     if (log.scrollTop < NEAR && this.start > 0) this.start = Math.max(0, this.start - STEP);
     else if (log.scrollTop < NEAR && talk.loaded) this.older();
     else if (left < NEAR && !last && !this.stuck) this.start += STEP;
