@@ -5,6 +5,7 @@ Rules: nothing of `p2pchat.web`, nor of Twisted's HTTP, is imported before that,
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,17 +38,22 @@ class NodesPage(Service):
     def open(self, port: int = 0) -> Link:
         """See `IPage.open`."""
         if self._web is None:
-            from p2pchat.web.service import WebService
-
-            address = self._node.settings.web.address
-            self._web = WebService(
-                self._reactor,
-                self._node,
-                self._requests(),
-                None if address is None else _own_address(address),
-            )
+            self._web = self._make()
             self._node.counting.append(self._web.section)
         return self._web.open(port)
+
+    def _make(self) -> WebService:
+        # Importing makes no garbage worth looking for.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            from p2pchat.web.service import WebService
+        finally:
+            if collecting:
+                gc.enable()
+        address = self._node.settings.web.address
+        own = None if address is None else _own_address(address)
+        return WebService(self._reactor, self._node, self._requests(), own)
 
     def close(self) -> Deferred[None]:
         """See `IPage.close`."""
