@@ -9,7 +9,8 @@ MANY = 260
 _TOP = """
 const log = document.querySelector("#log"), top = log.getBoundingClientRect().top;
 const line = [...log.querySelectorAll(".line")].find(e => e.getBoundingClientRect().top >= top);
-return [line.querySelector(".text").innerText, Math.round(line.getBoundingClientRect().top - top)];
+const count = log.querySelectorAll(".line").length;
+return [count, line.querySelector(".text").innerText, line.getBoundingClientRect().top - top];
 """
 
 
@@ -26,15 +27,13 @@ class Past(PageCase):
         page = await self.enter()
         await self.talk_with(page, BOB)
         await page.shows("#log .text", f"message {MANY - 1}")
-        # In the middle of what is there, so that what is read has something above it.
-        await page.run("document.querySelector('#log').scrollTop = 400")
-        before = await page.run(_TOP)
-        count = len(await page.texts("#log .line"))
-        await page.run("document.querySelector('#older').click()")
+        await page.until("return document.querySelectorAll('#log .line').length >= 50")
+        # Near the upper end, so that more comes above what is read.
+        count, *before = await page.run(f"document.querySelector('#log').scrollTop = 200; {_TOP}")
         await page.until(
             "return document.querySelectorAll('#log .line').length > arguments[0]", count
         )
-        self.assertEqual(await page.run(_TOP), before)
+        self.assertEqual((await page.run(_TOP))[1:], before)
         await page.until(
             "document.querySelector('#log').scrollTop = 0;"
             "return document.querySelector('#log .text').innerText === 'message 0'"

@@ -166,6 +166,13 @@ class Tab:
         """Give a command of the DevTools protocol."""
         return self._do(lambda driver: driver.execute_cdp_cmd(command, values))
 
+    async def cpu(self) -> float:
+        """Seconds of CPU time of the page's main thread, counted from the first call on."""
+        await self.cdp("Performance.enable", timeDomain="threadTicks")
+        found = await self.cdp("Performance.getMetrics")
+        metrics = {each["name"]: float(each["value"]) for each in found["metrics"]}
+        return metrics["TaskDuration"]
+
     async def be_a_phone(self, width: int = 360, height: int = 740) -> None:
         """Have the screen of a phone, which is touched."""
         size = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}
