@@ -51,9 +51,7 @@ export class App {
       if (token) key.set((await post('session', { token })).key);
       if (token) this.place = { run: '', since: 0 };
       this.problem = '';
-    } catch (why) {
-      this.problem = this.sentence(why);
-    }
+    } catch (why) { this.problem = this.sentence(why); }
     if (key.get()) this.stay();
     else this.become('no_key');
   }
@@ -68,9 +66,7 @@ export class App {
         if (!this.place.run) await this.learn();
         this.watched = this.watching() ?? '';
         await listen({ ...this.place, watching: this.watched }, (events, number) => this.heard(events, number), this.stop);
-      } catch (why) {
-        if (why instanceof Refused && why.code === 'no_key' && turn === this.turn) this.out();
-      }
+      } catch (why) { if (why instanceof Refused && why.code === 'no_key' && turn === this.turn) this.out(); }
       if (turn !== this.turn || ['elsewhere', 'sleeping', 'no_key'].includes(this.phase)) return;
       if (this.phase !== 'ended') this.become(this.model.state ? 'lost' : 'starting');
       const wait = AGAIN[Math.min(this.tries, AGAIN.length - 1)];
@@ -133,9 +129,7 @@ export class App {
 
   // ------------------------------------------------------------ what the person sees
 
-  watching() {
-    return !document.hidden && this.model.seen && this.model.current ? this.model.current : null;
-  }
+  watching() { return !document.hidden && this.model.seen && this.model.current ? this.model.current : null; }
 
   /** The page is seen, or not any more. */
   looked() {
@@ -195,9 +189,7 @@ export class App {
   }
 
   /** The id of the first (0) or last (-1) line that is kept. @param {any} talk @param {number} at */
-  edge(talk, at) {
-    return talk.lines.filter((/** @type {any} */ line) => line.id).at(at)?.id ?? 0;
-  }
+  edge(talk, at) { return talk.lines.filter((/** @type {any} */ line) => line.id).at(at)?.id ?? 0; }
 
   /** @param {any} talk @param {string} where @param {object} query */
   async read(talk, where, query) {
@@ -250,9 +242,7 @@ export class App {
       const note = answer.state === 'published' ? t('to_peers', { n: answer.peers }) : '';
       this.model.say(this.model.line({ ...given, ...answer }, answer.to));
       if (note) this.model.became(answer.msg_id, 'published', answer.dropped ? `${note}, ${t('dropped', { n: answer.dropped })}` : note);
-    } catch (why) {
-      this.model.say(this.model.line({ ...given, state: 'failed', note: this.sentence(why) }, to));
-    }
+    } catch (why) { this.model.say(this.model.line({ ...given, state: 'failed', note: this.sentence(why) }, to)); }
     return this.toEnd();
   }
 
@@ -274,9 +264,7 @@ export class App {
       try {
         const answer = await post('command', { page, line, conversation: current });
         if (answer.lines.length || answer.leave) model.note(answer.leave ? t('not_left') : answer.lines.join('\n'), 'note', current);
-      } catch (why) {
-        model.note(this.sentence(why), 'problem', current);
-      }
+      } catch (why) { model.note(this.sentence(why), 'problem', current); }
     }
     return this.changed();
   }
@@ -301,9 +289,7 @@ export class App {
       const { cancelled, reason } = await post('cancel', { msg_ids: [msgId] });
       if (cancelled) this.model.became(msgId, 'abandoned');
       if (reason) this.model.note(reason, 'problem');
-    } catch (why) {
-      this.model.note(this.sentence(why), 'problem');
-    }
+    } catch (why) { this.model.note(this.sentence(why), 'problem'); }
     this.changed();
   }
 
@@ -318,9 +304,7 @@ export class App {
       const { lines, more_before } = await get('search', { q: words, conversation: where, before });
       const fresh = lines.reverse().map((/** @type {any} */ line) => this.model.line(line, line.conversation));
       [found.lines, found.more] = [[...(found.lines ?? []), ...fresh], more_before];
-    } catch (why) {
-      found.error = this.sentence(why);
-    }
+    } catch (why) { found.error = this.sentence(why); }
     this.changed();
   }
 
@@ -382,7 +366,5 @@ export class App {
   }
 
   /** What went wrong, for a person. @param {any} why */
-  sentence(why) {
-    return why instanceof Refused ? why.message : t('no_answer');
-  }
+  sentence(why) { return why instanceof Refused ? why.message : t('no_answer'); }
 }

@@ -39,17 +39,11 @@ export class Graph extends Component {
     move();
   }
 
-  componentDidMount() {
-    if (this.props.graph) this.place(this.props.graph);
-  }
+  componentDidMount() { if (this.props.graph) this.place(this.props.graph); }
 
-  componentDidUpdate() {
-    if (this.props.graph !== this.graph) this.place(this.props.graph);
-  }
+  componentDidUpdate() { if (this.props.graph !== this.graph) this.place(this.props.graph); }
 
-  componentWillUnmount() {
-    cancelAnimationFrame(this.frame);
-  }
+  componentWillUnmount() { cancelAnimationFrame(this.frame); }
 
   render({ app, graph }) {
     const nodes = [...this.nodes.values()];

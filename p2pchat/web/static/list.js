@@ -28,9 +28,7 @@ class New extends Component {
   state = { text: '', at: -1 };
   /** @type {any} */ input = null;
 
-  componentDidMount() {
-    this.input.focus();
-  }
+  componentDidMount() { this.input.focus(); }
 
   /** @returns {string[]} */
   options() {

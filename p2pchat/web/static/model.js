@@ -12,6 +12,7 @@ const MOST_TALKS = 1000;
 const MOST_CHARACTERS = 4_000_000;
 const MOST_AWAITED = 2000;
 const MOST_SAMPLES = 900;
+const MOST_TRIPS = 50;
 const SAFETY = ['plain', 'encrypted', 'verified'];
 const STRANGER = { status: 'UNKNOWN', links: 0, rtt_seconds: null, security: '', alias: '', away: '' };
 let keys = 0;
@@ -31,8 +32,12 @@ const HEARD = {
   away: (model, event) => model.peer(event.peer_id, { away: event.text }),
   links: (model, { peer_id, links }) => model.peer(peer_id, { links: links.length, security: links[0]?.security ?? '' }),
   round_trip: (model, { peer_id, time, seconds }) => {
-    const samples = (model.trips.get(peer_id) ?? []).slice(1 - MOST_SAMPLES);
-    model.trips.set(peer_id, [...samples, [Date.parse(time) / 1000, seconds]]);
+    const samples = model.trips.get(peer_id) ?? [];
+    samples.push([Date.parse(time) / 1000, seconds]);
+    if (samples.length > MOST_SAMPLES) samples.shift();
+    model.trips.delete(peer_id); // the latest are last
+    model.trips.set(peer_id, samples);
+    if (model.trips.size > MOST_TRIPS) model.trips.delete(model.trips.keys().next().value ?? '');
     if (model.peers.has(peer_id)) model.peer(peer_id, { rtt_seconds: seconds });
   },
   forgotten: (model, { peer_id }) => void (peer_id === model.current
@@ -165,9 +170,7 @@ export class Model {
   }
 
   /** @param {any} alert what the person should know, until they have seen it */
-  alert(alert) {
-    this.alerts = [...this.alerts, { ...alert, key: (keys += 1) }].slice(-5);
-  }
+  alert(alert) { this.alerts = [...this.alerts, { ...alert, key: (keys += 1) }].slice(-5); }
 
   /** Something that was said; returns it if it is new. @param {Line} line @param {string} of the msg_id of what it changes */
   say(line, of = '') {
@@ -197,9 +200,7 @@ export class Model {
   }
 
   /** Direct, or with the person's name. @param {Line} line */
-  isForMe(line) {
-    return !line.own && (!isRoom(line.conversation) || this.named.test(line.text.slice(0, 2000)));
-  }
+  isForMe(line) { return !line.own && (!isRoom(line.conversation) || this.named.test(line.text.slice(0, 2000))); }
 
   /** Make room: lines of conversations that are not open go, those of the quietest first. */
   forgetLines() {
@@ -238,9 +239,7 @@ export class Model {
   }
 
   /** @param {any} event as in docs/control.md @returns {Line | null | undefined} the line of a message */
-  hear(event) {
-    return HEARD[event.event]?.(this, event);
-  }
+  hear(event) { return HEARD[event.event]?.(this, event); }
 
   /** @param {string} peer_id @param {object} changes */
   peer(peer_id, changes) {

@@ -69,7 +69,5 @@ export async function listen(query, hear, stop) {
         began = performance.now();
       }
     }
-  } finally {
-    clearTimeout(silence);
-  }
+  } finally { clearTimeout(silence); }
 }

@@ -50,9 +50,7 @@ function Welcome({ app }) {
 
 /** The list of keys. */
 class Keys extends Component {
-  componentDidMount() {
-    /** @type {any} */ (this).base.showModal();
-  }
+  componentDidMount() { /** @type {any} */ (this).base.showModal(); }
 
   render({ app }) {
     return html`<dialog id="keys" aria-labelledby="keys-title" onClose=${() => app.over('')}><h2 id="keys-title">${t('keys')}</h2>

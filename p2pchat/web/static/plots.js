@@ -37,17 +37,11 @@ export class Plot extends Component {
     }, joined, this.box);
   }
 
-  componentDidMount() {
-    this.draw(this.series());
-  }
+  componentDidMount() { this.draw(this.series()); }
 
-  componentDidUpdate() {
-    this.draw(this.series());
-  }
+  componentDidUpdate() { this.draw(this.series()); }
 
-  componentWillUnmount() {
-    this.plot?.destroy();
-  }
+  componentWillUnmount() { this.plot?.destroy(); }
 
   render() {
     const series = this.series();

@@ -8,9 +8,7 @@ import { moment, shown, t, visible, whole } from './words.js';
 export class Search extends Component {
   /** @type {any} */ input = null;
 
-  componentDidMount() {
-    this.input.focus();
-  }
+  componentDidMount() { this.input.focus(); }
 
   render({ app }) {
     const { found, model } = app;

@@ -30,9 +30,7 @@ export class Side extends Still {
     }).catch(() => {});
   }
 
-  componentWillUnmount() {
-    clearInterval(this.timer);
-  }
+  componentWillUnmount() { clearInterval(this.timer); }
 
   ask() {
     this.setState({});

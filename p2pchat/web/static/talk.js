@@ -47,9 +47,7 @@ export class Log extends Component {
     return first && { first, above: first.offsetTop - this.log.scrollTop };
   }
 
-  componentDidMount() {
-    this.begin();
-  }
+  componentDidMount() { this.begin(); }
 
   componentWillUnmount() {
     clearTimeout(this.calm);
@@ -171,9 +169,7 @@ export class Log extends Component {
 export class Field extends Component {
   /** @type {any} */ field = null;
 
-  componentDidMount() {
-    this.put(sessionStorage.getItem(`draft ${this.props.talk.id}`) ?? '');
-  }
+  componentDidMount() { this.put(sessionStorage.getItem(`draft ${this.props.talk.id}`) ?? ''); }
 
   /** @param {string} text */
   put(text) {

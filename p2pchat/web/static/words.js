@@ -68,9 +68,7 @@ export function learnInvisible(state) {
 }
 
 /** @param {number} most */
-function marksBeyond(most) {
-  return new RegExp(`([\\p{M}\\p{Cf}]{${most}})([\\p{M}\\p{Cf}]+)`, 'gu');
-}
+function marksBeyond(most) { return new RegExp(`([\\p{M}\\p{Cf}]{${most}})([\\p{M}\\p{Cf}]+)`, 'gu'); }
 
 /** @param {string} found one or more characters */
 function escaped(found) {
