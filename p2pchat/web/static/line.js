@@ -4,7 +4,7 @@ import { Component, html } from './vendor/preact-htm.js';
 import { clock, dayNumber, duration, hue, moment, shown, t, visible, whole, withLinks } from './words.js';
 
 const FOLDED_LINES = 20;
-const FOLDED_CHARACTERS = 2000;
+const FOLDED_CHARACTERS = 1400;
 const GROUP = 300_000;
 const MARKS = /** @type {Record<string, string>} */ ({ waiting: '…', queued: '◷', delivered: '✓', failed: '✗', abandoned: '✗', published: '' });
 
@@ -62,7 +62,7 @@ export class Line extends Still {
         data-key=${line.key} data-id=${line.id || null} data-msg-id=${line.msgId}>
       <div class="who">${mark && !line.own && html`<span class="sign ${line.security}" title=${t(`came_${mark === '+' ? 'verified' : 'plain'}`)}>${mark}<span class="unseen"> ${t(mark === '+' ? 'verified' : 'plain')} </span></span>`}
         <bdi class="from ${hue(line.from)}" title=${shown(line.from)}>${line.own ? t('you') : name}</bdi>
-        ${line.claims && html`<span class="claim" title=${t('claims_title')}> (!) ${t('claims', { name: '' })}<bdi>${shown(line.claims)}</bdi></span>`}</div>
+        ${line.claims && html`<span class="claim" title=${t('claims_title')}> (!) ${t('claims')} <bdi>${shown(line.claims)}</bdi></span>`}</div>
       <div class="bubble"><div class="text" dir="auto">${linked(part)}${long && html` <button class="unfold" onClick=${() => this.setState({ whole: !this.state.whole })}>${this.state.whole ? t('fold') : t('unfold', { n: text.length })}</button>`}</div>
         <div class="meta">${notes.map((note) => html`<span>${note} · </span>`)} <time datetime=${Number.isFinite(line.at) ? new Date(line.at).toISOString() : ''} title=${whole(line.at)}>${clock(line.at)}</time>
         ${line.own && html` <span class="mark" data-state=${line.state} title=${title}>${line.state === 'published' ? line.note : html`<span aria-hidden="true">${MARKS[line.state]}</span><span class="unseen">${title}</span>`}</span>`}</div></div>
