@@ -328,7 +328,8 @@ export class App {
   }
 
   async tellMe() {
-    this.choose('tell', this.choices.tell !== 'yes' && (await Notification.requestPermission()) === 'granted' ? 'yes' : 'no');
+    const may = this.choices.tell !== 'yes' && (await globalThis.Notification?.requestPermission()) === 'granted';
+    this.choose('tell', may ? 'yes' : 'no');
   }
 
   /** Something that lies over the page: again takes it away. @param {string} panel */

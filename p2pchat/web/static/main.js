@@ -37,7 +37,7 @@ function head() {
 
 /** A notification, when the person looks elsewhere and asked for it. @param {any} line */
 function tell(line) {
-  if (app.choices.tell !== 'yes' || !document.hidden || Notification.permission !== 'granted') return;
+  if (app.choices.tell !== 'yes' || !document.hidden || globalThis.Notification?.permission !== 'granted') return;
   const note = new Notification(shown(line.from), { body: visible(line.text.slice(0, 200)), tag: line.conversation });
   note.onclick = () => {
     window.focus();
