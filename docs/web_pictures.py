@@ -144,6 +144,7 @@ def again(ana: Window) -> None:
 def take(ana: Window, further: Path | None) -> None:
     """All pictures."""
     ana.is_like(DESKTOP)
+    ana.wait("#part-trips", "carol@lobby")
     ana.shoot(FOLDER / "web-desktop.png")
     if further is not None:
         ana.is_like(DESKTOP, "dark", "pt-BR")
@@ -170,6 +171,7 @@ def main() -> None:
         port = str(free.getsockname()[1])
         free.close()
         usual = [sys.executable, "-m", "p2pchat", "--local-port", port, "--port", "0"]
+        usual += ["--ping-interval", "1"]  # so that there is a round trip with each
         values = environ(folder)
         peers: list[Peer] = []
         for name in ("ana", "bob", "carol"):
