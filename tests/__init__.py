@@ -5,6 +5,7 @@
   pass no real time. Run the folder of what you change after each change: seconds.
 - `together`: whole nodes in the fake network. Run it before a commit: a minute or two.
 - `processes`: real programs, real sockets, real time. Run it before a merge: some minutes.
+- `browser`: a node's page in a real browser, which is skipped where there is none. A minute.
 - `support`: the fakes and the helpers of the tests. `corpus`: inputs that the fuzzer kept.
 
 The inner loop is `python -m twisted.trial tests.wire tests.mesh tests.node tests.settings`. All

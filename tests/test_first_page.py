@@ -65,6 +65,12 @@ class FirstPageTests(SynchronousTestCase):
             self.assertTrue(any(word in text for text in words), word)
         self.assertEqual([text for text in words if re.search(r"/\w+/|\.venv|Traceback", text)], [])
 
+    def test_the_pictures_of_the_page_are_small(self) -> None:
+        text = text_of(ROOT / "docs" / "web.md")
+        for path in sorted((ROOT / "docs").glob("*.png")):
+            self.assertLess(path.stat().st_size, 80_000, path.name)
+            self.assertIn(f"({path.name})", text)
+
 
 class DocumentsTests(SynchronousTestCase):
     def test_links_lead_somewhere(self) -> None:
@@ -106,7 +112,7 @@ class ArchitectureTests(SynchronousTestCase):
     def test_the_extras(self) -> None:
         said = self.text.partition("Extras:")[2].partition(". ")[0]
         extras = self.setup["options.extras_require"]
-        self.assertEqual(set(re.findall(r"`(\w+)`", said)), {*extras})
+        self.assertEqual(set(re.findall(r"`([\w-]+)`", said)), {*extras})
         for extra, needs in extras.items():
             of_it = said.partition(f"`{extra}`")[2].partition(")")[0]
             for package in re.findall(r"(?m)^([\w-]+)(?!.*\[)", needs):

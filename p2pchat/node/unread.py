@@ -1,12 +1,13 @@
 """What nobody has seen yet: one count for all surfaces, and who shows what comes.
 
     unread.attend(console)            everything is shown there as it comes, one below the other
-    unread.open(screen, "bob@CIC")    this conversation is on a screen; `TOGETHER`: all of them are
+    unread.open(screen, "bob@CIC")    this conversation is on a screen; `TOGETHER`: all of them are,
+                                      `NOTHING`: none is
     unread.of("bob@CIC")        ->    how many of its messages nobody has seen
     unread.seen("bob@CIC")            somebody has seen them
 
 Rules: pure bookkeeping. What comes is seen where its conversation is open, or all of them are. Who
-attends has seen it, too, as long as nobody has one conversation open: then the person is there.
+attends has seen it, too, as long as nobody has such a screen: then the person is there.
 Nothing is counted while every message is seen so. The number of conversations is bounded, and those
 of strangers make way.
 """
@@ -27,6 +28,8 @@ from p2pchat.wire.messages import Pub, Send
 
 TOGETHER: Final = ""
 """All conversations on one screen."""
+NOTHING: Final = "nothing"
+"""No conversation: a screen that is there, and shows none. No peer_id and no scope is like this."""
 MOST: Final = 1000
 """Conversations of which the unread messages are counted."""
 _MOST_LOOKED_AT: Final = 1000

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from p2pchat.control.answers import Requests
 from p2pchat.control.protocol import EVENT_KINDS
-from p2pchat.node.unread import Unread
+from p2pchat.node.unread import NOTHING, Unread
 from p2pchat.web.stream import Stream
 
 MOST: Final = 4
@@ -45,7 +45,8 @@ class Streams:
             oldest.end()
         self._streams[page] = stream
         feed, out = self._requests.feed, stream.out
-        feed.subscribe(out, EVENT_KINDS, watching=watching)
+        # Where a page is open, the person is there, and not at a console that shows everything.
+        feed.subscribe(out, EVENT_KINDS, watching=watching or NOTHING)
         stream.begin(lambda: feed.catch_up(out, since, run))
 
     def closed(self, stream: Stream) -> None:
@@ -65,9 +66,7 @@ class Streams:
         stream = self._streams.get(page)
         if stream is None:
             return False
-        self._unread.leave(stream.out)
-        if conversation is not None:
-            self._unread.open(stream.out, conversation)
+        self._unread.open(stream.out, conversation or NOTHING)
         return True
 
     def end_all(self, why: str) -> None:

@@ -110,7 +110,7 @@ class StreamsTests(PageCase):
         self.assertEqual(unread.of("#CIC"), 2)
 
     def test_a_page_counts_more_than_a_plain_console(self) -> None:
-        """Who looks at a conversation on a page does not see the console beside it."""
+        """Who looks at a page does not see the console beside it, whatever the page shows."""
         unread, console = self.alice.unread, object()
         unread.attend(console)
         self.say("on the console")
@@ -118,9 +118,12 @@ class StreamsTests(PageCase):
         stream = self.stream("p", watching="#CIC")
         self.say("nobody saw")
         self.assertEqual(unread.of("bob@CIC"), 1)
+        self.post("watch", page="p", watching=None)
+        self.say("nobody saw")
+        self.assertEqual(unread.of("bob@CIC"), 2)
         stream.lose()
         self.say("on the console")
-        self.assertEqual(unread.of("bob@CIC"), 1)
+        self.assertEqual(unread.of("bob@CIC"), 2)
         unread.leave(console)
 
     def test_a_page_that_does_not_read(self) -> None:

@@ -264,6 +264,7 @@ export class App {
       try {
         const answer = await post('command', { page, line, conversation: current });
         if (answer.lines.length || answer.leave) model.note(answer.leave ? t('not_left') : answer.lines.join('\n'), 'note', current);
+        if (model.talk(current).reading) this.toEnd(); // where the answer stands
       } catch (why) { model.note(this.sentence(why), 'problem', current); }
     }
     return this.changed();
