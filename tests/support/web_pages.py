@@ -15,7 +15,6 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final
 
-from p2pchat.web.service import WebService
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
@@ -30,6 +29,7 @@ from p2pchat.control.answers import Requests
 from p2pchat.node.node import ChatNode
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.nodes import FakeTown
+from p2pchat.web.service import WebService
 from p2pchat.wire.stamps import Timestamps
 from tests.support.browsers import why_not
 from tests.support.tabs import Tab, open_tab, without
