@@ -26,14 +26,8 @@ from twisted.internet.interfaces import IListeningPort
 from p2pchat import __version__
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.candidates import Candidate
 from p2pchat.mesh.claims import OwnKeys
-from p2pchat.mesh.discovery.comeback import Comeback
-from p2pchat.mesh.discovery.exchange import Exchange
-from p2pchat.mesh.discovery.lan.heard import Sighting
 from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
-from p2pchat.mesh.discovery.presence import Presence
-from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE, RequestSchedule
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.link.listener import PeerServerFactory
 from p2pchat.mesh.link.ports import CannotStartError, open_port
@@ -44,6 +38,7 @@ from p2pchat.node.away import Absences
 from p2pchat.node.book_file import BookFile
 from p2pchat.node.catching_up import CatchingUp
 from p2pchat.node.changing import change_of
+from p2pchat.node.finding import Finding
 from p2pchat.node.incoming import Incoming
 from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
@@ -55,10 +50,8 @@ from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
 from p2pchat.node.trusting import Trusting
 from p2pchat.node.unread import Unread
-from p2pchat.rendezvous.directory import IDirectory, Listings
-from p2pchat.rendezvous.selection import MOST_NAMES
+from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import Settings
-from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
@@ -75,8 +68,6 @@ from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import MessageIds, Timestamps
 
 __all__ = [
-    "LOCAL_INTERVAL",
-    "LOCAL_LEASE",
     "CannotStartError",
     "ChatNode",
     "MakeBook",
@@ -98,10 +89,6 @@ MakeLists = Callable[[str], OwnLists]
 _log: Final = Log("Node")
 FILE_PATIENCE: Final = 10.0
 """Seconds in all that the history file may take when the node leaves."""
-LOCAL_INTERVAL: Final = 3.0
-"""Seconds between two DISCOVER requests to a directory that only this machine's nodes share."""
-LOCAL_LEASE: Final = 30
-"""Seconds that a registration lasts there: who was killed is soon no longer listed."""
 
 
 class ChatNode(MultiService):
@@ -151,7 +138,6 @@ class ChatNode(MultiService):
         self._make_lists = make_lists
         self._carrier = carrier
         self._make_book = make_book
-        self._book_file: BookFile | None = None
         self.lan: Lan | None = None
         """Who is on our own network, None when nobody looks."""
         self.lists = OwnLists()
@@ -274,81 +260,29 @@ class ChatNode(MultiService):
         """Send a direct message: `send(peer_id, text)`; see `Outgoing.send`."""
         self.publish = self.outgoing.publishing.publish
         """Publish to `*` or `#namespace`: `publish(scope, text)`; see `Publishing.publish`."""
-        name, namespace = split_peer_id(me.peer_id)
-        self._directory.max_listed = settings.limits.max_known_peers
-        self._directory.wanted = self.friends
-        ttl, interval = self._lease(settings)
-        budget = None if self._local else REQUESTS_A_MINUTE
-        self.presence = Presence(
+        self._finding = finding = Finding(
             self._reactor,
-            self._directory,
-            name,
-            namespace,
-            schedule=RequestSchedule(interval, budget, self._jitter),
-            ttl=ttl,
-            on_listings=self._discovered,
-            on_notice=self.observers.notice,
-        )
-        self.presence.port = self.mesh.name.port = self.port
-        self.presence.setServiceParent(self)
-        if self._carrier is not None:
-            self.lan = self._neighbours(self._carrier)
-            self.lan.setServiceParent(self)
-        mesh.book.wall = self.wall
-        self._exchange = Exchange(
-            mesh.context, mesh.peers, mesh.book.candidates, self.wall, self._jitter
-        )
-        if self._make_book is not None:
-            self._come_back(self._make_book(me.peer_id))
-        self.outgoing.on_unknown = self.presence.seek
-        self.outgoing.on_wanted = self._wanted
-        self._settled = True
-
-    def _neighbours(self, carrier: Carrier) -> Lan:
-        def sighted(peer_id: str, places: list[Sighting], begins: bool) -> None:
-            self.mesh.sighted(peer_id, [(it.ip, it.port) for it in places], begins=begins)
-
-        return Lan(
-            self._reactor,
-            carrier,
-            self.me.peer_id,
-            self.port,
-            self._random_bytes(8).hex(),
+            settings,
+            mesh,
             self.friends,
-            self._jitter,
-            sighted,
-            self.mesh.name.in_use,
+            self._directory,
+            local=self._local,
+            port=self.port,
+            jitter=self._jitter,
+            random_bytes=self._random_bytes,
+            wall=self.wall,
+            on_notice=self.observers.notice,
+            behind=lambda: self.outgoing.outbox.peers_behind,
+            carrier=self._carrier,
+            book_file=None if self._make_book is None else self._make_book(me.peer_id),
         )
-
-    def _come_back(self, file: BookFile) -> None:
-        """Have a room found again that has lost its rendezvous."""
-        mesh, presence = self.mesh, self.presence
-        self._book_file = file
-
-        def noted() -> list[Candidate]:
-            mesh.book.learn(mesh.peers)
-            return [*mesh.book.candidates.tried.values()]
-
-        file.noted = noted
-        mesh.book.candidates.restore(file.load())
-
-        def answers() -> bool:
-            return presence.grant is not None and not presence.trouble and not self._local
-
-        comeback = Comeback(self._reactor, mesh, self._exchange, mesh.book, mesh.peers, answers)
-        comeback.setServiceParent(self)
-
-    def _wanted(self, peer: Peer) -> None:
-        if not peer.listed or peer.expires_at < self._reactor.seconds():
-            self.presence.seek(peer.peer_id)
-        self.mesh.wanted(peer)
-
-    def _lease(self, settings: Settings) -> tuple[int, float]:
-        """How long a registration is to last, and the time between two DISCOVER requests."""
-        ttl, interval = settings.rendezvous.ttl, settings.connection.discovery_interval
-        if self._local:
-            ttl, interval = min(ttl, LOCAL_LEASE), min(interval, LOCAL_INTERVAL)
-        return ttl, interval
+        finding.setServiceParent(self)
+        self.presence = finding.presence
+        """Our registration, and what a rendezvous lists."""
+        self.lan = finding.lan
+        self.outgoing.on_unknown = self.presence.seek
+        self.outgoing.on_wanted = finding.wanted
+        self._settled = True
 
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on, as far as they can change while a node runs.
@@ -357,27 +291,11 @@ class ChatNode(MultiService):
         that the node does, whatever is said here; see `p2pchat.service.reload`.
         """
         self.settings = settings
-        self._directory.max_listed = settings.limits.max_known_peers
         self.mesh.configure(settings)
         if self.history is not None:
             self.history.configure(settings.history)
             self.outgoing.outbox.settings = settings.history
-        ttl, interval = self._lease(settings)
-        self.presence.configure(ttl=ttl, interval=interval)
-
-    def _discovered(self, listings: Listings) -> Deferred[None]:
-        if self.presence.grant is not None:
-            self.mesh.name.granted(self.presence.grant)
-        if self.presence.partial:
-            for peer_id in self.outgoing.outbox.peers_behind[:MOST_NAMES]:
-                if not self.peers.is_linked(peer_id):
-                    self.presence.seek(peer_id)
-        return self.mesh.discovered(
-            listings,
-            self._directory.source,
-            whole=listings.whole,
-            namespace=listings.namespace,
-        )
+        self._finding.configure(settings)
 
     # ------------------------------------------------------------ with a history
 
@@ -417,7 +335,7 @@ class ChatNode(MultiService):
             change = change_of(message, peer.peer_id, self.me)
             self.incoming.deliver_change(peer, link, change)
         elif isinstance(message, PeersReq | Peers):
-            self._exchange.heard(peer, link, message)
+            self._finding.exchange.heard(peer, link, message)
         elif isinstance(message, Away):
             self.absences.heard(peer, link, message, self.clock.seconds())
         else:
@@ -444,8 +362,6 @@ class ChatNode(MultiService):
         history = self.history
         catching_up = None if history is None else self._catching_up
         self._sweep.start(self.mesh, self.outgoing, self.absences, history, catching_up)
-        if self._book_file is not None:
-            self._book_file.start()
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))
         super().startService()
@@ -475,8 +391,7 @@ class ChatNode(MultiService):
         if history is not None:
             # What came before our farewell can still be acknowledged.
             yield of_history.wait(history.flush())
-        if self._book_file is not None:
-            self._book_file.save()  # while there are links
+        self._finding.save()
         yield self.mesh.leave()
         yield self.presence.withdraw()
         self.outgoing.give_up_all()
@@ -488,8 +403,7 @@ class ChatNode(MultiService):
             if not in_time:
                 history.abandon()
         yield patience.wait(self.lists.close())
-        if self._book_file is not None:
-            yield patience.wait(self._book_file.close())
+        yield patience.wait(self._finding.close())
         if self._own_keys is not None:
             now = self.clock.seconds()
             yield patience.wait(self._own_keys.known.flush(now))

@@ -9,8 +9,9 @@ from twisted.internet.error import CannotListenError
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.peers import Status
+from p2pchat.node.finding import LOCAL_INTERVAL
 from p2pchat.node.news import NotSentError
-from p2pchat.node.node import LOCAL_INTERVAL, CannotStartError, ChatNode
+from p2pchat.node.node import CannotStartError, ChatNode
 from p2pchat.node.observers import Observer
 from p2pchat.settings.values import PeerSettings, Settings
 from p2pchat.testing.directory import Fault, StaticDirectory

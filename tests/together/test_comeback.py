@@ -148,7 +148,7 @@ class ExchangeTests(RoomCase):
                 known = [*islice(told, 170)]
                 link.send(encode(Peers(message.msg_id, "CIC", known)))
 
-        self.patch(liar._exchange, "heard", lie)
+        self.patch(liar._finding.exchange, "heard", lie)
         dialed: list[str] = []
         connect = self.town.host_of(alice).connectTCP
 

@@ -239,6 +239,9 @@ class Life(Noted):
 class _Client:
     """A client of the control socket."""
 
+    left_out = 0
+    """It reads everything."""
+
     def __init__(self, tell: Callable[[object], None]) -> None:
         self.tell = tell
 
