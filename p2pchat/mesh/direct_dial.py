@@ -1,8 +1,8 @@
 """One dial to an address that a person names, whoever is there.
 
-    dial -> connection -> handshake -> the name of who answered
-                 |            +-> "encrypts": once more, in TLS
-                 +-> a sentence why not
+    dial -> its addresses -> connection -> handshake -> the name of who answered
+                                |             +-> "encrypts": once more, in TLS
+                                +-> the next address, or a sentence why not
 
 Rules: it is made once, beside the queue of dials, because somebody waits for it; a few at a time.
 Who answers is a peer like any other from then on, and is dialed there again if its link is lost.
@@ -21,11 +21,14 @@ from twisted.python.failure import Failure
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.rendezvous.ways import Way, Ways
 from p2pchat.wire.address import host_and_port
 from p2pchat.wire.outputs import Ending, Finish
 
 _MOST: Final = 8
 _TIMEOUT: Final = 10.0
+_SHORTER: Final = 3.0
+"""Seconds for an address of a name that has another one."""
 
 _WHY: Final = {
     error.DNSLookupError: "there is no such host",
@@ -56,7 +59,8 @@ class DirectDials:
         dial = _DirectDial(self._reactor, self._context, host, port)
         self._under_way[dial] = None
         dial.answer.addBoth(self._over, dial)
-        dial.connect(sealed=sealed)
+        dial.sealed = sealed
+        Ways(self._reactor, host, (), _TIMEOUT).usable().addCallbacks(dial.found, dial.not_found)
         return dial.answer
 
     def opened(self, link: IPeerLink) -> None:
@@ -88,31 +92,57 @@ class _DirectDial(ClientFactory):
         self._reactor = reactor
         self._context = context
         self._host, self._port = host, port
-        self._sealed = False
+        self._untried: list[str] = []
+        self._ip = ""
+        self.sealed = False
+        """Whether to begin in TLS."""
+        self._seals = False
         self._connector: IConnector | None = None
         self.link: PeerProtocol | None = None
         self.answer: Deferred[str] = Deferred()
 
-    def connect(self, *, sealed: bool) -> None:
-        self._sealed, self.link = sealed, None
-        self._connector = self._reactor.connectTCP(self._host, self._port, self, timeout=_TIMEOUT)
+    def found(self, ways: list[Way]) -> None:
+        """The addresses are known."""
+        self._untried = [way.host for way in ways]
+        if not self.answer.called:
+            self._next("no address")
+
+    def not_found(self, why: Failure) -> None:
+        """There are none."""
+        if not self.answer.called:
+            self._not_there("there is no such host" if why.check(LookupError) else _why(why))
+
+    def _next(self, why: str) -> None:
+        if not self._untried:
+            self._not_there(why)
+            return
+        self._ip = self._untried.pop(0)
+        self._connect(sealed=self.sealed)
+
+    def _connect(self, *, sealed: bool) -> None:
+        self._seals, self.link = sealed, None
+        timeout = _SHORTER if self._untried else _TIMEOUT
+        try:
+            self._connector = self._reactor.connectTCP(self._ip, self._port, self, timeout=timeout)
+        except OSError as why:  # a scope that no interface of ours has
+            self._next(why.strerror or str(why))
 
     def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
         """The connection is there; the handshake follows."""
-        self.link = PeerProtocol(self._context, "", sealed=self._sealed)
+        self.link = PeerProtocol(self._context, "", sealed=self._seals)
         self.link.factory = self
         return self.link
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """Nobody answered."""
         if connector is self._connector:
-            self._not_there(_why(reason))
+            self._next(_why(reason))
 
     def failed(self, finish: Finish) -> None:
-        if finish.ending is Ending.UPGRADE and not self._sealed:
-            self.connect(sealed=True)
+        if finish.ending is Ending.UPGRADE and not self._seals:
+            self._connect(sealed=True)
         else:
-            self._not_there(finish.reason)
+            self._next(finish.reason)
 
     def end(self, result: str | DialError) -> None:
         self.link = None

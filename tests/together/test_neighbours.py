@@ -153,6 +153,14 @@ class DirectDialTests(NeighbourCase):
         assert peer is not None
         self.assertEqual(peer.link_in_use.security, "encrypted")
 
+    def test_by_a_name_that_has_two_addresses(self) -> None:
+        alice = self.node("alice", 1, lan=False)
+        self.node("bob", 2, lan=False)
+        self.town.network.names["bob.example"] = ["fd00::99", "10.0.0.2"]
+        self.assertEqual(self.successResultOf(self.dial(alice, "bob.example")), "bob@CIC")
+        why = self.failureResultOf(self.dial(alice, "nobody.example"), DialError)
+        self.assertIn("there is no such host", why.getErrorMessage())
+
     def test_who_is_linked_already_is_said_to_be_there(self) -> None:
         alice = self.node("alice", 1)
         self.node("bob", 2)
