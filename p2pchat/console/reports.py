@@ -63,6 +63,11 @@ class LinkRow(Struct, frozen=True):
     security: str = "plain"
     key: str = ""
     """The key at the other end, empty in the clear."""
+    family: str = ""
+    """`IPv4` or `IPv6`."""
+    source: str = ""
+    """Who told the address that we dialed: `rendezvous`, `network` (a beacon), `remembered` (it was
+    there once) or `person`; empty if we did not dial, or it is not known any more."""
 
 
 class RoundTripRow(Struct, frozen=True):
@@ -134,10 +139,28 @@ def link_rows(peers: Iterable[Peer], now: float, wall_now: float) -> list[LinkRo
             link.sent,
             link.received,
             *_how_safe(link),
+            "IPv6" if ":" in link.ip else "IPv4",
+            _source(peer, link),
         )
         for peer in _sorted(peers)
         for link in peer.links
     ]
+
+
+def _source(peer: Peer, link: IPeerLink) -> str:
+    if not link.outbound:
+        return ""
+    if link.dialed == "":
+        return "person"
+    sources = (
+        ("network", peer.seen_at),
+        ("rendezvous", peer.registered_at),
+        ("remembered", peer.known_at),
+    )
+    for source, places in sources:
+        if any(host_and_port(*place) == link.address for place in places):
+            return source
+    return ""
 
 
 def round_trip_rows(peers: Iterable[Peer]) -> list[RoundTripRow]:
@@ -221,7 +244,8 @@ def links_table(
     beside: Callable[[str], str] = lambda _: "",
 ) -> Table:
     """The links; `wall_now` is seconds since the epoch, the others as in `peers_table`."""
-    head = ("peer_id", "direction", "since", "in", "out", *(() if known is None else ("link",)))
+    safe_column = () if known is None else ("link",)
+    head = ("peer_id", "direction", "over", "from", "since", "in", "out", *safe_column)
     cells = []
     for row in rows:
         age = row.age_seconds
@@ -230,7 +254,8 @@ def links_table(
         counts = (f"{row.received:,}", f"{row.sent:,}")
         safe = () if known is None else (_link(row.peer_id, row.security, known),)
         direction = row.direction + beside(row.peer_id)
-        cells.append((in_table(row.peer_id), direction, since, *counts, *safe))
+        way = (row.family or "-", row.source or "-")
+        cells.append((in_table(row.peer_id), direction, *way, since, *counts, *safe))
     return Table(head, cells, "no links")
 
 

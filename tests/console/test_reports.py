@@ -70,8 +70,26 @@ class RowTests(SynchronousTestCase):
                 "received": 4,
                 "security": "plain",
                 "key": "",
+                "family": "IPv4",
+                "source": "",
             },
         )
+
+    def test_who_told_the_address_of_a_link(self) -> None:
+        link = self.node.meets("bob@CIC")
+        peer, place = self.node.peers.connected("CIC")[0], ("10.0.0.9", 40_000)
+        sources = []
+        for was_at, registered_at, seen_at, dialed in (
+            ((), (), (), "bob@CIC"),
+            ((place,), (), (), "bob@CIC"),
+            ((place,), (place,), (), "bob@CIC"),
+            ((place,), (place,), (place,), "bob@CIC"),
+            ((), (), (place,), ""),
+        ):
+            peer.known_at, peer.registered_at, peer.seen_at = was_at, registered_at, seen_at
+            link.dialed = dialed
+            sources += [row.source for row in link_rows([peer], 90.0, 1e9)]
+        self.assertEqual(sources, ["", "remembered", "rendezvous", "network", "person"])
 
     def test_round_trips(self) -> None:
         self.node.knows("bob@CIC")
