@@ -50,9 +50,9 @@ from p2pchat.service.process import (
     poll_directly,
     use_steady_clock,
 )
-from p2pchat.settings.checks import ConfigError, serve_address
+from p2pchat.settings.checks import ConfigError, host_port, serve_address
 from p2pchat.settings.paths import default_log_path, typed_lines_path
-from p2pchat.settings.values import LanSettings, Settings
+from p2pchat.settings.values import LanSettings, RendezvousSettings, Settings
 from p2pchat.sqlite import Worker
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.repetitions import RecentIds
@@ -197,13 +197,24 @@ class Program(Service):
                 client = RendezvousClient(self._reactor, where_we_are, port, addresses=ours)
                 return client, False
         if where.host is not None:
-            return RendezvousClient(self._reactor, where.host, where.port), False
+            return self._rendezvous_of_others(where.host, where), False
         from p2pchat.rendezvous.local import LocalRendezvous
 
         self._rendezvous = self._local = LocalRendezvous(
             self._reactor, where.local_port, lambda: self.node.presence.register_anew()
         )
         return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
+
+    def _rendezvous_of_others(self, host: str, where: RendezvousSettings) -> IDirectory:
+        """The one at `host`, or the next that answers."""
+        first = RendezvousClient(self._reactor, host, where.port)
+        if not where.others:
+            return first
+        from p2pchat.rendezvous.fallback import Fallback
+
+        places = [host_port(each, where.port) for each in where.others]
+        others = [RendezvousClient(self._reactor, *place) for place in places]
+        return Fallback(self._reactor, [first, *others])
 
     def bind(self) -> None:
         """Take the ports, or raise `CannotStartError` with the sentence for the person."""

@@ -25,6 +25,7 @@ _MOST_BLOCKED: Final = 10_000
 _MOST_NAMES: Final = 32
 _NAME: Final = re.compile(r"[\w.:@*?\[\]!-]{1,15}", re.ASCII)
 _MOST_HOSTS: Final = 16
+_MOST_PLACES: Final = 4
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
@@ -247,6 +248,23 @@ def _accept_host_names(value: object) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
+def _accept_places(value: object) -> tuple[str, ...]:
+    places = tuple(_names(value, _MOST_PLACES))
+    for place in places:
+        host_port(place, 1)
+    return places
+
+
+def host_port(place: str, usual: int) -> tuple[str, int]:
+    """`HOST[:PORT]` as (host, port); `usual` is the port of one without. Raises Unfit."""
+    host, port = split_address(place)
+    try:
+        number: int = usual if port is None else PORT.accept(PORT.from_text(port))
+        return HOST.accept(host), number
+    except Unfit:
+        raise Unfit("HOST or HOST:PORT, with commas between them") from None
+
+
 def _names(value: object, most: int) -> Sequence[str]:
     """A list of so many texts at most; on a command line they have commas between them."""
     if isinstance(value, str):
@@ -273,6 +291,7 @@ POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))
 OWN_ADDRESS: Final = Kind("[HOST:]PORT", _accept_own_address)
 HOST_NAMES: Final = Kind("NAMES", _accept_host_names)
 BLOCKED: Final = Kind("LIST", _accept_blocked)
+PLACES: Final = Kind("HOST[:PORT],...", _accept_places)
 INTERFACES: Final = Kind("NAMES", _accept_interfaces)
 YES_OR_NO: Final = Kind("YES|NO", _accept_yes_or_no)
 FLAG: Final = Kind("", _accept_yes_or_no)

@@ -23,6 +23,7 @@ from p2pchat.settings.checks import (
     LEVEL,
     OWN_ADDRESS,
     PATH,
+    PLACES,
     POLICY,
     PORT,
     PORT_OR_FREE,
@@ -74,6 +75,13 @@ class RendezvousSettings(Struct, frozen=True, kw_only=True):
     ] = None
     """Its name or address; None: the one that this machine's nodes share."""
     port: Annotated[int, PORT("rendezvous server's port", "rendezvous-port", restart=True)] = 8080
+    others: Annotated[
+        tuple[str, ...],
+        PLACES(
+            "rendezvous to use when that one does not answer", "rendezvous-others", restart=True
+        ),
+    ] = ()
+    """In their order. All who want to meet should have the same list."""
     serve: Annotated[
         str | None, SERVE("serve a rendezvous for others, too", "serve-rendezvous", restart=True)
     ] = None

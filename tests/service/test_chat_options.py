@@ -77,6 +77,7 @@ class ValueTests(OptionsTestCase):
         }
         texts |= {"prefer|require|off": "off"}
         texts |= {"ENDPOINT": "tcp:77", "YES|NO": "no", "LIST": "*@spam", "NAMES": "eth0"}
+        texts |= {"HOST[:PORT],...": "a:77,b"}
         given = {setting: texts.get(setting.metavar, "77") for setting in SETTINGS}
         given |= {setting: "yes" for setting in SETTINGS if not setting.metavar}
         words = []
