@@ -101,6 +101,26 @@ class ComebackTests(RoomCase):
         took = self.town.network.run_until(self.one_room, 120)
         self.assertLess(took, 120)
 
+    def test_a_room_in_which_three_of_ten_lie(self) -> None:
+        """The liars tell addresses where nobody is, whenever they are asked."""
+        nodes = [self.node(f"n{number}", number) for number in range(16)]
+        self.town.run_until_meshed()
+        self.town.run(10)
+        for node in nodes:
+            self.town.leave(node)
+        self.town.rendezvous.fault = Fault.DEAD
+        nowhere = (KnownPeer(f"x{n}@CIC", f"10.{n % 200}.9.9", 4000) for n in count())
+
+        def lie(_peer: Peer, link: IPeerLink, message: PeersReq | Peers) -> None:
+            if isinstance(message, PeersReq):
+                link.send(encode(Peers(message.msg_id, "CIC", [*islice(nowhere, 20)])))
+
+        for number in range(16):
+            node = self.node(f"n{number}", number if number % 2 else number + 100)
+            if number % 3 == 0:
+                self.patch(node._finding.exchange, "heard", lie)
+        self.assertLess(self.town.network.run_until(self.one_room, 120), 120)
+
     def test_what_is_damaged_is_set_aside(self) -> None:
         disk = self.disks["alice@CIC"] = FakeDisk(Random(1))
         disk.replace("/alice@CIC.peers", b'{"peers":[{"id":1}]}')
