@@ -8,8 +8,8 @@ What version 1.0 and this one differ in, as far as others notice:
 
 | | 1.0 | now |
 |---|---|---|
-| HELLO, HELLO_OK | peer_id, version, features, ttl, agent, instance | the same, and what keys add |
-| features | ack, metrics; history with a history | the same |
+| HELLO, HELLO_OK | peer_id, version, features, ttl, agent, instance | the same, and `port`, and what keys add |
+| features | ack, metrics; history with a history | the same, and away, edit, peers |
 | types | `TYPES` below | the same |
 | an id with another text | a repetition: acknowledged, not shown | another message |
 | a second link of a living peer | the newer one is used | the one in use stays |
@@ -72,4 +72,4 @@ class OlderNode(ChatNode):
 
     def _settle(self, me: Identity) -> None:
         features = tuple(each for each in me.features if each in FEATURES)
-        super()._settle(replace(me, agent=AGENT, features=features))
+        super()._settle(replace(me, agent=AGENT, features=features, port=0))

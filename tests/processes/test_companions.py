@@ -144,13 +144,13 @@ class CompanionsTests(TestCase):
         os.environ["NOTIFY_SOCKET"] = systemd.address
         made = self.make(hooks__message=sys.executable)
         made.listen()
-        self.assertEqual([part.name for part in made], ["control"])
+        self.assertEqual([part.name for part in made], ["control", "page"])
         made.startService()
-        self.assertEqual([part.name for part in made], ["control", "hook", "notify"])
+        self.assertEqual([part.name for part in made], ["control", "page", "hook", "notify"])
         self.assertTrue(all(part.running for part in made))
         assert made.hook is not None
         made.leaving()
-        self.assertEqual([part.name for part in made], ["control", "hook"])
+        self.assertEqual([part.name for part in made], ["control", "page", "hook"])
         assert made.control is not None
         self.assertTrue(made.control.running and made.hook.running)
         await made.stopService()

@@ -55,6 +55,7 @@ class MetadataTests(SynchronousTestCase):
             sorted(required),
             [
                 "cryptography",
+                "ifaddr",
                 "msgspec",
                 "platformdirs",
                 "prompt_toolkit",
