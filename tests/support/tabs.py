@@ -198,7 +198,8 @@ class Tab:
         await self._do(lambda driver: driver.save_screenshot(str(path)))
 
     async def forget_all(self, origin: str) -> None:
-        """Have nothing kept for this origin: another test may have its port."""
+        """Leave the page, and have nothing kept for this origin: another test may have its port."""
+        await self.go("about:blank")
         await self.cdp("Storage.clearDataForOrigin", origin=origin, storageTypes="all")
 
     async def close(self) -> None:

@@ -495,11 +495,9 @@ class AcceptsTests(ForeignTestCase):
         self.run_for(1)
         rendezvous.enter("bob@CIC", silent.ip, 4000, 7200)
         self.node.presence.discover()
-        self.run_for(1)
+        self.run_for(2)
         self.assertEqual(self.peer().addresses[0][0], silent.ip)
-        self.assertEqual(program.links, [])
-        self.run_for(11)
-        self.assertTalks(program.link)
+        self.assertTalks(program.link)  # the silent one was not waited for
         self.assertNotIn(("bob@CIC", Status.DISCONNECTED), self.seen.statuses)
 
     def test_9_an_address_behind_our_own_router_is_tried_at_loopback_first(self) -> None:
