@@ -22,6 +22,8 @@ class Table(Struct, frozen=True):
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     empty: str = ""
+    spare: int = 0
+    """So many of the last columns are left out where there is no room for them."""
 
     def lines(self) -> list[str]:
         """The table as wide as it needs to be, the titles first."""

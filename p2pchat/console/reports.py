@@ -245,7 +245,8 @@ def links_table(
 ) -> Table:
     """The links; `wall_now` is seconds since the epoch, the others as in `peers_table`."""
     safe_column = () if known is None else ("link",)
-    head = ("peer_id", "direction", "over", "from", "since", "in", "out", *safe_column)
+    way_columns = ("over", "from")
+    head = ("peer_id", "direction", "since", "in", "out", *safe_column, *way_columns)
     cells = []
     for row in rows:
         age = row.age_seconds
@@ -255,8 +256,8 @@ def links_table(
         safe = () if known is None else (_link(row.peer_id, row.security, known),)
         direction = row.direction + beside(row.peer_id)
         way = (row.family or "-", row.source or "-")
-        cells.append((in_table(row.peer_id), direction, *way, since, *counts, *safe))
-    return Table(head, cells, "no links")
+        cells.append((in_table(row.peer_id), direction, since, *counts, *safe, *way))
+    return Table(head, cells, "no links", spare=len(way_columns))
 
 
 def round_trips_table(rows: Iterable[RoundTripRow]) -> Table:

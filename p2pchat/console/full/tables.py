@@ -28,9 +28,12 @@ def fitted(table: Table, room: int) -> list[str]:
     """The titles and a line for each row, each of at most `room` columns."""
     cells = [[*map(steady, row)] for row in (table.head, *table.rows)]
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
+    for _ in range(table.spare):
+        if sum(widths) + len(_GAP) * (len(widths) - 1) > room:
+            widths.pop()
     _shrink(widths, room - len(_GAP) * (len(widths) - 1))
     lines = [
-        _GAP.join(padded(cell, columns) for cell, columns in zip(row, widths, strict=True))
+        _GAP.join(padded(cell, columns) for cell, columns in zip(row, widths, strict=False))
         for row in cells
     ]
     return [cut(line.rstrip(), room) for line in lines]

@@ -112,13 +112,13 @@ class LinkTests(CommandCase):
         link.sent, link.received = 1234, 5
         head, *rows = self.reply("/conn").lines
         self.assertEqual(
-            head.split(), ["peer_id", "direction", "over", "from", "since", "in", "out"]
+            head.split(), ["peer_id", "direction", "since", "in", "out", "over", "from"]
         )
         self.assertRegex(
-            rows[0], r"^bob@CIC  inbound    IPv4  -     \d\d:\d\d:\d\d \(1 min\)  0   0$"
+            rows[0], r"^bob@CIC  inbound    \d\d:\d\d:\d\d \(1 min\)  0   0      IPv4  -$"
         )
         self.assertRegex(
-            rows[1], r"^bob@CIC  outbound   IPv4  -     \d\d:\d\d:\d\d \(0 s\)    5   1,234$"
+            rows[1], r"^bob@CIC  outbound   \d\d:\d\d:\d\d \(0 s\)    5   1,234  IPv4  -$"
         )
 
     def test_an_old_link_has_a_date(self) -> None:

@@ -171,6 +171,16 @@ class TableTests(SynchronousTestCase):
     def test_the_widest_column_gives_way(self) -> None:
         self.assertEqual(fitted(self.table, 30)[1], "ana@CIC   10.0.0.1…  CONNECTED")
 
+    def test_columns_that_can_be_spared_go_first(self) -> None:
+        table = Table(("name", "way", "from"), [("carol@CIC", "IPv4", "network")], spare=2)
+        for room, row in (
+            (40, "carol@CIC  IPv4  network"),
+            (23, "carol@CIC  IPv4"),
+            (14, "carol@CIC"),
+            (6, "carol…"),
+        ):
+            self.assertEqual(fitted(table, room)[1], row)
+
 
 class GraphTests(SynchronousTestCase):
     skip = MISSING or None
