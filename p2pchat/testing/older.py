@@ -8,7 +8,7 @@ What version 1.0 and this one differ in, as far as others notice:
 
 | | 1.0 | now |
 |---|---|---|
-| HELLO, HELLO_OK | peer_id, version, features, ttl, agent, instance | the same, and `port`, and what keys add |
+| HELLO, HELLO_OK | peer_id, version, features, ttl, agent, instance | also `port`, and for keys |
 | features | ack, metrics; history with a history | the same, and away, edit, peers |
 | types | `TYPES` below | the same |
 | an id with another text | a repetition: acknowledged, not shown | another message |
