@@ -30,8 +30,9 @@ from p2pchat.wire.address import (
     network_of,
 )
 
-_LOWEST_PORT: Final = 1024
-_HIGHEST_PORT: Final = 65_535
+LOWEST_PORT: Final = 1024
+HIGHEST_PORT: Final = 65_535
+"""The ports that are dialed where others say them: below are those of other services."""
 _MAX_SCOPE: Final = 15
 """Characters of the longest name that an interface can have."""
 
@@ -113,8 +114,8 @@ class AddressRules:
     def _against(self, address: Address | None, port: int) -> str:
         if address is None:
             return "not an IP address in its usual form"
-        if not _LOWEST_PORT <= port <= _HIGHEST_PORT:
-            return f"peers listen on ports from {_LOWEST_PORT} on"
+        if not LOWEST_PORT <= port <= HIGHEST_PORT:
+            return f"peers listen on ports from {LOWEST_PORT} on"
         if address.reach is Reach.NOWHERE:
             return "no single machine is there"
         if is_link_local(address.text) and "%" not in address.text:

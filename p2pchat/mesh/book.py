@@ -12,15 +12,13 @@ from collections.abc import Callable
 from itertools import chain, islice
 from typing import Final
 
-from p2pchat.mesh.addresses import Reach, read_address
+from p2pchat.mesh.addresses import LOWEST_PORT, Reach, read_address
 from p2pchat.mesh.candidates import MOST_TRIED, Candidates, Place
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
 
 LASTING: Final = 5.0
 """Seconds that a session must have been open."""
-
-_LOWEST_PORT: Final = 1024
 
 
 class Book:
@@ -56,6 +54,6 @@ def _place_of(peer: Peer, link: IPeerLink) -> Place | None:
         return None
     if link.outbound:
         return address.text, int(link.address.rpartition(":")[2])
-    if link.listens_on >= _LOWEST_PORT:
+    if link.listens_on >= LOWEST_PORT:
         return address.text, link.listens_on
     return next((place for place in peer.addresses if place[0] == address.text), None)

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.addresses import Reach, read_address
+from p2pchat.mesh.addresses import HIGHEST_PORT, LOWEST_PORT, Reach, read_address
 from p2pchat.mesh.candidates import MOST_TRIED, Candidate, Place
 from p2pchat.node.small_file import SmallFile
 from p2pchat.wire.address import split_peer_id
@@ -112,4 +112,4 @@ def _place(ip: str, port: int) -> Place | None:
     address = read_address(ip)
     if address is None or address.reach in (Reach.MACHINE, Reach.NOWHERE):
         return None
-    return (address.text, port) if 1024 <= port < 65_536 else None
+    return (address.text, port) if LOWEST_PORT <= port <= HIGHEST_PORT else None

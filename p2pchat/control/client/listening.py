@@ -12,12 +12,10 @@ import time
 from collections.abc import Container
 from typing import Final
 
-from p2pchat.mesh.discovery.lan.beacon import MAX_BYTES, Beacon, decode, encode
+from p2pchat.mesh.discovery.lan.beacon import GROUP, MAX_BYTES, PORT, Beacon, decode, encode
 from p2pchat.mesh.discovery.lan.interfaces import all_interfaces, usable
 from p2pchat.wire.names import bracketed
 
-GROUP: Final = "239.255.80.50"
-PORT: Final = 27801
 _LISTEN: Final = 3.0
 _MOST: Final = 1000
 """Datagrams that are read."""

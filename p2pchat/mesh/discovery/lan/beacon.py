@@ -17,12 +17,15 @@ from typing import Final
 
 import msgspec
 
+from p2pchat.mesh.addresses import HIGHEST_PORT, LOWEST_PORT
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.names import bracketed
 
+GROUP: Final = "239.255.80.50"
+PORT: Final = 27801
+"""Where beacons go: a multicast group, and its UDP port."""
 MAX_BYTES: Final = 512
 """The largest beacon: a name of 64 letters of another alphabet fits, and its namespace."""
-_LOWEST_PORT: Final = 1024
 _INSTANCE: Final = re.compile("[0-9a-f]{16}")
 
 
@@ -64,5 +67,5 @@ def decode(datagram: bytes) -> Beacon | None:
         split_peer_id(beacon.id)
     except (msgspec.DecodeError, ValueError):
         return None
-    fits = beacon.bye or beacon.ask or _LOWEST_PORT <= beacon.port < 65_536
+    fits = beacon.bye or beacon.ask or LOWEST_PORT <= beacon.port <= HIGHEST_PORT
     return beacon if fits and _INSTANCE.fullmatch(beacon.instance) else None

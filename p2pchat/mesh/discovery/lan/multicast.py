@@ -19,11 +19,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.discovery.lan.beacon import GROUP, PORT
 from p2pchat.mesh.discovery.lan.interfaces import Interface, all_interfaces, usable
 
 _log: Final = Log("Lan")
-GROUP: Final = "239.255.80.50"
-PORT: Final = 27801
 _PAUSE: Final = 0.1
 """Seconds from one read to the next."""
 
