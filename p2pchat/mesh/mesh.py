@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.book import Book
-from p2pchat.mesh.candidates import Candidates
+from p2pchat.mesh.candidates import Candidates, Place
 from p2pchat.mesh.claims import Claims, OwnKeys
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
@@ -286,23 +286,27 @@ class Mesh:
         """
         return self.turns.do(self._listings.take_in(listings, source, whole, namespace))
 
-    def sighted(self, peer_id: str, places: Sequence[tuple[str, int]], *, begins: bool) -> None:
+    def sighted(self, peer_id: str, places: Sequence[Place], *, begins: bool) -> None:
         """A peer is seen at these addresses and ports on our own network, the latest first, or
         nowhere any more for none: dial it if one of them is new, or if it `begins`, just now."""
-        places = [(ip, port) for ip, port in places if not self.blocking.has(peer_id, ip)]
+        places = self._wanted_at(peer_id, places)
         known = self.peers.get(peer_id)
         before = () if known is None else known.addresses
         peer = self.peers.sighted(peer_id, places)
         if peer is not None and places and (begins or not set(places) <= set(before)):
             self._dialing.registered_anew(peer, before)
 
-    def try_at(self, peer_id: str, places: Sequence[tuple[str, int]]) -> None:
+    def try_at(self, peer_id: str, places: Sequence[Place]) -> None:
         """Dial a peer, if it has no link, where it once was."""
-        places = [(ip, port) for ip, port in places if not self.blocking.has(peer_id, ip)]
+        places = self._wanted_at(peer_id, places)
         peer = self.peers.remembered(peer_id) if places else None
         if peer is not None and not peer.links:
             peer.was_at(places)
             self._dialing.dial(peer)
+
+    def _wanted_at(self, peer_id: str, places: Sequence[Place]) -> list[Place]:
+        """Those of these places at which a peer is not blocked."""
+        return [place for place in places if not self.blocking.has(peer_id, place[0])]
 
     def _status_changed(self, peer: Peer) -> None:
         if peer.status is Status.STALE:

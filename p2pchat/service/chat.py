@@ -43,13 +43,13 @@ from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
 from p2pchat.service.machines_rendezvous import of_another_user
 from p2pchat.service.own_keys import known_before, open_own_keys
-from p2pchat.service.own_lists import open_book, open_own_lists
 from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
 from p2pchat.service.process import (
     descriptor_limit,
     poll_directly,
     use_steady_clock,
 )
+from p2pchat.service.small_files import open_book, open_own_lists
 from p2pchat.settings.checks import ConfigError, host_port, serve_address
 from p2pchat.settings.paths import default_log_path, typed_lines_path
 from p2pchat.settings.values import LanSettings, RendezvousSettings, Settings
