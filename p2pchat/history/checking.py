@@ -87,16 +87,24 @@ def _look_at_schema(connection: Connection, faults: Faults) -> None:
 
 
 def _look_at_pages(connection: Connection, faults: Faults) -> bool:
-    """Table after table, each with its indexes, and what belongs to none in the end."""
-    tables = sorted(_names_of_tables(connection))
-    of = tables[faults.tables : faults.tables + 1]
-    # Without a name it would look at all of them once more: the list of free pages is left out.
-    for name in of:
-        quoted = name.replace("'", "''")
-        (verdict,) = connection.execute(f"PRAGMA integrity_check('{quoted}')").fetchone()
-        faults.pages |= verdict != "ok"
+    """Table after table, each with its indexes; the one of all tables has the list of free pages.
+
+    Only `_look_at_all_pages` finds one that no table has, or that two have.
+    """
+    tables = ["sqlite_schema", *sorted(_names_of_tables(connection))]
+    name = tables[faults.tables].replace("'", "''")
+    _note(connection, f"'{name}'", faults)
     faults.tables += 1
-    return bool(of) and not faults.pages
+    return faults.tables < len(tables) and not faults.pages
+
+
+def _look_at_all_pages(connection: Connection, faults: Faults) -> None:
+    _note(connection, "1", faults)
+
+
+def _note(connection: Connection, what: str, faults: Faults) -> None:
+    (verdict,) = connection.execute(f"PRAGMA integrity_check({what})").fetchone()
+    faults.pages |= verdict != "ok"
 
 
 def _look_at_names(connection: Connection, faults: Faults) -> None:
@@ -141,11 +149,14 @@ def _look_at_conversations(connection: Connection, faults: Faults) -> bool:
     return False
 
 
-LOOKS: Final[tuple[Callable[[Connection, Faults], bool | None], ...]] = (
+_ROWS_AND_NAMES: Final = (
     _look_at_schema,
     _look_at_names,
     _look_at_messages,
     _look_at_conversations,
+)
+LOOKS: Final[tuple[Callable[[Connection, Faults], bool | None], ...]] = (
+    *_ROWS_AND_NAMES,
     _look_at_pages,
 )
 """Each looks at a part of a file, and notes what is wrong; again while it returns True."""
@@ -157,7 +168,7 @@ def found(connection: Connection) -> Faults:
     May raise `sqlite3.Error` where a page cannot be read at all.
     """
     faults = Faults()
-    for look in LOOKS:
+    for look in (*_ROWS_AND_NAMES, _look_at_all_pages):
         while look(connection, faults):
             pass
     faults.words = words.is_damaged(connection)
