@@ -18,7 +18,7 @@ import enum
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from p2pchat.wire.address import (
     LOOPBACK,
@@ -35,6 +35,10 @@ HIGHEST_PORT: Final = 65_535
 """The ports that are dialed where others say them: below are those of other services."""
 _MAX_SCOPE: Final = 15
 """Characters of the longest name that an interface can have."""
+
+
+Place: TypeAlias = tuple[str, int]
+"""An address and a port."""
 
 
 class Reach(enum.IntEnum):
@@ -75,7 +79,7 @@ class AddressRules:
         self.example = ""
         """The first of them and the reason."""
 
-    def dialable(self, ip: str, port: int) -> list[tuple[str, int]]:
+    def dialable(self, ip: str, port: int) -> list[Place]:
         """Where to dial for this entry of a listing, best first; nothing if it is refused."""
         address = read_address(ip)
         reason = self._against(address, port)
@@ -90,7 +94,7 @@ class AddressRules:
             return [(LOOPBACK, port), (address.text, port)]
         return [(address.text, port)]
 
-    def in_order(self, places: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    def in_order(self, places: Sequence[Place]) -> tuple[Place, ...]:
         """Addresses and ports of one peer, the newest first, in the order in which to dial.
 
         This machine first, then networks that we are in, then all others; of each kind IPv6 and
@@ -98,9 +102,9 @@ class AddressRules:
         """
         if len(places) < 2:
             return tuple(places)
-        first: list[tuple[str, int]] = []
-        near: list[tuple[str, int]] = []
-        far: list[tuple[str, int]] = []
+        first: list[Place] = []
+        near: list[Place] = []
+        far: list[Place] = []
         for place in places:
             ip = place[0]
             if is_loopback(ip) or ip in self._own_ips:
@@ -150,9 +154,9 @@ def read_address(text: str) -> Address | None:
     return address._replace(text=text, key=network_of(text))
 
 
-def _in_turn(places: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+def _in_turn(places: Iterable[Place]) -> Iterator[Place]:
     """One of IPv6, one of IPv4, and so on."""
-    kinds: tuple[list[tuple[str, int]], list[tuple[str, int]]] = ([], [])
+    kinds: tuple[list[Place], list[Place]] = ([], [])
     for place in places:
         kinds[":" not in place[0]].append(place)
     for pair in zip_longest(*kinds):

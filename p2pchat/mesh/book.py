@@ -12,8 +12,8 @@ from collections.abc import Callable
 from itertools import chain, islice
 from typing import Final
 
-from p2pchat.mesh.addresses import LOWEST_PORT, Reach, read_address
-from p2pchat.mesh.candidates import MOST_TRIED, Candidates, Place
+from p2pchat.mesh.addresses import LOWEST_PORT, Place, Reach, read_address
+from p2pchat.mesh.candidates import MOST_TRIED, Candidates
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
 

@@ -21,6 +21,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from p2pchat.mesh.addresses import Place
 from p2pchat.wire.address import namespace_of, network_of
 
 MOST_TRIED: Final = 200
@@ -34,8 +35,6 @@ MOST_AT_A_PLACE: Final = 3
 """Names of `heard` that are said to be at one address and port."""
 _FAILURES: Final = 10
 """Failures in a row after which a stranger's place is given up."""
-
-Place = tuple[str, int]
 
 
 class Candidate(Struct):

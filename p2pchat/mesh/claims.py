@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from p2pchat.mesh.addresses import Place
 from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Pin
@@ -86,7 +87,7 @@ class Claims:
 
     # ------------------------------------------------------------ dialing
 
-    def dials_sealed(self, peer_id: str, place: tuple[str, int]) -> bool:
+    def dials_sealed(self, peer_id: str, place: Place) -> bool:
         """Whether to dial a peer at this place in TLS."""
         able = place in self._able(peer_id)
         return self.vouching.how_to_dial(peer_id, able=able) is Dial.SEALED
@@ -146,7 +147,7 @@ class Claims:
         if link.key is not None and link.dialed:
             self.vouching.refused_us(link.dialed, link.key, link.ip, self._seconds())
 
-    def _able(self, peer_id: str) -> tuple[tuple[str, int], ...]:
+    def _able(self, peer_id: str) -> tuple[Place, ...]:
         peer = self._peers.get(peer_id)
         return () if peer is None else peer.able
 
@@ -168,7 +169,7 @@ class Claims:
                 _end(link, ENCRYPTION_REQUIRED if plain else another_key(peer.peer_id))
 
 
-def _leads_to(link: IPeerLink, places: tuple[tuple[str, int], ...]) -> bool:
+def _leads_to(link: IPeerLink, places: tuple[Place, ...]) -> bool:
     return any(link.address == host_and_port(*place) for place in places)
 
 

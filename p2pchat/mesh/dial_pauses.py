@@ -12,14 +12,12 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
+from p2pchat.mesh.addresses import Place
 from p2pchat.settings.values import ConnectionSettings
 
 _MAX_PLACES: Final = 10_000
-
-Place: TypeAlias = tuple[str, int]
-"""An address and a port."""
 
 
 class _Pause:

@@ -32,6 +32,7 @@ from twisted.internet.interfaces import (
 )
 
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.addresses import Place
 from p2pchat.mesh.dial_pauses import backoff
 from p2pchat.mesh.dial_queue import Dial, DialQueue
 from p2pchat.mesh.link.context import LinkContext
@@ -64,7 +65,7 @@ class Dialer(Race):
         self._on_status = on_status
         self._jitter = jitter
         self._wait: IDelayedCall | None = None
-        self._knew: frozenset[tuple[str, int]] = frozenset()
+        self._knew: frozenset[Place] = frozenset()
         """All addresses of the present attempt."""
         self._waiting: Dial | None = None
         self._hurried = False
@@ -106,7 +107,7 @@ class Dialer(Race):
         else:
             self._attempt()
 
-    def dial_also(self, places: Sequence[tuple[str, int]]) -> None:
+    def dial_also(self, places: Sequence[Place]) -> None:
         """Dial these places once, although the peer is connected."""
         if self._queue.admission.has_room:
             self._drop_attempt()

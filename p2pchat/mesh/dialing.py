@@ -14,6 +14,7 @@ from math import inf
 from typing import Any, Final
 
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.addresses import Place
 from p2pchat.mesh.dial_budget import DialBudget
 from p2pchat.mesh.dial_pauses import DialPauses
 from p2pchat.mesh.dial_queue import DialQueue
@@ -79,7 +80,7 @@ class Dialing:
         if not self._stopped:
             self._dialer_of(peer).dial()
 
-    def registered_anew(self, peer: Peer, before: Collection[tuple[str, int]]) -> None:
+    def registered_anew(self, peer: Peer, before: Collection[Place]) -> None:
         """A peer registered since we last looked, when it had the addresses `before`.
 
         One without a link is there, whatever was. If another program that is connected is

@@ -14,9 +14,10 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from p2pchat.mesh.addresses import Place
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.book import Book
-from p2pchat.mesh.candidates import Candidates, Place
+from p2pchat.mesh.candidates import Candidates
 from p2pchat.mesh.claims import Claims, OwnKeys
 from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
@@ -221,7 +222,7 @@ class Mesh:
         def met(peer_id: str) -> str:
             peer = self.peers.get(peer_id)
             if peer is not None and peer.links and not peer.addresses:
-                self.peers.sighted(peer_id, [(peer.link_in_use.ip, port)])
+                peer.was_at([(peer.link_in_use.ip, port)])
             return peer_id
 
         return self._dialing.direct.dial(host, port).addCallback(met)

@@ -22,7 +22,7 @@ from itertools import chain
 from sys import intern
 from typing import Final
 
-from p2pchat.mesh.addresses import AddressRules
+from p2pchat.mesh.addresses import AddressRules, Place
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.wire.address import is_plain, namespace_of, network_of, the_one_called
@@ -74,16 +74,16 @@ class Peer:
         # One string for all of a namespace, however many they are.
         self.namespace = intern(namespace_of(peer_id))
         self.status = Status.UNKNOWN
-        self.addresses: tuple[tuple[str, int], ...] = ()
+        self.addresses: tuple[Place, ...] = ()
         """Where to dial, best first; empty for a peer that only ever dialed us. It is `seen_at`,
         `registered_at` and then `known_at`."""
-        self.registered_at: tuple[tuple[str, int], ...] = ()
+        self.registered_at: tuple[Place, ...] = ()
         """Where the latest listing that named it said that it is."""
-        self.known_at: tuple[tuple[str, int], ...] = ()
+        self.known_at: tuple[Place, ...] = ()
         """Where it once was, when nobody says where it is."""
-        self.seen_at: tuple[tuple[str, int], ...] = ()
+        self.seen_at: tuple[Place, ...] = ()
         """Where its beacons come from now; anybody can send one."""
-        self.able: tuple[tuple[str, int], ...] = ()
+        self.able: tuple[Place, ...] = ()
         """Where somebody said that it takes TLS. It is a property of the place: anybody can say so
         of a name, and must not have the other places of the peer asked for what they cannot do."""
         self.registered = False
@@ -122,7 +122,7 @@ class Peer:
         """Whether it has a link that is not encrypted."""
         return any(link.key is None for link in self.links)
 
-    def encrypts_at(self, place: tuple[str, int]) -> None:
+    def encrypts_at(self, place: Place) -> None:
         """Whoever was dialed there said that it takes TLS."""
         if place not in self.able:
             self.able = (*self.able[1 - _MAX_ADDRESSES :], place)
@@ -169,7 +169,7 @@ class Peer:
         """
         latest = sorted(listings, key=lambda entry: entry.expires_in - entry.ttl, reverse=True)
         expires_at = now + max(entry.expires_in for entry in latest)
-        addresses: dict[tuple[str, int], None] = {}
+        addresses: dict[Place, None] = {}
         for entry in latest:
             addresses.update(dict.fromkeys(rules.dialable(entry.ip, entry.port)))
             if len(addresses) >= _MAX_ADDRESSES:
@@ -187,12 +187,12 @@ class Peer:
         self._unite()
         return renewed
 
-    def sighted(self, places: Iterable[tuple[str, int]]) -> None:
+    def sighted(self, places: Iterable[Place]) -> None:
         """Take in where it is seen now, the latest first, nowhere for none."""
         self.seen_at = tuple(places)[:_MAX_ADDRESSES]
         self._unite()
 
-    def was_at(self, places: Iterable[tuple[str, int]]) -> None:
+    def was_at(self, places: Iterable[Place]) -> None:
         """Take in where it once was, the latest first."""
         self.known_at = tuple(places)[:_MAX_ADDRESSES]
         self._unite()
@@ -409,7 +409,7 @@ class PeerTable:
             self._gone.add(peer)
         return peer
 
-    def sighted(self, peer_id: str, places: Sequence[tuple[str, int]]) -> Peer | None:
+    def sighted(self, peer_id: str, places: Sequence[Place]) -> Peer | None:
         """A peer is seen at these places now, or nowhere any more for none.
 
         Returns it; None if it is not known, or found no place in the table.

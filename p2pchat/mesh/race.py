@@ -25,7 +25,7 @@ from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.addresses import read_address
+from p2pchat.mesh.addresses import Place, read_address
 from p2pchat.mesh.dial_queue import Dial, DialQueue, Rank
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol
@@ -73,7 +73,7 @@ class Race(ClientFactory):
         self._queue = queue
         self._tries: tuple[_Try, ...] = ()
         self._next_try: IDelayedCall | None = None
-        self._untried: list[tuple[str, int]] = []
+        self._untried: list[Place] = []
         self._has_place = False
         """Whether an attempt is under way."""
         self._place = ("", 0)
@@ -252,7 +252,7 @@ class Race(ClientFactory):
             self._has_place = False
             self._queue.over()
 
-    def _pause(self, place: tuple[str, int]) -> None:
+    def _pause(self, place: Place) -> None:
         """Have the other names that claim to be there wait."""
         connection, now = self._context.settings.connection, self._context.clock.seconds()
         self._queue.pauses.ended(self._peer.peer_id, place, connection, now)

@@ -19,8 +19,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.addresses import HIGHEST_PORT, LOWEST_PORT, Reach, read_address
-from p2pchat.mesh.candidates import MOST_TRIED, Candidate, Place
+from p2pchat.mesh.addresses import HIGHEST_PORT, LOWEST_PORT, Place, Reach, read_address
+from p2pchat.mesh.candidates import MOST_TRIED, Candidate
 from p2pchat.node.small_file import SmallFile
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.text import system_reason

@@ -18,6 +18,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from p2pchat.mesh.addresses import Place
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.book import Book
 from p2pchat.mesh.candidates import Candidate
@@ -39,7 +40,7 @@ class Dials(Protocol):
 
     blocking: Blocking
 
-    def try_at(self, peer_id: str, places: Sequence[tuple[str, int]]) -> None:
+    def try_at(self, peer_id: str, places: Sequence[Place]) -> None:
         """Dial a peer where it once was."""
 
     def dial(self, host: str, port: int) -> Deferred[str]:
