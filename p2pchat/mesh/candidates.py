@@ -136,7 +136,7 @@ class Candidates:
     def _drawn(self, left: list[Candidate], count: int) -> list[Candidate]:
         drawn: list[Candidate] = []
         while left and len(drawn) < count:
-            number = min(int(self._chance(0, len(left))), len(left) - 1)
+            number = number_below(len(left), self._chance)
             left[number], left[-1] = left[-1], left[number]
             drawn.append(left.pop())
         return drawn
@@ -171,6 +171,11 @@ class Candidates:
         )
         del self.tried[worst.peer_id]
         return True
+
+
+def number_below(count: int, chance: Callable[[float, float], float]) -> int:
+    """A whole number from 0 on, below `count`, by a `chance` that gives one between two others."""
+    return min(int(chance(0, count)), count - 1)
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,7 @@
 
     streams.open("a1b2", stream)       the oldest of more than `MOST` hears that it is elsewhere
     streams.watch("a1b2", "bob@CIC")   what comes there is read
-    streams.say_all({"event": "stopping"}); streams.end_all()
+    streams.end_all("closed")          all pages hear that, and end
 
 Rules: a page is known by a word that it has chosen. A browser has six connections with one host, so
 there are fewer streams than that.

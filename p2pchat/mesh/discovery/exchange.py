@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.mesh.addresses import AddressRules
-from p2pchat.mesh.candidates import Candidates
+from p2pchat.mesh.candidates import Candidates, number_below
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
@@ -37,7 +37,7 @@ FEW: Final = 30
 
 
 class Exchange:
-    """That of one node; `answers` says whether its rendezvous does.
+    """That of one node. `wall` is the wall clock, `chance` gives a number between two others.
 
     Call `ask` once a minute, and `heard` with what comes.
     """
@@ -68,7 +68,7 @@ class Exchange:
         kin = [link for link in links if PEERS in link.shared and not link.leaving]
         if not kin:
             return
-        link = kin[min(int(self._chance(0, len(kin))), len(kin) - 1)]
+        link = kin[number_below(len(kin), self._chance)]
         msg_id = self._context.new_id()
         me = self._context.me.peer_id
         if link.send(encode(PeersReq(msg_id, namespace_of(me), LIMIT))):
