@@ -36,7 +36,9 @@ class PlainGuest(PlainPeer):
             self.say_so(f"{self.peer_id}: sends {text!r} to {to}")
             msg_id = str(link.send(text))
             self.world.accepted(text, msg_id)
-            self.world.by_id[msg_id].perhaps_lost = True  # it never sends anything again
+            message = self.world.by_id[msg_id]
+            message.perhaps_lost = True  # it never sends anything again
+            message.way = str(self.links.index(link))  # on another one, it is perhaps overtaken
 
     def goodbye(self, to: str) -> None:
         """Say BYE, if there is a connection."""
