@@ -251,18 +251,18 @@ class Peers(Message, tag="PEERS"):
     ttl: int = 1
 
 
-class Pair(Message, tag="PAIR", omit_defaults=True):
+class Pair(Message, tag="PAIR"):
     """A step of comparing keys by a code, 1 to 3; 0 ends it. Our own kind's extension."""
 
     msg_id: str
     """That of step 1, in all steps."""
     step: int
     pake: str = ""
-    """What SPAKE2 sends, as base64url: in step 1 and 2."""
+    """What SPAKE2 sends, as base64url: in step 1 and 2, else empty."""
     proof: str = ""
-    """That its sender has the same result, as base64url: in step 2 and 3."""
+    """That its sender has the same result, as base64url: in step 2 and 3, else empty."""
     reason: str = ""
-    """Why there is nothing more: in step 0."""
+    """Why there is nothing more: in step 0, else empty."""
 
 
 Extension: TypeAlias = Said | CatchUp | Edit | Away | PeersReq | Peers | Pair

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from hmac import compare_digest, digest
 from typing import Final, NamedTuple
 
+from p2pchat.mesh.identity.certificates import is_weak
+
 NOT_INSTALLED: Final = (
     "pairing needs the package spake2, which is not installed here: pip install spake2"
 )
@@ -72,8 +74,11 @@ class Exchange:
         """
         if not is_pake(theirs):
             return None
+        data = urlsafe_b64decode(theirs)
+        if is_weak(data[1:]):
+            return None  # spake2 refuses the neutral element in one of its four encodings alone
         try:
-            key: bytes = self._spake.finish(urlsafe_b64decode(theirs))
+            key: bytes = self._spake.finish(data)
         except Exception:  # spake2 has a kind for each bad element, and a bare one among them
             return None
         return Proofs(_proof(key, _GIVER), _proof(key, _TAKER))
