@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
@@ -383,19 +384,22 @@ class AnyOrder(RuleBasedStateMachine):
         self.shown: dict[str, set[str]] = {ALICE: set(), BOB: set()}
         self.typed: dict[str, str] = {}
         self.paired: list[tuple[str, Paired]] = []
-        self.over: set[tuple[str, str, bool]] = set()
-        self.begun: set[tuple[str, str, bool]] = set()
+        # How often: a peer may begin with a new code under an id that it used before.
+        self.over: Counter[tuple[str, str, bool]] = Counter()
+        self.begun: Counter[tuple[str, str, bool]] = Counter()
 
     def do(self, here: str, outputs: list[Output]) -> None:
         for it in outputs:
             if isinstance(it, Say):
                 self.lines.append((here, other(here), it.message))
                 if it.message.step == 2:
-                    self.begun.add((here, it.message.msg_id, True))
+                    self.begun[here, it.message.msg_id, True] += 1
                 continue
             run = (here, it.run, it.gave)
-            assert run not in self.over, "told twice"
-            self.over.add(run)
+            self.over[run] += 1
+            if isinstance(it, Failed) and it.gave and it.why is Why.FAILED:
+                self.begun[run] = max(self.begun[run], self.over[run])  # step 1 was nonsense
+            assert self.over[run] <= self.begun[run], "told twice"
             if isinstance(it, Paired):
                 self.paired.append((here, it))
 
@@ -416,7 +420,7 @@ class AnyOrder(RuleBasedStateMachine):
         except NotPairedError:
             return
         self.typed[line.msg_id] = digits
-        self.begun.add((here, line.msg_id, False))
+        self.begun[here, line.msg_id, False] += 1
         self.lines.append((here, other(here), line))
 
     @rule(pick=st.integers(0, 50), keep=st.booleans(), turned=st.booleans())
@@ -470,7 +474,7 @@ class AnyOrder(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.wait(STEP_WITHIN)
         assert not any(end.under_way for end in self.ends.values())
-        assert self.begun == self.over & self.begun, "somebody was told nothing"
+        assert self.begun == self.over, "somebody was told nothing"
 
 
 def other(name: str) -> str:
@@ -482,7 +486,7 @@ class AnyOrderTests(SynchronousTestCase):
         cheap(self)
         run_state_machine_as_test(
             AnyOrder,
-            settings=settings(max_examples=150, stateful_step_count=30, deadline=None),
+            settings=settings(max_examples=60, stateful_step_count=30, deadline=None),
         )
 
     def test_the_real_exchange_has_the_same_form(self) -> None:
