@@ -51,7 +51,8 @@ def shown(peer_id: str, own_id: str, digits: str, until: str) -> list[str]:
     """A code was made; `until`: the time of day at which it ends."""
     return [
         f"the code for {bracketed(peer_id)}: {digits}, until {until}, for one try",
-        f"tell it {BY_VOICE}; {visible(peer_id)} types: /pair {visible(own_id)} {digits}",
+        f"tell it to {visible(peer_id)} {BY_VOICE}. {visible(peer_id)} types:",
+        f"/pair {visible(own_id)} {digits}",
     ]
 
 

@@ -84,7 +84,7 @@ class PairCase(KeyCase):
 
 class PairedTests(PairCase):
     def test_what_both_read(self) -> None:
-        first, second = self.said("/pair bob")
+        first, second, third = self.said("/pair bob")
         match = re.fullmatch(
             r"the code for \[bob@CIC\]: (\d{6}), until (\d\d:\d\d), for one try", first
         )
@@ -92,7 +92,8 @@ class PairedTests(PairCase):
         until = time.localtime(self.alice.wall() + VALID)
         self.assertEqual(match[2], time.strftime("%H:%M", until))
         line = f"/pair alice@CIC {match[1]}"
-        self.assertEqual(second, f"tell it {VOICE}; bob@CIC types: {line}")
+        self.assertEqual(second, f"tell it to bob@CIC {VOICE}. bob@CIC types:")
+        self.assertEqual(third, line)
         self.assertEqual(
             self.types(line, ok=True), f"paired: [alice@CIC] is verified, its key is {self.own}"
         )
