@@ -25,6 +25,8 @@ from p2pchat.mesh.pairing.exchange import (
     prepare,
     same,
 )
+from p2pchat.mesh.pairing.pairing import Pairing
+from p2pchat.wire.messages import Pair
 
 VECTORS: Final[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "security.json").read_text(encoding="utf-8")
@@ -139,6 +141,19 @@ class HostileTests(SynchronousTestCase):
     def test_any_bytes_raise_nothing(self, data: bytes) -> None:
         for start in (data[:1], b"B"):
             exchange(gives=True).proofs(urlsafe_b64encode(start + data[1:]).decode("ascii"))
+
+    @given(st.text(max_size=60), st.text(max_size=60), st.integers(), st.text(max_size=10))
+    @settings(max_examples=100, deadline=None)
+    def test_any_line_raises_nothing(self, pake: str, proof: str, step: int, run: str) -> None:
+        """At who has shown a code, and has typed one."""
+        node = Pairing(ALICE, os.urandom, lambda: "r1")
+        with patch.object(Exchange, "__init__", lambda it, *_, **__: setattr(it, "pake", "")):
+            node.give("bob@CIC", BOB, 0.0)
+            node.take("bob@CIC", BOB, CODE, 0.0)
+        for msg_id, number in ((run, step), ("r1", step % 4), ("r2", step % 4)):
+            heard = node.heard("bob@CIC", BOB, Pair(msg_id, number, pake, proof, run), 1.0)
+            if heard is not None:
+                heard()
 
     def test_no_proof_is_the_same_as_none(self) -> None:
         proof = both(exchange(gives=True), exchange(gives=False))[0].giver

@@ -281,6 +281,31 @@ class OddTests(RunsCase):
         self.assertEqual(self.said(second()).reason, "used")
         self.assertEqual(self.said(first()).step, 2)
 
+    def test_others_end_no_run(self) -> None:
+        one = self.take(self.give())
+        two = self.said(self.to_alice(one))
+        for who, key in ((ALICE, MALLORY), ("carol@CIC", KEYS[ALICE])):
+            for line in (two, Pair(one.msg_id, 0, reason="failed")):
+                self.assertEqual(self.to_bob(line, key, who), [])
+        last, _ = self.to_bob(two)
+        assert isinstance(last, Say)
+        for who, key in ((BOB, MALLORY), ("carol@CIC", KEYS[BOB])):
+            for line in (last.message, Pair(one.msg_id, 0, reason="failed")):
+                self.assertEqual(self.to_alice(line, key, who), [])
+        self.assertEqual(
+            self.to_alice(last.message), [Paired(one.msg_id, BOB, KEYS[BOB], gave=True)]
+        )
+
+    def test_a_wrong_proof_at_the_end(self) -> None:
+        for proof in ("", "taker of somebody", "giver"):
+            self.now += AN_HOUR
+            one = self.take(self.give())
+            two = self.said(self.to_alice(one))
+            last = Pair(one.msg_id, 3, proof=proof or two.proof)
+            failed = Failed(one.msg_id, BOB, Why.FAILED, gave=True)
+            self.assertEqual(self.to_alice(last), [failed])
+            self.bob.gone(ALICE)
+
     def test_ids_that_are_none(self) -> None:
         self.give()
         for msg_id in ("", " ", "é", "x" * 200, "\x1b", "a\\b"):
