@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -322,6 +323,36 @@ class LinkTests(PairCase):
                     self.alice.pairings.heard(peer, peer.links[0], line)
             computes.assert_not_called()
         self.types(f"/pair alice {code}", ok=True)
+
+    def test_odd_lines_in_tls(self) -> None:
+        """Whoever has the key of a link, and a code that is open for it: nothing breaks."""
+        odd: list[Any] = [
+            None,
+            True,
+            -1,
+            10**30,
+            0.5,
+            "",
+            "x",
+            "\ud800",
+            "A" * 44,
+            [],
+            {},
+            "Q" * 9999,
+        ]
+        self.town.run(3)
+        (link,) = (it for it in self.bob.mesh.links if it.key is not None)
+        self.code()
+        for value in odd:
+            for field in ("msg_id", "step", "pake", "proof", "reason"):
+                for step in range(4):
+                    line = {"type": "PAIR", "msg_id": "r1", "step": step, field: value}
+                    self.assertTrue(link.send(json.dumps(line).encode() + b"\n"))
+            self.town.run(0.1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(self.town.links(self.alice)["bob@CIC"], 1)
+        self.assertNobodyIsVerified()
+        self.types(f"/pair alice {self.code()}", ok=True)
 
     def test_it_is_told_when_it_is_on_the_disk(self) -> None:
         """Both ends; see `Decision.synced`."""
