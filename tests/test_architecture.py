@@ -73,6 +73,10 @@ PURE: Final = {
     "mesh.identity.vouching",
     "mesh.link.bucket",
     "mesh.link.handshake_budget",
+    "mesh.pairing.codes",
+    "mesh.pairing.exchange",
+    "mesh.pairing.pairing",
+    "mesh.pairing.words",
     "rendezvous.registration",
     "rendezvous.registry",
     "rendezvous.replies",
@@ -94,7 +98,7 @@ WITHOUT_TWISTED: Final = "control.client"
 # (`ssl` takes its time, too, but the reactor has imported it already.)
 SLOW: Final = {
     *("asyncio", "cryptography", "multiprocessing", "OpenSSL", "prompt_toolkit"),
-    *("prometheus_client", "uuid"),
+    *("prometheus_client", "spake2", "uuid"),
 }
 MAY_BE_SLOW: Final = ("bot.", "console.full.", "service.metrics", "testing.served_bot")
 

@@ -18,6 +18,7 @@ from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.mesh.identity.pin_file import open_pins
 from p2pchat.mesh.identity.refused_keys import RefusedKey
 from p2pchat.mesh.identity.trust import Policy
+from p2pchat.mesh.pairing.words import Why, giver_failed
 from p2pchat.node.observers import INodeObserver
 from p2pchat.settings.values import SecuritySettings
 from tests.support.pin_disks import ALICE, PATH, FakePinDisk
@@ -77,6 +78,7 @@ def alerts() -> list[str]:
         key_words.refuses_us("bob@CIC", "alice@CIC", "Y3YW-Z254-ZYFB-5S3W"),
         key_words.own_key_elsewhere("alice@CIC", "10.0.0.5"),
         key_words.new_own_key("alice@CIC", "Y3YW-Z254-ZYFB-5S3W", replaces=True),
+        giver_failed("bob@CIC", Why.FAILED),
     ]
 
 
@@ -115,7 +117,7 @@ class DocumentTests(SynchronousTestCase):
     def test_what_can_be_typed_about_keys(self) -> None:
         text = document("security.md")
         words = set(re.findall(r"`/(\w+)", text))
-        self.assertLessEqual({"verify", "trust", "keys"}, words)
+        self.assertLessEqual({"verify", "pair", "trust", "keys"}, words)
         self.assertEqual(words - {command.name for command in COMMANDS}, set())
         for typed in re.findall(r"`/(?:verify|trust) [^`\s]+ ([^`]+)`", text):
             self.assertEqual(read_fingerprint(typed), typed)

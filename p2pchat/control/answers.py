@@ -347,6 +347,7 @@ REQUESTS: Final[dict[str, Callable[[Requests, Request, Outgoing], Answer]]] = {
     "stats": Requests._stats,
     "keys": lambda on, request, client: on._keys.list(request, client),
     "verify": lambda on, request, _: on._keys.verify(request),
+    "pair": lambda on, request, _: on._keys.pair(request),
     "trust": lambda on, request, _: on._keys.trust(request),
     "forget_key": lambda on, request, _: on._keys.forget(request),
     "history": lambda on, request, client: on._past.history(request, client),

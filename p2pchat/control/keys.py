@@ -9,12 +9,14 @@ they are made piece by piece, see `Turns`, and one list at a time is in memory.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from p2pchat.control.long_answers import LongAnswers
 from p2pchat.control.outgoing import Outgoing
@@ -22,12 +24,14 @@ from p2pchat.control.requests import Fields, Request, RequestError
 from p2pchat.mesh.identity.key_text import key_text
 from p2pchat.mesh.identity.known_keys import Compared, Decision, KnownKeys
 from p2pchat.mesh.identity.pin import Pin
+from p2pchat.mesh.pairing.words import NotPairedError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.trusting import Trusting
 from p2pchat.wire.address import AmbiguousNameError, split_peer_id
 from p2pchat.wire.names import bracketed
 
 _ROWS_A_PIECE: Final = 200
+_CODE: Final = re.compile("[0-9]{6}")
 
 
 class _RefusedRow(Struct, frozen=True, gc=False):
@@ -75,6 +79,26 @@ class KeyRequests:
         peer_id = self._whose(request)
         return _decided(peer_id, lambda: self._trusting().verify(peer_id, request.fingerprint))
 
+    def pair(self, request: Request) -> Fields | Deferred[Fields]:
+        """Show a code for a peer; or, with the one that it has shown, verify it."""
+        peer_id, pairings = self._whose(request), self._node.pairings
+        if pairings is None:
+            raise _no_key()
+        try:
+            if not request.code:
+                given = pairings.give(peer_id)
+                return {
+                    "peer_id": peer_id,
+                    "code": given.digits,
+                    "seconds": round(given.seconds, 1),
+                }
+            if _CODE.fullmatch(request.code) is None:
+                raise RequestError("bad_request", "a code has six digits")
+            taken = pairings.take(peer_id, request.code)
+        except NotPairedError as why:
+            raise RequestError("not_paired", str(why)) from None
+        return taken.addCallbacks(lambda why: {"peer_id": peer_id, "stored": not why}, _not_paired)
+
     def trust(self, request: Request) -> Deferred[Fields]:
         """Take the key with this fingerprint, and only that.
 
@@ -90,7 +114,7 @@ class KeyRequests:
 
     def _trusting(self) -> Trusting:
         if self._node.trusting is None:
-            raise RequestError("refused", "this node has no key, and encrypts nothing")
+            raise _no_key()
         return self._node.trusting
 
     def _whose(self, request: Request) -> str:
@@ -128,6 +152,15 @@ def _decided(peer_id: str, decide: Callable[[], Decision]) -> Deferred[Fields]:
         sentence = f"the known key of {bracketed(peer_id)} has another fingerprint"
         raise RequestError("different_key", f"{sentence}: nothing is changed")
     return decision.synced.addCallback(lambda why: {"peer_id": peer_id, "stored": not why})
+
+
+def _no_key() -> RequestError:
+    return RequestError("refused", "this node has no key, and encrypts nothing")
+
+
+def _not_paired(failure: Failure) -> NoReturn:
+    failure.trap(NotPairedError)
+    raise RequestError("not_paired", failure.getErrorMessage()) from None
 
 
 def _unknown(peer_id: str) -> RequestError:

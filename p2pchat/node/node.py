@@ -44,6 +44,7 @@ from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.own_lists import OwnLists
 from p2pchat.node.page import IPage
+from p2pchat.node.pairing import Pairings
 from p2pchat.node.patience import Patience
 from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
@@ -60,6 +61,7 @@ from p2pchat.wire.messages import (
     Away,
     Edit,
     Extension,
+    Pair,
     Peers,
     PeersReq,
     Said,
@@ -145,6 +147,8 @@ class ChatNode(MultiService):
         self._own_keys: OwnKeys | None = None
         self.trusting: Trusting | None = None
         """What the person decides about keys, None when nothing can be encrypted."""
+        self.pairings: Pairings | None = None
+        """Codes that verify keys; None as well."""
         self.known: KnownKeys | None = None
         """The keys of others, also those of earlier runs while nothing is encrypted; None without
         any. Look, and change nothing."""
@@ -214,6 +218,9 @@ class ChatNode(MultiService):
         if own_keys is not None:
             self.trusting = Trusting(own_keys, mesh, self.clock)
             self.known = own_keys.known
+            self.pairings = Pairings(
+                self.trusting, mesh, self.observers, self.clock, self._random_bytes
+            )
             own_keys.known.on_noted = self.observers.key_noted
         mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
@@ -327,6 +334,8 @@ class ChatNode(MultiService):
             self.outgoing.link_closed(peer, link)
             self._catching_up.link_closed(peer, link)
         self.absences.closed(peer, link)
+        if self.pairings is not None:
+            self.pairings.closed(peer, link)
 
     def _extended(self, peer: Peer, link: IPeerLink, message: Extension) -> None:
         if isinstance(message, Said):
@@ -338,6 +347,9 @@ class ChatNode(MultiService):
             self._finding.exchange.heard(peer, link, message)
         elif isinstance(message, Away):
             self.absences.heard(peer, link, message, self.clock.seconds())
+        elif isinstance(message, Pair):
+            if self.pairings is not None:
+                self.pairings.heard(peer, link, message)
         else:
             self._catching_up.answer(peer, link, message)
 
@@ -361,7 +373,9 @@ class ChatNode(MultiService):
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
         history = self.history
         catching_up = None if history is None else self._catching_up
-        self._sweep.start(self.mesh, self.outgoing, self.absences, history, catching_up)
+        self._sweep.start(
+            self.mesh, self.outgoing, self.absences, self.pairings, history, catching_up
+        )
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))
         super().startService()

@@ -20,6 +20,7 @@ from p2pchat.mesh.mesh import Mesh
 from p2pchat.node.away import Absences
 from p2pchat.node.catching_up import CatchingUp
 from p2pchat.node.outgoing import Outgoing
+from p2pchat.node.pairing import Pairings
 
 _log: Final = Log("Node")
 _INTERVAL: Final = 0.25
@@ -35,6 +36,7 @@ class Sweep:
     _mesh: Mesh
     _outgoing: Outgoing
     _absences: Absences
+    _pairings: Pairings | None
     _history: DurableHistory | None
     _catching_up: CatchingUp | None
 
@@ -50,12 +52,13 @@ class Sweep:
         mesh: Mesh,
         outgoing: Outgoing,
         absences: Absences,
+        pairings: Pairings | None,
         history: DurableHistory | None,
         catching_up: CatchingUp | None,
     ) -> None:
         """Look at the deadlines of these from now on."""
         self._mesh, self._outgoing, self._history = mesh, outgoing, history
-        self._absences, self._catching_up = absences, catching_up
+        self._absences, self._pairings, self._catching_up = absences, pairings, catching_up
         self._loop.start(_INTERVAL, now=False)
 
     def stop(self) -> None:
@@ -76,6 +79,8 @@ class Sweep:
             _guarded(self._history.sweep, now)
         _guarded(self._outgoing.sweep, now)
         _guarded(self._absences.sweep, now)
+        if self._pairings is not None:
+            _guarded(self._pairings.sweep, now)
         if self._catching_up is not None:
             _guarded(self._catching_up.sweep, now)
         _guarded(self._mesh.look_at_deadlines, now)

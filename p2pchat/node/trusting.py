@@ -38,6 +38,10 @@ class Trusting:
         """
         return self.known.verify(peer_id, text, self._clock.seconds())
 
+    def paired(self, peer_id: str, key: bytes) -> Decision:
+        """A code was compared with whoever has this key: verified, if it is the known one."""
+        return self.known.paired(peer_id, key, self._clock.seconds())
+
     def trust(self, peer_id: str, text: str, *, typed: bool) -> Decision:
         """Take the key with this fingerprint, and only that, for a name; `typed` verifies it.
 

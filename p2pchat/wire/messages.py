@@ -13,6 +13,7 @@
     {"type":"AWAY","text":"lunch"}                ->  (no answer)
     {"type":"PEERS_REQ","namespace":"CIC",...}    ->
                                                   <-  {"type":"PEERS","peers":[…],...}
+    {"type":"PAIR","step":1,"pake":"…",...}       ->  only inside TLS; see p2pchat.mesh.pairing
     {"type":"BYE","reason":"leaving"}             ->
                                                   <-  {"type":"BYE_OK"}           both close
 
@@ -44,7 +45,9 @@ EDIT: Final = "edit"
 """The feature of a p2pchat that takes changes of what was said: `EDIT` is spoken with it."""
 PEERS: Final = "peers"
 """The feature of a p2pchat that tells where it met others: `PEERS_REQ` and `PEERS`."""
-OWN_FEATURES: Final = (*FEATURES, AWAY, EDIT, PEERS)
+PAIR: Final = "pair"
+"""The feature of a p2pchat that compares keys by a short code: `PAIR`."""
+OWN_FEATURES: Final = (*FEATURES, AWAY, EDIT, PEERS, PAIR)
 """What every p2pchat lists to its own kind."""
 
 
@@ -248,7 +251,21 @@ class Peers(Message, tag="PEERS"):
     ttl: int = 1
 
 
-Extension: TypeAlias = Said | CatchUp | Edit | Away | PeersReq | Peers
+class Pair(Message, tag="PAIR"):
+    """A step of comparing keys by a code, 1 to 3; 0 ends it. Our own kind's extension."""
+
+    msg_id: str
+    """That of step 1, in all steps."""
+    step: int
+    pake: str = ""
+    """What SPAKE2 sends, as base64url: in step 1 and 2, else empty."""
+    proof: str = ""
+    """That its sender has the same result, as base64url: in step 2 and 3, else empty."""
+    reason: str = ""
+    """Why there is nothing more: in step 0, else empty."""
+
+
+Extension: TypeAlias = Said | CatchUp | Edit | Away | PeersReq | Peers | Pair
 """What only two p2pchats say to each other."""
 
 

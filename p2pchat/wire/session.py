@@ -23,6 +23,7 @@ from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
     AWAY,
     EDIT,
+    PAIR,
     PEERS,
     Ack,
     Away,
@@ -31,6 +32,7 @@ from p2pchat.wire.messages import (
     CatchUp,
     Edit,
     Message,
+    Pair,
     Peers,
     PeersReq,
     Ping,
@@ -263,6 +265,12 @@ class Session(Handshake):
     def on_peers(self, message: PeersReq | Peers, now: float) -> list[Output]:
         """Where others are is asked, or told."""
         if PEERS not in self.shared or message.ttl <= 0:
+            return self.on_unexpected(message, now)
+        return [Extended(message)]
+
+    def on_pair(self, message: Pair, now: float) -> list[Output]:
+        """Keys are compared by a code: in the clear there is none to compare."""
+        if PAIR not in self.shared or self.guard is None or not self.guard.sealed:
             return self.on_unexpected(message, now)
         return [Extended(message)]
 

@@ -166,6 +166,44 @@ class DecidedTests(KeysCase):
         answer = self.client.ask("verify", peer_id="carol@CIC", fingerprint=self.bob)
         self.assertEqual(answer["code"], "unknown_key")
 
+    def asks(self, **fields: Any) -> dict[str, Any]:
+        """What comes after a while."""
+        self.client.heard()
+        self.client.say({"do": "pair", **fields})
+        (answer,) = (it for it in self.later() if "ok" in it)
+        return answer
+
+    def test_pair_gives_a_code(self) -> None:
+        answer = self.client.ask("pair", peer_id="bob")
+        self.assertEqual((answer["peer_id"], answer["seconds"]), ("bob@CIC", 600.0))
+        self.assertRegex(answer["code"], r"\A[0-9]{6}\Z")
+        self.client.ask("subscribe", events=["key", "notice"])
+        assert self.place.bob.pairings is not None
+        self.place.bob.pairings.take("alice@CIC", answer["code"])
+        told = [(it["event"], it.get("what")) for it in self.later()]
+        self.assertEqual(told, [("key", "verified"), ("notice", None)])
+        self.assertEqual(self.link().security, "verified")
+
+    def test_pair_takes_a_code(self) -> None:
+        assert self.place.bob.pairings is not None
+        digits = self.place.bob.pairings.give("alice@CIC").digits
+        for wrong, code in (("12345", "bad_request"), ("٣٨٤٧٢٩", "bad_request")):
+            answer = self.client.ask("pair", peer_id="bob", code=wrong)
+            self.assertEqual((answer["ok"], answer["code"]), (False, code))
+        answer = self.asks(peer_id="bob", code=digits)
+        self.assertEqual(
+            (answer["ok"], answer["peer_id"], answer["stored"]), (True, "bob@CIC", True)
+        )
+        self.assertEqual(self.link().security, "verified")
+        answer = self.asks(peer_id="bob", code=digits)
+        self.assertEqual((answer["ok"], answer["code"]), (False, "not_paired"))
+        self.assertIn("used up", answer["error"])
+
+    def test_pair_with_whom_it_cannot(self) -> None:
+        for peer_id in ("carol@CIC", "zoe@CIC", "alice@CIC"):
+            answer = self.client.ask("pair", peer_id=peer_id)
+            self.assertEqual((answer["ok"], answer["code"]), (False, "not_paired"), peer_id)
+
     def test_trust_does_not_verify(self) -> None:
         answer = self.client.ask("trust", peer_id="zoe@CIC", fingerprint=OTHER)
         self.assertTrue(answer["ok"])
@@ -190,7 +228,7 @@ class DecidedTests(KeysCase):
         self.assertEqual(answer["code"], "unknown_key")
 
     def test_odd_names_and_values(self) -> None:
-        for do in ("verify", "trust", "forget_key"):
+        for do in ("verify", "pair", "trust", "forget_key"):
             for peer_id in ("", " ", "rob", "x" * 5000, "@", "bob@", "\ud800@CIC", "*", "#CIC"):
                 answer = self.client.ask(do, peer_id=peer_id, fingerprint="?")
                 self.assertFalse(answer["ok"], (do, peer_id))

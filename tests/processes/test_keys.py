@@ -51,6 +51,19 @@ class TwoPeopleTests(ProcessCase):
         await bob.expect(r"^ \[alice@lobby.*\] for bob alone$")
         self.assertNotIn("for bob alone", impostor.output)
 
+    async def test_two_who_tell_each_other_six_digits(self) -> None:
+        """As README, Try it, says."""
+        group = local_group(self)
+        alice, bob = self.chat("alice", *group), self.chat("bob", *group)
+        await bob.expect(r"^\* \[alice@lobby\] is connected")
+        bob.say("/pair alice@lobby")
+        line = (await bob.expect(r"^(/pair bob@lobby \d{6})$"))[1]
+        alice.say(line)
+        await alice.expect(r"^paired: \[bob@lobby\] is verified, its key is ")
+        await bob.expect(r"^\* paired: \[alice@lobby\] is verified, its key is ")
+        alice.say("/pub * oi")
+        await bob.expect(r"^\+\[alice@lobby -> \*\] oi$")
+
     async def test_who_encrypts_nothing_sees_no_marks_and_is_marked(self) -> None:
         group = local_group(self)
         alice = self.chat("alice", *group)

@@ -59,6 +59,7 @@ class MetadataTests(SynchronousTestCase):
                 "msgspec",
                 "platformdirs",
                 "prompt_toolkit",
+                "spake2",
                 "twisted",
                 "zope.interface",
             ],

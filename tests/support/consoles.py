@@ -19,6 +19,7 @@ from p2pchat.node.observers import Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.own_lists import OwnLists
 from p2pchat.node.page import IPage
+from p2pchat.node.pairing import Pairings
 from p2pchat.node.trusting import Trusting
 from p2pchat.node.unread import Unread
 from p2pchat.rendezvous.directory import Listing, Listings
@@ -85,6 +86,7 @@ class FakeNode:
     history: DurableHistory | None = None
     encrypts = False
     trusting: Trusting | None = None
+    pairings: Pairings | None = None
     lan: Lan | None = None
     known: KnownKeys | None = None
     page: IPage | None = None

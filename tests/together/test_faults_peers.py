@@ -332,6 +332,7 @@ TYPES: list[Any] = [
         "AWAY",
         "PEERS_REQ",
         "PEERS",
+        "PAIR",
         "METRICS_REQ",
         "ERROR",
         "",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from p2pchat.mesh.identity.known_keys import Compared
+from p2pchat.mesh.pairing.words import NotPairedError
 from p2pchat.node.node import ChatNode
 from p2pchat.testing.connector import FakeConnector
 from p2pchat.testing.directory import StaticDirectory
@@ -111,6 +113,27 @@ class FirstContactTests(MiddleTestCase):
         bob.trusting.trust("alice@CIC", alice.trusting.own_fingerprint, typed=True)
         self.town.run(120)
         self.assertEqual(self.securities(alice), {"bob@CIC": "verified"})
+
+    def test_a_code_finds_him_on_both_ends_and_is_dead(self) -> None:
+        """He has two keys, and carries what both say; he cannot say what would be right."""
+        alice, bob = self.meet(friends=False)
+        TwoFaces(self.town.network.host(MAN), BOB, b"1" * 32, b"2" * 32)
+        self.town.run_until_meshed()
+        assert alice.pairings is not None
+        assert bob.pairings is not None
+        code = alice.pairings.give("bob@CIC").digits
+        for sentence in ("NOT PAIRED with [alice@CIC]", "failed with [alice@CIC] before"):
+            with self.assertRaisesRegex(NotPairedError, re.escape(sentence)):
+                taken = bob.pairings.take("alice@CIC", code)
+                self.town.run(1)
+                self.failureResultOf(taken).raiseException()
+        (notice,) = (it for it in self.notices(alice) if "NOT PAIRED" in it)
+        self.assertIn("somebody may be in between", notice)
+        self.assertEqual(self.securities(alice), {"bob@CIC": "encrypted"})
+        self.assertEqual(self.securities(bob), {"alice@CIC": "encrypted"})
+        again = bob.pairings.take("alice@CIC", f"{(int(code) + 1) % 10**6:06}")
+        self.town.run(1)
+        self.assertIn("used up", str(self.failureResultOf(again).value))
 
     def test_one_who_only_carries_reads_two_hellos(self) -> None:
         alice, bob = self.meet(friends=False)

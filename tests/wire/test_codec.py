@@ -32,6 +32,7 @@ from p2pchat.wire.messages import (
     HelloOk,
     KnownPeer,
     Message,
+    Pair,
     Peers,
     PeersReq,
     Ping,
@@ -94,6 +95,10 @@ EMITTED: list[tuple[Message, dict[str, object]]] = [
             "peers": [{"id": "eva@CIC", "ip": "203.0.113.9", "port": 4000, "seen": 120}],
             "ttl": 1,
         },
+    ),
+    (
+        Pair("id", 2, "pake", "proof"),
+        {"type": "PAIR", "msg_id": "id", "step": 2, "pake": "pake", "proof": "proof", "reason": ""},
     ),
     (Away("id", "tea"), {"type": "AWAY", "msg_id": "id", "text": "tea", "ttl": 1}),
     (Ack("id", WHEN), {"type": "ACK", "msg_id": "id", "timestamp": WHEN, "ttl": 1}),

@@ -33,6 +33,7 @@ from p2pchat.console.commands.lists import (
 from p2pchat.console.commands.messages import MSG, PUB
 from p2pchat.console.commands.network import DIAL, LAN
 from p2pchat.console.commands.page import WEB
+from p2pchat.console.commands.pairing import PAIR
 from p2pchat.console.commands.past_replies import FORGET, HISTORY, OUTBOX, SEARCH
 from p2pchat.console.commands.peers import BLOCK, CONN, PEERS, RECONNECT, RTT, UNBLOCK
 from p2pchat.console.commands.row import Command, Person
@@ -210,6 +211,7 @@ COMMANDS: Final = (
     BLOCK,
     UNBLOCK,
     VERIFY,
+    PAIR,
     TRUST,
     KEYS,
     WEB,

@@ -27,7 +27,7 @@ _MOST: Final = 100
 _WITH_TEXT: Final = frozenset({"msg", "pub", "reply", "r", "me"})
 """Commands that end with a text."""
 _OF_PEERS: Final = frozenset(
-    ("to", "query", "msg", "history", "outbox", "forget", "block", "verify", "whois")
+    ("to", "query", "msg", "history", "outbox", "forget", "block", "verify", "pair", "whois")
 ) | {"ignore", "unignore", "mute", "unmute", "alias"}
 """Commands whose first argument may be a peer."""
 

@@ -133,7 +133,7 @@ def _light(pin: Pin, now: float) -> str:
 def since(pin: Pin) -> str:
     """Since when a key is known, and how well."""
     if pin.verified is not None:
-        return f"verified {day(pin.verified)}"
+        return f"verified {day(pin.verified)}{' by a code' if pin.by_code else ''}"
     return f"{'trusted' if pin.trusted else 'known'} since {day(pin.since)}"
 
 

@@ -3,7 +3,8 @@
     opened, closed   a sealed link of a name: the first one pins, lightly
     wrote_to         the person sends it a direct message: the pin is settled, and written before
                      the message is handed to the link
-    verify, trust, forget    what the person decides: holds at once, on the disk before the answer
+    verify, paired, trust, forget
+                     what the person decides: holds at once, on the disk before the answer
     sweep            light pins go, others are settled by time, the disk gets what it is owed
 
 Rules: a settled pin is never replaced without the person, and what the person settled never goes by
@@ -232,12 +233,24 @@ class KnownKeys:
             return Decision(Compared.UNKNOWN)
         if pin.fingerprint != wanted:
             return Decision(Compared.DIFFERENT)
-        pin.verified = self.wall()
+        return self._verified(pin, now, by_code=False)
+
+    def paired(self, peer_id: str, key: bytes, now: float) -> Decision:
+        """Both ends have compared a code, and so this key: verified, if it is the known one."""
+        pin = self._pins.get(peer_id)
+        if pin is None:
+            return Decision(Compared.UNKNOWN)
+        if not pin.has(key):
+            return Decision(Compared.DIFFERENT)
+        return self._verified(pin, now, by_code=True)
+
+    def _verified(self, pin: Pin, now: float, *, by_code: bool) -> Decision:
+        pin.verified, pin.by_code = self.wall(), by_code
         decision = Decision(Compared.EQUAL)
         if not pin.fleeting:
             self._pins.settle(pin, Hold.BY_PERSON)
             decision = self._decided(self._line(pin, "verified"), now, pin)
-        self.on_noted(peer_id, "verified", pin.key)
+        self.on_noted(pin.peer_id, "verified", pin.key)
         return decision
 
     def trust(self, peer_id: str, text: str, now: float, *, typed: bool) -> Decision:
@@ -265,7 +278,7 @@ class KnownKeys:
             self._refused.forget(peer_id, pin.key)
         pin.trusted = True
         if typed:
-            pin.verified = wall
+            pin.verified, pin.by_code = wall, False
         decision = Decision(Compared.EQUAL)
         if not pin.fleeting:
             self._pins.settle(pin, Hold.BY_PERSON)

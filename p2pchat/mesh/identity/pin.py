@@ -2,7 +2,7 @@
 
 LIGHT      in memory: while a link with that key is open, and for 10 minutes after its end
 BY_TIME    on disk, after an hour of open links that nobody contested; goes when there are many
-BY_PERSON  on disk, after a direct message, /verify or /trust; never goes by itself
+BY_PERSON  on disk, after a direct message, /verify, /pair or /trust; never goes by itself
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Pin(Struct):
     hold: Hold = Hold.LIGHT
     verified: float | None = None
     """Seconds of the wall clock at which the person has compared the fingerprint."""
+    by_code: bool = False
+    """Whether that was done by a code, which both programs have compared: see `/pair`."""
     trusted: bool = False
     """Whether the person has chosen this key with /trust."""
     contested: bool = False

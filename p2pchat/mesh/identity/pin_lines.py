@@ -3,6 +3,7 @@
     {"file":"p2pchat keys 1","own":"<key>"}
     {"time":"2026-11-30T00:00:00Z","peer_id":"bob@CIC","event":"seen","key":"<key>","how":"written"}
     {"time":…,"peer_id":"bob@CIC","event":"verified","key":"<key>","how":"compared"}
+    {"time":…,"peer_id":"bob@CIC","event":"verified","key":"<key>","how":"code"}
     {"time":…,"peer_id":"bob@CIC","event":"trusted","key":"<key>","was":"<key>"}
     {"time":…,"peer_id":"bob@CIC","event":"trusted","fingerprint":"Y3YW-…","how":"compared"}
     {"time":…,"peer_id":"bob@CIC","event":"refused","key":"<key>"}
@@ -28,6 +29,7 @@ from p2pchat.wire.address import split_peer_id
 
 FORM: Final = "p2pchat keys 1"
 COMPARED: Final = "compared"
+CODE: Final = "code"
 WRITTEN: Final = "written"
 BY_TIME: Final = "time"
 Event: TypeAlias = Literal["seen", "verified", "trusted", "refused", "forgotten"]
@@ -52,8 +54,8 @@ class Line(Struct, omit_defaults=True):
     fingerprint: str = ""
     """Where the key is not known yet."""
     how: str = ""
-    """seen: `written` or `time`; verified, and trusted when it was typed: `compared`; forgotten,
-    when there were too many: `room`."""
+    """seen: `written` or `time`; verified, and trusted when it was typed: `compared`; verified by
+    /pair: `code`; forgotten, when there were too many: `room`."""
     was: str = ""
     """The key that `trusted` has replaced."""
     last: str = ""
@@ -127,7 +129,7 @@ def line_of(pin: Pin, event: Event, at: float) -> Line:
     else:
         line.fingerprint = pin.fingerprint
     if event == "verified":
-        line.how = COMPARED
+        line.how = CODE if pin.by_code else COMPARED
     elif event == "seen":
         line.how = BY_TIME if pin.hold is Hold.BY_TIME else WRITTEN
     return line

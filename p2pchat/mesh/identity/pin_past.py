@@ -14,6 +14,7 @@ from p2pchat.mesh.identity.key_text import key_text, read_key
 from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.mesh.identity.pin_lines import (
     BY_TIME,
+    CODE,
     COMPARED,
     Line,
     line_of,
@@ -55,8 +56,8 @@ def replay(line: Line, pins: Pins, refused: RefusedKeys) -> None:
         refused.forget(peer_id, pin.key)  # it was refused before it was trusted
     pin.seen = max(pin.seen, seconds(line.last) if line.last else at)
     pin.trusted = pin.trusted or line.event == "trusted"
-    if line.how == COMPARED:
-        pin.verified = at
+    if line.how in (COMPARED, CODE):
+        pin.verified, pin.by_code = at, line.how == CODE
     by_time = line.event == "seen" and line.how == BY_TIME
     pins.settle(pin, Hold.BY_TIME if by_time else Hold.BY_PERSON)
 

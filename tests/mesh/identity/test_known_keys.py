@@ -272,6 +272,32 @@ class PersonTests(KnownKeysTestCase):
             self.assertEqual(self.pin().verified is not None, compared is Compared.EQUAL)
         self.assertRaises(ValueError, self.keys.verify, "bob@CIC", text[:4], 0.0)
 
+    def test_a_code_verifies_the_key_that_is_known_and_stays_told_apart(self) -> None:
+        for name, theirs, compared in (
+            ("carol@CIC", BOB, Compared.UNKNOWN),
+            ("bob@CIC", MALLORY, Compared.DIFFERENT),
+            ("bob@CIC", BOB, Compared.EQUAL),
+        ):
+            self.opened()
+            decision = self.keys.paired(name, theirs, 0.0)
+            self.assertEqual(decision.compared, compared)
+            self.assertEqual(self.pin().verified is not None, compared is Compared.EQUAL)
+        for _ in range(2):
+            self.assertTrue(self.pin().by_code)
+            self.assertIs(self.pin().hold, Hold.BY_PERSON)
+            self.assertIn(b'"event":"verified","key":', self.disk.files[PATH])
+            self.assertIn(b'"how":"code"', self.disk.files[PATH])
+            file = self.keys.file
+            assert file is not None
+            file.write_anew()
+            self.keys.close(1.0)
+            self.keys = self.start()
+        self.keys.verify("bob@CIC", fingerprint(BOB), 0.0)
+        self.assertFalse(self.pin().by_code)
+        self.keys.close(2.0)
+        self.keys = self.start()
+        self.assertEqual((self.pin().verified is not None, self.pin().by_code), (True, False))
+
     def test_trust_takes_a_refused_key(self) -> None:
         self.opened()
         self.keys.wrote_to("bob@CIC", 0.0)

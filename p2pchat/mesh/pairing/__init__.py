@@ -1,0 +1,1 @@
+"""Comparing keys by a short code that one person reads to another."""

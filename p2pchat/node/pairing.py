@@ -1,0 +1,173 @@
+"""Pairing over the links of one node: what the person asks for, and what comes of it.
+
+    pairings.give("bob@CIC")             a code to show; the outcome is a notice
+    pairings.take("bob@CIC", "384729")   fires when bob is verified, or fails with a sentence
+
+Rules: the runs are those of `p2pchat.mesh.pairing`; here they get a link, and the pin is verified.
+Whoever gave the code and whoever typed it are told only when it is on the disk. What a peer can
+have computed waits for its share of a turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Final, NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from p2pchat.mesh.identity.key_text import fingerprint
+from p2pchat.mesh.identity.known_keys import Compared
+from p2pchat.mesh.link.seams import IPeerLink
+from p2pchat.mesh.mesh import Mesh
+from p2pchat.mesh.pairing.exchange import NotInstalledError, prepare
+from p2pchat.mesh.pairing.pairing import Failed, Output, Paired, Pairing, Say, Step
+from p2pchat.mesh.pairing.words import (
+    NotPairedError,
+    Why,
+    cannot_pair,
+    giver_failed,
+    in_the_clear,
+    not_linked,
+    paired,
+    taker_failed,
+)
+from p2pchat.mesh.peers import Peer
+from p2pchat.node.observers import Observers
+from p2pchat.node.trusting import Trusting
+from p2pchat.wire.codec import encode
+from p2pchat.wire.messages import PAIR, Pair
+
+_OURSELVES: Final = "that is yourself"
+
+
+class Given(NamedTuple):
+    """A code to show, for one try."""
+
+    digits: str
+    seconds: float
+    """For how long it is good from now on."""
+
+
+class Pairings:
+    """Of one node that has a key. Call `heard`, `closed`, and `sweep` several times a second."""
+
+    def __init__(
+        self,
+        trusting: Trusting,
+        mesh: Mesh,
+        observers: Observers,
+        clock: IReactorTime,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._trusting = trusting
+        self._mesh = mesh
+        self._observers = observers
+        self._clock = clock
+        self._runs = Pairing(trusting.own_key, random_bytes, mesh.context.new_id)
+        self._waiting: dict[str, Deferred[str]] = {}
+        """Run -> who has typed the code."""
+
+    # ------------------------------------------------------------ what the person does
+
+    def give(self, peer_id: str) -> Given:
+        """The code to show for a peer that has a link; raises `NotPairedError`."""
+        _, _, key = self._linked(peer_id)
+        now = self._clock.seconds()
+        code = self._runs.give(peer_id, key, now)
+        return Given(code.digits, code.until - now)
+
+    def take(self, peer_id: str, digits: str) -> Deferred[str]:
+        """Compare a code that the peer has shown: six digits.
+
+        Fires as `Decision.synced` when the peer is verified, within some seconds, or fails with a
+        `NotPairedError`, which may be raised at once as well.
+        """
+        peer, link, key = self._linked(peer_id)
+        message = self._runs.take(peer_id, key, digits, self._clock.seconds())
+        outcome: Deferred[str] = Deferred()
+        self._waiting[message.msg_id] = outcome
+        if not _send(peer, link, message):
+            self._do(peer, link, self._runs.gone(peer_id))
+        return outcome
+
+    def _linked(self, peer_id: str) -> tuple[Peer, IPeerLink, bytes]:
+        """The link on which to pair, and its key."""
+        if peer_id == self._mesh.context.me.peer_id:
+            raise NotPairedError(_OURSELVES)
+        peer = self._mesh.peers.get(peer_id)
+        if peer is None or all(link.leaving for link in peer.links):
+            raise NotPairedError(not_linked(peer_id))
+        link = peer.link_in_use
+        if link.key is None:
+            raise NotPairedError(in_the_clear(peer_id))
+        if PAIR not in link.shared:
+            raise NotPairedError(cannot_pair(peer_id, is_p2pchat=link.is_p2pchat))
+        try:
+            prepare()
+        except NotInstalledError as why:
+            raise NotPairedError(str(why)) from None
+        return peer, link, link.key
+
+    # ------------------------------------------------------------ what happens on links
+
+    def heard(self, peer: Peer, link: IPeerLink, message: Pair) -> None:
+        """A PAIR came."""
+        if link.key is not None:
+            step = self._runs.heard(peer.peer_id, link.key, message, self._clock.seconds())
+            if step is not None:
+                self._mesh.turns.do(self._take_step(peer, link, step))
+
+    def closed(self, peer: Peer, link: IPeerLink) -> None:
+        """A link is gone."""
+        if self._runs.under_way and all(it.key != link.key for it in peer.links):
+            self._do(peer, link, self._runs.gone(peer.peer_id))
+
+    def sweep(self, now: float) -> None:
+        """End what is late."""
+        self._do(None, None, self._runs.sweep(now))
+
+    # ------------------------------------------------------------ what comes of it
+
+    def _take_step(self, peer: Peer, link: IPeerLink, step: Step) -> Generator[None, None, None]:
+        self._do(peer, link, step())
+        yield
+
+    def _do(self, peer: Peer | None, link: IPeerLink | None, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Say():
+                    if peer is not None and link is not None:
+                        _send(peer, link, output.message)
+                case Paired():
+                    self._paired(output)
+                case Failed():
+                    self._failed(output)
+
+    def _paired(self, run: Paired) -> None:
+        decision = self._trusting.paired(run.peer_id, run.key)
+        if decision.compared is not Compared.EQUAL:
+            self._failed(Failed(run.run, run.peer_id, Why.CHANGED, run.gave))
+        elif run.gave:
+            sentence = paired(run.peer_id, fingerprint(run.key))
+            decision.synced.addCallback(lambda why: self._tell(sentence, why))
+        else:
+            decision.synced.addCallback(self._waiting.pop(run.run).callback)
+
+    def _failed(self, run: Failed) -> None:
+        if run.gave:
+            self._observers.notice(giver_failed(run.peer_id, run.why))
+        else:
+            why = NotPairedError(taker_failed(run.peer_id, run.why))
+            self._waiting.pop(run.run).errback(why)
+
+    def _tell(self, *sentences: str) -> None:
+        for sentence in filter(None, sentences):
+            self._observers.notice(sentence)
+
+
+def _send(peer: Peer, link: IPeerLink, message: Pair) -> bool:
+    """Send it on this link, or on another one with the same key; whether one took it."""
+    line = encode(message)
+    others = [it for it in peer.links if it is not link and it.key == link.key]
+    return any(it.send(line) for it in (link, *others) if not it.leaving)

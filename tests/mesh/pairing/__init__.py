@@ -1,0 +1,1 @@
+"""Pairing: the computation, the codes, the runs."""
