@@ -7,6 +7,7 @@ configuration file, which beats the default.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 from p2pchat.console.plain.stdio import has_input
@@ -18,6 +19,7 @@ from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.reading import Values, check_text, in_options, load, resolve
 from p2pchat.settings.table import DEFAULT_FILE, OPTION_GROUPS, SETTINGS
 from p2pchat.settings.values import Settings
+from p2pchat.speech import asked, use
 from p2pchat.wire.address import MAX_NAME
 from p2pchat.wire.names import bracketed, is_hidden
 from p2pchat.wire.text import printable
@@ -61,6 +63,11 @@ class ChatOptions(CommandOptions):
         """Whether the person wants the plain console in any case."""
         return bool(self["plain"])
 
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """See `CommandOptions`; from here on the process speaks the person's language."""
+        use(asked(sys.argv[1:] if options is None else options))
+        super().parseOptions(options)
+
     def postOptions(self) -> None:
         """Resolve the settings, and see to the log; raises ConfigError for a wrong value."""
         path, refused = self["config"], []
@@ -77,6 +84,7 @@ class ChatOptions(CommandOptions):
         self.file = None if path is None else os.path.abspath(path)
         file, warnings = ({}, []) if path is None else load(path)
         self.settings = resolve(self._given(), file)
+        use(self.settings.console.language)
         self.warnings = [*refused, *warnings, *self._login_warnings()]
         parent, logging = self.parent, self.settings.logging
         if parent is not None and self.twistd_stays and parent["pidfile"] == "twistd.pid":

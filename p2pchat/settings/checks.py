@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from p2pchat.speech import LANGUAGES
 from p2pchat.wire.blocklist import block_entry
 from p2pchat.wire.names import is_hidden
 from p2pchat.wire.text import is_text, printable, shortened
@@ -285,6 +286,7 @@ HOST: Final = Kind("ADDRESS", _accept_host)
 SERVE: Final = Kind("[HOST:]PORT", _accept_serve)
 ENDPOINT: Final = Kind("ENDPOINT", _accept_endpoint)
 PATH: Final = Kind("FILE", _accept_path)
+LANGUAGE: Final = Kind("|".join(LANGUAGES), _one_of(LANGUAGES))
 LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
 POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))

@@ -27,6 +27,7 @@ from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.reading import check_text, resolve
 from p2pchat.settings.table import SETTINGS
+from p2pchat.speech import _, use
 from twisted import logger
 
 PLUGIN = SimpleNamespace(tapname="p2pchat", description="A node.", options=ChatOptions)
@@ -49,6 +50,7 @@ class OptionsTestCase(SynchronousTestCase):
         self.patch(os, "environ", {**os.environ, "XDG_STATE_HOME": folder, "LOGNAME": "ana"})
         self.patch(options, "has_input", lambda: True)
         self.addCleanup(set_level, get_level())
+        self.addCleanup(use, "en")
 
     def parse(self, *words: str) -> ChatOptions:
         parsed = ChatOptions()
@@ -77,7 +79,7 @@ class ValueTests(OptionsTestCase):
         }
         texts |= {"prefer|require|off": "off"}
         texts |= {"ENDPOINT": "tcp:77", "YES|NO": "no", "LIST": "*@spam", "NAMES": "eth0"}
-        texts |= {"HOST[:PORT],...": "a:77,b"}
+        texts |= {"HOST[:PORT],...": "a:77,b", "en|pt_BR": "pt_BR"}
         given = {setting: texts.get(setting.metavar, "77") for setting in SETTINGS}
         given |= {setting: "yes" for setting in SETTINGS if not setting.metavar}
         words = []
@@ -87,6 +89,25 @@ class ValueTests(OptionsTestCase):
         for setting, text in given.items():
             value = getattr(getattr(settings, setting.section), setting.field)
             self.assertEqual((setting.key, value), (setting.key, check_text(setting.key, text)))
+
+    def test_the_language(self) -> None:
+        """An option beats the file, which beats the environment."""
+        for words, file, environ, shown in (
+            ((), None, "C", "usage: "),
+            ((), None, "pt_BR.UTF-8", "uso: "),
+            ((), "en", "pt_BR.UTF-8", "usage: "),
+            ((), "pt_BR", "C", "uso: "),
+            (("--language", "en"), "pt_BR", "pt_BR.UTF-8", "usage: "),
+            (("--lang", "pt_BR"), "en", "C", "uso: "),
+        ):
+            os.environ["LC_ALL"] = environ
+            self.write("config.json", {"console": {"language": file}})
+            self.parse(*words)
+            self.assertEqual(_("usage: "), shown, (words, file, environ))
+
+    def test_another_language_is_refused(self) -> None:
+        said = self.leaves(2, "--language", "klingon")
+        self.assertEqual(said, '--language: expected one of en, pt_BR, got "klingon"\n')
 
     def test_the_rendezvous_with_and_without_a_port(self) -> None:
         for words, address in (

@@ -22,6 +22,7 @@ from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import ControlError
 from p2pchat.control.protocol import MAX_TEXT, USUAL_KINDS
+from p2pchat.speech import asked, use
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import is_text, printable, shortened, system_reason
 
@@ -35,6 +36,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    use(asked(words))
     options = parser_of(words[0]).parse_args(words[1:])
     for word in _texts(options):
         if not is_text(word):
