@@ -15,6 +15,7 @@ one language.
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -107,7 +108,7 @@ def marked() -> dict[Key, list[str]]:
         # Babel takes its time, and without this nothing is marked.
         if b"from p2pchat.speech import" not in content:
             continue
-        for key in marked_in(content):
+        for key in filter(_has_words, marked_in(content)):
             files = found.setdefault(key, [])
             if name not in files:
                 files.append(name)
@@ -173,6 +174,11 @@ def untranslated(catalogue: Ours) -> list[str]:
 def po_of(language: str) -> Path:
     """Where the .po of a language is; the .mo is beside it."""
     return LOCALE / language / "LC_MESSAGES" / "p2pchat.po"
+
+
+def _has_words(key: Key) -> bool:
+    """Whether there is something to translate beside what is put in, as not in `{path}: {why}`."""
+    return re.search(r"[^\W\d_]", re.sub(r"\{\w*\}", "", _text(key))) is not None
 
 
 def _text(key: Key | list[str]) -> str:

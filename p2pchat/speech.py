@@ -10,7 +10,7 @@
 Rules: the English sentence is the key of the catalogue, so it stands in the source as one literal,
 and values are put in afterwards, by name. What a program reads, and what is logged, is English in
 every language: a text that is both shown and logged is a `Sentence`, or an error that carries one.
-Then `str(it)` is English, and `said(it)` what the person reads. The language is one for the whole
+Then `str(it)` is English, and `spoken(it)` what the person reads. The language is one for the whole
 process, and English until `use` is called: a program that has a node in it decides for itself.
 
 docs/languages.md tells how to mark a sentence, and how to add a language.
@@ -23,7 +23,7 @@ import re
 from collections.abc import Mapping, Sequence
 from gettext import NullTranslations, translation
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 ENGLISH: Final = "en"
 LANGUAGES: Final = (ENGLISH, "pt_BR")
@@ -113,6 +113,12 @@ class Sentence:
     def __repr__(self) -> str:
         return f"Sentence({str(self)!r})"
 
+    def but(self, **fields: object) -> Sentence:
+        """The same with other values for some of its fields."""
+        other = Sentence(self._text, **{**self.fields, **fields})
+        other._plural, other._n = self._plural, self._n
+        return other
+
     def said(self) -> str:
         """It in the person's language."""
         text = ngettext(self._text, self._plural, self._n) if self._plural else _(self._text)
@@ -126,17 +132,32 @@ def counted(singular: str, plural: str, n: int, /, **fields: object) -> Sentence
     return sentence
 
 
-def said(what: str | Sentence | BaseException) -> str:
+Spoken: TypeAlias = str | Sentence | BaseException | None
+"""What `spoken` takes; a text is in the person's language already. None is nothing: that is what
+the value of a `Failure` may be."""
+
+
+def plain(text: str) -> Sentence:
+    """Somebody else's words, for where a `Sentence` is wanted: the same in every language."""
+    return Sentence("{text}", text=text)
+
+
+def sentence_of(error: BaseException) -> Sentence:
+    """What to hand on of an error, for another one: `ConfigError(sentence_of(why))`."""
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, Sentence) else plain(str(error))
+
+
+def spoken(what: Spoken) -> str:
     """What the person is told: a sentence, or an error's, in their language; else the text of it.
 
-    An error carries a sentence when it was made with one: `ConfigError(Sentence(...))`. To raise
-    another error for the same reason, put the first one into a field, or hand on `why.args[0]`.
+    An error carries a sentence when it was made with one: `ConfigError(Sentence(...))`.
     """
-    return str(_as_said(what))
+    return "" if what is None else str(_as_said(what))
 
 
 def _as_said(what: object) -> object:
     """A sentence or an error as it is said, and anything else as it is: it may be formatted."""
-    if isinstance(what, BaseException) and what.args and isinstance(what.args[0], Sentence):
-        what = what.args[0]
+    if isinstance(what, BaseException):
+        what = sentence_of(what)
     return what.said() if isinstance(what, Sentence) else what

@@ -40,7 +40,10 @@ MARKED: tuple[str, ...] = (
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
 }
-ERRORS: set[str] = set()
+ERRORS = {
+    *("ConfigError", "Unfit", "CannotStartError", "ControlError", "HistoryError", "NotSentError"),
+    *("InsecureError", "OutboxFullError", "AmbiguousNameError", "GroupError", "NoAnswerError"),
+}
 """Errors that carry a `Sentence` wherever they are made."""
 
 FIELDS = re.compile(r"(?<!\{)\{(\w*)[^{}]*\}(?!\})|(%\(\w+\)\w|%\w)")

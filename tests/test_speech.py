@@ -9,7 +9,7 @@ from typing import ClassVar
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.settings.checks import ConfigError
-from p2pchat.speech import N_, Sentence, _, asked, counted, ngettext, said, use
+from p2pchat.speech import N_, Sentence, _, asked, counted, ngettext, spoken, use
 
 PORTUGUESE = "pt_BR"
 
@@ -106,7 +106,7 @@ class SentenceTests(SpeechTests):
         self.assertEqual(str(self.WHY), "no dog at home")
         self.assertEqual(f"{self.WHY}", "no dog at home")
         self.assertEqual(self.WHY.said(), "sem cachorro em home")
-        self.assertEqual(said(self.WHY), "sem cachorro em home")
+        self.assertEqual(spoken(self.WHY), "sem cachorro em home")
 
     def test_what_is_put_in_is_never_a_template(self) -> None:
         self.speak(**self.TEXTS)
@@ -124,12 +124,12 @@ class SentenceTests(SpeechTests):
         self.speak(**self.TEXTS)
         error = ConfigError(self.WHY)
         self.assertEqual(str(error), "no dog at home")
-        self.assertEqual(said(error), "sem cachorro em home")
-        self.assertEqual(said(ConfigError(*error.args)), "sem cachorro em home")
+        self.assertEqual(spoken(error), "sem cachorro em home")
+        self.assertEqual(spoken(ConfigError(*error.args)), "sem cachorro em home")
         # That of somebody else has its text alone.
-        self.assertEqual(said(OSError(2, "No such file")), "[Errno 2] No such file")
-        self.assertEqual(said(ValueError()), "")
-        self.assertEqual(said("text"), "text")
+        self.assertEqual(spoken(OSError(2, "No such file")), "[Errno 2] No such file")
+        self.assertEqual(spoken(ValueError()), "")
+        self.assertEqual(spoken("text"), "text")
 
     def test_numbers(self) -> None:
         self.speak(one="um cachorro", more="{n} cachorros")
@@ -143,9 +143,9 @@ class SentenceTests(SpeechTests):
     def test_a_sentence_without_a_translation_is_english(self) -> None:
         use("pt_BR")
         self.assertEqual(
-            said(Sentence("{n} unicorns of {who}", n=3, who="ana")), "3 unicorns of ana"
+            spoken(Sentence("{n} unicorns of {who}", n=3, who="ana")), "3 unicorns of ana"
         )
-        self.assertEqual(said(counted("{n} unicorn", "{n} unicorns", 0)), "0 unicorns")
+        self.assertEqual(spoken(counted("{n} unicorn", "{n} unicorns", 0)), "0 unicorns")
 
     def test_a_mark_changes_nothing(self) -> None:
         use("pt_BR")

@@ -27,7 +27,7 @@ from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.reading import check_text, resolve
 from p2pchat.settings.table import SETTINGS
-from p2pchat.speech import _, use
+from p2pchat.speech import Sentence, _, use
 from twisted import logger
 
 PLUGIN = SimpleNamespace(tapname="p2pchat", description="A node.", options=ChatOptions)
@@ -138,7 +138,7 @@ class ValueTests(OptionsTestCase):
         self.assertEqual(warnings, [])
         self.write("config.json", {"limits": {"peer_rat": 7}})
         (warning,) = options.reread()[1]
-        self.assertIn("limits.peer_rat: unknown setting, ignored", warning)
+        self.assertIn("limits.peer_rat: unknown setting, ignored", str(warning))
         self.write("config.json", {"limits": {"peer_rate": "fast"}})
         self.assertRaises(ConfigError, options.reread)
         os.remove("config.json")
@@ -157,7 +157,7 @@ class ValueTests(OptionsTestCase):
             (parsed.settings.peer.namespace, parsed.settings.peer.name), ("CIC", "option")
         )
         self.assertEqual(
-            parsed.warnings,
+            [*map(str, parsed.warnings)],
             ["config.json: peer.nmae: unknown setting, ignored (did you mean peer.name?)"],
         )
 
@@ -180,8 +180,15 @@ class ErrorTests(OptionsTestCase):
 
     def test_a_later_sentence_names_what_was_typed(self) -> None:
         options = self.parse("--on-message", "/bin/x")
-        self.assertEqual(options.in_options("hooks.message: no"), "--on-message: no")
-        self.assertEqual(options.in_options("rendezvous.serve: no"), "rendezvous.serve: no")
+        for place, shown in (
+            ("hooks.message", "--on-message: [no]"),
+            ("rendezvous.serve", "rendezvous.serve: [no]"),
+        ):
+            sentence = Sentence("{place}: [{why}]", place=place, why="no")
+            self.assertEqual(str(options.in_options(sentence)), shown)
+        self.assertEqual(
+            str(options.in_options(Sentence("hooks.message: no"))), "hooks.message: no"
+        )
 
     def test_bytes_that_are_no_text(self) -> None:
         self.assertEqual(
@@ -231,14 +238,14 @@ class ErrorTests(OptionsTestCase):
             self.assertIsNone(options.settings.hooks.message)
             self.assertIsNone(options.file)
             (warning,) = options.warnings
-            self.assertIn("everybody may write it: --config config.json reads it", warning)
+            self.assertIn("everybody may write it: --config config.json reads it", str(warning))
             self.assertEqual(
                 self.parse("--config", "config.json").file, os.path.abspath("config.json")
             )
             os.chmod(place, before)
         self.patch(os, "geteuid", lambda: 12345)
         if os.stat(".").st_uid not in (0, 12345):
-            self.assertIn("it belongs to", self.parse().warnings[0])
+            self.assertIn("it belongs to", str(self.parse().warnings[0]))
 
     def test_a_link_is_followed_and_each_place_on_the_way_counts(self) -> None:
         for folder in ("ours", "theirs"):
@@ -249,7 +256,7 @@ class ErrorTests(OptionsTestCase):
         os.chmod("theirs", 0o777)
         options = self.parse()
         self.assertIsNone(options.file)
-        self.assertIn("theirs: everybody may write it", options.warnings[0])
+        self.assertIn("theirs: everybody may write it", str(options.warnings[0]))
         # One that leads there by way of a folder of ours, and of a folder that is a link.
         os.symlink("../theirs", "ours/away")
         os.symlink("away/config.json", "ours/link")
@@ -453,7 +460,7 @@ class SurroundingsTests(OptionsTestCase):
             self.patch(getpass, "getuser", lambda login=login: login)
             self.assertEqual(login_name(), name)
             told = [f"the login name cannot be a name here: you are [{name}] (see --name)"]
-            warnings = [*self.parse().warnings]
+            warnings = [*map(str, self.parse().warnings)]
             self.assertEqual(warnings[:1] if len(name) < 40 else told, told * (login != name))
             self.assertEqual([*self.parse("--name", "eva").warnings], [])
 

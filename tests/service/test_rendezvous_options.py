@@ -172,7 +172,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((place.port, place.interface, place.drain), (7, "::1", 5.0))
         self.assertEqual(options.settings.limits.idle, 1.0)
         (warning,) = options.warnings
-        self.assertIn("server.odd: unknown setting", warning)
+        self.assertIn("server.odd: unknown setting", str(warning))
         Path(path).write_text('{"server":{"interface":"::"}}')
         settings, warnings = options.reread()
         self.assertEqual((settings.server.port, settings.server.interface), (7, "::"))

@@ -16,7 +16,7 @@ def _away(person: Person, rest: str) -> Answer:
     try:
         absences.say(rest)
     except NotSentError as why:
-        return wrong(str(why))
+        return wrong(why)
     return said(f"you are away: {absences.own} (/back)")
 
 

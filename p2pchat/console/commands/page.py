@@ -24,7 +24,7 @@ def _web(person: Person, rest: str) -> Answer:
     try:
         link = page.open()
     except CannotStartError as why:
-        return wrong(str(why))
+        return wrong(why)
     return said(
         f"the page of this node: {link.url}",
         "the link can be used once, within two minutes, by a browser on this machine",

@@ -45,6 +45,7 @@ from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import log_paths
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import spoken
 from p2pchat.wire.text import printable, shortened
 
 _MEANS_IT: Final = 60.0
@@ -133,7 +134,7 @@ def _log(_: Person, rest: str) -> Answer:
     try:
         set_level(rest)
     except ValueError as why:
-        return LOG.misused(str(why) if rest.strip() else f"it is {get_level()} now")
+        return LOG.misused(spoken(why) if rest.strip() else f"it is {get_level()} now")
     where = "".join(f": {printable(path)}" for path in log_paths())
     return said(f"the log's level is {get_level()}{where}")
 
