@@ -20,7 +20,7 @@ from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.service.chat_options import ChatOptions
 from p2pchat.speech import FOLDER, LANGUAGES, ngettext, use
-from tests.support.marks import bare_errors, no_literal, unmarked
+from tests.support.marks import bare_errors, hidden, no_literal, unmarked
 from tests.support.processes import ROOT
 
 try:
@@ -35,10 +35,22 @@ TRANSLATED = tuple(language for language in LANGUAGES if language != "en")
 
 MARKED: tuple[str, ...] = (
     # Folders and files of p2pchat/ in which every sentence for a person is marked.
+    "console/commands/absence.py",
+    "console/commands/page.py",
+    "console/commands/row.py",
+    "console/replies.py",
+    "mesh/link/ports.py",
+    "node/demands.py",
+    "settings/checks.py",
+    "settings/examining.py",
+    "settings/owners.py",
+    "settings/reading.py",
     "speech.py",
 )
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
+    "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
+    "settings/examining.py": (".venv/bin/pip install",),
 }
 ERRORS = {
     *("ConfigError", "Unfit", "CannotStartError", "ControlError", "HistoryError", "NotSentError"),
@@ -88,6 +100,14 @@ class MarkTests(SynchronousTestCase):
         ]
         self.assertEqual(found, [])
 
+    def test_nothing_else_has_the_name_of_the_mark(self) -> None:
+        found = [
+            f"p2pchat/{name}:{line}: {what}"
+            for name, source in sources("")
+            for line, what in hidden(source)
+        ]
+        self.assertEqual(found, [], "call it _something else")
+
     def test_errors_carry_sentences(self) -> None:
         found = [
             f"p2pchat/{name}:{line}: {call}"
@@ -122,6 +142,9 @@ class MarkTests(SynchronousTestCase):
             'show("word", "two-words", f"{a}: {b}", "--a b")',
         ):
             self.assertEqual([*unmarked(source)], [], source)
+        for source in ("def f(_): pass", "for _ in range(2): pass", "lambda _: 1", "a, _ = 1, 2"):
+            self.assertEqual(len([*hidden(f"from p2pchat.speech import _\n{source}")]), 1, source)
+            self.assertEqual([*hidden(source)], [])
         self.assertEqual(len([*no_literal("Sentence(text)")]), 1)
         self.assertEqual(len([*no_literal('counted("a {n}", text, 3)')]), 1)
         for source in ('E("a b")', 'E(f"{a} b")', "E(str(why))", 'E("a" + b)', 'E(_("a b"))'):

@@ -32,7 +32,7 @@ def unmarked(source: str) -> Iterator[tuple[int, str]]:
         if id(node) in docstrings or isinstance(node, ast.Assert):
             return
         if isinstance(node, ast.AnnAssign):  # the annotation may be text
-            if node.value is not None:
+            if node.value is not None and ast.unparse(node.annotation) != "TypeAlias":
                 yield from look(node.value)
             return
         if isinstance(node, ast.Call):
@@ -73,6 +73,22 @@ def no_literal(source: str) -> Iterator[tuple[int, str]]:
             texts = node.args[:count]
             if not all(isinstance(it, ast.Constant) for it in texts) or len(texts) < count:
                 yield node.lineno, ast.unparse(node)
+
+
+def hidden(source: str) -> Iterator[tuple[int, str]]:
+    """(line, what) of each other thing that is called `_` in a file that imports the mark.
+
+    There `_("...")` would call that, or take it from the whole file.
+    """
+    tree = ast.parse(source)
+    imports = (node for node in tree.body if isinstance(node, ast.ImportFrom))
+    if not any(alias.name == "_" for node in imports for alias in node.names):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.arg == "_":
+            yield node.lineno, "an argument"
+        elif isinstance(node, ast.Name) and node.id == "_" and not isinstance(node.ctx, ast.Load):
+            yield node.lineno, "a variable"
 
 
 def bare_errors(source: str, errors: set[str]) -> Iterator[tuple[int, str]]:
