@@ -266,7 +266,7 @@ class ErrorTests(OptionsTestCase):
         os.chmod("theirs", 0o755)
         self.assertEqual(self.parse().settings.peer.name, "theirs")
         os.chmod("theirs/config.json", 0o666)
-        self.assertIn("theirs/config.json: everybody may write it", self.parse().warnings[0])
+        self.assertIn("theirs/config.json: everybody may write it", str(self.parse().warnings[0]))
 
     def test_a_fifo_is_refused_at_once(self) -> None:
         os.mkfifo("config.json")

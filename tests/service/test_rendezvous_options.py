@@ -178,7 +178,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((settings.server.port, settings.server.interface), (7, "::"))
         self.assertEqual((settings.limits.idle, warnings), (5.0, []))
         Path(path).chmod(0o622)
-        self.assertIn("somebody else may change it", options.reread()[1][0])
+        self.assertIn("somebody else may change it", str(options.reread()[1][0]))
 
     def test_a_wrong_file_is_named_and_so_is_the_setting(self) -> None:
         for content, sentence in (

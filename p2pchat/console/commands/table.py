@@ -79,7 +79,7 @@ class Commands:
         self.sent = SentMessages(node)
         self.published = 0
         """How many messages were published to at least one peer."""
-        self.forgotten: Callable[[str], None] = lambda _: None
+        self.forgotten: Callable[[str], None] = lambda _peer_id: None
         """Called with the peer_id when what was said by and to a peer has been deleted."""
 
     def confirmed(self, what: str) -> bool:
