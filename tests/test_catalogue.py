@@ -6,6 +6,7 @@ Whoever marks a room adds it to `MARKED`. docs/languages.md tells how.
 from __future__ import annotations
 
 import argparse
+import ast
 import gettext
 import io
 import os
@@ -20,7 +21,7 @@ from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.service.chat_options import ChatOptions
 from p2pchat.speech import FOLDER, LANGUAGES, ngettext, use
-from tests.support.marks import bare_errors, hidden, no_literal, unmarked
+from tests.support.marks import MARKS, bare_errors, hidden, no_literal, unmarked
 from tests.support.processes import ROOT
 
 try:
@@ -151,6 +152,25 @@ class MarkTests(SynchronousTestCase):
             self.assertEqual(len([*bare_errors(source, {"E"})]), 1, source)
         for source in ('E(Sentence("a b"))', "E(why.args[0])", "E(sentence)", 'F("a b")'):
             self.assertEqual([*bare_errors(source, {"E"})], [], source)
+
+
+class DocumentTests(SynchronousTestCase):
+    text = Path(ROOT, "docs", "languages.md").read_text("utf-8")
+
+    def test_it_tells_each_way_to_mark(self) -> None:
+        tree = ast.parse(Path(ROOT, "p2pchat", "speech.py").read_text("utf-8"))
+        known = {it.name for it in tree.body if isinstance(it, (ast.FunctionDef, ast.ClassDef))}
+        told = set(re.findall(r"\b(\w+)\(", self.text))
+        for name in MARKS | {"spoken", "sentence_of", "plain"}:
+            self.assertIn(name, known)
+            self.assertIn(name, told)
+
+    def test_what_it_names_is_there(self) -> None:
+        for path in re.findall(r"\b(?:p2pchat|docs|tests)/[\w./]+\.(?:py|po)\b", self.text):
+            self.assertTrue(Path(ROOT, path).exists(), path)
+        for name in ("MARKED", "NOT_FOR_PEOPLE"):
+            self.assertIn(f"`{name}`", self.text)
+            self.assertIn(name, globals())
 
 
 class CatalogueTests(SynchronousTestCase):
