@@ -21,16 +21,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from gettext import NullTranslations, translation
+from contextlib import suppress
+from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Final, TypeAlias
 
 ENGLISH: Final = "en"
 LANGUAGES: Final = (ENGLISH, "pt_BR")
 """What `use` knows, as `--language` takes it."""
-DOMAIN: Final = "p2pchat"
 FOLDER: Final = Path(__file__).with_name("locale")
-"""Where the catalogues are."""
+"""Where the catalogues are, each in the folder of its language."""
+CATALOGUE: Final = "LC_MESSAGES/p2pchat.mo"
 
 _OPTION: Final = "--language"
 _spoken: NullTranslations = NullTranslations()
@@ -44,10 +45,12 @@ def use(language: str | None = None, environ: Mapping[str, str] | None = None) -
     """
     global _spoken
     chosen = language or _of(os.environ if environ is None else environ)
+    _spoken = NullTranslations()
     if chosen == ENGLISH or chosen not in LANGUAGES:
-        chosen, _spoken = ENGLISH, NullTranslations()
-    else:
-        _spoken = translation(DOMAIN, str(FOLDER), [chosen], fallback=True)
+        return ENGLISH
+    # gettext.translation imports locale first, which takes longer than all of this.
+    with suppress(FileNotFoundError), (FOLDER / chosen / CATALOGUE).open("rb") as file:
+        _spoken = GNUTranslations(file)
     return chosen
 
 
