@@ -23,6 +23,9 @@ from hypothesis import settings
 if sys.argv[0].endswith("workertrial.py"):
     os.environ.pop("COVERAGE_PROCESS_START", None)
 
+# What the program says is compared in English, whatever language the person speaks who runs them.
+os.environ["LC_ALL"] = "C.UTF-8"
+
 # No example database (nothing is left behind), and no deadline: the machine may be busy.
 settings.register_profile("p2pchat", database=None, deadline=None)
 settings.load_profile("p2pchat")

@@ -32,6 +32,7 @@ ORDER: Final = (
     ("logs",),
     ("settings",),
     ("wire",),
+    ("speech",),
 )
 """The rooms from the top floor down: each imports only from those below it."""
 
@@ -56,6 +57,7 @@ PURE: Final = {
     "settings.reading",
     "settings.table",
     "settings.values",
+    "speech",
     "mesh.discovery.schedule",
     "mesh.discovery.scope",
     "mesh.identity.certificates",

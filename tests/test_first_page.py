@@ -14,7 +14,8 @@ from p2pchat.settings.table import SETTINGS, settings_of
 from tests.support.processes import ROOT
 
 PAGES: Final = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
-DOCUMENTS: Final = [*PAGES, *sorted((ROOT / "docs").glob("*.md"))]
+PORTUGUESE: Final = ROOT / "README.pt-BR.md"
+DOCUMENTS: Final = [*PAGES, PORTUGUESE, *sorted((ROOT / "docs").glob("*.md"))]
 UNITS: Final = {
     "MiB": 1_048_576,
     "MB": 1_000_000,
@@ -50,9 +51,22 @@ class FirstPageTests(SynchronousTestCase):
         self.assertRegex(run, r"^python3 -m venv \.venv && .* -m twisted\.trial .*\btests$")
         self.assertIn('$0 == "## Run the tests"', text_of(ROOT / ".ci" / "run"))
 
+    def test_what_is_typed_is_the_same_in_portuguese(self) -> None:
+        """Its commands, and the lines that are typed, are those of README.md."""
+        text = text_of(PORTUGUESE)
+        blocks = re.compile(r"(?ms)^```sh\n(.*?)\n```$")
+        self.assertEqual(blocks.findall(text), blocks.findall(self.text))
+        typed = re.findall(r"`((?:p2pchat|\.venv|/|--)[^`]*)`|(?m:^    (/.*)$)", text)
+        self.assertGreater(len(typed), 10)
+        for words in filter(None, (word for pair in typed for word in pair)):
+            if not words.startswith("--language"):
+                self.assertIn(words, self.text)
+        self.assertIn("(README.pt-BR.md)", self.text)
+        self.assertIn("(README.md)", text)
+
     def test_every_document_is_in_its_table(self) -> None:
         table = self.text.partition("\n## Documents\n")[2].partition("\n## ")[0]
-        for path in DOCUMENTS[len(PAGES) :]:
+        for path in (ROOT / "docs").glob("*.md"):
             step = f"add docs/{path.name} to README.md, Documents"
             self.assertIn(f"(docs/{path.name})", table, step)
 

@@ -21,6 +21,7 @@ from p2pchat.bot.message import NotDelivered
 from p2pchat.control.client.finding import Choice
 from p2pchat.control.client.place import Place
 from p2pchat.control.paths import SYSTEM_FOLDER, ControlError, connect, runtime_folder, sockets_in
+from p2pchat.speech import Sentence
 
 Streams: TypeAlias = "tuple[asyncio.StreamReader, asyncio.StreamWriter, str]"
 """Both ways to a node that was met, and its peer_id."""
@@ -190,4 +191,4 @@ async def find(choice: Choice) -> Streams:
     for _, writer, _ in found:
         writer.close()
     which = ", ".join(own_id for _, _, own_id in found) or "none"
-    raise ControlError(f"the bot needs one node of yours, and finds {which}")
+    raise ControlError(Sentence("the bot needs one node of yours, and finds {which}", which=which))

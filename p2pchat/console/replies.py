@@ -12,6 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 
+from p2pchat.speech import Spoken, spoken
 from p2pchat.wire.names import cells
 from p2pchat.wire.text import printable
 
@@ -46,19 +47,23 @@ class Reply(Struct):
 Answer: TypeAlias = "Reply | Deferred[Reply]"
 
 
-def said(*lines: str) -> Reply:
+def said(*lines: Spoken) -> Reply:
     """It was done, and this is what there is to say of it."""
-    return Reply([*map(printable, lines)])
+    return Reply(_shown(lines))
 
 
-def tabled(table: Table, *lines: str) -> Reply:
+def tabled(table: Table, *lines: Spoken) -> Reply:
     """It was done, and the answer is a table below these lines."""
-    return Reply([*map(printable, lines), *table.lines()], table=table if table.rows else None)
+    return Reply([*_shown(lines), *table.lines()], table=table if table.rows else None)
 
 
-def wrong(*lines: str) -> Reply:
-    """It was not done, for this reason."""
-    return Reply([*map(printable, lines)], ok=False)
+def wrong(*lines: Spoken) -> Reply:
+    """It was not done, for this reason; an error is one."""
+    return Reply(_shown(lines), ok=False)
+
+
+def _shown(lines: Sequence[Spoken]) -> list[str]:
+    return [printable(spoken(line)) for line in lines]
 
 
 def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -41,6 +41,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError
+from p2pchat.speech import spoken
 from p2pchat.wire.address import AmbiguousNameError, namespace_of_scope
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
@@ -155,9 +156,9 @@ class Requests:
         try:
             self._node.send(to, text, told, security=demand)
         except InsecureError as why:
-            raise RequestError("insecure", str(why), to=to) from None
+            raise RequestError("insecure", spoken(why), to=to) from None
         except NotSentError as why:
-            raise RequestError("not_sent", str(why)) from None
+            raise RequestError("not_sent", spoken(why)) from None
         return answer
 
     def _withdrawn(self, news: News) -> str:
@@ -179,7 +180,7 @@ class Requests:
         try:
             published = self._node.publish(scope, text)
         except NotSentError as why:
-            raise RequestError("not_sent", str(why)) from None
+            raise RequestError("not_sent", spoken(why)) from None
         return {
             "to": scope,
             "msg_id": published.msg_id,
@@ -195,7 +196,7 @@ class Requests:
         try:
             found = self._node.peers.called(name)
         except AmbiguousNameError as why:
-            raise RequestError("not_sent", str(why)) from None
+            raise RequestError("not_sent", spoken(why)) from None
         if "@" in found:
             return found
         raise RequestError("not_sent", f"no such peer: {bracketed(name)}")
@@ -225,7 +226,7 @@ class Requests:
         try:
             namespace = namespace_of_scope(request.scope)
         except ValueError as why:
-            raise RequestError("bad_request", str(why)) from None
+            raise RequestError("bad_request", spoken(why)) from None
         if request.format == "text":
             return client.long_answers.do(lambda: self._text(f"/peers {request.scope}"))
         asked: Deferred[Any] = self._node.presence.discover() if request.ask else succeed(None)
@@ -279,7 +280,7 @@ class Requests:
             try:
                 watching: str | None = self._node.peers.called(request.watching)
             except AmbiguousNameError as why:
-                raise RequestError("bad_request", str(why)) from None
+                raise RequestError("bad_request", spoken(why)) from None
         else:
             watching = None
 
@@ -321,7 +322,7 @@ class Requests:
         try:
             set_level(request.level)
         except ValueError as why:
-            raise RequestError("bad_request", str(why)) from None
+            raise RequestError("bad_request", spoken(why)) from None
         return {"level": get_level()}
 
     def _reload_settings(self, _request: Request, _client: Outgoing) -> Answer:
@@ -330,7 +331,7 @@ class Requests:
         try:
             return {"lines": self._reload()}
         except ConfigError as why:
-            raise RequestError("refused", str(why)) from None
+            raise RequestError("refused", spoken(why)) from None
 
     def _stop_node(self, _request: Request, _client: Outgoing) -> Answer:
         # The answer leaves first.

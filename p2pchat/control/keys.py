@@ -27,6 +27,7 @@ from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.pairing.words import NotPairedError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.trusting import Trusting
+from p2pchat.speech import spoken
 from p2pchat.wire.address import AmbiguousNameError, split_peer_id
 from p2pchat.wire.names import bracketed
 
@@ -123,7 +124,7 @@ class KeyRequests:
             peer_id = self._node.peers.called(request.peer_id)
             split_peer_id(peer_id)
         except (AmbiguousNameError, ValueError) as why:
-            raise RequestError("bad_request", str(why)) from None
+            raise RequestError("bad_request", spoken(why)) from None
         return peer_id
 
     def _pin(self, request: Request) -> Pin:
@@ -145,7 +146,7 @@ def _decided(peer_id: str, decide: Callable[[], Decision]) -> Deferred[Fields]:
     try:
         decision = decide()
     except ValueError as why:
-        raise RequestError("bad_request", str(why)) from None
+        raise RequestError("bad_request", spoken(why)) from None
     if decision.compared is Compared.UNKNOWN:
         raise _unknown(peer_id)
     if decision.compared is Compared.DIFFERENT:

@@ -26,6 +26,7 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import RECEIVED, STATES, HistoryError, Record
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import spoken
 from p2pchat.wire.address import (
     EVERYONE,
     AmbiguousNameError,
@@ -121,7 +122,7 @@ class PastRequests:
         try:
             namespace_of_scope(where) if where.startswith(("#", EVERYONE)) else split_peer_id(where)
         except ValueError as why:
-            raise RequestError("bad_request", str(why)) from None
+            raise RequestError("bad_request", spoken(why)) from None
         if request.upto <= 0:
             unread.seen(where)
             return {"unread": 0}
@@ -173,7 +174,7 @@ class PastRequests:
         try:
             return self._node.peers.called(name)
         except AmbiguousNameError as why:
-            raise RequestError("bad_request", str(why)) from None
+            raise RequestError("bad_request", spoken(why)) from None
 
 
 def line_fields(record: Record) -> Fields:
@@ -251,4 +252,4 @@ def _too_early(failure: Failure) -> None:
 
 def _not_read(failure: Failure) -> Any:
     failure.trap(HistoryError)
-    raise RequestError("failed", failure.getErrorMessage())
+    raise RequestError("failed", spoken(failure.value))

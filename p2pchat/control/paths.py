@@ -18,7 +18,8 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from p2pchat.wire.text import shortened, system_reason
+from p2pchat.speech import Sentence
+from p2pchat.wire.text import shortened, why_not
 
 SUFFIX: Final = ".sock"
 MAX_PATH: Final = 107 if sys.platform == "linux" else 103
@@ -31,7 +32,7 @@ _LONGEST_NAME: Final = 40
 
 
 class ControlError(Exception):
-    """A control socket cannot be used; the text is the sentence for the person."""
+    """A control socket cannot be used; its `Sentence` is for the person."""
 
 
 def runtime_folder(environ: Mapping[str, str] | None = None, uid: int | None = None) -> str:
@@ -56,9 +57,9 @@ def prepare_folder(folder: str, uid: int | None = None) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         found = os.lstat(folder)
     except OSError as error:
-        raise ControlError(f"{shortened(folder)}: {system_reason(error)}") from None
+        raise ControlError(_about(folder, why_not(error))) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
-        raise ControlError(f"{shortened(folder)}: others may change this folder")
+        raise ControlError(_about(folder, Sentence("others may change this folder")))
 
 
 def socket_path(folder: str, peer_id: str, also: str = "") -> str:
@@ -81,12 +82,15 @@ def check_length(path: str) -> None:
     try:
         size = len(os.fsencode(path))
     except UnicodeEncodeError:
-        raise ControlError(f"{shortened(path)}: that cannot be the name of a file") from None
+        raise ControlError(_about(path, Sentence("that cannot be the name of a file"))) from None
     if size > MAX_PATH:
-        raise ControlError(
-            f"{shortened(path)}: {size} bytes are too many for the name of a socket, "
-            f"{MAX_PATH} is the most: choose a shorter one with --control"
+        too_many = Sentence(
+            "{size} bytes are too many for the name of a socket, {most} is the most: choose a "
+            "shorter one with --control",
+            size=size,
+            most=MAX_PATH,
         )
+        raise ControlError(_about(path, too_many))
 
 
 def connect(path: str, *, named: bool = False) -> socket.socket:
@@ -105,15 +109,22 @@ def connect(path: str, *, named: bool = False) -> socket.socket:
     except (OSError, ValueError) as error:
         connection.close()
         if isinstance(error, OSError):
-            why = {
-                errno.ECONNREFUSED: "the node that made it is gone",
-                errno.ENOENT: "there is no such socket: is the node running?",
-                errno.ENOTSOCK: "that is not a socket",
-            }.get(error.errno or 0, system_reason(error))
+            why = _NO_NODE.get(error.errno or 0) or why_not(error)
         else:
-            why = "that cannot be the name of a file"
-        raise ControlError(f"{shortened(path)}: {why}") from None
+            why = Sentence("that cannot be the name of a file")
+        raise ControlError(_about(path, why)) from None
     return connection
+
+
+_NO_NODE: Final = {
+    errno.ECONNREFUSED: Sentence("the node that made it is gone"),
+    errno.ENOENT: Sentence("there is no such socket: is the node running?"),
+    errno.ENOTSOCK: Sentence("that is not a socket"),
+}
+
+
+def _about(path: str, why: Sentence) -> Sentence:
+    return Sentence("{path}: {why}", path=shortened(path), why=why)
 
 
 def _check_owner(path: str, *, named: bool) -> None:
@@ -129,11 +140,11 @@ def _check_owner(path: str, *, named: bool) -> None:
     if named and found.st_mode & 0o060 == 0o060 and found.st_gid in os.getgroups():
         owners.append(found.st_uid)
     if found.st_uid not in owners:
-        raise ControlError(f"{shortened(path)}: another user made this socket")
+        raise ControlError(_about(path, Sentence("another user made this socket")))
     # In a folder like /tmp everybody may put something, and only its owner may take it away.
     shared = place.st_mode & 0o022 and not place.st_mode & stat.S_ISVTX
     if place.st_uid not in owners or shared:
-        raise ControlError(f"{shortened(path)}: others may change the folder of this socket")
+        raise ControlError(_about(path, Sentence("others may change the folder of this socket")))
 
 
 def make_way(path: str) -> bool:
@@ -144,7 +155,7 @@ def make_way(path: str) -> bool:
     check_length(path)
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise ControlError(f"{shortened(path)}: something that is no socket is there")
+            raise ControlError(_about(path, Sentence("something that is no socket is there")))
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             # A living one whose queue is full answers EAGAIN, so that this never waits.
             probe.setblocking(False)
@@ -155,8 +166,9 @@ def make_way(path: str) -> bool:
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
-        reason = system_reason(error) if isinstance(error, OSError) else "no name of a file"
-        raise ControlError(f"{shortened(path)}: {reason}") from None
+        no_name = Sentence("that cannot be the name of a file")
+        reason = why_not(error) if isinstance(error, OSError) else no_name
+        raise ControlError(_about(path, reason)) from None
     return True
 
 

@@ -39,6 +39,7 @@ from p2pchat.control.paths import (
 from p2pchat.control.socket_service import SocketService
 from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
+from p2pchat.speech import Sentence
 from p2pchat.wire.stamps import Timestamps
 from p2pchat.wire.text import shortened
 
@@ -98,7 +99,9 @@ class ControlService(SocketService):
         if not make_way(path):
             path = socket_path(folder, peer_id, str(self._node.port))
             if not make_way(path):
-                raise ControlError(f"{shortened(path)}: another node has this control socket")
+                raise ControlError(
+                    Sentence("{path}: another node has this control socket", path=shortened(path))
+                )
         return path
 
     def section(self) -> Section[ControlService]:

@@ -20,7 +20,8 @@ from twisted.internet import tcp, unix
 from twisted.internet.protocol import ServerFactory
 from twisted.python.failure import Failure
 
-from p2pchat.wire.text import shortened, system_reason
+from p2pchat.speech import Sentence
+from p2pchat.wire.text import shortened, why_not
 
 
 class GroupError(Exception):
@@ -63,7 +64,9 @@ class SocketPort(unix.Port):
             except OSError as why:
                 os.unlink(self._path)
                 self.stopListening()
-                raise GroupError(f"{self._group}: {system_reason(why)}") from None
+                raise GroupError(
+                    Sentence("{group}: {why}", group=self._group, why=why_not(why))
+                ) from None
 
     def connectionLost(self, reason: Failure) -> None:
         """Remove the file if it is ours; Twisted's own would fail, and leave the socket open."""
@@ -88,4 +91,4 @@ def _number(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except (KeyError, ValueError):
-        raise GroupError(f"{shortened(group)}: there is none") from None
+        raise GroupError(Sentence("{group}: there is none", group=shortened(group))) from None

@@ -25,6 +25,8 @@ from p2pchat.control.paths import ControlError, make_way
 from p2pchat.control.requests import Request
 from p2pchat.control.socket_file import GroupError, SocketPort
 from p2pchat.logs.levels import Log
+from p2pchat.mesh.link.ports import reason
+from p2pchat.speech import Sentence
 from p2pchat.turns import Turns
 from p2pchat.wire.text import shortened, system_reason
 
@@ -76,22 +78,33 @@ class SocketService(Service):
         if path is None:
             path = self._usual_path()
         elif not make_way(path):
-            raise ControlError(f"{shortened(path)}: {self.whose} has this control socket")
+            raise ControlError(
+                Sentence(
+                    "{path}: {whose} has this control socket",
+                    path=shortened(path),
+                    whose=self.whose,
+                )
+            )
         if self._group is not None and self._given is None:
-            raise ControlError("the usual folder is yours alone: a group needs a control.path")
+            raise ControlError(
+                Sentence("the usual folder is yours alone: a group needs a control.path")
+            )
         port = SocketPort(path, self.factory, MAX_CLIENTS, self._reactor, self._group)
         try:
             port.startListening()
         except GroupError as why:
-            raise ControlError(f"{shortened(path)} cannot be given to the group {why}") from None
+            sentence = Sentence(
+                "{path} cannot be given to the group {why}", path=shortened(path), why=why
+            )
+            raise ControlError(sentence) from None
         except CannotListenError as why:
-            reason = getattr(why.socketError, "strerror", None) or str(why.socketError)
-            raise ControlError(f"{shortened(path)}: {reason}") from None
+            sentence = Sentence("{path}: {why}", path=shortened(path), why=reason(why))
+            raise ControlError(sentence) from None
         self._port, self.path = port, path
 
     def _usual_path(self) -> str:
         """Where the socket is to be when nobody named a place; raises `ControlError`."""
-        raise ControlError("a control socket needs a path")
+        raise ControlError(Sentence("a control socket needs a path"))
 
     def startService(self) -> None:
         """Take connections; raises `ControlError` if `listen` has not been called and fails."""

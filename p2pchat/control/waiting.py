@@ -20,6 +20,7 @@ from p2pchat.history.records import SECURITIES
 from p2pchat.node.cancelling import Cancelled
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import OwnMessage, Stage
+from p2pchat.speech import spoken
 from p2pchat.wire.address import AmbiguousNameError
 
 MOST_LISTED: Final = 200
@@ -45,7 +46,7 @@ class OutboxRequests:
         try:
             peer_id = request.peer_id and self._node.peers.called(request.peer_id)
         except AmbiguousNameError as why:
-            raise RequestError("bad_request", str(why)) from None
+            raise RequestError("bad_request", spoken(why)) from None
         waiting = outbox.of_peer(peer_id) if peer_id else [*outbox]
         if len(request.msg_ids) > 1:
             raise RequestError("bad_request", "one msg_id, after which the list goes on")

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.control.requests import Fields, Request, RequestError
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import spoken
 
 
 class PageRequests:
@@ -34,5 +35,5 @@ class PageRequests:
         try:
             link = page.open(request.port)
         except CannotStartError as why:
-            raise RequestError("refused", str(why)) from None
+            raise RequestError("refused", spoken(why)) from None
         return {"url": link.url, "port": link.port, "pages": link.pages}

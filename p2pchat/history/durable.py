@@ -33,6 +33,7 @@ from p2pchat.history.waiting import Limits
 from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
+from p2pchat.speech import Sentence
 from p2pchat.wire.changes import said_id
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
@@ -171,7 +172,7 @@ class DurableHistory:
         self._questions.abandon()
         deletions, self._deletions = self._deletions, set()
         for answer in deletions:
-            answer.errback(HistoryError("perhaps not deleted: the disk does not answer"))
+            answer.errback(HistoryError(Sentence("perhaps not deleted: the disk does not answer")))
 
     @property
     def uncertain(self) -> int:
@@ -333,7 +334,7 @@ class DurableHistory:
 
         def delete(trouble: str) -> Deferred[int]:
             if trouble:  # what is not written yet would be, after all
-                raise HistoryError(f"could not be deleted: {trouble}")
+                raise HistoryError(Sentence("could not be deleted: {why}", why=trouble))
             forgetting = self._store.tidying.forget(peer_id)
             return Deferred.fromCoroutine(forgetting).addCallbacks(done, failed)
 
@@ -344,7 +345,7 @@ class DurableHistory:
             return count
 
         def failed(failure: Failure) -> NoReturn:
-            raise HistoryError(f"could not be deleted: {failure.getErrorMessage()}")
+            raise HistoryError(Sentence("could not be deleted: {why}", why=failure.value))
 
         answer: Deferred[int] = Deferred()
 

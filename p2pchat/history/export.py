@@ -19,9 +19,11 @@ from p2pchat.history.reading import Reader
 from p2pchat.history.records import STATES, HistoryError, Record
 from p2pchat.locks import in_use
 from p2pchat.settings.paths import default_history_path, safe
+from p2pchat.speech import Sentence, counted, sentence_of
 from p2pchat.sqlite import ForeignFileError, copy
 from p2pchat.wal import is_cut
 from p2pchat.wire.address import AmbiguousNameError, is_plain, the_one_called
+from p2pchat.wire.text import why_not
 
 _SUFFIX: Final = ".sqlite"
 _LONGEST_LISTS: Final = 4_000_000
@@ -41,10 +43,16 @@ def find(name: str | None, namespace: str | None) -> str:
         if file.endswith(_SUFFIX) and _fits(file.removesuffix(_SUFFIX), name, namespace)
     ]
     if not found:
-        raise HistoryError(f"there is no history in {folder}; --file names one elsewhere")
+        raise HistoryError(
+            Sentence("there is no history in {folder}; --file names one elsewhere", folder=folder)
+        )
     if len(found) > 1:
         names = ", ".join(file.removesuffix(_SUFFIX) for file in found[:10])
-        raise HistoryError(f"there are several ({names}): say which with --name or --namespace")
+        raise HistoryError(
+            Sentence(
+                "there are several ({names}): say which with --name or --namespace", names=names
+            )
+        )
     return os.path.join(folder, found[0])
 
 
@@ -57,7 +65,7 @@ def read(path: str, conversation: str | None, count: int | None = None) -> Itera
     from p2pchat.history.reading import Reader
 
     if not os.path.exists(path):
-        raise HistoryError(f"there is no file {path}")
+        raise HistoryError(Sentence("there is no file {path}", path=path))
     reader = Reader(path)
     try:
         cut = is_cut(path) and not in_use(path)
@@ -65,7 +73,14 @@ def read(path: str, conversation: str | None, count: int | None = None) -> Itera
         yield from reader.everything(whole) if count is None else reader.recent(whole, count)
         damaged = reader.newly_damaged() + cut
         if damaged:
-            raise HistoryError(f"{path} is damaged in {damaged} places: what was there is left out")
+            raise HistoryError(
+                counted(
+                    "{path} is damaged in {n} place: what was there is left out",
+                    "{path} is damaged in {n} places: what was there is left out",
+                    damaged,
+                    path=path,
+                )
+            )
     finally:
         reader.close()
 
@@ -81,14 +96,17 @@ def backup(path: str, target: str) -> None:
     try:
         copy(path, target, FORMAT)
     except FileExistsError:
-        raise HistoryError(
-            f"{target} is there already, and is left as it is: choose another name"
-        ) from None
+        sentence = Sentence(
+            "{path} is there already, and is left as it is: choose another name", path=target
+        )
+        raise HistoryError(sentence) from None
     except (ForeignFileError, OSError, sqlite3.Error) as why:
         reason: object = why
         if isinstance(why, OSError):
-            reason = f"{path if why.filename is None else why.filename}: {why.strerror}"
-        raise HistoryError(f"no copy of {path} was made: {reason}") from None
+            where = path if why.filename is None else why.filename
+            reason = Sentence("{path}: {why}", path=where, why=why_not(why))
+        sentence = Sentence("no copy of {path} was made: {why}", path=path, why=reason)
+        raise HistoryError(sentence) from None
 
 
 def as_json(record: Record) -> dict[str, Any]:
@@ -128,7 +146,7 @@ def _whole(reader: Reader, name: str) -> str:
     try:
         return the_one_called(name, reader.peers_called(name))
     except AmbiguousNameError as why:
-        raise HistoryError(str(why)) from None
+        raise HistoryError(sentence_of(why)) from None
 
 
 def _fits(stem: str, name: str | None, namespace: str | None) -> bool:

@@ -13,7 +13,9 @@ from p2pchat.disk import SYSTEM, Disk
 from p2pchat.history.records import HistoryError
 from p2pchat.history.schema import FORMAT
 from p2pchat.locks import Lock, lock
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.sqlite import ForeignFileError, check
+from p2pchat.wire.text import why_not
 
 NONE: Final = "none"
 """The file name that means: keep nothing."""
@@ -31,18 +33,25 @@ def claim(path: str, disk: Disk = SYSTEM) -> Lock:
         disk.make_folder(os.path.dirname(path))
         taken = lock(path, disk)
     except OSError as trouble:
-        raise HistoryError(f"the history file {path} cannot be used: {trouble.strerror}") from None
+        raise HistoryError(_unusable(path, trouble)) from None
     if taken is None:
-        raise HistoryError(
-            f"another p2pchat uses the history file {path}: "
-            "choose another name (--name NAME), or another file (--history FILE)"
+        sentence = Sentence(
+            "another p2pchat uses the history file {path}: choose another name (--name NAME), or "
+            "another file (--history FILE)",
+            path=path,
         )
+        raise HistoryError(sentence)
     try:
         check(path, FORMAT, disk)
     except ForeignFileError as why:
         taken.release()
-        raise HistoryError(str(why)) from None
+        raise HistoryError(sentence_of(why)) from None
     except OSError as trouble:
         taken.release()
-        raise HistoryError(f"the history file {path} cannot be used: {trouble.strerror}") from None
+        raise HistoryError(_unusable(path, trouble)) from None
     return taken
+
+
+def _unusable(path: str, trouble: OSError) -> Sentence:
+    why = why_not(trouble)
+    return Sentence("the history file {path} cannot be used: {why}", path=path, why=why)

@@ -24,10 +24,11 @@ from p2pchat.history.segments import encodable, is_whole, unpack
 from p2pchat.history.shares import Held, held
 from p2pchat.history.sums import EVERY, of_name, record, segments, summed_after
 from p2pchat.history.upgrading import OF_BEFORE
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.sqlite import File, ForeignFileError
 from p2pchat.wire.address import is_called, is_plain
 from p2pchat.wire.changes import said_id
-from p2pchat.wire.text import system_reason
+from p2pchat.wire.text import why_not
 
 _T = TypeVar("_T")
 _AT_ONCE: Final = 1000
@@ -401,13 +402,13 @@ class Reader:
             finally:
                 connection.execute("ROLLBACK")
         except ForeignFileError as why:
-            raise HistoryError(str(why)) from None
+            raise HistoryError(sentence_of(why)) from None
         except (sqlite3.Error, OSError, ValueError) as trouble:
             self.close()
             reason: object = trouble
             if isinstance(trouble, OSError):
-                reason = f"{self._file.path}: {system_reason(trouble)}"
-            raise HistoryError(f"the history cannot be read: {reason}") from None
+                reason = Sentence("{path}: {why}", path=self._file.path, why=why_not(trouble))
+            raise HistoryError(Sentence("the history cannot be read: {why}", why=reason)) from None
 
 
 def _sorted(found: list[Record]) -> list[Record]:

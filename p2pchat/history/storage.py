@@ -13,6 +13,7 @@ from p2pchat.disk import SYSTEM, Disk
 from p2pchat.history.database import Database
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import HistoryError
+from p2pchat.speech import Sentence
 from p2pchat.sqlite import ClosedError, Worker
 
 _T = TypeVar("_T")
@@ -69,7 +70,7 @@ class Questions:
 
         def closed(failure: Failure) -> NoReturn:
             failure.trap(ClosedError)
-            raise HistoryError("this node is leaving")
+            raise HistoryError(Sentence("this node is leaving"))
 
         answer: Deferred[list[_T]] = Deferred()
         self._unanswered[answer] = None
@@ -87,7 +88,7 @@ class Questions:
         self._storage.reading.abandon()
         unanswered, self._unanswered = self._unanswered, {}
         for answer in unanswered:
-            answer.errback(HistoryError("this node leaves, and the disk does not answer"))
+            answer.errback(HistoryError(Sentence("this node leaves, and the disk does not answer")))
 
     def stop(self) -> Deferred[None]:
         """Answer what is asked, and close the reader."""

@@ -30,6 +30,7 @@ from p2pchat.logs.levels import LEVELS, enabled, level_name, set_level
 from p2pchat.logs.limits import RepeatedFaults
 from p2pchat.logs.texts import show_texts
 from p2pchat.settings.values import LoggingSettings
+from p2pchat.speech import Sentence, spoken
 from p2pchat.wire.text import printable
 
 FilesOf: TypeAlias = Callable[[], AbstractContextManager[object]]
@@ -204,13 +205,17 @@ def stream_format(name: str, descriptor: int | None) -> Formatter:
     return formatter
 
 
-def complain(sentence: str, level: str = "ERROR", stream: TextIO | None = None) -> None:
-    """Tell the person who started the program, on standard error, or the journal if it is that."""
+def complain(sentence: str | Sentence, level: str = "ERROR", stream: TextIO | None = None) -> None:
+    """Tell the person who started the program, on standard error, or the journal if it is that.
+
+    The journal is a log, and gets it in English.
+    """
     stream = sys.stderr if stream is None else stream
     with suppress(OSError, ValueError):
         if stream is not None:
-            line = printable(sentence) + "\n"
-            stream.write(marked(level, line) if is_journal(2) else line)
+            journal = is_journal(2)
+            line = printable(str(sentence) if journal else spoken(sentence)) + "\n"
+            stream.write(marked(level, line) if journal else line)
             stream.flush()
 
 

@@ -20,6 +20,7 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.news import NotSentError
 from p2pchat.node.observers import Observers
+from p2pchat.speech import Sentence
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import AWAY, Away
 from p2pchat.wire.names import in_cells
@@ -72,9 +73,12 @@ class Absences:
         """
         text = printable(" ".join(text.split()))
         if len(text) > MOST:
-            raise NotSentError(
-                f"that has {len(text)} characters, and {MOST} are shown beside a name"
+            sentence = Sentence(
+                "that has {count} characters, and {most} are shown beside a name",
+                count=len(text),
+                most=MOST,
             )
+            raise NotSentError(sentence)
         if text == self.own:
             return
         self.own = text

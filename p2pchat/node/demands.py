@@ -9,6 +9,7 @@ from __future__ import annotations
 from p2pchat.history.records import PLAIN, SECURITIES
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import InsecureError
+from p2pchat.speech import Sentence
 from p2pchat.wire.names import bracketed
 
 
@@ -25,4 +26,10 @@ def check(peer: Peer | None, demand: int) -> None:
     if peer is not None and peer.links and level_of(peer) < demand:
         is_now, wanted = SECURITIES[level_of(peer)], SECURITIES[demand]
         whom = bracketed(peer.peer_id)
-        raise InsecureError(f"the link to {whom} is {is_now}, and not {wanted}: not sent")
+        sentence = Sentence(
+            "the link to {peer} is {level}, and not {wanted}: not sent",
+            peer=whom,
+            level=is_now,
+            wanted=wanted,
+        )
+        raise InsecureError(sentence)

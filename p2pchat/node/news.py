@@ -16,7 +16,7 @@ NOT_CONFIRMED: Final = "sent, not confirmed"
 
 
 class NotSentError(Exception):
-    """A message that is not accepted; the text is the sentence for the person."""
+    """A message that is not accepted; its `Sentence` is for the person."""
 
 
 class InsecureError(NotSentError):

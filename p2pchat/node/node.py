@@ -53,6 +53,7 @@ from p2pchat.node.trusting import Trusting
 from p2pchat.node.unread import Unread
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import Settings
+from p2pchat.speech import Sentence
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
@@ -193,7 +194,9 @@ class ChatNode(MultiService):
             self._port = None
             port.stopListening()
             if isinstance(why, ValueError):
-                raise CannotStartError(f"this cannot be our name: {why}") from None
+                raise CannotStartError(
+                    Sentence("this cannot be our name: {why}", why=why)
+                ) from None
             raise
         factory.context, factory.admission = self.mesh.context, self.mesh.admission
         factory.refuses = self.mesh.refuses

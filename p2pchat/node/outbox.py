@@ -30,6 +30,7 @@ from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import Became, Teller
 from p2pchat.settings.values import HistorySettings
+from p2pchat.speech import counted
 from p2pchat.wire.changes import said_id
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.repetitions import LONGEST_ID
@@ -41,7 +42,7 @@ _ENDED: Final = 2
 
 
 class OutboxFullError(Exception):
-    """No place for another message; the text is the sentence for the person."""
+    """No place for another message; its `Sentence` is for the person."""
 
 
 class Stage(enum.Enum):
@@ -186,15 +187,21 @@ class Outbox:
         waiting = len(self._by_peer.get(peer_id, ())) - self._on_their_way_to.get(peer_id, 0)
         if waiting >= settings.outbox_max_per_peer:
             self.refused += 1
-            raise OutboxFullError(
-                f"{settings.outbox_max_per_peer} messages wait for {bracketed(peer_id)} "
-                "already (/outbox lists them)"
+            sentence = counted(
+                "{n} message waits for {peer} already (/outbox lists them)",
+                "{n} messages wait for {peer} already (/outbox lists them)",
+                settings.outbox_max_per_peer,
+                peer=bracketed(peer_id),
             )
+            raise OutboxFullError(sentence)
         if len(self._by_id) - len(self._on_their_way) >= settings.outbox_max:
             self.refused += 1
-            raise OutboxFullError(
-                f"{settings.outbox_max} messages wait already (/outbox lists them)"
+            sentence = counted(
+                "{n} message waits already (/outbox lists them)",
+                "{n} messages wait already (/outbox lists them)",
+                settings.outbox_max,
             )
+            raise OutboxFullError(sentence)
 
     def add(self, message: OwnMessage) -> None:
         """Note a message, the latest for its peer; then tell `sent` or `unsent`."""

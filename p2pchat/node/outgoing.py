@@ -38,6 +38,7 @@ from p2pchat.node.outcomes import AGAIN_AFTER, Outcomes
 from p2pchat.node.publishing import Publishing
 from p2pchat.node.waiting_messages import MOST_AT_ONCE, WaitingMessages
 from p2pchat.settings.values import HistorySettings
+from p2pchat.speech import Sentence, counted, sentence_of
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.changes import kept_id
 from p2pchat.wire.codec import encode
@@ -149,11 +150,13 @@ class Outgoing:
         the link is less than is demanded.
         """
         if peer_id == self._own_id:
-            raise NotSentError("that is yourself")
+            raise NotSentError(Sentence("that is yourself"))
         history, peer = self._history, self._peers.get(peer_id)
         obstacle = self._obstacle(peer_id, peer)
         if peer is None and not self._leaving and self.on_unknown(peer_id):
-            obstacle = f"{bracketed(peer_id)} is looked for: try again in a moment"
+            obstacle = Sentence(
+                "{peer} is looked for: try again in a moment", peer=bracketed(peer_id)
+            )
             self._friends.wrote_to(peer_id)  # who is found is dialed before strangers
         if peer is not None and not peer.links and not self._leaving:
             self.on_wanted(peer)
@@ -171,7 +174,7 @@ class Outgoing:
             else:
                 line = encode(wire)
         except ValueError as why:
-            raise NotSentError(str(why)) from None
+            raise NotSentError(sentence_of(why)) from None
         at = 0.0 if history is None else history.wall()
         kept = kept_id(msg_id, of) if of else msg_id
         message = OwnMessage(Record(0, peer_id, self._own_id, kept, at, WAITING, payload), tell)
@@ -245,17 +248,25 @@ class Outgoing:
     def _ready(self) -> bool:
         return self._history is None or self._history.ready
 
-    def _obstacle(self, peer_id: str, peer: Peer | None) -> str:
-        """Why a message cannot go out now, as a sentence; empty if it can."""
+    def _obstacle(self, peer_id: str, peer: Peer | None) -> Sentence | None:
+        """Why a message cannot go out now; None if it can."""
         if self._leaving:
-            return "this node is leaving"
+            return Sentence("this node is leaving")
         if peer is None:
-            return f"no such peer: {bracketed(peer_id)} (/peers lists them)"
+            return Sentence("no such peer: {peer} (/peers lists them)", peer=bracketed(peer_id))
         if not peer.links:
-            return f"no link to {bracketed(peer_id)}: it is {peer.status.value}"
+            return Sentence(
+                "no link to {peer}: it is {status}",
+                peer=bracketed(peer_id),
+                status=peer.status.value,
+            )
         if self._full:
-            return f"{self.pending} messages still wait for their ACK: try later"
-        return ""
+            return counted(
+                "{n} message still waits for its ACK: try later",
+                "{n} messages still wait for their ACK: try later",
+                self.pending,
+            )
+        return None
 
     @property
     def _full(self) -> bool:
@@ -265,14 +276,17 @@ class Outgoing:
         try:
             self.outbox.check_room(peer_id)
         except OutboxFullError as why:
-            raise NotSentError(str(why)) from None
+            raise NotSentError(sentence_of(why)) from None
 
     def _wait_for_room(self, message: OwnMessage) -> None:
         """No link took a new message: it waits, or raises `NotSentError` and is forgotten."""
         try:
             if self._history is None and not self._waiting.awaits_key(message.peer_id):
                 whom = bracketed(message.peer_id)
-                raise NotSentError(f"{whom} does not keep up: too much waits for it already")
+                sentence = Sentence(
+                    "{peer} does not keep up: too much waits for it already", peer=whom
+                )
+                raise NotSentError(sentence)
             self._check_room(message.peer_id)
         except NotSentError:
             self.outbox.take(message.msg_id)

@@ -21,6 +21,7 @@ from p2pchat.node.broadcast import Broadcast
 from p2pchat.node.changing import change_line
 from p2pchat.node.news import NotSentError
 from p2pchat.node.observers import Observers
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.wire.address import namespace_of_scope
 from p2pchat.wire.changes import kept_id
 from p2pchat.wire.codec import encode
@@ -85,11 +86,11 @@ class Publishing:
         Raises `NotSentError` for an impossible scope or a text that is too long.
         """
         if self.closed:
-            raise NotSentError("this node is leaving")
+            raise NotSentError(Sentence("this node is leaving"))
         try:
             namespace = namespace_of_scope(scope)
         except ValueError as why:
-            raise NotSentError(str(why)) from None
+            raise NotSentError(sentence_of(why)) from None
         history, dropped, number = self._history, 0, 0
         message = Pub(self._context.new_id(), self._context.me.peer_id, scope, payload, False)
         msg_id = str(message.msg_id)
@@ -100,7 +101,7 @@ class Publishing:
             else:
                 line = encode(message)
         except ValueError as why:
-            raise NotSentError(str(why)) from None
+            raise NotSentError(sentence_of(why)) from None
         if history is None:
             dropped = self._spread(namespace, line, msg_id, of, scope, payload)
         else:
@@ -114,7 +115,7 @@ class Publishing:
                 self._early += 1
                 history.when_ready().addCallback(self._publish_late, history, entry, line)
             else:
-                raise NotSentError("the history is not read yet: try later")
+                raise NotSentError(Sentence("the history is not read yet: try later"))
         peers = self._peers.count_connected(namespace) - dropped
         self.count += 1
         _log.info(

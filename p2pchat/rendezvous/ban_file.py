@@ -17,8 +17,9 @@ from typing import Final
 
 from p2pchat.rendezvous.bans import Bans, BansError, entry_in
 from p2pchat.settings.checks import ConfigError
+from p2pchat.speech import Sentence, plain, sentence_of
 from p2pchat.wire.networks import read_network
-from p2pchat.wire.text import printable, shortened
+from p2pchat.wire.text import printable, shortened, why_not
 
 _MOST: Final = 1_048_576
 _MODE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -30,28 +31,31 @@ def reading(path: str, more: str = "") -> Generator[None, None, Bans]:
 
     `more`: lines that count as if they stood at its end.
     """
-    shown = f"ban-file: {shortened(path)}"
+    shown = shortened(path)
     try:
         text = _content(path).decode("utf-8-sig")
         return (yield from Bans.reading(f"{text}\n{more}" if more else text))
     except UnicodeDecodeError:
-        raise ConfigError(f"{shown}: not UTF-8 text") from None
+        raise ConfigError(Sentence("ban-file: {path}: not UTF-8 text", path=shown)) from None
     except BansError as why:
-        raise ConfigError(f"{shown}: {why}") from None
+        raise ConfigError(Sentence("ban-file: {path}: {why}", path=shown, why=why)) from None
 
 
 def _content(path: str) -> bytes:
-    shown = f"ban-file: {shortened(path)}"
+    shown = shortened(path)
     try:
         # Not to wait for what is no file: a pipe may never be written to.
         with open(path, "rb", opener=lambda name, _: os.open(name, _MODE)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ConfigError(f"{shown}: is no file")
+                raise ConfigError(Sentence("ban-file: {path}: is no file", path=shown))
             data = file.read(_MOST + 1)
     except OSError as why:
-        raise ConfigError(f"{shown}: cannot be read: {why.strerror or why}") from None
+        sentence = Sentence("ban-file: {path}: cannot be read: {why}", path=shown, why=why_not(why))
+        raise ConfigError(sentence) from None
     if len(data) > _MOST:
-        raise ConfigError(f"{shown}: larger than {_MOST} bytes")
+        raise ConfigError(
+            Sentence("ban-file: {path}: larger than {most} bytes", path=shown, most=_MOST)
+        )
     return data
 
 
@@ -59,11 +63,11 @@ def checked_entry(text: str) -> str:
     """The entry that somebody typed; raises `ConfigError` with a sentence when it is none."""
     entry = text.strip()
     if not entry or printable(entry) != entry or entry_in(entry) != entry:
-        raise ConfigError("expected an address, a network or NAME@NAMESPACE")
+        raise ConfigError(Sentence("expected an address, a network or NAME@NAMESPACE"))
     try:
         Bans([entry])
     except BansError as why:
-        raise ConfigError(str(why).removeprefix("line 1: ")) from None
+        raise ConfigError(plain(str(why).removeprefix("line 1: "))) from None
     return entry
 
 
@@ -86,7 +90,7 @@ class BanFile:
         try:
             return (yield from Bans.reading(more))
         except BansError as why:
-            raise ConfigError(str(why)) from None
+            raise ConfigError(sentence_of(why)) from None
 
     def has(self, entry: str) -> bool:
         """Whether the file has this entry, in whatever form; raises `ConfigError`."""

@@ -17,6 +17,7 @@ from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.examining import Findings, metrics_trouble
 from p2pchat.settings.owners import distrusted
 from p2pchat.settings.reading import changed, gather
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.turns import at_once
 from p2pchat.wire.text import shortened
 
@@ -26,17 +27,23 @@ def examine(path: str) -> Findings:
     try:
         values, warnings, errors = gather(path, SERVER_SETTINGS)
     except ConfigError as why:
-        return Findings([str(why)], [])
+        return Findings([sentence_of(why)], [])
     settings = whole_paths(changed(ServerSettings(), values))
     errors += troubles(settings)
     if settings.server.ban_file is not None:
         try:
             at_once(reading(settings.server.ban_file))
         except ConfigError as wrong:
-            errors.append(str(wrong))
+            errors.append(sentence_of(wrong))
     if other := distrusted(path):
-        warnings.append(f"{shortened(path, 100)}: somebody else may change it: {other}")
+        warnings.append(changeable(path, other))
     return Findings(errors, warnings)
+
+
+def changeable(path: str, why: Sentence) -> Sentence:
+    """The warning that others may change a file of settings."""
+    where = shortened(path, 100)
+    return Sentence("{path}: somebody else may change it: {why}", path=where, why=why)
 
 
 def whole_paths(settings: ServerSettings) -> ServerSettings:
@@ -53,21 +60,32 @@ def _whole(path: str | None) -> str | None:
     return None if path is None else os.path.abspath(path)
 
 
-def troubles(settings: ServerSettings) -> Iterator[str]:
+def troubles(settings: ServerSettings) -> Iterator[Sentence]:
     """Why these settings cannot be used together, or here; each begins with a setting's name."""
     place = settings.server
     if place.database is not None:
         folder = os.path.dirname(place.database)
         if os.path.isdir(place.database):
-            yield f"server.database: {place.database} is a folder, not a file"
+            yield Sentence(
+                "{place}: {path} is a folder, not a file",
+                place="server.database",
+                path=place.database,
+            )
         elif not os.path.isdir(folder):
-            yield f"server.database: there is no folder {folder}"
+            yield Sentence(
+                "{place}: there is no folder {path}", place="server.database", path=folder
+            )
     if settings.shared.redis is not None and place.database is not None:
-        yield "shared.redis: Redis takes the place of a database: choose one of the two"
+        yield Sentence(
+            "{place}: Redis takes the place of a database: choose one of the two",
+            place="shared.redis",
+        )
     if (place.listen or "").startswith(f"{UNIX}:") and UNIX not in place.proxy_protocol:
-        yield (
-            "server.listen: a UNIX socket tells no client's address: this needs a balancer that "
-            f"does, and server.proxy_protocol {UNIX}"
+        yield Sentence(
+            "{place}: a UNIX socket tells no client's address: this needs a balancer that does, "
+            "and server.proxy_protocol {unix}",
+            place="server.listen",
+            unix=UNIX,
         )
     if trouble := metrics_trouble(settings.metrics):
         yield trouble

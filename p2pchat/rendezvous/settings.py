@@ -26,6 +26,7 @@ from p2pchat.settings.checks import (
 )
 from p2pchat.settings.table import settings_of
 from p2pchat.settings.values import LoggingSettings, MetricsSettings
+from p2pchat.speech import Sentence
 from p2pchat.wire.networks import read_network
 
 UNIX: Final = "unix"
@@ -37,7 +38,9 @@ def _accept_balancers(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, (list, tuple)) or len(value) > _MOST_BALANCERS:
-        raise Unfit(f"a list of at most {_MOST_BALANCERS} addresses and networks")
+        raise Unfit(
+            Sentence("a list of at most {most} addresses and networks", most=_MOST_BALANCERS)
+        )
     return tuple(map(_balancer, value))
 
 
@@ -47,9 +50,12 @@ def _balancer(entry: object) -> str:
     try:
         network = read_network(entry if isinstance(entry, str) else "")
     except ValueError:
-        raise Unfit(f'addresses, networks or "{UNIX}"') from None
+        raise Unfit(Sentence('addresses, networks or "{unix}"', unix=UNIX)) from None
     if not network.prefixlen:
-        raise Unfit(f"the addresses of balancers, and {network} is everybody")
+        sentence = Sentence(
+            "the addresses of balancers, and {network} is everybody", network=network
+        )
+        raise Unfit(sentence)
     return str(network)
 
 
@@ -61,18 +67,18 @@ def _accept_redis(value: object) -> str:
             pass
         else:
             return value
-    raise Unfit("redis://HOST:PORT/DB or redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB")
+    raise Unfit(Sentence("redis://HOST:PORT/DB or redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB"))
 
 
 def _accept_ack(value: object) -> str:
     if value not in ("commit", "memory"):
-        raise Unfit("commit or memory")
+        raise Unfit(Sentence("commit or memory"))
     return str(value)
 
 
 def _accept_prefix(value: object) -> str:
     if not isinstance(value, str) or not _PREFIX.fullmatch(value):
-        raise Unfit("1 to 64 letters, digits and any of : . _ -")
+        raise Unfit(Sentence("1 to 64 letters, digits and any of : . _ -"))
     return value
 
 

@@ -53,6 +53,7 @@ from p2pchat.service.small_files import open_book, open_own_lists
 from p2pchat.settings.checks import ConfigError, host_port, serve_address
 from p2pchat.settings.paths import default_log_path, typed_lines_path
 from p2pchat.settings.values import LanSettings, RendezvousSettings, Settings
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.sqlite import Worker
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.repetitions import RecentIds
@@ -236,11 +237,16 @@ class Program(Service):
                 self._for_others.listen()
             self.companions.listen()
         except (ConfigError, HistoryError) as why:
-            raise CannotStartError(str(why)) from None
+            raise CannotStartError(sentence_of(why)) from None
         except ControlError as why:
-            raise CannotStartError(f"no control socket: {why}") from None
+            raise CannotStartError(Sentence("no control socket: {why}", why=why)) from None
         except CannotListenError as why:
-            sentence = f"rendezvous.serve: cannot listen on port {why.port}: {reason(why)}"
+            sentence = Sentence(
+                "{place}: cannot listen on port {port}: {why}",
+                place="rendezvous.serve",
+                port=why.port,
+                why=reason(why),
+            )
             raise CannotStartError(sentence) from None
 
     def startService(self) -> None:
@@ -381,12 +387,12 @@ def makeService(options: ChatOptions) -> Program:
     if options.file is not None:
         _log.info("Settings read from {path}", path=options.file)
     for sentence in options.warnings:
-        _log.warn("{text}", text=sentence)
-        complain(f"warning: {sentence}", "WARNING")
+        _log.warn("{text}", text=str(sentence))
+        complain(Sentence("warning: {sentence}", sentence=sentence), "WARNING")
     try:
         program.bind()
     except CannotStartError as why:
-        _refuse(options.in_options(str(why)))
+        _refuse(options.in_options(sentence_of(why)))
     # Now, and once more when the reactor has set its own.
     _take_signals(reactor, program)
     reactor.callWhenRunning(_take_signals, reactor, program)
@@ -450,8 +456,8 @@ def _forget_what_was_typed() -> None:
         _log.warn("What was typed is still in {path}: {why}", path=path, why=why.strerror)
 
 
-def _refuse(sentence: str) -> NoReturn:
-    _log.error("{text}", text=sentence)
+def _refuse(sentence: Sentence) -> NoReturn:
+    _log.error("{text}", text=str(sentence))
     complain(sentence)
     raise SystemExit(1)
 

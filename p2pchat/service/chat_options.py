@@ -7,6 +7,7 @@ configuration file, which beats the default.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 from p2pchat.console.plain.stdio import has_input
@@ -18,6 +19,7 @@ from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.reading import Values, check_text, in_options, load, resolve
 from p2pchat.settings.table import DEFAULT_FILE, OPTION_GROUPS, SETTINGS
 from p2pchat.settings.values import Settings
+from p2pchat.speech import Sentence, asked, use
 from p2pchat.wire.address import MAX_NAME
 from p2pchat.wire.names import bracketed, is_hidden
 from p2pchat.wire.text import printable
@@ -44,7 +46,7 @@ class ChatOptions(CommandOptions):
 
     settings: Settings
     """The settings to run with."""
-    warnings: Sequence[str]
+    warnings: Sequence[Sentence]
     """Sentences about the configuration file that the person should see."""
     file: str | None
     """The configuration file that was read, None if none was."""
@@ -61,15 +63,25 @@ class ChatOptions(CommandOptions):
         """Whether the person wants the plain console in any case."""
         return bool(self["plain"])
 
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """See `CommandOptions`; from here on the process speaks the person's language."""
+        use(asked(sys.argv[1:] if options is None else options))
+        super().parseOptions(options)
+
     def postOptions(self) -> None:
         """Resolve the settings, and see to the log; raises ConfigError for a wrong value."""
-        path, refused = self["config"], []
+        path = self["config"]
+        refused: list[Sentence] = []
         if path is not None:
             path = os.path.expanduser(path)
         if path is None and os.path.lexists(DEFAULT_FILE):
             why = distrusted(DEFAULT_FILE)
             if why:
-                sentence = f"{DEFAULT_FILE} is not read, {why}: --config {DEFAULT_FILE} reads it"
+                sentence = Sentence(
+                    "{file} is not read, {why}: --config {file} reads it",
+                    file=DEFAULT_FILE,
+                    why=why,
+                )
                 refused.append(sentence)
             else:
                 path = DEFAULT_FILE
@@ -77,6 +89,7 @@ class ChatOptions(CommandOptions):
         self.file = None if path is None else os.path.abspath(path)
         file, warnings = ({}, []) if path is None else load(path)
         self.settings = resolve(self._given(), file)
+        use(self.settings.console.language)
         self.warnings = [*refused, *warnings, *self._login_warnings()]
         parent, logging = self.parent, self.settings.logging
         if parent is not None and self.twistd_stays and parent["pidfile"] == "twistd.pid":
@@ -86,7 +99,7 @@ class ChatOptions(CommandOptions):
         aside = logging.file is None and (parent is None or has_input())
         self.log_path = self.choose_log(logging, self._own_path() if aside else "-")
 
-    def reread(self) -> tuple[Settings, list[str]]:
+    def reread(self) -> tuple[Settings, list[Sentence]]:
         """The settings as the file has them now, and the command line; raises ConfigError.
 
         The sentences are those about the file that the person should see.
@@ -126,17 +139,22 @@ class ChatOptions(CommandOptions):
             values[setting.key] = check_text(setting.key, text)
         return values
 
-    def in_options(self, sentence: str) -> str:
+    def in_options(self, sentence: Sentence) -> Sentence:
         """A sentence about a setting, with the option's name if it was given as one."""
         given = [setting.key for setting in SETTINGS if self[setting.option]]
         return in_options(sentence, given)
 
-    def _login_warnings(self) -> list[str]:
+    def _login_warnings(self) -> list[Sentence]:
         """A sentence for who is called otherwise than the login name, and has not said how."""
         login, name = _login(), login_name()
         if self.settings.peer.name is not None or not login or login == name:
             return []
-        return [f"the login name cannot be a name here: you are {bracketed(name)} (see --name)"]
+        return [
+            Sentence(
+                "the login name cannot be a name here: you are {name} (see --name)",
+                name=bracketed(name),
+            )
+        ]
 
     def _own_path(self) -> str:
         peer = self.settings.peer

@@ -32,6 +32,7 @@ from p2pchat.service.daemon import User, be_private, hand_over_log, move_in, obe
 from p2pchat.settings.checks import ConfigError, shown
 from p2pchat.settings.table import OptionGroup
 from p2pchat.settings.values import LoggingSettings
+from p2pchat.speech import Sentence, sentence_of
 
 WRONG: Final = 2
 """The exit status when somebody has to change the command line or a file before the next start."""
@@ -81,7 +82,7 @@ class CommandOptions(usage.Options):
             self.files = move_in(self.user)
             usage.Options.parseOptions(self, options)
         except ConfigError as error:
-            _leave(str(error), WRONG)
+            _leave(sentence_of(error), WRONG)
         except usage.UsageError as error:
             command = self.command
             hint = self._hint(str(error))
@@ -186,7 +187,7 @@ class CommandOptions(usage.Options):
         return f" (did you mean --{' or --'.join(close)}?)" if close else ""
 
 
-def _leave(sentence: str, status: int) -> NoReturn:
+def _leave(sentence: str | Sentence, status: int) -> NoReturn:
     complain(sentence)
     raise SystemExit(status)
 

@@ -26,6 +26,7 @@ from p2pchat.service.reload import apply
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.examining import hook_trouble
 from p2pchat.settings.values import ControlSettings, Settings
+from p2pchat.speech import Sentence, spoken
 from p2pchat.wire.stamps import Timestamps
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
 
 _log: Final = Log("Program")
 
-Reread: TypeAlias = Callable[[], tuple[Settings, list[str]]]
+Reread: TypeAlias = Callable[[], tuple[Settings, list[Sentence]]]
 """Reads the settings again, and says what the person should see of it; raises `ConfigError`."""
 
 
 class Said(NamedTuple):
-    """What came of a reload, in sentences."""
+    """What came of a reload."""
 
-    warnings: list[str]
+    warnings: list[Sentence]
     changes: list[str]
 
 
@@ -121,18 +122,18 @@ class Companions(MultiService):
         if self.control is not None:
             self.control.look_again()
         try:
-            said = self._reload()
+            done = self._reload()
         except ConfigError as why:
             _log.warn("Not reloaded, nothing was changed: {why}", why=str(why))
-            raise ConfigError(f"nothing was changed: {why}") from None
+            raise ConfigError(Sentence("nothing was changed: {why}", why=why)) from None
         finally:
             if self._notify is not None:
                 self._notify.reloaded()
-        for sentence in said.warnings:
-            _log.warn("{text}", text=sentence)
-        for sentence in said.changes:
-            _log.info("Reloaded: {text}", text=sentence)
-        return [*said.warnings, *said.changes]
+        for warning in done.warnings:
+            _log.warn("{text}", text=str(warning))
+        for change in done.changes:
+            _log.info("Reloaded: {text}", text=change)
+        return [*map(spoken, done.warnings), *done.changes]
 
     def hang_up(self) -> None:
         """SIGHUP came: reload, with nobody to tell but the log."""
@@ -188,9 +189,11 @@ class Companions(MultiService):
         try:
             from p2pchat.service.metrics import MetricsService
         except ImportError:
-            raise ConfigError(
-                'metrics need an extra that is not installed: .venv/bin/pip install ".[metrics]"'
-            ) from None
+            sentence = Sentence(
+                "metrics need an extra that is not installed: {command}",
+                command='.venv/bin/pip install ".[metrics]"',
+            )
+            raise ConfigError(sentence) from None
         host, port = serve_address(address)
         metrics = MetricsService(self._reactor, self._node, host or "127.0.0.1", port)
         metrics.listen()
@@ -218,7 +221,7 @@ class Companions(MultiService):
 
     def _reload(self) -> Said:
         if self._reread is None:
-            raise ConfigError("there are no settings to read again")
+            raise ConfigError(Sentence("there are no settings to read again"))
         settings, warnings = self._reread()
         _check_hook(settings)
         self._set_hook(settings)

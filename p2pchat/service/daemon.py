@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple
 
 from p2pchat.logs.output import FilesOf
 from p2pchat.settings.checks import ConfigError
-from p2pchat.wire.text import shortened, system_reason
+from p2pchat.speech import Sentence
+from p2pchat.wire.text import shortened, why_not
 
 _PRIVATE: Final = 0o077
 _LOG_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
@@ -66,7 +67,8 @@ def obey(parent: Any) -> User | None:
         try:
             os.chdir(folder)
         except OSError as error:
-            raise ConfigError(f"rundir: {shortened(folder)}: {system_reason(error)}") from None
+            sentence = Sentence("rundir: {path}: {why}", path=shortened(folder), why=why_not(error))
+            raise ConfigError(sentence) from None
     return _user(parent["uid"], parent["gid"])
 
 
@@ -77,12 +79,12 @@ def _user(uid: int | None, gid: int | None) -> User | None:
     except KeyError:
         if uid is None:
             return None
-        raise ConfigError(f"uid: there is no user {uid}") from None
+        raise ConfigError(Sentence("uid: there is no user {uid}", uid=uid)) from None
     group = entry.pw_gid if gid is None and uid is not None else gid
     if group is None or (wanted, group) == (os.getuid(), os.getgid()):
         return None
     if os.geteuid() != 0:
-        raise ConfigError("uid: only root can run a program as somebody else")
+        raise ConfigError(Sentence("uid: only root can run a program as somebody else"))
     return User(wanted, group, entry.pw_name, entry.pw_dir)
 
 
@@ -118,7 +120,7 @@ def hand_over_log(path: str, user: User, *, usual: bool) -> None:
             os.close(os.open(path, _LOG_FLAGS, 0o600))
             return
         except OSError as error:
-            why = system_reason(error)
+            why = why_not(error)
     # A new one in a folder that is root's. One that is there stays whose it is: it may be another
     # name of anything.
     with suppress(OSError):
@@ -126,4 +128,10 @@ def hand_over_log(path: str, user: User, *, usual: bool) -> None:
         os.fchown(descriptor, user.uid, user.gid)
         os.close(descriptor)
         return
-    raise ConfigError(f"log-file: {user.name} cannot write {shortened(path)}: {why}")
+    sentence = Sentence(
+        "log-file: {user} cannot write {path}: {why}",
+        user=user.name,
+        path=shortened(path),
+        why=why,
+    )
+    raise ConfigError(sentence)

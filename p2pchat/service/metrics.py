@@ -31,6 +31,7 @@ from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
 from p2pchat.node.stats import FigureKind, Section, Statistics
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import host_and_port
 from p2pchat.wire.text import printable
 
@@ -141,8 +142,14 @@ class MetricsPort(Service):
         try:
             self._port = self._reactor.listenTCP(self._number, _Places(site), interface=self._host)
         except CannotListenError as why:
-            where = f"{self._host or 'all interfaces'}, port {self._number}"
-            raise CannotStartError(f"cannot serve metrics on {where}: {reason(why)}") from None
+            raise CannotStartError(
+                Sentence(
+                    "cannot serve metrics on {address}, port {port}: {why}",
+                    address=self._host or Sentence("all interfaces"),
+                    port=self._number,
+                    why=reason(why),
+                )
+            ) from None
 
     def startService(self) -> None:
         """Answer from now on."""

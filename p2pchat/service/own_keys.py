@@ -24,6 +24,7 @@ from p2pchat.mesh.identity.pin_lines import PinsDamagedError, read_lines
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.settings.paths import default_history_path, stem_for
 from p2pchat.settings.values import Settings
+from p2pchat.speech import sentence_of
 
 NONE: Final = "none"
 """The file name that means: a key for this process only, or no history."""
@@ -59,11 +60,11 @@ def open_own_keys(
         path = key_path(settings, peer_id)
         used = os.path.lexists(path) or os.path.lexists(_known_path(settings, path))
         if used or settings.security.policy == "require":
-            raise CannotStartError(str(why)) from None
+            raise CannotStartError(sentence_of(why)) from None
         tell(f"nothing is encrypted: {why}")
         return None
     except (KeyFileError, PinsDamagedError) as why:
-        raise CannotStartError(str(why)) from None
+        raise CannotStartError(sentence_of(why)) from None
 
 
 def known_before(settings: Settings, peer_id: str, wall: Callable[[], float]) -> KnownKeys | None:

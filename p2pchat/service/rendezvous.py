@@ -34,6 +34,7 @@ from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.service.rendezvous_shared import add_figures, share
 from p2pchat.settings.checks import ConfigError
+from p2pchat.speech import Sentence
 from p2pchat.sqlite import ForeignFileError, InUseError
 from p2pchat.wire.address import host_and_port
 
@@ -66,7 +67,12 @@ def makeService(options: RendezvousOptions) -> MultiService:
             with options.files():
                 database.load()
             if options.user is not None and database.failing:
-                raise ConfigError(f"database: {options.user.name} cannot use {place.database}")
+                sentence = Sentence(
+                    "database: {user} cannot use {path}",
+                    user=options.user.name,
+                    path=place.database,
+                )
+                raise ConfigError(sentence)
         shared = None
         if settings.shared.redis is not None:
             shared = share(reactor, registry, settings.shared, settings.shared.redis)
@@ -122,7 +128,9 @@ def _check_listening(server: RendezvousService) -> None:
     """Raise `ConfigError` when nobody's address would be known: on a socket of systemd's, say."""
     if server.on_unix_socket and not isinstance(server.front, ProxiedFactory):
         raise ConfigError(
-            "listen: a UNIX socket tells no client's address: this needs --proxy-protocol unix"
+            Sentence(
+                "listen: a UNIX socket tells no client's address: this needs --proxy-protocol unix"
+            )
         )
 
 

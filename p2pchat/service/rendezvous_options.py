@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from p2pchat.rendezvous.examining import troubles, whole_paths
+from p2pchat.rendezvous.examining import changeable, troubles, whole_paths
 from p2pchat.rendezvous.settings import SERVER_SETTINGS, ServerSettings
 from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import ConfigError, checked_text
@@ -19,7 +19,7 @@ from p2pchat.settings.owners import distrusted
 from p2pchat.settings.reading import Values, changed, in_options, load
 from p2pchat.settings.table import option_groups
 from p2pchat.settings.values import LoggingSettings
-from p2pchat.wire.text import shortened
+from p2pchat.speech import Sentence
 
 _WORDS: Final = """\
 With a server that runs, or its file (p2pchat-rendezvous COMMAND --help tells more):
@@ -53,7 +53,7 @@ class RendezvousOptions(CommandOptions):
 
     settings: ServerSettings
     """What each option says, or the file, or the default."""
-    warnings: Sequence[str]
+    warnings: Sequence[Sentence]
     file: str | None
     """The configuration file that was read, None if none was."""
 
@@ -65,7 +65,7 @@ class RendezvousOptions(CommandOptions):
         self.settings, self.warnings = self.reread()
         self.choose_log(self.logging, "-")
 
-    def reread(self) -> tuple[ServerSettings, list[str]]:
+    def reread(self) -> tuple[ServerSettings, list[Sentence]]:
         """The settings as the file has them now, and the command line; raises ConfigError.
 
         The sentences are those about the file that the person should see.
@@ -76,7 +76,7 @@ class RendezvousOptions(CommandOptions):
         for trouble in troubles(settings):
             raise ConfigError(in_options(trouble, given, SERVER_SETTINGS))
         if self.file is not None and (why := distrusted(self.file)):
-            warnings.append(f"{shortened(self.file, 100)}: somebody else may change it: {why}")
+            warnings.append(changeable(self.file, why))
         return settings, warnings
 
     @property

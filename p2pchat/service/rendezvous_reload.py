@@ -27,9 +27,10 @@ from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.settings import ServerSettings
 from p2pchat.service.notify import NotifyService
 from p2pchat.settings.checks import ConfigError
+from p2pchat.speech import Sentence, plain
 from p2pchat.sqlite import Worker
 from p2pchat.turns import Turns, at_once
-from p2pchat.wire.text import shortened, system_reason
+from p2pchat.wire.text import shortened, system_reason, why_not
 
 _log: Final = Log("Rendezvous")
 _ENDS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -47,7 +48,7 @@ class Reload(MultiService):
     ) -> None:
         super().__init__()
         self.bans = BanFile(path)
-        self.reread: Callable[[], tuple[ServerSettings, list[str]]] | None = None
+        self.reread: Callable[[], tuple[ServerSettings, list[Sentence]]] | None = None
         """Reads the settings again, with sentences about their file; raises `ConfigError`."""
         self.configure: Callable[[ServerSettings], list[str]] = lambda _: []
         """Has the server go by new settings; returns a sentence for each change."""
@@ -152,12 +153,12 @@ class Reload(MultiService):
         again.unwritten = self.bans.unwritten
         bans = yield from again.reading()
         said = self.configure(settings)
-        for sentence in warnings:
-            _log.warn("{text}", text=sentence)
+        for warning in warnings:
+            _log.warn("{text}", text=str(warning))
         for sentence in said:
             _log.info("Reloaded: {text}", text=sentence)
         self.bans = again
-        return [*warnings, *said, *self._told((yield from self._registry.ban(bans)))]
+        return [*map(str, warnings), *said, *self._told((yield from self._registry.ban(bans)))]
 
     def _read(self) -> Generator[None, None, list[str]]:
         """Read who is banned, and go by it; raises `ConfigError`, and then nothing has changed."""
@@ -217,7 +218,10 @@ class Reload(MultiService):
         entry, bans = checked_entry(text), self.bans
         does = too_wide(entry)
         if does and not sure:
-            raise ConfigError(f'it {does}: if you mean that, say --yes, or "sure":true')
+            sentence = Sentence(
+                'it {does}: if you mean that, say --yes, or "sure":true', does=plain(does)
+            )
+            raise ConfigError(sentence)
         if await self._blocking(partial(bans.has, entry)):
             return f"{entry} is banned already"
         bans.unwritten[entry] = None  # again, if it was: there may be room by now
@@ -242,13 +246,17 @@ class Reload(MultiService):
         entry, bans = checked_entry(text), self.bans
         written = await self._blocking(partial(bans.has, entry))
         if not written and entry not in bans.unwritten:
-            raise ConfigError(f"there is no entry {entry}")
+            raise ConfigError(Sentence("there is no entry {entry}", entry=entry))
         if written:
             try:
                 await self._blocking(partial(bans.remove, entry))
             except OSError as why:
-                path = shortened(str(bans.path))
-                raise ConfigError(f"{path} cannot be changed: {system_reason(why)}") from None
+                sentence = Sentence(
+                    "{path} cannot be changed: {why}",
+                    path=shortened(str(bans.path)),
+                    why=why_not(why),
+                )
+                raise ConfigError(sentence) from None
         bans.unwritten.pop(entry, None)
         # Whoever is registered was not banned, so there is nobody to look for.
         self._registry.bans = await self._turns.do(bans.reading())

@@ -14,6 +14,7 @@ from p2pchat.rendezvous.stores.redis_address import redis_address
 from p2pchat.rendezvous.stores.shared import SharedRegistry
 from p2pchat.service.rendezvous_figures import RunningServer
 from p2pchat.settings.checks import ConfigError
+from p2pchat.speech import Sentence
 
 
 def share(reactor: Any, registry: Registry, settings: SharedSettings, redis: str) -> SharedRegistry:
@@ -22,9 +23,11 @@ def share(reactor: Any, registry: Registry, settings: SharedSettings, redis: str
     Raises ConfigError when what this needs is not installed.
     """
     if not has_redis():
-        raise ConfigError(
-            "shared: this needs txredisapi and hiredis: pip install 'txp2pchat[redis]'"
+        sentence = Sentence(
+            "shared: this needs txredisapi and hiredis: {command}",
+            command="pip install 'txp2pchat[redis]'",
         )
+        raise ConfigError(sentence)
     address = redis_address(redis)
     return SharedRegistry(
         registry,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from p2pchat.speech import LANGUAGES, Sentence
 from p2pchat.wire.blocklist import block_entry
 from p2pchat.wire.names import is_hidden
 from p2pchat.wire.text import is_text, printable, shortened
@@ -31,11 +32,14 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASC
 
 
 class ConfigError(Exception):
-    """A setting, or the file that holds it, cannot be used; the text is one sentence saying why."""
+    """A setting, or the file that holds it, cannot be used; its `Sentence` says why.
+
+    The field `place` of one that begins with the name of a setting is that name.
+    """
 
 
 class Unfit(ValueError):
-    """The value is not what was expected; the text says what that is."""
+    """The value is not what was expected; its `Sentence` says what that is."""
 
 
 class Option(NamedTuple):
@@ -79,33 +83,42 @@ class Kind(NamedTuple):
 def number(metavar: str, *, above: float | None = None, low: float = 0) -> Kind:
     """A finite number above `above`, or of at least `low`."""
     if above is not None:
-        return _numeric(metavar, float, lambda value: value > above, f"above {above}")
-    bounds = f"of at least {low}" if low else "of 0 or more"
-    return _numeric(metavar, float, lambda value: value >= low, bounds)
+        expected = Sentence("a number above {bound}", bound=above)
+        return _numeric(metavar, float, lambda value: value > above, expected)
+    expected = Sentence("a number of at least {bound}", bound=low)
+    if not low:
+        expected = Sentence("a number of 0 or more")
+    return _numeric(metavar, float, lambda value: value >= low, expected)
 
 
 def whole(metavar: str, low: int, high: int = _LARGEST) -> Kind:
     """A whole number from `low` to `high`; 5.0 is one, too."""
     if high != _LARGEST:
-        bounds = f"from {low} to {high}"
-        return _numeric(metavar, int, lambda value: low <= value <= high, bounds)
-    bounds = {0: "of 0 or more", 1: "above 0"}.get(low, f"of at least {low}")
-    return _numeric(metavar, int, lambda value: value >= low, bounds)
+        expected = Sentence("a whole number from {low} to {high}", low=low, high=high)
+        return _numeric(metavar, int, lambda value: low <= value <= high, expected)
+    expected = Sentence("a whole number of at least {bound}", bound=low)
+    if low == 1:
+        expected = Sentence("a whole number above 0")
+    if not low:
+        expected = Sentence("a whole number of 0 or more")
+    return _numeric(metavar, int, lambda value: value >= low, expected)
 
 
 def _numeric(
-    metavar: str, form: type[int | float], fits: Callable[[float], bool], bounds: str
+    metavar: str, form: type[int | float], fits: Callable[[float], bool], expected: Sentence
 ) -> Kind:
-    noun = "a whole number" if form is int else "a number"
-
     def accept(value: object) -> int | float:
         if form is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         # NaN fits no bounds.
         if isinstance(value, bool) or not isinstance(value, (int, form)) or not fits(value):
-            raise Unfit(f"{noun} {bounds}")
+            raise Unfit(expected)
         if value > _LARGEST:
-            raise Unfit(f"{noun} of at most {_LARGEST}")
+            raise Unfit(
+                Sentence("a whole number of at most {bound}", bound=_LARGEST)
+                if form is int
+                else Sentence("a number of at most {bound}", bound=_LARGEST)
+            )
         return form(value)
 
     return Kind(metavar, accept, numeric=True)
@@ -117,7 +130,7 @@ def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
 
     def accept(value: object) -> str:
         if not isinstance(value, str) or value.lower() not in usual:
-            raise Unfit(f"one of {', '.join(words)}")
+            raise Unfit(Sentence("one of {words}", words=", ".join(words)))
         return usual[value.lower()]
 
     return accept
@@ -128,21 +141,21 @@ def _accept_yes_or_no(value: object) -> bool:
     if isinstance(value, str):
         value = words.get(value.lower(), value)
     if not isinstance(value, bool):
-        raise Unfit("yes or no")
+        raise Unfit(Sentence("yes or no"))
     return value
 
 
 def _accept_label(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= 64 or not value.strip():
-        raise Unfit("a text of 1 to 64 characters")
+        raise Unfit(Sentence("a text of 1 to 64 characters"))
     if "@" in value:
-        raise Unfit("a text without @")
+        raise Unfit(Sentence("a text without @"))
     if value.strip() != value:
-        raise Unfit("a text without blanks at its ends")
+        raise Unfit(Sentence("a text without blanks at its ends"))
     if printable(value) != value:
-        raise Unfit("a text without control characters")
+        raise Unfit(Sentence("a text without control characters"))
     if any(map(is_hidden, value)):
-        raise Unfit("a text without characters that cannot be seen")
+        raise Unfit(Sentence("a text without characters that cannot be seen"))
     return value
 
 
@@ -155,11 +168,11 @@ def _accept_host(value: object) -> str:
         or printable(value) != value
         or re.search(r"[\s/@\[\]\\]", value)
     ):
-        raise Unfit("a host name or an IP address")
+        raise Unfit(Sentence("a host name or an IP address"))
     if value.count(":") == 1:
-        raise Unfit("a host name or an IP address without a port")
+        raise Unfit(Sentence("a host name or an IP address without a port"))
     if ":" in value and not _is_ipv6(value):
-        raise Unfit("a host name or an IP address")
+        raise Unfit(Sentence("a host name or an IP address"))
     return value
 
 
@@ -177,27 +190,27 @@ def _accept_serve(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise Unfit("[HOST:]PORT")
+        raise Unfit(Sentence("[HOST:]PORT"))
     serve_address(value)
     return value
 
 
 def _accept_endpoint(value: object) -> str:
     if not isinstance(value, str) or not re.match(r"[A-Za-z0-9]+:", value):
-        raise Unfit('an endpoint like "systemd:domain=INET:index=0"')
+        raise Unfit(Sentence('an endpoint like "systemd:domain=INET:index=0"'))
     return value
 
 
 def _accept_path(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise Unfit("the name of a file")
+        raise Unfit(Sentence("the name of a file"))
     try:
         os.fsencode(value)
     except UnicodeEncodeError:
-        raise Unfit("the name of a file") from None
+        raise Unfit(Sentence("the name of a file")) from None
     whole = os.path.expanduser(value)
     if whole.startswith("~"):
-        raise Unfit("~ or ~USER, a user of this machine, before the name of a file")
+        raise Unfit(Sentence("~ or ~USER, a user of this machine, before the name of a file"))
     return whole
 
 
@@ -205,19 +218,20 @@ def _accept_blocked(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
     if not isinstance(value, (list, tuple)) or len(value) > _MOST_BLOCKED:
-        raise Unfit(f"a list of at most {_MOST_BLOCKED} names and addresses")
+        raise Unfit(Sentence("a list of at most {most} names and addresses", most=_MOST_BLOCKED))
     if not all(isinstance(entry, str) for entry in value):
-        raise Unfit("a list of texts")
+        raise Unfit(Sentence("a list of texts"))
     try:
         return tuple(block_entry(entry) for entry in value)
     except ValueError as why:
-        raise Unfit(f"names, NAME@*, *@NAMESPACE, addresses or networks ({why})") from None
+        expected = Sentence("names, NAME@*, *@NAMESPACE, addresses or networks ({why})", why=why)
+        raise Unfit(expected) from None
 
 
 def _accept_interfaces(value: object) -> tuple[str, ...]:
     names = _names(value, _MOST_NAMES)
     if not all(_NAME.fullmatch(name) for name in names):
-        raise Unfit("names of interfaces, like eth0 or wl*")
+        raise Unfit(Sentence("names of interfaces, like eth0 or wl*"))
     return tuple(names)
 
 
@@ -226,8 +240,11 @@ def _accept_own_address(value: object) -> str:
     host, port = serve_address(text)
     if host is not None and host.lower() != "localhost" and not _is_loopback(host):
         raise Unfit(
-            "an address of this machine alone (the page is not encrypted: "
-            f"use ssh -L {port}:127.0.0.1:{port})"
+            Sentence(
+                "an address of this machine alone (the page is not encrypted: "
+                "use ssh -L {port}:127.0.0.1:{port})",
+                port=port,
+            )
         )
     return text
 
@@ -244,7 +261,7 @@ def _is_loopback(host: str) -> bool:
 def _accept_host_names(value: object) -> tuple[str, ...]:
     names = _names(value, _MOST_HOSTS)
     if not all(_HOST_NAME.fullmatch(name) for name in names):
-        raise Unfit("host names, without a port")
+        raise Unfit(Sentence("host names, without a port"))
     return tuple(name.lower() for name in names)
 
 
@@ -262,7 +279,7 @@ def host_port(place: str, usual: int) -> tuple[str, int]:
         number: int = usual if port is None else PORT.accept(PORT.from_text(port))
         return HOST.accept(host), number
     except Unfit:
-        raise Unfit("HOST or HOST:PORT, with commas between them") from None
+        raise Unfit(Sentence("HOST or HOST:PORT, with commas between them")) from None
 
 
 def _names(value: object, most: int) -> Sequence[str]:
@@ -270,9 +287,9 @@ def _names(value: object, most: int) -> Sequence[str]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, (list, tuple)) or len(value) > most:
-        raise Unfit(f"a list of at most {most} names")
+        raise Unfit(Sentence("a list of at most {most} names", most=most))
     if not all(isinstance(name, str) for name in value):
-        raise Unfit("a list of texts")
+        raise Unfit(Sentence("a list of texts"))
     return value
 
 
@@ -285,6 +302,7 @@ HOST: Final = Kind("ADDRESS", _accept_host)
 SERVE: Final = Kind("[HOST:]PORT", _accept_serve)
 ENDPOINT: Final = Kind("ENDPOINT", _accept_endpoint)
 PATH: Final = Kind("FILE", _accept_path)
+LANGUAGE: Final = Kind("|".join(LANGUAGES), _one_of(LANGUAGES))
 LEVEL: Final = Kind("LEVEL", _one_of(LEVELS))
 FORMAT: Final = Kind("FORMAT", _one_of(FORMATS))
 POLICY: Final = Kind("|".join(POLICIES), _one_of(POLICIES))
@@ -306,19 +324,23 @@ def checked(name: str, kind: Kind, value: object) -> Any:
     try:
         return kind.accept(value)
     except Unfit as unfit:
-        raise ConfigError(f"{name}: expected {unfit}, got {shown(value)}") from None
+        raise ConfigError(_unlike(name, unfit, shown(value))) from None
 
 
 def checked_text(name: str, kind: Kind, text: str) -> Any:
     """The same as `checked` for a `text` from the command line; `name` is that of the option."""
     value = kind.from_text(text)
     if kind is not PATH and not is_text(text):
-        raise ConfigError(f"{name}: expected text in UTF-8, got {shown(text)}")
+        raise ConfigError(_unlike(name, Sentence("text in UTF-8"), shown(text)))
     try:
         return kind.accept(value)
     except Unfit as unfit:
         got = shown(text) if isinstance(value, str) else shortened(text, 60)
-        raise ConfigError(f"{name}: expected {unfit}, got {got}") from None
+        raise ConfigError(_unlike(name, unfit, got)) from None
+
+
+def _unlike(place: str, what: Unfit | Sentence, got: str) -> Sentence:
+    return Sentence("{place}: expected {what}, got {got}", place=place, what=what, got=got)
 
 
 def shown(value: object) -> str:
@@ -354,4 +376,4 @@ def serve_address(text: str) -> tuple[str | None, int]:
         checked = PORT.accept(PORT.from_text(port or ""))
         return (HOST.accept(host) if host else None), checked
     except Unfit:
-        raise Unfit("[HOST:]PORT with a port from 1 to 65535") from None
+        raise Unfit(Sentence("[HOST:]PORT with a port from 1 to 65535")) from None

@@ -14,14 +14,15 @@ from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.owners import distrusted
 from p2pchat.settings.reading import gather, resolve
 from p2pchat.settings.values import MetricsSettings, Settings
+from p2pchat.speech import Sentence, _, ngettext, sentence_of, spoken
 from p2pchat.wire.text import shortened
 
 
 class Findings(NamedTuple):
-    """What is to be said of a configuration, in sentences."""
+    """What is to be said of a configuration."""
 
-    errors: list[str]
-    warnings: list[str]
+    errors: list[Sentence]
+    warnings: list[Sentence]
 
 
 def examine(path: str) -> Findings:
@@ -29,7 +30,7 @@ def examine(path: str) -> Findings:
     try:
         values, warnings, errors = gather(path)
     except ConfigError as why:
-        return Findings([str(why)], [])
+        return Findings([sentence_of(why)], [])
     settings = resolve({}, values)
     errors += [
         trouble
@@ -38,36 +39,46 @@ def examine(path: str) -> Findings:
     ]
     why_not = distrusted(path)
     if why_not:
-        warnings.append(f"{shortened(path, 100)} is read only where it is named: {why_not}")
+        warnings.append(
+            Sentence(
+                "{path} is read only where it is named: {why}",
+                path=shortened(path, 100),
+                why=why_not,
+            )
+        )
     return Findings(errors, warnings)
 
 
 def report(path: str, found: Findings) -> list[str]:
     """What a person is told of these findings, line by line."""
-    counts = [
-        f"{len(them)} {name}{'' if len(them) == 1 else 's'}"
-        for them, name in ((found.errors, "error"), (found.warnings, "warning"))
-    ]
+    errors, warnings = len(found.errors), len(found.warnings)
+    counts = (
+        ngettext("{n} error", "{n} errors", errors).format(n=errors),
+        ngettext("{n} warning", "{n} warnings", warnings).format(n=warnings),
+    )
     return [
-        *(f"error: {sentence}" for sentence in found.errors),
-        *(f"warning: {sentence}" for sentence in found.warnings),
+        *(_("error: {sentence}").format(sentence=spoken(it)) for it in found.errors),
+        *(_("warning: {sentence}").format(sentence=spoken(it)) for it in found.warnings),
         f"{path}: {', '.join(counts)}",
     ]
 
 
-def hook_trouble(settings: Settings) -> str:
-    """Why the program for each message cannot be run; empty when it can, or there is none."""
+def hook_trouble(settings: Settings) -> Sentence | None:
+    """Why the program for each message cannot be run; None when it can, or there is none."""
     program = settings.hooks.message
     if program is None or shutil.which(program) is not None:
-        return ""
-    return f"hooks.message: {shortened(program)} cannot be run"
+        return None
+    return Sentence(
+        "{place}: {program} cannot be run", place="hooks.message", program=shortened(program)
+    )
 
 
-def metrics_trouble(metrics: MetricsSettings) -> str:
-    """Why there can be no metrics; empty when there can be, or none are wanted."""
+def metrics_trouble(metrics: MetricsSettings) -> Sentence | None:
+    """Why there can be no metrics; None when there can be, or none are wanted."""
     if metrics.address is None or find_spec("prometheus_client") is not None:
-        return ""
-    return (
-        "metrics.address: this needs an extra that is not installed: "
-        '.venv/bin/pip install ".[metrics]"'
+        return None
+    return Sentence(
+        "{place}: this needs an extra that is not installed: {command}",
+        place="metrics.address",
+        command='.venv/bin/pip install ".[metrics]"',
     )

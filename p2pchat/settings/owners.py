@@ -13,24 +13,26 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
+from p2pchat.speech import Sentence
+
 _MOST_LINKS: Final = 40
 """As many as a system follows."""
 
 
-def whose(found: os.stat_result) -> str:
-    """Why somebody else may change what was found, in a few words; empty when nobody may."""
+def whose(found: os.stat_result) -> Sentence | None:
+    """Why somebody else may change what was found, in a few words; None when nobody may."""
     uid, mode = os.geteuid(), found.st_mode
     if found.st_uid not in (uid, 0):
-        return f"it belongs to {_user(found.st_uid)}"
+        return Sentence("it belongs to {user}", user=_user(found.st_uid))
     if mode & stat.S_IWOTH and not stat.S_ISLNK(mode):
-        return "everybody may write it"
+        return Sentence("everybody may write it")
     if mode & stat.S_IWGRP and not stat.S_ISLNK(mode) and not _own_group(found.st_gid, uid):
-        return f"the group {_group(found.st_gid)} may write it"
-    return ""
+        return Sentence("the group {group} may write it", group=_group(found.st_gid))
+    return None
 
 
-def distrusted(path: str) -> str:
-    """Why the file at `path` may be somebody else's, as a sentence's end; empty when it is ours.
+def distrusted(path: str) -> Sentence | None:
+    """Why the file at `path` may be somebody else's, as a sentence's end; None when it is ours.
 
     Its folder counts, too: who may write there may put another file in its place. So do each
     symbolic link on the way to it, and the folder of each.
@@ -39,14 +41,14 @@ def distrusted(path: str) -> str:
         for number, place in enumerate(_on_the_way(path)):
             why = whose(os.lstat(place))
             if why:
-                return f"it leads to {place}: {why}" if number else why
+                return Sentence("it leads to {path}: {why}", path=place, why=why) if number else why
             folder = os.path.dirname(place)
             why = whose(os.stat(folder))
             if why:
-                return f"its folder {folder}: {why}"
+                return Sentence("its folder {folder}: {why}", folder=folder, why=why)
     except OSError:
-        return ""  # reading it says better what is wrong
-    return ""
+        return None  # reading it says better what is wrong
+    return None
 
 
 def _on_the_way(path: str) -> Iterator[str]:

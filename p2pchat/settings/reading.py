@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from p2pchat.settings.checks import ConfigError, checked, checked_text, shown
 from p2pchat.settings.table import SETTINGS, Setting
 from p2pchat.settings.values import Settings
-from p2pchat.wire.text import shortened
+from p2pchat.speech import Sentence, counted, sentence_of
+from p2pchat.wire.text import shortened, why_not
 
 Values: TypeAlias = dict[str, Any]
 """Checked values by key ("connection.ping_interval"): what a file or a command line asked for."""
@@ -53,14 +54,12 @@ def check_text(key: str, text: str, option: str = "") -> Any:
 
 
 def in_options(
-    sentence: str, given: Collection[str], settings: Sequence[Setting] = SETTINGS
-) -> str:
-    """A sentence that begins with the name of a setting; of one in `given` the option is named."""
-    key, colon, rest = sentence.partition(":")
-    if not colon or key not in given:
-        return sentence
-    (option,) = (setting.option for setting in settings if setting.key == key)
-    return f"--{option}:{rest}"
+    sentence: Sentence, given: Collection[str], settings: Sequence[Setting] = SETTINGS
+) -> Sentence:
+    """A sentence whose `place` is a setting; of one in `given` the option is named instead."""
+    options = {setting.key: setting.option for setting in settings if setting.key in given}
+    option = options.get(str(sentence.fields.get("place")))
+    return sentence if option is None else sentence.but(place=f"--{option}")
 
 
 def resolve(options: Mapping[str, Any], file: Mapping[str, Any]) -> Settings:
@@ -81,7 +80,7 @@ def changed(settings: _Root, values: Mapping[str, Any]) -> _Root:
     return replace(settings, **parts)
 
 
-def load(path: str, settings: Sequence[Setting] = SETTINGS) -> tuple[Values, list[str]]:
+def load(path: str, settings: Sequence[Setting] = SETTINGS) -> tuple[Values, list[Sentence]]:
     """Read the configuration file `path`: what it sets, and a warning for each name that is
     unknown, or there twice.
 
@@ -97,7 +96,7 @@ def load(path: str, settings: Sequence[Setting] = SETTINGS) -> tuple[Values, lis
 
 def gather(
     path: str, settings: Sequence[Setting] = SETTINGS
-) -> tuple[Values, list[str], list[str]]:
+) -> tuple[Values, list[Sentence], list[Sentence]]:
     """The same, with a sentence for each wrong value instead of the first one alone.
 
     Raises ConfigError when the file cannot be read or is not JSON.
@@ -105,12 +104,15 @@ def gather(
     text = _read(path)
     content = _parsed(path, text)
     if not isinstance(content, dict):
-        raise ConfigError(f"{shortened(path)}: expected an object, got {shown(content)}")
+        raise ConfigError(_no_object(shortened(path), content))
     by_key = {setting.key: setting for setting in settings}
     sections = dict.fromkeys(setting.section for setting in settings)
     values: Values = {}
-    warnings = [f"{name} is there twice: the last one counts" for name in _twice(text, content)]
-    errors: list[str] = []
+    warnings = [
+        Sentence("{name} is there twice: the last one counts", name=name)
+        for name in _twice(text, content)
+    ]
+    errors: list[Sentence] = []
     unknown = 0
     for section, fields in content.items():
         if section not in sections:
@@ -119,7 +121,7 @@ def gather(
                 warnings.append(_unknown(section, [*sections, *by_key]))
             continue
         if not isinstance(fields, dict):
-            errors.append(f"{section}: expected an object, got {shown(fields)}")
+            errors.append(_no_object(section, fields))
             continue
         for field, value in fields.items():
             key = f"{section}.{field}"
@@ -131,10 +133,22 @@ def gather(
                 try:
                     values[key] = checked(key, by_key[key].kind, value)
                 except ConfigError as wrong:
-                    errors.append(str(wrong))
-    if unknown > _MAX_WARNINGS:
-        warnings.append(f"… and {unknown - _MAX_WARNINGS} more unknown settings")
-    return values, [f"{shortened(path, 100)}: {warning}" for warning in warnings], errors
+                    errors.append(sentence_of(wrong))
+    more = unknown - _MAX_WARNINGS
+    if more > 0:
+        warnings.append(
+            counted("… and {n} more unknown setting", "… and {n} more unknown settings", more)
+        )
+    where = shortened(path, 100)
+    return (
+        values,
+        [Sentence("{path}: {warning}", path=where, warning=it) for it in warnings],
+        errors,
+    )
+
+
+def _no_object(place: str, value: object) -> Sentence:
+    return Sentence("{place}: expected an object, got {got}", place=place, got=shown(value))
 
 
 def _read(path: str) -> str:
@@ -142,18 +156,26 @@ def _read(path: str) -> str:
         # Without waiting: a FIFO would hold the program up until somebody writes into it.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ConfigError(f"{shortened(path)}: cannot be read: it is no regular file")
+                raise ConfigError(_unreadable(path, Sentence("it is no regular file")))
             content = file.read(_MAX_FILE + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{shortened(path)}: cannot be read: {reason}") from None
+        reason = why_not(error) if isinstance(error, OSError) else error
+        raise ConfigError(_unreadable(path, reason)) from None
     if len(content) > _MAX_FILE:
-        raise ConfigError(f"{shortened(path)}: larger than {_MAX_FILE} bytes")
+        raise ConfigError(
+            Sentence("{path}: larger than {most} bytes", path=shortened(path), most=_MAX_FILE)
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{shortened(path)}: line {line} is not UTF-8 text") from None
+        raise ConfigError(
+            Sentence("{path}: line {line} is not UTF-8 text", path=shortened(path), line=line)
+        ) from None
+
+
+def _unreadable(path: str, reason: object) -> Sentence:
+    return Sentence("{path}: cannot be read: {reason}", path=shortened(path), reason=reason)
 
 
 def _parsed(path: str, content: str) -> object:
@@ -171,12 +193,22 @@ def _parsed(path: str, content: str) -> object:
         comment = _COMMENT.match(content, error.pos)
         if comment is not None:
             line = content.count("\n", 0, comment.end()) + 1
-            sentence = f"line {line} has a comment, and JSON has none: take it out"
-            raise ConfigError(f"{shortened(path)}: {sentence}") from None
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(f"{shortened(path)}: not JSON at {where}: {error.msg}") from None
+            sentence = Sentence(
+                "{path}: line {line} has a comment, and JSON has none: take it out",
+                path=shortened(path),
+                line=line,
+            )
+            raise ConfigError(sentence) from None
+        sentence = Sentence(
+            "{path}: not JSON at line {line}, column {column}: {why}",
+            path=shortened(path),
+            line=error.lineno,
+            column=error.colno,
+            why=error.msg,
+        )
+        raise ConfigError(sentence) from None
     except (RecursionError, ValueError):
-        raise ConfigError(f"{shortened(path)}: not a configuration") from None
+        raise ConfigError(Sentence("{path}: not a configuration", path=shortened(path))) from None
 
 
 def _twice(text: str, content: Mapping[str, object]) -> list[str]:
@@ -209,14 +241,16 @@ def _twice(text: str, content: Mapping[str, object]) -> list[str]:
     return [shortened(name, _LONGEST_NAME) for name in found[:_MAX_WARNINGS]]
 
 
-def _unknown(name: str, known: Collection[str]) -> str:
+def _unknown(name: str, known: Collection[str]) -> Sentence:
+    unknown = Sentence("{name}: unknown setting, ignored", name=shortened(name, _LONGEST_NAME))
     if len(name) > _LONGEST_NAME:
-        return f"{shortened(name, _LONGEST_NAME)}: unknown setting, ignored"
+        return unknown
     from difflib import get_close_matches
 
     field = name.rpartition(".")[2]
     by_field = {key.rpartition(".")[2]: key for key in known}
     close = [by_field[field]] if field in by_field else get_close_matches(name, known, 1, 0.75)
     close = close or [by_field[match] for match in get_close_matches(field, by_field, n=1)]
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return f"{shortened(name)}: unknown setting, ignored{hint}"
+    if not close:
+        return unknown
+    return Sentence("{unknown} (did you mean {name}?)", unknown=unknown, name=close[0])

@@ -20,6 +20,7 @@ from p2pchat.settings.checks import (
     HOST_NAMES,
     INTERFACES,
     LABEL,
+    LANGUAGE,
     LEVEL,
     OWN_ADDRESS,
     PATH,
@@ -232,10 +233,14 @@ class LoggingSettings(Struct, frozen=True, kw_only=True):
 
 
 class ConsoleSettings(Struct, frozen=True, kw_only=True):
-    """The full console for terminals."""
+    """What the person sees and hears of this node."""
 
     bell: Annotated[bool, YES_OR_NO("ring for what is meant for you", restart=True)] = True
     """That is a direct message, and one that names you."""
+    language: Annotated[
+        str | None, LANGUAGE("what is shown is in this language (your system's)", restart=True)
+    ] = None
+    """None: what LC_ALL, LC_MESSAGES or LANG says, or English. The log is English in any case."""
 
 
 class SecuritySettings(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from p2pchat.control.connection import ControlConnection
 from p2pchat.control.paths import ControlError
 from p2pchat.control.service import ControlService
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import plain
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.nodes import FakeTown
 
@@ -174,7 +175,7 @@ class ServedBot:
 
     async def _connect(self) -> Streams:
         if self._service is None:
-            raise ControlError("no node of yours is running")
+            raise ControlError(plain("no node of yours is running"))
         reader = asyncio.StreamReader(limit=1 << 24)
         connection = self._service.factory.buildProtocol(None)
         over: list[None] = []

@@ -24,6 +24,7 @@ from p2pchat.history.records import SECURITIES
 from p2pchat.logs.output import log_paths
 from p2pchat.node.news import InsecureError, NotSentError
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import spoken
 from p2pchat.web.asked import PageRequest
 from p2pchat.web.log_lines import last_lines
 from p2pchat.web.looking import about, graph, kind_of, peer_list
@@ -178,9 +179,9 @@ class Answers:
             to = self._requests.named(to)
             msg_id = node.send(to, text, None, security=SECURITIES.index(request.security))
         except InsecureError as why:
-            raise RequestError("insecure", str(why)) from None
+            raise RequestError("insecure", spoken(why)) from None
         except NotSentError as why:
-            raise RequestError("not_sent", str(why)) from None
+            raise RequestError("not_sent", spoken(why)) from None
         self._note(request, to, msg_id)
         waiting = node.outgoing.outbox.get(msg_id)
         number = waiting.entry.id if waiting is not None else 0

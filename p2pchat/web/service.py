@@ -23,6 +23,7 @@ from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.node import ChatNode
 from p2pchat.node.page import Link
 from p2pchat.node.stats import Figure, Section, counter, gauge, limit
+from p2pchat.speech import Sentence
 from p2pchat.web.answers import Answers
 from p2pchat.web.entering import Entry
 from p2pchat.web.files import StaticFiles
@@ -118,8 +119,14 @@ class WebService(Service):
                 return self._reactor.listenTCP(number, self.factory, interface=self._host)
             except CannotListenError as why:
                 trouble = reason(why)
-        where = f"{self._host}, port {wanted}"
-        raise CannotStartError(f"the page cannot be served on {where}: {trouble}")
+        raise CannotStartError(
+            Sentence(
+                "the page cannot be served on {address}, port {port}: {why}",
+                address=self._host,
+                port=wanted,
+                why=trouble,
+            )
+        )
 
     def section(self) -> Section[WebService]:
         """What is counted here, for a snapshot."""

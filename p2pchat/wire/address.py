@@ -13,6 +13,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
+from p2pchat.speech import Sentence
 from p2pchat.wire.names import bracketed, is_escaped, visible
 
 EVERYONE: Final = "*"
@@ -44,7 +45,7 @@ _EMBEDDING: Final = (
 
 
 class AmbiguousNameError(ValueError):
-    """A bare name that may mean several peers; the text is a sentence that names them."""
+    """A bare name that may mean several peers; its `Sentence` names them."""
 
 
 def split_peer_id(peer_id: str) -> tuple[str, str]:
@@ -55,14 +56,27 @@ def split_peer_id(peer_id: str) -> tuple[str, str]:
     """
     name, at, namespace = peer_id.rpartition("@")
     if not at:
-        raise ValueError(f"{bracketed(peer_id)} has no @: a peer_id is name@namespace")
-    for part, what in ((name, "name"), (namespace, "namespace")):
-        if not 0 < len(part) <= MAX_NAME:
-            raise ValueError(
-                f"the {what} in {bracketed(peer_id)} must have 1 to {MAX_NAME} characters"
+        raise ValueError(
+            Sentence("{peer} has no @: a peer_id is name@namespace", peer=bracketed(peer_id))
+        )
+    if not 0 < len(name) <= MAX_NAME:
+        raise ValueError(
+            Sentence(
+                "the name in {peer} must have 1 to {most} characters",
+                peer=bracketed(peer_id),
+                most=MAX_NAME,
             )
+        )
+    if not 0 < len(namespace) <= MAX_NAME:
+        raise ValueError(
+            Sentence(
+                "the namespace in {peer} must have 1 to {most} characters",
+                peer=bracketed(peer_id),
+                most=MAX_NAME,
+            )
+        )
     if _CONTROL.search(peer_id):
-        raise ValueError(f"{bracketed(peer_id)} holds control characters")
+        raise ValueError(Sentence("{peer} holds control characters", peer=bracketed(peer_id)))
     return name, namespace
 
 
@@ -78,7 +92,9 @@ def the_one_called(name: str, peer_ids: Iterable[str]) -> str:
     if len(whole) > 1:
         more = ", ..." if len(whole) > _MOST_NAMES else ""
         names = ", ".join(map(bracketed, whole[:_MOST_NAMES]))
-        raise AmbiguousNameError(f"{bracketed(name)} may be any of {names}{more}")
+        raise AmbiguousNameError(
+            Sentence("{name} may be any of {names}", name=bracketed(name), names=names + more)
+        )
     return whole[0] if whole else name
 
 

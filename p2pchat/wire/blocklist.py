@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.networks import Network, Networks, read_network
 from p2pchat.wire.text import shortened
@@ -30,7 +31,7 @@ def block_entry(text: str) -> str:
         return str(_network(text))
     name, namespace = split_peer_id(text)
     if name == namespace == ANY:
-        raise ValueError(f'"{text}" would block everybody')
+        raise ValueError(Sentence('"{entry}" would block everybody', entry=text))
     return text
 
 
@@ -64,9 +65,11 @@ def _network(text: str) -> Network:
     try:
         network = read_network(text)
     except ValueError:
-        raise ValueError(
-            f'"{shortened(text, 80)}" is no peer_id, NAME@*, *@NAMESPACE, address or network'
-        ) from None
+        sentence = Sentence(
+            '"{entry}" is no peer_id, NAME@*, *@NAMESPACE, address or network',
+            entry=shortened(text, 80),
+        )
+        raise ValueError(sentence) from None
     if not network.prefixlen:
-        raise ValueError(f'"{text}" would block everybody')
+        raise ValueError(Sentence('"{entry}" would block everybody', entry=text))
     return network

@@ -18,6 +18,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
+from p2pchat.speech import Sentence, plain
+
 MARKS: Final = 8
 """Characters without a width that one cell may hold: the flag of a region has six."""
 
@@ -126,5 +128,32 @@ def is_text(word: str) -> bool:
 
 
 def system_reason(error: OSError) -> str:
-    """What the operating system says went wrong, for error sentences."""
+    """What the operating system says went wrong, for the log."""
     return error.strerror or type(error).__name__
+
+
+def why_not(error: OSError) -> Sentence:
+    """The same for a sentence that a person reads."""
+    text = system_reason(error)
+    return _REASONS.get(text) or plain(text)
+
+
+_REASONS: Final = {
+    str(reason): reason
+    for reason in (
+        Sentence("Address already in use"),
+        Sentence("Cannot assign requested address"),
+        Sentence("Connection refused"),
+        Sentence("Connection reset by peer"),
+        Sentence("Is a directory"),
+        Sentence("Network is unreachable"),
+        Sentence("No route to host"),
+        Sentence("No space left on device"),
+        Sentence("No such file or directory"),
+        Sentence("Not a directory"),
+        Sentence("Permission denied"),
+        Sentence("Read-only file system"),
+        Sentence("Too many open files"),
+    )
+}
+"""What a system says most often; everything else is said in its own words."""

@@ -732,7 +732,7 @@ class OutboxTests(HistoryCase):
     def test_limits(self) -> None:
         self.start(outbox_max_per_peer=1)
         self.say("bob@CIC", "um")
-        with self.assertRaisesRegex(NotSentError, "1 messages wait for .bob@CIC. already"):
+        with self.assertRaisesRegex(NotSentError, "1 message waits for .bob@CIC. already"):
             self.say("bob@CIC", "dois")
 
     def test_cancelling(self) -> None:
@@ -913,7 +913,7 @@ class TidyingTests(HistoryCase):
         settings = HistorySettings(max_age=10.0, outbox_ttl=5.0, outbox_max=1, max_bytes=4096)
         self.history.configure(settings)
         self.outbox.settings = settings
-        with self.assertRaisesRegex(NotSentError, "1 messages wait already"):
+        with self.assertRaisesRegex(NotSentError, "1 message waits already"):
             self.say("eva@CIC", "dois")
         self.told.take()
         self.wall += 11

@@ -296,7 +296,7 @@ class WalTests(FileCase):
     def test_it_is_told_and_kept(self) -> None:
         flips.flip(self.killed + "-wal", 8 * (os.path.getsize(self.killed + "-wal") - 30))
         error = self.assertRaises(HistoryError, list, read(self.killed, None))
-        self.assertIn("is damaged in 1 places", str(error))
+        self.assertIn("is damaged in 1 place:", str(error))
         database = Database(self.killed, wall=lambda: NOW)
         past = database.load(9)
         self.assertEqual((past.is_cut, past.unreadable), (True, 0))

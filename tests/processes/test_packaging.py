@@ -14,6 +14,7 @@ from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 import p2pchat
+from p2pchat.speech import LANGUAGES
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -70,7 +71,12 @@ class MetadataTests(SynchronousTestCase):
     def test_the_files_that_the_metadata_names(self) -> None:
         self.assertIn("MIT License", (ROOT / "LICENSE").read_text(encoding="utf-8"))
         self.assertTrue((ROOT / "p2pchat" / "py.typed").exists())
-        self.assertEqual(self.names("options.package_data", "p2pchat"), ["py.typed"])
+        files = self.names("options.package_data", "p2pchat")
+        self.assertEqual(files, ["py.typed", "locale/*/LC_MESSAGES/*"])
+        for language in LANGUAGES[1:]:
+            catalogues = Path("p2pchat/locale", language, "LC_MESSAGES/p2pchat")
+            for form in (".po", ".mo"):
+                self.assertTrue((ROOT / catalogues.with_suffix(form)).exists())
 
     def test_the_scripts(self) -> None:
         scripts = dict(

@@ -41,27 +41,27 @@ class ExamineTests(SynchronousTestCase):
             }
         )
         self.assertEqual(
-            [error.partition(":")[0] for error in found.errors],
+            [str(error).partition(":")[0] for error in found.errors],
             [
                 *("server.port", "server.proxy_protocol", "limits"),
                 *("server.database", "server.listen", "ban-file"),
             ],
         )
         self.assertEqual(len(found.warnings), 2)
-        self.assertIn("did you mean server.drain?", found.warnings[0])
+        self.assertIn("did you mean server.drain?", str(found.warnings[0]))
         self.assertEqual(report("x", found)[-1], "x: 6 errors, 2 warnings")
 
     def test_no_configuration_at_all(self) -> None:
         self.assertEqual(self.examined({}), ([], []))
-        self.assertIn("not JSON", self.examined("{").errors[0])
-        self.assertIn("No such file", examine("/no/such/file").errors[0])
+        self.assertIn("not JSON", str(self.examined("{").errors[0]))
+        self.assertIn("No such file", str(examine("/no/such/file").errors[0]))
 
     def test_a_file_that_others_may_change(self) -> None:
         path = Path(self.mktemp()).resolve()
         path.write_text("{}")
         path.chmod(0o666)
         (warning,) = examine(str(path)).warnings
-        self.assertIn("somebody else may change it: everybody may write it", warning)
+        self.assertIn("somebody else may change it: everybody may write it", str(warning))
 
     def test_the_example_has_every_setting_and_is_right(self) -> None:
         content = json.loads(EXAMPLE.read_text())
@@ -75,7 +75,7 @@ class ExamineTests(SynchronousTestCase):
                     value, [*setting.default] if setting.default == () else setting.default
                 )
         # Its files are where the unit has them.
-        errors = {error.partition(":")[0] for error in examine(str(EXAMPLE)).errors}
+        errors = {str(error).partition(":")[0] for error in examine(str(EXAMPLE)).errors}
         self.assertLessEqual(errors, {"server.database", "ban-file"})
 
     def test_balancers(self) -> None:

@@ -27,6 +27,7 @@ from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.reading import check_text, resolve
 from p2pchat.settings.table import SETTINGS
+from p2pchat.speech import Sentence, _, use
 from twisted import logger
 
 PLUGIN = SimpleNamespace(tapname="p2pchat", description="A node.", options=ChatOptions)
@@ -49,6 +50,7 @@ class OptionsTestCase(SynchronousTestCase):
         self.patch(os, "environ", {**os.environ, "XDG_STATE_HOME": folder, "LOGNAME": "ana"})
         self.patch(options, "has_input", lambda: True)
         self.addCleanup(set_level, get_level())
+        self.addCleanup(use, "en")
 
     def parse(self, *words: str) -> ChatOptions:
         parsed = ChatOptions()
@@ -77,7 +79,7 @@ class ValueTests(OptionsTestCase):
         }
         texts |= {"prefer|require|off": "off"}
         texts |= {"ENDPOINT": "tcp:77", "YES|NO": "no", "LIST": "*@spam", "NAMES": "eth0"}
-        texts |= {"HOST[:PORT],...": "a:77,b"}
+        texts |= {"HOST[:PORT],...": "a:77,b", "en|pt_BR": "pt_BR"}
         given = {setting: texts.get(setting.metavar, "77") for setting in SETTINGS}
         given |= {setting: "yes" for setting in SETTINGS if not setting.metavar}
         words = []
@@ -87,6 +89,25 @@ class ValueTests(OptionsTestCase):
         for setting, text in given.items():
             value = getattr(getattr(settings, setting.section), setting.field)
             self.assertEqual((setting.key, value), (setting.key, check_text(setting.key, text)))
+
+    def test_the_language(self) -> None:
+        """An option beats the file, which beats the environment."""
+        for words, file, environ, shown in (
+            ((), None, "C", "usage: "),
+            ((), None, "pt_BR.UTF-8", "uso: "),
+            ((), "en", "pt_BR.UTF-8", "usage: "),
+            ((), "pt_BR", "C", "uso: "),
+            (("--language", "en"), "pt_BR", "pt_BR.UTF-8", "usage: "),
+            (("--lang", "pt_BR"), "en", "C", "uso: "),
+        ):
+            os.environ["LC_ALL"] = environ
+            self.write("config.json", {"console": {"language": file}})
+            self.parse(*words)
+            self.assertEqual(_("usage: "), shown, (words, file, environ))
+
+    def test_another_language_is_refused(self) -> None:
+        said = self.leaves(2, "--language", "klingon")
+        self.assertEqual(said, '--language: expected one of en, pt_BR, got "klingon"\n')
 
     def test_the_rendezvous_with_and_without_a_port(self) -> None:
         for words, address in (
@@ -117,7 +138,7 @@ class ValueTests(OptionsTestCase):
         self.assertEqual(warnings, [])
         self.write("config.json", {"limits": {"peer_rat": 7}})
         (warning,) = options.reread()[1]
-        self.assertIn("limits.peer_rat: unknown setting, ignored", warning)
+        self.assertIn("limits.peer_rat: unknown setting, ignored", str(warning))
         self.write("config.json", {"limits": {"peer_rate": "fast"}})
         self.assertRaises(ConfigError, options.reread)
         os.remove("config.json")
@@ -136,7 +157,7 @@ class ValueTests(OptionsTestCase):
             (parsed.settings.peer.namespace, parsed.settings.peer.name), ("CIC", "option")
         )
         self.assertEqual(
-            parsed.warnings,
+            [*map(str, parsed.warnings)],
             ["config.json: peer.nmae: unknown setting, ignored (did you mean peer.name?)"],
         )
 
@@ -159,8 +180,15 @@ class ErrorTests(OptionsTestCase):
 
     def test_a_later_sentence_names_what_was_typed(self) -> None:
         options = self.parse("--on-message", "/bin/x")
-        self.assertEqual(options.in_options("hooks.message: no"), "--on-message: no")
-        self.assertEqual(options.in_options("rendezvous.serve: no"), "rendezvous.serve: no")
+        for place, shown in (
+            ("hooks.message", "--on-message: [no]"),
+            ("rendezvous.serve", "rendezvous.serve: [no]"),
+        ):
+            sentence = Sentence("{place}: [{why}]", place=place, why="no")
+            self.assertEqual(str(options.in_options(sentence)), shown)
+        self.assertEqual(
+            str(options.in_options(Sentence("hooks.message: no"))), "hooks.message: no"
+        )
 
     def test_bytes_that_are_no_text(self) -> None:
         self.assertEqual(
@@ -210,14 +238,14 @@ class ErrorTests(OptionsTestCase):
             self.assertIsNone(options.settings.hooks.message)
             self.assertIsNone(options.file)
             (warning,) = options.warnings
-            self.assertIn("everybody may write it: --config config.json reads it", warning)
+            self.assertIn("everybody may write it: --config config.json reads it", str(warning))
             self.assertEqual(
                 self.parse("--config", "config.json").file, os.path.abspath("config.json")
             )
             os.chmod(place, before)
         self.patch(os, "geteuid", lambda: 12345)
         if os.stat(".").st_uid not in (0, 12345):
-            self.assertIn("it belongs to", self.parse().warnings[0])
+            self.assertIn("it belongs to", str(self.parse().warnings[0]))
 
     def test_a_link_is_followed_and_each_place_on_the_way_counts(self) -> None:
         for folder in ("ours", "theirs"):
@@ -228,7 +256,7 @@ class ErrorTests(OptionsTestCase):
         os.chmod("theirs", 0o777)
         options = self.parse()
         self.assertIsNone(options.file)
-        self.assertIn("theirs: everybody may write it", options.warnings[0])
+        self.assertIn("theirs: everybody may write it", str(options.warnings[0]))
         # One that leads there by way of a folder of ours, and of a folder that is a link.
         os.symlink("../theirs", "ours/away")
         os.symlink("away/config.json", "ours/link")
@@ -238,7 +266,7 @@ class ErrorTests(OptionsTestCase):
         os.chmod("theirs", 0o755)
         self.assertEqual(self.parse().settings.peer.name, "theirs")
         os.chmod("theirs/config.json", 0o666)
-        self.assertIn("theirs/config.json: everybody may write it", self.parse().warnings[0])
+        self.assertIn("theirs/config.json: everybody may write it", str(self.parse().warnings[0]))
 
     def test_a_fifo_is_refused_at_once(self) -> None:
         os.mkfifo("config.json")
@@ -432,7 +460,7 @@ class SurroundingsTests(OptionsTestCase):
             self.patch(getpass, "getuser", lambda login=login: login)
             self.assertEqual(login_name(), name)
             told = [f"the login name cannot be a name here: you are [{name}] (see --name)"]
-            warnings = [*self.parse().warnings]
+            warnings = [*map(str, self.parse().warnings)]
             self.assertEqual(warnings[:1] if len(name) < 40 else told, told * (login != name))
             self.assertEqual([*self.parse("--name", "eva").warnings], [])
 

@@ -25,6 +25,7 @@ from p2pchat.service.rendezvous_control import PAGE, ServerSocket
 from p2pchat.service.rendezvous_figures import RunningServer
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import ConfigError
+from p2pchat.speech import Sentence, plain
 from p2pchat.turns import at_once
 from tests.rendezvous.test_longest_turn import LIMIT, Reactor, registrations
 from tests.support.control_sockets import Client
@@ -256,7 +257,7 @@ class ReloadTests(ControlCase):
     def setUp(self) -> None:
         super().setUp()
         self.settings = ServerSettings()
-        self.warnings: list[str] = []
+        self.warnings: list[Sentence] = []
         self.configuring = Configuring(self.settings, self.server)
         self.whole.configure = self.configuring
         self.whole.reread = lambda: (self.settings, self.warnings)
@@ -273,7 +274,7 @@ class ReloadTests(ControlCase):
             server={"ban_file": str(self.path), "port": 9, "drain": 1.0},
             limits={"per_minute": 7, "connections": 3, "registrations": 5, "idle": 1.0},
         )
-        self.warnings.append("x.json: odd")
+        self.warnings.append(plain("x.json: odd"))
         said = self.ask("reload")["lines"]
         self.assertIn("server.port needs a restart to become 9", said)
         self.assertIn("limits.per_minute is 7 now, it was 50", said)
@@ -295,7 +296,7 @@ class ReloadTests(ControlCase):
         self.assertIn("line 1", self.ask("reload")["error"])
         self.assertEqual(self.server.factory.throttle.limit, Limits().per_minute)
 
-        def wrong() -> tuple[ServerSettings, list[str]]:
+        def wrong() -> tuple[ServerSettings, list[Sentence]]:
             raise ConfigError("x.json: not JSON")
 
         self.whole.reread = wrong

@@ -172,13 +172,13 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((place.port, place.interface, place.drain), (7, "::1", 5.0))
         self.assertEqual(options.settings.limits.idle, 1.0)
         (warning,) = options.warnings
-        self.assertIn("server.odd: unknown setting", warning)
+        self.assertIn("server.odd: unknown setting", str(warning))
         Path(path).write_text('{"server":{"interface":"::"}}')
         settings, warnings = options.reread()
         self.assertEqual((settings.server.port, settings.server.interface), (7, "::"))
         self.assertEqual((settings.limits.idle, warnings), (5.0, []))
         Path(path).chmod(0o622)
-        self.assertIn("somebody else may change it", options.reread()[1][0])
+        self.assertIn("somebody else may change it", str(options.reread()[1][0]))
 
     def test_a_wrong_file_is_named_and_so_is_the_setting(self) -> None:
         for content, sentence in (

@@ -33,11 +33,11 @@ class ExamineTests(SynchronousTestCase):
             }
         )
         self.assertEqual(
-            [error.partition(":")[0] for error in found.errors],
+            [str(error).partition(":")[0] for error in found.errors],
             ["limits.peer_rate", "limits.max_links", "peer", "hooks.message"],
         )
         self.assertEqual(len(found.warnings), 2)
-        self.assertIn("did you mean limits.max_links?", found.warnings[0])
+        self.assertIn("did you mean limits.max_links?", str(found.warnings[0]))
 
     def test_nothing_wrong(self) -> None:
         for path in (ROOT / "config.example.json", ROOT / "examples" / "config.course.json"):
@@ -46,19 +46,21 @@ class ExamineTests(SynchronousTestCase):
 
     def test_no_configuration_at_all(self) -> None:
         found = examine("/no/such/file")
-        self.assertEqual(found, (["/no/such/file: cannot be read: No such file or directory"], []))
+        self.assertEqual(found.warnings, [])
+        (error,) = found.errors
+        self.assertEqual(str(error), "/no/such/file: cannot be read: No such file or directory")
 
     def test_an_extra_that_is_missing(self) -> None:
         self.patch(examining, "find_spec", lambda _: None)
         (error,) = self.examined({"metrics": {"address": "9464"}}).errors
-        self.assertIn("an extra that is not installed", error)
+        self.assertIn("an extra that is not installed", str(error))
 
     def test_a_file_that_others_may_change(self) -> None:
         path = Path(self.mktemp()).resolve()
         path.write_text("{}")
         path.chmod(0o666)
         (warning,) = examine(str(path)).warnings
-        self.assertIn("is read only where it is named: everybody may write it", warning)
+        self.assertIn("is read only where it is named: everybody may write it", str(warning))
 
 
 class CheckCommandTests(CommandCase):

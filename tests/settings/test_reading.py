@@ -263,7 +263,7 @@ class LoadTests(SynchronousTestCase):
         )
         values, warnings = load(path)
         self.assertEqual(values, {"peer.name": "c", "console.bell": False})
-        told = [warning.removeprefix(f"{path}: ") for warning in warnings]
+        told = [str(warning).removeprefix(f"{path}: ") for warning in warnings]
         self.assertEqual(
             told[:2],
             [
@@ -285,7 +285,8 @@ class LoadTests(SynchronousTestCase):
 
     def load(self, content: object) -> tuple[dict[str, Any], list[str]]:
         path = self.file(json.dumps(content).encode())
-        values, warnings = load(path)
+        values, sentences = load(path)
+        warnings = [*map(str, sentences)]
         self.assertTrue(all(warning.startswith(f"{path}: ") for warning in warnings))
         return values, [warning.removeprefix(f"{path}: ") for warning in warnings]
 

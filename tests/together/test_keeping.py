@@ -474,7 +474,7 @@ class DirectTests(KeepingCase):
             self.assertEqual(str(error), why)
         alice.send("bob@CIC", "x")
         error = self.assertRaises(NotSentError, alice.send, "bob@CIC", "y")
-        self.assertIn("1 messages wait for [bob@CIC]", str(error))
+        self.assertIn("1 message waits for [bob@CIC]", str(error))
         self.town.close()
 
     def test_many_are_sent_a_window_at_a_time_and_nothing_overtakes(self) -> None:
@@ -538,7 +538,7 @@ class DirectTests(KeepingCase):
         self.town.run(1)
         alice.configure(Settings(history=HistorySettings(outbox_max=1)))
         alice.send("bob@CIC", "um")
-        with self.assertRaisesRegex(NotSentError, "1 messages wait already"):
+        with self.assertRaisesRegex(NotSentError, "1 message waits already"):
             alice.send("bob@CIC", "dois")
         self.town.close()
 

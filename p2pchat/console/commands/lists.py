@@ -34,7 +34,7 @@ def _decided(command: Command, decide: Callable[[], Answer]) -> Answer:
     try:
         return decide()
     except (NotSentError, ValueError) as why:
-        return wrong(str(why)) if str(why) else command.misused()
+        return wrong(why) if str(why) else command.misused()
 
 
 def _done(saved: Deferred[str], line: str) -> Answer:

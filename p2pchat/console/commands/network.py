@@ -68,7 +68,7 @@ def _dial(person: Person, rest: str) -> Answer:
 
     def not_met(failure: Failure) -> Reply:
         failure.trap(DialError)
-        return wrong(failure.getErrorMessage())
+        return wrong(failure.value)
 
     return person.node.mesh.dial(where, number).addCallbacks(met, not_met)
 

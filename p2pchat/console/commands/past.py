@@ -18,9 +18,10 @@ from twisted.internet.defer import Deferred
 from p2pchat.console.wording import EDITED, sender
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, WAITING, HistoryError, Record
-from p2pchat.node.cancelling import NOT_FOR_GOOD, Cancelled
+from p2pchat.node.cancelling import Cancelled
 from p2pchat.node.outbox import OwnMessage, Stage
 from p2pchat.node.outgoing import Outgoing
+from p2pchat.speech import Sentence, counted, spoken
 from p2pchat.wire.address import is_plain, the_one_called
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable, shortened
@@ -127,11 +128,16 @@ def outbox(
 
 def _cancelled(cancelled: Cancelled) -> list[str]:
     count, why = cancelled
-    sentence = f"cancelled {count} message{'' if count == 1 else 's'}"
-    if why:
-        then = "what was not delivered may be sent when this program starts again"
-        raise HistoryError(f"{sentence}, {NOT_FOR_GOOD} ({why}): {then}")
-    return [sentence]
+    sentence = counted("cancelled {n} message", "cancelled {n} messages", count)
+    if not why:
+        return [spoken(sentence)]
+    perhaps = Sentence(
+        "{cancelled}, but not for good ({why}): what was not delivered may be sent when this "
+        "program starts again",
+        cancelled=sentence,
+        why=why,
+    )
+    raise HistoryError(perhaps)
 
 
 def forget(
@@ -163,11 +169,13 @@ def forget(
         return history.count_of(peer_id).addCallback(asked, peer_id)
 
     def asked(count: int, peer_id: str) -> list[str]:
-        messages = f"{count:,} message{'' if count == 1 else 's'}"
-        who = bracketed(peer_id)
-        raise HistoryError(
-            f"this deletes {messages} of and to {who}, for good: the same once more does it"
+        sentence = counted(
+            "this deletes {n:,} message of and to {peer}, for good: the same once more does it",
+            "this deletes {n:,} messages of and to {peer}, for good: the same once more does it",
+            count,
+            peer=bracketed(peer_id),
         )
+        raise HistoryError(sentence)
 
     return kept_peer(history, rest.strip(), resolve).addCallback(ask)
 

@@ -22,6 +22,7 @@ from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError
 from p2pchat.node.news import NotSentError
+from p2pchat.speech import spoken
 from p2pchat.wire.address import AmbiguousNameError
 
 _Question: TypeAlias = "Callable[[DurableHistory], list[str] | Deferred[list[str]]]"
@@ -117,9 +118,9 @@ def _answer(command: Command, history: DurableHistory, ask: _Question) -> Answer
     try:
         answer = ask(history)
     except past.WrongUseError as why:
-        return command.misused(str(why))
+        return command.misused(spoken(why))
     except (NotSentError, AmbiguousNameError) as why:
-        return wrong(str(why))
+        return wrong(why)
     if isinstance(answer, Deferred):
         return answer.addCallbacks(lambda lines: said(*lines), _not_read)
     return said(*answer)
@@ -132,4 +133,4 @@ def _not_ready(failure: Failure) -> Reply:
 
 def _not_read(failure: Failure) -> Reply:
     failure.trap(HistoryError, AmbiguousNameError)
-    return wrong(failure.getErrorMessage())
+    return wrong(failure.value)

@@ -144,7 +144,7 @@ def _block(person: Person, rest: str) -> Answer:
     try:
         entry = blocking.block(person.node.peers.called(name))
     except ValueError as why:
-        return wrong(str(why))
+        return wrong(why)
     shown = shortened(entry, 130)
     if entry in blocking.configured:
         return said(f"[{shown}] is blocked by limits.blocked")
@@ -161,7 +161,7 @@ def _unblock(person: Person, rest: str) -> Answer:
     try:
         entry = blocking.unblock(the_one_called(name, blocking.added))
     except ValueError as why:
-        return wrong(str(why))
+        return wrong(why)
     return said(f"[{shortened(entry, 130)}] is not blocked any more")
 
 

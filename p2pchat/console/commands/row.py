@@ -16,6 +16,7 @@ from p2pchat.console.commands.said import LastSaid
 from p2pchat.console.commands.sent import SentMessages
 from p2pchat.console.replies import Answer, Reply, wrong
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import _
 
 _LOOK: Final = 0.02
 
@@ -48,6 +49,7 @@ class Command(Struct, frozen=True):
     name: str
     arguments: str
     summary: str
+    """What it does, in English; a literal that is marked with `N_`. Show it with `_`."""
     run: Callable[[Person, str], Answer]
     """Gets what follows the name, without the white space before it."""
     needs_peers: bool = True
@@ -60,7 +62,7 @@ class Command(Struct, frozen=True):
 
     def misused(self, why: str = "") -> Reply:
         """What to answer when what follows the name cannot be understood."""
-        usage = f"usage: {self.usage}"
+        usage = _("usage: {usage}").format(usage=self.usage)
         return wrong(f"{usage} ({why})" if why else usage)
 
 

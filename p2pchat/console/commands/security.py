@@ -44,7 +44,7 @@ def _verify(person: Person, rest: str) -> Answer:
         if " " in rest.strip() and trusting.known.pin_of(peer_id) is None:
             read_fingerprint(rest.split()[-1])
     except (NotSentError, AmbiguousNameError, ValueError) as why:
-        return wrong(str(why))
+        return wrong(why)
     return _both(person, trusting, peer_id)
 
 
@@ -115,7 +115,7 @@ def _trust(person: Person, rest: str) -> Answer:
         was = "" if before is None else before.fingerprint
         decision = trusting.trust(peer_id, text, typed=typed)
     except (NotSentError, AmbiguousNameError, ValueError) as why:
-        return wrong(str(why))
+        return wrong(why)
     pin = trusting.known.pin_of(peer_id)
     assert pin is not None
     who, now = bracketed(peer_id), pin.fingerprint
@@ -144,7 +144,7 @@ def _forget(person: Person, trusting: Trusting, name: str) -> Answer:
     try:
         peer_id = meant(person, trusting.known, name)
     except (NotSentError, AmbiguousNameError) as why:
-        return wrong(str(why))
+        return wrong(why)
     who, refused = bracketed(peer_id), trusting.known.refused_under(peer_id)
     decision = trusting.forget(peer_id)
     if decision.compared is not Compared.UNKNOWN:

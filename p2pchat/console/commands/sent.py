@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from p2pchat.node.news import Became, News, NotSentError
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.wire.address import AmbiguousNameError
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import printable, shortened
@@ -86,10 +87,13 @@ class SentMessages:
                 alike += [peer_id] if alias.casefold() == folded else []
             if len(alike) > 1:
                 names = ", ".join(map(bracketed, sorted(alike)[:_NAMES]))
-                raise NotSentError(f"{bracketed(name)} may be any of {names}")
+                sentence = Sentence(
+                    "{name} may be any of {names}", name=bracketed(name), names=names
+                )
+                raise NotSentError(sentence)
             return alike[0] if alike else found
         except AmbiguousNameError as why:
-            raise NotSentError(str(why)) from None
+            raise NotSentError(sentence_of(why)) from None
 
     def send(self, peer_id: str, text: str, of: str = "") -> str:
         """Send, and hear what becomes of it; returns its msg_id. Raises `NotSentError`.

@@ -46,6 +46,7 @@ from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import log_paths
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import _, spoken
 from p2pchat.wire.text import printable, shortened
 
 _MEANS_IT: Final = 60.0
@@ -79,7 +80,7 @@ class Commands:
         self.sent = SentMessages(node)
         self.published = 0
         """How many messages were published to at least one peer."""
-        self.forgotten: Callable[[str], None] = lambda _: None
+        self.forgotten: Callable[[str], None] = lambda _peer_id: None
         """Called with the peer_id when what was said by and to a peer has been deleted."""
 
     def confirmed(self, what: str) -> bool:
@@ -130,27 +131,27 @@ def _stats(person: Person, rest: str) -> Answer:
     return said(msgspec.json.encode(snapshot).decode())
 
 
-def _log(_: Person, rest: str) -> Answer:
+def _log(_person: Person, rest: str) -> Answer:
     try:
         set_level(rest)
     except ValueError as why:
-        return LOG.misused(str(why) if rest.strip() else f"it is {get_level()} now")
+        return LOG.misused(spoken(why) if rest.strip() else f"it is {get_level()} now")
     where = "".join(f": {printable(path)}" for path in log_paths())
     return said(f"the log's level is {get_level()}{where}")
 
 
-def _help(_: Person, rest: str) -> Answer:
+def _help(_person: Person, rest: str) -> Answer:
     name = rest.strip().removeprefix("/").lower()
     if name:
         command = _BY_NAME.get(name)
         if command is None:
             return wrong(f"there is no command /{shortened(name, 40)}{_hint(name)}")
-        return said(f"{command.usage}: {command.summary}")
+        return said(f"{command.usage}: {_(command.summary)}")
     width = max(len(command.usage) for command in COMMANDS)
-    return said(*(f"{command.usage:<{width}}  {command.summary}" for command in COMMANDS))
+    return said(*(f"{command.usage:<{width}}  {_(command.summary)}" for command in COMMANDS))
 
 
-def _quit(_: Person, _rest: str) -> Answer:
+def _quit(_person: Person, _rest: str) -> Answer:
     return Reply(leave=True)
 
 

@@ -22,7 +22,7 @@ def _whois(person: Person, rest: str) -> Answer:
     try:
         return said(*_lines(person, peer_named(person, rest.strip())))
     except (NotSentError, ValueError) as why:
-        return wrong(str(why))
+        return wrong(why)
 
 
 def _lines(person: Person, peer_id: str) -> Iterator[str]:

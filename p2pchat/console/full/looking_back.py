@@ -28,6 +28,7 @@ from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.unread import TOGETHER
+from p2pchat.speech import spoken
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import shortened
@@ -92,7 +93,7 @@ class LookingBack:
         try:
             asked = kept_peer(history, name, resolve)
         except NotSentError as why:
-            self._talk.tell(str(why))
+            self._talk.tell(spoken(why))
             return None
         return asked.addCallback(called).addErrback(self._not_read)
 
@@ -145,5 +146,5 @@ class LookingBack:
 
     def _not_read(self, failure: Failure) -> bool:
         failure.trap(HistoryError, AmbiguousNameError)
-        self._talk.tell(failure.getErrorMessage())
+        self._talk.tell(spoken(failure.value))
         return False

@@ -28,6 +28,7 @@ from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.unread import TOGETHER
+from p2pchat.speech import spoken
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of, namespace_of_scope
 from p2pchat.wire.names import bracketed, visible
 
@@ -116,7 +117,7 @@ class Moving:
         try:
             key, text = self._whom_and_what(rest)
         except (NotSentError, ValueError) as why:
-            self._talk.tell(str(why))
+            self._talk.tell(spoken(why))
             return None
         if key == self._node.me.peer_id:
             self._talk.tell("that is yourself")
@@ -173,7 +174,7 @@ class Moving:
             if failure.check(HistoryError):
                 return kept(name, [])
             failure.trap(AmbiguousNameError)
-            self._talk.tell(failure.getErrorMessage())
+            self._talk.tell(spoken(failure.value))
             return False
 
         asked = kept_peer(history, name, self._commands.sent.resolve)
@@ -205,7 +206,7 @@ class Moving:
             if rest.strip():
                 key, _ = self._whom_and_what(rest)
         except (NotSentError, ValueError) as why:
-            self._talk.tell(str(why))
+            self._talk.tell(spoken(why))
             return
         if key == TOGETHER:
             self._talk.tell("no conversation is open: /list shows them, /quit leaves the program")

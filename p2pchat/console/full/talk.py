@@ -241,7 +241,7 @@ class Talk:
 
         def failed(failure: Failure) -> bool:
             failure.trap(HistoryError)
-            return self._told(wrong(failure.getErrorMessage()))
+            return self._told(wrong(failure.value))
 
         return history.recent(key or None, _LOOKED_AT).addCallbacks(found, failed)
 

@@ -22,8 +22,9 @@ from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import ControlError
 from p2pchat.control.protocol import MAX_TEXT, USUAL_KINDS
+from p2pchat.speech import Sentence, asked, spoken, use
 from p2pchat.wire.names import bracketed, visible
-from p2pchat.wire.text import is_text, printable, shortened, system_reason
+from p2pchat.wire.text import is_text, printable, shortened, why_not
 
 _MOST_LINES: Final = 1_000_000
 _TOO_LONG: Final = f"the text is too long: a message has at most {MAX_TEXT:,} bytes"
@@ -35,6 +36,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    use(asked(words))
     options = parser_of(words[0]).parse_args(words[1:])
     for word in _texts(options):
         if not is_text(word):
@@ -43,7 +45,7 @@ def _run(words: Sequence[str]) -> int:
     try:
         return _RUN[words[0]](options)
     except ControlError as why:
-        _complain(str(why))
+        _complain(spoken(why))
         return 1
     except KeyboardInterrupt:
         return 0 if words[0] in ("tail", "attach") else 130
@@ -112,7 +114,8 @@ def _input() -> str:
     try:
         data = sys.stdin.buffer.read(1_048_576)
     except OSError as why:
-        raise ControlError(f"standard input cannot be read: {system_reason(why)}") from None
+        sentence = Sentence("standard input cannot be read: {why}", why=why_not(why))
+        raise ControlError(sentence) from None
     return data.decode("utf-8", "replace").removesuffix("\n")
 
 
@@ -266,7 +269,7 @@ def _history(options: argparse.Namespace) -> int:
         if nothing and conversation:
             _complain(f"nothing is kept of {bracketed(conversation)}")
     except HistoryError as why:
-        _complain(str(why))
+        _complain(spoken(why))
         return 1
     return 0
 
@@ -308,7 +311,7 @@ def _doctor(options: argparse.Namespace) -> int:
             if port is not None:
                 values["rendezvous.port"] = check_text("rendezvous.port", port, "rendezvous")
     except ConfigError as why:
-        _complain(str(why))
+        _complain(spoken(why))
         return 2
     lines = doctor(resolve({}, values))
     _print_lines(lines)
@@ -322,10 +325,10 @@ def _keys(options: argparse.Namespace) -> int:
     try:
         _print_lines(do(options))
     except ValueError as why:
-        _complain(str(why))
+        _complain(spoken(why))
         return 2
     except KeyFileError as why:
-        _complain(str(why))
+        _complain(spoken(why))
         return 1
     except EOFError:
         _complain("no passphrase was given")

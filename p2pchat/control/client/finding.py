@@ -24,8 +24,9 @@ from p2pchat.control.paths import (
     runtime_folder,
     sockets_in,
 )
+from p2pchat.speech import Sentence, counted, plain
 from p2pchat.wire.names import bracketed
-from p2pchat.wire.text import shortened
+from p2pchat.wire.text import shortened, why_not
 
 ANSWER_TIMEOUT: Final = 90.0
 """Seconds to wait for an answer; longer than any that a node waits for somebody else."""
@@ -37,7 +38,9 @@ class Refused(ControlError):
     """The node answered, and did not do it; `answer` is what it said."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
-        super().__init__(shortened(str(answer.get("error", "no reason given")), 1000))
+        error = answer.get("error")
+        none = Sentence("no reason given")
+        super().__init__(none if error is None else plain(shortened(str(error), 1000)))
         self.answer = answer
 
 
@@ -67,7 +70,7 @@ class Node:
         if self.hello.get("ok") is False:
             raise Refused(self.hello)
         if self.hello.get("event") != "hello":
-            raise ControlError("what answers at the control socket is no p2pchat")
+            raise ControlError(Sentence("what answers at the control socket is no p2pchat"))
         self._socket.settimeout(ANSWER_TIMEOUT)
 
     @property
@@ -149,7 +152,7 @@ class Node:
             except OSError as error:
                 raise _broken(error) from None
             if not data:
-                raise NoAnswerError("the node has closed the connection")
+                raise NoAnswerError(Sentence("the node has closed the connection"))
             *lines, self._tail = (self._tail + data).split(b"\n")
             self._lines = lines[::-1]
         return _object(self._lines.pop())
@@ -186,16 +189,29 @@ def _find(choice: Choice, folders: Sequence[str] | None) -> Node:
         return matching[0]
     if matching:
         names = ", ".join(_named(node) for node in matching)
-        raise ControlError(
-            f"{len(matching)} nodes are running: {names}; "
-            "choose one with --name and --namespace, or with --control"
+        sentence = counted(
+            "{n} node is running: {names}; choose one with --name and --namespace, "
+            "or with --control",
+            "{n} nodes are running: {names}; choose one with --name and --namespace, "
+            "or with --control",
+            len(matching),
+            names=names,
         )
+        raise ControlError(sentence)
     if nodes:
         names = ", ".join(_named(node) for node in nodes)
-        raise ControlError(f"no node of that name or namespace is running. Running: {names}")
+        raise ControlError(
+            Sentence("no node of that name or namespace is running. Running: {names}", names=names)
+        )
     if silent:
-        raise ControlError(f"a node does not answer: {shortened(silent[0])}")
-    raise ControlError(f"no node of yours is running: p2pchat starts one (looked in {folders[0]})")
+        path = shortened(silent[0])
+        raise ControlError(Sentence("a node does not answer: {path}", path=path))
+    raise ControlError(
+        Sentence(
+            "no node of yours is running: p2pchat starts one (looked in {folder})",
+            folder=folders[0],
+        )
+    )
 
 
 def _living(folders: Sequence[str]) -> tuple[list[Node], list[str]]:
@@ -232,11 +248,11 @@ def _object(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ControlError("the node said something that is no JSON object")
+        raise ControlError(Sentence("the node said something that is no JSON object"))
     return value
 
 
 def _broken(error: OSError) -> ControlError:
     if isinstance(error, TimeoutError):
-        return NoAnswerError("the node does not answer")
-    return NoAnswerError(f"the connection to the node broke: {error.strerror or error}")
+        return NoAnswerError(Sentence("the node does not answer"))
+    return NoAnswerError(Sentence("the connection to the node broke: {why}", why=why_not(error)))

@@ -16,6 +16,7 @@ from typing import Any, Final
 from p2pchat.control.client.finding import Choice, Node, Refused, find
 from p2pchat.control.client.place import Place
 from p2pchat.control.paths import ControlError
+from p2pchat.speech import spoken
 
 _FIRST_WAIT: Final = 0.2
 _LONGEST_WAIT: Final = 5.0
@@ -46,7 +47,7 @@ def follow(
         except ControlError as why:
             if isinstance(why, Refused):
                 raise
-            say(str(why))
+            say(spoken(why))
         while True:
             sleep(wait)
             wait = min(_LONGEST_WAIT, 2 * wait)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any, Final
 
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.settings.table import DEFAULT_FILE
+from p2pchat.speech import LANGUAGES, _, ngettext
 
 _EXAMPLES: Final = {
     "attach": (("p2pchat attach", "type /help there; Ctrl-D leaves, and the node runs on"),),
@@ -96,19 +98,23 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
-    """What reads the options of the command of this name."""
+    """What reads the options of the command of this name; choose the language before."""
+    # argparse looks these up whenever it says something of its own.
+    vars(argparse).update(_=_, ngettext=ngettext)
     about = dict(SUBCOMMANDS)[name]
     text = f"{about[0].upper()}{about[1:]}."
     examples = _EXAMPLES.get(name, ((f"p2pchat {name}", ""),))
-    width = max(len(example) for example, _ in examples)
-    shown = [f"  {example:<{width}}  {remark}".rstrip() for example, remark in examples]
+    shown = [line for example in examples for line in _example(*example)]
     parser = _Parser(
         prog=f"p2pchat {name}",
         description="\n".join([text, "", "Examples:", *shown]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _ARGUMENTS.get(name, lambda _: None)(parser)
+    _ARGUMENTS.get(name, lambda _parser: None)(parser)
+    parser.add_argument(
+        "--language", choices=LANGUAGES, help=_("what is shown is in this language (your system's)")
+    )
     if name in _WITH_JSON:
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
     if name not in ("completion", "check", "doctor"):
@@ -132,6 +138,13 @@ def parser_of(name: str) -> argparse.ArgumentParser:
             type=os.path.expanduser,
         )
     return parser
+
+
+def _example(words: str, remark: str) -> list[str]:
+    """The lines of one example: the words to type, and below them what they are for."""
+    indent = " " * 6
+    lines = textwrap.wrap(remark, 80, initial_indent=indent, subsequent_indent=indent)
+    return [f"  {words}", *lines]
 
 
 def _send_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from p2pchat.control.client.finding import Node
 from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import RENDEZVOUS_FOLDER, ControlError, connect, sockets_in
+from p2pchat.speech import Sentence
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
@@ -89,8 +90,17 @@ def _server(options: argparse.Namespace) -> Node:
         return Node(connect(options.control))
     found = sockets_in(RENDEZVOUS_FOLDER)
     if len(found) != 1:
-        why = f"there are {len(found)} sockets" if found else "there is no socket"
-        raise ControlError(f"{why} in {RENDEZVOUS_FOLDER}: name the server's with --control PATH")
+        sentence = Sentence(
+            "there is no socket in {folder}: name the server's with --control PATH",
+            folder=RENDEZVOUS_FOLDER,
+        )
+        if found:
+            sentence = Sentence(
+                "there are {count} sockets in {folder}: name the server's with --control PATH",
+                count=len(found),
+                folder=RENDEZVOUS_FOLDER,
+            )
+        raise ControlError(sentence)
     return Node(connect(found[0]))
 
 

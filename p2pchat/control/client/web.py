@@ -20,6 +20,7 @@ from typing import Final
 
 from p2pchat.control.client.finding import Node
 from p2pchat.control.paths import ControlError
+from p2pchat.speech import Sentence
 
 _PATIENCE: Final = 60.0
 """Seconds that a browser may take to use the link."""
@@ -40,7 +41,9 @@ def web(node: Node, options: argparse.Namespace) -> list[str]:
             return [url]
         if _is_used(node, url.rpartition("=")[2]):
             return [f"the page is open, on port {answer['port']}"]
-    raise ControlError("no browser has opened the page: p2pchat web --print shows a link to it")
+    raise ControlError(
+        Sentence("no browser has opened the page: p2pchat web --print shows a link to it")
+    )
 
 
 def has_screen(environ: Mapping[str, str], platform: str) -> bool:
@@ -65,7 +68,9 @@ def way_to(url: str) -> Iterator[str]:
                 f'<meta http-equiv="refresh" content="0;url={there}">\n'
             )
     except (OSError, RuntimeError) as why:
-        raise ControlError(f"a file for the browser cannot be made: {why}") from None
+        raise ControlError(
+            Sentence("a file for the browser cannot be made: {why}", why=why)
+        ) from None
     try:
         yield path
     finally:

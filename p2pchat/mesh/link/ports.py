@@ -16,26 +16,33 @@ from twisted.python.failure import Failure
 
 from p2pchat.dual_stack import BACKLOG, listen_on_all, listen_on_loopback
 from p2pchat.settings.values import PeerSettings
+from p2pchat.speech import Sentence, plain
 from p2pchat.wire.address import LOOPBACK
+from p2pchat.wire.text import why_not
 
 DEFAULT_PORT: Final = 4000
 _PORTS_TO_TRY: Final = 50
 
 _FORMS: Final = {
-    "tcp": r"tcp:PORT[:interface=ADDRESS], the port from 0 to 65535, a colon in ADDRESS as \:",
-    "unix": "unix:PATH",
-    "systemd": "systemd:domain=INET:index=NUMBER or systemd:domain=INET:name=NAME",
+    "tcp": Sentence(
+        "tcp:PORT[:interface=ADDRESS], the port from 0 to 65535, a colon in ADDRESS as \\:"
+    ),
+    "unix": plain("unix:PATH"),
+    "systemd": Sentence("systemd:domain=INET:index=NUMBER or systemd:domain=INET:name=NAME"),
 }
 """The usual kinds of endpoint, and how they are written."""
 
 
 class CannotStartError(Exception):
-    """The node cannot start; the text is the sentence for the person."""
+    """The node cannot start; its `Sentence` is for the person."""
 
 
-def reason(why: CannotListenError) -> str:
+def reason(why: CannotListenError) -> Sentence:
     """What the system said against listening."""
-    return getattr(why.socketError, "strerror", None) or str(why.socketError)
+    trouble = why.socketError
+    if isinstance(trouble, OSError) and trouble.strerror:
+        return why_not(trouble)
+    return plain(str(trouble))
 
 
 def open_port(
@@ -63,9 +70,15 @@ def open_port(
         except CannotListenError as why:
             code = getattr(why.socketError, "errno", None)
             if number == wanted[-1] or code not in (errno.EADDRINUSE, errno.EACCES):
-                where = peer.interface or (LOOPBACK if loopback else "all interfaces")
-                where = f"{where}, port {number}"
-                raise CannotStartError(f"cannot listen on {where}: {reason(why)}") from None
+                where = peer.interface or (LOOPBACK if loopback else None)
+                raise CannotStartError(
+                    Sentence(
+                        "cannot listen on {address}, port {port}: {why}",
+                        address=where or Sentence("all interfaces"),
+                        port=number,
+                        why=reason(why),
+                    )
+                ) from None
     raise AssertionError("the last one is taken or refused")
 
 
@@ -79,33 +92,42 @@ def listen_on(reactor: Any, factory: ServerFactory, description: str) -> IListen
 
     ports: list[IListeningPort] = []
     failures: list[Failure] = []
+    trouble: BaseException | None = None
     try:
         listening = serverFromString(reactor, description).listen(factory)
         listening.addCallbacks(ports.append, failures.append)
     except Exception as why:  # each kind of endpoint has its own way to refuse a description
-        raise CannotStartError(
-            f"cannot listen on {description}: {_said(description, why)}"
-        ) from None
+        trouble = why
     if not ports:
-        why_not = failures[0].value if failures else None
-        raise CannotStartError(f"cannot listen on {description}: {_said(description, why_not)}")
+        if failures:
+            trouble = failures[0].value
+        raise CannotStartError(
+            Sentence(
+                "cannot listen on {endpoint}: {why}",
+                endpoint=description,
+                why=_refusal(description, trouble),
+            )
+        )
     return ports[0]
 
 
-def _said(description: str, why: BaseException | None) -> str:
+def _refusal(description: str, why: BaseException | None) -> Sentence:
     kind = description.partition(":")[0]
     if why is None:
-        return "it is not ready at once"
+        return Sentence("it is not ready at once")
     if isinstance(why, LookupError) and kind == "systemd":
-        return "systemd handed over no such socket"
+        return Sentence("systemd handed over no such socket")
     if isinstance(why, CannotListenError):
         return reason(why)
     if isinstance(why, OSError) and why.strerror:
-        return why.strerror
+        return why_not(why)
     if isinstance(why, ModuleNotFoundError):
-        return f"this needs the module {why.name}, which is not installed"
+        return Sentence("this needs the module {module}, which is not installed", module=why.name)
     # What remains are faults of its parser, whose texts are for programmers.
     if kind in _FORMS:
-        return f"expected {_FORMS[kind]}"
-    usual = ", ".join(_FORMS)
-    return f'no such kind of endpoint: "{kind}" (usual kinds: {usual})'
+        return Sentence("expected {forms}", forms=_FORMS[kind])
+    return Sentence(
+        'no such kind of endpoint: "{kind}" (usual kinds: {usual})',
+        kind=kind,
+        usual=", ".join(_FORMS),
+    )
