@@ -163,10 +163,15 @@ def key_event(peer_id: str, what: str, key: bytes | None, known: bytes | None, a
     }
 
 
-def sent_event(to: str, text: str, msg_id: str, number: int, at: str) -> Event:
-    """We said something; `number` is its id in the history, 0 when it has none (yet)."""
-    event = {"event": "sent", "time": at, "to": to, "text": text, "msg_id": msg_id}
-    return {**event, "id": number} if number else event
+def sent_event(to: str, text: str, msg_id: str, number: int, at: str, of: str = "") -> Event:
+    """We said something; `number` is its id in the history, 0 when it has none (yet).
+
+    `of` is there only for another text of an earlier message, whose `msg_id` it is.
+    """
+    event: Event = {"event": "sent", "time": at, "to": to, "text": text, "msg_id": msg_id}
+    if number:
+        event["id"] = number
+    return {**event, "of": of} if of else event
 
 
 def read_event(conversation: str, upto: int, at: str) -> Event:
