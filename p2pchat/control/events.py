@@ -192,10 +192,16 @@ def links_event(peer: Peer, at: str) -> Event:
     return {"event": "links", "time": at, "peer_id": peer.peer_id, "links": links}
 
 
-def round_trip_event(peer_id: str, seconds: float, at: str) -> Event:
-    """A peer has answered a PING."""
-    event = {"event": "round_trip", "time": at, "peer_id": peer_id}
-    return {**event, "seconds": round(seconds, 6)}
+def round_trip_event(peer: Peer, seconds: float, at: str) -> Event:
+    """A peer has answered a PING; beside that there is the mean of the latest ones."""
+    average = peer.average_round_trip
+    return {
+        "event": "round_trip",
+        "time": at,
+        "peer_id": peer.peer_id,
+        "seconds": round(seconds, 6),
+        "average_seconds": round(seconds if average is None else average, 6),
+    }
 
 
 def forgotten_event(peer_id: str, at: str) -> Event:

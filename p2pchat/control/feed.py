@@ -242,7 +242,7 @@ class EventFeed(Observer):
             self._measured.clear()
         if peer.peer_id not in self._measured and self._is_wanted("round_trip"):
             self._measured.add(peer.peer_id)
-            event = round_trip_event(peer.peer_id, seconds, self._timestamp())
+            event = round_trip_event(peer, seconds, self._timestamp())
             self._tell("round_trip", [event])
 
     def forgotten(self, peer_id: str) -> None:

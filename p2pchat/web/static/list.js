@@ -91,7 +91,7 @@ export class List extends Component {
     const status = model.state?.status ?? {};
     const row = (id, talk) => html`<${Row} key=${id} id=${id} name=${nameOf(app, id)} kind=${talk?.kind ?? 'peer'} last=${talk?.last}
       unread=${talk?.unread ?? 0} urgent=${talk?.urgent} status=${model.peers.get(id)?.status ?? 'UNKNOWN'} current=${model.current === id} app=${app} />`;
-    return html`<div id="left" role=${app.view === 'list' && matchMedia('(max-width: 639px)').matches ? 'main' : null}><nav id="list" aria-label=${t('conversations')}>
+    return html`<div id="left" role=${app.view === 'list' && app.narrow ? 'main' : null}><nav id="list" aria-label=${t('conversations')}>
       <div class="own-head"><div class="titles"><p id="me"><bdi>${shown(model.me)}</bdi></p>
         <p id="node-status"><span class="dot ${app.phase === 'open' && status.registered ? 'CONNECTED' : 'STALE'}" aria-hidden="true"></span>${t(app.phase !== 'open' ? `phase_${app.phase}` : status.registered ? 'registered' : 'not_registered')}</p></div>
         <button id="menu-button" class="icon" aria-label=${t('menu')} aria-expanded=${app.panel === 'menu'} onClick=${() => app.over('menu')}>${icon('menu')}</button></div>

@@ -15,7 +15,7 @@ let current = '';
 function draw() {
   drawing = 0;
   const { model, phase, view, side } = app;
-  Object.assign(document.documentElement.dataset, { phase, view: side && view === 'side' ? 'side' : view, side });
+  Object.assign(document.documentElement.dataset, { phase, view, side });
   head();
   const began = performance.now();
   render(html`<${Page} key=${language} app=${app} />`, root);

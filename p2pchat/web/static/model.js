@@ -31,14 +31,14 @@ const HEARD = {
   peer: (model, event) => model.peer(event.peer_id, { status: event.status, ignored: event.ignored ?? false }),
   away: (model, event) => model.peer(event.peer_id, { away: event.text }),
   links: (model, { peer_id, links }) => model.peer(peer_id, { links: links.length, security: links[0]?.security ?? '' }),
-  round_trip: (model, { peer_id, time, seconds }) => {
+  round_trip: (model, { peer_id, time, seconds, average_seconds }) => {
     const samples = model.trips.get(peer_id) ?? [];
     samples.push([Date.parse(time) / 1000, seconds]);
     if (samples.length > MOST_SAMPLES) samples.shift();
     model.trips.delete(peer_id); // the latest are last
     model.trips.set(peer_id, samples);
     if (model.trips.size > MOST_TRIPS) model.trips.delete(model.trips.keys().next().value ?? '');
-    if (model.peers.has(peer_id)) model.peer(peer_id, { rtt_seconds: seconds });
+    if (model.peers.has(peer_id)) model.peer(peer_id, { rtt_seconds: average_seconds });
   },
   forgotten: (model, { peer_id }) => void (peer_id === model.current
     ? Object.assign(model.talk(peer_id), new Talk(peer_id), { loaded: true }) : model.talks.delete(peer_id)),

@@ -64,7 +64,7 @@ export function Page({ app }) {
   if (!model.state) return html`<main id="entrance"><${Entrance} app=${app} /></main>`;
   const talk = model.talks.get(model.current);
   return html`<header class="unseen"><h1>p2pchat - <bdi>${shown(model.me)}</bdi></h1></header><${List} app=${app} />
-    <main id="talk" inert=${app.view === 'side' && app.side && matchMedia('(max-width: 639px)').matches}><${Banner} app=${app} />${app.phase === 'no_key' && html`<${Entrance} app=${app} />`}<${Alerts} app=${app} />
+    <main id="talk"><${Banner} app=${app} />${app.phase === 'no_key' && html`<${Entrance} app=${app} />`}<${Alerts} app=${app} />
       ${talk ? html`<${Head} app=${app} talk=${talk} />` : null}
       ${app.panel === 'search' ? html`<${Search} app=${app} />` : talk ? html`<${Log} key=${`l${talk.id}`} app=${app} talk=${talk} />` : html`<${Welcome} app=${app} />`}
       ${talk && app.panel !== 'search' && html`<${Field} key=${`f${talk.id}`} app=${app} talk=${talk} />`}
