@@ -61,7 +61,8 @@ class Appearance(PageCase):
 
     async def check(self, page: Tab) -> None:
         """Nothing that axe finds is wrong with the page as it is."""
-        await page.run(axe())
+        if not await page.run("return 'axe' in window"):
+            await page.run(axe())
         found: list[Any] = await page.asynchronously(_AXE)
         self.assertEqual(found, [])
 
