@@ -21,9 +21,9 @@ from p2pchat.node.node import ChatNode
 from p2pchat.wire.address import EVERYONE
 from p2pchat.wire.names import naming
 
-_MOST_LINES: Final = 200
+_MOST_LINES: Final = 100
 """Lines of a room in which the person's name is looked for."""
-_MOST_ROOMS: Final = 10
+_MOST_ROOMS: Final = 5
 
 
 def with_kind(row: Fields) -> Fields:
