@@ -3,8 +3,8 @@
     files = StaticFiles()
     files.get("/static/app.css")  ->  StaticFile(b"…", "text/css; charset=utf-8", '"3f…"')
 
-Rules: what is served is what was there when the first was asked for, by its exact name: no name from
-outside becomes a path.
+Rules: what is served is what was there when the first was asked for, by its exact name: no name
+from outside becomes a path.
 """
 
 from __future__ import annotations

@@ -67,7 +67,11 @@ class Talking(PageCase):
         self.town.run_until_meshed()
         eve.send(ANA, HOSTILE)
         page = await self.enter()
-        await self.talk_with(page, name)
+        await page.click("#new")
+        await page.type("#new-to", "nobody\n")
+        await page.shows("#new-form [role=alert]", "nobody")
+        await page.type("#new-to", Keys.BACKSPACE * 6 + name + "\n")
+        await page.gone("#new-form")
         await page.shows("#log .text", HOSTILE.replace("\u202e", "\\u202e"))
         await page.shows("#title", "<b>eve<i>")
         found = await page.run(

@@ -202,14 +202,16 @@ class Tab:
     async def forget_all(self, origin: str) -> None:
         """Leave the page, and have nothing kept for this origin: another test may have its port."""
 
-        def forget(driver: Any) -> None:
-            driver.execute_script("try { sessionStorage.clear(); } catch { }")
+        def forget(driver: Any) -> bool:
+            here: bool = driver.execute_script(_FORGET, origin)
             driver.get("about:blank")
-            values = {"origin": origin, "storageTypes": "all"}
-            driver.execute_cdp_cmd("Storage.clearDataForOrigin", values)
+            if not here:
+                values = {"origin": origin, "storageTypes": "all"}
+                driver.execute_cdp_cmd("Storage.clearDataForOrigin", values)
+            return here
 
-        await self._do(forget)
-        self._is_new = not self._is_changed
+        # Whose storage the browser has cleared by itself keeps less than a new one does.
+        self._is_new = await self._do(forget) and not self._is_changed
 
     async def close(self) -> None:
         """Close it, or leave it to the next test if nothing is left in it; twice does no harm."""
@@ -281,6 +283,12 @@ def without(said: str, *expected: str) -> str:
 _SEEN: Final = """
 const seen = css => [...document.querySelectorAll(css)].filter(
     e => e.checkVisibility({visibilityProperty: true}) && e.getClientRects().length);
+"""
+_FORGET: Final = """
+if (`${location.origin}/` !== arguments[0]) return false;
+for (const each of [localStorage, sessionStorage]) each.clear();
+location.replace("about:blank"); // before the page asks for anything without its key
+return true;
 """
 _UNTIL: Final = """
 const given = [...arguments], done = given.pop(), begun = performance.now();

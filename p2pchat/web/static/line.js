@@ -15,6 +15,12 @@ const ICONS = /** @type {Record<string, string>} */ ({
 /** @param {string} name */
 export const icon = (name) => html`<svg class="sketch" viewBox="0 0 24 24" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
 
+/** What a form does when it is sent: something with its fields. @param {(fields: any) => any} does */
+export const submitted = (does) => (/** @type {any} */ event) => {
+  event.preventDefault();
+  does(event.target.elements);
+};
+
 /** Is drawn again only when it is given something else. */
 export class Still extends Component {
   /** @param {any} next */
