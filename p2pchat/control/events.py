@@ -163,10 +163,15 @@ def key_event(peer_id: str, what: str, key: bytes | None, known: bytes | None, a
     }
 
 
-def sent_event(to: str, text: str, msg_id: str, number: int, at: str) -> Event:
-    """We said something; `number` is its id in the history, 0 when it has none (yet)."""
-    event = {"event": "sent", "time": at, "to": to, "text": text, "msg_id": msg_id}
-    return {**event, "id": number} if number else event
+def sent_event(to: str, text: str, msg_id: str, number: int, at: str, of: str = "") -> Event:
+    """We said something; `number` is its id in the history, 0 when it has none (yet).
+
+    `of` is there only for another text of an earlier message, whose `msg_id` it is.
+    """
+    event: Event = {"event": "sent", "time": at, "to": to, "text": text, "msg_id": msg_id}
+    if number:
+        event["id"] = number
+    return {**event, "of": of} if of else event
 
 
 def read_event(conversation: str, upto: int, at: str) -> Event:
@@ -187,10 +192,16 @@ def links_event(peer: Peer, at: str) -> Event:
     return {"event": "links", "time": at, "peer_id": peer.peer_id, "links": links}
 
 
-def round_trip_event(peer_id: str, seconds: float, at: str) -> Event:
-    """A peer has answered a PING."""
-    event = {"event": "round_trip", "time": at, "peer_id": peer_id}
-    return {**event, "seconds": round(seconds, 6)}
+def round_trip_event(peer: Peer, seconds: float, at: str) -> Event:
+    """A peer has answered a PING; beside that there is the mean of the latest ones."""
+    average = peer.average_round_trip
+    return {
+        "event": "round_trip",
+        "time": at,
+        "peer_id": peer.peer_id,
+        "seconds": round(seconds, 6),
+        "average_seconds": round(seconds if average is None else average, 6),
+    }
 
 
 def forgotten_event(peer_id: str, at: str) -> Event:

@@ -221,6 +221,10 @@ class EventFeed(Observer):
         """We said something."""
         self._tell("sent", [sent_event(to, text, msg_id, number, self._timestamp())])
 
+    def sent_change(self, to: str, text: str, msg_id: str, number: int, of: str) -> None:
+        """We changed what we said."""
+        self._tell("sent", [sent_event(to, text, msg_id, number, self._timestamp(), of)])
+
     def read(self, conversation: str, upto: int) -> None:
         """The person has seen what was unread."""
         self._tell("read", [read_event(conversation, upto, self._timestamp())])
@@ -238,7 +242,7 @@ class EventFeed(Observer):
             self._measured.clear()
         if peer.peer_id not in self._measured and self._is_wanted("round_trip"):
             self._measured.add(peer.peer_id)
-            event = round_trip_event(peer.peer_id, seconds, self._timestamp())
+            event = round_trip_event(peer, seconds, self._timestamp())
             self._tell("round_trip", [event])
 
     def forgotten(self, peer_id: str) -> None:

@@ -23,7 +23,7 @@ from p2pchat.wire.changes import as_message
 from p2pchat.wire.messages import Pub, Send
 
 _log: Final = Log("Node")
-SPARED: Final = ("sent", "round_trip", "links_changed", "read", "forgotten")
+SPARED: Final = ("sent", "sent_change", "round_trip", "links_changed", "read", "forgotten")
 """What few care for; an observer need not have these methods."""
 
 
@@ -96,6 +96,9 @@ class INodeObserver(Interface):
         `number`: its id in the history; 0 without one, and while the past is not known.
         """
 
+    def sent_change(to: str, text: str, msg_id: str, number: int, of: str) -> None:
+        """We gave what we said there another text; the msg_id of the first one is `of`."""
+
     def round_trip(peer: Peer, seconds: float) -> None:
         """A peer has answered a PING."""
 
@@ -167,6 +170,10 @@ class Observer:
 
     def sent(self, to: str, text: str, msg_id: str, number: int) -> None:
         """We said something."""
+
+    def sent_change(self, to: str, text: str, msg_id: str, number: int, of: str) -> None:  # noqa: ARG002
+        """We changed what we said; it is as something new, if you do not override it."""
+        self.sent(to, text, msg_id, number)
 
     def round_trip(self, peer: Peer, seconds: float) -> None:
         """A peer has answered a PING."""
@@ -267,6 +274,15 @@ class Observers:
         """Tell those who care."""
         if self._spared["sent"]:
             self._tell_some("sent", to, text, msg_id, number)
+
+    def sent_change(self, to: str, text: str, msg_id: str, number: int, of: str) -> None:
+        """Tell those who care: who knows of no changes hears of something new."""
+        told = to, text, msg_id, number
+        for observer in (*self._observers,):
+            if observer in self._spared["sent_change"]:
+                self._tell_these((observer,), "sent_change", (*told, of))
+            elif observer in self._spared["sent"]:
+                self._tell_these((observer,), "sent", told)
 
     def round_trip(self, peer: Peer, seconds: float) -> None:
         """Tell those who care."""

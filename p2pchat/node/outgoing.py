@@ -204,7 +204,10 @@ class Outgoing:
             self._sent_at_once += 1
             _log.info("SEND {to}: {text}", to=peer_id, text=logged(payload))
         self._friends.wrote_to(peer_id)
-        self._observers.sent(peer_id, payload, msg_id, message.entry.id)
+        if of:
+            self._observers.sent_change(peer_id, payload, msg_id, message.entry.id, of)
+        else:
+            self._observers.sent(peer_id, payload, msg_id, message.entry.id)
         return msg_id
 
     def _enter_early(self, _: object, history: DurableHistory, message: OwnMessage) -> None:

@@ -121,7 +121,10 @@ class Publishing:
         _log.info(
             "PUB {to} to {count} peer(s): {text}", to=scope, count=peers, text=logged(payload)
         )
-        self._observers.sent(scope, payload, msg_id, number)
+        if of:
+            self._observers.sent_change(scope, payload, msg_id, number, of)
+        else:
+            self._observers.sent(scope, payload, msg_id, number)
         return Published(msg_id, peers, dropped, number)
 
     def flush(self) -> None:

@@ -27,8 +27,9 @@ from p2pchat.node.node import ChatNode
 from p2pchat.speech import spoken
 from p2pchat.web.asked import PageRequest
 from p2pchat.web.log_lines import last_lines
-from p2pchat.web.looking import about, graph, kind_of, peer_list
+from p2pchat.web.looking import about, graph, peer_list
 from p2pchat.web.round_trips import RoundTrips
+from p2pchat.web.rows import with_kind, with_named
 from p2pchat.web.streams import Streams
 
 Answer: TypeAlias = Any
@@ -119,13 +120,11 @@ class Answers:
         unread = self._node.unread.counts.items()
         others = [(name, count) for name, count in unread if name not in known][:_AT_START]
         more = [{"conversation": name, "last": None, "unread": count} for name, count in others]
-        return {**fields, "conversations": [*rows, *map(_with_kind, more)]}
+        return {**fields, "conversations": [*rows, *map(with_kind, more)]}
 
     def _conversations(self, request: PageRequest) -> Answer:
         asked: Deferred[Fields] = self._asked("conversations", request)
-        return asked.addCallback(
-            lambda fields: {**fields, "conversations": [*map(_with_kind, fields["conversations"])]}
-        )
+        return asked.addCallback(lambda fields: with_named(fields, self._node))
 
     def _peers(self, request: PageRequest) -> Deferred[Fields]:
         request.format = "json"
@@ -238,10 +237,6 @@ def _asks(do: str) -> Callable[[Answers, PageRequest], Answer]:
 def _nobody() -> Outgoing:
     """A client to whom nothing is told."""
     return Outgoing(lambda: None)
-
-
-def _with_kind(row: Fields) -> Fields:
-    return {**row, "kind": kind_of(row["conversation"]), "unread_named": 0}
 
 
 def _id(number: int) -> Fields:

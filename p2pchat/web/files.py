@@ -3,8 +3,8 @@
     files = StaticFiles()
     files.get("/static/app.css")  ->  StaticFile(b"…", "text/css; charset=utf-8", '"3f…"')
 
-Rules: what is served is what was there at the beginning, by its exact name: no name from outside
-becomes a path.
+Rules: what is served is what was there when the first was asked for, by its exact name: no name
+from outside becomes a path.
 """
 
 from __future__ import annotations
@@ -40,7 +40,16 @@ class StaticFiles:
     """Those in `folder`, and in the folders in it."""
 
     def __init__(self, folder: str = FOLDER) -> None:
+        self._folder = folder
         self._files: dict[str, StaticFile] = {}
+
+    def get(self, path: str) -> StaticFile | None:
+        """The file at this path of an address; `/` is the page."""
+        if not self._files:
+            self._read(self._folder)
+        return self._files.get("/static/index.html" if path == "/" else path)
+
+    def _read(self, folder: str) -> None:
         for where, _, names in os.walk(folder):
             for name in names:
                 kind = _TYPES.get(os.path.splitext(name)[1])
@@ -51,7 +60,3 @@ class StaticFiles:
                         data = file.read()
                     tag = f'"{sha256(data).hexdigest()[:32]}"'
                     self._files[f"/static/{below}"] = StaticFile(data, kind, tag)
-
-    def get(self, path: str) -> StaticFile | None:
-        """The file at this path of an address; `/` is the page."""
-        return self._files.get("/static/index.html" if path == "/" else path)

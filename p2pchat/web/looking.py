@@ -16,7 +16,7 @@ from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.checks import PATH
 from p2pchat.settings.table import SETTINGS
-from p2pchat.wire.address import EVERYONE, namespace_of
+from p2pchat.wire.address import namespace_of
 from p2pchat.wire.codec import MAX_LINE
 from p2pchat.wire.text import MARKS, UNSAFE
 
@@ -67,13 +67,6 @@ def _settings(node: ChatNode) -> dict[str, dict[str, Any]]:
             value = getattr(getattr(node.settings, setting.section), setting.field)
             found.setdefault(setting.section, {})[setting.field] = to_builtins(value)
     return found
-
-
-def kind_of(conversation: str) -> str:
-    """What kind of a conversation this is."""
-    if conversation == EVERYONE:
-        return "all"
-    return "room" if conversation.startswith("#") else "peer"
 
 
 def peer_list(node: ChatNode, rows: Sequence[PeerRow]) -> Fields:

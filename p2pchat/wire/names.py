@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -22,6 +23,8 @@ from p2pchat.wire.text import printable
 
 CELLS: Final = 40
 """Columns of a terminal that a name in a sentence may take."""
+NAMED_WITHIN: Final = 2000
+"""Characters of a text in which a name is looked for: more than a screen of most terminals."""
 _LONGEST: Final = 200  # characters; a peer_id has 129 at most, what only claims to be one has any
 
 # Characters without a look of their own whose category does not tell it: fillers, joiners,
@@ -138,3 +141,13 @@ def _look(character: str) -> str:
     folded = unicodedata.normalize("NFKD", character).casefold()
     seen = [it for it in folded if unicodedata.category(it) != "Mn" and not is_hidden(it)]
     return "".join(seen).translate(_LOOKS)
+
+
+def naming(peer_id: str) -> Callable[[str], bool]:
+    """Tells whether a text has the name of a peer_id as a word of its own, however it is written.
+
+    Of a long text only the first `NAMED_WITHIN` characters count.
+    """
+    name = re.escape(peer_id.rpartition("@")[0])
+    search = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE).search
+    return lambda text: search(text, 0, NAMED_WITHIN) is not None

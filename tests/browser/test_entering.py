@@ -9,6 +9,7 @@ from twisted.internet.protocol import Factory, Protocol
 from tests.support.browsers import STRANGE_HOST
 from tests.support.web_pages import ANA, BOB, PageCase, reactor
 
+_FIELD = "return document.querySelector('#field').value"
 _READ = """
 const done = arguments[arguments.length - 1];
 fetch(arguments[0]).then(answer => answer.text()).then(
@@ -126,6 +127,7 @@ class Restarting(PageCase):
         await self.talk_with(page, BOB)
         await page.shows("#log .text", "before")
         await page.type("#field", "a draft")
+        await page.until(_FIELD + " === 'a draft'")
         port = self.web.port
         await self.web.stopService()
         self.town.leave(self.ana)
@@ -142,4 +144,4 @@ class Restarting(PageCase):
         await self.enter(page)
         await self.talk_with(page, BOB)
         await page.shows("#log .text", "after")
-        self.assertEqual(await page.run("return document.querySelector('#field').value"), "a draft")
+        await page.until(_FIELD + " === 'a draft'")

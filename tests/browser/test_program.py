@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 
 from tests.processes.test_end_to_end import local_group
@@ -25,7 +26,10 @@ class Programs(ProcessCase):
 
     async def link(self) -> str:
         """What `p2pchat web --print` writes."""
-        program = self.web("--print")
+        # The usual port may be that of another program on this machine, also while ana is gone.
+        with socket.create_server(("127.0.0.1", 0)) as place:
+            port = place.getsockname()[1]
+        program = self.web("--print", "--port", str(port))
         found = await program.expect(r"^http://127\.0\.0\.1:\d+/#token=\S+$")
         self.assertEqual(await program.ended, 0)
         return found[0]

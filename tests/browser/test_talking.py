@@ -67,7 +67,11 @@ class Talking(PageCase):
         self.town.run_until_meshed()
         eve.send(ANA, HOSTILE)
         page = await self.enter()
-        await self.talk_with(page, name)
+        await page.click("#new")
+        await page.type("#new-to", "nobody\n")
+        await page.shows("#new-form [role=alert]", "nobody")
+        await page.type("#new-to", Keys.BACKSPACE * 6 + name + "\n")
+        await page.gone("#new-form")
         await page.shows("#log .text", HOSTILE.replace("\u202e", "\\u202e"))
         await page.shows("#title", "<b>eve<i>")
         found = await page.run(
@@ -88,6 +92,28 @@ class Talking(PageCase):
         self.assertEqual(
             links, [["https://example.org/a?b=c", "noopener noreferrer nofollow", "_blank"]]
         )
+
+    async def test_a_change_takes_the_place_of_what_was_said(self) -> None:
+        theirs = self.bob.send(ANA, "helo")
+        page = await self.enter()
+        await self.talk_with(page, BOB)
+        await page.shows("#log .text", "helo")
+        await self.say(page, "wats up")
+        await page.visible('#log .line.own .mark[data-state="delivered"]')
+        for theirs_is, ours_is in (("hello", "what's up?"), ("hello, ana", "what is up?")):
+            self.bob.send(ANA, theirs_is, of=theirs)
+            await self.say(page, f"/edit {ours_is}")
+            await page.shows("#log .line.own", "edited")
+            await page.shows("#log .line.own .text", ours_is)
+            await page.shows("#log .line:not(.own) .text", theirs_is)
+            await page.visible('#log .line.own .mark[data-state="delivered"]')
+            self.assertEqual(await page.texts("#log .text"), [theirs_is, ours_is])
+        await page.shows(f'.conversation[data-id="{BOB}"]', "what is up?")
+        await page.go(self.base)
+        await self.opened(page)
+        await self.talk_with(page, BOB)
+        await page.shows("#log .line.own", "edited")
+        self.assertEqual(await page.texts("#log .text"), ["hello, ana", "what is up?"])
 
 
 class NothingKept(PageCase):

@@ -69,7 +69,7 @@ class EventTests(SynchronousTestCase):
             sent_event("*", "oi", "m", 7, AT),
             read_event("*", 0, AT),
             links_event(peer, AT),
-            round_trip_event("bob@CIC", 0.0123456789, AT),
+            round_trip_event(peer, 0.0123456789, AT),
             forgotten_event("bob@CIC", AT),
         ]
         self.assertEqual({event["event"] for event in events} | {"message"}, {*EVENT_KINDS})
@@ -85,6 +85,7 @@ class EventTests(SynchronousTestCase):
         (link,) = events[9]["links"]
         self.assertEqual((link["direction"], link["security"]), ("inbound", "plain"))
         self.assertEqual(events[10]["seconds"], 0.012346)
+        self.assertEqual(events[10]["average_seconds"], 0.012346)
 
     def test_how_a_message_came(self) -> None:
         link = FakeLink()

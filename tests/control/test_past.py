@@ -68,13 +68,19 @@ class PastTests(ControlledCase):
         self.bob.send("alice@CIC", "oi")
         self.bob.publish("*", "all")
         self.town.run(1)
-        self.alice.send("bob@CIC", "olá")
-        self.alice.publish("#CIC", "hum")
+        direct = self.alice.send("bob@CIC", "olá")
+        self.alice.send("bob@CIC", "olá!", of=direct)
+        public = self.alice.publish("#CIC", "hum").msg_id
+        self.alice.publish("#CIC", "hm", of=public)
         self.town.run(1)
-        events = {event["text"]: event.get("id") for event in self.client.heard()}
-        lines = {line["text"]: line["id"] for line in self.answer("history")["lines"]}
+
+        def told(lines: list[dict[str, Any]]) -> dict[str, Any]:
+            return {line["text"]: (line.get("id"), line.get("of")) for line in lines}
+
+        events, lines = told(self.client.heard()), told(self.answer("history")["lines"])
         self.assertEqual(events, lines)
-        self.assertEqual(len(lines), 4)
+        self.assertEqual(len(lines), 6)
+        self.assertEqual((events["olá!"][1], events["hm"][1]), (direct, public))
 
     def test_what_is_bounded(self) -> None:
         self.hear(*("x" * 30_000 for _ in range(12)), "last")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from p2pchat.history import past
+from p2pchat.history import checking, past
 from p2pchat.history.checking import LOOKS, Faults
 from p2pchat.history.schema import FORMAT
+from p2pchat.history.sums import of_message, of_name
 
 
 class PartsTests(SynchronousTestCase):
@@ -68,3 +69,21 @@ class PartsTests(SynchronousTestCase):
         self.assertTrue(self.look().conversations)
         self.change("UPDATE message_of SET received = 1", "INSERT INTO message_of VALUES (2, 1, 1)")
         self.assertTrue(self.look().conversations)
+
+    def test_a_name_that_comes_while_it_is_looked_at(self) -> None:
+        self.patch(checking, "_AT_ONCE", 1)
+        faults = Faults()
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            past.prepare(connection)
+            for number in (1, 2, 3):
+                # The third message is by somebody whose name is not there.
+                name = (number, f"peer{number}@CIC", of_name(number, f"peer{number}@CIC"))
+                row = (number, number, number, "m", 5, None, 0, "oi", 1)
+                if number < 3:
+                    connection.execute("INSERT INTO name (id, text, sum) VALUES (?, ?, ?)", name)
+                values = (*row, of_message(*row))
+                marks = ", ".join("?" * len(values))
+                connection.execute(f"INSERT INTO message VALUES ({marks})", values)
+                checking._look_at_messages(connection, faults)
+        self.assertEqual(faults.messages, [3])
+        self.assertEqual(faults.whole_names, {1, 2})

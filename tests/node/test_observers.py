@@ -116,6 +116,25 @@ class ObserversTests(SynchronousTestCase):
         events = self.everything()
         self.assertEqual(self.heard, [(name, *event) for event in events for name in "ab"])
 
+    def test_who_knows_of_no_changes_hears_of_something_new(self) -> None:
+        heard = self.heard
+
+        class Old(Observer):
+            def sent(self, to: str, text: str, msg_id: str, number: int) -> None:
+                heard.append((to, text, msg_id, number))
+
+        class New(Old):
+            def sent_change(self, to: str, text: str, msg_id: str, number: int, of: str) -> None:
+                heard.append((to, text, msg_id, number, of))
+
+        for each in (Old(), New(), Observer()):
+            self.observers.add(each)
+        self.observers.sent_change("bob@CIC", "olá", "m", 7, "k")
+        self.assertEqual(heard, [("bob@CIC", "olá", "m", 7), ("bob@CIC", "olá", "m", 7, "k")])
+        New().sent_change("*", "x", "m", 0, "k")
+        Old().sent_change("*", "y", "m", 0, "k")
+        self.assertEqual(heard[2:], [("*", "x", "m", 0, "k"), ("*", "y", "m", 0)])
+
     def test_who_was_removed_hears_no_more(self) -> None:
         first, second = Recorder("a", self.heard), Recorder("b", self.heard)
         self.observers.add(first)

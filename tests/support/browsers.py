@@ -44,6 +44,12 @@ _ARGUMENTS: Final = (
     "--window-size=1280,800",
     "--no-first-run",
     "--disable-gpu",
+    "--disable-software-rasterizer",
+    "--disable-extensions",
+    "--disable-component-extensions-with-background-pages",
+    # A process for each tab, and one in reserve, cost more than most of what is tested.
+    "--renderer-process-limit=1",
+    "--disable-features=SpareRendererForSitePerProcess,Translate,MediaRouter,OptimizationHints",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
@@ -80,6 +86,8 @@ class Browser:
         self.driver: Any = webdriver.Chrome(options=options, service=service)
         self.driver.set_script_timeout(PATIENCE + 5)
         self.home: str = self.driver.current_window_handle
+        self.free: list[str] = []
+        """Tabs that a test has left as a new one is, for the next test: a new one costs more."""
         self.current = self.home
 
     def end(self) -> None:

@@ -181,8 +181,8 @@ class PageCase(TestCase):
 
     async def again(self) -> Tab:
         """The page in a further tab, which has the key from the first one."""
-        tab = await self.tab()
-        await tab.go(self.base)
+        tab = await self.tabs[-1].another(self.base)
+        self.tabs.append(tab)
         await self.opened(tab)
         return tab
 

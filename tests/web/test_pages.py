@@ -7,6 +7,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from p2pchat.history.reading import Reader
+from p2pchat.history.records import HistoryError
 from p2pchat.settings.reading import changed
 from p2pchat.web import answers
 from p2pchat.web.gate import MOST_BODY, MOST_UNKNOWN
@@ -14,6 +16,11 @@ from p2pchat.web.pages import MOST_WAITS, WAIT
 from p2pchat.web.server import MOST, SAFE, TO_ASK, TO_READ
 from p2pchat.web.streams import MOST as MOST_STREAMS
 from tests.support.web_clients import HOST, Answer, PageCase, request
+
+
+def fail() -> list[Any]:
+    """What reading a damaged file does."""
+    raise HistoryError("damaged")
 
 
 class SafetyTests(PageCase):
@@ -386,6 +393,24 @@ class PastTests(PageCase):
         answer = self.post("read", conversation="bob@CIC", upto=first).fields
         self.assertEqual(answer, {"unread": 1})
         self.assertEqual(self.post("forget", peer_id="bob@CIC").fields["messages"], 5)
+
+    def test_what_names_the_person(self) -> None:
+        def named() -> dict[str, tuple[int, int]]:
+            rows = self.get("state").fields["conversations"]
+            return {row["conversation"]: (row["unread"], row["unread_named"]) for row in rows}
+
+        self.bob.publish("#CIC", "Alice, before it was read")
+        self.town.run(1)
+        self.post("read", conversation="#CIC")
+        for text in ("malice", "who is ALICE?", "nobody", "alice!"):
+            self.bob.publish("#CIC", text)
+        self.alice.publish("#CIC", "I, alice")
+        self.bob.publish("*", "good morning")
+        self.bob.send("alice@CIC", "oi")
+        self.town.run(1)
+        self.assertEqual(named(), {"#CIC": (4, 2), "*": (1, 0), "bob@CIC": (1, 1)})
+        self.patch(Reader, "recent", lambda *_: fail())
+        self.assertEqual(named()["#CIC"], (4, 0))
 
     def test_a_disk_that_hangs(self) -> None:
         """The page opens all the same, with what is known without the disk."""

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.console.full.conversations import Conversation, Conversations
 from p2pchat.console.full.edits import with_changes
-from p2pchat.console.full.entries import EntryKind, Identity, Mark, PaneEntry, identity, naming
+from p2pchat.console.full.entries import EntryKind, Identity, Mark, PaneEntry, identity
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.wording import moment
 from p2pchat.history.durable import DurableHistory
@@ -25,6 +25,7 @@ from p2pchat.history.records import ABANDONED, DELIVERED, RECEIVED, WAITING, His
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import Stage
+from p2pchat.wire.names import naming
 
 _log: Final = Log("Terminal")
 LINES: Final = 50

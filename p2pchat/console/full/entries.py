@@ -277,16 +277,6 @@ def _end_of_part(text: str, start: int) -> int:
     return line if line > 0 else text.rfind(" ", last - _WORD, last) + 1 or last
 
 
-def naming(peer_id: str) -> Callable[[str], bool]:
-    """Tells whether a text has the name of a peer_id as a word of its own, however it is written.
-
-    Of a long text only the beginning counts, as much as is drawn at once.
-    """
-    name = re.escape(peer_id.rpartition("@")[0])
-    search = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE).search
-    return lambda text: search(text, 0, ONE_PART) is not None
-
-
 def day_row(at: float, columns: int, glyphs: Glyphs) -> Row:
     """The line that begins a day."""
     day = time.strftime("%A, %d %B %Y", time.localtime(at))

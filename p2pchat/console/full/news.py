@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from p2pchat.console.full.arrivals import Arrivals, Arrived
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.edits import Change
-from p2pchat.console.full.entries import EntryKind, PaneEntry, naming
+from p2pchat.console.full.entries import EntryKind, PaneEntry
 from p2pchat.console.full.marks import Marks
 from p2pchat.console.wording import (
     PLAIN,
@@ -33,7 +33,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
 from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
-from p2pchat.wire.names import bracketed
+from p2pchat.wire.names import bracketed, naming
 from p2pchat.wire.repetitions import id_text
 from p2pchat.wire.text import printable
 

@@ -73,7 +73,8 @@ _OTHERS: Final = ("sent", "read", "links", "round_trip", "forgotten", "left_out"
 def _other_line(event: dict[str, Any], peer_id: str) -> str:
     match event["event"]:
         case "sent":
-            return f"-> {bracketed(_name(event.get('to')))}: {text_of(event.get('text'))}"
+            edited = EDITED if event.get("of") else ""
+            return f"-> {bracketed(_name(event.get('to')))}{edited}: {text_of(event.get('text'))}"
         case "read":
             return f"* {bracketed(_name(event.get('conversation')))} is read"
         case "links":

@@ -115,6 +115,8 @@ class Place:
         """A line of the history as the event that it was."""
         where, said_by = line["conversation"], line["from"]
         common = {"time": line["time"], "text": line["text"], "msg_id": line["msg_id"]}
+        if "of" in line:
+            common["of"] = line["of"]
         if line["state"] != "received":
             return {"event": "sent", "to": where, **common, "id": line["id"]}
         event = {"event": "message", "from": said_by, **common, "id": line["id"]}

@@ -187,6 +187,9 @@ class _Ear:
     def sent(self, to: str, text: str, msg_id: str, number: int) -> None:
         self._call("sent", to, text, msg_id, number)
 
+    def sent_change(self, to: str, text: str, msg_id: str, number: int, of: str) -> None:
+        self._call("sent_change", to, text, msg_id, number, of)
+
     def round_trip(self, peer: Peer, seconds: float) -> None:
         self._call("round_trip", peer, seconds)
 

@@ -142,7 +142,7 @@ export class App {
   /** Whether the end of the current conversation is on the screen: then the node takes it as read. */
   watch(atEnd = this.atEnd) {
     this.atEnd = atEnd;
-    this.model.seen = Boolean(atEnd && !document.hidden && this.model.current && this.view !== 'list');
+    this.model.seen = Boolean(atEnd && !document.hidden && this.model.current && (!this.narrow || this.view === 'talk'));
     if (this.phase !== 'open') return;
     const seen = this.watching();
     if (this.watched !== (seen ?? '')) {
@@ -348,10 +348,13 @@ export class App {
     else if (talk?.hit || talk?.reading) this.toEnd();
   }
 
+  /** Whether one of the three parts is seen at a time. */
+  get narrow() { return matchMedia('(max-width: 639px)').matches; }
+
   toggleSide() {
-    this.side = !this.side;
-    this.view = this.side ? 'side' : 'talk';
+    this.side = !this.side || (this.narrow && this.view !== 'side');
     this.choose('side', this.side ? 'yes' : 'no');
+    this.show(this.side ? 'side' : 'talk');
   }
 
   /** @param {any} alert that the person has seen */

@@ -15,6 +15,12 @@ const ICONS = /** @type {Record<string, string>} */ ({
 /** @param {string} name */
 export const icon = (name) => html`<svg class="sketch" viewBox="0 0 24 24" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
 
+/** What a form does when it is sent: something with its fields. @param {(fields: any) => any} does */
+export const submitted = (does) => (/** @type {any} */ event) => {
+  event.preventDefault();
+  does(event.target.elements);
+};
+
 /** Is drawn again only when it is given something else. */
 export class Still extends Component {
   /** @param {any} next */
@@ -67,7 +73,7 @@ export class Line extends Still {
         <div class="meta">${notes.map((note) => html`<span>${note} · </span>`)} <time datetime=${Number.isFinite(line.at) ? new Date(line.at).toISOString() : ''} title=${whole(line.at)}>${clock(line.at)}</time>
         ${line.own && html` <span class="mark" data-state=${line.state} title=${title}>${line.state === 'published' ? line.note : html`<span aria-hidden="true">${MARKS[line.state]}</span><span class="unseen">${title}</span>`}</span>`}</div></div>
       ${words && html`<div class="fate ${line.state}">${words}
-        ${line.state === 'queued' && html` <button class="cancel link" onClick=${() => app.cancel(line.msgId)}>${t('cancel')}</button>`}
+        ${line.state === 'queued' && html` <button class="cancel link" onClick=${() => app.cancel(line.changeId || line.msgId)}>${t('cancel')}</button>`}
         ${/failed|abandoned/.test(line.state) && html` <button class="again link" onClick=${() => app.again(line)}>${t('again')}</button>`}</div>`}
     </div>`;
   }

@@ -1,13 +1,15 @@
 // @ts-check
 /** The conversations, who is here, a new conversation, and the menu. */
 import { Component, html } from './vendor/preact-htm.js';
-import { Still, icon } from './line.js';
+import { Still, icon, submitted } from './line.js';
+import { isRoom } from './model.js';
 import { post } from './net.js';
 import { nameOf } from './talk.js';
 import { hue, moment, shown, t, visible } from './words.js';
 
 const MOST_HERE = 30;
-const OPTIONS = 8;
+const OPTIONS = 300;
+const CHOSEN = 'insertReplacementText'; // from the list, and not typed
 
 /** One conversation. */
 class Row extends Still {
@@ -25,45 +27,30 @@ class Row extends Still {
 
 /** Peers and rooms that a new conversation can be with. */
 class New extends Component {
-  state = { text: '', at: -1 };
-  /** @type {any} */ input = null;
+  componentDidMount() { /** @type {any} */ (this).base.querySelector('input').focus(); }
 
-  componentDidMount() { this.input.focus(); }
-
-  /** @returns {string[]} */
-  options() {
-    const { model } = this.props.app;
-    const all = [model.state?.home, '*', ...model.peers.keys(), ...[...model.peers.keys()].map((id) => `#${id.split('@').pop()}`)];
-    const text = this.state.text.toLowerCase();
-    return [...new Set(all)].filter((id) => id && id !== model.me && (id.toLowerCase().includes(text)
-      || nameOf(this.props.app, id).toLowerCase().includes(text))).slice(0, OPTIONS);
+  /** @param {string} name as it was typed or chosen */
+  open(name) {
+    const { app } = this.props;
+    const found = [...app.model.peers.keys()].find((id) => shown(id) === name) ?? app.called(name);
+    if (found) app.open(found);
+    else this.setState({ wrong: name });
   }
 
-  /** @param {string} id */
-  open(id) {
-    const found = this.props.app.called(id.trim());
-    if (found) this.props.app.open(found);
-    else this.setState({ wrong: true });
-  }
-
-  pressed(event, options) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    this.setState({ at: Math.max(-1, Math.min(options.length - 1, this.state.at + step)) });
-  }
-
-  render({ app }, { text, at, wrong }) {
-    const options = this.options();
-    return html`<form id="new-form" onSubmit=${(event) => { event.preventDefault(); this.open(options[at] ?? text); }}>
+  render({ app }, { wrong }) {
+    const { me, peers, state } = app.model;
+    const rooms = [...peers.keys()].map((id) => `#${id.split('@').pop()}`);
+    const options = new Set([state.home, '*', ...peers.keys(), ...rooms].filter((id) => id !== me));
+    const about = (id) => (isRoom(id) ? id === '*' && nameOf(app, id)
+      : `${shown(peers.get(id).alias)} ${t(peers.get(id).status)}`);
+    return html`<form id="new-form" onSubmit=${submitted(({ to }) => this.open(to.value.trim()))}>
       <label for="new-to">${t('new_to')}</label>
-      <div class="beside"><input id="new-to" role="combobox" aria-expanded="true" aria-controls="new-options" aria-autocomplete="list" autocomplete="off"
-        aria-activedescendant=${at >= 0 ? `option-${at}` : null} value=${text} ref=${(input) => (this.input = input)}
-        onInput=${(event) => this.setState({ text: event.target.value, at: -1, wrong: false })} onKeyDown=${(event) => this.pressed(event, options)} />
+      <div class="beside"><input id="new-to" name="to" list="new-options" autocomplete="off"
+        onInput=${({ inputType, target }) => inputType === CHOSEN && target.form.requestSubmit()} />
       <button id="new-open" class="main" type="submit">${t('open')}</button></div>
-      ${wrong && html`<p class="wrong" role="alert">${t('nobody', { name: text })}</p>`}
-      <ul id="new-options" role="listbox" aria-label=${t('new_to')}>${options.map((id, each) => html`<li id="option-${each}" key=${id} role="option"
-        aria-selected=${each === at ? 'true' : 'false'} onClick=${() => app.open(id)}><bdi>${nameOf(app, id)}</bdi> <span>${id.includes('@') ? t(app.model.peers.get(id)?.status ?? 'UNKNOWN') : ''}</span></li>`)}</ul>
+      <datalist id="new-options">${[...options].slice(0, OPTIONS).map((id) => html`
+        <option key=${id} value=${shown(id)}>${about(id)}</option>`)}</datalist>
+      ${wrong && html`<p class="wrong" role="alert">${t('nobody', { name: wrong })}</p>`}
     </form>`;
   }
 }
@@ -91,7 +78,7 @@ export class List extends Component {
     const status = model.state?.status ?? {};
     const row = (id, talk) => html`<${Row} key=${id} id=${id} name=${nameOf(app, id)} kind=${talk?.kind ?? 'peer'} last=${talk?.last}
       unread=${talk?.unread ?? 0} urgent=${talk?.urgent} status=${model.peers.get(id)?.status ?? 'UNKNOWN'} current=${model.current === id} app=${app} />`;
-    return html`<div id="left" role=${app.view === 'list' && matchMedia('(max-width: 639px)').matches ? 'main' : null}><nav id="list" aria-label=${t('conversations')}>
+    return html`<div id="left" role=${app.view === 'list' && app.narrow ? 'main' : null}><nav id="list" aria-label=${t('conversations')}>
       <div class="own-head"><div class="titles"><p id="me"><bdi>${shown(model.me)}</bdi></p>
         <p id="node-status"><span class="dot ${app.phase === 'open' && status.registered ? 'CONNECTED' : 'STALE'}" aria-hidden="true"></span>${t(app.phase !== 'open' ? `phase_${app.phase}` : status.registered ? 'registered' : 'not_registered')}</p></div>
         <button id="menu-button" class="icon" aria-label=${t('menu')} aria-expanded=${app.panel === 'menu'} onClick=${() => app.over('menu')}>${icon('menu')}</button></div>

@@ -15,7 +15,7 @@ let current = '';
 function draw() {
   drawing = 0;
   const { model, phase, view, side } = app;
-  Object.assign(document.documentElement.dataset, { phase, view: side && view === 'side' ? 'side' : view, side });
+  Object.assign(document.documentElement.dataset, { phase, view, side });
   head();
   const began = performance.now();
   render(html`<${Page} key=${language} app=${app} />`, root);
@@ -56,19 +56,23 @@ document.addEventListener('visibilitychange', () => {
   app.changed();
 });
 
+const focus = (/** @type {string} */ id) => requestAnimationFrame(() => document.getElementById(id)?.focus());
+/** @type {Record<string, () => any>} */
+const DOES = {
+  'Alt arrowdown': () => app.go(1), 'Alt arrowup': () => app.go(-1), 'Alt a': () => app.go(0),
+  'Ctrl k': () => (app.show('list'), focus('filter')), Escape: () => app.back(),
+};
+/** @type {Record<string, () => any>} where nobody writes */
+const FREE = { '/': () => app.search('', app.model.current), '?': () => app.over('keys') };
+
 document.addEventListener('keydown', (event) => {
   const { target, key, altKey, ctrlKey, metaKey } = event;
   const writes = target instanceof Element && target.matches('input:not([type=checkbox]), textarea, select');
-  const focus = (/** @type {string} */ id) => requestAnimationFrame(() => document.getElementById(id)?.focus());
-  const does = altKey && key === 'ArrowDown' ? () => app.go(1) : altKey && key === 'ArrowUp' ? () => app.go(-1)
-    : altKey && key.toLowerCase() === 'a' ? () => app.go(0)
-    : (ctrlKey || metaKey) && key.toLowerCase() === 'k' ? () => (app.show('list'), focus('filter'))
-    : key === 'Escape' ? () => app.back()
-    : !writes && !altKey && !ctrlKey && !metaKey && key === '/' ? () => app.search('', app.model.current)
-    : !writes && key === '?' ? () => app.over('keys') : null;
+  const held = `${altKey ? 'Alt ' : ''}${ctrlKey || metaKey ? 'Ctrl ' : ''}`;
+  const does = DOES[held + (held ? key.toLowerCase() : key)] ?? (writes ? null : FREE[held + key]);
   // Who just types means the field.
   const idle = target instanceof Element && target.matches('body, #title, #log, .line');
-  if (idle && !does && key.length === 1 && !altKey && !ctrlKey && !metaKey) document.getElementById('field')?.focus();
+  if (idle && !does && key.length === 1 && !held) document.getElementById('field')?.focus();
   if (!does || event.isComposing || !app.model.state) return;
   event.preventDefault();
   does();

@@ -5,7 +5,7 @@
  *
  * @typedef {{key: string, id: number, kind: string, conversation: string, from: string, own: boolean, at: number,
  *   said: number, text: string, msgId: string, state: string, security: string, claims: string, note: string,
- *   edited: boolean, odd: string}} Line
+ *   of: string, changeId: string, edited: boolean, odd: string}} Line
  */
 export const MOST_LINES = 500;
 const MOST_TALKS = 1000;
@@ -22,8 +22,8 @@ export const isRoom = (id) => id.startsWith('#') || id === '*';
 
 /** What each kind of event does. @type {Record<string, (model: Model, event: any) => any>} */
 const HEARD = {
-  message: (model, event) => model.say(model.line(event, isRoom(event.to) ? event.to : event.from), event.of),
-  sent: (model, event) => void model.say(model.line(event, event.to), event.of),
+  message: (model, event) => model.say(model.line(event, isRoom(event.to) ? event.to : event.from)),
+  sent: (model, event) => void model.say(model.line(event, event.to)),
   delivered: (model, event) => model.became(event.msg_id, 'delivered', String(event.seconds)),
   undelivered: (model, event) => model.became(event.msg_id, 'failed', event.reason),
   queued: (model, event) => model.became(event.msg_id, 'queued'),
@@ -31,14 +31,14 @@ const HEARD = {
   peer: (model, event) => model.peer(event.peer_id, { status: event.status, ignored: event.ignored ?? false }),
   away: (model, event) => model.peer(event.peer_id, { away: event.text }),
   links: (model, { peer_id, links }) => model.peer(peer_id, { links: links.length, security: links[0]?.security ?? '' }),
-  round_trip: (model, { peer_id, time, seconds }) => {
+  round_trip: (model, { peer_id, time, seconds, average_seconds }) => {
     const samples = model.trips.get(peer_id) ?? [];
     samples.push([Date.parse(time) / 1000, seconds]);
     if (samples.length > MOST_SAMPLES) samples.shift();
     model.trips.delete(peer_id); // the latest are last
     model.trips.set(peer_id, samples);
     if (model.trips.size > MOST_TRIPS) model.trips.delete(model.trips.keys().next().value ?? '');
-    if (model.peers.has(peer_id)) model.peer(peer_id, { rtt_seconds: seconds });
+    if (model.peers.has(peer_id)) model.peer(peer_id, { rtt_seconds: average_seconds });
   },
   forgotten: (model, { peer_id }) => void (peer_id === model.current
     ? Object.assign(model.talk(peer_id), new Talk(peer_id), { loaded: true }) : model.talks.delete(peer_id)),
@@ -85,6 +85,19 @@ export class Talk {
     return true;
   }
 
+  /** Whether a line is another text for one that is here, by the same sender and no less safe: then it takes its place.
+   * @param {Line} line */
+  changes(line) {
+    if (!line.of) return false;
+    const at = this.lines.findIndex((each) => each.msgId === line.of && each.from === line.from && !each.claims && !line.claims);
+    const first = this.lines[at];
+    if (!first || (!line.own && SAFETY.indexOf(line.security) < SAFETY.indexOf(first.security))) return false;
+    const { key, id, at: when, said, msgId } = first;
+    this.lines[at] = { ...line, key, id, at: when, said, msgId, of: '', changeId: line.msgId };
+    if (this.last?.key === key) this.last = this.lines[at];
+    return true;
+  }
+
   /** Lines of the history: `where` is "before" or "after" what is there, or "all" instead of it.
    * @param {Line[]} lines @param {{more_before: boolean, more_after: boolean}} page @param {string} where */
   take(lines, page, where) {
@@ -95,6 +108,9 @@ export class Talk {
     const since = where !== 'all' ? this.lines : page.more_after ? [] : this.lines.filter((line) => (line.id ? line.id > id : line.at > at - 1000));
     const all = where === 'after' ? [...since, ...fresh] : [...fresh, ...since];
     this.lines = where === 'before' ? all.slice(0, MOST_LINES) : all.slice(-MOST_LINES);
+    const changing = this.lines.filter((line) => line.of);
+    const changed = changing.filter((line) => this.changes(line));
+    this.lines = this.lines.filter((line) => !changed.includes(line));
     if (where !== 'after') this.before = page.more_before;
     else this.before ||= all.length > MOST_LINES;
     if (where !== 'before') this.after = page.more_after;
@@ -160,7 +176,7 @@ export class Model {
       from: own ? this.me : given.from, at: Date.parse(given.time), said: Date.parse(given.said), text: given.text,
       state: own && this.queued.has(given.msg_id) ? 'queued' : given.state ?? (isRoom(conversation) ? 'published' : 'waiting'),
       msgId: given.msg_id ?? '', security: given.security ?? '', claims: given.claims ?? '', note: given.note ?? '',
-      edited: Boolean(given.of), odd,
+      of: given.of ?? '', changeId: '', edited: Boolean(given.of), odd,
     };
   }
 
@@ -172,27 +188,21 @@ export class Model {
   /** @param {any} alert what the person should know, until they have seen it */
   alert(alert) { this.alerts = [...this.alerts, { ...alert, key: (keys += 1) }].slice(-5); }
 
-  /** Something that was said; returns it if it is new. @param {Line} line @param {string} of the msg_id of what it changes */
-  say(line, of = '') {
+  /** Something that was said; returns it if it is new. @param {Line} line */
+  say(line) {
     const talk = this.talk(line.conversation);
     if (line.own && line.msgId) {
       if (this.awaited.has(line.msgId)) return null;
       this.awaited.set(line.msgId, line.conversation);
       if (this.awaited.size > MOST_AWAITED) this.awaited.delete(this.awaited.keys().next().value ?? '');
     }
-    const first = of && talk.lines.find((each) => each.msgId === of && each.from === line.from && !each.claims && !line.claims);
-    if (first && (line.own || SAFETY.indexOf(line.security) >= SAFETY.indexOf(first.security))) {
-      const { key, id, at, said } = first;
-      this.change(talk, key, { ...line, key, id, at, said, edited: true });
-      return line;
-    }
-    if (!talk.put(line)) return null;
+    if (talk.changes(line) || !talk.put(line)) return null;
     talk.last = line;
     this.characters += line.text.length;
     if (this.characters > MOST_CHARACTERS) this.forgetLines();
     const here = line.conversation === this.current;
     if (!line.own && here && talk.reading) talk.below += 1;
-    if (line.own || (here && this.seen)) return line;
+    if (line.own || line.of || (here && this.seen)) return line; // a change was counted when it was said
     talk.unread += 1;
     talk.urgent ||= this.isForMe(line);
     if (here) talk.fresh ||= line.key;
@@ -225,7 +235,7 @@ export class Model {
   became(msgId, state, note = '') {
     this.queued[state === 'queued' ? 'add' : 'delete'](msgId);
     for (const talk of [this.talks.get(this.awaited.get(msgId) ?? this.current), ...this.talks.values()]) {
-      const line = talk?.lines.findLast((each) => each.own && each.msgId === msgId);
+      const line = talk?.lines.findLast((each) => each.own && (each.changeId || each.msgId) === msgId);
       if (talk && line) return this.change(talk, line.key, { state, note });
     }
   }

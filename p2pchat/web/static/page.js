@@ -1,7 +1,7 @@
 // @ts-check
 /** The whole page: three columns, what lies over them, and the way in. */
 import { Component, html } from './vendor/preact-htm.js';
-import { icon } from './line.js';
+import { icon, submitted } from './line.js';
 import { List } from './list.js';
 import { Search } from './search.js';
 import { Side } from './side.js';
@@ -12,13 +12,9 @@ const KEYS = ['Alt ↑ ↓', 'Alt A', 'Ctrl K', '/', 'Esc', 'Enter', 'Shift Ente
 
 /** Without a key: one sentence, and a field for a code. */
 function Entrance({ app }) {
-  const enter = (event) => {
-    event.preventDefault();
-    app.enter(event.target.elements.code.value);
-  };
   return html`<div class="card"><h1>p2pchat</h1><p>${t(app.phase === 'starting' ? 'phase_starting' : 'no_key')}</p>
     ${app.phase !== 'starting' && html`<pre class="command">p2pchat web --print</pre>
-      <form class="beside" onSubmit=${enter}><input id="code" name="code" type="text" aria-label=${t('code')} placeholder=${t('code')} autocomplete="off" spellcheck="false" />
+      <form class="beside" onSubmit=${submitted(({ code }) => app.enter(code.value))}><input id="code" name="code" type="text" aria-label=${t('code')} placeholder=${t('code')} autocomplete="off" spellcheck="false" />
       <button id="enter" class="main" type="submit">${t('enter')}</button></form>`}
     ${app.problem && html`<p id="entrance-error" class="wrong" role="alert">${app.problem}</p>`}</div>`;
 }
@@ -64,7 +60,7 @@ export function Page({ app }) {
   if (!model.state) return html`<main id="entrance"><${Entrance} app=${app} /></main>`;
   const talk = model.talks.get(model.current);
   return html`<header class="unseen"><h1>p2pchat - <bdi>${shown(model.me)}</bdi></h1></header><${List} app=${app} />
-    <main id="talk" inert=${app.view === 'side' && app.side && matchMedia('(max-width: 639px)').matches}><${Banner} app=${app} />${app.phase === 'no_key' && html`<${Entrance} app=${app} />`}<${Alerts} app=${app} />
+    <main id="talk"><${Banner} app=${app} />${app.phase === 'no_key' && html`<${Entrance} app=${app} />`}<${Alerts} app=${app} />
       ${talk ? html`<${Head} app=${app} talk=${talk} />` : null}
       ${app.panel === 'search' ? html`<${Search} app=${app} />` : talk ? html`<${Log} key=${`l${talk.id}`} app=${app} talk=${talk} />` : html`<${Welcome} app=${app} />`}
       ${talk && app.panel !== 'search' && html`<${Field} key=${`f${talk.id}`} app=${app} talk=${talk} />`}

@@ -1,24 +1,18 @@
 // @ts-check
 /** What was said anywhere: words, results, and the way to their place. */
 import { Component, html } from './vendor/preact-htm.js';
-import { icon } from './line.js';
+import { icon, submitted } from './line.js';
 import { nameOf } from './talk.js';
 import { moment, shown, t, visible, whole } from './words.js';
 
 export class Search extends Component {
-  /** @type {any} */ input = null;
-
-  componentDidMount() { this.input.focus(); }
+  componentDidMount() { /** @type {any} */ (this).base.querySelector('input').focus(); }
 
   render({ app }) {
     const { found, model } = app;
-    const ask = (event) => {
-      event.preventDefault();
-      app.search(event.target.elements.words.value, event.target.elements.where.value);
-    };
+    const ask = submitted(({ words, where }) => app.search(words.value, where.value));
     return html`<section id="search" aria-label=${t('search')}><form onSubmit=${ask}>
-        <input id="words" name="words" type="search" aria-label=${t('words')} placeholder=${t('words')} value=${found.words}
-          ref=${(input) => (this.input = input)} />
+        <input id="words" name="words" type="search" aria-label=${t('words')} placeholder=${t('words')} value=${found.words} />
         <select id="where" name="where" aria-label=${t('where')}><option value="">${t('everywhere')}</option>
           ${model.current && html`<option value=${model.current} selected=${found.where === model.current}>${t('in_here', { name: nameOf(app, model.current) })}</option>`}</select>
         <button class="main" type="submit">${t('search')}</button>

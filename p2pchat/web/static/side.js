@@ -21,13 +21,11 @@ export class Side extends Still {
   componentDidMount() {
     this.timer = setInterval(() => this.ask(), EVERY);
     this.ask();
-    get('round_trips', { minutes: 15 }).then((answer) => {
-      for (const { peer_id, samples } of answer.round_trips) {
-        const since = this.props.app.model.trips.get(peer_id)?.[0]?.[0] ?? Infinity;
-        this.props.app.model.trips.set(peer_id, [...samples.filter(([at]) => at < since), ...(this.props.app.model.trips.get(peer_id) ?? [])]);
-      }
+    get('round_trips', { minutes: 15 }).then(({ round_trips }) => {
+      const all = round_trips.map(({ peer_id, samples }) => [peer_id, samples]);
+      this.props.app.model.trips = new Map(all);
       this.setState({});
-    }).catch(() => {});
+    }, () => {});
   }
 
   componentWillUnmount() { clearInterval(this.timer); }

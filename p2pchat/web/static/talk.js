@@ -1,7 +1,7 @@
 // @ts-check
 /** The conversation that is open: its head, its lines, and the field to write in. */
 import { Component, html } from './vendor/preact-htm.js';
-import { Line, continues, icon } from './line.js';
+import { Line, continues, icon, submitted } from './line.js';
 import { day, dayNumber, duration, shown, t } from './words.js';
 
 const IN_DOM = 200;
@@ -217,7 +217,7 @@ export class Field extends Component {
   render({ app, talk }) {
     const text = this.field?.value ?? '';
     const room = this.room(text);
-    return html`<form id="compose" onSubmit=${(event) => { event.preventDefault(); this.send(); }}>
+    return html`<form id="compose" onSubmit=${submitted(() => this.send())}>
       <textarea id="field" rows="1" dir="auto" ref=${(field) => (this.field = field)} aria-label=${t('message_to', { name: nameOf(app, talk.id) })}
         placeholder=${t('message_to', { name: nameOf(app, talk.id) })} onInput=${() => this.typed()} onKeyDown=${(event) => this.pressed(event)}></textarea>
       <button id="send" type="submit" class="main" disabled=${!text.trim() || room < 0}>${t('send')}</button>

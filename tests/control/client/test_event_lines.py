@@ -22,6 +22,7 @@ class EventLineTests(SynchronousTestCase):
             ({"event": "notice", "text": "beware\x07"}, "* beware\\x07"),
             ({"event": "newer"}, "* newer"),
             ({"event": "sent", "to": "b\x1b", "text": "a\x1b"}, "-> [b\\x1b]: a\\x1b"),
+            ({"event": "sent", "to": "b", "text": "a", "of": "m"}, "-> [b], edited: a"),
             ({"event": "read", "conversation": "b"}, "* [b] is read"),
             ({"event": "links", "peer_id": "b", "links": [{}]}, "* [b] has 1 links"),
             ({"event": "round_trip", "peer_id": "b", "seconds": 0.0123}, "[b]: 12.3 ms"),
