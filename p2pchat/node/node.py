@@ -60,6 +60,7 @@ from p2pchat.wire.messages import (
     Away,
     Edit,
     Extension,
+    KeyChange,
     Peers,
     PeersReq,
     Said,
@@ -336,6 +337,9 @@ class ChatNode(MultiService):
             self.incoming.deliver_change(peer, link, change)
         elif isinstance(message, PeersReq | Peers):
             self._finding.exchange.heard(peer, link, message)
+        elif isinstance(message, KeyChange):
+            if self.mesh.claims is not None:
+                self.mesh.claims.announced(link, message)
         elif isinstance(message, Away):
             self.absences.heard(peer, link, message, self.clock.seconds())
         else:

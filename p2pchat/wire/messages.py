@@ -13,6 +13,7 @@
     {"type":"AWAY","text":"lunch"}                ->  (no answer)
     {"type":"PEERS_REQ","namespace":"CIC",...}    ->
                                                   <-  {"type":"PEERS","peers":[…],...}
+    {"type":"KEY","old":"…","new":"…",...}        ->  (no answer) another key will come; in TLS alone
     {"type":"BYE","reason":"leaving"}             ->
                                                   <-  {"type":"BYE_OK"}           both close
 
@@ -220,6 +221,20 @@ class Away(Message, tag="AWAY"):
     ttl: int = 1
 
 
+class KeyChange(Message, tag="KEY"):
+    """Another key follows the one with which its sender is here, inside TLS: our own kind's
+    extension. Keys and signatures are base64url; see `p2pchat.mesh.identity.statement`."""
+
+    msg_id: str
+    old: str
+    new: str
+    count: int
+    """Grows with each change of a name's key."""
+    by_old: str
+    by_new: str
+    ttl: int = 1
+
+
 class PeersReq(Message, tag="PEERS_REQ"):
     """Asks where other peers of a namespace are: our own kind's extension."""
 
@@ -248,7 +263,7 @@ class Peers(Message, tag="PEERS"):
     ttl: int = 1
 
 
-Extension: TypeAlias = Said | CatchUp | Edit | Away | PeersReq | Peers
+Extension: TypeAlias = Said | CatchUp | Edit | Away | KeyChange | PeersReq | Peers
 """What only two p2pchats say to each other."""
 
 

@@ -114,6 +114,7 @@ class ToldTests(KeysCase):
         told = [(event["peer_id"], event["what"]) for event in events]
         mine = [("bob@CIC", "seen"), ("bob@CIC", "verified"), ("zoe@CIC", "trusted")]
         kinds = ["refused", "plain_refused", "refused", "own_key", "refuses_us"]
+        kinds += ["rotated", "two_next"]
         self.assertEqual(told, [*mine, *(("bob@CIC", kind) for kind in kinds)])
         self.assertEqual([events[0][name] for name in ("key", "known")], [self.bobs_key] * 2)
         self.assertEqual((events[2]["key"], events[2]["known"]), ("", ""))
