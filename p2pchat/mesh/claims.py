@@ -19,6 +19,7 @@ from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.identity.statement import read
+from p2pchat.mesh.identity.succession import Succession
 from p2pchat.mesh.identity.trust import ENCRYPTION_REQUIRED, Dial, Policy, another_key
 from p2pchat.mesh.identity.vouching import Alert, Vouching
 from p2pchat.mesh.link.seams import IPeerLink
@@ -50,12 +51,16 @@ class OwnKeys(NamedTuple):
     """Whether our key ends with this process."""
     release: Callable[[], None] = _nothing
     """Gives the file of our key back."""
+    succession: Succession | None = None
+    """What finds the key that is to follow ours; None where none can."""
 
     def close(self, now: float) -> None:
         """The node is at its end, and what is known was flushed: give the files back.
 
         Where the disk does not answer, nobody else may have them before this process ends.
         """
+        if self.succession is not None:
+            self.succession.close()
         if self.known.close(now):
             self.release()
 

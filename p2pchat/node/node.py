@@ -45,6 +45,7 @@ from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.own_lists import OwnLists
 from p2pchat.node.page import IPage
 from p2pchat.node.patience import Patience
+from p2pchat.node.rotating import Rotating
 from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
@@ -146,6 +147,8 @@ class ChatNode(MultiService):
         self._own_keys: OwnKeys | None = None
         self.trusting: Trusting | None = None
         """What the person decides about keys, None when nothing can be encrypted."""
+        self.rotating: Rotating | None = None
+        """What tells peers which key follows ours, None when none can."""
         self.known: KnownKeys | None = None
         """The keys of others, also those of earlier runs while nothing is encrypted; None without
         any. Look, and change nothing."""
@@ -216,6 +219,10 @@ class ChatNode(MultiService):
             self.trusting = Trusting(own_keys, mesh, self.clock)
             self.known = own_keys.known
             own_keys.known.on_noted = self.observers.key_noted
+            if own_keys.succession is not None:
+                self.rotating = Rotating(
+                    own_keys.succession, self.trusting, mesh, self.observers.notice
+                )
         mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers
@@ -322,12 +329,16 @@ class ChatNode(MultiService):
     def _link_is_new(self, peer: Peer, link: IPeerLink) -> None:
         self._link_opened(peer, link)
         self.absences.opened(peer, link, self.clock.seconds())
+        if self.rotating is not None:
+            self.rotating.opened(link)
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
         if self.history is not None:
             self.outgoing.link_closed(peer, link)
             self._catching_up.link_closed(peer, link)
         self.absences.closed(peer, link)
+        if self.rotating is not None:
+            self.rotating.closed(link)
 
     def _extended(self, peer: Peer, link: IPeerLink, message: Extension) -> None:
         if isinstance(message, Said):
@@ -365,7 +376,9 @@ class ChatNode(MultiService):
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
         history = self.history
         catching_up = None if history is None else self._catching_up
-        self._sweep.start(self.mesh, self.outgoing, self.absences, history, catching_up)
+        self._sweep.start(
+            self.mesh, self.outgoing, self.absences, history, catching_up, self.rotating
+        )
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))
         super().startService()

@@ -13,7 +13,7 @@
     {"type":"AWAY","text":"lunch"}                ->  (no answer)
     {"type":"PEERS_REQ","namespace":"CIC",...}    ->
                                                   <-  {"type":"PEERS","peers":[…],...}
-    {"type":"KEY","old":"…","new":"…",...}        ->  (no answer) another key will come; in TLS alone
+    {"type":"KEY","old":"…","new":"…",...}        ->  inside TLS: another key will come
     {"type":"BYE","reason":"leaving"}             ->
                                                   <-  {"type":"BYE_OK"}           both close
 

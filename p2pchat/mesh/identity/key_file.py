@@ -198,7 +198,7 @@ def _apart(text: str) -> tuple[str, str]:
 
 
 def _again(path: str, text: str, passphrase: bytes, new_passphrase: bytes) -> str:
-    """The key in `text`, protected by another passphrase, and the line with what is stated of it."""
+    """The key in `text`, protected by another passphrase, and what is stated of it."""
     line = record_in(text)
     if not line:
         raise damaged(path)

@@ -31,8 +31,8 @@ def other_key(pin: Pin, refused: Sequence[RefusedKey], now: float) -> str:
         )
     if refused and pin.was(refused[0].key):
         return (
-            f"{bracketed(pin.peer_id)} came with its former key, {newest}, and not with the one that "
-            f"follows it ({pin.fingerprint}, {since(pin)}). It was refused: nothing was shown or "
+            f"{bracketed(pin.peer_id)} came with its former key, {newest}, and not with the one "
+            f"that follows it ({pin.fingerprint}, {since(pin)}). It was refused: nothing was shown or "
             f"sent. {more}Somebody may have stolen the former key. Only if {name} tells you in "
             f"another way that it uses that one again: {trust(pin.peer_id, newest)}"
         )
@@ -95,6 +95,20 @@ def two_next(pin: Pin, change: Change) -> str:
         f"two keys claim to follow that of {bracketed(pin.peer_id)}: one of them is a thief's. "
         f"Neither is taken. Ask {visible(pin.peer_id)} in another way which one is its own: "
         f"{trust(pin.peer_id, one)} or {trust(pin.peer_id, other)}"
+    )
+
+
+def next_key_found(own: str, until: float) -> str:
+    """A key is to follow our own; `own`: its fingerprint, `until`: see `NextKey`."""
+    when = f"from {day(until)} on" if until else "in a moment"
+    return f"another key will follow yours {when}: {own}. Your peers are told as they come"
+
+
+def own_key_changed(own_id: str, own: str) -> str:
+    """Our key is another one from now on."""
+    return (
+        f"your key has changed: {own} from now on. Who was told of it knows you. Who was not "
+        f"refuses you until they type {trust(own_id, own)}"
     )
 
 

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from p2pchat.mesh.identity.certificates import key_of
 from p2pchat.mesh.identity.key_file import (
     NEXT,
     RECORD,
@@ -38,9 +39,8 @@ from p2pchat.mesh.identity.key_file import (
 )
 from p2pchat.mesh.identity.key_making import KeyFileError, pem_of
 from p2pchat.mesh.identity.key_text import fingerprint
-from p2pchat.mesh.identity.keys import Keys, certificate_in
-from p2pchat.mesh.identity.certificates import key_of
 from p2pchat.mesh.identity.key_words import day
+from p2pchat.mesh.identity.keys import Keys, certificate_in
 from p2pchat.mesh.identity.statement import Statement, as_message, make, next_count
 from p2pchat.mesh.identity.statement import read as read_statement
 from p2pchat.wire.messages import KeyChange
@@ -189,9 +189,7 @@ def _key_in(path: str, text: str) -> bytes:
 
 def _record(of: NextKey) -> str:
     said = as_message(of.statement, "")
-    record = _Record(
-        said.old, said.new, said.count, said.by_old, said.by_new, of.since, of.until
-    )
+    record = _Record(said.old, said.new, said.count, said.by_old, said.by_new, of.since, of.until)
     return RECORD + msgspec.json.encode(record).decode("ascii")
 
 

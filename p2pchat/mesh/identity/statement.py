@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from p2pchat.mesh.identity.key_making import has_signed, sign
 from p2pchat.mesh.identity.key_text import key_text, read_key
@@ -25,7 +27,7 @@ _SIGNATURE_TEXT: Final = re.compile("[A-Za-z0-9_-]{85}[AQgw]")
 """64 bytes in base64url without padding."""
 
 
-class Statement(NamedTuple):
+class Statement(Struct, frozen=True):
     """That `new` follows `old`, 32 bytes each; signed by both, 64 bytes each."""
 
     old: bytes
@@ -66,10 +68,9 @@ def is_sound(statement: Statement, peer_id: str) -> bool:
 
 def as_message(statement: Statement, msg_id: str) -> KeyChange:
     """The statement as it is sent."""
-    old, new, count, by_old, by_new = statement
-    return KeyChange(
-        msg_id, key_text(old), key_text(new), count, _signature_text(by_old), _signature_text(by_new)
-    )
+    by_old, by_new = map(_signature_text, (statement.by_old, statement.by_new))
+    old, new = key_text(statement.old), key_text(statement.new)
+    return KeyChange(msg_id, old, new, statement.count, by_old, by_new)
 
 
 def read(message: KeyChange) -> Statement:

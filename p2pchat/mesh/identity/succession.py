@@ -112,7 +112,6 @@ class Succession:
     def _done(self, value: _T, then: Callable[[_T], None]) -> None:
         self._busy = False
         if not self._closed:
-            self._trouble = ""
             then(value)
 
     def _failed(self, failure: Failure) -> None:
@@ -123,24 +122,24 @@ class Succession:
         why = str(error) if isinstance(error, KeyFileError) else "a fault of ours"
         if not isinstance(error, KeyFileError):
             _log.warn("{why}", why=failure.getTraceback())
-        if why != self._trouble:
-            self._trouble = why
-            self._tell(f"your next key is not used: {why}")
+        self._in_trouble(f"your next key is not used: {why}")
+
+    def _in_trouble(self, why: str) -> None:
+        if why and why != self._trouble:
+            self._tell(why)
+        self._trouble = why
 
     def _found(self, following: NextKey | None) -> None:
         if following is not None and following.statement.old != self._own:
-            raise_about = "the key that is to follow yours belongs to another one: move it away"
-            if raise_about != self._trouble:
-                self._tell(raise_about)
-            self._trouble, following = raise_about, None
-        if following == self.next:
-            return
+            self._in_trouble("your next key is not used: it is to follow another one than yours")
+            following = None
+        else:
+            self._in_trouble("")
         known, self.next = self.next, following
-        if following is None:
-            return
-        if known is None or known.statement != following.statement:
+        if following is not None and (known is None or known.statement != following.statement):
             self.on_next(following)
 
     def _taken(self, keys: Keys) -> None:
+        self._in_trouble("")
         self._own, self.next = keys.own, None
         self.on_taken(keys)

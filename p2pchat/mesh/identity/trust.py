@@ -91,7 +91,7 @@ class Stated(Enum):
     NEXT = "next"
     """If it is signed by both keys, its new key is to follow."""
     DISPUTE = "dispute"
-    """If it is signed by both keys, two are to follow: neither does, until the person has chosen."""
+    """If it is signed by both keys, two are to follow: neither does until the person has chosen."""
 
 
 class OpenLink(Protocol):

@@ -180,9 +180,7 @@ class Vouching(Generic[_Link]):
         peer_id, key = pin.peer_id, pin.key
         synced.addCallback(lambda _: self._tell_of_change(AlertKind.ROTATED, peer_id, key, now))
 
-    def _tell_of_change(
-        self, kind: AlertKind, peer_id: str, key: bytes | None, now: float
-    ) -> None:
+    def _tell_of_change(self, kind: AlertKind, peer_id: str, key: bytes | None, now: float) -> None:
         pin = self.keys.pin_of(peer_id)
         if pin is None or pin.change is None:
             return
