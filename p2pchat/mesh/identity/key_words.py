@@ -32,8 +32,8 @@ def other_key(pin: Pin, refused: Sequence[RefusedKey], now: float) -> str:
     if refused and pin.was(refused[0].key):
         return (
             f"{bracketed(pin.peer_id)} came with its former key, {newest}, and not with the one "
-            f"that follows it ({pin.fingerprint}, {since(pin)}). It was refused: nothing was shown or "
-            f"sent. {more}Somebody may have stolen the former key. Only if {name} tells you in "
+            f"that follows it ({pin.fingerprint}, {since(pin)}). It was refused: nothing was shown "
+            f"or sent. {more}Somebody may have stolen the former key. Only if {name} tells you in "
             f"another way that it uses that one again: {trust(pin.peer_id, newest)}"
         )
     return (

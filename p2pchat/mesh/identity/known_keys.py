@@ -94,9 +94,9 @@ class KnownKeys:
         self.on_noted: Callable[[str, str, bytes | None], None] = _ignore
         """Gets a name, what was noted of its key (`seen`, `trusted`, `verified`, `forgotten`), and
         the key that is known now; by what the person does alone."""
-        self.on_moved: Callable[[Pin, Deferred[str], float], None] = _ignore
-        """Gets a pin whose key was replaced by the one that was to follow, what fires as
-        `Decision.synced`, and the time."""
+        self.on_moved: Callable[[Pin, float], None] = _ignore
+        """Gets a pin whose key was replaced by the one that was to follow, when that is on the
+        disk, and the time of the replacement."""
         self._pins = Pins()
         self._refused = RefusedKeys()
         self._looked_at: float | None = None
@@ -226,7 +226,7 @@ class KnownKeys:
         if pin.settled and self.file is not None:
             (line,) = lines_of_change(pin)
             synced = self._decided(line, now, pin).synced
-        self.on_moved(pin, synced, now)
+        synced.addCallback(lambda _: self.on_moved(pin, now))
 
     def refused(self, peer_id: str, key: bytes, ip: str) -> None:
         """A key was refused under this name."""

@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from twisted.internet.defer import Deferred
-
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.identity import key_words
 from p2pchat.mesh.identity.key_alerts import KeyAlerts
@@ -175,10 +173,9 @@ class Vouching(Generic[_Link]):
         if self.keys.announced(peer_id, key, statement, now) is Stated.DISPUTE:
             self._tell_of_change(AlertKind.TWO_NEXT, peer_id, statement.new, now)
 
-    def _key_moved(self, pin: Pin, synced: Deferred[str], now: float) -> None:
-        """A key came that had been announced: the person is told when it is on the disk."""
-        peer_id, key = pin.peer_id, pin.key
-        synced.addCallback(lambda _: self._tell_of_change(AlertKind.ROTATED, peer_id, key, now))
+    def _key_moved(self, pin: Pin, now: float) -> None:
+        """A key has come that had been announced."""
+        self._tell_of_change(AlertKind.ROTATED, pin.peer_id, pin.key, now)
 
     def _tell_of_change(self, kind: AlertKind, peer_id: str, key: bytes | None, now: float) -> None:
         pin = self.keys.pin_of(peer_id)
