@@ -101,7 +101,8 @@ class Claims:
 
     def dials_sealed(self, peer_id: str, place: Place) -> bool:
         """Whether to dial a peer at this place in TLS."""
-        able = place in self._able(peer_id)
+        peer = self._peers.get(peer_id)
+        able = peer is not None and peer.seems_able(place)
         return self.vouching.how_to_dial(peer_id, able=able) is Dial.SEALED
 
     def recognised(self, link: IPeerLink, key: bytes) -> str | None:

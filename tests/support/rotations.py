@@ -24,9 +24,7 @@ def keys_of(owner: str) -> Keys:
 
 def statement(old: str, new: str, count: int = 1, peer_id: str = "bob@CIC") -> Statement:
     """That the key of one owner follows that of another, signed by both."""
-    return make(
-        keys_of(old).own, seed_of(old), keys_of(new).own, seed_of(new), count, peer_id
-    )
+    return make(keys_of(old).own, seed_of(old), keys_of(new).own, seed_of(new), count, peer_id)
 
 
 class FakeNextKey:
@@ -36,7 +34,9 @@ class FakeNextKey:
         self.found: NextKey | None = None
         self.keys: Keys | None = None
 
-    def put(self, old: str, new: str, wall: float, *, at_once: bool = False, count: int = 1) -> None:
+    def put(
+        self, old: str, new: str, wall: float, *, at_once: bool = False, count: int = 1
+    ) -> None:
         """`p2pchat keys rotate`, by somebody with both keys."""
         self.found = NextKey(statement(old, new, count), wall, 0.0 if at_once else wall + STAYS)
         self.keys = keys_of(new)
