@@ -60,6 +60,7 @@ class Request(Struct, kw_only=True):
     security: Literal["plain", "encrypted", "verified"] = "plain"
     peer_id: str = ""
     fingerprint: str = ""
+    compared: bool = False
     conversation: str = ""
     words: str = ""
     count: int = 50
