@@ -176,6 +176,14 @@ class DecidedTests(KeysCase):
         self.assertTrue(self.client.ask("verify", peer_id="zoe@CIC", fingerprint=OTHER)["ok"])
         self.assertIsNotNone(pin.verified)
 
+    def test_trust_verifies_what_a_person_has_compared(self) -> None:
+        self.client.ask("trust", peer_id="zoe@CIC", fingerprint=OTHER, compared=True)
+        pin = self.trusting().known.pin_of("zoe@CIC")
+        assert pin is not None
+        self.assertIsNotNone(pin.verified)
+        answer = self.client.ask("trust", peer_id="zoe@CIC", fingerprint=OTHER, compared="yes")
+        self.assertEqual(answer["code"], "bad_request")
+
     def test_trust_of_another_key_ends_the_links_of_the_one_before(self) -> None:
         self.assertTrue(self.client.ask("trust", peer_id="bob@CIC", fingerprint=OTHER)["ok"])
         self.town.run(5)
