@@ -10,7 +10,16 @@ from p2pchat.wire.codec import decode, encode
 from p2pchat.wire.guard import Guard
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import Bye, Hello
-from p2pchat.wire.outputs import Extended, Finish, Output, Remark, Transmit
+from p2pchat.wire.outputs import (
+    Ending,
+    Extended,
+    Finish,
+    Opened,
+    Output,
+    Probed,
+    Remark,
+    Transmit,
+)
 from p2pchat.wire.session import Session
 from p2pchat.wire.states import State
 
