@@ -313,9 +313,10 @@ class KnownKeys:
             was = None if old is None else old.key
             self._pins.take_out(peer_id)
             pin = Pin(peer_id, wanted, key, since=wall, seen=wall)
-            if old is not None and (old.change is not None or was is not None):
-                count = 0 if old.change is None else old.change.count
-                pin.change = Change(count=count, former=was or b"")
+            before = None if old is None else old.change
+            count, former = (0, b"") if before is None else (before.count, before.former)
+            if was or former or count:
+                pin.change = Change(count=count, former=was or former)
             self._pins.add(pin)
         if pin.key is not None:
             self._refused.forget(peer_id, pin.key)

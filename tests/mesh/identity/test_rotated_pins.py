@@ -122,11 +122,44 @@ class FileTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 11)), max_size=30))
     def test_any_story_is_the_same_after_a_restart(self, story: list[tuple[str, int]]) -> None:
         world = World()
+        world.comes(0)
         for step, number in story:
             getattr(world, step)(number if step == "states" else number % 4)
             world.seconds += 1
         world.compacts(0)
         world.restarts(0)
+
+    def test_each_step_of_a_change_after_a_restart(self) -> None:
+        """What a story by chance may not reach."""
+        first, other = ([*STATEMENTS].index(pair) for pair in ((0, 1), (0, 2)))
+        onward = [*STATEMENTS].index((1, 3))
+        world = World()
+        for step, number in (
+            *(("comes", 0), ("states", first), ("writes", 0), ("comes", 1), ("states", onward)),
+            *(("verifies", 1), ("comes", 3), ("trusts", 0), ("comes", 0), ("states", other)),
+            *(("trusts", 1), ("trusts", 0), ("comes", 0), ("states", other), ("states", first)),
+        ):
+            getattr(world, step)(number)
+            if world.pin is not None and world.pin.settled:
+                world.compacts(0)
+                world.restarts(0)
+        pin = world.pin
+        assert pin is not None
+        assert pin.change is not None
+        self.assertEqual((pin.key, pin.change.next), (KEYS[0], b""))
+        self.assertEqual(pin.change.count, STATEMENTS[1, 3].count)
+
+    def test_a_dispute_after_a_restart(self) -> None:
+        world = World()
+        for step, number in (("comes", 0), ("writes", 0), ("states", 0), ("states", 1)):
+            getattr(world, step)(number)
+        for _ in range(2):
+            world.compacts(0)
+            world.restarts(0)
+            assert world.pin is not None
+            assert world.pin.change is not None
+            self.assertEqual((world.pin.change.next, world.pin.change.second), (KEYS[1], KEYS[2]))
+            self.assertFalse(world.pin.follows(KEYS[1]))
 
     def test_lines_that_are_damaged(self) -> None:
         one, other = key_text(KEYS[0]), key_text(KEYS[1])
