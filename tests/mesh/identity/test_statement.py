@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from hypothesis import given
@@ -103,6 +103,13 @@ class VectorTests(SynchronousTestCase):
         self.assertTrue(last < count <= MOST or count == MOST)
 
 
+class Link(NamedTuple):
+    key: bytes | None
+    ip: str = "10.0.0.2"
+    heard_at: float = 0.0
+    waits_for_us: bool = False
+
+
 def pin_with(**change: object) -> Pin:
     known = Change(**change) if change else None  # type: ignore[arg-type]
     return Pin("bob@CIC", fingerprint(OLD), OLD, since=1.0, seen=1.0, change=known)
@@ -162,5 +169,12 @@ class TableTests(SynchronousTestCase):
                 verdict = vouch(policy, pin, "bob@CIC", key, "10.0.0.2", (), 0.0)
                 self.assertEqual(verdict, Verdict(True) if taken else other)
             self.assertIs(may_show_ourselves(pin, key), taken)
+        for pin, key, before in ((pin_with(next=NEW), NEW, OLD), (pin_with(former=NEW), OLD, NEW)):
+            links = (Link(before), Link(None))
+            for some in (links, links[:1], links[1:]):
+                verdict = vouch(Policy.PREFER, pin, "bob@CIC", key, "10.0.0.2", some, 0.0)
+                self.assertEqual(verdict, Verdict(True, end=True))
+            verdict = vouch(Policy.PREFER, pin, "bob@CIC", key, "10.0.0.2", (Link(key),), 0.0)
+            self.assertEqual(verdict, Verdict(True))
         self.assertTrue(may_stay(Policy.PREFER, pin_with(next=NEW), OLD))
         self.assertFalse(may_stay(Policy.PREFER, pin_with(former=NEW), NEW))
