@@ -34,7 +34,7 @@ KEY_FORGOTTEN: Final = "begin anew"
 KEY_CHANGED: Final = "the key has changed"
 """The reason of a BYE on a link with the key before, when the one that follows has come."""
 _STATEMENTS: Final = 4
-"""Statements of a next key that are looked at on one link: their signatures take 180 us."""
+"""Statements of a next key that are looked at on one link: their signatures take 360 us."""
 _NOT_HEARD: Final = "was not heard when it was doubted"
 
 

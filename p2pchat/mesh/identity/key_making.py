@@ -105,9 +105,9 @@ def sign(seed: bytes, text: bytes) -> bytes:
 
 
 def has_signed(key: bytes, signature: bytes, text: bytes) -> bool:
-    """Whether the owner of this key (32 bytes) has signed the text; some 90 us.
+    """Whether the owner of this key (32 bytes) has signed the text; some 180 us.
 
-    The first call of a process takes some 25 ms more. Without `cryptography` nobody has.
+    The first call of a process takes some 13 ms more. Without `cryptography` nobody has.
     """
     try:
         from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
