@@ -23,6 +23,7 @@ PLACES: Final = {
     # What handshakes cost is CPU time; who makes the keys of a node may bring another meter.
     "mesh/identity/key_file.py": {"time.thread_time"},
     "mesh/identity/keys.py": {"time.thread_time"},
+    "mesh/identity/next_key.py": {"time.thread_time"},
     # The same for a rendezvous, and for who serves that of a machine.
     "rendezvous/answers.py": {"time.monotonic"},
     "rendezvous/connection.py": {"time.monotonic"},
@@ -55,7 +56,7 @@ PLACES: Final = {
     "control/client/following.py": {"time.sleep"},
     # A file for the browser, until it has been used.
     "control/client/web.py": {"tempfile.mkstemp", "time.monotonic", "time.sleep"},
-    "control/client/keys.py": {"time.time"},
+    "control/client/keys.py": {"os.urandom", "time.time"},
     # What makes the worlds: generators of their own, which the seed begins.
     "testing/databases.py": {"random.Random"},
     "testing/disk.py": {"random.Random"},

@@ -14,7 +14,7 @@ from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.protocol import EVENT_KINDS, USUAL_KINDS
 from p2pchat.mesh.identity import key_words
 from p2pchat.mesh.identity.key_text import read_fingerprint
-from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.pin import Change, Hold, Pin
 from p2pchat.mesh.identity.pin_file import open_pins
 from p2pchat.mesh.identity.refused_keys import RefusedKey
 from p2pchat.mesh.identity.trust import Policy
@@ -68,11 +68,16 @@ def alerts() -> list[str]:
     """What the person may be told about keys."""
     refused = [RefusedKey(b"r" * 32, "43BR-PSGF-CXHA-E2KX", 0.0, "10.0.0.9")]
     pin = Pin("bob@CIC", "Y3YW-Z254-ZYFB-5S3W", b"k" * 32, 0.0, 0.0, hold=Hold.BY_PERSON)
+    change = Change(next=b"n" * 32, second=b"s" * 32, former=b"r" * 32, moved=1.0)
+    moved = Pin("bob@CIC", pin.chosen, pin.key, 0.0, 0.0, hold=Hold.BY_PERSON, change=change)
     told: list[str] = []
     open_pins(FakePinDisk(), PATH, ALICE, told.append)
     return [
         *told,
         key_words.other_key(pin, refused, 0.0),
+        key_words.other_key(moved, refused, 0.0),
+        key_words.rotated(moved, change),
+        key_words.two_next(moved, change),
         key_words.no_key(pin, 0.0),
         key_words.second("bob@CIC", "10.0.0.5", refused),
         key_words.refuses_us("bob@CIC", "alice@CIC", "Y3YW-Z254-ZYFB-5S3W"),

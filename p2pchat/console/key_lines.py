@@ -12,6 +12,7 @@ from collections.abc import Generator
 from heapq import nlargest
 from typing import Final
 
+from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.key_words import ago, day
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Hold, Pin
@@ -32,13 +33,16 @@ def key_lines(known: KnownKeys) -> Generator[None, None, list[str]]:
         if number % _A_PIECE == 0:
             yield
     lines: list[str] = []
+    listed = 0
     for kind, pins in groups.items():
         yield
-        for pin in nlargest(MOST - len(lines), pins, key=lambda pin: pin.seen):
+        for pin in nlargest(MOST - listed, pins, key=lambda pin: pin.seen):
+            listed += 1
             last = "now" if pin.links else ago(now - pin.seen)
             when = f"first seen {day(pin.since)}, last seen {last}"
             lines.append(f"{kind:<8}  {bracketed(pin.peer_id)}  {pin.fingerprint}  {when}")
-    more = sum(map(len, groups.values())) - len(lines)
+            lines += [f"          {line}" for line in changes_of(pin)]
+    more = sum(map(len, groups.values())) - listed
     if more:
         lines.append(f"… {more:,} more")
     yield
@@ -56,6 +60,23 @@ def _kind(pin: Pin) -> str:
     if pin.trusted:
         return "trusted"
     return "for now" if pin.hold is Hold.LIGHT else "known"
+
+
+def stated(pin: Pin) -> list[str]:
+    """The fingerprints of the keys that are to follow the one of a pin, as it was stated."""
+    change = pin.change
+    keys = () if change is None else (change.next, change.second)
+    return [fingerprint(key) for key in keys if key]
+
+
+def changes_of(pin: Pin) -> list[str]:
+    """What is to follow the key of a pin, a line or none."""
+    keys, change = stated(pin), pin.change
+    if not keys or change is None:
+        return []
+    if len(keys) > 1:
+        return [f"two keys claim to follow it, and neither is taken: {' and '.join(keys)}"]
+    return [f"{keys[0]} is to follow it, as announced on {day(change.announced)}"]
 
 
 def refused_line(key: RefusedKey, peer_id: str, now: float) -> str:

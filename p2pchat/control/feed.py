@@ -47,6 +47,8 @@ _ALERTS: Final = {
     AlertKind.NO_KEY: "plain_refused",
     AlertKind.OWN_KEY: "own_key",
     AlertKind.REFUSES_US: "refuses_us",
+    AlertKind.ROTATED: "rotated",
+    AlertKind.TWO_NEXT: "two_next",
 }
 """The `what` of an event `key`."""
 

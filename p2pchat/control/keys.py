@@ -53,6 +53,7 @@ class _KeyRow(Struct, frozen=True, gc=False):
     since: str
     seen: str
     links: int
+    next: tuple[str, ...]
     refused: tuple[_RefusedRow, ...]
 
 
@@ -73,7 +74,9 @@ class KeyRequests:
             return self._node.mesh.turns.do(_rows(trusting.known, chosen))
 
         listing: Deferred[Any] = client.long_answers.do(lambda: self._listing.do(rows))
-        return listing.addCallback(lambda rows: {**own_key(trusting), "keys": rows})
+        return listing.addCallback(
+            lambda rows: {**own_key(trusting), **_next_key(trusting), "keys": rows}
+        )
 
     def verify(self, request: Request) -> Deferred[Fields]:
         """Compare a fingerprint with that of the known key."""
@@ -103,10 +106,11 @@ class KeyRequests:
     def trust(self, request: Request) -> Deferred[Fields]:
         """Take the key with this fingerprint, and only that.
 
-        It is not verified so: a program may have the fingerprint from an alert.
+        It is verified so if the request says that a person has compared it: a program may have the
+        fingerprint from an alert.
         """
-        peer_id, text = self._whose(request), request.fingerprint
-        return _decided(peer_id, lambda: self._trusting().trust(peer_id, text, typed=False))
+        peer_id, text, typed = self._whose(request), request.fingerprint, request.compared
+        return _decided(peer_id, lambda: self._trusting().trust(peer_id, text, typed=typed))
 
     def forget(self, request: Request) -> Deferred[Fields]:
         """Give a name free."""
@@ -140,6 +144,15 @@ def own_key(trusting: Trusting | None) -> Fields:
     if trusting is None:
         return {"key": "", "fingerprint": ""}
     return {"key": key_text(trusting.own_key), "fingerprint": trusting.own_fingerprint}
+
+
+def _next_key(trusting: Trusting) -> Fields:
+    """The key that is to follow ours, and from when on; both empty while there is none."""
+    following = trusting.next_key
+    if following is None:
+        return {"next": "", "next_from": ""}
+    start = _moment(following.until) if following.until else ""
+    return {"next": key_text(following.statement.new), "next_from": start}
 
 
 def _decided(peer_id: str, decide: Callable[[], Decision]) -> Deferred[Fields]:
@@ -179,7 +192,7 @@ def _rows(known: KnownKeys, pins: Iterable[Pin]) -> Generator[None, None, list[_
 
 
 def _row(known: KnownKeys, pin: Pin) -> _KeyRow:
-    refused = known.refused_under(pin.peer_id)
+    refused, change = known.refused_under(pin.peer_id), pin.change
     return _KeyRow(
         pin.peer_id,
         "" if pin.key is None else key_text(pin.key),
@@ -191,6 +204,7 @@ def _row(known: KnownKeys, pin: Pin) -> _KeyRow:
         _moment(pin.since),
         _moment(pin.seen),
         pin.links,
+        () if change is None else tuple(key_text(it) for it in (change.next, change.second) if it),
         tuple(_RefusedRow(key_text(old.key), old.fingerprint, _moment(old.at)) for old in refused),
     )
 

@@ -61,6 +61,7 @@ class Request(Struct, kw_only=True):
     peer_id: str = ""
     fingerprint: str = ""
     code: str = ""
+    compared: bool = False
     conversation: str = ""
     words: str = ""
     count: int = 50

@@ -18,16 +18,23 @@ from p2pchat.mesh.addresses import Place
 from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Pin
+from p2pchat.mesh.identity.statement import read
+from p2pchat.mesh.identity.succession import Succession
 from p2pchat.mesh.identity.trust import ENCRYPTION_REQUIRED, Dial, Policy, another_key
 from p2pchat.mesh.identity.vouching import Alert, Vouching
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.wire.address import host_and_port
+from p2pchat.wire.messages import KeyChange
 
 ENCRYPTION_OFF: Final = "encryption is off"
 """The reason of a BYE that ends a sealed link of a node that encrypts no more."""
 KEY_FORGOTTEN: Final = "begin anew"
 """The reason of a BYE to who is to come again as one whose key is not known."""
+KEY_CHANGED: Final = "the key has changed"
+"""The reason of a BYE on a link with the key before, when the one that follows has come."""
+_STATEMENTS: Final = 4
+"""Statements of a next key that are looked at on one link: their signatures take 360 us."""
 _NOT_HEARD: Final = "was not heard when it was doubted"
 
 
@@ -44,12 +51,16 @@ class OwnKeys(NamedTuple):
     """Whether our key ends with this process."""
     release: Callable[[], None] = _nothing
     """Gives the file of our key back."""
+    succession: Succession | None = None
+    """What finds the key that is to follow ours; None where none can."""
 
     def close(self, now: float) -> None:
         """The node is at its end, and what is known was flushed: give the files back.
 
         Where the disk does not answer, nobody else may have them before this process ends.
         """
+        if self.succession is not None:
+            self.succession.close()
         if self.known.close(now):
             self.release()
 
@@ -81,6 +92,7 @@ class Claims:
             lambda link: link.give_up(_NOT_HEARD),
             tell,
         )
+        self._statements: dict[IPeerLink, int] = {}
         self._peers = peers
         self._seconds = seconds
         self._pinned: dict[IPeerLink, Pin] = {}
@@ -89,7 +101,8 @@ class Claims:
 
     def dials_sealed(self, peer_id: str, place: Place) -> bool:
         """Whether to dial a peer at this place in TLS."""
-        able = place in self._able(peer_id)
+        peer = self._peers.get(peer_id)
+        able = peer is not None and peer.seems_able(place)
         return self.vouching.how_to_dial(peer_id, able=able) is Dial.SEALED
 
     def recognised(self, link: IPeerLink, key: bytes) -> str | None:
@@ -122,12 +135,26 @@ class Claims:
         if key is not None:
             self._pinned[link] = self.known.opened(peer_id, key, link.ip, now, fleeting=fleeting)
         if verdict.end:
-            for it in plain:
-                _end(it, ENCRYPTION_REQUIRED)
+            for it in links:
+                if it.key != key:
+                    _end(it, ENCRYPTION_REQUIRED if it.key is None else KEY_CHANGED)
         return ""
+
+    def announced(self, link: IPeerLink, message: KeyChange) -> None:
+        """The other end of an open link states which key is to follow its own."""
+        count = self._statements.get(link, 0) + 1
+        if link.key is None or link not in self._pinned or count > _STATEMENTS:
+            return
+        self._statements[link] = count
+        try:
+            statement = read(message)
+        except ValueError:
+            return
+        self.vouching.announced(link.peer_id, link.key, statement, self._seconds())
 
     def closed(self, link: IPeerLink) -> None:
         """A connection is gone, whether or not it opened."""
+        self._statements.pop(link, None)
         pin = self._pinned.pop(link, None)
         if pin is not None:
             self.known.closed(pin, self._seconds())

@@ -12,6 +12,7 @@ from typing import Any, Final
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.claims import Claims, OwnKeys
 from p2pchat.mesh.dialing import Dialing
+from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.trust import Policy
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.link.context import LinkContext
@@ -65,6 +66,13 @@ class Encryption:
         self.claims.vouching.policy = policy
         self._context.security = None if policy is Policy.OFF else self.security
         self._turns.do(self._look_at_all(self._peers.connected()))
+
+    def take_key(self, keys: Keys) -> None:
+        """Our key is another one from now on: for links that are new, and those there are stay."""
+        self.security.keys = keys
+        self.claims.vouching.own_key = keys.own
+        if self.claims.known.file is not None:
+            self.claims.known.file.belongs_to(keys.own)
 
     def key_decided(self, peer_id: str, *, forgotten: bool) -> None:
         """The person has taken another key for a name, or forgotten it: links that may not stay

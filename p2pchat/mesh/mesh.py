@@ -23,6 +23,7 @@ from p2pchat.mesh.dialing import Dialing
 from p2pchat.mesh.duplicates import DUPLICATE, SecondLinks
 from p2pchat.mesh.encryption import Encryption
 from p2pchat.mesh.full_queues import end_longest, end_stalled
+from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.trust import BUSY, Policy
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.keepalive import KeepAlive
@@ -206,6 +207,11 @@ class Mesh:
     def security(self) -> LinkSecurity | None:
         """What links are encrypted with, None where there is no key; also while they are not."""
         return None if self._encryption is None else self._encryption.security
+
+    def take_key(self, keys: Keys) -> None:
+        """Our key is another one from now on."""
+        if self._encryption is not None:
+            self._encryption.take_key(keys)
 
     def key_decided(self, peer_id: str, *, forgotten: bool = False) -> None:
         """The person has taken another key for a name, or forgotten it: links that may not stay

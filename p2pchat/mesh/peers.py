@@ -57,9 +57,11 @@ class Peer:
         "expires_at",
         "heard_id",
         "heard_on",
+        "hinted",
         "known_at",
         "left",
         "links",
+        "misled",
         "namespace",
         "peer_id",
         "registered",
@@ -86,6 +88,10 @@ class Peer:
         self.able: tuple[Place, ...] = ()
         """Where somebody said that it takes TLS. It is a property of the place: anybody can say so
         of a name, and must not have the other places of the peer asked for what they cannot do."""
+        self.hinted: tuple[Place, ...] = ()
+        """Where a rendezvous says that it takes TLS, now; anybody may have said so to it."""
+        self.misled: tuple[Place, ...] = ()
+        """Where that was not so."""
         self.registered = False
         """Whether the latest DISCOVER reply named it."""
         self.expires_at = 0.0
@@ -126,6 +132,17 @@ class Peer:
         """Whoever was dialed there said that it takes TLS."""
         if place not in self.able:
             self.able = (*self.able[1 - _MAX_ADDRESSES :], place)
+
+    def seems_able(self, place: Place) -> bool:
+        """Whether it is said that TLS is taken there, and was not found to be wrong."""
+        return place in self.able or (place in self.hinted and place not in self.misled)
+
+    def was_misled(self, place: Place) -> bool:
+        """TLS was not taken there: whether only the hint of a rendezvous had said so, till now."""
+        if place in self.able or place in self.misled or place not in self.hinted:
+            return False
+        self.misled = (*self.misled[1 - _MAX_ADDRESSES :], place)
+        return True
 
     def add_round_trip(self, seconds: float) -> None:
         """Note one more sample."""
@@ -170,8 +187,12 @@ class Peer:
         latest = sorted(listings, key=lambda entry: entry.expires_in - entry.ttl, reverse=True)
         expires_at = now + max(entry.expires_in for entry in latest)
         addresses: dict[Place, None] = {}
+        hinted: list[Place] = []
         for entry in latest:
-            addresses.update(dict.fromkeys(rules.dialable(entry.ip, entry.port)))
+            places = rules.dialable(entry.ip, entry.port)
+            if entry.key:
+                hinted += places
+            addresses.update(dict.fromkeys(places))
             if len(addresses) >= _MAX_ADDRESSES:
                 break
         found = rules.in_order(tuple(addresses)[:_MAX_ADDRESSES])
@@ -183,6 +204,7 @@ class Peer:
         )
         self.registered = True
         self.registered_at = found
+        self.hinted = tuple(place for place in found if place in hinted)
         self.expires_at = expires_at
         self._unite()
         return renewed

@@ -149,13 +149,17 @@ class Race(ClientFactory):
         one = self._try_to(addr)
         if one is None:
             return None
-        security, peer_id, place = self._context.security, self._peer.peer_id, one.dial.place
-        sealed = security is not None and security.judge.dials_sealed(peer_id, place)
-        one.link = link = PeerProtocol(self._context, peer_id, sealed=sealed)
+        place = one.dial.place
+        sealed = self._dials_sealed(place)
+        one.link = link = PeerProtocol(self._context, self._peer.peer_id, sealed=sealed)
         link.factory = self
         link.ip = place[0]  # with its scope, if it has one
         self._next_in(PATIENCE)
         return link
+
+    def _dials_sealed(self, place: Place) -> bool:
+        security = self._context.security
+        return security is not None and security.judge.dials_sealed(self._peer.peer_id, place)
 
     def _try_to(self, addr: IAddress | None) -> _Try | None:
         """The one that a connection to this address belongs to."""
@@ -177,11 +181,15 @@ class Race(ClientFactory):
         one = self._try_with(link)
         if one is None:
             return
-        asked = finish.ending is Ending.UPGRADE
-        if asked:
+        place = one.dial.place
+        again = finish.ending is Ending.UPGRADE
+        if again:
             # So it is dialed in TLS from now on, which cannot end like this.
-            self._peer.encrypts_at(one.dial.place)
-        if asked and (self._also or not self._peer.links):
+            self._peer.encrypts_at(place)
+        elif one.link is not None and one.link.sealed is not None and link.key is None:
+            # Perhaps nobody takes TLS there, and only a rendezvous has said so.
+            again = self._peer.was_misled(place) and not self._dials_sealed(place)
+        if again and (self._also or not self._peer.links):
             self._connect(one)
         else:
             self._over(one, finish.reason)

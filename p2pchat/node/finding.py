@@ -21,6 +21,7 @@ from p2pchat.mesh.discovery.lan.heard import Sighting
 from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
 from p2pchat.mesh.discovery.presence import Presence
 from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE, RequestSchedule
+from p2pchat.mesh.identity.key_text import key_text
 from p2pchat.mesh.mesh import Mesh
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.book_file import BookFile
@@ -85,6 +86,7 @@ class Finding(MultiService):
             on_notice=on_notice,
         )
         self.presence.port = mesh.name.port = port
+        self.presence.own_key = self._own_key
         self.presence.setServiceParent(self)
         self.lan: Lan | None = None
         """Who is on our own network, None when nobody looks."""
@@ -111,6 +113,11 @@ class Finding(MultiService):
         super().startService()
         if self._file is not None:
             self._file.start()
+
+    def _own_key(self) -> str:
+        """What a rendezvous may pass on, so that others dial us in TLS from the first time on."""
+        security = self._mesh.context.security
+        return "" if security is None else key_text(security.keys.own)
 
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on."""

@@ -46,6 +46,7 @@ from p2pchat.node.own_lists import OwnLists
 from p2pchat.node.page import IPage
 from p2pchat.node.pairing import Pairings
 from p2pchat.node.patience import Patience
+from p2pchat.node.rotating import Rotating
 from p2pchat.node.showing import unread_sentence
 from p2pchat.node.stats import Section
 from p2pchat.node.sweep import Sweep
@@ -62,6 +63,7 @@ from p2pchat.wire.messages import (
     Away,
     Edit,
     Extension,
+    KeyChange,
     Pair,
     Peers,
     PeersReq,
@@ -150,6 +152,8 @@ class ChatNode(MultiService):
         """What the person decides about keys, None when nothing can be encrypted."""
         self.pairings: Pairings | None = None
         """Codes that verify keys; None as well."""
+        self.rotating: Rotating | None = None
+        """What tells peers which key follows ours, None when none can."""
         self.known: KnownKeys | None = None
         """The keys of others, also those of earlier runs while nothing is encrypted; None without
         any. Look, and change nothing."""
@@ -225,6 +229,10 @@ class ChatNode(MultiService):
                 self.trusting, mesh, self.observers, self.clock, self._random_bytes
             )
             own_keys.known.on_noted = self.observers.key_noted
+            if own_keys.succession is not None:
+                self.rotating = Rotating(
+                    own_keys.succession, self.trusting, mesh, self.observers.notice
+                )
         mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers
@@ -331,6 +339,8 @@ class ChatNode(MultiService):
     def _link_is_new(self, peer: Peer, link: IPeerLink) -> None:
         self._link_opened(peer, link)
         self.absences.opened(peer, link, self.clock.seconds())
+        if self.rotating is not None:
+            self.rotating.opened(link)
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
         if self.history is not None:
@@ -339,6 +349,8 @@ class ChatNode(MultiService):
         self.absences.closed(peer, link)
         if self.pairings is not None:
             self.pairings.closed(peer, link)
+        if self.rotating is not None:
+            self.rotating.closed(link)
 
     def _extended(self, peer: Peer, link: IPeerLink, message: Extension) -> None:
         if isinstance(message, Said):
@@ -348,6 +360,9 @@ class ChatNode(MultiService):
             self.incoming.deliver_change(peer, link, change)
         elif isinstance(message, PeersReq | Peers):
             self._finding.exchange.heard(peer, link, message)
+        elif isinstance(message, KeyChange):
+            if self.mesh.claims is not None:
+                self.mesh.claims.announced(link, message)
         elif isinstance(message, Away):
             self.absences.heard(peer, link, message, self.clock.seconds())
         elif isinstance(message, Pair):
@@ -377,7 +392,13 @@ class ChatNode(MultiService):
         history = self.history
         catching_up = None if history is None else self._catching_up
         self._sweep.start(
-            self.mesh, self.outgoing, self.absences, self.pairings, history, catching_up
+            self.mesh,
+            self.outgoing,
+            self.absences,
+            self.pairings,
+            history,
+            catching_up,
+            self.rotating,
         )
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))

@@ -21,6 +21,7 @@ from p2pchat.node.away import Absences
 from p2pchat.node.catching_up import CatchingUp
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.node.pairing import Pairings
+from p2pchat.node.rotating import Rotating
 
 _log: Final = Log("Node")
 _INTERVAL: Final = 0.25
@@ -39,6 +40,7 @@ class Sweep:
     _pairings: Pairings | None
     _history: DurableHistory | None
     _catching_up: CatchingUp | None
+    _rotating: Rotating | None
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -55,10 +57,12 @@ class Sweep:
         pairings: Pairings | None,
         history: DurableHistory | None,
         catching_up: CatchingUp | None,
+        rotating: Rotating | None = None,
     ) -> None:
         """Look at the deadlines of these from now on."""
         self._mesh, self._outgoing, self._history = mesh, outgoing, history
         self._absences, self._pairings, self._catching_up = absences, pairings, catching_up
+        self._rotating = rotating
         self._loop.start(_INTERVAL, now=False)
 
     def stop(self) -> None:
@@ -83,6 +87,8 @@ class Sweep:
             _guarded(self._pairings.sweep, now)
         if self._catching_up is not None:
             _guarded(self._catching_up.sweep, now)
+        if self._rotating is not None:
+            _guarded(self._rotating.sweep, now)
         _guarded(self._mesh.look_at_deadlines, now)
         if self._sweeps % 4 == 0:
             _guarded(self._mesh.slow_sweep, now)

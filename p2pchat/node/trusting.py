@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from p2pchat.mesh.claims import OwnKeys
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.known_keys import Compared, Decision, KnownKeys
+from p2pchat.mesh.identity.next_key import NextKey
 from p2pchat.mesh.mesh import Mesh
 
 
@@ -24,12 +25,22 @@ class Trusting:
         self.known: KnownKeys = own.known
         self.own_key = own.keys.own
         """Our key, 32 bytes."""
-        self.own_fingerprint = fingerprint(own.keys.own)
-        """What others compare our key with."""
         self.fleeting = own.fleeting
         """Whether our key ends with this process."""
+        self.succession = own.succession
+        """What finds the key that is to follow ours; None where none can."""
         self._mesh = mesh
         self._clock = clock
+
+    @property
+    def own_fingerprint(self) -> str:
+        """What others compare our key with."""
+        return fingerprint(self.own_key)
+
+    @property
+    def next_key(self) -> NextKey | None:
+        """The key that is to follow ours; None while there is none."""
+        return None if self.succession is None else self.succession.next
 
     def verify(self, peer_id: str, text: str) -> Decision:
         """Compare a fingerprint that the person has typed with the known one; equal: verified.

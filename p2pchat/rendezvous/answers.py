@@ -62,7 +62,7 @@ class Answers:
         request = requests.parse(line)
         if isinstance(request, Register):
             namespace, name, port = request.namespace, request.name, request.port
-            verdict = registry.register(ip, namespace, name, port, request.ttl, now)
+            verdict = registry.register(ip, namespace, name, port, request.ttl, now, request.hint)
             if verdict is Verdict.GRANTED:
                 return requests.granted(request.ttl, ip, port)
             return self._refused(verdict, request, ip, now)

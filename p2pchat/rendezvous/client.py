@@ -58,6 +58,8 @@ class RendezvousClient:
         """See `IDirectory.max_listed`."""
         self.wanted: Container[str] = ()
         """See `IDirectory.wanted`."""
+        self.own_key = ""
+        """See `IDirectory.own_key`."""
         self._told = False
         self._reactor = reactor
         self._port = port
@@ -67,6 +69,8 @@ class RendezvousClient:
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """REGISTER; see `IDirectory.register`."""
         fields: dict[str, object] = {"namespace": namespace, "name": name, "port": port, "ttl": ttl}
+        if self.own_key:
+            fields["key"] = self.own_key
         read = partial(read_grant, ttl=ttl)
 
         def over_all(ways: list[Way]) -> Deferred[list[Outcome]]:

@@ -43,6 +43,8 @@ class Listing(msgspec.Struct, frozen=True, gc=False):
     """The whole length of the lease in seconds; 0 when the rendezvous did not say."""
     expires_in: float
     """Seconds the lease still has; `ttl` when the rendezvous did not say."""
+    key: str = ""
+    """The key that the peer says to have, if the rendezvous passes that on: anybody may say so."""
 
     @property
     def peer_id(self) -> str:
@@ -117,6 +119,7 @@ class IDirectory(Interface):
     )
     max_listed: int = Attribute("How many entries of a listing are read; may change at any time.")
     wanted: Container[str] = Attribute("Whose entries are looked for beyond these.")
+    own_key: str = Attribute("The key that a REGISTER says, as text; empty for none.")
 
     def register(namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """Announce `name@namespace` on `port` for `ttl` seconds; register again before it ends."""

@@ -76,6 +76,16 @@ class Fallback:
         for each in self._all:
             each.wanted = names
 
+    @property
+    def own_key(self) -> str:
+        """See `IDirectory`."""
+        return str(self._used.own_key)
+
+    @own_key.setter
+    def own_key(self, key: str) -> None:
+        for each in self._all:
+            each.own_key = key
+
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
         """See `IDirectory`."""
 

@@ -33,6 +33,8 @@ class Registration(msgspec.Struct, eq=False, gc=False):
     place: Place = ("", "")
     """(name, ip): the same object as in the books, which is found sooner than one that is equal."""
 
+    hint: str = ""
+    """The key that it says to have, as text; see `hint`."""
     number: int = 0
     """Where it stands among those of a large namespace, for `Rosters`."""
 
@@ -42,16 +44,20 @@ class Registration(msgspec.Struct, eq=False, gc=False):
         if not self.encoded:
             # ASCII: some clients decode a reply piece by piece, which would split longer
             # characters.
+            key = f'"key":"{self.hint}",' if self.hint else ""
             self.encoded = (
                 f'{{"ip":{quoted(self.ip)},"port":{self.port},"name":{quoted(self.name)},'
-                f'"namespace":{quoted(self.namespace)},"ttl":{self.ttl},"expires_in":'
+                f'"namespace":{quoted(self.namespace)},"ttl":{self.ttl},{key}"expires_in":'
             ).encode("ascii")
 
-    def renewed(self, port: int, ttl: int, until: float) -> Registration:
+    def renewed(self, port: int, ttl: int, until: float, hint: str = "") -> Registration:
         """The next registration of the same key. It shares with this one what is the same."""
-        encoded = self.encoded if (port, ttl) == (self.port, self.ttl) else b""
+        same = port == self.port and ttl == self.ttl and hint == self.hint
+        encoded = self.encoded if same else b""
+        if same:
+            hint = self.hint
         ip, namespace, name = self.ip, self.namespace, self.name
-        return Registration(ip, namespace, name, port, ttl, until, True, encoded, self.place)
+        return Registration(ip, namespace, name, port, ttl, until, True, encoded, self.place, hint)
 
     @property
     def key(self) -> Key:

@@ -134,7 +134,14 @@ class Registry:
         return own.values() if isinstance(own, dict) else (own,)
 
     def register(
-        self, ip: str, namespace: str, name: str, port: int, ttl: int, now: float
+        self,
+        ip: str,
+        namespace: str,
+        name: str,
+        port: int,
+        ttl: int,
+        now: float,
+        hint: str = "",
     ) -> Verdict:
         """Add or replace a registration for `ttl` seconds, if there is a place for it."""
         self.expire(now)
@@ -149,10 +156,10 @@ class Registry:
             if refusal is not None:
                 self.refused += 1
                 return refusal
-            registration = Registration(ip, namespace, name, port, ttl, now + ttl)
+            registration = Registration(ip, namespace, name, port, ttl, now + ttl, hint=hint)
             self._file(registration)
         else:
-            registration = old.renewed(port, ttl, now + ttl)
+            registration = old.renewed(port, ttl, now + ttl, hint)
             self._replace(old, registration)
         self._changed(registration)
         return Verdict.GRANTED

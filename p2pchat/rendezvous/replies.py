@@ -269,7 +269,10 @@ def _listing(entry: object) -> Listing | None:
         return None
     ttl = max(0.0, ttl or 0.0)
     left = ttl if left is None else max(0.0, left)
-    listing = Listing(name, namespace, ip, int(port), ttl, left)
+    key = entry.get("key")
+    listing = Listing(
+        name, namespace, ip, int(port), ttl, left, key if isinstance(key, str) else ""
+    )
     return listing if _can_be_dialed(listing) else None
 
 

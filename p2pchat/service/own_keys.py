@@ -18,9 +18,12 @@ from p2pchat.mesh.identity.key_file import OwnKey, fleeting_key, open_key
 from p2pchat.mesh.identity.key_making import KeyFileError, NoCryptography, RefusedBySystem
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.key_words import new_own_key
+from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.known_keys import KnownKeys
+from p2pchat.mesh.identity.next_key import NextKey, read_next, replaced, take_over
 from p2pchat.mesh.identity.pin_file import LIMIT, Thread, open_pins
 from p2pchat.mesh.identity.pin_lines import PinsDamagedError, read_lines
+from p2pchat.mesh.identity.succession import Succession
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.settings.paths import default_history_path, stem_for
 from p2pchat.settings.values import Settings
@@ -94,10 +97,17 @@ def _open(
     known_path = _known_path(settings, path)
     # A history alone may be older than keys.
     had_others = os.path.lexists(known_path)
-    own = open_key(path, peer_id, random_bytes, _passphrase(settings.security.passphrase_file))
+    passphrase = _passphrase(settings.security.passphrase_file)
+    own = open_key(path, peer_id, random_bytes, passphrase)
     try:
         file, lines = open_pins(
-            SYSTEM, known_path, own.keys.own, tell, is_new=own.made, thread=thread
+            SYSTEM,
+            known_path,
+            own.keys.own,
+            tell,
+            is_new=own.made,
+            thread=thread,
+            followed=replaced(path),
         )
         known = KnownKeys(wall, file, lines)
     except BaseException:
@@ -107,7 +117,24 @@ def _open(
         tell(f"others could read your key in {path} until now: only you can from now on")
     if own.made:
         tell(new_own_key(peer_id, fingerprint(own.keys.own), replaces=had_others))
-    return OwnKeys(own.keys, known, release=lambda: _release(own))
+    next_key = _NextKey(path, peer_id, passphrase)
+    succession = Succession(next_key, own.keys.own, wall, tell, thread)
+    return OwnKeys(own.keys, known, release=lambda: _release(own), succession=succession)
+
+
+class _NextKey:
+    """The file beside that of our key; see `NextKeyFile`."""
+
+    def __init__(self, path: str, peer_id: str, passphrase: bytes) -> None:
+        self._path = path
+        self._peer_id = peer_id
+        self._passphrase = passphrase
+
+    def read(self) -> NextKey | None:
+        return read_next(self._path)
+
+    def take(self) -> Keys:
+        return take_over(self._path, self._peer_id, self._passphrase)
 
 
 def _known_path(settings: Settings, key: str) -> str:

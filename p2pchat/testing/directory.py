@@ -42,6 +42,7 @@ class StaticDirectory:
     source = LOOPBACK
     max_listed = 20_000
     wanted: Container[str] = ()
+    own_key = ""
 
     def __init__(
         self, peers: Iterable[tuple[str, str, int]] = (), *, ip: str = "127.0.0.1"
@@ -162,6 +163,7 @@ class FakeRendezvousClient:
     address = "rendezvous.test:8080"
     max_listed = 20_000
     wanted: Container[str] = ()
+    own_key = ""
 
     def __init__(self, rendezvous: FakeRendezvous, host: FakeHost) -> None:
         self.rendezvous = rendezvous

@@ -13,6 +13,7 @@
     {"type":"AWAY","text":"lunch"}                ->  (no answer)
     {"type":"PEERS_REQ","namespace":"CIC",...}    ->
                                                   <-  {"type":"PEERS","peers":[…],...}
+    {"type":"KEY","old":"…","new":"…",...}        ->  inside TLS: another key will come
     {"type":"PAIR","step":1,"pake":"…",...}       ->  only inside TLS; see p2pchat.mesh.pairing
     {"type":"BYE","reason":"leaving"}             ->
                                                   <-  {"type":"BYE_OK"}           both close
@@ -223,6 +224,20 @@ class Away(Message, tag="AWAY"):
     ttl: int = 1
 
 
+class KeyChange(Message, tag="KEY"):
+    """Another key follows the one with which its sender is here, inside TLS: our own kind's
+    extension. Keys and signatures are base64url; see `p2pchat.mesh.identity.statement`."""
+
+    msg_id: str
+    old: str
+    new: str
+    count: int
+    """Grows with each change of a name's key."""
+    by_old: str
+    by_new: str
+    ttl: int = 1
+
+
 class PeersReq(Message, tag="PEERS_REQ"):
     """Asks where other peers of a namespace are: our own kind's extension."""
 
@@ -265,7 +280,7 @@ class Pair(Message, tag="PAIR"):
     """Why there is nothing more: in step 0, else empty."""
 
 
-Extension: TypeAlias = Said | CatchUp | Edit | Away | PeersReq | Peers | Pair
+Extension: TypeAlias = Said | CatchUp | Edit | Away | KeyChange | PeersReq | Peers | Pair
 """What only two p2pchats say to each other."""
 
 

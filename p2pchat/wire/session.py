@@ -31,6 +31,7 @@ from p2pchat.wire.messages import (
     ByeOk,
     CatchUp,
     Edit,
+    KeyChange,
     Message,
     Pair,
     Peers,
@@ -261,6 +262,13 @@ class Session(Handshake):
         if AWAY not in self.shared or away.ttl <= 0:
             return self.on_unexpected(away, now)
         return [Extended(away)]
+
+    def on_key_change(self, change: KeyChange, now: float) -> list[Output]:
+        """The other end's next key: in the clear anybody could have said so."""
+        sealed = self.guard is not None and self.guard.sealed
+        if not sealed or not self.is_p2pchat or change.ttl <= 0:
+            return self.on_unexpected(change, now)
+        return [Extended(change)]
 
     def on_peers(self, message: PeersReq | Peers, now: float) -> list[Output]:
         """Where others are is asked, or told."""

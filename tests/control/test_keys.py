@@ -114,6 +114,7 @@ class ToldTests(KeysCase):
         told = [(event["peer_id"], event["what"]) for event in events]
         mine = [("bob@CIC", "seen"), ("bob@CIC", "verified"), ("zoe@CIC", "trusted")]
         kinds = ["refused", "plain_refused", "refused", "own_key", "refuses_us"]
+        kinds += ["rotated", "two_next"]
         self.assertEqual(told, [*mine, *(("bob@CIC", kind) for kind in kinds)])
         self.assertEqual([events[0][name] for name in ("key", "known")], [self.bobs_key] * 2)
         self.assertEqual((events[2]["key"], events[2]["known"]), ("", ""))
@@ -212,6 +213,14 @@ class DecidedTests(KeysCase):
         self.assertEqual((pin.fingerprint, pin.trusted, pin.verified), (OTHER, True, None))
         self.assertTrue(self.client.ask("verify", peer_id="zoe@CIC", fingerprint=OTHER)["ok"])
         self.assertIsNotNone(pin.verified)
+
+    def test_trust_verifies_what_a_person_has_compared(self) -> None:
+        self.client.ask("trust", peer_id="zoe@CIC", fingerprint=OTHER, compared=True)
+        pin = self.trusting().known.pin_of("zoe@CIC")
+        assert pin is not None
+        self.assertIsNotNone(pin.verified)
+        answer = self.client.ask("trust", peer_id="zoe@CIC", fingerprint=OTHER, compared="yes")
+        self.assertEqual(answer["code"], "bad_request")
 
     def test_trust_of_another_key_ends_the_links_of_the_one_before(self) -> None:
         self.assertTrue(self.client.ask("trust", peer_id="bob@CIC", fingerprint=OTHER)["ok"])

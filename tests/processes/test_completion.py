@@ -89,7 +89,7 @@ class BashTests(SynchronousTestCase):
         self.assertEqual(self.completed("completion", ""), ["bash", "zsh", "fish"])
 
     def test_keys(self) -> None:
-        self.assertEqual(self.completed("keys", ""), ["list", "export", "import"])
+        self.assertEqual(self.completed("keys", ""), ["list", "export", "import", "rotate"])
         found = self.completed("keys", "import", f"{self.folder}/p2")
         self.assertEqual(found, [f"{self.folder}/p2pchat"])
         self.assertEqual(self.completed("keys", "list", "--na"), ["--name", "--namespace"])

@@ -148,8 +148,10 @@ class RestartTests(PersistenceCase):
             (IP, "CIC", "y", "abc", 60, 2e9),
             (IP, "CIC", "z", 1, 60, "tomorrow"),
         ):
-            row = (*odd, sum_of(*odd))
-            connection.execute("INSERT INTO registration VALUES (?,?,?,?,?,?,?)", row)
+            row = (*odd, sum_of(*odd), "")
+            connection.execute("INSERT INTO registration VALUES (?,?,?,?,?,?,?,?)", row)
+        row = (IP, "CIC", "hint", 1, 60, 2e9, sum_of(IP, "CIC", "hint", 1, 60, 2e9, "no key"))
+        connection.execute("INSERT INTO registration VALUES (?,?,?,?,?,?,?,'no key')", row)
         connection.commit()
         connection.close()
         self.assertEqual([*self.machine().peers], ["alice"])
@@ -171,6 +173,7 @@ class RestartTests(PersistenceCase):
             ("ttl", "ttl * 2"),
             ("expires", "1"),
             ("sum", "NULL"),
+            ("hint", "'A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg'"),
         ):
             self.damaged(f"UPDATE registration SET {field} = {wrong} WHERE name = 'alice'")
             told = self.told("is damaged in {count} places")
@@ -181,8 +184,30 @@ class RestartTests(PersistenceCase):
             self.machine().stop()
             self.assertEqual(self.told("is damaged in {count} places"), told + 1, field)
 
+    def test_a_file_of_before_there_were_hints(self) -> None:
+        self.damaged("ALTER TABLE registration DROP COLUMN hint")
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("PRAGMA user_version=1")
+        again = self.machine()
+        self.assertEqual({*again.peers}, {"alice", "bob"})
+        again.stop()
+        self.assertEqual({*self.machine().peers}, {"alice", "bob"})
+        self.assertEqual(self.told("is damaged"), 0)
+
+    def test_hints_survive(self) -> None:
+        machine, key = self.machine(), "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"
+        now = machine.clock.seconds()
+        machine.registry.register(IP, "CIC", "alice", 4000, 7200, now, key)
+        machine.register("bob")
+        machine.stop()
+        again = self.machine()
+        kept = {it.name: it.hint for it in again.registry.all()}
+        self.assertEqual(kept, {"alice": key, "bob": ""})
+
     def test_a_file_of_before_there_were_sums(self) -> None:
         self.damaged("ALTER TABLE registration DROP COLUMN sum")
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("ALTER TABLE registration DROP COLUMN hint")
         with closing(sqlite3.connect(self.path)) as connection:
             connection.execute("PRAGMA user_version=0")
         again = self.machine()

@@ -330,6 +330,7 @@ TYPES: list[Any] = [
         "CATCH_UP",
         "EDIT",
         "AWAY",
+        "KEY",
         "PEERS_REQ",
         "PEERS",
         "PAIR",

@@ -400,6 +400,27 @@ class PinTests(TownTestCase):
         self.town.run(1)
         self.assertEqual((held, self.texts(bob)), ([Hold.BY_PERSON], ["hi"]))
 
+    def test_a_fingerprint_from_a_card_makes_the_first_link_a_verified_one(self) -> None:
+        alice = self.sealed("alice")
+        mallory = self.sealed("bob", owner="mallory")
+        assert alice.trusting is not None
+        self.town.run(1)
+        self.town.kill(mallory)
+        # Not a key that mallory ever showed, nor one that anybody has seen.
+        card = fingerprint(fake_keys("bob@CIC", wall=lambda: 0.0).keys.own)
+        alice.trusting.trust("bob@CIC", card, typed=True)
+        mallory = self.sealed("bob", owner="mallory")
+        self.town.run(10)
+        self.assertEqual(self.securities(alice), {})
+        self.town.kill(mallory)
+        bob = self.sealed("bob")
+        self.town.run(30)
+        self.assertEqual(self.securities(alice), {"bob@CIC": "verified"})
+        pin = alice.trusting.known.pin_of("bob@CIC")
+        assert pin is not None
+        assert bob.trusting is not None
+        self.assertEqual(pin.key, bob.trusting.own_key)
+
     def test_alerts_are_an_event_and_a_sentence(self) -> None:
         alice, bob = self.friends()
         alerts: list[Any] = []

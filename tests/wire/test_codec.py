@@ -30,6 +30,7 @@ from p2pchat.wire.messages import (
     Edit,
     Hello,
     HelloOk,
+    KeyChange,
     KnownPeer,
     Message,
     Pair,
@@ -101,6 +102,19 @@ EMITTED: list[tuple[Message, dict[str, object]]] = [
         {"type": "PAIR", "msg_id": "id", "step": 2, "pake": "pake", "proof": "proof", "reason": ""},
     ),
     (Away("id", "tea"), {"type": "AWAY", "msg_id": "id", "text": "tea", "ttl": 1}),
+    (
+        KeyChange("id", "o", "n", 2**63 - 1, "a", "b"),
+        {
+            "type": "KEY",
+            "msg_id": "id",
+            "old": "o",
+            "new": "n",
+            "count": 2**63 - 1,
+            "by_old": "a",
+            "by_new": "b",
+            "ttl": 1,
+        },
+    ),
     (Ack("id", WHEN), {"type": "ACK", "msg_id": "id", "timestamp": WHEN, "ttl": 1}),
     (
         Bye("id", "a@b", "c@d", "tea"),

@@ -21,7 +21,7 @@ from tests.support.recipes import KINDS, tag_of
 
 LINES: Final = 10_000
 PAGE: Final = (ROOT / "docs" / "grammar.md").read_text(encoding="utf-8")
-NEWER: Final = ("SAID", "CATCH_UP", "EDIT", "AWAY", "PEERS_REQ", "PEERS", "PAIR")
+NEWER: Final = ("SAID", "CATCH_UP", "EDIT", "AWAY", "KEY", "PEERS_REQ", "PEERS", "PAIR")
 """Those that are read in one form only."""
 HALF: Final = re.compile("[\ud800-\udfff]")
 """One of a surrogate pair."""

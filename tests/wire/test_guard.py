@@ -10,7 +10,16 @@ from p2pchat.wire.codec import decode, encode
 from p2pchat.wire.guard import Guard
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import Bye, Hello
-from p2pchat.wire.outputs import Ending, Finish, Opened, Output, Probed, Transmit
+from p2pchat.wire.outputs import (
+    Ending,
+    Extended,
+    Finish,
+    Opened,
+    Output,
+    Probed,
+    Remark,
+    Transmit,
+)
 from p2pchat.wire.session import Session
 from p2pchat.wire.states import State
 
@@ -146,3 +155,25 @@ REFUSED: Final = Ending.REFUSED
 
 def _ending(outputs: list[Output]) -> Ending | None:
     return next((it.ending for it in outputs if isinstance(it, Finish)), None)
+
+
+class KeyChangeTests(SynchronousTestCase):
+    def test_it_counts_inside_tls_alone_and_from_our_kind_alone(self) -> None:
+        line = b'{"type":"KEY","msg_id":"x","old":"","new":"","count":1,"by_old":"","by_new":""%s}'
+        for sealed, agent, more, counts in (
+            (True, b',"agent":"p2pchat/2"', b"", True),
+            (True, b',"agent":"p2pchat/2"', b',"ttl":0', False),
+            (True, b"", b"", False),
+            (False, b',"agent":"p2pchat/2"', b"", False),
+        ):
+            asked = Asked(sealed=sealed)
+            self.assertEqual([*map(type, asked.hears(line % b""))], [Finish])  # before HELLO
+            asked = Asked(sealed=sealed)
+            asked.hears(HELLO % agent)
+            outputs = asked.hears(line % more)
+            self.assertEqual([*map(type, outputs)], [Extended if counts else Remark])
+            self.assertIs(asked.session.state, State.OPEN)
+        session = Session(ME, 0.0, lambda: "id")  # of a node that does not encrypt
+        session.receive(decode(HELLO % b',"agent":"p2pchat/2"'), 1.0)
+        (output,) = session.receive(decode(line % b""), 1.0)
+        self.assertIsInstance(output, Remark)

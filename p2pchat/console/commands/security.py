@@ -14,10 +14,10 @@ from __future__ import annotations
 from typing import Final
 
 from p2pchat.console.commands.row import Command, Person
-from p2pchat.console.key_lines import key_lines, refused_line
+from p2pchat.console.key_lines import changes_of, key_lines, refused_line, stated
 from p2pchat.console.replies import Answer, Reply, said, wrong
-from p2pchat.mesh.identity.key_text import read_fingerprint
-from p2pchat.mesh.identity.key_words import since
+from p2pchat.mesh.identity.key_text import fingerprint, read_fingerprint
+from p2pchat.mesh.identity.key_words import day, since
 from p2pchat.mesh.identity.known_keys import Compared, Decision, KnownKeys
 from p2pchat.node.news import NotSentError
 from p2pchat.node.trusting import Trusting
@@ -51,6 +51,10 @@ def _verify(person: Person, rest: str) -> Answer:
 def _own(person: Person, trusting: Trusting) -> Reply:
     who = bracketed(person.node.me.peer_id)
     lines = [f"your fingerprint, as {who}: {trusting.own_fingerprint}"]
+    following = trusting.next_key
+    if following is not None:
+        when = f"from {day(following.until)} on" if following.until else "in a moment"
+        lines.append(f"another one will follow it {when}: {fingerprint(following.statement.new)}")
     if trusting.fleeting:
         lines.append("it ends with this program (--key none)")
     return said(*lines, f"read it to others {_BY_VOICE}: /verify PEER tells the rest")
@@ -69,6 +73,7 @@ def _both(person: Person, trusting: Trusting, peer_id: str) -> Reply:
     lines = [
         f"the key of {who}: {pin.fingerprint}, {since(pin)}",
         f"your own: {trusting.own_fingerprint}",
+        *changes_of(pin),
     ]
     if pin.verified is None:
         lines.append(f"read yours to {peer} {_BY_VOICE}, and type what {peer} reads to you:")
@@ -84,6 +89,8 @@ def _compare(trusting: Trusting, peer_id: str, text: str) -> Answer:
     own = "what you typed is your own fingerprint" if typed == trusting.own_fingerprint else ""
     take = f"/trust {visible(peer_id)} {typed}"
     pin = trusting.known.pin_of(peer_id)
+    if pin is not None and typed in stated(pin):
+        return wrong(*changes_of(pin), f"its key now is {pin.fingerprint}: nothing has changed")
     if pin is None:
         return wrong(own or f"no key of {who} is known yet. To take this one, and no other: {take}")
     return wrong(

@@ -74,7 +74,7 @@ _p2pchat() {{
             fi ;;
         keys)
             if ((COMP_CWORD == 2)); then
-                COMPREPLY=($(compgen -W $'list\\nexport\\nimport' -- "$word"))
+                COMPREPLY=($(compgen -W $'list\\nexport\\nimport\\nrotate' -- "$word"))
                 return
             elif ((COMP_CWORD == 3)) && [[ $word != -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
@@ -128,7 +128,7 @@ _p2pchat() {{
         return
     fi
     if [[ $words[2] == keys ]] && (( CURRENT == 3 )); then
-        compadd list export import
+        compadd list export import rotate
         return
     fi
     if [[ $words[2] == keys ]] && (( CURRENT == 4 )) && [[ $words[4] != -* ]]; then
@@ -168,7 +168,7 @@ def fish() -> str:
     lines += [
         "complete -c p2pchat -n '__fish_seen_subcommand_from send' "
         "-a '(p2pchat completion peers 2>/dev/null)'",
-        "complete -c p2pchat -n '__fish_seen_subcommand_from keys' -a 'list export import'",
+        "complete -c p2pchat -n '__fish_seen_subcommand_from keys' -a 'list export import rotate'",
         "complete -c p2pchat -n '__fish_seen_subcommand_from export import' -F",
         "complete -c p2pchat -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'",
     ]

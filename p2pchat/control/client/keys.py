@@ -3,6 +3,7 @@
     p2pchat keys                              alice@CIC  W2QH-…  where it is, and whom it knows
     p2pchat keys export FILE                  a copy with a passphrase, which is asked for twice
     p2pchat keys import FILE --name alice     before the first start on another machine
+    p2pchat keys rotate                       another key, which follows this one in 30 days
 
 Rules: no Twisted. A key leaves its folder with a passphrase only. One that a node uses is not
 replaced, nor any that is there, unless that is asked for.
@@ -19,9 +20,12 @@ from getpass import GetPassWarning, getpass
 from typing import Final
 
 from p2pchat.disk import SYSTEM
-from p2pchat.mesh.identity.key_file import Contents, contents_of, export_key, import_key
+from p2pchat.locks import lock
+from p2pchat.mesh.identity.key_file import NEXT, Contents, contents_of, export_key, import_key
 from p2pchat.mesh.identity.key_making import KeyFileError
 from p2pchat.mesh.identity.key_text import fingerprint
+from p2pchat.mesh.identity.key_words import day
+from p2pchat.mesh.identity.next_key import read_next, rotate, take_over
 from p2pchat.mesh.identity.pin_lines import PinsDamagedError, read_lines
 from p2pchat.settings.paths import default_key_path
 from p2pchat.settings.values import Settings
@@ -45,7 +49,9 @@ def do(options: argparse.Namespace) -> Iterator[str]:
         return _export(options)
     if options.what == "import" and options.file is not None:
         return _import(options)
-    raise ValueError("say: keys [list | export FILE | import FILE [--replace]]")
+    if options.what == "rotate" and options.file is None:
+        return _rotate(options)
+    raise ValueError("say: keys [list | export FILE | import FILE [--replace] | rotate [--now]]")
 
 
 def _list(options: argparse.Namespace) -> Iterator[str]:
@@ -54,15 +60,54 @@ def _list(options: argparse.Namespace) -> Iterator[str]:
         key = "damaged" if contents.key is None else fingerprint(contents.key)
         locked = " (with a passphrase)" if contents.locked else ""
         yield f"{bracketed(contents.owner or '?')}  {key}  {path}{locked}"
+        yield from _next(path)
         yield from (f"  {line}" for line in _known(known))
 
 
-def _export(options: argparse.Namespace) -> Iterator[str]:
+def _next(path: str) -> Iterator[str]:
+    """The key that is to follow the one at `path`, if there is one."""
+    try:
+        following = read_next(path)
+    except KeyFileError as why:
+        yield f"  {why}"
+        return
+    if following is not None:
+        when = f"from {day(following.until)} on" if following.until else "soon"
+        yield f"  next key  {fingerprint(following.statement.new)}  {when}  {path}{NEXT}"
+
+
+def _rotate(options: argparse.Namespace) -> Iterator[str]:
+    path, contents = _the_one(options)
+    passphrase = _ask(f"passphrase of {path}: ") if contents.locked else b""
+    made = rotate(path, os.urandom, time.time(), passphrase, at_once=options.now)
+    new, who = fingerprint(made.statement.new), bracketed(contents.owner)
+    held = lock(path) if options.now else None
+    if not options.now:
+        yield f"{who} has another key from {day(made.until)} on: {new}"
+        yield "until then your peers are told of it, each when it has a link with you"
+        yield "a copy of the key that you keep is old then: make another one now"
+    elif held is None:
+        yield f"{who} has another key in half a minute: {new}"
+        yield "your node tells it to who is there; everybody else refuses it until they /trust it"
+    else:
+        try:
+            take_over(path, contents.owner, passphrase)
+        finally:
+            held.release()
+        yield f"{who} has another key from now on: {new}"
+        yield "nobody was told of it: everybody who knew you refuses it until they /trust it"
+
+
+def _the_one(options: argparse.Namespace) -> tuple[str, Contents]:
     found = _found(options)
     if len(found) > 1:
         names = ", ".join(bracketed(contents.owner) for _, contents in found[:10])
         raise KeyFileError(f"there are several ({names}): say which with --name or --namespace")
-    path, contents = found[0]
+    return found[0]
+
+
+def _export(options: argparse.Namespace) -> Iterator[str]:
+    path, contents = _the_one(options)
     passphrase = _ask(f"passphrase of {path}: ") if contents.locked else b""
     new = _ask("passphrase for the copy: ")
     if new and _ask("once more: ") != new:

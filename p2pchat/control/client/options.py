@@ -76,6 +76,7 @@ _EXAMPLES: Final = {
         ("p2pchat keys", "your keys, and whose keys they know"),
         ("p2pchat keys export FILE", "a copy of your key, which asks for a passphrase"),
         ("p2pchat keys import FILE --name alice", "on another machine, before the first start"),
+        ("p2pchat keys rotate", "another key, which follows yours in 30 days"),
     ),
     "completion": (
         ('eval "$(p2pchat completion bash)"', "in ~/.bashrc"),
@@ -265,11 +266,18 @@ def _history_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _keys_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "what", metavar="list|export|import", nargs="?", default="list", help="what to do (list)"
+        "what",
+        metavar="list|export|import|rotate",
+        nargs="?",
+        default="list",
+        help="what to do (list)",
     )
     parser.add_argument("file", metavar="FILE", nargs="?", type=os.path.expanduser)
     parser.add_argument(
         "--replace", action="store_true", help="import in the place of a key that is there"
+    )
+    parser.add_argument(
+        "--now", action="store_true", help="rotate: use the other key at once, not in 30 days"
     )
     parser.add_argument(
         "--key",

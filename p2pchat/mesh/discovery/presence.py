@@ -73,6 +73,8 @@ class Presence(Service):
         self._on_listings = on_listings
         self._on_notice = on_notice
         self.port = 0
+        self.own_key: Callable[[], str] = lambda: ""
+        """Gives the key that a REGISTER says, as text; empty while nothing is encrypted."""
         self.grant: Grant | None = None
         """What the rendezvous granted; None while we are not registered."""
         self.registered_at = 0.0
@@ -222,6 +224,7 @@ class Presence(Service):
 
     def _register(self, now: float) -> None:
         self._schedule.registering(now)
+        self.directory.own_key = self.own_key()
         request = self._registering = self.directory.register(
             self._namespace, self._name, self.port, self._ttl
         )

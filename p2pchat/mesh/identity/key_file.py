@@ -4,6 +4,9 @@
     -----BEGIN PRIVATE KEY----- ...
     -----BEGIN CERTIFICATE----- ...
 
+    p2pchat next key {...}              only in a copy, of a key that another is to follow:
+    -----BEGIN PRIVATE KEY----- ...     see `next_key`
+
 Rules: the file is ours alone (0600, its folder 0700), and one process uses it (`locks`). It is
 there whole or not at all. A file that cannot be used is never replaced by a new key on its own: the
 node does not start, and one sentence says what to do. The certificate follows from the private key,
@@ -25,10 +28,14 @@ from urllib.parse import quote, unquote
 from p2pchat.locks import Lock, lock
 from p2pchat.mesh.identity.certificates import ANYONE, ANYONE_SEED, key_of
 from p2pchat.mesh.identity.key_making import KeyFileError, RefusedBySystem, pem_of, seed_in
-from p2pchat.mesh.identity.keys import Keys
+from p2pchat.mesh.identity.keys import Keys, certificate_in
 from p2pchat.mesh.identity.sealing import Seal, SealError
 
 _TITLE: Final = "p2pchat key of "
+RECORD: Final = "p2pchat next key "
+"""How the line begins that says what is stated of a key that follows another one."""
+NEXT: Final = ".next"
+"""What stands behind the name of a key file in that of the key which is to follow."""
 _MOST: Final = 65_536
 """Bytes of a key file; it has about 700."""
 _LONGEST_PASSPHRASE: Final = 1000
@@ -72,11 +79,11 @@ def open_key(
 
     `peer_id` is whose it is. Raises `KeyFileError`.
     """
-    held = _lock(path)
+    held = take(path)
     try:
         made = not os.path.lexists(path)
         if made:
-            _write(path, pem_of(random_bytes(32), _fit(passphrase)), _escaped(peer_id))
+            write_whole(path, pem_of(random_bytes(32), fit(passphrase)), escaped(peer_id))
         keys, was_open = read(path, peer_id, passphrase, cpu)
     except BaseException:
         held.release()
@@ -94,7 +101,7 @@ def fleeting_key(
         with NamedTemporaryFile("w", prefix="p2pchat-", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            keys = _load(file.name, text, b"", cpu)
+            keys = load(file.name, text, b"", cpu)
     except OSError as error:
         raise KeyFileError(f"no place for a key of this process: {error.strerror}") from None
     return OwnKey(keys, True, False, None)
@@ -110,39 +117,43 @@ def read(
 
     `peer_id` is whose it must be, if the file says so; "" for anybody's. Raises `KeyFileError`.
     """
-    text, was_open = _text(path)
-    owner = _owner(text)
-    if peer_id and owner and owner != _escaped(peer_id):
+    text, was_open = text_of(path)
+    owner = owner_in(text)
+    if peer_id and owner and owner != escaped(peer_id):
         raise KeyFileError(
             f"{path} is the key of {owner}: move it away to have one made for {peer_id}, "
             f"or import it under that name"
         )
-    return _load(path, text, passphrase, cpu), was_open
+    return load(path, text, passphrase, cpu), was_open
 
 
 def contents_of(path: str) -> Contents:
     """What a key file says to who has no passphrase. Raises `KeyFileError`."""
-    text, _ = _text(path, mend=False)
+    text, _ = text_of(path, mend=False)
     try:
-        _, begin, rest = text.partition(ssl.PEM_HEADER)
-        key = key_of(ssl.PEM_cert_to_DER_cert(begin + rest))
+        key = key_of(certificate_in(text))
     except ValueError:
         key = None
-    return Contents(unquote(_owner(text)), _ENCRYPTED in text, key)
+    return Contents(unquote(owner_in(text)), _ENCRYPTED in text, key)
 
 
 def export_key(path: str, target: str, passphrase: bytes, new_passphrase: bytes) -> None:
     """Write the key at `path` to the new file `target`, protected by `new_passphrase`.
 
-    Raises `KeyFileError`.
+    With the key that is to follow it, if there is one; see `next_key`. Raises `KeyFileError`.
     """
     if not new_passphrase:
         raise KeyFileError("a key leaves its folder with a passphrase only: give one")
-    text, _ = _text(path)
-    pem = pem_of(_seed(path, text, passphrase), _fit(new_passphrase))
+    text, _ = text_of(path)
+    pem = pem_of(seed_of(path, text, passphrase), fit(new_passphrase))
     if os.path.lexists(target):
         raise KeyFileError(f"{target} is there already: name a new file")
-    _write(target, pem, _owner(text))
+    following = path + NEXT
+    if os.path.lexists(following):
+        again = _again(following, text_of(following)[0], passphrase, new_passphrase)
+        # Who uses the copy as it is shows one certificate.
+        pem += again.partition(ssl.PEM_HEADER)[0]
+    write_whole(target, pem, owner_in(text))
 
 
 def import_key(
@@ -159,18 +170,49 @@ def import_key(
     `passphrase` opens it; at its new place `new_passphrase` does. Raises `KeyFileError`: a key that
     is there stays unless `replace`, and one that a node uses stays anyway.
     """
-    text, _ = _text(source, mend=False)
-    pem = pem_of(_seed(source, text, passphrase), _fit(new_passphrase))
-    held = _lock(path)
+    text, _ = text_of(source, mend=False)
+    own, following = _apart(text)
+    pem = pem_of(seed_of(source, own, passphrase), fit(new_passphrase))
+    if following:
+        following = _again(source, following, passphrase, new_passphrase)
+    held = take(path)
     try:
         if os.path.lexists(path) and not replace:
             raise KeyFileError(f"{path} is there already: keep a copy of it, and say --replace")
-        _write(path, pem, _escaped(peer_id))
+        # A key that is to follow another one than that which is there is used by nobody.
+        if following:
+            write_whole(path + NEXT, following, escaped(peer_id))
+        write_whole(path, pem, escaped(peer_id))
+        if not following:
+            with suppress(FileNotFoundError):
+                os.unlink(path + NEXT)
     finally:
         held.release()
 
 
-def _lock(path: str) -> Lock:
+def _apart(text: str) -> tuple[str, str]:
+    """The first key in a text, and the one that is to follow it, if it is there, too."""
+    own, end, rest = text.partition(ssl.PEM_FOOTER)
+    _, begin, more = rest.partition(RECORD)
+    return own + end, begin + more
+
+
+def _again(path: str, text: str, passphrase: bytes, new_passphrase: bytes) -> str:
+    """The key in `text`, protected by another passphrase, and what is stated of it."""
+    line = record_in(text)
+    if not line:
+        raise damaged(path)
+    return f"{line}\n" + pem_of(seed_of(path, text, passphrase), fit(new_passphrase))
+
+
+def record_in(text: str) -> str:
+    """The line with what is stated of a key that follows another; "" when there is none."""
+    before, _, _ = text.partition("-----BEGIN")
+    return next((line for line in before.split("\n") if line.startswith(RECORD)), "")
+
+
+def take(path: str) -> Lock:
+    """Have this process alone use a file; raises `KeyFileError` when another one has it."""
     try:
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
         held = lock(path)
@@ -184,7 +226,7 @@ def _lock(path: str) -> Lock:
     return held
 
 
-def _text(path: str, *, mend: bool = True) -> tuple[str, bool]:
+def text_of(path: str, *, mend: bool = True) -> tuple[str, bool]:
     """What a key file holds, and whether others could read it (`mend`: not any more)."""
     try:
         # A pipe would wait for a writer for ever.
@@ -208,30 +250,30 @@ def _text(path: str, *, mend: bool = True) -> tuple[str, bool]:
     try:
         return data.decode("ascii"), is_open
     except UnicodeDecodeError:
-        raise _damaged(path) from None
+        raise damaged(path) from None
 
 
-def _escaped(peer_id: str) -> str:
+def escaped(peer_id: str) -> str:
     """A peer_id on one line, in ASCII."""
     return quote(peer_id, safe="@")
 
 
-def _owner(text: str) -> str:
+def owner_in(text: str) -> str:
     """Whose key it is, escaped as it is in the file; "" when the file does not say."""
     first, _, _ = text.partition("\n")
     return first[len(_TITLE) :] if first.startswith(_TITLE) and first.isprintable() else ""
 
 
-def _load(path: str, text: str, passphrase: bytes, cpu: Callable[[], float]) -> Keys:
+def load(path: str, text: str, passphrase: bytes, cpu: Callable[[], float]) -> Keys:
     """The key in this text, which is what `path` holds."""
     try:
-        keys = Keys(path, text, _fit(passphrase), cpu=cpu)
+        keys = Keys(path, text, fit(passphrase), cpu=cpu)
         _try(keys)
     except (ValueError, OSError, SealError) as error:  # ssl.SSLError is an OSError
         if _ENCRYPTED in text and isinstance(error, ssl.SSLError):
             raise _locked_up(path, passphrase) from None
         _try_system()
-        raise _damaged(path) from None
+        raise damaged(path) from None
     return keys
 
 
@@ -261,20 +303,23 @@ def _try_system() -> None:
             raise RefusedBySystem from None
 
 
-def _seed(path: str, text: str, passphrase: bytes) -> bytes:
+def seed_of(path: str, text: str, passphrase: bytes) -> bytes:
+    """The seed of the first private key in a text; raises `KeyFileError`."""
     try:
-        return seed_in(text, _fit(passphrase))
+        return seed_in(text, fit(passphrase))
     except ValueError:
-        raise (_locked_up(path, passphrase) if _ENCRYPTED in text else _damaged(path)) from None
+        raise (_locked_up(path, passphrase) if _ENCRYPTED in text else damaged(path)) from None
 
 
-def _fit(passphrase: bytes) -> bytes:
+def fit(passphrase: bytes) -> bytes:
+    """The passphrase, if OpenSSL takes one as long; else raises `KeyFileError`."""
     if len(passphrase) > _LONGEST_PASSPHRASE:
         raise KeyFileError(f"a passphrase has {_LONGEST_PASSPHRASE} bytes at most: take another")
     return passphrase
 
 
-def _damaged(path: str) -> KeyFileError:
+def damaged(path: str) -> KeyFileError:
+    """What to say of a file that cannot be used."""
     return KeyFileError(
         f"{path} is damaged: put a copy of it back, or move it away to have a new key made"
     )
@@ -286,7 +331,7 @@ def _locked_up(path: str, passphrase: bytes) -> KeyFileError:
     return KeyFileError(f"{path} has a passphrase: name a file with it in passphrase_file")
 
 
-def _write(path: str, pem: str, owner: str) -> None:
+def write_whole(path: str, pem: str, owner: str) -> None:
     """Have the file hold this, whole or not at all, also after a power cut."""
     temporary = path + ".new"
     try:
@@ -298,10 +343,15 @@ def _write(path: str, pem: str, owner: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.rename(temporary, path)
-        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def sync_folder(path: str) -> None:
+    """Have on the disk which files there are in the folder of this one; raises `OSError`."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

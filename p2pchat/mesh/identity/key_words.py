@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.key_text import fingerprint as fingerprint_of
+from p2pchat.mesh.identity.pin import Change, Hold, Pin
 from p2pchat.mesh.identity.refused_keys import RefusedKey
 from p2pchat.wire.names import bracketed, visible
 
@@ -27,6 +28,13 @@ def other_key(pin: Pin, refused: Sequence[RefusedKey], now: float) -> str:
             f"{bracketed(pin.peer_id)} came {keys} than the one that you know "
             f"({pin.fingerprint}, {_light(pin, now)}). It was refused: nothing was shown or sent. "
             f"{more}{forget(pin.peer_id)} gives the name free"
+        )
+    if refused and pin.was(refused[0].key):
+        return (
+            f"{bracketed(pin.peer_id)} came with its former key, {newest}, and not with the one "
+            f"that follows it ({pin.fingerprint}, {since(pin)}). It was refused: nothing was shown "
+            f"or sent. {more}Somebody may have stolen the former key. Only if {name} tells you in "
+            f"another way that it uses that one again: {trust(pin.peer_id, newest)}"
         )
     return (
         f"{bracketed(pin.peer_id)} came {keys} than the one that you know ({pin.fingerprint}, "
@@ -69,6 +77,38 @@ def new_own_key(own_id: str, own: str, *, replaces: bool) -> str:
     return (
         f"a new key was made: {own}. Those who knew you will refuse it until they type "
         f"{trust(own_id, own)}"
+    )
+
+
+def rotated(pin: Pin, change: Change) -> str:
+    """The key came that the one before had announced."""
+    return (
+        f"{bracketed(pin.peer_id)} has changed its key as announced on {day(change.announced)}: "
+        f"{pin.fingerprint} from now on. /verify {visible(pin.peer_id)} to be sure who it is"
+    )
+
+
+def two_next(pin: Pin, change: Change) -> str:
+    """Two keys were announced to follow one."""
+    one, other = fingerprint_of(change.next), fingerprint_of(change.second)
+    return (
+        f"two keys claim to follow that of {bracketed(pin.peer_id)}: one of them is a thief's. "
+        f"Neither is taken. Ask {visible(pin.peer_id)} in another way which one is its own: "
+        f"{trust(pin.peer_id, one)} or {trust(pin.peer_id, other)}"
+    )
+
+
+def next_key_found(own: str, until: float) -> str:
+    """A key is to follow our own; `own`: its fingerprint, `until`: see `NextKey`."""
+    when = f"from {day(until)} on" if until else "in a moment"
+    return f"another key will follow yours {when}: {own}. Your peers are told as they come"
+
+
+def own_key_changed(own_id: str, own: str) -> str:
+    """Our key is another one from now on."""
+    return (
+        f"your key has changed: {own} from now on. Who was told of it knows you. Who was not "
+        f"refuses you until they type {trust(own_id, own)}"
     )
 
 
@@ -134,6 +174,8 @@ def since(pin: Pin) -> str:
     """Since when a key is known, and how well."""
     if pin.verified is not None:
         return f"verified {day(pin.verified)}{' by a code' if pin.by_code else ''}"
+    if pin.change is not None and pin.change.moved:
+        return f"changed as announced {day(pin.change.moved)}"
     return f"{'trusted' if pin.trusted else 'known'} since {day(pin.since)}"
 
 

@@ -22,20 +22,23 @@ from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 
-from p2pchat.mesh.identity.key_text import key_text, read_fingerprint
-from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.key_text import fingerprint, key_text, read_fingerprint
+from p2pchat.mesh.identity.pin import Change, Hold, Pin
 from p2pchat.mesh.identity.pin_file import PinFile
 from p2pchat.mesh.identity.pin_lines import (
     COMPARED,
     Event,
     Line,
     line_of,
+    lines_of_change,
     stamp,
     whole_line,
 )
 from p2pchat.mesh.identity.pin_past import everything, fewest_lines, replay
 from p2pchat.mesh.identity.pins import Pins
 from p2pchat.mesh.identity.refused_keys import COMPLETED_FOR, RefusedKey, RefusedKeys
+from p2pchat.mesh.identity.statement import Statement, is_sound
+from p2pchat.mesh.identity.trust import Stated, states
 from p2pchat.wire.address import split_peer_id
 
 LIGHT_FOR: Final = 600.0
@@ -64,6 +67,13 @@ class Decision:
     Show that it is done only then."""
 
 
+def _announced_as(pin: Pin, wanted: str) -> bytes | None:
+    """The key with this fingerprint among those that were stated to follow."""
+    change = pin.change
+    keys = () if change is None else (change.next, change.second)
+    return next((key for key in keys if key and fingerprint(key) == wanted), None)
+
+
 def _ignore(*_: object) -> None:
     """Nobody wants to know."""
 
@@ -85,6 +95,9 @@ class KnownKeys:
         self.on_noted: Callable[[str, str, bytes | None], None] = _ignore
         """Gets a name, what was noted of its key (`seen`, `trusted`, `verified`, `forgotten`), and
         the key that is known now; by what the person does alone."""
+        self.on_moved: Callable[[Pin, float], None] = _ignore
+        """Gets a pin whose key was replaced by the one that was to follow, when that is on the
+        disk, and the time of the replacement."""
         self._pins = Pins()
         self._refused = RefusedKeys()
         self._looked_at: float | None = None
@@ -123,6 +136,7 @@ class KnownKeys:
         """The fingerprints that Tab offers after `/trust NAME`: what was refused in the last hour.
 
         Nothing under a name that is verified: there the new key is to be read out, not completed.
+        Nor a key that was replaced: a thief has it, or nobody.
         """
         pin = self._pins.get(peer_id)
         if pin is not None and pin.verified is not None:
@@ -131,7 +145,7 @@ class KnownKeys:
         return [
             old.fingerprint
             for old in self._refused.of(peer_id)
-            if abs(now - old.at) <= COMPLETED_FOR
+            if abs(now - old.at) <= COMPLETED_FOR and not (pin is not None and pin.was(old.key))
         ]
 
     def has_room(self, peer_id: str, key: bytes, ip: str) -> bool:
@@ -159,6 +173,8 @@ class KnownKeys:
             # Its fingerprint is made when somebody wants to see it.
             pin = Pin(peer_id, "", key, since=wall, seen=wall)
             self._pins.add(pin, ip)
+        elif pin.key is not None and pin.follows(key):
+            self._move(pin, key, wall, now)
         elif not pin.has(key):
             raise ValueError(f"{peer_id} is pinned with another key")
         elif pin.key is None:
@@ -179,6 +195,39 @@ class KnownKeys:
         self._pins.closed(pin, now)
         if pin.fleeting and not pin.links and self._pins.get(pin.peer_id) is pin:
             self._pins.take_out(pin.peer_id)
+
+    def announced(self, peer_id: str, key: bytes, statement: Statement, now: float) -> Stated:
+        """The owner of this key, who has an open link under this name, states which one follows.
+
+        Its signatures are looked at if it says something new. Returns what came of it.
+        """
+        pin = self._pins.get(peer_id)
+        what = states(pin, key, statement)
+        if pin is None or what is Stated.NOTHING or not is_sound(statement, peer_id):
+            return Stated.NOTHING
+        change = pin.change = pin.change or Change()
+        change.count = max(change.count, statement.count)
+        if what is Stated.NEXT:
+            change.next, change.announced = statement.new, self.wall()
+        else:
+            change.second = statement.new
+        self._append_change(pin, now)
+        return what
+
+    def _move(self, pin: Pin, key: bytes, wall: float, now: float) -> None:
+        """The first link with the key that was to follow: it is the pinned one from now on."""
+        before, was = pin.change or Change(), pin.key or b""
+        self._pins.move(pin, key)
+        self._refused.forget(pin.peer_id, key)
+        pin.verified, pin.contested = None, False
+        pin.change = Change(
+            announced=before.announced, count=before.count, former=was, moved=max(wall, 1.0)
+        )
+        synced: Deferred[str] = succeed("")
+        if pin.settled and self.file is not None:
+            (line,) = lines_of_change(pin)
+            synced = self._decided(line, now, pin).synced
+        synced.addCallback(lambda _: self.on_moved(pin, now))
 
     def refused(self, peer_id: str, key: bytes, ip: str) -> None:
         """A key was refused under this name."""
@@ -213,6 +262,7 @@ class KnownKeys:
         if pin.hold is not Hold.BY_PERSON:
             self._pins.settle(pin, Hold.BY_PERSON)
             pin.line = self._append(self._line(pin, "seen"), now)
+            self._append_change(pin, now)
             self.on_noted(peer_id, "seen", pin.key)
         file = self.file
         return file is None or pin.line <= file.written or file.failing
@@ -250,6 +300,7 @@ class KnownKeys:
         if not pin.fleeting:
             self._pins.settle(pin, Hold.BY_PERSON)
             decision = self._decided(self._line(pin, "verified"), now, pin)
+            self._append_change(pin, now)
         self.on_noted(pin.peer_id, "verified", pin.key)
         return decision
 
@@ -270,9 +321,15 @@ class KnownKeys:
             pin, was = old, None
         else:
             key = self._refused.with_fingerprint(peer_id, wanted)
+            if key is None and old is not None:
+                key = _announced_as(old, wanted)
             was = None if old is None else old.key
             self._pins.take_out(peer_id)
             pin = Pin(peer_id, wanted, key, since=wall, seen=wall)
+            before = None if old is None else old.change
+            count, former = (0, b"") if before is None else (before.count, before.former)
+            if was or former or count:
+                pin.change = Change(count=count, former=was or former)
             self._pins.add(pin)
         if pin.key is not None:
             self._refused.forget(peer_id, pin.key)
@@ -316,6 +373,7 @@ class KnownKeys:
             for pin in self._pins.open_for(SETTLES_AFTER, now):
                 self._pins.settle(pin, Hold.BY_TIME)
                 pin.line = self._append(self._line(pin, "seen"), now)
+                self._append_change(pin, now)
             while (oldest := self._pins.one_too_many()) is not None:
                 self._pins.take_out(oldest)
                 self.dropped += 1
@@ -333,6 +391,11 @@ class KnownKeys:
         return self.file is None or self.file.close(now)
 
     # ------------------------------------------------------------ on disk
+
+    def _append_change(self, pin: Pin, now: float) -> None:
+        if pin.settled:
+            for line in lines_of_change(pin):
+                pin.line = self._append(line, now)
 
     def _append(self, line: Line, now: float) -> int:
         return 0 if self.file is None else self.file.append(whole_line(line), now)

@@ -22,6 +22,23 @@ class Hold(IntEnum):
     BY_PERSON = 2
 
 
+class Change(Struct):
+    """What is known about the changes of a name's key; few names have any."""
+
+    next: bytes = b""
+    """The key that is to follow, as the pinned one has stated; empty for none."""
+    second: bytes = b""
+    """Another one of which it has stated the same. Then neither follows: one is a thief's."""
+    count: int = 0
+    """The largest `Statement.count` of this name; /trust does not change it."""
+    announced: float = 0.0
+    """Seconds of the wall clock at which `next`, or the present key, was stated."""
+    former: bytes = b""
+    """The key that the present one has replaced; empty for none."""
+    moved: float = 0.0
+    """Seconds of the wall clock at which the key came that had been stated; 0: it did not."""
+
+
 class Pin(Struct):
     """What is known about the key of a name. Only `KnownKeys` changes it."""
 
@@ -57,6 +74,9 @@ class Pin(Struct):
     line: int = 0
     """The number of the line that settles it; see `PinFile.written`."""
 
+    change: Change | None = None
+    """What is known about changes of the key."""
+
     @property
     def fingerprint(self) -> str:
         """As it is shown: `XXXX-XXXX-XXXX-XXXX`."""
@@ -72,3 +92,12 @@ class Pin(Struct):
     def has(self, key: bytes) -> bool:
         """Whether this is the key."""
         return key == self.key if self.key is not None else fingerprint(key) == self.fingerprint
+
+    def follows(self, key: bytes) -> bool:
+        """Whether this key is to follow: the first link with it moves the pin."""
+        change = self.change
+        return change is not None and not change.second and change.next == key
+
+    def was(self, key: bytes) -> bool:
+        """Whether this is the key that the present one has replaced."""
+        return self.change is not None and self.change.former == key

@@ -162,6 +162,11 @@ class PinFile:
         else:
             self._is_anew()
 
+    def belongs_to(self, own: bytes) -> None:
+        """Our key is another one: have the file say so, at the next `sweep`."""
+        self._own = own
+        self._anew = True
+
     def sweep(self, now: float) -> None:
         """Have on the disk what was written a second ago, and try again what failed."""
         self._now = now
@@ -298,10 +303,12 @@ def open_pins(
     *,
     is_new: bool = False,
     thread: Thread | None = None,
+    followed: bytes = b"",
 ) -> tuple[PinFile, list[Line]]:
     """Open the file at `path`, whose folder is there and which this process alone uses.
 
-    `own`: our own key, 32 bytes. `is_new`: the key was made just now, so that no file is expected.
+    `own`: our own key, 32 bytes, and `followed` the one that it has followed, if any.
+    `is_new`: the key was made just now, so that no file is expected.
     Returns the file and what it says. `tell` gets a sentence when the file should be there and is
     not, or was made with another key. `thread` waits for the disk; None: whoever calls does.
 
@@ -334,7 +341,7 @@ def open_pins(
     file.needs_writing = True
     if contents.own is None and not is_new:
         tell(f"nobody is known any more: {path} is {'empty' if there else 'gone'}")
-    elif contents.own is not None:
+    elif contents.own not in (None, followed):
         tell(f"{path} was made with another key of yours: those whom it knows are known still")
     return file, contents.lines
 

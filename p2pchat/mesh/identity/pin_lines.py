@@ -7,6 +7,9 @@
     {"time":…,"peer_id":"bob@CIC","event":"trusted","key":"<key>","was":"<key>"}
     {"time":…,"peer_id":"bob@CIC","event":"trusted","fingerprint":"Y3YW-…","how":"compared"}
     {"time":…,"peer_id":"bob@CIC","event":"refused","key":"<key>"}
+    {"time":…,"peer_id":"bob@CIC","event":"announced","key":"<key>","next":"<key>","count":1796000000}
+    {"time":…,"peer_id":"bob@CIC","event":"disputed","key":"<key>","next":"<another key>"}
+    {"time":…,"peer_id":"bob@CIC","event":"rotated","key":"<key>","was":"<key>","count":1796000000}
     {"time":…,"peer_id":"bob@CIC","event":"forgotten"}
 
 Rules: pure. A file without a newline at its end was torn there, and what follows the last newline
@@ -32,7 +35,9 @@ COMPARED: Final = "compared"
 CODE: Final = "code"
 WRITTEN: Final = "written"
 BY_TIME: Final = "time"
-Event: TypeAlias = Literal["seen", "verified", "trusted", "refused", "forgotten"]
+Event: TypeAlias = Literal[
+    "seen", "verified", "trusted", "refused", "forgotten", "announced", "disputed", "rotated"
+]
 
 
 class PinsDamagedError(ValueError):
@@ -57,7 +62,11 @@ class Line(Struct, omit_defaults=True):
     """seen: `written` or `time`; verified, and trusted when it was typed: `compared`; verified by
     /pair: `code`; forgotten, when there were too many: `room`."""
     was: str = ""
-    """The key that `trusted` has replaced."""
+    """The key that `trusted` or `rotated` has replaced."""
+    next: str = ""
+    """announced, disputed: the key that is to follow."""
+    count: int = 0
+    """The largest count of a statement of this name that was known then."""
     last: str = ""
     """When the key was last seen, where that is later than `time`."""
 
@@ -112,6 +121,14 @@ def _check(line: Line) -> None:
     seconds(line.time)
     if line.last:
         seconds(line.last)
+    if line.was:
+        check_key(line.was)
+    if line.event in ("announced", "disputed"):
+        check_key(line.next)
+    elif line.event == "rotated":
+        check_key(line.was)
+    if not 0 <= line.count < 2**63:
+        raise ValueError("no count")
     if line.key:
         check_key(line.key)
     elif line.event in ("trusted", "verified"):
@@ -132,7 +149,27 @@ def line_of(pin: Pin, event: Event, at: float) -> Line:
         line.how = CODE if pin.by_code else COMPARED
     elif event == "seen":
         line.how = BY_TIME if pin.hold is Hold.BY_TIME else WRITTEN
+    if pin.change is not None and event != "verified":
+        line.count = pin.change.count
+        line.was = key_text(pin.change.former) if pin.change.former else ""
     return line
+
+
+def lines_of_change(pin: Pin) -> list[Line]:
+    """What follows the line that settles a pin: how its key came, and which one is to follow."""
+    change = pin.change
+    if change is None or pin.key is None:
+        return []
+    here, key, lines = pin.peer_id, key_text(pin.key), []
+    if change.moved and change.former:
+        was = key_text(change.former)
+        lines.append(Line(stamp(change.moved), here, "rotated", key, was=was, count=change.count))
+    if change.next:
+        at, follows = stamp(change.announced), key_text(change.next)
+        lines.append(Line(at, here, "announced", key, next=follows, count=change.count))
+        if change.second:
+            lines.append(Line(at, here, "disputed", key, next=key_text(change.second)))
+    return lines
 
 
 def stamp(second: float) -> str:

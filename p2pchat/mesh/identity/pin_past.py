@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from p2pchat.mesh.identity.key_text import key_text, read_key
-from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.pin import Change, Hold, Pin
 from p2pchat.mesh.identity.pin_lines import (
     BY_TIME,
     CODE,
     COMPARED,
     Line,
     line_of,
+    lines_of_change,
     seconds,
     stamp,
     whole_line,
@@ -40,6 +41,10 @@ def replay(line: Line, pins: Pins, refused: RefusedKeys) -> None:
         return
     pin = pins.get(peer_id)
     key = read_key(line.key) if line.key else None
+    if line.event in ("announced", "disputed", "rotated"):
+        if pin is not None and key is not None:
+            _replay_change(line, pin, key, at, pins, refused)
+        return
     if pin is not None and not (
         pin.fingerprint == line.fingerprint if key is None else pin.has(key)
     ):
@@ -50,6 +55,9 @@ def replay(line: Line, pins: Pins, refused: RefusedKeys) -> None:
     if pin is None:
         pin = Pin(peer_id, line.fingerprint, key, since=at, seen=at)
         pins.add(pin)
+        if line.was or line.count:
+            former = read_key(line.was) if line.was else b""
+            pin.change = Change(count=line.count, former=former)
     elif key is not None and pin.key is None:
         pins.know_key(pin, key)
     if pin.key is not None:
@@ -60,6 +68,32 @@ def replay(line: Line, pins: Pins, refused: RefusedKeys) -> None:
         pin.verified, pin.by_code = at, line.how == CODE
     by_time = line.event == "seen" and line.how == BY_TIME
     pins.settle(pin, Hold.BY_TIME if by_time else Hold.BY_PERSON)
+
+
+def _replay_change(
+    line: Line, pin: Pin, key: bytes, at: float, pins: Pins, refused: RefusedKeys
+) -> None:
+    """What was stated about a key counts while it is the pinned one."""
+    change = pin.change or Change()
+    if line.event == "rotated":
+        was = read_key(line.was)
+        if pin.has(was):
+            pins.move(pin, key)
+            pin.verified = None
+            refused.forget(pin.peer_id, key)
+            change = Change(announced=change.announced, count=change.count)
+        elif not pin.has(key):
+            return
+        change.former, change.moved = was, at
+        pin.seen = max(pin.seen, at)
+    elif not pin.has(key):
+        return
+    elif line.event == "announced":
+        change.next, change.announced = read_key(line.next), at
+    else:
+        change.second = read_key(line.next)
+    change.count = max(change.count, line.count)
+    pin.change = change
 
 
 def everything(pins: Pins, refused: RefusedKeys) -> Iterator[bytes]:
@@ -83,7 +117,10 @@ def everything(pins: Pins, refused: RefusedKeys) -> Iterator[bytes]:
 
 def fewest_lines(pins: Pins) -> int:
     """How many lines a file written anew would have, but for those of refused keys."""
-    return sum(1 + (pin.verified is not None) for pin in pins)
+    return sum(
+        1 + (pin.verified is not None) + (0 if pin.change is None else len(lines_of_change(pin)))
+        for pin in pins
+    )
 
 
 def _lines_of(pin: Pin, refused: RefusedKeys) -> Iterator[Line]:
@@ -92,5 +129,6 @@ def _lines_of(pin: Pin, refused: RefusedKeys) -> Iterator[Line]:
     line = line_of(pin, "trusted" if pin.trusted else "seen", pin.since)
     line.last = stamp(pin.seen)
     yield line
+    yield from lines_of_change(pin)
     if pin.verified is not None:
         yield line_of(pin, "verified", pin.verified)

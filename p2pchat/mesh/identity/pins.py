@@ -107,6 +107,13 @@ class Pins:
         pin.key = key
         self._names.setdefault(key, set()).add(pin.peer_id)
 
+    def move(self, pin: Pin, key: bytes) -> None:
+        """Another key is that of a pin: links with the one before are its own no more."""
+        if pin.key is not None:
+            self._forget_name(pin.key, pin.peer_id)
+        pin.chosen = ""
+        self.know_key(pin, key)
+
     def settle(self, pin: Pin, hold: Hold) -> None:
         """Have a pin hold this firmly, or as firmly as it does already."""
         pin.hold = max(pin.hold, hold)
@@ -122,10 +129,7 @@ class Pins:
             self._no_longer_light(peer_id)
             self._by_time.pop(peer_id, None)
             if pin.key is not None:
-                names = self._names[pin.key]
-                names.discard(peer_id)
-                if not names:
-                    del self._names[pin.key]
+                self._forget_name(pin.key, peer_id)
         return pin
 
     # ------------------------------------------------------------ links
@@ -187,6 +191,12 @@ class Pins:
             # It is seen at this moment.
             self._by_time.move_to_end(name)
         return next(iter(self._by_time))
+
+    def _forget_name(self, key: bytes, peer_id: str) -> None:
+        names = self._names[key]
+        names.discard(peer_id)
+        if not names:
+            del self._names[key]
 
     def _no_longer_light(self, peer_id: str) -> None:
         self._ended.pop(peer_id, None)

@@ -11,7 +11,13 @@
     require   take, pin            take                    refuse, alert     refuse
               (in the clear: refuse)
 
+    the pinned key states its next   none is known    this one is known    another one is known
+    its count is larger              NEXT             NOTHING              DISPUTE
+    its count is not                 NOTHING          NOTHING              DISPUTE
+    two are known already            -                NOTHING              NOTHING
+
 Rules: pure, no clock and no I/O. Two links of one name never have two keys, nor a key and none.
+The key that is to follow counts as the pinned one, and is the pinned one from its first link on.
 A first key comes second: where somebody talks in the clear under an unpinned name, it has the name
 if it comes from the same address, or if that link is dead.
 """
@@ -22,7 +28,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
+from p2pchat.mesh.identity.certificates import is_weak
 from p2pchat.mesh.identity.pin import Pin
+from p2pchat.mesh.identity.statement import Statement
 from p2pchat.wire.address import network_of
 from p2pchat.wire.guard import ANOTHER_KEY
 
@@ -69,6 +77,21 @@ class AlertKind(Enum):
     """Our own key is in use elsewhere under our own name."""
     REFUSES_US = "refuses_us"
     """Somebody knows another key than ours under our name, and says so inside TLS."""
+    ROTATED = "rotated"
+    """The key came that the one before had stated; nothing was refused."""
+    TWO_NEXT = "two_next"
+    """Two keys were stated to follow one: neither does."""
+
+
+class Stated(Enum):
+    """What comes of a statement that another key is to follow the pinned one."""
+
+    NOTHING = "nothing"
+    """It is known, or says nothing here: do not look at its signatures."""
+    NEXT = "next"
+    """If it is signed by both keys, its new key is to follow."""
+    DISPUTE = "dispute"
+    """If it is signed by both keys, two are to follow: neither does until the person has chosen."""
 
 
 class OpenLink(Protocol):
@@ -105,7 +128,8 @@ class Verdict(NamedTuple):
     contested: bool = False
     """Somebody else claimed a pinned name: time alone settles that pin no more."""
     end: bool = False
-    """End the plaintext links of this name, if taken; they are never used again."""
+    """If taken, end the links of this name that are in the clear, or have the key before; they are
+    never used again."""
     doubt: bool = False
     """PING the plaintext links of this name. If they are heard within 2 s: tell `alert`. If not:
     end them, tell nothing, and forget that the key was refused; it will come again."""
@@ -133,7 +157,26 @@ def may_show_ourselves(pin: Pin | None, key: bytes) -> bool:
     `pin` is that of the peer that was dialed. If not: throw the flight away, end the connection as
     REFUSED, and dial the next address. It is no alert by itself; see `dialed_in_vain`.
     """
-    return pin is None or pin.has(key)
+    return pin is None or pin.has(key) or pin.follows(key)
+
+
+def states(pin: Pin | None, key: bytes, statement: Statement) -> Stated:
+    """What comes of a statement on a link with this key, before its signatures are looked at.
+
+    `pin` is that of the link's name.
+    """
+    new = statement.new
+    if pin is None or pin.fleeting or pin.key != key or statement.old != key:
+        return Stated.NOTHING
+    if new == key or is_weak(new):
+        return Stated.NOTHING
+    change = pin.change
+    if change is None or not change.next:
+        known = 0 if change is None else change.count
+        return Stated.NEXT if statement.count > known else Stated.NOTHING
+    if change.second or change.next == new:
+        return Stated.NOTHING
+    return Stated.DISPUTE
 
 
 def dialed_in_vain(*, registered: bool, somebodys: bool) -> Verdict:
@@ -175,15 +218,16 @@ def vouch(
         return _in_the_clear(policy, pin, links, able=able)
     if policy is Policy.OFF:
         return Verdict(False, NAME_IN_USE)
-    if pin is not None and not pin.has(key):
+    if pin is not None and not pin.has(key) and not pin.follows(key):
         return Verdict(
             False, another_key(name), AlertKind.OTHER_KEY, refuse_key=True, contested=True
         )
+    if pin is not None:
+        # Also those with the key before, which may be on their way out.
+        return Verdict(True, end=any(link.key != key for link in links))
     if any(link.key is not None and link.key != key for link in links):
         return Verdict(False, another_key(name), AlertKind.OTHER_KEY, refuse_key=True)
     plain = [link for link in links if link.key is None]
-    if pin is not None:
-        return Verdict(True, end=bool(plain))
     elsewhere = [link for link in plain if network_of(link.ip) != network_of(ip)]
     if elsewhere:
         alive = any(now - link.heard_at <= LIVES_FOR for link in elsewhere)

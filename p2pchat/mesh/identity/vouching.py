@@ -19,12 +19,14 @@ from p2pchat.mesh.identity.key_alerts import KeyAlerts
 from p2pchat.mesh.identity.key_text import fingerprint
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.mesh.identity.statement import Statement
 from p2pchat.mesh.identity.trust import (
     LIVES_FOR,
     AlertKind,
     Dial,
     OpenLink,
     Policy,
+    Stated,
     Verdict,
     dialed_in_vain,
     how_to_dial,
@@ -80,8 +82,12 @@ class Vouching(Generic[_Link]):
         self.policy = policy
         self.keys = keys
         self.alerts = KeyAlerts()
+        # Of their own, so that nobody hides one of these behind other alerts of the name.
+        self._changes = KeyAlerts()
+        keys.on_moved = self._key_moved
         self._own_id = own_id
-        self._own_key = own_key
+        self.own_key = own_key
+        """Our key; another one from the day on which it follows."""
         self._wall = wall
         self._on_alert = on_alert
         self._on_dead = on_dead
@@ -107,7 +113,7 @@ class Vouching(Generic[_Link]):
         pin = self.keys.pin_of(dialed)
         if pin is None or may_show_ourselves(pin, key):
             return True
-        somebodys = key == self._own_key or bool(self.keys.names_of(key))
+        somebodys = key == self.own_key or bool(self.keys.names_of(key))
         self._act(
             dialed,
             key,
@@ -147,7 +153,7 @@ class Vouching(Generic[_Link]):
 
         With our key the person is told so here; without, another program uses the name.
         """
-        if key is None or key != self._own_key:
+        if key is None or key != self.own_key:
             return False
         self._alert(AlertKind.OWN_KEY, self._own_id, key, ip, now)
         return True
@@ -159,6 +165,29 @@ class Vouching(Generic[_Link]):
     def may_stay(self, peer_id: str, key: bytes | None) -> bool:
         """Whether an open link may stay, after /trust, or after the policy was changed."""
         return may_stay(self.policy, self.keys.pin_of(peer_id), key)
+
+    # ------------------------------------------------------------ keys that follow others
+
+    def announced(self, peer_id: str, key: bytes, statement: Statement, now: float) -> None:
+        """Who has this key, and an open link under this name, states which one is to follow."""
+        if self.keys.announced(peer_id, key, statement, now) is Stated.DISPUTE:
+            self._tell_of_change(AlertKind.TWO_NEXT, peer_id, statement.new, now)
+
+    def _key_moved(self, pin: Pin, now: float) -> None:
+        """A key has come that had been announced."""
+        self._tell_of_change(AlertKind.ROTATED, pin.peer_id, pin.key, now)
+
+    def _tell_of_change(self, kind: AlertKind, peer_id: str, key: bytes | None, now: float) -> None:
+        pin = self.keys.pin_of(peer_id)
+        if pin is None or pin.change is None:
+            return
+        settled = pin.hold is Hold.BY_PERSON
+        if not self._changes.tell(f"{kind.value} {peer_id}", now, settled=settled):
+            return
+        words = key_words.two_next if kind is AlertKind.TWO_NEXT else key_words.rotated
+        sentence = words(pin, pin.change)
+        _log.warn("{text}", text=sentence)
+        self._on_alert(Alert(kind, peer_id, sentence, key, pin.key))
 
     # ------------------------------------------------------------ time
 
@@ -223,7 +252,7 @@ class Vouching(Generic[_Link]):
         if kind is AlertKind.OWN_KEY:
             return key_words.own_key_elsewhere(peer_id, ip)
         if kind is AlertKind.REFUSES_US:
-            return key_words.refuses_us(peer_id, self._own_id, fingerprint(self._own_key or b""))
+            return key_words.refuses_us(peer_id, self._own_id, fingerprint(self.own_key or b""))
         refused = self.keys.refused_under(peer_id)
         if kind is AlertKind.SECOND or pin is None:
             return key_words.second(peer_id, ip, refused)

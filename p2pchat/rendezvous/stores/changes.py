@@ -1,9 +1,11 @@
 """What servers of one registry tell each other, as it stands in Redis.
 
     PREFIX all    HASH    field = ip \\0 namespace \\0 name     value = [port, ttl, until, server]
+                          (and the key that the peer says to have, if it says one)
                           (a namespace with \\0 in it or " at its beginning: as a JSON string)
     PREFIX log    STREAM  one entry a batch: by=<server>  ch=[[kind, ip, namespace, name, port, ttl,
                           until], ...]                          at most `BATCH` changes each
+                          key=[key, ...]  only if there are any, one of each change, perhaps empty
     PREFIX epoch  STRING  random; another one: the data were lost or replaced
     PREFIX janitor  STRING  who takes out of the hash what has ended, for a minute
 
@@ -21,6 +23,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from p2pchat.rendezvous.hint import is_hint
 from p2pchat.rendezvous.registration import Key, Registration
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 
@@ -55,6 +58,9 @@ class Change(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     port: _Port
     ttl: _Ttl
     until: _Until
+    hint: str = ""
+    """The key that the peer says to have; it is told beside the others, so that a server which
+    knows nothing of it reads what it knows."""
 
     @property
     def key(self) -> Key:
@@ -67,19 +73,22 @@ class _Value(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ttl: _Ttl
     until: _Until
     server: str
+    hint: str = ""
 
 
 _Changes = Annotated[list[Change], Meta(max_length=BATCH)]
 _encode = msgspec.json.Encoder().encode
 _decode_changes = msgspec.json.Decoder(_Changes).decode
 _decode_text = msgspec.json.Decoder(str).decode
+_decode_hints = msgspec.json.Decoder(Annotated[list[str], Meta(max_length=BATCH)]).decode
 _decode_value = msgspec.json.Decoder(_Value).decode
 
 
 def change_of(it: Registration, kind: int, epoch: float) -> Change:
     """What to tell of a registration; `epoch` is the wall clock's time when its clock was 0."""
     until = epoch + it.until if it.live else 0.0
-    return Change(kind, it.ip, it.namespace, it.name, it.port, it.ttl, max(0.0, round(until, 3)))
+    end = max(0.0, round(until, 3))
+    return Change(kind, it.ip, it.namespace, it.name, it.port, it.ttl, end, it.hint)
 
 
 def registration_of(
@@ -93,8 +102,8 @@ def registration_of(
     until = now + min(change.until - wall, change.ttl)
     it = change
     if known is not None:
-        return known.renewed(it.port, it.ttl, until)
-    return Registration(it.ip, it.namespace, it.name, it.port, it.ttl, until)
+        return known.renewed(it.port, it.ttl, until, it.hint)
+    return Registration(it.ip, it.namespace, it.name, it.port, it.ttl, until, hint=it.hint)
 
 
 def field_of(change: Change) -> bytes:
@@ -108,12 +117,19 @@ def field_of(change: Change) -> bytes:
 
 def value_of(change: Change, server: str) -> bytes:
     """Its value in the hash."""
-    return _encode([change.port, change.ttl, change.until, server])
+    value = [change.port, change.ttl, change.until, server]
+    return _encode([*value, change.hint] if change.hint else value)
 
 
 def encoded(changes: list[Change]) -> bytes:
-    """Several of them for one entry of the log."""
-    return _encode(changes)
+    """Several of them for one entry of the log, but for their hints."""
+    return _encode([msgspec.structs.astuple(change)[:-1] for change in changes])
+
+
+def hints_of(changes: list[Change]) -> bytes:
+    """The hints of these for the same entry; nothing where none has any."""
+    hints = [change.hint for change in changes]
+    return _encode(hints) if any(hints) else b""
 
 
 def read_changes(text: object) -> list[Change] | None:
@@ -121,9 +137,10 @@ def read_changes(text: object) -> list[Change] | None:
     if not isinstance(text, bytes):
         return None
     try:
-        return _decode_changes(text)
+        changes = _decode_changes(text)
     except (ValueError, RecursionError):
         return None
+    return None if any(change.hint for change in changes) else changes
 
 
 def read_field(field: object, value: object) -> Change | None:
@@ -137,7 +154,8 @@ def read_field(field: object, value: object) -> Change | None:
         if namespace.startswith('"'):
             namespace = _decode_text(namespace)
         it = _decode_value(value)
-        change = Change(REMEMBERED, ip, namespace, name, it.port, it.ttl, it.until)
+        hint = it.hint if is_hint(it.hint) else ""
+        change = Change(REMEMBERED, ip, namespace, name, it.port, it.ttl, it.until, hint)
     except (ValueError, RecursionError):
         return None
     names = (namespace, name)
@@ -192,7 +210,24 @@ def entry_in(fields: list[Any]) -> tuple[bytes, list[Change] | None]:
     """Who wrote an entry of the log, and which changes; None when it is none of ours."""
     values = dict(zip(map(repr, fields[::2]), fields[1::2], strict=False))
     by, text = values.get("b'by'"), values.get("b'ch'")
-    return by if isinstance(by, bytes) else b"", read_changes(text)
+    changes = read_changes(text)
+    if changes is not None and "b'key'" in values:
+        changes = _with_hints(changes, values["b'key'"])
+    return by if isinstance(by, bytes) else b"", changes
+
+
+def _with_hints(changes: list[Change], text: object) -> list[Change]:
+    """These changes with their hints, which count only where all of them can be read."""
+    try:
+        hints = _decode_hints(text) if isinstance(text, bytes) else []
+    except (ValueError, RecursionError):
+        return changes
+    if len(hints) != len(changes):
+        return changes
+    return [
+        msgspec.structs.replace(change, hint=hint) if is_hint(hint) else change
+        for change, hint in zip(changes, hints, strict=True)
+    ]
 
 
 def scanned_in(reply: Any) -> tuple[bytes, int, Iterator[tuple[Any, Any]]]:

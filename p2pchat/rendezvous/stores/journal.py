@@ -192,7 +192,8 @@ class Persistence(Service):
             # One after the other: nobody else could run while all of them are thrown away at once.
             while changed:
                 it = changed.pop()
-                yield Row(it.ip, it.namespace, it.name, it.port, it.ttl, epoch + it.until)
+                end = epoch + it.until
+                yield Row(it.ip, it.namespace, it.name, it.port, it.ttl, end, it.hint)
 
         self._database.write(rows(), gone, whole=whole)
 
@@ -220,6 +221,7 @@ class Persistence(Service):
                 row.port,
                 row.ttl,
                 monotonic + min(row.expires - wall, row.ttl),
+                hint=row.hint,
             )
             for row in rows
         )

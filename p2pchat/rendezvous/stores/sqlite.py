@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from p2pchat.disk import SYSTEM, Disk
 from p2pchat.locks import Lock, lock
+from p2pchat.rendezvous.hint import is_hint
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 from p2pchat.sqlite import File, Format, InUseError, damaged, is_damage
 from p2pchat.wal import is_cut
@@ -35,20 +36,27 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     connection.execute(
         "UPDATE registration SET sum = sum_of(ip, namespace, name, port, ttl, expires)"
     )
+    _add_hints(connection)
+
+
+def _add_hints(connection: sqlite3.Connection) -> None:
+    """Give the rows of a file of before the keys that peers say to have: none."""
+    connection.execute("ALTER TABLE registration ADD COLUMN hint TEXT NOT NULL DEFAULT ''")
 
 
 FORMAT: Final = Format(
     application=0x70327072,
-    number=1,
+    number=2,
     tables=(
         "CREATE TABLE registration (ip TEXT, namespace TEXT, name TEXT, port INTEGER, ttl INTEGER,"
-        " expires REAL, sum INTEGER, PRIMARY KEY (ip, namespace, name)) WITHOUT ROWID",
+        " expires REAL, sum INTEGER, hint TEXT NOT NULL DEFAULT '',"
+        " PRIMARY KEY (ip, namespace, name)) WITHOUT ROWID",
     ),
     synchronous="NORMAL",
-    upgrades={0: _upgrade},
+    upgrades={0: _upgrade, 1: _add_hints},
 )
 
-_INSERT: Final = "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?,?)"
+_INSERT: Final = "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?,?,?)"
 _Key = tuple[str, str, str]
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 
@@ -63,6 +71,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ttl: Annotated[int, Meta(ge=1, le=MAX_TTL)]
     expires: float
     """Seconds since the epoch."""
+    hint: str = ""
+    """The key that the peer says to have; see `hint`."""
 
 
 class RegistrationFile:
@@ -148,11 +158,11 @@ class RegistrationFile:
                 raise damaged(verdict)
             connection.text_factory = _lenient
             stored = connection.execute(
-                "SELECT ip, namespace, name, port, ttl, expires, sum FROM registration"
+                "SELECT ip, namespace, name, port, ttl, expires, hint, sum FROM registration"
                 " ORDER BY expires - ttl"
             ).fetchall()
             # Before what has expired is deleted: that a lease is over may be the damage.
-            whole = [tuple(fields) for *fields, kept in stored if kept == sum_of(*fields)]
+            whole = [tuple(fields) for *fields, kept in stored if kept == _sum_of_row(fields)]
             rows = [row for row in map(_checked, whole) if row is not None]
             if len(whole) < len(stored):
                 self.damaged += len(stored) - len(whole)
@@ -163,8 +173,13 @@ class RegistrationFile:
 
 
 def _summed(row: Row) -> tuple[object, ...]:
-    fields = msgspec.structs.astuple(row)
-    return (*fields, sum_of(*fields))
+    *fields, hint = msgspec.structs.astuple(row)
+    return (*fields, _sum_of_row([*fields, hint]), hint)
+
+
+def _sum_of_row(fields: list[object]) -> int:
+    """The checksum of a row; without a hint it is as in files that knew none."""
+    return sum_of(*(fields if fields[-1] else fields[:-1]))
 
 
 def _lenient(text: bytes) -> str:
@@ -175,6 +190,7 @@ def _lenient(text: bytes) -> str:
 def _checked(stored: tuple[Any, ...]) -> Row | None:
     """A stored row, None when somebody put nonsense there."""
     try:
-        return msgspec.convert(stored, Row)
+        row = msgspec.convert(stored, Row)
     except msgspec.ValidationError:
         return None
+    return row if not row.hint or is_hint(row.hint) else None

@@ -25,6 +25,7 @@ from p2pchat.rendezvous.stores.changes import (
     change_of,
     encoded,
     field_of,
+    hints_of,
     value_of,
 )
 from p2pchat.rendezvous.stores.redis import Command
@@ -138,6 +139,8 @@ class Telling:
             commands.append(("HSET", self._all, *words))
         if gone:
             commands.append(("HDEL", self._all, *gone))
-        entry = ("by", self._server, "ch", encoded([*batch.values()]))
+        changes = [*batch.values()]
+        hints = hints_of(changes)
+        entry = ("by", self._server, "ch", encoded(changes), *(("key", hints) if hints else ()))
         commands.append(("XADD", self._log, "MAXLEN", "~", _LOG_LENGTH, "*", *entry))
         return commands

@@ -10,8 +10,11 @@ from unittest.mock import patch
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.client.keys import do
-from p2pchat.mesh.identity.key_file import contents_of, export_key
+from p2pchat.mesh.identity.key_file import contents_of, export_key, open_key
 from p2pchat.mesh.identity.key_making import KeyFileError, pem_of
+from p2pchat.mesh.identity.key_text import fingerprint
+from p2pchat.mesh.identity.key_words import day
+from p2pchat.mesh.identity.next_key import read_next
 
 SEED = bytes(range(32))
 
@@ -40,7 +43,9 @@ class AskingTests(SynchronousTestCase):
         return patch("p2pchat.control.client.keys.getpass", getpass)
 
     def run_keys(self, what: str, *words: str | Exception, key: str = "") -> list[str]:
-        options = Namespace(what=what, file=self.copy, key=key or self.key, replace=False)
+        options = Namespace(
+            what=what, file=self.copy, key=key or self.key, replace=False, now=False
+        )
         options.name, options.namespace = "alice", "CIC"
         with self.typing(*words):
             return [*do(options)]
@@ -82,3 +87,45 @@ class AskingTests(SynchronousTestCase):
         with self.assertRaises(EOFError):
             self.run_keys("export", EOFError())
         self.assertFalse(os.path.exists(self.copy))
+
+
+class RotatingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = os.path.abspath(self.mktemp())
+        self.key = os.path.join(self.folder, "alice@CIC.key")
+        self.node = open_key(self.key, "alice@CIC", lambda _: SEED)
+
+    def run_keys(self, what: str, *, now: bool = False, file: str | None = None) -> str:
+        options = Namespace(what=what, file=file, key=self.key, now=now, replace=False)
+        return "\n".join(do(options))
+
+    def release(self) -> None:
+        assert self.node.lock is not None
+        self.node.lock.release()
+
+    def test_beside_a_running_node(self) -> None:
+        own = contents_of(self.key).key
+        self.addCleanup(self.release)
+        said = self.run_keys("rotate")
+        found = read_next(self.key)
+        assert found is not None
+        new = fingerprint(found.statement.new)
+        self.assertIn(f"has another key from {day(found.until)} on: {new}", said)
+        self.assertIn(f"next key  {new}  from", self.run_keys("list"))
+        with self.assertRaises(KeyFileError):
+            self.run_keys("rotate")
+        self.assertIn("in half a minute", self.run_keys("rotate", now=True))
+        self.assertIn(f"next key  {new}  soon", self.run_keys("list"))
+        self.assertEqual(contents_of(self.key).key, own)
+
+    def test_without_a_node_now_is_now(self) -> None:
+        self.release()
+        self.assertIn("from now on", self.run_keys("rotate", now=True))
+        self.assertNotEqual(contents_of(self.key).key, self.node.keys.own)
+        self.assertIsNone(read_next(self.key))
+        self.assertNotIn("next key", self.run_keys("list"))
+
+    def test_what_cannot_be_meant(self) -> None:
+        self.release()
+        with self.assertRaises(ValueError):
+            self.run_keys("rotate", file="x")

@@ -1,0 +1,19 @@
+"""A key that travels from REGISTER to DISCOVER: a hint that the peer takes TLS, and nothing more.
+
+Rules: pure. Nobody has looked whether the peer has this key, so it is no reason to trust anybody,
+nor to refuse anybody. What is no key is no hint.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+KEY_LENGTH: Final = 43
+"""Characters of a key: 32 bytes in base64url without padding."""
+_KEY: Final = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+
+
+def is_hint(text: str) -> bool:
+    """Whether this is the text of a key."""
+    return _KEY.fullmatch(text) is not None
