@@ -52,7 +52,7 @@ from p2pchat.service.process import (
 from p2pchat.service.small_files import open_book, open_own_lists
 from p2pchat.settings.checks import ConfigError, host_port, serve_address
 from p2pchat.settings.paths import default_log_path, typed_lines_path
-from p2pchat.settings.values import LanSettings, RendezvousSettings, Settings
+from p2pchat.settings.values import RendezvousSettings, Settings
 from p2pchat.sqlite import Worker
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.repetitions import RecentIds
@@ -117,7 +117,7 @@ class Program(Service):
             make_keys=None if settings.security.policy == "off" else self._make_keys,
             make_history=None if settings.history.file == NONE else self._make_history,
             make_lists=self._make_lists,
-            carrier=_carrier(reactor, settings.lan),
+            carrier=_carrier(reactor, settings),
             make_book=self._make_book if _remembers(settings) else None,
         )
         self.companions = Companions(
@@ -341,13 +341,13 @@ class Program(Service):
         self._reactor.callLater(_LAST_WORDS, _exit_now, self.status or 1)
 
 
-def _carrier(reactor: Any, lan: LanSettings) -> Carrier | None:
+def _carrier(reactor: Any, settings: Settings) -> Carrier | None:
     """What takes beacons to the neighbours; imported only for who wants to be found by them."""
-    if not lan.enabled:
+    if not settings.lan.enabled:
         return None
     from p2pchat.mesh.discovery.lan.multicast import Multicast
 
-    return Multicast(reactor, lan.interfaces)
+    return Multicast(reactor, settings.lan.interfaces, settings.peer.interface)
 
 
 def _remembers(settings: Settings) -> bool:

@@ -3,7 +3,8 @@
 Rules: without a word of the person's, an interface that is up, takes multicast and leads to
 neighbours: at a private or link-local address, and no tunnel, bridge of containers or virtual
 machine, where nobody is or where others must not see us. Patterns of the person's replace all that
-but what multicast needs. Only IPv4 so far.
+but what multicast needs. Of IPv6 the link-local address counts, which every interface with IPv6
+has; an interface that is at public addresses of IPv4 alone does not lead to neighbours for that.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from p2pchat.mesh.addresses import Reach, read_address
+from p2pchat.wire.address import is_link_local
 
 _MOST: Final = 32
-"""Interfaces that are used; a machine of a person has two or three."""
+"""Addresses that are used; a machine of a person has two or three of each family."""
+_BOTH: Final = "::"
+"""The address that takes IPv4 as well."""
 _UP, _LOOPBACK, _POINT_TO_POINT, _MULTICAST = 0x1, 0x8, 0x10, 0x1000  # IFF_... of <net/if.h>
 _NOT_ASKED_FOR: Final = (
     *("docker*", "br-*", "veth*", "virbr*", "vmnet*", "vboxnet*", "lxc*", "podman*", "cni*"),
@@ -34,36 +38,61 @@ class Interface(NamedTuple):
     """Of its network's mask."""
 
     @property
-    def network(self) -> ipaddress.IPv4Network:
+    def is_ipv6(self) -> bool:
+        """Whether it is an address of IPv6."""
+        return ":" in self.ip
+
+    @property
+    def network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         """Where its neighbours are."""
-        return ipaddress.IPv4Network((self.ip, self.bits), strict=False)
+        return ipaddress.ip_network((self.ip, self.bits), strict=False)
 
 
-def usable(interfaces: Iterable[Interface], patterns: Sequence[str]) -> list[Interface]:
-    """Those of these to be used, in their order; `patterns` are the person's, of names."""
-    found = [each for each in interfaces if _is_wanted(each, patterns) and _takes_part(each)]
-    return found[:_MOST]
+def usable(
+    interfaces: Iterable[Interface], patterns: Sequence[str], listens_on: str | None = None
+) -> list[Interface]:
+    """Those of these to be used, in their order; `patterns` are the person's, of names.
+
+    `listens_on` is the one address that the node listens on, None for all: a beacon over the other
+    family would lead to a closed port.
+    """
+    there = [*interfaces]
+    outside = set() if patterns else _outside(there)
+    if listens_on is not None and listens_on != _BOTH:
+        there = [each for each in there if each.is_ipv6 == (":" in listens_on)]
+    found = [each for each in there if _is_wanted(each, patterns) and _takes_part(each)]
+    return [each for each in found if not each.is_ipv6 or each.name not in outside][:_MOST]
 
 
 def all_interfaces() -> list[Interface]:
-    """The addresses of this machine's interfaces, as far as they are IPv4."""
+    """The addresses of this machine's interfaces: all of IPv4, and one link-local one of IPv6."""
     import ifaddr  # late: who does not look for neighbours needs none of it
 
-    return [
-        Interface(adapter.nice_name, ip.ip, ip.network_prefix)
-        for adapter in ifaddr.get_adapters()
-        for ip in adapter.ips
-        if isinstance(ip.ip, str)
-    ]
+    found: list[Interface] = []
+    for adapter in ifaddr.get_adapters():
+        four = [ip for ip in adapter.ips if isinstance(ip.ip, str)]
+        found += [Interface(adapter.nice_name, str(ip.ip), ip.network_prefix) for ip in four]
+        six = [ip for ip in adapter.ips if not isinstance(ip.ip, str) and is_link_local(ip.ip[0])]
+        found += [Interface(adapter.nice_name, ip.ip[0], ip.network_prefix) for ip in six[:1]]
+    return found
+
+
+def _outside(interfaces: Iterable[Interface]) -> set[str]:
+    """The names of interfaces that have addresses of IPv4, and none near."""
+    four = [each for each in interfaces if not each.is_ipv6]
+    return {each.name for each in four} - {each.name for each in four if _is_near(each)}
+
+
+def _is_near(interface: Interface) -> bool:
+    address = read_address(interface.ip)
+    return address is not None and address.reach in (Reach.PRIVATE, Reach.LINK)
 
 
 def _is_wanted(interface: Interface, patterns: Sequence[str]) -> bool:
     name = interface.name
     if patterns:
         return any(fnmatchcase(name, pattern) for pattern in patterns)
-    address = read_address(interface.ip)
-    near = address is not None and address.reach in (Reach.PRIVATE, Reach.LINK)
-    return near and not any(fnmatchcase(name, pattern) for pattern in _NOT_ASKED_FOR)
+    return _is_near(interface) and not any(fnmatchcase(name, it) for it in _NOT_ASKED_FOR)
 
 
 def _takes_part(interface: Interface) -> bool:
