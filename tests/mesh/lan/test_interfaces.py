@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from p2pchat.mesh.discovery.lan import interfaces
 from p2pchat.mesh.discovery.lan.interfaces import Interface, all_interfaces, usable
+from p2pchat.mesh.discovery.lan.netlink import Found, addresses
 from p2pchat.mesh.discovery.lan.way import Way
 
 HOME = Interface("home0", "192.168.1.2", 24)
@@ -46,6 +48,21 @@ class InterfaceTests(SynchronousTestCase):
         self.assertTrue(found)
         over_ipv6 = [each.name for each in found if each.is_ipv6]
         self.assertEqual(len(over_ipv6), len({*over_ipv6}), "one of each")
+
+    def test_the_kernel_says_what_the_library_says(self) -> None:
+        try:
+            told = addresses()
+        except OSError as why:
+            raise SkipTest(str(why)) from None
+        self.assertEqual({tuple(each) for each in told}, {*interfaces._by_the_library()})
+
+    def test_where_there_is_no_netlink(self) -> None:
+        def none() -> list[Found]:
+            raise OSError("no netlink")
+
+        before = {*all_interfaces()}
+        self.patch(interfaces, "addresses", none)
+        self.assertEqual({*all_interfaces()}, before)
 
     def test_neighbours(self) -> None:
         self.assertTrue(Way(HOME).leads_to(0xC0A80163))

@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from p2pchat.mesh.addresses import Reach, read_address
+from p2pchat.mesh.discovery.lan.netlink import addresses
 from p2pchat.wire.address import is_link_local
 
 _MOST: Final = 32
@@ -65,16 +66,37 @@ def usable(
 
 
 def all_interfaces() -> list[Interface]:
-    """The addresses of this machine's interfaces: all of IPv4, and one link-local one of IPv6."""
-    import ifaddr  # late: who does not look for neighbours needs none of it
+    """The addresses of this machine's interfaces: all of IPv4, and one link-local one of IPv6.
 
+    Raises `OSError`.
+    """
     found: list[Interface] = []
-    for adapter in ifaddr.get_adapters():
-        four = [ip for ip in adapter.ips if isinstance(ip.ip, str)]
-        found += [Interface(adapter.nice_name, str(ip.ip), ip.network_prefix) for ip in four]
-        six = [ip for ip in adapter.ips if not isinstance(ip.ip, str) and is_link_local(ip.ip[0])]
-        found += [Interface(adapter.nice_name, ip.ip[0], ip.network_prefix) for ip in six[:1]]
+    with_ipv6: set[str] = set()
+    for name, ip, bits in _addresses():
+        if ":" not in ip:
+            found.append(Interface(name, ip, bits))
+        elif is_link_local(ip) and name not in with_ipv6:
+            with_ipv6.add(name)
+            found.append(Interface(name, ip, bits))
     return found
+
+
+def _addresses() -> list[tuple[str, str, int]]:
+    try:
+        return [*addresses()]
+    except OSError:
+        return _by_the_library()
+
+
+def _by_the_library() -> list[tuple[str, str, int]]:
+    """The same where the kernel is not Linux, or does not tell."""
+    import ifaddr  # late: slow to import
+
+    return [
+        (adapter.nice_name, ip.ip if isinstance(ip.ip, str) else ip.ip[0], ip.network_prefix)
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    ]
 
 
 def _outside(interfaces: Iterable[Interface]) -> set[str]:
