@@ -16,12 +16,10 @@ from typing import Final, NamedTuple
 
 from p2pchat.mesh.addresses import Reach, read_address
 from p2pchat.mesh.discovery.lan.netlink import addresses
-from p2pchat.wire.address import is_link_local
+from p2pchat.wire.address import is_link_local, leads_to
 
 _MOST: Final = 32
 """Addresses that are used; a machine of a person has two or three of each family."""
-_BOTH: Final = "::"
-"""The address that takes IPv4 as well."""
 _UP, _LOOPBACK, _POINT_TO_POINT, _MULTICAST = 0x1, 0x8, 0x10, 0x1000  # IFF_... of <net/if.h>
 _NOT_ASKED_FOR: Final = (
     *("docker*", "br-*", "veth*", "virbr*", "vmnet*", "vboxnet*", "lxc*", "podman*", "cni*"),
@@ -59,8 +57,7 @@ def usable(
     """
     there = [*interfaces]
     outside = set() if patterns else _outside(there)
-    if listens_on is not None and listens_on != _BOTH:
-        there = [each for each in there if each.is_ipv6 == (":" in listens_on)]
+    there = [each for each in there if leads_to(listens_on, each.ip)]
     found = [each for each in there if _is_wanted(each, patterns) and _takes_part(each)]
     return [each for each in found if not each.is_ipv6 or each.name not in outside][:_MOST]
 
