@@ -55,6 +55,9 @@ class NeighboursTests(ProcessCase):
         await ana.expect(r"^ \[bob@lobby\] oi$")
         bob.say("/peers")
         await bob.expect(r"ana@lobby +\[fe80::[0-9a-f:]+%eth0\]:4000")
+        dialed, other = (ana, "bob") if "Outbound connected" in ana.output else (bob, "ana")
+        dialed.say("/conn")
+        await dialed.expect(rf"^{other}@lobby +outbound .* IPv6 +network$")
         bob.say("/lan")
         await bob.expect(r"^eth0 +fe80::[0-9a-f:]+ +joined +\d+ +\d+ +\d s ago")
         words = [*self.net.inside("bob"), sys.executable, "-m", "p2pchat", "doctor"]
