@@ -39,8 +39,8 @@ class NeighboursTests(ProcessCase):
         bob.say("/quit")
         await ana.expect("bob@lobby. has left")
 
-    async def test_two_machines_on_two_cables_without_ipv4(self) -> None:
-        """Only link-local addresses, which are the same on both cables but for their scope."""
+    async def test_two_machines_without_ipv4(self) -> None:
+        """They have link-local addresses alone, at which nobody is dialed without a scope."""
         self.net = Net(self)
         self.net.host("ana")
         self.net.host("bob")
