@@ -260,13 +260,17 @@ def links_table(
     return Table(head, cells, "no links", spare=len(way_columns))
 
 
-def round_trips_table(rows: Iterable[RoundTripRow]) -> Table:
-    """The round-trip times in milliseconds."""
+def round_trips_table(
+    rows: Iterable[RoundTripRow], beside: Callable[[str], str] = lambda _: ""
+) -> Table:
+    """The round-trip times in milliseconds; `beside` as in `peers_table`."""
     head = ("peer_id", "average ms", "minimum", "last", "samples, oldest first")
     cells = []
     for row in rows:
         samples = " ".join(map(_milliseconds, row.samples_seconds)) or "no answer yet"
-        cells.append((in_table(row.peer_id), *round_trip_figures(row), samples))
+        cells.append(
+            (in_table(row.peer_id), *round_trip_figures(row), samples + beside(row.peer_id))
+        )
     return Table(head, cells, "no links, and no round-trip times")
 
 

@@ -3,7 +3,7 @@
 Rules: a session counts when it was open for 5 s, so that nobody gets in by connecting. The place
 is where we dialed. For who dialed us it is its address, and the port that it says, or that a
 listing names; else it is not known. Places of this machine are not kept: they mean somebody else in
-the next run.
+the next run. A link-local address is kept with its scope, and means nobody without it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from p2pchat.mesh.addresses import LOWEST_PORT, Place, Reach, read_address
 from p2pchat.mesh.candidates import MOST_TRIED, Candidates
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
+from p2pchat.wire.address import is_link_local
 
 LASTING: Final = 5.0
 """Seconds that a session must have been open."""
@@ -54,6 +55,11 @@ def _place_of(peer: Peer, link: IPeerLink) -> Place | None:
         return None
     if link.outbound:
         return address.text, int(link.address.rpartition(":")[2])
+    # Who comes from a link-local address comes without its scope, which a beacon has told.
+    known = [place for place in peer.addresses if place[0].partition("%")[0] == address.text]
+    ip = known[0][0] if known else address.text
+    if is_link_local(ip) and "%" not in ip:
+        return None
     if link.listens_on >= LOWEST_PORT:
-        return address.text, link.listens_on
-    return next((place for place in peer.addresses if place[0] == address.text), None)
+        return ip, link.listens_on
+    return known[0] if known else None

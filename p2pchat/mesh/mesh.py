@@ -14,7 +14,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from p2pchat.mesh.addresses import Place
+from p2pchat.mesh.addresses import Place, read_address
 from p2pchat.mesh.blocking import Blocking
 from p2pchat.mesh.book import Book
 from p2pchat.mesh.candidates import Candidates
@@ -228,7 +228,8 @@ class Mesh:
         def met(peer_id: str) -> str:
             peer = self.peers.get(peer_id)
             if peer is not None and peer.links and not peer.addresses:
-                peer.was_at([(peer.link_in_use.ip, port)])
+                # Who dialed us from a link-local address has no scope; the person says it.
+                peer.was_at([(host if read_address(host) else peer.link_in_use.ip, port)])
             return peer_id
 
         return self._dialing.direct.dial(host, port).addCallback(met)

@@ -23,7 +23,7 @@ from p2pchat.rendezvous.reply_reader import ReplyReader
 from p2pchat.rendezvous.selection import Selection
 from p2pchat.rendezvous.together import Outcome, ask_together, error_of
 from p2pchat.rendezvous.ways import Way, Ways
-from p2pchat.wire.address import host_and_port
+from p2pchat.wire.address import host_and_port, leads_to
 
 _log: Final = Log("Rendezvous")
 _PATIENCE: Final = 6.0
@@ -37,7 +37,8 @@ class RendezvousClient:
     `reactor` provides IReactorTCP and IReactorTime, and IReactorPluggableNameResolver for names. A
     request that has neither been answered nor refused in `timeout` seconds fails as `Unreachable`;
     the reply to a DISCOVER, which may be long, may take up to six times that as long as data keeps
-    coming. `addresses`: those of `host`, if they are known already.
+    coming. `addresses`: those of `host`, if they are known already. `listens_on`: the one address
+    that we listen on, None for all; we register over its family alone, if the rendezvous has that.
 
     Cancelling a Deferred closes its connections; it then fails with CancelledError. How often to
     ask is the caller's business: a rendezvous blocks an address after 50 connections in a minute.
@@ -50,6 +51,7 @@ class RendezvousClient:
         port: int,
         timeout: float = 10.0,
         addresses: Sequence[str] = (),
+        listens_on: str | None = None,
     ) -> None:
         self.address = host_and_port(host, port)
         self.source = ""
@@ -64,6 +66,7 @@ class RendezvousClient:
         self._reactor = reactor
         self._port = port
         self._timeout = timeout
+        self._listens_on = listens_on
         self._ways = Ways(reactor, host, addresses, timeout)
 
     def register(self, namespace: str, name: str, port: int, ttl: int) -> Deferred[Grant]:
@@ -74,7 +77,8 @@ class RendezvousClient:
         read = partial(read_grant, ttl=ttl)
 
         def over_all(ways: list[Way]) -> Deferred[list[Outcome]]:
-            asked = [(way, self._start(way, "REGISTER", fields, ReplyReader())) for way in ways]
+            fit = [way for way in ways if leads_to(self._listens_on, way.host)] or ways
+            asked = [(way, self._start(way, "REGISTER", fields, ReplyReader())) for way in fit]
             return ask_together(self._reactor, asked, read)
 
         return self._find().addCallback(over_all).addCallback(self._granted)

@@ -52,7 +52,7 @@ from p2pchat.service.process import (
 from p2pchat.service.small_files import open_book, open_own_lists
 from p2pchat.settings.checks import ConfigError, host_port, serve_address
 from p2pchat.settings.paths import default_log_path, typed_lines_path
-from p2pchat.settings.values import LanSettings, RendezvousSettings, Settings
+from p2pchat.settings.values import Settings
 from p2pchat.speech import Sentence, sentence_of
 from p2pchat.sqlite import Worker
 from p2pchat.wire.address import LOOPBACK
@@ -118,7 +118,7 @@ class Program(Service):
             make_keys=None if settings.security.policy == "off" else self._make_keys,
             make_history=None if settings.history.file == NONE else self._make_history,
             make_lists=self._make_lists,
-            carrier=_carrier(reactor, settings.lan),
+            carrier=_carrier(reactor, settings),
             make_book=self._make_book if _remembers(settings) else None,
         )
         self.companions = Companions(
@@ -198,7 +198,7 @@ class Program(Service):
                 client = RendezvousClient(self._reactor, where_we_are, port, addresses=ours)
                 return client, False
         if where.host is not None:
-            return self._rendezvous_of_others(where.host, where), False
+            return self._rendezvous_of_others(where.host, settings), False
         from p2pchat.rendezvous.local import LocalRendezvous
 
         self._rendezvous = self._local = LocalRendezvous(
@@ -206,16 +206,18 @@ class Program(Service):
         )
         return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
 
-    def _rendezvous_of_others(self, host: str, where: RendezvousSettings) -> IDirectory:
+    def _rendezvous_of_others(self, host: str, settings: Settings) -> IDirectory:
         """The one at `host`, or the next that answers."""
-        first = RendezvousClient(self._reactor, host, where.port)
+        where = settings.rendezvous
+        reactor, listens_on = self._reactor, settings.peer.interface
+        first = RendezvousClient(reactor, host, where.port, listens_on=listens_on)
         if not where.others:
             return first
         from p2pchat.rendezvous.fallback import Fallback
 
         places = [host_port(each, where.port) for each in where.others]
-        others = [RendezvousClient(self._reactor, *place) for place in places]
-        return Fallback(self._reactor, [first, *others])
+        others = [RendezvousClient(reactor, *place, listens_on=listens_on) for place in places]
+        return Fallback(reactor, [first, *others])
 
     def bind(self) -> None:
         """Take the ports, or raise `CannotStartError` with the sentence for the person."""
@@ -347,13 +349,13 @@ class Program(Service):
         self._reactor.callLater(_LAST_WORDS, _exit_now, self.status or 1)
 
 
-def _carrier(reactor: Any, lan: LanSettings) -> Carrier | None:
+def _carrier(reactor: Any, settings: Settings) -> Carrier | None:
     """What takes beacons to the neighbours; imported only for who wants to be found by them."""
-    if not lan.enabled:
+    if not settings.lan.enabled:
         return None
     from p2pchat.mesh.discovery.lan.multicast import Multicast
 
-    return Multicast(reactor, lan.interfaces)
+    return Multicast(reactor, settings.lan.interfaces, settings.peer.interface)
 
 
 def _remembers(settings: Settings) -> bool:

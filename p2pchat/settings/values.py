@@ -53,7 +53,7 @@ class PeerSettings(Struct, frozen=True, kw_only=True):
     """None: 4000 or, when that is taken, a free one."""
     interface: Annotated[str | None, HOST("local address to listen on", restart=True)] = None
     """None: all of IPv6 and of IPv4, or loopback when only this machine's nodes can find us
-    anyway. 0.0.0.0: all of IPv4."""
+    anyway. 0.0.0.0: IPv4 alone, for the port, for registrations and for beacons."""
     listen: Annotated[
         str | None,
         ENDPOINT("listen there instead, for example on systemd:domain=INET:index=0", restart=True),

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.mesh.discovery.lan.interfaces import Interface
-from p2pchat.mesh.discovery.lan.multicast import Way
+from p2pchat.mesh.discovery.lan.way import Way
 
 
 class FakeLan:

@@ -223,6 +223,14 @@ def embedded_ipv4(packed: bytes) -> bytes | None:
     return None
 
 
+def leads_to(listens_on: str | None, ip: str) -> bool:
+    """Whether who listens on this one address can be reached over the family of `ip`.
+
+    None is every address, and so is `::`, which takes IPv4 as well.
+    """
+    return listens_on is None or listens_on == "::" or (":" in ip) == (":" in listens_on)
+
+
 def host_and_port(host: str, port: int) -> str:
     """`HOST:PORT`, or `[V6]:PORT` for an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

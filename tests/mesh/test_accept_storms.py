@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Generator
+from itertools import count
 from typing import Any
 
 from twisted.internet import reactor as installed
@@ -13,6 +14,7 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
+from p2pchat.dual_stack import listen_on_all, listen_on_loopback
 from p2pchat.mesh.link.listener import (
     ACCEPTS,
     CROWDED,
@@ -75,12 +77,13 @@ class QueueTests(SynchronousTestCase):
     def test_the_kernel_tells_how_many_it_holds(self) -> None:
         if sys.platform != "linux":
             raise SkipTest("only Linux tells")
-        port = reactor.listenTCP(0, ServerFactory(), backlog=STORM, interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        self.assertEqual(queue_of(port), 0)
-        for _ in range(7):
-            self.addCleanup(socket.create_connection(("127.0.0.1", port.getHost().port)).close)
-        self.assertEqual(queue_of(port), 7)
+        for listen in (listen_on_loopback, listen_on_all):
+            port: Any = listen(reactor, 0, ServerFactory(), STORM)
+            self.addCleanup(port.stopListening)
+            self.assertEqual(queue_of(port), 0)
+            for _ in range(7):
+                self.addCleanup(socket.create_connection(("127.0.0.1", port.getHost().port)).close)
+            self.assertEqual(queue_of(port), 7)
 
 
 class QueueOfAPort:
@@ -115,10 +118,12 @@ class QueueOfAPort:
 class CrowdTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.port = QueueOfAPort(FakeClock())
+        self.numbers = count(1)
 
-    def storm(self, seconds: float, *, more: int = 6) -> None:
+    def storm(self, seconds: float, *, more: int = 6, ip: str = "127.0.0.1") -> None:
+        """Connections from this address; each from another one if it has a place for a number."""
         for _ in range(int(seconds / 0.002)):
-            self.port.queue += ["127.0.0.1"] * more
+            self.port.queue += [ip.format(next(self.numbers)) for _ in range(more)]
             self.port.turn()
 
     def test_a_friend_does_not_wait_behind_the_crowd_of_one_address(self) -> None:
@@ -133,6 +138,15 @@ class CrowdTests(SynchronousTestCase):
         before = len(self.port.stayed)
         self.storm(1.0)
         self.assertAlmostEqual(len(self.port.stayed) - before, SHARE[0], delta=SHARE[1])
+
+    def test_so_have_all_addresses_of_an_ipv6_network(self) -> None:
+        """One machine has them all, and any number of link-local ones."""
+        for ip in ("2001:db8::{:x}", "fe80::{:x}"):
+            self.port = QueueOfAPort(FakeClock())
+            self.storm(PATIENCE + 0.3, ip=ip)
+            before = len(self.port.stayed)
+            self.storm(0.5, ip=ip)
+            self.assertAlmostEqual(len(self.port.stayed) - before, SHARE[0] / 2, delta=SHARE[1])
 
     def test_a_burst_that_is_soon_over_is_let_in_whole(self) -> None:
         self.port.queue = ["127.0.0.1"] * 400

@@ -76,6 +76,21 @@ class ExchangeTests(SynchronousTestCase):
             [[{"id": "eva@CIC", "ip": "203.0.113.9", "port": 4000, "seen": 120}]],
         )
 
+    def test_no_scope_of_ours_is_told(self) -> None:
+        """It would be another machine's interface of that name."""
+        peer, link = self.meets("bob@CIC")
+        self.book.met("eva@CIC", ("203.0.113.9", 4000), 880.0)
+        self.book.met("eva@CIC", ("fe80::9%eth0", 4000), 880.0)
+        self.book.met("dan@CIC", ("fe80::8%eth0", 4000), 880.0)
+        self.exchange.heard(peer, link, PeersReq("b7", "CIC"))
+        (told,) = (each["peers"] for each in link.messages)
+        self.assertEqual([(each["id"], each["ip"]) for each in told], [("eva@CIC", "203.0.113.9")])
+
+    def test_no_scope_of_others_is_taken_in(self) -> None:
+        self.bob = self.meets("bob@CIC", "fe80::5%eth0")
+        self.assertEqual(self.told(KnownPeer("eva@CIC", "fe80::9%eth0", 4000)), 0)
+        self.assertEqual(self.told(KnownPeer("eva@CIC", "10.0.0.9", 4000)), 1)
+
     def test_so_much_and_so_often(self) -> None:
         peer, link = self.meets("bob@CIC")
         for number in range(150):

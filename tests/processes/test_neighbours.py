@@ -39,6 +39,35 @@ class NeighboursTests(ProcessCase):
         bob.say("/quit")
         await ana.expect("bob@lobby. has left")
 
+    async def test_two_machines_without_ipv4(self) -> None:
+        """They have link-local addresses alone, at which nobody is dialed without a scope."""
+        self.net = Net(self)
+        self.net.host("ana")
+        self.net.host("bob")
+        ana = self.node("ana")
+        await ana.expect("ana@lobby listens on port 4000")
+        bob = self.node("bob")
+        await bob.expect("bob@lobby listens on port 4000")
+        began = time.monotonic()
+        await bob.expect("(In|Out)bound connected: .ana@lobby.")
+        self.assertLess(time.monotonic() - began, 4, "two seconds on a machine at rest")
+        bob.say("/msg ana oi")
+        await ana.expect(r"^ \[bob@lobby\] oi$")
+        bob.say("/peers")
+        await bob.expect(r"ana@lobby +\[fe80::[0-9a-f:]+%eth0\]:4000")
+        dialed, other = (ana, "bob") if "Outbound connected" in ana.output else (bob, "ana")
+        dialed.say("/conn")
+        await dialed.expect(rf"^{other}@lobby +outbound .* IPv6 +network$")
+        bob.say("/lan")
+        await bob.expect(r"^eth0 +fe80::[0-9a-f:]+ +joined +\d+ +\d+ +\d s ago")
+        words = [*self.net.inside("bob"), sys.executable, "-m", "p2pchat", "doctor"]
+        page = subprocess.run(
+            words, capture_output=True, text=True, timeout=30, check=False, cwd=ROOT
+        )
+        self.assertRegex(page.stdout, r"heard: .*ana@lobby. at \[fe80::[0-9a-f:]+%eth0\]:4000")
+        bob.say("/quit")
+        await ana.expect("bob@lobby. has left")
+
     async def test_a_network_that_lets_no_beacon_through(self) -> None:
         self.net = Net(self)
         self.net.host("ana", "10.77.0.1/24")

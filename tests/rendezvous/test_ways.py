@@ -55,6 +55,25 @@ class WaysTests(SynchronousTestCase):
     def ok(self, ip: str, ttl: int = 60) -> bytes:
         return b'{"status":"OK","ttl":%d,"ip":"%b"}\n' % (ttl, ip.encode())
 
+    def test_who_listens_over_one_family_registers_over_that_one(self) -> None:
+        """Others would dial an address at which nothing listens."""
+        self.serve(FOUR, self.ok("10.0.0.1"))
+        self.serve(SIX, self.ok("fd00::1"))
+        for listens_on, ip in (("0.0.0.0", FOUR), ("10.0.0.1", FOUR), ("fd00::1", SIX)):
+            self.client = RendezvousClient(self.home, NAME, 8080, listens_on=listens_on)
+            self.asked.clear()
+            self.register()
+            self.assertEqual([each for each, _ in self.asked], [ip])
+        self.client = RendezvousClient(self.home, NAME, 8080, listens_on="::")
+        self.asked.clear()
+        self.register()
+        self.assertEqual({each for each, _ in self.asked}, {FOUR, SIX})
+        # Without it nobody would be found at all.
+        self.client = RendezvousClient(self.home, SIX, 8080, listens_on="0.0.0.0")
+        self.asked.clear()
+        self.register()
+        self.assertEqual([each for each, _ in self.asked], [SIX])
+
     def test_each_family_gets_a_registration_and_the_shorter_lease_counts(self) -> None:
         self.serve(FOUR, self.ok("192.0.2.1", 50))
         self.serve(SIX, self.ok("fd00::1", 40))

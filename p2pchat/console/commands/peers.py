@@ -10,6 +10,7 @@ person's clock, never for long.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -100,10 +101,11 @@ def _beside(node: ChatNode, peer_id: str) -> str:
     away = node.absences.text_of(peer_id)
     words = ["ignored"] if peer_id in node.lists.ignored else []
     words += [f"away: {away}"] if away else []
-    return _alias(node, peer_id) + "".join(f", {word}" for word in words)
+    return alias_beside(node, peer_id) + "".join(f", {word}" for word in words)
 
 
-def _alias(node: ChatNode, peer_id: str) -> str:
+def alias_beside(node: ChatNode, peer_id: str) -> str:
+    """What tables say beside a peer that the person calls by another name; empty if it is none."""
     alias = node.lists.called(peer_id)
     return "" if alias == peer_id else f", alias {alias}"
 
@@ -111,7 +113,7 @@ def _alias(node: ChatNode, peer_id: str) -> str:
 def _conn(person: Person, _: str) -> Answer:
     node, wall_now = person.node, person.node.wall()
     rows = link_rows(node.peers.connected(), person.clock.seconds(), wall_now)
-    return tabled(links_table(rows, wall_now, node.known, lambda peer_id: _alias(node, peer_id)))
+    return tabled(links_table(rows, wall_now, node.known, partial(alias_beside, node)))
 
 
 def _rtt(person: Person, _: str) -> Answer:
@@ -124,7 +126,9 @@ def _rtt(person: Person, _: str) -> Answer:
         return not any(peer.links and not peer.round_trips for peer in asked)
 
     return until(person.clock, come, PONG_WAIT).addCallback(
-        lambda _: tabled(round_trips_table(round_trip_rows(node.peers)))
+        lambda _: tabled(
+            round_trips_table(round_trip_rows(node.peers), partial(alias_beside, node))
+        )
     )
 
 

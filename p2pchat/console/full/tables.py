@@ -8,7 +8,7 @@ alike, or noise would look like a mountain range.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from p2pchat.console.full.widths import cut, padded, steady, width
@@ -50,12 +50,18 @@ def sparkline(samples: Sequence[float], bars: str = BARS) -> str:
     return "".join(bars[round((sample - low) / (high - low) * steps)] for sample in samples)
 
 
-def round_trips_graph(rows: Iterable[RoundTripRow], bars: str = BARS) -> Table:
-    """The round-trip times in milliseconds, with a graph of each peer's samples."""
+def round_trips_graph(
+    rows: Iterable[RoundTripRow], bars: str = BARS, beside: Callable[[str], str] = lambda _: ""
+) -> Table:
+    """The round-trip times in milliseconds, with a graph of each peer's samples.
+
+    `beside` gives what stands behind the figures of a peer.
+    """
     cells = []
     for row in rows:
         graph = sparkline(row.samples_seconds, bars) or "no answer yet"
-        cells.append((in_table(row.peer_id), graph, *round_trip_figures(row)))
+        mean, least, last = round_trip_figures(row)
+        cells.append((in_table(row.peer_id), graph, mean, least, last + beside(row.peer_id)))
     return Table(("peer_id", "samples", "mean ms", "least", "last"), cells)
 
 

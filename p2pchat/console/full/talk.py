@@ -13,6 +13,7 @@ was not delivered: what was typed is never lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -27,6 +28,7 @@ from p2pchat.console.commands.messages import (
     to_a_scope,
     unknown_name,
 )
+from p2pchat.console.commands.peers import alias_beside
 from p2pchat.console.commands.sent import first_word
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.commands.whom import unless_unknown
@@ -282,7 +284,7 @@ class Talk:
     def _with_graphs(self, reply: Reply) -> bool:
         if reply.table is not None:
             rows = round_trip_rows(self._node.peers)
-            reply.table = round_trips_graph(rows, self._bars)
+            reply.table = round_trips_graph(rows, self._bars, partial(alias_beside, self._node))
         return self._told(reply)
 
     # ------------------------------------------------------------ showing

@@ -25,7 +25,11 @@ from p2pchat.wire.address import host_and_port
 
 _LIMIT: Final = 4.5
 """Seconds for everything."""
-_CONNECT: Final = 2.0
+_ANSWERS: Final = 4.0
+"""Seconds for the answers of a rendezvous at all of its addresses."""
+_ANSWER: Final = 2.0
+"""At one of them, from the connection to the last byte: what drips is no answer."""
+_MOST_PLACES: Final = 4
 _LONGEST: Final = 2_000_000
 """Bytes of a listing that are read."""
 _LITTLE: Final = 100_000_000
@@ -156,8 +160,10 @@ def _rendezvous(settings: Settings) -> Iterable[Found]:
         said = f"{name}: there is no such host ({why.strerror})"
         yield Found("rendezvous", said, "look at the name (--rendezvous) and at the network")
         return
-    places = dict.fromkeys((family, place) for family, _, _, _, place in found)
-    answers = [_asked(family, place) for family, place in [*places][:4]]
+    every = dict.fromkeys((family, place) for family, _, _, _, place in found)
+    places = [*every][:_MOST_PLACES]
+    seconds = min(_ANSWER, _ANSWERS / len(places))
+    answers = [_asked(family, place, seconds) for family, place in places]
     for says, _ in answers:
         yield Found("rendezvous", says)
     if not any(ok for _, ok in answers):
@@ -165,17 +171,18 @@ def _rendezvous(settings: Settings) -> Iterable[Found]:
         yield Found("rendezvous", f"{name} cannot be used", helps)
 
 
-def _asked(family: int, place: tuple[object, ...]) -> tuple[str, bool]:
-    """What the rendezvous at one address answers, and whether that is an answer."""
+def _asked(family: int, place: tuple[object, ...], seconds: float) -> tuple[str, bool]:
+    """What the rendezvous at one address answers in so many, and whether that is an answer."""
     where = host_and_port(str(place[0]), int(str(place[1])))
     began = time.monotonic()
     try:
         with socket.socket(family, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_CONNECT)
+            connection.settimeout(seconds)
             connection.connect(place)
             connection.sendall(b'{"type":"DISCOVER"}\n')
             line = bytearray()
-            while b"\n" not in line and len(line) < _LONGEST:
+            while b"\n" not in line[-65_536:] and len(line) < _LONGEST:
+                connection.settimeout(max(began + seconds - time.monotonic(), 0.001))
                 data = connection.recv(65_536)
                 if not data:
                     break
@@ -196,7 +203,7 @@ def _asked(family: int, place: tuple[object, ...]) -> tuple[str, bool]:
 
 
 def _network(settings: Settings) -> Iterable[Found]:
-    ways, names, trouble = heard_on_the_network()
+    ways, names, trouble = heard_on_the_network(patterns=settings.lan.interfaces)
     if trouble:
         yield Found("network", trouble, "a firewall or another program: see --lan-interfaces")
         return

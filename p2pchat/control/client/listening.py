@@ -1,19 +1,31 @@
 """Hearing who is on our own network for a moment, with plain sockets: for `p2pchat doctor`.
 
-Rules: who is there is asked once, on each interface. What a beacon says is anybody's word; it is
-shown, and no more.
+Rules: who is there is asked once, on each interface, over IPv4 and IPv6. What a beacon says is
+anybody's word; it is shown, and no more.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import time
-from collections.abc import Container
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Final
 
-from p2pchat.mesh.discovery.lan.beacon import GROUP, MAX_BYTES, PORT, Beacon, decode, encode
-from p2pchat.mesh.discovery.lan.interfaces import all_interfaces, usable
+from p2pchat.mesh.discovery.lan.beacon import (
+    GROUP,
+    GROUP_6,
+    MAX_BYTES,
+    PORT,
+    Beacon,
+    decode,
+    encode,
+)
+from p2pchat.mesh.discovery.lan.interfaces import Interface, all_interfaces, usable
+from p2pchat.mesh.discovery.lan.sockets import ipv6_socket
+from p2pchat.wire.address import host_and_port, is_link_local
 from p2pchat.wire.names import bracketed
 
 _LISTEN: Final = 3.0
@@ -22,44 +34,74 @@ _MOST: Final = 1000
 
 
 def heard_on_the_network(
-    seconds: float = _LISTEN, port: int = PORT
+    seconds: float = _LISTEN, port: int = PORT, patterns: Sequence[str] = ()
 ) -> tuple[list[str], set[str], str]:
-    """Our addresses there, who else was heard (printable, with an address), and what is wrong."""
-    ways = [each.ip for each in usable(all_interfaces(), ())]
+    """Our addresses there, who else was heard (printable, with an address), and what is wrong.
+
+    `patterns` are the person's names of interfaces, none for all that fit.
+    """
+    ways = usable(all_interfaces(), patterns)
+    ours = [each.ip for each in ways]
     if not ways:
         return [], set(), ""
+    question = encode(Beacon("doctor@p2pchat", os.urandom(8).hex(), ask=True))
+    wrong: list[str] = []
+    with ExitStack() as opened:
+        try:
+            four = opened.enter_context(_ipv4_socket(port))
+        except OSError as why:
+            return ours, set(), f"cannot listen for beacons: {why.strerror or why}"
+        sockets = {four: ""}
+        for way in ways:
+            try:
+                if way.is_ipv6:
+                    six = opened.enter_context(ipv6_socket(way.name, port))
+                    six.sendto(question, (GROUP_6, port))
+                    sockets[six] = f"%{way.name}"
+                else:
+                    _ask_over_ipv4(four, way, question, port)
+            except OSError as why:
+                wrong.append(f"cannot ask for beacons on {way.name}: {why.strerror or why}")
+        if len(wrong) == len(ways):
+            return ours, set(), wrong[0]
+        return ours, _listen(sockets, seconds, {*ours}), ""
+
+
+def _ipv4_socket(port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if hasattr(socket, "SO_REUSEPORT"):
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listening.bind((GROUP, port))
-            for ip in ways:
-                member = socket.inet_aton(GROUP) + socket.inet_aton(ip)
-                listening.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-            question = encode(Beacon("doctor@p2pchat", os.urandom(8).hex(), ask=True))
-            for ip in ways:
-                out = socket.inet_aton(ip)
-                listening.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, out)
-                listening.sendto(question, (GROUP, port))
-            return ways, _listen(listening, seconds, ways), ""
-    except OSError as why:
-        return ways, set(), f"cannot listen for beacons: {why.strerror}"
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((GROUP, port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
-def _listen(listening: socket.socket, seconds: float, ours: Container[str]) -> set[str]:
+def _ask_over_ipv4(made: socket.socket, way: Interface, question: bytes, port: int) -> None:
+    ours = socket.inet_aton(way.ip)
+    made.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP) + ours)
+    made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, ours)
+    made.sendto(question, (GROUP, port))
+
+
+def _listen(sockets: dict[socket.socket, str], seconds: float, ours: set[str]) -> set[str]:
+    """Who answers on these; with each is what its addresses need to be dialed, the scope."""
     names: set[str] = set()
     until = time.monotonic() + seconds
-    for _ in range(_MOST):
-        left = until - time.monotonic()
-        if left <= 0:
-            break
-        listening.settimeout(left)
-        try:
-            datagram, (ip, _) = listening.recvfrom(MAX_BYTES + 1)
-        except TimeoutError:
-            break
-        beacon = decode(datagram)
-        if beacon is not None and beacon.port and ip not in ours:
-            names.add(f"{bracketed(beacon.id)} at {ip}:{beacon.port}")
+    left = _MOST
+    while left > 0 and (wait := until - time.monotonic()) > 0:
+        ready, _, _ = select.select([*sockets], [], [], wait)
+        for each in ready:
+            left -= 1
+            datagram, (ip, *_) = each.recvfrom(MAX_BYTES + 1)
+            beacon = decode(datagram)
+            if beacon is None or not beacon.port or ip in ours:
+                continue
+            if not sockets[each] or is_link_local(ip):
+                where = host_and_port(ip + sockets[each], beacon.port)
+                names.add(f"{bracketed(beacon.id)} at {where}")
     return names

@@ -17,12 +17,12 @@ from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IReactorTime
 
-from p2pchat.mesh.addresses import AddressRules
-from p2pchat.mesh.candidates import Candidates, number_below
+from p2pchat.mesh.addresses import AddressRules, Place
+from p2pchat.mesh.candidates import Candidate, Candidates, number_below
 from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer, PeerTable
-from p2pchat.wire.address import namespace_of, split_peer_id
+from p2pchat.wire.address import is_link_local, namespace_of, split_peer_id
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import PEERS, KnownPeer, Peers, PeersReq
 
@@ -89,8 +89,9 @@ class Exchange:
         self._answered[link] = now
         count = min(max(question.limit, 0), MOST)
         known = [
-            KnownPeer(each.peer_id, *each.places[0], max(0, int(wall - each.seen_at)))
+            KnownPeer(each.peer_id, *place, max(0, int(wall - each.seen_at)))
             for each in self._candidates.to_tell(question.namespace, count, {peer.peer_id})
+            if (place := _elsewhere(each)) is not None
         ]
         link.send(encode(Peers(question.msg_id, question.namespace, known)))
 
@@ -104,6 +105,11 @@ class Exchange:
                 continue
             if known.id == own_id or namespace != answer.namespace:
                 continue
-            places = rules.dialable(known.ip, known.port)
+            places = [] if is_link_local(known.ip) else rules.dialable(known.ip, known.port)
             if places:
                 self._candidates.told(known.id, places[-1], peer.peer_id, wall)
+
+
+def _elsewhere(known: Candidate) -> Place | None:
+    """Where another machine may find it: the scope of a link-local address is ours alone."""
+    return next((place for place in known.places if not is_link_local(place[0])), None)

@@ -168,6 +168,12 @@ class LinkTests(CommandCase):
         lines = self.successResultOf(answer).lines
         self.assertEqual(lines[1].split(), ["bob@CIC", "-", "-", "-", "no", "answer", "yet"])
 
+    def test_rtt_shows_what_the_person_calls_a_peer(self) -> None:
+        self.node.meets("bob@CIC")
+        self.node.peers.connected()[0].add_round_trip(0.01)
+        self.reply("/alias mum bob")
+        self.assertTrue(self.reply("/rtt").lines[1].endswith("10.0, alias mum"))
+
     def test_rtt_of_nobody(self) -> None:
         self.assertEqual(self.reply("/rtt").lines, ["no links, and no round-trip times"])
 

@@ -25,8 +25,11 @@ from p2pchat.settings.values import (
 
 
 class RendezvousCase(SynchronousTestCase):
-    def server(self, answer: bytes | None) -> int:
-        """The port of a server that answers its first connection with this; None: never."""
+    def server(self, answer: bytes | None, drips: threading.Event | None = None) -> int:
+        """The port of a server that answers its first connection with this; None: never.
+
+        With `drips` it sends a byte now and then, until that is set or the other end has gone.
+        """
         listening = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listening.close)
 
@@ -35,6 +38,14 @@ class RendezvousCase(SynchronousTestCase):
             with connection:
                 if answer is None:
                     over.wait(10)
+                elif drips is not None:
+                    try:
+                        for byte in answer:
+                            connection.sendall(bytes([byte]))
+                            if drips.wait(0.01):
+                                break
+                    except OSError:
+                        pass
                 else:
                     connection.recv(1000)
                     connection.sendall(answer)
@@ -46,10 +57,12 @@ class RendezvousCase(SynchronousTestCase):
         self.addCleanup(over.set)
         return int(listening.getsockname()[1])
 
-    def asked(self, answer: bytes | None) -> tuple[list[str], list[str]]:
+    def asked(
+        self, answer: bytes | None, drips: threading.Event | None = None
+    ) -> tuple[list[str], list[str]]:
         """What is said of a rendezvous that answers this, and what is said to help."""
         settings = Settings(
-            rendezvous=RendezvousSettings(host="127.0.0.1", port=self.server(answer))
+            rendezvous=RendezvousSettings(host="127.0.0.1", port=self.server(answer, drips))
         )
         found = [*doctors._rendezvous(settings)]
         return [each.says for each in found], [each.helps for each in found if each.helps]
@@ -84,8 +97,19 @@ class RendezvousTests(RendezvousCase):
         self.assertIn("--lan or /dial", helps[-1])
 
     def test_one_that_never_answers(self) -> None:
-        self.patch(doctors, "_CONNECT", 0.05)
+        self.patch(doctors, "_ANSWER", 0.05)
         says, helps = self.asked(None)
+        self.assertRegex(says[0], "no answer|timed out")
+        self.assertEqual(len(helps), 1)
+
+    def test_one_that_drips(self) -> None:
+        """Its bytes come one by one, each in time: no thread of ours is left with them."""
+        self.patch(doctors, "_ANSWER", 0.2)
+        drops = threading.Event()
+        self.addCleanup(drops.set)
+        began = time.monotonic()
+        says, helps = self.asked(b'{"status":"OK",' + b" " * 1000, drips=drops)
+        self.assertLess(time.monotonic() - began, 2)
         self.assertRegex(says[0], "no answer|timed out")
         self.assertEqual(len(helps), 1)
 
@@ -147,7 +171,7 @@ class LookTests(SynchronousTestCase):
             ),
             ((["10.0.0.1"], set(), "cannot listen"), True, "cannot listen", True),
         ):
-            self.patch(doctors, "heard_on_the_network", lambda answer=answer: answer)
+            self.patch(doctors, "heard_on_the_network", lambda answer=answer, **_: answer)
             (found,) = doctors._network(Settings(lan=LanSettings(enabled=lan)))
             self.assertRegex(found.says, says)
             self.assertEqual(bool(found.helps), helps, found)
@@ -168,7 +192,7 @@ class LookTests(SynchronousTestCase):
         self.assertIn("set it", found.helps)
 
     def test_everything(self) -> None:
-        self.patch(doctors, "heard_on_the_network", lambda: ([], set(), ""))
+        self.patch(doctors, "heard_on_the_network", lambda **_: ([], set(), ""))
         lines = doctor(Settings(history=HistorySettings(file="none")))
         for about in ("lo ", "IPv4", "IPv6", "port", "rendezvous", "network", "clock", "files"):
             self.assertTrue(any(line.startswith(about) for line in lines), (about, lines))

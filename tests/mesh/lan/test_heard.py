@@ -18,6 +18,7 @@ from p2pchat.mesh.discovery.lan.heard import (
 )
 
 OWN = "f" * 16
+SIX = "fe80::2%eth0"
 
 
 def instance(number: int) -> str:
@@ -50,6 +51,7 @@ class HeardTests(SynchronousTestCase):
 
     def test_another_port(self) -> None:
         self.hear("bob@CIC")
+        self.assertEqual(self.hear("bob@CIC", port=4001), News("bob@CIC", is_new=True))
         self.assertEqual(self.hear("bob@CIC", port=4001), News("bob@CIC", is_new=False))
 
     def test_another_run_comes_first(self) -> None:
@@ -62,6 +64,15 @@ class HeardTests(SynchronousTestCase):
         self.hear("bob@CIC", "10.8.0.2")
         self.hear("bob@CIC", "10.9.0.2")
         self.assertEqual({each.ip for each in self.heard.of("bob@CIC")}, {"10.8.0.2", "10.9.0.2"})
+
+    def test_one_run_over_both_families(self) -> None:
+        """IPv4 comes first: it has a share of its own wherever an address has one."""
+        self.hear("bob@CIC")
+        self.now += 1
+        self.hear("bob@CIC", "fe80::2%eth0")
+        self.assertEqual([each.ip for each in self.heard.of("bob@CIC")], ["10.0.0.2", SIX])
+        self.hear("bob@CIC", "fe80::2%wlan0")
+        self.assertEqual(len(self.heard.of("bob@CIC")), 3, "another machine, perhaps")
 
     def test_who_leaves_is_forgotten_where_it_said_so(self) -> None:
         self.hear("bob@CIC", "10.8.0.2")
@@ -122,6 +133,26 @@ class HeardTests(SynchronousTestCase):
             self.now += 0.2
             self.hear("friend@CIC", f"10.0.0.{number}", number)
         self.assertEqual(len(self.heard.of("friend@CIC")), MOST_OF_ONE)
+
+    def test_ipv6_is_read_so_often(self) -> None:
+        """Each of these addresses costs nobody anything."""
+        for number in range(500):
+            self.hear(f"eve{number}@CIC", f"fe80::{number:x}%eth0", number)
+        self.assertEqual(len(self.heard), (RATE - RATE // 8) // 2)
+        self.assertIsNotNone(self.hear("bob@CIC", "10.0.0.2", 9999), "there is room for IPv4")
+        self.now += 1
+        self.assertIsNotNone(self.hear("bob@CIC", "fe80::b%eth0", 9999), "the next second")
+
+    def test_ipv6_has_so_many_places(self) -> None:
+        for number in range(2, 2 * MOST):
+            self.now += 0.05
+            self.hear(f"eve{number}@CIC", f"fe80::{number:x}%eth0", number)
+        self.assertEqual(len(self.heard), (MOST - MOST // 8) // 2)
+        self.assertIsNotNone(self.hear("friend@CIC", "fe80::f%eth0", 9999))
+        self.assertIsNotNone(self.hear("bob@CIC", "10.0.0.2", 9998))
+        self.heard.lapse(self.now + LASTS)
+        self.now += LASTS
+        self.assertIsNotNone(self.hear("bob@CIC", "fe80::b%eth0", 1))
 
     def test_strangers_leave_places_for_friends_and_take_nobodys(self) -> None:
         self.hear("bob@CIC", "10.9.9.9", 1)

@@ -82,12 +82,32 @@ class LanTests(SynchronousTestCase):
         for number in range(60):
             beacon = Beacon(f"eve{number}@CIC", f"{number + 500:016x}", 4000)
             self.network.shout(f"10.0.0.{number + 100}", encode(beacon))
-        self.clock.advance(0)
+        self.clock.pump([0, 0.05])
         self.assertIn(len(self.sighted), (20, 21))
         self.pass_time(10)
         self.assertIn(len(self.sighted), (30, 31))
         self.pass_time(60)
         self.assertEqual(len(self.sighted), 60)
+
+    def test_both_families_of_a_node_are_told_at_once(self) -> None:
+        self.lan("ana@CIC", 1)
+        for number in range(20):
+            beacon = encode(Beacon(f"n{number}@CIC", f"{number + 500:016x}", 4000))
+            self.network.shout(f"fe80::{number + 2:x}%lan0", beacon)
+            self.network.shout(f"10.0.0.{number + 2}", beacon)
+        self.clock.pump([0, 0.05])
+        places = [("10.0.0.21", 4000), ("fe80::15%lan0", 4000)]
+        self.assertEqual(self.sighted[-1], ("ana@CIC", "n19@CIC", places))
+        self.assertEqual(len(self.sighted), 20)
+
+    def test_a_port_that_changes_without_end_is_told_one_a_second(self) -> None:
+        """A neighbour could have us dial all ports of another one."""
+        self.lan("ana@CIC", 1)
+        for number in range(300):
+            beacon = Beacon("eve@CIC", "e" * 16, 5000 + number)
+            self.network.shout("10.0.0.9", encode(beacon))
+            self.clock.advance(0.1)
+        self.assertLessEqual(len(self.sighted), 20 + 31)
 
     def test_who_leaves_is_forgotten(self) -> None:
         self.lan("ana@CIC", 1)
@@ -139,6 +159,14 @@ class LanTests(SynchronousTestCase):
             self.pass_time(1)
         self.assertEqual(self.namesakes, ["on this network, at 10.0.0.9"] * 3)
         self.assertEqual(self.sighted, [])
+
+    def test_an_interface_that_comes_later_is_used_soon(self) -> None:
+        carrier = self.lan("ana@CIC", 1).carrier
+        self.pass_time(14)
+        (way,) = carrier.ways.values()
+        way.sent = 0
+        self.pass_time(8)
+        self.assertEqual(way.sent, 1)
 
     def test_silence(self) -> None:
         ana = self.lan("ana@CIC", 1)

@@ -22,8 +22,9 @@ from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.names import bracketed
 
 GROUP: Final = "239.255.80.50"
+GROUP_6: Final = "ff02::5080"
 PORT: Final = 27801
-"""Where beacons go: a multicast group, and its UDP port."""
+"""Where beacons go: a multicast group of IPv4, one of IPv6, and their UDP port."""
 MAX_BYTES: Final = 512
 """The largest beacon: a name of 64 letters of another alphabet fits, and its namespace."""
 _INSTANCE: Final = re.compile("[0-9a-f]{16}")

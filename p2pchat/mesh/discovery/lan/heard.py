@@ -2,7 +2,8 @@
 
 Rules: a beacon is anybody's word. It can make us dial where it came from, and nothing else. What is
 kept is bounded, in all and for each address; so is what is read. A part of both is for the machines
-of friends, and nobody who is known loses its place to who is new. No clock: `now` is seconds of a
+of friends, and nobody who is known loses its place to who is new. A machine has as many link-local
+addresses of IPv6 as it wants: all of IPv6 has a half at most. No clock: `now` is seconds of a
 steady one, passed in.
 """
 
@@ -28,6 +29,8 @@ RATE_OF_ONE: Final = 10
 """Of one address."""
 _FOR_FRIENDS: Final = 8
 """An eighth of all places, and of all that is read, is for addresses at which a friend was."""
+_OF_IPV6: Final = 2
+"""A half of all places, and of all that is read, may be of IPv6."""
 
 
 class Sighting(NamedTuple):
@@ -35,7 +38,7 @@ class Sighting(NamedTuple):
 
     peer_id: str
     ip: str
-    """Where its beacon came from."""
+    """Where its beacon came from; an IPv6 address has its scope."""
     port: int
     until: float
 
@@ -45,7 +48,7 @@ class News(NamedTuple):
 
     peer_id: str
     is_new: bool
-    """Whether a node began, and has perhaps not heard of us."""
+    """Whether it was not heard at this place before, and has perhaps not heard of us."""
     asks: bool = False
     """Whether it only wants to hear of us."""
 
@@ -62,11 +65,12 @@ class Heard:
         self._known: dict[tuple[str, str], Sighting] = {}
         self._of_peer: dict[str, dict[tuple[str, str], None]] = {}
         self._at: Counter[str] = Counter()
+        self._over_ipv6 = 0
         self._friendly: set[str] = set()
         """Addresses at which somebody has a friend's name."""
         self._second = now
         self._read: Counter[str] = Counter()
-        self._read_in_all = 0
+        self._read_in_all = self._read_over_ipv6 = 0
         self.taken = 0
         """Beacons of others that were read."""
         self.odd = 0
@@ -94,9 +98,12 @@ class Heard:
         return self._left(beacon, ip) if beacon.bye else self._there(beacon, ip, now)
 
     def of(self, peer_id: str) -> list[Sighting]:
-        """Where this peer was heard, the latest first."""
+        """Where this peer was heard, the latest first, and IPv4 before IPv6.
+
+        What has a share for each address has one for all link-local addresses together.
+        """
         found = [self._known[key] for key in self._of_peer.get(peer_id, ())]
-        return sorted(found, key=lambda each: each.until, reverse=True)
+        return sorted(found, key=lambda each: (":" in each.ip, -each.until))
 
     def lapse(self, now: float) -> set[str]:
         """Forget who was not heard for long; returns whom that concerns."""
@@ -113,13 +120,14 @@ class Heard:
                 self.dropped += 1
                 return None
             self._at[ip] += 1
+            self._over_ipv6 += ":" in ip
             if beacon.id in self._friends:
                 self._friendly.add(ip)
             self._of_peer.setdefault(beacon.id, {})[key] = None
         elif before.peer_id != beacon.id:
             return None  # a run of a node has one name
         self._known[key] = Sighting(beacon.id, ip, beacon.port, now + LASTS)
-        return News(beacon.id, is_new=before is None)
+        return News(beacon.id, is_new=before is None or before.port != beacon.port)
 
     def _left(self, beacon: Beacon, ip: str) -> News | None:
         key = (beacon.instance, ip)
@@ -132,6 +140,7 @@ class Heard:
         sighting = self._known.pop(key)
         peer_id, ip = sighting.peer_id, sighting.ip
         self._at[ip] -= 1
+        self._over_ipv6 -= ":" in ip
         if not self._at[ip]:
             del self._at[ip]
             self._friendly.discard(ip)
@@ -145,16 +154,21 @@ class Heard:
         if self._at[ip] >= MOST_AT_ONE or len(self._of_peer.get(peer_id, ())) >= MOST_OF_ONE:
             return False
         most = MOST if peer_id in self._friends else MOST - MOST // _FOR_FRIENDS
+        if ":" in ip and self._over_ipv6 >= most // _OF_IPV6:
+            return False
         return len(self._known) < most
 
     def _may_read(self, ip: str, now: float) -> bool:
         """Whether one more is read in this second; what is not, is not looked at either."""
         if now - self._second >= 1:
-            self._second, self._read_in_all = now, 0
+            self._second, self._read_in_all, self._read_over_ipv6 = now, 0, 0
             self._read.clear()
         most = RATE if ip in self._friendly else RATE - RATE // _FOR_FRIENDS
         if self._read_in_all >= most or self._read[ip] >= RATE_OF_ONE:
             return False
+        if ":" in ip and self._read_over_ipv6 >= most // _OF_IPV6:
+            return False
         self._read[ip] += 1
         self._read_in_all += 1
+        self._read_over_ipv6 += ":" in ip
         return True

@@ -1,11 +1,12 @@
 """Being found and finding on one network, without a server: beacons at their times.
 
-    start: 0, 1 and 3 s, then every 30 s -> a beacon on each interface
+    start: 0, 1 and 3 s, then every 30 s -> a beacon on each interface, over IPv4 and IPv6
     a node that is new was heard         -> one more within half a second, so that it hears us, too
     100 s after the last one, or a bye   -> forgotten; links stay
 
 Rules: whoever is heard is dialed, and the handshake says who it is. Whatever comes, one beacon a
-second goes out at most, and of those who are new one a second is dialed, after the first twenty.
+second goes out at most, and of those who are new, or at a new place, one a second is dialed, after
+the first twenty.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from p2pchat.logs.levels import Log
 from p2pchat.mesh.discovery.lan.beacon import Beacon, encode
 from p2pchat.mesh.discovery.lan.heard import Heard, Sighting
 from p2pchat.mesh.discovery.lan.interfaces import Interface
-from p2pchat.mesh.discovery.lan.multicast import Way
+from p2pchat.mesh.discovery.lan.way import Way
 from p2pchat.mesh.link.bucket import TokenBucket
 
 _log: Final = Log("Lan")
@@ -34,6 +35,8 @@ _ANSWER: Final = 0.5
 """Seconds within which who is new is answered, at random, so that not all answer at once."""
 _PAUSE: Final = 1.0
 """Seconds between two beacons at least."""
+_MOMENT: Final = 0.02
+"""Seconds that who is new is waited for, because it comes by IPv4 and by IPv6."""
 _DIALS, _DIALS_AT_ONCE = 1, 20
 """How many who began are dialed, a second and at once: anybody can send a thousand beacons."""
 _LOOKS: Final = 10.0
@@ -192,7 +195,7 @@ class Lan(Service):
             self._plan(self._jitter(0.0, _ANSWER))
             self._untold[news.peer_id] = None
             if self._telling is None:
-                self._tell()
+                self._telling = self._clock.callLater(_MOMENT, self._tell)
         elif news.peer_id not in self._untold:
             self._on_sighted(news.peer_id, self.heard.of(news.peer_id), False)
 
@@ -202,7 +205,7 @@ class Lan(Service):
         while self._untold:
             wait = self._dials.take(0, self._clock.seconds())
             if wait:
-                self._telling = self._clock.callLater(wait, self._tell)
+                self._telling = self._clock.callLater(max(wait, _MOMENT), self._tell)
                 return
             peer_id = next(iter(self._untold))
             del self._untold[peer_id]
@@ -213,6 +216,8 @@ class Lan(Service):
 
     def _look(self) -> None:
         self.carrier.look()
+        if any(not way.sent for way in self.carrier.ways.values()):
+            self._plan(0.0)  # an interface that has come up, or could not send at our start
         for peer_id in self.heard.lapse(self._clock.seconds()):
             self._on_sighted(peer_id, self.heard.of(peer_id), False)
 

@@ -1,86 +1,58 @@
-"""Beacons as datagrams: one socket for all interfaces, joined to the group on each by itself.
+"""Beacons as datagrams: joined to their group on each interface by itself.
+
+    IPv4   one socket for all interfaces
+    IPv6   one socket for each interface, because its neighbours are told apart by that alone
 
 Rules: whatever the network does, nothing here raises. Each interface is joined and written to by
 its own address: without that the kernel takes the one of its default route, and none where there is
 none. What comes from outside of our networks is not passed on, so that nobody far away says where
-to dial. Between two reads there is a pause, so that a flood of datagrams is one turn of the reactor
-and not one each; the kernel drops what it has no room for.
+to dial. An IPv6 address is passed on with the scope that it has here.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from socket import inet_aton
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError, MessageLengthError
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import DatagramProtocol
 
 from p2pchat.logs.levels import Log
-from p2pchat.mesh.discovery.lan.beacon import GROUP, PORT
+from p2pchat.mesh.discovery.lan.beacon import GROUP, GROUP_6, PORT
 from p2pchat.mesh.discovery.lan.interfaces import Interface, all_interfaces, usable
+from p2pchat.mesh.discovery.lan.reading import Reading
+from p2pchat.mesh.discovery.lan.sockets import ipv6_socket
+from p2pchat.mesh.discovery.lan.way import Way
+from p2pchat.wire.address import is_link_local
 
 _log: Final = Log("Lan")
-_PAUSE: Final = 0.1
-"""Seconds from one read to the next."""
 
 
-class Way:
-    """What became of one interface."""
-
-    __slots__ = (
-        "_mask",
-        "_network",
-        "heard_at",
-        "interface",
-        "joined",
-        "received",
-        "sent",
-        "trouble",
-    )
-
-    def __init__(self, interface: Interface) -> None:
-        self.interface = interface
-        network = interface.network
-        self._mask, self._network = int(network.netmask), int(network.network_address)
-        self.joined = False
-        self.trouble = ""
-        """Why the last beacon did not go out, or why the group could not be joined."""
-        self.sent = 0
-        self.received = 0
-        """Datagrams from others and from us; see `Lan` for what they were."""
-        self.heard_at: float | None = None
-        """When the last one of others came, seconds of the node's clock; who reads them sets it."""
-
-    def leads_to(self, address: int) -> bool:
-        """Whether a machine of this IPv4 address is on its network."""
-        return address & self._mask == self._network
-
-
-class Multicast(DatagramProtocol):
+class Multicast:
     """Sends datagrams to all neighbours, and gets theirs.
 
-    `reactor` provides IReactorMulticast. `patterns` are names of interfaces, none for all that fit.
-    `find` gives the interfaces that there are.
+    `reactor` provides IReactorMulticast and IReactorSocket. `patterns` are names of interfaces,
+    none for all that fit, and `listens_on` is the one address that the node listens on. `find`
+    gives the interfaces that there are.
     """
-
-    noisy = False
 
     def __init__(
         self,
         reactor: Any,
         patterns: Sequence[str] = (),
+        listens_on: str | None = None,
         find: Callable[[], list[Interface]] = all_interfaces,
         port: int = PORT,
     ) -> None:
         self._reactor = reactor
         self._patterns = patterns
+        self._listens_on = listens_on
         self._find = find
         self._number = port
-        self._listening: Any = None
-        self._reading_again: IDelayedCall | None = None
+        self._four = Reading(reactor, self._over_ipv4)
+        self._six: dict[Interface, Reading] = {}
         self.ways: dict[Interface, Way] = {}
         """The interfaces in use."""
         self.on_datagram: Callable[[bytes, str, Way], None] = lambda *_: None
@@ -91,63 +63,63 @@ class Multicast(DatagramProtocol):
         try:
             # At the group's address only what was sent to the group comes, and no datagram that
             # somebody far away sent to us.
-            self._listening = self._reactor.listenMulticast(
-                self._number, self, interface=GROUP, listenMultiple=True
+            port = self._reactor.listenMulticast(
+                self._number, self._four, interface=GROUP, listenMultiple=True
             )
         except CannotListenError as why:
             return f"cannot listen on UDP port {self._number}: {why.socketError}"
-        self._listening.setTTL(1)
-        self._listening.setLoopbackMode(True)  # another node of this machine is a neighbour, too
+        port.setTTL(1)
+        port.setLoopbackMode(True)  # another node of this machine is a neighbour, too
+        self._four.begin(port)
         self.look()
         return ""
 
     def stop(self) -> Deferred[None]:
         """Hear no more."""
-        listening, self._listening = self._listening, None
-        again, self._reading_again = self._reading_again, None
-        if again is not None:
-            again.cancel()
         self.ways.clear()
-        return maybeDeferred(lambda: None if listening is None else listening.stopListening())
+        stopped = [self._four.stop(), *(each.stop() for each in self._six.values())]
+        self._six.clear()
+        return gatherResults(stopped).addCallback(lambda _: None)
 
     def look(self) -> None:
         """Join on interfaces that are new, and leave those that are gone out of account."""
-        if self._listening is None:
+        if self._four.port is None:
             return
         try:
-            found = usable(self._find(), self._patterns)
+            found = usable(self._find(), self._patterns, self._listens_on)
         except OSError as why:
             _log.warn("The interfaces cannot be listed: {why}", why=why)
             return
         self.ways = {each: self.ways.get(each) or Way(each) for each in found}
+        for gone in self._six.keys() - self.ways.keys():
+            self._close(gone)
         for way in self.ways.values():
             if not way.joined:
-                self._join(way)
+                (self._open if way.interface.is_ipv6 else self._join)(way)
 
     def send(self, datagram: bytes) -> None:
         """To all neighbours, on each interface."""
-        for way in self.ways.values():
-            self._send(way, datagram)
-
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Somebody said something."""
-        if self._listening is None:
-            return
-        if self._reading_again is None:
-            self._listening.stopReading()
-            self._reading_again = self._reactor.callLater(_PAUSE, self._read_again)
-        address = int.from_bytes(inet_aton(addr[0]))
-        for way in self.ways.values():
-            if way.leads_to(address):
-                way.received += 1
-                self.on_datagram(datagram, addr[0], way)
+        for way in [*self.ways.values()]:
+            if self._four.port is None:
                 return
+            if way.interface.is_ipv6 and not way.joined:
+                self._open(way)
+            if way.interface.is_ipv6 and not way.joined:
+                continue
+            try:
+                self._write(way, datagram)
+            except (OSError, MessageLengthError) as why:
+                way.trouble = getattr(why, "strerror", None) or str(why)
+                if way.interface.is_ipv6:
+                    # An interface that went and came again is another one to the kernel; and an
+                    # address is not ready in its first seconds.
+                    self._close(way.interface)
+                    way.joined = False
+            else:
+                way.sent += 1
+                way.trouble = ""
 
-    # ------------------------------------------------------------ pieces
-
-    def _read_again(self) -> None:
-        self._reading_again = None
-        self._listening.startReading()
+    # ------------------------------------------------------------ IPv4
 
     def _join(self, way: Way) -> None:
         def joined(_: object) -> None:
@@ -156,17 +128,50 @@ class Multicast(DatagramProtocol):
         def failed(failure: Any) -> None:
             way.trouble = failure.getErrorMessage()
 
-        joining = maybeDeferred(self._listening.joinGroup, GROUP, way.interface.ip)
+        joining = maybeDeferred(self._four.port.joinGroup, GROUP, way.interface.ip)
         joining.addCallbacks(joined, failed)
 
-    def _send(self, way: Way, datagram: bytes) -> None:
-        if self._listening is None:
-            return
+    def _over_ipv4(self, datagram: bytes, ip: str) -> None:
+        address = int.from_bytes(inet_aton(ip))
+        for way in self.ways.values():
+            if not way.interface.is_ipv6 and way.leads_to(address):
+                way.received += 1
+                self.on_datagram(datagram, ip, way)
+                return
+
+    # ------------------------------------------------------------ IPv6
+
+    def _open(self, way: Way) -> None:
+        name = way.interface.name
+
+        def heard(datagram: bytes, ip: str) -> None:
+            # Nobody has reason to send from another address, and such a one may lead far away.
+            if is_link_local(ip):
+                way.received += 1
+                self.on_datagram(datagram, f"{ip}%{name}", way)
+
+        reading = Reading(self._reactor, heard)
         try:
-            self._listening.setOutgoingInterface(way.interface.ip)
-            self._listening.write(datagram, (GROUP, self._number))
-        except (OSError, MessageLengthError) as why:
-            way.trouble = getattr(why, "strerror", None) or str(why)
-        else:
-            way.sent += 1
-            way.trouble = ""
+            with ipv6_socket(name, self._number) as made:
+                family = socket.AF_INET6
+                reading.begin(self._reactor.adoptDatagramPort(made.fileno(), family, reading))
+        except OSError as why:
+            way.trouble = why.strerror or str(why)
+            return
+        self._six[way.interface] = reading
+        way.joined = True
+
+    def _close(self, interface: Interface) -> None:
+        reading = self._six.pop(interface, None)
+        if reading is not None:
+            reading.stop()
+
+    # ------------------------------------------------------------ both
+
+    def _write(self, way: Way, datagram: bytes) -> None:
+        interface = way.interface
+        if interface.is_ipv6:
+            self._six[interface].port.write(datagram, (GROUP_6, self._number))
+            return
+        self._four.port.setOutgoingInterface(interface.ip)
+        self._four.port.write(datagram, (GROUP, self._number))
