@@ -162,6 +162,8 @@ class ChatNode(MultiService):
         self._port: IListeningPort | None = None
         self._settled = False
         self._sweep = Sweep(reactor)
+        self.each_second = self._sweep.each_second
+        """Called about once a second while the node runs, for who would need a timer else."""
 
     # ------------------------------------------------------------ start and stop
 
@@ -321,6 +323,7 @@ class ChatNode(MultiService):
     def _link_is_new(self, peer: Peer, link: IPeerLink) -> None:
         self._link_opened(peer, link)
         self.absences.opened(peer, link, self.clock.seconds())
+        self._sweep.soon()
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
         if self.history is not None:
