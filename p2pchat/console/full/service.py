@@ -186,6 +186,8 @@ class FullConsole(Service):
             changed=self._changed,
         )
         self._bar: BarState | None = None
+        self.before_line: Callable[[], object] = _nothing
+        """Called before each line that is typed runs."""
 
     # ------------------------------------------------------------ lifecycle
 
@@ -262,6 +264,7 @@ class FullConsole(Service):
     # ------------------------------------------------------------ what is typed
 
     def _run(self, line: str) -> None:
+        self.before_line()
         self._welcome.over()
         self.screen.pane.sheet = None
         try:
@@ -328,3 +331,7 @@ class FullConsole(Service):
             left_out=self._news.left_out,
             not_kept=self._node.history is not None and self._node.history.failing,
         )
+
+
+def _nothing() -> None:
+    pass
