@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall
 
 from p2pchat.console.full import choose
 from p2pchat.console.typed_lines import take_words_out
@@ -70,9 +69,9 @@ _log: Final = Log("Program")
 
 _SAME_SIGNAL: Final = 0.5
 """Seconds within which a second signal is the same one."""
-_FIRST_SCREEN: Final = 0.05
-"""Seconds that a full console has for its first screen and a first key, before what that does not
-need is imported and started."""
+_FIRST_SCREEN: Final = 0.1
+"""Seconds between the first screen and the import and start of what it does not need: for keys that
+were pressed before."""
 _LAST_WORDS: Final = 0.05
 """Seconds for what is said last to reach the terminal."""
 
@@ -108,7 +107,7 @@ class Program(Service):
         self._for_others: RendezvousService | None = None
         self._local: LocalRendezvous | None = None
         self._local_wanted = False
-        self._rest: IDelayedCall | None = None
+        self._rest_waits = False
         self._console: Service | None = None
         self._script: StdioConsole | None = None
         self._own_name: OwnName | None = None
@@ -268,15 +267,14 @@ class Program(Service):
         bell = node.settings.console.bell
         full = make_full_console(reactor, node, loop, on_leave=self.leave, bell=bell)
         full.before_line = self._start_rest
-        self._rest = reactor.callLater(_FIRST_SCREEN, self._start_rest)
+        self._rest_waits = True
+        full.screen.on_first_drawn(lambda: reactor.callLater(_FIRST_SCREEN, self._start_rest))
         self._show(full, full.show)
 
     def _start_rest(self) -> None:
         """Start what a first screen does not need, unless that was done."""
-        rest, self._rest = self._rest, None
-        if rest is not None:
-            if rest.active():
-                rest.cancel()
+        if self._rest_waits:
+            self._rest_waits = False
             self._start_node()
             self._start_others()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from prompt_toolkit.key_binding import KeyBindings, defaults
 
@@ -23,7 +23,7 @@ _LOADERS: Final = ("load_vi_bindings", "load_vi_search_bindings")
 def without_vi() -> Iterator[None]:
     """An application that is made in this block has no keys of vi."""
     there = vars(defaults)
-    before = {name: there[name] for name in _LOADERS if name in there}
+    before: dict[str, Any] = {name: there[name] for name in _LOADERS if name in there}
     there.update(dict.fromkeys(before, KeyBindings))
     try:
         yield
