@@ -4,6 +4,7 @@ Each program has a pty of 80 x 24 and a folder that an earlier start has filled.
 a key is on the screen that was pressed as soon as the terminal had stopped to echo by itself.
 Beside ours stand what it cannot do without, Twisted's reactor and prompt_toolkit, only imported,
 and WeeChat where that is installed. "With a peer" is the same node, linked with another one.
+Without a rendezvous elsewhere, a node has its machine's own, which is asked every three seconds.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.measuring import NAMESPACE, OURS, ROOT, Figures, Report, free_port
+from benchmarks.measuring import LOOPBACK, NAMESPACE, OURS, ROOT, Figures, Report, free_port
 
 IMPORTS, WEECHAT, WITH_PEER = "imports alone", "WeeChat", "with a peer"
+ELSEWHERE = "with a rendezvous elsewhere"
 KEY = b"^"
 """It is on no first screen, and in no sequence that one of them writes."""
 PATIENCE = 60.0
 AGAIN = 0.2
 """Seconds after which a key that was lost is pressed again."""
+_RENDEZVOUS = "from p2pchat.service.rendezvous_start import main; main()"
 _IMPORTS = (
     "from twisted.internet import asyncioreactor as a; a.install();"
     " import twisted.internet.reactor, prompt_toolkit; print(end='{key}', flush=True); input()"
@@ -173,12 +176,16 @@ def _measure_idling(report: Report, folder: Path, rounds: int, seconds: float) -
     programs = _programs()
     del programs[IMPORTS]
     for _ in range(rounds):
-        for name in (*programs, WITH_PEER):
+        for name in (*programs, WITH_PEER, ELSEWHERE):
             words = programs.get(name, programs[OURS])
             port = free_port()
             home = folder / name
             with contextlib.ExitStack() as stack:
                 mine = words(str(home)) if name == WEECHAT else _ours(port=port)
+                if name == ELSEWHERE:
+                    mine += ["--rendezvous", f"{LOOPBACK}:{port}"]
+                    server = [sys.executable, "-c", _RENDEZVOUS, "--port", str(port)]
+                    stack.enter_context(_on(server, folder / "rendezvous")).written(3.0)
                 terminal = stack.enter_context(_on(mine, home))
                 terminal.until_a_key()
                 if name == WITH_PEER:
