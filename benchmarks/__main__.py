@@ -23,6 +23,7 @@ from benchmarks import (
     connections,
     events,
     fanout,
+    light,
     long_line,
     messages,
     operations,
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "cluster": cluster.run,
     "events": events.run,
     "start": start.run,
+    "light": light.run,
     "line": long_line.run,
 }
 

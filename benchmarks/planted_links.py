@@ -139,8 +139,8 @@ ON_LINKS: Final = (
     Fault(
         "deadlines-never-looked-at",
         "node/sweep.py",
-        "        _guarded(self._mesh.look_at_deadlines, now)\n        if self._sweeps % 4 == 0:\n",
-        "        if self._sweeps % 4 == 0:\n",
+        "        _guarded(self._mesh.look_at_deadlines, now)\n",
+        "",
         "Handshakes and farewells that nobody answers never end.",
     ),
     Fault(

@@ -122,6 +122,11 @@ class DurableHistory:
         self.settings = settings
         self._store.configure(settings)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether all is written, so that `sweep` may be called less often."""
+        return self._store.at_rest
+
     def sweep(self, now: float) -> None:
         """Do what is done now and then; `now` is seconds of the node's clock."""
         age, store = self.settings.max_age, self._store

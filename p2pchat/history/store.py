@@ -223,6 +223,13 @@ class Store:
             upto = self.last_id if upto is None else upto
             self._read[conversation] = max(upto, self._read.get(conversation, 0))
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether all is written, so that `sweep` may be called less often."""
+        if self._closed or not self.ready or self.failing or self.hangs:
+            return False
+        return not (self._busy() or self._something_waits() or self._read)
+
     def sweep(self, now: float, before: float) -> None:
         """Do what waited for a quiet moment; call it several times a second.
 

@@ -121,6 +121,11 @@ class SecondLinks:
             if other is not link and not other.is_p2pchat and other.answered(answer):
                 return
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no link is in doubt."""
+        return not (self._asked or self._ending or self._unheard)
+
     def look(self, now: float) -> None:
         """Judge the links that were doubted; call it several times a second."""
         self._looked_at = now

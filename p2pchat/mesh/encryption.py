@@ -85,6 +85,11 @@ class Encryption:
             peer.left = False
             self._dialing.dial(peer)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no link is in doubt, and all keys are on the disk."""
+        return self.claims.vouching.at_rest
+
     def sweep(self, now: float) -> None:
         """Judge the links in doubt, and dial whose name has become free."""
         free = self.claims.vouching.sweep(now)

@@ -16,6 +16,8 @@ from p2pchat.mesh.link.seams import IPeerLink
 _log: Final = Log("KeepAlive")
 SILENCE: Final = 3
 """Ping intervals without a line that end a link."""
+_RARE: Final = 4.0
+"""Seconds from one PING to the next, of whatever link."""
 _STANDSTILL: Final = 5.0
 """Seconds between two ticks after which it was us who slept, not the peers; fewer, but never less
 than one, when PINGs are more frequent."""
@@ -43,6 +45,11 @@ class KeepAlive:
 
     def __len__(self) -> int:
         return len(self._ring)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether PINGs are so rare that a call of `tick` once a second is often enough."""
+        return max(1, len(self._ring)) * _RARE <= self.interval
 
     def add(self, link: IPeerLink) -> None:
         """Ping this link once an interval from now on, the first time about one interval later."""

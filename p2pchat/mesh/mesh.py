@@ -243,6 +243,14 @@ class Mesh:
         """Whether a first attempt to reach some listed peer has not ended yet."""
         return self._dialing.under_way()
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no handshake, closing or doubt is under way, and PINGs are rare."""
+        if self.context.unsettled or self.crowded or not self.keepalive.at_rest:
+            return False
+        encryption = self._encryption
+        return self.second_links.at_rest and (encryption is None or encryption.at_rest)
+
     def sweep(self, now: float) -> None:
         """Send the PINGs that are due; call it several times a second."""
         self.keepalive.tick(now)

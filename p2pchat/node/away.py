@@ -141,6 +141,11 @@ class Absences:
             self._friends_pending.pop(peer, None)
             self._strangers_pending.pop(peer, None)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether `sweep` has nothing to do."""
+        return not (self._to_tell or self._friends_pending or self._strangers_pending)
+
     def sweep(self, now: float) -> None:
         """Tell what could not be told yet."""
         if self._to_tell:

@@ -139,6 +139,11 @@ class CatchingUp:
         answers = self._answers.get(peer)
         return next(reversed(answers.values())) if answers else None
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether `sweep` has nothing to do that is due soon."""
+        return not (self._under_way or self._to_ask)
+
     def sweep(self, now: float) -> None:
         """Go on with what is due, or for which there is room again."""
         self._now = now

@@ -9,7 +9,7 @@ book of peers is written while there are links, because they are what it says.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, succeed
@@ -17,8 +17,6 @@ from twisted.internet.defer import Deferred, succeed
 from p2pchat.mesh.candidates import Candidate
 from p2pchat.mesh.discovery.comeback import Comeback
 from p2pchat.mesh.discovery.exchange import Exchange
-from p2pchat.mesh.discovery.lan.heard import Sighting
-from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
 from p2pchat.mesh.discovery.presence import Presence
 from p2pchat.mesh.discovery.schedule import REQUESTS_A_MINUTE, RequestSchedule
 from p2pchat.mesh.identity.key_text import key_text
@@ -30,6 +28,10 @@ from p2pchat.rendezvous.selection import MOST_NAMES
 from p2pchat.settings.values import Settings
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
+
+if TYPE_CHECKING:
+    from p2pchat.mesh.discovery.lan.heard import Sighting
+    from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
 
 LOCAL_INTERVAL: Final = 3.0
 """Seconds between two DISCOVER requests to a directory that only this machine's nodes share."""
@@ -91,6 +93,8 @@ class Finding(MultiService):
         self.lan: Lan | None = None
         """Who is on our own network, None when nobody looks."""
         if carrier is not None:
+            from p2pchat.mesh.discovery.lan.lan import Lan
+
             instance = random_bytes(8).hex()
             in_use = mesh.name.in_use
             self.lan = Lan(

@@ -17,7 +17,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
@@ -27,7 +27,6 @@ from p2pchat import __version__
 from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.claims import OwnKeys
-from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.link.listener import PeerServerFactory
 from p2pchat.mesh.link.ports import CannotStartError, open_port
@@ -71,6 +70,9 @@ from p2pchat.wire.messages import (
 )
 from p2pchat.wire.repetitions import RecentIds
 from p2pchat.wire.stamps import MessageIds, Timestamps
+
+if TYPE_CHECKING:
+    from p2pchat.mesh.discovery.lan.lan import Carrier, Lan
 
 __all__ = [
     "CannotStartError",
@@ -171,6 +173,8 @@ class ChatNode(MultiService):
         self._port: IListeningPort | None = None
         self._settled = False
         self._sweep = Sweep(reactor)
+        self.each_second = self._sweep.each_second
+        """Called about once a second while the node runs, for who would need a timer else."""
 
     # ------------------------------------------------------------ start and stop
 
@@ -341,6 +345,7 @@ class ChatNode(MultiService):
         self.absences.opened(peer, link, self.clock.seconds())
         if self.rotating is not None:
             self.rotating.opened(link)
+        self._sweep.soon()
 
     def _link_closed(self, peer: Peer, link: IPeerLink) -> None:
         if self.history is not None:

@@ -148,6 +148,11 @@ class Outbox:
         return len(self._on_their_way)
 
     @property
+    def at_rest(self) -> bool:
+        """Whether no ACK is waited for."""
+        return not (self._on_their_way or self._overdue)
+
+    @property
     def peers_behind(self) -> list[str]:
         """The peers for whom something is unsent."""
         return [*self._unsent]

@@ -347,6 +347,11 @@ class Outgoing:
         if self.outbox.has_unsent(peer_id):
             self._waiting.send(peer_id)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no ACK is waited for, and nothing waits for room."""
+        return self.outbox.at_rest and not self._waiting.for_room
+
     def sweep(self, now: float) -> None:
         """Report what is overdue, and send what waited for room; call it several times a second."""
         timeout = self._context.settings.connection.ack_timeout

@@ -1,9 +1,10 @@
-"""The sweep: four times a second a node looks at its deadlines.
+"""The sweep: four times a second a node looks at its deadlines, once while none is near.
 
 Rules: a deadline (handshake, ACK, BYE_OK, silence, a stalled queue) is a value that the sweep
 compares with the clock, never a timer of its own. A fault in one part is logged, and keeps neither
-the other parts nor the next sweep. After a standstill of the whole process, what came meanwhile is
-read before anybody is judged to be late.
+the other parts nor the next sweep. While all parts are at rest a sweep would wake the machine for
+nothing, so there are fewer. After a standstill of the whole process, what came meanwhile is read
+before anybody is judged to be late.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from p2pchat.node.rotating import Rotating
 
 _log: Final = Log("Node")
 _INTERVAL: Final = 0.25
+_AT_REST: Final = 1.0
+"""Seconds between two sweeps while all parts are at rest: what must be looked at from then on is
+seen so much later at most."""
+_SLOW: Final = 1.0
 _STANDSTILL: Final = 2.0
 """Seconds between two sweeps after which it was us who stood still."""
 _PATIENCE: Final = 1.0
@@ -44,7 +49,9 @@ class Sweep:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._sweeps = 0
+        self.each_second: list[Callable[[float], object]] = []
+        """Called with the time, in seconds of the clock, about once a second."""
+        self._slow_at = clock.seconds() + _SLOW
         self._swept_at = self._judge_from = clock.seconds()
         self._loop = LoopingCall(self._sweep)
         self._loop.clock = clock
@@ -65,6 +72,12 @@ class Sweep:
         self._rotating = rotating
         self._loop.start(_INTERVAL, now=False)
 
+    def soon(self) -> None:
+        """There is something new to look at: do not rest any longer."""
+        if self._loop.running and self._loop.interval != _INTERVAL:
+            self._loop.interval = _INTERVAL
+            self._loop.reset()
+
     def stop(self) -> None:
         """Look at nothing any more; nothing happens if it was not started."""
         if self._loop.running:
@@ -75,7 +88,7 @@ class Sweep:
         if now - self._swept_at > _STANDSTILL:
             self._judge_from = now + _PATIENCE
         self._swept_at = now
-        self._sweeps += 1
+        _guarded(self._choose_pace, now)
         _guarded(self._mesh.sweep, now)
         if now < self._judge_from:
             return
@@ -90,11 +103,23 @@ class Sweep:
         if self._rotating is not None:
             _guarded(self._rotating.sweep, now)
         _guarded(self._mesh.look_at_deadlines, now)
-        if self._sweeps % 4 == 0:
+        # Timers are never early, but one may be less late than the one before it.
+        if now >= self._slow_at - _INTERVAL / 2:
+            self._slow_at = now + _SLOW
             _guarded(self._mesh.slow_sweep, now)
+            for look in [*self.each_second]:
+                _guarded(look, now)
+
+    def _choose_pace(self, _now: float) -> None:
+        """Rest when nothing has a deadline, and what gets one from now on can wait for a while."""
+        timeouts = self._mesh.context.settings.connection
+        short = min(timeouts.ack_timeout, timeouts.handshake_timeout) < 2 * _AT_REST
+        parts = (self._mesh, self._outgoing, self._absences, self._history, self._catching_up)
+        rest = not short and all(part is None or part.at_rest for part in parts)
+        self._loop.interval = _AT_REST if rest else _INTERVAL
 
 
-def _guarded(part: Callable[[float], None], now: float) -> None:
+def _guarded(part: Callable[[float], object], now: float) -> None:
     try:
         part(now)
     except Exception:  # which would stop the loop, and with it every deadline, for good

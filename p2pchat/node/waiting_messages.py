@@ -101,6 +101,12 @@ class WaitingMessages:
         for peer_id in self._outbox.peers_behind[:MOST_AT_ONCE]:
             self.send(peer_id)
 
+    @property
+    def for_room(self) -> bool:
+        """Whether something may wait for room, not for its peer."""
+        behind = self._outbox.peers_behind[:MOST_AT_ONCE]
+        return any(peer.links for it in behind if (peer := self._peers.get(it)) is not None)
+
     def awaits_key(self, peer_id: str) -> bool:
         """Whether the key of a peer is not written yet, so that nothing may leave to it."""
         return self._known is not None and self._known.awaits_disk(peer_id)

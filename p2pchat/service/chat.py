@@ -20,7 +20,6 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.error import CannotListenError
 
 from p2pchat.console.full import choose
-from p2pchat.console.plain.stdio import StdioConsole, make_console
 from p2pchat.console.typed_lines import take_words_out
 from p2pchat.control.client.standard import fill_standard_descriptors, forget_output
 from p2pchat.control.paths import ControlError
@@ -31,7 +30,6 @@ from p2pchat.history.records import HistoryError
 from p2pchat.logs.levels import Log
 from p2pchat.logs.output import FilesOf, complain, show_on_screen, start_logging
 from p2pchat.mesh.claims import OwnKeys
-from p2pchat.mesh.discovery.lan.lan import Carrier
 from p2pchat.mesh.identity.key_making import prepare
 from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.book_file import BookFile
@@ -59,6 +57,10 @@ from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.repetitions import RecentIds
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from p2pchat.console.plain.stdio import StdioConsole
+    from p2pchat.mesh.discovery.lan.lan import Carrier
     from p2pchat.rendezvous.local import LocalRendezvous
     from p2pchat.rendezvous.server import RendezvousService
 
@@ -68,6 +70,9 @@ _log: Final = Log("Program")
 
 _SAME_SIGNAL: Final = 0.5
 """Seconds within which a second signal is the same one."""
+_FIRST_SCREEN: Final = 0.1
+"""Seconds between the first screen and the import and start of what it does not need: for keys that
+were pressed before."""
 _LAST_WORDS: Final = 0.05
 """Seconds for what is said last to reach the terminal."""
 
@@ -102,6 +107,8 @@ class Program(Service):
         self._rendezvous: Service | None = None
         self._for_others: RendezvousService | None = None
         self._local: LocalRendezvous | None = None
+        self._local_wanted = False
+        self._rest_waits = False
         self._console: Service | None = None
         self._script: StdioConsole | None = None
         self._own_name: OwnName | None = None
@@ -199,11 +206,7 @@ class Program(Service):
                 return client, False
         if where.host is not None:
             return self._rendezvous_of_others(where.host, settings), False
-        from p2pchat.rendezvous.local import LocalRendezvous
-
-        self._rendezvous = self._local = LocalRendezvous(
-            self._reactor, where.local_port, lambda: self.node.presence.register_anew()
-        )
+        self._local_wanted = True
         return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
 
     def _rendezvous_of_others(self, host: str, settings: Settings) -> IDirectory:
@@ -237,7 +240,7 @@ class Program(Service):
             self.node.outgoing.on_forgotten = _forget_what_was_typed
             if self._for_others is not None:
                 self._for_others.listen()
-            self.companions.listen()
+            self.companions.listen(control_later=choose.installed_loop() is not None)
         except (ConfigError, HistoryError) as why:
             raise CannotStartError(sentence_of(why)) from None
         except ControlError as why:
@@ -252,12 +255,51 @@ class Program(Service):
             raise CannotStartError(sentence) from None
 
     def startService(self) -> None:
-        """Start the rendezvous first, so that the node finds it, and the console last."""
+        """Start the rendezvous first, so that the node finds it, and the console last.
+
+        A full console is first, and everything else comes when there is a first screen.
+        """
         super().startService()
+        loop = choose.installed_loop()
+        if loop is not None:
+            self._start_full(loop)
+            return
+        self._start_node()
+        self._start_plain()
+        self._start_others()
+
+    def _start_full(self, loop: AbstractEventLoop) -> None:
+        from p2pchat.console.full.service import make_full_console
+
+        reactor, node = self._reactor, self.node
+        bell = node.settings.console.bell
+        full = make_full_console(reactor, node, loop, on_leave=self.leave, bell=bell)
+        full.before_line = self._start_rest
+        self._rest_waits = True
+        full.screen.on_first_drawn(lambda: reactor.callLater(_FIRST_SCREEN, self._start_rest))
+        self._show(full, full.show)
+
+    def _start_rest(self) -> None:
+        """Start what a first screen does not need, unless that was done."""
+        if self._rest_waits:
+            self._rest_waits = False
+            self._start_node()
+            self._start_others()
+
+    def _start_node(self) -> None:
+        if self._local_wanted:
+            from p2pchat.rendezvous.local import LocalRendezvous
+
+            self._rendezvous = self._local = LocalRendezvous(
+                self._reactor,
+                self.node.settings.rendezvous.local_port,
+                self.node.presence.register_anew,
+            )
         if self._rendezvous is not None:
             self._rendezvous.startService()
         self.node.startService()
-        self._start_console()
+
+    def _start_others(self) -> None:
         if self._local is not None and not self._local.hosting:
             self._say(of_another_user(self.node.settings.rendezvous.local_port))
         if self._own_name is not None and self._own_name.told:
@@ -270,16 +312,11 @@ class Program(Service):
         if self._console is not None and self.node.settings.web.address is not None:
             self._show_line(f"* the page of this node: {self.companions.page.open().url}")
 
-    def _start_console(self) -> None:
-        """The full console if `main` prepared for it, else the plain one, if there is input."""
-        reactor, node, loop = self._reactor, self.node, choose.installed_loop()
-        if loop is not None:
-            from p2pchat.console.full.service import make_full_console
+    def _start_plain(self) -> None:
+        """The plain console, if there is input."""
+        from p2pchat.console.plain.stdio import make_console
 
-            bell = node.settings.console.bell
-            full = make_full_console(reactor, node, loop, on_leave=self.leave, bell=bell)
-            self._show(full, full.show)
-            return
+        reactor, node = self._reactor, self.node
         plain = self._script = make_console(reactor, node, stay=self._stay, on_leave=self.leave)
         if plain is not None:
             self._show(plain, plain.show)
@@ -307,6 +344,7 @@ class Program(Service):
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         """Stop in the reverse order: the console shows what happens until the end."""
+        self._start_rest()  # what has begun can be ended
         self.companions.leaving()
         yield self.node.stopService()
         if self.node.outgoing.outcomes.lost:

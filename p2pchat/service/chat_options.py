@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from p2pchat.console.plain.stdio import has_input
+from p2pchat.console.standard_input import has_input
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import split_address

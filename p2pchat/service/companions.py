@@ -77,19 +77,24 @@ class Companions(MultiService):
         self._reread = reread
         self._files = files
         self.control: ControlService | None = None
+        self._control_later: ControlSettings | None = None
         self.hook: MessageHook | None = None
         self._notify: NotifyService | None = None
         self.page = NodesPage(reactor, node, self._requests)
         """The page for a browser, once somebody has asked for it."""
 
-    def listen(self) -> None:
+    def listen(self, *, control_later: bool = False) -> None:
         """Open the control socket, the ports for metrics and for the page, as the settings want.
 
+        `control_later`: a control socket that nobody asked for opens when the service starts.
         Raises `ConfigError`, `ControlError` or `CannotStartError`, each with a sentence.
         """
         settings = self._node.settings
         _check_hook(settings)
-        if settings.control.path != OFF:
+        asked = settings.control != ControlSettings() or settings.web.address is not None
+        if control_later and not asked:
+            self._control_later = settings.control
+        elif settings.control.path != OFF:
             self._open_control(settings.control)
         if settings.metrics.address is not None:
             self._open_metrics(settings.metrics.address)
@@ -101,6 +106,8 @@ class Companions(MultiService):
     def startService(self) -> None:
         """Begin; the node has started."""
         super().startService()
+        if self._control_later is not None:
+            self._open_control(self._control_later)
         self._set_hook(self._node.settings)
         if "NOTIFY_SOCKET" in os.environ:
             self._notify_systemd()

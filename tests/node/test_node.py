@@ -195,9 +195,9 @@ class LifeTests(SynchronousTestCase):
             raise RuntimeError("ours")
 
         self.patch(alice.mesh, "sweep", sweep)
-        town.run(1)
-        self.assertEqual(len(calls), 4)
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 4)
+        town.run(3)
+        self.assertGreaterEqual(len(calls), 3)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), len(calls))
         town.close()
 
     def test_an_observer_that_fails_hurts_nobody(self) -> None:

@@ -17,7 +17,7 @@ from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat import __version__
-from p2pchat.console.plain.stdio import has_input
+from p2pchat.console.standard_input import has_input
 from p2pchat.history.schema import FORMAT
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import twistd_observer

@@ -8,17 +8,19 @@ Rules: what cannot be mended from here is said: networks that keep their guests 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.replies import Answer, Reply, Table, said, tabled, wrong
 from p2pchat.mesh.direct_dial import DialError
-from p2pchat.mesh.discovery.lan.lan import SILENCE, Lan
 from p2pchat.mesh.link.ports import DEFAULT_PORT
 from p2pchat.settings.checks import HOST, PORT, Unfit, split_address
 from p2pchat.wire.names import bracketed
+
+if TYPE_CHECKING:
+    from p2pchat.mesh.discovery.lan.lan import Lan
 
 _SILENT: Final = (
     "nobody was heard: access points often keep their guests apart; /dial HOST[:PORT] reaches"
@@ -31,6 +33,8 @@ def _lan(person: Person, _rest: str) -> Answer:
     lan = node.lan
     if lan is None:
         return wrong("nobody is looked for on this network: start with --lan")
+    from p2pchat.mesh.discovery.lan.lan import SILENCE
+
     now = node.clock.seconds()
     lines = [lan.trouble] if lan.trouble else []
     if not lan.carrier.ways and not lan.trouble:

@@ -11,7 +11,6 @@ was only guessed, but for one in other capitals that is the only such.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from itertools import chain, islice
 from typing import Final
 
@@ -40,6 +39,8 @@ def known_names(node: ChatNode) -> Iterable[str]:
 
 def near_miss(node: ChatNode, name: str) -> str:
     """What to add to a sentence that says that nobody is called so; empty if nobody is near."""
+    from difflib import get_close_matches
+
     found = {alias.casefold(): alias for alias in node.lists.aliases if "@" not in name}
     for peer_id in islice(known_names(node), _LOOKED_AT):
         found.setdefault(_bare(peer_id), peer_id)

@@ -48,6 +48,7 @@ from p2pchat.console.full.pane import MessagePane
 from p2pchat.console.full.row_window import RowWindow
 from p2pchat.console.full.scroll_region import ScrollRegion
 from p2pchat.console.full.widths import cut, steady, wrap
+from p2pchat.console.full.without_vi import without_vi
 from p2pchat.wire.names import visible
 
 _MENU_ROWS: Final = 6
@@ -110,19 +111,21 @@ class ChatScreen:
             line_window,
         ]
         menu = Float(CompletionsMenu(max_height=_MENU_ROWS), xcursor=True, ycursor=True)
-        self.app: Application[None] = Application(
-            Layout(FloatContainer(HSplit(rows), [menu]), focused_element=line_window),
-            style=STYLE,
-            color_depth=colour_depth(),
-            full_screen=True,
-            erase_when_done=True,
-            input=screen_input,
-            output=output,
-            mouse_support=False,
-            max_render_postpone_time=None,
-            # A signal tells of another size; to ask for it twice a second wakes the machine.
-            terminal_size_polling_interval=None,
-        )
+        with without_vi():
+            self.app: Application[None] = Application(
+                Layout(FloatContainer(HSplit(rows), [menu]), focused_element=line_window),
+                style=STYLE,
+                include_default_pygments_style=False,
+                color_depth=colour_depth(),
+                full_screen=True,
+                erase_when_done=True,
+                input=screen_input,
+                output=output,
+                mouse_support=False,
+                max_render_postpone_time=None,
+                # A signal tells of another size; to ask for it twice a second wakes the machine.
+                terminal_size_polling_interval=None,
+            )
         self.pane.region = ScrollRegion(self.app)
         # Escape leaves a screen, and begins what Alt and other keys send, which comes in one go.
         self.app.ttimeoutlen = self.app.timeoutlen = 0.1

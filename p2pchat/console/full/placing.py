@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 from unicodedata import category
 
@@ -28,9 +29,11 @@ _AGREED: Final = (
 )
 _ACCENTS: Final = "\u0300-\u036f"
 _MARKS: Final = frozenset({"Mn", "Mc", "Me", "Cf"})
-_DISPUTED: Final = re.compile(f"[^{_AGREED}]")
+_DISPUTED: Final = f"[^{_AGREED}]"
 # With the character before it, to which a mark may belong, and the accents behind it.
-_RUN: Final = re.compile(rf"(\S?[{_ACCENTS}]*[^\s{_AGREED}](?:\S*[^\s{_AGREED}])?[{_ACCENTS}]*)")
+_RUN: Final = rf"(\S?[{_ACCENTS}]*[^\s{_AGREED}](?:\S*[^\s{_AGREED}])?[{_ACCENTS}]*)"
+# They take as long as many an import, and a start shows little but ASCII.
+_compiled: Final = cache(re.compile)
 
 
 class Placed(str):
@@ -52,7 +55,7 @@ class PlacingOutput(Vt100_Output):
 
 def is_disputed(text: str) -> bool:
     """Whether terminals may disagree on the columns of `text`."""
-    return not text.isascii() and _DISPUTED.search(text) is not None
+    return not text.isascii() and _compiled(_DISPUTED).search(text) is not None
 
 
 def words_of(text: str) -> Iterator[tuple[str, bool]]:
@@ -60,7 +63,7 @@ def words_of(text: str) -> Iterator[tuple[str, bool]]:
     if not is_disputed(text):
         yield text, False
         return
-    for number, piece in enumerate(_RUN.split(text)):
+    for number, piece in enumerate(_compiled(_RUN).split(text)):
         if piece:
             yield piece, bool(number % 2)
 

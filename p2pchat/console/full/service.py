@@ -17,7 +17,6 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 
 from p2pchat.console.commands.table import Commands
 from p2pchat.console.full.alerts import Alerts
@@ -47,7 +46,6 @@ from p2pchat.wire.address import EVERYONE
 
 _log: Final = Log("Terminal")
 _REDRAW: Final = 0.05
-_REFRESH: Final = 1.0
 
 
 def make_full_console(
@@ -187,9 +185,9 @@ class FullConsole(Service):
             glyphs=glyphs,
             changed=self._changed,
         )
-        self._refresh = LoopingCall(self._look)
-        self._refresh.clock = clock
         self._bar: BarState | None = None
+        self.before_line: Callable[[], object] = _nothing
+        """Called before each line that is typed runs."""
 
     # ------------------------------------------------------------ lifecycle
 
@@ -204,7 +202,7 @@ class FullConsole(Service):
             self._terminal.on_gone = self._leave
             self.screen.on_first_drawn(self._terminal.taken)
         self._suspending.start()
-        self._refresh.start(_REFRESH, now=False)
+        self._node.each_second.append(self._look)
         self._task = self._loop.create_task(
             self.screen.app.run_async(set_exception_handler=False, handle_sigint=False)
         )
@@ -218,8 +216,8 @@ class FullConsole(Service):
         self._suspending.end()
         self._alerts.end()
         self._node.unread.leave(self.conversations)
-        if self._refresh.running:
-            self._refresh.stop()
+        if self._look in self._node.each_second:
+            self._node.each_second.remove(self._look)
         gone: Deferred[None] = Deferred()
         task = self._task
         if task is None or task.done():
@@ -266,6 +264,7 @@ class FullConsole(Service):
     # ------------------------------------------------------------ what is typed
 
     def _run(self, line: str) -> None:
+        self.before_line()
         self._welcome.over()
         self.screen.pane.sheet = None
         try:
@@ -307,7 +306,7 @@ class FullConsole(Service):
         self._drawn_at = self._clock.seconds()
         self.screen.draw()
 
-    def _look(self) -> None:
+    def _look(self, _now: float) -> None:
         """Draw anew when the bar has something new to tell."""
         state = self._state()
         if self._welcome.look() or state != self._bar:
@@ -332,3 +331,7 @@ class FullConsole(Service):
             left_out=self._news.left_out,
             not_kept=self._node.history is not None and self._node.history.failing,
         )
+
+
+def _nothing() -> None:
+    pass

@@ -8,7 +8,6 @@ knows what the end of each side means.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +24,7 @@ from zope.interface import implementer
 from p2pchat.console.plain.console import PlainConsole
 from p2pchat.console.plain.input_lines import MAX_LINE, InputLines, longest_line
 from p2pchat.console.plain.screen import Screen
+from p2pchat.console.standard_input import has_input
 from p2pchat.node.node import ChatNode
 
 CHUNK: Final = 8192
@@ -211,15 +211,6 @@ class StandardDescriptors:
         for fd, blocking in self._blocking.items():
             with suppress(OSError):
                 os.set_blocking(fd, blocking)
-
-
-def has_input(fd: int = 0) -> bool:
-    """Whether `fd` (standard input) is a terminal, a pipe or a file: not closed nor /dev/null."""
-    try:
-        mode = os.fstat(fd).st_mode
-    except OSError:
-        return False
-    return not stat.S_ISCHR(mode) or os.isatty(fd)
 
 
 def _get_blocking(fd: int) -> bool:

@@ -1,7 +1,8 @@
 """Being found and finding: registration with its renewal, and periodic discovery.
 
 Rules: whatever the rendezvous does, nothing here raises and nothing waits for it: one LoopingCall
-looks at what is due, and there is at most one request of a kind under way. Whoever asks is answered
+looks at what is due, no more often than that changes, and there is at most one request of a kind
+under way. Whoever asks is answered
 by a request that was sent afterwards, and by a directory that has settled; see `RequestSchedule`. A
 change of state is logged once, not once an attempt.
 """
@@ -35,6 +36,8 @@ from p2pchat.rendezvous.directory import (
 
 _log: Final = Log("Discovery")
 _TICK: Final = 0.5
+_LONGEST_REST: Final = 30.0
+"""Seconds between two looks at what is due, at most."""
 _SPARED: Final = 4
 """Requests a minute that nobody's asking takes: or whoever asks on and on would end our lease."""
 _WITHDRAW_TIMEOUT: Final = 0.7
@@ -115,6 +118,7 @@ class Presence(Service):
         """Ask for this lease, and this often, from the next request on."""
         self._ttl = ttl
         self._schedule.configure(interval, self._clock.seconds())
+        self._rest()
 
     def withdraw(self) -> Deferred[None]:
         """UNREGISTER, if we may be registered; fires within a second, whatever happens.
@@ -162,6 +166,7 @@ class Presence(Service):
                 if request is not None:
                     request.cancel()
             self._tick()
+            self._rest()
 
     @property
     def partial(self) -> bool:
@@ -181,7 +186,9 @@ class Presence(Service):
         """
         if not self.running or not self._scope.partial:
             return False
-        return self._seeking.want(peer_id, self._clock.seconds())
+        wanted = self._seeking.want(peer_id, self._clock.seconds())
+        self._rest()
+        return wanted
 
     def discover(self, *, whole: bool = False) -> Deferred[Listings]:
         """Ask now; fails with a `DirectoryError` when the rendezvous does, or was asked too often.
@@ -209,6 +216,15 @@ class Presence(Service):
             self._tick()
         except Exception:  # which would stop the loop, and with it all that is asked, for good
             _log.failure("A fault of our own while asking the rendezvous")
+        self._rest()
+
+    def _rest(self, _: object = None) -> None:
+        """Look next when something is due, as it is now: call it when that may have changed."""
+        now, loop = self._clock.seconds(), self._loop
+        due = 0.0 if self._seeking.due else self._schedule.next_due(now)
+        loop.interval, loop.starttime = min(max(_TICK, due), _LONGEST_REST), now
+        if loop.running:
+            loop.reset()
 
     def _tick(self) -> None:
         now = self._clock.seconds()
@@ -230,7 +246,7 @@ class Presence(Service):
         )
         request.addBoth(self._register_over)
         request.addCallbacks(self._registered, self._register_failed)
-        request.addErrback(self._unexpected)
+        request.addErrback(self._unexpected).addBoth(self._rest)
 
     def _discover(self, now: float) -> None:
         self._waiting, self._later = self._waiting + self._later, []
@@ -243,7 +259,7 @@ class Presence(Service):
         request.addCallback(self._take_in)
         request.addBoth(self._discover_over)
         request.addCallbacks(self._discovered, self._discover_failed)
-        request.addErrback(self._unexpected)
+        request.addErrback(self._unexpected).addBoth(self._rest)
 
     # ------------------------------------------------------------ what came of it
 

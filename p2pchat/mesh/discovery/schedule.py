@@ -69,6 +69,10 @@ class RequestSchedule:
         """Whether it is time to discover."""
         return now >= self._discover_at
 
+    def next_due(self, now: float) -> float:
+        """For how many seconds nothing is due, as it is now; 0 or less: something is."""
+        return max(min(self._register_at, self._discover_at), self._silent_until) - now
+
     def may_ask(self, now: float, spare: int = 0) -> bool:
         """Whether a request can be made: the budget is not spent, and nobody blocks us.
 

@@ -167,6 +167,13 @@ class PinFile:
         self._own = own
         self._anew = True
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether the disk is owed nothing."""
+        owed = self._unsynced_since is not None or self._owes
+        at_work = self._busy_since is not None or self._pieces is not None
+        return not (owed or at_work or self.failing)
+
     def sweep(self, now: float) -> None:
         """Have on the disk what was written a second ago, and try again what failed."""
         self._now = now

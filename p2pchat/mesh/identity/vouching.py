@@ -191,6 +191,11 @@ class Vouching(Generic[_Link]):
 
     # ------------------------------------------------------------ time
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no link is in doubt, and all keys are on the disk."""
+        return not self._doubts and (self.keys.file is None or self.keys.file.at_rest)
+
     def sweep(self, now: float) -> list[str]:
         """Call it several times a second. Returns the names to dial: see `KnownKeys.sweep`."""
         for peer_id, doubt in [*self._doubts.items()]:
