@@ -40,18 +40,89 @@ MARKED: tuple[str, ...] = (
     "console/commands/page.py",
     "console/commands/row.py",
     "console/replies.py",
+    "control/answers.py",
+    "control/connection.py",
+    "control/keys.py",
+    "control/orders.py",
+    "control/past.py",
+    "control/paths.py",
+    "control/requests.py",
+    "control/running.py",
+    "control/service.py",
+    "control/socket_file.py",
+    "control/socket_service.py",
+    "control/waiting.py",
+    "control/web.py",
+    "logs",
     "mesh/link/ports.py",
     "node/demands.py",
+    "rendezvous/ban_file.py",
+    "rendezvous/bans.py",
+    "rendezvous/client.py",
+    "rendezvous/exchange.py",
+    "rendezvous/fallback.py",
+    "rendezvous/replies.py",
+    "rendezvous/reply_reader.py",
+    "rendezvous/ways.py",
+    "service/chat.py",
+    "service/companions.py",
+    "service/daemon.py",
+    "service/hooks.py",
+    "service/machines_rendezvous.py",
+    "service/own_keys.py",
+    "service/own_name.py",
+    "service/page.py",
+    "service/reload.py",
+    "service/rendezvous.py",
+    "service/rendezvous_companions.py",
+    "service/rendezvous_control.py",
+    "service/rendezvous_reload.py",
     "settings/checks.py",
     "settings/examining.py",
     "settings/owners.py",
     "settings/reading.py",
     "speech.py",
+    "web",
+    "wire/address.py",
+    "wire/blocklist.py",
+    "wire/codec.py",
+    "wire/text.py",
+)
+FIGURES_OF_THE_HOOK = (
+    *("what runs for each message", "programs that run, or have left", "of those at most ("),
+    *("messages that wait for their program", "programs that were started"),
+    *("of those, how many could not be run", "of those, how many were killed"),
+    "messages left out because too many waited",
+)
+FIGURES_OF_THE_PAGE = (
+    *("where the page is served", "pages that hear of this node", "of those at most"),
+    *("open connections", "requests answered", "connections that were closed"),
+)
+FIGURES_OF_THE_SOCKET = (
+    *("where the control socket is", "programs that are connected", "of those at most"),
+    *("of those, how many get events", "requests so far"),
+    *("connections refused because", "clients cut off because"),
 )
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
+    "control/service.py": FIGURES_OF_THE_SOCKET,
+    "logs/formats.py": ("... {} more lines ...",),
+    "logs/limits.py": ("… and {count} more",),
+    "logs/output.py": ("The fault that follows", "{count} lines before this one"),
+    "rendezvous/replies.py": (
+        "unknown command",  # a code
+        *("an answer of the type", "an answer without a status", "a listing that is not a list"),
+        "one that is nested without end",  # for the log
+    ),
+    "service/companions.py": (".venv/bin/pip install",),
+    "service/hooks.py": FIGURES_OF_THE_HOOK,
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),
+    "web/files.py": ("text/",),
+    "web/looking.py": ("p2pchat --name NAME",),  # a command
+    "web/service.py": FIGURES_OF_THE_PAGE,
+    "wire/address.py": ("this machine",),  # a key of a table
+    "wire/codec.py": ("longer than the limit",),  # for the log
 }
 ERRORS = {
     *("ConfigError", "Unfit", "CannotStartError", "ControlError", "HistoryError", "NotSentError"),

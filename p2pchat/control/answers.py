@@ -41,7 +41,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError
-from p2pchat.speech import spoken
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.wire.address import AmbiguousNameError, namespace_of_scope
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
@@ -122,14 +122,15 @@ class Requests:
     def _send(self, request: Request, _client: Outgoing) -> Answer:
         to, text = request.to, request.text
         if not text:
-            raise RequestError("bad_request", "there is no text to send")
+            raise RequestError("bad_request", Sentence("there is no text to send"))
         if not to.strip():
-            sentence = "a peer is missing: name one, or #namespace, or * for everyone"
+            sentence = Sentence("a peer is missing: name one, or #namespace, or * for everyone")
             raise RequestError("not_sent", sentence)
         demand = SECURITIES.index(request.security)
         if to.startswith("#") or to == "*":
             if demand:
-                raise RequestError("bad_request", "what is published goes to everybody in any case")
+                sentence = Sentence("what is published goes to everybody in any case")
+                raise RequestError("bad_request", sentence)
             return self._publish(to, text)
         to = self.named(to)
         answer: Deferred[Fields] = Deferred()
@@ -142,10 +143,7 @@ class Requests:
             if news.became is Became.DELIVERED:
                 answer.callback({**which, "seconds": round(news.seconds, 6)})
             elif news.became is Became.QUEUED:
-                sentence = f"{bracketed(to)} is not connected: it is kept, and sent when it is"
-                if demand:
-                    sentence += f", on a link that is {request.security}"
-                answer.errback(RequestError("queued", sentence, **which, later=True))
+                answer.errback(RequestError("queued", _queued(to, demand), **which, later=True))
             elif news.became is Became.UNKEPT and (withdrawn := self._withdrawn(news)):
                 answer.errback(RequestError("not_delivered", withdrawn, **which, later=False))
             else:
@@ -156,31 +154,31 @@ class Requests:
         try:
             self._node.send(to, text, told, security=demand)
         except InsecureError as why:
-            raise RequestError("insecure", spoken(why), to=to) from None
+            raise RequestError("insecure", sentence_of(why), to=to) from None
         except NotSentError as why:
-            raise RequestError("not_sent", spoken(why)) from None
+            raise RequestError("not_sent", sentence_of(why)) from None
         return answer
 
-    def _withdrawn(self, news: News) -> str:
+    def _withdrawn(self, news: News) -> Sentence | None:
         """Send a message no more that has no link and could not be kept; why, as a sentence.
 
-        Who hears that it is not sent may say it again, and it would be sent twice. Empty when the
+        Who hears that it is not sent may say it again, and it would be sent twice. None when the
         past is not known yet: then it is sent as soon as that is read, and stays. So it does while
         the disk does not answer, which may hold it, or not.
         """
         history, outgoing = self._node.history, self._node.outgoing
         message = outgoing.outbox.get(news.msg_id)
         if history is None or not history.ready or history.hangs or message is None:
-            return ""
-        reason = f"it could not be kept ({history.why}), and is not sent"
-        outgoing.outcomes.call_off(message, reason)
+            return None
+        reason = Sentence("it could not be kept ({why}), and is not sent", why=history.why)
+        outgoing.outcomes.call_off(message, str(reason))
         return reason
 
     def _publish(self, scope: str, text: str) -> Answer:
         try:
             published = self._node.publish(scope, text)
         except NotSentError as why:
-            raise RequestError("not_sent", spoken(why)) from None
+            raise RequestError("not_sent", sentence_of(why)) from None
         return {
             "to": scope,
             "msg_id": published.msg_id,
@@ -196,10 +194,10 @@ class Requests:
         try:
             found = self._node.peers.called(name)
         except AmbiguousNameError as why:
-            raise RequestError("not_sent", spoken(why)) from None
+            raise RequestError("not_sent", sentence_of(why)) from None
         if "@" in found:
             return found
-        raise RequestError("not_sent", f"no such peer: {bracketed(name)}")
+        raise RequestError("not_sent", Sentence("no such peer: {peer}", peer=bracketed(name)))
 
     # ------------------------------------------------------------ questions
 
@@ -226,7 +224,7 @@ class Requests:
         try:
             namespace = namespace_of_scope(request.scope)
         except ValueError as why:
-            raise RequestError("bad_request", spoken(why)) from None
+            raise RequestError("bad_request", sentence_of(why)) from None
         if request.format == "text":
             return client.long_answers.do(lambda: self._text(f"/peers {request.scope}"))
         asked: Deferred[Any] = self._node.presence.discover() if request.ask else succeed(None)
@@ -275,12 +273,15 @@ class Requests:
         if unknown:
             known = ", ".join(EVENT_KINDS)
             name = shortened(unknown[0], 40)
-            raise RequestError("bad_request", f'no kind of event "{name}": there are {known}')
+            sentence = Sentence(
+                'no kind of event "{name}": there are {known}', name=name, known=known
+            )
+            raise RequestError("bad_request", sentence)
         if request.watching:
             try:
                 watching: str | None = self._node.peers.called(request.watching)
             except AmbiguousNameError as why:
-                raise RequestError("bad_request", spoken(why)) from None
+                raise RequestError("bad_request", sentence_of(why)) from None
         else:
             watching = None
 
@@ -322,22 +323,40 @@ class Requests:
         try:
             set_level(request.level)
         except ValueError as why:
-            raise RequestError("bad_request", spoken(why)) from None
+            raise RequestError("bad_request", sentence_of(why)) from None
         return {"level": get_level()}
 
     def _reload_settings(self, _request: Request, _client: Outgoing) -> Answer:
         if self._reload is None:
-            raise RequestError("refused", "this node has nothing to reload")
+            raise RequestError("refused", Sentence("this node has nothing to reload"))
         try:
             return {"lines": self._reload()}
         except ConfigError as why:
-            raise RequestError("refused", spoken(why)) from None
+            raise RequestError("refused", sentence_of(why)) from None
 
     def _stop_node(self, _request: Request, _client: Outgoing) -> Answer:
         # The answer leaves first.
         self._clock.callLater(0, self._stop)
         return {}
 
+
+def _queued(to: str, demand: int) -> Sentence:
+    """That a message to a peer waits, and for which kind of link."""
+    form = _QUEUED[SECURITIES[demand]]
+    return form.but(peer=bracketed(to))
+
+
+_QUEUED: Final = {
+    "plain": Sentence("{peer} is not connected: it is kept, and sent when it is", peer=""),
+    "encrypted": Sentence(
+        "{peer} is not connected: it is kept, and sent when it is, on a link that is encrypted",
+        peer="",
+    ),
+    "verified": Sentence(
+        "{peer} is not connected: it is kept, and sent when it is, on a link that is verified",
+        peer="",
+    ),
+}
 
 REQUESTS: Final[dict[str, Callable[[Requests, Request, Outgoing], Answer]]] = {
     "send": Requests._send,

@@ -31,6 +31,7 @@ from p2pchat.control.requests import (
 )
 from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import RateLimited
+from p2pchat.speech import Sentence, counted, spoken
 from p2pchat.turns import Turns
 
 _log: Final = Log("Control")
@@ -152,7 +153,7 @@ class ControlConnection(Protocol):
         if self._factory.came(self):
             self.out.tell(self._factory.requests.hello())
         else:
-            self._refuse("busy", "too many programs are connected already")
+            self._refuse("busy", Sentence("too many programs are connected already"))
             self._end()
 
     def dataReceived(self, data: bytes) -> None:
@@ -233,13 +234,17 @@ class ControlConnection(Protocol):
         try:
             request = read_request(line)
         except RequestError as why:
-            self._refuse(why.code, str(why), None, why.fields)
+            self._refuse(why.code, why, None, why.fields)
             return
         if self._factory.allows is not None and not self._factory.allows(request):
-            self._refuse("read_only", "one can only look at the node on this socket", request)
+            sentence = Sentence("one can only look at the node on this socket")
+            self._refuse("read_only", sentence, request)
             return
         if too_many := self._too_many():
-            self._refuse("busy", f"{too_many} requests wait for their answer", request)
+            sentence = counted(
+                "{n} request waits for its answer", "{n} requests wait for their answer", too_many
+            )
+            self._refuse("busy", sentence, request)
             return
         self._pending += 1
         self._pending_text += len(line)
@@ -252,10 +257,10 @@ class ControlConnection(Protocol):
     def _failed(self, failure: Failure, request: Request) -> None:
         why = failure.value
         if isinstance(why, RequestError):
-            self._refuse(why.code, str(why), request, why.fields)
+            self._refuse(why.code, why, request, why.fields)
         else:
             _log.failure("A request on the control socket failed", failure)
-            self._refuse("failed", "that did not work, through a fault of ours", request)
+            self._refuse("failed", Sentence("that did not work, through a fault of ours"), request)
 
     def _answered(self, result: object, size: int) -> object:
         self._pending -= 1
@@ -268,11 +273,11 @@ class ControlConnection(Protocol):
     def _refuse(
         self,
         code: str,
-        sentence: str,
+        why: Sentence | RequestError,
         request: Request | None = None,
         more: Fields | None = None,
     ) -> None:
-        self._say({"ok": False, "code": code, "error": sentence, **(more or {})}, request)
+        self._say({"ok": False, "code": code, "error": spoken(why), **(more or {})}, request)
 
     def _say(self, fields: Fields, request: Request | None) -> None:
         if request is not None and request.id is not None:

@@ -27,7 +27,7 @@ from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.pairing.words import NotPairedError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.trusting import Trusting
-from p2pchat.speech import spoken
+from p2pchat.speech import Sentence, sentence_of, spoken
 from p2pchat.wire.address import AmbiguousNameError, split_peer_id
 from p2pchat.wire.names import bracketed
 
@@ -97,10 +97,10 @@ class KeyRequests:
                     "seconds": round(given.seconds, 1),
                 }
             if _CODE.fullmatch(request.code) is None:
-                raise RequestError("bad_request", "a code has six digits")
+                raise RequestError("bad_request", Sentence("a code has six digits"))
             taken = pairings.take(peer_id, request.code)
         except NotPairedError as why:
-            raise RequestError("not_paired", str(why)) from None
+            raise RequestError("not_paired", sentence_of(why)) from None
         return taken.addCallbacks(lambda why: {"peer_id": peer_id, "stored": not why}, _not_paired)
 
     def trust(self, request: Request) -> Deferred[Fields]:
@@ -128,7 +128,7 @@ class KeyRequests:
             peer_id = self._node.peers.called(request.peer_id)
             split_peer_id(peer_id)
         except (AmbiguousNameError, ValueError) as why:
-            raise RequestError("bad_request", spoken(why)) from None
+            raise RequestError("bad_request", sentence_of(why)) from None
         return peer_id
 
     def _pin(self, request: Request) -> Pin:
@@ -159,26 +159,30 @@ def _decided(peer_id: str, decide: Callable[[], Decision]) -> Deferred[Fields]:
     try:
         decision = decide()
     except ValueError as why:
-        raise RequestError("bad_request", spoken(why)) from None
+        raise RequestError("bad_request", sentence_of(why)) from None
     if decision.compared is Compared.UNKNOWN:
         raise _unknown(peer_id)
     if decision.compared is Compared.DIFFERENT:
-        sentence = f"the known key of {bracketed(peer_id)} has another fingerprint"
-        raise RequestError("different_key", f"{sentence}: nothing is changed")
+        sentence = Sentence(
+            "the known key of {peer} has another fingerprint: nothing is changed",
+            peer=bracketed(peer_id),
+        )
+        raise RequestError("different_key", sentence)
     return decision.synced.addCallback(lambda why: {"peer_id": peer_id, "stored": not why})
 
 
 def _no_key() -> RequestError:
-    return RequestError("refused", "this node has no key, and encrypts nothing")
+    return RequestError("refused", Sentence("this node has no key, and encrypts nothing"))
 
 
 def _not_paired(failure: Failure) -> NoReturn:
     failure.trap(NotPairedError)
-    raise RequestError("not_paired", failure.getErrorMessage()) from None
+    raise RequestError("not_paired", spoken(failure.value)) from None
 
 
 def _unknown(peer_id: str) -> RequestError:
-    return RequestError("unknown_key", f"no key of {bracketed(peer_id)} is known")
+    sentence = Sentence("no key of {peer} is known", peer=bracketed(peer_id))
+    return RequestError("unknown_key", sentence)
 
 
 def _rows(known: KnownKeys, pins: Iterable[Pin]) -> Generator[None, None, list[_KeyRow]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from p2pchat.control.requests import Fields, Request, RequestError
 from p2pchat.node.node import ChatNode
-from p2pchat.speech import spoken
+from p2pchat.speech import sentence_of
 
 
 class LinkOrders:
@@ -30,7 +30,7 @@ class LinkOrders:
             try:
                 entry = self._node.mesh.blocking.block(self._node.peers.called(request.entry))
             except ValueError as why:
-                raise RequestError("bad_request", spoken(why)) from None
+                raise RequestError("bad_request", sentence_of(why)) from None
         return self._listed(entry)
 
     def unblock(self, request: Request) -> Fields:
@@ -38,7 +38,7 @@ class LinkOrders:
         try:
             entry = self._node.mesh.blocking.unblock(request.entry)
         except ValueError as why:
-            raise RequestError("bad_request", spoken(why)) from None
+            raise RequestError("bad_request", sentence_of(why)) from None
         return self._listed(entry)
 
     def _listed(self, entry: str) -> Fields:

@@ -26,7 +26,7 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.reading import Reader
 from p2pchat.history.records import RECEIVED, STATES, HistoryError, Record
 from p2pchat.node.node import ChatNode
-from p2pchat.speech import spoken
+from p2pchat.speech import Sentence, sentence_of, spoken
 from p2pchat.wire.address import (
     EVERYONE,
     AmbiguousNameError,
@@ -62,7 +62,8 @@ class PastRequests:
         """A page of a conversation, or of all: the last one, or one beside or around an id."""
         given = [each for each in (request.before, request.after, request.around) if each >= 0]
         if len(given) > 1:
-            raise RequestError("bad_request", "one of before, after and around, and not several")
+            sentence = Sentence("one of before, after and around, and not several")
+            raise RequestError("bad_request", sentence)
         where, count = self._where(request), _count(request)
 
         def fields(pages: list[_Page]) -> Fields:
@@ -81,7 +82,7 @@ class PastRequests:
         """The last messages that hold all words."""
         words = request.words.strip()
         if not words or len(words) > _LONGEST_QUERY:
-            sentence = f"words to look for: up to {_LONGEST_QUERY} characters"
+            sentence = Sentence("words to look for: up to {most} characters", most=_LONGEST_QUERY)
             raise RequestError("bad_request", sentence)
         where, count = self._where(request), _count(request)
         before = request.before if request.before >= 0 else None
@@ -118,11 +119,12 @@ class PastRequests:
         """The person has seen a conversation, up to an id or all of it."""
         where, unread = self._where(request), self._node.unread
         if where is None:
-            raise RequestError("bad_request", "a conversation is missing: a peer_id, #namespace, *")
+            sentence = Sentence("a conversation is missing: a peer_id, #namespace, *")
+            raise RequestError("bad_request", sentence)
         try:
             namespace_of_scope(where) if where.startswith(("#", EVERYONE)) else split_peer_id(where)
         except ValueError as why:
-            raise RequestError("bad_request", spoken(why)) from None
+            raise RequestError("bad_request", sentence_of(why)) from None
         if request.upto <= 0:
             unread.seen(where)
             return {"unread": 0}
@@ -132,7 +134,7 @@ class PastRequests:
     def forget(self, request: Request) -> Deferred[Fields]:
         """Delete what was said by and to a peer, for good."""
         if "@" not in request.peer_id:
-            raise RequestError("bad_request", "a whole peer_id is missing")
+            raise RequestError("bad_request", Sentence("a whole peer_id is missing"))
         peer_id = self._named(request.peer_id)
         forgetting = self._ready().addCallback(lambda _: self._node.outgoing.forget(peer_id))
         return forgetting.addCallbacks(
@@ -143,7 +145,8 @@ class PastRequests:
 
     def _history(self) -> DurableHistory:
         if self._node.history is None:
-            raise RequestError("refused", "this node keeps nothing (--history none)")
+            sentence = Sentence("this node keeps nothing (--history none)")
+            raise RequestError("refused", sentence)
         return self._node.history
 
     def _ready(self) -> Deferred[None]:
@@ -174,7 +177,7 @@ class PastRequests:
         try:
             return self._node.peers.called(name)
         except AmbiguousNameError as why:
-            raise RequestError("bad_request", spoken(why)) from None
+            raise RequestError("bad_request", sentence_of(why)) from None
 
 
 def line_fields(record: Record) -> Fields:
@@ -247,7 +250,7 @@ def _moment(when: float) -> str:
 
 def _too_early(failure: Failure) -> None:
     failure.trap(defer.TimeoutError)
-    raise RequestError("busy", "the history is not read yet: try later")
+    raise RequestError("busy", Sentence("the history is not read yet: try later"))
 
 
 def _not_read(failure: Failure) -> Any:

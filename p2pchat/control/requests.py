@@ -20,6 +20,7 @@ from p2pchat.console.plain.input_lines import InputLines
 from p2pchat.control.broken import id_in
 from p2pchat.control.protocol import MAX_REQUEST, USUAL_KINDS
 from p2pchat.history.records import NO_ID
+from p2pchat.speech import Sentence
 from p2pchat.wire.text import shortened
 
 Fields: TypeAlias = dict[str, Any]
@@ -35,7 +36,7 @@ Id: TypeAlias = Annotated[int, msgspec.Meta(ge=-1, le=NO_ID)]
 class RequestError(Exception):
     """A request that cannot be fulfilled: `code` for a program, the text for a person."""
 
-    def __init__(self, code: str, sentence: str, **fields: object) -> None:
+    def __init__(self, code: str, sentence: str | Sentence, **fields: object) -> None:
         super().__init__(sentence)
         self.code = code
         self.fields = fields
@@ -101,20 +102,25 @@ def answering(requests: Mapping[str, _Answering], do: str) -> _Answering:
     found = requests.get(do)
     if found is None:
         known, name = ", ".join(requests), shortened(do, 40)
-        raise RequestError("unknown_request", f'no request "{name}": there are {known}')
+        sentence = Sentence('no request "{name}": there are {known}', name=name, known=known)
+        raise RequestError("unknown_request", sentence)
     return found
 
 
 def read_request(line: str) -> Request:
     """The request that a line holds; raises `RequestError`, with its id, when it holds none."""
     if isinstance(line, TooLong):
-        sentence = f"a request has at most {MAX_REQUEST} bytes"
+        sentence = Sentence("a request has at most {most} bytes", most=MAX_REQUEST)
         raise RequestError("too_long", sentence, **id_in(line))
     try:
         return _decode(line)
     except (msgspec.DecodeError, RecursionError, ValueError) as why:
-        sentence = f"not a request: {shortened(str(why))}"
-        raise RequestError("bad_request", sentence, **_id_of(line)) from None
+        raise RequestError("bad_request", not_read(why), **_id_of(line)) from None
+
+
+def not_read(why: Exception) -> Sentence:
+    """That what came is no request: `why` is what read it in vain, in its own words."""
+    return Sentence("not a request: {why}", why=shortened(str(why)))
 
 
 class _Numbered(Struct):

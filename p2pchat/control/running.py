@@ -32,6 +32,7 @@ from p2pchat.control.outgoing import Outgoing
 from p2pchat.control.requests import Fields, RequestError
 from p2pchat.node.news import News
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import Sentence, _
 
 _is_long: Final = re.compile(r"\s*/(history|peers|search)\b", re.IGNORECASE).match
 """Whether a line may have a long answer that is not there at once."""
@@ -112,9 +113,9 @@ class CommandRunner:
     @inlineCallbacks
     def _run(self, line: str, *, script: bool) -> Generator[Deferred[Any], Any, Fields]:
         if self._left:
-            raise RequestError("refused", "nothing is run after a /quit")
+            raise RequestError("refused", Sentence("nothing is run after a /quit"))
         if not self._node.running:
-            raise RequestError("refused", "this node is leaving")
+            raise RequestError("refused", Sentence("this node is leaving"))
         self._commands.interactive = not script
         reply: Reply = yield maybeDeferred(self._commands.run, line)
         self._left = self._left or reply.leave
@@ -141,7 +142,7 @@ class CommandRunner:
             self._commands.published = 0
             if draining.failed:
                 self._failed = True
-                lines.append("not all peers have read what was published")
+                lines.append(_("not all peers have read what was published"))
         failed, self._failed = bool(self._failed or sent.failed), False
         sent.forget_failures()
         done = not (failed or sent.waiting)
@@ -150,7 +151,7 @@ class CommandRunner:
     def _until(self, come: Callable[[], bool], seconds: float = math.inf) -> Deferred[None]:
         return until(self._clock, lambda: self._closed or come(), seconds)
 
-    def _have_looked(self, _: object) -> None:
+    def _have_looked(self, _result: object) -> None:
         self._looked = True
 
     def _peers_met(self) -> bool:

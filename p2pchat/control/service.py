@@ -53,7 +53,7 @@ class ControlService(SocketService):
     beside which this is one for looking on.
     """
 
-    whose = "another node"
+    whose = Sentence("another node")
 
     def __init__(
         self,

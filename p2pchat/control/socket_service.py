@@ -45,7 +45,7 @@ class SocketService(Service):
     """
 
     name: str | None = "control"
-    whose = "another program"
+    whose = Sentence("another program")
     """Who has the socket when it is taken."""
 
     def __init__(

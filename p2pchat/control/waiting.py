@@ -20,7 +20,7 @@ from p2pchat.history.records import SECURITIES
 from p2pchat.node.cancelling import Cancelled
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import OwnMessage, Stage
-from p2pchat.speech import spoken
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.wire.address import AmbiguousNameError
 
 MOST_LISTED: Final = 200
@@ -46,14 +46,15 @@ class OutboxRequests:
         try:
             peer_id = request.peer_id and self._node.peers.called(request.peer_id)
         except AmbiguousNameError as why:
-            raise RequestError("bad_request", spoken(why)) from None
+            raise RequestError("bad_request", sentence_of(why)) from None
         waiting = outbox.of_peer(peer_id) if peer_id else [*outbox]
         if len(request.msg_ids) > 1:
-            raise RequestError("bad_request", "one msg_id, after which the list goes on")
+            raise RequestError("bad_request", Sentence("one msg_id, after which the list goes on"))
         for msg_id in request.msg_ids:
             places = [at for at, each in enumerate(waiting) if each.msg_id == msg_id]
             if not places:
-                raise RequestError("bad_request", "no message with this msg_id waits any more")
+                sentence = Sentence("no message with this msg_id waits any more")
+                raise RequestError("bad_request", sentence)
             waiting = waiting[places[0] + 1 :]
         rows: list[Fields] = []
         room = _ROOM
@@ -68,7 +69,8 @@ class OutboxRequests:
         """Send these no more; answered when a restart cannot bring them back, or is known to."""
         wanted = [*dict.fromkeys(request.msg_ids)]
         if not 0 < len(wanted) <= MOST_CANCELLED:
-            raise RequestError("bad_request", f"msg_ids: 1 to {MOST_CANCELLED} of them")
+            sentence = Sentence("msg_ids: 1 to {most} of them", most=MOST_CANCELLED)
+            raise RequestError("bad_request", sentence)
         outbox = self._node.outgoing.outbox
         found = {msg_id: outbox.get(msg_id) for msg_id in wanted}
         unknown = [msg_id for msg_id, message in found.items() if message is None]

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.control.requests import Fields, Request, RequestError
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.node.node import ChatNode
-from p2pchat.speech import spoken
+from p2pchat.speech import Sentence, sentence_of
 
 
 class PageRequests:
@@ -25,15 +25,15 @@ class PageRequests:
         """Open the page, or close it, or look whether a link has been used."""
         page = self._node.page
         if page is None:
-            raise RequestError("refused", "this node has no page")
+            raise RequestError("refused", Sentence("this node has no page"))
         if request.off:
             return page.close().addCallback(lambda _: {})
         if request.token:
             return {"waits": page.waits(request.token)}
         if not self._node.running:
-            raise RequestError("refused", "this node is leaving")
+            raise RequestError("refused", Sentence("this node is leaving"))
         try:
             link = page.open(request.port)
         except CannotStartError as why:
-            raise RequestError("refused", spoken(why)) from None
+            raise RequestError("refused", sentence_of(why)) from None
         return {"url": link.url, "port": link.port, "pages": link.pages}

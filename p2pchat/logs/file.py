@@ -12,7 +12,8 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from p2pchat.wire.text import shortened, system_reason
+from p2pchat.speech import Sentence
+from p2pchat.wire.text import shortened, why_not
 
 _RETRY: Final = 5.0  # seconds between attempts to open a file that failed
 _FOLLOW: Final = 1.0  # seconds between looks at whether the file is still the one of that name
@@ -30,7 +31,7 @@ class LogFile:
     """
 
     def __init__(
-        self, path: str, *, max_bytes: int, files: int, warn: Callable[[str], None]
+        self, path: str, *, max_bytes: int, files: int, warn: Callable[[Sentence], None]
     ) -> None:
         self.path = path if path == "-" else os.path.abspath(os.path.expanduser(path))
         self.lost = 0
@@ -89,8 +90,8 @@ class LogFile:
             os.close(fd)
 
     @property
-    def _name(self) -> str:
-        return "standard output" if self.path == "-" else shortened(self.path)
+    def _name(self) -> Sentence | str:
+        return Sentence("standard output") if self.path == "-" else shortened(self.path)
 
     def _open(self) -> None:
         self.close()
@@ -129,7 +130,13 @@ class LogFile:
             if self._files > 1:
                 self._open()
         except OSError as error:
-            self._tell(f"The log {self._name} cannot be put aside: {system_reason(error)}", now)
+            sentence = Sentence(
+                "The log {path} cannot be put aside: {why}. "
+                "The chat goes on, and so do attempts to write.",
+                path=self._name,
+                why=why_not(error),
+            )
+            self._tell(sentence, now)
             if self._fd is None:
                 raise
         # One file only, or a folder that we may not change: the file starts over, so that the log
@@ -150,9 +157,15 @@ class LogFile:
     def _fail(self, error: OSError, now: float) -> None:
         self._failed_at = now
         self.close()
-        self._tell(f"The log cannot be written to {self._name}: {system_reason(error)}", now)
+        sentence = Sentence(
+            "The log cannot be written to {path}: {why}. "
+            "The chat goes on, and so do attempts to write.",
+            path=self._name,
+            why=why_not(error),
+        )
+        self._tell(sentence, now)
 
-    def _tell(self, sentence: str, now: float) -> None:
+    def _tell(self, sentence: Sentence, now: float) -> None:
         if self._told_at is None or abs(now - self._told_at) >= _TELL_AGAIN:
             self._told_at = now
-            self._warn(f"{sentence}. The chat goes on, and so do attempts to write.")
+            self._warn(sentence)

@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 
 from twisted.logger import Logger, LogLevel
 
+from p2pchat.speech import Sentence
 from p2pchat.wire.text import shortened
 
 LEVELS: Final = {
@@ -36,7 +37,12 @@ def set_level(name: str) -> None:
     global _threshold
     level = LEVELS.get(name.strip().upper())
     if level is None:
-        raise ValueError(f'expected one of {", ".join(LEVELS)}, got "{shortened(name, 40)}"')
+        sentence = Sentence(
+            'expected one of {words}, got "{word}"',
+            words=", ".join(LEVELS),
+            word=shortened(name, 40),
+        )
+        raise ValueError(sentence)
     _threshold = _RANKS[level]
     Log.debugging = _threshold <= _DEBUG
 

@@ -123,7 +123,7 @@ def show_on_screen(show: Callable[[str], None], level: str = "WARNING") -> Calla
 
 
 def start_logging(
-    settings: LoggingSettings, path: str, warn: Callable[[str], None] | None = None
+    settings: LoggingSettings, path: str, warn: Callable[[Sentence], None] | None = None
 ) -> LogFile:
     """Begin the process's log, in `path`, and set its level; for a program that is not twistd.
 
@@ -186,7 +186,7 @@ _make_observer: Callable[[], ILogObserver] = LogPublisher
 
 
 def _file_observer(
-    settings: LoggingSettings, path: str, warn: Callable[[str], None]
+    settings: LoggingSettings, path: str, warn: Callable[[Sentence], None]
 ) -> FileObserver:
     file = LogFile(path, max_bytes=settings.max_bytes, files=settings.files, warn=warn)
     if settings.file is None and path != "-":  # a folder that the person did not name
@@ -219,7 +219,7 @@ def complain(sentence: str | Sentence, level: str = "ERROR", stream: TextIO | No
             stream.flush()
 
 
-def _to_stderr(sentence: str) -> None:
+def _to_stderr(sentence: Sentence) -> None:
     # Not sys.stderr, which twistd replaces by the log that has just failed.
     if sys.__stderr__ is not None:
         complain(sentence, "WARNING", sys.__stderr__)

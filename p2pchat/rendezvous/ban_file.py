@@ -17,7 +17,7 @@ from typing import Final
 
 from p2pchat.rendezvous.bans import Bans, BansError, entry_in
 from p2pchat.settings.checks import ConfigError
-from p2pchat.speech import Sentence, plain, sentence_of
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.wire.networks import read_network
 from p2pchat.wire.text import printable, shortened, why_not
 
@@ -67,7 +67,7 @@ def checked_entry(text: str) -> str:
     try:
         Bans([entry])
     except BansError as why:
-        raise ConfigError(plain(str(why).removeprefix("line 1: "))) from None
+        raise ConfigError(sentence_of(why.why)) from None
     return entry
 
 

@@ -22,6 +22,7 @@ from typing import Final
 
 from p2pchat.rendezvous.patterns import Pattern
 from p2pchat.rendezvous.requests import MAX_NAME
+from p2pchat.speech import Sentence
 from p2pchat.turns import at_once
 from p2pchat.wire.networks import Networks, read_network
 
@@ -42,7 +43,12 @@ _PIECE: Final = 200
 
 
 class BansError(ValueError):
-    """A line cannot be understood; the text says which, and what was expected."""
+    """A line cannot be understood; its `Sentence` says which, and what was expected."""
+
+    def __init__(self, number: int, why: ValueError) -> None:
+        super().__init__(Sentence("line {number}: {why}", number=number, why=why))
+        self.why = why
+        """The same without the number."""
 
 
 def entry_in(line: str) -> str:
@@ -53,18 +59,18 @@ def entry_in(line: str) -> str:
     return entry
 
 
-def too_wide(entry: str) -> str:
-    """What an entry does that hardly anybody means, as half a sentence; empty for any other."""
+def too_wide(entry: str) -> Sentence | None:
+    """What an entry does that hardly anybody means, as half a sentence; None for any other."""
     if entry.strip("*") == "@":
-        return "refuses everybody"
+        return Sentence("refuses everybody")
     if "@" in entry:
-        return ""
+        return None
     network = read_network(entry)
     if network.prefixlen < _WIDEST[network.version]:
-        return "refuses a large part of all addresses"
+        return Sentence("refuses a large part of all addresses")
     if network.overlaps(_OWN[network.version]):
-        return "refuses this machine"
-    return ""
+        return Sentence("refuses this machine")
+    return None
 
 
 class Bans:
@@ -93,26 +99,30 @@ class Bans:
                 try:
                     self._add(entry)
                 except ValueError as why:
-                    raise BansError(f"line {number}: {why}") from None
+                    raise BansError(number, why) from None
 
     def _add(self, entry: str) -> None:
         self._entries += 1
         if self._entries > MAX_ENTRIES:
-            raise ValueError(f"more than {MAX_ENTRIES} entries")
+            raise ValueError(Sentence("more than {most} entries", most=MAX_ENTRIES))
         if len(entry) > _MAX_LENGTH:
-            raise ValueError(f"longer than {_MAX_LENGTH} characters, which no name is")
+            raise ValueError(
+                Sentence("longer than {most} characters, which no name is", most=_MAX_LENGTH)
+            )
         name, _, namespace = entry.rpartition("@")
         if not (name and namespace):
             try:
                 self._networks.add(read_network(entry))
             except ValueError:
-                raise ValueError("expected an address, a network or NAME@NAMESPACE") from None
+                raise ValueError(
+                    Sentence("expected an address, a network or NAME@NAMESPACE")
+                ) from None
         elif "*" not in entry:
             self._names.add(entry)
         elif entry.count("*") > MAX_STARS:
-            raise ValueError(f"more than {MAX_STARS} stars")
+            raise ValueError(Sentence("more than {most} stars", most=MAX_STARS))
         elif len(self._patterns) >= MAX_PATTERNS:
-            raise ValueError(f"more than {MAX_PATTERNS} entries with a star")
+            raise ValueError(Sentence("more than {most} entries with a star", most=MAX_PATTERNS))
         else:
             self._patterns.append(Pattern(entry))
 

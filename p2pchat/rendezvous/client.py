@@ -23,6 +23,7 @@ from p2pchat.rendezvous.reply_reader import ReplyReader
 from p2pchat.rendezvous.selection import Selection
 from p2pchat.rendezvous.together import Outcome, ask_together, error_of
 from p2pchat.rendezvous.ways import Way, Ways
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import host_and_port, leads_to
 
 _log: Final = Log("Rendezvous")
@@ -172,7 +173,13 @@ class RendezvousClient:
 
     def _not_found(self, failure: Any) -> Any:
         failure.trap(LookupError)
-        raise Unreachable(f"the rendezvous at {self.address} cannot be used: {failure.value}")
+        raise Unreachable(
+            Sentence(
+                "the rendezvous at {address} cannot be used: {why}",
+                address=self.address,
+                why=failure.value,
+            )
+        )
 
     def _start(
         self,

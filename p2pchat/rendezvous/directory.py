@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from p2pchat.rendezvous.selection import Selection
+from p2pchat.speech import Sentence
 
 
 class Grant(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +74,7 @@ class Listings(list[Listing]):
 
 
 class DirectoryError(Exception):
-    """The rendezvous refused or did not answer; the text is a sentence for the person."""
+    """The rendezvous refused or did not answer; its `Sentence` is for the person."""
 
 
 class Unreachable(DirectoryError):
@@ -87,7 +88,7 @@ class NotRegistered(DirectoryError):
 class Blocked(DirectoryError):
     """Too many connections; the rendezvous said for how long it refuses us."""
 
-    def __init__(self, sentence: str, seconds: float) -> None:
+    def __init__(self, sentence: str | Sentence, seconds: float) -> None:
         super().__init__(sentence)
         self.seconds = seconds
         """Seconds to wait before the next connection of any kind."""
@@ -96,7 +97,7 @@ class Blocked(DirectoryError):
 class RequestRefused(DirectoryError):
     """An error reply; `code` is what the rendezvous sent, for example `bad_name`."""
 
-    def __init__(self, sentence: str, code: str) -> None:
+    def __init__(self, sentence: str | Sentence, code: str) -> None:
         super().__init__(sentence)
         self.code = code
 

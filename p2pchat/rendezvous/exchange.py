@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from p2pchat.rendezvous.directory import DirectoryError, Listings, ListingTooLong, Unreachable
 from p2pchat.rendezvous.reply_reader import ReplyReader
+from p2pchat.speech import Sentence, plain
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.text import shortened
 
@@ -76,9 +77,9 @@ class Exchange(ClientFactory):
                 host.encode("idna")  # the resolver would fail on it where nobody can catch it
             self._connector = self._reactor.connectTCP(host, port, self, timeout=None)
         except UnicodeError:
-            self._finish(self._unreachable("that is no name of a machine"))
+            self._finish(self._unreachable(Sentence("that is no name of a machine")))
         except Exception as reason:  # a port that cannot be one
-            self._finish(self._unreachable(shortened(str(reason))))
+            self._finish(self._unreachable(plain(shortened(str(reason)))))
 
     def buildProtocol(self, addr: IAddress | None) -> _Conversation:  # noqa: ARG002
         """The connection is made."""
@@ -93,7 +94,14 @@ class Exchange(ClientFactory):
         self._size += len(data)
         try:
             if self._size > MAX_REPLY:
-                self._outcome = self._too_long(f"is longer than {MAX_REPLY // 1024**2} MiB")
+                self._outcome = _too_long(
+                    Sentence(
+                        "the answer of the rendezvous at {address} is longer than {size} MiB: ask "
+                        "for one namespace only",
+                        address=self._address,
+                        size=MAX_REPLY // 1024**2,
+                    )
+                )
             elif self._reader.feed(data):
                 self._outcome = self._reader.result
         except DirectoryError as refused:
@@ -104,11 +112,15 @@ class Exchange(ClientFactory):
         """The connection is gone, whoever closed it."""
         if self._outcome is None:
             if not self._reader.started:
-                self._outcome = self._unreachable("it closed the connection without an answer")
+                self._outcome = self._unreachable(
+                    Sentence("it closed the connection without an answer")
+                )
             elif self._reader.ended():  # some end the reply by closing
                 self._outcome = self._reader.result
             else:
-                self._outcome = self._broken_off("the connection broke in the middle of an answer")
+                self._outcome = self._broken_off(
+                    Sentence("the connection broke in the middle of an answer")
+                )
         assert self._outcome is not None
         self._finish(self._outcome)
 
@@ -131,12 +143,12 @@ class Exchange(ClientFactory):
             self._timer = self._reactor.callLater(until - now, self._time_is_up)
             return
         if self._outcome is None:
-            self._outcome = self._broken_off("no answer came in time")
+            self._outcome = self._broken_off(Sentence("no answer came in time"))
         self._disconnect()
 
     def _cancelled(self, reply: Deferred[bytes | Listings]) -> None:
         self._stop_timer()
-        self._outcome = self._unreachable("cancelled")
+        self._outcome = self._unreachable(plain("cancelled"))
         # First, or what was broken off would be told as a failure of the rendezvous.
         reply.errback(CancelledError())
         self._disconnect()
@@ -161,19 +173,24 @@ class Exchange(ClientFactory):
         else:
             self.reply.callback(outcome)
 
-    def _broken_off(self, why: str) -> DirectoryError:
+    def _broken_off(self, why: Sentence) -> DirectoryError:
         if self._size > _LONG_REPLY:
-            return self._too_long(f"broke off after {self._size // 1024**2} MiB")
+            return _too_long(
+                Sentence(
+                    "the answer of the rendezvous at {address} broke off after {size} MiB: ask for "
+                    "one namespace only",
+                    address=self._address,
+                    size=self._size // 1024**2,
+                )
+            )
         return self._unreachable(why)
 
-    def _too_long(self, how: str) -> ListingTooLong:
-        return ListingTooLong(
-            f"the answer of the rendezvous at {self._address} {how}: ask for one namespace only",
-            "reply_too_long",
+    def _unreachable(self, why: Sentence) -> Unreachable:
+        return Unreachable(
+            Sentence(
+                "the rendezvous at {address} cannot be used: {why}", address=self._address, why=why
+            )
         )
-
-    def _unreachable(self, why: str) -> Unreachable:
-        return Unreachable(f"the rendezvous at {self._address} cannot be used: {why}")
 
 
 class _Conversation(Protocol):
@@ -201,12 +218,16 @@ class _Conversation(Protocol):
         self._exchange.lost()
 
 
-def _why(reason: Failure) -> str:
+def _too_long(sentence: Sentence) -> ListingTooLong:
+    return ListingTooLong(sentence, "reply_too_long")
+
+
+def _why(reason: Failure) -> Sentence:
     """The reason of a failed connection, in words for a person."""
     if reason.check(error.ConnectionRefusedError):
-        return "nothing listens there (connection refused)"
+        return Sentence("nothing listens there (connection refused)")
     if reason.check(error.TimeoutError, error.TCPTimedOutError):
-        return "no answer came in time"
+        return Sentence("no answer came in time")
     if reason.check(error.DNSLookupError, error.UnknownHostError):
-        return "its name could not be looked up"
-    return shortened(str(reason.value) or type(reason.value).__name__)
+        return Sentence("its name could not be looked up")
+    return plain(shortened(str(reason.value) or type(reason.value).__name__))

@@ -27,6 +27,7 @@ from p2pchat.rendezvous.directory import (
     NotRegistered,
     RequestRefused,
 )
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.text import shortened
 
@@ -42,24 +43,35 @@ _NOT_REGISTERED = re.compile(r"not[ _-]?registered", re.IGNORECASE)
 _HOST = re.compile(r"[0-9A-Za-z_.:%-]{1,255}")
 
 _ADVICE: Final = {
-    "bad_name": "it does not take our name: choose one of 1 to 64 characters",
-    "bad_limit": "it does not list so many at a time: update one of the two programs",
-    "bad_names": "it does not look so many names up at a time: update one of the two programs",
-    "bad_namespace": "it does not take the namespace: choose one of 1 to 64 characters",
-    "bad_port": "it does not take our port: choose one from 1 to 65535",
-    "bad_ttl": "it does not take the length of the registration: choose 1 to 86400 seconds",
-    "line_too_long": "our request is too long for it: choose a shorter name and namespace",
-    "namespace_required": "it wants a namespace in the request",
-    "peer_credentials_do_not_match": "it has no such registration from our address",
-    "registry_full": "it is full: try again later, or use another rendezvous",
-    "too_many_registrations": "our address has all the registrations that one may have: "
-    "end other nodes here, or have whoever runs it allow more",
-    "banned": "our name is banned: choose another one, or ask whoever runs it",
-    "link_local_address": "a link-local address (fe80::…) tells nobody else where we are: "
-    "use another address of it",
-    "listing_too_long": "its listing is too long: ask for one namespace only",
-    "internal_error": "it failed to answer: try again later, and tell whoever runs it",
-    "unknown command": "it does not know the request: is it a rendezvous of this protocol?",
+    "bad_name": Sentence("it does not take our name: choose one of 1 to 64 characters"),
+    "bad_limit": Sentence("it does not list so many at a time: update one of the two programs"),
+    "bad_names": Sentence(
+        "it does not look so many names up at a time: update one of the two programs"
+    ),
+    "bad_namespace": Sentence("it does not take the namespace: choose one of 1 to 64 characters"),
+    "bad_port": Sentence("it does not take our port: choose one from 1 to 65535"),
+    "bad_ttl": Sentence(
+        "it does not take the length of the registration: choose 1 to 86400 seconds"
+    ),
+    "line_too_long": Sentence(
+        "our request is too long for it: choose a shorter name and namespace"
+    ),
+    "namespace_required": Sentence("it wants a namespace in the request"),
+    "peer_credentials_do_not_match": Sentence("it has no such registration from our address"),
+    "registry_full": Sentence("it is full: try again later, or use another rendezvous"),
+    "too_many_registrations": Sentence(
+        "our address has all the registrations that one may have: end other nodes here, or have "
+        "whoever runs it allow more"
+    ),
+    "banned": Sentence("our name is banned: choose another one, or ask whoever runs it"),
+    "link_local_address": Sentence(
+        "a link-local address (fe80::…) tells nobody else where we are: use another address of it"
+    ),
+    "listing_too_long": Sentence("its listing is too long: ask for one namespace only"),
+    "internal_error": Sentence("it failed to answer: try again later, and tell whoever runs it"),
+    "unknown command": Sentence(
+        "it does not know the request: is it a rendezvous of this protocol?"
+    ),
 }
 
 
@@ -136,21 +148,25 @@ def refusal(text: str) -> DirectoryError:
     """The error that a rendezvous's code or sentence stands for."""
     shown = shortened(text)
     code = text.strip().lower().split(" (")[0]
-    advice = _ADVICE.get(code, "tell whoever runs it")
-    sentence = f"the rendezvous refused: {advice} ({shown})"
+    advice = _ADVICE.get(code) or Sentence("tell whoever runs it")
+    sentence = Sentence("the rendezvous refused: {advice} ({said})", advice=advice, said=shown)
     if code == "listing_too_long":
         return ListingTooLong(sentence, text)
     if code in _ADVICE:
         return RequestRefused(sentence, text)
     if _NOT_REGISTERED.search(text):
-        return NotRegistered("the rendezvous does not know us (any more)")
+        return NotRegistered(Sentence("the rendezvous does not know us (any more)"))
     if _BLOCKED.search(text):
         told = _SECONDS.search(text)
         seconds = float(told.group(1)) if told else _DEFAULT_BLOCK
         seconds = max(1.0, min(seconds, _LONGEST_BLOCK))
         return Blocked(
-            f"the rendezvous refuses our address for {seconds:.0f} s, because of too many "
-            f"connections: wait ({shown})",
+            Sentence(
+                "the rendezvous refuses our address for {seconds:.0f} s, because of too many "
+                "connections: wait ({said})",
+                seconds=seconds,
+                said=shown,
+            ),
             seconds,
         )
     return RequestRefused(sentence, text)
@@ -160,7 +176,10 @@ def not_of_this_protocol(reply: bytes) -> DirectoryError:
     """The error for a reply of which no sense can be made."""
     shown = shortened(reply[:400].decode("utf-8", "replace"), 80)
     return RequestRefused(
-        f"the answer is not of this protocol: is there a rendezvous at that address? ({shown})",
+        Sentence(
+            "the answer is not of this protocol: is there a rendezvous at that address? ({said})",
+            said=shown,
+        ),
         "not_json",
     )
 

@@ -19,6 +19,7 @@ from typing import Final
 
 from p2pchat.rendezvous.directory import Listings, RequestRefused
 from p2pchat.rendezvous.replies import is_whole, not_of_this_protocol, read_entries, read_listings
+from p2pchat.speech import Sentence
 
 SHORT: Final = 32_768
 """Bytes of the longest reply that is read whole."""
@@ -105,8 +106,11 @@ class ReplyReader:
         opening = _compiled(_OPENING).match(self._buffer)
         if opening is None or self._most is None:
             raise RequestRefused(
-                f"the answer is longer than {SHORT // 1024} KiB and no listing: "
-                "is there a rendezvous at that address?",
+                Sentence(
+                    "the answer is longer than {size} KiB and no listing: is there a rendezvous at "
+                    "that address?",
+                    size=SHORT // 1024,
+                ),
                 "reply_too_long",
             )
         head = opening.group()

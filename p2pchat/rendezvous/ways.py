@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from p2pchat.rendezvous.directory import Blocked, Unreachable
+from p2pchat.speech import Sentence
 
 _TRIES: Final = 3
 _REST: Final = 600.0
@@ -135,12 +136,12 @@ class Ways:
 
     def _looked_up(self, addresses: list[str]) -> None:
         if not addresses:
-            raise LookupError("its name could not be looked up")
+            raise LookupError(Sentence("its name could not be looked up"))
         self._take(addresses)
 
     def _not_in_time(self, failure: Failure) -> None:
         failure.trap(Late)
-        raise LookupError("its name could not be looked up in time")
+        raise LookupError(Sentence("its name could not be looked up in time"))
 
 
 @implementer(IResolutionReceiver)

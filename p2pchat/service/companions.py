@@ -26,7 +26,7 @@ from p2pchat.service.reload import apply
 from p2pchat.settings.checks import ConfigError, serve_address
 from p2pchat.settings.examining import hook_trouble
 from p2pchat.settings.values import ControlSettings, Settings
-from p2pchat.speech import Sentence, spoken
+from p2pchat.speech import Sentence, _, ngettext, spoken
 from p2pchat.wire.stamps import Timestamps
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Said(NamedTuple):
     """What came of a reload."""
 
     warnings: list[Sentence]
-    changes: list[str]
+    changes: list[Sentence]
 
 
 OFF: Final = "off"
@@ -139,8 +139,8 @@ class Companions(MultiService):
         for warning in done.warnings:
             _log.warn("{text}", text=str(warning))
         for change in done.changes:
-            _log.info("Reloaded: {text}", text=change)
-        return [*map(spoken, done.warnings), *done.changes]
+            _log.info("Reloaded: {text}", text=str(change))
+        return [*map(spoken, (*done.warnings, *done.changes))]
 
     def hang_up(self) -> None:
         """SIGHUP came: reload, with nobody to tell but the log."""
@@ -236,10 +236,15 @@ class Companions(MultiService):
 
     def _status(self) -> str:
         node = self._node
-        count, known = len(node.mesh.links), len(node.peers)
-        state = "registered" if node.presence.grant is not None else "not registered"
-        trouble = f" ({node.presence.trouble})" if node.presence.trouble else ""
-        return f"{node.me.peer_id}: {count} links, {known} peers known, {state}{trouble}"
+        registered, trouble = node.presence.grant is not None, node.presence.trouble
+        state = _("registered") if registered else _("not registered")
+        links, known = len(node.mesh.links), len(node.peers)
+        return _("{peer}: {links}, {known}, {state}").format(
+            peer=node.me.peer_id,
+            links=ngettext("{n} link", "{n} links", links).format(n=links),
+            known=ngettext("{n} peer known", "{n} peers known", known).format(n=known),
+            state=f"{state} ({spoken(trouble)})" if trouble else state,
+        )
 
 
 def _check_hook(settings: Settings) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
+from p2pchat.speech import Sentence
+
 _TABLES: Final = ("/proc/self/net/tcp", "/proc/self/net/tcp6")
 _LISTENING: Final = "0A"  # TCP_LISTEN of net/tcp_states.h; proc(5) has the columns
 _MOST_ROWS: Final = 10_000
@@ -46,16 +48,18 @@ def listening_user(port: int, tables: Sequence[str] = _TABLES) -> int | None:
     return None
 
 
-def of_another_user(port: int, tables: Sequence[str] = _TABLES) -> str:
-    """A sentence when somebody else runs the machine's rendezvous, else an empty one."""
+def of_another_user(port: int, tables: Sequence[str] = _TABLES) -> Sentence | None:
+    """A sentence when somebody else runs the machine's rendezvous."""
     uid = listening_user(port, tables)
     if uid is None or uid == os.geteuid():
-        return ""
+        return None
     try:
         user = pwd.getpwuid(uid).pw_name
     except KeyError:
         user = str(uid)
-    return (
-        f"this machine's rendezvous (port {port}) runs under another user, {user}, who decides "
-        "whom you find; --rendezvous HOST or another --local-port avoids it"
+    return Sentence(
+        "this machine's rendezvous (port {port}) runs under another user, {user}, who decides "
+        "whom you find; --rendezvous HOST or another --local-port avoids it",
+        port=port,
+        user=user,
     )

@@ -25,6 +25,7 @@ from p2pchat.rendezvous.directory import DirectoryError, Listings
 from p2pchat.rendezvous.replies import read_listings
 from p2pchat.rendezvous.reply_reader import ReplyReader
 from p2pchat.settings.paths import own_files_path
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import MAX_NAME
 from p2pchat.wire.names import bracketed
 
@@ -44,8 +45,8 @@ class OwnName(Struct):
     name: str
     lock: Lock | None = None
     """None where no lock can be made; then only the rendezvous keeps two nodes apart."""
-    told: str = ""
-    """A sentence for the person about why it is this one; empty for the first choice."""
+    told: Sentence | None = None
+    """For the person, about why it is this one; None for the first choice."""
 
     def release(self) -> None:
         """Let another process have it."""
@@ -63,12 +64,12 @@ def take_name(login: str, namespace: str, registered: Callable[[], Collection[st
     files = _files_of(namespace)
     ours = [name for name in names if _stem(name, namespace) in files]
     others: Collection[str] | None = None
-    in_use: list[str] = []
+    in_use: list[Sentence] = []
     for name in [*ours, *(name for name in names if name not in ours)]:
         if name not in ours:
             others = registered() if others is None else others
             if name in others:
-                in_use.append(f"{bracketed(f'{name}@{namespace}')} is somebody else")
+                in_use.append(Sentence("{peer} is somebody else", peer=_whole(name, namespace)))
                 continue
         try:
             taken = hold_name(name, namespace)
@@ -76,10 +77,13 @@ def take_name(login: str, namespace: str, registered: Callable[[], Collection[st
             taken = OwnName(name)
         if taken is not None:
             if in_use:
-                peer_id = bracketed(f"{name}@{namespace}")
-                taken.told = f"{in_use[0]}: this one is {peer_id} (--name NAME chooses another)"
+                taken.told = Sentence(
+                    "{reason}: this one is {peer} (--name NAME chooses another)",
+                    reason=in_use[0],
+                    peer=_whole(name, namespace),
+                )
             return taken
-        in_use.append(f"{bracketed(f'{name}@{namespace}')} runs already")
+        in_use.append(Sentence("{peer} runs already", peer=_whole(name, namespace)))
     return OwnName(login)
 
 
@@ -105,6 +109,10 @@ def names_registered(host: str, port: int, namespace: str) -> set[str]:
     asking.start()
     asking.join(_PATIENCE)
     return {*found}
+
+
+def _whole(name: str, namespace: str) -> str:
+    return bracketed(f"{name}@{namespace}")
 
 
 def _names(login: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from p2pchat.service.hooks import MessageHook
 from p2pchat.settings.reading import changed
 from p2pchat.settings.table import SETTINGS, Setting
 from p2pchat.settings.values import Settings
+from p2pchat.speech import Sentence
 
 
 def changes(old: Struct, new: Struct) -> dict[str, tuple[Any, Any]]:
@@ -33,7 +34,7 @@ def changes(old: Struct, new: Struct) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def apply(node: ChatNode, new: Settings, hook: MessageHook | None) -> list[str]:
+def apply(node: ChatNode, new: Settings, hook: MessageHook | None) -> list[Sentence]:
     """Have a node go by these settings, as far as it can; returns a sentence for each change."""
     live, said = live_changes(node.settings, new, SETTINGS)
     node.configure(changed(node.settings, live))
@@ -48,21 +49,30 @@ def apply(node: ChatNode, new: Settings, hook: MessageHook | None) -> list[str]:
 
 def live_changes(
     old: Struct, new: Struct, settings: Sequence[Setting]
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[dict[str, Any], list[Sentence]]:
     """What of the difference can change while the program runs, and a sentence for all of it.
 
     In all that needs a restart the old ones hold, and a later reload still tells the difference.
     """
     need_restart = {setting.key for setting in settings if setting.restart}
-    live, said = {}, []
+    live: dict[str, Any] = {}
+    said: list[Sentence] = []
     for key, (before, value) in sorted(changes(old, new).items()):
         if key in need_restart:
-            said.append(f"{key} needs a restart to become {_shown(value)}")
+            sentence = Sentence(
+                "{key} needs a restart to become {value}", key=key, value=_shown(value)
+            )
         else:
-            said.append(f"{key} is {_shown(value)} now, it was {_shown(before)}")
+            sentence = Sentence(
+                "{key} is {value} now, it was {before}",
+                key=key,
+                value=_shown(value),
+                before=_shown(before),
+            )
             live[key] = value
-    return live, said or ["nothing has changed"]
+        said.append(sentence)
+    return live, said or [Sentence("nothing has changed")]
 
 
-def _shown(value: object) -> str:
-    return "unset" if value is None else str(value)
+def _shown(value: object) -> Sentence | str:
+    return Sentence("unset") if value is None else str(value)

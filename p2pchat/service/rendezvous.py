@@ -34,7 +34,7 @@ from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.service.rendezvous_shared import add_figures, share
 from p2pchat.settings.checks import ConfigError
-from p2pchat.speech import Sentence
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.sqlite import ForeignFileError, InUseError
 from p2pchat.wire.address import host_and_port
 
@@ -87,20 +87,22 @@ def makeService(options: RendezvousOptions) -> MultiService:
             add_figures(running, shared)
     except ConfigError as error:
         service.release()
-        _leave(str(error), WRONG)
+        _leave(sentence_of(error), WRONG)
     except ForeignFileError as error:
         service.release()
-        _leave(f"database: {error}", WRONG)
+        _leave(Sentence("database: {why}", why=error), WRONG)
     except InUseError as error:
         service.release()
-        _leave(f"database: {error}")
+        _leave(Sentence("database: {why}", why=error))
     except CannotListenError as error:
         service.release()
         address = host_and_port(place.interface or "*", place.port)
-        _leave(f"port: cannot listen on {address}: {reason(error)}")
+        _leave(
+            Sentence("port: cannot listen on {address}: {why}", address=address, why=reason(error))
+        )
     except (CannotStartError, ControlError) as error:
         service.release()
-        _leave(str(error))
+        _leave(sentence_of(error))
     return service
 
 
@@ -169,7 +171,7 @@ def _log_to_stderr(level: str, format_name: str = "text") -> None:
     globalLogBeginner.beginLoggingTo([counters, observer], redirectStandardIO=False)
 
 
-def _leave(sentence: str, status: int = 1) -> NoReturn:
+def _leave(sentence: Sentence, status: int = 1) -> NoReturn:
     complain(sentence)
     raise SystemExit(status)
 

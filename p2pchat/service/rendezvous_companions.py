@@ -23,6 +23,7 @@ from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.settings.checks import serve_address
 from p2pchat.settings.reading import changed
+from p2pchat.speech import Sentence
 
 _log: Final = Log("Rendezvous")
 
@@ -78,7 +79,7 @@ class Configuring:
         """What holds."""
         self._server = server
 
-    def __call__(self, new: ServerSettings) -> list[str]:
+    def __call__(self, new: ServerSettings) -> list[Sentence]:
         """Go by these; returns a sentence for each change."""
         live, said = live_changes(self.settings, new, SERVER_SETTINGS)
         self.settings = settings = changed(self.settings, live)

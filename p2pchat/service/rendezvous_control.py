@@ -31,6 +31,7 @@ from p2pchat.rendezvous.bans import Bans
 from p2pchat.rendezvous.registration import Registration
 from p2pchat.service.rendezvous_figures import RunningServer
 from p2pchat.settings.checks import ConfigError
+from p2pchat.speech import Sentence, _, spoken
 from p2pchat.turns import Turns
 
 PAGE: Final = 1_000
@@ -117,7 +118,7 @@ class ServerRequests:
             return self._turns.do(self._matching(wanted)).addCallback(listed)
 
         if client in self._asking:
-            raise RequestError("busy", "one list at a time")
+            raise RequestError("busy", Sentence("one list at a time"))
         self._asking.add(client)
         answer: Deferred[Fields] = self._listing.do(look)
         return answer.addBoth(self._asked, client)
@@ -129,7 +130,8 @@ class ServerRequests:
     def _more(self, _request: Request, client: Outgoing) -> Fields:
         left = self._lists.get(client)
         if left is None:
-            raise RequestError("refused", "that list is over, or others took its place")
+            sentence = Sentence("that list is over, or others took its place")
+            raise RequestError("refused", sentence)
         page = self._page(left)
         if not left:
             self.forget(client)
@@ -178,7 +180,7 @@ class ServerRequests:
 
     def _reload(self, _request: Request, _client: Outgoing) -> Deferred[Fields]:
         return self._running.whole.reload().addCallback(
-            lambda said: {"lines": said or ["nothing has changed"]}
+            lambda said: {"lines": [*map(spoken, said)] or [_("nothing has changed")]}
         )
 
     def _stop_server(self, _request: Request, _client: Outgoing) -> Fields:
@@ -187,15 +189,16 @@ class ServerRequests:
         return {}
 
 
-def _line(sentence: str) -> Fields:
-    return {"line": sentence}
+def _line(sentence: Sentence) -> Fields:
+    return {"line": spoken(sentence)}
 
 
 def _refused(failure: Failure) -> Failure:
     if failure.check(ConfigError):
-        raise RequestError("refused", failure.getErrorMessage()) from None
+        raise RequestError("refused", spoken(failure.value)) from None
     if failure.check(CancelledError):
-        raise RequestError("refused", "something else took its place: try again") from None
+        sentence = Sentence("something else took its place: try again")
+        raise RequestError("refused", sentence) from None
     return failure
 
 
@@ -215,7 +218,7 @@ REQUESTS: Final[dict[str, Callable[[ServerRequests, Request, Outgoing], Any]]] =
 class ServerSocket(SocketService):
     """The control socket of a server, at `path`."""
 
-    whose = "another server"
+    whose = Sentence("another server")
 
     def __init__(
         self, reactor: Any, running: RunningServer, path: str, stop: Callable[[], None]

@@ -27,10 +27,10 @@ from p2pchat.rendezvous.registry import Registry
 from p2pchat.rendezvous.settings import ServerSettings
 from p2pchat.service.notify import NotifyService
 from p2pchat.settings.checks import ConfigError
-from p2pchat.speech import Sentence, plain
+from p2pchat.speech import Sentence, counted
 from p2pchat.sqlite import Worker
 from p2pchat.turns import Turns, at_once
-from p2pchat.wire.text import shortened, system_reason, why_not
+from p2pchat.wire.text import shortened, why_not
 
 _log: Final = Log("Rendezvous")
 _ENDS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -50,7 +50,7 @@ class Reload(MultiService):
         self.bans = BanFile(path)
         self.reread: Callable[[], tuple[ServerSettings, list[Sentence]]] | None = None
         """Reads the settings again, with sentences about their file; raises `ConfigError`."""
-        self.configure: Callable[[ServerSettings], list[str]] = lambda _: []
+        self.configure: Callable[[ServerSettings], list[Sentence]] = lambda _: []
         """Has the server go by new settings; returns a sentence for each change."""
         self.notify: NotifyService | None = None
         self.leaving: list[IService] = []
@@ -66,7 +66,7 @@ class Reload(MultiService):
         self._terminals: list[int] = []
         self._turns = Turns(reactor)
         self._in_order = DeferredLock()
-        self._reloading: Deferred[list[str]] | None = None
+        self._reloading: Deferred[list[Sentence]] | None = None
         self._writer: Worker | None = None
 
     def read(self) -> None:
@@ -130,7 +130,7 @@ class Reload(MultiService):
 
     # ------------------------------------------------------------ reloading
 
-    def reload(self) -> Deferred[list[str]]:
+    def reload(self) -> Deferred[list[Sentence]]:
         """Read all of it again, and reopen the log; fires with sentences on what came of it.
 
         Fails with `ConfigError` when nothing was changed. A later reload takes the place of one
@@ -145,7 +145,7 @@ class Reload(MultiService):
         self._reloading = reloading
         return reloading.addBoth(self._reloaded, reloading)
 
-    def _reload(self) -> Generator[None, None, list[str]]:
+    def _reload(self) -> Generator[None, None, list[Sentence]]:
         if self.reread is None:
             return (yield from self._read())
         settings, warnings = self.reread()
@@ -156,23 +156,30 @@ class Reload(MultiService):
         for warning in warnings:
             _log.warn("{text}", text=str(warning))
         for sentence in said:
-            _log.info("Reloaded: {text}", text=sentence)
+            _log.info("Reloaded: {text}", text=str(sentence))
         self.bans = again
-        return [*map(str, warnings), *said, *self._told((yield from self._registry.ban(bans)))]
+        return [*warnings, *said, *self._told((yield from self._registry.ban(bans)))]
 
-    def _read(self) -> Generator[None, None, list[str]]:
+    def _read(self) -> Generator[None, None, list[Sentence]]:
         """Read who is banned, and go by it; raises `ConfigError`, and then nothing has changed."""
         if self.bans.path is None:
             return []
         bans = yield from self.bans.reading()
         return self._told((yield from self._registry.ban(bans)))
 
-    def _told(self, ended: int) -> list[str]:
+    def _told(self, ended: int) -> list[Sentence]:
         path = self.bans.path
         if path is None:
             return []
         _log.info("Read {path}: {count} registrations ended", path=path, count=ended)
-        return [f"read {shortened(path)}: {ended} registrations ended"]
+        return [
+            counted(
+                "read {path}: {n} registration ended",
+                "read {path}: {n} registrations ended",
+                ended,
+                path=shortened(path),
+            )
+        ]
 
     def _reloaded(self, result: Any, reloading: object) -> Any:
         if self._reloading is reloading:
@@ -203,27 +210,26 @@ class Reload(MultiService):
 
     # ------------------------------------------------------------ what an administrator adds
 
-    def ban(self, text: str, *, sure: bool = False) -> Deferred[str]:
+    def ban(self, text: str, *, sure: bool = False) -> Deferred[Sentence]:
         """Ban this entry from now on, and write it; fires with a sentence, fails: `ConfigError`.
 
         `sure`: also an entry that refuses everybody, or this machine.
         """
         return self._in_order.run(lambda: Deferred.fromCoroutine(self._ban(text, sure)))
 
-    def unban(self, text: str) -> Deferred[str]:
+    def unban(self, text: str) -> Deferred[Sentence]:
         """Take this entry out again; fires with a sentence, fails with `ConfigError`."""
         return self._in_order.run(lambda: Deferred.fromCoroutine(self._unban(text)))
 
-    async def _ban(self, text: str, sure: bool) -> str:
+    async def _ban(self, text: str, sure: bool) -> Sentence:
         entry, bans = checked_entry(text), self.bans
         does = too_wide(entry)
-        if does and not sure:
-            sentence = Sentence(
-                'it {does}: if you mean that, say --yes, or "sure":true', does=plain(does)
+        if does is not None and not sure:
+            raise ConfigError(
+                Sentence('it {does}: if you mean that, say --yes, or "sure":true', does=does)
             )
-            raise ConfigError(sentence)
         if await self._blocking(partial(bans.has, entry)):
-            return f"{entry} is banned already"
+            return Sentence("{entry} is banned already", entry=entry)
         bans.unwritten[entry] = None  # again, if it was: there may be room by now
         try:
             everything = await self._turns.do(bans.reading())
@@ -232,17 +238,28 @@ class Reload(MultiService):
             del bans.unwritten[entry]
             raise
         _log.info("Banned by the administrator: {entry}", entry=entry)
-        said = f"banned {entry}: {ended} registrations ended"
+        said = counted(
+            "banned {entry}: {n} registration ended",
+            "banned {entry}: {n} registrations ended",
+            ended,
+            entry=entry,
+        )
         if bans.path is None:
-            return f"{said}; there is no ban-file, so it holds until the server stops"
+            return Sentence(
+                "{banned}; there is no ban-file, so it holds until the server stops", banned=said
+            )
         try:
             await self._blocking(partial(bans.add, entry))
         except OSError as why:
-            return f"{said}; not written ({system_reason(why)}): it holds until the server stops"
+            return Sentence(
+                "{banned}; not written ({why}): it holds until the server stops",
+                banned=said,
+                why=why_not(why),
+            )
         del bans.unwritten[entry]
         return said
 
-    async def _unban(self, text: str) -> str:
+    async def _unban(self, text: str) -> Sentence:
         entry, bans = checked_entry(text), self.bans
         written = await self._blocking(partial(bans.has, entry))
         if not written and entry not in bans.unwritten:
@@ -261,7 +278,7 @@ class Reload(MultiService):
         # Whoever is registered was not banned, so there is nobody to look for.
         self._registry.bans = await self._turns.do(bans.reading())
         _log.info("Not banned any more, by the administrator: {entry}", entry=entry)
-        return f"{entry} is not banned any more"
+        return Sentence("{entry} is not banned any more", entry=entry)
 
     def _blocking(self, call: Callable[[], Any]) -> Deferred[Any]:
         if self._writer is None:

@@ -24,7 +24,7 @@ from p2pchat.history.records import SECURITIES
 from p2pchat.logs.output import log_paths
 from p2pchat.node.news import InsecureError, NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.speech import spoken
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.web.asked import PageRequest
 from p2pchat.web.log_lines import last_lines
 from p2pchat.web.looking import about, graph, peer_list
@@ -63,8 +63,10 @@ class Answers:
         found = ROUTES.get((method, name))
         if found is None:
             other = (("POST" if method == "GET" else "GET"), name) in ROUTES
-            sentence = f"that is not how {name} is asked" if other else "there is nothing here"
-            raise RequestError("wrong_method" if other else "not_found", sentence)
+            if other:
+                sentence = Sentence("that is not how {name} is asked", name=name)
+                raise RequestError("wrong_method", sentence)
+            raise RequestError("not_found", Sentence("there is nothing here"))
         answered: Deferred[Fields] = maybeDeferred(found, self, request)
         return answered
 
@@ -160,7 +162,7 @@ class Answers:
     def _log(self, request: PageRequest) -> Answer:
         paths = log_paths()
         if not paths:
-            raise RequestError("refused", "the log goes to no file")
+            raise RequestError("refused", Sentence("the log goes to no file"))
         return {"lines": last_lines(paths[-1], request.count)}
 
     # ------------------------------------------------------------ saying
@@ -168,9 +170,11 @@ class Answers:
     def _send(self, request: PageRequest) -> Answer:
         to, text, node = request.to.strip(), request.text, self._node
         if not text.strip() or not to:
-            raise RequestError("bad_request", "who it is for, or the text, is missing")
+            sentence = Sentence("who it is for, or the text, is missing")
+            raise RequestError("bad_request", sentence)
         if len(request.tag) > _LONGEST_TAG:
-            raise RequestError("bad_request", f"a tag has at most {_LONGEST_TAG} characters")
+            sentence = Sentence("a tag has at most {most} characters", most=_LONGEST_TAG)
+            raise RequestError("bad_request", sentence)
         tag = {"tag": request.tag} if request.tag else {}
         try:
             if to.startswith(("#", "*")):
@@ -178,9 +182,9 @@ class Answers:
             to = self._requests.named(to)
             msg_id = node.send(to, text, None, security=SECURITIES.index(request.security))
         except InsecureError as why:
-            raise RequestError("insecure", spoken(why)) from None
+            raise RequestError("insecure", sentence_of(why)) from None
         except NotSentError as why:
-            raise RequestError("not_sent", spoken(why)) from None
+            raise RequestError("not_sent", sentence_of(why)) from None
         self._note(request, to, msg_id)
         waiting = node.outgoing.outbox.get(msg_id)
         number = waiting.entry.id if waiting is not None else 0
@@ -221,7 +225,7 @@ class Answers:
 
     def _watch(self, request: PageRequest) -> Answer:
         if not self._streams.watch(request.page, request.watching or None):
-            raise RequestError("refused", "this page has no stream of events")
+            raise RequestError("refused", Sentence("this page has no stream of events"))
         return {}
 
     def _ping(self, _request: PageRequest) -> Answer:

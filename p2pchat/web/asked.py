@@ -14,8 +14,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from p2pchat.control.requests import Request, RequestError
-from p2pchat.wire.text import shortened
+from p2pchat.control.requests import Request, RequestError, not_read
 
 _MOST_FIELDS: Final = 40
 MINUTES: Final = 15
@@ -65,4 +64,4 @@ def query(text: bytes) -> PageRequest:
 
 
 def _not_read(why: Exception) -> RequestError:
-    return RequestError("bad_request", f"not a request: {shortened(str(why))}")
+    return RequestError("bad_request", not_read(why))

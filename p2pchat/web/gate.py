@@ -14,6 +14,8 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
+from p2pchat.speech import Sentence
+
 API: Final = "/api/v1/"
 ENTRY: Final = "/api/v1/session"
 """Where a token becomes a key: the one request that needs none."""
@@ -32,7 +34,7 @@ class Refusal(NamedTuple):
 
     status: int
     code: str
-    sentence: str
+    sentence: Sentence
 
 
 class Asked(NamedTuple):
@@ -103,13 +105,17 @@ def _is_loopback(name: str) -> bool:
 
 
 WRONG_HOST: Final = Refusal(
-    421, "wrong_host", "this page is for this machine alone: ask 127.0.0.1, localhost or web.hosts"
+    421,
+    "wrong_host",
+    Sentence("this page is for this machine alone: ask 127.0.0.1, localhost or web.hosts"),
 )
-NO_PATH: Final = Refusal(400, "bad_request", "a path is missing")
-WRONG_ORIGIN: Final = Refusal(403, "wrong_origin", "a page from elsewhere may not ask")
-NO_KEY: Final = Refusal(401, "no_key", "the key is missing or old: p2pchat web gives a new link")
-WRONG_METHOD: Final = Refusal(405, "wrong_method", "there are GET and POST")
+NO_PATH: Final = Refusal(400, "bad_request", Sentence("a path is missing"))
+WRONG_ORIGIN: Final = Refusal(403, "wrong_origin", Sentence("a page from elsewhere may not ask"))
+NO_KEY: Final = Refusal(
+    401, "no_key", Sentence("the key is missing or old: p2pchat web gives a new link")
+)
+WRONG_METHOD: Final = Refusal(405, "wrong_method", Sentence("there are GET and POST"))
 TOO_LONG: Final = Refusal(
-    413, "too_long", f"a request has a length, and at most {MOST_BODY:,} bytes"
+    413, "too_long", Sentence("a request has a length, and at most {most:,} bytes", most=MOST_BODY)
 )
-WRONG_TYPE: Final = Refusal(415, "wrong_type", f"a request has the type {JSON}")
+WRONG_TYPE: Final = Refusal(415, "wrong_type", Sentence("a request has the type {type}", type=JSON))

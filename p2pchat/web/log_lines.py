@@ -9,7 +9,8 @@ import os
 from typing import Final
 
 from p2pchat.control.requests import RequestError
-from p2pchat.wire.text import shortened, system_reason
+from p2pchat.speech import Sentence
+from p2pchat.wire.text import shortened, why_not
 
 _MOST_BYTES: Final = 65_536
 _MOST_LINES: Final = 200
@@ -26,7 +27,8 @@ def last_lines(path: str, count: int) -> list[str]:
         finally:
             os.close(descriptor)
     except OSError as why:
-        raise RequestError("refused", f"the log cannot be read: {system_reason(why)}") from None
+        sentence = Sentence("the log cannot be read: {why}", why=why_not(why))
+        raise RequestError("refused", sentence) from None
     if start:
         data = data.partition(b"\n")[2]
     lines = data.decode("utf-8", "replace").split("\n")

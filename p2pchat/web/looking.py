@@ -16,6 +16,7 @@ from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.checks import PATH
 from p2pchat.settings.table import SETTINGS
+from p2pchat.speech import _
 from p2pchat.wire.address import namespace_of
 from p2pchat.wire.codec import MAX_LINE
 from p2pchat.wire.text import MARKS, UNSAFE
@@ -47,15 +48,16 @@ def about(node: ChatNode) -> Fields:
 
 def _start(node: ChatNode) -> Fields:
     """Whether the person has chosen a name and a namespace; if not, how that is done."""
-    peer, (name, _, namespace) = node.settings.peer, node.me.peer_id.rpartition("@")
+    peer, (name, _at, namespace) = node.settings.peer, node.me.peer_id.rpartition("@")
     named, placed = peer.name is not None, peer.namespace != type(peer)().namespace
     missing = []
     if not named:
-        missing.append(f"You are called {name}, after your login name.")
+        missing.append(_("You are called {name}, after your login name.").format(name=name))
     if not placed:
-        missing.append(f"You are in the namespace {namespace}, as everybody who chose none.")
+        sentence = _("You are in the namespace {namespace}, as everybody who chose none.")
+        missing.append(sentence.format(namespace=namespace))
     if missing:
-        missing.append("Both are chosen at the start: leave p2pchat, and start it so.")
+        missing.append(_("Both are chosen at the start: leave p2pchat, and start it so."))
     return {"name": named, "namespace": placed, "sentence": " ".join(missing), "command": HOW}
 
 

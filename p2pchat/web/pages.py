@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from p2pchat.control.events import encode_json
 from p2pchat.control.requests import RequestError
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.web.answers import Answers
 from p2pchat.web.asked import PageRequest, body, query
 from p2pchat.web.entering import Entry
@@ -39,10 +40,10 @@ _STATUS: Final = {
 }
 """What is not here is 409: it cannot be done as things are."""
 WRONG_TOKEN: Final = Refusal(
-    403, "wrong_token", "this link was used, or is old: p2pchat web gives a new one"
+    403, "wrong_token", Sentence("this link was used, or is old: p2pchat web gives a new one")
 )
-TOO_MANY: Final = Refusal(503, "busy", "too many links were wrong: wait a second")
-NOT_FOUND: Final = Refusal(404, "not_found", "there is nothing here")
+TOO_MANY: Final = Refusal(503, "busy", Sentence("too many links were wrong: wait a second"))
+NOT_FOUND: Final = Refusal(404, "not_found", Sentence("there is nothing here"))
 
 
 class Pages:
@@ -149,7 +150,7 @@ class Pages:
 
     def _stream(self, request: BrowserRequest, asked: PageRequest) -> None:
         if not _PAGE.fullmatch(asked.page):
-            raise RequestError("bad_request", "page: 1 to 64 letters, digits, _ or -")
+            raise RequestError("bad_request", Sentence("page: 1 to 64 letters, digits, _ or -"))
         since = "now" if asked.since is None else asked.since
         request.stays({b"Content-Type": b"text/event-stream"})
         stream = Stream(request, self._clock, lambda: self._streams.closed(stream))
@@ -167,4 +168,4 @@ class Pages:
 
     def _refuse(self, request: BrowserRequest, why: RequestError) -> None:
         status = _STATUS.get(why.code, 409)
-        request.refuse(Refusal(status, why.code, str(why)), **why.fields)
+        request.refuse(Refusal(status, why.code, sentence_of(why)), **why.fields)

@@ -23,6 +23,7 @@ from twisted.web.http import HTTPChannel, Request
 
 from p2pchat.control.events import encode_json
 from p2pchat.logs.levels import Log
+from p2pchat.speech import Sentence, spoken
 from p2pchat.web.gate import Asked, Refusal, body_refused, refused
 
 _log: Final = Log("Web")
@@ -37,7 +38,7 @@ TO_READ: Final = 60.0
 LAST_WRITE: Final = 1.0
 """Seconds that all may take to read what they are told in the end."""
 
-FAULT: Final = Refusal(500, "failed", "that did not work, through a fault of ours")
+FAULT: Final = Refusal(500, "failed", Sentence("that did not work, through a fault of ours"))
 
 SAFE: Final = {
     b"Content-Security-Policy": (
@@ -170,7 +171,7 @@ class BrowserRequest(Request):
 
 
 def _body(refusal: Refusal, **more: object) -> bytes:
-    return encode_json({"code": refusal.code, "error": refusal.sentence, **more})
+    return encode_json({"code": refusal.code, "error": spoken(refusal.sentence), **more})
 
 
 class PageChannel(HTTPChannel):

@@ -161,7 +161,7 @@ def namespace_of_scope(scope: str) -> str | None:
     if scope == EVERYONE:
         return None
     if not scope.startswith("#") or not 0 < len(scope) - 1 <= MAX_NAME or _CONTROL.search(scope):
-        raise ValueError(f"{bracketed(scope)} is neither * nor #namespace")
+        raise ValueError(Sentence("{scope} is neither * nor #namespace", scope=bracketed(scope)))
     return scope[1:]
 
 

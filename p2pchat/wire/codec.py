@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from p2pchat.speech import Sentence
 from p2pchat.wire.liberal import WireError, read_liberally
 from p2pchat.wire.messages import (
     Ack,
@@ -66,7 +67,11 @@ def encode(message: Message) -> bytes:
         line = json.dumps(msgspec.to_builtins(message)).encode("ascii") + b"\n"
     if len(line) > MAX_LINE:
         raise MessageTooLongError(
-            f"the message is too long: {len(line):,} bytes, at most {MAX_LINE:,} fit into a line"
+            Sentence(
+                "the message is too long: {size:,} bytes, at most {most:,} fit into a line",
+                size=len(line),
+                most=MAX_LINE,
+            )
         )
     return line
 

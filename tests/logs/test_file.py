@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.file import LogFile
+from p2pchat.speech import Sentence
 from p2pchat.wire.text import shortened
 
 
@@ -24,9 +25,12 @@ class LogFileTestCase(SynchronousTestCase):
         self.told: list[str] = []
 
     def make(self, path: str | None = None, *, max_bytes: int = 1000, files: int = 3) -> LogFile:
-        file = LogFile(path or self.path, max_bytes=max_bytes, files=files, warn=self.told.append)
+        file = LogFile(path or self.path, max_bytes=max_bytes, files=files, warn=self.tell)
         self.addCleanup(file.close)
         return file
+
+    def tell(self, sentence: Sentence) -> None:
+        self.told.append(str(sentence))
 
     def read(self, path: str | None = None) -> str:
         with open(path or self.path, encoding="utf-8") as file:

@@ -33,6 +33,7 @@ from p2pchat.logs.output import (
     wanted,
 )
 from p2pchat.settings.values import LoggingSettings
+from p2pchat.speech import Sentence
 
 
 class LogTestCase(SynchronousTestCase):
@@ -215,7 +216,7 @@ class ObserverTests(LogTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.path = self.mktemp()
-        self.told: list[str] = []
+        self.told: list[Sentence] = []
         self.file = LogFile(self.path, max_bytes=10_000, files=2, warn=self.told.append)
         self.addCleanup(self.file.close)
 
@@ -255,9 +256,9 @@ class ObserverTests(LogTestCase):
         self.assertEqual(len(self.told), 1)
 
     def test_telling_the_person_may_itself_be_logged(self) -> None:
-        def warn(sentence: str) -> None:
+        def warn(sentence: Sentence) -> None:
             self.told.append(sentence)
-            observer(event(sentence))
+            observer(event(str(sentence)))
 
         file = LogFile(os.path.join(self.mktemp(), "x"), max_bytes=1, files=1, warn=warn)
         observer = FileObserver(file)
@@ -320,11 +321,11 @@ class StartTests(LogTestCase):
 
     def test_a_folder_that_is_missing_is_told_at_once(self) -> None:
         path = os.path.join(self.mktemp(), "x.log")
-        told: list[str] = []
+        told: list[Sentence] = []
         start_logging(LoggingSettings(file=path), path, told.append)
-        self.assertEqual(len(told), 1)
-        self.assertIn("cannot be written to", told[0])
-        self.assertIn("No such file or directory", told[0])
+        (sentence,) = map(str, told)
+        self.assertIn("cannot be written to", sentence)
+        self.assertIn("No such file or directory", sentence)
 
     def test_by_default_problems_go_to_the_real_standard_error(self) -> None:
         stream = io.StringIO()

@@ -138,7 +138,7 @@ class AdministratorTests(ProcessCase):
         said = await command("ban", "*@*", "--control", "c.sock", status=1)
         self.assertIn("*@*: it refuses everybody", said)
         said = await command("ban", "--yes", "alice@*", "--control", "c.sock")
-        self.assertEqual(said, "banned alice@*: 1 registrations ended\n")
+        self.assertEqual(said, "banned alice@*: 1 registration ended\n")
         self.assertEqual(Path(folder, "bans").read_text(), "alice@*\n")
 
         line = REGISTER.replace(b"alice", b"late")

@@ -57,15 +57,17 @@ class TableTests(SynchronousTestCase):
 
     def test_the_sentence(self) -> None:
         ours = self.table(row("0100007F", 27800, "0A", os.geteuid()))
-        self.assertEqual(of_another_user(27800, [ours]), "")
-        self.assertEqual(of_another_user(27800, ["/nowhere"]), "")
+        self.assertIsNone(of_another_user(27800, [ours]))
+        self.assertIsNone(of_another_user(27800, ["/nowhere"]))
         for entry in pwd.getpwall():
             if entry.pw_uid != os.geteuid():
                 theirs = self.table(row("0100007F", 27800, "0A", entry.pw_uid))
-                self.assertIn(f"another user, {entry.pw_name}, ", of_another_user(27800, [theirs]))
+                self.assertIn(
+                    f"another user, {entry.pw_name}, ", str(of_another_user(27800, [theirs]))
+                )
                 break
         nameless = self.table(row("0100007F", 27800, "0A", 4_000_000_001))
-        self.assertIn("another user, 4000000001, ", of_another_user(27800, [nameless]))
+        self.assertIn("another user, 4000000001, ", str(of_another_user(27800, [nameless])))
 
     def test_a_real_socket(self) -> None:
         if sys.platform != "linux":

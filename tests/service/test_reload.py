@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.logs.levels import get_level, set_level
 from p2pchat.node.figures import statistics
+from p2pchat.node.node import ChatNode
 from p2pchat.service.hooks import MessageHook
 from p2pchat.service.reload import apply, changes
 from p2pchat.settings import reading
@@ -18,6 +19,11 @@ def changed(settings: Settings, **values: object) -> Settings:
     """The same with other values, given as section__field."""
     by_key = {name.replace("__", "."): value for name, value in values.items()}
     return reading.changed(settings, by_key)
+
+
+def told(node: ChatNode, new: Settings, hook: MessageHook | None = None) -> list[str]:
+    """What a node says of new settings, by which it goes from now on."""
+    return [*map(str, apply(node, new, hook))]
 
 
 class ReloadTests(SynchronousTestCase):
@@ -46,7 +52,7 @@ class ReloadTests(SynchronousTestCase):
         self.assertEqual(found, {"limits.max_links": (10_000, 7), "peer.name": (None, "x")})
 
     def test_nothing_new(self) -> None:
-        self.assertEqual(apply(self.node, self.node.settings, None), ["nothing has changed"])
+        self.assertEqual(told(self.node, self.node.settings), ["nothing has changed"])
 
     def test_limits_and_intervals(self) -> None:
         new = changed(
@@ -61,7 +67,7 @@ class ReloadTests(SynchronousTestCase):
             connection__discovery_interval=5.0,
             logging__level="ERROR",
         )
-        said = apply(self.node, new, None)
+        said = told(self.node, new)
         self.assertIn("limits.max_links is 1 now, it was 10000", said)
         self.assertEqual(len(said), 9)
         self.assertEqual(get_level(), "ERROR")
@@ -81,7 +87,7 @@ class ReloadTests(SynchronousTestCase):
     def test_what_needs_a_restart_stays_and_is_told_again(self) -> None:
         new = changed(self.node.settings, peer__name="eve", control__path="/x", history__file="y")
         for _ in range(2):
-            said = apply(self.node, new, None)
+            said = told(self.node, new)
             self.assertEqual(
                 said,
                 [
@@ -94,13 +100,13 @@ class ReloadTests(SynchronousTestCase):
 
     def test_limits_of_the_history(self) -> None:
         new = changed(self.node.settings, history__outbox_max=5)
-        self.assertEqual(apply(self.node, new, None), ["history.outbox_max is 5 now, it was 10000"])
+        self.assertEqual(told(self.node, new), ["history.outbox_max is 5 now, it was 10000"])
         self.assertEqual(self.node.settings.history.outbox_max, 5)
 
     def test_hooks(self) -> None:
         hook = MessageHook(None, "alice@CIC", self.node.settings.hooks, {}, lambda: "now")
         new = changed(self.node.settings, hooks__message="/bin/true", hooks__max_running=9)
-        said = apply(self.node, new, hook)
+        said = told(self.node, new, hook)
         self.assertIn("hooks.message is /bin/true now, it was unset", said)
         self.assertEqual((hook.program, hook.max_running), ("/bin/true", 9))
         apply(self.node, Settings(), hook)

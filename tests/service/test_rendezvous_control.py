@@ -87,7 +87,7 @@ class BanTests(ControlCase):
         self.register("mallory")
         self.register("eve")
         answer = self.ask("ban", "mallory@n")
-        self.assertEqual(answer["line"], "banned mallory@n: 1 registrations ended")
+        self.assertEqual(answer["line"], "banned mallory@n: 1 registration ended")
         self.assertIs(self.register("mallory"), Verdict.BANNED)
         self.assertEqual(self.path.read_text(), "# ours\nmallory@n\n")
         self.assertEqual(self.ask("ban", "mallory@n")["line"], "mallory@n is banned already")

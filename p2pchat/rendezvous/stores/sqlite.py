@@ -20,6 +20,7 @@ from p2pchat.disk import SYSTEM, Disk
 from p2pchat.locks import Lock, lock
 from p2pchat.rendezvous.hint import is_hint
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
+from p2pchat.speech import Sentence
 from p2pchat.sqlite import File, Format, InUseError, damaged, is_damage
 from p2pchat.wal import is_cut
 
@@ -99,7 +100,10 @@ class RegistrationFile:
         self._lock = lock(self._disk.resolved(self.path), self._disk)
         if self._lock is None:
             raise InUseError(
-                f"{self.path} is in use by another rendezvous: choose another file, or end that one"
+                Sentence(
+                    "{path} is in use by another rendezvous: choose another file, or end that one",
+                    path=self.path,
+                )
             )
         with suppress(OSError):  # there is none yet, or it is somebody else's
             self._disk.make_private(self.path)  # an earlier version left it to the umask
