@@ -34,7 +34,7 @@ from p2pchat.service.rendezvous_options import RendezvousOptions
 from p2pchat.service.rendezvous_reload import Reload
 from p2pchat.service.rendezvous_shared import add_figures, share
 from p2pchat.settings.checks import ConfigError
-from p2pchat.speech import Sentence, sentence_of
+from p2pchat.speech import Sentence, sentence_of, use
 from p2pchat.sqlite import ForeignFileError, InUseError
 from p2pchat.wire.address import host_and_port
 
@@ -139,6 +139,7 @@ def _check_listening(server: RendezvousService) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server in the foreground until it is told to stop; the exit status."""
     output_closed = fill_standard_descriptors()
+    use()
     options = RendezvousOptions()
     options.parseOptions(sys.argv[1:] if argv is None else argv)
     if output_closed:
