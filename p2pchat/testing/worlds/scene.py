@@ -40,6 +40,7 @@ from p2pchat.testing.worlds.kind import LIAR, PLAIN, VISITOR, Dice, Kind
 from p2pchat.testing.worlds.life import Life
 from p2pchat.testing.worlds.narrow import BRIEF, settings_of
 from p2pchat.testing.worlds.plain import PlainGuest
+from p2pchat.testing.worlds.readable import LINE, WHAT, shortened
 from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage, path_of
 from p2pchat.testing.worlds.unread import Unread
@@ -109,7 +110,7 @@ class Scene:
         self._written: dict[str, set[str]] = {name: set() for name in self.names}
         self._starts = count()
         self.disks = {name: FakeDisk(Dice(chance.getrandbits(32))) for name in self.names}
-        self._tell_line = tell
+        self._tell_line, self._tells_bytes = tell, tell_bytes
         if tell_bytes:
             self.town.network.tap = self._read
         elif kind.sealed:
@@ -377,14 +378,15 @@ class Scene:
         """Note what must not be; the first of each kind."""
         kinds = self.found.setdefault(violation.check, {})
         if violation.kind not in kinds:
-            kinds[violation.kind] = violation.what
-            self.tell(f"!! {violation.check}: {violation.kind}: {violation.what}")
+            what = kinds[violation.kind] = shortened(violation.what, WHAT)
+            self.tell(f"!! {violation.check}: {violation.kind}: {what}")
 
     def tell(self, line: str) -> None:
         """One line of the story."""
         if self._tell_line is not None:
             now = self.town.network.clock.seconds() - 1000.0
-            self._tell_line(f"{self.step_number:3} {now:8.3f} {line}")
+            most = len(line) * 10 if self._tells_bytes else LINE
+            self._tell_line(f"{self.step_number:3} {now:8.3f} {shortened(line, most)}")
 
     def _overhears(self, end: FakeTransport, data: bytes) -> None:
         """Nothing that is said between two that encrypt is to be read by a third."""
