@@ -33,8 +33,6 @@ from p2pchat.testing.worlds.world import World
 
 _AT_ONCE: Final = 10
 """Worlds that a process is given at a time."""
-_PIECES: Final = 30
-"""Pieces after which a process makes way for another: sqlite keeps a little of each world."""
 _LAST: Final = 20
 """Findings on the last lines, those of each kind first."""
 _STORIES: Final = 3
@@ -100,9 +98,7 @@ def hunt(options: argparse.Namespace, first: int) -> Totals:
     totals = Totals()
     end = time.perf_counter() + 60 * options.minutes
     pieces = iter(pieces_of(first, options.count))
-    with ProcessPoolExecutor(
-        options.jobs, get_context("spawn"), initializer=quiet, max_tasks_per_child=_PIECES
-    ) as processes:
+    with ProcessPoolExecutor(options.jobs, get_context("spawn"), initializer=quiet) as processes:
         running: set[Future[Totals]] = set()
         while True:
             while len(running) < 2 * options.jobs and (

@@ -45,7 +45,7 @@ class OneSeedTests(SynchronousTestCase):
         one, other = [run.communicate(timeout=60)[0].splitlines() for run in runs]
         self.assertEqual([run.returncode for run in runs], [0, 0], "\n".join(one[-5:] + other[-5:]))
         # Something was said in them.
-        for what in (" reads of ", '"type":"SEND"', '"instance":"', "has read b", "its file is"):
+        for what in (" reads of ", '"type":"SEND"', '"instance":"', "has read [", "its file is"):
             self.assertTrue(any(what in line for line in one), what)
         stamps = {day for line in one for day in re.findall(r'"timestamp":"([^T]+)T', line)}
         days = {  # a world may last for some days

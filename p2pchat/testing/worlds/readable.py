@@ -15,11 +15,11 @@ WHAT: Final = 120
 TEXT: Final = 80
 """Characters of one text among several."""
 _LEFT_OUT: Final = " ... "
-_CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def shortened(text: str, most: int) -> str:
-    """A text as printable ASCII, of at most so many characters: its beginning, and some of its end."""
+    """A text as printable ASCII, at most so many characters: its beginning, and some of its end."""
     plain = text.encode("ascii", "backslashreplace").decode()
     plain = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", plain)
     if len(plain) <= most:
