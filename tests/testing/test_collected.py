@@ -56,9 +56,9 @@ def _unlooked_at() -> Iterator[type[Struct]]:
             name = ".".join(path.relative_to(_ROOT.parent).with_suffix("").parts)
             module = importlib.import_module(name)
             for value in vars(module).values():
-                if isinstance(value, type) and issubclass(value, Struct) and value is not Struct:
-                    if not value.__struct_config__.gc:
-                        yield value
+                is_struct = isinstance(value, type) and issubclass(value, Struct)
+                if is_struct and value is not Struct and not value.__struct_config__.gc:
+                    yield value
 
 
 def _leading_on(hint: Any) -> Iterator[Any]:

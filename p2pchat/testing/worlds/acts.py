@@ -25,7 +25,7 @@ from p2pchat.testing.worlds.scene import Scene
 
 NOBODY: Final = "nobody@CIC"
 """A peer that never comes."""
-ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r", " é" * 5000)
+ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r", " ééééééé" * 667)
 """Ends of texts: emoji, from right to left, controls, and 10 KB."""
 _LATEST: Final = 6
 """Messages of which one is changed."""

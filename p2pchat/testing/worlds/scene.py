@@ -60,7 +60,7 @@ _GIVEN_UP_BY: Final = 65.0
 _LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
-_COUNTS_EVERY: Final = 20
+_COUNTS_EVERY: Final = 50
 """Turns after which a node's counters are looked at once more."""
 DIRECTORY_PATH: Final = "/rendezvous.sqlite"
 _PLAIN_IP: Final = "10.0.0.99"
