@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from p2pchat.node.news import NotSentError
 from p2pchat.testing.worlds.account import Window
+from p2pchat.testing.worlds.comeback import FINDING
 from p2pchat.testing.worlds.damage import DAMAGE
 from p2pchat.testing.worlds.faults import FAULTS
 from p2pchat.testing.worlds.kind import PLAIN, Dice
@@ -254,5 +255,6 @@ ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
     **FAULTS,
     **DAMAGE,
     **PEOPLE,
+    **FINDING,
 }
 """Name -> what it does; `kind` says how often."""

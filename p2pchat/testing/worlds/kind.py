@@ -65,6 +65,8 @@ SOMETIMES: Final = {
     "burst": 1,
     "edit": 4,
     "away": 2,
+    "beacon": 3,
+    "book": 2,
 }
 """Act -> its weight in the worlds that have it, which are some of them."""
 
@@ -117,6 +119,12 @@ class Kind(Struct, frozen=True):
     """The numbers of the nodes that say no more than the version before this one."""
     sealed: tuple[int, ...] = ()
     """The numbers of the nodes that encrypt."""
+    books: bool = False
+    """Whether its nodes keep books of peers, with which they find each other in the end."""
+    lan: bool = False
+    """Whether its nodes hear each other's beacons."""
+    aimed: bool = False
+    """Whether somebody tells them in the end that many peers are at one victim's address."""
 
     @property
     def peer_ids(self) -> tuple[str, ...]:
@@ -177,4 +185,8 @@ def _makes(chance: Dice, nodes: int) -> dict[str, Any]:
     some = {number for number in range(nodes) if chance.random() < 0.5}
     older = some if chance.random() < 0.15 else set()
     sealed = {*range(nodes)} - some if chance.random() < 0.12 else set()
-    return {"older": tuple(sorted(older)), "sealed": tuple(sorted(sealed - older))}
+    made: dict[str, Any] = {"older": tuple(sorted(older)), "sealed": tuple(sorted(sealed - older))}
+    made["books"] = not older and chance.random() < 0.3
+    made["lan"] = chance.random() < 0.15
+    made["aimed"] = made["books"] and chance.random() < 0.25
+    return made

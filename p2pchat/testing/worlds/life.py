@@ -227,6 +227,8 @@ class Life(Noted):
                 self._account.told_of_damage.add(self.name)
         self.stopping = self.gone = True
         self.storage.end(after_next=after_next)
+        if self.carrier is not None:
+            self.carrier.stop()
         self.host.kill()
         self._account.killed(self.name, self.storage.written)
         self._world.unread.killed(self.name)

@@ -21,6 +21,7 @@ from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.liar import Liar
 from p2pchat.testing.lies import Lie
+from p2pchat.testing.neighbours import FakeLan
 from p2pchat.testing.network import FakeHost
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.threads import SteppedWorker
@@ -39,6 +40,7 @@ from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import LIAR, PLAIN, VISITOR, Dice, Kind
 from p2pchat.testing.worlds.life import Life
 from p2pchat.testing.worlds.narrow import BRIEF, settings_of
+from p2pchat.testing.worlds.neighbours import VICTIM_IP, Victim
 from p2pchat.testing.worlds.plain import PlainGuest
 from p2pchat.testing.worlds.readable import LINE, WHAT, shortened
 from p2pchat.testing.worlds.shared import Shared
@@ -81,6 +83,10 @@ class Scene:
         self.kind = kind
         self.names = self.people = kind.peer_ids
         """The nodes, and those at which somebody speaks."""
+        self.moved: set[str] = set()
+        """The nodes that have another address than in the beginning."""
+        self.runs: Counter[str] = Counter()
+        """How often each of them was started."""
         chance = Dice(kind.seed)
         self.town = FakeTown(chance.getrandbits(32), latency=kind.latency, cut=kind.cut)
         self.account = self.make_account()
@@ -96,6 +102,8 @@ class Scene:
             clocks_jump="jump" in kind.rates,
             older=frozenset(self.names[n] for n in kind.older if n < len(self.names)),
             sealed=frozenset(self.names[n] for n in kind.sealed if n < len(self.names)),
+            books=kind.books,
+            lan=FakeLan(self.town.network.clock) if kind.lan else None,
         )
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
@@ -132,6 +140,7 @@ class Scene:
             self.plain.listen()
             self.plain.register((self.town.served or self.town.rendezvous).at(self.plain.host))
         self.visitor = Visitor(self.town.network.host(_VISITOR_IP), VISITOR, self.account)
+        self.victim = Victim(self.town.network.host(VICTIM_IP)) if kind.aimed else None
         if kind.lies:
             self.account.lied_to = True
             rates = {Lie[name]: _LIE_RATE for name in kind.lies}
@@ -149,7 +158,12 @@ class Scene:
 
     def ip(self, name: str) -> str:
         """Where a node runs."""
-        return f"10.0.0.{self.names.index(name) + 1}"
+        return self.ips(name)[name in self.moved]
+
+    def ips(self, name: str) -> tuple[str, str]:
+        """Its first address, and the one that it may get later."""
+        number = self.names.index(name) + 1
+        return f"10.0.0.{number}", f"10.0.1.{number}"
 
     def host(self, name: str) -> Any:
         """The machine of a node."""
@@ -175,6 +189,7 @@ class Scene:
                 self.find(Violation("I7", "nothing fails, and it cannot start", name))
             return
         self.lives[name] = life
+        self.runs[name] += 1
 
     def make_account(self) -> Account:
         """The account of this world."""
@@ -298,6 +313,8 @@ class Scene:
         for violation in self.visitor.overstayed():
             self.find(violation)
         self.visitor.close()
+        if self.victim is not None:
+            self.victim.close()
         if self.plain is not None:
             self.plain.close()
             for fault in self.plain.faults:

@@ -47,6 +47,9 @@ EVENTS: Final = (
     "lies",
     "told of damage",
     "unread",
+    "moved",
+    "one room again",
+    "dialed a victim",
     "answers",
 )
 """All kinds of events that a run of `ENOUGH` worlds must have."""

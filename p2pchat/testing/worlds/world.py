@@ -20,6 +20,7 @@ from twisted.logger import LogLevel, globalLogPublisher
 
 from p2pchat.testing.worlds.acts import ACTS
 from p2pchat.testing.worlds.checks import file_violations, public_violations
+from p2pchat.testing.worlds.comeback import come_back
 from p2pchat.testing.worlds.faults import heal
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind, with_more
@@ -94,6 +95,8 @@ class World(Struct, frozen=True):
             scene.look_at_bounds()
         heal(scene)
         scene.settle()
+        if self.kind.books and not self.kind.older:
+            come_back(scene, Dice(self.kind.seed + 1))
         scene.leave()
         for violation in public_violations(scene.account, scene.peers):
             scene.find(violation)
