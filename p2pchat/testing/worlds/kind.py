@@ -115,6 +115,8 @@ class Kind(Struct, frozen=True):
     """Whether the limits of its nodes are so low that they are met."""
     brief: bool = False
     """Whether its nodes give up what waits for half a minute."""
+    falls: bool = False
+    """Whether the power goes in the end as soon as something was told to be too old."""
     older: tuple[int, ...] = ()
     """The numbers of the nodes that say no more than the version before this one."""
     sealed: tuple[int, ...] = ()
@@ -151,6 +153,8 @@ def draw_kind(chance: Dice) -> Kind:
     brief = chance.random() < 0.15
     if brief and chance.random() < 0.5:  # who loses its power must know how old a message is
         rates |= {"jump": 2, "power": 4}
+    if "away" in rates and chance.random() < 0.5:  # who is killed unheard comes back, and is there
+        rates |= {"away": 6, "power": 6, "start": 16}
     if rates.keys() & {"power", "full"}:
         rates["send"] *= 2  # they show nothing while nothing is written
     wrong = chance.random() < 0.2
@@ -176,6 +180,7 @@ def draw_kind(chance: Dice) -> Kind:
         steps=chance.choice(STEPS),
         narrow=chance.random() < 0.2,
         brief=brief,
+        falls=brief and chance.random() < 0.6,
         **_makes(chance, nodes),
     )
 

@@ -165,6 +165,7 @@ class Noted(Observer):
         message.too_old = True
         if NOT_FOR_GOOD not in reason and PERHAPS not in reason:
             message.never_left = msg_id in self._said_here
+            self._world.gave_up(self.name)
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """It shows them."""

@@ -240,6 +240,12 @@ class Scene:
         hosts = (host, getattr(getattr(owner, "other", None), "host", host))
         return [life for life in self.lives.values() if life.host in hosts]
 
+    def run_threads(self) -> None:
+        """Let the threads run by themselves from now on."""
+        self.free = True
+        while any(life.storage.busy for life in self.lives.values()):
+            self._step_all([*self.lives.values()])
+
     def _step_all(self, lives: Sequence[Life]) -> None:
         for life in lives:
             for thread in life.storage.threads:
@@ -252,9 +258,7 @@ class Scene:
     def settle(self) -> None:
         """Let the threads run freely, and all nodes be there, until all is quiet."""
         self.tell("from now on nothing fails, and the threads run freely")
-        self.free = True
-        while any(life.storage.busy for life in self.lives.values()):
-            self._step_all([*self.lives.values()])
+        self.run_threads()
         quiet = 0.0
         least = _BLOCKED if "directory" in self.kind.rates else _LEAST_QUIET
         while quiet < QUIET and (quiet < least or not self._quiet()):

@@ -36,6 +36,8 @@ class Shared(Struct, eq=False):
     """The nodes that encrypt."""
     books: bool = False
     """Whether the nodes keep books of whom they met, and where."""
+    gave_up: Callable[[str], None] = lambda _: None
+    """To be told whose message was told to have waited for too long."""
     lan: FakeLan | None = None
     """The network on which they hear each other's beacons, if they do."""
 

@@ -47,6 +47,7 @@ EVENTS: Final = (
     "lies",
     "told of damage",
     "unread",
+    "lost power when something was too old",
     "moved",
     "one room again",
     "dialed a victim",

@@ -27,6 +27,7 @@ from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind, with_more
 from p2pchat.testing.worlds.scene import Found, Scene, Tell
 from p2pchat.testing.worlds.steps import Step, draw_steps
 from p2pchat.testing.worlds.storage import path_of
+from p2pchat.testing.worlds.too_old import wait_too_long
 
 _NOT_OURS: Final = ("The history cannot be ", "The database {path} ")
 """How the errors begin that a disk is to blame for; every other one is ours."""
@@ -94,6 +95,8 @@ class World(Struct, frozen=True):
             scene.look()
             scene.look_at_bounds()
         heal(scene)
+        if self.kind.falls:
+            wait_too_long(scene, Dice(self.kind.seed + 2))
         scene.settle()
         if self.kind.books and not self.kind.older:
             come_back(scene, Dice(self.kind.seed + 1))
