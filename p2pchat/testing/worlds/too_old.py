@@ -23,6 +23,7 @@ _SEEN_BY: Final = 65.0
 """Seconds after which a node has seen that a message is too old."""
 _READY: Final = 10.0
 _LEAVING: Final = 20.0
+_A_WHILE: Final = 0.5
 
 
 def wait_too_long(scene: Scene, dice: Dice) -> None:
@@ -51,8 +52,14 @@ def wait_too_long(scene: Scene, dice: Dice) -> None:
             scene.tell(f"{life.name}: sends {text!r} to {absent.name}, who is away")
             with suppress(NotSentError):
                 life.node.send(absent.name, text)
-    scene.pass_time(BRIEF + _SEEN_BY, until=lambda: bool(fell))
-    scene.pass_time(0.001)  # before anything that gathers is written
+    end = scene.town.network.clock.seconds() + BRIEF + _SEEN_BY
+    while not fell and scene.town.network.clock.seconds() < end:
+        scene.free = False  # the power may go between what is told and what is written
+        scene.pass_time(_A_WHILE, until=lambda: bool(fell))
+        if not fell:
+            scene.run_threads()
+    scene.pass_time(0.001)
+    scene.run_threads()
     scene.shared.gave_up = lambda _: None
 
 
