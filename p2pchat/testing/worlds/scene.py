@@ -2,7 +2,7 @@
 
     scene = Scene(kind, print)
     scene.start("alice@CIC"); scene.pass_time(1.0)
-    scene.settle(); scene.leave()
+    scene.settle()
 
 Rules: acts change it, the world asks what was found. After each turn every node is looked at.
 """
@@ -59,14 +59,11 @@ _BLOCKED: Final = 40.0
 """The same after a rendezvous that may have refused us for half a minute."""
 _GIVEN_UP_BY: Final = 65.0
 """Seconds after which a node has seen that a message is too old."""
-_LEAVING: Final = 20.0
-_AFTERWARDS: Final = 6.0
-"""Seconds until a question to a history that was stopped is given up."""
 _COUNTS_EVERY: Final = 50
 """Turns after which a node's counters are looked at once more."""
 DIRECTORY_PATH: Final = "/rendezvous.sqlite"
 _PLAIN_IP: Final = "10.0.0.99"
-_LIAR_IP: Final = "10.0.0.66"
+LIAR_IP: Final = "10.0.0.66"
 _VISITOR_IP: Final = "10.0.0.77"
 _LIE_RATE: Final = 0.3
 _PAYLOAD: Final = b'"payload"'
@@ -144,7 +141,7 @@ class Scene:
         if kind.lies:
             self.account.lied_to = True
             rates = {Lie[name]: _LIE_RATE for name in kind.lies}
-            self.liar: Liar | None = self.town.liar(LIAR, rates, ip=_LIAR_IP)
+            self.liar: Liar | None = self.town.liar(LIAR, rates, ip=LIAR_IP)
         else:
             self.liar = None
 
@@ -286,7 +283,8 @@ class Scene:
         """What stays wrong although nothing fails: a link may just have been found dead."""
         wrong: list[Violation] = []
         nodes = [life.node for life in self.lives.values() if life.up]
-        if any(peer.status is Status.STALE for node in nodes for peer in node.peers):
+        known = [node.peers.get(name) for node in nodes for name in self.names]
+        if any(peer is not None and peer.status is Status.STALE for peer in known):
             self.pass_time(self.shared.settings.rendezvous.ttl)  # until all have registered again
         for _ in range(_LOOKS):
             directory = self.town.served or self.town.rendezvous
@@ -308,53 +306,6 @@ class Scene:
         if not all(asked.answer for life in self.lives.values() for asked in life.asked):
             return False
         return not [*public_violations(self.account, self.peers)]
-
-    def leave(self) -> None:
-        """All nodes leave in order, and nothing is left behind."""
-        if self.liar is not None:
-            self.counts["lies"] += self.liar.told.total()
-            self.liar.close()
-        for violation in self.visitor.overstayed():
-            self.find(violation)
-        self.visitor.close()
-        if self.victim is not None:
-            self.victim.close()
-        if self.plain is not None:
-            self.plain.close()
-            for fault in self.plain.faults:
-                if fault.ip == _LIAR_IP:
-                    continue
-                self.find(Violation("I4", "said to a plain peer", fault.what))
-        for life in self.lives.values():
-            life.stop()
-        self.pass_time(_LEAVING, until=self._all_gone)
-        self.pass_time(_AFTERWARDS)
-        for name, life in self.lives.items():
-            if not life.gone:
-                self.find(Violation("I6", "it does not leave", name))
-            for call in life.host.getDelayedCalls():
-                self.find(Violation("I6", "something is left behind", f"{name}: {call}"))
-            for port in life.host.ports:
-                self.find(Violation("I6", "a port is left open", f"{name}: {port}"))
-        self._look_at_directory()
-
-    def _look_at_directory(self) -> None:
-        """What the rendezvous was asked, and whom it still knows when all have left."""
-        served = self.town.served
-        if served is None:
-            for ip in sorted(self.town.rendezvous.impatient):
-                self.find(Violation("I7", "it asks a rendezvous that blocks it", ip))
-            return
-        known = {name for name in self.names if served.knows(name)}
-        served.stop()
-        self.pass_time(_AFTERWARDS)
-        served.start()
-        for name in self.names:
-            if name not in known and served.knows(name):
-                self.find(Violation("I6", "it has left, and is listed after a restart", name))
-
-    def _all_gone(self) -> bool:
-        return all(life.gone for life in self.lives.values())
 
     # ------------------------------------------------------------ what is seen
 

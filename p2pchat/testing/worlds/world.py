@@ -24,6 +24,7 @@ from p2pchat.testing.worlds.comeback import come_back
 from p2pchat.testing.worlds.faults import heal
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind, with_more
+from p2pchat.testing.worlds.leaving import leave
 from p2pchat.testing.worlds.scene import Found, Scene, Tell
 from p2pchat.testing.worlds.steps import Step, draw_steps
 from p2pchat.testing.worlds.storage import path_of
@@ -100,7 +101,7 @@ class World(Struct, frozen=True):
         scene.settle()
         if self.kind.books and not self.kind.older:
             come_back(scene, Dice(self.kind.seed + 1))
-        scene.leave()
+        leave(scene)
         for violation in public_violations(scene.account, scene.peers):
             scene.find(violation)
         for name in scene.names:
