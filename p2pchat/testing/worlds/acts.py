@@ -139,14 +139,15 @@ def _forget(scene: Scene, dice: Dice) -> None:
     life = _life(scene, dice)
     if life is not None:
         whom, origin = _other(scene, life.name, dice), f"forget {scene.step_number}"
-        typed = dice.random() < 0.3
-        scene.tell(f"{life.name}: {origin}: forgets {whom}")
-        for _ in range(1 + typed):  # a person is asked first whether that is meant
-            window = scene.account.asks(life.name, whom, forgets=True)
-            if typed:
-                life.ask(origin, window, do="run", line=f"/forget {whom}")
-            else:
-                life.ask(origin, window, do="forget", peer_id=whom)
+        typed, also = dice.random() < 0.3, _other(scene, life.name, dice)
+        for peer in [whom, also][: dice.choice((1, 2))]:  # one waits for the other then
+            scene.tell(f"{life.name}: {origin}: forgets {peer}")
+            for _ in range(1 + typed):  # a person is asked first whether that is meant
+                window = scene.account.asks(life.name, peer, forgets=True)
+                if typed:
+                    life.ask(origin, window, do="run", line=f"/forget {peer}")
+                else:
+                    life.ask(origin, window, do="forget", peer_id=peer)
 
 
 def _flood(scene: Scene, dice: Dice) -> None:
