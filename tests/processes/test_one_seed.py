@@ -50,7 +50,7 @@ class OneSeedTests(SynchronousTestCase):
         stamps = {day for line in one for day in re.findall(r'"timestamp":"([^T]+)T', line)}
         days = {  # a world may last for some days
             time.strftime("%Y-%m-%d", time.gmtime(EPOCH + n * YEAR + day * 86_400))
-            for n in (-1, 0, 1)
+            for n in range(-2, 3)  # a clock that is a year behind may jump back by another one
             for day in range(5)
         }
         self.assertIn(time.strftime("%Y-%m-%d", time.gmtime(EPOCH)), stamps)
