@@ -48,6 +48,8 @@ def come_back(scene: Scene, dice: Dice) -> None:
         if name in scene.moved:
             scene.tell(f"{name}: has another address now")
             scene.counts["moved"] += 1
+            before, now = (scene.town.network.host(ip) for ip in scene.ips(name))
+            now.wrong_by = before.wrong_by  # it is the same machine
         scene.start(name)
         if scene.lives[name].gone:  # its damaged file is put away
             scene.start(name)
