@@ -40,16 +40,37 @@ MARKED: tuple[str, ...] = (
     "console/commands/page.py",
     "console/commands/row.py",
     "console/replies.py",
+    "control/client/attach.py",
+    "control/client/commands.py",
+    "control/client/doctor.py",
+    "control/client/event_lines.py",
+    "control/client/finding.py",
+    "control/client/following.py",
+    "control/client/listening.py",
+    "control/client/options.py",
+    "control/client/orders.py",
+    "control/client/place.py",
+    "control/client/shown.py",
+    "control/client/standard.py",
+    "control/client/subcommands.py",
+    "control/client/web.py",
     "mesh/link/ports.py",
     "node/demands.py",
-    "settings/checks.py",
-    "settings/examining.py",
-    "settings/owners.py",
-    "settings/reading.py",
+    "service/chat_options.py",
+    "settings",
     "speech.py",
 )
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
+    "control/client/options.py": (
+        "p2pchat ",  # what to type
+        "uptime | p2pchat ",
+        'eval "$(p2pchat ',
+        "PEER | cancel ID",
+        "N | backup FILE",
+    ),
+    "control/client/web.py": ("<!doctype html>",),
+    "service/chat_options.py": ("--name alice", "history format"),
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),
 }

@@ -173,7 +173,7 @@ class SendTests(CommandCase):
         self.assertEqual(self.do("send * oi", {**done, "peers": 0}), 1)
         self.assertIn("nobody is connected", self.complaint)
         self.assertEqual(self.do("send * oi", {**done, "dropped": 1}), 1)
-        self.assertIn("not delivered to 1 peers", self.complaint)
+        self.assertIn("not delivered to 1 peer, which does not keep up", self.complaint)
 
     def test_which_node(self) -> None:
         done = {"id": 1, "ok": True}

@@ -24,7 +24,7 @@ class EventLineTests(SynchronousTestCase):
             ({"event": "sent", "to": "b\x1b", "text": "a\x1b"}, "-> [b\\x1b]: a\\x1b"),
             ({"event": "sent", "to": "b", "text": "a", "of": "m"}, "-> [b], edited: a"),
             ({"event": "read", "conversation": "b"}, "* [b] is read"),
-            ({"event": "links", "peer_id": "b", "links": [{}]}, "* [b] has 1 links"),
+            ({"event": "links", "peer_id": "b", "links": [{}]}, "* [b] has 1 link"),
             ({"event": "round_trip", "peer_id": "b", "seconds": 0.0123}, "[b]: 12.3 ms"),
             ({"event": "forgotten", "peer_id": "b"}, "* what [b] said is forgotten"),
             ({"event": "left_out", "count": 7}, "* 7 events are left out"),
