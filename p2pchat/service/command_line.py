@@ -32,7 +32,7 @@ from p2pchat.service.daemon import User, be_private, hand_over_log, move_in, obe
 from p2pchat.settings.checks import ConfigError, shown
 from p2pchat.settings.table import OptionGroup
 from p2pchat.settings.values import LoggingSettings
-from p2pchat.speech import Sentence, _, sentence_of
+from p2pchat.speech import Sentence, _, plain, sentence_of
 
 WRONG: Final = 2
 """The exit status when somebody has to change the command line or a file before the next start."""
@@ -85,14 +85,20 @@ class CommandOptions(usage.Options):
         except ConfigError as error:
             _leave(sentence_of(error), WRONG)
         except usage.UsageError as error:
-            command = self.command
-            hint = self._hint(str(error))
-            _leave(f"{command}: {error}{hint}; see {command} --help", WRONG)
+            why, names = _in_words(error), self._meant(str(error))
+            sentence = Sentence("{command}: {why}; see {command} --help")
+            if names:
+                sentence = Sentence(
+                    "{command}: {why} (did you mean {names}?); see {command} --help",
+                    names=_one_of(names),
+                )
+            _leave(sentence.but(command=self.command, why=why), WRONG)
 
     def parseArgs(self, *words: str) -> None:
         """Refuse words that are not options."""
         if words:
-            raise usage.UsageError(f"unexpected argument {shown(words[0])}")
+            sentence = Sentence("unexpected argument {argument}", argument=shown(words[0]))
+            raise usage.UsageError(sentence)
 
     def choose_log(self, logging: LoggingSettings, foreground: str) -> str:
         """The file to log to, "-" for standard output; has twistd and twist log there.
@@ -174,21 +180,47 @@ class CommandOptions(usage.Options):
                 )
         return "\n".join(lines) + "\n"
 
-    def _hint(self, error: str) -> str:
+    def _meant(self, error: str) -> list[str]:
+        """The options that may have been meant by one that is not known, or is too short."""
         from difflib import get_close_matches
 
         wrong = error.removeprefix("option ").split()[0].lstrip("-")
         names = [name.rstrip("=") for name in self.longOpt]
+        close: list[str] = []
         if "unique prefix" in error:
             close = [name for name in names if name.startswith(wrong)]
         elif "not recognized" in error:
             close = get_close_matches(wrong, names, n=1)
-        else:
-            return ""
-        return f" (did you mean --{' or --'.join(close)}?)" if close else ""
+        return [f"--{name}" for name in close]
 
 
-def _leave(sentence: str | Sentence, status: int) -> NoReturn:
+_GETOPT: Final = (
+    Sentence("option {option} not recognized"),
+    Sentence("option {option} not a unique prefix"),
+    Sentence("option {option} requires argument"),
+    Sentence("option {option} must not have an argument"),
+)
+"""What Python's getopt complains of."""
+
+
+def _in_words(error: usage.UsageError) -> Sentence:
+    for sentence in _GETOPT:
+        before, _option, behind = str(sentence.but(option="\0")).partition("\0")
+        text = str(error)
+        if text.startswith(before) and text.endswith(behind):
+            return sentence.but(option=text.removeprefix(before).removesuffix(behind))
+    return sentence_of(error)
+
+
+def _one_of(names: list[str]) -> Sentence:
+    first, *others = names
+    said = plain(first)
+    for name in others:
+        said = Sentence("{one} or {other}", one=said, other=name)
+    return said
+
+
+def _leave(sentence: Sentence, status: int) -> NoReturn:
     complain(sentence)
     raise SystemExit(status)
 
