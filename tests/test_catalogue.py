@@ -46,6 +46,7 @@ MARKED: tuple[str, ...] = (
     "control/client/event_lines.py",
     "control/client/finding.py",
     "control/client/following.py",
+    "control/client/health.py",
     "control/client/listening.py",
     "control/client/options.py",
     "control/client/orders.py",
