@@ -22,11 +22,33 @@ from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import ControlError
 from p2pchat.control.protocol import MAX_TEXT, USUAL_KINDS
-from p2pchat.speech import Sentence, _, asked, ngettext, spoken, use
+from p2pchat.speech import N_, Sentence, _, asked, ngettext, spoken, use
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import is_text, printable, shortened, why_not
 
 _MOST_LINES: Final = 1_000_000
+
+_LABELS: Final = {
+    "protocol": N_("protocol"),
+    "version": N_("version"),
+    "peer_id": N_("peer id"),
+    "port": N_("port"),
+    "interface": N_("interface"),
+    "uptime_seconds": N_("uptime seconds"),
+    "links": N_("links"),
+    "known_peers": N_("known peers"),
+    "rendezvous": N_("rendezvous"),
+    "registered": N_("registered"),
+    "trouble": N_("trouble"),
+    "history": N_("history"),
+    "key": N_("key"),
+    "fingerprint": N_("fingerprint"),
+    "policy": N_("policy"),
+    "not_kept": N_("not kept"),
+    "log_level": N_("log level"),
+}
+"""What stands before each line of a node's status; another one has the name that programs know."""
+_YES_OR_NO: Final = {True: N_("True"), False: N_("False")}
 
 
 def run(words: Sequence[str]) -> int:
@@ -155,12 +177,16 @@ def _status(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(status)
     else:
-        width = max(map(len, status))
-        _print_lines(
-            f"{key.replace('_', ' '):<{width}}  {'-' if value in ('', None) else value}"
-            for key, value in status.items()
-        )
+        _print_lines(_status_lines(status))
     return 0
+
+
+def _status_lines(status: dict[str, Any]) -> Iterator[str]:
+    labels = [_(_LABELS.get(key, key.replace("_", " "))) for key in status]
+    width = max(map(len, labels))
+    for label, value in zip(labels, status.values(), strict=True):
+        shown = _(_YES_OR_NO[value]) if isinstance(value, bool) else value
+        yield f"{label:<{width}}  {'-' if shown in ('', None) else shown}"
 
 
 def _tail(options: argparse.Namespace) -> int:

@@ -344,6 +344,11 @@ class LanguageTests(CommandCase):
         self.assertEqual(self.do("outbox --language pt_BR", answer), 0)
         self.assertTrue(self.shown.endswith("  para [bob@CIC]: oi  (a caminho)\n"), self.shown)
 
+    def test_status(self) -> None:
+        answer = {"id": 1, "ok": True, "peer_id": "a@b", "registered": True, "of_later": "x"}
+        self.do("status --language pt_BR", answer)
+        self.assertEqual(self.shown, "peer_id     a@b\nregistrado  sim\nof later    x\n")
+
     def test_completion_is_the_same(self) -> None:
         for shell in ("bash", "zsh", "fish"):
             self.do(f"completion {shell}")
