@@ -266,7 +266,7 @@ class SentenceTests(VouchingTestCase):
         self.comes(MALLORY, Link(heard_at=9.0), peer_id="x\u202e@CIC", now=9.0)
         for sentence in (
             *(alert.sentence for alert in self.alerts),
-            key_words.refuses_us(name, "alice@CIC", B),
+            str(key_words.refuses_us(name, "alice@CIC", B)),
             key_words.in_the_clear(name),
         ):
             self.assertTrue(sentence.isprintable(), sentence)
@@ -274,16 +274,16 @@ class SentenceTests(VouchingTestCase):
 
     def test_of_ourselves(self) -> None:
         self.assertEqual(
-            key_words.new_own_key("alice@CIC", B, replaces=True),
+            str(key_words.new_own_key("alice@CIC", B, replaces=True)),
             f"a new key was made: {B}. Those who knew you will refuse it until they type "
             f"/trust alice@CIC {B}",
         )
         self.assertEqual(
-            key_words.refuses_us("bob@CIC", "alice@CIC", B),
+            str(key_words.refuses_us("bob@CIC", "alice@CIC", B)),
             f"[bob@CIC] refuses your key: it knows another one for [alice@CIC]. Tell bob@CIC your "
             f"fingerprint: {B}",
         )
-        self.assertIn("as alice-laptop@CIC", key_words.own_key_elsewhere("alice@CIC", THERE))
+        self.assertIn("as alice-laptop@CIC", str(key_words.own_key_elsewhere("alice@CIC", THERE)))
 
     def test_how_long_ago(self) -> None:
         for seconds, text in (
@@ -293,4 +293,4 @@ class SentenceTests(VouchingTestCase):
             (7200.0, "2 hours ago"),
             (86400.0 * 3, "3 days ago"),
         ):
-            self.assertEqual(key_words.ago(seconds), text)
+            self.assertEqual(str(key_words.ago(seconds)), text)
