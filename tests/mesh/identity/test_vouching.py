@@ -19,6 +19,8 @@ from p2pchat.mesh.identity.trust import (
     Policy,
 )
 from p2pchat.mesh.identity.vouching import Alert, Vouching
+from p2pchat.speech import use
+from tests.support.loglines import captured
 from tests.support.pin_disks import ALICE, BOB, MALLORY, PATH, FakePinDisk, known_keys
 
 B, M = fingerprint(BOB), fingerprint(MALLORY)
@@ -294,3 +296,33 @@ class SentenceTests(VouchingTestCase):
             (86400.0 * 3, "3 days ago"),
         ):
             self.assertEqual(str(key_words.ago(seconds)), text)
+
+
+class LanguageTests(VouchingTestCase):
+    """The person's language is theirs alone."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(use, "en")
+        use("pt_BR")
+
+    def test_who_reads_it_and_who_logs_it(self) -> None:
+        self.pinned()
+        self.keys.verify("bob@CIC", B, 0.0)
+        day = key_words.day(self.seconds)
+        logged = captured(self)
+        self.comes(MALLORY)
+        self.assertEqual(
+            self.alerts[0].sentence,
+            f"[bob@CIC] veio com outra chave, {M}, e não com a que você conhece ({B}, verificada "
+            f"em {day}). Foi recusado: nada foi mostrado nem enviado. Pergunte a bob@CIC por outro "
+            f"meio. Se a chave nova for mesmo de bob@CIC: /trust bob@CIC {M}",
+        )
+        (line,) = logged()
+        self.assertIn(f"({B}, verified {day}). It was refused: nothing was shown or sent.", line)
+
+    def test_of_a_light_name(self) -> None:
+        self.pinned(settled=False)
+        self.seconds += 200
+        self.comes(None)
+        self.assertIn(f"({B}, vista há 3 minutos vinda de {HERE}", self.alerts[0].sentence)
