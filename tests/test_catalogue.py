@@ -38,7 +38,10 @@ MARKED: tuple[str, ...] = (
     # Folders and files of p2pchat/ in which every sentence for a person is marked.
     "console/commands/absence.py",
     "console/commands/page.py",
+    "console/commands/pairing.py",
     "console/commands/row.py",
+    "console/commands/security.py",
+    "console/key_lines.py",
     "console/replies.py",
     "control/client/attach.py",
     "control/client/commands.py",
@@ -47,6 +50,7 @@ MARKED: tuple[str, ...] = (
     "control/client/finding.py",
     "control/client/following.py",
     "control/client/health.py",
+    "control/client/keys.py",
     "control/client/listening.py",
     "control/client/options.py",
     "control/client/orders.py",
@@ -55,8 +59,14 @@ MARKED: tuple[str, ...] = (
     "control/client/standard.py",
     "control/client/subcommands.py",
     "control/client/web.py",
+    "mesh/identity",
     "mesh/link/ports.py",
+    "mesh/pairing",
     "node/demands.py",
+    "node/first_words.py",
+    "node/pairing.py",
+    "node/rotating.py",
+    "node/trusting.py",
     "service/chat_options.py",
     "service/command_line.py",
     "settings",
@@ -74,12 +84,33 @@ NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     "control/client/web.py": ("<!doctype html>",),
     "service/chat_options.py": ("--name alice", "history format"),
     "service/command_line.py": ("unique prefix", "not recognized"),
+    "console/commands/pairing.py": ("<peer> [code]",),
+    "console/commands/security.py": ("[peer [", "<peer_id> <fing", "[forget <peer>]"),
+    "control/client/keys.py": ("keys [list | ",),
+    "mesh/identity/key_file.py": (
+        *("p2pchat key of ", "p2pchat next key ", "-----BEGIN ", "PRIVATE KEY"),
+        "its certificate is of another key",  # then the file is damaged
+    ),
+    "mesh/identity/key_making.py": ("it is protected by", "it holds a key of"),  # the same
+    "mesh/identity/key_text.py": ("a key has 43 characters",),  # of a file or a message
+    "mesh/identity/key_words.py": ("/keys forget ",),
+    "mesh/identity/keys.py": ("its certificate is", "-----BEGIN", "-----END", "it holds no cert"),
+    "mesh/identity/known_keys.py": ("{} is pinned with another key",),  # of who wrote the program
+    "mesh/identity/pin_lines.py": ("p2pchat keys 1", "no count", "not as it", "no key", "no time"),
+    "mesh/identity/sealing.py": (  # for the log
+        *("does not encrypt", "the handshake", "it speaks", "its certificate", "its key was"),
+        *("the connection was", "noise below", "the other end", "the encryption has"),
+    ),
+    "mesh/identity/statement.py": ("no count", "a signature has 86"),
+    "mesh/identity/trust.py": ("encryption required", "name in use"),  # reasons on the wire
+    "mesh/pairing/words.py": ("no code",),  # a reason on the wire
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),
 }
 ERRORS = {
     *("ConfigError", "Unfit", "CannotStartError", "ControlError", "HistoryError", "NotSentError"),
     *("InsecureError", "OutboxFullError", "AmbiguousNameError", "GroupError", "NoAnswerError"),
+    *("KeyFileError", "NotInstalledError", "NotPairedError", "PinsDamagedError"),
 }
 """Errors that carry a `Sentence` wherever they are made."""
 
