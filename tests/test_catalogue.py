@@ -39,6 +39,8 @@ MARKED: tuple[str, ...] = (
     "console/commands/absence.py",
     "console/commands/page.py",
     "console/commands/row.py",
+    "console/full",
+    "console/plain",
     "console/replies.py",
     "mesh/link/ports.py",
     "node/demands.py",
@@ -50,6 +52,9 @@ MARKED: tuple[str, ...] = (
 )
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
+    "console/full/colours.py": ("#d70000", "reverse bold", "bold reverse"),
+    "console/full/entries.py": ("left out",),  # the value of a kind
+    "console/full/vocabulary.py": ("[peer_id", "PageUp, PageDown", "Ctrl-End, Esc"),
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),
 }

@@ -31,6 +31,7 @@ from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
+from p2pchat.speech import _, spoken
 from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.names import bracketed, naming
@@ -190,9 +191,12 @@ class News(Observer):
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """No ACK came."""
-        if self._marks.undelivered(msg_id, reason):
-            if reason.startswith("left") and len(self.lost) < _MOST_LOST:
-                self.lost.append(printable(f"not delivered to {bracketed(peer_id)}: {reason}"))
+        if self._marks.undelivered(msg_id, spoken(reason)):
+            if str(reason).startswith("left") and len(self.lost) < _MOST_LOST:
+                text = _("not delivered to {peer}: {why}")
+                self.lost.append(
+                    printable(text.format(peer=bracketed(peer_id), why=spoken(reason)))
+                )
             self._changed()
 
     def queued(self, peer_id: str, msg_id: str) -> None:
@@ -203,7 +207,7 @@ class News(Observer):
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """Messages came that were said a while ago."""
         now = self._wall_clock()
-        remarks = [f"(said {moment(when, now)})" for when in said]
+        remarks = [_("(said {when})").format(when=moment(when, now)) for when in said]
         self._arrivals.received(peer.peer_id, messages, remarks, self._security(peer))
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:

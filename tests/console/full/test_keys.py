@@ -107,7 +107,7 @@ class SizeTests(ConsoleCase):
         self.assertTrue(all(len(row) <= 40 for row in self.screen.rows))
         self.type("/to bob@CIC\r")
         self.hear("carol", "oi")
-        self.assertEqual(self.bar, " alice@… regis… [bob@CIC] [carol@CIC] 1!")
+        self.assertEqual(self.bar, " alice registered [bob@CIC] [carol@…] 1!")
         self.type("x" * 60)
         self.assertEqual(self.screen.rows[-2:], ["bob@CIC> " + "x" * 31, "x" * 29])
         self.type("\r")
