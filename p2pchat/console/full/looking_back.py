@@ -84,7 +84,7 @@ class LookingBack:
                 self._conversations.switch(key)
                 self._back(history, key, count)
             else:
-                self._talk.tell(_("nothing is kept of {whom}").format(whom=bracketed(key)))
+                self._talk.tell(_("nothing is kept of {name}").format(name=bracketed(key)))
             return False
 
         def resolve(name: str) -> str:
@@ -111,8 +111,8 @@ class LookingBack:
             if lines:
                 self._show_found(words, lines)
             else:
-                text = _('nothing is kept that has "{words}"')
-                self._talk.tell(text.format(words=shortened(words, 60)))
+                text = _('nothing is kept that has "{text}"')
+                self._talk.tell(text.format(text=shortened(words, 60)))
             return False
 
         return history.search(words, MOST_FOUND).addCallback(found).addErrback(self._not_read)

@@ -90,8 +90,8 @@ class PastPager:
         def came(lines: list[Record]) -> None:
             if not lines:
                 key = conversation.key
-                text = _("nothing is kept of {whom}") if key else _("nothing is kept yet")
-                self._tell(text.format(whom=bracketed(key)))
+                text = _("nothing is kept of {name}") if key else _("nothing is kept yet")
+                self._tell(text.format(name=bracketed(key)))
                 return
             past = self._begun(conversation)
             self._put_above(past, lines, count, until=_FOREVER)

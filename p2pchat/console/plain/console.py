@@ -155,7 +155,7 @@ class PlainConsole(Observer):
 
     def changed(self, peer: Peer, message: Send | Pub) -> None:
         """A peer changed what it said."""
-        self._news.received(peer.peer_id, [message], [EDITED], self._security(peer))
+        self._news.received(peer.peer_id, [message], [_(EDITED)], self._security(peer))
 
     def away_changed(self, peer: Peer, text: str) -> None:
         """A peer is away, or back."""
@@ -163,7 +163,7 @@ class PlainConsole(Observer):
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        notes = [f" {UNKEPT}"] * len(messages)
+        notes = [f" {_(UNKEPT)}"] * len(messages)
         self._news.received(peer.peer_id, messages, notes, self._security(peer))
 
     def _security(self, peer: Peer) -> str:
