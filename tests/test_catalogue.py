@@ -41,7 +41,9 @@ MARKED: tuple[str, ...] = (
     "console/commands/pairing.py",
     "console/commands/row.py",
     "console/commands/security.py",
+    "console/full",
     "console/key_lines.py",
+    "console/plain",
     "console/replies.py",
     "control/client/attach.py",
     "control/client/commands.py",
@@ -104,6 +106,9 @@ NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     "mesh/identity/statement.py": ("no count", "a signature has 86"),
     "mesh/identity/trust.py": ("encryption required", "name in use"),  # reasons on the wire
     "mesh/pairing/words.py": ("no code",),  # a reason on the wire
+    "console/full/colours.py": ("#d70000", "reverse bold", "bold reverse"),
+    "console/full/entries.py": ("left out",),  # the value of a kind
+    "console/full/vocabulary.py": ("[peer_id", "PageUp, PageDown", "Ctrl-End, Esc"),
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),
 }
