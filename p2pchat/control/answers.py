@@ -41,7 +41,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import lines
 from p2pchat.rendezvous.directory import DirectoryError
 from p2pchat.settings.checks import ConfigError
-from p2pchat.speech import Sentence, sentence_of
+from p2pchat.speech import Sentence, sentence_of, spoken
 from p2pchat.wire.address import AmbiguousNameError, namespace_of_scope
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
@@ -149,7 +149,9 @@ class Requests:
             else:
                 # Also what could not be kept goes out if it can: who repeats it sends it twice.
                 later = not news.over
-                answer.errback(RequestError("not_delivered", news.reason, **which, later=later))
+                answer.errback(
+                    RequestError("not_delivered", spoken(news.reason), **which, later=later)
+                )
 
         try:
             self._node.send(to, text, told, security=demand)
