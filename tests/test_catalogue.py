@@ -58,6 +58,7 @@ MARKED: tuple[str, ...] = (
     "control/client/options.py",
     "control/client/orders.py",
     "control/client/place.py",
+    "control/client/rendezvous.py",
     "control/client/shown.py",
     "control/client/standard.py",
     "control/client/subcommands.py",
@@ -86,10 +87,13 @@ MARKED: tuple[str, ...] = (
     "rendezvous/ban_file.py",
     "rendezvous/bans.py",
     "rendezvous/client.py",
+    "rendezvous/examining.py",
     "rendezvous/exchange.py",
     "rendezvous/fallback.py",
+    "rendezvous/limits.py",
     "rendezvous/replies.py",
     "rendezvous/reply_reader.py",
+    "rendezvous/settings.py",
     "rendezvous/ways.py",
     "service/chat.py",
     "service/chat_options.py",
@@ -105,6 +109,7 @@ MARKED: tuple[str, ...] = (
     "service/rendezvous.py",
     "service/rendezvous_companions.py",
     "service/rendezvous_control.py",
+    "service/rendezvous_options.py",
     "service/rendezvous_reload.py",
     "settings",
     "speech.py",
@@ -142,6 +147,9 @@ NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     ),
     "service/companions.py": (".venv/bin/pip install",),
     "service/hooks.py": FIGURES_OF_THE_HOOK,
+    "service/rendezvous_options.py": (
+        *("--port 9000", "--config rendezvous.json", "  status, stats, list"),  # what to type
+    ),
     "control/client/options.py": (
         "p2pchat ",  # what to type
         "uptime | p2pchat ",

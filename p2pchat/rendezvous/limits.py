@@ -8,6 +8,7 @@ import msgspec
 
 from p2pchat.rendezvous.registry import MAX_REGISTRATIONS, PER_ADDRESS
 from p2pchat.settings.checks import COUNT, SECONDS, whole
+from p2pchat.speech import N_
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,22 +17,26 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     per_minute: Annotated[
         int,
         whole("N", 0)(
-            "from one address or IPv6 network of 64 bits, which is blocked for a minute beyond it; "
-            "0: any number; loopback is exempt",
+            N_(
+                "from one address or IPv6 network of 64 bits, which is blocked for a minute beyond "
+                "it; 0: any number; loopback is exempt"
+            ),
             "connections-per-minute",
         ),
     ] = 50
     """More: many peers behind one router are served. Fewer: one address costs less."""
     connections: Annotated[
         int,
-        COUNT("at a time; beyond it, new ones wait and slow ones are cut off", "max-connections"),
+        COUNT(
+            N_("at a time; beyond it, new ones wait and slow ones are cut off"), "max-connections"
+        ),
     ] = 700
     """A burst may exceed it by a sixth and 100. More: more memory and descriptors (most systems
     allow 1,024 to a process). Fewer: when many come, the rest waits sooner."""
     registrations: Annotated[
         int,
         COUNT(
-            "beyond it, new ones are refused (registry_full) and renewals are not",
+            N_("beyond it, new ones are refused (registry_full) and renewals are not"),
             "max-registrations",
         ),
     ] = MAX_REGISTRATIONS
@@ -39,15 +44,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     per_address: Annotated[
         int,
         whole("N", 0)(
-            "from one address or IPv6 network of 64 bits; beyond it, new ones are refused "
-            "(too_many_registrations); 0: any number; loopback is exempt",
+            N_(
+                "from one address or IPv6 network of 64 bits; beyond it, new ones are refused "
+                "(too_many_registrations); 0: any number; loopback is exempt"
+            ),
             "registrations-per-address",
         ),
     ] = PER_ADDRESS
     """More: larger classrooms behind one router. Fewer: one address takes fewer of the places."""
-    idle: Annotated[float, SECONDS("without a byte of a request", "idle-timeout")] = 5.0
+    idle: Annotated[float, SECONDS(N_("without a byte of a request"), "idle-timeout")] = 5.0
     """Longer: slow networks. Shorter: less held by silence."""
     total: Annotated[
-        float, SECONDS("for a whole request, however slowly it comes", "request-timeout")
+        float, SECONDS(N_("for a whole request, however slowly it comes"), "request-timeout")
     ] = 30.0
     """Longer: slow networks. Shorter: a request that dribbles in holds a place for less time."""

@@ -26,7 +26,7 @@ from p2pchat.settings.checks import (
 )
 from p2pchat.settings.table import settings_of
 from p2pchat.settings.values import LoggingSettings, MetricsSettings
-from p2pchat.speech import Sentence
+from p2pchat.speech import N_, Sentence
 from p2pchat.wire.networks import read_network
 
 UNIX: Final = "unix"
@@ -93,23 +93,27 @@ class PlaceSettings(Struct, frozen=True, kw_only=True):
     """Where the server listens, and where it keeps what it knows."""
 
     port: Annotated[
-        int, PORT_OR_FREE("the port to listen on; 0 takes a free one", restart=True)
+        int, PORT_OR_FREE(N_("the port to listen on; 0 takes a free one"), restart=True)
     ] = 8080
     interface: Annotated[
         str | None,
-        HOST("the address to listen on (every one, of IPv6 and of IPv4)", restart=True),
+        HOST(N_("the address to listen on (every one, of IPv6 and of IPv4)"), restart=True),
     ] = None
     listen: Annotated[
         str | None,
-        ENDPOINT("listen there instead, for example on systemd:domain=INET6:index=0", restart=True),
+        ENDPOINT(
+            N_("listen there instead, for example on systemd:domain=INET6:index=0"), restart=True
+        ),
     ] = None
     """A Twisted endpoint instead of `port` and `interface`. A socket that systemd opened takes
     connections while the server restarts."""
     proxy_protocol: Annotated[
         tuple[str, ...],
         BALANCERS(
-            "take connections only from these balancers, HAProxy or nginx, which say in a PROXY "
-            "header (version 1 or 2) whose each is; unix: from a UNIX socket",
+            N_(
+                "take connections only from these balancers, HAProxy or nginx, which say in a "
+                "PROXY header (version 1 or 2) whose each is; unix: from a UNIX socket"
+            ),
             restart=True,
         ),
     ] = ()
@@ -117,15 +121,20 @@ class PlaceSettings(Struct, frozen=True, kw_only=True):
     that is named is believed whatever it says: name nobody else's."""
     database: Annotated[
         str | None,
-        PATH("keep registrations in FILE, so that a restart finds them", restart=True),
+        PATH(N_("keep registrations in FILE, so that a restart finds them"), restart=True),
     ] = None
     ban_file: Annotated[
         str | None,
-        PATH("addresses, networks and NAME@NAMESPACE to refuse, one a line; SIGHUP reads it again"),
+        PATH(
+            N_(
+                "addresses, networks and NAME@NAMESPACE to refuse, one a line; SIGHUP reads it "
+                "again"
+            )
+        ),
     ] = None
     drain: Annotated[
         float,
-        number("SECONDS")("answer requests that are under way for so long when it is to stop"),
+        number("SECONDS")(N_("answer requests that are under way for so long when it is to stop")),
     ] = 5.0
     """Longer: slow networks get their answers. Shorter: the server leaves sooner. 0: they are cut
     off."""
@@ -137,8 +146,10 @@ class SharedSettings(Struct, frozen=True, kw_only=True):
     redis: Annotated[
         str | None,
         REDIS(
-            "share the registry with other servers by this Redis, redis://HOST:PORT/DB, or by the "
-            "one that Sentinels know, redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB",
+            N_(
+                "share the registry with other servers by this Redis, redis://HOST:PORT/DB, or by "
+                "the one that Sentinels know, redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB"
+            ),
             "shared",
             restart=True,
         ),
@@ -148,7 +159,7 @@ class SharedSettings(Struct, frozen=True, kw_only=True):
     ack: Annotated[
         str,
         ACK(
-            "answer a registration when Redis has it (commit), or at once (memory)",
+            N_("answer a registration when Redis has it (commit), or at once (memory)"),
             "shared-ack",
             restart=True,
         ),
@@ -157,7 +168,7 @@ class SharedSettings(Struct, frozen=True, kw_only=True):
     milliseconds."""
     prefix: Annotated[
         str,
-        PREFIX("the beginning of the servers' keys in Redis", "shared-prefix", restart=True),
+        PREFIX(N_("the beginning of the servers' keys in Redis"), "shared-prefix", restart=True),
     ] = "p2pchat:"
     """Servers with the same one are one rendezvous."""
 
@@ -166,26 +177,32 @@ class ServerLogSettings(Struct, frozen=True, kw_only=True):
     """What the server logs, and where."""
 
     level: Annotated[
-        str, LEVEL("DEBUG, INFO, WARNING or ERROR; DEBUG shows requests", "log-level")
+        str, LEVEL(N_("DEBUG, INFO, WARNING or ERROR; DEBUG shows requests"), "log-level")
     ] = "INFO"
     file: Annotated[
         str | None,
-        PATH("log to FILE instead of standard error; -: standard output", "log-file", restart=True),
+        PATH(
+            N_("log to FILE instead of standard error; -: standard output"),
+            "log-file",
+            restart=True,
+        ),
     ] = None
     format: Annotated[
-        str, FORMAT("text, or json: one object a line", "log-format", restart=True)
+        str, FORMAT(N_("text, or json: one object a line"), "log-format", restart=True)
     ] = "text"
     """A person reads the text; programs read the objects. In the journal each line of both has its
     severity."""
     max_bytes: Annotated[
         int,
-        whole("BYTES", 1024)("put a log file aside at this size", "log-max-bytes", restart=True),
+        whole("BYTES", 1024)(
+            N_("put a log file aside at this size"), "log-max-bytes", restart=True
+        ),
     ] = LoggingSettings().max_bytes
     """Larger: one file tells a longer story."""
     files: Annotated[
         int,
         whole("N", 1, 1000)(
-            "log files at most, the current one included", "log-files", restart=True
+            N_("log files at most, the current one included"), "log-files", restart=True
         ),
     ] = LoggingSettings().files
     """More: a longer past, and up to `files * max_bytes` of disk."""
@@ -196,7 +213,7 @@ class ServerControlSettings(Struct, frozen=True, kw_only=True):
 
     path: Annotated[
         str | None,
-        PATH("put a control socket there", "control", metavar="PATH", restart=True),
+        PATH(N_("put a control socket there"), "control", metavar="PATH", restart=True),
     ] = None
     """None: there is none."""
 
@@ -204,12 +221,12 @@ class ServerControlSettings(Struct, frozen=True, kw_only=True):
 class ServerSettings(Struct, frozen=True, kw_only=True):
     """All settings of a rendezvous server; each section has its title."""
 
-    server: Annotated[PlaceSettings, "The server"] = PlaceSettings()
-    shared: Annotated[SharedSettings, "Several servers"] = SharedSettings()
-    limits: Annotated[Limits, "Limits"] = Limits()
-    logging: Annotated[ServerLogSettings, "The log"] = ServerLogSettings()
-    control: Annotated[ServerControlSettings, "For other programs"] = ServerControlSettings()
-    metrics: Annotated[MetricsSettings, "For other programs"] = MetricsSettings()
+    server: Annotated[PlaceSettings, N_("The server")] = PlaceSettings()
+    shared: Annotated[SharedSettings, N_("Several servers")] = SharedSettings()
+    limits: Annotated[Limits, N_("Limits")] = Limits()
+    logging: Annotated[ServerLogSettings, N_("The log")] = ServerLogSettings()
+    control: Annotated[ServerControlSettings, N_("For other programs")] = ServerControlSettings()
+    metrics: Annotated[MetricsSettings, N_("For other programs")] = MetricsSettings()
 
 
 SERVER_SETTINGS: Final = settings_of(ServerSettings)

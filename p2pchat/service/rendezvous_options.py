@@ -19,12 +19,12 @@ from p2pchat.settings.owners import distrusted
 from p2pchat.settings.reading import Values, changed, in_options, load
 from p2pchat.settings.table import Row, option_groups
 from p2pchat.settings.values import LoggingSettings
-from p2pchat.speech import Sentence
+from p2pchat.speech import N_, Sentence, _
 
-_WORDS: Final = """\
-With a server that runs, or its file (p2pchat-rendezvous COMMAND --help tells more):
-  status, stats, list, ban, unban, reload, stop, check
-"""
+_WORDS: Final = N_(
+    "With a server that runs, or its file (p2pchat-rendezvous COMMAND --help tells more):"
+)
+_COMMANDS: Final = "  status, stats, list, ban, unban, reload, stop, check\n"
 
 
 class RendezvousOptions(CommandOptions):
@@ -34,7 +34,7 @@ class RendezvousOptions(CommandOptions):
     """
 
     program = "p2pchat-rendezvous"
-    about = (
+    about = N_(
         "A rendezvous server: peers register with it, and find each other. It serves until it is "
         "told to stop (Ctrl-C, SIGTERM)."
     )
@@ -42,11 +42,11 @@ class RendezvousOptions(CommandOptions):
     groups = (
         *option_groups(SERVER_SETTINGS),
         (
-            "Other",
+            N_("Other"),
             (
-                Row("config", "FILE", "read settings from FILE"),
-                Row("version", "", "show the version and exit"),
-                Row("help", "", "show this"),
+                Row("config", "FILE", N_("read settings from FILE")),
+                Row("version", "", N_("show the version and exit")),
+                Row("help", "", N_("show this")),
             ),
         ),
     )
@@ -94,7 +94,7 @@ class RendezvousOptions(CommandOptions):
     def getUsage(self, width: int | None = None) -> str:
         """What --help says below its first line."""
         text = super().getUsage(width)
-        return text if self.parent is not None else f"{text}\n{_WORDS}"
+        return text if self.parent is not None else f"{text}\n{_(_WORDS)}\n{_COMMANDS}"
 
     def _given(self) -> Values:
         return {

@@ -19,19 +19,19 @@ from typing import Any, Final
 from p2pchat.control.client.finding import Node
 from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import RENDEZVOUS_FOLDER, ControlError, connect, sockets_in
-from p2pchat.speech import Sentence
+from p2pchat.speech import N_, Sentence, _, ngettext, spoken, use
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
 COMMANDS: Final = {
-    "status": "what the server is, and how it is",
-    "stats": "all its counters and limits",
-    "list": "who is registered",
-    "ban": "refuse an address, a network or NAME@NAMESPACE from now on",
-    "unban": "refuse it no more",
-    "reload": "have it read its settings and the file of bans again",
-    "stop": "end it, in order",
-    "check": "what is wrong with a configuration; needs no server",
+    "status": N_("what the server is, and how it is"),
+    "stats": N_("all its counters and limits"),
+    "list": N_("who is registered"),
+    "ban": N_("refuse an address, a network or NAME@NAMESPACE from now on"),
+    "unban": N_("refuse it no more"),
+    "reload": N_("have it read its settings and the file of bans again"),
+    "stop": N_("end it, in order"),
+    "check": N_("what is wrong with a configuration; needs no server"),
 }
 """Each command, and what it does."""
 _PROGRAM: Final = "p2pchat-rendezvous"
@@ -43,6 +43,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    use()
     name = words[0]
     options = _parser(name).parse_args(words[1:])
     try:
@@ -50,37 +51,45 @@ def _run(words: Sequence[str]) -> int:
     except ControlError as why:
         with suppress(OSError):  # the end will tell
             sys.stdout.flush()
-        complain(f"{_PROGRAM}: {why}")
+        complain(f"{_PROGRAM}: {spoken(why)}")
         return 1
     except KeyboardInterrupt:
         return 130
 
 
 def _parser(name: str) -> argparse.ArgumentParser:
-    about = COMMANDS[name]
+    # argparse looks these up whenever it says something of its own.
+    vars(argparse).update(_=_, ngettext=ngettext)
+    about = _(COMMANDS[name])
     parser = argparse.ArgumentParser(
         prog=f"{_PROGRAM} {name}",
         description=f"{about[0].upper()}{about[1:]}.",
         allow_abbrev=False,
     )
     if name == "check":
-        parser.add_argument("config", metavar="FILE", help="it", type=os.path.expanduser)
+        parser.add_argument("config", metavar="FILE", help=_("it"), type=os.path.expanduser)
         return parser
     parser.add_argument(
         "--control",
         metavar="PATH",
-        help=f"the server's control socket (the one in {RENDEZVOUS_FOLDER})",
+        help=_("the server's control socket (the one in {folder})").format(
+            folder=RENDEZVOUS_FOLDER
+        ),
         type=os.path.expanduser,
     )
     if name in ("status", "stats", "list"):
-        parser.add_argument("--json", action="store_true", help="JSON; of a list one object a line")
-    entry = "an address, a network, or NAME@NAMESPACE, in which * stands for any characters"
+        about = _("JSON; of a list one object a line")
+        parser.add_argument("--json", action="store_true", help=about)
     if name == "list":
-        parser.add_argument("entry", metavar="ENTRY", nargs="?", default="", help=f"only {entry}")
+        about = _(
+            "only an address, a network, or NAME@NAMESPACE, in which * stands for any characters"
+        )
+        parser.add_argument("entry", metavar="ENTRY", nargs="?", default="", help=about)
     elif name in ("ban", "unban"):
-        parser.add_argument("entry", metavar="ENTRY", nargs="+", help=entry)
+        about = _("an address, a network, or NAME@NAMESPACE, in which * stands for any characters")
+        parser.add_argument("entry", metavar="ENTRY", nargs="+", help=about)
     if name == "ban":
-        about = "also an entry that refuses everybody, or this machine"
+        about = _("also an entry that refuses everybody, or this machine")
         parser.add_argument("--yes", dest="sure", action="store_true", help=about)
     return parser
 
@@ -139,7 +148,13 @@ def _list(options: argparse.Namespace) -> int:
             else:
                 name = bracketed(f"{row['name']}@{row['namespace']}")
                 host = f"[{row['ip']}]" if ":" in row["ip"] else row["ip"]
-                _write(f"{name} {host}:{row['port']} for {row['expires_in']} s")
+                _write(
+                    _("{peer} {address} for {seconds} s").format(
+                        peer=name,
+                        address=f"{host}:{row['port']}",
+                        seconds=row["expires_in"],
+                    )
+                )
     return 0
 
 
@@ -162,7 +177,7 @@ def _each(request: str) -> Callable[[argparse.Namespace], int]:
                 try:
                     _write(server.ask(request, text=entry, **more)["line"])
                 except ControlError as why:
-                    complain(f"{_PROGRAM}: {entry}: {why}")
+                    complain(f"{_PROGRAM}: {entry}: {spoken(why)}")
                     status = 1
         return status
 
@@ -180,7 +195,7 @@ def _stop(options: argparse.Namespace) -> int:
     with _server(options) as server:
         server.ask("stop")
         with suppress(ControlError):
-            for _ in server.events():
+            for _event in server.events():
                 pass
     return 0
 
