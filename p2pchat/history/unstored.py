@@ -13,7 +13,7 @@ from p2pchat.mesh.peers import Peer
 from p2pchat.wire.messages import Pub, Send
 
 
-class Arrival(Struct, gc=False):
+class Arrival(Struct):
     """Messages that came together, or came again, and what is to happen when they are safe."""
 
     peer: Peer

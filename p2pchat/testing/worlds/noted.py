@@ -27,6 +27,7 @@ from p2pchat.testing.worlds.account import (
 from p2pchat.testing.worlds.arrivals import Arrivals
 from p2pchat.testing.worlds.counters import SLACK
 from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.neighbours import HostCarrier, book_maker
 from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage
 from p2pchat.wire.messages import Pub, Send
@@ -57,6 +58,7 @@ class Noted(Observer):
         self._said_here: set[str] = set()
         self._said_perhaps_lost = self._said_unkept = False
         self._knows_past = False
+        self.carrier: HostCarrier | None = None
         node = self.node = self._made(ip)
         node.observers.add(self)
         self.arrivals = Arrivals(node, world.account)
@@ -70,10 +72,21 @@ class Noted(Observer):
             options["make_history"] = self.storage.maker(world.settings)
         if name in world.older:
             options["make"] = OlderNode
-        elif name in world.sealed:
+        else:
+            options |= self._finds_others(ip)
+        if name in world.sealed and name not in world.older:
             host, disk = world.town.network.host(ip), self.storage.disk
             options["make_keys"] = partial(fake_keys, wall=host.wall, disk=disk, host=host)
         return world.town.node(name, ip=ip, settings=world.settings, **options)
+
+    def _finds_others(self, ip: str) -> dict[str, Any]:
+        """What it finds others with, beside its rendezvous."""
+        world, options, host = self._world, dict[str, Any](), self._world.town.network.host(ip)
+        if world.books:
+            options["make_book"] = book_maker(self.storage.disk, host)
+        if world.lan is not None:
+            options["carrier"] = self.carrier = HostCarrier(world.lan, host)
+        return options
 
     # ------------------------------------------------------------ what it says
 
@@ -152,6 +165,7 @@ class Noted(Observer):
         message.too_old = True
         if _NOT_FOR_GOOD not in reason and _PERHAPS not in reason:
             message.never_left = msg_id in self._said_here
+            self._world.gave_up(self.name)
 
     def received(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """It shows them."""
