@@ -214,7 +214,8 @@ class SentMessagesTests(HistoryCase):
             self.news,
             [
                 "queued: [bob@CIC] is not connected. The message is sent when it is (/outbox)",
-                f'not delivered to [bob@CIC]: no ACK within 5 s: it is kept, and sent again when a link opens ("oi")',
+                "not delivered to [bob@CIC]: no ACK within 5 s: it is kept, and sent again when a "
+                'link opens ("oi")',
                 'delivered to [bob@CIC]: "oi"',
             ],
         )

@@ -320,7 +320,7 @@ class LinkTests(OutcomeCase):
                 again = self.linked(FakeLink())
                 self.assertEqual(self.texts_sent(again), ["oi"])
                 self.sweep(6)
-                reason = f"no ACK within 5 s: it is kept, and sent again when a link opens"
+                reason = "no ACK within 5 s: it is kept, and sent again when a link opens"
                 self.assertEqual(self.outcomes(), [("undelivered", "m1", reason)])
                 self.outgoing.acknowledged("bob@CIC", "m1")
                 self.outgoing.acknowledged("bob@CIC", "m1")
