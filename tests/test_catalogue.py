@@ -53,6 +53,8 @@ MARKED: tuple[str, ...] = (
     "console/commands/table.py",
     "console/commands/whois.py",
     "console/commands/whom.py",
+    "console/full",
+    "console/plain",
     "console/replies.py",
     "console/reports.py",
     "console/standard_input.py",
@@ -86,6 +88,9 @@ NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
         "another program got it",
     ),
     "node/outcomes.py": ("Not delivered to",),  # logged
+    "console/full/colours.py": ("#d70000", "reverse bold", "bold reverse"),
+    "console/full/entries.py": ("left out",),  # the value of a kind
+    "console/full/vocabulary.py": ("[peer_id", "PageUp, PageDown", "Ctrl-End, Esc"),
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),
 }

@@ -49,6 +49,7 @@ from p2pchat.console.full.row_window import RowWindow
 from p2pchat.console.full.scroll_region import ScrollRegion
 from p2pchat.console.full.widths import cut, steady, wrap
 from p2pchat.console.full.without_vi import without_vi
+from p2pchat.speech import _
 from p2pchat.wire.names import visible
 
 _MENU_ROWS: Final = 6
@@ -86,7 +87,10 @@ class ChatScreen:
             complete_while_typing=False,
             enable_history_search=False,
         )
-        search = SearchToolbar()
+        search = SearchToolbar(
+            forward_search_prompt=_("I-search: "),
+            backward_search_prompt=_("I-search backward: "),
+        )
         self._control = BufferControl(self.line, search_buffer_control=search.control)
         line_window = LineWindow(
             self.line,
@@ -133,7 +137,7 @@ class ChatScreen:
     def on_first_drawn(self, call: Callable[[], object]) -> None:
         """Have `call` called once, when the screen is taken."""
 
-        def drawn(_: object) -> None:
+        def drawn(_app: object) -> None:
             self.app.after_render -= drawn
             call()
 

@@ -14,6 +14,7 @@ from typing import Final
 from p2pchat.console.full.edits import Change
 from p2pchat.console.full.entries import ONE_PART, EntryKind, Identity, PaneEntry, in_parts
 from p2pchat.console.full.scrolled import Scrolled
+from p2pchat.speech import _
 
 _SLACK: Final = 1.25
 _LOOKED_AT: Final = 1000
@@ -125,7 +126,7 @@ class Backlog(Scrolled):
 
     def clear(self) -> None:
         """Show nothing of what is here; the history keeps it."""
-        self.take_out(lambda _: True)
+        self.take_out(lambda _entry: True)
 
     def take_out(self, gone: Callable[[PaneEntry], bool]) -> None:
         """Forget some entries, and go to the end."""
@@ -160,7 +161,7 @@ class Backlog(Scrolled):
 
     def _rules(self, number: int, before: PaneEntry | None) -> Sequence[tuple[str, str]]:
         if number == self._unread_from:
-            return [("new", "class:unread-rule")]
+            return [(_("new"), "class:unread-rule")]
         if number == self._session_from and before is not None:
-            return [("this session", "class:day")]
+            return [(_("this session"), "class:day")]
         return ()

@@ -4,13 +4,14 @@
 
 Rules: pure. Who one is, the rendezvous and the current conversation are named at every usual width,
 however much is unread and whatever names are like. So all else gives way first, a step at a time:
-the names of unread conversations, how many peers there are, words for how safe it is.
+the names of unread conversations, how many peers there are, our own namespace, words for how safe
+it is. Only then are names cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import chain, product
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from msgspec import Struct
 from p2pchat.console.full.entries import Row
 from p2pchat.console.full.widths import cut, steady, width
 from p2pchat.console.wording import PLAIN, security_mark
+from p2pchat.speech import N_, _, ngettext
 from p2pchat.wire.names import bracketed, visible
 
 _LONGEST_UNREAD: Final = 20
@@ -26,6 +28,11 @@ _ENOUGH: Final = 30
 _NARROW: Final = 60
 _LEAST_NAME: Final = 3
 _WORDY: Final = 20
+_SAFETY: Final = {
+    PLAIN: N_("IN THE CLEAR"),
+    "encrypted": N_("encrypted"),
+    "verified": N_("verified"),
+}
 
 
 class BarState(Struct, frozen=True):
@@ -67,16 +74,23 @@ class _Room(NamedTuple):
     words: bool
     """Whether it is a word that tells how safe the conversation is."""
     left_out: bool
+    namespace: bool = True
+    """Whether our own is told."""
 
 
-_STEPS: Final = (
-    _Room(40, 40, 13, 2, True, True),
-    _Room(40, 40, 13, 1, True, True),
-    _Room(30, 30, 13, 1, True, False),
-    _Room(20, 20, 13, 0, True, False),
+_WHOLE: Final = (
+    _Room(40, 40, 16, 2, True, True),
+    _Room(40, 40, 16, 1, True, True),
+    _Room(30, 30, 16, 1, True, False),
+    _Room(20, 20, 16, 0, True, False),
+    _Room(20, 20, 16, 0, True, False, namespace=False),
+    _Room(16, 20, 16, 0, False, False),
+    _Room(16, 20, 16, 0, False, False, namespace=False),
+)
+"""Most names are not cut."""
+_CUT: Final = (
     _Room(10, 12, 10, 0, True, False),
     _Room(7, 12, 6, 0, True, False),
-    _Room(16, 20, 13, 0, False, False),
     _Room(10, 12, 10, 0, False, False),
     _Room(7, 8, 6, 0, False, False),
     _Room(4, 6, 3, 0, False, False),
@@ -87,10 +101,12 @@ def bar_row(state: BarState, columns: int) -> Row:
     """The bar, in exactly so many columns."""
     gap = "  " if columns >= _NARROW else " "
     unread = _unread_text(state, columns)
-    for least, step in product((_ENOUGH, width(_counted(state))), _STEPS):
+    leasts = (_ENOUGH, width(_counted(state)))
+    for least, step in chain(product(leasts, _WHOLE), product(leasts, _CUT)):
         parts = [part for part in _parts(state, step) if part[1]]
-        room = columns - 1 - sum(width(text) + len(gap) for _, text in parts)
-        if room >= min(width(unread), least):
+        # Behind what is unread there is no gap.
+        room = columns - 1 - sum(width(text) + len(gap) for _style, text in parts)
+        if room + (0 if unread else len(gap)) >= min(width(unread), least):
             break
     if unread and room > 0:
         urgent = any(each[2] for each in state.unread)
@@ -111,28 +127,33 @@ def bar_row(state: BarState, columns: int) -> Row:
 def _parts(state: BarState, step: _Room) -> list[tuple[str, str]]:
     """Style and text of all but what is unread, from left to right."""
     if state.trouble:
-        rendezvous = "class:bar-alarm", "no rendezvous"
+        rendezvous = "class:bar-alarm", _("no rendezvous")
     else:
-        rendezvous = "class:bar", "registered" if state.registered else "registering"
+        rendezvous = "class:bar", _("registered") if state.registered else _("registering")
     plain = state.security == PLAIN
     mark = "" if step.words or not state.security else security_mark(state.security).strip()
     where = f"{mark}{_where(state.current, step.where)}"
+    own = state.own_id if step.namespace else state.own_id.rpartition("@")[0] or state.own_id
+    away = _("away: {text}").format(text=steady(state.away)) if state.away else ""
+    n = state.left_out
+    left_out = ngettext("{n:,} left out", "{n:,} left out", n).format(n=n) if n > 0 else ""
     return [
-        ("class:bar", cut(steady(visible(state.own_id)), step.own)),
+        ("class:bar", cut(steady(visible(own)), step.own)),
         (rendezvous[0], cut(rendezvous[1], step.rendezvous)),
-        ("class:bar-alarm", "not kept" if state.not_kept else ""),
+        ("class:bar-alarm", _("not kept") if state.not_kept else ""),
         ("class:bar", _peers(state.up, state.known, step.peers)),
         ("class:bar-alarm" if plain and mark else "class:bar", where),
         ("class:bar-alarm" if plain else "class:bar", _safe(state.security) * step.words),
-        ("class:bar", f"away: {steady(state.away)}" if state.away and step.left_out else ""),
+        ("class:bar", away * step.left_out),
         ("class:bar-unread", _how_far_up(state, in_words=step.words and step.where >= _WORDY)),
-        ("class:bar", f"{state.left_out:,} left out" * (state.left_out > 0 and step.left_out)),
+        ("class:bar", left_out * step.left_out),
     ]
 
 
 def _where(key: str, most: int) -> str:
     if not key:
-        return "all conversations" if most > len("all conversations") else "all"
+        whole = _("all conversations")
+        return whole if most > width(whole) else _("all")
     shown = steady(bracketed(key))
     return shown if width(shown) <= most + 2 else cut(shown[:-1], most + 1) + "]"
 
@@ -141,47 +162,66 @@ def _peers(up: int, known: int, detail: int) -> str:
     if detail == 0:
         return ""
     if known == 0:
-        return "no peers yet"
-    peers = "peer" if known == 1 else "peers"
-    return f"{up} of {known} {peers} connected" if detail > 1 else f"{up}/{known} {peers}"
+        return _("no peers yet")
+    if detail > 1:
+        text = ngettext("{up} of {n} peer connected", "{up} of {n} peers connected", known)
+    else:
+        text = ngettext("{up}/{n} peer", "{up}/{n} peers", known)
+    return text.format(up=up, n=known)
 
 
 def _how_far_up(state: BarState, *, in_words: bool) -> str:
     if state.past:
-        return "the past (Ctrl-End: now)" if in_words else "past"
-    return f"{state.below} below" if state.below else ""
+        return _("the past (Ctrl-End: now)") if in_words else _("past")
+    n = state.below
+    return ngettext("{n} below", "{n} below", n).format(n=n) if n else ""
 
 
 def _safe(security: str) -> str:
-    return "IN THE CLEAR" if security == PLAIN else security
+    return _(_SAFETY.get(security, security))
 
 
 def _counted(state: BarState) -> str:
     """How many conversations have unread messages, as short as can be."""
     urgent = "!" if any(each[2] for each in state.unread) else ""
-    return f"{len(state.unread)} unread{urgent}" if state.unread else ""
+    n = len(state.unread)
+    return ngettext("{n} unread", "{n} unread", n).format(n=n) + urgent if n else ""
 
 
 def _unread_text(state: BarState, room: int) -> str:
     """What is unread: the names of as many conversations as there is room for."""
     if not state.unread:
         return ""
-    text, others = "", len(state.unread)
+    named, shown, others = "", "", len(state.unread)
     for each in state.unread:
-        longer = f"{text}, {_unread(*each)}" if text else f"unread: {_unread(*each)}"
-        if width(longer + _more(others - 1)) > room:
+        named = f"{named}, {_unread(*each)}" if named else _unread(*each)
+        others -= 1
+        longer = _named(named, others)
+        if width(longer) > room:
             break
-        text, others = longer, others - 1
-    if text:
-        return text + _more(others)
+        shown = longer
+    if shown:
+        return shown
     (key, count, urgent), *rest = state.unread
-    tail = f"] {count:,}{'!' if urgent else ''}{_more(len(rest))}"
-    name = cut(steady(visible(key)), room - width(tail) - 1)
-    return f"[{name}{tail}" if width(name) >= _LEAST_NAME else _counted(state)
+    tail = f"] {count:,}{'!' if urgent else ''}"
+    taken = width(_and_more(f"[{tail}", len(rest)))
+    name = cut(steady(visible(key)), room - taken)
+    if width(name) < _LEAST_NAME:
+        return _counted(state)
+    return _and_more(f"[{name}{tail}", len(rest))
 
 
-def _more(others: int) -> str:
-    return f", {others} more" if others else ""
+def _named(named: str, n: int) -> str:
+    if not n:
+        return _("unread: {named}").format(named=named)
+    text = ngettext("unread: {named}, {n} more", "unread: {named}, {n} more", n)
+    return text.format(named=named, n=n)
+
+
+def _and_more(named: str, n: int) -> str:
+    if not n:
+        return named
+    return ngettext("{named}, {n} more", "{named}, {n} more", n).format(named=named, n=n)
 
 
 def _unread(key: str, count: int, urgent: bool) -> str:

@@ -20,6 +20,7 @@ from p2pchat.console.full.vocabulary import known_commands
 from p2pchat.logs.levels import LEVELS
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.peers import Peer, PeerTable, Status
+from p2pchat.speech import _, ngettext
 from p2pchat.wire.names import visible
 from p2pchat.wire.text import printable
 
@@ -72,7 +73,7 @@ class ChatCompleter(Completer):
             return self._named(rest, first=False)
         if not space:
             offered: Iterator[tuple[str, str]] = (
-                (f"/{name} ", summary) for name, _, summary in known_commands()
+                (f"/{name} ", _(summary)) for name, _arguments, summary in known_commands()
             )
         else:
             offered, word = self._arguments(word[1:].lower()), rest
@@ -106,19 +107,19 @@ class ChatCompleter(Completer):
         if command in ("to", "query", "pub", "peers", "history", "mute", "unmute"):
             yield from ((f"{name} ", meta) for name, meta in self._scopes())
         if command == "unblock":
-            yield from ((entry, "blocked") for entry in self._blocked())
+            yield from ((entry, _("blocked")) for entry in self._blocked())
         if command in ("trust", "keys") and self._known is not None:
             yield from self._refused(self._known) if command == "trust" else _pinned(self._known)
         if command == "log":
             yield from ((level, "") for level in LEVELS)
         if command == "help":
-            yield from ((name, summary) for name, _, summary in known_commands())
+            yield from ((name, _(summary)) for name, _arguments, summary in known_commands())
 
     def _refused(self, known: KnownKeys) -> Iterator[tuple[str, str]]:
         """What /trust can take without being compared: what has just been refused."""
         for peer_id in known.refused_names():
             for fingerprint in known.completions(peer_id):
-                yield f"{visible(peer_id)} {fingerprint} {SEEN}", "refused"
+                yield f"{visible(peer_id)} {fingerprint} {SEEN}", _("refused")
 
     def _sorted(self) -> list[Peer]:
         order = [Status.CONNECTED, *(each for each in Status if each is not Status.CONNECTED)]
@@ -137,7 +138,11 @@ class ChatCompleter(Completer):
             connected = int(bool(peer.links))
             counts[peer.namespace] = counts.get(peer.namespace, 0) + connected
             up += connected
-        yield "*", f"{up} connected"
+        yield "*", _connected(up)
         # A namespace with hidden characters could not be told from what stands for them.
         for namespace in sorted(each for each in counts if visible(each) == each):
-            yield f"#{namespace}", f"{counts[namespace]} connected"
+            yield f"#{namespace}", _connected(counts[namespace])
+
+
+def _connected(n: int) -> str:
+    return ngettext("{n} connected", "{n} connected", n).format(n=n)

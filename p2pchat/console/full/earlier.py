@@ -25,6 +25,7 @@ from p2pchat.history.records import ABANDONED, DELIVERED, RECEIVED, WAITING, His
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import Stage
+from p2pchat.speech import _, spoken
 from p2pchat.wire.names import naming
 
 _log: Final = Log("Terminal")
@@ -124,7 +125,8 @@ class Earlier:
         failure.trap(HistoryError)
         if not self._told:
             self._told = True
-            self._tell(f"earlier messages are not shown: {failure.getErrorMessage()}")
+            why = spoken(failure.value)
+            self._tell(_("earlier messages are not shown: {why}").format(why=why))
 
     def _older(self, lines: Sequence[Record], shown: set[Identity]) -> Sequence[Record]:
         """The lines before the first one that is on the screen already."""
@@ -154,7 +156,9 @@ class Earlier:
         where, text, sender = line.conversation, line.text, line.sender
         if line.state == RECEIVED:
             named = where == sender or self._named(text)
-            note = "" if line.said is None else f"(said {moment(line.said, line.at)})"
+            note = ""
+            if line.said is not None:
+                note = _("(said {when})").format(when=moment(line.said, line.at))
             return PaneEntry(
                 line.at,
                 EntryKind.MESSAGE,
@@ -170,7 +174,7 @@ class Earlier:
         if line.state == DELIVERED:
             entry.mark = Mark.DELIVERED
         elif line.state == ABANDONED:
-            entry.mark, entry.note = Mark.FAILED, "given up"
+            entry.mark, entry.note = Mark.FAILED, _("given up")
         elif line.state == WAITING:
             return self._waiting(entry)
         return entry

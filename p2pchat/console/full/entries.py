@@ -26,6 +26,7 @@ from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
 from p2pchat.console.wording import in_brackets, security_mark
+from p2pchat.speech import N_, _, ngettext
 from p2pchat.wire.address import namespace_of
 from p2pchat.wire.names import CELLS
 from p2pchat.wire.repetitions import mark_of
@@ -44,7 +45,7 @@ _BREAKS: Final = 500
 _LONGEST_NAME: Final = CELLS
 
 
-_EDITED: Final = "(edited)"
+_EDITED: Final = N_("(edited)")
 
 
 class EntryKind(enum.Enum):
@@ -100,7 +101,7 @@ class Glyphs(Struct, frozen=True):
         try:
             "…✓✗─".encode(encoding)
         except (UnicodeEncodeError, LookupError):
-            return cls({Mark.WAITING: "..", Mark.DELIVERED: "ok", Mark.FAILED: "FAILED"}, "-")
+            return cls({Mark.WAITING: "..", Mark.DELIVERED: "ok", Mark.FAILED: _("FAILED")}, "-")
         return cls({Mark.WAITING: "…", Mark.DELIVERED: "✓", Mark.FAILED: "✗"}, "─")
 
 
@@ -208,9 +209,9 @@ class PaneEntry(Struct, eq=False):
         """Put the mark and its note behind the text, or below it where they do not fit."""
         style = self.mark.value or "class:event"
         room = max(2, columns - indent)
-        edited = _EDITED if self.edited else ""
+        edited = _(_EDITED) if self.edited else ""
         for part in (edited, glyphs.marks.get(self.mark, ""), steady(self.note)):
-            taken = sum(width(text) for _, text in rows[-1])
+            taken = sum(width(text) for _style, text in rows[-1])
             if part and taken + 1 + width(part) <= columns:
                 rows[-1].append((style, f" {part}"))
             elif part:
@@ -234,7 +235,7 @@ class PaneEntry(Struct, eq=False):
             claim = " (!)" if self.claims else ""
             # Who publishes to a namespace need not be of it; answers there do not reach them then.
             if self.where.startswith("#") and namespace_of(self.speaker) != self.where[1:]:
-                claim += " (elsewhere)"
+                claim += " " + _("(elsewhere)")
             to = f" -> {where}" if together and self.where != self.speaker else ""
             return colour_of(self.speaker), f"[{name}{claim}{to}] "
         return "class:event", ""
@@ -267,7 +268,9 @@ def in_parts(entry: PaneEntry) -> list[PaneEntry]:
 
 def _counted(blank: re.Match[str]) -> str:
     """A few blank lines, and how many more there were: a screen of them would hide the others."""
-    return f"\n\n(+{blank[0].count(chr(10)) - 3:,} new lines)\n"
+    n = blank[0].count("\n") - 3
+    more = ngettext("(+{n:,} new line)", "(+{n:,} new lines)", n).format(n=n)
+    return f"\n\n{more}\n"
 
 
 def _end_of_part(text: str, start: int) -> int:

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from p2pchat.console.full.sheet import SheetLine
 from p2pchat.console.full.vocabulary import DAILY, KEYS, known_commands, usage
+from p2pchat.speech import _
 
 
 def help_lines() -> list[SheetLine]:
     """All of it, the daily commands first."""
     commands = {name: (usage(name, arguments), text) for name, arguments, text in known_commands()}
-    daily = [SheetLine(text, head) for head, text in (commands.pop(name) for name in DAILY)]
-    others = [SheetLine(text, head) for head, text in commands.values()]
-    keys = [SheetLine(text, head) for head, text in KEYS]
+    daily = [SheetLine(_(text), head) for head, text in (commands.pop(name) for name in DAILY)]
+    others = [SheetLine(_(text), head) for head, text in commands.values()]
+    keys = [SheetLine(_(text), _(head)) for head, text in KEYS]
     return [
-        SheetLine("Plain text goes to the conversation that is open.", style="class:day"),
+        SheetLine(_("Plain text goes to the conversation that is open."), style="class:day"),
         *daily,
         SheetLine(""),
-        SheetLine("Keys", style="class:day"),
+        SheetLine(_("Keys"), style="class:day"),
         *keys,
         SheetLine(""),
-        SheetLine("More commands", style="class:day"),
+        SheetLine(_("More commands"), style="class:day"),
         *others,
     ]
 
@@ -30,7 +31,7 @@ def help_lines() -> list[SheetLine]:
 def usages_of(name: str) -> list[str]:
     """How a command is written, and what it does; nothing for a name that is none."""
     return [
-        f"{usage(command, arguments)}: {summary}"
+        f"{usage(command, arguments)}: {_(summary)}"
         for command, arguments, summary in known_commands()
         if command == name
     ]

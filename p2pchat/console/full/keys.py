@@ -27,9 +27,10 @@ from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.paste import Paste
 from p2pchat.console.full.recalled import text_to_run
+from p2pchat.speech import N_, _
 from p2pchat.wire.names import visible
 
-_AGAIN: Final = "Ctrl-C once more leaves"
+_AGAIN: Final = N_("Ctrl-C once more leaves")
 _ENTER: Final = (Keys.Enter, Keys.ControlJ)
 _TEXT: Final = (*_ENTER, Keys.Tab)
 _BULK: Final = 16
@@ -101,17 +102,17 @@ class Keyboard:
             (self._insert, usual & Condition(self._is_bulk), (Keys.Any,)),
             (self._insert, usual & Condition(self._is_bulk), (Keys.Tab,)),
             (self._interrupt, ~is_searching, (Keys.ControlC,)),
-            (lambda _: self._leave(), usual & at_end, (Keys.ControlD,)),
+            (lambda _event: self._leave(), usual & at_end, (Keys.ControlD,)),
             (self._next_unread, usual, (Keys.Escape, "a")),
-            (lambda _: self._screen.pane.scroll(1), usual, (Keys.PageUp,)),
-            (lambda _: self._screen.pane.scroll(-1), usual, (Keys.PageDown,)),
-            (lambda _: self._conversations.current.follow(), usual, (Keys.ControlEnd,)),
+            (lambda _event: self._screen.pane.scroll(1), usual, (Keys.PageUp,)),
+            (lambda _event: self._screen.pane.scroll(-1), usual, (Keys.PageDown,)),
+            (lambda _event: self._conversations.current.follow(), usual, (Keys.ControlEnd,)),
             (self._name_whom, usual & whom, (" ",)),
-            (lambda _: self._suspend(), usual, (Keys.ControlZ,)),
-            (lambda _: self._screen.draw_all(), usual, (Keys.ControlL,)),
+            (lambda _event: self._suspend(), usual, (Keys.ControlZ,)),
+            (lambda _event: self._screen.draw_all(), usual, (Keys.ControlL,)),
             # They stop and start other programs; searching, or quoting a key, would surprise.
-            (lambda _: None, Always(), (Keys.ControlS,)),
-            (lambda _: None, Always(), (Keys.ControlQ,)),
+            (lambda _event: None, Always(), (Keys.ControlS,)),
+            (lambda _event: None, Always(), (Keys.ControlQ,)),
             (self._wheel, usual & Condition(lambda: self._turned(Keys.Up)), (Keys.Up,)),
             (self._wheel, usual & Condition(lambda: self._turned(Keys.Down)), (Keys.Down,)),
             (self._mouse, Always(), (Keys.Vt100MouseEvent,)),
@@ -128,7 +129,7 @@ class Keyboard:
             self._just_armed = False
         elif self._armed:
             self._armed = False
-            if self._screen.question == _AGAIN:
+            if self._screen.question == _(_AGAIN):
                 self._screen.question = ""
 
     def _ask(self, question: str) -> None:
@@ -191,11 +192,11 @@ class Keyboard:
         else:
             self._screen.line.reset()
             self._armed = self._just_armed = True
-            self._screen.question = _AGAIN
+            self._screen.question = _(_AGAIN)
 
     def _next_unread(self, _event: KeyPressEvent) -> None:
         if not self._conversations.next_unread():
-            self._tell("nothing is unread")
+            self._tell(_("nothing is unread"))
 
     # ------------------------------------------------------------ pasting
 

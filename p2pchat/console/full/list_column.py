@@ -23,6 +23,7 @@ from p2pchat.console.full.entries import Glyphs, Row
 from p2pchat.console.full.pane import Cells, cells_of, pieces_of
 from p2pchat.console.full.widths import padded, steady, width
 from p2pchat.node.unread import TOGETHER
+from p2pchat.speech import N_, _
 from p2pchat.wire.names import visible
 
 FROM: Final = 100
@@ -31,7 +32,7 @@ _WIDEST: Final = 30
 _PART: Final = 5
 _NUMBERED: Final = 9
 
-ALL: Final = "all"
+ALL: Final = N_("all")
 """What all conversations together are called."""
 
 
@@ -54,7 +55,7 @@ def list_lines(
     """
     lines = []
     for number, ((key, messages, urgent), is_here) in enumerate(zip(listed, here, strict=True)):
-        name = steady(visible(called(key))) if key else ALL
+        name = steady(visible(called(key))) if key else _(ALL)
         if key != TOGETHER and not is_here:
             name = f"({name})"
         count = f" {messages:,}{'!' if urgent else ''}" if messages else ""
@@ -108,7 +109,7 @@ class ListColumn(Drawn):
             screen.data_buffer[place.ypos + number].update(cells)
 
     def _rows(self, lines: Sequence[tuple[str, str]], room: int, height: int) -> list[Row]:
-        current = next((at for at, (_, text) in enumerate(lines) if text.startswith(">")), 0)
+        current = next((at for at, (_style, text) in enumerate(lines) if text.startswith(">")), 0)
         start = max(0, min(current - height // 2, len(lines) - height))
         shown: list[tuple[str, str]] = [*lines[start : start + height]]
         shown += [("", " " * room)] * (height - len(shown))

@@ -28,7 +28,7 @@ from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.unread import TOGETHER
-from p2pchat.speech import spoken
+from p2pchat.speech import _, ngettext, spoken
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import shortened
@@ -84,7 +84,7 @@ class LookingBack:
                 self._conversations.switch(key)
                 self._back(history, key, count)
             else:
-                self._talk.tell(f"nothing is kept of {bracketed(key)}")
+                self._talk.tell(_("nothing is kept of {name}").format(name=bracketed(key)))
             return False
 
         def resolve(name: str) -> str:
@@ -111,7 +111,8 @@ class LookingBack:
             if lines:
                 self._show_found(words, lines)
             else:
-                self._talk.tell(f'nothing is kept that has "{shortened(words, 60)}"')
+                text = _('nothing is kept that has "{text}"')
+                self._talk.tell(text.format(text=shortened(words, 60)))
             return False
 
         return history.search(words, MOST_FOUND).addCallback(found).addErrback(self._not_read)
@@ -124,7 +125,7 @@ class LookingBack:
             line = lines[number]
             if came_from != TOGETHER:
                 self._conversations.switch(line.conversation)
-            self._pager.open_at(line.id, "found", again)
+            self._pager.open_at(line.id, _("found"), again)
 
         def again() -> None:
             self._pane.sheet = sheet
@@ -133,9 +134,12 @@ class LookingBack:
             self._conversations.switch(came_from)
             self._conversations.current.follow()
 
-        count = f"{'the last ' if len(lines) == MOST_FOUND else ''}{len(lines)}"
+        n = len(lines)
+        title = ngettext("{n} found: {words}", "{n} found: {words}", n)
+        if n == MOST_FOUND:
+            title = ngettext("the last {n} found: {words}", "the last {n} found: {words}", n)
         sheet = Sheet(
-            f"{count} found: {shortened(words, 40)}",
+            title.format(n=n, words=shortened(words, 40)),
             [SheetLine(history_line(line, _SHOWN, marks=marks, called=called)) for line in lines],
             choose=go,
             at=len(lines) - 1,

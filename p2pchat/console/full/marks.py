@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from p2pchat.console.full.entries import Mark, PaneEntry
+from p2pchat.speech import _
 from p2pchat.wire.names import bracketed
 
 MOST_AWAITED: Final = 20_000
@@ -54,8 +55,8 @@ class Marks:
         """The message waits for a link; False when it is not followed."""
         entry = self._awaited.get(msg_id)
         if entry is not None:
-            until = f"waits until {bracketed(peer_id)} is connected (/outbox)"
-            _set(entry, Mark.WAITING, until)
+            until = _("waits until {peer} is connected (/outbox)")
+            _set(entry, Mark.WAITING, until.format(peer=bracketed(peer_id)))
         return entry is not None
 
 

@@ -11,6 +11,8 @@ from typing import Final
 
 from prompt_toolkit.output import Output
 
+from p2pchat.speech import _
+
 _NO_KEYS: Final = "\x1b[?1007s\x1b[?1007l"
 KEYS_AGAIN: Final = "\x1b[?1007h\x1b[?1007r"
 """As it was; where a terminal has not kept that, as most of them begin."""
@@ -39,8 +41,8 @@ class MouseModes:
         self.scrolls = not self.scrolls
         self._tell(_MOUSE if self.scrolls else NO_MOUSE)
         if self.scrolls:
-            return "the wheel scrolls; to select text, hold Shift, or /mouse once more"
-        return "the mouse is left to the terminal, to select and copy with"
+            return _("the wheel scrolls; to select text, hold Shift, or /mouse once more")
+        return _("the mouse is left to the terminal, to select and copy with")
 
     def _tell(self, sequence: str) -> None:
         self._output.write_raw(sequence)

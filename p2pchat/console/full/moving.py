@@ -28,7 +28,7 @@ from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.unread import TOGETHER
-from p2pchat.speech import spoken
+from p2pchat.speech import _, ngettext, spoken
 from p2pchat.wire.address import EVERYONE, AmbiguousNameError, namespace_of, namespace_of_scope
 from p2pchat.wire.names import bracketed, visible
 
@@ -120,7 +120,7 @@ class Moving:
             self._talk.tell(spoken(why))
             return None
         if key == self._node.me.peer_id:
-            self._talk.tell("that is yourself")
+            self._talk.tell(_("that is yourself"))
         elif key.startswith(("#", EVERYONE)) or self._node.peers.get(key) is not None:
             self._begin(key, text)
         elif self._node.history is None:
@@ -150,10 +150,12 @@ class Moving:
         self._open(key)
         own = namespace_of(self._node.me.peer_id)
         if key.startswith("#") and namespace_of_scope(key) != own:
-            self._talk.tell(
-                f"you are not of {bracketed(key)}: answers there do not reach you, but those to"
-                f" {bracketed(self._node.me.peer_id)}, {bracketed(f'#{own}')} or [*] do"
+            outside = _(
+                "you are not of {scope}: answers there do not reach you, but those to {me}, {own}"
+                " or [*] do"
             )
+            me = bracketed(self._node.me.peer_id)
+            self._talk.tell(outside.format(scope=bracketed(key), me=me, own=bracketed(f"#{own}")))
         if text.strip():
             self._talk.say(text)
 
@@ -181,7 +183,7 @@ class Moving:
         return asked.addCallback(called).addErrback(failed)
 
     def _nobody(self, name: str) -> None:
-        self._talk.tell(f"no such peer: {bracketed(name)} (/peers lists them)")
+        self._talk.tell(_("no such peer: {peer} (/peers lists them)").format(peer=bracketed(name)))
 
     # ------------------------------------------------------------ /list, /close, /help
 
@@ -196,7 +198,7 @@ class Moving:
         keys = [each.key for each in listed]
         at = keys.index(self._conversations.current.key)
         self._pane.sheet = Sheet(
-            "Conversations", lines, choose=lambda number: self._open(keys[number]), at=at
+            _("Conversations"), lines, choose=lambda number: self._open(keys[number]), at=at
         )
         return None
 
@@ -204,19 +206,21 @@ class Moving:
         key = self._conversations.current.key
         try:
             if rest.strip():
-                key, _ = self._whom_and_what(rest)
+                key = self._whom_and_what(rest)[0]
         except (NotSentError, ValueError) as why:
             self._talk.tell(spoken(why))
             return
         if key == TOGETHER:
-            self._talk.tell("no conversation is open: /list shows them, /quit leaves the program")
+            self._talk.tell(
+                _("no conversation is open: /list shows them, /quit leaves the program")
+            )
         elif not self._conversations.close(key):
-            self._talk.tell(f"{bracketed(key)} is not in the list (/list)")
+            self._talk.tell(_("{whom} is not in the list (/list)").format(whom=bracketed(key)))
 
     def _help(self, rest: str) -> bool | Deferred[bool] | None:
         name = rest.strip().removeprefix("/").lower()
         if not name:
-            self._pane.sheet = Sheet("Help", help_lines())
+            self._pane.sheet = Sheet(_("Help"), help_lines())
             return None
         found = usages_of(name)
         for line in found:
@@ -226,6 +230,9 @@ class Moving:
 
 def _listed(number: int, each: Unread, called: str) -> str:
     """A line of /list."""
-    name = visible(called) if each.key else "all conversations together"
-    unread = f"  {each.messages:,} unread{'!' if each.urgent else ''}" if each.messages else ""
+    name = visible(called) if each.key else _("all conversations together")
+    n, unread = each.messages, ""
+    if n:
+        count = ngettext("{n:,} unread", "{n:,} unread", n).format(n=n)
+        unread = f"  {count}{'!' if each.urgent else ''}"
     return f" {number if number <= _NUMBERED else ' '} {name}{unread}"

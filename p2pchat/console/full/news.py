@@ -31,6 +31,7 @@ from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
+from p2pchat.speech import _
 from p2pchat.wire.address import conversation_of
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.names import bracketed, naming
@@ -138,7 +139,7 @@ class News(Observer):
         for peer_id, message, remark, security in arrived:
             entry = self._entry(now, peer_id, message)
             entry.security = PLAIN if entry.claims and security else security
-            entry.note = (remark + REUSED).lstrip() if message.other_text else remark
+            entry.note = (remark + _(REUSED)).lstrip() if message.other_text else remark
             if message.of:
                 entry.edited = True
                 if self._changes(entry, message.of):
@@ -191,8 +192,9 @@ class News(Observer):
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """No ACK came."""
         if self._marks.undelivered(msg_id, reason):
-            if reason.startswith("left") and len(self.lost) < _MOST_LOST:
-                self.lost.append(printable(f"not delivered to {bracketed(peer_id)}: {reason}"))
+            if not self._node.running and len(self.lost) < _MOST_LOST:
+                text = _("not delivered to {peer}: {why}")
+                self.lost.append(printable(text.format(peer=bracketed(peer_id), why=reason)))
             self._changed()
 
     def queued(self, peer_id: str, msg_id: str) -> None:
@@ -203,12 +205,12 @@ class News(Observer):
     def received_late(self, peer: Peer, messages: list[Send | Pub], said: list[float]) -> None:
         """Messages came that were said a while ago."""
         now = self._wall_clock()
-        remarks = [f"(said {moment(when, now)})" for when in said]
+        remarks = [_("(said {when})").format(when=moment(when, now)) for when in said]
         self._arrivals.received(peer.peer_id, messages, remarks, self._security(peer))
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        remarks = [UNKEPT] * len(messages)
+        remarks = [_(UNKEPT)] * len(messages)
         self._arrivals.received(peer.peer_id, messages, remarks, self._security(peer))
 
     def past_known(self, unread: str) -> None:  # noqa: ARG002

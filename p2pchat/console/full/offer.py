@@ -18,6 +18,7 @@ from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.conversations import Conversations
 from p2pchat.console.full.typed_text import typed_as
 from p2pchat.mesh.peers import PeerTable
+from p2pchat.speech import _, ngettext
 from p2pchat.wire.names import bracketed, visible
 
 _NAMED: Final = 3
@@ -61,14 +62,23 @@ class Offer:
             line.cursor_position = len(line.text)
             self._whom, self._text, self._line = here[0], text, line.text
             self._just_made = True
-            self._question = f"Enter sends this to {bracketed(here[0])}, any other key does not"
+            question = _("Enter sends this to {peer}, any other key does not")
+            self._question = question.format(peer=bracketed(here[0]))
             self._screen.question = self._question
         elif here:
             named = ", ".join(f"/to {visible(peer_id)}" for peer_id in here)
-            more = f" ({count:,} are connected, /peers lists them)" if count > _NAMED else ""
-            self._tell(f"not sent yet: first say to whom, {named}{more}")
+            text = _("not sent yet: first say to whom, {named}")
+            if count > _NAMED:
+                text = ngettext(
+                    "not sent yet: first say to whom, {named} ({n:,} is connected, /peers lists"
+                    " them)",
+                    "not sent yet: first say to whom, {named} ({n:,} are connected, /peers lists"
+                    " them)",
+                    count,
+                )
+            self._tell(text.format(named=named, n=count))
         else:
-            self._tell("not sent yet: nobody is connected (Up brings your text back)")
+            self._tell(_("not sent yet: nobody is connected (Up brings your text back)"))
 
     def accept(self) -> None:
         """Open the conversation, and say it."""

@@ -24,6 +24,7 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.logs.levels import Log
 from p2pchat.node.unread import TOGETHER
+from p2pchat.speech import _, ngettext, spoken
 from p2pchat.wire.names import bracketed
 
 _T = TypeVar("_T")
@@ -88,12 +89,14 @@ class PastPager:
 
         def came(lines: list[Record]) -> None:
             if not lines:
-                where = f" of {bracketed(conversation.key)}" if conversation.key else " yet"
-                self._tell(f"nothing is kept{where}")
+                key = conversation.key
+                text = _("nothing is kept of {name}") if key else _("nothing is kept yet")
+                self._tell(text.format(name=bracketed(key)))
                 return
             past = self._begun(conversation)
             self._put_above(past, lines, count, until=_FOREVER)
-            past.mark(past.oldest, f"the last {len(_fitting(lines))}")
+            n = len(_fitting(lines))
+            past.mark(past.oldest, ngettext("the last {n}", "the last {n}", n).format(n=n))
             past.to_top(*self._size(), self._glyphs)
             # What fits on the screen is there anyway.
             conversation.past = None if past.following else past
@@ -109,7 +112,7 @@ class PastPager:
         def came(found: list[list[Record]]) -> None:
             above, below = found
             if not above or above[-1].id != number:
-                self._tell("that message is no longer kept")
+                self._tell(_("that message is no longer kept"))
                 return
             past = self._begun(conversation)
             self._put_above(past, above)
@@ -276,7 +279,8 @@ class PastPager:
                     otherwise()
                     return
                 self._told = True
-                self._tell(f"earlier messages are not shown: {failure.getErrorMessage()}")
+                why = spoken(failure.value)
+                self._tell(_("earlier messages are not shown: {why}").format(why=why))
             else:
                 _log.failure("Earlier messages are not shown", failure)
                 otherwise()

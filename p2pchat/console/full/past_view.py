@@ -18,6 +18,7 @@ from p2pchat.console.full.backlog import Backlog
 from p2pchat.console.full.entries import EntryKind, Glyphs, Identity, Mark, PaneEntry, in_parts
 from p2pchat.console.full.scrolled import Scrolled
 from p2pchat.console.wording import UNKEPT
+from p2pchat.speech import _
 
 MOST: Final = 1500
 """Entries that are kept of it."""
@@ -131,7 +132,7 @@ class PastView(Scrolled):
         # Of the others none can be the same, and to know each of thousands by its text takes long.
         began = entries[0].at - _LATE if entries else 0.0
         ended = entries[-1].at + _LATE if entries else 0.0
-        lost = any(UNKEPT in live.note for live in self._live)
+        lost = any(_(UNKEPT) in live.note for live in self._live)
         said = {entry.identity for entry in entries} if lost else ()
         for place, live in enumerate(self._live):
             places[id(live)] = place
@@ -147,7 +148,7 @@ class PastView(Scrolled):
             shown = numbered.get(entry.number) or entry
             if shown is entry and entry.msg_id and known:
                 shown = known.get(entry.identity, entry)
-            if id(shown) in here and UNKEPT in shown.note:
+            if id(shown) in here and _(UNKEPT) in shown.note:
                 continue  # it came again, and was kept, later than where it stands
             if id(shown) in here:
                 shown = entry  # the same was said twice
@@ -159,13 +160,13 @@ class PastView(Scrolled):
             while notes and (notes[-1][1].at < shown.at if at is None else notes[-1][0] < at):
                 yield from in_parts(notes.pop()[1])
             yield from parts
-        for _, note in reversed(notes):
+        for _number, note in reversed(notes):
             yield from in_parts(note)
 
     @staticmethod
     def _is_lost(live: PaneEntry, said: Container[Identity]) -> bool:
         """Whether it could not be kept, nor was when it came again among what is `said`."""
-        return UNKEPT in live.note and live.identity not in said
+        return _(UNKEPT) in live.note and live.identity not in said
 
     # ------------------------------------------------------------ bounds
 
@@ -198,5 +199,5 @@ class PastView(Scrolled):
 def _is_of_session(entry: PaneEntry) -> bool:
     """Whether it is in no history: said by the console, or what could not be sent."""
     failed = entry.kind is EntryKind.OWN and entry.mark is Mark.FAILED
-    unkept = entry.kind is EntryKind.MESSAGE and UNKEPT in entry.note
+    unkept = entry.kind is EntryKind.MESSAGE and _(UNKEPT) in entry.note
     return (entry.kind in _FROM_SESSION or failed or unkept) and entry.parts is not None

@@ -21,6 +21,7 @@ from prompt_toolkit.buffer import Buffer
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from p2pchat.console.full.typed_text import text_of, typed_as
+from p2pchat.speech import _, ngettext
 from p2pchat.wire.codec import MAX_LINE
 from p2pchat.wire.names import bracketed
 
@@ -115,7 +116,8 @@ class Paste:
         return fits
 
     def _refuse(self, size: int) -> None:
-        self._tell(f"nothing was pasted: a line has {size:,} bytes, a message {MAX_LINE:,} at most")
+        text = _("nothing was pasted: a line has {size:,} bytes, a message {most:,} at most")
+        self._tell(text.format(size=size, most=MAX_LINE))
 
     def stop(self) -> None:
         """Wait for nothing any more."""
@@ -126,7 +128,8 @@ class Paste:
     def _silent(self) -> None:
         self._over = None
         if self._too_long:
-            self._tell(f"only the beginning was pasted: a message has {MAX_LINE:,} bytes at most")
+            text = _("only the beginning was pasted: a message has {most:,} bytes at most")
+            self._tell(text.format(most=MAX_LINE))
             self._too_long = 0
             return
         text = "".join(self._pieces)
@@ -141,7 +144,8 @@ class Paste:
         if size > MAX_LINE:
             self._refuse(size)
         elif len(lines) > MOST_LINES:
-            self._tell(f"{len(lines):,} lines are too many: at most {MOST_LINES} can be pasted")
+            many = _("{n:,} lines are too many: at most {most} can be pasted")
+            self._tell(many.format(n=len(lines), most=MOST_LINES))
         else:
             self._text = text
             self._question()
@@ -151,9 +155,15 @@ class Paste:
     def _question(self) -> None:
         lines, whom = self._lines(), self._whom()
         self._for_whom = whom
-        to = f" for {bracketed(whom)}" if whom and text_of(lines[0]) is not None else ""
-        one = "Ctrl-O as one message, " if self._fits_into_one() else ""
-        self._ask(f"{len(lines)} lines{to}: {one}Ctrl-E one by one, Esc not at all")
+        n = len(lines)
+        if whom and text_of(lines[0]) is not None:
+            what = ngettext("{n} line for {whom}", "{n} lines for {whom}", n)
+        else:
+            what = ngettext("{n} line", "{n} lines", n)
+        question = _("{what}: Ctrl-E one by one, Esc not at all")
+        if self._fits_into_one():
+            question = _("{what}: Ctrl-O as one message, Ctrl-E one by one, Esc not at all")
+        self._ask(question.format(what=what.format(n=n, whom=bracketed(whom))))
 
     def as_one(self) -> None:
         """Send all of it as one message, if it fits."""

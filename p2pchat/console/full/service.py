@@ -42,6 +42,7 @@ from p2pchat.history.location import NONE
 from p2pchat.logs.levels import Log
 from p2pchat.node.node import ChatNode
 from p2pchat.settings.paths import typed_lines_path
+from p2pchat.speech import _
 from p2pchat.wire.address import EVERYONE
 
 _log: Final = Log("Terminal")
@@ -225,7 +226,7 @@ class FullConsole(Service):
             gone.callback(None)
             return gone
 
-        def over(_: object) -> None:
+        def over(_result: object) -> None:
             self._let_go()
             gone.callback(None)
 
@@ -247,7 +248,7 @@ class FullConsole(Service):
         from twisted.python.failure import Failure
 
         _log.failure("The console failed", Failure(error))
-        self._last_words.append("the console failed, through a fault of ours: see the log")
+        self._last_words.append(_("the console failed, through a fault of ours: see the log"))
         self._on_leave(1)
 
     def _let_go(self) -> None:
@@ -258,7 +259,7 @@ class FullConsole(Service):
 
     def _leave(self) -> None:
         if self.running:
-            self._tell("leaving")
+            self._tell(_("leaving"))
             self._on_leave(0)
 
     # ------------------------------------------------------------ what is typed
@@ -271,17 +272,17 @@ class FullConsole(Service):
             leaving = self._talk.run(line)
         except Exception:
             _log.failure("A command failed")
-            self._tell("that did not work, through a fault of ours: see the log")
+            self._tell(_("that did not work, through a fault of ours: see the log"))
             return
         if isinstance(leaving, Deferred):
-            leaving.addErrback(self._fault).addCallback(lambda _: self._changed())
+            leaving.addErrback(self._fault).addCallback(lambda _done: self._changed())
         elif leaving:
             self._leave()
         self._changed()
 
     def _fault(self, failure: Any) -> None:
         _log.failure("A command failed", failure)
-        self._tell("that did not work, through a fault of ours: see the log")
+        self._tell(_("that did not work, through a fault of ours: see the log"))
 
     # ------------------------------------------------------------ what is shown
 

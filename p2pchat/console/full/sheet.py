@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from p2pchat.console.full.entries import Glyphs, Row, rule_row
 from p2pchat.console.full.widths import cut, steady, width, wrap
+from p2pchat.speech import _
 
 _LEAST: Final = 8
 _BESIDE: Final = 60
@@ -69,7 +70,7 @@ class Sheet:
     def visible(self, columns: int, height: int, glyphs: Glyphs) -> list[Row]:
         """As many rows as there is room for, the title first."""
         self._height = max(1, height - 1)
-        ways = "Enter opens, Esc leaves" if self.choose else "Esc leaves"
+        ways = _("Enter opens, Esc leaves") if self.choose else _("Esc leaves")
         title = rule_row(f"{self._title} ({ways})", columns, glyphs, "class:day")
         rows = self._rows(columns)
         start = self.at
@@ -80,7 +81,7 @@ class Sheet:
                 rows[self.at] = [
                     (
                         "class:chosen",
-                        "".join(text for _, text in rows[self.at]).replace(" ", ">", 1),
+                        "".join(text for _style, text in rows[self.at]).replace(" ", ">", 1),
                     )
                 ]
         shown = rows[start : start + self._height]

@@ -22,6 +22,7 @@ from typing import Final
 from p2pchat.console.full.application import ChatScreen
 from p2pchat.console.full.modes import MouseModes
 from p2pchat.console.full.tty import Terminal
+from p2pchat.speech import _
 
 _SIGNALS: Final = (signal.SIGTSTP, signal.SIGCONT)
 _LOOK: Final = 0.5
@@ -83,7 +84,7 @@ class Suspending:
     def suspend(self) -> None:
         """Give the terminal back and stop; returns after SIGCONT."""
         if self._terminal is not None and os.getpgrp() == os.getsid(0):
-            self._tell("there is no shell here that could bring the program back")
+            self._tell(_("there is no shell here that could bring the program back"))
             return
         self._modes.end()
         # Its cursor, its marks around a paste, and the screen that was there before.

@@ -14,6 +14,7 @@ from typing import Final
 from p2pchat.console.full.widths import cut, padded, steady, width
 from p2pchat.console.replies import Table
 from p2pchat.console.reports import RoundTripRow, round_trip_figures
+from p2pchat.speech import _
 from p2pchat.wire.names import in_table
 
 _GAP: Final = "  "
@@ -28,7 +29,7 @@ def fitted(table: Table, room: int) -> list[str]:
     """The titles and a line for each row, each of at most `room` columns."""
     cells = [[*map(steady, row)] for row in (table.head, *table.rows)]
     widths = [max(map(width, column)) for column in zip(*cells, strict=True)]
-    for _ in range(table.spare):
+    for _column in range(table.spare):
         if sum(widths) + len(_GAP) * (len(widths) - 1) > room:
             widths.pop()
     _shrink(widths, room - len(_GAP) * (len(widths) - 1))
@@ -51,7 +52,9 @@ def sparkline(samples: Sequence[float], bars: str = BARS) -> str:
 
 
 def round_trips_graph(
-    rows: Iterable[RoundTripRow], bars: str = BARS, beside: Callable[[str], str] = lambda _: ""
+    rows: Iterable[RoundTripRow],
+    bars: str = BARS,
+    beside: Callable[[str], str] = lambda _peer_id: "",
 ) -> Table:
     """The round-trip times in milliseconds, with a graph of each peer's samples.
 
@@ -59,10 +62,10 @@ def round_trips_graph(
     """
     cells = []
     for row in rows:
-        graph = sparkline(row.samples_seconds, bars) or "no answer yet"
+        graph = sparkline(row.samples_seconds, bars) or _("no answer yet")
         mean, least, last = round_trip_figures(row)
         cells.append((in_table(row.peer_id), graph, mean, least, last + beside(row.peer_id)))
-    return Table(("peer_id", "samples", "mean ms", "least", "last"), cells)
+    return Table(("peer_id", _("samples"), _("mean ms"), _("least"), _("last")), cells)
 
 
 def _shrink(widths: list[int], room: int) -> None:

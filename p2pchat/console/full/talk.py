@@ -44,6 +44,7 @@ from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.unread import TOGETHER
+from p2pchat.speech import Sentence, _, ngettext, spoken
 from p2pchat.wire.address import EVERYONE
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
@@ -83,7 +84,7 @@ class Talk:
         commands.forgotten = conversations.take_out
         commands.where = lambda: conversations.current.key
         commands.interactive = True
-        self.nowhere: Callable[[str], None] = lambda _: None
+        self.nowhere: Callable[[str], None] = lambda _text: None
         """Is told what was typed while no conversation was open."""
         self.own: dict[str, Callable[[str], bool | Deferred[bool] | None]] = {
             "reply": self._reply,
@@ -93,8 +94,8 @@ class Talk:
             "rtt": self._rtt,
             "edit": self._edit,
             "me": self._me,
-            "clear": lambda _: conversations.current.backlog.clear(),
-            "mouse": lambda _: self.tell(self.mouse()),
+            "clear": lambda _rest: conversations.current.backlog.clear(),
+            "mouse": lambda _rest: self.tell(self.mouse()),
         }
         """The commands of this console; each tells whether the person wants to leave."""
 
@@ -125,7 +126,8 @@ class Talk:
             msg_id = self._node.send(peer_id, text)
         except NotSentError as why:
             near = unknown_name(self._commands, peer_id)
-            entry.mark, entry.note = Mark.FAILED, f"not sent: {why}{near}"
+            text = _("not sent: {why}{near}").format(why=spoken(why), near=spoken(near))
+            entry.mark, entry.note = Mark.FAILED, text
         else:
             entry.mark, entry.msg_id = Mark.WAITING, msg_id
             self._marks.follow(msg_id, entry)
@@ -138,16 +140,23 @@ class Talk:
         try:
             published = self._node.publish(scope, text)
         except NotSentError as why:
-            entry.mark, entry.note = Mark.FAILED, f"not published: {why}"
+            text = _("not published: {why}").format(why=spoken(why))
+            entry.mark, entry.note = Mark.FAILED, text
         else:
             entry.msg_id = published.msg_id
             self._commands.said.note(scope, published.msg_id)
-            entry.note = f"({_peers(published.peers)}{in_the_clear(self._node, scope)})"
+            n, clear = published.peers, spoken(in_the_clear(self._node, scope))
+            entry.note = ngettext("({n} peer{clear})", "({n} peers{clear})", n).format(
+                n=n, clear=clear
+            )
             if published.dropped:
                 entry.mark = Mark.FAILED
-                entry.note += f", not to {published.dropped} that did not keep up"
+                n = published.dropped
+                entry.note += ngettext(
+                    ", not to {n} that did not keep up", ", not to {n} that did not keep up", n
+                ).format(n=n)
             elif not published.peers:
-                entry.mark, entry.note = Mark.FAILED, "nobody is connected"
+                entry.mark, entry.note = Mark.FAILED, _("nobody is connected")
         self._show(entry)
 
     def _show(self, entry: PaneEntry) -> None:
@@ -191,7 +200,7 @@ class Talk:
     def _reply(self, rest: str) -> None:
         whom = self._conversations.last_speaker
         if not whom:
-            self.tell("nobody has written yet")
+            self.tell(_("nobody has written yet"))
         elif rest.strip():
             self.send(whom, rest)
         else:
@@ -206,12 +215,14 @@ class Talk:
         try:
             whom = self._commands.sent.resolve(name)
         except NotSentError as why:
-            return self._told(wrong(f"not sent: {why}"))
+            return self._told(wrong(Sentence("not sent: {why}", why=why)))
 
         def send() -> Reply:
             guessed = self._node.peers.called(name) != whom
             self.send(whom, text)
-            return said(f"{bracketed(name)} is {bracketed(whom)}") if guessed else Reply()
+            if not guessed:
+                return Reply()
+            return said(_("{name} is {peer}").format(name=bracketed(name), peer=bracketed(whom)))
 
         return self._answered(unless_unknown(self._commands, whom, send))
 
@@ -219,7 +230,7 @@ class Talk:
         key = self._conversations.current.key
         last = self._commands.said.last()
         if not rest.strip():
-            self.tell(f"usage: {ME.usage}")
+            self.tell(_("usage: {usage}").format(usage=ME.usage))
         else:
             self.say(action(self._commands, rest), key or (TOGETHER if last is None else last[0]))
 
@@ -254,7 +265,7 @@ class Talk:
             else:
                 msg_id = self._node.send(where, text, of=of)
         except NotSentError as why:
-            return self._told(wrong(f"not changed: {why}"))
+            return self._told(wrong(Sentence("not changed: {why}", why=why)))
         shown = self._conversations.change(Change(self._node.me.peer_id, where, of, text))
         if not shown:
             shown = [self._entry(EntryKind.OWN, text, where=where)]
@@ -270,7 +281,7 @@ class Talk:
     def _pub(self, rest: str) -> None:
         scope, text = scope_and_text(rest, self._node.me.peer_id, self._node.peers)
         if not text.strip() or not scope.startswith((EVERYONE, "#")):
-            self.tell(f"usage: {PUB.usage}")
+            self.tell(_("usage: {usage}").format(usage=PUB.usage))
             return
         self.publish(scope, text)
 
@@ -311,7 +322,3 @@ class Talk:
     def _entry(self, kind: EntryKind, text: str, where: str = "") -> PaneEntry:
         speaker = self._node.me.peer_id if kind is EntryKind.OWN else ""
         return PaneEntry(self._wall_clock(), kind, text, speaker, where)
-
-
-def _peers(count: int) -> str:
-    return f"{count} peer{'' if count == 1 else 's'}"

@@ -13,6 +13,7 @@ from typing import Final
 from p2pchat import __version__
 from p2pchat.console.full.entries import EntryKind, PaneEntry
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import _, ngettext
 from p2pchat.wire.names import bracketed, visible
 
 _NAMED: Final = 3
@@ -32,11 +33,13 @@ class Welcome:
     def show(self) -> None:
         """Say it."""
         node = self._node
+        who = _("p2pchat {version}: you are {me}, port {port}")
         own = bracketed(node.me.peer_id)
-        self._say(f"p2pchat {__version__}: you are {own}, port {node.port}")
-        self._say(f"the rendezvous, where peers find each other: {node.presence.directory.address}")
+        self._say(who.format(version=__version__, me=own, port=node.port))
+        where = _("the rendezvous, where peers find each other: {address}")
+        self._say(where.format(address=node.presence.directory.address))
         self._who = self._say(self._sentence())
-        self._say("type /to and a name to talk with somebody; /help for help")
+        self._say(_("type /to and a name to talk with somebody; /help for help"))
 
     def look(self) -> bool:
         """Whether there is something new to draw."""
@@ -57,9 +60,18 @@ class Welcome:
     def _sentence(self) -> str:
         count = self._node.peers.count_connected()
         if not count:
-            return "nobody else is connected yet"
+            return _("nobody else is connected yet")
         here = nsmallest(_NAMED, (peer.peer_id for peer in self._node.peers.connected()))
         named = ", ".join(map(bracketed, here))
-        more = f" and {count - _NAMED:,} more (/peers)" if count > _NAMED else ""
-        are = "is" if count == 1 else "are"
-        return f"{named}{more} {are} connected: /to {visible(here[0])} opens a conversation"
+        others = count - _NAMED
+        if others > 0:
+            text = ngettext(
+                "{named} and {n:,} more (/peers) are connected: /to {first} opens a conversation",
+                "{named} and {n:,} more (/peers) are connected: /to {first} opens a conversation",
+                others,
+            )
+        elif count == 1:
+            text = _("{named} is connected: /to {first} opens a conversation")
+        else:
+            text = _("{named} are connected: /to {first} opens a conversation")
+        return text.format(named=named, n=others, first=visible(here[0]))

@@ -33,6 +33,7 @@ from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import News
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
+from p2pchat.speech import _
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.text import printable
 
@@ -116,14 +117,16 @@ class PlainConsole(Observer):
 
     def _greeting(self) -> list[str]:
         node = self._node
-        interface = node.settings.peer.interface
-        where = f"port {node.port}" + (f" of {interface}" if interface else "")
+        who = _("* p2pchat {version}: {me}, listening on port {port}")
+        if interface := node.settings.peer.interface:
+            who = _("* p2pchat {version}: {me}, listening on port {port} of {interface}")
+        me, address = node.me.peer_id, node.presence.directory.address
         lines = [
-            f"* p2pchat {__version__}: {node.me.peer_id}, listening on {where}",
-            f"* rendezvous: {node.presence.directory.address}",
+            who.format(version=__version__, me=me, port=node.port, interface=interface),
+            _("* rendezvous: {address}").format(address=address),
         ]
         if not self._script:
-            lines.append("* /help for help")
+            lines.append(_("* /help for help"))
         return [*map(printable, lines)]
 
     # ------------------------------------------------------------ INodeObserver
@@ -152,7 +155,7 @@ class PlainConsole(Observer):
 
     def changed(self, peer: Peer, message: Send | Pub) -> None:
         """A peer changed what it said."""
-        self._news.received(peer.peer_id, [message], [EDITED], self._security(peer))
+        self._news.received(peer.peer_id, [message], [_(EDITED)], self._security(peer))
 
     def away_changed(self, peer: Peer, text: str) -> None:
         """A peer is away, or back."""
@@ -160,7 +163,7 @@ class PlainConsole(Observer):
 
     def received_unkept(self, peer: Peer, messages: list[Send | Pub]) -> None:
         """Messages came that could not be kept."""
-        notes = [f" {UNKEPT}"] * len(messages)
+        notes = [f" {_(UNKEPT)}"] * len(messages)
         self._news.received(peer.peer_id, messages, notes, self._security(peer))
 
     def _security(self, peer: Peer) -> str:

@@ -13,6 +13,8 @@ import sys
 import termios
 from typing import Final
 
+from p2pchat.speech import _
+
 MAX_LINE: Final = 65_536
 """Bytes of the longest line that is kept; twice what any message can hold."""
 
@@ -37,8 +39,11 @@ def longest_line(fd: int, longest: int = MAX_LINE) -> int:
 
 def too_long(*, script: bool) -> str:
     """What is said about a line that was too long, from a script or from a terminal."""
-    more = "" if script else " (a terminal may have cut it; a pipe takes more)"
-    return f"that line is too long: nothing was sent{more}"
+    if script:
+        return _("that line is too long: nothing was sent")
+    return _(
+        "that line is too long: nothing was sent (a terminal may have cut it; a pipe takes more)"
+    )
 
 
 class InputLines:

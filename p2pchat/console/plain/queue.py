@@ -25,6 +25,7 @@ from p2pchat.console.plain.input_lines import too_long
 from p2pchat.console.replies import Reply
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.peers import Peer
+from p2pchat.speech import _, ngettext
 from p2pchat.turns import SHARE
 
 _log: Final = Log("Console")
@@ -83,13 +84,18 @@ class CommandQueue:
         self._reader = reader
         if not self._met:
             self._meet_by = self._clock.callLater(MEETING, self._have_met)
-            self._commands.node.presence.first_look().addBoth(lambda _: self._dials())
+            self._commands.node.presence.first_look().addBoth(lambda _looked: self._dials())
 
     def stop(self) -> None:
         """Run nothing more; the node has left."""
         if self._lines and not self._left:
-            many = f"{len(self._lines)} lines were" if len(self._lines) > 1 else "one line was"
-            self._show([f"{many} not run: this node leaves"])
+            n = len(self._lines)
+            left = ngettext(
+                "one line was not run: this node leaves",
+                "{n} lines were not run: this node leaves",
+                n,
+            )
+            self._show([left.format(n=n)])
         if self._script and not self._stay and not self._left:
             self.unfinished = bool(self._lines or self._under_way) or not self._all_well
         self._left = True
@@ -208,7 +214,7 @@ class CommandQueue:
             answer = self._commands.run(line)
         except Exception:
             _log.failure("A command failed")
-            self._done(_FAULT)
+            self._done(_fault())
             return
         if isinstance(answer, Deferred):
             self._under_way += 1
@@ -218,7 +224,7 @@ class CommandQueue:
 
     def _fault(self, failure: Failure) -> Reply:
         _log.failure("A command failed", failure)
-        return _FAULT
+        return _fault()
 
     def _answered(self, reply: Reply) -> None:
         self._under_way -= 1
@@ -258,7 +264,7 @@ class CommandQueue:
         if not self._commands.published or draining.done(self._clock.seconds()):
             if draining.failed:
                 _log.warn("Left before all peers had read what was published")
-                self._show(["left before all peers had read what was published"])
+                self._show([_("left before all peers had read what was published")])
                 self.failed = True
             return True
         return False
@@ -268,4 +274,5 @@ class CommandQueue:
         self._leave(status)
 
 
-_FAULT: Final = Reply(["that did not work, through a fault of ours: see the log"], ok=False)
+def _fault() -> Reply:
+    return Reply([_("that did not work, through a fault of ours: see the log")], ok=False)

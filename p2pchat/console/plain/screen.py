@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from p2pchat.console.wording import BURST, RATE, left_out_line, message_lines
 from p2pchat.mesh.link.bucket import TokenBucket
+from p2pchat.speech import ngettext
 from p2pchat.turns import Turns
 from p2pchat.wire.messages import Pub, Send
 
@@ -96,8 +97,13 @@ class Screen:
         if self.blocked or self.gone or self._consumer is None:
             return
         if self._skipped:
-            sentence = f"… {self._skipped:,} lines were left out, because nobody read them\n"
-            self._waiting.append(sentence.encode(self._encoding, "replace"))
+            sentence = ngettext(
+                "… {n:,} line was left out, because nobody read it",
+                "… {n:,} lines were left out, because nobody read them",
+                self._skipped,
+            )
+            line = sentence.format(n=self._skipped) + "\n"
+            self._waiting.append(line.encode(self._encoding, "replace"))
             self._skipped = 0
         if self._waiting:
             block = b"".join(self._waiting)

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import fail
 
+from p2pchat.speech import use
 from tests.support.terminals import MISSING, ConsoleCase
 
 
@@ -107,7 +108,7 @@ class SizeTests(ConsoleCase):
         self.assertTrue(all(len(row) <= 40 for row in self.screen.rows))
         self.type("/to bob@CIC\r")
         self.hear("carol", "oi")
-        self.assertEqual(self.bar, " alice@… regis… [bob@CIC] [carol@CIC] 1!")
+        self.assertEqual(self.bar, " alice registered [bob@CIC] [carol@…] 1!")
         self.type("x" * 60)
         self.assertEqual(self.screen.rows[-2:], ["bob@CIC> " + "x" * 31, "x" * 29])
         self.type("\r")
@@ -176,6 +177,18 @@ class LeavingTests(ConsoleCase):
         self.console._terminal = Restored(words)  # type: ignore[assignment]
         self.stop()
         self.assertEqual(words, ["not delivered to [bob@CIC]: left before the ACK came\r\n"])
+
+    def test_that_is_told_in_every_language(self) -> None:
+        use("pt_BR")
+        self.addCleanup(use, "en")
+        self.town.kill(self.other("bob"))
+        self.type("/msg bob@CIC oi\r")
+        self.town.leave(self.alice)
+        self.idle()
+        words: list[str] = []
+        self.console._terminal = Restored(words)  # type: ignore[assignment]
+        self.stop()
+        self.assertRegex(words[0], r"^não entregue a \[bob@CIC\]: \w")
 
     def test_the_screen_is_given_back(self) -> None:
         self.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.console.replies import Table
 from p2pchat.console.reports import round_trip_rows
 from p2pchat.mesh.peers import Peer
+from p2pchat.speech import LANGUAGES, use
 from p2pchat.wire.text import marks_in_cells, printable
 from tests.support.terminals import EPOCH, MISSING, use_utc
 
@@ -325,6 +328,54 @@ class BarTests(SynchronousTestCase):
             narrow = self.bar(40, current="bob@CIC", security=security, unread=unread, below=3)
             self.assertIn(f"{mark}[bob@C", narrow)
             self.assertIn("[bob@CIC] 2!", narrow)
+
+    def test_in_each_language_what_must_be_seen_is_whole(self) -> None:
+        self.addCleanup(use, "en")
+        safe = {
+            "en": {"plain": "IN THE CLEAR", "encrypted": "encrypted", "verified": "verified"},
+            "pt_BR": {
+                "plain": "SEM CRIPTOGRAFIA",
+                "encrypted": "criptografado",
+                "verified": "verificado",
+            },
+        }
+        rendezvous = {
+            "en": ("registered", "registering", "no rendezvous"),
+            "pt_BR": ("registrado", "registrando", "sem rendezvous"),
+        }
+        unread = [("carol@CIC", 2, True)]
+        for language, columns, number, new in product(LANGUAGES, (40, 80, 120), range(3), (0, 1)):
+            if (columns, number, new) == (40, 2, 1):
+                continue  # there is no room for all that
+            use(language)
+            for security, mark in (("plain", "~"), ("encrypted", ""), ("verified", "+")):
+                bar = self.bar(
+                    columns,
+                    current="bob@CIC",
+                    security=security,
+                    registered=number == 0,
+                    trouble=number == 2,
+                    unread=unread * new,
+                )
+                who, named = ("alice(@CIC)?", r"\[bob@CIC\]")
+                safely = f"{named} +{safe[language][security]}"
+                # Only a narrow one has a mark for it.
+                shown = f"({safely}|{mark and chr(92) + mark}{named})" if columns < 80 else safely
+                told = rendezvous[language][number]
+                self.assertRegex(bar, f"^ {who} +{told} .*{shown}")
+                self.assertNotIn("…", bar[: bar.index("[bob@CIC]") + 9])
+                self.assertEqual("!" in bar, bool(new))
+
+    def test_it_speaks_portuguese(self) -> None:
+        use("pt_BR")
+        self.addCleanup(use, "en")
+        bar = self.bar(120, unread=[("bob@CIC", 2, True)], left_out=1234, below=3, not_kept=True)
+        told = (
+            " alice@CIC  registrado  não guardado  3 de 5 peers conectados  [#CIC]  3 abaixo"
+            "  1,234 omitidas  novas: [bob@CIC] 2!"
+        )
+        self.assertEqual(bar.rstrip(), told)
+        self.assertIn(" todas as conversas", self.bar(80, current=""))
 
     @given(st.integers(1, 100), TEXT, st.integers(0, 99))
     def test_it_always_fits(self, columns: int, name: str, count: int) -> None:
