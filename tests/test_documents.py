@@ -21,6 +21,7 @@ from p2pchat.mesh.identity.trust import Policy
 from p2pchat.mesh.pairing.words import Why, giver_failed
 from p2pchat.node.observers import INodeObserver
 from p2pchat.settings.values import SecuritySettings
+from p2pchat.speech import Sentence
 from tests.support.pin_disks import ALICE, PATH, FakePinDisk
 from tests.support.processes import ROOT
 from tests.test_architecture import ORDER
@@ -70,10 +71,9 @@ def alerts() -> list[str]:
     pin = Pin("bob@CIC", "Y3YW-Z254-ZYFB-5S3W", b"k" * 32, 0.0, 0.0, hold=Hold.BY_PERSON)
     change = Change(next=b"n" * 32, second=b"s" * 32, former=b"r" * 32, moved=1.0)
     moved = Pin("bob@CIC", pin.chosen, pin.key, 0.0, 0.0, hold=Hold.BY_PERSON, change=change)
-    told: list[str] = []
+    told: list[Sentence | str] = []
     open_pins(FakePinDisk(), PATH, ALICE, told.append)
-    return [
-        *told,
+    told += [
         key_words.other_key(pin, refused, 0.0),
         key_words.other_key(moved, refused, 0.0),
         key_words.rotated(moved, change),
@@ -85,6 +85,7 @@ def alerts() -> list[str]:
         key_words.new_own_key("alice@CIC", "Y3YW-Z254-ZYFB-5S3W", replaces=True),
         giver_failed("bob@CIC", Why.FAILED),
     ]
+    return [str(it) for it in told]
 
 
 class DocumentTests(SynchronousTestCase):

@@ -17,17 +17,25 @@ from p2pchat.mesh.identity.key_words import ago, day
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin import Hold, Pin
 from p2pchat.mesh.identity.refused_keys import RefusedKey
+from p2pchat.speech import N_, _, ngettext, spoken
 from p2pchat.wire.names import bracketed
 
 MOST: Final = 500
 """Known keys that are listed for a person, and as many names under which others were refused."""
 _A_PIECE: Final = 1000
+_VERIFIED: Final = N_("verified  {who}  {key}  {when}")
+_TRUSTED: Final = N_("trusted   {who}  {key}  {when}")
+_KNOWN: Final = N_("known     {who}  {key}  {when}")
+_LIGHT: Final = N_("for now   {who}  {key}  {when}")
+_REFUSED: Final = N_("refused   {who}  {key}  {when}")
+_KINDS: Final = (_VERIFIED, _TRUSTED, _KNOWN, _LIGHT)
+"""Rows for what is known of a key, the firmest first."""
 
 
 def key_lines(known: KnownKeys) -> Generator[None, None, list[str]]:
     """What is known of others' keys, a line each, the firmest first; made piece by piece."""
     now = known.wall()
-    groups: dict[str, list[Pin]] = {"verified": [], "trusted": [], "known": [], "for now": []}
+    groups: dict[str, list[Pin]] = {kind: [] for kind in _KINDS}
     for number, pin in enumerate(known.pins(), 1):
         groups[_kind(pin)].append(pin)
         if number % _A_PIECE == 0:
@@ -38,28 +46,44 @@ def key_lines(known: KnownKeys) -> Generator[None, None, list[str]]:
         yield
         for pin in nlargest(MOST - listed, pins, key=lambda pin: pin.seen):
             listed += 1
-            last = "now" if pin.links else ago(now - pin.seen)
-            when = f"first seen {day(pin.since)}, last seen {last}"
-            lines.append(f"{kind:<8}  {bracketed(pin.peer_id)}  {pin.fingerprint}  {when}")
+            lines.append(_row(kind, pin.peer_id, pin.fingerprint, _seen(pin, now)))
             lines += [f"          {line}" for line in changes_of(pin)]
     more = sum(map(len, groups.values())) - listed
     if more:
-        lines.append(f"… {more:,} more")
+        lines.append(ngettext("… {n:,} more", "… {n:,} more", more).format(n=more))
     yield
     names = known.refused_names()
     for peer_id in names[:MOST]:
         lines += [refused_line(key, peer_id, now) for key in known.refused_under(peer_id)]
     if len(names) > MOST:
-        lines.append(f"… and of {len(names) - MOST:,} names more that were refused")
-    return lines or ["no keys are known yet"]
+        more = len(names) - MOST
+        lines.append(
+            ngettext(
+                "… and of {n:,} name more that was refused",
+                "… and of {n:,} names more that were refused",
+                more,
+            ).format(n=more)
+        )
+    return lines or [_("no keys are known yet")]
 
 
 def _kind(pin: Pin) -> str:
     if pin.verified is not None:
-        return "verified"
+        return _VERIFIED
     if pin.trusted:
-        return "trusted"
-    return "for now" if pin.hold is Hold.LIGHT else "known"
+        return _TRUSTED
+    return _LIGHT if pin.hold is Hold.LIGHT else _KNOWN
+
+
+def _row(kind: str, peer_id: str, key: str, when: str) -> str:
+    return _(kind).format(who=bracketed(peer_id), key=key, when=when)
+
+
+def _seen(pin: Pin, now: float) -> str:
+    if pin.links:
+        return _("first seen {day}, last seen now").format(day=day(pin.since))
+    last = spoken(ago(now - pin.seen))
+    return _("first seen {day}, last seen {ago}").format(day=day(pin.since), ago=last)
 
 
 def stated(pin: Pin) -> list[str]:
@@ -75,12 +99,15 @@ def changes_of(pin: Pin) -> list[str]:
     if not keys or change is None:
         return []
     if len(keys) > 1:
-        return [f"two keys claim to follow it, and neither is taken: {' and '.join(keys)}"]
-    return [f"{keys[0]} is to follow it, as announced on {day(change.announced)}"]
+        claim = _("two keys claim to follow it, and neither is taken: {one} and {other}")
+        return [claim.format(one=keys[0], other=keys[1])]
+    follows = _("{key} is to follow it, as announced on {day}")
+    return [follows.format(key=keys[0], day=day(change.announced))]
 
 
 def refused_line(key: RefusedKey, peer_id: str, now: float) -> str:
     """A key that was refused under a name; `now` is the wall clock."""
-    where = f", from {key.ip}" if key.ip else ""
-    when = ago(max(0.0, now - key.at))
-    return f"refused   {bracketed(peer_id)}  {key.fingerprint}  {when}{where}"
+    when = spoken(ago(max(0.0, now - key.at)))
+    if key.ip:
+        when = _("{ago}, from {ip}").format(ago=when, ip=key.ip)
+    return _row(_REFUSED, peer_id, key.fingerprint, when)

@@ -11,7 +11,7 @@ have computed waits for its share of a turn.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -35,10 +35,9 @@ from p2pchat.mesh.pairing.words import (
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observers
 from p2pchat.node.trusting import Trusting
+from p2pchat.speech import Sentence, sentence_of
 from p2pchat.wire.codec import encode
 from p2pchat.wire.messages import PAIR, Pair
-
-_OURSELVES: Final = "that is yourself"
 
 
 class Given(NamedTuple):
@@ -94,7 +93,7 @@ class Pairings:
     def _linked(self, peer_id: str) -> tuple[Peer, IPeerLink, bytes]:
         """The link on which to pair, and its key."""
         if peer_id == self._mesh.context.me.peer_id:
-            raise NotPairedError(_OURSELVES)
+            raise NotPairedError(Sentence("that is yourself"))
         peer = self._mesh.peers.get(peer_id)
         if peer is None or all(link.leaving for link in peer.links):
             raise NotPairedError(not_linked(peer_id))
@@ -106,7 +105,7 @@ class Pairings:
         try:
             prepare()
         except NotInstalledError as why:
-            raise NotPairedError(str(why)) from None
+            raise NotPairedError(sentence_of(why)) from None
         return peer, link, link.key
 
     # ------------------------------------------------------------ what happens on links

@@ -19,7 +19,7 @@ from p2pchat.settings.paths import default_log_path
 from p2pchat.settings.reading import Values, check_text, in_options, load, resolve
 from p2pchat.settings.table import DEFAULT_FILE, OPTION_GROUPS, SETTINGS
 from p2pchat.settings.values import Settings
-from p2pchat.speech import Sentence, asked, use
+from p2pchat.speech import N_, Sentence, _, asked, use
 from p2pchat.wire.address import MAX_NAME
 from p2pchat.wire.names import bracketed, is_hidden
 from p2pchat.wire.text import printable
@@ -33,7 +33,7 @@ class ChatOptions(CommandOptions):
     """
 
     program = "p2pchat"
-    about = (
+    about = N_(
         "Talk with other people directly, without an account. Without options: under your login "
         "name, with everyone else on this machine."
     )
@@ -118,9 +118,9 @@ class ChatOptions(CommandOptions):
         text = super().getUsage(width)
         if self.parent is not None:
             return text
-        lines = [f"  {name:<27}  {about}" for name, about in SUBCOMMANDS]
-        head = f"With a node that runs already ({self.command} COMMAND --help tells more):"
-        return "\n".join([text, head, *lines, ""])
+        lines = [f"  {name:<27}  {_(about)}" for name, about in SUBCOMMANDS]
+        head = _("With a node that runs already ({command} COMMAND --help tells more):")
+        return "\n".join([text, head.format(command=self.command), *lines, ""])
 
     def _given(self) -> Values:
         values: Values = {}

@@ -32,7 +32,7 @@ from p2pchat.service.daemon import User, be_private, hand_over_log, move_in, obe
 from p2pchat.settings.checks import ConfigError, shown
 from p2pchat.settings.table import OptionGroup
 from p2pchat.settings.values import LoggingSettings
-from p2pchat.speech import Sentence, sentence_of
+from p2pchat.speech import Sentence, _, plain, sentence_of
 
 WRONG: Final = 2
 """The exit status when somebody has to change the command line or a file before the next start."""
@@ -48,7 +48,7 @@ class CommandOptions(usage.Options):
     program: ClassVar[str]
     """The command's name: of the script, and under twistd."""
     about: ClassVar[str]
-    """One or two sentences for --help."""
+    """One or two sentences for --help, marked."""
     examples: ClassVar[Sequence[str]] = ()
     """What follows the command's name in a few examples for --help."""
     groups: ClassVar[Sequence[OptionGroup]] = ()
@@ -63,12 +63,13 @@ class CommandOptions(usage.Options):
     optFlags: Sequence[Sequence[object]] = ()
 
     def __init_subclass__(cls) -> None:
-        rows = [row for _, options in cls.groups for row in options]
-        cls.optParameters = [[option, None, None, text] for option, value, text in rows if value]
+        rows = [row for _title, options in cls.groups for row in options]
+        cls.optParameters = [[row.option, None, None, row.help] for row in rows if row.metavar]
         cls.optFlags = [
-            [option, None, text]
-            for option, value, text in rows
-            if not value and not hasattr(cls, f"opt_{option}")  # --version and --help only act
+            [row.option, None, row.help]
+            for row in rows
+            # --version and --help only act
+            if not row.metavar and not hasattr(cls, f"opt_{row.option}")
         ]
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -84,14 +85,20 @@ class CommandOptions(usage.Options):
         except ConfigError as error:
             _leave(sentence_of(error), WRONG)
         except usage.UsageError as error:
-            command = self.command
-            hint = self._hint(str(error))
-            _leave(f"{command}: {error}{hint}; see {command} --help", WRONG)
+            why, names = _in_words(error), self._meant(str(error))
+            sentence = Sentence("{command}: {why}; see {command} --help")
+            if names:
+                sentence = Sentence(
+                    "{command}: {why} (did you mean {names}?); see {command} --help",
+                    names=_one_of(names),
+                )
+            _leave(sentence.but(command=self.command, why=why), WRONG)
 
     def parseArgs(self, *words: str) -> None:
         """Refuse words that are not options."""
         if words:
-            raise usage.UsageError(f"unexpected argument {shown(words[0])}")
+            sentence = Sentence("unexpected argument {argument}", argument=shown(words[0]))
+            raise usage.UsageError(sentence)
 
     def choose_log(self, logging: LoggingSettings, foreground: str) -> str:
         """The file to log to, "-" for standard output; has twistd and twist log there.
@@ -151,43 +158,69 @@ class CommandOptions(usage.Options):
     def getSynopsis(self) -> str:
         """The first line of --help."""
         if self.parent is None:
-            return f"Usage: {self.program} [options]"
+            return _("Usage: {program} [options]").format(program=self.program)
         return f"{self.parent.getSynopsis()} {self.program} [options]"
 
     def getUsage(self, width: int | None = None) -> str:
         """What --help says below its first line."""
         width = width or 80
-        lines = ["", *textwrap.wrap(self.about, width)]
+        lines = ["", *textwrap.wrap(_(self.about), width)]
         if self.examples:
             shown = [f"  {self.command} {line}".rstrip() for line in self.examples]
-            lines += ["", "Examples:", *shown]
+            lines += ["", _("Examples:"), *shown]
         for title, options in self.groups:
-            lines += ["", f"{title}:"]
-            for option, metavar, text in options:
-                left = f"  --{option} {metavar}".rstrip()
+            lines += ["", f"{_(title)}:"]
+            for row in options:
+                left = f"  --{row.option} {row.metavar}".rstrip()
                 # A long option has its explanation on the next line.
                 first = [left] if len(left) > 29 else []
                 lead = " " * 31 if first else f"{left:<31}"
                 lines += first + textwrap.wrap(
-                    text, width, initial_indent=lead, subsequent_indent=" " * 31
+                    row.said, width, initial_indent=lead, subsequent_indent=" " * 31
                 )
         return "\n".join(lines) + "\n"
 
-    def _hint(self, error: str) -> str:
+    def _meant(self, error: str) -> list[str]:
+        """The options that may have been meant by one that is not known, or is too short."""
         from difflib import get_close_matches
 
         wrong = error.removeprefix("option ").split()[0].lstrip("-")
         names = [name.rstrip("=") for name in self.longOpt]
+        close: list[str] = []
         if "unique prefix" in error:
             close = [name for name in names if name.startswith(wrong)]
         elif "not recognized" in error:
             close = get_close_matches(wrong, names, n=1)
-        else:
-            return ""
-        return f" (did you mean --{' or --'.join(close)}?)" if close else ""
+        return [f"--{name}" for name in close]
 
 
-def _leave(sentence: str | Sentence, status: int) -> NoReturn:
+_GETOPT: Final = (
+    Sentence("option {option} not recognized"),
+    Sentence("option {option} not a unique prefix"),
+    Sentence("option {option} requires argument"),
+    Sentence("option {option} must not have an argument"),
+)
+"""What Python's getopt complains of."""
+
+
+def _in_words(error: usage.UsageError) -> Sentence:
+    for sentence in _GETOPT:
+        before, _option, behind = str(sentence.but(option="\0")).partition("\0")
+        text = str(error)
+        if text.startswith(before) and text.endswith(behind):
+            return sentence.but(option=text.removeprefix(before).removesuffix(behind))
+    return sentence_of(error)
+
+
+def _one_of(names: list[str]) -> Sentence:
+    first, *others = names
+    said = plain(first)
+    for name in others:
+        said = Sentence("{one} or {other}", one=said, other=name)
+    return said
+
+
+def _leave(sentence: Sentence, status: int) -> NoReturn:
     complain(sentence)
     raise SystemExit(status)
 

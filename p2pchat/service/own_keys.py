@@ -27,7 +27,8 @@ from p2pchat.mesh.identity.succession import Succession
 from p2pchat.mesh.link.ports import CannotStartError
 from p2pchat.settings.paths import default_history_path, stem_for
 from p2pchat.settings.values import Settings
-from p2pchat.speech import sentence_of
+from p2pchat.speech import Sentence, sentence_of
+from p2pchat.wire.text import why_not
 
 NONE: Final = "none"
 """The file name that means: a key for this process only, or no history."""
@@ -47,7 +48,7 @@ def open_own_keys(
     settings: Settings,
     peer_id: str,
     wall: Callable[[], float],
-    tell: Callable[[str], None],
+    tell: Callable[[str | Sentence], None],
     random_bytes: Callable[[int], bytes] = os.urandom,
     thread: Thread | None = None,
 ) -> OwnKeys | None:
@@ -64,7 +65,7 @@ def open_own_keys(
         used = os.path.lexists(path) or os.path.lexists(_known_path(settings, path))
         if used or settings.security.policy == "require":
             raise CannotStartError(sentence_of(why)) from None
-        tell(f"nothing is encrypted: {why}")
+        tell(Sentence("nothing is encrypted: {why}", why=why))
         return None
     except (KeyFileError, PinsDamagedError) as why:
         raise CannotStartError(sentence_of(why)) from None
@@ -87,7 +88,7 @@ def _open(
     settings: Settings,
     peer_id: str,
     wall: Callable[[], float],
-    tell: Callable[[str], None],
+    tell: Callable[[str | Sentence], None],
     random_bytes: Callable[[int], bytes],
     thread: Thread | None,
 ) -> OwnKeys:
@@ -114,7 +115,10 @@ def _open(
         _release(own)
         raise
     if own.was_open:
-        tell(f"others could read your key in {path} until now: only you can from now on")
+        sentence = Sentence(
+            "others could read your key in {path} until now: only you can from now on", path=path
+        )
+        tell(sentence)
     if own.made:
         tell(new_own_key(peer_id, fingerprint(own.keys.own), replaces=had_others))
     next_key = _NextKey(path, peer_id, passphrase)
@@ -153,4 +157,7 @@ def _passphrase(path: str | None) -> bytes:
         with open(path, "rb") as file:
             return file.read(_MOST).split(b"\n", 1)[0].rstrip(b"\r")
     except OSError as why:
-        raise KeyFileError(f"the passphrase in {path} cannot be read: {why.strerror}") from None
+        sentence = Sentence(
+            "the passphrase in {path} cannot be read: {why}", path=path, why=why_not(why)
+        )
+        raise KeyFileError(sentence) from None

@@ -17,7 +17,7 @@ from p2pchat.service.command_line import CommandOptions
 from p2pchat.settings.checks import ConfigError, checked_text
 from p2pchat.settings.owners import distrusted
 from p2pchat.settings.reading import Values, changed, in_options, load
-from p2pchat.settings.table import option_groups
+from p2pchat.settings.table import Row, option_groups
 from p2pchat.settings.values import LoggingSettings
 from p2pchat.speech import Sentence
 
@@ -44,9 +44,9 @@ class RendezvousOptions(CommandOptions):
         (
             "Other",
             (
-                ("config", "FILE", "read settings from FILE"),
-                ("version", "", "show the version and exit"),
-                ("help", "", "show this"),
+                Row("config", "FILE", "read settings from FILE"),
+                Row("version", "", "show the version and exit"),
+                Row("help", "", "show this"),
             ),
         ),
     )

@@ -13,9 +13,31 @@ from msgspec import Struct
 
 from p2pchat.settings.checks import Kind, Option
 from p2pchat.settings.values import Settings
+from p2pchat.speech import N_, _
 
-OptionGroup: TypeAlias = tuple[str, Sequence[tuple[str, str, str]]]
-"""A title of --help, and (option, metavar, help) of each option below it."""
+
+class Row(NamedTuple):
+    """One option in --help; one without a metavar is a flag."""
+
+    option: str
+    metavar: str
+    about: str
+    default: str = ""
+    """In brackets, to follow what it is about."""
+
+    @property
+    def help(self) -> str:
+        """What stands beside it, in English."""
+        return self.about + self.default
+
+    @property
+    def said(self) -> str:
+        """The same in the person's language."""
+        return _(self.about) + self.default
+
+
+OptionGroup: TypeAlias = tuple[str, Sequence[Row]]
+"""A title of --help, and each option below it."""
 
 
 class Setting(NamedTuple):
@@ -28,10 +50,23 @@ class Setting(NamedTuple):
     default: Any
     option: str
     metavar: str
-    help: str
+    about: str
+    """What it is, without the default."""
     kind: Kind
     restart: bool
     """Whether a running node cannot change it."""
+
+    @property
+    def row(self) -> Row:
+        """It in --help."""
+        return Row(
+            self.option, self.metavar, self.about, _shown(self.default) if self.metavar else ""
+        )
+
+    @property
+    def help(self) -> str:
+        """What --help says of it, in English."""
+        return self.row.help
 
     @property
     def key(self) -> str:
@@ -48,14 +83,14 @@ def settings_of(root: type[Struct]) -> tuple[Setting, ...]:
     return tuple(
         _setting(section, field, title, getattr(part(), field), option)
         for section, part, title in _annotated(root)
-        for field, _, option in _annotated(part)
+        for field, _kind, option in _annotated(part)
     )
 
 
 def option_groups(settings: Sequence[Setting]) -> tuple[OptionGroup, ...]:
     """The options of `settings` for --help, by title."""
     return tuple(
-        (title, [(setting.option, setting.metavar, setting.help) for setting in group])
+        (title, [setting.row for setting in group])
         for title, group in groupby(settings, lambda setting: setting.title)
     )
 
@@ -73,7 +108,7 @@ def _setting(section: str, field: str, title: str, default: Any, option: Option)
         default,
         option.name or field.replace("_", "-"),
         option.metavar,
-        option.about + (_shown(default) if option.metavar else ""),
+        option.about,
         option.kind,
         option.restart,
     )
@@ -96,14 +131,14 @@ DEFAULT_FILE: Final = "config.json"
 OPTION_GROUPS: Final[Sequence[OptionGroup]] = (
     *option_groups(SETTINGS),
     (
-        "Other",
+        N_("Other"),
         (
-            ("config", "FILE", f"read settings from FILE ({DEFAULT_FILE}, if it is there)"),
-            ("plain", "", "the plain console, even where the full one would be used"),
-            ("no-control", "", "no control socket: the same as --control off"),
-            ("stay", "", "keep running when the input, a pipe or a file, has ended"),
-            ("version", "", "show the version and exit"),
-            ("help", "", "show this and exit"),
+            Row("config", "FILE", N_("read settings from FILE (config.json, if it is there)")),
+            Row("plain", "", N_("the plain console, even where the full one would be used")),
+            Row("no-control", "", N_("no control socket: the same as --control off")),
+            Row("stay", "", N_("keep running when the input, a pipe or a file, has ended")),
+            Row("version", "", N_("show the version and exit")),
+            Row("help", "", N_("show this and exit")),
         ),
     ),
 )

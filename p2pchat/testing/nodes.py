@@ -31,6 +31,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import LimitSettings, PeerSettings, Settings
+from p2pchat.speech import Sentence
 from p2pchat.testing.directory import FakeRendezvous
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.liar import Liar
@@ -128,7 +129,7 @@ def fake_keys(
     known: KnownKeys | None = None,
     disk: FakeDisk | None = None,
     host: Any = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Callable[[Sentence], None] = lambda _: None,
 ) -> OwnKeys:
     """The key of `owner`, or of `peer_id`, for a node in a fake network: see `ChatNode`.
 
@@ -211,7 +212,7 @@ class FakeTown:
             options["make_history"] = history_on(disk, host, whole, host.wall, peer_id)
             options.setdefault("make_lists", lists_on(disk, host))
         if sealed:
-            untold: list[str] = []
+            untold: list[Sentence] = []
             make_keys = partial(fake_keys, wall=host.wall, disk=disk, host=host, tell=untold.append)
             options.setdefault("make_keys", make_keys)
         node = make(

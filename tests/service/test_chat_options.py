@@ -298,6 +298,18 @@ class ErrorTests(OptionsTestCase):
         said = self.leaves(2, "--discovery=1", "--nam", "x")
         self.assertIn("(did you mean --name or --namespace?)", said)
 
+    def test_it_is_told_in_the_language_that_was_asked_for(self) -> None:
+        self.addCleanup(use, "en")
+        for words, sentence in (
+            (["--nmae", "x"], "opção --nmae desconhecida (você quis dizer --name?)"),
+            (["--nam", "x"], "a opção --nam pode ser mais de uma"),
+            (["--nam", "x"], "(você quis dizer --name ou --namespace?)"),
+            (["--port"], "a opção --port precisa de um valor"),
+            (["--stay=1"], "a opção --stay não recebe valor"),
+            (["alice"], 'argumento inesperado "alice"; veja p2pchat --help\n'),
+        ):
+            self.assertIn(sentence, self.leaves(2, "--language", "pt_BR", *words))
+
 
 class HelpTests(OptionsTestCase):
     def test_help_names_every_option_and_fits_a_terminal(self) -> None:
@@ -311,6 +323,17 @@ class HelpTests(OptionsTestCase):
             self.assertRegex(text, rf"\n  --{option.rstrip('=')}[ \n]")
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
         self.assertTrue(text.isascii())
+
+    def test_help_in_portuguese(self) -> None:
+        self.addCleanup(use, "en")
+        with self.assertRaises(SystemExit):
+            self.parse("--language", "pt_BR", "--help")
+        text = self.out.getvalue()
+        self.assertTrue(text.startswith("Uso: p2pchat [opções]\n"))
+        self.assertIn("\nVocê:\n  --name NAME ", text)
+        self.assertIn("a parte depois do @ do seu nome (lobby)\n", text)
+        self.assertIn("\n  --bell YES|NO                toca para o que é para você (yes)\n", text)
+        self.assertIn("\n  peers                        quem está aí\n", text)
 
     def test_version(self) -> None:
         with self.assertRaises(SystemExit) as caught:

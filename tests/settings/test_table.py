@@ -47,18 +47,18 @@ class TableTests(SynchronousTestCase):
                 (
                     "Below",
                     [
-                        ("open", "YES|NO", "whether there is anything (yes)"),
-                        ("guests", "GUESTS", "guests at once (9)"),
-                        ("patience", "SECONDS", "how long they wait (1000000)"),
-                        ("depth", "METRES", "below the street; 0: none"),
-                        ("address", "ADDRESS", "where it is (below)"),
+                        ("open", "YES|NO", "whether there is anything", " (yes)"),
+                        ("guests", "GUESTS", "guests at once", " (9)"),
+                        ("patience", "SECONDS", "how long they wait", " (1000000)"),
+                        ("depth", "METRES", "below the street; 0: none", ""),
+                        ("address", "ADDRESS", "where it is (below)", ""),
                     ],
                 ),
                 (
                     "Above",
                     [
-                        ("height", "METRES", "above it (0.5)"),
-                        ("closed", "YES|NO", "not to be entered (no)"),
+                        ("height", "METRES", "above it", " (0.5)"),
+                        ("closed", "YES|NO", "not to be entered", " (no)"),
                     ],
                 ),
             ),

@@ -75,6 +75,15 @@ def no_literal(source: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, ast.unparse(node)
 
 
+def marked(source: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each literal that a mark has first, as the key of the catalogue."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in MARKS and node.args:
+            text = node.args[0]
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                yield node.lineno, text.value
+
+
 def hidden(source: str) -> Iterator[tuple[int, str]]:
     """(line, what) of each other thing that is called `_` in a file that imports the mark.
 

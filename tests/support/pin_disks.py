@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from functools import partial
 
 from p2pchat.disk import Appending, Disk
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.identity.pin_file import open_pins
+from p2pchat.speech import Sentence
 
 PATH = "alice@CIC.keys"
 ALICE, BOB, MALLORY = (bytes([number]) * 32 for number in (1, 2, 3))
@@ -82,6 +84,10 @@ class FakePinDisk(Disk):
         self.synced[path] = len(data)
 
 
+def _tell_text(tell: Callable[[str], None], sentence: Sentence) -> None:
+    tell(str(sentence))
+
+
 def known_keys(
     disk: FakePinDisk,
     wall: Callable[[], float],
@@ -91,5 +97,5 @@ def known_keys(
     is_new: bool = False,
 ) -> KnownKeys:
     """The keys that alice knows by the file on this disk."""
-    file, lines = open_pins(disk, PATH, own, tell, is_new=is_new)
+    file, lines = open_pins(disk, PATH, own, partial(_tell_text, tell), is_new=is_new)
     return KnownKeys(wall, file, lines)

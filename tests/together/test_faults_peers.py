@@ -122,7 +122,7 @@ class SilentCrowdTests(FaultTestCase):
     settings = Settings(connection=ConnectionSettings(discovery_interval=20))
 
     def besiege(self, ips: list[str], target: str = NODE_IP) -> None:
-        """Keep 1,200 silent connections, as far as they are let, and have 30 newcomers come."""
+        """Keep 1,200 silent connections, as far as they are let, and have 12 newcomers come."""
         programs = [
             Renewing(self.town.network.host(ips[number % len(ips)]), "raw@CIC", Raw)
             for number in range(1200)
@@ -130,7 +130,7 @@ class SilentCrowdTests(FaultTestCase):
         for program in programs:
             program.keep_dialing(target)
         self.run_for(2)
-        for number in range(30):
+        for number in range(12):
             newcomer = self.program(name=f"newcomer{number}@CIC")
             newcomer.dial(NODE_IP)
             self.run_for(0.3)

@@ -15,24 +15,23 @@ from typing import Final
 from twisted.python.failure import Failure
 
 from p2pchat.console.commands.row import Command, Person
-from p2pchat.console.commands.security import meant
+from p2pchat.console.commands.security import meant, no_key
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.mesh.pairing.words import NotPairedError, paired, shown
 from p2pchat.node.news import NotSentError
 from p2pchat.node.pairing import Pairings
 from p2pchat.node.trusting import Trusting
+from p2pchat.speech import N_, _
 from p2pchat.wire.address import AmbiguousNameError
 
-_NO_KEYS: Final = "this node has no key: nothing is encrypted (see --security)"
 _CODE: Final = re.compile(r"(.*?\S)\s+([0-9]{3})[ -]?([0-9]{3})", re.DOTALL)
 _LIKE_A_CODE: Final = re.compile(r"[0-9][0-9 -]*")
-_SIX_DIGITS: Final = "a code has six digits"
 
 
 def _pair(person: Person, rest: str) -> Answer:
     pairings, trusting = person.node.pairings, person.node.trusting
     if pairings is None or trusting is None:
-        return wrong(_NO_KEYS)
+        return wrong(no_key())
     rest = rest.strip()
     if not rest:
         return PAIR.misused()
@@ -42,12 +41,12 @@ def _pair(person: Person, rest: str) -> Answer:
         peer_id = meant(person, trusting.known, name)
         if code:
             return _take(pairings, trusting, peer_id, code)
-        _, _, last = name.partition(" ")
+        _name, _blank, last = name.partition(" ")
         if _LIKE_A_CODE.fullmatch(last.strip()) and person.node.peers.get(peer_id) is None:
-            return PAIR.misused(_SIX_DIGITS)
+            return PAIR.misused(_("a code has six digits"))
         given = pairings.give(peer_id)
     except (NotPairedError, NotSentError, AmbiguousNameError) as why:
-        return wrong(str(why))
+        return wrong(why)
     until = time.strftime("%H:%M", time.localtime(person.node.wall() + given.seconds))
     return said(*shown(peer_id, person.node.me.peer_id, given.digits, until))
 
@@ -60,7 +59,7 @@ def _take(pairings: Pairings, trusting: Trusting, peer_id: str, code: str) -> An
 
     def failed(failure: Failure) -> Reply:
         failure.trap(NotPairedError)
-        return wrong(failure.getErrorMessage())
+        return wrong(failure.value)
 
     return pairings.take(peer_id, code).addCallbacks(done, failed)
 
@@ -68,6 +67,8 @@ def _take(pairings: Pairings, trusting: Trusting, peer_id: str, code: str) -> An
 PAIR: Final = Command(
     "pair",
     "<peer> [code]",
-    "shows a code for a peer; or takes the one that the peer has read to you: both are verified",
+    N_(
+        "shows a code for a peer; or takes the one that the peer has read to you: both are verified"
+    ),
     _pair,
 )

@@ -17,23 +17,28 @@ from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.key_lines import changes_of, key_lines, refused_line, stated
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.mesh.identity.key_text import fingerprint, read_fingerprint
-from p2pchat.mesh.identity.key_words import day, since
+from p2pchat.mesh.identity.key_words import day, since, trust
 from p2pchat.mesh.identity.known_keys import Compared, Decision, KnownKeys
 from p2pchat.node.news import NotSentError
 from p2pchat.node.trusting import Trusting
+from p2pchat.speech import N_, _
 from p2pchat.wire.address import AmbiguousNameError, is_plain, the_one_called
 from p2pchat.wire.names import bracketed, visible
 
 SEEN: Final = "seen"
 """What Tab puts behind a fingerprint: it was seen, and not compared."""
-_NO_KEYS: Final = "this node has no key: nothing is encrypted (see --security)"
-_BY_VOICE: Final = "by voice or face to face, and not in this chat"
+_ANY: Final = "XXXX-XXXX-XXXX-XXXX"
+
+
+def no_key() -> str:
+    """What to answer about keys where there is none."""
+    return _("this node has no key: nothing is encrypted (see --security)")
 
 
 def _verify(person: Person, rest: str) -> Answer:
     trusting = person.node.trusting
     if trusting is None:
-        return wrong(_NO_KEYS)
+        return wrong(no_key())
     if not rest.strip():
         return _own(person, trusting)
     try:
@@ -49,15 +54,28 @@ def _verify(person: Person, rest: str) -> Answer:
 
 
 def _own(person: Person, trusting: Trusting) -> Reply:
-    who = bracketed(person.node.me.peer_id)
-    lines = [f"your fingerprint, as {who}: {trusting.own_fingerprint}"]
+    lines = [
+        _("your fingerprint, as {me}: {key}").format(
+            me=bracketed(person.node.me.peer_id), key=trusting.own_fingerprint
+        )
+    ]
     following = trusting.next_key
     if following is not None:
-        when = f"from {day(following.until)} on" if following.until else "in a moment"
-        lines.append(f"another one will follow it {when}: {fingerprint(following.statement.new)}")
+        new = fingerprint(following.statement.new)
+        lines.append(
+            _("another one will follow it from {day} on: {key}").format(
+                day=day(following.until), key=new
+            )
+            if following.until
+            else _("another one will follow it in a moment: {key}").format(key=new)
+        )
     if trusting.fleeting:
-        lines.append("it ends with this program (--key none)")
-    return said(*lines, f"read it to others {_BY_VOICE}: /verify PEER tells the rest")
+        lines.append(_("it ends with this program (--key none)"))
+    how = _(
+        "read it to others by voice or face to face, and not in this chat: "
+        "/verify PEER tells the rest"
+    )
+    return said(*lines, how)
 
 
 def _both(person: Person, trusting: Trusting, peer_id: str) -> Reply:
@@ -67,17 +85,27 @@ def _both(person: Person, trusting: Trusting, peer_id: str) -> Reply:
     if pin is None:
         known = person.node.peers.get(peer_id)
         if known is not None and known.in_the_clear:
-            return wrong(f"{who} is in the clear, and has no key to compare", *others)
-        why = f"no key of {who} is known. Once you have its fingerprint from itself:"
-        return wrong(f"{why} /trust {peer} XXXX-XXXX-XXXX-XXXX", *others)
+            why = _("{who} is in the clear, and has no key to compare").format(who=who)
+            return wrong(why, *others)
+        why = _(
+            "no key of {who} is known. Once you have its fingerprint from itself: {trust}"
+        ).format(who=who, trust=trust(peer_id, _ANY))
+        return wrong(why, *others)
     lines = [
-        f"the key of {who}: {pin.fingerprint}, {since(pin)}",
-        f"your own: {trusting.own_fingerprint}",
+        _("the key of {who}: {key}, {since}").format(
+            who=who, key=pin.fingerprint, since=since(pin)
+        ),
+        _("your own: {key}").format(key=trusting.own_fingerprint),
         *changes_of(pin),
     ]
     if pin.verified is None:
-        lines.append(f"read yours to {peer} {_BY_VOICE}, and type what {peer} reads to you:")
-        lines.append(f"/verify {peer} XXXX-XXXX-XXXX-XXXX")
+        lines.append(
+            _(
+                "read yours to {peer} by voice or face to face, and not in this chat, "
+                "and type what {peer} reads to you:"
+            ).format(peer=peer)
+        )
+        lines.append(f"/verify {peer} {_ANY}")
     return said(*lines, *others)
 
 
@@ -85,26 +113,36 @@ def _compare(trusting: Trusting, peer_id: str, text: str) -> Answer:
     who, typed = bracketed(peer_id), read_fingerprint(text)
     decision = trusting.verify(peer_id, text)
     if decision.compared is Compared.EQUAL:
-        return _done(decision, f"the same: {who} is verified, its key is {typed}")
-    own = "what you typed is your own fingerprint" if typed == trusting.own_fingerprint else ""
-    take = f"/trust {visible(peer_id)} {typed}"
+        return _done(
+            decision, _("the same: {who} is verified, its key is {key}").format(who=who, key=typed)
+        )
+    is_own = typed == trusting.own_fingerprint
+    own = _("what you typed is your own fingerprint") if is_own else ""
+    take = trust(peer_id, typed)
     pin = trusting.known.pin_of(peer_id)
     if pin is not None and typed in stated(pin):
-        return wrong(*changes_of(pin), f"its key now is {pin.fingerprint}: nothing has changed")
+        now = _("its key now is {key}: nothing has changed").format(key=pin.fingerprint)
+        return wrong(*changes_of(pin), now)
     if pin is None:
-        return wrong(own or f"no key of {who} is known yet. To take this one, and no other: {take}")
+        unknown = _("no key of {who} is known yet. To take this one, and no other: {trust}")
+        return wrong(own or unknown.format(who=who, trust=take))
     return wrong(
-        f"NOT THE SAME: the key of {who} is {pin.fingerprint}, and you typed {typed}",
+        _("NOT THE SAME: the key of {who} is {known}, and you typed {typed}").format(
+            who=who, known=pin.fingerprint, typed=typed
+        ),
         own
-        or f"nothing has changed. Somebody else may have that key: say nothing to {who} that is "
-        f"for it alone. If it has a new key, and told you so {_BY_VOICE}: {take}",
+        or _(
+            "nothing has changed. Somebody else may have that key: say nothing to {who} that is "
+            "for it alone. If it has a new key, and told you so by voice or face to face, and not "
+            "in this chat: {trust}"
+        ).format(who=who, trust=take),
     )
 
 
 def _trust(person: Person, rest: str) -> Answer:
     trusting = person.node.trusting
     if trusting is None:
-        return wrong(_NO_KEYS)
+        return wrong(no_key())
     words = rest.split()
     typed = words[-1:] != [SEEN]
     try:
@@ -115,9 +153,9 @@ def _trust(person: Person, rest: str) -> Answer:
             return TRUST.misused()
         peer_id = meant(person, trusting.known, name)
         if peer_id == person.node.me.peer_id:
-            return wrong("that is yourself")
+            return wrong(_("that is yourself"))
         if read_fingerprint(text) == trusting.own_fingerprint:
-            return wrong("that is your own fingerprint")
+            return wrong(_("that is your own fingerprint"))
         before = trusting.known.pin_of(peer_id)
         was = "" if before is None else before.fingerprint
         decision = trusting.trust(peer_id, text, typed=typed)
@@ -126,19 +164,25 @@ def _trust(person: Person, rest: str) -> Answer:
     pin = trusting.known.pin_of(peer_id)
     assert pin is not None
     who, now = bracketed(peer_id), pin.fingerprint
-    lines = [f"{who} has the key {now}, and nobody with another key can be {who}"]
+    lines = [
+        _("{who} has the key {key}, and nobody with another key can be {who}").format(
+            who=who, key=now
+        )
+    ]
     if was not in ("", now):
-        lines.append(f"its key was {was} before")
+        lines.append(_("its key was {key} before").format(key=was))
     if pin.verified is None:
-        lines.append(f"it is not verified: /verify {visible(peer_id)} tells how")
+        lines.append(
+            _("it is not verified: /verify {peer} tells how").format(peer=visible(peer_id))
+        )
     return _done(decision, *lines)
 
 
 def _keys(person: Person, rest: str) -> Answer:
     trusting = person.node.trusting
     if trusting is None:
-        return wrong(_NO_KEYS)
-    word, _, name = rest.strip().partition(" ")
+        return wrong(no_key())
+    word, _blank, name = rest.strip().partition(" ")
     if word == "forget" and name.strip():
         return _forget(person, trusting, name.strip())
     if word:
@@ -155,10 +199,11 @@ def _forget(person: Person, trusting: Trusting, name: str) -> Answer:
     who, refused = bracketed(peer_id), trusting.known.refused_under(peer_id)
     decision = trusting.forget(peer_id)
     if decision.compared is not Compared.UNKNOWN:
-        return _done(decision, f"the key of {who} is forgotten: the next who takes the name has it")
+        free = _("the key of {who} is forgotten: the next who takes the name has it")
+        return _done(decision, free.format(who=who))
     if refused:
-        return said(f"the keys that were refused under {who} are forgotten")
-    return wrong(f"no key of {who} is known")
+        return said(_("the keys that were refused under {who} are forgotten").format(who=who))
+    return wrong(_("no key of {who} is known").format(who=who))
 
 
 def _done(decision: Decision, *lines: str) -> Answer:
@@ -193,20 +238,20 @@ def _name_and_fingerprint(rest: str) -> tuple[str, str]:
 VERIFY: Final = Command(
     "verify",
     "[peer [fingerprint]]",
-    "your fingerprint; that of a peer; or whether it is what the peer has read to you",
+    N_("your fingerprint; that of a peer; or whether it is what the peer has read to you"),
     _verify,
 )
 TRUST: Final = Command(
     "trust",
     "<peer_id> <fingerprint>",
-    "take this key for the name, and no other",
+    N_("take this key for the name, and no other"),
     _trust,
     needs_peers=False,
 )
 KEYS: Final = Command(
     "keys",
     "[forget <peer>]",
-    "whose keys are known; or forget one, which gives the name free",
+    N_("whose keys are known; or forget one, which gives the name free"),
     _keys,
     needs_peers=False,
 )

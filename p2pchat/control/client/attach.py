@@ -26,6 +26,7 @@ from p2pchat.control.client.event_lines import (
 from p2pchat.control.client.finding import Node, Refused, is_for_nobody
 from p2pchat.control.client.shown import Shown
 from p2pchat.control.protocol import MAX_REQUEST
+from p2pchat.speech import _
 
 _CHUNK: Final = 1024
 """Bytes to read at once; so many that their lines are fewer than the requests that may wait."""
@@ -61,15 +62,19 @@ def _subscribe(node: Node) -> None:
 
 
 def _greeting(status: dict[str, Any], *, script: bool) -> list[str]:
-    where = f"port {text_of(status.get('port'))}"
+    listens = _("* p2pchat {version}: {peer}, listening on port {port}")
     if status.get("interface"):
-        where += f" of {text_of(status['interface'])}"
-    who = text_of(status.get("peer_id"))
+        listens = _("* p2pchat {version}: {peer}, listening on port {port} of {interface}")
     lines = [
-        f"* p2pchat {text_of(status.get('version'))}: {who}, listening on {where}",
+        listens.format(
+            version=text_of(status.get("version")),
+            peer=text_of(status.get("peer_id")),
+            port=text_of(status.get("port")),
+            interface=text_of(status.get("interface")),
+        ),
         f"* rendezvous: {text_of(status.get('rendezvous'))}",
     ]
-    return lines if script else [*lines, "* /help for help; /quit leaves, and the node runs on"]
+    return lines if script else [*lines, _("* /help for help; /quit leaves, and the node runs on")]
 
 
 class _Attached:
@@ -108,7 +113,9 @@ class _Attached:
             if not self._ended and len(self._under_way) < _AT_ONCE:
                 wanted.append(self._stdin)
             # The node may have said more already than was asked for.
-            ready, _, _ = select.select(wanted, [], [], 0 if self._node.waiting else patience)
+            ready, _writing, _failed = select.select(
+                wanted, [], [], 0 if self._node.waiting else patience
+            )
             if self._node.waiting or self._node in ready:
                 self._hear()
             if self._stdin in ready and not self._ended:
@@ -168,7 +175,7 @@ class _Attached:
             case "left_out":
                 self._shown.left_out(int(event.get("count", 0)))
             case "stopping":
-                self._shown.answer(["* the node stops"])
+                self._shown.answer([_("* the node stops")])
                 self._status = int(self._script and (self._failed or self._unsettled))
             case _:
                 pass
@@ -189,7 +196,7 @@ class _Attached:
         if answer.get("ok"):
             self._shown.answer(answer.get("lines", []))
         else:
-            self._shown.answer([answer.get("error", "no reason given")])
+            self._shown.answer([answer.get("error", _("no reason given"))])
         if answer.get("leave"):
             self._under_way.clear()
             self._ended = True

@@ -22,12 +22,33 @@ from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import ControlError
 from p2pchat.control.protocol import MAX_TEXT, USUAL_KINDS
-from p2pchat.speech import Sentence, asked, spoken, use
+from p2pchat.speech import N_, Sentence, _, asked, ngettext, spoken, use
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import is_text, printable, shortened, why_not
 
 _MOST_LINES: Final = 1_000_000
-_TOO_LONG: Final = f"the text is too long: a message has at most {MAX_TEXT:,} bytes"
+
+_LABELS: Final = {
+    "protocol": N_("protocol"),
+    "version": N_("version"),
+    "peer_id": N_("peer id"),
+    "port": N_("port"),
+    "interface": N_("interface"),
+    "uptime_seconds": N_("uptime seconds"),
+    "links": N_("links"),
+    "known_peers": N_("known peers"),
+    "rendezvous": N_("rendezvous"),
+    "registered": N_("registered"),
+    "trouble": N_("trouble"),
+    "history": N_("history"),
+    "key": N_("key"),
+    "fingerprint": N_("fingerprint"),
+    "policy": N_("policy"),
+    "not_kept": N_("not kept"),
+    "log_level": N_("log level"),
+}
+"""What stands before each line of a node's status; another one has the name that programs know."""
+_YES_OR_NO: Final = {True: N_("True"), False: N_("False")}
 
 
 def run(words: Sequence[str]) -> int:
@@ -40,7 +61,7 @@ def _run(words: Sequence[str]) -> int:
     options = parser_of(words[0]).parse_args(words[1:])
     for word in _texts(options):
         if not is_text(word):
-            _complain(f"an argument is no UTF-8 text: {shortened(word, 60)}")
+            _complain(_("an argument is no UTF-8 text: {word}").format(word=shortened(word, 60)))
             return 2
     try:
         return _RUN[words[0]](options)
@@ -71,26 +92,35 @@ def _send(options: argparse.Namespace) -> int:
     with _node(options) as node:
         try:
             if len(text.encode()) > MAX_TEXT:
-                raise Refused({"ok": False, "code": "not_sent", "error": _TOO_LONG})
+                sentence = _("the text is too long: a message has at most {most:,} bytes")
+                error = sentence.format(most=MAX_TEXT)
+                raise Refused({"ok": False, "code": "not_sent", "error": error})
             answer = node.ask("send", to=options.to, text=text, **_demand(node, options.security))
         except Refused as why:
             if options.json:
                 _show_what_became(why.answer)
             # A node of an earlier version says it in one of these cases only.
             later = why.answer.get("later", why.answer.get("code") == "queued") is True
-            _complain(f"not delivered{' yet' if later else ''}: {why}")
+            sentence = _("not delivered yet: {why}") if later else _("not delivered: {why}")
+            _complain(sentence.format(why=spoken(why)))
             return WAITS if later else 1
         except NoAnswerError as why:
-            _complain(f"{why}: it may be sent all the same, now or when the node starts again")
+            sentence = _("{why}: it may be sent all the same, now or when the node starts again")
+            _complain(sentence.format(why=spoken(why)))
             return WAITS
     if options.json:
         _show_what_became(answer)
     if "peers" not in answer:
         return 0
     if answer["dropped"]:
-        _complain(f"not delivered to {answer['dropped']} peers, which do not keep up")
+        sentence = ngettext(
+            "not delivered to {n} peer, which does not keep up",
+            "not delivered to {n} peers, which do not keep up",
+            answer["dropped"],
+        )
+        _complain(sentence.format(n=answer["dropped"]))
     elif not answer["peers"]:
-        _complain("not delivered: nobody is connected")
+        _complain(_("not delivered: nobody is connected"))
     return 0 if answer["peers"] and not answer["dropped"] else 1
 
 
@@ -99,7 +129,7 @@ def _demand(node: Node, security: str | None) -> dict[str, str]:
     if security is None:
         return {}
     if "policy" not in node.ask("status"):
-        sentence = "this node is of an earlier version, which encrypts nothing"
+        sentence = _("this node is of an earlier version, which encrypts nothing")
         raise Refused({"ok": False, "code": "insecure", "error": sentence})
     return {"security": security}
 
@@ -147,12 +177,16 @@ def _status(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(status)
     else:
-        width = max(map(len, status))
-        _print_lines(
-            f"{key.replace('_', ' '):<{width}}  {'-' if value in ('', None) else value}"
-            for key, value in status.items()
-        )
+        _print_lines(_status_lines(status))
     return 0
+
+
+def _status_lines(status: dict[str, Any]) -> Iterator[str]:
+    labels = [_(_LABELS.get(key, key.replace("_", " "))) for key in status]
+    width = max(map(len, labels))
+    for label, value in zip(labels, status.values(), strict=True):
+        shown = _(_YES_OR_NO[value]) if isinstance(value, bool) else value
+        yield f"{label:<{width}}  {'-' if shown in ('', None) else shown}"
 
 
 def _tail(options: argparse.Namespace) -> int:
@@ -181,7 +215,7 @@ def _heard(node: Node, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
     node.ask("subscribe", events=[*kinds])
     for event in node.events():
         if event.get("event") == "stopping":
-            _complain("the node stops")
+            _complain(_("the node stops"))
             return
         yield event
 
@@ -219,7 +253,7 @@ def _stop(options: argparse.Namespace) -> int:
     with _node(options) as node:
         node.ask("stop")
         with suppress(ControlError):
-            for _ in node.events():
+            for _event in node.events():
                 pass
     return 0
 
@@ -250,10 +284,11 @@ def _history(options: argparse.Namespace) -> int:
     elif options.target is None and (conversation or "").isdecimal():
         conversation, count = None, conversation
     if count is not None and not 0 < int(count[:9]) <= _MOST_LINES:
-        _complain(f"a number from 1 to {_MOST_LINES:,}, and not {shortened(count, 20)}")
+        sentence = _("a number from 1 to {most:,}, and not {count}")
+        _complain(sentence.format(most=_MOST_LINES, count=shortened(count, 20)))
         return 2
     if conversation == "backup" and options.target is None:
-        _complain("backup needs a FILE; of a peer with this name, say the namespace, too")
+        _complain(_("backup needs a FILE; of a peer with this name, say the namespace, too"))
         return 2
     try:
         path = options.file or export.find(options.name, options.namespace)
@@ -267,7 +302,8 @@ def _history(options: argparse.Namespace) -> int:
             else:
                 _write(history_line(line))
         if nothing and conversation:
-            _complain(f"nothing is kept of {bracketed(conversation)}")
+            sentence = _("nothing is kept of {conversation}")
+            _complain(sentence.format(conversation=bracketed(conversation)))
     except HistoryError as why:
         _complain(spoken(why))
         return 1
@@ -278,7 +314,8 @@ def _backup(path: str, options: argparse.Namespace) -> int:
     from p2pchat.history import export
 
     if options.conversation != "backup":
-        _complain(f"one conversation at a time, and not {options.target} as well")
+        sentence = _("one conversation at a time, and not {target} as well")
+        _complain(sentence.format(target=options.target))
         return 2
     export.backup(path, options.target)
     return 0
@@ -304,7 +341,7 @@ def _doctor(options: argparse.Namespace) -> int:
     try:
         path = options.config or DEFAULT_FILE
         if options.config or os.path.exists(path):
-            values, _ = load(path)
+            values, _warnings = load(path)
         if options.rendezvous is not None:
             host, port = split_address(options.rendezvous)
             values["rendezvous.host"] = check_text("rendezvous.host", host)
@@ -331,7 +368,7 @@ def _keys(options: argparse.Namespace) -> int:
         _complain(spoken(why))
         return 1
     except EOFError:
-        _complain("no passphrase was given")
+        _complain(_("no passphrase was given"))
         return 1
     return 0
 

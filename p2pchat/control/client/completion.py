@@ -26,7 +26,7 @@ _FILES: Final = ("config", "log-file", "control", "on-message")
 
 def node_options() -> list[tuple[str, str, str]]:
     """(option, metavar, help) of everything that a node takes, in the order of its help."""
-    return [row for _, rows in OPTION_GROUPS for row in rows]
+    return [(row.option, row.metavar, row.help) for _, rows in OPTION_GROUPS for row in rows]
 
 
 def bash() -> str:

@@ -21,7 +21,9 @@ from typing import Final, NamedTuple, TypeAlias
 from p2pchat.control.client.listening import heard_on_the_network
 from p2pchat.settings.paths import own_files_path
 from p2pchat.settings.values import Settings
+from p2pchat.speech import N_, _, ngettext, spoken
 from p2pchat.wire.address import host_and_port
+from p2pchat.wire.text import why_not
 
 _LIMIT: Final = 4.5
 """Seconds for everything."""
@@ -55,12 +57,12 @@ Look: TypeAlias = tuple[str, Callable[[], Iterable[Found]]]
 def doctor(settings: Settings) -> list[str]:
     """Look at everything; the lines are for a person, one page."""
     looks: list[Look] = [
-        ("addresses", _addresses),
-        ("port", lambda: _port(settings)),
-        ("rendezvous", lambda: _rendezvous(settings)),
-        ("network", lambda: _network(settings)),
-        ("clock", _clock),
-        ("files", _files),
+        (N_("addresses"), _addresses),
+        (N_("port"), lambda: _port(settings)),
+        (N_("rendezvous"), lambda: _rendezvous(settings)),
+        (N_("network"), lambda: _network(settings)),
+        (N_("clock"), _clock),
+        (N_("files"), _files),
     ]
     return page(looks)
 
@@ -68,11 +70,11 @@ def doctor(settings: Settings) -> list[str]:
 def page(looks: Sequence[Look], limit: float = _LIMIT) -> list[str]:
     """What these looks find in so many seconds, and what is wrong."""
     results = _at_once(looks, limit)
-    found = [each for about, _ in looks for each in results.get(about, [_late(about, limit)])]
+    found = [each for about, _look in looks for each in results.get(about, [_late(about, limit)])]
     width = max(len(each.about) for each in found)
     lines = [f"{each.about:<{width}}  {each.says}" for each in found]
     wrong = [f"! {each.about}: {each.helps}" for each in found if each.helps]
-    return [*lines, *(wrong or ["all is well"])]
+    return [*lines, *(wrong or [_("all is well")])]
 
 
 def _at_once(looks: Sequence[Look], limit: float) -> dict[str, list[Found]]:
@@ -82,7 +84,8 @@ def _at_once(looks: Sequence[Look], limit: float) -> dict[str, list[Found]]:
         try:
             results[about] = [*call()]
         except Exception as why:  # one look that fails must not cost the others
-            results[about] = [Found(about, f"could not be looked at: {why}", "tell us")]
+            says = _("could not be looked at: {why}").format(why=spoken(why))
+            results[about] = [Found(_(about), says, _("tell us"))]
 
     until = time.monotonic() + limit
     threads = [threading.Thread(target=look, args=each, daemon=True) for each in looks]
@@ -94,7 +97,8 @@ def _at_once(looks: Sequence[Look], limit: float) -> dict[str, list[Found]]:
 
 
 def _late(about: str, limit: float) -> Found:
-    return Found(about, f"no answer in {limit:g} s", "the network or the disk hangs: try again")
+    says = _("no answer in {limit:g} s").format(limit=limit)
+    return Found(_(about), says, _("the network or the disk hangs: try again"))
 
 
 # -------------------------------------------------------------------- what is looked at
@@ -111,7 +115,8 @@ def _addresses() -> Iterable[Found]:
         (socket.AF_INET6, "IPv6", "2001:db8::1"),
     ):
         ours = _way_out(family, probe)
-        yield Found(name, f"goes out from {ours}" if ours else "no way out of this network")
+        says = _("goes out from {address}") if ours else _("no way out of this network")
+        yield Found(name, says.format(address=ours))
 
 
 def _way_out(family: socket.AddressFamily, probe: str) -> str:
@@ -126,15 +131,18 @@ def _way_out(family: socket.AddressFamily, probe: str) -> str:
 
 def _port(settings: Settings) -> Iterable[Found]:
     if settings.peer.listen is not None:
-        yield Found("port", f"an endpoint of its own: {settings.peer.listen}")
+        says = _("an endpoint of its own: {endpoint}").format(endpoint=settings.peer.listen)
+        yield Found(_("port"), says)
         return
     number = _PORT if settings.peer.port is None else settings.peer.port
     if _is_free(number):
-        yield Found("port", f"{number} is free")
+        yield Found(_("port"), _("{port} is free").format(port=number))
     elif settings.peer.port is None:
-        yield Found("port", f"{number} is taken: the next free one is used")
+        says = _("{port} is taken: the next free one is used")
+        yield Found(_("port"), says.format(port=number))
     else:
-        yield Found("port", f"{number} is taken", "another program has it: --port NUMBER")
+        helps = _("another program has it: --port NUMBER")
+        yield Found(_("port"), _("{port} is taken").format(port=number), helps)
 
 
 def _is_free(port: int) -> bool:
@@ -150,25 +158,32 @@ def _is_free(port: int) -> bool:
 def _rendezvous(settings: Settings) -> Iterable[Found]:
     where = settings.rendezvous
     if where.host is None:
-        said = f"this machine's own (port {where.local_port}): only its nodes are met"
-        yield Found("rendezvous", f"{said}; --rendezvous HOST or --lan meets others")
+        says = _(
+            "this machine's own (port {port}): only its nodes are met; --rendezvous HOST or --lan "
+            "meets others"
+        )
+        yield Found(_("rendezvous"), says.format(port=where.local_port))
         return
     name = host_and_port(where.host, where.port)
     try:
         found = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
     except OSError as why:
-        said = f"{name}: there is no such host ({why.strerror})"
-        yield Found("rendezvous", said, "look at the name (--rendezvous) and at the network")
+        says = _("{host}: there is no such host ({why})").format(
+            host=name, why=spoken(why_not(why))
+        )
+        helps = _("look at the name (--rendezvous) and at the network")
+        yield Found(_("rendezvous"), says, helps)
         return
-    every = dict.fromkeys((family, place) for family, _, _, _, place in found)
+    every = dict.fromkeys((family, place) for family, _kind, _protocol, _name, place in found)
     places = [*every][:_MOST_PLACES]
     seconds = min(_ANSWER, _ANSWERS / len(places))
     answers = [_asked(family, place, seconds) for family, place in places]
-    for says, _ in answers:
-        yield Found("rendezvous", says)
-    if not any(ok for _, ok in answers):
-        helps = "nobody new is found until it answers: another --rendezvous, --lan or /dial"
-        yield Found("rendezvous", f"{name} cannot be used", helps)
+    for says, _ok in answers:
+        yield Found(_("rendezvous"), says)
+    if not any(ok for _says, ok in answers):
+        says = _("{host} cannot be used").format(host=name)
+        helps = _("nobody new is found until it answers: another --rendezvous, --lan or /dial")
+        yield Found(_("rendezvous"), says, helps)
 
 
 def _asked(family: int, place: tuple[object, ...], seconds: float) -> tuple[str, bool]:
@@ -187,41 +202,50 @@ def _asked(family: int, place: tuple[object, ...], seconds: float) -> tuple[str,
                 if not data:
                     break
                 line += data
-        answer = json.loads(line)
+        answer: object = json.loads(line)
         took = f"{(time.monotonic() - began) * 1000:.0f} ms"
     except OSError as why:
-        return f"{where}: {why.strerror or 'no answer'}", False
+        said = spoken(why_not(why)) if why.strerror else _("no answer")
+        return f"{where}: {said}", False
     except (ValueError, RecursionError):
-        return f"{where}: what answers is no rendezvous", False
+        answer = None
     if not isinstance(answer, dict):
-        return f"{where}: what answers is no rendezvous", False
+        return _("{host}: what answers is no rendezvous").format(host=where), False
     peers = answer.get("peers")
     if isinstance(peers, list):
-        return f"{where}: {len(peers)} registered, {took}", True
+        says = ngettext(
+            "{host}: {n} registered, {took}", "{host}: {n} registered, {took}", len(peers)
+        )
+        return says.format(host=where, n=len(peers), took=took), True
     # Some tell only who is registered himself; it answers, and that is enough.
-    return f"{where}: it answers ({str(answer.get('error', 'no list'))[:80]}), {took}", True
+    said = str(answer["error"])[:80] if "error" in answer else _("no list")
+    says = _("{host}: it answers ({said}), {took}")
+    return says.format(host=where, said=said, took=took), True
 
 
 def _network(settings: Settings) -> Iterable[Found]:
     ways, names, trouble = heard_on_the_network(patterns=settings.lan.interfaces)
     if trouble:
-        yield Found("network", trouble, "a firewall or another program: see --lan-interfaces")
+        helps = _("a firewall or another program: see --lan-interfaces")
+        yield Found(_("network"), trouble, helps)
         return
     if not ways:
-        helps = "/dial HOST[:PORT] or a rendezvous; --lan-interfaces names an interface"
+        helps = _("/dial HOST[:PORT] or a rendezvous; --lan-interfaces names an interface")
         helps = helps if settings.lan.enabled else ""
-        yield Found("network", "no interface leads to neighbours", helps)
+        yield Found(_("network"), _("no interface leads to neighbours"), helps)
         return
     if names:
-        yield Found("network", f"{len(names)} heard: {', '.join(sorted(names)[:10])}")
+        says = ngettext("{n} heard: {names}", "{n} heard: {names}", len(names))
+        some = ", ".join(sorted(names)[:10])
+        yield Found(_("network"), says.format(n=len(names), names=some))
         return
-    yield Found("network", "nobody else was heard (who starts with --lan would be)")
+    yield Found(_("network"), _("nobody else was heard (who starts with --lan would be)"))
 
 
 def _clock() -> Iterable[Found]:
     now = time.gmtime()
-    helps = "" if now.tm_year >= _FIRST_YEAR else "set it: people read the time of a message"
-    yield Found("clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", now), helps)
+    helps = "" if now.tm_year >= _FIRST_YEAR else _("set it: people read the time of a message")
+    yield Found(_("clock"), time.strftime("%Y-%m-%d %H:%M:%S UTC", now), helps)
 
 
 def _files() -> Iterable[Found]:
@@ -230,9 +254,11 @@ def _files() -> Iterable[Found]:
     while not os.path.isdir(there):
         there = os.path.dirname(there)
     if not os.access(there, os.W_OK | os.X_OK):
-        helps = f"nothing can be kept: make {there} writable, or --history FILE elsewhere"
-        yield Found("files", f"{folder} cannot be written", helps)
+        helps = _("nothing can be kept: make {folder} writable, or --history FILE elsewhere")
+        says = _("{folder} cannot be written").format(folder=folder)
+        yield Found(_("files"), says, helps.format(folder=there))
         return
     free = shutil.disk_usage(there).free
-    helps = "" if free >= _LITTLE else "the disk is nearly full: what comes could not be kept"
-    yield Found("files", f"{folder}, {free / 1e9:.1f} GB free", helps)
+    helps = "" if free >= _LITTLE else _("the disk is nearly full: what comes could not be kept")
+    says = _("{folder}, {free:.1f} GB free").format(folder=folder, free=free / 1e9)
+    yield Found(_("files"), says, helps)

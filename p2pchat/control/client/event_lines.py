@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from p2pchat.console.wording import EDITED, PLAIN, REUSED, away_line, said_note, sender
 from p2pchat.node.news import NOT_CONFIRMED
+from p2pchat.speech import _, ngettext
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
@@ -30,8 +31,8 @@ def message_line(event: dict[str, Any], *, marks: bool = False) -> str:
         to=to if to.startswith(("*", "#")) else "",
         claims="claims" in event,
         note=_note(event)
-        + (EDITED if event.get("of") else "")
-        + (REUSED if event.get("other_text") is True else ""),
+        + (_(EDITED) if event.get("of") else "")
+        + (_(REUSED) if event.get("other_text") is True else ""),
         security=(text_of(event.get("security")) or PLAIN) if marks else "",
     )
     return begin + text_of(event.get("text"))
@@ -48,20 +49,22 @@ def event_line(event: dict[str, Any], *, marks: bool = False) -> str:
     if kind == "message":
         return message_line(event, marks=marks)
     if kind == "peer":
-        return f"* {peer_id} is {text_of(event.get('status'))}"
+        return _("* {peer} is {status}").format(peer=peer_id, status=text_of(event.get("status")))
     if kind == "delivered":
-        return f"delivered to {peer_id} in {float(event.get('seconds', 0)) * 1000:.1f} ms"
+        took = float(event.get("seconds", 0)) * 1000
+        return _("delivered to {peer} in {ms:.1f} ms").format(peer=peer_id, ms=took)
     if kind == "away":
         return away_line(_name(event.get("peer_id")), text_of(event.get("text")))
     if kind == "queued":
-        return f"waits for {peer_id}"
+        return _("waits for {peer}").format(peer=peer_id)
     if kind == "undelivered":
         reason = text_of(event.get("reason"))
         if reason.startswith(NOT_CONFIRMED):
             return f"{peer_id}: {reason}"
-        return f"not delivered to {peer_id}: {reason}"
+        return _("not delivered to {peer}: {why}").format(peer=peer_id, why=reason)
     if kind == "key":
-        return f"* the key of {peer_id}: {text_of(event.get('what'))}"
+        what = text_of(event.get("what"))
+        return _("* the key of {peer}: {what}").format(peer=peer_id, what=what)
     if kind in _OTHERS:
         return _other_line(event, peer_id)
     return f"* {text_of(event.get('text') or kind)}"
@@ -73,19 +76,25 @@ _OTHERS: Final = ("sent", "read", "links", "round_trip", "forgotten", "left_out"
 def _other_line(event: dict[str, Any], peer_id: str) -> str:
     match event["event"]:
         case "sent":
-            edited = EDITED if event.get("of") else ""
+            edited = _(EDITED) if event.get("of") else ""
             return f"-> {bracketed(_name(event.get('to')))}{edited}: {text_of(event.get('text'))}"
         case "read":
-            return f"* {bracketed(_name(event.get('conversation')))} is read"
+            where = bracketed(_name(event.get("conversation")))
+            return _("* {conversation} is read").format(conversation=where)
         case "links":
             links = event.get("links")
-            return f"* {peer_id} has {len(links) if isinstance(links, list) else 0} links"
+            count = len(links) if isinstance(links, list) else 0
+            line = ngettext("* {peer} has {n} link", "* {peer} has {n} links", count)
+            return line.format(peer=peer_id, n=count)
         case "round_trip":
             return f"{peer_id}: {float(event.get('seconds', 0)) * 1000:.1f} ms"
         case "left_out":
-            return f"* {text_of(event.get('count'))} events are left out"
+            left_out = event.get("count")
+            one = 1 if left_out == 1 else 2
+            line = ngettext("* {n} event is left out", "* {n} events are left out", one)
+            return line.format(n=text_of(left_out))
         case _:
-            return f"* what {peer_id} said is forgotten"
+            return _("* what {peer} said is forgotten").format(peer=peer_id)
 
 
 def text_of(value: object) -> str:
@@ -103,7 +112,7 @@ def _name(value: object) -> str:
 def _note(event: dict[str, Any]) -> str:
     """What else there is to say of a message, before its bracket closes."""
     if event.get("kept") is False:
-        return " (not kept)"
+        return _(" (not kept)")
     try:
         then = calendar.timegm(time.strptime(str(event["said"]), "%Y-%m-%dT%H:%M:%SZ"))
         return said_note(then, time.time())

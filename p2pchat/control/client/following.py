@@ -16,7 +16,7 @@ from typing import Any, Final
 from p2pchat.control.client.finding import Choice, Node, Refused, find
 from p2pchat.control.client.place import Place
 from p2pchat.control.paths import ControlError
-from p2pchat.speech import spoken
+from p2pchat.speech import _, spoken
 
 _FIRST_WAIT: Final = 0.2
 _LONGEST_WAIT: Final = 5.0
@@ -43,7 +43,7 @@ def follow(
                 for event in _events(node, place):
                     wait = _FIRST_WAIT
                     yield event
-            say("the node stops")
+            say(_("the node stops"))
         except ControlError as why:
             if isinstance(why, Refused):
                 raise
@@ -55,12 +55,12 @@ def follow(
                 node = look_for(choice)
             except ControlError:
                 continue
-            say("the node is there again")
+            say(_("the node is there again"))
             break
 
 
 def _names(node: Node) -> tuple[str, str]:
-    name, _, namespace = node.peer_id.rpartition("@")
+    name, _at, namespace = node.peer_id.rpartition("@")
     return name, namespace
 
 

@@ -5,7 +5,8 @@
     P2PCHAT CRITICAL - no node of yours is running: ...                        2
 
 Rules: https://nagios-plugins.org/doc/guidelines.html, "Plugin Output". The line has one `|`, before
-its figures. A node that does not answer is as bad as one that is not there.
+its figures. What stands between the dash and it is for a person, and in their language; the rest is
+the same in all. A node that does not answer is as bad as one that is not there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from p2pchat.control.client.finding import Choice, find
 from p2pchat.control.paths import ControlError
+from p2pchat.speech import N_, _, ngettext, spoken
 from p2pchat.wire.text import shortened
 
 ANSWER_TIMEOUT: Final = 5.0
@@ -24,11 +26,11 @@ _OK, _WARNING, _CRITICAL = range(3)
 _FIRST_MINUTE: Final = 60.0
 _NEARLY: Final = 0.9
 _FULL: Final = (
-    ("links", "connections", "links"),
-    ("program", "descriptors", "open files"),
-    ("history", "waiting", "messages that wait"),
+    ("links", "connections", N_("{n:,} of {most:,} links")),
+    ("program", "descriptors", N_("{n:,} of {most:,} open files")),
+    ("history", "waiting", N_("{n:,} of {most:,} messages that wait")),
 )
-"""Section, figure and name of what is told when it is near its limit."""
+"""Section and figure of what is told when it is near its limit, and how."""
 _SHOWN: Final = (
     ("links", "open", "links"),
     ("history", "waiting", "waiting"),
@@ -54,16 +56,18 @@ def check(choice: Choice) -> Health:
             status = node.ask("status")
             stats = node.ask("stats")["stats"]
     except ControlError as why:
-        return _health(_CRITICAL, str(why))
+        return _health(_CRITICAL, spoken(why))
     except (KeyError, TypeError):
-        return _health(_CRITICAL, "what answers says nothing of a node")
+        return _health(_CRITICAL, _("what answers says nothing of a node"))
     if not isinstance(stats, dict):
         stats = {}
     found = [*_trouble(status, stats)]
-    worst = max((grade for grade, _ in found), default=_OK)
-    said = [sentence for _, sentence in sorted(found, key=lambda each: -each[0])]
+    worst = max((grade for grade, _said in found), default=_OK)
+    said = [sentence for _grade, sentence in sorted(found, key=lambda each: -each[0])]
     if not found:
-        said = [f"registered, {status.get('links', 0)} links"]
+        links = _number(status.get("links")) or 0
+        form = ngettext("registered, {n} link", "registered, {n} links", int(links))
+        said = [form.format(n=links)]
     return _health(worst, f"{node.peer_id}: {'; '.join(said)}", [*_figures(stats)])
 
 
@@ -71,18 +75,18 @@ def _trouble(status: Mapping[str, Any], stats: Mapping[str, Any]) -> Iterator[tu
     """What is not as it should be, each with how bad that is."""
     history = _section(stats, "history")
     if history.get("failing"):
-        yield _CRITICAL, "messages cannot be kept"
+        yield _CRITICAL, _("messages cannot be kept")
     trouble = status.get("trouble") or ""
     if not status.get("registered"):
         young = (_number(status.get("uptime_seconds")) or 0) < _FIRST_MINUTE
-        yield _WARNING if young else _CRITICAL, trouble or "not registered with the rendezvous"
+        yield _WARNING if young else _CRITICAL, trouble or _("not registered with the rendezvous")
     elif trouble:
         yield _WARNING, trouble
-    for section, figure, name in _FULL:
+    for section, figure, form in _FULL:
         values = _section(stats, section)
         value, most = _number(values.get(figure)), _number(values.get(f"{figure}_limit"))
         if value is not None and most and value >= _NEARLY * most:
-            yield _WARNING, f"{value:,} of {most:,} {name}"
+            yield _WARNING, _(form).format(n=value, most=most)
 
 
 def _figures(stats: Mapping[str, Any]) -> Iterator[str]:

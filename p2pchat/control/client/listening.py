@@ -25,8 +25,10 @@ from p2pchat.mesh.discovery.lan.beacon import (
 )
 from p2pchat.mesh.discovery.lan.interfaces import Interface, all_interfaces, usable
 from p2pchat.mesh.discovery.lan.sockets import ipv6_socket
+from p2pchat.speech import _, spoken
 from p2pchat.wire.address import host_and_port, is_link_local
 from p2pchat.wire.names import bracketed
+from p2pchat.wire.text import why_not
 
 _LISTEN: Final = 3.0
 _MOST: Final = 1000
@@ -50,7 +52,8 @@ def heard_on_the_network(
         try:
             four = opened.enter_context(_ipv4_socket(port))
         except OSError as why:
-            return ours, set(), f"cannot listen for beacons: {why.strerror or why}"
+            trouble = _("cannot listen for beacons: {why}").format(why=spoken(why_not(why)))
+            return ours, set(), trouble
         sockets = {four: ""}
         for way in ways:
             try:
@@ -61,7 +64,8 @@ def heard_on_the_network(
                 else:
                     _ask_over_ipv4(four, way, question, port)
             except OSError as why:
-                wrong.append(f"cannot ask for beacons on {way.name}: {why.strerror or why}")
+                trouble = _("cannot ask for beacons on {interface}: {why}")
+                wrong.append(trouble.format(interface=way.name, why=spoken(why_not(why))))
         if len(wrong) == len(ways):
             return ours, set(), wrong[0]
         return ours, _listen(sockets, seconds, {*ours}), ""
@@ -94,14 +98,14 @@ def _listen(sockets: dict[socket.socket, str], seconds: float, ours: set[str]) -
     until = time.monotonic() + seconds
     left = _MOST
     while left > 0 and (wait := until - time.monotonic()) > 0:
-        ready, _, _ = select.select([*sockets], [], [], wait)
+        ready, _writing, _failed = select.select([*sockets], [], [], wait)
         for each in ready:
             left -= 1
-            datagram, (ip, *_) = each.recvfrom(MAX_BYTES + 1)
+            datagram, (ip, *_port) = each.recvfrom(MAX_BYTES + 1)
             beacon = decode(datagram)
             if beacon is None or not beacon.port or ip in ours:
                 continue
             if not sockets[each] or is_link_local(ip):
                 where = host_and_port(ip + sockets[each], beacon.port)
-                names.add(f"{bracketed(beacon.id)} at {where}")
+                names.add(_("{peer} at {address}").format(peer=bracketed(beacon.id), address=where))
     return names

@@ -14,10 +14,15 @@ from typing import Any, Final, NamedTuple
 
 from p2pchat.control.client.event_lines import text_of
 from p2pchat.control.client.finding import Node
+from p2pchat.speech import N_, _, ngettext
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
 
-_STAGES: Final = {"waits": "waits", "on_its_way": "on its way", "overdue": "no ACK came"}
+_STAGES: Final = {
+    "waits": N_("waits"),
+    "on_its_way": N_("on its way"),
+    "overdue": N_("no ACK came"),
+}
 _AT_ONCE: Final = 500
 
 
@@ -34,13 +39,18 @@ def _outbox(node: Node, options: argparse.Namespace) -> Shown:
     if words[:1] == ["cancel"]:
         return _cancel(node, words[1:])
     rows = [*_waiting(node, words[0] if words else "")]
-    lines = [
-        f"{text_of(row.get('msg_id'))}  {_moment(row)}  to {bracketed(text_of(row.get('to')))}: "
-        f"{shortened(text_of(row.get('text')), 60)}"
-        f"  ({_STAGES.get(text_of(row.get('stage')), text_of(row.get('stage')))})"
-        for row in rows
-    ]
-    return Shown(rows, lines or ["nothing waits"])
+    return Shown(rows, [*map(_waiting_line, rows)] or [_("nothing waits")])
+
+
+def _waiting_line(row: dict[str, Any]) -> str:
+    stage = text_of(row.get("stage"))
+    return _("{msg_id}  {time}  to {peer}: {text}  ({stage})").format(
+        msg_id=text_of(row.get("msg_id")),
+        time=_moment(row),
+        peer=bracketed(text_of(row.get("to"))),
+        text=shortened(text_of(row.get("text")), 60),
+        stage=_(_STAGES.get(stage, stage)),
+    )
 
 
 def _waiting(node: Node, peer_id: str) -> Iterator[dict[str, Any]]:
@@ -62,9 +72,9 @@ def _cancel(node: Node, ids: list[str]) -> Shown:
         count += answer["cancelled"]
         unknown += answer["unknown"]
         reasons += [answer["reason"]] if "reason" in answer else []
-    lines = [f"cancelled {_messages(count)}"]
-    lines += [f"no message {text_of(each)} waits" for each in unknown[:10]]
-    lines += [f"but not for good: {text_of(each)}" for each in reasons[:1]]
+    lines = [ngettext("cancelled {n} message", "cancelled {n} messages", count).format(n=count)]
+    lines += [_("no message {id} waits").format(id=text_of(each)) for each in unknown[:10]]
+    lines += [_("but not for good: {why}").format(why=text_of(each)) for each in reasons[:1]]
     value = {"cancelled": count, "unknown": unknown, "for_good": not reasons}
     return Shown(value, lines, done=not unknown and not reasons)
 
@@ -102,15 +112,15 @@ def _search(node: Node, options: argparse.Namespace) -> Shown:
         )
         for line in found
     ]
-    nothing = f'nothing is kept that has "{shortened(words, 60)}"'
+    nothing = _('nothing is kept that has "{words}"').format(words=shortened(words, 60))
     return Shown(found, [*map(history_line, records)] or [nothing])
 
 
 def _reconnect(node: Node, _options: argparse.Namespace) -> Shown:
     count = node.ask("reconnect")["dialing"]
-    line = (
-        f"dialing {count} peer{'' if count == 1 else 's'}" if count else "there is nobody to dial"
-    )
+    line = _("there is nobody to dial")
+    if count:
+        line = ngettext("dialing {n} peer", "dialing {n} peers", count).format(n=count)
     return Shown({"dialing": count}, [line])
 
 
@@ -119,25 +129,32 @@ def _block(node: Node, options: argparse.Namespace) -> Shown:
     entry = bracketed(text_of(answer["entry"]))
     value = {key: answer[key] for key in ("entry", "configured", "added")}
     if answer["entry"]:
-        state = "is not blocked any more" if options.remove else "is blocked until the node ends"
+        state = _("{entry} is blocked until the node ends")
         if answer["entry"] in answer["configured"]:
-            state = "is blocked by limits.blocked"
-        return Shown(value, [f"{entry} {state}"])
+            state = _("{entry} is blocked by limits.blocked")
+        elif options.remove:
+            state = _("{entry} is not blocked any more")
+        return Shown(value, [state.format(entry=entry)])
     lines = [f"{text_of(each)} (limits.blocked)" for each in answer["configured"]]
-    lines += [f"{text_of(each)} (until the node ends)" for each in answer["added"]]
-    return Shown(value, lines or ["nobody is blocked"])
+    until = _("{entry} (until the node ends)")
+    lines += [until.format(entry=text_of(each)) for each in answer["added"]]
+    return Shown(value, lines or [_("nobody is blocked")])
 
 
 def _forget(node: Node, options: argparse.Namespace) -> Shown:
     answer = node.ask("forget", peer_id=options.peer)
     value = {key: answer[key] for key in ("peer_id", "messages")}
     who = bracketed(text_of(answer["peer_id"]))
-    return Shown(value, [f"forgot {_messages(answer['messages'])} of and to {who}"])
+    count = int(answer["messages"])
+    line = ngettext(
+        "forgot {n} message of and to {peer}", "forgot {n} messages of and to {peer}", count
+    )
+    return Shown(value, [line.format(n=count, peer=who)])
 
 
 def _log(node: Node, options: argparse.Namespace) -> Shown:
     level = text_of(node.ask("log", level=options.level)["level"])
-    return Shown({"level": level}, [f"the log tells {level} and graver"])
+    return Shown({"level": level}, [_("the log tells {level} and graver").format(level=level)])
 
 
 ORDERS: Final[dict[str, Callable[[Node, argparse.Namespace], Shown]]] = {
@@ -149,10 +166,6 @@ ORDERS: Final[dict[str, Callable[[Node, argparse.Namespace], Shown]]] = {
     "log": _log,
 }
 """Each of them, by its word."""
-
-
-def _messages(count: int) -> str:
-    return f"{count} message{'' if count == 1 else 's'}"
 
 
 def _moment(row: dict[str, Any]) -> str:

@@ -16,7 +16,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from p2pchat.wire.text import printable, shortened, system_reason
+from p2pchat.speech import _, spoken
+from p2pchat.wire.text import printable, shortened, why_not
 
 
 def fill_standard_descriptors() -> bool:
@@ -46,7 +47,7 @@ def fill_standard_descriptors() -> bool:
 def guarded(program: Callable[[], object]) -> int:
     """Run a short program that returns its exit status, or leaves with it; returns that status."""
     if sys.stdout is None:  # in somebody else's program, as twistd
-        complain("p2pchat: standard output is closed")
+        complain(_("p2pchat: standard output is closed"))
         return 1
     status: object = 0
     try:
@@ -59,8 +60,8 @@ def guarded(program: Callable[[], object]) -> int:
         forget_output()
     except OSError as why:
         forget_output()
-        what = "standard output" if why.filename is None else shortened(str(why.filename))
-        complain(f"p2pchat: {what}: {system_reason(why)}")
+        what = _("standard output") if why.filename is None else shortened(str(why.filename))
+        complain(f"p2pchat: {what}: {spoken(why_not(why))}")
         status = status or 1
     return status if isinstance(status, int) else 0
 

@@ -20,7 +20,7 @@ from typing import Final
 
 from p2pchat.control.client.finding import Node
 from p2pchat.control.paths import ControlError
-from p2pchat.speech import Sentence
+from p2pchat.speech import Sentence, _
 
 _PATIENCE: Final = 60.0
 """Seconds that a browser may take to use the link."""
@@ -40,7 +40,7 @@ def web(node: Node, options: argparse.Namespace) -> list[str]:
         if not _opened(file):
             return [url]
         if _is_used(node, url.rpartition("=")[2]):
-            return [f"the page is open, on port {answer['port']}"]
+            return [_("the page is open, on port {port}").format(port=answer["port"])]
     raise ControlError(
         Sentence("no browser has opened the page: p2pchat web --print shows a link to it")
     )

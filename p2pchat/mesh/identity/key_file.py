@@ -30,6 +30,8 @@ from p2pchat.mesh.identity.certificates import ANYONE, ANYONE_SEED, key_of
 from p2pchat.mesh.identity.key_making import KeyFileError, RefusedBySystem, pem_of, seed_in
 from p2pchat.mesh.identity.keys import Keys, certificate_in
 from p2pchat.mesh.identity.sealing import Seal, SealError
+from p2pchat.speech import Sentence
+from p2pchat.wire.text import why_not
 
 _TITLE: Final = "p2pchat key of "
 RECORD: Final = "p2pchat next key "
@@ -103,7 +105,9 @@ def fleeting_key(
             file.flush()
             keys = load(file.name, text, b"", cpu)
     except OSError as error:
-        raise KeyFileError(f"no place for a key of this process: {error.strerror}") from None
+        raise KeyFileError(
+            Sentence("no place for a key of this process: {why}", why=why_not(error))
+        ) from None
     return OwnKey(keys, True, False, None)
 
 
@@ -121,8 +125,13 @@ def read(
     owner = owner_in(text)
     if peer_id and owner and owner != escaped(peer_id):
         raise KeyFileError(
-            f"{path} is the key of {owner}: move it away to have one made for {peer_id}, "
-            f"or import it under that name"
+            Sentence(
+                "{path} is the key of {owner}: move it away to have one made for {peer_id}, "
+                "or import it under that name",
+                path=path,
+                owner=owner,
+                peer_id=peer_id,
+            )
         )
     return load(path, text, passphrase, cpu), was_open
 
@@ -143,11 +152,11 @@ def export_key(path: str, target: str, passphrase: bytes, new_passphrase: bytes)
     With the key that is to follow it, if there is one; see `next_key`. Raises `KeyFileError`.
     """
     if not new_passphrase:
-        raise KeyFileError("a key leaves its folder with a passphrase only: give one")
+        raise KeyFileError(Sentence("a key leaves its folder with a passphrase only: give one"))
     text, _ = text_of(path)
     pem = pem_of(seed_of(path, text, passphrase), fit(new_passphrase))
     if os.path.lexists(target):
-        raise KeyFileError(f"{target} is there already: name a new file")
+        raise KeyFileError(Sentence("{path} is there already: name a new file", path=target))
     following = path + NEXT
     if os.path.lexists(following):
         again = _again(following, text_of(following)[0], passphrase, new_passphrase)
@@ -178,7 +187,9 @@ def import_key(
     held = take(path)
     try:
         if os.path.lexists(path) and not replace:
-            raise KeyFileError(f"{path} is there already: keep a copy of it, and say --replace")
+            raise KeyFileError(
+                Sentence("{path} is there already: keep a copy of it, and say --replace", path=path)
+            )
         # A key that is to follow another one than that which is there is used by nobody.
         if following:
             write_whole(path + NEXT, following, escaped(peer_id))
@@ -218,11 +229,17 @@ def take(path: str) -> Lock:
         held = lock(path)
     except OSError as error:
         raise KeyFileError(
-            f"{path} cannot be locked: {error.strerror} (--key FILE names another place, "
-            "--key none takes a new key each time)"
+            Sentence(
+                "{path} cannot be locked: {why} (--key FILE names another place, "
+                "--key none takes a new key each time)",
+                path=path,
+                why=why_not(error),
+            )
         ) from None
     if held is None:
-        raise KeyFileError(f"{path} is in use by another process: end that one first")
+        raise KeyFileError(
+            Sentence("{path} is in use by another process: end that one first", path=path)
+        )
     return held
 
 
@@ -234,10 +251,12 @@ def text_of(path: str, *, mend: bool = True) -> tuple[str, bool]:
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise KeyFileError(f"{path} is no file: move it away")
+                raise KeyFileError(Sentence("{path} is no file: move it away", path=path))
             if mend and status.st_uid != os.geteuid():
                 raise KeyFileError(
-                    f"{path} belongs to another user: move it away, or make it yours"
+                    Sentence(
+                        "{path} belongs to another user: move it away, or make it yours", path=path
+                    )
                 )
             is_open = bool(status.st_mode & 0o077)
             if mend and is_open:
@@ -246,7 +265,7 @@ def text_of(path: str, *, mend: bool = True) -> tuple[str, bool]:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise KeyFileError(f"{path} cannot be read: {error.strerror}") from None
+        raise KeyFileError(unreadable(path, error)) from None
     try:
         return data.decode("ascii"), is_open
     except UnicodeDecodeError:
@@ -314,21 +333,42 @@ def seed_of(path: str, text: str, passphrase: bytes) -> bytes:
 def fit(passphrase: bytes) -> bytes:
     """The passphrase, if OpenSSL takes one as long; else raises `KeyFileError`."""
     if len(passphrase) > _LONGEST_PASSPHRASE:
-        raise KeyFileError(f"a passphrase has {_LONGEST_PASSPHRASE} bytes at most: take another")
+        raise KeyFileError(
+            Sentence(
+                "a passphrase has {most} bytes at most: take another", most=_LONGEST_PASSPHRASE
+            )
+        )
     return passphrase
 
 
 def damaged(path: str) -> KeyFileError:
     """What to say of a file that cannot be used."""
     return KeyFileError(
-        f"{path} is damaged: put a copy of it back, or move it away to have a new key made"
+        Sentence(
+            "{path} is damaged: put a copy of it back, or move it away to have a new key made",
+            path=path,
+        )
     )
+
+
+def unreadable(path: str, error: OSError) -> Sentence:
+    """What to say of a file that cannot be read."""
+    return Sentence("{path} cannot be read: {why}", path=path, why=why_not(error))
+
+
+def unwritable(path: str, error: OSError) -> Sentence:
+    """What to say of a file that cannot be written."""
+    return Sentence("{path} cannot be written: {why}", path=path, why=why_not(error))
 
 
 def _locked_up(path: str, passphrase: bytes) -> KeyFileError:
     if passphrase:
-        return KeyFileError(f"{path} does not open with this passphrase: give the right one")
-    return KeyFileError(f"{path} has a passphrase: name a file with it in passphrase_file")
+        return KeyFileError(
+            Sentence("{path} does not open with this passphrase: give the right one", path=path)
+        )
+    return KeyFileError(
+        Sentence("{path} has a passphrase: name a file with it in passphrase_file", path=path)
+    )
 
 
 def write_whole(path: str, pem: str, owner: str) -> None:
@@ -345,7 +385,7 @@ def write_whole(path: str, pem: str, owner: str) -> None:
         os.rename(temporary, path)
         sync_folder(path)
     except OSError as error:
-        raise KeyFileError(f"{path} cannot be written: {error.strerror}") from None
+        raise KeyFileError(unwritable(path, error)) from None
 
 
 def sync_folder(path: str) -> None:

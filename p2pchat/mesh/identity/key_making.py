@@ -11,10 +11,11 @@ import ssl
 from contextlib import suppress
 
 from p2pchat.mesh.identity.certificates import ANYONE_SEED, certificate, to_sign
+from p2pchat.speech import Sentence
 
 
 class KeyFileError(Exception):
-    """A key that cannot be used; one sentence that says what to do."""
+    """A key that cannot be used; its `Sentence` says what to do."""
 
 
 class NoCryptography(KeyFileError):
@@ -22,8 +23,10 @@ class NoCryptography(KeyFileError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the package cryptography is missing, without which no key can be made: "
-            "install it, or use --security off"
+            Sentence(
+                "the package cryptography is missing, without which no key can be made: "
+                "install it, or use --security off"
+            )
         )
 
 
@@ -32,8 +35,10 @@ class RefusedBySystem(KeyFileError):
 
     def __init__(self) -> None:
         super().__init__(
-            "this system refuses keys of the kind Ed25519: without encryption "
-            "the node starts with --security off"
+            Sentence(
+                "this system refuses keys of the kind Ed25519: without encryption "
+                "the node starts with --security off"
+            )
         )
 
 

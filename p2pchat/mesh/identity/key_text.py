@@ -12,10 +12,13 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import Final
 
+from p2pchat.speech import Sentence
+
 _PREFIX: Final = b"p2pchat key 1\n"
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _READ_AS: Final = str.maketrans("OIL", "011")
 _LETTERS: Final = 16
+_EXAMPLE: Final = "Y3YW-Z254-ZYFB-5S3W"
 _BITS: Final = 5 * _LETTERS
 _KEY_TEXT: Final = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 """43 times 6 bits, of which the last two belong to nothing and are 0."""
@@ -55,7 +58,9 @@ def read_fingerprint(text: str) -> str:
         letters = letters.upper().translate(_READ_AS)
         if all(letter in _DIGITS for letter in letters):
             return _in_groups(letters)
-    raise ValueError("a fingerprint is 16 letters and digits, like Y3YW-Z254-ZYFB-5S3W")
+    raise ValueError(
+        Sentence("a fingerprint is 16 letters and digits, like {example}", example=_EXAMPLE)
+    )
 
 
 def _in_groups(letters: str) -> str:

@@ -35,6 +35,7 @@ from p2pchat.mesh.identity.key_file import (
     sync_folder,
     take,
     text_of,
+    unwritable,
     write_whole,
 )
 from p2pchat.mesh.identity.key_making import KeyFileError, pem_of
@@ -43,6 +44,7 @@ from p2pchat.mesh.identity.key_words import day
 from p2pchat.mesh.identity.keys import Keys, certificate_in
 from p2pchat.mesh.identity.statement import Statement, as_message, make, next_count
 from p2pchat.mesh.identity.statement import read as read_statement
+from p2pchat.speech import Sentence
 from p2pchat.wire.messages import KeyChange
 
 STAYS: Final = 30 * 86_400.0
@@ -93,19 +95,31 @@ def rotate(
         text, _ = text_of(path)
         peer_id = unquote(owner_in(text))
         if not peer_id:
-            raise KeyFileError(f"{path} does not say whose key it is: import it under a name first")
+            raise KeyFileError(
+                Sentence(
+                    "{path} does not say whose key it is: import it under a name first", path=path
+                )
+            )
         old = _key_in(path, text)
         found = read_next(path)
         if found is None:
             return _make(path, text, peer_id, old, random_bytes, wall, passphrase, at_once)
         if found.statement.old != old:
             raise KeyFileError(
-                f"{path}{NEXT} is to follow another key than that in {path}: move it away"
+                Sentence(
+                    "{next} is to follow another key than that in {path}: move it away",
+                    next=path + NEXT,
+                    path=path,
+                )
             )
         if not at_once:
             raise KeyFileError(
-                f"a next key is there already, {fingerprint(found.statement.new)}, "
-                f"which is used from {day(found.until)} on: --now takes it now"
+                Sentence(
+                    "a next key is there already, {key}, which is used from {day} on: "
+                    "--now takes it now",
+                    key=fingerprint(found.statement.new),
+                    day=day(found.until),
+                )
             )
         found = found._replace(until=0.0)
         _, begin, pem = text_of(path + NEXT)[0].partition("-----BEGIN")
@@ -136,7 +150,7 @@ def take_over(
             os.rename(path + NEXT, path)
             sync_folder(path)
         except OSError as error:
-            raise KeyFileError(f"{path} cannot be written: {error.strerror}") from None
+            raise KeyFileError(unwritable(path, error)) from None
     finally:
         held.release()
     return keys

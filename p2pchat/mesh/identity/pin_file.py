@@ -24,7 +24,8 @@ from p2pchat.disk import Disk
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.identity.pin_lines import Line, PinsDamagedError, head_line, read_lines
 from p2pchat.mesh.identity.pin_writer import PinWriter
-from p2pchat.wire.text import system_reason
+from p2pchat.speech import Sentence, sentence_of, spoken
+from p2pchat.wire.text import system_reason, why_not
 
 SYNC_WITHIN: Final = 1.0
 """Seconds after which what was written is surely on the disk."""
@@ -83,7 +84,7 @@ class PinFile:
     """
 
     def __init__(
-        self, writer: PinWriter, own: bytes, tell: Callable[[str], None], thread: Thread
+        self, writer: PinWriter, own: bytes, tell: Callable[[Sentence], None], thread: Thread
     ) -> None:
         self.path = writer.path
         self.everything: Callable[[], Iterable[bytes]] = tuple
@@ -114,7 +115,7 @@ class PinFile:
         self._unsynced_since: float | None = None
         self._asked: deque[tuple[int, Deferred[str]]] = deque()
         self._failed_at: float | None = None
-        self._trouble = ""
+        self._trouble: Sentence | None = None
 
     @property
     def failing(self) -> bool:
@@ -130,7 +131,7 @@ class PinFile:
         return self.count
 
     def append_synced(self, line: bytes, now: float) -> Deferred[str]:
-        """Have a line on the disk; fires with nothing then, else with a sentence that says why not.
+        """Have a line on the disk; fires with "" then, else with what to tell the person of it.
 
         It is tried again in any case, by `sweep`.
         """
@@ -144,7 +145,7 @@ class PinFile:
         if self._busy_since is None and self._unsynced_since is None and not self._owes:
             return succeed("")
         if self._busy_since is not None and self.failing:
-            return succeed(self._trouble)
+            return succeed(spoken(self._trouble))
         answer: Deferred[str] = Deferred()
         self._asked.append((self.count, answer))
         self._sync_wanted = True
@@ -158,7 +159,7 @@ class PinFile:
         try:
             self._writer.replace(data)
         except OSError as error:
-            self._failed(system_reason(error))
+            self._failed(why_not(error))
         else:
             self._is_anew()
 
@@ -179,7 +180,7 @@ class PinFile:
         self._now = now
         if self._busy_since is not None:
             if not self.failing and not 0 <= now - self._busy_since < PATIENCE:
-                self._failed("the disk does not answer")
+                self._failed(Sentence("the disk does not answer"))
             return
         if self._failed_at is not None:
             if 0 <= now - self._failed_at < RETRY and self._pieces is None:
@@ -269,7 +270,7 @@ class PinFile:
             self._asked.popleft()[1].callback("")
         if self._failed_at is not None and not self._owes:
             self._failed_at = None
-            self._tell(f"the known keys are written to {self.path} again")
+            self._tell(Sentence("the known keys are written to {path} again", path=self.path))
         self.on_written()
         self._work()
 
@@ -287,18 +288,20 @@ class PinFile:
         error = failure.value
         if not isinstance(error, OSError):
             _log.warn("{why}", why=failure.getTraceback())
-        self._failed(system_reason(error) if isinstance(error, OSError) else "a fault of ours")
+        ours = Sentence("a fault of ours")
+        self._failed(why_not(error) if isinstance(error, OSError) else ours)
 
-    def _failed(self, why: str) -> None:
-        self._trouble = (
-            f"the known keys cannot be written to {self.path} ({why}): "
-            "they hold until this program ends"
+    def _failed(self, why: Sentence) -> None:
+        self._trouble = trouble = Sentence(
+            "the known keys cannot be written to {path} ({why}): they hold until this program ends",
+            path=self.path,
+            why=why,
         )
         if self._failed_at is None:
-            self._tell(self._trouble)
+            self._tell(trouble)
         self._failed_at = self._now
         while self._asked:
-            self._asked.popleft()[1].callback(self._trouble)
+            self._asked.popleft()[1].callback(spoken(trouble))
         self.on_written()
 
 
@@ -306,7 +309,7 @@ def open_pins(
     disk: Disk,
     path: str,
     own: bytes,
-    tell: Callable[[str], None],
+    tell: Callable[[Sentence], None],
     *,
     is_new: bool = False,
     thread: Thread | None = None,
@@ -319,7 +322,7 @@ def open_pins(
     Returns the file and what it says. `tell` gets a sentence when the file should be there and is
     not, or was made with another key. `thread` waits for the disk; None: whoever calls does.
 
-    Raises `PinsDamagedError` with a sentence when the file cannot be read: the program does not
+    Raises `PinsDamagedError` when the file cannot be read: the program does not
     start then, since "nobody is known" would trust everybody anew.
     """
     data, there = b"", True
@@ -328,7 +331,7 @@ def open_pins(
     except FileNotFoundError:
         there = False
     except OSError as error:
-        raise PinsDamagedError(_unreadable(path, system_reason(error))) from None
+        raise PinsDamagedError(_unreadable(path, why_not(error))) from None
     if there:
         try:
             disk.make_private(path)
@@ -337,7 +340,7 @@ def open_pins(
     try:
         contents = read_lines(data)
     except PinsDamagedError as error:
-        raise PinsDamagedError(_unreadable(path, str(error))) from None
+        raise PinsDamagedError(_unreadable(path, sentence_of(error))) from None
     torn = contents.size < len(data)
     writer = PinWriter(disk, path, contents.size, torn=torn)
     file = PinFile(writer, own, tell, NoThread() if thread is None else thread)
@@ -347,14 +350,25 @@ def open_pins(
         return file, contents.lines
     file.needs_writing = True
     if contents.own is None and not is_new:
-        tell(f"nobody is known any more: {path} is {'empty' if there else 'gone'}")
+        tell(
+            Sentence("nobody is known any more: {path} is empty", path=path)
+            if there
+            else Sentence("nobody is known any more: {path} is gone", path=path)
+        )
     elif contents.own not in (None, followed):
-        tell(f"{path} was made with another key of yours: those whom it knows are known still")
+        tell(
+            Sentence(
+                "{path} was made with another key of yours: those whom it knows are known still",
+                path=path,
+            )
+        )
     return file, contents.lines
 
 
-def _unreadable(path: str, why: str) -> str:
-    return (
-        f"cannot read the known keys in {path} ({why}): bring the file back from a copy, or move "
-        "it away, and then nobody is known any more"
+def _unreadable(path: str, why: Sentence) -> Sentence:
+    return Sentence(
+        "cannot read the known keys in {path} ({why}): bring the file back from a copy, or move "
+        "it away, and then nobody is known any more",
+        path=path,
+        why=why,
     )

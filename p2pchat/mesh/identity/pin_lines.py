@@ -28,6 +28,7 @@ from msgspec.json import Decoder, encode
 
 from p2pchat.mesh.identity.key_text import check_key, key_text, read_fingerprint, read_key
 from p2pchat.mesh.identity.pin import Hold, Pin
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import split_peer_id
 
 FORM: Final = "p2pchat keys 1"
@@ -41,7 +42,10 @@ Event: TypeAlias = Literal[
 
 
 class PinsDamagedError(ValueError):
-    """A file of known keys cannot be read, and nobody may be trusted anew; the text says why."""
+    """A file of known keys cannot be read, and nobody may be trusted anew.
+
+    Its `Sentence` says why.
+    """
 
 
 class _Head(Struct, forbid_unknown_fields=True):
@@ -104,14 +108,15 @@ def read_lines(data: bytes) -> Contents:
     try:
         own = read_key(_HEAD.decode(first).own)
     except (DecodeError, ValueError):
-        raise PinsDamagedError("line 1 is not that of known keys") from None
+        raise PinsDamagedError(Sentence("line 1 is not that of known keys")) from None
     lines: list[Line] = []
     for number, text in enumerate(rest, 2):
         try:
             line = _LINE.decode(text)
             _check(line)
         except (DecodeError, ValueError):
-            raise PinsDamagedError(f"line {number} cannot be read") from None
+            why = Sentence("line {number} cannot be read", number=number)
+            raise PinsDamagedError(why) from None
         lines.append(line)
     return Contents(own, lines, size)
 

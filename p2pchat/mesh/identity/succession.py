@@ -21,6 +21,7 @@ from p2pchat.mesh.identity.key_making import KeyFileError
 from p2pchat.mesh.identity.keys import Keys
 from p2pchat.mesh.identity.next_key import NextKey
 from p2pchat.mesh.identity.pin_file import NoThread, Thread
+from p2pchat.speech import Sentence
 
 LOOK_EVERY: Final = 30.0
 """Seconds between two looks at the file."""
@@ -57,7 +58,7 @@ class Succession:
         file: NextKeyFile,
         own: bytes,
         wall: Callable[[], float],
-        tell: Callable[[str], None],
+        tell: Callable[[Sentence], None],
         thread: Thread | None = None,
     ) -> None:
         self.next: NextKey | None = None
@@ -119,27 +120,30 @@ class Succession:
         if self._closed:
             return
         error = failure.value
-        why = str(error) if isinstance(error, KeyFileError) else "a fault of ours"
-        if not isinstance(error, KeyFileError):
-            _log.warn("{why}", why=failure.getTraceback())
-        self._in_trouble(f"your next key is not used: {why}")
+        if isinstance(error, KeyFileError):
+            self._in_trouble(Sentence("your next key is not used: {why}", why=error))
+            return
+        _log.warn("{why}", why=failure.getTraceback())
+        self._in_trouble(Sentence("your next key is not used: a fault of ours"))
 
-    def _in_trouble(self, why: str) -> None:
-        if why and why != self._trouble:
+    def _in_trouble(self, why: Sentence | None) -> None:
+        if why is not None and str(why) != self._trouble:
             self._tell(why)
-        self._trouble = why
+        self._trouble = "" if why is None else str(why)
 
     def _found(self, following: NextKey | None) -> None:
         if following is not None and following.statement.old != self._own:
-            self._in_trouble("your next key is not used: it is to follow another one than yours")
+            self._in_trouble(
+                Sentence("your next key is not used: it is to follow another one than yours")
+            )
             following = None
         else:
-            self._in_trouble("")
+            self._in_trouble(None)
         known, self.next = self.next, following
         if following is not None and (known is None or known.statement != following.statement):
             self.on_next(following)
 
     def _taken(self, keys: Keys) -> None:
-        self._in_trouble("")
+        self._in_trouble(None)
         self._own, self.next = keys.own, None
         self.on_taken(keys)

@@ -34,6 +34,7 @@ from p2pchat.mesh.identity.trust import (
     may_stay,
     vouch,
 )
+from p2pchat.speech import Sentence, spoken
 
 _MOST_DOUBTS: Final = 1000
 _log: Final = Log("PeerServer")
@@ -45,7 +46,7 @@ class Alert(NamedTuple):
     kind: AlertKind
     peer_id: str
     sentence: str
-    """For the person."""
+    """For the person, in their language."""
     key: bytes | None
     """The key that was refused, if there was one."""
     known: bytes | None
@@ -186,8 +187,8 @@ class Vouching(Generic[_Link]):
             return
         words = key_words.two_next if kind is AlertKind.TWO_NEXT else key_words.rotated
         sentence = words(pin, pin.change)
-        _log.warn("{text}", text=sentence)
-        self._on_alert(Alert(kind, peer_id, sentence, key, pin.key))
+        _log.warn("{text}", text=str(sentence))
+        self._on_alert(Alert(kind, peer_id, spoken(sentence), key, pin.key))
 
     # ------------------------------------------------------------ time
 
@@ -247,13 +248,13 @@ class Vouching(Generic[_Link]):
         if not self.alerts.tell(peer_id, now, settled=settled or kind is AlertKind.OWN_KEY):
             return
         sentence = self._sentence(kind, peer_id, pin, ip)
-        _log.warn("{text}", text=sentence)
+        _log.warn("{text}", text=str(sentence))
         known = None if pin is None else pin.key
-        self._on_alert(Alert(kind, peer_id, sentence, key, known))
+        self._on_alert(Alert(kind, peer_id, spoken(sentence), key, known))
         if key is not None and kind not in (AlertKind.OWN_KEY, AlertKind.REFUSES_US):
             self.keys.refusal_told(peer_id, now)
 
-    def _sentence(self, kind: AlertKind, peer_id: str, pin: Pin | None, ip: str) -> str:
+    def _sentence(self, kind: AlertKind, peer_id: str, pin: Pin | None, ip: str) -> Sentence:
         if kind is AlertKind.OWN_KEY:
             return key_words.own_key_elsewhere(peer_id, ip)
         if kind is AlertKind.REFUSES_US:

@@ -19,8 +19,9 @@ from hmac import compare_digest, digest
 from typing import Final, NamedTuple
 
 from p2pchat.mesh.identity.certificates import is_weak
+from p2pchat.speech import Sentence
 
-NOT_INSTALLED: Final = (
+NOT_INSTALLED: Final = Sentence(
     "pairing needs the package spake2, which is not installed here: pip install spake2"
 )
 _PASSWORD: Final = b"p2pchat pair 1\n"
@@ -31,7 +32,7 @@ _PROOF: Final = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
 class NotInstalledError(Exception):
-    """There is no spake2; the text is the sentence for the person."""
+    """There is no spake2; its `Sentence` says what to do."""
 
 
 class Proofs(NamedTuple):

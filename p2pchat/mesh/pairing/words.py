@@ -1,6 +1,7 @@
 """What a person is told about pairing: what happened, what did not, and what to do now.
 
-Rules: pure. Nothing that a peer wrote stands in a sentence except its name.
+Rules: pure. Nothing that a peer wrote stands in a sentence except its name. What an error carries
+is a `Sentence`; the rest is in the person's language.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from enum import Enum
 from math import ceil
 from typing import Final
 
+from p2pchat.speech import Sentence, _, counted
 from p2pchat.wire.names import bracketed, visible
-
-BY_VOICE: Final = "by voice or face to face, and not in this chat"
 
 
 class NotPairedError(Exception):
-    """A pairing that cannot begin, or that failed; the text is the sentence for the person."""
+    """A pairing that cannot begin, or that failed; its `Sentence` says why."""
 
 
 class Why(Enum):
@@ -50,108 +50,168 @@ _ON_THE_WIRE: Final = {why.value: why for why in (Why.FAILED, Why.USED, Why.LATE
 def shown(peer_id: str, own_id: str, digits: str, until: str) -> list[str]:
     """A code was made; `until`: the time of day at which it ends."""
     return [
-        f"the code for {bracketed(peer_id)}: {digits}, until {until}, for one try",
-        f"tell it to {visible(peer_id)} {BY_VOICE}. {visible(peer_id)} types:",
+        _("the code for {who}: {digits}, until {until}, for one try").format(
+            who=bracketed(peer_id), digits=digits, until=until
+        ),
+        _("tell it to {peer} by voice or face to face, and not in this chat. {peer} types:").format(
+            peer=visible(peer_id)
+        ),
         f"/pair {visible(own_id)} {digits}",
     ]
 
 
-def taker_failed(peer_id: str, why: Why) -> str:
+def taker_failed(peer_id: str, why: Why) -> Sentence:
     """Why the code of a peer did not verify it, for who has typed it."""
     who, name = bracketed(peer_id), visible(peer_id)
-    another = f"Ask {name} for another code"
     match why:
         case Why.FAILED:
-            return (
-                f"NOT PAIRED with {who}: the code is not the one that {name} sees, or somebody may "
-                f"be in between. It is used up, and nothing has changed. {another}, {BY_VOICE}"
+            return Sentence(
+                "NOT PAIRED with {who}: the code is not the one that {name} sees, or somebody may "
+                "be in between. It is used up, and nothing has changed. Ask {name} for another "
+                "code, by voice or face to face, and not in this chat",
+                who=who,
+                name=name,
             )
         case Why.USED:
-            return f"not paired: the last code of {who} for you is used up. {another}"
+            return Sentence(
+                "not paired: the last code of {who} for you is used up. Ask {name} for another "
+                "code",
+                who=who,
+                name=name,
+            )
         case Why.LATE:
-            return (
-                f"not paired: the last code of {who} for you is more than 10 minutes old. {another}"
+            return Sentence(
+                "not paired: the last code of {who} for you is more than 10 minutes old. "
+                "Ask {name} for another code",
+                who=who,
+                name=name,
             )
         case Why.NO_CODE:
-            return (
-                f"not paired: {who} has shown no code for you. A code is for one peer and one key. "
-                f"{another}"
+            return Sentence(
+                "not paired: {who} has shown no code for you. A code is for one peer and one key. "
+                "Ask {name} for another code",
+                who=who,
+                name=name,
             )
         case Why.SILENT:
-            return f"not paired: {who} did not answer in time. {another}"
+            return Sentence(
+                "not paired: {who} did not answer in time. Ask {name} for another code",
+                who=who,
+                name=name,
+            )
         case Why.LOST:
-            return f"not paired: the link with {who} ended. {another} once it is back"
+            return Sentence(
+                "not paired: the link with {who} ended. Ask {name} for another code once it is "
+                "back",
+                who=who,
+                name=name,
+            )
         case Why.CHANGED:
-            return f"not paired: the known key of {who} has changed meanwhile"
-    return f"not paired: {who} has stopped it. {another}"
+            return Sentence("not paired: the known key of {who} has changed meanwhile", who=who)
+    return Sentence(
+        "not paired: {who} has stopped it. Ask {name} for another code", who=who, name=name
+    )
 
 
 def giver_failed(peer_id: str, why: Why) -> str:
     """Why a code that was shown did not verify the peer, for who has shown it."""
-    who, new = bracketed(peer_id), f"For another one: /pair {visible(peer_id)}"
     match why:
         case Why.SILENT | Why.LOST:
-            return f"not paired: {who} began, and did not finish. The code is used up. {new}"
+            text = _(
+                "not paired: {who} began, and did not finish. The code is used up. "
+                "For another one: {pair}"
+            )
         case Why.CHANGED:
-            return f"not paired: the known key of {who} has changed meanwhile. {new}"
-    return (
-        f"NOT PAIRED with {who}: the code that was tried is not yours, or somebody may be in "
-        f"between. It is used up, and nothing has changed. {new}"
-    )
+            text = _(
+                "not paired: the known key of {who} has changed meanwhile. For another one: {pair}"
+            )
+        case _other:
+            text = _(
+                "NOT PAIRED with {who}: the code that was tried is not yours, or somebody may be "
+                "in between. It is used up, and nothing has changed. For another one: {pair}"
+            )
+    return text.format(who=bracketed(peer_id), pair=f"/pair {visible(peer_id)}")
 
 
 def paired(peer_id: str, fingerprint: str) -> str:
     """Both ends know that the code and both keys are the same."""
-    return f"paired: {bracketed(peer_id)} is verified, its key is {fingerprint}"
+    return _("paired: {who} is verified, its key is {key}").format(
+        who=bracketed(peer_id), key=fingerprint
+    )
 
 
-def too_many(peer_id: str, wait: float) -> str:
+def too_many(peer_id: str, wait: float) -> Sentence:
     """There were three codes in an hour; `wait`: seconds until there may be another one."""
-    minutes = max(1, ceil(wait / 60))
-    return (
-        f"there were three codes for {bracketed(peer_id)} within an hour: another one in "
-        f"{minutes} minute{'' if minutes == 1 else 's'}. /verify {visible(peer_id)} compares "
-        "fingerprints"
+    return counted(
+        "there were three codes for {who} within an hour: another one in {n} minute. "
+        "/verify {name} compares fingerprints",
+        "there were three codes for {who} within an hour: another one in {n} minutes. "
+        "/verify {name} compares fingerprints",
+        max(1, ceil(wait / 60)),
+        who=bracketed(peer_id),
+        name=visible(peer_id),
     )
 
 
-def too_many_open(count: int) -> str:
+def too_many_open(count: int) -> Sentence:
     """There are as many codes as may be open."""
-    return f"{count} codes are open: wait until one is used, or is 10 minutes old"
-
-
-def too_many_asked(count: int) -> str:
-    """There are as many runs as may be under way."""
-    return f"{count} pairings are under way: wait until one has ended"
-
-
-def under_way(peer_id: str) -> str:
-    """A code was typed while another one is looked at."""
-    return f"a pairing with {bracketed(peer_id)} is under way: wait some seconds"
-
-
-def failed_before(peer_id: str) -> str:
-    """The same digits failed with this peer before."""
-    return (
-        f"this code has failed with {bracketed(peer_id)} before, and somebody may be in between. "
-        f"Ask {visible(peer_id)} for another code, {BY_VOICE}"
+    return counted(
+        "{n} code is open: wait until it is used, or is 10 minutes old",
+        "{n} codes are open: wait until one is used, or is 10 minutes old",
+        count,
     )
 
 
-def not_linked(peer_id: str) -> str:
+def too_many_asked(count: int) -> Sentence:
+    """There are as many runs as may be under way."""
+    return counted(
+        "{n} pairing is under way: wait until it has ended",
+        "{n} pairings are under way: wait until one has ended",
+        count,
+    )
+
+
+def under_way(peer_id: str) -> Sentence:
+    """A code was typed while another one is looked at."""
+    return Sentence("a pairing with {who} is under way: wait some seconds", who=bracketed(peer_id))
+
+
+def failed_before(peer_id: str) -> Sentence:
+    """The same digits failed with this peer before."""
+    return Sentence(
+        "this code has failed with {who} before, and somebody may be in between. Ask {name} for "
+        "another code, by voice or face to face, and not in this chat",
+        who=bracketed(peer_id),
+        name=visible(peer_id),
+    )
+
+
+def not_linked(peer_id: str) -> Sentence:
     """There is no link to pair over."""
-    return f"{bracketed(peer_id)} is not connected: a code works over a link alone (/peers)"
+    return Sentence(
+        "{who} is not connected: a code works over a link alone (/peers)", who=bracketed(peer_id)
+    )
 
 
-def in_the_clear(peer_id: str) -> str:
+def in_the_clear(peer_id: str) -> Sentence:
     """There is no key to verify."""
-    return f"{bracketed(peer_id)} is in the clear, and has no key that a code could verify"
+    return Sentence(
+        "{who} is in the clear, and has no key that a code could verify", who=bracketed(peer_id)
+    )
 
 
-def cannot_pair(peer_id: str, *, is_p2pchat: bool) -> str:
+def cannot_pair(peer_id: str, *, is_p2pchat: bool) -> Sentence:
     """The other program knows nothing of codes."""
-    kind = "an older p2pchat" if is_p2pchat else "another program"
-    return (
-        f"{bracketed(peer_id)} uses {kind}, which knows no codes: /verify {visible(peer_id)} "
-        "compares fingerprints"
+    who, name = bracketed(peer_id), visible(peer_id)
+    if is_p2pchat:
+        return Sentence(
+            "{who} uses an older p2pchat, which knows no codes: /verify {name} compares "
+            "fingerprints",
+            who=who,
+            name=name,
+        )
+    return Sentence(
+        "{who} uses another program, which knows no codes: /verify {name} compares fingerprints",
+        who=who,
+        name=name,
     )

@@ -191,11 +191,17 @@ def file_violations(account: Account, name: str, disk: Disk) -> Iterator[Violati
     if name not in account.damaged and disk.exists(path_of(name)):
         data = disk.read(path_of(name))
         for who, text in account.forgotten_by:
-            hits = (
-                len(re.findall(re.escape(text.encode()) + rb"(?!\d)", data)) if who == name else 0
-            )
+            if who != name:
+                continue
+            whole = re.compile(re.escape(text.encode()) + rb"(?!\d)")
             # What follows a text in the file may look like digits: `alice 2` is no `alice 20`.
-            if hits > sum(_goes_on(each.text, text) for each in records):
+            # Others may quote it: `echo: alice 2`.
+            rightly = sum(
+                _goes_on(each.text, text) + len(whole.findall(each.text.encode()))
+                for each in records
+                if each.text != text
+            )
+            if len(whole.findall(data)) > rightly:
                 yield Violation("L8", "forgotten, and in the bytes of the file", text[:60])
     for violation in _wrong_in(account, name, records):
         if name not in account.damaged or violation.check == "I2":

@@ -279,7 +279,7 @@ class CannotTests(PairCase):
     def test_no_spake2(self) -> None:
         with patch.dict(sys.modules, {"spake2": None}):
             for line in ("/pair bob", "/pair bob 384729"):
-                self.assertEqual(self.said(line, ok=False), [NOT_INSTALLED])
+                self.assertEqual(self.said(line, ok=False), [str(NOT_INSTALLED)])
 
     def test_misuse(self) -> None:
         usage = "usage: /pair <peer> [code]"

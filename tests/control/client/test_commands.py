@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.console.wording import WAITS
 from p2pchat.control.client import commands as client_commands
 from p2pchat.control.client.commands import run
 from p2pchat.control.client.finding import Choice
@@ -17,6 +18,7 @@ from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.paths import ControlError
 from p2pchat.control.protocol import MAX_TEXT, USUAL_KINDS
+from p2pchat.speech import use
 from p2pchat.wire.codec import MAX_LINE
 from tests.support.control_sockets import asked_of, scripted
 
@@ -173,7 +175,7 @@ class SendTests(CommandCase):
         self.assertEqual(self.do("send * oi", {**done, "peers": 0}), 1)
         self.assertIn("nobody is connected", self.complaint)
         self.assertEqual(self.do("send * oi", {**done, "dropped": 1}), 1)
-        self.assertIn("not delivered to 1 peers", self.complaint)
+        self.assertIn("not delivered to 1 peer, which does not keep up", self.complaint)
 
     def test_which_node(self) -> None:
         done = {"id": 1, "ok": True}
@@ -315,3 +317,43 @@ class HelpTests(CommandCase):
         self.assertEqual(self.leaves("send"), 2)
         self.assertEqual(self.leaves("peers", "--jsn"), 2)
         self.assertEqual(self.leaves("completion", "cmd"), 2)
+
+
+class LanguageTests(CommandCase):
+    """The same in Portuguese; what programs read stays as it is."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(use, "en")
+
+    def test_what_became_of_a_message(self) -> None:
+        error = {"id": 1, "ok": False, "code": "queued", "error": "espera"}
+        self.assertEqual(self.do("send --language pt_BR --json bob@CIC oi", error), WAITS)
+        self.assertEqual(self.complaint, "p2pchat: ainda não entregue: espera\n")
+        self.assertEqual(json.loads(self.shown)["code"], "queued")
+
+    def test_numbers_of_peers(self) -> None:
+        for dropped, sentence in ((1, "a 1 peer, que não dá"), (2, "a 2 peers, que não dão")):
+            answer = {"id": 1, "ok": True, "peers": 3, "dropped": dropped}
+            self.assertEqual(self.do("send --language pt_BR * oi", answer), 1)
+            self.assertIn(f"não entregue {sentence} conta\n", self.complaint)
+
+    def test_what_waits(self) -> None:
+        row = {"msg_id": "m1", "to": "bob@CIC", "text": "oi", "stage": "on_its_way"}
+        answer = {"id": 1, "ok": True, "messages": [row], "more": False}
+        self.assertEqual(self.do("outbox --language pt_BR", answer), 0)
+        self.assertTrue(self.shown.endswith("  para [bob@CIC]: oi  (a caminho)\n"), self.shown)
+
+    def test_status(self) -> None:
+        answer = {"id": 1, "ok": True, "peer_id": "a@b", "registered": True, "of_later": "x"}
+        self.do("status --language pt_BR", answer)
+        self.assertEqual(self.shown, "peer_id     a@b\nregistrado  sim\nof later    x\n")
+
+    def test_completion_is_the_same(self) -> None:
+        for shell in ("bash", "zsh", "fish"):
+            self.do(f"completion {shell}")
+            english = self.shown
+            self.do(f"completion {shell} --language pt_BR")
+            self.assertEqual(self.shown, 2 * english)
+            self.streams["stdout"].seek(0)
+            self.streams["stdout"].truncate()

@@ -22,6 +22,7 @@ from p2pchat.settings.values import (
     RendezvousSettings,
     Settings,
 )
+from p2pchat.speech import use
 
 
 class RendezvousCase(SynchronousTestCase):
@@ -196,3 +197,12 @@ class LookTests(SynchronousTestCase):
         lines = doctor(Settings(history=HistorySettings(file="none")))
         for about in ("lo ", "IPv4", "IPv6", "port", "rendezvous", "network", "clock", "files"):
             self.assertTrue(any(line.startswith(about) for line in lines), (about, lines))
+
+    def test_in_portuguese(self) -> None:
+        self.addCleanup(use, "en")
+        use("pt_BR")
+        self.patch(doctors, "heard_on_the_network", lambda **_: ([], set(), ""))
+        lines = doctor(Settings(lan=LanSettings(enabled=True)))
+        for about in ("IPv4 ", "porta ", "rendezvous ", "rede ", "relógio ", "arquivos "):
+            self.assertTrue(any(line.startswith(about) for line in lines), (about, lines))
+        self.assertIn("! rede: /dial HOST[:PORT] ou um rendezvous", "\n".join(lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.control.client.event_lines import encrypts, event_line, message_line, text_of
+from p2pchat.speech import use
 
 
 class EventLineTests(SynchronousTestCase):
@@ -24,7 +25,7 @@ class EventLineTests(SynchronousTestCase):
             ({"event": "sent", "to": "b\x1b", "text": "a\x1b"}, "-> [b\\x1b]: a\\x1b"),
             ({"event": "sent", "to": "b", "text": "a", "of": "m"}, "-> [b], edited: a"),
             ({"event": "read", "conversation": "b"}, "* [b] is read"),
-            ({"event": "links", "peer_id": "b", "links": [{}]}, "* [b] has 1 links"),
+            ({"event": "links", "peer_id": "b", "links": [{}]}, "* [b] has 1 link"),
             ({"event": "round_trip", "peer_id": "b", "seconds": 0.0123}, "[b]: 12.3 ms"),
             ({"event": "forgotten", "peer_id": "b"}, "* what [b] said is forgotten"),
             ({"event": "left_out", "count": 7}, "* 7 events are left out"),
@@ -67,3 +68,15 @@ class EventLineTests(SynchronousTestCase):
     def test_a_field_that_is_missing_or_no_text(self) -> None:
         self.assertEqual((text_of(None), text_of([1]), text_of("\n")), ("", "[1]", "\\n"))
         self.assertEqual(message_line({}), "[] ")
+
+    def test_in_portuguese(self) -> None:
+        self.addCleanup(use, "en")
+        use("pt_BR")
+        for event, line in (
+            ({"event": "peer", "peer_id": "b", "status": "STALE"}, "* [b] está STALE"),
+            ({"event": "queued", "peer_id": "b"}, "aguarda [b]"),
+            ({"event": "links", "peer_id": "b", "links": [{}]}, "* [b] tem 1 link"),
+            ({"event": "links", "peer_id": "b", "links": [{}, {}]}, "* [b] tem 2 links"),
+            ({"event": "left_out", "count": 2}, "* 2 eventos ficam de fora"),
+        ):
+            self.assertEqual(event_line(event), line)

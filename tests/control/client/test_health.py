@@ -8,6 +8,7 @@ from p2pchat.control.client import health
 from p2pchat.control.client.commands import run
 from p2pchat.control.client.finding import Choice
 from p2pchat.control.paths import ControlError
+from p2pchat.speech import use
 from tests.control.client.test_commands import CommandCase
 from tests.support.control_sockets import asked_of, scripted
 
@@ -22,7 +23,7 @@ STATS: dict[str, dict[str, Any]] = {
 
 class CheckTests(CommandCase):
     def check(
-        self, status: dict[str, Any] | None = None, **stats: dict[str, Any]
+        self, status: dict[str, Any] | None = None, *words: str, **stats: dict[str, Any]
     ) -> tuple[int, str]:
         node, theirs = scripted(
             {"id": 1, "ok": True, **STATUS, **(status or {})},
@@ -32,7 +33,7 @@ class CheckTests(CommandCase):
         self.addCleanup(theirs.close)
         self.patch(health, "find", lambda choice, timeout: node)
         before = len(self.shown)
-        code = run(["status", "--check"])
+        code = run(["status", "--check", *words])
         (line,) = self.shown[before:].splitlines()
         self.assertEqual([asked["do"] for asked in asked_of(theirs)], ["status", "stats"])
         return code, line
@@ -42,6 +43,18 @@ class CheckTests(CommandCase):
         self.assertEqual(code, 0)
         self.assertRegex(line, r"^P2PCHAT OK - \S+: registered, 3 links \| links=3 waiting=2 ")
         self.assertTrue(line.endswith(" not_kept=1c failures=4c memory=5B"), line)
+
+    def test_in_the_person_s_language(self) -> None:
+        """What a monitor reads is the same."""
+        self.addCleanup(use, "en")
+        for links, sentence in ((1, "registrado, 1 link"), (3, "registrado, 3 links")):
+            code, line = self.check({"links": links}, "--language", "pt_BR")
+            self.assertEqual(code, 0)
+            self.assertRegex(line, rf"^P2PCHAT OK - \S+: {sentence} \| links=3 waiting=2 ")
+        full = {"connections": 95, "connections_limit": 100}
+        _code, line = self.check({"registered": False}, "--language", "pt_BR", links=full)
+        self.assertTrue(line.startswith("P2PCHAT CRITICAL - "), line)
+        self.assertIn(": não registrado no rendezvous; 95 de 100 links", line)
 
     def test_warnings(self) -> None:
         for status, stats, why in (

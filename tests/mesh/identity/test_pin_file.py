@@ -25,6 +25,7 @@ from p2pchat.mesh.identity.pin_lines import (
     stamp,
     whole_line,
 )
+from p2pchat.speech import Sentence
 from tests.support.loglines import captured
 from tests.support.pin_disks import ALICE, BOB, MALLORY, PATH, FakePinDisk, known_keys
 
@@ -44,6 +45,9 @@ SEEN = b"".join(
 class PinFileTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.told: list[str] = []
+
+    def tell(self, sentence: Sentence) -> None:
+        self.told.append(str(sentence))
 
     def known(self, disk: FakePinDisk, *, is_new: bool = False) -> KnownKeys:
         return known_keys(disk, lambda: WALL, self.told.append, is_new=is_new)
@@ -342,7 +346,7 @@ class RealDiskTests(PinFileTestCase):
 
     def test_it_is_the_persons_alone(self) -> None:
         path = Path(self.mktemp())
-        file, lines = open_pins(SYSTEM, str(path), ALICE, self.told.append, is_new=True)
+        file, lines = open_pins(SYSTEM, str(path), ALICE, self.tell, is_new=True)
         keys = KnownKeys(lambda: WALL, file, lines)
         keys.opened("bob@CIC", BOB, "10.0.0.2", 0.0)
         keys.wrote_to("bob@CIC", 0.0)
@@ -351,10 +355,10 @@ class RealDiskTests(PinFileTestCase):
         path.chmod(0o644)
         with path.open("ab") as torn:
             torn.write(b'{"time":')
-        file, lines = open_pins(SYSTEM, str(path), ALICE, self.told.append)
+        file, lines = open_pins(SYSTEM, str(path), ALICE, self.tell)
         keys = KnownKeys(lambda: WALL, file, lines)
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
         keys.trust("carol@CIC", fingerprint(MALLORY), 0.0, typed=True)
         keys.close(0.0)
-        _, lines = open_pins(SYSTEM, str(path), ALICE, self.told.append)
+        _, lines = open_pins(SYSTEM, str(path), ALICE, self.tell)
         self.assertEqual([line.peer_id for line in lines], ["bob@CIC", "carol@CIC"])

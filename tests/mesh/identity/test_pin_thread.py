@@ -28,7 +28,12 @@ class PinThreadTestCase(SynchronousTestCase):
     def start(self, *, is_new: bool = False) -> KnownKeys:
         self.thread = SteppedWorker(Clock(), self.disk, by_hand=True)
         file, lines = open_pins(
-            self.disk, PATH, ALICE, self.told.append, is_new=is_new, thread=self.thread
+            self.disk,
+            PATH,
+            ALICE,
+            lambda told: self.told.append(str(told)),
+            is_new=is_new,
+            thread=self.thread,
         )
         return KnownKeys(lambda: 1.8e9, file, lines)
 

@@ -19,6 +19,8 @@ from p2pchat.mesh.identity.trust import (
     Policy,
 )
 from p2pchat.mesh.identity.vouching import Alert, Vouching
+from p2pchat.speech import use
+from tests.support.loglines import captured
 from tests.support.pin_disks import ALICE, BOB, MALLORY, PATH, FakePinDisk, known_keys
 
 B, M = fingerprint(BOB), fingerprint(MALLORY)
@@ -266,7 +268,7 @@ class SentenceTests(VouchingTestCase):
         self.comes(MALLORY, Link(heard_at=9.0), peer_id="x\u202e@CIC", now=9.0)
         for sentence in (
             *(alert.sentence for alert in self.alerts),
-            key_words.refuses_us(name, "alice@CIC", B),
+            str(key_words.refuses_us(name, "alice@CIC", B)),
             key_words.in_the_clear(name),
         ):
             self.assertTrue(sentence.isprintable(), sentence)
@@ -274,16 +276,16 @@ class SentenceTests(VouchingTestCase):
 
     def test_of_ourselves(self) -> None:
         self.assertEqual(
-            key_words.new_own_key("alice@CIC", B, replaces=True),
+            str(key_words.new_own_key("alice@CIC", B, replaces=True)),
             f"a new key was made: {B}. Those who knew you will refuse it until they type "
             f"/trust alice@CIC {B}",
         )
         self.assertEqual(
-            key_words.refuses_us("bob@CIC", "alice@CIC", B),
+            str(key_words.refuses_us("bob@CIC", "alice@CIC", B)),
             f"[bob@CIC] refuses your key: it knows another one for [alice@CIC]. Tell bob@CIC your "
             f"fingerprint: {B}",
         )
-        self.assertIn("as alice-laptop@CIC", key_words.own_key_elsewhere("alice@CIC", THERE))
+        self.assertIn("as alice-laptop@CIC", str(key_words.own_key_elsewhere("alice@CIC", THERE)))
 
     def test_how_long_ago(self) -> None:
         for seconds, text in (
@@ -293,4 +295,34 @@ class SentenceTests(VouchingTestCase):
             (7200.0, "2 hours ago"),
             (86400.0 * 3, "3 days ago"),
         ):
-            self.assertEqual(key_words.ago(seconds), text)
+            self.assertEqual(str(key_words.ago(seconds)), text)
+
+
+class LanguageTests(VouchingTestCase):
+    """The person's language is theirs alone."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(use, "en")
+        use("pt_BR")
+
+    def test_who_reads_it_and_who_logs_it(self) -> None:
+        self.pinned()
+        self.keys.verify("bob@CIC", B, 0.0)
+        day = key_words.day(self.seconds)
+        logged = captured(self)
+        self.comes(MALLORY)
+        self.assertEqual(
+            self.alerts[0].sentence,
+            f"[bob@CIC] veio com outra chave, {M}, e não com a que você conhece ({B}, verificada "
+            f"em {day}). Foi recusado: nada foi mostrado nem enviado. Pergunte a bob@CIC por outro "
+            f"meio. Se a chave nova for mesmo de bob@CIC: /trust bob@CIC {M}",
+        )
+        (line,) = logged()
+        self.assertIn(f"({B}, verified {day}). It was refused: nothing was shown or sent.", line)
+
+    def test_of_a_light_name(self) -> None:
+        self.pinned(settled=False)
+        self.seconds += 200
+        self.comes(None)
+        self.assertIn(f"({B}, vista há 3 minutos vinda de {HERE}", self.alerts[0].sentence)

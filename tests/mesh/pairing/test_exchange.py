@@ -168,4 +168,4 @@ class ImportTests(SynchronousTestCase):
         with patch.dict(sys.modules, {"spake2": None}):
             self.assertRaises(NotInstalledError, prepare)
         prepare()
-        self.assertIn("pip install spake2", NOT_INSTALLED)
+        self.assertIn("pip install spake2", str(NOT_INSTALLED))
