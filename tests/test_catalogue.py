@@ -19,6 +19,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.subcommands import SUBCOMMANDS
+from p2pchat.node.news import NOT_CONFIRMED
 from p2pchat.service.chat_options import ChatOptions
 from p2pchat.speech import FOLDER, LANGUAGES, ngettext, use
 from tests.support.marks import MARKS, bare_errors, hidden, marked, no_literal, unmarked
@@ -36,15 +37,7 @@ TRANSLATED = tuple(language for language in LANGUAGES if language != "en")
 
 MARKED: tuple[str, ...] = (
     # Folders and files of p2pchat/ in which every sentence for a person is marked.
-    "console/commands/absence.py",
-    "console/commands/page.py",
-    "console/commands/pairing.py",
-    "console/commands/row.py",
-    "console/commands/security.py",
-    "console/full",
-    "console/key_lines.py",
-    "console/plain",
-    "console/replies.py",
+    "console",
     "control/client/attach.py",
     "control/client/commands.py",
     "control/client/doctor.py",
@@ -64,8 +57,11 @@ MARKED: tuple[str, ...] = (
     "mesh/identity",
     "mesh/link/ports.py",
     "mesh/pairing",
+    "node/cancelling.py",
     "node/demands.py",
     "node/first_words.py",
+    "node/news.py",
+    "node/outcomes.py",
     "node/pairing.py",
     "node/rotating.py",
     "node/trusting.py",
@@ -76,6 +72,24 @@ MARKED: tuple[str, ...] = (
 )
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
+    "console/commands/changes.py": ("<what you do>",),  # what a command is given
+    "console/commands/lists.py": ("[peer | ", "<peer | ", "[name ", "[on | off]"),
+    "console/commands/messages.py": ("<peer_id> <message>", "* | #namespace <message>"),
+    "console/commands/past_replies.py": ("[peer | ", "[peer] | cancel "),
+    "console/commands/peers.py": ("[* | ", "[peer_id | "),
+    "node/news.py": (
+        NOT_CONFIRMED,  # for programs; docs/control.md
+        "it is safe",
+        "no ACK came",
+        "there is no link",
+        "its ACK came",
+        "it is given up",
+        "another program got it",
+    ),
+    "node/outcomes.py": ("Not delivered to",),  # logged
+    "console/full/colours.py": ("#d70000", "reverse bold", "bold reverse"),
+    "console/full/entries.py": ("left out",),  # the value of a kind
+    "console/full/vocabulary.py": ("[peer_id", "PageUp, PageDown", "Ctrl-End, Esc"),
     "control/client/options.py": (
         "p2pchat ",  # what to type
         "uptime | p2pchat ",

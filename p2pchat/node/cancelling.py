@@ -26,15 +26,14 @@ from p2pchat.history.file_calls import HANGS_AFTER
 from p2pchat.history.records import ABANDONED
 from p2pchat.history.store import NO_ANSWER
 from p2pchat.node.outbox import Outbox, OwnMessage
-from p2pchat.node.outcomes import PERHAPS, Outcomes
+from p2pchat.node.outcomes import Outcomes, ended
+from p2pchat.speech import Sentence
 
 _T = TypeVar("_T")
-CANCELLED: Final = "cancelled"
-TOO_OLD: Final = "it waited for too long and is given up"
+CANCELLED: Final = Sentence("cancelled")
+TOO_OLD: Final = Sentence("it waited for too long and is given up")
 _ROUNDED: Final = 0.01
 """Seconds by which a message may be younger in the file than it was when its end was told."""
-NOT_FOR_GOOD: Final = "but not for good"
-"""What is said of messages that the file may still hold as waiting."""
 
 
 class Cancelled(NamedTuple):
@@ -154,8 +153,8 @@ def _may_be_on_disk(message: OwnMessage, hangs: bool) -> bool:
     return message.stored or (hangs and message.entry.id > 0)
 
 
-def _reason(end: str, message: OwnMessage, trouble: str, hangs: bool) -> str:
-    """The sentence about its end."""
+def _reason(end: Sentence, message: OwnMessage, trouble: str, hangs: bool) -> Sentence | str:
+    """The sentence about its end; not for good: the file may still hold it as waiting."""
     if trouble and _may_be_on_disk(message, hangs):
-        end = f"{end}, {NOT_FOR_GOOD} ({trouble})"
-    return end if message.sent_at is None else end + PERHAPS
+        end = Sentence("{end}, but not for good ({why})", end=end, why=trouble)
+    return ended(message, end)

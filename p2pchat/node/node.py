@@ -430,7 +430,7 @@ class ChatNode(MultiService):
             if history.failing and not (history.hangs or history.past_is_known):
                 of_history = Patience(self.clock, 0.0)  # it says at once that it cannot be read
             yield of_history.wait(history.when_ready())
-        self.outgoing.leave("left before the ACK came")
+        self.outgoing.leave(Sentence("left before the ACK came"))
         if history is not None:
             # What came before our farewell can still be acknowledged.
             yield of_history.wait(history.flush())
