@@ -21,6 +21,7 @@ from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.news import NOT_CONFIRMED, Became, News
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OwnMessage, Stage
+from p2pchat.speech import Sentence, spoken
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.repetitions import LONGEST_ID
 from p2pchat.wire.text import shortened
@@ -70,20 +71,22 @@ class Outcomes:
         if message.earlier:
             self._notice(message, 'delivered to {who}, which was away: "{text}"')
 
-    def give_up(self, message: OwnMessage, reason: str) -> None:
+    def give_up(self, message: OwnMessage, reason: str | Sentence) -> None:
         """It is sent no more."""
         self._over(message, ABANDONED, reason=reason)
 
-    def call_off(self, message: OwnMessage, reason: str) -> None:
+    def call_off(self, message: OwnMessage, reason: str | Sentence) -> None:
         """It is sent no more, though it may have been sent before."""
-        self.give_up(message, reason if message.sent_at is None else reason + PERHAPS)
+        if message.sent_at is not None:
+            reason = Sentence("{end}, though it may have arrived", end=reason)
+        self.give_up(message, reason)
 
-    def called_off(self, message: OwnMessage, reason: str) -> None:
+    def called_off(self, message: OwnMessage, reason: str | Sentence) -> None:
         """One of `ending` has come to its end."""
         del self.ending[message.msg_id]
         self._tell(message, Became.UNDELIVERED, reason=reason)
 
-    def too_old(self, old: Sequence[tuple[OwnMessage, str]]) -> None:
+    def too_old(self, old: Sequence[tuple[OwnMessage, str | Sentence]]) -> None:
         """These of `ending` have waited for longer than they may; each with the sentence for it."""
         assert self._history is not None
         for message, reason in old:
@@ -127,7 +130,7 @@ class Outcomes:
         else:
             self._late(message, reason, _NEXT_LINK)
 
-    def left_behind(self, message: OwnMessage, reason: str) -> None:
+    def left_behind(self, message: OwnMessage, reason: str | Sentence) -> None:
         """This node leaves before the ACK came."""
         if message.spent:
             self.unconfirmed(message)
@@ -180,12 +183,12 @@ class Outcomes:
                 message.stored = False
                 self._history.enter(message.entry)
 
-    def _notice(self, message: OwnMessage, form: str, why: str = "") -> None:
+    def _notice(self, message: OwnMessage, form: str, why: str | Sentence = "") -> None:
         """Who said it in an earlier run is no longer there to be told: tell everybody."""
         who, text = bracketed(message.peer_id), shortened(message.entry.text, 40)
-        self._observers.notice(form.format(who=who, why=why, text=text))
+        self._observers.notice(form.format(who=who, why=spoken(why), text=text))
 
-    def _late(self, message: OwnMessage, reason: str, when: str) -> None:
+    def _late(self, message: OwnMessage, reason: str | Sentence, when: str) -> None:
         history, then = self._history, KEPT
         if history is not None and history.failing and not message.stored:
             then = f"it could not be kept ({history.why}), and is sent again"
@@ -198,7 +201,7 @@ class Outcomes:
         *,
         became: Became = Became.UNDELIVERED,
         seconds: float = 0.0,
-        reason: str = "",
+        reason: str | Sentence = "",
     ) -> None:
         if self._outbox.take(message.msg_id) is None:
             return  # whoever heard of another one has ended it
@@ -207,7 +210,12 @@ class Outcomes:
         self._tell(message, became, seconds=seconds, reason=reason)
 
     def _tell(
-        self, message: OwnMessage, became: Became, *, seconds: float = 0.0, reason: str = ""
+        self,
+        message: OwnMessage,
+        became: Became,
+        *,
+        seconds: float = 0.0,
+        reason: str | Sentence = "",
     ) -> None:
         first, message.told = message.told is None, became
         peer_id, msg_id, text = message.peer_id, message.msg_id, message.entry.text
@@ -220,10 +228,11 @@ class Outcomes:
             case _:
                 self.undelivered += 1
                 which = "{peer}: {why}" if became is Became.UNCONFIRMED else _NOT_DELIVERED
-                _log.warn(which, peer=peer_id, why=reason)
+                _log.warn(which, peer=peer_id, why=str(reason))
                 self._observers.undelivered(peer_id, msg_id, reason)
         if message.tell is not None:
             try:
-                message.tell(News(peer_id, msg_id, text, became, first, seconds, reason))
+                said = spoken(reason)
+                message.tell(News(peer_id, msg_id, text, became, first, seconds, said))
             except Exception:
                 _log.failure("Who said a message failed when it heard of it")

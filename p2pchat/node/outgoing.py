@@ -86,7 +86,7 @@ class Outgoing:
             known.file.on_written = self._pins_written
         self.publishing = Publishing(context, peers, observers, history)
         """What goes to everybody of a scope."""
-        self._leaving = ""
+        self._leaving: Sentence | None = None
         self._gone = False
         self._check_age_at = 0.0
         self.outbox = Outbox(HistorySettings() if history is None else history.settings)
@@ -303,7 +303,8 @@ class Outgoing:
             if self._history is None and not self._waiting.awaits_key(peer_id):
                 for message in self.outbox.of_peer(peer_id):
                     if message.stage is Stage.UNSENT:
-                        self.outcomes.give_up(message, self._leaving or "the link is gone")
+                        reason = self._leaving or Sentence("the link is gone")
+                        self.outcomes.give_up(message, reason)
 
     def _hand_over(self, peer: Peer, message: OwnMessage, line: bytes) -> bool:
         """Send a line on the first link that takes it, and await its ACK; whether one did."""
@@ -378,7 +379,7 @@ class Outgoing:
 
     # ------------------------------------------------------------ the end of the node
 
-    def leave(self, reason: str) -> None:
+    def leave(self, reason: Sentence) -> None:
         """Nothing more goes to a link: the node says farewell, and ACKs may still come."""
         self.publishing.flush()
         self._leaving = reason
@@ -387,13 +388,14 @@ class Outgoing:
     def give_up_all(self) -> None:
         """The links are gone, and nothing more is accepted: tell what is not told yet."""
         self._gone = self.publishing.closed = True
+        reason = self._leaving or Sentence("this node is leaving")
         for message in self.outbox:
             # Observers may do anything while they hear of the others.
             if self._history is None:
                 if self.outbox.get(message.msg_id) is message:
-                    self.outcomes.give_up(message, self._leaving)
+                    self.outcomes.give_up(message, reason)
             elif message.stage is Stage.ON_ITS_WAY:
-                self.outcomes.left_behind(message, self._leaving)
+                self.outcomes.left_behind(message, reason)
                 if self.outbox.get(message.msg_id) is message:
                     self.outbox.unsent(message)
 

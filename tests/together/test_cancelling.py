@@ -272,7 +272,7 @@ class ExpiredTests(CancelCase):
     def test_killed_when_it_was_told_and_written(self) -> None:
         self.too_old()
         self.step()
-        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", str(TOO_OLD))])
         self.written()
         self.assertEqual(self.states(), {"oi": ABANDONED})
         self.start_again()
@@ -288,7 +288,7 @@ class ExpiredTests(CancelCase):
         self.say("bob@CIC", "agora")
         self.step()
         self.assertEqual(self.texts_sent(), ["agora"])
-        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", str(TOO_OLD))])
 
     def test_a_disk_that_fails_or_hangs(self) -> None:
         for why in (FULL_DISK, NO_ANSWER):
@@ -316,7 +316,7 @@ class ExpiredTests(CancelCase):
         self.told.take()
         self.run_for(self.TTL + 61.0)
         self.step()
-        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", str(TOO_OLD))])
         self.assertEqual(self.killed(), [])
 
     def test_the_node_leaves_meanwhile(self) -> None:
@@ -325,7 +325,7 @@ class ExpiredTests(CancelCase):
         self.step()
         self.outgoing.close()
         self.successResultOf(stopped)
-        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", str(TOO_OLD))])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_what_grows_too_old_while_the_node_ends_is_left_to_the_next(self) -> None:
@@ -338,4 +338,4 @@ class ExpiredTests(CancelCase):
         self.assertEqual((self.outcomes(), self.clock.getDelayedCalls()), ([], []))
         self.start_again()
         self.step()
-        self.assertEqual(self.outcomes(), [("undelivered", "m1", TOO_OLD)])
+        self.assertEqual(self.outcomes(), [("undelivered", "m1", str(TOO_OLD))])

@@ -23,6 +23,7 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.outbox import Stage
 from p2pchat.node.outcomes import KEPT
 from p2pchat.settings.values import Settings
+from p2pchat.speech import plain
 from p2pchat.testing.nodes import FakeTown
 from tests.support.consoles import FakeNode
 from tests.support.fake_link import FakeLink
@@ -513,7 +514,7 @@ class FullDiskTests(OutcomeCase):
     def test_what_is_lost_with_the_node_is_told(self) -> None:
         BrokenConnection.trouble = FULL
         self.sent.send("bob@CIC", "oi")
-        self.outgoing.leave("left before the ACK came")
+        self.outgoing.leave(plain("left before the ACK came"))
         self.outgoing.give_up_all()
         flushed = self.history.flush()
         self.step()

@@ -135,7 +135,7 @@ class Noted(Observer):
             self._account.by_id[msg_id].perhaps_cancelled = True
         if NOT_FOR_GOOD in reason and msg_id in self._account.by_id:
             self._account.by_id[msg_id].perhaps_back = True
-        if reason.startswith(TOO_OLD):
+        if reason.startswith(str(TOO_OLD)):
             self._too_old(msg_id, reason)
         cancelled = taken_back or reason.startswith(("cancelled", "forgotten"))
         self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
