@@ -51,7 +51,7 @@ from p2pchat.service.small_files import open_book, open_own_lists
 from p2pchat.settings.checks import ConfigError, host_port, serve_address
 from p2pchat.settings.paths import default_log_path, typed_lines_path
 from p2pchat.settings.values import Settings
-from p2pchat.speech import Sentence, sentence_of
+from p2pchat.speech import Sentence, sentence_of, spoken
 from p2pchat.sqlite import Worker
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.repetitions import RecentIds
@@ -112,7 +112,7 @@ class Program(Service):
         self._console: Service | None = None
         self._script: StdioConsole | None = None
         self._own_name: OwnName | None = None
-        self._untold: list[str] | None = []
+        self._untold: list[str | Sentence] | None = []
         """Sentences from before anybody could hear them; None since somebody can."""
         directory, local = self._directory(settings)
         self.node = ChatNode(
@@ -321,17 +321,17 @@ class Program(Service):
         if plain is not None:
             self._show(plain, plain.show)
 
-    def _tell(self, sentence: str) -> None:
+    def _tell(self, sentence: str | Sentence) -> None:
         if self._untold is None:
             self._say(sentence)
         else:
             self._untold.append(sentence)
 
-    def _say(self, sentence: str) -> None:
+    def _say(self, sentence: str | Sentence | None) -> None:
         """Tell the person, if there is something to tell, and the log."""
         if sentence:
-            _log.warn("{text}", text=sentence)
-            self.node.observers.notice(sentence)
+            _log.warn("{text}", text=str(sentence))
+            self.node.observers.notice(spoken(sentence))
 
     def _show(self, console: Service, show: Callable[[str], None]) -> None:
         self._console, self._show_line = console, show
