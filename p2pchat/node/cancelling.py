@@ -26,7 +26,7 @@ from p2pchat.history.file_calls import HANGS_AFTER
 from p2pchat.history.records import ABANDONED
 from p2pchat.history.store import NO_ANSWER
 from p2pchat.node.outbox import Outbox, OwnMessage
-from p2pchat.node.outcomes import Outcomes
+from p2pchat.node.outcomes import Outcomes, ended
 from p2pchat.speech import Sentence, spoken
 
 _T = TypeVar("_T")
@@ -157,10 +157,10 @@ def _may_be_on_disk(message: OwnMessage, hangs: bool) -> bool:
     return message.stored or (hangs and message.entry.id > 0)
 
 
-def _reason(end: Sentence, message: OwnMessage, trouble: Sentence | None, hangs: bool) -> Sentence:
-    """The sentence about its end."""
+def _reason(
+    end: Sentence, message: OwnMessage, trouble: Sentence | None, hangs: bool
+) -> Sentence | str:
+    """The sentence about its end; not for good: the file may still hold it as waiting."""
     if trouble and _may_be_on_disk(message, hangs):
         end = Sentence("{end}, but not for good ({why})", end=end, why=trouble)
-    return (
-        end if message.sent_at is None else Sentence("{end}, though it may have arrived", end=end)
-    )
+    return ended(message, end)

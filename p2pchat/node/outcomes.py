@@ -39,6 +39,13 @@ _TOLD_ONE_BY_ONE: Final = 5
 _log: Final = Log("Router")
 
 
+def ended(message: OwnMessage, reason: Sentence | str) -> Sentence | str:
+    """Why a message ends that may have been sent before."""
+    if message.sent_at is None:
+        return reason
+    return Sentence("{why}, though it may have arrived", why=reason)
+
+
 class Outcomes:
     """Tells what becomes of the messages of `outbox`. `history`, if there is one, keeps them."""
 
@@ -71,22 +78,20 @@ class Outcomes:
         if message.earlier:
             self._notice(message, 'delivered to {who}, which was away: "{text}"')
 
-    def give_up(self, message: OwnMessage, reason: str | Sentence) -> None:
+    def give_up(self, message: OwnMessage, reason: Sentence | str) -> None:
         """It is sent no more."""
         self._over(message, ABANDONED, reason=reason)
 
-    def call_off(self, message: OwnMessage, reason: str | Sentence) -> None:
+    def call_off(self, message: OwnMessage, reason: Sentence | str) -> None:
         """It is sent no more, though it may have been sent before."""
-        if message.sent_at is not None:
-            reason = Sentence("{end}, though it may have arrived", end=reason)
-        self.give_up(message, reason)
+        self.give_up(message, ended(message, reason))
 
-    def called_off(self, message: OwnMessage, reason: str | Sentence) -> None:
+    def called_off(self, message: OwnMessage, reason: Sentence | str) -> None:
         """One of `ending` has come to its end."""
         del self.ending[message.msg_id]
         self._tell(message, Became.UNDELIVERED, reason=reason)
 
-    def too_old(self, old: Sequence[tuple[OwnMessage, str | Sentence]]) -> None:
+    def too_old(self, old: Sequence[tuple[OwnMessage, Sentence | str]]) -> None:
         """These of `ending` have waited for longer than they may; each with the sentence for it."""
         assert self._history is not None
         for message, reason in old:
@@ -130,7 +135,7 @@ class Outcomes:
         else:
             self._late(message, reason, _NEXT_LINK)
 
-    def left_behind(self, message: OwnMessage, reason: str | Sentence) -> None:
+    def left_behind(self, message: OwnMessage, reason: Sentence | str) -> None:
         """This node leaves before the ACK came."""
         if message.spent:
             self.unconfirmed(message)
@@ -183,12 +188,12 @@ class Outcomes:
                 message.stored = False
                 self._history.enter(message.entry)
 
-    def _notice(self, message: OwnMessage, form: str, why: str | Sentence = "") -> None:
+    def _notice(self, message: OwnMessage, form: str, why: Sentence | str = "") -> None:
         """Who said it in an earlier run is no longer there to be told: tell everybody."""
         who, text = bracketed(message.peer_id), shortened(message.entry.text, 40)
         self._observers.notice(form.format(who=who, why=spoken(why), text=text))
 
-    def _late(self, message: OwnMessage, reason: str | Sentence, when: str) -> None:
+    def _late(self, message: OwnMessage, reason: Sentence | str, when: str) -> None:
         history, then = self._history, KEPT
         if history is not None and history.failing and not message.stored:
             then = f"it could not be kept ({history.why}), and is sent again"
@@ -201,7 +206,7 @@ class Outcomes:
         *,
         became: Became = Became.UNDELIVERED,
         seconds: float = 0.0,
-        reason: str | Sentence = "",
+        reason: Sentence | str = "",
     ) -> None:
         if self._outbox.take(message.msg_id) is None:
             return  # whoever heard of another one has ended it
@@ -215,7 +220,7 @@ class Outcomes:
         became: Became,
         *,
         seconds: float = 0.0,
-        reason: str | Sentence = "",
+        reason: Sentence | str = "",
     ) -> None:
         first, message.told = message.told is None, became
         peer_id, msg_id, text = message.peer_id, message.msg_id, message.entry.text
