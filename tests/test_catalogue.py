@@ -19,6 +19,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.subcommands import SUBCOMMANDS
+from p2pchat.node.news import NOT_CONFIRMED
 from p2pchat.service.chat_options import ChatOptions
 from p2pchat.speech import FOLDER, LANGUAGES, ngettext, use
 from tests.support.marks import MARKS, bare_errors, hidden, no_literal, unmarked
@@ -36,10 +37,27 @@ TRANSLATED = tuple(language for language in LANGUAGES if language != "en")
 
 MARKED: tuple[str, ...] = (
     # Folders and files of p2pchat/ in which every sentence for a person is marked.
+    "console/commands/__init__.py",
     "console/commands/absence.py",
+    "console/commands/changes.py",
+    "console/commands/lists.py",
+    "console/commands/messages.py",
+    "console/commands/network.py",
     "console/commands/page.py",
+    "console/commands/past.py",
+    "console/commands/past_replies.py",
+    "console/commands/peers.py",
     "console/commands/row.py",
+    "console/commands/said.py",
+    "console/commands/sent.py",
+    "console/commands/table.py",
+    "console/commands/whois.py",
+    "console/commands/whom.py",
     "console/replies.py",
+    "console/reports.py",
+    "console/standard_input.py",
+    "console/typed_lines.py",
+    "console/wording.py",
     "disk.py",
     "history/durable.py",
     "history/export.py",
@@ -66,9 +84,11 @@ MARKED: tuple[str, ...] = (
     "node/finding.py",
     "node/incoming.py",
     "node/lists_file.py",
+    "node/news.py",
     "node/node.py",
     "node/observers.py",
     "node/outbox.py",
+    "node/outcomes.py",
     "node/outgoing.py",
     "node/own_lists.py",
     "node/page.py",
@@ -88,11 +108,25 @@ MARKED: tuple[str, ...] = (
 )
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
+    "console/commands/changes.py": ("<what you do>",),  # what a command is given
+    "console/commands/lists.py": ("[peer | ", "<peer | ", "[name ", "[on | off]"),
+    "console/commands/messages.py": ("<peer_id> <message>", "* | #namespace <message>"),
+    "console/commands/past_replies.py": ("[peer | ", "[peer] | cancel "),
+    "console/commands/peers.py": ("[* | ", "[peer_id | "),
     "mesh/discovery/lan/netlink.py": ("this system has no", "the kernel does not"),  # of the log
     "mesh/duplicates.py": ("duplicate link",),  # for the other end
     "node/book_file.py": ("it is damaged",),  # of the log
-    "node/cancelling.py": ("but not for good",),  # what a test looks for
+    "node/news.py": (
+        NOT_CONFIRMED,  # for programs; docs/control.md
+        "it is safe",
+        "no ACK came",
+        "there is no link",
+        "its ACK came",
+        "it is given up",
+        "another program got it",
+    ),
     "node/outbox.py": ("not looked at yet", "waits for a link", "on its way", "not acknowledged"),
+    "node/outcomes.py": ("Not delivered to",),  # logged
     "node/outgoing.py": ("{who} has closed {n} links",),  # of the log
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),

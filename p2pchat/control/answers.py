@@ -151,7 +151,9 @@ class Requests:
             else:
                 # Also what could not be kept goes out if it can: who repeats it sends it twice.
                 later = not news.over
-                answer.errback(RequestError("not_delivered", news.reason, **which, later=later))
+                answer.errback(
+                    RequestError("not_delivered", spoken(news.reason), **which, later=later)
+                )
 
         try:
             self._node.send(to, text, told, security=demand)

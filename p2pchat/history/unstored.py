@@ -14,7 +14,7 @@ from p2pchat.speech import Sentence
 from p2pchat.wire.messages import Pub, Send
 
 
-class Arrival(Struct, gc=False):
+class Arrival(Struct):
     """Messages that came together, or came again, and what is to happen when they are safe."""
 
     peer: Peer

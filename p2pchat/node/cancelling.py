@@ -34,8 +34,6 @@ CANCELLED: Final = Sentence("cancelled")
 TOO_OLD: Final = Sentence("it waited for too long and is given up")
 _ROUNDED: Final = 0.01
 """Seconds by which a message may be younger in the file than it was when its end was told."""
-NOT_FOR_GOOD: Final = "but not for good"
-"""What is said, in English, of messages that the file may still hold as waiting."""
 
 
 class Cancelled(NamedTuple):

@@ -54,7 +54,7 @@ class Stage(enum.Enum):
     OVERDUE = "not acknowledged"
 
 
-class OwnMessage(Struct, gc=False):
+class OwnMessage(Struct):
     """One message that waits for its ACK."""
 
     entry: Record

@@ -45,12 +45,12 @@ class OneSeedTests(SynchronousTestCase):
         one, other = [run.communicate(timeout=60)[0].splitlines() for run in runs]
         self.assertEqual([run.returncode for run in runs], [0, 0], "\n".join(one[-5:] + other[-5:]))
         # Something was said in them.
-        for what in (" reads of ", '"type":"SEND"', '"instance":"', "has read b", "its file is"):
+        for what in (" reads of ", '"type":"SEND"', '"instance":"', "has read [", "its file is"):
             self.assertTrue(any(what in line for line in one), what)
         stamps = {day for line in one for day in re.findall(r'"timestamp":"([^T]+)T', line)}
         days = {  # a world may last for some days
             time.strftime("%Y-%m-%d", time.gmtime(EPOCH + n * YEAR + day * 86_400))
-            for n in (-1, 0, 1)
+            for n in range(-2, 3)  # a clock that is a year behind may jump back by another one
             for day in range(5)
         }
         self.assertIn(time.strftime("%Y-%m-%d", time.gmtime(EPOCH)), stamps)

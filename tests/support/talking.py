@@ -17,7 +17,6 @@ from p2pchat.node.news import NotSentError
 from p2pchat.node.observers import Observer, Observers
 from p2pchat.node.outgoing import Outgoing
 from p2pchat.settings.values import ConnectionSettings, LimitSettings, Settings
-from p2pchat.speech import plain
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
 from tests.support.fake_link import FakeLink, fake_context
@@ -88,7 +87,7 @@ class TalkingTestCase(SynchronousTestCase):
 
     def give_up_all(self, reason: str) -> None:
         """The node leaves for this reason, and its links are gone."""
-        self.outgoing.leave(plain(reason))
+        self.outgoing.leave(reason)
         self.outgoing.give_up_all()
 
     def linked(self, peer_id: str = "bob@CIC") -> FakeLink:

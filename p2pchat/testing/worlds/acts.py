@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from p2pchat.node.news import NotSentError
 from p2pchat.testing.worlds.account import Window
+from p2pchat.testing.worlds.comeback import FINDING
 from p2pchat.testing.worlds.damage import DAMAGE
 from p2pchat.testing.worlds.faults import FAULTS
 from p2pchat.testing.worlds.kind import PLAIN, Dice
@@ -25,7 +26,7 @@ from p2pchat.testing.worlds.scene import Scene
 
 NOBODY: Final = "nobody@CIC"
 """A peer that never comes."""
-ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r", " é" * 5000)
+ODD: Final = (" \U0001f600\u200d\U0001f4a5", " \u202eabc\u202c", " \x07\x1b[2J\r", " ééééééé" * 667)
 """Ends of texts: emoji, from right to left, controls, and 10 KB."""
 _LATEST: Final = 6
 """Messages of which one is changed."""
@@ -138,14 +139,15 @@ def _forget(scene: Scene, dice: Dice) -> None:
     life = _life(scene, dice)
     if life is not None:
         whom, origin = _other(scene, life.name, dice), f"forget {scene.step_number}"
-        typed = dice.random() < 0.3
-        scene.tell(f"{life.name}: {origin}: forgets {whom}")
-        for _ in range(1 + typed):  # a person is asked first whether that is meant
-            window = scene.account.asks(life.name, whom, forgets=True)
-            if typed:
-                life.ask(origin, window, do="run", line=f"/forget {whom}")
-            else:
-                life.ask(origin, window, do="forget", peer_id=whom)
+        typed, also = dice.random() < 0.3, _other(scene, life.name, dice)
+        for peer in [whom, also][: dice.choice((1, 2))]:  # one waits for the other then
+            scene.tell(f"{life.name}: {origin}: forgets {peer}")
+            for _ in range(1 + typed):  # a person is asked first whether that is meant
+                window = scene.account.asks(life.name, peer, forgets=True)
+                if typed:
+                    life.ask(origin, window, do="run", line=f"/forget {peer}")
+                else:
+                    life.ask(origin, window, do="forget", peer_id=peer)
 
 
 def _flood(scene: Scene, dice: Dice) -> None:
@@ -254,5 +256,6 @@ ACTS: Final[dict[str, Callable[[Scene, Dice], None]]] = {
     **FAULTS,
     **DAMAGE,
     **PEOPLE,
+    **FINDING,
 }
 """Name -> what it does; `kind` says how often."""

@@ -39,7 +39,7 @@ def inner_violations(
     if not history.ready:
         if outgoing.sent:
             wrong.append(Violation("L4", "a direct message went out before the past was known"))
-        elif not node.absences._line and any(link.sent for link in node.mesh.links):
+        elif not _may_say_something(node) and any(link.sent for link in node.mesh.links):
             wrong.append(Violation("L4", "another line went out before the past was known"))
     outbox = outgoing.outbox
     if not (waited or len(outbox)):
@@ -81,6 +81,11 @@ def inner_violations(
         elif ready and msg_id not in written and msg_id not in gathered:
             wrong.append(Violation("L5", "neither in the file nor in a batch", msg_id))
     return wrong
+
+
+def _may_say_something(node: ChatNode) -> bool:
+    """Whether there is something to say that is no message: that it is away, or where peers are."""
+    return bool(node.absences._line) or node._make_book is not None
 
 
 def _links(node: ChatNode, peer_id: str) -> Collection[Any]:

@@ -65,6 +65,8 @@ SOMETIMES: Final = {
     "burst": 1,
     "edit": 4,
     "away": 2,
+    "beacon": 3,
+    "book": 2,
 }
 """Act -> its weight in the worlds that have it, which are some of them."""
 
@@ -113,10 +115,18 @@ class Kind(Struct, frozen=True):
     """Whether the limits of its nodes are so low that they are met."""
     brief: bool = False
     """Whether its nodes give up what waits for half a minute."""
+    falls: bool = False
+    """Whether the power goes in the end as soon as something was told to be too old."""
     older: tuple[int, ...] = ()
     """The numbers of the nodes that say no more than the version before this one."""
     sealed: tuple[int, ...] = ()
     """The numbers of the nodes that encrypt."""
+    books: bool = False
+    """Whether its nodes keep books of peers, with which they find each other in the end."""
+    lan: bool = False
+    """Whether its nodes hear each other's beacons."""
+    aimed: bool = False
+    """Whether somebody tells them in the end that many peers are at one victim's address."""
 
     @property
     def peer_ids(self) -> tuple[str, ...]:
@@ -143,6 +153,8 @@ def draw_kind(chance: Dice) -> Kind:
     brief = chance.random() < 0.15
     if brief and chance.random() < 0.5:  # who loses its power must know how old a message is
         rates |= {"jump": 2, "power": 4}
+    if "away" in rates and chance.random() < 0.5:  # who is killed unheard comes back, and is there
+        rates |= {"away": 6, "power": 6, "start": 16}
     if rates.keys() & {"power", "full"}:
         rates["send"] *= 2  # they show nothing while nothing is written
     wrong = chance.random() < 0.2
@@ -168,6 +180,7 @@ def draw_kind(chance: Dice) -> Kind:
         steps=chance.choice(STEPS),
         narrow=chance.random() < 0.2,
         brief=brief,
+        falls=brief and chance.random() < 0.6,
         **_makes(chance, nodes),
     )
 
@@ -177,4 +190,8 @@ def _makes(chance: Dice, nodes: int) -> dict[str, Any]:
     some = {number for number in range(nodes) if chance.random() < 0.5}
     older = some if chance.random() < 0.15 else set()
     sealed = {*range(nodes)} - some if chance.random() < 0.12 else set()
-    return {"older": tuple(sorted(older)), "sealed": tuple(sorted(sealed - older))}
+    made: dict[str, Any] = {"older": tuple(sorted(older)), "sealed": tuple(sorted(sealed - older))}
+    made["books"] = not older and chance.random() < 0.3
+    made["lan"] = chance.random() < 0.15
+    made["aimed"] = made["books"] and chance.random() < 0.25
+    return made

@@ -26,6 +26,7 @@ from p2pchat.testing.worlds.bounds import asks_too_often
 from p2pchat.testing.worlds.counters import left_violations
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.noted import Noted
+from p2pchat.testing.worlds.readable import TEXT, shortened
 from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage
 from p2pchat.wire.stamps import Timestamps
@@ -154,7 +155,9 @@ class Life(Noted):
         if self.script is script:
             self.script = None
             script.console.stop()
-            self._world.tell(f"{self.name}: {script.name} has read {script.output.value()!r}")
+            read = script.output.value().decode("utf-8", "replace").splitlines()
+            shown = [shortened(line, TEXT) for line in read]
+            self._world.tell(f"{self.name}: {script.name} has read {shown}")
             for window in script.windows:
                 self._account.answered(window, done=False)
 
@@ -224,6 +227,8 @@ class Life(Noted):
                 self._account.told_of_damage.add(self.name)
         self.stopping = self.gone = True
         self.storage.end(after_next=after_next)
+        if self.carrier is not None:
+            self.carrier.stop()
         self.host.kill()
         self._account.killed(self.name, self.storage.written)
         self._world.unread.killed(self.name)

@@ -2,7 +2,7 @@
 
     scene = Scene(kind, print)
     scene.start("alice@CIC"); scene.pass_time(1.0)
-    scene.settle(); scene.leave()
+    scene.settle()
 
 Rules: acts change it, the world asks what was found. After each turn every node is looked at.
 """
@@ -21,6 +21,7 @@ from p2pchat.rendezvous.stores.sqlite import RegistrationFile
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.liar import Liar
 from p2pchat.testing.lies import Lie
+from p2pchat.testing.neighbours import FakeLan
 from p2pchat.testing.network import FakeHost
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.threads import SteppedWorker
@@ -39,7 +40,9 @@ from p2pchat.testing.worlds.inner import Violation, inner_violations
 from p2pchat.testing.worlds.kind import LIAR, PLAIN, VISITOR, Dice, Kind
 from p2pchat.testing.worlds.life import Life
 from p2pchat.testing.worlds.narrow import BRIEF, settings_of
+from p2pchat.testing.worlds.neighbours import VICTIM_IP, Victim
 from p2pchat.testing.worlds.plain import PlainGuest
+from p2pchat.testing.worlds.readable import LINE, WHAT, shortened
 from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage, path_of
 from p2pchat.testing.worlds.unread import Unread
@@ -56,14 +59,11 @@ _BLOCKED: Final = 40.0
 """The same after a rendezvous that may have refused us for half a minute."""
 _GIVEN_UP_BY: Final = 65.0
 """Seconds after which a node has seen that a message is too old."""
-_LEAVING: Final = 20.0
-_AFTERWARDS: Final = 6.0
-"""Seconds until a question to a history that was stopped is given up."""
-_COUNTS_EVERY: Final = 20
+_COUNTS_EVERY: Final = 50
 """Turns after which a node's counters are looked at once more."""
 DIRECTORY_PATH: Final = "/rendezvous.sqlite"
 _PLAIN_IP: Final = "10.0.0.99"
-_LIAR_IP: Final = "10.0.0.66"
+LIAR_IP: Final = "10.0.0.66"
 _VISITOR_IP: Final = "10.0.0.77"
 _LIE_RATE: Final = 0.3
 _PAYLOAD: Final = b'"payload"'
@@ -80,6 +80,10 @@ class Scene:
         self.kind = kind
         self.names = self.people = kind.peer_ids
         """The nodes, and those at which somebody speaks."""
+        self.moved: set[str] = set()
+        """The nodes that have another address than in the beginning."""
+        self.runs: Counter[str] = Counter()
+        """How often each of them was started."""
         chance = Dice(kind.seed)
         self.town = FakeTown(chance.getrandbits(32), latency=kind.latency, cut=kind.cut)
         self.account = self.make_account()
@@ -95,6 +99,8 @@ class Scene:
             clocks_jump="jump" in kind.rates,
             older=frozenset(self.names[n] for n in kind.older if n < len(self.names)),
             sealed=frozenset(self.names[n] for n in kind.sealed if n < len(self.names)),
+            books=kind.books,
+            lan=FakeLan(self.town.network.clock) if kind.lan else None,
         )
         forgetful = frozenset(name for n, name in enumerate(self.names) if n in kind.forgetful)
         self.peers = Peers(self.names, forgetful)
@@ -109,7 +115,7 @@ class Scene:
         self._written: dict[str, set[str]] = {name: set() for name in self.names}
         self._starts = count()
         self.disks = {name: FakeDisk(Dice(chance.getrandbits(32))) for name in self.names}
-        self._tell_line = tell
+        self._tell_line, self._tells_bytes = tell, tell_bytes
         if tell_bytes:
             self.town.network.tap = self._read
         elif kind.sealed:
@@ -131,10 +137,11 @@ class Scene:
             self.plain.listen()
             self.plain.register((self.town.served or self.town.rendezvous).at(self.plain.host))
         self.visitor = Visitor(self.town.network.host(_VISITOR_IP), VISITOR, self.account)
+        self.victim = Victim(self.town.network.host(VICTIM_IP)) if kind.aimed else None
         if kind.lies:
             self.account.lied_to = True
             rates = {Lie[name]: _LIE_RATE for name in kind.lies}
-            self.liar: Liar | None = self.town.liar(LIAR, rates, ip=_LIAR_IP)
+            self.liar: Liar | None = self.town.liar(LIAR, rates, ip=LIAR_IP)
         else:
             self.liar = None
 
@@ -148,7 +155,12 @@ class Scene:
 
     def ip(self, name: str) -> str:
         """Where a node runs."""
-        return f"10.0.0.{self.names.index(name) + 1}"
+        return self.ips(name)[name in self.moved]
+
+    def ips(self, name: str) -> tuple[str, str]:
+        """Its first address, and the one that it may get later."""
+        number = self.names.index(name) + 1
+        return f"10.0.0.{number}", f"10.0.1.{number}"
 
     def host(self, name: str) -> Any:
         """The machine of a node."""
@@ -174,6 +186,7 @@ class Scene:
                 self.find(Violation("I7", "nothing fails, and it cannot start", name))
             return
         self.lives[name] = life
+        self.runs[name] += 1
 
     def make_account(self) -> Account:
         """The account of this world."""
@@ -224,6 +237,12 @@ class Scene:
         hosts = (host, getattr(getattr(owner, "other", None), "host", host))
         return [life for life in self.lives.values() if life.host in hosts]
 
+    def run_threads(self) -> None:
+        """Let the threads run by themselves from now on."""
+        self.free = True
+        while any(life.storage.busy for life in self.lives.values()):
+            self._step_all([*self.lives.values()])
+
     def _step_all(self, lives: Sequence[Life]) -> None:
         for life in lives:
             for thread in life.storage.threads:
@@ -236,9 +255,7 @@ class Scene:
     def settle(self) -> None:
         """Let the threads run freely, and all nodes be there, until all is quiet."""
         self.tell("from now on nothing fails, and the threads run freely")
-        self.free = True
-        while any(life.storage.busy for life in self.lives.values()):
-            self._step_all([*self.lives.values()])
+        self.run_threads()
         quiet = 0.0
         least = _BLOCKED if "directory" in self.kind.rates else _LEAST_QUIET
         while quiet < QUIET and (quiet < least or not self._quiet()):
@@ -266,7 +283,8 @@ class Scene:
         """What stays wrong although nothing fails: a link may just have been found dead."""
         wrong: list[Violation] = []
         nodes = [life.node for life in self.lives.values() if life.up]
-        if any(peer.status is Status.STALE for node in nodes for peer in node.peers):
+        known = [node.peers.get(name) for node in nodes for name in self.names]
+        if any(peer is not None and peer.status is Status.STALE for peer in known):
             self.pass_time(self.shared.settings.rendezvous.ttl)  # until all have registered again
         for _ in range(_LOOKS):
             directory = self.town.served or self.town.rendezvous
@@ -288,51 +306,6 @@ class Scene:
         if not all(asked.answer for life in self.lives.values() for asked in life.asked):
             return False
         return not [*public_violations(self.account, self.peers)]
-
-    def leave(self) -> None:
-        """All nodes leave in order, and nothing is left behind."""
-        if self.liar is not None:
-            self.counts["lies"] += self.liar.told.total()
-            self.liar.close()
-        for violation in self.visitor.overstayed():
-            self.find(violation)
-        self.visitor.close()
-        if self.plain is not None:
-            self.plain.close()
-            for fault in self.plain.faults:
-                if fault.ip == _LIAR_IP:
-                    continue
-                self.find(Violation("I4", "said to a plain peer", fault.what))
-        for life in self.lives.values():
-            life.stop()
-        self.pass_time(_LEAVING, until=self._all_gone)
-        self.pass_time(_AFTERWARDS)
-        for name, life in self.lives.items():
-            if not life.gone:
-                self.find(Violation("I6", "it does not leave", name))
-            for call in life.host.getDelayedCalls():
-                self.find(Violation("I6", "something is left behind", f"{name}: {call}"))
-            for port in life.host.ports:
-                self.find(Violation("I6", "a port is left open", f"{name}: {port}"))
-        self._look_at_directory()
-
-    def _look_at_directory(self) -> None:
-        """What the rendezvous was asked, and whom it still knows when all have left."""
-        served = self.town.served
-        if served is None:
-            for ip in sorted(self.town.rendezvous.impatient):
-                self.find(Violation("I7", "it asks a rendezvous that blocks it", ip))
-            return
-        known = {name for name in self.names if served.knows(name)}
-        served.stop()
-        self.pass_time(_AFTERWARDS)
-        served.start()
-        for name in self.names:
-            if name not in known and served.knows(name):
-                self.find(Violation("I6", "it has left, and is listed after a restart", name))
-
-    def _all_gone(self) -> bool:
-        return all(life.gone for life in self.lives.values())
 
     # ------------------------------------------------------------ what is seen
 
@@ -377,14 +350,15 @@ class Scene:
         """Note what must not be; the first of each kind."""
         kinds = self.found.setdefault(violation.check, {})
         if violation.kind not in kinds:
-            kinds[violation.kind] = violation.what
-            self.tell(f"!! {violation.check}: {violation.kind}: {violation.what}")
+            what = kinds[violation.kind] = shortened(violation.what, WHAT)
+            self.tell(f"!! {violation.check}: {violation.kind}: {what}")
 
     def tell(self, line: str) -> None:
         """One line of the story."""
         if self._tell_line is not None:
             now = self.town.network.clock.seconds() - 1000.0
-            self._tell_line(f"{self.step_number:3} {now:8.3f} {line}")
+            most = len(line) * 10 if self._tells_bytes else LINE
+            self._tell_line(f"{self.step_number:3} {now:8.3f} {shortened(line, most)}")
 
     def _overhears(self, end: FakeTransport, data: bytes) -> None:
         """Nothing that is said between two that encrypt is to be read by a third."""

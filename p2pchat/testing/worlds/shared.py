@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from msgspec import Struct
 
 from p2pchat.settings.values import Settings
+from p2pchat.testing.neighbours import FakeLan
 from p2pchat.testing.nodes import FakeTown
 from p2pchat.testing.worlds.account import Account
 from p2pchat.testing.worlds.inner import Violation
@@ -33,6 +34,12 @@ class Shared(Struct, eq=False):
     """The nodes of the version before this one."""
     sealed: Collection[str] = ()
     """The nodes that encrypt."""
+    books: bool = False
+    """Whether the nodes keep books of whom they met, and where."""
+    gave_up: Callable[[str], None] = lambda _: None
+    """To be told whose message was told to have waited for too long."""
+    lan: FakeLan | None = None
+    """The network on which they hear each other's beacons, if they do."""
 
     def of_today(self, *names: str) -> bool:
         """Whether all of these say what this version says."""

@@ -17,8 +17,11 @@ from msgspec import Struct, field
 
 from p2pchat.testing.worlds.account import CANCELLED, DELIVERED, GIVEN_UP, KEPT, QUEUED
 from p2pchat.testing.worlds.acts import ACTS
+from p2pchat.testing.worlds.readable import shortened
 from p2pchat.testing.worlds.world import Ran
 
+MOST: Final = 200
+"""Characters of a line about a finding."""
 ENOUGH: Final = 1000
 """Worlds in which everything must have happened."""
 EVENTS: Final = (
@@ -44,6 +47,10 @@ EVENTS: Final = (
     "lies",
     "told of damage",
     "unread",
+    "lost power when something was too old",
+    "moved",
+    "one room again",
+    "dialed a victim",
     "answers",
 )
 """All kinds of events that a run of `ENOUGH` worlds must have."""
@@ -56,6 +63,15 @@ class Finding(Struct):
     check: str
     kind: str
     what: str
+
+    def line(self) -> str:
+        """It in one line for a person."""
+        return shortened(f"world {self.seed}: {self.check}: {self.kind}: {self.what}", MOST)
+
+    def replay(self, more: str = "") -> str:
+        """The command that tells its world act by act; `more`: an act of which there was much."""
+        command = f"python -m benchmarks.worlds --seed {self.seed} --trace"
+        return f"{command} --more {more!r}" if more else command
 
 
 class Totals(Struct):

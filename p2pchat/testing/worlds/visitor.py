@@ -20,6 +20,7 @@ from p2pchat.testing.plain import PlainPeer
 from p2pchat.testing.plain_link import TIME, PlainLink
 from p2pchat.testing.worlds.account import DELIVERED, Account
 from p2pchat.testing.worlds.inner import Violation
+from p2pchat.testing.worlds.neighbours import VICTIM_IP, VICTIM_PORT
 
 _BAD_LINES: Final = 30
 """More than a node puts up with in a row."""
@@ -27,6 +28,7 @@ _ACKS: Final = 20
 _CROWD: Final = 16
 """More than a narrow node has links."""
 _TEXTS: Final = 3
+_TOLD: Final = 50
 
 
 class Habit(enum.Enum):
@@ -41,6 +43,7 @@ class Habit(enum.Enum):
     SAME_ID = "it gives several texts one id, as some programs do"
     FOR_ANOTHER = "it sends what is for somebody else"
     CHANGES = "it changes what others said"
+    AIMS = "it says that many peers are where somebody else is"
     CROWD = "it has many names, and one connection for each"
 
 
@@ -113,6 +116,8 @@ class VisitorLink(PlainLink):
             fields |= {"peer_id": self.whose, "agent": "p2pchat/1", "instance": self._id}
         elif self.habit is Habit.CHANGES:
             fields |= {"features": ["ack", "edit"], "agent": "p2pchat/1", "instance": self._id}
+        elif self.habit is Habit.AIMS:
+            fields |= {"features": ["ack", "peers"], "agent": "p2pchat/1", "instance": self._id}
         elif self.habit is Habit.CROWD:
             fields["peer_id"] = f"m{next(self.peer.numbers)}@CIC"
         return fields
@@ -157,6 +162,17 @@ class VisitorLink(PlainLink):
             world.by_id[msg_id].way = msg_id
             said = {"msg_id": msg_id.replace(" ", "-"), "of": first.msg_id, "payload": text}
             self.say("EDIT", src=self.peer_id, dst=us, **said)
+
+    def on_peers_req(self, message: dict[str, Any]) -> None:
+        """Tell an address of somebody who has nothing to do with it."""
+        if self.habit is Habit.AIMS:
+            numbers = range(_TOLD)
+            told = [
+                {"id": f"v{next(self.peer.numbers)}@CIC", "ip": VICTIM_IP, "port": VICTIM_PORT}
+                for _ in numbers
+            ]
+            asked = {"msg_id": message["msg_id"], "namespace": message["namespace"]}
+            self.say("PEERS", **asked, peers=told)
 
     def _next(self) -> None:
         """The next text with the same id; it is never sent again, whatever comes of it."""

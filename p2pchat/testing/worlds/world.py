@@ -20,12 +20,15 @@ from twisted.logger import LogLevel, globalLogPublisher
 
 from p2pchat.testing.worlds.acts import ACTS
 from p2pchat.testing.worlds.checks import file_violations, public_violations
+from p2pchat.testing.worlds.comeback import come_back
 from p2pchat.testing.worlds.faults import heal
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.kind import Dice, Kind, draw_kind, with_more
+from p2pchat.testing.worlds.leaving import leave
 from p2pchat.testing.worlds.scene import Found, Scene, Tell
 from p2pchat.testing.worlds.steps import Step, draw_steps
 from p2pchat.testing.worlds.storage import path_of
+from p2pchat.testing.worlds.too_old import wait_too_long
 
 _NOT_OURS: Final = ("The history cannot be ", "The database {path} ")
 """How the errors begin that a disk is to blame for; every other one is ours."""
@@ -93,8 +96,12 @@ class World(Struct, frozen=True):
             scene.look()
             scene.look_at_bounds()
         heal(scene)
+        if self.kind.falls:
+            wait_too_long(scene, Dice(self.kind.seed + 2))
         scene.settle()
-        scene.leave()
+        if self.kind.books and not self.kind.older:
+            come_back(scene, Dice(self.kind.seed + 1))
+        leave(scene)
         for violation in public_violations(scene.account, scene.peers):
             scene.find(violation)
         for name in scene.names:
