@@ -27,7 +27,7 @@ from p2pchat.history.records import ABANDONED
 from p2pchat.history.store import NO_ANSWER
 from p2pchat.node.outbox import Outbox, OwnMessage
 from p2pchat.node.outcomes import Outcomes, ended
-from p2pchat.speech import Sentence, spoken
+from p2pchat.speech import Sentence
 
 _T = TypeVar("_T")
 CANCELLED: Final = Sentence("cancelled")
@@ -41,8 +41,8 @@ class Cancelled(NamedTuple):
 
     messages: int
     """How many messages are sent no more by this process."""
-    why: str = ""
-    """Why they may be sent when the program starts again, for the person; empty if they are not."""
+    why: Sentence | None = None
+    """Why they may be sent when the program starts again, None if they are not."""
 
 
 class Cancelling:
@@ -82,10 +82,10 @@ class Cancelling:
             history.change(message.entry, ABANDONED)
 
         def over(trouble: Sentence | None, hangs: bool) -> Cancelled:
-            why = ""
+            why = None
             for message in taken:
                 if trouble and _may_be_on_disk(message, hangs):
-                    why = spoken(trouble)
+                    why = trouble
                 self._outcomes.called_off(message, _reason(CANCELLED, message, trouble, hangs))
             return Cancelled(len(taken), why)
 
