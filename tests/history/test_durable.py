@@ -762,7 +762,7 @@ class OutboxTests(HistoryCase):
         self.say("bob@CIC", "um")
         cancelled = [*self.outbox]
         self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (1, None))
-        self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (0, ""))
+        self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (0, None))
         self.assertEqual(self.told.take()[1:], [("undelivered", "bob@CIC", "m1", "cancelled")])
         self.clock.advance(GATHER)
         self.assertEqual(self.told.take(), [])
