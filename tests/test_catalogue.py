@@ -54,42 +54,72 @@ MARKED: tuple[str, ...] = (
     "control/client/standard.py",
     "control/client/subcommands.py",
     "control/client/web.py",
+    "disk.py",
+    "history/durable.py",
+    "history/export.py",
+    "history/location.py",
+    "history/opening.py",
+    "history/storage.py",
+    "history/store.py",
+    "mesh/blocking.py",
+    "mesh/direct_dial.py",
+    "mesh/discovery",
+    "mesh/duplicates.py",
+    "mesh/encryption.py",
     "mesh/identity",
     "mesh/link/ports.py",
+    "mesh/look_alikes.py",
+    "mesh/mesh.py",
+    "mesh/own_name.py",
     "mesh/pairing",
+    "node/away.py",
+    "node/book_file.py",
+    "node/broadcast.py",
     "node/cancelling.py",
+    "node/catching_up.py",
+    "node/changing.py",
     "node/demands.py",
+    "node/finding.py",
     "node/first_words.py",
+    "node/incoming.py",
+    "node/lists_file.py",
     "node/news.py",
+    "node/node.py",
+    "node/observers.py",
+    "node/outbox.py",
     "node/outcomes.py",
+    "node/outgoing.py",
+    "node/own_lists.py",
+    "node/page.py",
     "node/pairing.py",
+    "node/publishing.py",
     "node/rotating.py",
+    "node/showing.py",
+    "node/small_file.py",
+    "node/stats.py",
+    "node/sweep.py",
     "node/trusting.py",
+    "node/unread.py",
+    "node/waiting_messages.py",
     "service/chat_options.py",
     "service/command_line.py",
     "settings",
     "speech.py",
+    "sqlite.py",
 )
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
     "console/commands/changes.py": ("<what you do>",),  # what a command is given
     "console/commands/lists.py": ("[peer | ", "<peer | ", "[name ", "[on | off]"),
     "console/commands/messages.py": ("<peer_id> <message>", "* | #namespace <message>"),
+    "console/commands/pairing.py": ("<peer> [code]",),
     "console/commands/past_replies.py": ("[peer | ", "[peer] | cancel "),
     "console/commands/peers.py": ("[* | ", "[peer_id | "),
-    "node/news.py": (
-        NOT_CONFIRMED,  # for programs; docs/control.md
-        "it is safe",
-        "no ACK came",
-        "there is no link",
-        "its ACK came",
-        "it is given up",
-        "another program got it",
-    ),
-    "node/outcomes.py": ("Not delivered to",),  # logged
+    "console/commands/security.py": ("[peer [", "<peer_id> <fing", "[forget <peer>]"),
     "console/full/colours.py": ("#d70000", "reverse bold", "bold reverse"),
     "console/full/entries.py": ("left out",),  # the value of a kind
     "console/full/vocabulary.py": ("[peer_id", "PageUp, PageDown", "Ctrl-End, Esc"),
+    "control/client/keys.py": ("keys [list | ",),
     "control/client/options.py": (
         "p2pchat ",  # what to type
         "uptime | p2pchat ",
@@ -98,11 +128,8 @@ NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
         "N | backup FILE",
     ),
     "control/client/web.py": ("<!doctype html>",),
-    "service/chat_options.py": ("--name alice", "history format"),
-    "service/command_line.py": ("unique prefix", "not recognized"),
-    "console/commands/pairing.py": ("<peer> [code]",),
-    "console/commands/security.py": ("[peer [", "<peer_id> <fing", "[forget <peer>]"),
-    "control/client/keys.py": ("keys [list | ",),
+    "mesh/discovery/lan/netlink.py": ("this system has no", "the kernel does not"),  # of the log
+    "mesh/duplicates.py": ("duplicate link",),  # for the other end
     "mesh/identity/key_file.py": (
         *("p2pchat key of ", "p2pchat next key ", "-----BEGIN ", "PRIVATE KEY"),
         "its certificate is of another key",  # then the file is damaged
@@ -120,16 +147,30 @@ NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     "mesh/identity/statement.py": ("no count", "a signature has 86"),
     "mesh/identity/trust.py": ("encryption required", "name in use"),  # reasons on the wire
     "mesh/pairing/words.py": ("no code",),  # a reason on the wire
-    "console/full/colours.py": ("#d70000", "reverse bold", "bold reverse"),
-    "console/full/entries.py": ("left out",),  # the value of a kind
-    "console/full/vocabulary.py": ("[peer_id", "PageUp, PageDown", "Ctrl-End, Esc"),
+    "node/book_file.py": ("it is damaged",),  # of the log
+    "node/news.py": (
+        NOT_CONFIRMED,  # for programs; docs/control.md
+        "it is safe",
+        "no ACK came",
+        "there is no link",
+        "its ACK came",
+        "it is given up",
+        "another program got it",
+    ),
+    "node/outbox.py": ("not looked at yet", "waits for a link", "on its way", "not acknowledged"),
+    "node/outcomes.py": ("Not delivered to",),  # logged
+    "node/outgoing.py": ("{who} has closed {n} links",),  # of the log
+    "service/chat_options.py": ("--name alice", "history format"),
+    "service/command_line.py": ("unique prefix", "not recognized"),
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),
+    "sqlite.py": ("SELECT count(*)", "PRAGMA user_version", "malformed database schema"),
 }
 ERRORS = {
     *("ConfigError", "Unfit", "CannotStartError", "ControlError", "HistoryError", "NotSentError"),
     *("InsecureError", "OutboxFullError", "AmbiguousNameError", "GroupError", "NoAnswerError"),
     *("KeyFileError", "NotInstalledError", "NotPairedError", "PinsDamagedError"),
+    *("DialError", "ForeignFileError", "ListError"),
 }
 """Errors that carry a `Sentence` wherever they are made."""
 

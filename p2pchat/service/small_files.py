@@ -16,10 +16,11 @@ from p2pchat.node.small_file import SmallFile
 from p2pchat.service.own_keys import NONE
 from p2pchat.settings.paths import default_history_path, stem_for
 from p2pchat.settings.values import Settings
+from p2pchat.speech import Sentence
 
 
 def open_own_lists(
-    settings: Settings, peer_id: str, thread: Thread, tell: Callable[[str], None]
+    settings: Settings, peer_id: str, thread: Thread, tell: Callable[[str | Sentence], None]
 ) -> OwnLists:
     """Those of `peer_id`, whose history this process has; `tell` gets sentences for the person."""
     if settings.history.file == NONE:
