@@ -1,6 +1,6 @@
 """Makes the catalogues of p2pchat/locale anew, from the sentences that are marked in the source.
 
-    .venv/bin/python docs/catalogue.py              # extra `dev`, for Babel
+    .venv/bin/python docs/catalogue.py              # extra `test`, for Babel
     .venv/bin/python docs/catalogue.py OTHER.po     # takes what is missing from there
 
 What is new in the source comes into each .po without a translation, and what is gone goes. Nothing

@@ -19,6 +19,8 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
+from p2pchat.speech import N_
+
 _PRIVATE: Final = 0o600
 _MAKE: Final = os.O_CREAT | os.O_CLOEXEC
 
@@ -80,7 +82,7 @@ class Disk:
         # A pipe would have us wait until somebody writes into it, and a device may never end.
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError(errno.EINVAL, "It is no regular file")
+                raise OSError(errno.EINVAL, N_("It is no regular file"))
             return file.read(count)
 
     def read(self, path: str) -> bytes:

@@ -23,6 +23,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from p2pchat.disk import SYSTEM, Disk
+from p2pchat.speech import Sentence, plain, sentence_of
 
 _T = TypeVar("_T")
 
@@ -48,11 +49,11 @@ _TABLES_OF_NOBODY: Final = (
 
 
 class ForeignFileError(Exception):
-    """The file is not for us to use; the text is a sentence that says what to do."""
+    """The file is not for us to use; its `Sentence` says what to do."""
 
 
 class InUseError(Exception):
-    """Another process of ours has the file; the text is a sentence that says so."""
+    """Another process of ours has the file; its `Sentence` says so."""
 
 
 class ClosedError(Exception):
@@ -94,7 +95,9 @@ def check(path: str, form: Format, disk: Disk = SYSTEM) -> None:
         return
     application = int.from_bytes(head[_APPLICATION], "big")
     if _is_of_another_kind(head):
-        raise ForeignFileError(f"{path} is no database, and not ours: {_another(form)}")
+        raise ForeignFileError(
+            Sentence("{path} is no database, and not ours: {step}", path=path, step=_another(form))
+        )
     if not head.startswith(_MAGIC) or head[_FRACTIONS] != b"\x40\x20\x20":
         return
     if not application:  # most programs leave it so, and a file that is only begun has it, too
@@ -269,6 +272,29 @@ def is_index_damage(trouble: BaseException) -> bool:
     return getattr(trouble, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT_VTAB
 
 
+def trouble_of(failure: Failure) -> Sentence:
+    """Why something cannot be done with a file: SQLite's reason, or another one."""
+    error = failure.value
+    assert error is not None
+    text = str(error) or type(error).__name__
+    return _REASONS.get(text) or (sentence_of(error) if str(error) else plain(text))
+
+
+_REASONS: Final = {
+    str(reason): reason
+    for reason in (
+        Sentence("attempt to write a readonly database"),
+        Sentence("database disk image is malformed"),
+        Sentence("database is locked"),
+        Sentence("database or disk is full"),
+        Sentence("disk I/O error"),
+        Sentence("file is not a database"),
+        Sentence("unable to open database file"),
+    )
+}
+"""What SQLite says most often; everything else is said in its own words."""
+
+
 def copy(path: str, target: str, form: Format, disk: Disk = SYSTEM) -> None:
     """Write a copy of the file at `path` as it is at this moment; who uses it is not disturbed.
 
@@ -303,23 +329,41 @@ def _is_of_another_kind(head: bytes) -> bool:
 
 
 def _foreign(path: str, form: Format) -> ForeignFileError:
-    return ForeignFileError(f"{path} is the database of another program: {_another(form)}")
+    return ForeignFileError(
+        Sentence(
+            "{path} is the database of another program: {step}", path=path, step=_another(form)
+        )
+    )
 
 
-def _another(form: Format) -> str:
-    return f"choose another file{form.option and f' ({form.option})'}"
+def _another(form: Format) -> Sentence:
+    if form.option:
+        return Sentence("choose another file ({option})", option=form.option)
+    return Sentence("choose another file")
 
 
 def _check_number(path: str, form: Format, number: int) -> None:
     if number == form.number or number in form.upgrades:
         return
-    age, remedy = "an older", "move it away"
+    fields: dict[str, object] = {
+        "path": path,
+        "number": number,
+        "known": form.number,
+        "step": _another(form),
+    }
     if number > form.number:
-        age, remedy = "a newer", "use the newer one"
-    raise ForeignFileError(
-        f"{path} has format {number} of {age} p2pchat, and this one knows only format"
-        f" {form.number}: {remedy}, or {_another(form)}"
-    )
+        sentence = Sentence(
+            "{path} has format {number} of a newer p2pchat, and this one knows only format"
+            " {known}: use the newer one, or {step}",
+            **fields,
+        )
+    else:
+        sentence = Sentence(
+            "{path} has format {number} of an older p2pchat, and this one knows only format"
+            " {known}: move it away, or {step}",
+            **fields,
+        )
+    raise ForeignFileError(sentence)
 
 
 def _asked(path: str, question: str, otherwise: int, disk: Disk) -> int:
@@ -388,7 +432,7 @@ class Worker:
         After `stop` it fails with a `ClosedError`.
         """
         if self._stopped:
-            return fail(ClosedError("this program is leaving"))
+            return fail(ClosedError(Sentence("this program is leaving")))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from p2pchat.control.client.options import parser_of
 from p2pchat.control.client.subcommands import SUBCOMMANDS
+from p2pchat.node.news import NOT_CONFIRMED
 from p2pchat.service.chat_options import ChatOptions
 from p2pchat.speech import FOLDER, LANGUAGES, ngettext, use
 from tests.support.marks import MARKS, bare_errors, hidden, marked, no_literal, unmarked
@@ -36,15 +37,7 @@ TRANSLATED = tuple(language for language in LANGUAGES if language != "en")
 
 MARKED: tuple[str, ...] = (
     # Folders and files of p2pchat/ in which every sentence for a person is marked.
-    "console/commands/absence.py",
-    "console/commands/page.py",
-    "console/commands/pairing.py",
-    "console/commands/row.py",
-    "console/commands/security.py",
-    "console/full",
-    "console/key_lines.py",
-    "console/plain",
-    "console/replies.py",
+    "console",
     "control/answers.py",
     "control/client/attach.py",
     "control/client/commands.py",
@@ -75,15 +68,54 @@ MARKED: tuple[str, ...] = (
     "control/socket_service.py",
     "control/waiting.py",
     "control/web.py",
+    "disk.py",
+    "history/durable.py",
+    "history/export.py",
+    "history/location.py",
+    "history/opening.py",
+    "history/storage.py",
+    "history/store.py",
     "logs",
+    "mesh/blocking.py",
+    "mesh/direct_dial.py",
+    "mesh/discovery",
+    "mesh/duplicates.py",
+    "mesh/encryption.py",
     "mesh/identity",
     "mesh/link/ports.py",
+    "mesh/look_alikes.py",
+    "mesh/mesh.py",
+    "mesh/own_name.py",
     "mesh/pairing",
+    "node/away.py",
+    "node/book_file.py",
+    "node/broadcast.py",
+    "node/cancelling.py",
+    "node/catching_up.py",
+    "node/changing.py",
     "node/demands.py",
+    "node/finding.py",
     "node/first_words.py",
+    "node/incoming.py",
+    "node/lists_file.py",
+    "node/news.py",
+    "node/node.py",
+    "node/observers.py",
+    "node/outbox.py",
+    "node/outcomes.py",
+    "node/outgoing.py",
+    "node/own_lists.py",
+    "node/page.py",
     "node/pairing.py",
+    "node/publishing.py",
     "node/rotating.py",
+    "node/showing.py",
+    "node/small_file.py",
+    "node/stats.py",
+    "node/sweep.py",
     "node/trusting.py",
+    "node/unread.py",
+    "node/waiting_messages.py",
     "rendezvous/ban_file.py",
     "rendezvous/bans.py",
     "rendezvous/client.py",
@@ -113,6 +145,7 @@ MARKED: tuple[str, ...] = (
     "service/rendezvous_reload.py",
     "settings",
     "speech.py",
+    "sqlite.py",
     "web",
     "wire/address.py",
     "wire/blocklist.py",
@@ -136,20 +169,17 @@ FIGURES_OF_THE_SOCKET = (
 )
 NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     # File -> beginnings of its strings that are not sentences, though they have two words.
-    "control/service.py": FIGURES_OF_THE_SOCKET,
-    "logs/formats.py": ("... {} more lines ...",),
-    "logs/limits.py": ("… and {count} more",),
-    "logs/output.py": ("The fault that follows", "{count} lines before this one"),
-    "rendezvous/replies.py": (
-        "unknown command",  # a code
-        *("an answer of the type", "an answer without a status", "a listing that is not a list"),
-        "one that is nested without end",  # for the log
-    ),
-    "service/companions.py": (".venv/bin/pip install",),
-    "service/hooks.py": FIGURES_OF_THE_HOOK,
-    "service/rendezvous_options.py": (
-        *("--port 9000", "--config rendezvous.json", "  status, stats, list"),  # what to type
-    ),
+    "console/commands/changes.py": ("<what you do>",),  # what a command is given
+    "console/commands/lists.py": ("[peer | ", "<peer | ", "[name ", "[on | off]"),
+    "console/commands/messages.py": ("<peer_id> <message>", "* | #namespace <message>"),
+    "console/commands/pairing.py": ("<peer> [code]",),
+    "console/commands/past_replies.py": ("[peer | ", "[peer] | cancel "),
+    "console/commands/peers.py": ("[* | ", "[peer_id | "),
+    "console/commands/security.py": ("[peer [", "<peer_id> <fing", "[forget <peer>]"),
+    "console/full/colours.py": ("#d70000", "reverse bold", "bold reverse"),
+    "console/full/entries.py": ("left out",),  # the value of a kind
+    "console/full/vocabulary.py": ("[peer_id", "PageUp, PageDown", "Ctrl-End, Esc"),
+    "control/client/keys.py": ("keys [list | ",),
     "control/client/options.py": (
         "p2pchat ",  # what to type
         "uptime | p2pchat ",
@@ -158,11 +188,12 @@ NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
         "N | backup FILE",
     ),
     "control/client/web.py": ("<!doctype html>",),
-    "service/chat_options.py": ("--name alice", "history format"),
-    "service/command_line.py": ("unique prefix", "not recognized"),
-    "console/commands/pairing.py": ("<peer> [code]",),
-    "console/commands/security.py": ("[peer [", "<peer_id> <fing", "[forget <peer>]"),
-    "control/client/keys.py": ("keys [list | ",),
+    "control/service.py": FIGURES_OF_THE_SOCKET,
+    "logs/formats.py": ("... {} more lines ...",),
+    "logs/limits.py": ("… and {count} more",),
+    "logs/output.py": ("The fault that follows", "{count} lines before this one"),
+    "mesh/discovery/lan/netlink.py": ("this system has no", "the kernel does not"),  # of the log
+    "mesh/duplicates.py": ("duplicate link",),  # for the other end
     "mesh/identity/key_file.py": (
         *("p2pchat key of ", "p2pchat next key ", "-----BEGIN ", "PRIVATE KEY"),
         "its certificate is of another key",  # then the file is damaged
@@ -180,11 +211,34 @@ NOT_FOR_PEOPLE: dict[str, tuple[str, ...]] = {
     "mesh/identity/statement.py": ("no count", "a signature has 86"),
     "mesh/identity/trust.py": ("encryption required", "name in use"),  # reasons on the wire
     "mesh/pairing/words.py": ("no code",),  # a reason on the wire
-    "console/full/colours.py": ("#d70000", "reverse bold", "bold reverse"),
-    "console/full/entries.py": ("left out",),  # the value of a kind
-    "console/full/vocabulary.py": ("[peer_id", "PageUp, PageDown", "Ctrl-End, Esc"),
+    "node/book_file.py": ("it is damaged",),  # of the log
+    "node/news.py": (
+        NOT_CONFIRMED,  # for programs; docs/control.md
+        "it is safe",
+        "no ACK came",
+        "there is no link",
+        "its ACK came",
+        "it is given up",
+        "another program got it",
+    ),
+    "node/outbox.py": ("not looked at yet", "waits for a link", "on its way", "not acknowledged"),
+    "node/outcomes.py": ("Not delivered to",),  # logged
+    "node/outgoing.py": ("{who} has closed {n} links",),  # of the log
+    "rendezvous/replies.py": (
+        "unknown command",  # a code
+        *("an answer of the type", "an answer without a status", "a listing that is not a list"),
+        "one that is nested without end",  # for the log
+    ),
+    "service/chat_options.py": ("--name alice", "history format"),
+    "service/command_line.py": ("unique prefix", "not recognized"),
+    "service/companions.py": (".venv/bin/pip install",),
+    "service/hooks.py": FIGURES_OF_THE_HOOK,
+    "service/rendezvous_options.py": (
+        *("--port 9000", "--config rendezvous.json", "  status, stats, list"),  # what to type
+    ),
     "settings/checks.py": ("something that cannot be shown",),  # in the place of JSON
     "settings/examining.py": (".venv/bin/pip install",),
+    "sqlite.py": ("SELECT count(*)", "PRAGMA user_version", "malformed database schema"),
     "web/files.py": ("text/",),
     "web/looking.py": ("p2pchat --name NAME",),  # a command
     "web/service.py": FIGURES_OF_THE_PAGE,
@@ -195,6 +249,7 @@ ERRORS = {
     *("ConfigError", "Unfit", "CannotStartError", "ControlError", "HistoryError", "NotSentError"),
     *("InsecureError", "OutboxFullError", "AmbiguousNameError", "GroupError", "NoAnswerError"),
     *("KeyFileError", "NotInstalledError", "NotPairedError", "PinsDamagedError"),
+    *("DialError", "ForeignFileError", "ListError"),
 }
 """Errors that carry a `Sentence` wherever they are made."""
 

@@ -14,12 +14,13 @@ from typing import Final
 from msgspec import Struct
 
 from p2pchat.console.replies import Table
-from p2pchat.console.wording import PLAIN
+from p2pchat.console.wording import PLAIN, security_word
 from p2pchat.mesh.identity.key_text import key_text
 from p2pchat.mesh.identity.known_keys import KnownKeys
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.rendezvous.directory import Listing
+from p2pchat.speech import N_, _, ngettext
 from p2pchat.wire.address import host_and_port, namespace_of
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.names import bracketed, in_table, skeleton
@@ -28,6 +29,13 @@ from p2pchat.wire.text import printable
 _ROWS_A_PIECE: Final = 1000
 MOST_ROWS: Final = 500
 """Peers that are listed for a person: strangers may register as many names as they like."""
+_DIRECTIONS: Final = {"outbound": N_("outbound"), "inbound": N_("inbound")}
+_SOURCES: Final = {
+    "rendezvous": N_("rendezvous"),
+    "network": N_("network"),
+    "remembered": N_("remembered"),
+    "person": N_("person"),
+}
 
 
 class PeerRow(Struct, frozen=True, gc=False):
@@ -184,7 +192,7 @@ def peers_table(
     *,
     asked: bool,
     known: KnownKeys | None = None,
-    beside: Callable[[str], str] = lambda _: "",
+    beside: Callable[[str], str] = lambda _peer_id: "",
 ) -> Table:
     """Who is listed or connected; if the rendezvous could not be `asked`, all that are known.
 
@@ -192,7 +200,7 @@ def peers_table(
     `known` keys there is a column for how safe the links are. `beside`: what else there is to say
     of a peer, printable.
     """
-    head: Sequence[str] = ("peer_id", "address", "status")
+    head: Sequence[str] = ("peer_id", _("address"), _("status"))
     present = [row for row in rows if row.links or row.listed or not asked]
     shown = present
     if len(present) > MOST_ROWS:
@@ -201,29 +209,39 @@ def peers_table(
     cells: list[Sequence[str]] = []
     for row in shown:
         address = row.addresses[0] if row.addresses else row.linked_from or "-"
-        status = f"{row.status} (not listed)" if asked and not row.listed else row.status
+        status = row.status
+        if asked and not row.listed:
+            status = _("{status} (not listed)").format(status=status)
         if row.peer_id in alike:
-            status += f", looks like {bracketed(alike[row.peer_id])}"
+            like = bracketed(alike[row.peer_id])
+            status = _("{status}, looks like {peer}").format(status=status, peer=like)
         status += beside(row.peer_id)
         cells.append([in_table(row.peer_id), printable(address), status])
     if known is not None:
-        head = (*head, "link")
+        head = (*head, _("link"))
         cells = [
             [*cell, _link(row.peer_id, row.security, known)]
             for cell, row in zip(cells, shown, strict=True)
         ]
     if len(present) > len(shown):
-        more = f"… {len(present) - len(shown):,} more (p2pchat peers --json lists all)"
-        cells.append([more, *[""] * (len(head) - 1)])
-    where = "" if namespace is None else f" in {bracketed('#' + namespace)}"
-    return Table(head, cells, f"no other peers{where}")
+        more = len(present) - len(shown)
+        line = ngettext(
+            "… {n:,} more (p2pchat peers --json lists all)",
+            "… {n:,} more (p2pchat peers --json lists all)",
+            more,
+        )
+        cells.append([line.format(n=more), *[""] * (len(head) - 1)])
+    if namespace is None:
+        return Table(head, cells, _("no other peers"))
+    empty = _("no other peers in {namespace}").format(namespace=bracketed("#" + namespace))
+    return Table(head, cells, empty)
 
 
 def _link(peer_id: str, security: str, known: KnownKeys) -> str:
     """How safe a link is, for a person; `refused` where somebody was, and there is none."""
     if security == PLAIN and known.pin_of(peer_id) is not None:
-        return "IN THE CLEAR, key known"  # nothing is encrypted any more
-    return security or ("refused" if known.refused_under(peer_id) else "-")
+        return _("IN THE CLEAR, key known")  # nothing is encrypted any more
+    return security_word(security) or (_("refused") if known.refused_under(peer_id) else "-")
 
 
 def _look_alikes(peer_ids: Iterable[str], own_id: str, friends: Friends) -> dict[str, str]:
@@ -241,12 +259,13 @@ def links_table(
     rows: Iterable[LinkRow],
     wall_now: float,
     known: KnownKeys | None = None,
-    beside: Callable[[str], str] = lambda _: "",
+    beside: Callable[[str], str] = lambda _peer_id: "",
 ) -> Table:
     """The links; `wall_now` is seconds since the epoch, the others as in `peers_table`."""
-    safe_column = () if known is None else ("link",)
-    way_columns = ("over", "from")
-    head = ("peer_id", "direction", "since", "in", "out", *safe_column, *way_columns)
+    safe_column = () if known is None else (_("link"),)
+    way_columns = (_("over"), _("from"))
+    counted = (_("in"), _("out"))
+    head = ("peer_id", _("direction"), _("since"), *counted, *safe_column, *way_columns)
     cells = []
     for row in rows:
         age = row.age_seconds
@@ -254,24 +273,25 @@ def links_table(
         since = f"{time.strftime(form, time.localtime(wall_now - age))} ({duration(age)})"
         counts = (f"{row.received:,}", f"{row.sent:,}")
         safe = () if known is None else (_link(row.peer_id, row.security, known),)
-        direction = row.direction + beside(row.peer_id)
-        way = (row.family or "-", row.source or "-")
+        direction = _(_DIRECTIONS[row.direction]) + beside(row.peer_id)
+        way = (row.family or "-", _(_SOURCES[row.source]) if row.source else "-")
         cells.append((in_table(row.peer_id), direction, since, *counts, *safe, *way))
-    return Table(head, cells, "no links", spare=len(way_columns))
+    return Table(head, cells, _("no links"), spare=len(way_columns))
 
 
 def round_trips_table(
-    rows: Iterable[RoundTripRow], beside: Callable[[str], str] = lambda _: ""
+    rows: Iterable[RoundTripRow], beside: Callable[[str], str] = lambda _peer_id: ""
 ) -> Table:
     """The round-trip times in milliseconds; `beside` as in `peers_table`."""
-    head = ("peer_id", "average ms", "minimum", "last", "samples, oldest first")
+    figures = (_("average ms"), _("minimum"), _("last"))
+    head = ("peer_id", *figures, _("samples, oldest first"))
     cells = []
     for row in rows:
-        samples = " ".join(map(_milliseconds, row.samples_seconds)) or "no answer yet"
+        samples = " ".join(map(_milliseconds, row.samples_seconds)) or _("no answer yet")
         cells.append(
             (in_table(row.peer_id), *round_trip_figures(row), samples + beside(row.peer_id))
         )
-    return Table(head, cells, "no links, and no round-trip times")
+    return Table(head, cells, _("no links, and no round-trip times"))
 
 
 def round_trip_figures(row: RoundTripRow) -> tuple[str, str, str]:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from p2pchat.speech import N_, _, ngettext
 from p2pchat.wire.address import scope_of
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.names import CELLS, bracketed, in_cells, in_table, visible
@@ -28,14 +29,15 @@ from p2pchat.wire.text import printable
 
 BURST: Final = 200
 """Lines that a terminal shows at once after a quiet time; also the lines kept during a flood."""
-REUSED: Final = " (reused id)"
-"""The note of a message whose sender used the id before, for another text."""
-UNKEPT: Final = "(not kept)"
-"""The note of a message that could not be kept."""
-EDITED: Final = ", edited"
-"""The note of a message that is another text of an earlier one."""
+REUSED: Final = N_(" (reused id)")
+"""The note of a message whose sender used the id before, for another text; show it with `_`."""
+UNKEPT: Final = N_("(not kept)")
+"""The note of a message that could not be kept; show it with `_`."""
+EDITED: Final = N_(", edited")
+"""The note of a message that is another text of an earlier one; show it with `_`."""
 PLAIN: Final = "plain"
 """In the clear: who is on the way can read it, and change it."""
+_SECURITIES: Final = {"verified": N_("verified"), "encrypted": N_("encrypted"), PLAIN: N_("plain")}
 _MARKS: Final = {"": "", "verified": "+", "encrypted": " ", PLAIN: "~"}
 RATE: Final = 20.0
 """Lines a second that a person can follow."""
@@ -63,7 +65,7 @@ def message_lines(
         if type(message) is not Send or (message.src != peer_id and message.src):
             claims = bool(message.src) and message.src != peer_id
             to = "" if isinstance(message, Send) else scope_of(message.dst)
-            noted = note + REUSED if message.other_text else note
+            noted = note + _(REUSED) if message.other_text else note
             prefix = sender(shown, to=to, claims=claims, note=noted, security=security)
         lines.append(prefix + printable(message.payload))
     return lines
@@ -92,6 +94,11 @@ def security_mark(security: str) -> str:
     return _MARKS.get(security, "~")
 
 
+def security_word(security: str) -> str:
+    """How safe a link is, in a word that a person reads; empty without one."""
+    return _(_SECURITIES[security]) if security in _SECURITIES else security
+
+
 def in_brackets(name: str, most: int = CELLS) -> str:
     """A peer_id or a scope in at most so many columns, which cannot close its bracket early."""
     return in_cells(visible(name), most)
@@ -99,7 +106,12 @@ def in_brackets(name: str, most: int = CELLS) -> str:
 
 def said_note(when: float, now: float) -> str:
     """The note of a message that was said at `when`; both are seconds since the epoch."""
-    return f", said {moment(when, now)}"
+    return said_at(moment(when, now))
+
+
+def said_at(time_said: str) -> str:
+    """The same for a time in words."""
+    return _(", said {time}").format(time=time_said)
 
 
 def moment(when: float, now: float) -> str:
@@ -110,9 +122,31 @@ def moment(when: float, now: float) -> str:
 
 def left_out_line(count: int, peer_id: str = "", *, kept: bool) -> str:
     """The line instead of so many messages; `kept`: whether there is a history to find them in."""
-    whose = f" from {bracketed(peer_id)}" if peer_id else ""
-    where = "/history shows them" if kept else "the log has them at DEBUG"
-    return printable(f"… {count:,} more messages{whose} ({where})")
+    if peer_id and kept:
+        line = ngettext(
+            "… {n:,} more message from {peer} (/history shows it)",
+            "… {n:,} more messages from {peer} (/history shows them)",
+            count,
+        )
+    elif peer_id:
+        line = ngettext(
+            "… {n:,} more message from {peer} (the log has it at DEBUG)",
+            "… {n:,} more messages from {peer} (the log has them at DEBUG)",
+            count,
+        )
+    elif kept:
+        line = ngettext(
+            "… {n:,} more message (/history shows it)",
+            "… {n:,} more messages (/history shows them)",
+            count,
+        )
+    else:
+        line = ngettext(
+            "… {n:,} more message (the log has it at DEBUG)",
+            "… {n:,} more messages (the log has them at DEBUG)",
+            count,
+        )
+    return printable(line.format(n=count, peer=bracketed(peer_id)))
 
 
 def with_aliases(sentence: str, names: Mapping[str, str]) -> str:
@@ -141,17 +175,18 @@ class StatusLines:
         was_connected, who = peer_id in self._connected, bracketed(called or peer_id)
         if status == "CONNECTED":
             self._connected.add(peer_id)
-            return None if was_connected else f"* {who} is connected"
+            return None if was_connected else _("* {peer} is connected").format(peer=who)
         self._connected.discard(peer_id)
         if status == "STALE":
-            return f"* {who} does not answer: STALE (/reconnect tries again)"
+            line = _("* {peer} does not answer: STALE (/reconnect tries again)")
+            return line.format(peer=who)
         if status == "DISCONNECTED" and was_connected:
-            return f"* {who} {'has left' if left else 'is disconnected'}"
+            line = _("* {peer} has left") if left else _("* {peer} is disconnected")
+            return line.format(peer=who)
         return None
 
 
 def away_line(name: str, text: str) -> str:
     """The line for a peer that is away, and says why, or for one that is back."""
-    return printable(
-        f"* {bracketed(name)} is away: {text}" if text else f"* {bracketed(name)} is back"
-    )
+    line = _("* {peer} is away: {text}") if text else _("* {peer} is back")
+    return printable(line.format(peer=bracketed(name), text=text))

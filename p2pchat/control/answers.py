@@ -218,7 +218,7 @@ class Requests:
             "history": node.history is not None,
             **own_key(node.trusting),
             "policy": node.settings.security.policy,
-            "not_kept": history.why if history is not None and history.failing else "",
+            "not_kept": str(history.why) if history is not None and history.failing else "",
             "log_level": get_level(),
         }
 

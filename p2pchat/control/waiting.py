@@ -78,7 +78,7 @@ class OutboxRequests:
         def over(cancelled: Cancelled) -> Fields:
             fields: Fields = {"cancelled": cancelled.messages, "unknown": unknown}
             fields["for_good"] = not cancelled.why
-            return {**fields, "reason": cancelled.why} if cancelled.why else fields
+            return {**fields, "reason": str(cancelled.why)} if cancelled.why else fields
 
         messages = [message for message in found.values() if message is not None]
         return self._node.outgoing.cancel(messages).addCallback(over)

@@ -33,7 +33,8 @@ from p2pchat.history.waiting import Limits
 from p2pchat.history.weight import Weight
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
-from p2pchat.speech import Sentence
+from p2pchat.speech import Sentence, counted
+from p2pchat.sqlite import trouble_of
 from p2pchat.wire.changes import said_id
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds
@@ -91,7 +92,7 @@ class DurableHistory:
         """Gets our messages of each batch, and why they could not be stored; empty if they are."""
         self.on_enter_again: Callable[[bool], None] = _ignore
         """Is told when messages of ours are to be entered again: all, or those not stored."""
-        self.on_notice: Callable[[str], None] = _ignore
+        self.on_notice: Callable[[Sentence], None] = _ignore
         """Is told what the person should know, in a sentence."""
         self.attending = 0
         """How many consoles show everything as it comes: then it counts as read. Who decides that
@@ -135,9 +136,10 @@ class DurableHistory:
         if store.failing and not self._told and (store.hangs or not store.ready):
             self._told = True
             if store.ready:
-                self._notice(f"{store.why}: messages are not kept")
+                self._notice(Sentence("{why}: messages are not kept", why=store.why))
             else:
-                self._notice(f"what waits from earlier is not known yet: {store.why}")
+                unread = Sentence("what waits from earlier is not known yet: {why}", why=store.why)
+                self._notice(unread)
 
     def when_ready(self) -> Deferred[None]:
         """Fires when the past is known, to all who wait in the order in which they asked."""
@@ -151,8 +153,8 @@ class DurableHistory:
         """Read the past at once if that has failed; fires after this attempt, whatever came."""
         return self._store.try_now() if self._opening else succeed(None)
 
-    def flush(self) -> Deferred[str]:
-        """Write what waits; fires with why that could not be done, empty when it is."""
+    def flush(self) -> Deferred[Sentence | None]:
+        """Write what waits; fires with why that could not be done, None when it is."""
         return self.when_ready().addCallback(lambda _: self._store.flush())
 
     def stop(self) -> Deferred[None]:
@@ -198,7 +200,7 @@ class DurableHistory:
         """For how many seconds a message of ours has waited, whatever the wall clock says."""
         return self._running.age(entry, self._clock.seconds())
 
-    def note_age(self) -> Deferred[str]:
+    def note_age(self) -> Deferred[Sentence | None]:
         """Have the file say how old the messages of ours are by now; fires as `flush` does.
 
         When that is done, none of them is younger after a restart, but by a few milliseconds.
@@ -240,8 +242,8 @@ class DurableHistory:
         return self._store.hangs
 
     @property
-    def why(self) -> str:
-        """Why, the last time that it was so; empty if it never was."""
+    def why(self) -> Sentence | None:
+        """Why, the last time that it was so; None if it never was."""
         return self._store.why
 
     @property
@@ -279,7 +281,7 @@ class DurableHistory:
         if _is_to_come_again(arrival, messages):
             self.places.refused(peer_id)
         if not beyond_gap:
-            self._tell("the disk does not keep up")
+            self._tell(Sentence("the disk does not keep up"))
         self.not_kept += len(messages)
         return False
 
@@ -337,7 +339,7 @@ class DurableHistory:
         `HistoryError` when it cannot be done: then nothing has changed.
         """
 
-        def delete(trouble: str) -> Deferred[int]:
+        def delete(trouble: Sentence | None) -> Deferred[int]:
             if trouble:  # what is not written yet would be, after all
                 raise HistoryError(Sentence("could not be deleted: {why}", why=trouble))
             forgetting = self._store.tidying.forget(peer_id)
@@ -350,7 +352,7 @@ class DurableHistory:
             return count
 
         def failed(failure: Failure) -> NoReturn:
-            raise HistoryError(Sentence("could not be deleted: {why}", why=failure.value))
+            raise HistoryError(Sentence("could not be deleted: {why}", why=trouble_of(failure)))
 
         answer: Deferred[int] = Deferred()
 
@@ -387,15 +389,17 @@ class DurableHistory:
     def _opened(self, past: Loaded) -> None:
         if self._told:
             self._told = False
-            self._notice("what waits from earlier is known now, and messages are kept")
+            self._notice(Sentence("what waits from earlier is known now, and messages are kept"))
         if past.aside:
             self._tell_replaced(past.aside)
         elif past.unreadable:
             self._tell_damaged(past.unreadable)
         if past.is_cut:
             self._notice(
-                "the end of the history is damaged: what was kept last may be missing, and what was"
-                " delivered then may be sent again"
+                Sentence(
+                    "the end of the history is damaged: what was kept last may be missing, and what"
+                    " was delivered then may be sent again"
+                )
             )
         self._running.loaded(past, self._clock.seconds(), self.wall())
         self.unread = past.unread
@@ -419,11 +423,11 @@ class DurableHistory:
                 if _is_to_come_again(arrival, arrival.messages):
                     self.places.lost(arrival.peer.peer_id)
             self.on_settled(done.arrivals, False)
-            self.on_entered(done.entries, outcome.trouble)
+            self.on_entered(done.entries, str(outcome.trouble))
             return
         if outcome.again and self._told:
             self._told = False
-            self._notice("messages are kept again")
+            self._notice(Sentence("messages are kept again"))
         if outcome.aside:
             # Begin the new one with what is not delivered yet.
             self._tell_replaced(outcome.aside)
@@ -448,11 +452,21 @@ class DurableHistory:
             batch.runs_from = self._running.needed_from(age, now)
 
     def _tell_replaced(self, aside: str) -> None:
-        self._notice(f"the history file was damaged: it is now {aside}, and a new one begun")
+        self._notice(
+            Sentence(
+                "the history file was damaged: it is now {path}, and a new one begun", path=aside
+            )
+        )
 
     def _tell_damaged(self, places: int) -> None:
         self.unreadable += places
-        self._notice(f"the history is damaged in {places} places: what was there is left out")
+        self._notice(
+            counted(
+                "the history is damaged in {n} place: what was there is left out",
+                "the history is damaged in {n} places: what was there is left out",
+                places,
+            )
+        )
 
     # ------------------------------------------------------------ pieces
 
@@ -465,13 +479,13 @@ class DurableHistory:
                 self.places.moved(sender, msg_id)
         loaded.seen.clear()
 
-    def _tell(self, why: str) -> None:
+    def _tell(self, why: Sentence) -> None:
         if not self._told:
             self._told = True
-            self._notice(f"messages are no longer kept: {why}")
+            self._notice(Sentence("messages are no longer kept: {why}", why=why))
 
-    def _notice(self, sentence: str) -> None:
-        _log.warn("{text}", text=sentence)
+    def _notice(self, sentence: Sentence) -> None:
+        _log.warn("{text}", text=str(sentence))
         self.on_notice(sentence)
 
 

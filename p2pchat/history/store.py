@@ -26,7 +26,8 @@ from p2pchat.history.unstored import Arrival, Outcome, Unstored
 from p2pchat.history.waiting import Limits, Waiting
 from p2pchat.logs.levels import Log
 from p2pchat.settings.values import HistorySettings
-from p2pchat.sqlite import Worker
+from p2pchat.speech import Sentence
+from p2pchat.sqlite import Worker, trouble_of
 
 _log: Final = Log("History")
 
@@ -38,7 +39,7 @@ MANY: Final = 8000
 _LARGE: Final = 4_000_000
 """Bytes that are enough for a batch."""
 _RETRY: Final = 5.0
-NO_ANSWER: Final = "the disk does not answer"
+NO_ANSWER: Final = Sentence("the disk does not answer")
 _READ_AFTER: Final = 0.5
 _READ_EVERY: Final = 2.0
 _MAX_READ: Final = 10_000
@@ -90,7 +91,7 @@ class Store:
         self.failing = False
         """Whether nothing is kept: the latest attempt to read the past or to write failed, or has
         not ended."""
-        self.why = ""
+        self.why: Sentence | None = None
         """What was wrong then."""
         self.to_note: Callable[[Batch], None] = _nothing
         """Puts into a batch what is to be noted of this run with it."""
@@ -261,11 +262,11 @@ class Store:
         elif self._calls.has_file:
             tidying.when_quiet(now, before)
 
-    def flush(self) -> Deferred[str]:
-        """Write what waits now, once more if that failed; fires with why it fails, or empty."""
+    def flush(self) -> Deferred[Sentence | None]:
+        """Write what waits now, once more if that failed; fires with why it fails, or None."""
         if self._closed:
-            return succeed("it is closed")
-        flushed: Deferred[str] = Deferred()
+            return succeed(Sentence("it is closed"))
+        flushed: Deferred[Sentence | None] = Deferred()
         self._next.flushes.append(flushed)
         self._after_write()
         return flushed
@@ -363,7 +364,7 @@ class Store:
             self.tidying.make_room()
         elif committed.unfiled > MAX_UNFILED:
             self.tidying.overloaded(done.count)
-        self._flushed(done, "")
+        self._flushed(done, None)
         self._after_write()
 
     def _failed(self, failure: Failure) -> None:
@@ -397,22 +398,22 @@ class Store:
             elif not self.failing or self._next.arrivals:
                 self._soon()
         else:
-            self._flushed(self._next, "")
+            self._flushed(self._next, None)
 
-    def _flushed(self, done: Unstored, why: str) -> None:
+    def _flushed(self, done: Unstored, why: Sentence | None) -> None:
         flushes, done.flushes = done.flushes, []
         for flushed in flushes:
             flushed.callback(why)
 
     def _trouble(self, failure: Failure) -> None:
-        self._fails(str(failure.value) or type(failure.value).__name__)
+        self._fails(trouble_of(failure))
 
-    def _fails(self, why: str) -> None:
+    def _fails(self, why: Sentence) -> None:
         self.why = why
         if not self.failing:
             self.failing = True
             doing = "written" if self.ready else "read"
-            _log.error("The history cannot be {doing}: {why}", doing=doing, why=why)
+            _log.error("The history cannot be {doing}: {why}", doing=doing, why=str(why))
 
     def _hangs_now(self) -> None:
         if not self.hangs:

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from p2pchat.history.records import Batch
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
+from p2pchat.speech import Sentence
 from p2pchat.wire.messages import Pub, Send
 
 
@@ -41,15 +42,15 @@ class Unstored(Batch):
     """Messages, others' and ours."""
     awaited: bool = False
     """Whether somebody waits for an ACK."""
-    flushes: list[Deferred[str]] = field(default_factory=list)
-    """Those who wait until it is written: with why it is lost, or an empty text."""
+    flushes: list[Deferred[Sentence | None]] = field(default_factory=list)
+    """Those who wait until it is written: with why it is lost, or None."""
 
 
 class Outcome(NamedTuple):
     """What became of a batch."""
 
-    trouble: str = ""
-    """Why it is lost; empty when it is stored. Our own messages in it are tried again."""
+    trouble: Sentence | None = None
+    """Why it is lost; None when it is stored. Our own messages in it are tried again."""
     again: bool = False
     """Whether storing works again, after it did not."""
     aside: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from p2pchat.speech import Sentence
 from p2pchat.wire.blocklist import BlockList, block_entry
 
 _MOST: Final = 1000
@@ -52,7 +53,9 @@ class Blocking:
         entry = block_entry(text)
         if entry not in self._configured and entry not in self._added:
             if len(self._added) >= _MOST:
-                raise ValueError(f"{_MOST} entries were added: put them into limits.blocked")
+                raise ValueError(
+                    Sentence("{most} entries were added: put them into limits.blocked", most=_MOST)
+                )
             self._added[entry] = None
             self._made_anew()
             self._on_change()
@@ -62,9 +65,11 @@ class Blocking:
         """Take an entry out that was added; returns it. Raises `ValueError` with a sentence."""
         entry = block_entry(text)
         if entry in self._configured:
-            raise ValueError(f"{entry} is in limits.blocked: take it out there, and reload")
+            raise ValueError(
+                Sentence("{entry} is in limits.blocked: take it out there, and reload", entry=entry)
+            )
         if entry not in self._added:
-            raise ValueError(f"{entry} is not blocked (/block lists what is)")
+            raise ValueError(Sentence("{entry} is not blocked (/block lists what is)", entry=entry))
         del self._added[entry]
         self._made_anew()
         self._on_change()

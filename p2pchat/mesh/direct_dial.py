@@ -22,8 +22,10 @@ from p2pchat.mesh.link.context import LinkContext
 from p2pchat.mesh.link.protocol import PeerProtocol
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.ways import Way, Ways
+from p2pchat.speech import Sentence, plain
 from p2pchat.wire.address import host_and_port
 from p2pchat.wire.outputs import Ending, Finish
+from p2pchat.wire.text import why_not
 
 _MOST: Final = 8
 _TIMEOUT: Final = 10.0
@@ -31,15 +33,15 @@ _SHORTER: Final = 3.0
 """Seconds for an address of a name that has another one."""
 
 _WHY: Final = {
-    error.DNSLookupError: "there is no such host",
-    error.ConnectionRefusedError: "nothing listens there",
-    error.TimeoutError: f"no answer within {_TIMEOUT:g} s",
-    error.NoRouteError: "no network leads there",
+    error.DNSLookupError: Sentence("there is no such host"),
+    error.ConnectionRefusedError: Sentence("nothing listens there"),
+    error.TimeoutError: Sentence("no answer within {seconds:g} s", seconds=_TIMEOUT),
+    error.NoRouteError: Sentence("no network leads there"),
 }
 
 
 class DialError(Exception):
-    """Nobody was reached; the text is a sentence for the person."""
+    """Nobody was reached; its `Sentence` is for the person."""
 
 
 class DirectDials:
@@ -53,7 +55,7 @@ class DirectDials:
     def dial(self, host: str, port: int) -> Deferred[str]:
         """Dial; fires with the peer_id of who answered, or fails with a `DialError`."""
         if len(self._under_way) >= _MOST:
-            return fail(DialError("too many dials wait for an answer: try again"))
+            return fail(DialError(Sentence("too many dials wait for an answer: try again")))
         policy = self._context.settings.security.policy
         sealed = self._context.security is not None and policy == "require"
         dial = _DirectDial(self._reactor, self._context, host, port)
@@ -78,7 +80,7 @@ class DirectDials:
     def stop(self) -> None:
         """Wait for nobody any more."""
         for dial in [*self._under_way]:
-            dial.end(DialError("the node leaves"))
+            dial.end(DialError(Sentence("the node leaves")))
 
     def _over(self, result: Any, dial: _DirectDial) -> Any:
         del self._under_way[dial]
@@ -105,14 +107,15 @@ class _DirectDial(ClientFactory):
         """The addresses are known."""
         self._untried = [way.host for way in ways]
         if not self.answer.called:
-            self._next("no address")
+            self._next(Sentence("no address"))
 
     def not_found(self, why: Failure) -> None:
         """There are none."""
         if not self.answer.called:
-            self._not_there("there is no such host" if why.check(LookupError) else _why(why))
+            unknown = Sentence("there is no such host")
+            self._not_there(unknown if why.check(LookupError) else _why(why))
 
-    def _next(self, why: str) -> None:
+    def _next(self, why: Sentence) -> None:
         if not self._untried:
             self._not_there(why)
             return
@@ -125,7 +128,7 @@ class _DirectDial(ClientFactory):
         try:
             self._connector = self._reactor.connectTCP(self._ip, self._port, self, timeout=timeout)
         except OSError as why:  # a scope that no interface of ours has
-            self._next(why.strerror or str(why))
+            self._next(why_not(why))
 
     def buildProtocol(self, _addr: IAddress | None) -> PeerProtocol:
         """The connection is there; the handshake follows."""
@@ -142,7 +145,7 @@ class _DirectDial(ClientFactory):
         if finish.ending is Ending.UPGRADE and not self._seals:
             self._connect(sealed=True)
         else:
-            self._next(finish.reason)
+            self._next(plain(finish.reason))
 
     def end(self, result: str | DialError) -> None:
         self.link = None
@@ -155,14 +158,15 @@ class _DirectDial(ClientFactory):
         if connector is not None:
             connector.disconnect()
 
-    def _not_there(self, why: str) -> None:
+    def _not_there(self, why: Sentence) -> None:
         where = host_and_port(self._host, self._port)
-        self.end(DialError(f"nobody was reached at {where}: {why}"))
+        sentence = Sentence("nobody was reached at {where}: {why}", where=where, why=why)
+        self.end(DialError(sentence))
 
 
-def _why(failure: Failure) -> str:
+def _why(failure: Failure) -> Sentence:
     """Why there is no connection, in a few words; those of Twisted's are for programmers."""
     for kind, words in _WHY.items():
         if failure.check(kind):
             return words
-    return failure.getErrorMessage()
+    return plain(failure.getErrorMessage())

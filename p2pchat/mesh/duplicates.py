@@ -21,6 +21,7 @@ from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import Repetitions
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import network_of
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import ByeOk, Pong
@@ -57,7 +58,7 @@ class SecondLinks:
         self,
         own_id: str,
         now: float,
-        tell: Callable[[str], None],
+        tell: Callable[[Sentence], None],
         on_moved: Callable[[Peer], None],
         friends: Friends | None = None,
     ) -> None:
@@ -172,11 +173,14 @@ class SecondLinks:
             return
         if self._told_in_all.tell(friend, now) is None:
             return
-        sentence = (
-            f"[{shortened(peer.peer_id, 40)}] has a second link, from {new.ip} "
-            f"(the first is from {used.ip}): one of the two may be somebody else"
+        sentence = Sentence(
+            "[{peer}] has a second link, from {ip} (the first is from {first}): one of the two may"
+            " be somebody else",
+            peer=shortened(peer.peer_id, 40),
+            ip=new.ip,
+            first=used.ip,
         )
-        _log.warn("{text}", text=sentence)
+        _log.warn("{text}", text=str(sentence))
         self._tell(sentence)
 
 

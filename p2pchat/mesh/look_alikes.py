@@ -11,6 +11,7 @@ from typing import Final
 
 from p2pchat.logs.levels import Log
 from p2pchat.logs.limits import Repetitions
+from p2pchat.speech import Sentence, counted
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.names import bracketed
 
@@ -24,7 +25,7 @@ _log: Final = Log("PeerServer")
 class LookAlikes:
     """Notices the names; `tell` gets sentences for the person."""
 
-    def __init__(self, friends: Friends, tell: Callable[[str], None]) -> None:
+    def __init__(self, friends: Friends, tell: Callable[[Sentence], None]) -> None:
         self._friends = friends
         self._tell = tell
         self._told: dict[str, None] = {}
@@ -46,10 +47,17 @@ class LookAlikes:
         self._told[peer_id] = None
         if len(self._told) > _REMEMBERED:
             del self._told[next(iter(self._told))]
-        more = f" ({left_out} more links with such names)" if left_out else ""
-        sentence = (
-            f"{bracketed(peer_id)} is connected, looks like {bracketed(friend)}, "
-            f"and may be somebody else{more}"
+        sentence = Sentence(
+            "{peer} is connected, looks like {friend}, and may be somebody else",
+            peer=bracketed(peer_id),
+            friend=bracketed(friend),
         )
-        _log.warn("{text}", text=sentence)
+        if left_out:
+            sentence = counted(
+                "{alert} ({n} more link with such names)",
+                "{alert} ({n} more links with such names)",
+                left_out,
+                alert=sentence,
+            )
+        _log.warn("{text}", text=str(sentence))
         self._tell(sentence)

@@ -40,13 +40,16 @@ from p2pchat.mesh.own_name import OwnName
 from p2pchat.mesh.peers import Peer, PeerTable, Status
 from p2pchat.rendezvous.directory import Listing
 from p2pchat.settings.values import Settings
+from p2pchat.speech import Sentence
 from p2pchat.turns import Turns
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import ByeOk, Extension, Pong, Pub, Send
 from p2pchat.wire.outputs import Ending, Finish, Remark
 
-_NO_KEYS: Final = "nothing is encrypted until this program is started again: it has no key yet"
+_NO_KEYS: Final = Sentence(
+    "nothing is encrypted until this program is started again: it has no key yet"
+)
 
 
 _TICKS: Final = 8
@@ -100,7 +103,7 @@ class Mesh:
         """Is told of each peer that has another link, or one less."""
         self.on_status: Callable[[Peer], None] = _ignore
         """Is told of each new status."""
-        self.on_notice: Callable[[str], None] = _ignore
+        self.on_notice: Callable[[str | Sentence], None] = _ignore
         """Is told what the person should know, in a sentence."""
         self.on_key_alert: Callable[[Alert], None] = _ignore
         """Is told what a person may have to know about a key; strangers can cause it."""
@@ -432,7 +435,7 @@ class Mesh:
         if finish.ending is Ending.NAME_IN_USE and not (
             self.claims is not None and self.claims.has_our_key(link)
         ):
-            self.name.in_use(f"at {link.ip}")
+            self.name.in_use(Sentence("at {ip}", ip=link.ip))
         if self.claims is not None and finish.ending is Ending.KEY_REFUSED:
             self.claims.refused_us(link)
         friend = link.dialed in self._friends

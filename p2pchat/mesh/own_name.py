@@ -12,6 +12,7 @@ from typing import Final
 
 from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.directory import Grant, Listing
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import host_and_port
 from p2pchat.wire.names import bracketed
 
@@ -24,7 +25,7 @@ _MOST_OURS: Final = 32
 class OwnName:
     """Our peer_id as others see it. `tell` gets the sentences for the person."""
 
-    def __init__(self, peer_id: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, peer_id: str, tell: Callable[[Sentence], None]) -> None:
         self.ips: tuple[str, ...] = ()
         """Our addresses as the rendezvous sees them, none while they are not known."""
         self.here: tuple[str, ...] = ()
@@ -52,15 +53,19 @@ class OwnName:
         still_ours = {entry.ip for entry in entries if entry.port == self.port}
         for entry in entries:
             if entry.ip not in self._had or (entry.ip in self.ips and entry.ip not in still_ours):
-                self.in_use(f"registered at {host_and_port(entry.ip, entry.port)}")
+                where = host_and_port(entry.ip, entry.port)
+                self.in_use(Sentence("registered at {where}", where=where))
 
-    def in_use(self, where: str) -> None:
+    def in_use(self, where: Sentence) -> None:
         """Somebody else was found to use our name."""
-        sentence = (
-            f"somebody else uses the name {bracketed(self._peer_id)} ({where}): choose another one"
+        sentence = Sentence(
+            "somebody else uses the name {name} ({where}): choose another one",
+            name=bracketed(self._peer_id),
+            where=where,
         )
-        if sentence in self._told or len(self._told) >= _MAX_TOLD:
+        text = str(sentence)
+        if text in self._told or len(self._told) >= _MAX_TOLD:
             return
-        self._told.add(sentence)
-        _log.warn("{text}", text=sentence)
+        self._told.add(text)
+        _log.warn("{text}", text=text)
         self._tell(sentence)

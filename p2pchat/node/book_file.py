@@ -22,6 +22,7 @@ from p2pchat.logs.levels import Log
 from p2pchat.mesh.addresses import HIGHEST_PORT, LOWEST_PORT, Place, Reach, read_address
 from p2pchat.mesh.candidates import MOST_TRIED, Candidate
 from p2pchat.node.small_file import SmallFile
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.text import system_reason
 
@@ -89,10 +90,10 @@ class BookFile:
             self.save()
         return self._file.close()
 
-    def _saved(self, why: str) -> None:
+    def _saved(self, why: Sentence | None) -> None:
         if why:
             self._written = b""
-            _log.warn("Where peers were is not kept: {why}", why=why)
+            _log.warn("Where peers were is not kept: {why}", why=str(why))
 
 
 def _understood(entry: _Entry) -> Candidate | None:

@@ -26,15 +26,14 @@ from p2pchat.history.file_calls import HANGS_AFTER
 from p2pchat.history.records import ABANDONED
 from p2pchat.history.store import NO_ANSWER
 from p2pchat.node.outbox import Outbox, OwnMessage
-from p2pchat.node.outcomes import PERHAPS, Outcomes
+from p2pchat.node.outcomes import Outcomes, ended
+from p2pchat.speech import Sentence
 
 _T = TypeVar("_T")
-CANCELLED: Final = "cancelled"
-TOO_OLD: Final = "it waited for too long and is given up"
+CANCELLED: Final = Sentence("cancelled")
+TOO_OLD: Final = Sentence("it waited for too long and is given up")
 _ROUNDED: Final = 0.01
 """Seconds by which a message may be younger in the file than it was when its end was told."""
-NOT_FOR_GOOD: Final = "but not for good"
-"""What is said of messages that the file may still hold as waiting."""
 
 
 class Cancelled(NamedTuple):
@@ -42,8 +41,8 @@ class Cancelled(NamedTuple):
 
     messages: int
     """How many messages are sent no more by this process."""
-    why: str = ""
-    """Why they may be sent when the program starts again; empty if they are not."""
+    why: Sentence | None = None
+    """Why they may be sent when the program starts again, None if they are not."""
 
 
 class Cancelling:
@@ -60,7 +59,7 @@ class Cancelling:
         self._outbox = outbox
         self._outcomes = outcomes
         self._history = history
-        self._waiting: dict[Deferred[str], None] = {}
+        self._waiting: dict[Deferred[Sentence | None], None] = {}
         self._closed = False
 
     def cancel(self, messages: Sequence[OwnMessage]) -> Deferred[Cancelled]:
@@ -82,8 +81,8 @@ class Cancelling:
         for message in taken:
             history.change(message.entry, ABANDONED)
 
-        def over(trouble: str, hangs: bool) -> Cancelled:
-            why = ""
+        def over(trouble: Sentence | None, hangs: bool) -> Cancelled:
+            why = None
             for message in taken:
                 if trouble and _may_be_on_disk(message, hangs):
                     why = trouble
@@ -105,7 +104,7 @@ class Cancelling:
         slack = _ROUNDED if of_past else 0.0
         taken = self._take(self._outbox.too_old(lambda entry: history.age(entry) + slack))
 
-        def over(trouble: str, hangs: bool) -> None:
+        def over(trouble: Sentence | None, hangs: bool) -> None:
             self._outcomes.too_old(
                 [(message, _reason(TOO_OLD, message, trouble, hangs)) for message in taken]
             )
@@ -130,13 +129,15 @@ class Cancelling:
         return taken
 
     def _when_written(
-        self, written: Deferred[str], over: Callable[[str, bool], _T]
+        self,
+        written: Deferred[Sentence | None],
+        over: Callable[[Sentence | None, bool], _T],
     ) -> Deferred[_T]:
-        """Call `over` with why it is not written, empty if it is, and whether that is unknown."""
+        """Call `over` with why it is not written, None if it is, and whether that is unknown."""
         written.addTimeout(HANGS_AFTER, self._clock)
         self._waiting[written] = None
 
-        def answered(result: str | Failure) -> _T:
+        def answered(result: Sentence | Failure | None) -> _T:
             self._waiting.pop(written, None)
             if isinstance(result, Failure):
                 result.trap(defer.TimeoutError, CancelledError)
@@ -154,8 +155,10 @@ def _may_be_on_disk(message: OwnMessage, hangs: bool) -> bool:
     return message.stored or (hangs and message.entry.id > 0)
 
 
-def _reason(end: str, message: OwnMessage, trouble: str, hangs: bool) -> str:
-    """The sentence about its end."""
+def _reason(
+    end: Sentence, message: OwnMessage, trouble: Sentence | None, hangs: bool
+) -> Sentence | str:
+    """The sentence about its end; not for good: the file may still hold it as waiting."""
     if trouble and _may_be_on_disk(message, hangs):
-        end = f"{end}, {NOT_FOR_GOOD} ({trouble})"
-    return end if message.sent_at is None else end + PERHAPS
+        end = Sentence("{end}, but not for good ({why})", end=end, why=trouble)
+    return ended(message, end)

@@ -215,7 +215,7 @@ class CatchingUp:
         answer.due = self._now + _AGAIN_AFTER
         history, scopes = self._history, (EVERYONE, "#" + self._namespace)
 
-        def search(_: str) -> Deferred[list[int]]:
+        def search(_: object) -> Deferred[list[int]]:
             # What the disk does not take is to be found when it does.
             answer.more = answer.more or history.failing
             return history.published_since(scopes, answer.after, answer.max_age, answer.limit)

@@ -26,6 +26,7 @@ from p2pchat.node.book_file import BookFile
 from p2pchat.rendezvous.directory import IDirectory, Listings
 from p2pchat.rendezvous.selection import MOST_NAMES
 from p2pchat.settings.values import Settings
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 
@@ -60,7 +61,7 @@ class Finding(MultiService):
         jitter: Callable[[float, float], float],
         random_bytes: Callable[[int], bytes],
         wall: Callable[[], float],
-        on_notice: Callable[[str], None],
+        on_notice: Callable[[Sentence], None],
         behind: Callable[[], Sequence[str]],
         carrier: Carrier | None = None,
         book_file: BookFile | None = None,

@@ -17,10 +17,11 @@ from p2pchat.disk import Disk
 from p2pchat.mesh.identity.pin_file import Thread
 from p2pchat.node.own_lists import Decided, OwnLists
 from p2pchat.node.small_file import ASIDE, SmallFile
-from p2pchat.wire.text import system_reason
+from p2pchat.speech import Sentence, spoken
+from p2pchat.wire.text import why_not
 
 
-def open_lists(disk: Disk, path: str, thread: Thread, tell: Callable[[str], None]) -> OwnLists:
+def open_lists(disk: Disk, path: str, thread: Thread, tell: Callable[[Sentence], None]) -> OwnLists:
     """What is in the file at `path`; `tell` gets a sentence when that cannot be read.
 
     Call the result's `close` at the end.
@@ -29,7 +30,7 @@ def open_lists(disk: Disk, path: str, thread: Thread, tell: Callable[[str], None
 
     def save(data: bytes) -> Deferred[str]:
         return file.save(data).addCallback(
-            lambda why: f"it holds until this program ends: {why}" if why else ""
+            lambda why: spoken(why and Sentence("it holds until this program ends: {why}", why=why))
         )
 
     lists = OwnLists(_load(file, tell), save)
@@ -37,16 +38,22 @@ def open_lists(disk: Disk, path: str, thread: Thread, tell: Callable[[str], None
     return lists
 
 
-def _load(file: SmallFile, tell: Callable[[str], None]) -> Decided | None:
+def _load(file: SmallFile, tell: Callable[[Sentence], None]) -> Decided | None:
     try:
         data = file.read()
         return None if data is None else msgspec.json.decode(data, type=Decided)
     except OSError as error:
-        why = system_reason(error)
+        why = why_not(error)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        why = "it is damaged"
+        why = Sentence("it is damaged")
     file.set_aside = True
-    path = file.path
-    sentence = f"who is ignored, mute or has an alias is not known: {path} cannot be read ({why})"
-    tell(f"{sentence}; it becomes {path}{ASIDE} when something is to be written")
+    tell(
+        Sentence(
+            "who is ignored, mute or has an alias is not known: {path} cannot be read ({why}); it"
+            " becomes {aside} when something is to be written",
+            path=file.path,
+            why=why,
+            aside=file.path + ASIDE,
+        )
+    )
     return None

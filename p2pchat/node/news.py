@@ -11,8 +11,10 @@ import enum
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
+from p2pchat.speech import Sentence
+
 NOT_CONFIRMED: Final = "sent, not confirmed"
-"""How the reason begins for which a message ends that was sent, and perhaps read."""
+"""How the reason begins, in English, for which a message ends that was sent, and perhaps read."""
 
 
 class NotSentError(Exception):
@@ -45,8 +47,8 @@ class News(NamedTuple):
     """Whether nothing was told of it before."""
     seconds: float = 0.0
     """Until its ACK came."""
-    reason: str = ""
-    """Why it is not delivered, as a sentence."""
+    reason: Sentence | str = ""
+    """Why it is not delivered; show it with `spoken`."""
 
     @property
     def over(self) -> bool:

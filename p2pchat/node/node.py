@@ -53,7 +53,7 @@ from p2pchat.node.trusting import Trusting
 from p2pchat.node.unread import Unread
 from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.settings.values import Settings
-from p2pchat.speech import Sentence
+from p2pchat.speech import Sentence, counted
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
@@ -430,7 +430,7 @@ class ChatNode(MultiService):
             if history.failing and not (history.hangs or history.past_is_known):
                 of_history = Patience(self.clock, 0.0)  # it says at once that it cannot be read
             yield of_history.wait(history.when_ready())
-        self.outgoing.leave("left before the ACK came")
+        self.outgoing.leave(Sentence("left before the ACK came"))
         if history is not None:
             # What came before our farewell can still be acknowledged.
             yield of_history.wait(history.flush())
@@ -456,12 +456,26 @@ class ChatNode(MultiService):
 
     def _tell_unkept(self, history: DurableHistory) -> None:
         """The file takes nothing more: say what may be lost with it."""
-        why = history.why or "this node did not wait for the disk"
+        why = history.why or Sentence("this node did not wait for the disk")
         early, count = self.outgoing.publishing.early, history.uncertain
         if early:
-            self.observers.notice(f"{early} published messages never went out, and are lost: {why}")
+            self.observers.notice(
+                counted(
+                    "{n} published message never went out, and is lost: {why}",
+                    "{n} published messages never went out, and are lost: {why}",
+                    early,
+                    why=why,
+                )
+            )
         if count:
-            self.observers.notice(f"{count} messages more are perhaps not kept: {why}")
+            self.observers.notice(
+                counted(
+                    "{n} message more is perhaps not kept: {why}",
+                    "{n} messages more are perhaps not kept: {why}",
+                    count,
+                    why=why,
+                )
+            )
 
     def lose(self) -> None:
         """The process ends at once, without `stopService`: tell what is lost, or may be."""

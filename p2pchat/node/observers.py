@@ -7,7 +7,8 @@
     node.observers.add(Greeter())
 
 Rules: an observer that raises is logged and hurts nobody else. It must not block. Those of `SPARED`
-are told to nobody who does not override them, and cost nothing then.
+are told to nobody who does not override them, and cost nothing then. A sentence that comes in as a
+`Sentence` is told as text, in the person's language.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from zope.interface import Interface, implementer
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.identity.vouching import Alert
 from p2pchat.mesh.peers import Peer
+from p2pchat.speech import Sentence, spoken
 from p2pchat.wire.changes import as_message
 from p2pchat.wire.messages import Pub, Send
 
@@ -245,30 +247,30 @@ class Observers:
         """Tell all of them."""
         self._tell("delivered", peer_id, msg_id, seconds)
 
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+    def undelivered(self, peer_id: str, msg_id: str, reason: str | Sentence) -> None:
         """Tell all of them."""
-        self._tell("undelivered", peer_id, msg_id, reason)
+        self._tell("undelivered", peer_id, msg_id, spoken(reason))
 
-    def past_known(self, unread: str) -> None:
+    def past_known(self, unread: str | Sentence) -> None:
         """Tell all of them."""
-        self._tell("past_known", unread)
+        self._tell("past_known", spoken(unread))
 
     def key_alert(self, alert: Alert) -> None:
         """Tell all of them, and then the sentence."""
         self._tell("key_alert", alert)
         self._tell("notice", alert.sentence)
 
-    def remark(self, sentence: str) -> None:
+    def remark(self, sentence: str | Sentence) -> None:
         """Tell all of them."""
-        self._tell("remark", sentence)
+        self._tell("remark", spoken(sentence))
 
     def key_noted(self, peer_id: str, what: str, key: bytes | None) -> None:
         """Tell all of them."""
         self._tell("key_noted", peer_id, what, key)
 
-    def notice(self, sentence: str) -> None:
+    def notice(self, sentence: str | Sentence) -> None:
         """Tell all of them."""
-        self._tell("notice", sentence)
+        self._tell("notice", spoken(sentence))
 
     def sent(self, to: str, text: str, msg_id: str, number: int) -> None:
         """Tell those who care."""

@@ -18,24 +18,28 @@ from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, DELIVERED, Record
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.peers import Peer, PeerTable
-from p2pchat.node.news import NOT_CONFIRMED, Became, News
+from p2pchat.node.news import Became, News
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OwnMessage, Stage
+from p2pchat.speech import Sentence, counted, spoken
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.repetitions import LONGEST_ID
 from p2pchat.wire.text import shortened
 
-KEPT: Final = "it is kept, and sent again"
-"""What follows the reason why a message was not delivered yet; then it is said when."""
 AGAIN_AFTER: Final = 3
 """Times `ack_timeout` after which our own kind gets a message again on the same link."""
 _NOT_DELIVERED: Final = "Not delivered to {peer}: {why}"
-_NEXT_LINK: Final = "when a link opens"
-PERHAPS: Final = ", though it may have arrived"
-"""What is added when a message that ends was sent before."""
+_NEXT_LINK: Final = Sentence("sent again when a link opens")
 _TOLD_ONE_BY_ONE: Final = 5
 """Of messages of earlier runs that were given up; of the others only how many there are."""
 _log: Final = Log("Router")
+
+
+def ended(message: OwnMessage, reason: Sentence | str) -> Sentence | str:
+    """Why a message ends that may have been sent before."""
+    if message.sent_at is None:
+        return reason
+    return Sentence("{why}, though it may have arrived", why=reason)
 
 
 class Outcomes:
@@ -68,22 +72,22 @@ class Outcomes:
         """Its ACK came."""
         self._over(message, DELIVERED, became=Became.DELIVERED, seconds=seconds)
         if message.earlier:
-            self._notice(message, 'delivered to {who}, which was away: "{text}"')
+            self._notice(message, Sentence('delivered to {who}, which was away: "{text}"'))
 
-    def give_up(self, message: OwnMessage, reason: str) -> None:
+    def give_up(self, message: OwnMessage, reason: Sentence | str) -> None:
         """It is sent no more."""
         self._over(message, ABANDONED, reason=reason)
 
-    def call_off(self, message: OwnMessage, reason: str) -> None:
+    def call_off(self, message: OwnMessage, reason: Sentence | str) -> None:
         """It is sent no more, though it may have been sent before."""
-        self.give_up(message, reason if message.sent_at is None else reason + PERHAPS)
+        self.give_up(message, ended(message, reason))
 
-    def called_off(self, message: OwnMessage, reason: str) -> None:
+    def called_off(self, message: OwnMessage, reason: Sentence | str) -> None:
         """One of `ending` has come to its end."""
         del self.ending[message.msg_id]
         self._tell(message, Became.UNDELIVERED, reason=reason)
 
-    def too_old(self, old: Sequence[tuple[OwnMessage, str]]) -> None:
+    def too_old(self, old: Sequence[tuple[OwnMessage, Sentence | str]]) -> None:
         """These of `ending` have waited for longer than they may; each with the sentence for it."""
         assert self._history is not None
         for message, reason in old:
@@ -91,24 +95,37 @@ class Outcomes:
             self.called_off(message, reason)
         earlier = [each for each in old if each[0].earlier]
         for message, reason in earlier[:_TOLD_ONE_BY_ONE]:
-            self._notice(message, 'not delivered to {who}: {why} ("{text}")', reason)
+            self._notice(message, Sentence('not delivered to {who}: {why} ("{text}")'), reason)
         more = len(earlier) - _TOLD_ONE_BY_ONE
         if more > 0:
-            self._observers.notice(f"{more} more messages waited for too long and are given up")
+            others = counted(
+                "{n} more message waited for too long and is given up",
+                "{n} more messages waited for too long and are given up",
+                more,
+            )
+            self._observers.notice(spoken(others))
 
     def unconfirmed(self, message: OwnMessage) -> None:
         """Another program got it as often as it may: it was perhaps read each time."""
-        why = f"no ACK came, though it went out {message.times} times"
         if message.ended == message.times:
-            why = f"each of {message.times} times the other end closed the link behind it"
-        reason = f"{NOT_CONFIRMED}: {why}"
+            reason = counted(
+                "sent, not confirmed: the other end closed the link behind it",
+                "sent, not confirmed: each of {n} times the other end closed the link behind it",
+                message.times,
+            )
+        else:
+            reason = counted(
+                "sent, not confirmed: no ACK came, though it went out",
+                "sent, not confirmed: no ACK came, though it went out {n} times",
+                message.times,
+            )
         self._over(message, ABANDONED, became=Became.UNCONFIRMED, reason=reason)
         if message.earlier:
-            self._notice(message, '{who}: {why} ("{text}")', reason)
+            self._notice(message, Sentence('{who}: {why} ("{text}")'), reason)
 
     def no_ack(self, message: OwnMessage, peer: Peer | None, timeout: float, now: float) -> None:
         """No ACK came within `timeout` seconds."""
-        reason = f"no ACK within {timeout:g} s"
+        reason = Sentence("no ACK within {seconds:g} s", seconds=timeout)
         if self._history is None:
             self.give_up(message, reason)
             return
@@ -120,14 +137,17 @@ class Outcomes:
         if message.again:
             return
         if message.stage is Stage.UNSENT:
-            self._late(message, reason, "now, on another link")
+            self._late(message, reason, Sentence("sent again now, on another link"))
         elif used and used[0].is_p2pchat:
             seconds = (AGAIN_AFTER - 1) * timeout
-            self._late(message, reason, f"in {seconds:g} s, or {_NEXT_LINK} before")
+            then = Sentence(
+                "sent again in {seconds:g} s, or when a link opens before", seconds=seconds
+            )
+            self._late(message, reason, then)
         else:
             self._late(message, reason, _NEXT_LINK)
 
-    def left_behind(self, message: OwnMessage, reason: str) -> None:
+    def left_behind(self, message: OwnMessage, reason: Sentence | str) -> None:
         """This node leaves before the ACK came."""
         if message.spent:
             self.unconfirmed(message)
@@ -137,11 +157,12 @@ class Outcomes:
     def lose_unstored(self) -> None:
         """This node ends: tell of what is neither delivered nor stored."""
         assert self._history is not None
-        why = self._history.why or "this node left too early"
+        why = self._history.why or Sentence("this node left too early")
         for message in self._outbox:
             if not message.stored:
                 self.lost += 1
-                self.give_up(message, f"it could not be kept ({why}), and is lost")
+                lost = Sentence("it could not be kept ({why}), and is lost", why=why)
+                self.give_up(message, lost)
 
     def look(self, message: OwnMessage) -> None:
         """Tell once that a message has no link, as soon as it is safe, or cannot be."""
@@ -153,8 +174,15 @@ class Outcomes:
             if message.told in (None, Became.UNKEPT):
                 self._tell(message, Became.QUEUED)
         elif message.told is None and history is not None and history.failing:
-            then = "if a link opens" if known else "when the history can be read"
-            reason = f"it could not be kept ({history.why}), and goes out {then}"
+            if known:
+                reason = Sentence(
+                    "it could not be kept ({why}), and goes out if a link opens", why=history.why
+                )
+            else:
+                reason = Sentence(
+                    "it could not be kept ({why}), and goes out when the history can be read",
+                    why=history.why,
+                )
             self._tell(message, Became.UNKEPT, reason=reason)
 
     def look_at_unstored(self) -> None:
@@ -180,16 +208,22 @@ class Outcomes:
                 message.stored = False
                 self._history.enter(message.entry)
 
-    def _notice(self, message: OwnMessage, form: str, why: str = "") -> None:
+    def _notice(self, message: OwnMessage, sentence: Sentence, why: Sentence | str = "") -> None:
         """Who said it in an earlier run is no longer there to be told: tell everybody."""
         who, text = bracketed(message.peer_id), shortened(message.entry.text, 40)
-        self._observers.notice(form.format(who=who, why=why, text=text))
+        self._observers.notice(spoken(sentence.but(who=who, why=why, text=text)))
 
-    def _late(self, message: OwnMessage, reason: str, when: str) -> None:
-        history, then = self._history, KEPT
+    def _late(self, message: OwnMessage, why: Sentence | str, then: Sentence) -> None:
+        history = self._history
+        reason = Sentence("{why}: it is kept, and {then}", why=why, then=then)
         if history is not None and history.failing and not message.stored:
-            then = f"it could not be kept ({history.why}), and is sent again"
-        self._tell(message, Became.LATE, reason=f"{reason}: {then} {when}")
+            reason = Sentence(
+                "{why}: it could not be kept ({trouble}), and is {then}",
+                why=why,
+                trouble=history.why,
+                then=then,
+            )
+        self._tell(message, Became.LATE, reason=reason)
 
     def _over(
         self,
@@ -198,7 +232,7 @@ class Outcomes:
         *,
         became: Became = Became.UNDELIVERED,
         seconds: float = 0.0,
-        reason: str = "",
+        reason: Sentence | str = "",
     ) -> None:
         if self._outbox.take(message.msg_id) is None:
             return  # whoever heard of another one has ended it
@@ -207,7 +241,12 @@ class Outcomes:
         self._tell(message, became, seconds=seconds, reason=reason)
 
     def _tell(
-        self, message: OwnMessage, became: Became, *, seconds: float = 0.0, reason: str = ""
+        self,
+        message: OwnMessage,
+        became: Became,
+        *,
+        seconds: float = 0.0,
+        reason: Sentence | str = "",
     ) -> None:
         first, message.told = message.told is None, became
         peer_id, msg_id, text = message.peer_id, message.msg_id, message.entry.text
@@ -220,8 +259,8 @@ class Outcomes:
             case _:
                 self.undelivered += 1
                 which = "{peer}: {why}" if became is Became.UNCONFIRMED else _NOT_DELIVERED
-                _log.warn(which, peer=peer_id, why=reason)
-                self._observers.undelivered(peer_id, msg_id, reason)
+                _log.warn(which, peer=peer_id, why=str(reason))
+                self._observers.undelivered(peer_id, msg_id, str(reason))
         if message.tell is not None:
             try:
                 message.tell(News(peer_id, msg_id, text, became, first, seconds, reason))

@@ -86,7 +86,7 @@ class Outgoing:
             known.file.on_written = self._pins_written
         self.publishing = Publishing(context, peers, observers, history)
         """What goes to everybody of a scope."""
-        self._leaving = ""
+        self._leaving: Sentence | str = ""
         self._gone = False
         self._check_age_at = 0.0
         self.outbox = Outbox(HistorySettings() if history is None else history.settings)
@@ -225,7 +225,7 @@ class Outgoing:
 
         def deleted() -> None:
             for message in said:
-                self.outcomes.call_off(message, "forgotten")
+                self.outcomes.call_off(message, Sentence("forgotten"))
             for message in self.outbox.of_peer(peer_id):
                 # It was said meanwhile, and may have been deleted, too.
                 history.enter(message.entry)
@@ -303,7 +303,9 @@ class Outgoing:
             if self._history is None and not self._waiting.awaits_key(peer_id):
                 for message in self.outbox.of_peer(peer_id):
                     if message.stage is Stage.UNSENT:
-                        self.outcomes.give_up(message, self._leaving or "the link is gone")
+                        self.outcomes.give_up(
+                            message, self._leaving or Sentence("the link is gone")
+                        )
 
     def _hand_over(self, peer: Peer, message: OwnMessage, line: bytes) -> bool:
         """Send a line on the first link that takes it, and await its ACK; whether one did."""
@@ -378,7 +380,7 @@ class Outgoing:
 
     # ------------------------------------------------------------ the end of the node
 
-    def leave(self, reason: str) -> None:
+    def leave(self, reason: Sentence | str) -> None:
         """Nothing more goes to a link: the node says farewell, and ACKs may still come."""
         self.publishing.flush()
         self._leaving = reason

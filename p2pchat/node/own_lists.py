@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, field
 from twisted.internet.defer import Deferred, succeed
 
+from p2pchat.speech import Sentence, _
 from p2pchat.wire.address import MAX_NAME, namespace_of_scope, split_peer_id
 from p2pchat.wire.names import bracketed, skeleton, visible
 
@@ -47,11 +48,11 @@ class Decided(Struct):
 
 
 class ListError(ValueError):
-    """A change that cannot be made; the text is a sentence for the person."""
+    """A change that cannot be made; its `Sentence` is for the person."""
 
 
-def _keep_nothing(_: bytes) -> Deferred[str]:
-    return succeed("it holds until this program ends: this node keeps nothing")
+def _keep_nothing(_data: bytes) -> Deferred[str]:
+    return succeed(_("it holds until this program ends: this node keeps nothing"))
 
 
 class OwnLists:
@@ -106,7 +107,7 @@ class OwnLists:
         Raises `ListError` for one that is not ignored.
         """
         if peer_id not in self.ignored:
-            raise ListError(f"{bracketed(peer_id)} is not ignored")
+            raise ListError(Sentence("{peer} is not ignored", peer=bracketed(peer_id)))
         del self.ignored[peer_id]
         self.unignored.pop(peer_id, None)
         while len(self.unignored) >= MOST:
@@ -117,16 +118,18 @@ class OwnLists:
     def mute(self, name: str, until: float) -> Deferred[str]:
         """Ring no bell for a peer or a scope, until then (wall clock); raises `ListError`."""
         if not _is_conversation(name):
-            raise ListError(f"{bracketed(name)} is neither a peer_id nor a #namespace")
+            raise ListError(
+                Sentence("{name} is neither a peer_id nor a #namespace", name=bracketed(name))
+            )
         if name not in self.muted and len(self.muted) >= MOST:
-            raise ListError(_full("muted"))
+            raise ListError(Sentence("{most:,} are muted already: as many as can be", most=MOST))
         self.muted[name] = until
         return self._changed()
 
     def unmute(self, name: str) -> Deferred[str]:
         """Ring for it again; raises `ListError` when it is not mute."""
         if name not in self.muted:
-            raise ListError(f"{bracketed(name)} is not muted")
+            raise ListError(Sentence("{name} is not muted", name=bracketed(name)))
         del self.muted[name]
         return self._changed()
 
@@ -144,7 +147,9 @@ class OwnLists:
         if trouble:
             raise ListError(trouble)
         if name not in self.aliases and len(self.aliases) >= MOST:
-            raise ListError(_full("called otherwise"))
+            raise ListError(
+                Sentence("{most:,} are called otherwise already: as many as can be", most=MOST)
+            )
         self._drop(name)
         # Who has another alias would be shown by the one or by the other.
         self._drop(self.names.get(peer_id, ""))
@@ -155,7 +160,9 @@ class OwnLists:
     def unalias(self, name: str) -> Deferred[str]:
         """Use an alias no more; raises `ListError` when there is none."""
         if name not in self.aliases:
-            raise ListError(f"nobody is called {bracketed(name)} (/alias lists them)")
+            raise ListError(
+                Sentence("nobody is called {name} (/alias lists them)", name=bracketed(name))
+            )
         self._drop(name)
         return self._changed()
 
@@ -180,12 +187,14 @@ class OwnLists:
         return self._save(msgspec.json.encode(decided) + b"\n")
 
 
-def alias_trouble(name: str, peer_id: str, others: Iterable[str]) -> str:
-    """Why a peer cannot be called so, as a sentence; empty if it can."""
+def alias_trouble(name: str, peer_id: str, others: Iterable[str]) -> Sentence | None:
+    """Why a peer cannot be called so; None if it can."""
     if not _is_alias(name, peer_id):
-        return (
-            f"{bracketed(name)} cannot be an alias: one word of 1 to {MAX_NAME} characters that can"
-            " be seen, without @, and not only digits"
+        return Sentence(
+            "{name} cannot be an alias: one word of 1 to {most} characters that can"
+            " be seen, without @, and not only digits",
+            name=bracketed(name),
+            most=MAX_NAME,
         )
     looks, begin = skeleton(name), f"{name.casefold()}@"
     for number, other in enumerate(others):
@@ -193,8 +202,12 @@ def alias_trouble(name: str, peer_id: str, others: Iterable[str]) -> str:
         if not alike and number < _LOOKED_AT:
             alike = skeleton(other.rpartition("@")[0]) == looks
         if alike and other != peer_id:
-            return f"{bracketed(name)} would be taken for {bracketed(other)}: choose another alias"
-    return ""
+            return Sentence(
+                "{name} would be taken for {peer}: choose another alias",
+                name=bracketed(name),
+                peer=bracketed(other),
+            )
+    return None
 
 
 def _is_alias(name: str, peer_id: str) -> bool:
@@ -229,10 +242,10 @@ def _is_conversation(name: str) -> bool:
 
 def _check(peer_id: str, there: dict[str, None]) -> None:
     if not _is_peer(peer_id):
-        raise ListError(f"no such peer: {bracketed(peer_id)} (a whole name@namespace will do)")
+        raise ListError(
+            Sentence(
+                "no such peer: {peer} (a whole name@namespace will do)", peer=bracketed(peer_id)
+            )
+        )
     if peer_id not in there and len(there) >= MOST:
-        raise ListError(_full("ignored"))
-
-
-def _full(what: str) -> str:
-    return f"{MOST:,} are {what} already: as many as can be"
+        raise ListError(Sentence("{most:,} are ignored already: as many as can be", most=MOST))

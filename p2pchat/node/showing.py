@@ -15,6 +15,7 @@ from p2pchat.history.unstored import Arrival
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observers
+from p2pchat.speech import _
 from p2pchat.wire.messages import Pub, Send
 from p2pchat.wire.repetitions import RecentIds, id_text
 
@@ -177,6 +178,11 @@ def unread_sentence(unread: Mapping[str, int]) -> str:
     """What nobody has seen yet, for the person: conversation -> count; empty if there is none."""
     if not unread:
         return ""
-    counts = [f"{count} of {name}" for name, count in unread.items()]
-    more = f", and {len(counts) - _NAMES} more" if len(counts) > _NAMES else ""
-    return f"not seen yet: {', '.join(counts[:_NAMES])}{more} (/history shows them)"
+    first = [*unread.items()][:_NAMES]
+    counts = ", ".join(_("{n} of {name}").format(n=n, name=name) for name, n in first)
+    more = len(unread) - len(first)
+    if more:
+        return _("not seen yet: {counts}, and {more} more (/history shows them)").format(
+            counts=counts, more=more
+        )
+    return _("not seen yet: {counts} (/history shows them)").format(counts=counts)

@@ -2,7 +2,7 @@
 
     file = SmallFile(disk, path, thread)
     file.read()          # before the reactor runs; raises OSError
-    file.save(data)      # a Deferred: "" when it is on the disk, or why not
+    file.save(data)      # a Deferred: None when it is on the disk, or why not
     file.close()
 
 Rules: it is made with the first `save`. A thread waits for the disk; what has changed meanwhile is
@@ -20,7 +20,8 @@ from twisted.python.failure import Failure
 from p2pchat.disk import Disk
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.identity.pin_file import Thread
-from p2pchat.wire.text import system_reason
+from p2pchat.speech import Sentence
+from p2pchat.wire.text import why_not
 
 _log: Final = Log("Node")
 ASIDE: Final = ".damaged"
@@ -40,7 +41,7 @@ class SmallFile:
         self._thread = thread
         self._next: bytes | None = None
         self._busy = False
-        self._asked: list[Deferred[str]] = []
+        self._asked: list[Deferred[Sentence | None]] = []
         self._closing: Deferred[None] | None = None
 
     def read(self) -> bytes | None:
@@ -49,9 +50,9 @@ class SmallFile:
             return None
         return self._disk.head(self.path, _LONGEST)
 
-    def save(self, data: bytes) -> Deferred[str]:
+    def save(self, data: bytes) -> Deferred[Sentence | None]:
         """Have this be the file; fires with nothing when it is, else with why not."""
-        saved: Deferred[str] = Deferred()
+        saved: Deferred[Sentence | None] = Deferred()
         self._next = data
         self._asked.append(saved)
         self._work()
@@ -72,7 +73,7 @@ class SmallFile:
         asked, self._asked = self._asked, []
         self._busy = True
         self._thread.run(lambda: self._write(data)).addCallbacks(
-            lambda _: self._done(asked, ""), lambda failure: self._refused(asked, failure)
+            lambda _: self._done(asked, None), lambda failure: self._refused(asked, failure)
         )
 
     def _write(self, data: bytes) -> None:
@@ -83,14 +84,14 @@ class SmallFile:
         self.set_aside = False
         self._disk.replace(self.path, data)
 
-    def _refused(self, asked: list[Deferred[str]], failure: Failure) -> None:
+    def _refused(self, asked: list[Deferred[Sentence | None]], failure: Failure) -> None:
         error: Any = failure.value
-        why = system_reason(error) if isinstance(error, OSError) else "a fault of ours"
+        why = why_not(error) if isinstance(error, OSError) else Sentence("a fault of ours")
         if not isinstance(error, OSError):
             _log.failure("A small file could not be written", failure)
-        self._done(asked, f"{self.path} cannot be written ({why})")
+        self._done(asked, Sentence("{path} cannot be written ({why})", path=self.path, why=why))
 
-    def _done(self, asked: list[Deferred[str]], why: str) -> None:
+    def _done(self, asked: list[Deferred[Sentence | None]], why: Sentence | None) -> None:
         self._busy = False
         for each in asked:
             each.callback(why)

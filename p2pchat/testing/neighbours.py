@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from p2pchat.mesh.discovery.lan.interfaces import Interface
 from p2pchat.mesh.discovery.lan.way import Way
+from p2pchat.speech import Sentence, plain
 
 
 class FakeLan:
@@ -53,13 +54,13 @@ class FakeCarrier:
         self.trouble = ""
         """Why it cannot start."""
 
-    def start(self) -> str:
+    def start(self) -> Sentence | None:
         """Be there."""
         if not self.trouble:
             self.ways = {self._way.interface: self._way}
             self._way.joined = True
             self._lan.carriers.append(self)
-        return self.trouble
+        return plain(self.trouble) if self.trouble else None
 
     def stop(self) -> Deferred[None]:
         """Be gone."""

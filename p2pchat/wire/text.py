@@ -146,6 +146,7 @@ _REASONS: Final = {
         Sentence("Connection refused"),
         Sentence("Connection reset by peer"),
         Sentence("Is a directory"),
+        Sentence("It is no regular file"),
         Sentence("Network is unreachable"),
         Sentence("No route to host"),
         Sentence("No space left on device"),

@@ -25,6 +25,7 @@ from p2pchat.control.client.event_lines import event_line
 from p2pchat.history.records import RECEIVED, Record
 from p2pchat.logs.formats import screen_line, text_line
 from p2pchat.mesh.own_name import OwnName
+from p2pchat.speech import Sentence, plain
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import Send
@@ -61,9 +62,9 @@ def refused(name: str) -> str:
 
 
 def notice(name: str) -> str:
-    told: list[str] = []
-    OwnName(name, told.append).in_use("at 10.0.0.1")
-    return told[0]
+    told: list[Sentence] = []
+    OwnName(name, told.append).in_use(plain("at 10.0.0.1"))
+    return str(told[0])
 
 
 IN_SENTENCES: dict[str, Callable[[str], str]] = {

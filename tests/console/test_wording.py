@@ -99,7 +99,7 @@ class WordingTests(SynchronousTestCase):
         )
         self.assertEqual(
             left_out_line(1, "b\x07@C", kept=False),
-            "… 1 more messages from [b\\x07@C] (the log has them at DEBUG)",
+            "… 1 more message from [b\\x07@C] (the log has it at DEBUG)",
         )
 
     def test_only_what_a_person_would_notice_is_told_of_a_peer(self) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from typing import cast
+
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from p2pchat.history import file_calls, mending, store, tidying, waiting
 from p2pchat.history.filing import AT_ONCE
@@ -16,6 +19,7 @@ from p2pchat.node.news import NotSentError
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Stage
 from p2pchat.settings.values import HistorySettings
+from p2pchat.speech import use
 from p2pchat.wire.messages import Send
 from p2pchat.wire.repetitions import RecentIds
 from tests.support.fake_link import FakeLink
@@ -233,6 +237,24 @@ class FailingTests(HistoryCase):
         self.receive(send("3", "três"))
         self.clock.advance(GATHER)
         self.assertEqual((self.told.take(), self.acked()), ([], ["3"]))
+
+    def test_it_is_told_in_the_language_of_the_person_and_logged_in_english(self) -> None:
+        use("pt_BR")
+        self.addCleanup(use, "en")
+        logged: list[LogEvent] = []
+        observer = cast("ILogObserver", logged.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.start()
+        self.told.take()
+        BrokenConnection.trouble = FULL
+        self.receive(send("1", "um"))
+        self.clock.advance(GATHER)
+        told = "as mensagens não são mais guardadas: o disco está cheio"
+        self.assertEqual(self.told.take()[0], ("told", told))
+        texts = [event["text"] for event in logged if "text" in event]
+        self.assertEqual(texts, ["messages are no longer kept: database or disk is full"])
+        self.assertEqual({type(text) for text in texts}, {str})
 
     def test_what_was_shown_at_once_and_is_lost_is_not_shown_again(self) -> None:
         self.start()
@@ -739,8 +761,8 @@ class OutboxTests(HistoryCase):
         self.start()
         self.say("bob@CIC", "um")
         cancelled = [*self.outbox]
-        self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (1, ""))
-        self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (0, ""))
+        self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (1, None))
+        self.assertEqual(self.successResultOf(self.outgoing.cancel(cancelled)), (0, None))
         self.assertEqual(self.told.take()[1:], [("undelivered", "bob@CIC", "m1", "cancelled")])
         self.clock.advance(GATHER)
         self.assertEqual(self.told.take(), [])

@@ -335,7 +335,7 @@ class ToldTests(HistoryCase):
             connection.execute("UPDATE segment SET strangers = strangers + 1")
         connection.close()
         self.assertEqual(self.lines(), [])
-        told = "the history is damaged in 1 places: what was there is left out"
+        told = "the history is damaged in 1 place: what was there is left out"
         self.assertEqual(self.told.take(), [("told", told)])
         self.assertEqual(history.unreadable, 1)
         self.assertEqual(self.lines(), [])

@@ -25,7 +25,13 @@ class Links:
         self.told: list[str] = []
         self.moved: list[Peer] = []
         self.friends = Friends()
-        self.rules = SecondLinks(own_id, 100.0, self.told.append, self.moved.append, self.friends)
+        self.rules = SecondLinks(
+            own_id,
+            100.0,
+            lambda sentence: self.told.append(str(sentence)),
+            self.moved.append,
+            self.friends,
+        )
         self.peer_id = peer_id
         self.now = 100.0
 

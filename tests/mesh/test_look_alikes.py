@@ -15,7 +15,7 @@ class LookAlikesTests(SynchronousTestCase):
         self.friends = Friends()
         self.friends.wrote_to("bob@CIC")
         self.told: list[str] = []
-        self.it = LookAlikes(self.friends, self.told.append)
+        self.it = LookAlikes(self.friends, lambda sentence: self.told.append(str(sentence)))
 
     def test_once_a_name(self) -> None:
         for now, name in enumerate(("bob@CIC", "b0b@CIC", "eva@CIC", "b0b@CIC", "BOB@CIC")):

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from p2pchat.mesh.own_name import OwnName
 from p2pchat.rendezvous.directory import Grant, Listing
 from p2pchat.settings.values import PeerSettings, Settings
+from p2pchat.speech import plain
 from tests.support.towns import MeshTestCase
 
 
@@ -17,7 +18,7 @@ def listing(ip: str, port: int) -> Listing:
 class OwnNameTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.told: list[str] = []
-        self.name = OwnName("alice@CIC", self.told.append)
+        self.name = OwnName("alice@CIC", lambda sentence: self.told.append(str(sentence)))
         self.name.granted(Grant(60, "10.0.0.1"))
         self.name.port = 4000
 
@@ -46,7 +47,7 @@ class OwnNameTests(SynchronousTestCase):
     def test_each_place_is_told_once_and_a_hundred_at_most(self) -> None:
         for _ in range(2):
             for n in range(200):
-                self.name.in_use(f"at 10.0.1.{n}")
+                self.name.in_use(plain(f"at 10.0.1.{n}"))
         self.assertEqual(len(self.told), 100)
         self.assertEqual(len(set(self.told)), 100)
 

@@ -59,7 +59,7 @@ class PresenceTestCase(SynchronousTestCase):
             schedule=RequestSchedule(interval, budget, self.network.random.uniform),
             ttl=ttl,
             on_listings=self.take_in,
-            on_notice=self.notices.append,
+            on_notice=lambda sentence: self.notices.append(str(sentence)),
         )
         presence.port = 4000
         return presence

@@ -24,7 +24,7 @@ class ListsFileTests(SynchronousTestCase):
     def open(self) -> OwnLists:
         clock: Any = Clock()
         self.thread = SteppedWorker(clock, self.disk, by_hand=True)
-        return open_lists(self.disk, PATH, self.thread, self.told.append)
+        return open_lists(self.disk, PATH, self.thread, lambda it: self.told.append(str(it)))
 
     def work(self) -> None:
         while self.thread.calls:

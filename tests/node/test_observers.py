@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import INodeObserver, Observer, Observers
+from p2pchat.speech import Sentence, use
 from p2pchat.wire.messages import Pub, Send
 
 
@@ -115,6 +116,27 @@ class ObserversTests(SynchronousTestCase):
             self.observers.add(Recorder(name, self.heard))
         events = self.everything()
         self.assertEqual(self.heard, [(name, *event) for event in events for name in "ab"])
+
+    def test_sentences_are_told_as_text_in_the_language_of_the_person(self) -> None:
+        use("pt_BR")
+        self.addCleanup(use, "en")
+        self.observers.add(Recorder("a", self.heard))
+        sentence = Sentence("the disk does not answer")
+        self.observers.notice(sentence)
+        self.observers.remark(sentence)
+        self.observers.undelivered("bob@CIC", "j", sentence)
+        self.observers.past_known(sentence)
+        told = "o disco não responde"
+        self.assertEqual(
+            self.heard,
+            [
+                ("a", "notice", told),
+                ("a", "notice", told),
+                ("a", "undelivered", "bob@CIC", "j", told),
+                ("a", "past_known", told),
+            ],
+        )
+        self.assertEqual({type(each[-1]) for each in self.heard}, {str})
 
     def test_who_knows_of_no_changes_hears_of_something_new(self) -> None:
         heard = self.heard

@@ -6,7 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.observers import Observer, Observers
+from p2pchat.node.showing import unread_sentence
 from p2pchat.node.unread import MOST, TOGETHER, Unread
+from p2pchat.speech import use
 from p2pchat.wire.messages import ChangedSend, Pub, Send
 
 
@@ -18,6 +20,22 @@ class Reads(Observer):
 
     def read(self, conversation: str, upto: int) -> None:
         self.heard.append((conversation, upto))
+
+
+class SentenceTests(SynchronousTestCase):
+    def test_what_is_said_of_what_nobody_has_seen(self) -> None:
+        self.addCleanup(use, "en")
+        few, many = {"bob@C": 2, "*": 1}, {f"p{n}@C": 1 for n in range(30)}
+        use("en")
+        self.assertEqual(unread_sentence({}), "")
+        self.assertEqual(
+            unread_sentence(few), "not seen yet: 2 of bob@C, 1 of * (/history shows them)"
+        )
+        self.assertRegex(unread_sentence(many), r"1 of p1@C, .*, and \d+ more \(/history")
+        use("pt_BR")
+        self.assertEqual(
+            unread_sentence(few), "ainda não lidas: 2 de bob@C, 1 de * (veja com /history)"
+        )
 
 
 class UnreadTests(SynchronousTestCase):

@@ -24,6 +24,7 @@ from p2pchat.node.trusting import Trusting
 from p2pchat.node.unread import Unread
 from p2pchat.rendezvous.directory import Listing, Listings
 from p2pchat.settings.values import LimitSettings, Settings
+from p2pchat.speech import Sentence
 from p2pchat.turns import Turns
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.identity import Identity
@@ -117,7 +118,7 @@ class FakeNode:
 
     def gives_up_all(self) -> None:
         """It leaves, and its links are gone."""
-        self.outgoing.leave("left before the ACK came")
+        self.outgoing.leave(Sentence("left before the ACK came"))
         self.outgoing.give_up_all()
 
     # ---------------------------------------------------------------- what a test arranges

@@ -182,7 +182,7 @@ class HangingTests(KeepingCase):
             "it could not be kept (the disk does not answer), and is lost",
         )
         self.assertIn(
-            "1 messages more are perhaps not kept: the disk does not answer", hearing.notices
+            "1 message more is perhaps not kept: the disk does not answer", hearing.notices
         )
         self.town.check_clean(self.town.host_of(alice))
 

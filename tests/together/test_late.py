@@ -13,7 +13,6 @@ from p2pchat.history.store import GATHER
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import NotSentError
 from p2pchat.node.observers import Observer, Observers
-from p2pchat.node.outcomes import KEPT
 from p2pchat.wire.codec import decode, encode
 from p2pchat.wire.identity import Identity
 from p2pchat.wire.messages import (
@@ -215,7 +214,8 @@ class SentMessagesTests(HistoryCase):
             self.news,
             [
                 "queued: [bob@CIC] is not connected. The message is sent when it is (/outbox)",
-                f'not delivered to [bob@CIC]: no ACK within 5 s: {KEPT} when a link opens ("oi")',
+                "not delivered to [bob@CIC]: no ACK within 5 s: it is kept, and sent again when a "
+                'link opens ("oi")',
                 'delivered to [bob@CIC]: "oi"',
             ],
         )

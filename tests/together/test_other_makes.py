@@ -57,7 +57,7 @@ class OtherMakesCase(KeepingCase):
         return self.alice.send(BOB, text, self.told)
 
     def told(self, news: News) -> None:
-        self.news.append((news.text, news.became, news.reason))
+        self.news.append((news.text, news.became, str(news.reason)))
 
     def became(self, text: str) -> list[Became]:
         return [became for said, became, _ in self.news if said == text]

@@ -13,10 +13,13 @@ from typing import Final
 from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.node.news import NotSentError
+from p2pchat.speech import N_, Sentence, _, ngettext, spoken
 from p2pchat.wire.address import EVERYONE
 from p2pchat.wire.names import bracketed
 
-NOTHING_SAID: Final = "you have said nothing here since the start: there is nothing to change"
+NOTHING_SAID: Final = Sentence(
+    "you have said nothing here since the start: there is nothing to change"
+)
 
 
 def _edit(person: Person, rest: str) -> Answer:
@@ -35,7 +38,8 @@ def _me(person: Person, rest: str) -> Answer:
     last = person.said.last()
     where = person.where() or (last[0] if last is not None else "")
     if not where:
-        return wrong("whom to? /me goes to whom you wrote last: /msg and /pub say who that is")
+        sentence = _("whom to? /me goes to whom you wrote last: /msg and /pub say who that is")
+        return wrong(sentence)
     return _say(person, where, action(person, rest))
 
 
@@ -51,23 +55,27 @@ def _say(person: Person, where: str, text: str, of: str = "") -> Answer:
             msg_id = person.sent.send(where, text, of)
             if not of:
                 person.said.note(where, msg_id)
-            return said(f"changed, for {bracketed(where)}") if of else Reply()
+            changed = _("changed, for {peer}").format(peer=bracketed(where))
+            return said(changed) if of else Reply()
         published = person.node.publish(where, text, of=of)
     except NotSentError as why:
-        return wrong(f"not sent: {why}")
+        return wrong(_("not sent: {why}").format(why=spoken(why)))
     count = published.peers
     person.published += count > 0
     if not of:
         person.said.note(where, published.msg_id)
-    done = "changed, for" if of else "published to"
-    return said(f"{done} {count} peer{'' if count == 1 else 's'}")
+    if of:
+        sentence = ngettext("changed, for {n} peer", "changed, for {n} peers", count)
+    else:
+        sentence = ngettext("published to {n} peer", "published to {n} peers", count)
+    return said(sentence.format(n=count))
 
 
 EDIT: Final = Command(
     "edit",
     "<text>",
-    "give your last message another text; who cannot change it gets it as a new one",
+    N_("give your last message another text; who cannot change it gets it as a new one"),
     _edit,
     needs_peers=False,
 )
-ME: Final = Command("me", "<what you do>", "say what you do, to whom you wrote last", _me)
+ME: Final = Command("me", "<what you do>", N_("say what you do, to whom you wrote last"), _me)

@@ -18,10 +18,11 @@ from twisted.internet.defer import Deferred
 
 from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.commands.whom import known_names, peer_named
-from p2pchat.console.replies import Answer, said, wrong
+from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.console.wording import moment
 from p2pchat.node.news import NotSentError
-from p2pchat.node.own_lists import FOREVER, MOST
+from p2pchat.node.own_lists import FOREVER
+from p2pchat.speech import N_, Sentence, Spoken, _
 from p2pchat.wire.names import bracketed
 
 _TIME: Final = re.compile(r"([1-9]\d{0,5})(s|m|min|h|d)")
@@ -38,7 +39,10 @@ def _decided(command: Command, decide: Callable[[], Answer]) -> Answer:
 
 
 def _done(saved: Deferred[str], line: str) -> Answer:
-    return saved.addCallback(lambda why: said(line, *([why] if why else [])))
+    def done(why: Spoken) -> Reply:
+        return said(line, why) if why else said(line)
+
+    return saved.addCallback(done)
 
 
 def _ignore(person: Person, rest: str) -> Answer:
@@ -49,11 +53,11 @@ def _ignore(person: Person, rest: str) -> Answer:
     def ignore() -> Answer:
         peer_id = peer_named(person, name)
         if peer_id == person.node.me.peer_id:
-            raise ValueError("that is yourself")
+            raise ValueError(Sentence("that is yourself"))
         saved = lists.ignore(peer_id)
         person.node.unread.seen(peer_id)
-        who = bracketed(peer_id)
-        return _done(saved, f"{who} is ignored: nothing of it is shown or kept (/unignore)")
+        line = _("{peer} is ignored: nothing of it is shown or kept (/unignore)")
+        return _done(saved, line.format(peer=bracketed(peer_id)))
 
     return _decided(IGNORE, ignore)
 
@@ -66,14 +70,15 @@ def _unignore(person: Person, rest: str) -> Answer:
             raise ValueError
         peer_id = peer_named(person, name) if name not in lists.ignored else name
         saved = lists.unignore(peer_id, person.node.wall())
-        return _done(saved, f"{bracketed(peer_id)} is not ignored any more")
+        line = _("{peer} is not ignored any more").format(peer=bracketed(peer_id))
+        return _done(saved, line)
 
     return _decided(UNIGNORE, unignore)
 
 
 def _ignores(person: Person, _rest: str) -> Answer:
     names = sorted(person.node.lists.ignored)
-    return said(*(map(bracketed, names) if names else ["nobody is ignored"]))
+    return said(*(map(bracketed, names) if names else [_("nobody is ignored")]))
 
 
 def _mute(person: Person, rest: str) -> Answer:
@@ -86,18 +91,25 @@ def _mute(person: Person, rest: str) -> Answer:
             words.pop()
             until = now + int(found[1]) * _SECONDS[found[2]]
         where = _conversation(person, " ".join(words))
-        when = f" until {moment(until, now)}" if until != FOREVER else ""
-        return _done(lists.mute(where, until), f"{bracketed(where)} rings no bell{when} (/unmute)")
+        if until == FOREVER:
+            line = _("{name} rings no bell (/unmute)").format(name=bracketed(where))
+        else:
+            line = _("{name} rings no bell until {time} (/unmute)").format(
+                name=bracketed(where), time=moment(until, now)
+            )
+        return _done(lists.mute(where, until), line)
 
     if not words:
         muted = [name for name in lists.muted if lists.is_muted(name, now)]
-        return said(*(_muted(person, name) for name in muted) if muted else ["nothing is mute"])
+        return said(*(_muted(person, name) for name in muted) if muted else [_("nothing is mute")])
     return _decided(MUTE, mute)
 
 
 def _muted(person: Person, name: str) -> str:
     until, now = person.node.lists.muted[name], person.node.wall()
-    return bracketed(name) + ("" if until == FOREVER else f" until {moment(until, now)}")
+    if until == FOREVER:
+        return bracketed(name)
+    return _("{name} until {time}").format(name=bracketed(name), time=moment(until, now))
 
 
 def _unmute(person: Person, rest: str) -> Answer:
@@ -105,7 +117,8 @@ def _unmute(person: Person, rest: str) -> Answer:
         if not rest.strip():
             raise ValueError
         where = _conversation(person, rest.strip())
-        return _done(person.node.lists.unmute(where), f"{bracketed(where)} is not muted any more")
+        line = _("{name} is not muted any more").format(name=bracketed(where))
+        return _done(person.node.lists.unmute(where), line)
 
     return _decided(UNMUTE, unmute)
 
@@ -115,13 +128,13 @@ def _conversation(person: Person, name: str) -> str:
 
 
 def _alias(person: Person, rest: str) -> Answer:
-    node, (name, _, whom) = person.node, rest.strip().partition(" ")
+    node, (name, _blank, whom) = person.node, rest.strip().partition(" ")
     lists = node.lists
 
     def alias() -> Answer:
         peer_id = peer_named(person, whom.strip())
         if peer_id == node.me.peer_id:
-            raise ValueError("that is yourself")
+            raise ValueError(Sentence("that is yourself"))
         others = chain([node.me.peer_id], known_names(node))
         return _done(lists.alias(name, peer_id, others), _called(name, peer_id))
 
@@ -129,12 +142,14 @@ def _alias(person: Person, rest: str) -> Answer:
         return _decided(ALIAS, alias)
     found = {each: who for each, who in lists.aliases.items() if name in ("", each)}
     if not found:
-        return said("nobody has an alias" if not name else f"nobody is called {bracketed(name)}")
+        if not name:
+            return said(_("nobody has an alias"))
+        return said(_("nobody is called {name}").format(name=bracketed(name)))
     return said(*(_called(each, who) for each, who in sorted(found.items())))
 
 
 def _called(name: str, peer_id: str) -> str:
-    return f"{bracketed(name)} is {bracketed(peer_id)}"
+    return _("{name} is {peer}").format(name=bracketed(name), peer=bracketed(peer_id))
 
 
 def _unalias(person: Person, rest: str) -> Answer:
@@ -143,7 +158,8 @@ def _unalias(person: Person, rest: str) -> Answer:
         if not name:
             raise ValueError
         saved = person.node.lists.unalias(name)
-        return _done(saved, f"nobody is called {bracketed(name)} any more")
+        line = _("nobody is called {name} any more").format(name=bracketed(name))
+        return _done(saved, line)
 
     return _decided(UNALIAS, unalias)
 
@@ -151,47 +167,53 @@ def _unalias(person: Person, rest: str) -> Answer:
 def _bell(person: Person, rest: str) -> Answer:
     lists, on = person.node.lists, _ON.get(rest.strip().lower())
     if on is not None:
-        return _done(lists.set_bell(on), f"the bell is {_word(on)}")
+        return _done(lists.set_bell(on), _bell_is(on))
     if rest.strip():
         return BELL.misused()
     bell = person.node.settings.console.bell if lists.bell is None else lists.bell
-    return said(f"the bell is {_word(bell)}")
+    return said(_bell_is(bell))
 
 
 def _notify(person: Person, rest: str) -> Answer:
     lists, on = person.node.lists, _ON.get(rest.strip().lower())
     if on is not None:
-        return _done(lists.set_notify(on), f"notifications are {_word(on)}")
-    return NOTIFY.misused() if rest.strip() else said(f"notifications are {_word(lists.notify)}")
+        return _done(lists.set_notify(on), _notified(on))
+    return NOTIFY.misused() if rest.strip() else said(_notified(lists.notify))
 
 
-def _word(on: bool) -> str:
-    return "on" if on else "off"
+def _bell_is(on: bool) -> str:
+    return _("the bell is on") if on else _("the bell is off")
+
+
+def _notified(on: bool) -> str:
+    return _("notifications are on") if on else _("notifications are off")
 
 
 IGNORE: Final = Command(
-    "ignore", "[peer]", f"show and keep nothing of a peer; {MOST:,} at most", _ignore
+    "ignore", "[peer]", N_("show and keep nothing of a peer; 1,000 at most"), _ignore
 )
-UNIGNORE: Final = Command("unignore", "<peer>", "hear of it again", _unignore)
-IGNORES: Final = Command("ignores", "", "who is ignored", _ignores, needs_peers=False)
+UNIGNORE: Final = Command("unignore", "<peer>", N_("hear of it again"), _unignore)
+IGNORES: Final = Command("ignores", "", N_("who is ignored"), _ignores, needs_peers=False)
 MUTE: Final = Command(
     "mute",
     "[peer | #namespace | * [30m | 2h | 1d]]",
-    "show and count what comes, and ring no bell; alone: list what is mute",
+    N_("show and count what comes, and ring no bell; alone: list what is mute"),
     _mute,
 )
-UNMUTE: Final = Command("unmute", "<peer | #namespace | *>", "ring for it again", _unmute)
+UNMUTE: Final = Command("unmute", "<peer | #namespace | *>", N_("ring for it again"), _unmute)
 ALIAS: Final = Command(
-    "alias", "[name [peer]]", "call a peer by a name of yours; alone: list them", _alias
+    "alias", "[name [peer]]", N_("call a peer by a name of yours; alone: list them"), _alias
 )
-UNALIAS: Final = Command("unalias", "<name>", "call it as it is again", _unalias, needs_peers=False)
+UNALIAS: Final = Command(
+    "unalias", "<name>", N_("call it as it is again"), _unalias, needs_peers=False
+)
 BELL: Final = Command(
-    "bell", "[on | off]", "whether the bell of the full console rings", _bell, needs_peers=False
+    "bell", "[on | off]", N_("whether the bell of the full console rings"), _bell, needs_peers=False
 )
 NOTIFY: Final = Command(
     "notify",
     "[on | off]",
-    "notifications on the desktop, where the terminal has them, else the bell",
+    N_("notifications on the desktop, where the terminal has them, else the bell"),
     _notify,
     needs_peers=False,
 )

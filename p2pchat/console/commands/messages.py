@@ -18,6 +18,7 @@ from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.mesh.peers import Peer
 from p2pchat.node.news import NotSentError
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import N_, Spoken, _, ngettext, spoken
 from p2pchat.wire.address import namespace_of, namespace_of_scope
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import printable
@@ -32,7 +33,7 @@ def _msg(person: Person, rest: str) -> Answer:
     try:
         whole_id = person.sent.resolve(peer_id)
     except NotSentError as why:
-        return wrong(f"not sent: {why}")
+        return wrong(not_sent(why))
 
     if person.interactive:
         return unless_unknown(person, whole_id, lambda: _send(person, peer_id, whole_id, text))
@@ -44,13 +45,21 @@ def _send(person: Person, name: str, peer_id: str, text: str) -> Reply:
     try:
         person.said.note(peer_id, person.sent.send(peer_id, text))
     except NotSentError as why:
-        return wrong(f"not sent: {why}{unknown_name(person, peer_id)}")
-    return Reply() if peer_id == name else said(f"{bracketed(name)} is {bracketed(peer_id)}")
+        return wrong(f"{not_sent(why)}{unknown_name(person, peer_id)}")
+    if peer_id == name:
+        return Reply()
+    return said(_("{name} is {peer}").format(name=bracketed(name), peer=bracketed(peer_id)))
+
+
+def not_sent(why: Spoken) -> str:
+    """What to answer who says something that is not accepted."""
+    return _("not sent: {why}").format(why=spoken(why))
 
 
 def to_a_scope(scope: str) -> str:
     """What to answer who sends a direct message to a namespace."""
-    return f"not sent: /pub {visible(scope)} TEXT says it to all of {bracketed(scope)}"
+    sentence = _("not sent: /pub {scope} TEXT says it to all of {name}")
+    return sentence.format(scope=visible(scope), name=bracketed(scope))
 
 
 def unknown_name(person: Person, name: str) -> str:
@@ -67,25 +76,37 @@ def _pub(person: Person, rest: str) -> Answer:
     try:
         published = node.publish(scope, text)
     except NotSentError as why:
-        return wrong(f"not published: {why}")
+        return wrong(_("not published: {why}").format(why=spoken(why)))
     count, dropped = published.peers, published.dropped
     person.published += count > 0
     person.said.note(scope, published.msg_id)
-    sentence = f"published to {count} peer{'' if count == 1 else 's'}{in_the_clear(node, scope)}"
+    done = ngettext("published to {n} peer", "published to {n} peers", count).format(n=count)
+    done += in_the_clear(node, scope)
     if dropped:
-        sentence += f", not to {dropped} that did not keep up"
+        sentence = ngettext(
+            "{done}, not to {n} that did not keep up",
+            "{done}, not to {n} that did not keep up",
+            dropped,
+        )
+        done = sentence.format(done=done, n=dropped)
+    elif not count and scope == "*":
+        done = _("{done}: nobody is connected").format(done=done)
     elif not count:
-        sentence += ": nobody is connected" + ("" if scope == "*" else f" in {bracketed(scope)}")
+        done = _("{done}: nobody is connected in {scope}").format(done=done, scope=bracketed(scope))
     if scope == "*" and node.presence.registered_in_all:
         own = bracketed("#" + namespace_of(node.me.peer_id))
-        sentence += f" (of other namespaces than {own}, only those that are linked already)"
-    return Reply([printable(sentence)], ok=not dropped)
+        sentence = _("{done} (of other namespaces than {own}, only those that are linked already)")
+        done = sentence.format(done=done, own=own)
+    return Reply([printable(done)], ok=not dropped)
 
 
 def in_the_clear(node: ChatNode, scope: str) -> str:
     """What to say of those who get a publication in the clear; nothing where everybody does."""
     count = node.peers.count_in_the_clear(namespace_of_scope(scope)) if node.encrypts else 0
-    return f", {count} of them in the clear" if count else ""
+    if not count:
+        return ""
+    some = ngettext(", {n} of them in the clear", ", {n} of them in the clear", count)
+    return some.format(n=count)
 
 
 def scope_and_text(rest: str, own_id: str, peers: Iterable[Peer]) -> tuple[str, str]:
@@ -102,11 +123,11 @@ def scope_and_text(rest: str, own_id: str, peers: Iterable[Peer]) -> tuple[str, 
 
 
 MSG: Final = Command(
-    "msg", "<peer_id> <message>", "send to one peer, and tell when it arrived", _msg
+    "msg", "<peer_id> <message>", N_("send to one peer, and tell when it arrived"), _msg
 )
 PUB: Final = Command(
     "pub",
     "* | #namespace <message>",
-    "publish to every connected peer, or to those of a namespace",
+    N_("publish to every connected peer, or to those of a namespace"),
     _pub,
 )

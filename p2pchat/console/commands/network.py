@@ -17,12 +17,13 @@ from p2pchat.console.replies import Answer, Reply, Table, said, tabled, wrong
 from p2pchat.mesh.direct_dial import DialError
 from p2pchat.mesh.link.ports import DEFAULT_PORT
 from p2pchat.settings.checks import HOST, PORT, Unfit, split_address
+from p2pchat.speech import N_, Spoken, _, spoken
 from p2pchat.wire.names import bracketed
 
 if TYPE_CHECKING:
     from p2pchat.mesh.discovery.lan.lan import Lan
 
-_SILENT: Final = (
+_SILENT: Final = N_(
     "nobody was heard: access points often keep their guests apart; /dial HOST[:PORT] reaches"
     " somebody directly"
 )
@@ -32,15 +33,15 @@ def _lan(person: Person, _rest: str) -> Answer:
     node = person.node
     lan = node.lan
     if lan is None:
-        return wrong("nobody is looked for on this network: start with --lan")
+        return wrong(_("nobody is looked for on this network: start with --lan"))
     from p2pchat.mesh.discovery.lan.lan import SILENCE
 
     now = node.clock.seconds()
-    lines = [lan.trouble] if lan.trouble else []
+    lines: list[Spoken] = [lan.trouble] if lan.trouble else []
     if not lan.carrier.ways and not lan.trouble:
-        lines.append("no network interface leads to neighbours (see lan.interfaces)")
+        lines.append(_("no network interface leads to neighbours (see lan.interfaces)"))
     elif lan.silent_for(now) >= SILENCE:
-        lines.append(_SILENT)
+        lines.append(_(_SILENT))
     return tabled(_ways(lan, now), *lines)
 
 
@@ -49,14 +50,19 @@ def _ways(lan: Lan, now: float) -> Table:
         (
             interface.name,
             interface.ip,
-            way.trouble or ("joined" if way.joined else "not joined"),
+            spoken(way.trouble) or (_("joined") if way.joined else _("not joined")),
             str(way.sent),
             str(way.received),
-            "-" if way.heard_at is None else f"{now - way.heard_at:.0f} s ago",
+            "-" if way.heard_at is None else _ago(now - way.heard_at),
         )
         for interface, way in lan.carrier.ways.items()
     ]
-    return Table(("INTERFACE", "ADDRESS", "STATE", "OUT", "IN", "LAST HEARD"), rows)
+    head = (_("INTERFACE"), _("ADDRESS"), _("STATE"), _("OUT"), _("IN"), _("LAST HEARD"))
+    return Table(head, rows)
+
+
+def _ago(seconds: float) -> str:
+    return _("{seconds:.0f} s ago").format(seconds=seconds)
 
 
 def _dial(person: Person, rest: str) -> Answer:
@@ -68,7 +74,8 @@ def _dial(person: Person, rest: str) -> Answer:
         return DIAL.misused()
 
     def met(peer_id: str) -> Reply:
-        return said(f"{bracketed(peer_id)} answers there, and is connected")
+        sentence = _("{peer} answers there, and is connected")
+        return said(sentence.format(peer=bracketed(peer_id)))
 
     def not_met(failure: Failure) -> Reply:
         failure.trap(DialError)
@@ -78,12 +85,12 @@ def _dial(person: Person, rest: str) -> Answer:
 
 
 LAN: Final = Command(
-    "lan", "", "who is looked for on this network, and how", _lan, needs_peers=False
+    "lan", "", N_("who is looked for on this network, and how"), _lan, needs_peers=False
 )
 DIAL: Final = Command(
     "dial",
     "HOST[:PORT]",
-    "connect to whoever is at this address",
+    N_("connect to whoever is at this address"),
     _dial,
     needs_peers=False,
 )

@@ -15,13 +15,13 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from p2pchat.console.wording import EDITED, sender
+from p2pchat.console.wording import EDITED, said_at, sender
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import ABANDONED, WAITING, HistoryError, Record
 from p2pchat.node.cancelling import Cancelled
 from p2pchat.node.outbox import OwnMessage, Stage
 from p2pchat.node.outgoing import Outgoing
-from p2pchat.speech import Sentence, counted, spoken
+from p2pchat.speech import N_, Sentence, _, counted, ngettext, spoken
 from p2pchat.wire.address import is_plain, the_one_called
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable, shortened
@@ -31,18 +31,18 @@ LINES: Final = 20
 _MOST: Final = 1000
 _ROOM: Final = 64_000
 """Characters that one answer shows: what strangers said must not hold the node up."""
-_STATES: Final = {WAITING: " (waits)", ABANDONED: " (given up)"}
+_STATES: Final = {WAITING: N_("(waits)"), ABANDONED: N_("(given up)")}
 _STAGES: Final = {
-    Stage.NEW: "waits for a link",
-    Stage.UNSENT: "waits for a link",
-    Stage.ON_ITS_WAY: "on its way",
-    Stage.OVERDUE: "no ACK came: sent again on the next link",
+    Stage.NEW: N_("waits for a link"),
+    Stage.UNSENT: N_("waits for a link"),
+    Stage.ON_ITS_WAY: N_("on its way"),
+    Stage.OVERDUE: N_("no ACK came: sent again on the next link"),
 }
-_GOES_LAST: Final = "its peer closed the link behind it, twice: the others go first"
+_GOES_LAST: Final = N_("its peer closed the link behind it, twice: the others go first")
 
 
 class WrongUseError(Exception):
-    """The command was not understood; the text says why, if it is not empty."""
+    """The command was not understood; its `Sentence` says why, if there is one."""
 
 
 def recent(
@@ -64,11 +64,12 @@ def recent(
         count = _number(words.pop())
     if not words:
         asked = history.recent(None, count)
-        return asked.addCallback(_history_lines, "nothing is kept yet", marks=marks, called=called)
+        nothing = _("nothing is kept yet")
+        return asked.addCallback(_history_lines, nothing, marks=marks, called=called)
 
     def last(conversation: str) -> Deferred[list[str]]:
         history.mark_read(conversation)
-        nothing = f"nothing is kept of {bracketed(conversation)}"
+        nothing = _("nothing is kept of {name}").format(name=bracketed(conversation))
         asked = history.recent(conversation, count)
         return asked.addCallback(_history_lines, nothing, marks=marks, called=called)
 
@@ -84,8 +85,8 @@ def search(
 ) -> Deferred[list[str]]:
     """The last messages that hold all words; `marks` and `called` as in `recent`."""
     if not rest.strip():
-        raise WrongUseError("")
-    nothing = f'nothing is kept that has "{shortened(rest.strip(), 60)}"'
+        raise WrongUseError
+    nothing = _('nothing is kept that has "{text}"').format(text=shortened(rest.strip(), 60))
     asked = history.search(rest.strip(), LINES)
     return asked.addCallback(_history_lines, nothing, marks=marks, called=called)
 
@@ -104,22 +105,30 @@ def outbox(
     if words[:1] != ["cancel"]:
         to = whom(" ".join(words)) if words else None
         lines = [
-            f"{number}  {line_moment(queued.entry.at)}  to {bracketed(queued.peer_id)}: "
-            f"{shortened(queued.entry.text, 60)}  ({_stage(queued)})"
+            _("{number}  {time}  to {peer}: {text}  ({stage})").format(
+                number=number,
+                time=line_moment(queued.entry.at),
+                peer=bracketed(queued.peer_id),
+                text=shortened(queued.entry.text, 60),
+                stage=_stage(queued),
+            )
             for number, queued in enumerate(waiting, 1)
             if to in (None, queued.peer_id)
         ]
-        more = [f"… and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
-        return [*lines[:_MOST], *more] or ["nothing waits"]
+        if len(lines) > _MOST:
+            more = len(lines) - _MOST
+            lines[_MOST:] = [ngettext("… and {n} more", "… and {n} more", more).format(n=more)]
+        return lines or [_("nothing waits")]
     if len(words) == 1:
-        raise WrongUseError("cancel what: a number, a peer, or all?")
+        raise WrongUseError(Sentence("cancel what: a number, a peer, or all?"))
     what = " ".join(words[1:])
     if what == "all":
         chosen = waiting
     elif what.isdecimal():
         chosen = waiting[_number(what) - 1 : _number(what)]
         if not chosen:
-            return [f"no message {what} waits (/outbox lists them)"]
+            nothing = _("no message {number} waits (/outbox lists them)")
+            return [nothing.format(number=what)]
     else:
         to = whom(what)
         chosen = [queued for queued in waiting if queued.peer_id == to]
@@ -153,13 +162,17 @@ def forget(
     Fails with a `HistoryError` that asks whether that is meant, unless it is `confirmed`.
     """
     if not rest.strip():
-        raise WrongUseError("")
+        raise WrongUseError
 
     def delete(peer_id: str) -> Deferred[list[str]]:
         def deleted(count: int) -> list[str]:
             forgotten(peer_id)
-            messages = f"{count} message{'' if count == 1 else 's'}"
-            return [f"forgot {messages} of and to {bracketed(peer_id)}"]
+            done = ngettext(
+                "forgot {n} message of and to {peer}",
+                "forgot {n} messages of and to {peer}",
+                count,
+            )
+            return [done.format(n=count, peer=bracketed(peer_id))]
 
         return outgoing.forget(peer_id).addCallback(deleted)
 
@@ -197,15 +210,15 @@ def kept_peer(history: DurableHistory, name: str, resolve: Callable[[str], str])
 def _stage(message: OwnMessage) -> str:
     """How far a message has come, for a person."""
     if message.goes_last:
-        return _GOES_LAST
+        return _(_GOES_LAST)
     again = message.stage is Stage.OVERDUE and message.link is not None and message.link.is_p2pchat
-    return "no ACK came: sent again soon" if again else _STAGES[message.stage]
+    return _("no ACK came: sent again soon") if again else _(_STAGES[message.stage])
 
 
 def _number(text: str) -> int:
     number = int(text[:9])
     if not 0 < number <= _MOST:
-        raise WrongUseError(f"a number from 1 to {_MOST}")
+        raise WrongUseError(Sentence("a number from 1 to {most}", most=_MOST))
     return number
 
 
@@ -231,15 +244,20 @@ def history_line(
     calls a peer.
     """
     to = "" if line.sender == line.conversation else called(line.conversation)
-    late = "" if line.said is None else f", said {line_moment(line.said)}"
-    late += EDITED if line.changes else ""
+    late = "" if line.said is None else said_at(line_moment(line.said))
+    late += _(EDITED) if line.changes else ""
     security = line.came if marks else ""
     who = sender(called(line.sender), to=to, note=late, security=security)
-    state = _STATES.get(line.state, "")
+    state = f" {_(_STATES[line.state])}" if line.state in _STATES else ""
     text = line.text
     if most is not None and len(text) > most:
-        more = f"… {len(text) - most:,} more characters (p2pchat history shows them)"
-        return f"{line_moment(line.at)} {who}{printable(text[:most])}{more}{state}"
+        more = len(text) - most
+        rest = ngettext(
+            "… {n:,} more character (p2pchat history shows it)",
+            "… {n:,} more characters (p2pchat history shows them)",
+            more,
+        ).format(n=more)
+        return f"{line_moment(line.at)} {who}{printable(text[:most])}{rest}{state}"
     return f"{line_moment(line.at)} {who}{printable(text)}{state}"
 
 

@@ -22,7 +22,7 @@ from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.history.durable import DurableHistory
 from p2pchat.history.records import HistoryError
 from p2pchat.node.news import NotSentError
-from p2pchat.speech import spoken
+from p2pchat.speech import N_, _, spoken
 from p2pchat.wire.address import AmbiguousNameError
 
 _Question: TypeAlias = "Callable[[DurableHistory], list[str] | Deferred[list[str]]]"
@@ -50,7 +50,7 @@ def _search(person: Person, rest: str) -> Answer:
 
 def _outbox(person: Person, rest: str) -> Answer:
     whole = partial(_conversation, person.sent)
-    return _asked(OUTBOX, person, lambda _: past.outbox(person.node.outgoing, rest, whole))
+    return _asked(OUTBOX, person, lambda _history: past.outbox(person.node.outgoing, rest, whole))
 
 
 def _forget(person: Person, rest: str) -> Answer:
@@ -74,24 +74,24 @@ def _forget(person: Person, rest: str) -> Answer:
 HISTORY: Final = Command(
     "history",
     "[peer | #namespace | *] [n]",
-    "the last messages of a conversation, or of all",
+    N_("the last messages of a conversation, or of all"),
     _history,
     needs_peers=False,
 )
 SEARCH: Final = Command(
-    "search", "<words>", "the last messages that hold all words", _search, needs_peers=False
+    "search", "<words>", N_("the last messages that hold all words"), _search, needs_peers=False
 )
 OUTBOX: Final = Command(
     "outbox",
     "[peer] | cancel <number> | <peer> | all",
-    "what waits until its peer is connected",
+    N_("what waits until its peer is connected"),
     _outbox,
     needs_peers=False,
 )
 FORGET: Final = Command(
     "forget",
     "<peer>",
-    "delete what was said by and to a peer, for good; asks once",
+    N_("delete what was said by and to a peer, for good; asks once"),
     _forget,
     needs_peers=False,
 )
@@ -106,11 +106,11 @@ def _asked(command: Command, person: Person, ask: _Question) -> Answer:
     """What the history answers, if there is one, as soon as it is ready."""
     history = person.node.history
     if history is None:
-        return wrong("this node keeps nothing (--history none)")
+        return wrong(_("this node keeps nothing (--history none)"))
     if not history.ready:
         # What waits from earlier runs is not known yet, a moment after the start.
         ready = history.when_ready().addTimeout(_READY_WAIT, person.clock)
-        return ready.addCallbacks(lambda _: _answer(command, history, ask), _not_ready)
+        return ready.addCallbacks(lambda _ready: _answer(command, history, ask), _not_ready)
     return _answer(command, history, ask)
 
 
@@ -128,7 +128,8 @@ def _answer(command: Command, history: DurableHistory, ask: _Question) -> Answer
 
 def _not_ready(failure: Failure) -> Reply:
     failure.trap(defer.TimeoutError)
-    return wrong("the history is not read yet, and nothing was done: try again in a moment")
+    sentence = _("the history is not read yet, and nothing was done: try again in a moment")
+    return wrong(sentence)
 
 
 def _not_read(failure: Failure) -> Reply:

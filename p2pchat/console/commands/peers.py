@@ -29,6 +29,7 @@ from p2pchat.console.reports import (
 )
 from p2pchat.node.node import ChatNode
 from p2pchat.rendezvous.directory import DirectoryError, Listing, Listings
+from p2pchat.speech import N_, Spoken, _, ngettext, spoken
 from p2pchat.wire.address import namespace_of, namespace_of_scope, the_one_called
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import shortened
@@ -49,7 +50,7 @@ def _peers(person: Person, rest: str) -> Answer:
     own_id = node.me.peer_id
 
     def reply(
-        listings: Sequence[Listing] | None, *lines: str, asked: bool = True
+        listings: Sequence[Listing] | None, *lines: Spoken, asked: bool = True
     ) -> Deferred[Reply]:
         def listed(rows: Sequence[PeerRow]) -> Reply:
             others = [row for row in rows if row.peer_id != own_id]
@@ -74,9 +75,9 @@ def _peers(person: Person, rest: str) -> Answer:
 
     def not_asked(failure: Failure) -> Deferred[Reply]:
         failure.trap(DirectoryError)
-        why = failure.getErrorMessage()
-        text = f"the rendezvous could not be asked: {why}"
-        return reply(None, text, "what is known:", asked=False)
+        why = spoken(failure.value)
+        text = _("the rendezvous could not be asked: {why}").format(why=why)
+        return reply(None, text, _("what is known:"), asked=False)
 
     return node.presence.discover(whole=whole).addCallbacks(answered, not_asked)
 
@@ -86,37 +87,46 @@ def _some_of(node: ChatNode, listings: Listings) -> list[str]:
     lines = []
     own = namespace_of(node.me.peer_id)
     if listings.total is not None and not listings.whole:
-        few = f"{len(listings):,} of {listings.total:,} in {bracketed('#' + own)}"
-        lines.append(f"asked for {few}, and those that are known; /peers all asks for all")
-    if node.presence.registered_in_all:
-        lines.append(
-            f"{node.presence.registered_in_all:,} are registered in all namespaces: whoever is "
-            f"not in {bracketed('#' + own)} is looked for when written to"
+        some = _(
+            "asked for {few:,} of {all:,} in {namespace}, and those that are known;"
+            " /peers all asks for all"
         )
+        where = bracketed("#" + own)
+        lines.append(some.format(few=len(listings), all=listings.total, namespace=where))
+    if node.presence.registered_in_all:
+        count = node.presence.registered_in_all
+        others = ngettext(
+            "{n:,} is registered in all namespaces: whoever is not in {namespace} is looked for"
+            " when written to",
+            "{n:,} are registered in all namespaces: whoever is not in {namespace} is looked for"
+            " when written to",
+            count,
+        )
+        lines.append(others.format(n=count, namespace=bracketed("#" + own)))
     return lines
 
 
 def _beside(node: ChatNode, peer_id: str) -> str:
     """What the person calls a peer, has decided about it, and what it says of itself."""
     away = node.absences.text_of(peer_id)
-    words = ["ignored"] if peer_id in node.lists.ignored else []
-    words += [f"away: {away}"] if away else []
+    words = [_("ignored")] if peer_id in node.lists.ignored else []
+    words += [_("away: {text}").format(text=away)] if away else []
     return alias_beside(node, peer_id) + "".join(f", {word}" for word in words)
 
 
 def alias_beside(node: ChatNode, peer_id: str) -> str:
     """What tables say beside a peer that the person calls by another name; empty if it is none."""
     alias = node.lists.called(peer_id)
-    return "" if alias == peer_id else f", alias {alias}"
+    return "" if alias == peer_id else _(", alias {alias}").format(alias=alias)
 
 
-def _conn(person: Person, _: str) -> Answer:
+def _conn(person: Person, _rest: str) -> Answer:
     node, wall_now = person.node, person.node.wall()
     rows = link_rows(node.peers.connected(), person.clock.seconds(), wall_now)
     return tabled(links_table(rows, wall_now, node.known, partial(alias_beside, node)))
 
 
-def _rtt(person: Person, _: str) -> Answer:
+def _rtt(person: Person, _rest: str) -> Answer:
     node = person.node
     asked = [peer for peer in node.peers.connected() if not peer.round_trips]
     for peer in asked:
@@ -126,35 +136,38 @@ def _rtt(person: Person, _: str) -> Answer:
         return not any(peer.links and not peer.round_trips for peer in asked)
 
     return until(person.clock, come, PONG_WAIT).addCallback(
-        lambda _: tabled(
+        lambda _over: tabled(
             round_trips_table(round_trip_rows(node.peers), partial(alias_beside, node))
         )
     )
 
 
-def _reconnect(person: Person, _: str) -> Answer:
+def _reconnect(person: Person, _rest: str) -> Answer:
     count = person.node.mesh.reconnect()
     if not count:
-        return said("there is nobody to dial")
-    return said(f"dialing {count} peer{'' if count == 1 else 's'}")
+        return said(_("there is nobody to dial"))
+    return said(ngettext("dialing {n} peer", "dialing {n} peers", count).format(n=count))
 
 
 def _block(person: Person, rest: str) -> Answer:
     blocking, name = person.node.mesh.blocking, rest.strip()
     if not name:
         lines = [f"{shortened(entry, 130)} (limits.blocked)" for entry in blocking.configured]
-        lines += [f"{shortened(entry, 130)} (until this program ends)" for entry in blocking.added]
-        return said(*(lines or ["nobody is blocked"]))
+        lines += [
+            _("{entry} (until this program ends)").format(entry=shortened(entry, 130))
+            for entry in blocking.added
+        ]
+        return said(*(lines or [_("nobody is blocked")]))
     try:
         entry = blocking.block(person.node.peers.called(name))
     except ValueError as why:
         return wrong(why)
     shown = shortened(entry, 130)
     if entry in blocking.configured:
-        return said(f"[{shown}] is blocked by limits.blocked")
+        return said(_("[{entry}] is blocked by limits.blocked").format(entry=shown))
     return said(
-        f"[{shown}] is blocked until this program ends",
-        "to keep it, add it to limits.blocked in the configuration; a reload applies that",
+        _("[{entry}] is blocked until this program ends").format(entry=shown),
+        _("to keep it, add it to limits.blocked in the configuration; a reload applies that"),
     )
 
 
@@ -166,24 +179,26 @@ def _unblock(person: Person, rest: str) -> Answer:
         entry = blocking.unblock(the_one_called(name, blocking.added))
     except ValueError as why:
         return wrong(why)
-    return said(f"[{shortened(entry, 130)}] is not blocked any more")
+    return said(_("[{entry}] is not blocked any more").format(entry=shortened(entry, 130)))
 
 
 PEERS: Final = Command(
-    "peers", "[* | #namespace | all]", "ask the rendezvous who is there, and list them", _peers
+    "peers", "[* | #namespace | all]", N_("ask the rendezvous who is there, and list them"), _peers
 )
-CONN: Final = Command("conn", "", "the links: direction, since when, messages in and out", _conn)
-RTT: Final = Command("rtt", "", "the round-trip times of the peers", _rtt)
+CONN: Final = Command(
+    "conn", "", N_("the links: direction, since when, messages in and out"), _conn
+)
+RTT: Final = Command("rtt", "", N_("the round-trip times of the peers"), _rtt)
 RECONNECT: Final = Command(
-    "reconnect", "", "dial every peer that is not connected, now", _reconnect
+    "reconnect", "", N_("dial every peer that is not connected, now"), _reconnect
 )
 BLOCK: Final = Command(
     "block",
     "[peer_id | NAME@* | *@NAMESPACE | address | network]",
-    "have no link with these until the program ends; alone: list who is blocked",
+    N_("have no link with these until the program ends; alone: list who is blocked"),
     _block,
     needs_peers=False,
 )
 UNBLOCK: Final = Command(
-    "unblock", "<entry>", "take back what /block added", _unblock, needs_peers=False
+    "unblock", "<entry>", N_("take back what /block added"), _unblock, needs_peers=False
 )

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from p2pchat.node.news import Became, News, NotSentError
 from p2pchat.node.node import ChatNode
-from p2pchat.speech import Sentence, sentence_of
+from p2pchat.speech import Sentence, _, sentence_of, spoken
 from p2pchat.wire.address import AmbiguousNameError
 from p2pchat.wire.names import bracketed, visible
 from p2pchat.wire.text import printable, shortened
@@ -130,18 +130,27 @@ class SentMessages:
         who, text = bracketed(called), shortened(news.text, _SHOWN)
         match news.became:
             case Became.UNCONFIRMED:
-                return f'{who}: {news.reason} ("{text}")'
+                why = spoken(news.reason)
+                return _('{who}: {why} ("{text}")').format(who=who, why=why, text=text)
             case Became.DELIVERED if news.first:
-                return f"delivered to {who} in {news.seconds * 1000:.1f} ms"
+                ms = news.seconds * 1000
+                return _("delivered to {who} in {ms:.1f} ms").format(who=who, ms=ms)
             case Became.DELIVERED:
-                return f'delivered to {who}: "{text}"'
+                return _('delivered to {who}: "{text}"').format(who=who, text=text)
             case Became.QUEUED if self._node.peers.get(news.peer_id) is None:
                 # Perhaps a slip of the pen.
-                unknown = f"queued: {who} is not known here: check the name."
-                return f"{unknown} The message waits until that peer connects (/outbox)"
+                sentence = _(
+                    "queued: {who} is not known here: check the name. The message waits until that"
+                    " peer connects (/outbox)"
+                )
+                return sentence.format(who=who)
             case Became.QUEUED:
-                return f"queued: {who} is not connected. The message is sent when it is (/outbox)"
-        return f'not delivered to {who}: {news.reason} ("{text}")'
+                sentence = _(
+                    "queued: {who} is not connected. The message is sent when it is (/outbox)"
+                )
+                return sentence.format(who=who)
+        sentence = _('not delivered to {who}: {why} ("{text}")')
+        return sentence.format(who=who, why=spoken(news.reason), text=text)
 
 
 def first_word(rest: str) -> tuple[str, str]:

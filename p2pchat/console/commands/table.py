@@ -46,7 +46,7 @@ from p2pchat.logs.levels import get_level, set_level
 from p2pchat.logs.output import log_paths
 from p2pchat.node.figures import statistics
 from p2pchat.node.node import ChatNode
-from p2pchat.speech import _, spoken
+from p2pchat.speech import N_, _, spoken
 from p2pchat.wire.text import printable, shortened
 
 _MEANS_IT: Final = 60.0
@@ -54,13 +54,13 @@ _MEANS_IT: Final = 60.0
 _QUESTIONS: Final = 20
 """Questions that can be open."""
 _EMPTY_LINES: Final = 60
-_ROOMS: Final = "there are no rooms to join: /pub #NAMESPACE TEXT speaks to all of a namespace"
+_ROOMS: Final = N_("there are no rooms to join: /pub #NAMESPACE TEXT speaks to all of a namespace")
 _OF_OTHERS: Final = {
     "join": _ROOMS,
     "part": _ROOMS,
-    "nick": "a name is chosen at the start: --name NAME",
-    "who": "here it is /peers that lists who is there",
-    "names": "here it is /peers that lists who is there",
+    "nick": N_("a name is chosen at the start: --name NAME"),
+    "who": N_("here it is /peers that lists who is there"),
+    "names": N_("here it is /peers that lists who is there"),
 }
 """Commands of other chats -> what does here what they do there."""
 
@@ -99,11 +99,11 @@ class Commands:
         if not word:
             return Reply()
         if not word.startswith("/"):
-            return wrong("nothing was sent: /msg or /pub sends a message, /help tells more")
+            return wrong(_("nothing was sent: /msg or /pub sends a message, /help tells more"))
         command = _BY_NAME.get(word[1:].lower())
         if command is None:
             ours = _OF_OTHERS.get(word[1:].lower())
-            return wrong(ours or f"there is no command {shortened(word, 40)}{_hint(word)}")
+            return wrong(_(ours) if ours else _no_command(shortened(word, 40)))
         if rest.strip() and not command.arguments:
             return command.misused()
         return command.run(self, rest)
@@ -135,9 +135,10 @@ def _log(_person: Person, rest: str) -> Answer:
     try:
         set_level(rest)
     except ValueError as why:
-        return LOG.misused(spoken(why) if rest.strip() else f"it is {get_level()} now")
+        now = _("it is {level} now").format(level=get_level())
+        return LOG.misused(spoken(why) if rest.strip() else now)
     where = "".join(f": {printable(path)}" for path in log_paths())
-    return said(f"the log's level is {get_level()}{where}")
+    return said(_("the log's level is {level}").format(level=get_level()) + where)
 
 
 def _help(_person: Person, rest: str) -> Answer:
@@ -145,7 +146,7 @@ def _help(_person: Person, rest: str) -> Answer:
     if name:
         command = _BY_NAME.get(name)
         if command is None:
-            return wrong(f"there is no command /{shortened(name, 40)}{_hint(name)}")
+            return wrong(_no_command(f"/{shortened(name, 40)}"))
         return said(f"{command.usage}: {_(command.summary)}")
     width = max(len(command.usage) for command in COMMANDS)
     return said(*(f"{command.usage:<{width}}  {_(command.summary)}" for command in COMMANDS))
@@ -162,23 +163,25 @@ def _clear(person: Person, _rest: str) -> Answer:
 STATS: Final = Command(
     "stats",
     "[json]",
-    "all counters and limits, for you or for a program",
+    N_("all counters and limits, for you or for a program"),
     _stats,
     needs_peers=False,
 )
 LOG: Final = Command(
     "log",
     "<level>",
-    "what the log takes: DEBUG, INFO, WARNING or ERROR",
+    N_("what the log takes: DEBUG, INFO, WARNING or ERROR"),
     _log,
     needs_peers=False,
 )
-HELP: Final = Command("help", "[command]", "all commands, or one of them", _help, needs_peers=False)
+HELP: Final = Command(
+    "help", "[command]", N_("all commands, or one of them"), _help, needs_peers=False
+)
 QUIT: Final = Command(
-    "quit", "", "leave; /exit, /bye and /q are the same", _quit, needs_peers=False
+    "quit", "", N_("leave; /exit, /bye and /q are the same"), _quit, needs_peers=False
 )
 CLEAR: Final = Command(
-    "clear", "", "an empty screen; nothing is deleted", _clear, needs_peers=False
+    "clear", "", N_("an empty screen; nothing is deleted"), _clear, needs_peers=False
 )
 
 COMMANDS: Final = (
@@ -235,8 +238,12 @@ def _split(line: str) -> tuple[str, str]:
     return word, rest[0] if rest else ""
 
 
-def _hint(word: str) -> str:
+def _no_command(word: str) -> str:
+    """What to answer to a command that nobody knows, with its slash."""
     from difflib import get_close_matches
 
     close: list[Any] = get_close_matches(word.lower().removeprefix("/")[:40], _BY_NAME, n=1)
-    return f": did you mean /{close[0]}?" if close else ": /help lists them all"
+    if close:
+        sentence = _("there is no command {word}: did you mean /{near}?")
+        return sentence.format(word=word, near=close[0])
+    return _("there is no command {word}: /help lists them all").format(word=word)

@@ -9,8 +9,10 @@ from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.commands.whom import peer_named
 from p2pchat.console.replies import Answer, said, wrong
 from p2pchat.console.reports import duration
+from p2pchat.console.wording import security_word
 from p2pchat.mesh.identity.key_words import since
 from p2pchat.node.news import NotSentError
+from p2pchat.speech import N_, _, spoken
 from p2pchat.wire.address import host_and_port
 from p2pchat.wire.names import bracketed, in_table
 from p2pchat.wire.text import printable
@@ -29,27 +31,41 @@ def _lines(person: Person, peer_id: str) -> Iterator[str]:
     node, now = person.node, person.clock.seconds()
     lists, peer = node.lists, node.peers.get(peer_id)
     alias = lists.called(peer_id)
-    called = f", whom you call {bracketed(alias)}" if alias != peer_id else ""
-    status = "never seen here" if peer is None else peer.status.value
-    yield f"{bracketed(peer_id)}{called}: {status}"
+    status = _("never seen here") if peer is None else peer.status.value
+    if alias == peer_id:
+        yield f"{bracketed(peer_id)}: {status}"
+    else:
+        first = _("{peer}, whom you call {alias}: {status}")
+        yield first.format(peer=bracketed(peer_id), alias=bracketed(alias), status=status)
     if len(in_table(peer_id)) > 40:
-        yield f"  its whole name: {printable(peer_id)}"
+        yield _("  its whole name: {peer}").format(peer=printable(peer_id))
     for link in () if peer is None else peer.links:
-        where = f"{'we dialed' if link.outbound else 'it dialed'}, {link.address}"
-        yield f"  link: {link.security}, for {duration(max(0.0, now - link.opened_at))}, {where}"
+        if link.outbound:
+            line = _("  link: {security}, for {time}, we dialed, {address}")
+        else:
+            line = _("  link: {security}, for {time}, it dialed, {address}")
+        yield line.format(
+            security=security_word(link.security),
+            time=duration(max(0.0, now - link.opened_at)),
+            address=link.address,
+        )
     if peer is not None and not peer.links and peer.addresses:
-        yield f"  address: {host_and_port(*peer.addresses[0])}"
+        yield _("  address: {address}").format(address=host_and_port(*peer.addresses[0]))
     if peer is not None and peer.average_round_trip is not None:
-        yield f"  round trip: {peer.average_round_trip * 1000:.1f} ms"
+        yield _("  round trip: {ms:.1f} ms").format(ms=peer.average_round_trip * 1000)
     pin = None if node.known is None else node.known.pin_of(peer_id)
     if pin is not None:
-        yield f"  key: {pin.fingerprint}, {since(pin)}"
+        line = _("  key: {fingerprint}, {since}")
+        yield line.format(fingerprint=pin.fingerprint, since=spoken(since(pin)))
     if node.absences.text_of(peer_id):
-        yield f"  away: {node.absences.text_of(peer_id)}"
-    decided = [word for word, so in (("ignored", peer_id in lists.ignored),) if so]
-    decided += ["muted"] if lists.is_muted(peer_id, node.wall()) else []
-    if decided:
-        yield f"  {' and '.join(decided)}"
+        yield _("  away: {text}").format(text=node.absences.text_of(peer_id))
+    ignored, muted = peer_id in lists.ignored, lists.is_muted(peer_id, node.wall())
+    if ignored and muted:
+        yield _("  ignored and muted")
+    elif ignored:
+        yield _("  ignored")
+    elif muted:
+        yield _("  muted")
 
 
-WHOIS: Final = Command("whois", "<peer>", "what is known of one peer", _whois)
+WHOIS: Final = Command("whois", "<peer>", N_("what is known of one peer"), _whois)

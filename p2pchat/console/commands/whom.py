@@ -22,6 +22,7 @@ from p2pchat.console.replies import Answer, wrong
 from p2pchat.console.reports import duration
 from p2pchat.history.records import HistoryError, Record
 from p2pchat.node.node import ChatNode
+from p2pchat.speech import Sentence, _
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.names import bracketed
 
@@ -39,13 +40,19 @@ def known_names(node: ChatNode) -> Iterable[str]:
 
 def near_miss(node: ChatNode, name: str) -> str:
     """What to add to a sentence that says that nobody is called so; empty if nobody is near."""
+    near = nearest(node, name)
+    return _(": did you mean {name}?").format(name=near) if near else ""
+
+
+def nearest(node: ChatNode, name: str) -> str:
+    """Who may be meant by a name that nobody has, in brackets; empty if nobody is near."""
     from difflib import get_close_matches
 
     found = {alias.casefold(): alias for alias in node.lists.aliases if "@" not in name}
     for peer_id in islice(known_names(node), _LOOKED_AT):
         found.setdefault(_bare(peer_id), peer_id)
     close = get_close_matches(_bare(name[:_LONGEST]), found, n=1, cutoff=_NEAR)
-    return f": did you mean {bracketed(found[close[0]])}?" if close else ""
+    return bracketed(found[close[0]]) if close else ""
 
 
 def _bare(name: str) -> str:
@@ -60,8 +67,13 @@ def peer_named(person: Person, name: str) -> str:
     """
     peer_id = person.sent.resolve(name)
     if "@" not in peer_id:
-        near = near_miss(person.node, name)
-        raise ValueError(f"no such peer: {bracketed(name)}{near or ' (/peers lists them)'}")
+        near, called = nearest(person.node, name), bracketed(name)
+        if near:
+            sentence = Sentence(
+                "no such peer: {peer}: did you mean {near}?", peer=called, near=near
+            )
+            raise ValueError(sentence)
+        raise ValueError(Sentence("no such peer: {peer} (/peers lists them)", peer=called))
     split_peer_id(peer_id)
     return peer_id
 
@@ -77,9 +89,9 @@ def unless_unknown(person: Person, peer_id: str, then: Callable[[], Answer]) -> 
         if lines or not _may_be_new(node, peer_id) or person.confirmed(f"msg {peer_id}"):
             return then()
         days = duration(node.settings.history.outbox_ttl).removesuffix(" 0 h")
-        first = f"not sent: nobody ever heard of {bracketed(peer_id)} here"
-        near = near_miss(node, peer_id)
-        return wrong(f"{first}{near}", f"the same once more keeps it for up to {days}")
+        first = _("not sent: nobody ever heard of {peer} here").format(peer=bracketed(peer_id))
+        again = _("the same once more keeps it for up to {time}").format(time=days)
+        return wrong(f"{first}{near_miss(node, peer_id)}", again)
 
     def failed(failure: Failure) -> Answer:
         failure.trap(HistoryError)

@@ -130,18 +130,21 @@ class ChatScreen:
                 # A signal tells of another size; to ask for it twice a second wakes the machine.
                 terminal_size_polling_interval=None,
             )
+        self._when_drawn: list[Callable[[], object]] = []
+        self.app.after_render += self._drawn
         self.pane.region = ScrollRegion(self.app)
         # Escape leaves a screen, and begins what Alt and other keys send, which comes in one go.
         self.app.ttimeoutlen = self.app.timeoutlen = 0.1
 
     def on_first_drawn(self, call: Callable[[], object]) -> None:
         """Have `call` called once, when the screen is taken."""
+        self._when_drawn.append(call)
 
-        def drawn(_app: object) -> None:
-            self.app.after_render -= drawn
+    def _drawn(self, _app: object) -> None:
+        # Taking ourselves off the event within it would leave out whoever comes next there.
+        calls, self._when_drawn = self._when_drawn, []
+        for call in calls:
             call()
-
-        self.app.after_render += drawn
 
     def draw(self) -> None:
         """Draw what has changed, soon."""

@@ -74,8 +74,8 @@ class News(Observer):
         self._named = naming(node.me.peer_id)
         self._alert: str | None = None
         self._rung_at = clock.seconds() - _BELL
-        self.lost: list[str] = []
-        """Sentences about messages that were not delivered because we left."""
+        self._lost: list[tuple[str, PaneEntry]] = []
+        """Messages that were not delivered because we left."""
 
     @property
     def left_out(self) -> int:
@@ -191,11 +191,22 @@ class News(Observer):
 
     def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
         """No ACK came."""
-        if self._marks.undelivered(msg_id, reason):
-            if not self._node.running and len(self.lost) < _MOST_LOST:
-                text = _("not delivered to {peer}: {why}")
-                self.lost.append(printable(text.format(peer=bracketed(peer_id), why=reason)))
+        entry = self._marks.followed(msg_id)
+        if entry is not None:
+            # In English, as programs are told: who sent it says it to the person.
+            self._marks.undelivered(msg_id, reason)
+            if not self._node.running and len(self._lost) < _MOST_LOST:
+                self._lost.append((peer_id, entry))
             self._changed()
+
+    @property
+    def lost(self) -> list[str]:
+        """What was not delivered when the node left."""
+        text = _("not delivered to {peer}: {why}")
+        return [
+            printable(text.format(peer=bracketed(peer_id), why=entry.note))
+            for peer_id, entry in self._lost
+        ]
 
     def queued(self, peer_id: str, msg_id: str) -> None:
         """A message waits until there is a link."""

@@ -41,7 +41,7 @@ from p2pchat.console.full.typed_text import text_of
 from p2pchat.console.replies import Reply, said, wrong
 from p2pchat.console.reports import round_trip_rows
 from p2pchat.history.records import HistoryError, Record
-from p2pchat.node.news import NotSentError
+from p2pchat.node.news import Became, News, NotSentError
 from p2pchat.node.node import ChatNode
 from p2pchat.node.unread import TOGETHER
 from p2pchat.speech import Sentence, _, ngettext, spoken
@@ -123,7 +123,7 @@ class Talk:
         """Send a direct message, shown with what becomes of it."""
         entry = self._entry(EntryKind.OWN, text, where=peer_id)
         try:
-            msg_id = self._node.send(peer_id, text)
+            msg_id = self._node.send(peer_id, text, self._became)
         except NotSentError as why:
             near = unknown_name(self._commands, peer_id)
             text = _("not sent: {why}{near}").format(why=spoken(why), near=spoken(near))
@@ -133,6 +133,11 @@ class Talk:
             self._marks.follow(msg_id, entry)
             self._commands.said.note(peer_id, msg_id)
         self._show(entry)
+
+    def _became(self, news: News) -> None:
+        """Say why a message does not arrive: observers, like programs, are told in English."""
+        if news.became not in (Became.DELIVERED, Became.QUEUED):
+            self._marks.undelivered(news.msg_id, spoken(news.reason))
 
     def publish(self, scope: str, text: str) -> None:
         """Publish, shown with how many peers it went to."""
@@ -263,7 +268,7 @@ class Talk:
             if where.startswith(("#", EVERYONE)):
                 msg_id = self._node.publish(where, text, of=of).msg_id
             else:
-                msg_id = self._node.send(where, text, of=of)
+                msg_id = self._node.send(where, text, self._became, of=of)
         except NotSentError as why:
             return self._told(wrong(Sentence("not changed: {why}", why=why)))
         shown = self._conversations.change(Change(self._node.me.peer_id, where, of, text))

@@ -33,6 +33,7 @@ from p2pchat.rendezvous.directory import (
     NotRegistered,
     RequestRefused,
 )
+from p2pchat.speech import Sentence, sentence_of
 
 _log: Final = Log("Discovery")
 _TICK: Final = 0.5
@@ -62,7 +63,7 @@ class Presence(Service):
         schedule: RequestSchedule,
         ttl: int,
         on_listings: Callable[[Listings], Deferred[None]],
-        on_notice: Callable[[str], None],
+        on_notice: Callable[[Sentence], None],
     ) -> None:
         self.directory = directory
         self._clock = clock
@@ -111,7 +112,7 @@ class Presence(Service):
         if self._discovering is not None:
             self._discovering.cancel()
         self._seeking.stop()
-        self._refuse_waiting(DirectoryError("the request was broken off"))
+        self._refuse_waiting(DirectoryError(Sentence("the request was broken off")))
         self._looked()
 
     def configure(self, *, ttl: int, interval: float) -> None:
@@ -198,7 +199,7 @@ class Presence(Service):
         """
         now = self._clock.seconds()
         if not self.running:
-            return fail(DirectoryError("the node is not running"))
+            return fail(DirectoryError(Sentence("the node is not running")))
         if self._discovering is None and not self._schedule.may_ask(now, _SPARED):
             return fail(_too_often())
         if whole:
@@ -353,10 +354,12 @@ class Presence(Service):
         else:
             self._failed(failure)
         if not isinstance(reason, DirectoryError):
-            reason = DirectoryError("the request was broken off")
+            reason = DirectoryError(Sentence("the request was broken off"))
         elif isinstance(reason, NotRegistered):
             # The person has nothing to do but to ask once more.
-            reason = NotRegistered(f"{reason}: we register again, ask in a moment")
+            reason = NotRegistered(
+                Sentence("{why}: we register again, ask in a moment", why=reason)
+            )
         self._refuse_waiting(reason)
 
     def _refuse_waiting(self, reason: DirectoryError) -> None:
@@ -369,6 +372,7 @@ class Presence(Service):
             return
         failure.trap(DirectoryError)
         reason = failure.value
+        assert reason is not None
         now = self._clock.seconds()
         if isinstance(reason, NotRegistered):
             self.grant = None
@@ -382,16 +386,17 @@ class Presence(Service):
         if isinstance(reason, Blocked):
             self._schedule.blocked(reason.seconds, now)
         wait = self._schedule.failed(now, registered=self.grant is not None)
-        sentence = str(reason)
-        if self.directory.address not in sentence:
-            sentence = f"rendezvous {self.directory.address}: {sentence}"
+        sentence, where = sentence_of(reason), self.directory.address
+        if where not in str(sentence):
+            sentence = Sentence("rendezvous {address}: {why}", address=where, why=sentence)
+        text = str(sentence)
         if not self.trouble:
-            _log.warn("{text}; links stay, trying again", text=sentence)
+            _log.warn("{text}; links stay, trying again", text=text)
             if self.grant is None or isinstance(reason, RequestRefused):
                 self._on_notice(sentence)
         else:
-            _log.debug("{text}; next try in {wait:.0f} s", text=sentence, wait=wait)
-        self.trouble = sentence
+            _log.debug("{text}; next try in {wait:.0f} s", text=text, wait=wait)
+        self.trouble = text
         if self._schedule.settled(now):
             self._looked()
 
@@ -420,4 +425,4 @@ class Presence(Service):
 
 
 def _too_often() -> DirectoryError:
-    return DirectoryError("the rendezvous was asked too often: try again in a minute")
+    return DirectoryError(Sentence("the rendezvous was asked too often: try again in a minute"))

@@ -22,6 +22,7 @@ from msgspec import Struct
 from p2pchat.logs.levels import Log
 from p2pchat.rendezvous.directory import Listings
 from p2pchat.rendezvous.selection import MOST_LISTED, Selection
+from p2pchat.speech import Sentence
 
 _log: Final = Log("Discovery")
 FEW: Final = 150
@@ -57,7 +58,7 @@ class DiscoveryScope:
         name: str,
         namespace: str,
         address: str,
-        tell: Callable[[str], None],
+        tell: Callable[[Sentence], None],
         most: Callable[[], int],
     ) -> None:
         self.registered = 0
@@ -155,13 +156,23 @@ class DiscoveryScope:
         narrower = self._asked.namespace is None
         if narrower:
             self._all_again_at = now + _ALL_AGAIN
-            what = f"all namespaces is too long, so only {self._namespace} is looked for"
+            sentence = Sentence(
+                "rendezvous {address}: the listing of all namespaces is too long, so only"
+                " {namespace} is looked for",
+                address=self._address,
+                namespace=self._namespace,
+            )
         else:
-            what = f"{self._namespace} is too long, so nobody new is found"
-        sentence = f"rendezvous {self._address}: the listing of {what}"
-        if sentence not in self._told:
-            self._told.add(sentence)
-            _log.warn("{text}; links stay", text=sentence)
+            sentence = Sentence(
+                "rendezvous {address}: the listing of {namespace} is too long, so nobody new is"
+                " found",
+                address=self._address,
+                namespace=self._namespace,
+            )
+        text = str(sentence)
+        if text not in self._told:
+            self._told.add(text)
+            _log.warn("{text}; links stay", text=text)
             self._tell(sentence)
         return narrower
 

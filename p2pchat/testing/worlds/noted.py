@@ -10,12 +10,9 @@ from functools import partial
 from typing import Any
 
 from p2pchat.mesh.peers import Peer
-from p2pchat.node.cancelling import NOT_FOR_GOOD, TOO_OLD
 from p2pchat.node.news import Teller
 from p2pchat.node.node import ChatNode
 from p2pchat.node.observers import Observer
-from p2pchat.node.outcomes import KEPT as KEPT_SENTENCE
-from p2pchat.node.outcomes import PERHAPS
 from p2pchat.node.publishing import Published
 from p2pchat.testing.nodes import fake_keys
 from p2pchat.testing.older import OlderNode
@@ -35,8 +32,11 @@ from p2pchat.testing.worlds.shared import Shared
 from p2pchat.testing.worlds.storage import HandStorage
 from p2pchat.wire.messages import Pub, Send
 
-_WAITS = (KEPT_SENTENCE, "and is sent again", "and goes out")
+_WAITS = ("it is kept, and sent again", "and is sent again", "and goes out")
 """What is said of a message that is not delivered yet; the last two when it could not be kept."""
+_TOO_OLD = "it waited for too long"
+_NOT_FOR_GOOD = "but not for good"
+_PERHAPS = "though it may have arrived"
 
 
 class Noted(Observer):
@@ -146,9 +146,9 @@ class Noted(Observer):
         taken_back = "and is not sent" in reason and msg_id in self._account.by_id
         if taken_back:
             self._account.by_id[msg_id].perhaps_cancelled = True
-        if NOT_FOR_GOOD in reason and msg_id in self._account.by_id:
+        if _NOT_FOR_GOOD in reason and msg_id in self._account.by_id:
             self._account.by_id[msg_id].perhaps_back = True
-        if reason.startswith(TOO_OLD):
+        if reason.startswith(_TOO_OLD):
             self._too_old(msg_id, reason)
         cancelled = taken_back or reason.startswith(("cancelled", "forgotten"))
         self._told(msg_id, CANCELLED if cancelled else kept, f" ({reason})")
@@ -163,7 +163,7 @@ class Noted(Observer):
         if waited < self.node.settings.history.outbox_ttl - SLACK and not self._world.clocks_jump:
             self._world.found(Violation("G6", "given up before its time", f"{waited:.1f} s"))
         message.too_old = True
-        if NOT_FOR_GOOD not in reason and PERHAPS not in reason:
+        if _NOT_FOR_GOOD not in reason and _PERHAPS not in reason:
             message.never_left = msg_id in self._said_here
             self._world.gave_up(self.name)
 

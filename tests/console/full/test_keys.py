@@ -188,7 +188,8 @@ class LeavingTests(ConsoleCase):
         words: list[str] = []
         self.console._terminal = Restored(words)  # type: ignore[assignment]
         self.stop()
-        self.assertRegex(words[0], r"^não entregue a \[bob@CIC\]: \w")
+        told = "não entregue a [bob@CIC]: o nó saiu antes de chegar o ACK\r\n"
+        self.assertEqual(words, [told])
 
     def test_the_screen_is_given_back(self) -> None:
         self.stop()

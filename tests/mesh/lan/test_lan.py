@@ -28,7 +28,7 @@ class LanTests(SynchronousTestCase):
             (),
             lambda low, high: (low + high) / 2,
             lambda who, seen, begins: self.told(peer_id, who, seen),
-            self.namesakes.append,
+            lambda where: self.namesakes.append(str(where)),
         )
         lan.startService()
         return lan
@@ -181,7 +181,7 @@ class LanTests(SynchronousTestCase):
         carrier.trouble = "cannot listen"
         lan = Lan(self.clock, carrier, "ana@CIC", 4000, "0" * 16, (), lambda a, b: a, print, print)
         lan.startService()
-        self.assertEqual((lan.trouble, self.clock.getDelayedCalls()), ("cannot listen", []))
+        self.assertEqual((str(lan.trouble), self.clock.getDelayedCalls()), ("cannot listen", []))
         self.successResultOf(lan.stopService())
 
     def test_a_name_that_is_too_long_is_not_announced_but_hears(self) -> None:
@@ -189,7 +189,7 @@ class LanTests(SynchronousTestCase):
         lan = self.lan(f"{long}@{long}", 1)
         self.lan("bob@CIC", 2)
         self.pass_time(1)
-        self.assertIn("too long", lan.trouble)
+        self.assertIn("too long", str(lan.trouble))
         self.assertEqual([who for _, who, _ in self.sighted], ["bob@CIC"])
         self.successResultOf(lan.stopService())
         self.assertEqual(self.beacons_of(1), [])

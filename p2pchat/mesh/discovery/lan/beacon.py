@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from p2pchat.mesh.addresses import HIGHEST_PORT, LOWEST_PORT
+from p2pchat.speech import Sentence
 from p2pchat.wire.address import split_peer_id
 from p2pchat.wire.names import bracketed
 
@@ -55,7 +56,11 @@ def encode(beacon: Beacon) -> bytes:
     """The datagram; raises `ValueError`, with a sentence, if it would be too long."""
     datagram = _encoder.encode(beacon)
     if len(datagram) > MAX_BYTES:
-        raise ValueError(f"{bracketed(beacon.id)} is too long a name for the network's beacons")
+        raise ValueError(
+            Sentence(
+                "{name} is too long a name for the network's beacons", name=bracketed(beacon.id)
+            )
+        )
     return datagram
 
 

@@ -25,6 +25,7 @@ from p2pchat.mesh.discovery.lan.heard import Heard, Sighting
 from p2pchat.mesh.discovery.lan.interfaces import Interface
 from p2pchat.mesh.discovery.lan.way import Way
 from p2pchat.mesh.link.bucket import TokenBucket
+from p2pchat.speech import Sentence, Spoken, sentence_of
 
 _log: Final = Log("Lan")
 INTERVAL: Final = 30.0
@@ -55,8 +56,8 @@ class Carrier(Protocol):
     def ways(self) -> dict[Interface, Way]:
         """The interfaces in use."""
 
-    def start(self) -> str:
-        """Begin; returns why that cannot be, empty if all is well."""
+    def start(self) -> Sentence | None:
+        """Begin; returns why that cannot be, None if all is well."""
 
     def stop(self) -> Deferred[None]:
         """End."""
@@ -86,7 +87,7 @@ class Lan(Service):
         friends: Container[str],
         jitter: Callable[[float, float], float],
         on_sighted: Callable[[str, list[Sighting], bool], None],
-        on_namesake: Callable[[str], None],
+        on_namesake: Callable[[Sentence], None],
     ) -> None:
         self._clock = clock
         self.carrier = carrier
@@ -109,8 +110,8 @@ class Lan(Service):
         self._looking.clock = clock
         self.started_at = 0.0
         """Seconds of the node's clock."""
-        self.trouble = ""
-        """Why we are not heard, or hear nothing; empty if all is well."""
+        self.trouble: Spoken = None
+        """Why we are not heard, or hear nothing; None if all is well."""
 
     def startService(self) -> None:
         """Say that we are here, and listen for others."""
@@ -119,7 +120,7 @@ class Lan(Service):
         self.carrier.on_datagram = self._datagram
         self.trouble = self.carrier.start()
         if self.trouble:
-            _log.warn("No neighbours: {why}", why=self.trouble)
+            _log.warn("No neighbours: {why}", why=str(self.trouble))
             return
         self._plan(0.0)
         self._looking.start(_LOOKS, now=False).addErrback(self._broken)
@@ -169,7 +170,7 @@ class Lan(Service):
         try:
             datagram = encode(beacon)
         except ValueError as why:
-            self.trouble = str(why)
+            self.trouble = sentence_of(why)
         else:
             self.carrier.send(datagram)
 
@@ -189,7 +190,7 @@ class Lan(Service):
             # Beacons prove nothing: whoever says our name again and again is told of a few times.
             if news.is_new and self._namesakes < _MOST_NAMESAKES:
                 self._namesakes += 1
-                self._on_namesake(f"on this network, at {ip}")
+                self._on_namesake(Sentence("on this network, at {ip}", ip=ip))
             return
         if news.is_new:
             self._plan(self._jitter(0.0, _ANSWER))

@@ -25,7 +25,9 @@ from p2pchat.mesh.discovery.lan.interfaces import Interface, all_interfaces, usa
 from p2pchat.mesh.discovery.lan.reading import Reading
 from p2pchat.mesh.discovery.lan.sockets import ipv6_socket
 from p2pchat.mesh.discovery.lan.way import Way
+from p2pchat.speech import Sentence, spoken
 from p2pchat.wire.address import is_link_local
+from p2pchat.wire.text import why_not
 
 _log: Final = Log("Lan")
 
@@ -58,8 +60,8 @@ class Multicast:
         self.on_datagram: Callable[[bytes, str, Way], None] = lambda *_: None
         """Gets each datagram, the address that it came from, and by which interface."""
 
-    def start(self) -> str:
-        """Listen and join; returns why nothing can be heard, empty if all is well."""
+    def start(self) -> Sentence | None:
+        """Listen and join; returns why nothing can be heard, None if all is well."""
         try:
             # At the group's address only what was sent to the group comes, and no datagram that
             # somebody far away sent to us.
@@ -67,12 +69,15 @@ class Multicast:
                 self._number, self._four, interface=GROUP, listenMultiple=True
             )
         except CannotListenError as why:
-            return f"cannot listen on UDP port {self._number}: {why.socketError}"
+            reason = why.socketError
+            return Sentence(
+                "cannot listen on UDP port {port}: {why}", port=self._number, why=reason
+            )
         port.setTTL(1)
         port.setLoopbackMode(True)  # another node of this machine is a neighbour, too
         self._four.begin(port)
         self.look()
-        return ""
+        return None
 
     def stop(self) -> Deferred[None]:
         """Hear no more."""
@@ -109,7 +114,7 @@ class Multicast:
             try:
                 self._write(way, datagram)
             except (OSError, MessageLengthError) as why:
-                way.trouble = getattr(why, "strerror", None) or str(why)
+                way.trouble = spoken(why_not(why) if isinstance(why, OSError) else why)
                 if way.interface.is_ipv6:
                     # An interface that went and came again is another one to the kernel; and an
                     # address is not ready in its first seconds.
@@ -156,7 +161,7 @@ class Multicast:
                 family = socket.AF_INET6
                 reading.begin(self._reactor.adoptDatagramPort(made.fileno(), family, reading))
         except OSError as why:
-            way.trouble = why.strerror or str(why)
+            way.trouble = spoken(why_not(why))
             return
         self._six[way.interface] = reading
         way.joined = True
