@@ -173,7 +173,7 @@ class Requests:
         if history is None or not history.ready or history.hangs or message is None:
             return None
         reason = Sentence("it could not be kept ({why}), and is not sent", why=history.why)
-        outgoing.outcomes.call_off(message, str(reason))
+        outgoing.outcomes.call_off(message, reason)
         return reason
 
     def _publish(self, scope: str, text: str) -> Answer:

@@ -19,7 +19,7 @@ from p2pchat.speech import LANGUAGES, Sentence, use
 from p2pchat.testing.directory import Fault
 from tests.support.control_sockets import ControlledTown
 
-SENTENCES = {"error", "lines", "line", "remark", "reason", "not_kept"}
+SENTENCES = {"error", "lines", "line", "remark"}
 """Fields of the control socket that are for a person; `code` is the program's. So is the `text` of
 a notice, but not that of a message."""
 LINES = (
@@ -73,6 +73,7 @@ class LanguageTests(SynchronousTestCase):
         for log in english.logs.values():
             self.assertGreater(log.count(b"\n"), 30)
         self.assertGreater(len(english.sentences()), 25)
+        self.assertIn("undelivered", [it.get("event") for it in english.told])
         for other in others:
             self.assertEqual(other.logs, english.logs)
             self.assertEqual(other.facts(), english.facts())
@@ -142,9 +143,13 @@ class LanguageTests(SynchronousTestCase):
             place.town.run(2)
         place.town.rendezvous.fault = Fault.DEAD
         place.town.kill(place.bob)
+        client.say({"id": "lost", "do": "send", "to": "bob@CIC", "text": "are you there?"})
         place.town.run(120)
         client.say({"id": "late", "do": "send", "to": "bob@CIC", "text": "is he here?"})
         client.say({"do": "outbox"})
+        place.town.run(2)
+        outbox = [each.msg_id for each in place.alice.outgoing.outbox]
+        client.say({"do": "cancel", "msg_ids": outbox})
         place.town.run(2)
         client.say({"do": "run", "line": "/quit"}, {"do": "run", "line": "/peers"})
         place.town.run(2)
