@@ -48,7 +48,7 @@ class OwnName:
 
     def listed(self, entries: Sequence[Listing]) -> None:
         """A DISCOVER reply lists our name like this."""
-        if not self.ips:
+        if not self.ips or len(self._told) >= _MAX_TOLD:
             return
         still_ours = {entry.ip for entry in entries if entry.port == self.port}
         for entry in entries:
@@ -58,14 +58,14 @@ class OwnName:
 
     def in_use(self, where: Sentence) -> None:
         """Somebody else was found to use our name."""
+        place = str(where)
+        if len(self._told) >= _MAX_TOLD or place in self._told:
+            return
+        self._told.add(place)
         sentence = Sentence(
             "somebody else uses the name {name} ({where}): choose another one",
             name=bracketed(self._peer_id),
             where=where,
         )
-        text = str(sentence)
-        if text in self._told or len(self._told) >= _MAX_TOLD:
-            return
-        self._told.add(text)
-        _log.warn("{text}", text=text)
+        _log.warn("{text}", text=str(sentence))
         self._tell(sentence)

@@ -36,6 +36,7 @@ _WAITS = ("it is kept, and sent again", "and is sent again", "and goes out")
 """What is said of a message that is not delivered yet; the last two when it could not be kept."""
 _TOO_OLD = "it waited for too long"
 _NOT_FOR_GOOD = "but not for good"
+_LOST = ("perhaps not kept", "are lost", "is lost:")
 _PERHAPS = "though it may have arrived"
 
 
@@ -269,7 +270,7 @@ class Noted(Observer):
         if "damaged" in sentence:
             self._world.counts["told of damage"] += 1
             self._account.told_of_damage.add(self.name)
-        if "perhaps not kept" in sentence or "are lost" in sentence:
+        if any(said in sentence for said in _LOST):
             self._said_perhaps_lost = True
         elif "no longer kept" in sentence or "are not kept" in sentence:
             self._said_unkept = True
