@@ -22,6 +22,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct, structs
 
 from p2pchat.console.full.colours import colour_of
+from p2pchat.console.full.days import day_name
 from p2pchat.console.full.tables import fitted
 from p2pchat.console.full.widths import cut, steady, width, wrap
 from p2pchat.console.replies import Table
@@ -282,8 +283,7 @@ def _end_of_part(text: str, start: int) -> int:
 
 def day_row(at: float, columns: int, glyphs: Glyphs) -> Row:
     """The line that begins a day."""
-    day = time.strftime("%A, %d %B %Y", time.localtime(at))
-    return rule_row(day, columns, glyphs, "class:day")
+    return rule_row(day_name(at), columns, glyphs, "class:day")
 
 
 def rule_row(title: str, columns: int, glyphs: Glyphs, style: str) -> Row:

@@ -18,6 +18,7 @@ from tests.support.terminals import EPOCH, MISSING, use_utc
 if not MISSING:
     from p2pchat.console.full.bar import BarState, bar_row
     from p2pchat.console.full.colours import PALETTE, colour_depth, colour_of
+    from p2pchat.console.full.days import day_name
     from p2pchat.console.full.entries import EntryKind, Glyphs, Mark, PaneEntry, Row
     from p2pchat.console.full.line_window import Rows, units_of
     from p2pchat.console.full.pane import cells_of, pieces_of
@@ -30,6 +31,19 @@ TEXT = st.text(st.sampled_from("ab  çé世界🙂e\u0301"), max_size=60)
 
 def said(rows: list[Row]) -> list[str]:
     return ["".join(text for _, text in row) for row in rows]
+
+
+class DayTests(SynchronousTestCase):
+    skip = MISSING or None
+
+    def test_it_is_in_the_language_of_the_person(self) -> None:
+        use_utc(self)
+        self.addCleanup(use, "en")
+        use("en")
+        self.assertEqual(day_name(1_796_000_000), "Monday, 30 November 2026")
+        use("pt_BR")
+        self.assertEqual(day_name(1_796_000_000), "segunda-feira, 30 de novembro de 2026")
+        self.assertEqual(day_name(0), "quinta-feira, 01 de janeiro de 1970")
 
 
 class WidthTests(SynchronousTestCase):
