@@ -35,10 +35,9 @@ from p2pchat.mesh.link.ports import CannotStartError, reason
 from p2pchat.node.book_file import BookFile
 from p2pchat.node.node import ChatNode
 from p2pchat.node.own_lists import OwnLists
-from p2pchat.rendezvous.client import RendezvousClient
-from p2pchat.rendezvous.directory import IDirectory
 from p2pchat.service.chat_options import ChatOptions, login_name
 from p2pchat.service.companions import Companions, Reread
+from p2pchat.service.directory import directory_for
 from p2pchat.service.machines_rendezvous import of_another_user
 from p2pchat.service.own_keys import known_before, open_own_keys
 from p2pchat.service.own_name import OwnName, hold_name, names_registered, take_name
@@ -48,7 +47,7 @@ from p2pchat.service.process import (
     use_steady_clock,
 )
 from p2pchat.service.small_files import open_book, open_own_lists
-from p2pchat.settings.checks import ConfigError, host_port, serve_address
+from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.paths import default_log_path, typed_lines_path
 from p2pchat.settings.values import Settings
 from p2pchat.speech import Sentence, _, sentence_of, spoken
@@ -104,23 +103,24 @@ class Program(Service):
         self.status = 0
         self._leaving = False
         self._signalled_at: float | None = None
-        self._rendezvous: Service | None = None
-        self._for_others: RendezvousService | None = None
+        self._rendezvous: Service | None
+        self._for_others: RendezvousService | None
         self._local: LocalRendezvous | None = None
-        self._local_wanted = False
         self._rest_waits = False
         self._console: Service | None = None
         self._script: StdioConsole | None = None
         self._own_name: OwnName | None = None
         self._untold: list[str | Sentence] | None = []
         """Sentences from before anybody could hear them; None since somebody can."""
-        directory, local = self._directory(settings)
+        chosen = directory_for(reactor, settings)
+        self._rendezvous = self._for_others = chosen.ours
+        self._local_wanted = chosen.local
         self.node = ChatNode(
             reactor,
             settings,
-            directory,
+            chosen.directory,
             own_name=self._choose_name,
-            local=local,
+            local=chosen.local,
             max_descriptors=descriptor_limit(),
             make_keys=None if settings.security.policy == "off" else self._make_keys,
             make_history=None if settings.history.file == NONE else self._make_history,
@@ -182,45 +182,6 @@ class Program(Service):
         with self._files():
             thread = Worker(self._reactor, "peers")
             return open_book(self.node.settings, own_id, thread, self._reactor)
-
-    def _directory(self, settings: Settings) -> tuple[IDirectory, bool]:
-        """The rendezvous to use, and whether only this machine does; makes ours if we serve.
-
-        A server of ours is imported here: who uses another one starts without its ten modules.
-        """
-        where = settings.rendezvous
-        if where.serve is not None:
-            from p2pchat.rendezvous.server import RendezvousService
-            from p2pchat.service.own_addresses import own_addresses
-
-            host, port = serve_address(where.serve)
-            self._for_others = RendezvousService(port, host or "", reactor=self._reactor)
-            self._rendezvous = self._for_others
-            if where.host is None:
-                # Ask it under the addresses that others see, or they would be told loopback.
-                ours = own_addresses() if host in (None, "::") else []
-                if host == "0.0.0.0":
-                    ours = own_addresses(six=False)
-                where_we_are = ours[0] if ours else host or LOOPBACK
-                client = RendezvousClient(self._reactor, where_we_are, port, addresses=ours)
-                return client, False
-        if where.host is not None:
-            return self._rendezvous_of_others(where.host, settings), False
-        self._local_wanted = True
-        return RendezvousClient(self._reactor, LOOPBACK, where.local_port, timeout=3), True
-
-    def _rendezvous_of_others(self, host: str, settings: Settings) -> IDirectory:
-        """The one at `host`, or the next that answers."""
-        where = settings.rendezvous
-        reactor, listens_on = self._reactor, settings.peer.interface
-        first = RendezvousClient(reactor, host, where.port, listens_on=listens_on)
-        if not where.others:
-            return first
-        from p2pchat.rendezvous.fallback import Fallback
-
-        places = [host_port(each, where.port) for each in where.others]
-        others = [RendezvousClient(reactor, *place, listens_on=listens_on) for place in places]
-        return Fallback(reactor, [first, *others])
 
     def bind(self) -> None:
         """Take the ports, or raise `CannotStartError` with the sentence for the person."""
