@@ -190,7 +190,7 @@ class SeekTests(PresenceTestCase):
         self.assertEqual(self.listed[-1], ["p7@UnB"])
 
     def test_names_are_bounded_and_odd_ones_refused(self) -> None:
-        seeking = Seeking(StaticDirectory(), lambda _: self.fail("nothing was asked"))
+        seeking = Seeking(StaticDirectory(), lambda _: self.fail("nothing was asked"), self.fail)
         self.assertFalse(seeking.want("nobody", 0))
         taken = sum(seeking.want(f"p{n}@CIC", 0) for n in range(200))
         self.assertEqual(taken, 100)
@@ -211,6 +211,16 @@ class SeekTests(PresenceTestCase):
         self.presence.seek("ana@UnB")
         self.run_for(2)
         self.assertIn(["ana@UnB"], self.listed)
+
+    def test_one_that_blocks_who_seeks_is_asked_by_nobody(self) -> None:
+        self.fill_many()
+        self.start(5)
+        self.rendezvous.fault = Fault.BLOCKED
+        self.presence.seek("ana@UnB")
+        self.run_for(2)
+        asked = len(self.asked())
+        self.run_for(25)
+        self.assertEqual((len(self.asked()), self.rendezvous.impatient), (asked, set()))
 
     def fill_many(self) -> None:
         for n in range(500):

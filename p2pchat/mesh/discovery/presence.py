@@ -72,7 +72,7 @@ class Presence(Service):
         self._scope = DiscoveryScope(
             name, namespace, directory.address, on_notice, lambda: directory.max_listed
         )
-        self._seeking = Seeking(directory, on_listings)
+        self._seeking = Seeking(directory, on_listings, self._blocked)
         self._ttl = ttl
         self._on_listings = on_listings
         self._on_notice = on_notice
@@ -367,6 +367,9 @@ class Presence(Service):
         for deferred in waiting:
             deferred.errback(reason)
 
+    def _blocked(self, seconds: float) -> None:
+        self._schedule.blocked(seconds, self._clock.seconds())
+
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
             return
@@ -384,7 +387,7 @@ class Presence(Service):
                 self._tick()
                 return
         if isinstance(reason, Blocked):
-            self._schedule.blocked(reason.seconds, now)
+            self._blocked(reason.seconds)
         wait = self._schedule.failed(now, registered=self.grant is not None)
         sentence, where = sentence_of(reason), self.directory.address
         if where not in str(sentence):

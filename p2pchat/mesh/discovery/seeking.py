@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from p2pchat.logs.levels import Log
-from p2pchat.rendezvous.directory import DirectoryError, IDirectory, Listings
+from p2pchat.rendezvous.directory import Blocked, DirectoryError, IDirectory, Listings
 from p2pchat.rendezvous.selection import MOST_NAMES, Selection
 from p2pchat.wire.address import split_peer_id
 
@@ -30,13 +30,18 @@ class Seeking:
     """The names that one node looks for; times are seconds of its clock.
 
     `on_listings` gets what was found, and what it returns fires when that is taken in.
+    `on_blocked` is told for how many seconds a rendezvous blocks us that was asked here.
     """
 
     def __init__(
-        self, directory: IDirectory, on_listings: Callable[[Listings], Deferred[None]]
+        self,
+        directory: IDirectory,
+        on_listings: Callable[[Listings], Deferred[None]],
+        on_blocked: Callable[[float], None],
     ) -> None:
         self._directory = directory
         self._on_listings = on_listings
+        self._on_blocked = on_blocked
         self._asked_at: OrderedDict[str, float] = OrderedDict()
         self._wanted: dict[str, dict[str, None]] = {}
         self._asking: Deferred[Any] | None = None
@@ -84,6 +89,8 @@ class Seeking:
     def _over(self, result: object) -> None:
         self._asking = None
         if isinstance(result, Failure):
+            if isinstance(result.value, Blocked):
+                self._on_blocked(result.value.seconds)
             if result.check(CancelledError, DirectoryError):
                 _log.debug("Could not look a name up: {why}", why=result.getErrorMessage())
             else:
