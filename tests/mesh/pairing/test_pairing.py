@@ -134,7 +134,7 @@ class RunsCase(SynchronousTestCase):
     def to_bob(self, message: Pair, key: bytes = KEYS[ALICE], who: str = ALICE) -> list[Output]:
         return self.heard(self.bob, who, key, message)
 
-    def heard(self, here: Pairing, who: str, key: bytes, message: Pair) -> list[Output]:
+    def heard(self, here: End, who: str, key: bytes, message: Pair) -> list[Output]:
         step = here.heard(who, key, message, self.now)
         return [] if step is None else step()
 
