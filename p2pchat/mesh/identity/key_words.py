@@ -73,7 +73,7 @@ def other_key(pin: Pin, refused: Sequence[RefusedKey], now: float) -> Sentence:
 
 
 def _before_trust(
-    known: Mapping[str, Sentence | str], more: Sentence | str, name: str, back: str
+    known: Mapping[str, object], more: Sentence | str, name: str, back: str
 ) -> Sentence:
     """Somebody came with the key in whose place the person has put another one."""
     return Sentence(
