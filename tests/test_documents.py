@@ -71,11 +71,14 @@ def alerts() -> list[str]:
     pin = Pin("bob@CIC", "Y3YW-Z254-ZYFB-5S3W", b"k" * 32, 0.0, 0.0, hold=Hold.BY_PERSON)
     change = Change(next=b"n" * 32, second=b"s" * 32, former=b"r" * 32, moved=1.0)
     moved = Pin("bob@CIC", pin.chosen, pin.key, 0.0, 0.0, hold=Hold.BY_PERSON, change=change)
+    put = Change(former=change.former)
+    chosen = Pin("bob@CIC", pin.chosen, pin.key, 0.0, 0.0, hold=Hold.BY_PERSON, change=put)
     told: list[Sentence | str] = []
     open_pins(FakePinDisk(), PATH, ALICE, told.append)
     told += [
         key_words.other_key(pin, refused, 0.0),
         key_words.other_key(moved, refused, 0.0),
+        key_words.other_key(chosen, refused, 0.0),
         key_words.rotated(moved, change),
         key_words.two_next(moved, change),
         key_words.no_key(pin, 0.0),

@@ -63,7 +63,7 @@ class Pairings:
         self._mesh = mesh
         self._observers = observers
         self._clock = clock
-        self._runs = Pairing(trusting.own_key, random_bytes, mesh.context.new_id)
+        self._runs = Pairing(random_bytes, mesh.context.new_id)
         self._waiting: dict[str, Deferred[str]] = {}
         """Run -> who has typed the code."""
 
@@ -71,9 +71,9 @@ class Pairings:
 
     def give(self, peer_id: str) -> Given:
         """The code to show for a peer that has a link; raises `NotPairedError`."""
-        _, _, key = self._linked(peer_id)
+        _, _, key, own = self._linked(peer_id)
         now = self._clock.seconds()
-        code = self._runs.give(peer_id, key, now)
+        code = self._runs.give(peer_id, key, own, now)
         return Given(code.digits, code.until - now)
 
     def take(self, peer_id: str, digits: str) -> Deferred[str]:
@@ -82,23 +82,23 @@ class Pairings:
         Fires as `Decision.synced` when the peer is verified, within some seconds, or fails with a
         `NotPairedError`, which may be raised at once as well.
         """
-        peer, link, key = self._linked(peer_id)
-        message = self._runs.take(peer_id, key, digits, self._clock.seconds())
+        peer, link, key, own = self._linked(peer_id)
+        message = self._runs.take(peer_id, key, own, digits, self._clock.seconds())
         outcome: Deferred[str] = Deferred()
         self._waiting[message.msg_id] = outcome
         if not _send(peer, link, message):
-            self._do(peer, link, self._runs.gone(peer_id))
+            self._do(peer, link, self._runs.gone(peer_id, key, own))
         return outcome
 
-    def _linked(self, peer_id: str) -> tuple[Peer, IPeerLink, bytes]:
-        """The link on which to pair, and its key."""
+    def _linked(self, peer_id: str) -> tuple[Peer, IPeerLink, bytes, bytes]:
+        """The link on which to pair, and both keys: the peer's and ours."""
         if peer_id == self._mesh.context.me.peer_id:
             raise NotPairedError(Sentence("that is yourself"))
         peer = self._mesh.peers.get(peer_id)
         if peer is None or all(link.leaving for link in peer.links):
             raise NotPairedError(not_linked(peer_id))
         link = peer.link_in_use
-        if link.key is None:
+        if link.key is None or link.own_key is None:
             raise NotPairedError(in_the_clear(peer_id))
         if PAIR not in link.shared:
             raise NotPairedError(cannot_pair(peer_id, is_p2pchat=link.is_p2pchat))
@@ -106,21 +106,24 @@ class Pairings:
             prepare()
         except NotInstalledError as why:
             raise NotPairedError(sentence_of(why)) from None
-        return peer, link, link.key
+        return peer, link, link.key, link.own_key
 
     # ------------------------------------------------------------ what happens on links
 
     def heard(self, peer: Peer, link: IPeerLink, message: Pair) -> None:
         """A PAIR came."""
-        if link.key is not None:
-            step = self._runs.heard(peer.peer_id, link.key, message, self._clock.seconds())
+        if link.key is not None and link.own_key is not None:
+            now = self._clock.seconds()
+            step = self._runs.heard(peer.peer_id, link.key, link.own_key, message, now)
             if step is not None:
                 self._mesh.turns.do(self._take_step(peer, link, step))
 
     def closed(self, peer: Peer, link: IPeerLink) -> None:
         """A link is gone."""
-        if self._runs.under_way and all(it.key != link.key for it in peer.links):
-            self._do(peer, link, self._runs.gone(peer.peer_id))
+        if not self._runs.under_way or any(_has_keys_of(link, it) for it in peer.links):
+            return
+        if link.key is not None and link.own_key is not None:
+            self._do(peer, link, self._runs.gone(peer.peer_id, link.key, link.own_key))
 
     def sweep(self, now: float) -> None:
         """End what is late."""
@@ -166,7 +169,11 @@ class Pairings:
 
 
 def _send(peer: Peer, link: IPeerLink, message: Pair) -> bool:
-    """Send it on this link, or on another one with the same key; whether one took it."""
+    """Send it on this link, or on another one with the same keys; whether one took it."""
     line = encode(message)
-    others = [it for it in peer.links if it is not link and it.key == link.key]
+    others = [it for it in peer.links if it is not link and _has_keys_of(link, it)]
     return any(it.send(line) for it in (link, *others) if not it.leaving)
+
+
+def _has_keys_of(one: IPeerLink, other: IPeerLink) -> bool:
+    return (one.key, one.own_key) == (other.key, other.own_key)

@@ -73,6 +73,7 @@ class FakeLink:
         self.leaving = self.held = False
         self.rate_pauses = 0
         self.key: bytes | None = None
+        self.own_key: bytes | None = None
         self.security = "plain"
         self.transport: Any = None
         self.queue = SendQueue(InstantBatch(), self.lines.append, 1 << 20)

@@ -13,6 +13,7 @@ from p2pchat.mesh.identity.next_key import STAYS, NextKey
 from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.identity.statement import Statement, as_message
 from p2pchat.mesh.identity.succession import LOOK_EVERY, SURE, TELL_FIRST, Succession
+from p2pchat.mesh.pairing.words import NotPairedError
 from p2pchat.node.node import ChatNode
 from p2pchat.testing.disk import FakeDisk
 from p2pchat.testing.nodes import FakeTown, fake_keys
@@ -142,6 +143,40 @@ class RotationTests(SynchronousTestCase):
         self.assertIn(fingerprint(BOB), line)
         assert self.alice.trusting is not None
         self.assertEqual(self.alice.trusting.known.completions("bob@CIC"), [])
+
+    def test_codes_on_the_link_before_and_on_the_one_that_follows(self) -> None:
+        """What both ends compare is the key of the link, which may be older than ours."""
+        self.write()
+        self.rotate()
+        self.ahead = 31 * DAY
+        self.town.run(SURE + 2)
+        self.assertEqual(own_key(self.bob), NEXT)
+        self.pair(self.bob, self.alice)
+        self.pair(self.alice, self.bob)
+        assert self.bob.pairings is not None
+        shown = self.bob.pairings.give("alice@CIC").digits
+        self.cut()
+        self.town.run_until_meshed()
+        self.town.run(2)
+        self.assertEqual(self.pin().key, NEXT)
+        assert self.alice.pairings is not None
+        taken = self.alice.pairings.take("bob@CIC", shown)
+        self.town.run(2)
+        why = self.failureResultOf(taken, NotPairedError).getErrorMessage()
+        self.assertIn("has shown no code for you", why)  # and no word of somebody in between
+        self.pair(self.bob, self.alice)
+        self.pair(self.alice, self.bob)
+        self.assertTrue(self.pin().by_code)
+
+    def pair(self, gives: ChatNode, takes: ChatNode) -> None:
+        assert gives.pairings is not None
+        assert takes.pairings is not None
+        given = gives.pairings.give(takes.me.peer_id)
+        taken = takes.pairings.take(gives.me.peer_id, given.digits)
+        self.town.run(2)
+        self.assertEqual(self.successResultOf(taken), "")
+        (line, *_) = reversed(self.town.seen(gives).notices)
+        self.assertIn("paired: ", line)
 
     def test_at_once_those_who_are_here_are_told_first(self) -> None:
         self.write()

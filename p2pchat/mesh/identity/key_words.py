@@ -8,7 +8,7 @@ rest is in the person's language.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from p2pchat.mesh.identity.key_text import fingerprint as fingerprint_of
 from p2pchat.mesh.identity.pin import Change, Hold, Pin
@@ -31,6 +31,8 @@ def other_key(pin: Pin, refused: Sequence[RefusedKey], now: float) -> Sentence:
         "since": _light(pin, now) if light else known_since(pin),
     }
     if not light and refused and pin.was(refused[0].key):
+        if pin.change is None or not pin.change.moved:
+            return _before_trust(known, _listed(refused), name, trust(pin.peer_id, newest))
         return Sentence(
             "{who} came with its former key, {newest}, and not with the one that follows it "
             "({known}, {since}). It was refused: nothing was shown or sent. {more}Somebody may "
@@ -67,6 +69,22 @@ def other_key(pin: Pin, refused: Sequence[RefusedKey], now: float) -> Sentence:
         more=more,
         name=name,
         trust=trust(pin.peer_id, newest),
+    )
+
+
+def _before_trust(
+    known: Mapping[str, object], more: Sentence | str, name: str, back: str
+) -> Sentence:
+    """Somebody came with the key in whose place the person has put another one."""
+    return Sentence(
+        "{who} came with the key that you knew before, {newest}, and not with the one that you "
+        "have chosen ({known}, {since}). It was refused: nothing was shown or sent. {more}Either "
+        "the key that you chose is not {name}'s, or somebody else has the one before. Ask {name} "
+        "in another way. Only if {name} uses the one before: {trust}",
+        **known,
+        more=more,
+        name=name,
+        trust=back,
     )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -148,9 +149,11 @@ def take_over(
             raise damaged(path + NEXT)
         try:
             os.rename(path + NEXT, path)
-            sync_folder(path)
         except OSError as error:
             raise KeyFileError(unwritable(path, error)) from None
+        with suppress(OSError):
+            # It is the key now. Whatever a power cut leaves of it, it is taken again at the start.
+            sync_folder(path)
     finally:
         held.release()
     return keys
@@ -211,6 +214,8 @@ def _read(path: str, record: str) -> NextKey:
     try:
         of = msgspec.json.decode(record[len(RECORD) :], type=_Record)
         said = KeyChange("", of.old, of.new, of.count, of.by_old, of.by_new)
+        for second in (of.since, of.until):
+            day(second)  # in a file that somebody has changed it may be none
         return NextKey(read_statement(said), of.since, of.until)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, OverflowError, OSError):
         raise damaged(path) from None

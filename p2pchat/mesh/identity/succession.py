@@ -75,11 +75,12 @@ class Succession:
         self._busy = self._closed = False
         self._looked_at: float | None = None
         self._due_since: float | None = None
-        self._trouble = ""
+        self._told: dict[str, str] = {}
+        """The trouble of each call, as the person was told of it."""
 
     def look(self) -> None:
         """Look at the file now."""
-        self._do(self._file.read, self._found)
+        self._do("look", self._file.read, self._found)
 
     def sweep(self, now: float) -> None:
         """Look at the file, or take what is there, when it is time."""
@@ -87,7 +88,7 @@ class Succession:
             return
         if self._is_time(now):
             self._due_since = None
-            self._do(self._file.take, self._taken)
+            self._do("take", self._file.take, self._taken)
         elif self._looked_at is None or not 0 <= now - self._looked_at < LOOK_EVERY:
             self._looked_at = now
             self.look()
@@ -105,45 +106,49 @@ class Succession:
             self._due_since = now
         return now - self._due_since >= (SURE if following.until else TELL_FIRST)
 
-    def _do(self, call: Callable[[], _T], then: Callable[[_T], None]) -> None:
+    def _do(self, what: str, call: Callable[[], _T], then: Callable[[_T], None]) -> None:
         self._busy = True
         result: Deferred[_T] = self._thread.run(call)
-        result.addCallbacks(self._done, self._failed, callbackArgs=(then,))
+        result.addCallbacks(self._done, self._failed, callbackArgs=(then,), errbackArgs=(what,))
 
     def _done(self, value: _T, then: Callable[[_T], None]) -> None:
         self._busy = False
         if not self._closed:
             then(value)
 
-    def _failed(self, failure: Failure) -> None:
+    def _failed(self, failure: Failure, what: str) -> None:
         self._busy = False
         if self._closed:
             return
         error = failure.value
         if isinstance(error, KeyFileError):
-            self._in_trouble(Sentence("your next key is not used: {why}", why=error))
+            self._in_trouble(what, Sentence("your next key is not used: {why}", why=error))
             return
         _log.warn("{why}", why=failure.getTraceback())
-        self._in_trouble(Sentence("your next key is not used: a fault of ours"))
+        self._in_trouble(what, Sentence("your next key is not used: a fault of ours"))
 
-    def _in_trouble(self, why: Sentence | None) -> None:
-        if why is not None and str(why) != self._trouble:
+    def _in_trouble(self, what: str, why: Sentence | None) -> None:
+        if why is None:
+            self._told.pop(what, None)
+        elif self._told.get(what) != str(why):
             self._tell(why)
-        self._trouble = "" if why is None else str(why)
+            self._told[what] = str(why)
 
     def _found(self, following: NextKey | None) -> None:
         if following is not None and following.statement.old != self._own:
             self._in_trouble(
-                Sentence("your next key is not used: it is to follow another one than yours")
+                "look",
+                Sentence("your next key is not used: it is to follow another one than yours"),
             )
             following = None
         else:
-            self._in_trouble(None)
+            self._in_trouble("look", None)
         known, self.next = self.next, following
         if following is not None and (known is None or known.statement != following.statement):
+            self._in_trouble("take", None)
             self.on_next(following)
 
     def _taken(self, keys: Keys) -> None:
-        self._in_trouble(None)
+        self._told.clear()
         self._own, self.next = keys.own, None
         self.on_taken(keys)

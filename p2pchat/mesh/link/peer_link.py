@@ -231,6 +231,11 @@ class PeerLink(LineReceiver):
         return None if self.sealed is None else self.sealed.key or None
 
     @property
+    def own_key(self) -> bytes | None:
+        """Our key, as the other end sees it here, 32 bytes; None in the clear."""
+        return None if self.sealed is None else self.sealed.own_key
+
+    @property
     def security(self) -> str:
         """How safe what is said here is: `plain`, `encrypted` or `verified`."""
         return "plain" if self.sealed is None else self.sealed.security

@@ -96,13 +96,14 @@ class _Gone(NamedTuple):
 
 
 class SealedLink:
-    """The encryption of one connection; `key` is the other end's, empty until it is known.
+    """The encryption of one connection; `key` is the other end's, empty until it is known, and
+    `own_key` the one that we have shown.
 
     The connection gives what it reads to `opened`, and calls `farewell` and `lost` at its end.
     `begin` is for who dialed: it sends the first bytes.
     """
 
-    __slots__ = ("_left", "_link", "_seal", "_security", "_waiting", "key")
+    __slots__ = ("_left", "_link", "_seal", "_security", "_waiting", "key", "own_key")
 
     def __init__(self, link: ISealable, security: LinkSecurity) -> None:
         self._link = link
@@ -113,6 +114,7 @@ class SealedLink:
         self._left = MOST_SEALED
         self._waiting = b""
         self.key = b""
+        self.own_key = security.keys.own
 
     @property
     def security(self) -> str:

@@ -22,6 +22,7 @@ class IPeerLink(Interface):
     ip: str = Attribute("The other end's address, without a port.")
     address: str = Attribute("The other end's address and port, for people and the log.")
     key: bytes | None = Attribute("The other end's key, 32 bytes; None in the clear.")
+    own_key: bytes | None = Attribute("Ours, as the other end sees it here; None in the clear.")
     security: str = Attribute("How safe the link is: `plain`, `encrypted` or `verified`.")
     is_p2pchat: bool = Attribute("Whether the other end is a p2pchat, too.")
     keeps: bool = Attribute("Whether both ends keep messages, and so may speak of late ones.")

@@ -1,10 +1,10 @@
 """The codes of one node: those it has shown, those that failed here, and how many there may be.
 
-    codes.give("bob@CIC", key, now)      a code for bob, and for nobody else
-    codes.take_out("bob@CIC", key, now)  bob tries one: whatever comes of it, it is used
-    codes.failed("bob@CIC", "384729")    the same digits are not typed twice
+    codes.give("bob@CIC", key, own, now)      a code for bob, and for nobody else
+    codes.take_out("bob@CIC", key, own, now)  bob tries one: whatever comes of it, it is used
+    codes.failed("bob@CIC", "384729")         the same digits are not typed twice
 
-Rules: pure. A code belongs to a name and the key of its link when it was shown: what comes from
+Rules: pure. A code belongs to a name and both keys of its link when it was shown: what comes from
 others neither uses it nor ends it. Everything is bounded for a name and in all, and made by what
 the person does: nothing that comes over a link adds to it.
 """
@@ -41,6 +41,8 @@ class Code(Struct, frozen=True):
     digits: str
     key: bytes
     """The key of the peer for whom it is."""
+    own: bytes
+    """Our key on the link with it."""
     until: float
     """When it ends, by the node's clock."""
     exchange: Exchange
@@ -48,10 +50,9 @@ class Code(Struct, frozen=True):
 
 
 class Codes:
-    """See the module. `own_key`: our 32 bytes; `random_bytes` gives so many of them."""
+    """See the module; `random_bytes` gives so many of them."""
 
-    def __init__(self, own_key: bytes, random_bytes: Callable[[int], bytes]) -> None:
-        self._own_key = own_key
+    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
         self._random_bytes = random_bytes
         self._open: dict[str, Code] = {}
         self._over: OrderedDict[str, Why] = OrderedDict()
@@ -60,34 +61,34 @@ class Codes:
         """When codes were made for a name, in the last hour."""
         self._failed: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
-    def give(self, peer_id: str, key: bytes, now: float) -> Code:
+    def give(self, peer_id: str, key: bytes, own: bytes, now: float) -> Code:
         """The code for this peer: the one that is open, or a new one.
 
         Raises `NotPairedError` when there were too many. Call `exchange.prepare` before the first.
         """
         self.sweep(now)
         code = self._open.get(peer_id)
-        if code is not None and code.key == key:
+        if code is not None and (code.key, code.own) == (key, own):
             return code
         given = [at for at in self._given.get(peer_id, ()) if now - at < AN_HOUR]
         if len(given) >= CODES_AN_HOUR:
             raise NotPairedError(too_many(peer_id, given[0] + AN_HOUR - now))
         if len(self._open) - (code is not None) >= MOST_OPEN:
             raise NotPairedError(too_many_open(MOST_OPEN))
-        code = self._new(key, now + VALID)
+        code = self._new(key, own, now + VALID)
         self._open[peer_id] = code
         self._over.pop(peer_id, None)
         _remember(self._given, peer_id, (*given, now))
         return code
 
-    def is_open(self, peer_id: str, key: bytes, now: float) -> bool:
-        """Whether a code waits for this peer, with this key."""
+    def is_open(self, peer_id: str, key: bytes, own: bytes, now: float) -> bool:
+        """Whether a code waits for this peer, on a link with these keys."""
         code = self._open.get(peer_id)
-        return code is not None and code.key == key and now < code.until
+        return code is not None and (code.key, code.own) == (key, own) and now < code.until
 
-    def take_out(self, peer_id: str, key: bytes, now: float) -> Code | None:
+    def take_out(self, peer_id: str, key: bytes, own: bytes, now: float) -> Code | None:
         """The code that waits for this peer, which is used now; None if there is none."""
-        if not self.is_open(peer_id, key, now):
+        if not self.is_open(peer_id, key, own, now):
             return None
         _remember(self._over, peer_id, Why.USED)
         return self._open.pop(peer_id)
@@ -112,15 +113,13 @@ class Codes:
             del self._open[peer_id]
             _remember(self._over, peer_id, Why.LATE)
 
-    def _new(self, key: bytes, until: float) -> Code:
+    def _new(self, key: bytes, own: bytes, until: float) -> Code:
         # Of 2^64 numbers, some of a million come more often than others: by one in 10^13.
         number = int.from_bytes(self._random_bytes(8)) % 10**_DIGITS
         digits = f"{number:0{_DIGITS}}"
         # Made now: what a peer can have us compute is the rest.
-        exchange = Exchange(
-            digits, gives=True, giver=self._own_key, taker=key, entropy=self._random_bytes
-        )
-        return Code(digits, key, until, exchange)
+        exchange = Exchange(digits, gives=True, giver=own, taker=key, entropy=self._random_bytes)
+        return Code(digits, key, own, until, exchange)
 
 
 def _remember(table: OrderedDict[str, _T], peer_id: str, value: _T) -> None:

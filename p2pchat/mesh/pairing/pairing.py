@@ -8,9 +8,9 @@
     bob    PAIR step 0, reason        ->                             or: both are told, nothing else
 
 Rules: pure, no I/O; `now` is the node's clock. All steps have the msg_id of step 1, and count from
-the name and the key with which the run began. Nothing is computed for who has no code of ours, and
-of whom we asked nothing. What is left is up to the peer for one step and `STEP_WITHIN` seconds.
-What comes out is to be done in its order: see `Output`.
+the name and with the keys of the link on which the run began. Nothing is computed for who has no
+code of ours, and of whom we asked nothing. What is left is up to the peer for one step and
+`STEP_WITHIN` seconds. What comes out is to be done in its order: see `Output`.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ class _Asked(Struct, frozen=True):
 
     peer_id: str
     key: bytes
+    own: bytes
     digits: str
     exchange: Exchange
     until: float
@@ -84,33 +85,33 @@ class _Answered(Struct, frozen=True):
 
     peer_id: str
     key: bytes
+    own: bytes
     expected: str
     until: float
 
 
 class Pairing:
-    """The runs of one node. `own_key`: our 32 bytes; `new_id` gives a fresh message id.
+    """The runs of one node. `new_id` gives a fresh message id.
 
-    Call `sweep` several times a second, and `gone` when a peer has no more link with its key.
+    `key` is that of the peer on a link, and `own` ours on the same one: another key may have
+    followed ours since it opened. Call `sweep` several times a second, and `gone` when a peer has
+    no more link with both.
     """
 
-    def __init__(
-        self, own_key: bytes, random_bytes: Callable[[int], bytes], new_id: Callable[[], str]
-    ) -> None:
-        self._own_key = own_key
+    def __init__(self, random_bytes: Callable[[int], bytes], new_id: Callable[[], str]) -> None:
         self._random_bytes = random_bytes
         self._new_id = new_id
-        self.codes = Codes(own_key, random_bytes)
+        self.codes = Codes(random_bytes)
         self._asked: dict[str, _Asked] = {}
         self._answered: dict[tuple[str, str], _Answered] = {}
 
     # ------------------------------------------------------------ what the person does
 
-    def give(self, peer_id: str, key: bytes, now: float) -> Code:
-        """The code to show for a peer whose link has this key; raises `NotPairedError`."""
-        return self.codes.give(peer_id, key, now)
+    def give(self, peer_id: str, key: bytes, own: bytes, now: float) -> Code:
+        """The code to show for a peer whose link has these keys; raises `NotPairedError`."""
+        return self.codes.give(peer_id, key, own, now)
 
-    def take(self, peer_id: str, key: bytes, digits: str, now: float) -> Pair:
+    def take(self, peer_id: str, key: bytes, own: bytes, digits: str, now: float) -> Pair:
         """A code of this peer was typed: send what is returned, and expect an outcome of this run.
 
         Raises `NotPairedError`.
@@ -121,11 +122,9 @@ class Pairing:
             raise NotPairedError(failed_before(peer_id))
         if len(self._asked) >= MOST_ASKED:
             raise NotPairedError(too_many_asked(MOST_ASKED))
-        exchange = Exchange(
-            digits, gives=False, giver=key, taker=self._own_key, entropy=self._random_bytes
-        )
+        exchange = Exchange(digits, gives=False, giver=key, taker=own, entropy=self._random_bytes)
         run = self._new_id()
-        self._asked[run] = _Asked(peer_id, key, digits, exchange, now + STEP_WITHIN)
+        self._asked[run] = _Asked(peer_id, key, own, digits, exchange, now + STEP_WITHIN)
         return Pair(run, 1, pake=exchange.pake)
 
     @property
@@ -135,8 +134,8 @@ class Pairing:
 
     # ------------------------------------------------------------ what comes
 
-    def heard(self, peer_id: str, key: bytes, message: Pair, now: float) -> Step | None:
-        """A PAIR came on a link with this key; None for one that means nothing here.
+    def heard(self, peer_id: str, key: bytes, own: bytes, message: Pair, now: float) -> Step | None:
+        """A PAIR came on a link with these keys; None for one that means nothing here.
 
         Nothing is computed before what is returned is called, and nothing of that can be had twice.
         """
@@ -144,9 +143,9 @@ class Pairing:
         if not is_usual(run):
             return None
         if message.step == 1:
-            return self._step_1(peer_id, key, message, now)
+            return self._step_1(peer_id, key, own, message, now)
         asked = self._asked.get(run)
-        if asked is not None and (asked.peer_id, asked.key) == (peer_id, key):
+        if asked is not None and (asked.peer_id, asked.key, asked.own) == (peer_id, key, own):
             if message.step == 2:
                 del self._asked[run]
                 return partial(self._step_2, asked, message)
@@ -154,15 +153,19 @@ class Pairing:
                 del self._asked[run]
                 return partial(self._stopped, asked, message)
         answered = self._answered.get((peer_id, run))
-        if answered is not None and answered.key == key and message.step in (0, 3):
+        if answered is None or (answered.key, answered.own) != (key, own):
+            return None
+        if message.step in (0, 3):
             del self._answered[peer_id, run]
             return partial(self._step_3, answered, message)
         return None
 
-    def _step_1(self, peer_id: str, key: bytes, message: Pair, now: float) -> Step | None:
+    def _step_1(
+        self, peer_id: str, key: bytes, own: bytes, message: Pair, now: float
+    ) -> Step | None:
         if (peer_id, message.msg_id) in self._answered:
             return None
-        code = self.codes.take_out(peer_id, key, now)
+        code = self.codes.take_out(peer_id, key, own, now)
         if code is None:
             why = self.codes.why_none(peer_id, now)
             return partial(_say_no, message.msg_id, why)
@@ -174,7 +177,7 @@ class Pairing:
         if proofs is None:
             return [*_say_no(run, Why.FAILED), Failed(run, peer_id, Why.FAILED, gave=True)]
         until = now + STEP_WITHIN
-        self._answered[peer_id, run] = _Answered(peer_id, code.key, proofs.taker, until)
+        self._answered[peer_id, run] = _Answered(peer_id, code.key, code.own, proofs.taker, until)
         return [Say(Pair(run, 2, pake=code.exchange.pake, proof=proofs.giver))]
 
     def _step_2(self, asked: _Asked, message: Pair) -> list[Output]:
@@ -200,9 +203,11 @@ class Pairing:
 
     # ------------------------------------------------------------ what does not come
 
-    def gone(self, peer_id: str) -> list[Output]:
-        """The last link of a peer with its key has ended; its codes stay."""
-        return self._end(lambda run: run.peer_id == peer_id, Why.LOST)
+    def gone(self, peer_id: str, key: bytes, own: bytes) -> list[Output]:
+        """The last link of a peer with both keys has ended; its codes stay."""
+        return self._end(
+            lambda run: (run.peer_id, run.key, run.own) == (peer_id, key, own), Why.LOST
+        )
 
     def sweep(self, now: float) -> list[Output]:
         """End the runs whose next step is late, and the codes that are."""

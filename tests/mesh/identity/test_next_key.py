@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -145,12 +146,25 @@ class RotateTests(NextKeyTestCase):
             whole[:-40],
             whole.replace('"count":1', '"count":2e400'),
             whole.replace('"new":"', '"new":"x'),
+            whole.replace('"until":', '"until":1e300,"x":'),
+            whole.replace('"since":', '"since":-1e18,"x":'),
             whole.replace("next key", "key"),
             whole.partition("-----BEGIN CERT")[0],
         ):
             path.write_text(wrong, encoding="ascii")
             self.assertRaises(KeyFileError, self.take_over)
             self.assertEqual(self.own(), OLD, wrong)
+
+    def test_it_is_the_key_although_the_folder_cannot_be_synced(self) -> None:
+        """The node must not go on with a key that is in no file any more."""
+        self.rotate()
+
+        def fails(path: str) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        self.patch(next_key, "sync_folder", fails)
+        self.assertEqual(self.take_over().own, NEW)
+        self.assertEqual(self.own(), NEW)
 
     def test_no_cryptography_is_needed_to_look(self) -> None:
         self.rotate()

@@ -83,6 +83,20 @@ class RefusalTests(VouchingTestCase):
         self.assertIn(b"refused", self.disk.files[PATH])
         self.assertEqual(self.vouching.refused, 1)
 
+    def test_the_key_in_whose_place_the_person_has_put_another_is_nobody_s_for_sure(self) -> None:
+        """Perhaps the person has mistyped a fingerprint, and the one before is the true one."""
+        self.pinned()
+        self.keys.trust("bob@CIC", fingerprint(MALLORY), 0.0, typed=True)
+        self.assertFalse(self.comes(BOB))
+        (alert,) = self.alerts
+        self.assertIn("the key that you knew before", alert.sentence)
+        self.assertIn("the key that you chose is not bob@CIC's, or", alert.sentence)
+        self.assertTrue(
+            alert.sentence.endswith(f": /trust bob@CIC {fingerprint(BOB)}"), alert.sentence
+        )
+        for false in ("former", "follows", "stolen"):
+            self.assertNotIn(false, alert.sentence)
+
     def test_no_key(self) -> None:
         self.pinned()
         self.assertFalse(self.comes(None))

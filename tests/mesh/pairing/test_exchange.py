@@ -146,12 +146,12 @@ class HostileTests(SynchronousTestCase):
     @settings(max_examples=100, deadline=None)
     def test_any_line_raises_nothing(self, pake: str, proof: str, step: int, run: str) -> None:
         """At who has shown a code, and has typed one."""
-        node = Pairing(ALICE, os.urandom, lambda: "r1")
+        node = Pairing(os.urandom, lambda: "r1")
         with patch.object(Exchange, "__init__", lambda it, *_, **__: setattr(it, "pake", "")):
-            node.give("bob@CIC", BOB, 0.0)
-            node.take("bob@CIC", BOB, CODE, 0.0)
+            node.give("bob@CIC", BOB, ALICE, 0.0)
+            node.take("bob@CIC", BOB, ALICE, CODE, 0.0)
         for msg_id, number in ((run, step), ("r1", step % 4), ("r2", step % 4)):
-            heard = node.heard("bob@CIC", BOB, Pair(msg_id, number, pake, proof, run), 1.0)
+            heard = node.heard("bob@CIC", BOB, ALICE, Pair(msg_id, number, pake, proof, run), 1.0)
             if heard is not None:
                 heard()
 

@@ -21,6 +21,7 @@ from p2pchat.mesh.pairing.codes import (
     MOST_NAMES,
     MOST_OPEN,
     VALID,
+    Code,
 )
 from p2pchat.mesh.pairing.exchange import Exchange, Proofs
 from p2pchat.mesh.pairing.pairing import (
@@ -31,6 +32,7 @@ from p2pchat.mesh.pairing.pairing import (
     Paired,
     Pairing,
     Say,
+    Step,
 )
 from p2pchat.mesh.pairing.words import NotPairedError, Why
 from p2pchat.wire.messages import Pair
@@ -90,13 +92,34 @@ def cheap(case: SynchronousTestCase) -> None:
     case.patch(pairing_module, "same", lambda one, other: one == other)
 
 
+class End:
+    """The runs of a node that has one key on all of its links, and peers that have one."""
+
+    def __init__(self, own: bytes, some: Callable[[int], bytes], new_id: Callable[[], str]) -> None:
+        self.own = own
+        self.runs = Pairing(some, new_id)
+        self.codes, self.sweep = self.runs.codes, self.runs.sweep
+
+    def give(self, peer_id: str, key: bytes, now: float) -> Code:
+        return self.runs.give(peer_id, key, self.own, now)
+
+    def take(self, peer_id: str, key: bytes, digits: str, now: float) -> Pair:
+        return self.runs.take(peer_id, key, self.own, digits, now)
+
+    def heard(self, peer_id: str, key: bytes, message: Pair, now: float) -> Step | None:
+        return self.runs.heard(peer_id, key, self.own, message, now)
+
+    def gone(self, peer_id: str) -> list[Output]:
+        return self.runs.gone(peer_id, KEYS.get(peer_id, b""), self.own)
+
+
 class RunsCase(SynchronousTestCase):
     """Alice gives, bob types; what they say is carried by hand."""
 
     def setUp(self) -> None:
         cheap(self)
-        self.alice = Pairing(KEYS[ALICE], chance(), numbered("a"))
-        self.bob = Pairing(KEYS[BOB], chance(), numbered("b"))
+        self.alice = End(KEYS[ALICE], chance(), numbered("a"))
+        self.bob = End(KEYS[BOB], chance(), numbered("b"))
         self.now = 0.0
 
     def give(self) -> str:
@@ -111,7 +134,7 @@ class RunsCase(SynchronousTestCase):
     def to_bob(self, message: Pair, key: bytes = KEYS[ALICE], who: str = ALICE) -> list[Output]:
         return self.heard(self.bob, who, key, message)
 
-    def heard(self, here: Pairing, who: str, key: bytes, message: Pair) -> list[Output]:
+    def heard(self, here: End, who: str, key: bytes, message: Pair) -> list[Output]:
         step = here.heard(who, key, message, self.now)
         return [] if step is None else step()
 
@@ -137,7 +160,7 @@ class StepTests(RunsCase):
         self.assertEqual({it.msg_id for it in (one, two, three)}, {one.msg_id})
         self.assertEqual(paired_at_bob, Paired(one.msg_id, ALICE, KEYS[ALICE], gave=False))
         self.assertEqual(self.to_alice(three), [Paired(one.msg_id, BOB, KEYS[BOB], gave=True)])
-        self.assertFalse(self.alice.under_way or self.bob.under_way)
+        self.assertFalse(self.alice.runs.under_way or self.bob.runs.under_way)
 
     def test_a_wrong_code(self) -> None:
         digits = self.give()
@@ -183,11 +206,30 @@ class StepTests(RunsCase):
     def test_others_neither_use_nor_end_it(self) -> None:
         digits = self.give()
         for who, key in ((BOB, MALLORY), ("carol@CIC", KEYS[BOB]), ("carol@CIC", MALLORY)):
-            theirs = Pairing(key, chance(), numbered("m")).take(ALICE, KEYS[ALICE], digits, 0.0)
+            theirs = End(key, chance(), numbered("m")).take(ALICE, KEYS[ALICE], digits, 0.0)
             answer = self.said(self.to_alice(theirs, key, who))
             self.assertEqual(answer.step, 0)
         self.assertEqual(CheapExchange.computed, 0)
         self.assertEqual(self.said(self.to_alice(self.take(digits))).step, 2)
+
+    def test_our_own_key_is_another_one_now(self) -> None:
+        """The other end has seen the one before on the link before, and the new one on this."""
+        digits = self.give()
+        self.alice.own = MALLORY
+        theirs = self.bob.take(ALICE, MALLORY, digits, self.now)
+        answer = self.said(self.to_alice(theirs))
+        self.assertEqual(answer.reason, "no code")
+        self.assertEqual([*map(type, self.to_bob(answer, MALLORY))], [Failed])
+        theirs = self.bob.take(ALICE, MALLORY, self.give(), self.now)
+        last = self.said(self.to_bob(self.said(self.to_alice(theirs)), MALLORY))
+        self.assertEqual(self.to_alice(last), [Paired(last.msg_id, BOB, KEYS[BOB], gave=True)])
+
+    def test_the_link_before_ends_nothing_on_the_one_that_follows(self) -> None:
+        one = self.take(self.give())
+        self.to_alice(one)
+        self.assertEqual(self.alice.runs.gone(BOB, KEYS[BOB], MALLORY), [])
+        self.assertEqual(self.alice.runs.gone(BOB, MALLORY, KEYS[ALICE]), [])
+        self.assertEqual(len(self.alice.gone(BOB)), 1)
 
     def test_the_link_s_key_is_another_one_now(self) -> None:
         before = self.give()
@@ -260,7 +302,7 @@ class OddTests(RunsCase):
             for count in range(50):
                 self.to_alice(Pair(f"x{count}", step, "B", "taker"), MALLORY, f"m{count}@CIC")
         self.assertEqual((CheapExchange.made, CheapExchange.computed), (made, 0))
-        self.assertFalse(self.alice.under_way)
+        self.assertFalse(self.alice.runs.under_way)
 
     def test_one_run_is_computed_once(self) -> None:
         one = self.take(self.give())
@@ -316,14 +358,14 @@ class OddTests(RunsCase):
         self.to_alice(one)
         self.give()
         self.assertEqual(self.to_alice(one), [], "the second code is not used by it")
-        self.assertTrue(self.alice.codes.is_open(BOB, KEYS[BOB], self.now))
+        self.assertTrue(self.alice.codes.is_open(BOB, KEYS[BOB], KEYS[ALICE], self.now))
 
     def test_what_is_no_element(self) -> None:
         self.give()
         no, failed = self.to_alice(Pair("x", 1, "nonsense"))
         self.assertEqual(self.said([no]), Pair("x", 0, reason="failed"))
         self.assertEqual(failed, Failed("x", BOB, Why.FAILED, gave=True))
-        self.assertFalse(self.alice.codes.is_open(BOB, KEYS[BOB], self.now))
+        self.assertFalse(self.alice.codes.is_open(BOB, KEYS[BOB], KEYS[ALICE], self.now))
         one = self.take("123456")
         _, failed = self.to_bob(Pair(one.msg_id, 2, "nonsense", "proof"))
         self.assertEqual(failed, Failed(one.msg_id, ALICE, Why.FAILED, gave=False))
@@ -378,7 +420,7 @@ class LimitTests(RunsCase):
     def test_digits_are_even(self) -> None:
         counts = [0] * 10
         for count in range(300):
-            digits = codes_module.Codes(b"", Hashed(count)).give("x@y", b"", 0.0).digits
+            digits = codes_module.Codes(Hashed(count)).give("x@y", b"", b"", 0.0).digits
             self.assertRegex(digits, r"\A[0-9]{6}\Z")
             for digit in digits:
                 counts[int(digit)] += 1
@@ -404,7 +446,7 @@ class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.ends = {name: Pairing(key, chance(), numbered(name[0])) for name, key in KEYS.items()}
+        self.ends = {name: End(key, chance(), numbered(name[0])) for name, key in KEYS.items()}
         self.lines: list[tuple[str, str, Pair]] = []
         self.shown: dict[str, set[str]] = {ALICE: set(), BOB: set()}
         self.typed: dict[str, str] = {}
@@ -498,7 +540,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.wait(STEP_WITHIN)
-        assert not any(end.under_way for end in self.ends.values())
+        assert not any(end.runs.under_way for end in self.ends.values())
         assert self.begun == self.over, "somebody was told nothing"
 
 
