@@ -48,8 +48,9 @@ def use(language: str | None = None, environ: Mapping[str, str] | None = None) -
     _spoken = NullTranslations()
     if chosen == ENGLISH or chosen not in LANGUAGES:
         return ENGLISH
-    # gettext.translation imports locale first, which takes longer than all of this.
-    with suppress(FileNotFoundError), (FOLDER / chosen / CATALOGUE).open("rb") as file:
+    # gettext.translation imports locale first, which takes longer than all of this. A catalogue
+    # that is gone, or damaged, raises many kinds of errors: English is better than no program.
+    with suppress(Exception), (FOLDER / chosen / CATALOGUE).open("rb") as file:
         _spoken = GNUTranslations(file)
     return chosen
 

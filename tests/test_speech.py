@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from gettext import NullTranslations
+from pathlib import Path
 from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -85,6 +86,23 @@ class ChoiceTests(SpeechTests):
         use("pt_BR")
         self.assertEqual(_("usage: "), "uso: ")
         use("en")
+        self.assertEqual(_("usage: "), "usage: ")
+
+    def test_a_damaged_catalogue_is_english(self) -> None:
+        from p2pchat import speech
+
+        whole = (speech.FOLDER / "pt_BR" / speech.CATALOGUE).read_bytes()
+        folder = Path(self.mktemp())
+        file = folder / "pt_BR" / speech.CATALOGUE
+        file.parent.mkdir(parents=True)
+        self.patch(speech, "FOLDER", folder)
+        for damaged in (b"", whole[:30], whole[:1000], whole[:-5000], b"\xff" * 1000):
+            file.write_bytes(damaged)
+            use("pt_BR")
+            self.assertEqual(_("usage: "), "usage: ", len(damaged))
+        file.unlink()
+        file.mkdir()
+        use("pt_BR")
         self.assertEqual(_("usage: "), "usage: ")
 
     def test_nothing_is_nothing(self) -> None:

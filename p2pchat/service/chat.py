@@ -239,6 +239,8 @@ class Program(Service):
         self._rest_waits = True
         full.screen.on_first_drawn(lambda: reactor.callLater(_FIRST_SCREEN, self._start_rest))
         self._show(full, full.show)
+        if self.companions.awaited:
+            self._start_rest()
 
     def _start_rest(self) -> None:
         """Start what a first screen does not need, unless that was done."""

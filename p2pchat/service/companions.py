@@ -103,6 +103,12 @@ class Companions(MultiService):
         if settings.web.address is not None:
             self.page.open()
 
+    @property
+    def awaited(self) -> bool:
+        """Whether other programs count on the node as soon as its ports are open: they ask it on
+        its control socket, or would miss messages."""
+        return self.control is not None or self._node.settings.hooks.message is not None
+
     def startService(self) -> None:
         """Begin; the node has started."""
         super().startService()

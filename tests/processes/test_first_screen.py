@@ -73,13 +73,13 @@ class FirstScreenTests(SynchronousTestCase):
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
 
-    def test_what_is_imported_and_when(self) -> None:
-        """Who leaves at once has what was to come later, or it could not be ended in order."""
+    def imported(self, *more: str) -> tuple[set[str], set[str]]:
+        """What is by the time of the first screen, and when all is over."""
         names = ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
         environ = {**os.environ, **dict.fromkeys(names, self.folder), "TERM": "xterm"}
         environ.pop("NOTIFY_SOCKET", None)
         person, terminal = os.openpty()
-        words = ["--name", "bob", "--port", "0", "--local-port", str(free_port())]
+        words = ["--name", "bob", "--port", "0", "--local-port", str(free_port()), *more]
         process = subprocess.Popen(
             [sys.executable, "-c", CODE, self.folder + "/", *words],
             cwd=ROOT,
@@ -105,7 +105,18 @@ class FirstScreenTests(SynchronousTestCase):
         self.assertEqual(process.wait(PATIENCE), 0, shown)
         first = set((Path(self.folder) / "first").read_text().split())
         last = set((Path(self.folder) / "last").read_text().split())
+        return first, last
+
+    def test_what_is_imported_and_when(self) -> None:
+        """Who leaves at once has what was to come later, or it could not be ended in order."""
+        first, last = self.imported()
         self.assertIn("p2pchat.console.full.service", first)
         self.assertEqual(first & {*LATER, *NEVER}, set())
         self.assertEqual(last & {*NEVER}, set())
         self.assertEqual({*LATER} - last, set())
+
+    def test_other_programs_wait_for_no_screen(self) -> None:
+        """The port is open: what comes meanwhile is acknowledged, and must not be missed."""
+        for more in (["--on-message", "/bin/true"], ["--control", f"{self.folder}/control"]):
+            first, _last = self.imported(*more, "--history", "none")
+            self.assertIn("p2pchat.rendezvous.local", first)

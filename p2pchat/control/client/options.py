@@ -11,12 +11,13 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.settings.table import DEFAULT_FILE
 from p2pchat.speech import LANGUAGES, N_, _, ngettext
+from p2pchat.wire.text import printable
 
 _EXAMPLES: Final = {
     "attach": (("p2pchat attach", N_("type /help there; Ctrl-D leaves, and the node runs on")),),
@@ -101,6 +102,10 @@ class _Parser(argparse.ArgumentParser):
     def print_help(self, file: Any = None) -> None:
         """Print it, or fail: what `argparse` cannot write it forgets in silence."""
         (file or sys.stdout).write(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """Complain and leave: a word that is not understood may be somebody else's."""
+        super().error(printable(message))
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:

@@ -49,6 +49,9 @@ def guarded(program: Callable[[], object]) -> int:
     if sys.stdout is None:  # in somebody else's program, as twistd
         complain(_("p2pchat: standard output is closed"))
         return 1
+    with suppress(AttributeError, ValueError):  # only a text file on a descriptor has an encoding
+        # A letter that the terminal's encoding lacks is a question mark, and no fault.
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     status: object = 0
     try:
         try:

@@ -158,6 +158,11 @@ class SendTests(CommandCase):
         self.assertEqual(self.do("history backup"), 2)
         self.assertIn("backup needs a FILE", self.complaint)
 
+    def test_a_word_that_is_not_understood_moves_no_cursor(self) -> None:
+        self.assertEqual(self.do("status \x1b[31m\x1b]0;x\x07"), 2)
+        self.assertIn(r"unrecognized arguments: \x1b[31m\x1b]0;x\x07", self.complaint)
+        self.assertNotIn("\x1b", self.complaint)
+
     def test_a_text_that_no_message_can_hold_is_not_even_asked_for(self) -> None:
         self.assertEqual(MAX_TEXT, MAX_LINE)
         self.type("é" * 20_000)
