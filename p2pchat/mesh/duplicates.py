@@ -22,7 +22,7 @@ from p2pchat.logs.limits import Repetitions
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.peers import Peer
 from p2pchat.speech import Sentence
-from p2pchat.wire.address import network_of
+from p2pchat.wire.address import machine_of
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.messages import ByeOk, Pong
 from p2pchat.wire.text import shortened
@@ -97,10 +97,10 @@ class SecondLinks:
             if staying is new:
                 self._ending[used] = (peer, now)
             return None
-        here = network_of(new.ip)
+        here = machine_of(new.ip)
         if not any(_same_place(peer, link, new) for link in peer.links if link is not new):
             self._tell_of(peer, new, used, now)
-        if not new.is_p2pchat and not used.is_p2pchat and here == network_of(used.ip):
+        if not new.is_p2pchat and not used.is_p2pchat and here == machine_of(used.ip):
             _put_first(peer, new)
         else:
             self._ask(peer, now)
@@ -111,7 +111,7 @@ class SecondLinks:
         if len(peer.links) < 2 or peer.link_in_use is not link:
             return
         other = _next_best(peer, link)
-        if network_of(other.ip) == network_of(link.ip):
+        if machine_of(other.ip) == machine_of(link.ip):
             _put_first(peer, other)
         else:
             self._ask(peer, now)
@@ -204,7 +204,7 @@ def _same_place(peer: Peer, old: IPeerLink, new: IPeerLink) -> bool:
     Over IPv6 and IPv4 the addresses have nothing in common. Then the key proves it. Without keys,
     it counts that our own kind says so, and that the peer is registered at both addresses.
     """
-    if network_of(old.ip) == network_of(new.ip) or (new.key is not None and new.key == old.key):
+    if machine_of(old.ip) == machine_of(new.ip) or (new.key is not None and new.key == old.key):
         return True
     if not new.instance or new.instance != old.instance:
         return False
@@ -214,9 +214,9 @@ def _same_place(peer: Peer, old: IPeerLink, new: IPeerLink) -> bool:
 
 def _next_best(peer: Peer, link: IPeerLink) -> IPeerLink:
     """The link to use instead of `link`: from its address, if possible, and the newest of those."""
-    here = network_of(link.ip)
+    here = machine_of(link.ip)
     others = [other for other in peer.links if other is not link]
-    return max(others, key=lambda it: (not it.leaving, network_of(it.ip) == here, it.opened_at))
+    return max(others, key=lambda it: (not it.leaving, machine_of(it.ip) == here, it.opened_at))
 
 
 def _put_first(peer: Peer, link: IPeerLink) -> None:

@@ -25,7 +25,7 @@ from typing import Final
 from p2pchat.mesh.addresses import AddressRules, Place
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.directory import Listing
-from p2pchat.wire.address import is_plain, namespace_of, network_of, the_one_called
+from p2pchat.wire.address import is_plain, machine_of, namespace_of, the_one_called
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.names import is_escaped
 
@@ -169,9 +169,9 @@ class Peer:
         first = self.link_in_use
         if first.is_p2pchat:
             return [first]
-        here = network_of(first.ip)
+        here = machine_of(first.ip)
         same = (it for it in links if it is not first and not it.is_p2pchat)
-        return [first, *(it for it in same if network_of(it.ip) == here)]
+        return [first, *(it for it in same if machine_of(it.ip) == here)]
 
     @property
     def average_round_trip(self) -> float | None:

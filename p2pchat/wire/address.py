@@ -183,6 +183,15 @@ def plain_ip(ip: str) -> str:
     return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip
 
 
+def machine_of(ip: str) -> str:
+    """What counts as one machine, for who compares two links of one name.
+
+    As `network_of`, but neighbours on a link are not one machine for having one share.
+    """
+    network = network_of(ip)
+    return ip if network == LINK else network
+
+
 @lru_cache(maxsize=1024)
 def network_of(ip: str) -> str:
     """What counts as one address, for every limit that has a share for each.

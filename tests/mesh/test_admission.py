@@ -127,6 +127,27 @@ class LinkTests(SynchronousTestCase):
         door.open(HERE)
         self.assertEqual(self.refused(door, HERE), "too many links from one address")
 
+    def test_a_crowd_on_a_link_without_ipv4_leaves_room_for_friends(self) -> None:
+        """All link-local addresses are one, and one machine has as many of them as it wants."""
+        door = Door(per_ip=3)
+
+        def opens(ip: str, *, friend: bool = False) -> bool:
+            link = door.come(ip)
+            assert link is not None, door.why
+            has_place = door.it.opened(link, door.now, friend=friend)
+            if not has_place:
+                door.go(link)
+            return has_place
+
+        crowd = [opens(f"fe80::{n}%eth0") for n in range(1, 8)]
+        self.assertEqual(crowd, [True] * 3 + [False] * 4)
+        self.assertTrue(opens("fe80::f%eth0", friend=True))
+        self.assertFalse(opens("fe80::9%eth0"))
+        door.come("fe80::a%eth0")
+        door.come("fe80::b%eth0")
+        self.assertEqual(self.refused(door, "fe80::c%eth0"), "too many links from one address")
+        self.assertIsNotNone(door.come(THERE))
+
     def test_dialing_an_address_takes_no_place_of_its_inbound_links(self) -> None:
         door = Door(per_ip=1)
         door.it.dialed(HERE)

@@ -187,6 +187,14 @@ class SecondLinksTests(SynchronousTestCase):
             new, _ = links.open(ip=ip)
             self.assertEqual((links.peer.links, old.pings), ([old, new], 1))
 
+    def test_nor_from_a_neighbour_without_ipv4(self) -> None:
+        links = Links()
+        old, _ = links.open(ip="fe80::b%eth0")
+        links.run(CROSSING + 1)
+        new, _ = links.open(ip="fe80::bad%eth0")
+        self.assertEqual((links.peer.links, old.pings), ([old, new], 1))
+        self.assertEqual(len(links.told), 1)
+
     def test_another_program_that_answers_for_somebody_else_is_not_needed_twice(self) -> None:
         links = Links()
         old, _ = links.open()

@@ -128,6 +128,13 @@ class HandshakeBudgetTests(SynchronousTestCase):
         self.budget.failed_late("127.0.0.1", self.now)
         self.assertTrue(self.budget.may_go("127.0.0.1", self.now))
 
+    def test_a_neighbour_without_ipv4_rests_nobody_else(self) -> None:
+        """All link-local addresses count as one: one machine would keep all others out."""
+        self.budget.failed_late("fe80::bad%eth0", self.now)
+        self.budget.spent("fe80::bad%eth0", DEAR + 0.001, self.now)
+        self.assertTrue(self.budget.may_go("fe80::1%eth0", self.now))
+        self.assertEqual(self.budget.rests, 0)
+
     def test_a_late_failure_rests_its_group(self) -> None:
         self.budget.failed_late("10.0.0.1", self.now)
         self.now += REST - 0.1

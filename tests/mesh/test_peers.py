@@ -452,6 +452,14 @@ class LinksInUseTests(SynchronousTestCase):
         _, used, all_used = self.links(first, elsewhere, ours, beside)
         self.assertEqual((used, all_used), (first, [first, beside]))
 
+    def test_a_neighbour_without_ipv4_gets_nothing_that_is_for_another(self) -> None:
+        """All link-local addresses share a limit, and are not one machine for that."""
+        first, beside, neighbour = (FakeLink() for _ in range(3))
+        first.ip = beside.ip = "fe80::b%eth0"
+        neighbour.ip = "fe80::bad%eth0"
+        _, _, all_used = self.links(first, neighbour, beside)
+        self.assertEqual(all_used, [first, beside])
+
 
 NAMES = [f"{name}@{namespace}" for namespace in ("x", "y") for name in "bcd"]
 EVENT = st.one_of(

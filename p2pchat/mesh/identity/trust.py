@@ -31,7 +31,7 @@ from typing import Final, NamedTuple, Protocol
 from p2pchat.mesh.identity.certificates import is_weak
 from p2pchat.mesh.identity.pin import Pin
 from p2pchat.mesh.identity.statement import Statement
-from p2pchat.wire.address import network_of
+from p2pchat.wire.address import machine_of
 from p2pchat.wire.guard import ANOTHER_KEY
 
 LIVES_FOR: Final = 2.0
@@ -228,7 +228,7 @@ def vouch(
     if any(link.key is not None and link.key != key for link in links):
         return Verdict(False, another_key(name), AlertKind.OTHER_KEY, refuse_key=True)
     plain = [link for link in links if link.key is None]
-    elsewhere = [link for link in plain if network_of(link.ip) != network_of(ip)]
+    elsewhere = [link for link in plain if machine_of(link.ip) != machine_of(ip)]
     if elsewhere:
         alive = any(now - link.heard_at <= LIVES_FOR for link in elsewhere)
         return Verdict(False, NAME_IN_USE, AlertKind.SECOND, refuse_key=True, doubt=not alive)

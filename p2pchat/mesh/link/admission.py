@@ -14,7 +14,8 @@ been silent for longest gives way to a newcomer:
   address, however fast it dials, does not keep its own neighbours out, nor anybody else.
 
 Strangers who do say HELLO, under however many names and from however many addresses, leave an
-eighth of all places to friends and to our own dials.
+eighth of all places to friends and to our own dials. All link-local addresses of IPv6 count as one,
+which one machine can fill: there strangers have the share of an address, and friends as much again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections import Counter
 from typing import Final, Protocol
 
 from p2pchat.settings.values import LimitSettings
-from p2pchat.wire.address import THIS_MACHINE, network_of
+from p2pchat.wire.address import LINK, THIS_MACHINE, network_of
 
 _RESERVE: Final = 128
 """Descriptors that are not for links; a quarter of them, but at least 32, where they are few."""
@@ -168,7 +169,9 @@ class Admission:
             self._opened[address] += 1
         if friend:
             return True
-        if len(self._strangers) >= self._max_strangers:
+        of_link = self._per_address[LINK] - len(self._silent_at.get(LINK, ()))
+        no_share = address == LINK and of_link > self._max_per_address
+        if no_share or len(self._strangers) >= self._max_strangers:
             self.refused += 1
             return False
         self._strangers.add(link)
@@ -199,8 +202,9 @@ class Admission:
         return self._max_silent_per_address
 
     def _is_crowded(self, address: str) -> bool:
-        """Whether an address has all the links that it may have."""
-        return address != THIS_MACHINE and self._per_address[address] >= self._max_per_address
+        """Whether an address has all the links that it may have; those of a link, friends' too."""
+        most = self._max_per_address * (2 if address == LINK else 1)
+        return address != THIS_MACHINE and self._per_address[address] >= most
 
     def _one_gives_way(self, address: str, now: float) -> bool:
         """Have the oldest without HELLO end, if it had its time; whether it did.

@@ -7,8 +7,9 @@ when it is over, because nobody knows before what it costs. So a bucket may be i
 - Who waits is let go by `next`, one of each group in turn. Nobody passes those who wait for what
   all share.
 - An address that made one step dear, or failed after its certificate came, rests. The dearest
-  handshakes look like that, and nobody honest makes them. Its neighbours and this machine do not
-  rest, since one program would keep all others out. Links that are open stay.
+  handshakes look like that, and nobody honest makes them. Its neighbours do not rest, nor what many
+  share, this machine and all link-local addresses of IPv6, since one program would keep all others
+  out. Links that are open stay.
 - A third bucket, that fills fast and holds little, keeps one turn of the reactor short.
 """
 
@@ -18,7 +19,7 @@ from collections import OrderedDict
 from typing import Final, Protocol
 
 from p2pchat.mesh.link.bucket import TokenBucket
-from p2pchat.wire.address import THIS_MACHINE, group_of, network_of
+from p2pchat.wire.address import LINK, THIS_MACHINE, group_of, network_of
 
 ALL: Final = (0.150, 0.300)
 """Seconds of CPU a second, and at once, for all inbound handshakes."""
@@ -185,7 +186,7 @@ class HandshakeBudget:
 
     def _rest(self, ip: str, now: float) -> None:
         address = network_of(ip)
-        if address == THIS_MACHINE:
+        if address in (THIS_MACHINE, LINK):
             return
         self.rests += 1
         self._rests[address] = now + REST

@@ -155,6 +155,12 @@ class FirstKeyTests(SynchronousTestCase):
             link = Link(None, heard_at=heard_at)
             self.assertEqual(arrives(PREFER, None, MALLORY, link, ip="10.9.0.3"), verdict)
 
+    def test_from_another_machine_of_a_link_without_ipv4(self) -> None:
+        link = Link(None, "fe80::b%eth0")
+        verdict = arrives(PREFER, None, MALLORY, link, ip="fe80::bad%eth0")
+        self.assertEqual(verdict.alert, AlertKind.SECOND)
+        self.assertTrue(arrives(PREFER, None, BOB, link, ip="fe80::b%eth0").take)
+
     def test_from_another_address_when_it_is_not_sure_whether_it_lives(self) -> None:
         link = Link(None, heard_at=NOW - LIVES_FOR - 0.1)
         verdict = arrives(PREFER, None, MALLORY, link, ip="10.9.0.3")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from p2pchat.mesh.discovery.lan import interfaces
+from p2pchat.mesh.discovery.lan import interfaces, netlink
 from p2pchat.mesh.discovery.lan.interfaces import Interface, all_interfaces, usable
 from p2pchat.mesh.discovery.lan.netlink import Found, addresses
 from p2pchat.mesh.discovery.lan.way import Way
@@ -62,6 +62,12 @@ class InterfaceTests(SynchronousTestCase):
 
         before = {*all_interfaces()}
         self.patch(interfaces, "addresses", none)
+        self.assertEqual({*all_interfaces()}, before)
+
+    def test_an_answer_that_is_cut_off(self) -> None:
+        """As without netlink: a look at the interfaces that raised would be the last one."""
+        before = {*all_interfaces()}
+        self.patch(netlink, "_messages", lambda _: iter([(20, b"cut")]))
         self.assertEqual({*all_interfaces()}, before)
 
     def test_neighbours(self) -> None:

@@ -47,7 +47,10 @@ def addresses() -> list[Found]:
                 if kind == _DONE:
                     return found
                 if kind == _NEW:
-                    found += _understood(body)
+                    try:
+                        found += _understood(body)
+                    except struct.error:
+                        raise OSError("the kernel's answer cannot be read") from None
 
 
 def _messages(block: bytes) -> Iterator[tuple[int, bytes]]:
