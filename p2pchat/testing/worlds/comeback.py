@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from p2pchat.mesh.book import LASTING
 from p2pchat.mesh.discovery.lan.beacon import Beacon, encode
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.worlds.inner import Violation
@@ -31,6 +32,7 @@ def come_back(scene: Scene, dice: Dice) -> None:
     """All leave, the rendezvous is gone, and all are back, some of them at other addresses."""
     for violation in scene.visitor.overstayed():
         scene.find(violation)
+    scene.pass_time(LASTING + 1)  # a link that was shorter is in no book
     scene.tell("all leave, and the rendezvous is gone for good")
     for life in scene.lives.values():
         life.stop()
