@@ -50,7 +50,7 @@ def addresses() -> list[Found]:
                     try:
                         found += _understood(body)
                     except struct.error:
-                        raise OSError("the kernel's answer cannot be read") from None
+                        raise OSError("the kernel does not tell its addresses") from None
 
 
 def _messages(block: bytes) -> Iterator[tuple[int, bytes]]:
