@@ -324,7 +324,9 @@ class Mesh:
             self._dialing.dial(peer)
 
     def _wanted_at(self, peer_id: str, places: Sequence[Place]) -> list[Place]:
-        """Those of these places at which a peer is not blocked."""
+        """Those of these places at which a peer is not blocked; none for who says to be us."""
+        if peer_id == self.context.me.peer_id:
+            return []
         return [place for place in places if not self.blocking.has(peer_id, place[0])]
 
     def _status_changed(self, peer: Peer) -> None:

@@ -40,6 +40,18 @@ class NeighbourTests(NeighbourCase):
         self.town.run(1)
         self.assertEqual(self.town.seen(bob).texts, ["oi"])
 
+    def test_our_own_name_at_another_place_is_told_and_not_dialed(self) -> None:
+        alice, bob = self.node("alice", 1), self.node("bob", 2)
+        self.town.run_until_meshed()
+        for instance in ("e" * 16, "f" * 16):  # of two, one is silent earlier
+            self.network.shout("10.0.0.2", encode(Beacon("alice@CIC", instance, port=4000)))
+            self.town.run(25)
+        self.town.run(100)
+        self.assertIsNone(alice.peers.get("alice@CIC"))
+        self.assertEqual([link.peer_id for link in bob.mesh.links], ["alice@CIC"])
+        told = [it for it in self.town.seen(alice).notices if "else uses the name" in it]
+        self.assertIn("[alice@CIC] (on this network, at 10.0.0.2)", told[0])
+
     def test_twelve_meet(self) -> None:
         for number in range(1, 13):
             self.node(f"n{number}", number, sealed=False)
