@@ -68,6 +68,8 @@ class Database:
         self._names = Names()
         self._room = Room(self._file, self._names)
         self._careful = False
+        self._untold = ""
+        """What a file is called that was put aside, of which no batch has told yet."""
         self._lost = 0
         self._is_cut = False
         self.unfiled = 0
@@ -118,13 +120,13 @@ class Database:
         When the file turns out to be damaged, it is put aside, and the batch is the first in a new
         one: then write the outbox again.
         """
-        aside = ""
         try:
             self._commit(batch)
         except sqlite3.DatabaseError as damage:
             if not is_damage(damage):
                 raise
-            aside = self._commit_mended(batch)
+            self._commit_mended(batch)
+        aside, self._untold = self._untold, ""
         return Committed(self.unfiled, aside, used_bytes(self._file.open()))
 
     def file(self) -> int:
@@ -331,8 +333,8 @@ class Database:
                     self._mend()
             raise
 
-    def _commit_mended(self, batch: Batch) -> str:
-        """Store a batch in a file that is damaged; returns what it is called if that cannot be."""
+    def _commit_mended(self, batch: Batch) -> None:
+        """Store a batch in a file that is damaged, or put that aside and begin a new one."""
         try:
             self._mend()
             self._commit(batch)
@@ -340,9 +342,9 @@ class Database:
             if not mending.is_beyond_repair(damage):
                 raise
             aside = self._set_aside()
+            # On a full disk the new one takes nothing yet: then a later batch has it told.
+            self._untold = self._untold or aside
             self._commit(batch)
-            return aside
-        return ""
 
     def _rescue(self, remembered: int) -> Loaded:
         """What can be read of a file with damaged pages."""

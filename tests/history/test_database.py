@@ -325,6 +325,21 @@ class DamageTests(FileCase):
         self.assertTrue(os.path.exists(done.aside))
         self.assertEqual(self.texts(self.reader.recent(None, 9)), ["new"])
 
+    def test_a_file_put_aside_on_a_full_disk_is_told_with_the_next_batch(self) -> None:
+        self.damage()
+        put_aside = self.database._file.set_aside
+
+        def and_then_it_is_full() -> str:
+            BrokenConnection.trouble = FULL
+            return put_aside()
+
+        self.patch(self.database._file, "set_aside", and_then_it_is_full)
+        batch = Batch([self.arrival("bob@CIC", send("2", "new"))])
+        self.assertRaises(sqlite3.OperationalError, self.database.commit, batch)
+        BrokenConnection.trouble = None
+        self.assertTrue(os.path.exists(self.database.commit(batch).aside))
+        self.assertEqual(self.database.commit(Batch([])).aside, "")
+
     def test_other_trouble_is_no_damage(self) -> None:
         self.keep(self.arrival("bob@CIC", send("1", "kept")))
         self.database.close()
