@@ -104,6 +104,10 @@ class ListenerTests(SynchronousTestCase):
             for number in range(1, 3):
                 link = self.connects(f"{prefix}{number}")
                 assert isinstance(link, PeerProtocol)
-                self.factory.admission.settled(link)
-            self.assertIsInstance(self.connects(f"{prefix}ffff"), Refusal)
+                self.assertTrue(self.factory.admission.opened(link, 0.0, friend=False))
+        self.assertIsInstance(self.connects("2001:db8:0:1::ffff"), Refusal)
+        # On one link, friends have places of their own: whether it is one, HELLO tells.
+        third = self.connects("fe80::ffff")
+        assert isinstance(third, PeerProtocol)
+        self.assertFalse(self.factory.admission.opened(third, 0.0, friend=False))
         self.assertIsInstance(self.connects("2001:db8:0:2::1"), PeerProtocol)
