@@ -364,11 +364,17 @@ class Outgoing:
             if peer is not None and message.link is not None:
                 self.on_overdue(peer, message.link)
             self.outcomes.no_ack(message, peer, timeout, now)
-        history, outbox = self._history, self.outbox
+        history = self._history
         if history is not None and history.failing:
             self.outcomes.look_at_unstored()
-        if history is None or not history.ready:
+        if history is not None and not history.ready:
             return
+        if history is not None:
+            self._sweep_kept(now, timeout)
+        self._waiting.send_to_all()
+
+    def _sweep_kept(self, now: float, timeout: float) -> None:
+        outbox = self.outbox
         for message in outbox.overdue_before(now - (AGAIN_AFTER - 1) * timeout):
             peer = self._peers.get(message.peer_id)
             if peer is not None and peer.links and peer.link_in_use.is_p2pchat:
@@ -376,7 +382,6 @@ class Outgoing:
         if now >= self._check_age_at:
             self._check_age_at = now + _CHECK_AGE_EVERY
             self._cancelling.expire()
-        self._waiting.send_to_all()
 
     # ------------------------------------------------------------ the end of the node
 

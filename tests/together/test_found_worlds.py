@@ -177,6 +177,47 @@ WORLDS: Final = {
             ("pass", 57904),
         ],
     ),
+    "without a history, it waited behind one that was never acknowledged": World(
+        Kind(seed=3157914796, latency=(0.1, 0.9), forgetful=(0, 1)),
+        [
+            ("visit", 26288),
+            ("visit", 43370),
+            ("script", 64611),
+            ("pass", 5040),
+            ("break", 65516),
+            ("visit", 9114),
+        ],
+    ),
+    "a damaged file was put aside while the disk was full": World(
+        Kind(seed=4132006523, forgetful=(0, 1)),
+        [
+            ("pass", 35043),
+            ("send", 78064),
+            ("thread", 68022),
+            ("pass", 26400),
+            ("pass", 99377),
+            ("thread", 41774),
+            ("full", 18618),
+            ("publish", 62792),
+            ("pass", 92561),
+            ("thread", 40967),
+            ("tear", 33508),
+            ("send", 48212),
+            ("pass", 6143),
+            ("thread", 57232),
+        ],
+    ),
+    "a rendezvous that blocked who looked for a name was asked again": World(
+        Kind(seed=301254937, nodes=2),
+        [
+            ("directory", 33330),
+            ("send", 37619),
+            ("pass", 5108),
+            ("pass", 74059),
+            ("directory", 51321),
+            ("pass", 49895),
+        ],
+    ),
 }
 
 
