@@ -385,8 +385,9 @@ class Outbox:
             self._in_order(peer_id)
 
     def _in_order(self, peer_id: str) -> None:
-        in_order = sorted(self._unsent[peer_id].values(), key=lambda each: each.entry.id)
-        self._unsent[peer_id] = {message.msg_id: message for message in in_order}
+        # Not by their number in the history, which those that were said just now do not have yet.
+        unsent, said = self._unsent[peer_id], self._by_peer[peer_id]
+        self._unsent[peer_id] = {each: said[each] for each in said if each in unsent}
 
     def _move(self, message: OwnMessage, stage: Stage) -> None:
         before = message.stage

@@ -218,6 +218,10 @@ WORLDS: Final = {
             ("pass", 49895),
         ],
     ),
+    "what found no room was put behind what was said later": World(
+        Kind(seed=1454042437, nodes=4, narrow=True),
+        [("burst", 908), ("send", 86151), ("pass", 49970)],
+    ),
 }
 
 
