@@ -396,15 +396,8 @@ class ChatNode(MultiService):
         _log.info("{me} listens on port {port}", me=self.me.peer_id, port=self.port)
         history = self.history
         catching_up = None if history is None else self._catching_up
-        self._sweep.start(
-            self.mesh,
-            self.outgoing,
-            self.absences,
-            self.pairings,
-            history,
-            catching_up,
-            self.rotating,
-        )
+        parts = (history, self.outgoing, self.absences, self.pairings, catching_up, self.rotating)
+        self._sweep.start(self.mesh, [part for part in parts if part is not None])
         if history is not None:
             history.open().addCallback(lambda _: self._past_known(history))
         super().startService()

@@ -21,7 +21,7 @@ from p2pchat.mesh.peers import Peer, PeerTable
 from p2pchat.node.news import Became, News
 from p2pchat.node.observers import Observers
 from p2pchat.node.outbox import Outbox, OwnMessage, Stage
-from p2pchat.speech import Sentence, counted, spoken
+from p2pchat.speech import Sentence, counted
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.repetitions import LONGEST_ID
 from p2pchat.wire.text import shortened
@@ -103,7 +103,7 @@ class Outcomes:
                 "{n} more messages waited for too long and are given up",
                 more,
             )
-            self._observers.notice(spoken(others))
+            self._observers.notice(others)
 
     def unconfirmed(self, message: OwnMessage) -> None:
         """Another program got it as often as it may: it was perhaps read each time."""
@@ -211,7 +211,7 @@ class Outcomes:
     def _notice(self, message: OwnMessage, sentence: Sentence, why: Sentence | str = "") -> None:
         """Who said it in an earlier run is no longer there to be told: tell everybody."""
         who, text = bracketed(message.peer_id), shortened(message.entry.text, 40)
-        self._observers.notice(spoken(sentence.but(who=who, why=why, text=text)))
+        self._observers.notice(sentence.but(who=who, why=why, text=text))
 
     def _late(self, message: OwnMessage, why: Sentence | str, then: Sentence) -> None:
         history = self._history

@@ -125,6 +125,11 @@ class Pairings:
         if link.key is not None and link.own_key is not None:
             self._do(peer, link, self._runs.gone(peer.peer_id, link.key, link.own_key))
 
+    @property
+    def at_rest(self) -> bool:
+        """Always: of ten seconds, one more is nothing."""
+        return True
+
     def sweep(self, now: float) -> None:
         """End what is late."""
         self._do(None, None, self._runs.sweep(now))

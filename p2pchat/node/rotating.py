@@ -54,6 +54,11 @@ class Rotating:
         """A link is gone."""
         self._to_tell.pop(link, None)
 
+    @property
+    def at_rest(self) -> bool:
+        """Always: nobody waits for what is told here."""
+        return True
+
     def sweep(self, now: float) -> None:
         """Tell those who were not told yet, and take the next key when its day has come."""
         for link in [*islice(self._to_tell, _LINKS_A_SWEEP)]:

@@ -9,20 +9,14 @@ before anybody is judged to be late.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from p2pchat.history.durable import DurableHistory
 from p2pchat.logs.levels import Log
 from p2pchat.mesh.mesh import Mesh
-from p2pchat.node.away import Absences
-from p2pchat.node.catching_up import CatchingUp
-from p2pchat.node.outgoing import Outgoing
-from p2pchat.node.pairing import Pairings
-from p2pchat.node.rotating import Rotating
 
 _log: Final = Log("Node")
 _INTERVAL: Final = 0.25
@@ -36,16 +30,22 @@ _PATIENCE: Final = 1.0
 """Seconds that we then read what came meanwhile, before anybody is told that he was late."""
 
 
+class Part(Protocol):
+    """What has deadlines of its own."""
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether a call once a second is often enough."""
+
+    def sweep(self, now: float) -> None:
+        """Look at them; `now` is of the node's clock."""
+
+
 class Sweep:
     """Sweeps the parts of one node, from `start` to `stop`."""
 
     _mesh: Mesh
-    _outgoing: Outgoing
-    _absences: Absences
-    _pairings: Pairings | None
-    _history: DurableHistory | None
-    _catching_up: CatchingUp | None
-    _rotating: Rotating | None
+    _parts: Sequence[Part]
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -56,20 +56,9 @@ class Sweep:
         self._loop = LoopingCall(self._sweep)
         self._loop.clock = clock
 
-    def start(
-        self,
-        mesh: Mesh,
-        outgoing: Outgoing,
-        absences: Absences,
-        pairings: Pairings | None,
-        history: DurableHistory | None,
-        catching_up: CatchingUp | None,
-        rotating: Rotating | None = None,
-    ) -> None:
-        """Look at the deadlines of these from now on."""
-        self._mesh, self._outgoing, self._history = mesh, outgoing, history
-        self._absences, self._pairings, self._catching_up = absences, pairings, catching_up
-        self._rotating = rotating
+    def start(self, mesh: Mesh, parts: Sequence[Part]) -> None:
+        """Look at the deadlines of the mesh and of these, in their order, from now on."""
+        self._mesh, self._parts = mesh, parts
         self._loop.start(_INTERVAL, now=False)
 
     def soon(self) -> None:
@@ -92,16 +81,8 @@ class Sweep:
         _guarded(self._mesh.sweep, now)
         if now < self._judge_from:
             return
-        if self._history is not None:
-            _guarded(self._history.sweep, now)
-        _guarded(self._outgoing.sweep, now)
-        _guarded(self._absences.sweep, now)
-        if self._pairings is not None:
-            _guarded(self._pairings.sweep, now)
-        if self._catching_up is not None:
-            _guarded(self._catching_up.sweep, now)
-        if self._rotating is not None:
-            _guarded(self._rotating.sweep, now)
+        for part in self._parts:
+            _guarded(part.sweep, now)
         _guarded(self._mesh.look_at_deadlines, now)
         # Timers are never early, but one may be less late than the one before it.
         if now >= self._slow_at - _INTERVAL / 2:
@@ -114,8 +95,7 @@ class Sweep:
         """Rest when nothing has a deadline, and what gets one from now on can wait for a while."""
         timeouts = self._mesh.context.settings.connection
         short = min(timeouts.ack_timeout, timeouts.handshake_timeout) < 2 * _AT_REST
-        parts = (self._mesh, self._outgoing, self._absences, self._history, self._catching_up)
-        rest = not short and all(part is None or part.at_rest for part in parts)
+        rest = not short and self._mesh.at_rest and all(part.at_rest for part in self._parts)
         self._loop.interval = _AT_REST if rest else _INTERVAL
 
 

@@ -50,7 +50,7 @@ from p2pchat.service.small_files import open_book, open_own_lists
 from p2pchat.settings.checks import ConfigError
 from p2pchat.settings.paths import default_log_path, typed_lines_path
 from p2pchat.settings.values import Settings
-from p2pchat.speech import Sentence, _, sentence_of, spoken
+from p2pchat.speech import Sentence, _, sentence_of
 from p2pchat.sqlite import Worker
 from p2pchat.wire.address import LOOPBACK
 from p2pchat.wire.repetitions import RecentIds
@@ -267,7 +267,7 @@ class Program(Service):
             self._say(of_another_user(self.node.settings.rendezvous.local_port))
         if self._own_name is not None and self._own_name.told is not None:
             _log.info("{text}", text=str(self._own_name.told))
-            self.node.observers.notice(spoken(self._own_name.told))
+            self.node.observers.notice(self._own_name.told)
         untold, self._untold = self._untold or [], None
         for sentence in untold:
             self._say(sentence)
@@ -295,7 +295,7 @@ class Program(Service):
         """Tell the person, if there is something to tell, and the log."""
         if sentence:
             _log.warn("{text}", text=str(sentence))
-            self.node.observers.notice(spoken(sentence))
+            self.node.observers.notice(sentence)
 
     def _show(self, console: Service, show: Callable[[str], None]) -> None:
         self._console, self._show_line = console, show
