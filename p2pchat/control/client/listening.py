@@ -24,7 +24,7 @@ from p2pchat.mesh.discovery.lan.beacon import (
     encode,
 )
 from p2pchat.mesh.discovery.lan.interfaces import Interface, all_interfaces, usable
-from p2pchat.mesh.discovery.lan.sockets import ipv6_socket
+from p2pchat.mesh.discovery.lan.sockets import ipv6_socket, share
 from p2pchat.speech import _, spoken
 from p2pchat.wire.address import host_and_port, is_link_local
 from p2pchat.wire.names import bracketed
@@ -74,10 +74,7 @@ def heard_on_the_network(
 def _ipv4_socket(port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        made.setblocking(False)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "SO_REUSEPORT"):
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        share(made)
         made.bind((GROUP, port))
     except OSError:
         made.close()
