@@ -176,6 +176,18 @@ class SeekTests(PresenceTestCase):
         self.assertEqual(len(self.asked()), asked + 1)
         self.assertEqual(self.scopes[-1], "UnB")
 
+    def test_names_of_several_namespaces_are_asked_for_at_once(self) -> None:
+        self.fill_many()
+        others = ("ana@UnB", "ana@USP", "ana@MIT")
+        for number, peer_id in enumerate(others):
+            self.rendezvous.enter(peer_id, f"10.5.0.{number}", 4000)
+        self.start(5)
+        for peer_id in others:
+            self.presence.seek(peer_id)
+        self.run_for(2)
+        for peer_id in others:
+            self.assertIn([peer_id], self.listed)
+
     def test_nobody_is_sought_while_all_are_listed(self) -> None:
         self.start(5)
         self.assertFalse(self.presence.seek("ana@UnB"))

@@ -237,7 +237,7 @@ class Presence(Service):
             self._discover(now)
         elif self._seeking.due:
             self._schedule.seeking(now)
-            self._seeking.ask()
+            self._seeking.ask().addBoth(self._rest)
 
     def _register(self, now: float) -> None:
         self._schedule.registering(now)

@@ -70,14 +70,14 @@ class Seeking:
         """Whether there is something to `ask` for."""
         return bool(self._wanted) and self._asking is None
 
-    def ask(self) -> None:
-        """Ask for those of one namespace; call it when it is `due`."""
+    def ask(self) -> Deferred[Any]:
+        """Ask for those of one namespace; call it when it is `due`. Fires when that is over."""
         namespace = next(iter(self._wanted))
         selection = Selection(names=tuple(self._wanted.pop(namespace)))
         asking: Deferred[Any]
         asking = self._asking = self._directory.discover(namespace, selection)
         asking.addCallback(lambda reply: self._on_listings(_found(reply, namespace, selection)))
-        asking.addBoth(self._over)
+        return asking.addBoth(self._over)
 
     def stop(self) -> None:
         """Look for nobody any more."""
