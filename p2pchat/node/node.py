@@ -234,9 +234,7 @@ class ChatNode(MultiService):
             )
             own_keys.known.on_noted = self.observers.key_noted
             if own_keys.succession is not None:
-                self.rotating = Rotating(
-                    own_keys.succession, self.trusting, mesh, self.observers.notice
-                )
+                self.rotating = Rotating(own_keys.succession, mesh, self.observers.notice)
         mesh.on_key_alert = self.observers.key_alert
         mesh.link_log.friends = mesh.context.friends = self.friends
         self.peers = mesh.peers

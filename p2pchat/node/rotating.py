@@ -21,7 +21,6 @@ from p2pchat.mesh.identity.statement import as_message
 from p2pchat.mesh.identity.succession import Succession
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.mesh.mesh import Mesh
-from p2pchat.node.trusting import Trusting
 from p2pchat.wire.codec import encode
 
 _LINKS_A_SWEEP: Final = 500
@@ -33,11 +32,8 @@ class Rotating:
     `tell` gets sentences for the person.
     """
 
-    def __init__(
-        self, succession: Succession, trusting: Trusting, mesh: Mesh, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, succession: Succession, mesh: Mesh, tell: Callable[[str], None]) -> None:
         self._succession = succession
-        self._trusting = trusting
         self._mesh = mesh
         self._tell = tell
         self._line = b""
@@ -47,7 +43,7 @@ class Rotating:
 
     def opened(self, link: IPeerLink) -> None:
         """A link is new."""
-        if self._line and link.key is not None and link.is_p2pchat:
+        if self._succession.next is not None and link.key is not None and link.is_p2pchat:
             self._to_tell[link] = None
 
     def closed(self, link: IPeerLink) -> None:
@@ -74,8 +70,6 @@ class Rotating:
         self._tell(next_key_found(fingerprint(following.statement.new), following.until))
 
     def _taken(self, keys: Keys) -> None:
-        self._line = b""
         self._to_tell.clear()
         self._mesh.take_key(keys)
-        self._trusting.own_key = keys.own
-        self._tell(own_key_changed(self._mesh.context.me.peer_id, self._trusting.own_fingerprint))
+        self._tell(own_key_changed(self._mesh.context.me.peer_id, fingerprint(keys.own)))

@@ -23,14 +23,19 @@ class Trusting:
 
     def __init__(self, own: OwnKeys, mesh: Mesh, clock: IReactorTime) -> None:
         self.known: KnownKeys = own.known
-        self.own_key = own.keys.own
-        """Our key, 32 bytes."""
         self.fleeting = own.fleeting
         """Whether our key ends with this process."""
         self.succession = own.succession
         """What finds the key that is to follow ours; None where none can."""
         self._mesh = mesh
         self._clock = clock
+
+    @property
+    def own_key(self) -> bytes:
+        """Our key, 32 bytes."""
+        security = self._mesh.security
+        assert security is not None  # whoever has a key can encrypt
+        return security.keys.own
 
     @property
     def own_fingerprint(self) -> str:

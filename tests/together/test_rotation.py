@@ -184,6 +184,20 @@ class RotationTests(SynchronousTestCase):
         self.town.run(TELL_FIRST + 2)
         self.assertEqual((own_key(self.bob), self.pin().follows(NEXT)), (NEXT, True))
 
+    def test_of_one_that_was_moved_away_nobody_new_hears(self) -> None:
+        self.write()
+        self.rotate()
+        self.file.found = None
+        self.town.run(LOOK_EVERY + 1)
+        carol = self.node("carol@CIC", "10.0.1.3")
+        self.town.run_until_meshed()
+        carol.send("bob@CIC", "oi")
+        self.town.run(3)
+        assert carol.trusting is not None
+        pin = carol.trusting.known.pin_of("bob@CIC")
+        assert pin is not None
+        self.assertIsNone(pin.change)
+
     def test_away_for_months(self) -> None:
         """Who was not there for so long has to `/trust`."""
         self.write()
