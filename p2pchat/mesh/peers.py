@@ -25,6 +25,7 @@ from typing import Final
 from p2pchat.mesh.addresses import AddressRules, Place
 from p2pchat.mesh.link.seams import IPeerLink
 from p2pchat.rendezvous.directory import Listing
+from p2pchat.rendezvous.hint import hint_in
 from p2pchat.wire.address import is_plain, machine_of, namespace_of, the_one_called
 from p2pchat.wire.friends import Friends
 from p2pchat.wire.names import is_escaped
@@ -190,7 +191,7 @@ class Peer:
         hinted: list[Place] = []
         for entry in latest:
             places = rules.dialable(entry.ip, entry.port)
-            if entry.key:
+            if hint_in(entry.key):
                 hinted += places
             addresses.update(dict.fromkeys(places))
             if len(addresses) >= _MAX_ADDRESSES:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-KEY_LENGTH: Final = 43
-"""Characters of a key: 32 bytes in base64url without padding."""
 _KEY: Final = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+"""32 bytes in base64url without padding."""
 
 
-def is_hint(text: str) -> bool:
-    """Whether this is the text of a key."""
-    return _KEY.fullmatch(text) is not None
+def hint_in(value: object) -> str:
+    """The hint that this is, the text of a key; empty for anything else."""
+    return value if isinstance(value, str) and _KEY.fullmatch(value) else ""

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Final, TypeGuard
 import msgspec
 from msgspec import Meta
 
-from p2pchat.rendezvous.hint import KEY_LENGTH, is_hint
+from p2pchat.rendezvous.hint import hint_in
 from p2pchat.rendezvous.selection import (
     IPV6,
     MOST_NAMES,
@@ -133,7 +133,6 @@ _BAD_PORT: Final = Invalid(error("bad_port"))
 _Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 _Port = Annotated[int, Meta(ge=1, le=65_535)]
 _Ttl = Annotated[int, Meta(ge=1, le=MAX_TTL)]
-_Key = Annotated[str, Meta(min_length=KEY_LENGTH, max_length=KEY_LENGTH)]
 _Names = Annotated[list[_Name], Meta(max_length=MOST_NAMES)]
 
 
@@ -145,7 +144,7 @@ class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     name: _Name | None = None
     port: _Port | None = None
     ttl: _Ttl = DEFAULT_TTL
-    key: _Key | None = None
+    key: str | None = None
     limit: Limit | None = None
     sample: bool | None = None
     after: _Name | None = None
@@ -171,11 +170,8 @@ def parse(line: bytes) -> Request:
     namespace = usual.namespace
     if kind == "REGISTER":
         if namespace is not None and usual.name is not None and usual.port is not None:
-            hint = usual.key
-            if hint is None:
-                return Register(namespace, usual.name, usual.port, usual.ttl)
-            if is_hint(hint):
-                return Register(namespace, usual.name, usual.port, usual.ttl, hint)
+            hint = hint_in(usual.key)
+            return Register(namespace, usual.name, usual.port, usual.ttl, hint)
     elif kind == "DISCOVER":
         if usual.limit is None and usual.names is None:
             return Discover(namespace, None, usual.families is not None and IPV6 in usual.families)
@@ -211,8 +207,7 @@ def _check_register(fields: dict[str, Any]) -> Request:
     port = _integer(fields.get("port"))
     if port is None or not 1 <= port <= 65_535:
         return _BAD_PORT
-    hint = fields.get("key")
-    hint = hint if isinstance(hint, str) and is_hint(hint) else ""
+    hint = hint_in(fields.get("key"))
     return Register(namespace, name, port, max(1, min(ttl, MAX_TTL)), hint)
 
 

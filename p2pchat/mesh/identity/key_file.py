@@ -25,6 +25,7 @@ from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
+from p2pchat.disk import SYSTEM
 from p2pchat.locks import Lock, lock
 from p2pchat.mesh.identity.certificates import ANYONE, ANYONE_SEED, key_of
 from p2pchat.mesh.identity.key_making import KeyFileError, RefusedBySystem, pem_of, seed_in
@@ -373,25 +374,8 @@ def _locked_up(path: str, passphrase: bytes) -> KeyFileError:
 
 def write_whole(path: str, pem: str, owner: str) -> None:
     """Have the file hold this, whole or not at all, also after a power cut."""
-    temporary = path + ".new"
+    text = (f"{_TITLE}{owner}\n" if owner else "") + pem
     try:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)  # of a process that was killed
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write((f"{_TITLE}{owner}\n" if owner else "") + pem)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
-        sync_folder(path)
+        SYSTEM.replace(path, text.encode())
     except OSError as error:
         raise KeyFileError(unwritable(path, error)) from None
-
-
-def sync_folder(path: str) -> None:
-    """Have on the disk which files there are in the folder of this one; raises `OSError`."""
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

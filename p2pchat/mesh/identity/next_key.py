@@ -22,6 +22,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from p2pchat.disk import SYSTEM
 from p2pchat.mesh.identity.certificates import key_of
 from p2pchat.mesh.identity.key_file import (
     NEXT,
@@ -33,7 +34,6 @@ from p2pchat.mesh.identity.key_file import (
     read,
     record_in,
     seed_of,
-    sync_folder,
     take,
     text_of,
     unwritable,
@@ -153,7 +153,7 @@ def take_over(
             raise KeyFileError(unwritable(path, error)) from None
         with suppress(OSError):
             # It is the key now. Whatever a power cut leaves of it, it is taken again at the start.
-            sync_folder(path)
+            SYSTEM.sync_folder(path)
     finally:
         held.release()
     return keys

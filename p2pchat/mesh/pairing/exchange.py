@@ -19,6 +19,7 @@ from hmac import compare_digest, digest
 from typing import Final, NamedTuple
 
 from p2pchat.mesh.identity.certificates import is_weak
+from p2pchat.mesh.identity.key_text import key_text
 from p2pchat.speech import Sentence
 
 NOT_INSTALLED: Final = Sentence(
@@ -101,4 +102,4 @@ def same(one: str, other: str) -> bool:
 
 
 def _proof(key: bytes, label: bytes) -> str:
-    return urlsafe_b64encode(digest(key, label, "sha256")).rstrip(b"=").decode("ascii")
+    return key_text(digest(key, label, "sha256"))

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from p2pchat.rendezvous.hint import is_hint
+from p2pchat.rendezvous.hint import hint_in
 from p2pchat.rendezvous.registration import Key, Registration
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 
@@ -154,7 +154,7 @@ def read_field(field: object, value: object) -> Change | None:
         if namespace.startswith('"'):
             namespace = _decode_text(namespace)
         it = _decode_value(value)
-        hint = it.hint if is_hint(it.hint) else ""
+        hint = hint_in(it.hint)
         change = Change(REMEMBERED, ip, namespace, name, it.port, it.ttl, it.until, hint)
     except (ValueError, RecursionError):
         return None
@@ -225,7 +225,7 @@ def _with_hints(changes: list[Change], text: object) -> list[Change]:
     if len(hints) != len(changes):
         return changes
     return [
-        msgspec.structs.replace(change, hint=hint) if is_hint(hint) else change
+        msgspec.structs.replace(change, hint=hint_in(hint))
         for change, hint in zip(changes, hints, strict=True)
     ]
 

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from p2pchat.disk import SYSTEM, Disk
 from p2pchat.locks import Lock, lock
-from p2pchat.rendezvous.hint import is_hint
+from p2pchat.rendezvous.hint import hint_in
 from p2pchat.rendezvous.requests import MAX_NAME, MAX_TTL
 from p2pchat.speech import Sentence
 from p2pchat.sqlite import File, Format, InUseError, damaged, is_damage
@@ -197,4 +197,4 @@ def _checked(stored: tuple[Any, ...]) -> Row | None:
         row = msgspec.convert(stored, Row)
     except msgspec.ValidationError:
         return None
-    return row if not row.hint or is_hint(row.hint) else None
+    return row if row.hint == hint_in(row.hint) else None

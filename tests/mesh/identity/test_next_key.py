@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from p2pchat.disk import SYSTEM
 from p2pchat.locks import Lock, lock
 from p2pchat.mesh.identity import next_key
 from p2pchat.mesh.identity.key_file import (
@@ -162,7 +163,7 @@ class RotateTests(NextKeyTestCase):
         def fails(path: str) -> None:
             raise OSError(errno.EIO, "Input/output error")
 
-        self.patch(next_key, "sync_folder", fails)
+        self.patch(SYSTEM, "sync_folder", fails)
         self.assertEqual(self.take_over().own, NEW)
         self.assertEqual(self.own(), NEW)
 
