@@ -1,7 +1,7 @@
 """All benchmarks, or those that are named, beside the same work done by simpler programs.
 
-    python -m benchmarks                         takes about ten minutes
-    python -m benchmarks --quick                 rougher figures, within about a minute
+    python -m benchmarks                         takes many minutes
+    python -m benchmarks --quick                 rougher figures, sooner
     python -m benchmarks messages start          only these
     python -m benchmarks --json results.json     for `python -m benchmarks.plot`
 

@@ -72,8 +72,7 @@ def main() -> None:
     if options.account is not None:
         with options.account.open("ab") as file:
             file.write(msgspec.json.encode(totals) + b"\n")
-    kinds = {(each.check, each.kind): each for each in reversed(totals.findings)}
-    for finding in [*kinds.values()][-_STORIES:]:
+    for finding in totals.first_of_each_kind()[-_STORIES:]:
         tell(finding, options.more)
     raise SystemExit(report(totals, options.more))
 
@@ -171,11 +170,11 @@ def report(totals: Totals, more: str = "") -> int:
     """Print the account, and in the end what was wrong; returns the exit status."""
     for line in totals.lines():
         say(line)
-    first = {(each.check, each.kind): each for each in reversed(totals.findings)}
-    others = [each for each in totals.findings if each is not first[each.check, each.kind]]
+    first = totals.first_of_each_kind()
+    others = [each for each in totals.findings if each not in first]
     if len(totals.findings) > _LAST:
         say(f"{_LAST} of {len(totals.findings)} findings:")
-    for each in [*first.values(), *others][:_LAST]:
+    for each in [*first, *others][:_LAST]:
         say(f"{each.line()}\n    {each.replay(more)}")
     return 1 if totals.findings or totals.missing() else 0
 

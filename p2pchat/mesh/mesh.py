@@ -306,7 +306,7 @@ class Mesh:
         return self.turns.do(self._listings.take_in(listings, source, whole, namespace))
 
     def sighted(self, peer_id: str, places: Sequence[Place], *, begins: bool) -> None:
-        """A peer is seen at these addresses and ports on our own network, the latest first, or
+        """A peer is seen at these addresses and ports on our own network, the best first, or
         nowhere any more for none: dial it if one of them is new, or if it `begins`, just now."""
         places = self._wanted_at(peer_id, places)
         known = self.peers.get(peer_id)

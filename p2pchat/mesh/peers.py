@@ -211,7 +211,7 @@ class Peer:
         return renewed
 
     def sighted(self, places: Iterable[Place]) -> None:
-        """Take in where it is seen now, the latest first, nowhere for none."""
+        """Take in where it is seen now, the best first, nowhere for none."""
         self.seen_at = tuple(places)[:_MAX_ADDRESSES]
         self._unite()
 

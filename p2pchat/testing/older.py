@@ -10,7 +10,7 @@ What version 1.0 and this one differ in, as far as others notice:
 |---|---|---|
 | HELLO, HELLO_OK | peer_id, version, features, ttl, agent, instance | also `port`, and for keys |
 | features | ack, metrics; history with a history | the same, and away, edit, peers, pair |
-| types | `TYPES` below | the same |
+| types | `TYPES` below | also EDIT, AWAY, KEY, PEERS_REQ, PEERS, PAIR |
 | an id with another text | a repetition: acknowledged, not shown | another message |
 | a second link of a living peer | the newer one is used | the one in use stays |
 | PONG, BYE_OK on another link | count for nothing | count |

@@ -224,7 +224,9 @@ def _asked(family: int, place: tuple[object, ...], seconds: float) -> tuple[str,
 
 
 def _network(settings: Settings) -> Iterable[Found]:
-    ways, names, trouble = heard_on_the_network(patterns=settings.lan.interfaces)
+    ways, names, trouble = heard_on_the_network(
+        patterns=settings.lan.interfaces, listens_on=settings.peer.interface
+    )
     if trouble:
         helps = _("a firewall or another program: see --lan-interfaces")
         yield Found(_("network"), trouble, helps)

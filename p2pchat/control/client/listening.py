@@ -36,13 +36,17 @@ _MOST: Final = 1000
 
 
 def heard_on_the_network(
-    seconds: float = _LISTEN, port: int = PORT, patterns: Sequence[str] = ()
+    seconds: float = _LISTEN,
+    port: int = PORT,
+    patterns: Sequence[str] = (),
+    listens_on: str | None = None,
 ) -> tuple[list[str], set[str], str]:
     """Our addresses there, who else was heard (printable, with an address), and what is wrong.
 
-    `patterns` are the person's names of interfaces, none for all that fit.
+    `patterns` are the person's names of interfaces, none for all that fit. `listens_on`: the
+    address that the node listens on, which says the family, None for both.
     """
-    ways = usable(all_interfaces(), patterns)
+    ways = usable(all_interfaces(), patterns, listens_on)
     ours = [each.ip for each in ways]
     if not ways:
         return [], set(), ""

@@ -59,7 +59,7 @@ def next_count(last: int, wall: float) -> int:
 
 
 def is_sound(statement: Statement, peer_id: str) -> bool:
-    """Whether both keys have signed it for this name; some 360 us."""
+    """Whether both keys have signed it for this name."""
     text = to_sign(statement.old, statement.new, statement.count, peer_id)
     return has_signed(statement.old, statement.by_old, text) and has_signed(
         statement.new, statement.by_new, text

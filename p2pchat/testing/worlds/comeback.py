@@ -17,15 +17,16 @@ from p2pchat.mesh.discovery.lan.beacon import Beacon, encode
 from p2pchat.testing.directory import Fault
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.kind import Dice
-from p2pchat.testing.worlds.neighbours import VICTIM_IP, book_path
+from p2pchat.testing.worlds.neighbours import book_path
 from p2pchat.testing.worlds.scene import Scene
 from p2pchat.testing.worlds.visitor import Habit
 
 TWO_MINUTES: Final = 120.0
 _AIMED: Final = 300.0
 """Seconds in which nodes ask a liar where others are."""
-_LEAVING: Final = 20.0
 _SHOUTS: Final = 5
+_NOWHERE_IP: Final = "10.0.9.8"
+"""Where beacons and books say that somebody is, and nobody is: dials there are no liar's doing."""
 
 
 def come_back(scene: Scene, dice: Dice) -> None:
@@ -34,10 +35,7 @@ def come_back(scene: Scene, dice: Dice) -> None:
         scene.find(violation)
     scene.pass_time(LASTING + 1)  # a link that was shorter is in no book
     scene.tell("all leave, and the rendezvous is gone for good")
-    for life in scene.lives.values():
-        life.stop()
-    scene.pass_time(_LEAVING, until=lambda: all(life.gone for life in scene.lives.values()))
-    if not all(life.gone for life in scene.lives.values()):
+    if not scene.stop_all():
         return  # this is found when all are to leave in the end
     served = scene.town.served
     if served is not None:
@@ -107,7 +105,7 @@ def _beacon(scene: Scene, dice: Dice) -> None:
         return
     for _ in range(dice.randint(1, _SHOUTS)):
         whose, from_, what = dice.choice(scene.names), dice.choice(scene.names), dice.random()
-        ip = dice.choice((scene.ip(from_), VICTIM_IP))
+        ip = dice.choice((scene.ip(from_), _NOWHERE_IP))
         instance = f"{dice.getrandbits(64):016x}"
         if what < 0.2:
             datagram = dice.randbytes(dice.choice((0, 5, 600)))
@@ -138,7 +136,7 @@ def _book(scene: Scene, dice: Dice) -> None:
 
 
 _LIES: Final = (
-    b'{"peers":[{"id":"alice@CIC","places":[["10.0.9.9",4000]],"seen":1e308,"failures":0},'
+    b'{"peers":[{"id":"alice@CIC","places":[["10.0.9.8",4000]],"seen":1e308,"failures":0},'
     b'{"id":"bob@CIC","places":[["127.0.0.1",4000],["::1",4000],["0.0.0.0",4000]],"seen":-1},'
     b'{"id":"\\u001b[2J@CIC","places":[["10.0.0.2",1]],"seen":5,"failures":99999999}]}'
 )

@@ -10,7 +10,6 @@ from typing import Final
 from p2pchat.testing.worlds.inner import Violation
 from p2pchat.testing.worlds.scene import LIAR_IP, Scene
 
-_LEAVING: Final = 20.0
 _AFTERWARDS: Final = 6.0
 """Seconds until a question to a history that was stopped is given up."""
 
@@ -31,9 +30,7 @@ def leave(scene: Scene) -> None:
             if fault.ip == LIAR_IP:
                 continue
             scene.find(Violation("I4", "said to a plain peer", fault.what))
-    for life in scene.lives.values():
-        life.stop()
-    scene.pass_time(_LEAVING, until=lambda: all(life.gone for life in scene.lives.values()))
+    scene.stop_all()
     scene.pass_time(_AFTERWARDS)
     for name, life in scene.lives.items():
         if not life.gone:

@@ -57,7 +57,9 @@ _LEAST_QUIET: Final = 16.0
 """The same, at least: longer than the wait before something is sent again on the same link."""
 _BLOCKED: Final = 40.0
 """The same after a rendezvous that may have refused us for half a minute."""
-_GIVEN_UP_BY: Final = 65.0
+LEAVING: Final = 20.0
+"""Seconds in which a node that is stopped is gone."""
+GIVEN_UP_BY: Final = 65.0
 """Seconds after which a node has seen that a message is too old."""
 _COUNTS_EVERY: Final = 50
 """Turns after which a node's counters are looked at once more."""
@@ -252,6 +254,14 @@ class Scene:
 
     # ------------------------------------------------------------ the end
 
+    def stop_all(self) -> bool:
+        """Have all nodes leave; returns whether they are gone in time."""
+        lives = [*self.lives.values()]
+        for life in lives:
+            life.stop()
+        self.pass_time(LEAVING, until=lambda: all(life.gone for life in lives))
+        return all(life.gone for life in lives)
+
     def settle(self) -> None:
         """Let the threads run freely, and all nodes be there, until all is quiet."""
         self.tell("from now on nothing fails, and the threads run freely")
@@ -266,7 +276,7 @@ class Scene:
             self.pass_time(_A_WHILE)
             quiet += _A_WHILE
         if self.kind.brief:
-            self.pass_time(BRIEF + _GIVEN_UP_BY)
+            self.pass_time(BRIEF + GIVEN_UP_BY)
             self.account.all_is_old = True
         self._count()
         for violation in self._unsettled():

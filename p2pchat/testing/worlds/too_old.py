@@ -15,14 +15,11 @@ from p2pchat.node.news import NotSentError
 from p2pchat.testing.worlds.kind import Dice
 from p2pchat.testing.worlds.life import Life
 from p2pchat.testing.worlds.narrow import BRIEF
-from p2pchat.testing.worlds.scene import Scene
+from p2pchat.testing.worlds.scene import GIVEN_UP_BY, LEAVING, Scene
 
 _BACK: Final = 3600.0
 """Seconds by which the wall clock is set back."""
-_SEEN_BY: Final = 65.0
-"""Seconds after which a node has seen that a message is too old."""
 _READY: Final = 10.0
-_LEAVING: Final = 20.0
 _A_WHILE: Final = 0.5
 
 
@@ -36,7 +33,7 @@ def wait_too_long(scene: Scene, dice: Dice) -> None:
     absent = scene.lives[dice.choice(scene.names)]
     if absent.up:
         absent.stop()
-    scene.pass_time(_LEAVING, until=lambda: absent.gone)
+    scene.pass_time(LEAVING, until=lambda: absent.gone)
     fell: list[str] = []
 
     def gave_up(name: str) -> None:
@@ -52,7 +49,7 @@ def wait_too_long(scene: Scene, dice: Dice) -> None:
             scene.tell(f"{life.name}: sends {text!r} to {absent.name}, who is away")
             with suppress(NotSentError):
                 life.node.send(absent.name, text)
-    end = scene.town.network.clock.seconds() + BRIEF + _SEEN_BY
+    end = scene.town.network.clock.seconds() + BRIEF + GIVEN_UP_BY
     while not fell and scene.town.network.clock.seconds() < end:
         scene.free = False  # the power may go between what is told and what is written
         scene.pass_time(_A_WHILE, until=lambda: bool(fell))

@@ -101,6 +101,10 @@ class Totals(Struct):
         self.counts.update(other.counts)
         self.findings += other.findings
 
+    def first_of_each_kind(self) -> list[Finding]:
+        """Of each check and kind the first finding."""
+        return [*{(each.check, each.kind): each for each in reversed(self.findings)}.values()]
+
     def missing(self) -> list[str]:
         """The kinds of events that never happened, if there were worlds enough."""
         if self.worlds < ENOUGH:

@@ -99,7 +99,7 @@ class World(Struct, frozen=True):
         if self.kind.falls:
             wait_too_long(scene, Dice(self.kind.seed + 2))
         scene.settle()
-        if self.kind.books and not self.kind.older:
+        if self.kind.books:
             come_back(scene, Dice(self.kind.seed + 1))
         leave(scene)
         for violation in public_violations(scene.account, scene.peers):

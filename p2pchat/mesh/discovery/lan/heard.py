@@ -98,9 +98,10 @@ class Heard:
         return self._left(beacon, ip) if beacon.bye else self._there(beacon, ip, now)
 
     def of(self, peer_id: str) -> list[Sighting]:
-        """Where this peer was heard, the latest first, and IPv4 before IPv6.
+        """Where this peer was heard: IPv4 before IPv6, then the latest first.
 
-        What has a share for each address has one for all link-local addresses together.
+        All link-local addresses count as one wherever an address has a share, so IPv4 is dialed
+        first.
         """
         found = [self._known[key] for key in self._of_peer.get(peer_id, ())]
         return sorted(found, key=lambda each: (":" in each.ip, -each.until))

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from p2pchat.mesh.addresses import Reach, read_address
-from p2pchat.mesh.discovery.lan.netlink import addresses
+from p2pchat.mesh.discovery.lan.netlink import Found, addresses
 from p2pchat.wire.address import is_link_local, leads_to
 
 _MOST: Final = 32
@@ -78,19 +78,19 @@ def all_interfaces() -> list[Interface]:
     return found
 
 
-def _addresses() -> list[tuple[str, str, int]]:
+def _addresses() -> list[Found]:
     try:
-        return [*addresses()]
+        return addresses()
     except OSError:
         return _by_the_library()
 
 
-def _by_the_library() -> list[tuple[str, str, int]]:
+def _by_the_library() -> list[Found]:
     """The same where the kernel is not Linux, or does not tell."""
     import ifaddr  # late: slow to import
 
     return [
-        (adapter.nice_name, ip.ip if isinstance(ip.ip, str) else ip.ip[0], ip.network_prefix)
+        Found(adapter.nice_name, ip.ip if isinstance(ip.ip, str) else ip.ip[0], ip.network_prefix)
         for adapter in ifaddr.get_adapters()
         for ip in adapter.ips
     ]

@@ -1,6 +1,7 @@
 """Being found and finding on one network, without a server: beacons at their times.
 
     start: 0, 1 and 3 s, then every 30 s -> a beacon on each interface, over IPv4 and IPv6
+    (every 10 s while one of them could not send yet)
     a node that is new was heard         -> one more within half a second, so that it hears us, too
     100 s after the last one, or a bye   -> forgotten; links stay
 
@@ -73,8 +74,8 @@ class Lan(Service):
     """The beacons of one node, on `carrier`.
 
     `instance` is 16 hexadecimal digits, not those of HELLO. `on_sighted` gets a peer_id, where it
-    is to be dialed, the latest first, and whether it has just begun; no place when it was not heard
-    for long, or has left. `on_namesake` is told where somebody else has our name.
+    is to be dialed, as `Heard.of` has it, and whether it has just begun; no place when it was
+    not heard for long, or has left. `on_namesake` is told where somebody else has our name.
     """
 
     def __init__(
