@@ -18,6 +18,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -100,6 +101,7 @@ class Ours(Catalog):
         return f"nplurals=2; plural={PLURALS[self._language]};"
 
 
+@cache
 def marked() -> dict[Key, list[str]]:
     """Every sentence that the source marks -> the files that do, in the order of a .po."""
     found: dict[Key, list[str]] = {key: ["argparse"] for key in ARGPARSE}
@@ -108,7 +110,7 @@ def marked() -> dict[Key, list[str]]:
         # Babel takes its time, and without this nothing is marked.
         if b"from p2pchat.speech import" not in content:
             continue
-        for key in filter(_has_words, marked_in(content)):
+        for key in filter(has_words, marked_in(content)):
             files = found.setdefault(key, [])
             if name not in files:
                 files.append(name)
@@ -176,7 +178,7 @@ def po_of(language: str) -> Path:
     return LOCALE / language / "LC_MESSAGES" / "p2pchat.po"
 
 
-def _has_words(key: Key) -> bool:
+def has_words(key: Key) -> bool:
     """Whether there is something to translate beside what is put in, as not in `{path}: {why}`."""
     return re.search(r"[^\W\d_]", re.sub(r"\{\w*\}", "", _text(key))) is not None
 

@@ -143,7 +143,8 @@ class Requests:
             if news.became is Became.DELIVERED:
                 answer.callback({**which, "seconds": round(news.seconds, 6)})
             elif news.became is Became.QUEUED:
-                answer.errback(RequestError("queued", _queued(to, demand), **which, later=True))
+                sentence = _QUEUED[request.security].but(peer=bracketed(to))
+                answer.errback(RequestError("queued", sentence, **which, later=True))
             elif news.became is Became.UNKEPT and (withdrawn := self._withdrawn(news)):
                 answer.errback(RequestError("not_delivered", withdrawn, **which, later=False))
             else:
@@ -342,21 +343,13 @@ class Requests:
         return {}
 
 
-def _queued(to: str, demand: int) -> Sentence:
-    """That a message to a peer waits, and for which kind of link."""
-    form = _QUEUED[SECURITIES[demand]]
-    return form.but(peer=bracketed(to))
-
-
 _QUEUED: Final = {
-    "plain": Sentence("{peer} is not connected: it is kept, and sent when it is", peer=""),
+    "plain": Sentence("{peer} is not connected: it is kept, and sent when it is"),
     "encrypted": Sentence(
-        "{peer} is not connected: it is kept, and sent when it is, on a link that is encrypted",
-        peer="",
+        "{peer} is not connected: it is kept, and sent when it is, on a link that is encrypted"
     ),
     "verified": Sentence(
-        "{peer} is not connected: it is kept, and sent when it is, on a link that is verified",
-        peer="",
+        "{peer} is not connected: it is kept, and sent when it is, on a link that is verified"
     ),
 }
 

@@ -29,7 +29,6 @@ from typing import Any, Final
 from p2pchat.control.answers import Requests, only_looks
 from p2pchat.control.connection import MAX_CLIENTS
 from p2pchat.control.paths import (
-    ControlError,
     check_length,
     make_way,
     prepare_folder,
@@ -41,7 +40,6 @@ from p2pchat.node.node import ChatNode
 from p2pchat.node.stats import Figure, Section, counter, gauge, limit, text
 from p2pchat.speech import Sentence
 from p2pchat.wire.stamps import Timestamps
-from p2pchat.wire.text import shortened
 
 
 class ControlService(SocketService):
@@ -99,9 +97,7 @@ class ControlService(SocketService):
         if not make_way(path):
             path = socket_path(folder, peer_id, str(self._node.port))
             if not make_way(path):
-                raise ControlError(
-                    Sentence("{path}: another node has this control socket", path=shortened(path))
-                )
+                raise self.taken(path)
         return path
 
     def section(self) -> Section[ControlService]:

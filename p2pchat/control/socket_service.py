@@ -78,13 +78,7 @@ class SocketService(Service):
         if path is None:
             path = self._usual_path()
         elif not make_way(path):
-            raise ControlError(
-                Sentence(
-                    "{path}: {whose} has this control socket",
-                    path=shortened(path),
-                    whose=self.whose,
-                )
-            )
+            raise self.taken(path)
         if self._group is not None and self._given is None:
             raise ControlError(
                 Sentence("the usual folder is yours alone: a group needs a control.path")
@@ -101,6 +95,14 @@ class SocketService(Service):
             sentence = Sentence("{path}: {why}", path=shortened(path), why=reason(why))
             raise ControlError(sentence) from None
         self._port, self.path = port, path
+
+    def taken(self, path: str) -> ControlError:
+        """The error where somebody else has the socket at this path."""
+        return ControlError(
+            Sentence(
+                "{path}: {whose} has this control socket", path=shortened(path), whose=self.whose
+            )
+        )
 
     def _usual_path(self) -> str:
         """Where the socket is to be when nobody named a place; raises `ControlError`."""

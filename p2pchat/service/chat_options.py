@@ -89,7 +89,8 @@ class ChatOptions(CommandOptions):
         self.file = None if path is None else os.path.abspath(path)
         file, warnings = ({}, []) if path is None else load(path)
         self.settings = resolve(self._given(), file)
-        use(self.settings.console.language)
+        if self.settings.console.language is not None:  # else that of the system is spoken already
+            use(self.settings.console.language)
         self.warnings = [*refused, *warnings, *self._login_warnings()]
         parent, logging = self.parent, self.settings.logging
         if parent is not None and self.twistd_stays and parent["pidfile"] == "twistd.pid":

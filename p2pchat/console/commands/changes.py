@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from p2pchat.console.commands.messages import not_sent
 from p2pchat.console.commands.row import Command, Person
 from p2pchat.console.replies import Answer, Reply, said, wrong
 from p2pchat.node.news import NotSentError
-from p2pchat.speech import N_, Sentence, _, ngettext, spoken
+from p2pchat.speech import N_, Sentence, _, ngettext
 from p2pchat.wire.address import EVERYONE
 from p2pchat.wire.names import bracketed
 
@@ -59,7 +60,7 @@ def _say(person: Person, where: str, text: str, of: str = "") -> Answer:
             return said(changed) if of else Reply()
         published = person.node.publish(where, text, of=of)
     except NotSentError as why:
-        return wrong(_("not sent: {why}").format(why=spoken(why)))
+        return wrong(not_sent(why))
     count = published.peers
     person.published += count > 0
     if not of:

@@ -12,7 +12,7 @@ from p2pchat.console.reports import duration
 from p2pchat.console.wording import security_word
 from p2pchat.mesh.identity.key_words import since
 from p2pchat.node.news import NotSentError
-from p2pchat.speech import N_, _, spoken
+from p2pchat.speech import N_, _
 from p2pchat.wire.address import host_and_port
 from p2pchat.wire.names import bracketed, in_table
 from p2pchat.wire.text import printable
@@ -56,7 +56,7 @@ def _lines(person: Person, peer_id: str) -> Iterator[str]:
     pin = None if node.known is None else node.known.pin_of(peer_id)
     if pin is not None:
         line = _("  key: {fingerprint}, {since}")
-        yield line.format(fingerprint=pin.fingerprint, since=spoken(since(pin)))
+        yield line.format(fingerprint=pin.fingerprint, since=since(pin))
     if node.absences.text_of(peer_id):
         yield _("  away: {text}").format(text=node.absences.text_of(peer_id))
     ignored, muted = peer_id in lists.ignored, lists.is_muted(peer_id, node.wall())

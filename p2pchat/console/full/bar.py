@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from p2pchat.console.full.entries import Row
 from p2pchat.console.full.widths import cut, steady, width
-from p2pchat.console.wording import PLAIN, security_mark
-from p2pchat.speech import N_, _, ngettext
+from p2pchat.console.wording import PLAIN, security_mark, security_word
+from p2pchat.speech import _, ngettext
 from p2pchat.wire.names import bracketed, visible
 
 _LONGEST_UNREAD: Final = 20
@@ -28,11 +28,6 @@ _ENOUGH: Final = 30
 _NARROW: Final = 60
 _LEAST_NAME: Final = 3
 _WORDY: Final = 20
-_SAFETY: Final = {
-    PLAIN: N_("IN THE CLEAR"),
-    "encrypted": N_("encrypted"),
-    "verified": N_("verified"),
-}
 
 
 class BarState(Struct, frozen=True):
@@ -178,7 +173,7 @@ def _how_far_up(state: BarState, *, in_words: bool) -> str:
 
 
 def _safe(security: str) -> str:
-    return _(_SAFETY.get(security, security))
+    return _("IN THE CLEAR") if security == PLAIN else security_word(security)
 
 
 def _counted(state: BarState) -> str:

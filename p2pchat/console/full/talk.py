@@ -24,6 +24,7 @@ from p2pchat.console.commands.messages import (
     MSG,
     PUB,
     in_the_clear,
+    not_sent,
     scope_and_text,
     to_a_scope,
     unknown_name,
@@ -126,8 +127,7 @@ class Talk:
             msg_id = self._node.send(peer_id, text, self._became)
         except NotSentError as why:
             near = unknown_name(self._commands, peer_id)
-            text = _("not sent: {why}{near}").format(why=spoken(why), near=spoken(near))
-            entry.mark, entry.note = Mark.FAILED, text
+            entry.mark, entry.note = Mark.FAILED, f"{not_sent(why)}{near}"
         else:
             entry.mark, entry.msg_id = Mark.WAITING, msg_id
             self._marks.follow(msg_id, entry)
@@ -150,7 +150,7 @@ class Talk:
         else:
             entry.msg_id = published.msg_id
             self._commands.said.note(scope, published.msg_id)
-            n, clear = published.peers, spoken(in_the_clear(self._node, scope))
+            n, clear = published.peers, in_the_clear(self._node, scope)
             entry.note = ngettext("({n} peer{clear})", "({n} peers{clear})", n).format(
                 n=n, clear=clear
             )
@@ -220,7 +220,7 @@ class Talk:
         try:
             whom = self._commands.sent.resolve(name)
         except NotSentError as why:
-            return self._told(wrong(Sentence("not sent: {why}", why=why)))
+            return self._told(wrong(not_sent(why)))
 
         def send() -> Reply:
             guessed = self._node.peers.called(name) != whom
@@ -235,7 +235,7 @@ class Talk:
         key = self._conversations.current.key
         last = self._commands.said.last()
         if not rest.strip():
-            self.tell(_("usage: {usage}").format(usage=ME.usage))
+            self._told(ME.misused())
         else:
             self.say(action(self._commands, rest), key or (TOGETHER if last is None else last[0]))
 
@@ -286,7 +286,7 @@ class Talk:
     def _pub(self, rest: str) -> None:
         scope, text = scope_and_text(rest, self._node.me.peer_id, self._node.peers)
         if not text.strip() or not scope.startswith((EVERYONE, "#")):
-            self.tell(_("usage: {usage}").format(usage=PUB.usage))
+            self._told(PUB.misused())
             return
         self.publish(scope, text)
 

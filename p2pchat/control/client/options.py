@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import textwrap
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Final
 
+from p2pchat.control.client import parsing
 from p2pchat.control.client.subcommands import SUBCOMMANDS
 from p2pchat.control.protocol import EVENT_KINDS
 from p2pchat.settings.table import DEFAULT_FILE
-from p2pchat.speech import LANGUAGES, N_, _, ngettext
-from p2pchat.wire.text import printable
+from p2pchat.speech import LANGUAGES, N_, _
 
 _EXAMPLES: Final = {
     "attach": (("p2pchat attach", N_("type /help there; Ctrl-D leaves, and the node runs on")),),
@@ -98,30 +97,12 @@ _WITH_JSON: Final = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    def print_help(self, file: Any = None) -> None:
-        """Print it, or fail: what `argparse` cannot write it forgets in silence."""
-        (file or sys.stdout).write(self.format_help())
-
-    def error(self, message: str) -> NoReturn:
-        """Complain and leave: a word that is not understood may be somebody else's."""
-        super().error(printable(message))
-
-
 def parser_of(name: str) -> argparse.ArgumentParser:
     """What reads the options of the command of this name; choose the language before."""
-    # argparse looks these up whenever it says something of its own.
-    vars(argparse).update(_=_, ngettext=ngettext)
-    about = _(dict(SUBCOMMANDS)[name])
-    text = f"{about[0].upper()}{about[1:]}."
     examples = _EXAMPLES.get(name, ((f"p2pchat {name}", ""),))
     shown = [line for example in examples for line in _example(*example)]
-    parser = _Parser(
-        prog=f"p2pchat {name}",
-        description="\n".join([text, "", _("Examples:"), *shown]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    more = "\n".join(["\n", _("Examples:"), *shown])
+    parser = parsing.parser_of(f"p2pchat {name}", _(dict(SUBCOMMANDS)[name]), more)
     _ARGUMENTS.get(name, lambda _parser: None)(parser)
     parser.add_argument(
         "--language", choices=LANGUAGES, help=_("what is shown is in this language (your system's)")

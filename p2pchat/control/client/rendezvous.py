@@ -17,9 +17,11 @@ from contextlib import suppress
 from typing import Any, Final
 
 from p2pchat.control.client.finding import Node
+from p2pchat.control.client.parsing import parser_of
 from p2pchat.control.client.standard import complain, guarded
 from p2pchat.control.paths import RENDEZVOUS_FOLDER, ControlError, connect, sockets_in
-from p2pchat.speech import N_, Sentence, _, ngettext, spoken, use
+from p2pchat.speech import N_, Sentence, _, spoken, use
+from p2pchat.wire.address import host_and_port
 from p2pchat.wire.names import bracketed
 from p2pchat.wire.text import printable
 
@@ -58,14 +60,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _parser(name: str) -> argparse.ArgumentParser:
-    # argparse looks these up whenever it says something of its own.
-    vars(argparse).update(_=_, ngettext=ngettext)
-    about = _(COMMANDS[name])
-    parser = argparse.ArgumentParser(
-        prog=f"{_PROGRAM} {name}",
-        description=f"{about[0].upper()}{about[1:]}.",
-        allow_abbrev=False,
-    )
+    parser = parser_of(f"{_PROGRAM} {name}", _(COMMANDS[name]))
     if name == "check":
         parser.add_argument("config", metavar="FILE", help=_("it"), type=os.path.expanduser)
         return parser
@@ -147,11 +142,10 @@ def _list(options: argparse.Namespace) -> int:
                 _print_json(row)
             else:
                 name = bracketed(f"{row['name']}@{row['namespace']}")
-                host = f"[{row['ip']}]" if ":" in row["ip"] else row["ip"]
                 _write(
                     _("{peer} {address} for {seconds} s").format(
                         peer=name,
-                        address=f"{host}:{row['port']}",
+                        address=host_and_port(row["ip"], row["port"]),
                         seconds=row["expires_in"],
                     )
                 )
