@@ -8,7 +8,7 @@
 
 Rules: an observer that raises is logged and hurts nobody else. It must not block. Those of `SPARED`
 are told to nobody who does not override them, and cost nothing then. A sentence that comes in as a
-`Sentence` is told as text, in the person's language. The reason of `undelivered` is English.
+`Sentence` is told as text, in the person's language.
 """
 
 from __future__ import annotations
@@ -247,9 +247,9 @@ class Observers:
         """Tell all of them."""
         self._tell("delivered", peer_id, msg_id, seconds)
 
-    def undelivered(self, peer_id: str, msg_id: str, reason: str) -> None:
+    def undelivered(self, peer_id: str, msg_id: str, reason: str | Sentence) -> None:
         """Tell all of them."""
-        self._tell("undelivered", peer_id, msg_id, reason)
+        self._tell("undelivered", peer_id, msg_id, spoken(reason))
 
     def past_known(self, unread: str | Sentence) -> None:
         """Tell all of them."""
